@@ -30,6 +30,7 @@ _PREFIX = "tocsin-"
 _MARK = "# Written by tocsin service install; sha256 of what follows: "
 _PLAIN = re.compile(r"[A-Za-z0-9_/.:@=+,-]+")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (nothing is written there)
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 
@@ -128,7 +129,8 @@ def _service(spec: UnitSpec) -> Iterable[str]:
 
 
 def _walls(spec: UnitSpec) -> Iterable[str]:
-    in_home = any(_is_in_home(path) for path in (*spec.writes, *spec.reads, Path(spec.command[0])))
+    named = (*spec.writes, *spec.reads, Path(spec.command[0]))
+    in_home, in_tmp = any(map(_is_in_home, named)), any(map(_is_in_tmp, named))
     families = "AF_UNIX AF_INET AF_INET6" + (" AF_NETLINK" if spec.netlink else "")
     yield "UMask=0077"
     yield "NoNewPrivileges=yes"
@@ -137,7 +139,7 @@ def _walls(spec: UnitSpec) -> Iterable[str]:
     yield "ProtectSystem=strict"
     yield f"ProtectHome={'read-only' if in_home else 'yes'}"
     yield from (f"ReadWritePaths={_word(str(path))}" for path in sorted(set(spec.writes)))
-    yield "PrivateTmp=yes"
+    yield f"PrivateTmp={'no' if in_tmp else 'yes'}"  # with it, what lies there is not to be seen
     yield f"RestrictAddressFamilies={families}"
     yield "RestrictNamespaces=yes"
     yield "RestrictRealtime=yes"
@@ -170,6 +172,10 @@ def _install(spec: UnitSpec) -> Iterable[str]:
 
 def _is_in_home(path: Path) -> bool:
     return any(path.is_relative_to(home) for home in _HOMES)
+
+
+def _is_in_tmp(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in _TEMPORARY)
 
 
 # -- quoting ------------------------------------------------------------------------------------------------------
