@@ -2,7 +2,8 @@
 
 Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Each piece of work runs in its
 own savepoint inside one `BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets
-the exception, the others commit with a single fsync. Other processes may share the file.
+the exception, the others commit with a single fsync. Items that wait for one handler are one such piece
+(`Database.write_together`). Other processes may share the file.
 
 Whatever befalls the thread, everybody who waits for it is answered. Twice a second, and around each commit, it looks whether
 the file still is where it was (`bus.storage.presence`); a file that stays open is read whole once (`bus.storage.soundness`).
@@ -21,7 +22,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -29,11 +30,13 @@ from bus.errors import StoreError
 from bus.storage import faults, lease, soundness
 from bus.storage.layout import Layout, bring_up_to_date, is_current, is_older
 from bus.storage.presence import Presence
+from bus.storage.work import Handler, Item, Outcome, Result, Work, attempt, calls
 from bus.tasks import in_background
 
 BUSY_TIMEOUT_S = 10.0
 POLL_S = 0.025
-MAX_GROUP = 256
+MAX_GROUP = 512
+"""So many pieces of work, items of `write_together` among them, are one commit at most; whoever comes later waits for it."""
 LOOK_S = 0.5
 """Seconds between two looks at the file while nothing is written."""
 CHECK_AFTER_S = 5.0
@@ -42,18 +45,6 @@ CHECK_AFTER_S = 5.0
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-
-class _Work(NamedTuple):
-    run: Callable[[sqlite3.Connection], Any]
-    answer: asyncio.Future[Any]
-    writes: bool
-
-
-class _Outcome(NamedTuple):
-    answer: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
 
 
 class Companion(Protocol):
@@ -79,7 +70,7 @@ class Database:
         self.path = path
         self.layouts = layouts
         self._companion = companion
-        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
         self._opened: asyncio.Future[None] = self._loop.create_future()
@@ -133,11 +124,33 @@ class Database:
             StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is opened anew.
             Exception: what the work raised; nothing of it was kept.
         """
-        return await self._put(work, writes=True)
+        result: T = await self._put(work, writes=True)
+        return result
+
+    async def write_together(self, handler: Handler[Item, Result], item: Item) -> Result:
+        """Have an item handled together with all others that wait for the same handler then, and return when it is on the disk.
+
+        The thread takes what waits, at most `MAX_GROUP` pieces, and calls each handler once, in one transaction: as a caller,
+        count on nothing about the order in which other work that waits is done.
+
+        Args:
+            handler: given the connection and the items, oldest first; returns a result or an exception for each. What it
+                writes for an item to which it gives an exception is kept, so it judges before it writes. Handlers that are
+                equal are the same one, such as a bound method of one object; it must have a hash.
+            item: handled though its caller is cancelled meanwhile, unless the thread has ended.
+
+        Raises:
+            StoreError: as `write`.
+            Exception: what the handler gave for this item; or what it raised, and then nothing was kept of any item.
+        """
+        hash(handler)  # here, where it disturbs nobody else
+        result: Result = await self._put(handler, writes=True, item=(item,))
+        return result
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work`, which only reads; all of its statements see the same moment."""
-        return await self._put(work, writes=False)
+        result: T = await self._put(work, writes=False)
+        return result
 
     async def check(self) -> None:
         """Read every page of the file.
@@ -173,11 +186,11 @@ class Database:
                 async with asyncio.timeout(min(POLL_S, left)):
                     await self._written.wait()
 
-    async def _put(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+    async def _put(self, work: Callable[..., Any], *, writes: bool, item: tuple[Any, ...] = ()) -> Any:
         if refusal := self._refusal or self._broken:
             raise refusal
-        answer: asyncio.Future[T] = self._loop.create_future()
-        self._work.put(_Work(work, answer, writes))
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._work.put(Work(work, answer, writes, item))
         if self._has_ended:  # since we looked; then nobody takes it out
             self._answer_left()
         return await answer
@@ -204,7 +217,7 @@ class Database:
             if self._companion is not None:
                 self._companion.opened(db)
             self._check_at = time.monotonic() + CHECK_AFTER_S
-            self._tell([_Outcome(self._opened)])
+            self._tell([Outcome(self._opened)])
             self._work_on(db)
         except BaseException as exc:  # noqa: BLE001 (whatever it is, nobody may wait for ever)
             problem = exc
@@ -212,20 +225,20 @@ class Database:
         if self._broken is None:
             self._broken = faults.ended(self.path, problem) if db is not None else opening
         self._has_ended = True
-        self._tell([_Outcome(self._opened, error=opening)])  # settled already, as a rule
+        self._tell([Outcome(self._opened, error=opening)])  # settled already, as a rule
         self._answer_left()
         if self._companion is not None:
             self._companion.close()
         if db is not None:
             with contextlib.suppress(sqlite3.Error, MemoryError):
                 db.close()
-        self._tell([_Outcome(self._closed)])
+        self._tell([Outcome(self._closed)])
 
     def _work_on(self, db: sqlite3.Connection) -> None:
         """Do all work until the store is closed."""
         goes_on = True
         while goes_on:
-            group: list[_Work] = []
+            group: list[Work] = []
             try:
                 goes_on = self._next(group)
                 self._look_around()
@@ -236,10 +249,10 @@ class Database:
                     if db.in_transaction:
                         db.execute("ROLLBACK")
                 error = faults.of_work(exc, self.path)
-                self._tell([_Outcome(work.answer, error=error) for work in group])
+                self._tell([Outcome(work.answer, error=error) for work in group])
                 time.sleep(POLL_S)  # it may be so again at once
 
-    def _next(self, group: list[_Work]) -> bool:
+    def _next(self, group: list[Work]) -> bool:
         """Add what is to be done next, waiting for it for a while. Returns False when the store is closed."""
         try:
             first = self._work.get(timeout=LOOK_S)
@@ -261,7 +274,7 @@ class Database:
         with contextlib.suppress(queue.Empty):
             while True:
                 if (work := self._work.get_nowait()) is not None:
-                    self._tell([_Outcome(work.answer, error=error)])
+                    self._tell([Outcome(work.answer, error=error)])
 
     def _look_around(self) -> None:
         """Look now and then whether the file is where it was, and once whether it is sound."""
@@ -344,7 +357,7 @@ class Database:
             bring_up_to_date(db, self.path, self.layouts)
         db.execute("COMMIT")
 
-    def _serve(self, db: sqlite3.Connection, group: list[_Work]) -> None:
+    def _serve(self, db: sqlite3.Connection, group: list[Work]) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")  # it could not be ended before
         if writes := [work for work in group if work.writes]:
@@ -354,23 +367,23 @@ class Database:
         if reads := [work for work in group if not work.writes]:
             self._tell(self._look(db, reads) if self._broken is None else self._refused(reads))
 
-    def _refused(self, works: list[_Work]) -> list[_Outcome]:
-        return [_Outcome(work.answer, error=self._broken) for work in works]
+    def _refused(self, works: list[Work]) -> list[Outcome]:
+        return [Outcome(work.answer, error=self._broken) for work in works]
 
-    def _commit(self, db: sqlite3.Connection, writes: list[_Work]) -> list[_Outcome]:
-        """The whole group in one commit, each piece of work in a savepoint of its own."""
-        outcomes: list[_Outcome] = []
+    def _commit(self, db: sqlite3.Connection, writes: list[Work]) -> list[Outcome]:
+        """The whole group in one commit, each call in a savepoint of its own."""
+        outcomes: list[Outcome] = []
         try:
             db.execute("BEGIN IMMEDIATE")
-            for work in writes:
+            for call in calls(writes):
                 db.execute("SAVEPOINT one")
-                result, error = _try(work.run, db)
+                done, error = call.outcomes(db)
                 if error is not None:
                     if faults.is_of_store(error) and not db.in_transaction:
                         raise error  # SQLite itself has undone the whole group, as it may when the disk is full
                     db.execute("ROLLBACK TO one")
                 db.execute("RELEASE one")
-                outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
+                outcomes += map(self._in_our_words, done)
             if self._companion is not None:
                 self._companion.committing(db)
             db.execute("COMMIT")
@@ -379,30 +392,30 @@ class Database:
                 db.execute("ROLLBACK")
             error = self._ours(exc)
             failed = {outcome.answer: outcome for outcome in outcomes if outcome.error is not None}
-            return [failed.get(work.answer, _Outcome(work.answer, error=error)) for work in writes]
+            return [failed.get(work.answer, Outcome(work.answer, error=error)) for work in writes]
         if self._companion is not None:
             self._companion.committed(db)
         # What was committed into a file that has lost its name is lost with this program.
         return outcomes if self._is_there() else self._refused(writes)
 
-    def _look(self, db: sqlite3.Connection, reads: list[_Work]) -> list[_Outcome]:
+    def _look(self, db: sqlite3.Connection, reads: list[Work]) -> list[Outcome]:
         """The reads of a group, all of one moment."""
-        outcomes: list[_Outcome] = []
+        outcomes: list[Outcome] = []
         try:
             db.execute("BEGIN")
             for work in reads:
-                result, error = _try(work.run, db)
-                outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
+                result, error = attempt(work.run, db)
+                outcomes.append(self._in_our_words(Outcome(work.answer, result, error)))
         except (sqlite3.Error, MemoryError) as exc:
             error = self._ours(exc)
-            outcomes += [_Outcome(work.answer, error=error) for work in reads[len(outcomes) :]]
+            outcomes += [Outcome(work.answer, error=error) for work in reads[len(outcomes) :]]
         finally:
             with contextlib.suppress(sqlite3.Error, MemoryError):
                 if db.in_transaction:
                     db.execute("COMMIT")
         return outcomes
 
-    def _tell(self, outcomes: list[_Outcome]) -> None:
+    def _tell(self, outcomes: list[Outcome]) -> None:
         def settle() -> None:
             for answer, result, error in outcomes:
                 if answer.done():
@@ -422,6 +435,9 @@ class Database:
                     continue
             return
 
+    def _in_our_words(self, outcome: Outcome) -> Outcome:
+        return outcome if outcome.error is None else outcome._replace(error=self._ours(outcome.error))
+
     def _ours(self, exc: Exception) -> Exception:
         """The error for our callers; one after which the state of the disk is unknown ends this store."""
         if not faults.is_of_store(exc):
@@ -433,18 +449,6 @@ class Database:
 def utc(seconds: float) -> dt.datetime:
     """A time as files keep it, in seconds since the epoch."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
-def _try(work: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> tuple[Any, Exception | None]:
-    """The result of the work, or the error that it raised."""
-    try:
-        return work(db), None
-    except StopIteration:
-        return None, RuntimeError("the work ran out of items")  # a future cannot carry StopIteration
-    except Exception as exc:  # noqa: BLE001 (it belongs to the caller)
-        return None, exc
-    except BaseException as exc:  # noqa: BLE001 (a native library's panic; the thread must live, others wait for it)
-        return None, RuntimeError(f"the work broke off: {exc!r}")
 
 
 def _use_log(db: sqlite3.Connection) -> None:

@@ -6,14 +6,15 @@ import contextlib
 import datetime as dt
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
 from bus.errors import StoreError
 from bus.storage import lease
 from bus.storage.sqlite import Database
+from bus.storage.work import Handler, Item, Result
 
 T = TypeVar("T")
 
@@ -39,6 +40,15 @@ class Store:
             return result
 
         return await self.database.write(work_and_renew)
+
+    async def write_together(self, handler: Handler[Item, Result], item: Item) -> Result:
+        """Have an item handled together with all others that wait for the same handler. See `Database.write_together`.
+
+        A lease that is kept by writing is renewed in the same transaction, unless each item got an exception.
+        """
+        if (kept := self._kept) is None:
+            return await self.database.write_together(handler, item)
+        return await self.database.write_together(_Renewing(handler, kept), item)
 
     def keep_by_writing(self, kept: Lease | None) -> None:
         """Renew a lease with everything that is written from now on; with None, none."""
@@ -124,6 +134,20 @@ class Lease(msgspec.Struct, frozen=True):
         self.store.keep_by_writing(None)
         with contextlib.suppress(StoreError):
             await self.store.drop_lease(self.owner)
+
+
+class _Renewing(msgspec.Struct, Generic[Item, Result], frozen=True):
+    """A handler that renews a lease as well; equal to another of the same two, so that their items wait together."""
+
+    handler: Handler[Item, Result]
+    kept: Lease
+
+    def __call__(self, db: sqlite3.Connection, items: list[Item]) -> Sequence[Result | Exception]:
+        """As the handler."""
+        results = self.handler(db, items)
+        if not all(isinstance(each, Exception) for each in results):
+            lease.extend(db, self.kept.owner, self.kept.clock().timestamp())
+        return results
 
 
 def up_to(rows: Iterable[sqlite3.Row], column: str, most_bytes: int) -> list[sqlite3.Row]:

@@ -1,0 +1,99 @@
+"""What the thread of a store is asked for, how it is called, and what comes of it.
+
+Items that wait for the same handler become one call. They are gathered when the thread takes a group out of its queue, so a
+lone item is served at once and a flood of them in large steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Handler = Callable[[sqlite3.Connection, list[Item]], Sequence[Result | Exception]]
+"""Does the work of many items at once: one result for each item, in their order, or the error of that item."""
+
+
+class Work(NamedTuple):
+    """A piece of work that waits.
+
+    Attributes:
+        run: what is called with the connection, or the handler of an item.
+        answer: who waits for it.
+        writes: whether it changes anything.
+        item: what the handler is given, in a list of one; empty for work that stands alone.
+    """
+
+    run: Callable[..., Any]
+    answer: asyncio.Future[Any]
+    writes: bool
+    item: tuple[Any, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """What came of a piece of work."""
+
+    answer: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
+class Call(NamedTuple):
+    """One call of the thread, for one piece of work or for the items of one handler."""
+
+    works: list[Work]
+
+    def outcomes(self, db: sqlite3.Connection) -> tuple[list[Outcome], Exception | None]:
+        """Do it: what came of each piece of work, and the error when all of it failed and is to be undone."""
+        first = self.works[0]
+        if not first.item:
+            result, error = attempt(first.run, db)
+            return [Outcome(first.answer, result, error)], error
+        results, error = attempt(lambda db: self._handled(db, first.run), db)
+        if error is not None:
+            return [Outcome(work.answer, error=error) for work in self.works], error
+        return [_outcome(work, result) for work, result in zip(self.works, results, strict=True)], None
+
+    def _handled(self, db: sqlite3.Connection, handler: Callable[..., Any]) -> Sequence[Any]:
+        results: Sequence[Any] = handler(db, [item for work in self.works for item in work.item])
+        if len(results) != len(self.works):
+            raise RuntimeError(f"the handler gave {len(results)} results for {len(self.works)} items")
+        return results
+
+
+def calls(works: Sequence[Work]) -> list[Call]:
+    """The calls for these pieces of work, in the order of their first pieces."""
+    found: list[Call] = []
+    together: dict[Callable[..., Any], list[Work]] = {}
+    for work in works:
+        if work.item and work.run in together:
+            together[work.run].append(work)
+            continue
+        found.append(Call([work]))
+        if work.item:
+            together[work.run] = found[-1].works
+    return found
+
+
+def attempt(run: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> tuple[Any, Exception | None]:
+    """The result of the work, or the error that it raised."""
+    try:
+        return run(db), None
+    except Exception as exc:  # noqa: BLE001 (it belongs to the caller)
+        return None, _bearable(exc)
+    except BaseException as exc:  # noqa: BLE001 (a native library's panic; the thread must live, others wait for it)
+        return None, RuntimeError(f"the work broke off: {exc!r}")
+
+
+def _outcome(work: Work, result: object) -> Outcome:
+    if isinstance(result, Exception):
+        return Outcome(work.answer, error=_bearable(result))
+    return Outcome(work.answer, result)
+
+
+def _bearable(exc: Exception) -> Exception:
+    """The error, in a form that a future can carry."""
+    return RuntimeError("the work ran out of items") if isinstance(exc, StopIteration) else exc
