@@ -8,6 +8,7 @@ import structlog
 from hypothesis import settings
 
 from tests.support.mutations import Mutations
+from tests.support.order import slow_first
 from tests.support.tokens import token
 from tests.support.waiting import patience
 
@@ -21,13 +22,18 @@ settings.register_profile("ci", deadline=None, derandomize=True, database=None, 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "desk"))
 
 
+@pytest.hookimpl(trylast=True)  # when the order is drawn, and what is not meant has been left out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test's timeout ends what hangs; it is stretched by how slow this machine is now (TOCSIN_PATIENCE, or measured)."""
+    """What takes long begins first. A test's timeout ends what hangs; it is stretched by how slow this machine is now."""
     usual = float(config.getini("timeout"))
     for item in items:
         marked = item.get_closest_marker("timeout")
         seconds = float(marked.args[0]) if marked else usual
         item.add_marker(pytest.mark.timeout(seconds * patience()), append=False)
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    items[:] = slow_first(
+        items, workers, lambda item: (item.path, item.get_closest_marker("slow") is not None)
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
