@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +22,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.demo.founding import prepare
+from tests.support.clocks import utc_now
 from tests.support.office import Done, done_here
 from tests.support.places import ROOT
 from tests.support.waiting import eventually_sync, longest
@@ -88,6 +91,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(longest())
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose keys and registry are there: the demonstration of the fixture above has founded its own."""
+    folder = tmp_path_factory.mktemp("begun") / "demo"
+    prepare(folder, now=utc_now())
+    return folder
+
+
+@pytest.fixture
+def folder(begun: Path, tmp_path: Path) -> Path:
+    """A copy of it, for one test."""
+    return Path(shutil.copytree(begun, tmp_path / "d"))
 
 
 def published(run: Callable[..., Done]) -> dict[str, Any]:
@@ -292,11 +309,11 @@ def test_server_check_knows_the_demonstrations_broker(demo: Running) -> None:
     assert done.code == 0, done.out + done.err
 
 
-def test_a_busy_port_is_said_with_the_flag(demo: Running, tmp_path: Path) -> None:
+def test_a_busy_port_is_said_with_the_flag(demo: Running, folder: Path) -> None:
     """One sentence: choose another --port."""
     settings = (demo.folder / "config.toml").read_text()
     port = settings.partition("nats://127.0.0.1:")[2].partition('"')[0]
-    done = demo.run("demo", "--dir", str(tmp_path / "d"), "--port", port, "--for", "5", "--json")
+    done = demo.run("demo", "--dir", str(folder), "--port", port, "--for", "5", "--json")
     assert (done.code, json.loads(done.err.splitlines()[-1])["error"]["reason"]) == (1, "port-taken")
 
 
@@ -363,11 +380,11 @@ def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
     assert json.loads(done.out)["state"] == "accepted"
 
 
-def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Path) -> None:
+def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(folder: Path) -> None:
     """Eight authorities, at least four kinds, nothing refused, nothing lost; twice in the same folder."""
     for _ in range(2):
         done = subprocess.run(
-            [TOCSIN, "demo", "--dir", str(tmp_path / "d"), "--for", "8", "--json"],
+            [TOCSIN, "demo", "--dir", str(folder), "--for", "5", "--json"],
             cwd=ROOT, capture_output=True, text=True, timeout=longest(),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -379,17 +396,17 @@ def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Pa
         assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 2  # the two of eu-dpas
 
 
-def test_a_demo_whose_reader_goes_ends_clean(tmp_path: Path) -> None:
+def test_a_demo_whose_reader_goes_ends_clean(folder: Path) -> None:
     """Behind a closed pipe: no traceback, exit 0, and no server is left."""
     with subprocess.Popen(
-        [TOCSIN, "demo", "--dir", str(tmp_path / "d")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [TOCSIN, "demo", "--dir", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read()
         assert (process.wait(longest()), "Traceback" in said) == (0, False), said
-    assert not list((tmp_path / "d" / "server").glob("*.ports"))
+    assert not list((folder / "server").glob("*.ports"))
 
 
 def test_a_demo_interrupted_while_it_starts_says_so(tmp_path: Path) -> None:
