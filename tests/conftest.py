@@ -7,6 +7,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from bus.demo.federation import PORTS
 from tests.support.mutations import Mutations
 from tests.support.order import slow_first
 from tests.support.tokens import token
@@ -42,6 +43,23 @@ def quick_keys() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bus.keys.pbes2.SCRYPT_P", 1)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ports_of_its_own(worker_number: tuple[int, int]) -> Iterator[None]:
+    """Each worker looks for free ports among its own: none takes one that another has found and not bound yet."""
+    number, workers = worker_number
+    with pytest.MonkeyPatch.context() as patch:
+        share = len(PORTS) // workers
+        patch.setattr("bus.demo.federation.PORTS", PORTS[number * share : (number + 1) * share])
+        yield
+
+
+@pytest.fixture(scope="session")
+def worker_number() -> tuple[int, int]:
+    """Which of the run's workers this is, from 0 on, and how many there are."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return int(worker.removeprefix("gw")), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 @pytest.fixture(autouse=True)

@@ -62,6 +62,10 @@ class Office:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
+    def look(self, *arguments: str) -> Done:
+        """One command to its end, with whichever code."""
+        return self._done(arguments)
+
     def view(self, *arguments: str) -> str:
         """What a command shows of a store, be it to be relied on or not: in most tests nobody reads into it."""
         done = self._done(arguments)

@@ -43,6 +43,11 @@ def longest() -> float:
     return WAIT_S * patience()
 
 
+def stretched(seconds: float) -> float:
+    """A bound that is itself the property, by how slow this machine was when the run began or is now, whichever is more."""
+    return seconds * max(patience(), slowness())
+
+
 class _Looks:
     """Counts looks; when both bounds are used up, it fails with the last value."""
 
