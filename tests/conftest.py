@@ -10,6 +10,7 @@ from hypothesis import settings
 from tests.support.mutations import Mutations
 from tests.support.tokens import token
 from tests.support.waiting import patience
+from tests.support.warden import bid_farewell, keep_watch
 
 __all__ = ["token"]  # a fixture of several rooms
 
@@ -19,6 +20,16 @@ __all__ = ["token"]  # a fixture of several rooms
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "desk"))
+
+
+def pytest_configure() -> None:
+    """What the tests of this process start ends with it, though it is killed."""
+    keep_watch()
+
+
+def pytest_unconfigure() -> None:
+    """It was not killed."""
+    bid_farewell()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
