@@ -13,6 +13,7 @@ from tests.support.places import ROOT
 from tests.support.waiting import eventually_sync
 
 
+@pytest.mark.slow
 def test_the_guide_leads_to_a_working_federation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of the operator's guide, in order, and a bulletin through it all; what goes on running is a process."""
     office = Desk(tmp_path, monkeypatch)
