@@ -26,7 +26,7 @@ from bus.demo.founding import prepare
 from tests.support.clocks import utc_now
 from tests.support.office import Done, done_here
 from tests.support.places import ROOT
-from tests.support.waiting import eventually_sync, longest
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
@@ -86,7 +86,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
     running = Running(folder=folder, process=process)
     try:
-        eventually_sync(running.is_up, describe=log.read_text)
+        eventually_sync(running.is_up, describe=log.read_text, pause_s=COMMAND_PAUSE_S)
         yield running
     finally:
         process.send_signal(signal.SIGINT)
@@ -194,7 +194,7 @@ def receipts(demo: Running, digest: str, reached: Callable[[dict[str, Any]], boo
         found.update(json.loads(done.out))
         return reached(found)
 
-    eventually_sync(climbed, describe=lambda: found)
+    eventually_sync(climbed, describe=lambda: found, pause_s=COMMAND_PAUSE_S)
     return found
 
 
@@ -242,7 +242,9 @@ def test_an_outbox_is_pruned_of_nothing_young(demo: Running) -> None:
 
 def held(demo: Running, digest: str, context: str = "xb-hub") -> None:
     """Wait until a hub holds a bulletin."""
-    eventually_sync(lambda: demo.run("bulletin", "show", digest, context=context).code == 0)
+    eventually_sync(
+        lambda: demo.run("bulletin", "show", digest, context=context).code == 0, pause_s=COMMAND_PAUSE_S
+    )
 
 
 def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
