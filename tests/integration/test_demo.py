@@ -47,6 +47,9 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
             if home is not None:
                 patch.setenv("TOCSIN_HOME", str(home))
             patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(
+                sys, "argv", ["tocsin", "--context", context, *arguments]
+            )  # how to say what cannot be read
             return done_here(["--context", context, *arguments])
 
     def run_alone(self, *arguments: str, context: str = "xa-csirt") -> Done:
@@ -358,7 +361,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from bus.cli.main import program\n"
         "try: program.main(['--help'], standalone_mode=False)\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('nats', 'cryptography', 'structlog', 'msgspec') if m in sys.modules], file=sys.err)"
+        "print([m for m in ('nats', 'cryptography', 'structlog', 'msgspec') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=longest(), cwd=ROOT
