@@ -27,6 +27,7 @@ from bus.policy import deadlines
 from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
 from bus.sealing import Sealer
 from bus.server import (
+    DISK_RESERVE_BYTES,
     PROBE_FILES,
     NatsServer,
     ServerSettings,
@@ -34,6 +35,7 @@ from bus.server import (
     provision,
     provisioner_endpoint,
     render_conf,
+    tend,
 )
 from bus.subscribing import Inbox, RegistryFeed, Stored, publish_trust
 from bus.tasks import background
@@ -147,6 +149,7 @@ class Demo:
             tasks.start(keeper.run(), "keeper")
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
+            tasks.start(tend(server, room=DISK_RESERVE_BYTES), "broker")
             yield demo
 
     async def _open_hub(self, stack: AsyncExitStack, hub: Member) -> None:

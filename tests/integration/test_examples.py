@@ -16,6 +16,7 @@ from bus.keys.signatures import thumbprint
 from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, TYP_BEACON, TYP_SEALED_BULLETIN, unb64u, write_signed
 from tests.support.places import ROOT
+from tests.support.waiting import stretched
 from tests.vectors.admission import LAYER, by_layer
 from tests.vectors.scene import DOMAIN, KEY, SECOND, example, signed
 
@@ -129,6 +130,7 @@ def _at_two_places(entries: list[str]) -> bool:
     return len({(entry.split(".")[1], entry.partition("~")[2]) for entry in entries if "~" in entry}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("story", "end"),
@@ -143,7 +145,7 @@ def _at_two_places(entries: list[str]) -> bool:
 def test_a_story_comes_true(story: str, end: str) -> None:
     """Each sentence of it holds, on a real server, to its last one."""
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / story], capture_output=True, text=True, timeout=140
+        [sys.executable, ROOT / "examples" / story], capture_output=True, text=True, timeout=stretched(140)
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert end in done.stdout

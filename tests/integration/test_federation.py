@@ -256,7 +256,9 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
         red = forged.subject.replace(".green.community.xb.", ".red.xa-csirt.xa.")
         async with connected(anything) as forger:
             for subject in (forged.subject, red):
-                await publish(forger, subject, forged.payload + subject.encode(), dict(forged.headers))
+                await publish(
+                    forger, subject, forged.payload + subject.encode(), dict(forged.headers), longest()
+                )
         said = await ours.publish(draft("second"))
         await eventually(lambda: _read_at_least(abroad, green("xa"), said.seq))
         async with nations.owner("xb") as connection:

@@ -32,7 +32,7 @@ async def send(broker: Broker, message: Message, identity: str = "") -> None:
     """Send one message with the headers that it has."""
     async with Connection.open(broker.endpoint(identity or message.bulletin.issuer.id)) as author:
         await author.until_connected(longest())
-        await publish(author, message.subject, message.payload, dict(message.headers))
+        await publish(author, message.subject, message.payload, dict(message.headers), longest())
 
 
 def bearing(message: Message, headers: Mapping[str, str]) -> Message:
