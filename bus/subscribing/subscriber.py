@@ -231,7 +231,10 @@ class Subscriber:
                     progress.look(looked, self._present(), info)
                     if progress.is_stuck:
                         raise UnreachableError(f"the bus has more on {stream}, and does not give it")
-                    self._problems.pop(stream, None)
+                    # What the store would not take is over when it has taken something, or nothing is there to take.
+                    has_work = settled is not None or info.num_pending > 0
+                    if not (has_work and isinstance(self._problems.get(stream), StoreError)):
+                        self._problems.pop(stream, None)
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
                 batch = await pull.next(MOST, WAIT_S)
@@ -298,6 +301,7 @@ class Subscriber:
         last: Received,
     ) -> None:
         self._count(await self._inbox.settle(judged, stream, cursor, now, charges=charged))
+        self._problems.pop(stream, None)
         self.pending[stream] = cursor.pending
         self._progress[stream].took(last)
 

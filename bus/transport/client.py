@@ -187,6 +187,15 @@ class HardenedClient(Client):
         task = self._reading_task
         return task is not None and not task.done()
 
+    def let_go(self) -> None:
+        """End what still waits for messages, and the socket: a connecting or closing that fails midway leaves both."""
+        for subscription in self._subs.values():
+            subscription._stop_processing()
+        self._subs.clear()
+        if self._transport is not None:
+            with contextlib.suppress(Exception):  # it may be closed already, or not have been opened
+                self._transport.close()  # type: ignore[no-untyped-call]
+
     def set_tcp_user_timeout(self) -> None:
         """Give up a socket on which nothing is acknowledged, where the system can: a black hole is noticed within seconds."""
         writer = getattr(self._transport, "_io_writer", None)

@@ -277,9 +277,7 @@ class NatsConnection(Connection):
                 pending_bytes_limit=-1,
             )
         except BaseException:
-            # A client that was refused leaves its socket open.
-            if (transport := getattr(client, "_transport", None)) is not None:
-                transport.close()
+            client.let_go()  # one that was refused leaves its socket open
             raise
         client.set_tcp_user_timeout()
         self._client = client
@@ -315,3 +313,4 @@ class NatsConnection(Connection):
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await client.close()
+            client.let_go()

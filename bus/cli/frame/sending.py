@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Declare
-from bus.cli.frame.exit_codes import DONE, FAILURE, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
+from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from schemas.bulletin import Draft
 
 
+T = TypeVar("T")
 NamedDraft = tuple[str, Callable[[], "Draft"]]
 TLPS = ("red", "amber+strict", "amber", "green", "clear")
 HEARD_S = 3.0
@@ -102,9 +103,13 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
 
 
 async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:
-    """Publish drafts, report each, and return the exit code."""
+    """Publish drafts, report each, and return the exit code.
+
+    A signal comes between two drafts, never in the midst of one: what was accepted by then is reported, the rest is not signed.
+    """
     from bus.cli.frame.audit import record
     from bus.cli.frame.programs import open_publisher, tracking
+    from bus.cli.frame.running import asked
     from schemas.errors import TocsinError
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
@@ -113,15 +118,20 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     if sending.without and not dry_run:
         record(app, "override", what="sealed-without", readers=list(sending.without))
     done: list[Accepted] = []
+    tried = 0
     first_refusal: TocsinError | None = None
     offline = dry_run or state == "accepted"
     async with (
         open_publisher(app, offline=offline, seal=sending.seal, without=sending.without) as publisher,
         nullcontext() if offline or state == "stored" else tracking(app, publisher) as tracker,
+        asked() as stop,
     ):
         if not dry_run:
-            await publisher.heard(min(patience, HEARD_S))
+            await _unless(stop, publisher.heard(min(patience, HEARD_S)))
         for name, make in drafts:
+            if stop.is_set():
+                break
+            tried += 1
             try:
                 draft = with_marking(make(), sending.audience, sending.tlp)
                 done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
@@ -136,16 +146,32 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
             clock = asyncio.get_running_loop().time
             deadline = clock() + patience
             for place, accepted in enumerate(done):
-                states[place] = await publisher.settled(accepted.digest, max(0.0, deadline - clock()))
+                await _unless(stop, publisher.settled(accepted.digest, max(0.0, deadline - clock())))
+                states[place] = await publisher.settled(accepted.digest, 0.0)
                 if states[place] == "stored" and tracker is not None:
                     left = max(0.0, deadline - clock())
-                    states[place], short = await _reached(tracker, accepted, state, left)
+                    rung = await _unless(stop, _reached(tracker, accepted, state, left))
+                    states[place], short = rung or ("stored", "")
                     missing += [short] if short else []
         problem = (await publisher.health()).problem
     for accepted, reached in zip(done, states, strict=True):
         _report(app, accepted, reached)
+    if stop.is_set() and dry_run:
+        return INTERRUPTED
+    if stop.is_set() and (tried < len(drafts) or "accepted" in states):
+        app.note(
+            f"interrupted: {len(done)} of {len(drafts)} accepted, as listed; they are safe on this disk, and what is not stored "
+            "yet is sent when a tocsin of this authority runs. Do not publish them again"
+            + ("" if tried == len(drafts) else "; the others were not signed")
+        )
+        return INTERRUPTED
     if first_refusal is not None:
         return PARTLY if done else exit_code(first_refusal)
+    return _outcome(app, states, missing, state, problem)
+
+
+def _outcome(app: App, states: Sequence[str], missing: Sequence[str], wanted: str, problem: str) -> int:
+    """Say what is not as far as was wanted, and return the exit code."""
     if "parked" in states:
         app.note(
             "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
@@ -158,13 +184,25 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
         return FAILURE
     for short in missing:
         app.note(short)
-    if state != "accepted" and "accepted" in states:
+    if wanted != "accepted" and "accepted" in states:
         app.note(
             "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
             + (f" ({problem})" if problem else "")
         )
         return QUEUED
     return PARTLY if missing else DONE
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Wait for some work, but no longer than until the event is set; it is broken off then, and None."""
+    task, halt = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, halt}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for each in (task, halt):
+            each.cancel()
+        await asyncio.wait({task, halt})
 
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:

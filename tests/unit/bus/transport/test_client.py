@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from nats.aio.subscription import Subscription
 from nats.errors import ProtocolError
 
-from bus.transport.client import MAX_LINE_BYTES, HardenedParser
+from bus.transport.client import MAX_LINE_BYTES, HardenedClient, HardenedParser
+from bus.transport.connection import Endpoint, NatsConnection
 from bus.transport.interface import Delivery
 from bus.transport.pull_consumer import _received
 from bus.transport.server_info import MAX_ANNOUNCED_BYTES
@@ -100,3 +103,26 @@ def test_a_number_of_a_delivery_is_one_that_can_be_kept(numbers: tuple[str, ...]
     """What no store could keep is no delivery."""
     message = Delivery(subject="s", reply=f"$JS.ACK.{PLACE}.{'.'.join(numbers)}", payload=b"")
     assert (_received(message, PLACE) is not None) == stands
+
+
+async def test_nothing_waits_for_messages_once_a_close_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link broke with something still to be written: the library stops there, and what it leaves is ended too."""
+    client = HardenedClient("U")
+
+    async def fails() -> None:
+        raise ConnectionResetError
+
+    async def heard(_: object) -> None:
+        """Take a message."""
+
+    monkeypatch.setattr(client, "close", fails)
+    subscription = Subscription(client, 1, "s", "", heard)
+    subscription._start(heard)  # type: ignore[no-untyped-call]
+    client._subs[1] = subscription
+    connection = NatsConnection(
+        Endpoint(url="nats://x", authority_id="xa-hub", nkey_seed="S", name="t"), None
+    )
+    connection._client = client
+    await connection._close()
+    await asyncio.sleep(0)
+    assert vars(subscription)["_wait_for_msgs_task"].done()
