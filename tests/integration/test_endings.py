@@ -159,7 +159,7 @@ def test_a_program_that_is_ended_by_an_error_says_so_in_its_state(tmp_path: Path
         premises.says(CSIRT, "stalled", program)
         (premises.state(CSIRT) / "outbox.db").rename(tmp_path / "elsewhere.db")
         assert program.wait(longest()) == FAILURE
-    (seen,) = read_states(premises.state(CSIRT))
+    (seen,) = read_states(premises.state(CSIRT)).seen
     assert "was deleted or moved" in seen.state.problem
 
 

@@ -76,7 +76,7 @@ def behind_now(app: App, now: dt.datetime) -> int | None:
     """
     from bus.health import read_states, running_now
 
-    readers = [state.facts.reader for state in running_now(read_states(app.state_folder()), now)]
+    readers = [state.facts.reader for state in running_now(read_states(app.state_folder()).seen, now)]
     return next((each.behind for each in readers if each is not None and each.standing == "reading"), None)
 
 
