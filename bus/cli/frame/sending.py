@@ -17,8 +17,9 @@ from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryTracker
-    from bus.publishing import Accepted
+    from bus.publishing import Accepted, Publisher
     from schemas.bulletin import Draft
+    from schemas.errors import TocsinError
 
 
 NamedDraft = tuple[str, Callable[[], "Draft"]]
@@ -105,7 +106,6 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     """Publish drafts, report each, and return the exit code."""
     from bus.cli.frame.audit import record
     from bus.cli.frame.programs import open_publisher, tracking
-    from schemas.errors import TocsinError
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     (state, seconds), dry_run = sending.wait, sending.dry_run
@@ -113,35 +113,33 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     if sending.without and not dry_run:
         record(app, "override", what="sealed-without", readers=list(sending.without))
     done: list[Accepted] = []
-    first_refusal: TocsinError | None = None
+    states: list[str] = []
+    missing: list[str] = []
     offline = dry_run or state == "accepted"
-    async with (
-        open_publisher(app, offline=offline, seal=sending.seal, without=sending.without) as publisher,
-        nullcontext() if offline or state == "stored" else tracking(app, publisher) as tracker,
-    ):
-        if not dry_run:
-            await publisher.heard(min(patience, HEARD_S))
-        for name, make in drafts:
-            try:
-                draft = with_marking(make(), sending.audience, sending.tlp)
-                done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
-            except TocsinError as exc:
-                if len(drafts) == 1:
-                    raise
-                first_refusal = first_refusal or exc
-                app.note(f"{name}: {exc}")
-        states = ["dry-run" if dry_run else "accepted"] * len(done)
-        missing: list[str] = []
-        if not offline:
-            clock = asyncio.get_running_loop().time
-            deadline = clock() + patience
-            for place, accepted in enumerate(done):
-                states[place] = await publisher.settled(accepted.digest, max(0.0, deadline - clock()))
-                if states[place] == "stored" and tracker is not None:
+    try:
+        async with (
+            open_publisher(app, offline=offline, seal=sending.seal, without=sending.without) as publisher,
+            nullcontext() if offline or state == "stored" else tracking(app, publisher) as tracker,
+        ):
+            if not dry_run:
+                await publisher.heard(min(patience, HEARD_S))
+            first_refusal = await _publish(app, publisher, drafts, sending, done)
+            states += ["dry-run" if dry_run else "accepted"] * len(done)
+            if not offline:
+                clock = asyncio.get_running_loop().time
+                deadline = clock() + patience
+                for place, accepted in enumerate(done):
                     left = max(0.0, deadline - clock())
-                    states[place], short = await _reached(tracker, accepted, state, left)
-                    missing += [short] if short else []
-        problem = (await publisher.health()).problem
+                    states[place] = await publisher.settled(accepted.digest, left)
+                    if states[place] == "stored" and tracker is not None:
+                        left = max(0.0, deadline - clock())
+                        states[place], short = await _reached(tracker, accepted, state, left)
+                        missing += [short] if short else []
+            problem = (await publisher.health()).problem
+    except asyncio.CancelledError:
+        for accepted, reached in zip(done, [*states, *["accepted"] * (len(done) - len(states))], strict=True):
+            _report(app, accepted, reached)  # it was said, whatever becomes of this command
+        raise
     for accepted, reached in zip(done, states, strict=True):
         _report(app, accepted, reached)
     if first_refusal is not None:
@@ -165,6 +163,64 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
         )
         return QUEUED
     return PARTLY if missing else DONE
+
+
+async def _publish(
+    app: App, publisher: Publisher, drafts: Sequence[NamedDraft], sending: Sending, done: list[Accepted]
+) -> TocsinError | None:
+    """Publish drafts in groups, as they were given, or rehearse them; adds what stands to `done`. Returns the first refusal.
+
+    Who is cancelled waits until it is known what of the group on its way was accepted.
+
+    Raises:
+        TocsinError: the only draft is refused.
+    """
+    from bus.publishing import GROUP
+    from schemas.errors import TocsinError
+
+    first_refusal: TocsinError | None = None
+    for start in range(0, len(drafts), GROUP):
+        group = drafts[start : start + GROUP]
+        made: list[Draft | TocsinError] = []
+        for _, make in group:
+            try:
+                made.append(with_marking(make(), sending.audience, sending.tlp))
+            except TocsinError as exc:
+                made.append(exc)
+        ready = [each for each in made if not isinstance(each, TocsinError)]
+        saying = asyncio.ensure_future(_say(publisher, ready, rehearse=sending.dry_run))
+        try:
+            said = iter(await asyncio.shield(saying))
+        except asyncio.CancelledError:
+            done += [each for each in await saying if not isinstance(each, TocsinError)]
+            raise
+        for (name, _), draft in zip(group, made, strict=True):
+            outcome = draft if isinstance(draft, TocsinError) else next(said)
+            if not isinstance(outcome, TocsinError):
+                done.append(outcome)
+                continue
+            if len(drafts) == 1:
+                raise outcome
+            first_refusal = first_refusal or outcome
+            app.note(f"{name}: {outcome}")
+    return first_refusal
+
+
+async def _say(
+    publisher: Publisher, drafts: Sequence[Draft], *, rehearse: bool
+) -> list[Accepted | TocsinError]:
+    """What becomes, or would become, of each draft."""
+    from schemas.errors import TocsinError
+
+    if not rehearse:
+        return await publisher.publish_many(drafts)
+    outcomes: list[Accepted | TocsinError] = []
+    for draft in drafts:
+        try:
+            outcomes.append(await publisher.rehearse(draft))
+        except TocsinError as exc:
+            outcomes.append(exc)
+    return outcomes
 
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
