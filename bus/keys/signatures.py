@@ -280,15 +280,12 @@ def sign_bulletin(signer: Signer, payload: bytes, context: Context, issued: dt.d
 def sign_batch(
     signers: Sequence[Signer], payloads: Sequence[bytes], domain: str
 ) -> tuple[tuple[Entry, ...], ...]:
-    """Sign 2 to 64 consecutive bulletins of one channel in a batch: each signer signs once, whatever their number.
+    """Sign 2 to 64 consecutive bulletins of one channel in a batch: each signer signs once. For each payload its entries.
 
     Args:
         signers: all of the issuer's, none of them certified (`signs_batches`).
         payloads: in the order of their numbers.
         domain: of the federation.
-
-    Returns:
-        For each payload its entries, in the order of the signers.
 
     Raises:
         ValueError: there are not 2 to 64.

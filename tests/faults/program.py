@@ -120,7 +120,7 @@ async def forger(place: Place, history: History) -> None:
                     await publish(stolen, made.subject, made.payload, dict(made.headers))
                     channel = channel_of(victim, "community")
                     history.tell(Forged(kind=kind, channel=channel, digest=made.digest))
-                    await asyncio.sleep(len(ways) * rng.expovariate(place.rate))
+                    await asyncio.sleep(rng.expovariate(place.rate))
         except (BusError, sqlite3.OperationalError):  # cut off; or an outbox that is just being made
             await asyncio.sleep(LOOK_S)
 
