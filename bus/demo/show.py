@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -51,6 +52,21 @@ PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community"
 log = structlog.get_logger()
 
 
+async def _prepared(root: Path, now: dt.datetime, hurry: int) -> VerifiedRegistry:
+    """`prepare` in a thread, which makes no further key once this is cancelled: nobody waits for a founding that is given up."""
+    is_given_up = threading.Event()
+
+    def between() -> None:
+        if is_given_up.is_set():
+            raise InterruptedError
+
+    try:
+        return await asyncio.to_thread(prepare, root, now=now, hurry=hurry, between=between)
+    except asyncio.CancelledError:
+        is_given_up.set()
+        raise
+
+
 class Demo:
     """A demonstration in one folder. Use `Demo.open`."""
 
@@ -90,7 +106,7 @@ class Demo:
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(_locked(root))
-            registry = await asyncio.to_thread(prepare, root, now=clock(), hurry=hurry)
+            registry = await _prepared(root, clock(), hurry)
             folder = Folder(root)
             seed = nkeys.load_nkey(folder.provisioner)
             settings = ServerSettings(port=port, probe_nkeys=_probes(folder.server))

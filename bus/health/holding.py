@@ -28,6 +28,13 @@ def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
         yield Condition(name="trust", level=Level.BAD, code=facts.reason, detail=facts.problem, remedy=renew)
         return
     what = f"{facts.domain} version {facts.version}"
+    if facts.is_forgetful:
+        yield _trust(
+            Level.BAD,
+            "revocation-not-in-force",
+            "a revocation that was taken in is not as it was: a key that it ended may count here",
+            "take it in again: tocsin registry accept FILE; the log names the file that was altered",
+        )
     if facts.state == "expired":
         detail = f"the registry {what} has expired at {moment_text(facts.expires)}"
         yield _trust(
@@ -44,7 +51,7 @@ def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
     elif facts.state == "behind":
         detail = f"a version after {what} is in force, and has not come"
         yield _trust(Level.BAD, "trust-behind", detail, "ask your registrar for the current registry")
-    else:
+    elif not facts.is_forgetful:
         yield _fresh(facts, what, now)
 
 

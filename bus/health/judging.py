@@ -52,7 +52,7 @@ def judge(facts: Facts, now: dt.datetime) -> Report:
         *_clock(facts, now),
         *disk(facts),
         *_lease(facts, now),
-        *programs(facts.programs, now),
+        *programs(facts.programs, now, facts.unread),
         *tasks(facts, now),
         *refused(facts.refused),
         *facts.more,

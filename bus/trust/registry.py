@@ -137,6 +137,8 @@ class VerifiedRegistry:
         self._gone = ever_revoked(document)
         self.revocations = in_force(revocations, self._gone)
         self.contradicted = contradicted
+        self.is_forgetful = False
+        """Whether a revocation that its reader took in cannot be read any more, so that a key may count that was ended."""
         self._listed = registered_keys(document, sound=digest in sound)
         self._keys = apply(self._listed, self.revocations)
         self._seals = apply_to_seals(document, self.revocations)
@@ -306,6 +308,14 @@ class VerifiedRegistry:
         seals = apply_to_seals(self.document, revocations)
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys, _seals=seals)
+        return made
+
+    def forgetting(self, is_forgetful: bool) -> VerifiedRegistry:
+        """This registry, or the same with another `is_forgetful`."""
+        if is_forgetful == self.is_forgetful:
+            return self
+        made = object.__new__(VerifiedRegistry)
+        made.__dict__.update(self.__dict__, is_forgetful=is_forgetful)
         return made
 
     def lacks(self, found: Revocation) -> bool:

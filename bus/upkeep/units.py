@@ -22,6 +22,8 @@ FINAL_CODES = (2, 3, 5, 6)
 """Exit codes of what a person must mend: a wrong setting, a missing file, refused input, a key or registry that does not stand."""
 QUEUED_CODE = 75
 """With which an author's program ends that was asked to while bulletins wait on its disk; whoever sends next sends them."""
+STOPPED_CODE = 130
+"""With which a program ends that was asked to before it had begun."""
 WATCHDOG_S = 60
 START_S = 600  # a large store is checked, a broker makes a thousand streams
 STOP_S = 30
@@ -124,7 +126,7 @@ def _service(spec: UnitSpec) -> Iterable[str]:
     yield "Restart=on-failure"
     yield f"RestartSec={AGAIN_S}"
     yield f"RestartPreventExitStatus={' '.join(map(str, FINAL_CODES))}"
-    yield f"SuccessExitStatus={QUEUED_CODE}"
+    yield f"SuccessExitStatus={QUEUED_CODE} {STOPPED_CODE}"
     yield from (f"LoadCredential={name}:{_bare(path)}" for name, path in sorted(spec.credentials.items()))
 
 

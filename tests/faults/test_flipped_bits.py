@@ -1,4 +1,7 @@
-"""One bit flips, at a place drawn by seed, in each file that matters: refused and said, or harmless; never false, never silent."""
+"""One bit flips, at a place drawn by seed, in outbox, store and what lies beside them: refused and said, or harmless.
+
+Never false, never silent. `tests/faults/test_flipped_files.py` has all other files.
+"""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def rounds(founded: Founded, patch: pytest.MonkeyPatch, plan: list[tuple[str, st
                 eventually_sync(partial(is_sound, reader, line), describe=servers[name].file.read_text)
 
         def has_all() -> bool:
-            seen = desk.run("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
+            seen = desk.view("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
             return [json.loads(line)["digest"] for line in seen.splitlines()] == said
 
         eventually_sync(has_all)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from bus.demo.federation import free_port
-from tests.support.office import Desk, Office
+from tests.support.office import Desk
 from tests.support.places import ROOT
 from tests.support.waiting import eventually_sync
 
 
-def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
-    """Every command of the operator's guide, in order, and a bulletin through it all."""
-    office = Office(tmp_path)
+def test_the_guide_leads_to_a_working_federation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the operator's guide, in order, and a bulletin through it all; what goes on running is a process."""
+    office = Desk(tmp_path, monkeypatch)
     for name in ("root-a", "root-b", "root-c", "beacon", "xa-csirt"):
         office.key(name)
     nkeys = {

@@ -28,7 +28,7 @@ from tests.support.premises import (
     world_of_today,
 )
 from tests.support.stage import Bus, serving, speaking
-from tests.support.waiting import eventually, eventually_sync, longest, patience
+from tests.support.waiting import eventually, eventually_sync, longest, stretched
 from tests.support.world import draft
 
 HUB, OTHER_HUB, CSIRT, AUTHOR = "xa-hub", "xb-hub", "xa-csirt", "xa-emb"
@@ -79,7 +79,7 @@ def test_programs_end_when_asked_though_the_bus_does_not_answer(bus: str, tmp_pa
     ):
         codes, seconds = end_all(programs)
     assert codes == CODES
-    assert seconds < WITHIN_S * patience()
+    assert seconds < stretched(WITHIN_S)
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_programs_end_when_asked_though_their_stores_are_in_use(tmp_path: Path) 
         codes, seconds = end_all(programs)
         assert {HUB: DONE, OTHER_HUB: INTERRUPTED, CSIRT: DONE}.items() <= codes.items()
         assert codes[AUTHOR] in (DONE, QUEUED)  # whether all is sent cannot be asked
-        assert seconds < WITHIN_S * patience()
+        assert seconds < stretched(WITHIN_S)
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ async def test_a_hub_admits_though_nobody_reads_what_it_prints(bus: Bus, tmp_pat
                     assert hub.poll() is None
                     code, seconds = await asyncio.to_thread(ends, hub)
                     assert code == DONE
-                    assert seconds < WITHIN_S * patience()
+                    assert seconds < stretched(WITHIN_S)
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ async def test_rubbish_in_the_place_of_a_head_stops_nobody_who_has_the_heads_fil
         assert await publisher.settled(last.digest, longest()) == "stored"
     async with connected(bus.endpoint("xa-csirt")) as thief:
         for n in range(HEADS_EACH):
-            await publish(thief, last.subject, b"rubbish %d" % n, {}, 5.0)
+            await publish(thief, last.subject, b"rubbish %d" % n, {}, longest())
     await _aged(bus, heads=3 + HEADS_EACH)
     path.unlink()
     async with publishing(path, bus.world) as publisher:

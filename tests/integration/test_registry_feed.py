@@ -268,7 +268,7 @@ async def test_only_the_provisioner_speaks_for_the_registrars(bus: Bus, identity
     async with connected(bus.endpoint(identity)) as connection:
         for subject in subjects:
             with contextlib.suppress(DeniedError, UnreachableError, BrokerError):
-                await publish(connection, subject, statement(), {}, 1.0)
+                await publish(connection, subject, statement(), {}, longest())
                 allowed.append(subject)
     assert allowed == [trust_subject(Trust.REVOKE, identity)]
 

@@ -52,13 +52,15 @@ def report_beside(app: App, db: sqlite3.Connection, registry: VerifiedRegistry, 
     )
 
     identity, folder = app.identity.authority, app.state_folder()
+    programs, unread = read_states(folder)
     facts = Facts(
         identity=identity,
         store=store_facts(db, registry, identity),
         trust=trust_facts(registry, now),
         disk=disk_facts(folder, came_in_a_day(db, now)),
         lease=lease_facts(db, now),
-        programs=read_states(folder),
+        programs=programs,
+        unread=unread,
     )
     return judge(_with_told_keys(facts, registry, now), now)
 
@@ -121,7 +123,8 @@ async def looked_at(app: App, timeout: float) -> Facts:
     )
 
     context, folder, now = app.identity, app.state_folder(), app.now()
-    facts = Facts(identity=context.authority, programs=read_states(folder), disk=disk_facts(folder))
+    programs, unread = read_states(folder)
+    facts = Facts(identity=context.authority, programs=programs, unread=unread, disk=disk_facts(folder))
     try:
         held = registry_store(app)
         registry = held()

@@ -221,10 +221,12 @@ def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
 
     Raises:
         NotFoundError: it is not in the folder of another node.
-        KeyFileError: as `read_secret`.
+        KeyFileError: as `read_secret`; `key-malformed`: it is not as it was made.
     """
+    import re
     import secrets
 
+    from bus.errors import KeyFileError
     from bus.federation import CLUSTER
     from bus.keys import read_secret, write_secret
 
@@ -236,4 +238,11 @@ def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
             raise NotFoundError(f"{path} is not there: copy it from the folder of node 1 of {seat.name}")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_secret(path, secrets.token_hex(32).encode())
-    return read_secret(path).decode("ascii")
+    secret = read_secret(path)
+    if not re.fullmatch(rb"[A-Za-z0-9_-]{16,128}", secret):
+        raise KeyFileError(
+            f"{path} holds no secret of a cluster",
+            remedy=f"copy it again from the folder of another node of {seat.name}",
+            reason="key-malformed",
+        )
+    return secret.decode("ascii")
