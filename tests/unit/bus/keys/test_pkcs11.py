@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,12 @@ def test_a_token_signs_a_batch_once(token: Path, alg: str, monkeypatch: pytest.M
     public = PublicKey.from_jwk(signer.jwk, alg)
     signed: list[bytes] = []
     sign = signer._sign
-    monkeypatch.setattr(signer, "_sign", lambda *given: signed.append(given[-1]) or sign(*given))
+
+    def counted(pkcs11: Any, data: bytes) -> bytes:
+        signed.append(data)
+        return sign(pkcs11, data)
+
+    monkeypatch.setattr(signer, "_sign", counted)
     payloads = [f"payload {n}".encode() for n in range(64)]
     entries = sign_batch((signer,), payloads, "test")
     assert len(signed) == 1
