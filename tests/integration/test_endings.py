@@ -19,6 +19,7 @@ import pytest
 
 from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, QUEUED
 from bus.health import read_states
+from bus.publishing import GROUP
 from tests.support.office import TOCSIN
 from tests.support.premises import (
     NOBODY,
@@ -118,7 +119,7 @@ def test_a_publish_that_is_interrupted_tells_what_it_has_accepted(
     """Each line is a bulletin in the outbox, and each of those has a line: nobody publishes one of them again unknowing."""
     premises = Premises(tmp_path / "premises", CSIRT)
     drafts = []
-    for number in range(300):
+    for number in range(5 * GROUP):
         drafts.append(str(tmp_path / f"{number}.json"))
         Path(drafts[-1]).write_bytes(msgspec.json.encode(draft(f"number {number}")))
     outbox = premises.state(CSIRT) / "outbox.db"
@@ -148,7 +149,7 @@ def test_a_publish_that_is_interrupted_tells_what_it_has_accepted(
     assert 0 < len(told) < len(drafts)
     assert told == kept()
     assert code == INTERRUPTED
-    assert f"{len(told)} of 300 accepted" in premises.log(CSIRT).read_text()
+    assert f"{len(told)} of {5 * GROUP} accepted" in premises.log(CSIRT).read_text()
 
 
 @pytest.mark.slow

@@ -17,8 +17,9 @@ from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryTracker
-    from bus.publishing import Accepted
+    from bus.publishing import Accepted, Publisher
     from schemas.bulletin import Draft
+    from schemas.errors import TocsinError
 
 
 T = TypeVar("T")
@@ -105,12 +106,11 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
 async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:
     """Publish drafts, report each, and return the exit code.
 
-    A signal comes between two drafts, never in the midst of one: what was accepted by then is reported, the rest is not signed.
+    A signal comes between two groups, never in the midst of one: what was accepted by then is reported, the rest is not signed.
     """
     from bus.cli.frame.audit import record
     from bus.cli.frame.programs import open_publisher, tracking
     from bus.cli.frame.running import asked
-    from schemas.errors import TocsinError
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     (state, seconds), dry_run = sending.wait, sending.dry_run
@@ -118,8 +118,6 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     if sending.without and not dry_run:
         record(app, "override", what="sealed-without", readers=list(sending.without))
     done: list[Accepted] = []
-    tried = 0
-    first_refusal: TocsinError | None = None
     offline = dry_run or state == "accepted"
     async with (
         open_publisher(app, offline=offline, seal=sending.seal, without=sending.without) as publisher,
@@ -128,18 +126,7 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     ):
         if not dry_run:
             await _unless(stop, publisher.heard(min(patience, HEARD_S)))
-        for name, make in drafts:
-            if stop.is_set():
-                break
-            tried += 1
-            try:
-                draft = with_marking(make(), sending.audience, sending.tlp)
-                done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
-            except TocsinError as exc:
-                if len(drafts) == 1:
-                    raise
-                first_refusal = first_refusal or exc
-                app.note(f"{name}: {exc}")
+        tried, first_refusal = await _publish(app, publisher, drafts, sending, done, stop)
         states = ["dry-run" if dry_run else "accepted"] * len(done)
         missing: list[str] = []
         if not offline:
@@ -203,6 +190,68 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
         for each in (task, halt):
             each.cancel()
         await asyncio.wait({task, halt})
+
+
+async def _publish(
+    app: App,
+    publisher: Publisher,
+    drafts: Sequence[NamedDraft],
+    sending: Sending,
+    done: list[Accepted],
+    stop: asyncio.Event,
+) -> tuple[int, TocsinError | None]:
+    """Publish drafts in groups, as they were given, or rehearse them, until a signal comes; adds what stands to `done`.
+
+    Returns how many were tried, and the first refusal.
+
+    Raises:
+        TocsinError: the only draft is refused.
+    """
+    from bus.publishing import GROUP
+    from schemas.errors import TocsinError
+
+    first_refusal: TocsinError | None = None
+    tried = 0
+    for start in range(0, len(drafts), GROUP):
+        if stop.is_set():
+            break
+        group = drafts[start : start + GROUP]
+        made: list[Draft | TocsinError] = []
+        for _, make in group:
+            try:
+                made.append(with_marking(make(), sending.audience, sending.tlp))
+            except TocsinError as exc:
+                made.append(exc)
+        ready = [each for each in made if not isinstance(each, TocsinError)]
+        said = iter(await _say(publisher, ready, rehearse=sending.dry_run))
+        tried += len(group)
+        for (name, _), draft in zip(group, made, strict=True):
+            outcome = draft if isinstance(draft, TocsinError) else next(said)
+            if not isinstance(outcome, TocsinError):
+                done.append(outcome)
+                continue
+            if len(drafts) == 1:
+                raise outcome
+            first_refusal = first_refusal or outcome
+            app.note(f"{name}: {outcome}")
+    return tried, first_refusal
+
+
+async def _say(
+    publisher: Publisher, drafts: Sequence[Draft], *, rehearse: bool
+) -> list[Accepted | TocsinError]:
+    """What becomes, or would become, of each draft."""
+    from schemas.errors import TocsinError
+
+    if not rehearse:
+        return await publisher.publish_many(drafts)
+    outcomes: list[Accepted | TocsinError] = []
+    for draft in drafts:
+        try:
+            outcomes.append(await publisher.rehearse(draft))
+        except TocsinError as exc:
+            outcomes.append(exc)
+    return outcomes
 
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
