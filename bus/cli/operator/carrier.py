@@ -181,7 +181,7 @@ class Carrying:
         if self.carrier is None:
             return self.upstreams, "its ledger is not open yet"
         problems = dict(self.carrier.problems)
-        cut = frozenset(place for ends in problems for place in ends if place != self.country)
+        cut = frozenset(place for ends in problems for place in ends[:2] if place != self.country)
         return cut, next(iter(problems.values()), "")
 
 

@@ -13,10 +13,10 @@ from tests.support.world import NOW
 
 LATER = NOW + dt.timedelta(seconds=CUT_OFF_S)
 HOME, EAST, WEST = "xa", "east", "west"
-WHY = "not connected"
+WHY, STREAM = "not connected", "WORLD_ACTUAL"
 
 
-def carrying(problems: dict[tuple[str, str], str] | None) -> Carrying:
+def carrying(problems: dict[tuple[str, str, str], str] | None) -> Carrying:
     """Of a country with two unions; None is one whose ledger is not open."""
     found = Carrying()
     found.country, found.upstreams = HOME, frozenset({EAST, WEST})
@@ -29,14 +29,14 @@ def carrying(problems: dict[tuple[str, str], str] | None) -> Carrying:
     ("problems", "first", "later"),
     [
         ({}, "ok", "ok"),
-        ({(HOME, EAST): WHY, (EAST, HOME): WHY}, "warning", "warning"),
-        ({(HOME, EAST): WHY, (WEST, HOME): WHY}, "warning", "bad"),
+        ({(HOME, EAST, STREAM): WHY, (EAST, HOME, STREAM): WHY}, "warning", "warning"),
+        ({(HOME, EAST, STREAM): WHY, (WEST, HOME, STREAM): WHY}, "warning", "bad"),
         (None, "warning", "bad"),
     ],
     ids=["it carries", "one union is away", "all are away", "its ledger is in use"],
 )
 def test_a_country_that_is_cut_off_is_not_well(
-    problems: dict[tuple[str, str], str] | None, first: str, later: str
+    problems: dict[tuple[str, str, str], str] | None, first: str, later: str
 ) -> None:
     """A moment is a warning, and so is one place of several; that nothing goes anywhere is bad."""
     found = carrying(problems)
