@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
-from bus.admission import Judged, Message, Refused, decide
+from bus.admission import Judged, Message, Refused, decide, judge
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError
 from bus.policy import READING, RateLimit
 from bus.subscribing.budget import Budget, Charges
@@ -283,13 +283,8 @@ class Subscriber:
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
-        messages = [message_from(stream, received) for received in batch]
-
-        def judge() -> list[Judged | Refused]:
-            return [decide(message, registry, now) for message in messages]
-
-        judged = await worked(judge, len(batch))
-        return judged, cursor_at(batch[-1], messages[-1].digest), now
+        judged = await worked(lambda: judge(stream, batch, registry, now), len(batch))
+        return judged, cursor_at(batch[-1], judged[-1].message.digest), now
 
     async def _settle(
         self,

@@ -9,13 +9,13 @@ import pytest
 from nats.aio.subscription import Subscription
 from nats.errors import ProtocolError
 
-from bus.transport.client import MAX_LINE_BYTES, HardenedClient, HardenedParser
+from bus.transport.client import HardenedClient
 from bus.transport.connection import Endpoint, NatsConnection
-from bus.transport.interface import Delivery
-from bus.transport.pull_consumer import _received
+from bus.transport.parser import MAX_LINE_BYTES, HardenedParser
+from bus.transport.pull_consumer import received_at
 from bus.transport.server_info import MAX_ANNOUNCED_BYTES
 
-PLACE = "WORLD_ACTUAL.xa-hub"
+PLACE = (b"WORLD_ACTUAL", b"xa-hub")
 LARGE = "9223372036854775807"
 
 
@@ -101,8 +101,8 @@ async def test_the_largest_message_comes_through() -> None:
 )
 def test_a_number_of_a_delivery_is_one_that_can_be_kept(numbers: tuple[str, ...], stands: bool) -> None:
     """What no store could keep is no delivery."""
-    message = Delivery(subject="s", reply=f"$JS.ACK.{PLACE}.{'.'.join(numbers)}", payload=b"")
-    assert (_received(message, PLACE) is not None) == stands
+    reply = b".".join([b"$JS.ACK", *PLACE, *(number.encode() for number in numbers)])
+    assert (received_at((b"s", reply, b"", b""), PLACE) is not None) == stands
 
 
 async def test_nothing_waits_for_messages_once_a_close_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
