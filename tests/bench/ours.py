@@ -6,16 +6,17 @@ import asyncio
 import datetime as dt
 import json
 import secrets
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import structlog
 
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.keys.files import load_signer
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
-from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Endpoint
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.cyber import CyberThreat
@@ -26,9 +27,13 @@ from tests.bench.role import TEXT, Role, main
 from tests.support.world import DEFAULTS
 
 WINDOW = 256
+"""So many calls of `publish` wait at once."""
+GROUP, GROUPS = 512, 4
+"""So many drafts are one call of `publish_many`, and so many calls are on their way."""
 
 
-def _world(role: Role) -> tuple[Path, VerifiedRegistry, dict[str, str]]:
+def opened_world(role: Role) -> tuple[Path, VerifiedRegistry, dict[str, str]]:
+    """The folder of this run, the registry, and the seeds of the transport keys by authority."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     folder = Path(role.options.world)
     registry = VerifiedRegistry.open((folder / "registry.tocsin.json").read_bytes())
@@ -36,11 +41,13 @@ def _world(role: Role) -> tuple[Path, VerifiedRegistry, dict[str, str]]:
     return folder, registry, nkeys
 
 
-def _now() -> dt.datetime:
+def now() -> dt.datetime:
+    """The present."""
     return dt.datetime.now(dt.UTC)
 
 
-def _draft(n: int) -> Draft:
+def draft(n: int) -> Draft:
+    """A draft whose bulletin has about 1.5 kB, as `role.document` has."""
     observables = (
         Observable(type="ipv4-addr", personal=PersonalFlag.NONE, value=f"192.0.2.{n % 256}", actionable=True),
         Observable(
@@ -59,10 +66,10 @@ def _draft(n: int) -> Draft:
 
 
 async def producer(role: Role) -> None:
-    """An officer's publisher, many drafts at once as an adapter would."""
-    folder, registry, nkeys = _world(role)
+    """An officer's publisher: many calls of `publish` at once, or `publish_many` in groups."""
+    folder, registry, nkeys = opened_world(role)
     endpoint = Endpoint(url=role.url, authority_id="xa-csirt", nkey_seed=nkeys["xa-csirt"], name="bench")
-    drafts = [_draft(n) for n in range(role.n)]
+    drafts = [draft(n) for n in range(role.n)]
     async with (
         Outbox.open(folder / f"outbox-{secrets.token_hex(4)}.db") as outbox,
         Publisher.open(
@@ -72,53 +79,74 @@ async def producer(role: Role) -> None:
             signers=(load_signer(folder / "xa-csirt.pem", b"bench"),),
             endpoint=endpoint,
             defaults=DEFAULTS,
-            clock=_now,
+            clock=now,
             rng=secrets.token_bytes,
         ) as publisher,
     ):
         await publisher.ready(10)
         role.go()
-        window = asyncio.Semaphore(WINDOW)
-        async with asyncio.TaskGroup() as tasks:
-            for n, draft in enumerate(drafts):
-                await window.acquire()
-                await role.pace(n)
-                tasks.create_task(publisher.publish(draft)).add_done_callback(lambda _: window.release())
+        await (_in_groups if role.way == "publish_many" else _one_by_one)(role, publisher, drafts)
         await publisher.idle(120)
         role.done()
 
 
-class _Stamping(Projection):
-    """The hub's projection, telling the driver about each bulletin it has taken in."""
+async def _one_by_one(role: Role, publisher: Publisher, drafts: list[Draft]) -> None:
+    window = asyncio.Semaphore(WINDOW)
+    async with asyncio.TaskGroup() as tasks:
+        for n, each in enumerate(drafts):
+            await window.acquire()
+            await role.pace(n)
+            tasks.create_task(publisher.publish(each)).add_done_callback(lambda _: window.release())
+
+
+async def _in_groups(role: Role, publisher: Publisher, drafts: list[Draft]) -> None:
+    window = asyncio.Semaphore(GROUPS)
+
+    async def group(some: list[Draft]) -> None:
+        for outcome in await publisher.publish_many(some):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async with asyncio.TaskGroup() as tasks:
+        for start in range(0, len(drafts), GROUP):
+            await window.acquire()
+            some = drafts[start : start + GROUP]
+            for n in range(start, start + len(some)):
+                await role.pace(n)
+            tasks.create_task(group(some)).add_done_callback(lambda _: window.release())
+
+
+class _Handled(Counter[str]):
+    """A subscriber's counts, telling the driver about bulletins once their transaction is done."""
 
     def __init__(self, role: Role) -> None:
         self.role = role
+        super().__init__()
 
-    def apply(self, db, row) -> None:  # type: ignore[no-untyped-def]  # as Projection.apply
-        super().apply(db, row)
-        self.role.got()
+    def update(self, found: Mapping[str, int] | Iterable[str] | None = None, /, **more: int) -> None:  # type: ignore[override]
+        """As of any counter."""
+        super().update(found, **more)
+        if isinstance(found, Mapping):
+            self.role.got(found.get("admitted", 0))
 
 
 async def consumer(role: Role) -> None:
     """A hub of the other country."""
-    folder, registry, nkeys = _world(role)
+    folder, registry, nkeys = opened_world(role)
     endpoint = Endpoint(url=role.url, authority_id="xb-hub", nkey_seed=nkeys["xb-hub"], name="bench")
     async with (
-        Inbox.open(folder / f"store-{secrets.token_hex(4)}.db", projector=_Stamping(role)) as store,
+        open_store(folder / f"store-{secrets.token_hex(4)}.db") as store,
         HubService.open(
-            authority_id="xb-hub", store=store, registry=lambda: registry, endpoint=endpoint, clock=_now
+            authority_id="xb-hub", store=store, registry=lambda: registry, endpoint=endpoint, clock=now
         ) as service,
     ):
+        service.subscriber.counts = _Handled(role)
         async with asyncio.timeout(20):
             while service.subscriber.attached == 0:
                 await asyncio.sleep(0.01)
         role.go()
         while len(role.stamps) < role.n:
             await asyncio.sleep(0.005)
-        # The last stamps are inside their transaction; it is done when the store says so.
-        async with asyncio.timeout(30):
-            while service.subscriber.counts["admitted"] < role.n:
-                await asyncio.sleep(0.005)
         role.done()
 
 

@@ -25,6 +25,7 @@ class Role:
     def __init__(self) -> None:
         parser = argparse.ArgumentParser()
         parser.add_argument("role", choices=["producer", "consumer"])
+        parser.add_argument("--way", default="", help="which form of it, where a module has several")
         parser.add_argument("--n", type=int, required=True)
         parser.add_argument("--rate", type=float, default=0.0)
         parser.add_argument("--url", required=True)
@@ -32,6 +33,7 @@ class Role:
         self.options = parser.parse_args()
         self.n: int = self.options.n
         self.url: str = self.options.url
+        self.way: str = self.options.way
         self.stamps = array("q")
         self._began = 0
         self._cpu = 0.0
@@ -61,8 +63,13 @@ class Role:
         self.stamps.extend([time.monotonic_ns()] * count)
 
     def done(self) -> None:
-        """Report and end at once."""
-        report = {"cpu": _cpu() - self._cpu, "stamps": self.stamps.tolist()}
+        """Report and end at once: CPU seconds since the start, seconds, the largest resident memory in MB, stamps."""
+        report = {
+            "cpu": _cpu() - self._cpu,
+            "seconds": (time.monotonic_ns() - self._began) / 1e9,
+            "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "stamps": self.stamps.tolist(),
+        }
         sys.stdout.write("RESULT " + json.dumps(report) + "\n")
         sys.stdout.flush()
         os._exit(0)
