@@ -12,6 +12,7 @@ from tests.support.mutations import Mutations
 from tests.support.order import slow_first
 from tests.support.tokens import token
 from tests.support.waiting import patience
+from tests.support.warden import bid_farewell, keep_watch
 
 __all__ = ["token"]  # a fixture of several rooms
 
@@ -21,6 +22,16 @@ __all__ = ["token"]  # a fixture of several rooms
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "desk"))
+
+
+def pytest_configure() -> None:
+    """What the tests of this process start ends with it, though it is killed."""
+    keep_watch()
+
+
+def pytest_unconfigure() -> None:
+    """It was not killed."""
+    bid_farewell()
 
 
 @pytest.hookimpl(trylast=True)  # when the order is drawn, and what is not meant has been left out

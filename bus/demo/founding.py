@@ -6,8 +6,10 @@ production refuse.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -108,6 +110,25 @@ def prepare(
             reason=exc.reason,
         ) from None
     return refresh_beacon(folder, registry, now=now, life=BEACON_LIFETIME / hurry)
+
+
+async def prepared(root: Path, now: dt.datetime, hurry: int) -> VerifiedRegistry:
+    """`prepare` in a thread, which makes no further key once this is cancelled.
+
+    Raises:
+        TrustError: as `prepare`.
+    """
+    is_given_up = threading.Event()
+
+    def between() -> None:
+        if is_given_up.is_set():
+            raise InterruptedError
+
+    try:
+        return await asyncio.to_thread(prepare, root, now=now, hurry=hurry, between=between)
+    except asyncio.CancelledError:
+        is_given_up.set()
+        raise
 
 
 def refresh_beacon(

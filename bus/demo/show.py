@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -17,7 +16,7 @@ import structlog
 from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import BEACON_LIFETIME, Folder, load_key, point_to_server, prepare
+from bus.demo.founding import BEACON_LIFETIME, Folder, load_key, point_to_server, prepared
 from bus.demo.tally import Tally, count
 from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
@@ -27,6 +26,7 @@ from bus.policy import deadlines
 from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
 from bus.sealing import Sealer
 from bus.server import (
+    DISK_RESERVE_BYTES,
     PROBE_FILES,
     NatsServer,
     ServerSettings,
@@ -34,6 +34,7 @@ from bus.server import (
     provision,
     provisioner_endpoint,
     render_conf,
+    tend,
 )
 from bus.subscribing import Inbox, RegistryFeed, Stored, publish_trust
 from bus.tasks import background
@@ -50,21 +51,6 @@ DRAIN_S = 20.0
 PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
 log = structlog.get_logger()
-
-
-async def _prepared(root: Path, now: dt.datetime, hurry: int) -> VerifiedRegistry:
-    """`prepare` in a thread, which makes no further key once this is cancelled: nobody waits for a founding that is given up."""
-    is_given_up = threading.Event()
-
-    def between() -> None:
-        if is_given_up.is_set():
-            raise InterruptedError
-
-    try:
-        return await asyncio.to_thread(prepare, root, now=now, hurry=hurry, between=between)
-    except asyncio.CancelledError:
-        is_given_up.set()
-        raise
 
 
 class Demo:
@@ -106,7 +92,7 @@ class Demo:
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(_locked(root))
-            registry = await _prepared(root, clock(), hurry)
+            registry = await prepared(root, clock(), hurry)
             folder = Folder(root)
             seed = nkeys.load_nkey(folder.provisioner)
             settings = ServerSettings(port=port, probe_nkeys=_probes(folder.server))
@@ -147,6 +133,7 @@ class Demo:
             tasks.start(keeper.run(), "keeper")
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
+            tasks.start(tend(server, room=DISK_RESERVE_BYTES), "broker")
             yield demo
 
     async def _open_hub(self, stack: AsyncExitStack, hub: Member) -> None:

@@ -85,6 +85,8 @@ def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
             if key.use == "certificate"
             else "tocsin key new, then your registrar: tocsin registry rotate"
         )
+        if key.use == "signing" and not key.kid:  # it could not be opened, and may be as good as ever
+            remedy = "put right what is named there; a new key is for one that is lost for good"
         has_ended = key.not_after is not None and key.not_after <= now
         if key.reason:
             yield Condition(
@@ -147,9 +149,8 @@ def outbox(facts: OutboxFacts | None, now: dt.datetime) -> Iterator[Condition]:
         yield _outbox(Level.BAD, facts.reason, facts.problem, remedy, facts.oldest_at)
     elif facts.damaged:
         detail = f"{facts.damaged} bulletins in it are not as they were signed, and are not sent"
-        yield _outbox(
-            Level.BAD, "row-damaged", detail, "tocsin outbox scrub; tocsin outbox status names them"
-        )
+        remedy = "tocsin outbox scrub; what the bus has not either: say it again, then tocsin outbox recover"
+        yield _outbox(Level.BAD, "row-damaged", detail, remedy)
     elif facts.parked:
         detail = f"{facts.parked} bulletins were refused by the broker and wait for a decision"
         yield _outbox(Level.BAD, "outbox-parked", detail, "tocsin outbox retry")

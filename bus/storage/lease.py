@@ -88,6 +88,11 @@ def is_alive(owner: str) -> bool:
     return boot != boot_id() or not began or _began(int(pid)) == began
 
 
+def has_ended(owner: str) -> bool:
+    """Whether the process of an owner has certainly ended: it is gone, or was of another boot of the only machine there is."""
+    return owner.split(":", maxsplit=1)[0] != boot_id() or not is_alive(owner)
+
+
 @cache
 def boot_id() -> str:
     """Which boot of this machine it is; the same word for every boot where that cannot be known."""

@@ -6,7 +6,8 @@ the exception, the others commit with a single fsync. Items that wait for one ha
 (`Database.write_together`). Other processes may share the file.
 
 Whatever befalls the thread, everybody who waits for it is answered. Twice a second, and around each commit, it looks whether
-the file still is where it was (`bus.storage.presence`); a file that stays open is read whole once (`bus.storage.soundness`).
+the file still is where it was (`bus.storage.presence`); a file that stays open is read whole once a day, and after a program has
+ended without closing it (`bus.storage.soundness`). The pages of a new file have `PAGE_BYTES`; an older one keeps its own.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ MAX_GROUP = 512
 """So many pieces of work, items of `write_together` among them, are one commit at most; whoever comes later waits for it."""
 LOOK_S = 0.5
 """Seconds between two looks at the file while nothing is written."""
-CHECK_AFTER_S = 5.0
-"""Seconds after which a file that is still open is read whole, once: most commands have ended by then."""
+PAGE_BYTES = 8192
+"""Of a new file: a bulletin with its row fits into one page, and does not take an overflow page of its own."""
 
 log = structlog.get_logger()
 
@@ -68,7 +69,7 @@ class Database:
 
     def __init__(self, path: Path, layouts: Sequence[Layout], companion: Companion | None = None) -> None:
         self.path = path
-        self.layouts = layouts
+        self.layouts = (*layouts, soundness.LAYOUT)
         self._companion = companion
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -80,7 +81,8 @@ class Database:
         self._broken: StoreError | None = None
         self._lost: asyncio.Future[None] = self._loop.create_future()  # fails when nobody's work could tell
         self._presence: Presence | None = None
-        self._looked_at = self._check_at = 0.0
+        self._checks: soundness.WholeChecks | None = None
+        self._looked_at = 0.0
         self._has_ended = False
 
     @classmethod
@@ -216,9 +218,15 @@ class Database:
             self._presence = Presence(self.path)
             if self._companion is not None:
                 self._companion.opened(db)
-            self._check_at = time.monotonic() + CHECK_AFTER_S
+            self._checks = soundness.WholeChecks(
+                self.path,
+                goes_on=lambda: self._refusal is None,
+                tell=lambda finding: self._loses(faults.damaged(self.path, finding)),
+            )
             self._tell([Outcome(self._opened)])
             self._work_on(db)
+            if self._is_there():
+                self._checks.close(db)
         except BaseException as exc:  # noqa: BLE001 (whatever it is, nobody may wait for ever)
             problem = exc
         opening = faults.of_opening(problem, self.path) if problem else faults.ended(self.path)
@@ -241,7 +249,7 @@ class Database:
             group: list[Work] = []
             try:
                 goes_on = self._next(group)
-                self._look_around()
+                self._look_around(db)
                 if group:
                     self._serve(db, group)
             except BaseException as exc:  # noqa: BLE001 (memory, or a fault of ours: those who wait are told)
@@ -276,19 +284,13 @@ class Database:
                 if (work := self._work.get_nowait()) is not None:
                     self._tell([Outcome(work.answer, error=error)])
 
-    def _look_around(self) -> None:
-        """Look now and then whether the file is where it was, and once whether it is sound."""
+    def _look_around(self, db: sqlite3.Connection) -> None:
+        """Look now and then whether the file is where it was, and whether it is to be read whole."""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
-            self._is_there()
-        if now >= self._check_at:
-            began = soundness.in_thread(
-                self.path,
-                goes_on=lambda: self._refusal is None,
-                tell=lambda finding: self._loses(faults.damaged(self.path, finding)),
-            )
-            self._check_at = float("inf") if began else now + CHECK_AFTER_S
+            if self._is_there() and self._checks is not None and not db.in_transaction:
+                self._checks.look(db)
 
     def _is_there(self) -> bool:
         """Whether the file is where it was; once it is not, the store takes no more work."""
@@ -329,6 +331,7 @@ class Database:
         db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=256)
         try:
             db.row_factory = sqlite3.Row
+            db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts where nothing is written yet
             # Before anything is written, so that a file that is refused stays as it is.
             db.execute("BEGIN")
             current = is_current(db, self.path, self.layouts)

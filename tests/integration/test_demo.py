@@ -26,7 +26,7 @@ from bus.demo.founding import prepare
 from tests.support.clocks import utc_now
 from tests.support.office import Done, done_here
 from tests.support.places import ROOT
-from tests.support.waiting import eventually_sync, longest
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
@@ -47,6 +47,9 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
             if home is not None:
                 patch.setenv("TOCSIN_HOME", str(home))
             patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(
+                sys, "argv", ["tocsin", "--context", context, *arguments]
+            )  # how to say what cannot be read
             return done_here(["--context", context, *arguments])
 
     def run_alone(self, *arguments: str, context: str = "xa-csirt") -> Done:
@@ -63,8 +66,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def env(self) -> dict[str, str]:
-        """What the environment says beside what it says to these tests."""
-        return {"TOCSIN_HOME": str(self.folder), "NO_COLOR": "1"}
+        """What the environment says beside what it says to these tests; its broker answers, however slow the machine is."""
+        return {"TOCSIN_HOME": str(self.folder), "NO_COLOR": "1", "TOCSIN_TIMEOUT": str(longest())}
 
     def is_up(self) -> bool:
         """Whether its first round of samples has been admitted; it must be running."""
@@ -86,7 +89,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
     running = Running(folder=folder, process=process)
     try:
-        eventually_sync(running.is_up, describe=log.read_text)
+        eventually_sync(running.is_up, describe=log.read_text, pause_s=COMMAND_PAUSE_S)
         yield running
     finally:
         process.send_signal(signal.SIGINT)
@@ -194,7 +197,7 @@ def receipts(demo: Running, digest: str, reached: Callable[[dict[str, Any]], boo
         found.update(json.loads(done.out))
         return reached(found)
 
-    eventually_sync(climbed, describe=lambda: found)
+    eventually_sync(climbed, describe=lambda: found, pause_s=COMMAND_PAUSE_S)
     return found
 
 
@@ -242,7 +245,9 @@ def test_an_outbox_is_pruned_of_nothing_young(demo: Running) -> None:
 
 def held(demo: Running, digest: str, context: str = "xb-hub") -> None:
     """Wait until a hub holds a bulletin."""
-    eventually_sync(lambda: demo.run("bulletin", "show", digest, context=context).code == 0)
+    eventually_sync(
+        lambda: demo.run("bulletin", "show", digest, context=context).code == 0, pause_s=COMMAND_PAUSE_S
+    )
 
 
 def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
@@ -356,7 +361,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from bus.cli.main import program\n"
         "try: program.main(['--help'], standalone_mode=False)\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('nats', 'cryptography', 'structlog', 'msgspec') if m in sys.modules], file=sys.err)"
+        "print([m for m in ('nats', 'cryptography', 'structlog', 'msgspec') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=longest(), cwd=ROOT
@@ -380,6 +385,7 @@ def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
     assert json.loads(done.out)["state"] == "accepted"
 
 
+@pytest.mark.slow
 def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(folder: Path) -> None:
     """Eight authorities, at least four kinds, nothing refused, nothing lost; twice in the same folder."""
     for _ in range(2):

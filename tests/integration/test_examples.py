@@ -18,6 +18,7 @@ from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, TYP_BEACON, TYP_SEALED_BULLETIN, file_form, unb64u, write_signed
 from tests.support.places import ROOT
 from tests.support.publishers import keeping
+from tests.support.waiting import stretched
 from tests.support.world import draft, shared_world
 from tests.vectors.admission import LAYER, by_layer
 from tests.vectors.scene import DOMAIN, KEY, SECOND, example, signed
@@ -151,6 +152,7 @@ def _at_two_places(entries: list[str]) -> bool:
     return len({(entry.split(".")[1], entry.partition("~")[2]) for entry in entries if "~" in entry}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("story", "end"),
@@ -165,7 +167,7 @@ def _at_two_places(entries: list[str]) -> bool:
 def test_a_story_comes_true(story: str, end: str) -> None:
     """Each sentence of it holds, on a real server, to its last one."""
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / story], capture_output=True, text=True, timeout=140
+        [sys.executable, ROOT / "examples" / story], capture_output=True, text=True, timeout=stretched(140)
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert end in done.stdout

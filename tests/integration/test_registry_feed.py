@@ -201,7 +201,7 @@ async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tm
     ):
         await speaker.until_connected(longest())
         for subject, raw in files:
-            await publish(speaker, subject, raw, {"Status": "503"} if not raw else {})
+            await publish(speaker, subject, raw, {"Status": "503"} if not raw else {}, longest())
         await eventually(lambda: feed.counts.total() == len(files))
         assert (held().digest, dict(held().revoked())) == (WORLD.pin, {})
         assert not feed.counts["taken"]

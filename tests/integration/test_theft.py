@@ -93,7 +93,7 @@ async def forge(
         **hints(made, digest(payload)),
     }
     async with connected(endpoint) as connection:
-        await publish(connection, subject_for(made), payload, headers)
+        await publish(connection, subject_for(made), payload, headers, longest())
     return made
 
 

@@ -52,6 +52,6 @@ def fill(disk: Path, left: int) -> Path:
     try:
         ballast.write_bytes(bytes(max(0, free - left)))
     except OSError as exc:
-        if exc.errno != errno.ENOSPC:
+        if exc.errno != errno.ENOSPC:  # the programs that write there took some of it meanwhile
             raise
     return ballast

@@ -13,7 +13,7 @@ import pytest
 from bus.demo.federation import free_port
 from tests.support.guides import Block, Reader, blocks
 from tests.support.office import Desk, Office
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync
 
 PORT = re.compile(r"\b422[234]\b")
 
@@ -61,7 +61,7 @@ def follow(reader: Reader, block: Block) -> list[str]:
 
 def until(office: Office, ready: Callable[[], bool]) -> None:
     """Wait for something that processes bring about."""
-    eventually_sync(ready, describe=(office.folder / "server.log").read_text)
+    eventually_sync(ready, describe=(office.folder / "server.log").read_text, pause_s=COMMAND_PAUSE_S)
 
 
 def is_sound(reader: Reader, line: str) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from tests.support.households import Household, world_of_now
 from tests.support.stage import Bus, serving
-from tests.support.waiting import eventually_sync, longest
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 from tests.support.world import World
 
 HUB = "xa-hub"
@@ -125,7 +125,7 @@ def all_say(hub: Hub, state: str, code: str, *, level: str = "bad", silent: bool
         views = hub.views()
         return all(map(says, views.values()))
 
-    eventually_sync(agree, describe=lambda: views)
+    eventually_sync(agree, describe=lambda: views, pause_s=COMMAND_PAUSE_S)
     write_down(state, views)
     is_bad = level == "bad"
     for name, view in views.items():

@@ -16,6 +16,8 @@ LOOKS = 100
 WAIT_S = 60.0
 """And for so long on an idle machine, however many looks that allows."""
 PAUSE_S = 0.02
+COMMAND_PAUSE_S = 0.3
+"""Between two looks that are a command each, which would leave little of the machine to what they wait for."""
 FACTOR = "TOCSIN_PATIENCE"
 """The variable that says how many times longer than on an idle machine everything may take; unset, it is measured."""
 WORK_S = 0.03
@@ -98,9 +100,14 @@ async def eventually(
         await asyncio.sleep(pause_s)
 
 
-def eventually_sync(condition: Callable[[], object], *, describe: Callable[[], object] | None = None) -> None:
+def eventually_sync(
+    condition: Callable[[], object],
+    *,
+    describe: Callable[[], object] | None = None,
+    pause_s: float | None = None,
+) -> None:
     """The same without an event loop, for what processes bring about."""
     looks = _Looks(describe)
     while not (seen := condition()):
         looks.check(seen)
-        time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S if pause_s is None else pause_s)

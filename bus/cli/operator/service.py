@@ -193,24 +193,20 @@ def _spec(
     if binary := os.environ.get("TOCSIN_NATS_SERVER"):
         environment["TOCSIN_NATS_SERVER"] = binary
     keys = (context.key, *(path for param, path in given.paths if param.name == "key_file"))
+    python = (Path(sys.prefix), Path(sys.executable).resolve())  # which often lies in somebody's home
     return UnitSpec(
         name=name,
         description=f"tocsin: {about.format(context.authority)}",
         command=(*_program(), *words, "--context", context_name, *given.words),
         environment=environment,
         writes=tuple(dict.fromkeys(path.absolute() for path in places)),
-        reads=(app.loaded.home, *(path for _, path in given.paths), *_named(context), *_environment()),
+        reads=(app.loaded.home, *(path for _, path in given.paths), *_named(context), *python),
         credentials=_credentials(secrets) if scope == "system" else {},
         run_as=user if scope == "system" else None,
         scope=scope,
         netlink=program == "server",
         devices=any(key is not None and is_token(key) for key in keys),
     )
-
-
-def _environment() -> tuple[Path, Path]:
-    """Where Python lies: the virtual environment, and the interpreter that it links to, often in somebody's home."""
-    return Path(sys.prefix), Path(sys.executable).resolve()
 
 
 def _must_be_everywhere(name: str, context: Context) -> None:

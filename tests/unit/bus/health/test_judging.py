@@ -10,6 +10,7 @@ import pytest
 from bus.health import (
     BusFacts,
     ClockFacts,
+    Condition,
     DiskFacts,
     Facts,
     GrantFacts,
@@ -168,6 +169,24 @@ CASES: dict[str, tuple[Facts, str, str, str]] = {
     ),
     "a state from after now": (Facts(programs=(seen(age=-60),)), "program hub", "bad", "program-stuck"),
     "a program runs": (Facts(programs=(seen(),)), "program hub", "ok", "ok"),
+    "a program tells of its broker": (
+        Facts(
+            programs=(
+                seen(
+                    Facts(
+                        more=(
+                            Condition(
+                                name="broker", level=Level.BAD, code="no-answer", detail="why", remedy="look"
+                            ),
+                        )
+                    )
+                ),
+            )
+        ),
+        "broker",
+        "bad",
+        "no-answer",
+    ),
     "a program has ended": (
         Facts(programs=(seen(age=99, ended=True),)),
         "program hub",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bus.errors import StoreError
-from bus.storage import sqlite
+from bus.storage import soundness, sqlite
 from bus.storage.sqlite import Database
 from tests.support.waiting import longest
 from tests.unit.bus.storage.test_sqlite import LAYOUT, count, say
@@ -259,13 +259,11 @@ async def damaged_in_its_midst(path: Path) -> None:
     await make(path, *(f"{n:03d}" + "x" * 1200 for n in range(200)))
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        # The leaf of the first row.
-        ((page,),) = db.execute(
-            "SELECT pageno FROM dbstat WHERE name = 'said' AND pagetype = 'leaf' ORDER BY path LIMIT 1"
-        ).fetchall() or [(4,)]
+    # The leaf of a row in the middle.
     with path.open("r+b") as file:
-        file.seek(4096 * (page - 1))
-        file.write(b"\xff" * 4096)
+        page = file.read().index(b"100x") // sqlite.PAGE_BYTES + 1
+        file.seek(sqlite.PAGE_BYTES * (page - 1))
+        file.write(b"\xff" * sqlite.PAGE_BYTES)
 
 
 async def test_a_damaged_page_is_said_when_it_is_read(tmp_path: Path) -> None:
@@ -300,9 +298,9 @@ async def test_a_text_that_is_none_is_damage_and_costs_no_other_row(tmp_path: Pa
 
 async def test_a_file_that_stays_open_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that never reads the damaged page is told of it all the same."""
-    monkeypatch.setattr(sqlite, "CHECK_AFTER_S", 0.0)
     path = tmp_path / "s.db"
     await damaged_in_its_midst(path)
+    monkeypatch.setattr(soundness, "CHECK_AFTER_S", 0.0)
     with pytest.raises(StoreError) as lost:
         async with Database.open(path, (LAYOUT,)):
             await forever()
@@ -327,7 +325,7 @@ async def test_a_file_that_was_cut_is_refused_at_the_door(tmp_path: Path) -> Non
     path = tmp_path / "s.db"
     await make(path, *("x" * 2000 + f"{n}" for n in range(50)))
     with path.open("r+b") as file:
-        file.truncate(path.stat().st_size - 4096)
+        file.truncate(path.stat().st_size - sqlite.PAGE_BYTES)
     with pytest.raises(StoreError) as refused:
         async with Database.open(path, (LAYOUT,)):
             pass
