@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.upkeep.units import hidden, UnitError, UnitSpec, is_ours, is_unchanged, unit_name, unit_text
+from bus.upkeep.units import UnitError, UnitSpec, hidden, is_ours, is_unchanged, unit_name, unit_text
 
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not here (Debian: systemd)")
