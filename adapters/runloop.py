@@ -18,12 +18,12 @@ from itertools import islice, repeat
 from typing import NamedTuple
 
 import msgspec
-import structlog
 
 from adapters.ahead import Ahead
 from adapters.reading_thread import in_reading_thread
 from adapters.translation.reading import sha256_hex
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
+from bus.logs import logger
 from bus.plugin import (
     AdapterError,
     Format,
@@ -84,7 +84,7 @@ class MemoryShortError(AdapterError):
 HELD = (RateError, MemoryShortError, StoreError, OutboxError, TrustError, UnreachableError)
 """What is no fault of a document: it stays where it is and is offered again."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Reading(NamedTuple):

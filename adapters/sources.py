@@ -15,8 +15,7 @@ import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import structlog
-
+from bus.logs import logger
 from bus.plugin import AdapterError, Observation, Verdict
 
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
@@ -30,7 +29,7 @@ STDIN_CHUNK_BYTES = 65_536
 STDIN_LOOK_S = 0.2
 _MADE_OF = operator.attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
-log = structlog.get_logger()
+log = logger()
 
 
 class FolderSource:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
+from bus.logs import load, logger
 from schemas.bulletin import Defaults, Draft
 from schemas.errors import TocsinError
 from schemas.scalars import AudienceName, Slug
@@ -27,7 +27,7 @@ from schemas.vocab import Domain, Pap, PersonalFlag, Tlp
 
 ENTRY_POINTS = "tocsin.adapters"
 
-log = structlog.get_logger()
+log = logger()
 
 
 class AdapterError(TocsinError):
@@ -285,6 +285,7 @@ def _load(entry: EntryPoint, offers: int) -> Discovered:
         if offers > 1:
             problem = f"{entry.value}: several packages offer this name; remove one"
         else:
+            load()  # an adapter of others may log by itself
             adapter = entry.load()
             problem = _problem_of(adapter, entry.value)
     except (Exception, SystemExit) as exc:  # noqa: BLE001 (a stranger's module may fail in any way)

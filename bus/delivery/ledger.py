@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from bus.delivery.ladder import Answer, DeliveryState, DeliveryStatus, Overdue, Sent, delivery_status, overdue
+from bus.logs import logger
 from bus.policy import Deadlines, stricter
 from bus.publishing import Outbox, resend
 from bus.storage import Layout, from_row, single
@@ -57,7 +57,7 @@ LAYOUT = Layout("delivery", SCHEMA)
 TABLES = (tables.LAYOUT, LAYOUT)
 """What an outbox's file needs so that receipts can be read into it."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class ReceiptLedger(msgspec.Struct, frozen=True):

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
-import structlog
 
 from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState, DeliveryStatus, Overdue
 from bus.errors import BusError, StoreError
+from bus.logs import logger
 from bus.policy import Deadlines
 from bus.publishing import Publisher
 from bus.subscribing import Inbox, Subscriber
@@ -31,7 +31,7 @@ LEAD_EVERY_S = 0.2
 Calendars = Callable[[], Awaitable[Sequence[ElectionCalendar]]]
 """Asks for the calendars of the author's country; it may raise StoreError."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class DeliveryTracker(msgspec.Struct, frozen=True):

@@ -11,8 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
@@ -22,6 +20,7 @@ from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
 from bus.hub.picture import open_store
 from bus.keys import nkeys
+from bus.logs import logger
 from bus.policy import deadlines
 from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
 from bus.sealing import Sealer
@@ -50,7 +49,7 @@ CONNECT_S = 10.0
 DRAIN_S = 20.0
 PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Demo:

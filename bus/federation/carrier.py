@@ -22,13 +22,13 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import msgspec
-import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
 from bus.federation.messages import Item, Proven, copies_of, sort_out
 from bus.federation.plan import Federation, Route, routes_of
 from bus.federation.storing import Going, LostError, Sink, store, stream_of
+from bus.logs import logger
 from bus.policy import Backoff, RateLimit, RateMeter
 from bus.tasks import one_failure, run_with_current, worked
 from bus.transport import (
@@ -59,7 +59,7 @@ COPIED_BYTES = RateLimit(burst=256 * 1024**2, per_s=256 * 1024**2 / DAY_S)
 NO_STREAM = "no-stream"
 OVER_BUDGET = "over-budget"
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Carrier(msgspec.Struct, kw_only=True):

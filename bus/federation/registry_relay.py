@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 
 import msgspec
-import structlog
 
 from bus.errors import BrokerError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
+from bus.logs import logger
 from bus.subscribing import EVERY_S, RegistryFeed, publish_trust
 from bus.transport import Connection, Endpoint, country_of
 from bus.trust import RegistryStore, speaker_of
 from schemas.codec import digest
 
-log = structlog.get_logger()
+log = logger()
 
 
 class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):

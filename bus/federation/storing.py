@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import structlog
-
 from bus.errors import BrokerError, BusError, UnreachableError
 from bus.federation.ledger import Ledger
 from bus.federation.messages import Proven
+from bus.logs import logger
 from bus.transport import Connection, Outgoing, PubAck, publish, publish_burst
 from schemas.envelope import MESSAGE_ID
 
@@ -19,7 +18,7 @@ TOO_LARGE = "too-large"
 _NEVER_STORED = frozenset({10054, 10097})
 """JetStream's codes for a message or header that is larger than a stream takes."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class LostError(BusError):

@@ -7,9 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
-import structlog
 
 from bus.errors import StoreError
+from bus.logs import logger
 from schemas.errors import TocsinError
 
 EVERY_S = 1.0
@@ -18,7 +18,7 @@ AGAIN_S = 30.0
 _OF_MACHINE = (MemoryError, OSError)
 """What the machine lacks for a while: memory, room on a disk, descriptors."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Problem(msgspec.Struct):

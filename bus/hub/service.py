@@ -20,7 +20,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import msgspec
-import structlog
 
 from bus.audit import Fact
 from bus.hub import retention
@@ -29,6 +28,7 @@ from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
 from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
+from bus.logs import logger
 from bus.policy import READING, RateLimit
 from bus.publishing import UNSTAFFED, Heartbeat, Intervals, Publisher, Watchkeeping
 from bus.storage import Lease, lease
@@ -46,7 +46,7 @@ INTERVALS = Intervals()
 Work = Callable[[], Coroutine[object, object, None]]
 News = Callable[[str, Mapping[str, Fact]], None]
 
-log = structlog.get_logger()
+log = logger()
 
 
 class HubService(msgspec.Struct, frozen=True):

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-import structlog
 
 from bus.errors import StoreError
 from bus.hub.periodic import Problem
+from bus.logs import logger
 from bus.storage import LEASE_S, Lease
 
 STAND_BY_S = 1.0
@@ -21,7 +21,7 @@ STAND_BY_S = 1.0
 LOOKS = 3
 """So many times between two renewals it is asked whether another has taken the lease."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class LeaseLostError(Exception):

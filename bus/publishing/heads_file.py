@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from bus.errors import OutboxError
+from bus.logs import logger
 from bus.publishing import outbox_table as table
 from bus.publishing.fitness import (
     Held,
@@ -46,7 +46,7 @@ LATE_S = 1.0
 _FRESH = "SELECT n, channel, seq, digest, id FROM outbox WHERE n > ? ORDER BY n"
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
-log = structlog.get_logger()
+log = logger()
 
 
 class HeadsFile:

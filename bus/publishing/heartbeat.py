@@ -19,8 +19,8 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 import msgspec
-import structlog
 
+from bus.logs import logger
 from bus.policy import PACES
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import RowState
@@ -41,7 +41,7 @@ PROMPT = 0.8  # of the interval: a reader counts from when it was issued, and se
 LOOK_BACK = 50  # so far among the bulletins of a system channel the last heartbeat is looked for
 PART_S = 3.0
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-import structlog
 
+from bus.logs import logger
 from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, Signed, row_of, sum_of, whole
 from bus.storage import Layout
 from schemas.codec import decode
@@ -17,7 +17,7 @@ from schemas.subject import channel_of, subject_for
 
 __all__ = ["ChainHead", "Row", "RowState", "Settled", "Signed", "whole"]
 
-log = structlog.get_logger()
+log = logger()
 
 FILE_TABLE = (
     "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"

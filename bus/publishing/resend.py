@@ -13,8 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
-import structlog
-
+from bus.logs import logger
 from bus.publishing import outbox_table as table
 from bus.storage import Allowance, Layout, allowances
 from bus.trust import VerifiedRegistry
@@ -40,7 +39,7 @@ CREATE TABLE IF NOT EXISTS resent (n INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
 LAYOUT = Layout("send_again", SCHEMA)
 
-log = structlog.get_logger()
+log = logger()
 
 
 def resend_asked(

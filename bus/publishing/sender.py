@@ -13,9 +13,8 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
-import structlog
-
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
+from bus.logs import logger
 from bus.policy import SENDING, Backoff, RateLimit, RateMeter
 from bus.publishing.author_clock import clock_ahead, clock_ahead_s
 from bus.publishing.outbox import Outbox, Settled
@@ -33,7 +32,7 @@ AGAIN_S = 3600.0  # between two resends of a row
 COMPARE_S = 60.0  # between two comparisons of the own channels with the outbox
 URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Sender:

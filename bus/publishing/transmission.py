@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import structlog
-
 from bus.errors import BusError, DeniedError, UnreachableError
+from bus.logs import logger
 from bus.publishing.outbox import Outbox, Row, Settled
 from bus.transport import BATCH, BATCH_FROM, Connection, Outgoing, PubAck, publish, publish_burst
 from schemas.envelope import MESSAGE_ID
@@ -19,7 +18,7 @@ from schemas.envelope import MESSAGE_ID
 WINDOW = 32
 ACK_S = 5.0
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Transmission:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
+from bus.logs import logger
 from bus.server.accounts import Member, keys_taken, members
 from bus.server.binary import ServerError
 from bus.server.conf_checks import imports_check
@@ -22,7 +21,7 @@ EVERY_S = 1.0
 WHOLE_S = 10.0  # between two looks at imports while all are there
 MOST_WAIT_S = 300.0  # between two repairs
 
-log = structlog.get_logger()
+log = logger()
 
 
 async def follow_registry(

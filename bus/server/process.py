@@ -12,8 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-import structlog
-
+from bus.logs import logger
 from bus.server.accounts import accounts_in
 from bus.server.binary import ServerError, check_version, config_digest, find_binary
 from bus.server.findings import SOUND
@@ -29,7 +28,7 @@ RELOAD_S = 20.0
 _POLL_S = 0.01
 _LOOK_S = 0.05
 
-log = structlog.get_logger()
+log = logger()
 
 
 class NatsServer:

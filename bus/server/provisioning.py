@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import structlog
 
 from bus.errors import BrokerError, UnreachableError
 from bus.federation import BrokerRole, guests, served_authorities
+from bus.logs import logger
 from bus.server.binary import ServerError
 from bus.server.probe import probe_consumers, probe_stream
 from bus.transport import (
@@ -43,7 +43,7 @@ NOT_READY = frozenset({10005, 10008})  # too few nodes yet; no leader yet
 LED_S = 20.0
 LOOK_S = 0.2
 
-log = structlog.get_logger()
+log = logger()
 
 
 def provisioner_endpoint(url: str, seed: str, tls: Tls | None = None) -> Endpoint:

@@ -11,8 +11,7 @@ import signal
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import structlog
-
+from bus.logs import logger
 from bus.server.binary import ServerError
 
 CONF_FILE = "nats-server.conf"
@@ -25,7 +24,7 @@ QUIET_S = 60.0
 ENDS_S = 10.0
 _TRIES, _PAUSE_S = 20, 0.05
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Standing:

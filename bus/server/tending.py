@@ -6,8 +6,7 @@ import asyncio
 import shutil
 from typing import NamedTuple
 
-import structlog
-
+from bus.logs import logger
 from bus.server.binary import ServerError
 from bus.server.findings import SOUND, Trouble
 from bus.server.process import NatsServer
@@ -22,7 +21,7 @@ HUNG_AFTER, HUNG_S = 10, 120.0
 _FAILED = "write error"
 """What nats-server says of a stream whose file could not be written: it stores nothing more until the server is begun anew."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Look(NamedTuple):

@@ -25,9 +25,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import structlog
-
 from bus.errors import StoreError
+from bus.logs import logger
 from bus.storage import faults, lease, soundness
 from bus.storage.layout import Layout, bring_up_to_date, is_current, is_older
 from bus.storage.presence import Presence
@@ -43,7 +42,7 @@ LOOK_S = 0.5
 PAGE_BYTES = 8192
 """Of a new file: a bulletin with its row fits into one page, and does not take an overflow page of its own."""
 
-log = structlog.get_logger()
+log = logger()
 
 T = TypeVar("T")
 

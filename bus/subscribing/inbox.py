@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from bus.admission import Judged, Message, Refused
+from bus.logs import logger
 from bus.storage import Database, Store, lease, up_to, utc
 from bus.subscribing import contested
 from bus.subscribing.budget import Charges
@@ -33,7 +33,7 @@ FOLLOW_S = 5.0
 AT_ONCE, AT_ONCE_BYTES = 500, 2 * 1024**2
 """How many bulletins, and bytes of them, are in memory at a time: one may have 256 kB."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 def _admitted_after(db: sqlite3.Connection, after: int) -> list[sqlite3.Row]:

@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-import structlog
-
 from bus.admission import ENDED, REFUSED, Judged, Outcome, Refused, holds_place, judge_link
+from bus.logs import logger
 from bus.storage import Layout, insert, utc
 from bus.subscribing import contested, places, tables
 from bus.subscribing.budget import Charges
@@ -28,7 +27,7 @@ BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
 _TO_TRY = "tries > 0 AND (retry_at <= :now OR retry_at > :now + :most)"
 _LABELS = {Outcome.GAP: "gap", Outcome.TRIMMED: "trimmed", Outcome.FILLS: "filled"}
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Projector(Protocol):

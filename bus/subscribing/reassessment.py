@@ -22,7 +22,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import structlog
 
 from bus.admission import (
     ENDED,
@@ -41,6 +40,7 @@ from bus.admission import (
     standing,
 )
 from bus.errors import AdmissionError
+from bus.logs import logger
 from bus.storage import up_to, utc
 from bus.subscribing import contested, tables
 from bus.subscribing.intake import Intake
@@ -58,7 +58,7 @@ _PART = f"SELECT * FROM quarantine WHERE {tables.RETRIED} AND n > ? ORDER BY n L
 _NOBODY = "-"  # in place of keys that the registry lists no more
 _UNLISTED = {_NOBODY: Ending(since=dt.datetime.min.replace(tzinfo=dt.UTC))}
 
-log = structlog.get_logger()
+log = logger()
 
 Row = sqlite3.Row | Mapping[str, Any]
 _End = tuple[float, int, float | None]

@@ -19,10 +19,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-import structlog
-
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
+from bus.logs import logger
 from bus.subscribing.early import Early
 from bus.transport import (
     MAX_MESSAGE_BYTES,
@@ -67,7 +66,7 @@ _EARLY_TICKS, _MOST_PASSED = 10, 15
 NO_MEMORY = "there is not enough memory"
 _HISTORY = frozenset({"rollback", "expired", "unknown-key", "too-old"})
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Heard(NamedTuple):

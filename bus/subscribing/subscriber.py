@@ -17,10 +17,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import structlog
-
 from bus.admission import Judged, Message, Refused, decide, judge
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError
+from bus.logs import logger
 from bus.policy import READING, RateLimit
 from bus.subscribing.budget import Budget, Charges
 from bus.subscribing.inbox import Inbox
@@ -53,7 +52,7 @@ IN_BULK = 128
 WAITING = "-"
 """Where a problem stands that is of no stream: of what waits in the store."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Subscriber:

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-import structlog
 
 from bus.admission import BY_VERSION, Judged, Link, Message, Refused
 from bus.errors import Proof, StoreError
+from bus.logs import logger
 from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
 from bus.transport import Cursor
@@ -35,7 +35,7 @@ _KINDS = {
 }
 """What of the quarantine is bounded, by the counter of what was let go of it."""
 NOT_PERMITTED = "not-permitted"
-log = structlog.get_logger()
+log = logger()
 RETRIED = f"reason IN ({_BY_VERSION}, '{NOT_PERMITTED}')"
 """What each version of the registry is tried on once: it may know the key, or permit what the one before did not."""
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.transport.connection import Connection, Endpoint, NatsConnection
+    from bus.transport.connection import NatsConnection
     from bus.transport.cursor import Cursor
-    from bus.transport.interface import NOT_YET, Delivery, Outgoing
+    from bus.transport.endpoint import Endpoint
+    from bus.transport.interface import NOT_YET, Connection, Delivery, Outgoing
     from bus.transport.jetstream import (
         BATCH,
         BATCH_FROM,

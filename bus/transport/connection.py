@@ -15,25 +15,25 @@ import contextlib
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import nats
 import nats.errors
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
+from bus.logs import logger
 from bus.tasks import background
 from bus.transport.answers import Answers
 from bus.transport.client import HardenedClient, as_delivery, mapped
+from bus.transport.endpoint import Endpoint
 from bus.transport.failover import Nodes
-from bus.transport.interface import NO_RESPONDERS, NOT_YET, Connection, Delivery, Outgoing, Raw, StreamPlace
-from bus.transport.tls import Tls, explain
+from bus.transport.interface import NO_RESPONDERS, NOT_YET, Connection, Delivery, Outgoing, Raw
+from bus.transport.tls import explain
 
-PING_S = 10
 CONNECT_TIMEOUT_S = 3
 BACKOFF_S = (0.05, 2.0)
 LOOK_S = 1.0
@@ -46,22 +46,7 @@ _RANDOM = random.Random()  # noqa: S311 (jitter, not secrecy)
 
 __all__ = ["Connection", "Endpoint", "NatsConnection"]
 
-log = structlog.get_logger()
-
-
-class Endpoint(StreamPlace, frozen=True, kw_only=True):
-    """Where and as whom to connect; `ping_s` is asked for the seconds between two pings while the connection lasts."""
-
-    url: str
-    nkey_seed: str
-    tls: Tls | None = None
-    ping_s: Callable[[], int] = lambda: PING_S
-
-    def connect(
-        self, on_denied: Callable[[str], None] | None = None, /
-    ) -> AbstractAsyncContextManager[Connection]:
-        """A connection for as long as the context lasts; see `Connection.open`."""
-        return NatsConnection.at(self, on_denied)
+log = logger()
 
 
 class NatsConnection(Connection):

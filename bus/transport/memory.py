@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
-from bus.transport.connection import Endpoint
+from bus.transport.endpoint import Endpoint
 from bus.transport.interface import NOT_YET, Connection, Delivery, Outgoing, Raw, header_bytes
 from bus.transport.memory_jetstream import MemoryJetStream
 from bus.transport.permissions import Permissions

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
+from bus.logs import logger
 from bus.transport import server_info
 from bus.transport.interface import Raw
 from bus.transport.raw import MAX_BLOCK_BYTES
@@ -33,7 +33,7 @@ _MOST_WORDS = 6  # one more than a message line may have parts is enough to refu
 _LINE_END = b"\r\n"
 _ZERO = b"0"[0]
 
-log = structlog.get_logger()
+log = logger()
 
 
 class HardenedParser(Parser):

@@ -19,9 +19,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
-import structlog
 
 from bus.errors import BrokerError, UnreachableError
+from bus.logs import logger
 from bus.transport.cursor import Anchor, Cursor, anchor
 from bus.transport.interface import Connection, Raw
 from bus.transport.jetstream import consumer_info, js_api
@@ -60,7 +60,7 @@ _FINAL_CONFLICTS = ("Exceeded", "Consumer")
 QUIET_S = 5.0
 MOST = 500
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -14,9 +14,8 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
-
 from bus.errors import ConfigError, TrustError
+from bus.logs import logger
 from bus.storage import write_atomically
 from bus.trust import soundness
 from bus.trust.registry import VerifiedRegistry
@@ -31,7 +30,7 @@ AGAIN_S = 1.0
 UNREADABLE = "file-unreadable"
 REVOCATIONS = "revocations"
 
-log = structlog.get_logger()
+log = logger()
 
 _Seen = tuple[tuple[str, int, int], ...]
 

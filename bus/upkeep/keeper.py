@@ -17,11 +17,10 @@ import datetime as dt
 import random
 from collections.abc import Callable, Collection, Mapping
 
-import structlog
-
 from bus.audit import Fact
 from bus.errors import BrokerError, BusError, ConfigError, DeniedError, TrustError, UnreachableError
 from bus.keys import Signer
+from bus.logs import logger
 from bus.policy import Backoff
 from bus.subscribing import Heard, publish_trust
 from bus.transport import Connection, Endpoint
@@ -37,7 +36,7 @@ LOOK_AT_ENDS_S = 60.0  # how often all that a registry names is looked through f
 MOST_WAIT_S = 60.0  # between two tries
 REMIND_S = 86_400.0  # how often what ends is said again
 
-log = structlog.get_logger()
+log = logger()
 
 
 class Keeper:

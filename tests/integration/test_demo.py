@@ -355,21 +355,6 @@ def test_every_view_has_a_json_twin(demo: Running, command: str) -> None:
         json.loads(line)
 
 
-def test_help_imports_nothing_heavy() -> None:
-    """`--help` loads neither the NATS client nor cryptography, which is what keeps it quick."""
-    code = (
-        "import sys; from bus.cli.main import program\n"
-        "try: program.main(['--help'], standalone_mode=False)\n"
-        "except SystemExit: pass\n"
-        "print([m for m in ('nats', 'cryptography', 'structlog', 'msgspec') if m in sys.modules], file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=longest(), cwd=ROOT
-    )
-    assert done.stderr.strip() == "[]"
-    assert "publish" in done.stdout
-
-
 def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
     """With no server there, the bulletin is safe on the disk and the exit code says so."""
     settings = (demo.folder / "config.toml").read_text()

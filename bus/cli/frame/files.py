@@ -18,11 +18,12 @@ MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
     """The passphrase from a file of mode 0600, or asked of a person."""
-    from bus.cli.frame.running import asking
     from bus.keys import read_secret
 
     if file is not None:
         return read_secret(file)
+    from bus.cli.frame.running import asking
+
     if not app.may_ask():
         raise click.UsageError("a passphrase is needed: add --passphrase-file FILE")
     with asking():

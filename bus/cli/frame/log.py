@@ -6,19 +6,11 @@ import logging
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
+from bus import logs
 from bus.cli.frame.text import safe
-
-# structlog loads rich, when it is installed, to draw tracebacks that are never drawn here: a tenth of a second of
-# every command. A module that is None cannot be imported.
-_modules: dict[str, Any] = sys.modules
-if _hide := "rich" not in _modules:
-    _modules["rich"] = None
-import structlog  # noqa: E402
-
-if _hide:
-    del _modules["rich"]
 
 DEBUG, WARNING, ERROR, CRITICAL = 10, 30, 40, 50
 LINES_EACH = 60
@@ -38,6 +30,16 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
     """
     usual = ERROR if errors_only else WARNING
     level = DEBUG if verbosity > 0 else usual if verbosity == 0 else CRITICAL
+    logs.set_up(partial(_set_up, level))
+    for name in LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [Passed()], False
+        library.setLevel(level)
+
+
+def _set_up(level: int) -> None:
+    import structlog
+
     structlog.configure(
         processors=[
             Share(time.monotonic),
@@ -49,10 +51,6 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    for name in LIBRARIES:
-        library = logging.getLogger(name)
-        library.handlers, library.propagate = [Passed()], False
-        library.setLevel(level)
 
 
 class Passed(logging.Handler):
@@ -60,8 +58,7 @@ class Passed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record (the protocol of `logging.Handler`)."""
-        log = structlog.get_logger()
-        log.log(
+        logs.logger().log(
             record.levelno,
             "library_report",
             library=record.name.partition(".")[0],
@@ -93,10 +90,16 @@ class Share:
             began, count = now, 0
         self._windows[kind] = began, count + 1
         if count >= LINES_EACH:
-            raise structlog.DropEvent
+            _drop()
         if count == LINES_EACH - 1:
             event["more"] = f"left out for {WINDOW_S - (now - began):.0f} s"
         return event
+
+
+def _drop() -> NoReturn:
+    import structlog
+
+    raise structlog.DropEvent
 
 
 def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
@@ -106,7 +109,7 @@ def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> st
 
         # A connection that is still being made is no news; it is, once there is a reason why it is not.
         if event["problem"] == NOT_YET:
-            raise structlog.DropEvent
+            _drop()
     when, level = event.pop("timestamp", ""), event.pop("level", "")
     what, trace = str(event.pop("event", "")).replace("_", " "), event.pop("exception", "")
     details = ", ".join(f"{name.replace('_', ' ')} {safe(value)}" for name, value in event.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TypeVar
@@ -25,6 +24,8 @@ async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S
     Raises:
         StoreError: it cannot be opened; in a program that runs on, not one that passes.
     """
+    import asyncio
+
     from bus.errors import StoreError
 
     async with AsyncExitStack() as stack:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +15,8 @@ from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, NOT_AUTHORISED,
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
+    import asyncio
+
     from bus.delivery import DeliveryTracker
     from bus.publishing import Accepted, Publisher
     from schemas.bulletin import Draft
@@ -108,6 +109,8 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
 
     A signal comes between two groups, never in the midst of one: what was accepted by then is reported, the rest is not signed.
     """
+    import asyncio
+
     from bus.cli.frame.audit import record
     from bus.cli.frame.programs import open_publisher, tracking
     from bus.cli.frame.running import asked
@@ -182,6 +185,8 @@ def _outcome(app: App, states: Sequence[str], missing: Sequence[str], wanted: st
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """Wait for some work, but no longer than until the event is set; it is broken off then, and None."""
+    import asyncio
+
     task, halt = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, halt}, return_when=asyncio.FIRST_COMPLETED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -240,6 +239,7 @@ def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable
 
     A command that asks a person is none: while a coroutine runs, the first Ctrl-C does not end a question.
     """
+    import asyncio
 
     async def run() -> T:
         async with opened as it:

@@ -10,13 +10,13 @@ import sqlite3
 from functools import partial
 
 import msgspec
-import structlog
 
 from bus.admission import decide
 from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
 from bus.hub.watch import holdings
+from bus.logs import logger
 from bus.publishing import Publisher, resend_asked
 from bus.subscribing import Inbox, Stored
 from schemas.bodies.system import MAX_WANTED, Copy, Request, Wanted
@@ -28,7 +28,7 @@ PATIENCE_S = 10.0
 COPY_OVERHEAD_BYTES = 2048  # the bulletin around a copy, its signature, and what a stream adds
 ROWS = 100  # a copy has 250 kB, and these are in memory at a time
 
-log = structlog.get_logger()
+log = logger()
 
 
 class PeerHelper(msgspec.Struct, frozen=True):

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-import structlog
 
 from bus.hub.elections import present_phase
 from bus.hub.periodic import Problem, repeat
@@ -24,6 +23,7 @@ from bus.hub.watch.ahead import ahead_alarms
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, alarms_of, channel_rows
 from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
+from bus.logs import logger
 from bus.subscribing import Inbox, Reading, Subscriber
 from bus.transport import world_stream
 from bus.trust import VerifiedRegistry
@@ -44,7 +44,7 @@ OWN = "-"
 Announce = Callable[[Mapping[str, Silence]], Awaitable[bool]]
 """Is told the channels that are silent, all of them; says whether all was announced, or is to be told again."""
 
-log = structlog.get_logger()
+log = logger()
 
 
 Culprit = tuple[str, str]

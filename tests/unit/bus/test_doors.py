@@ -44,7 +44,10 @@ def test_a_door_refuses_what_it_does_not_offer() -> None:
 
 
 def test_a_door_loads_what_is_asked_for_and_nothing_else() -> None:
-    """A program that names streams loads no NATS client."""
-    program = "import sys; from bus.transport import streams_of; print('nats' in sys.modules)"
+    """A program that names streams, or its place on the bus, loads no NATS client, and nothing a log before it says something."""
+    program = (
+        "import sys; from bus.transport import Connection, Endpoint, streams_of; from bus.publishing import Publisher\n"
+        "print('nats' in sys.modules or 'structlog' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

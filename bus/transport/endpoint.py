@@ -1,0 +1,34 @@
+"""Where and as whom to connect to a nats-server; the client is imported when that is done."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+from bus.transport.interface import Connection, StreamPlace
+from bus.transport.tls import Tls
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PING_S = 10
+
+
+class Endpoint(StreamPlace, frozen=True, kw_only=True):
+    """Where and as whom to connect; `ping_s` is asked for the seconds between two pings while the connection lasts."""
+
+    url: str
+    nkey_seed: str
+    tls: Tls | None = None
+    ping_s: Callable[[], int] = lambda: PING_S
+
+    def connect(
+        self, on_denied: Callable[[str], None] | None = None, /
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A connection for as long as the context lasts; see `Connection.open`."""
+        # By its name: a program that only keeps what it says has an endpoint and loads no client.
+        module: ModuleType = importlib.import_module("bus.transport.connection")
+        opened: AbstractAsyncContextManager[Connection] = module.NatsConnection.at(self, on_denied)
+        return opened
