@@ -23,8 +23,10 @@ from bus.subscribing.tables import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 
+FEWEST = 8
+"""With fewer than these left of a batch one by one is quicker."""
 LONGEST, SHORTEST = 128, 4
-"""How far a run is looked ahead for: after a cut twice as far as the last one went, so that much that is irregular costs little."""
+"""How far a run is looked ahead for."""
 _ALONE = frozenset({ChannelStatus, ElectionCalendar})
 """Bodies that the picture compares with the chains of that moment."""
 
@@ -56,6 +58,29 @@ class Run(NamedTuple):
 
     end: int
     rows: list[Stored]
+
+
+class Reach:
+    """How far a run is looked ahead for, and how many go the long way before one is looked for again.
+
+    Where there was none the next look comes later each time; after a cut it goes twice as far as the last run. So a batch of which
+    nothing is regular, as one that is known already, costs what it costs one by one.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = LONGEST
+        self._pause = self._left = 0
+
+    def is_due(self) -> bool:
+        """Whether to look for a run now; asked once for each that goes the long way or begins one."""
+        self._left -= 1
+        return self._left < 0
+
+    def note(self, found: int) -> None:
+        """Take in how long the run was that was found."""
+        self.ahead = min(LONGEST, max(SHORTEST, 2 * found))
+        self._pause = 0 if found else min(LONGEST, 2 * self._pause + 1)
+        self._left = self._pause
 
 
 class State(NamedTuple):

@@ -84,20 +84,19 @@ class Intake:
         if stream is None:  # waited for their time; from here on they are what they are judged to be
             tables.drop_deferred(db, (verdict.message for verdict in judged))
         counts: Counter[str] = Counter()
-        position, reach = 0, groups.LONGEST
+        position, reach = 0, groups.Reach()
         while position < len(judged):
-            state = groups.State(now, self._holding, self._ended, self._stated, charges)
-            run = groups.take_run(db, judged, position, reach, state)
-            self.project_all(db, run.rows, now)
-            if run.rows:
-                counts["admitted"] += len(run.rows)
-            if run.end - position == reach:
-                position, reach = run.end, min(groups.LONGEST, 2 * reach)
-                continue
-            position, reach = run.end, max(groups.SHORTEST, 2 * len(run.rows))
-            if position < len(judged):
-                counts[self._take_one(db, judged[position], now, charges, position)] += 1
-                position += 1
+            if len(judged) - position >= groups.FEWEST and reach.is_due():
+                state = groups.State(now, self._holding, self._ended, self._stated, charges)
+                run = groups.take_run(db, judged, position, reach.ahead, state)
+                reach.note(len(run.rows))
+                if run.rows:
+                    self.project_all(db, run.rows, now)
+                    counts["admitted"] += len(run.rows)
+                    position = run.end
+                    continue
+            counts[self._take_one(db, judged[position], now, charges, position)] += 1
+            position += 1
         if counts["refused"] and (gone := tables.trim_quarantine(db)):
             log.warning("quarantine_full", let_go=gone)
         if stream is not None and cursor is not None:

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bus.admission.verdict import Judged, Refused, decide
@@ -216,7 +216,13 @@ async def played(folder: str, steps: Sequence[tuple[Any, ...]], picture: type[Pr
         assert await dump(first) == await dump(second)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.fixture(autouse=True)
+def however_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is looked for in the smallest batch, too."""
+    monkeypatch.setattr(groups, "FEWEST", 1)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS, st.sampled_from([Projection, Stumbling]))
 @example([("deliver", ALL, False), ("amend",), ("deliver", ALL, False)], Projection)
 @example(
@@ -259,8 +265,8 @@ async def test_a_regular_batch_is_one_run(tmp_path: Path) -> None:
     assert len(runs) == 1
 
 
-async def test_what_is_irregular_cuts_a_run_and_costs_no_more_than_it_goes(tmp_path: Path) -> None:
-    """After a cut no run is looked ahead for farther than twice as far as the last one went."""
+async def test_what_is_known_is_hardly_looked_at_for_runs(tmp_path: Path) -> None:
+    """A batch of which nothing is regular is looked ahead in by far fewer than it has."""
     looked: list[int] = []
     take_run = groups.take_run
 
@@ -268,11 +274,13 @@ async def test_what_is_irregular_cuts_a_run_and_costs_no_more_than_it_goes(tmp_p
         looked.append(min(reach, len(verdicts) - first))
         return take_run(db, verdicts, first, reach, state)
 
-    doubled = [each for each in OTHERS for _ in range(8)]
-    with patch.object(groups, "take_run", seen):
-        async with Inbox.open(tmp_path / "s.db", projector=Projection()) as store:
-            await store.settle([judged(each, TWO_KEYS) for each in doubled], STREAM, None, NOW)
-    assert sum(looked) <= len(doubled) + (groups.SHORTEST + 1) * len(doubled)
+    known = [judged(each, TWO_KEYS) for each in OTHERS]
+    async with Inbox.open(tmp_path / "s.db", projector=Projection()) as store:
+        await store.settle(known, STREAM, None, NOW)
+        with patch.object(groups, "take_run", seen):
+            assert await store.settle(known * 50, STREAM, None, NOW) == {"duplicate": 300}
+    assert sum(looked) <= groups.LONGEST + groups.SHORTEST * len(looked)
+    assert len(looked) < 10
 
 
 # -- runs that overlook something ---------------------------------------------------------------------------------------
