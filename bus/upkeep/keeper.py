@@ -25,7 +25,7 @@ from bus.keys import Signer
 from bus.policy import Backoff
 from bus.subscribing import Heard, publish_trust
 from bus.transport import Connection, Endpoint
-from bus.trust import RegistryStore, VerifiedRegistry, ceremony
+from bus.trust import CLOCK_SKEW, RegistryStore, VerifiedRegistry, ceremony
 from bus.upkeep.endings import Certificate, Term, terms
 from bus.upkeep.schedule import Due, due, life_of
 from schemas.registry import Beacon
@@ -133,10 +133,17 @@ class Keeper:
         self._warn()
 
     def due(self, now: dt.datetime) -> Due:
-        """When the next beacon is due, by what is held and what was made here."""
+        """When the next beacon is due, by what is held and what was made here.
+
+        One that lies ahead of this clock, because that was wrong when it was made, stands with nobody and puts off none.
+        """
         registry = self._held()
         last = max(
-            (one for one in (registry.beacon, self._mine) if one is not None),
+            (
+                one
+                for one in (registry.beacon, self._mine)
+                if one is not None and one.issued <= now + CLOCK_SKEW
+            ),
             key=lambda one: (one.version, one.issued),
             default=None,
         )

@@ -326,3 +326,44 @@ async def test_what_ends_is_said_once_a_day(tmp_path: Path, capsys: pytest.Captu
     for _ in range(10):
         await desk.look()
     assert capsys.readouterr().out.count("ends_soon") == 1
+
+
+async def test_a_clock_that_was_wrong_for_a_moment_ends_no_renewing(tmp_path: Path) -> None:
+    """A beacon of next month was made and kept: whoever else reads has a fresh one for as long as the keeper runs on."""
+    bus, right, keepers = Bus(), Clock(NOW), Clock(NOW)
+    desk, reader = Desk(tmp_path / "keeper", bus, keepers), hold(tmp_path / "reader", right)
+    await desk.look()
+    keepers.pass_(30 * 24 * HOUR)
+    await desk.look()
+    keepers.pass_(-30 * 24 * HOUR)
+    assert desk.held().state(keepers()) is TrustState.STALE
+    heard = 0
+    for _ in range(24 * 6):
+        await desk.look()
+        for raw in bus.said[heard:]:
+            if said(raw).issued <= right():
+                _take(reader, raw)
+        heard = len(bus.said)
+        assert {reader().state(right()), desk.held().state(keepers())} == {TrustState.FRESH}
+        for clock in (right, keepers):
+            clock.pass_(600)
+    assert len(bus.said) <= 14
+
+
+async def test_a_disk_that_is_full_when_the_clock_is_right_again_makes_no_flood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The beacon of the future is still the one that is held; what was made since then counts nevertheless."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.clock.pass_(30 * 24 * HOUR)
+    await desk.look()
+    desk.clock.pass_(-30 * 24 * HOUR)
+
+    def full(_: bytes) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(desk.held, "take", full)
+    for _ in range(20):
+        await desk.look()
+        desk.clock.pass_(1)
+    assert desk.keeper.renewed == 2
