@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import re
 import socket
 import threading
@@ -18,10 +20,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from bus.errors import ConfigError
-from bus.health.report import Report
+from bus.health.report import Report, encoded
 
 MOST_CONNECTIONS = 8
 MOST_REQUEST = 4096
@@ -85,7 +85,7 @@ def answer(line: str, report: Callable[[], Report], metrics: Callable[[], bytes]
     if path == "/healthz":
         found = report()
         status = HTTPStatus.SERVICE_UNAVAILABLE if found.is_bad else HTTPStatus.OK
-        return Answer(status, _JSON, msgspec.json.encode(found) + b"\n")
+        return Answer(status, _JSON, encoded(found) + b"\n")
     if path == "/metrics":
         if metrics is None:
             return Answer(HTTPStatus.NOT_FOUND, _TEXT, NO_METRICS.encode())
@@ -108,13 +108,14 @@ def serve(
         ConfigError: `health-address`, it cannot be served there.
     """
     server = _Server(_listening(address), report, metrics)
+    ours = None if address.path is None else _file(address.path)
     bound = address if address.path else address._replace(port=server.socket.getsockname()[1])
     server.start()
     try:
         yield bound
     finally:
         server.end()
-        if address.path is not None:
+        if address.path is not None and _file(address.path) == ours:
             address.path.unlink(missing_ok=True)
 
 
@@ -123,9 +124,9 @@ def _listening(address: Address) -> socket.socket:
         if address.path is None:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             return socket.create_server((address.host, address.port), family=family, backlog=MOST_CONNECTIONS)
-        with contextlib.suppress(FileNotFoundError):
-            if address.path.is_socket():
-                address.path.unlink()  # of a program that was killed
+        if address.path.is_socket():
+            _must_be_left(address.path)
+            address.path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         try:
             listener.bind(str(address.path))
@@ -143,6 +144,31 @@ def _listening(address: Address) -> socket.socket:
             reason="health-address",
         ) from None
     return listener
+
+
+def _must_be_left(path: Path) -> None:
+    """Refuse a socket at which a program listens: who asks there is to hear of that one. One that was killed leaves its own.
+
+    Raises:
+        OSError: it is in use.
+    """
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.setblocking(False)
+        try:
+            caller.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except BlockingIOError:
+            pass  # so many ask already that it is full
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path; None when there is none."""
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 class _Server:

@@ -217,3 +217,38 @@ def test_a_warning_is_no_503() -> None:
     assert report.verdict is Level.WARNING
     with served(report) as at:
         assert asked(at, "/healthz")[0] == 200
+
+
+def test_the_socket_of_a_program_that_runs_is_not_taken(tmp_path: Path) -> None:
+    """Who asks there would hear of another program, and find nobody once that has ended."""
+    at = Address(path=tmp_path / "h.sock")
+    with serve(at, lambda: BAD, None):
+        with pytest.raises(ConfigError, match="in use"), serve(at, lambda: GOOD, None):
+            pass
+        assert b" 503 " in _asked_at(tmp_path / "h.sock")
+
+
+def test_a_report_with_a_path_that_is_no_text_is_answered() -> None:
+    """As well as it can be said."""
+    report = judge(Facts(disk=DiskFacts(free=1, folder="/srv/\udcff")), NOW)
+    with served(report) as at:
+        status, body = asked(at, "/healthz")
+    assert (status, rb"/srv/\\udcff" in body) == (503, True)
+
+
+def test_a_socket_that_another_has_put_there_stays(tmp_path: Path) -> None:
+    """A program that ends takes away its own."""
+    path = tmp_path / "h.sock"
+    with serve(Address(path=path), lambda: BAD, None):
+        path.unlink()
+        other = socket.socket(socket.AF_UNIX)
+        other.bind(str(path))
+    assert path.is_socket()
+    other.close()
+
+
+def _asked_at(path: Path) -> bytes:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        return client.recv(65_536)
