@@ -1,7 +1,8 @@
 """`/healthz` and `/metrics` of a program, over HTTP, from a thread of its own.
 
 The thread has its own event loop: a slow client cannot hold the program, and a program that hangs is still told of. All is
-bounded: connections, bytes of a request, and the seconds that one may last. One request a connection; nothing is read but its
+bounded: connections, lines of a request and their bytes, and the seconds that one may last. Of too many connections the
+oldest is cut. One request a connection; nothing is read but its
 first line.
 """
 
@@ -25,6 +26,7 @@ from bus.health.report import Report, encoded
 
 MOST_CONNECTIONS = 8
 MOST_REQUEST = 4096
+MOST_HEADERS = 100
 LASTS_S = 3.0
 START_S = 10.0
 UNIX = "unix:"
@@ -179,7 +181,7 @@ class _Server:
     ) -> None:
         self.socket = listener
         self._report, self._metrics = report, metrics
-        self._open = 0
+        self._talks: dict[asyncio.Task[None], None] = {}  # the longest first
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
@@ -210,15 +212,20 @@ class _Server:
         await _turns()  # what was aborted is closed then
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= MOST_CONNECTIONS:
-            writer.transport.abort()
-            return
-        self._open += 1
+        talk: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]  # this is one
+        if len(self._talks) >= MOST_CONNECTIONS:
+            oldest = next(iter(self._talks))  # or who connects and says nothing would hold up who asks
+            del self._talks[oldest]
+            oldest.cancel()
+        self._talks[talk] = None
         try:
             async with asyncio.timeout(LASTS_S):
                 line = (await reader.readline()).decode("latin-1").rstrip("\r\n")
-                while (await reader.readline()).strip():
-                    pass
+                for _ in range(MOST_HEADERS):
+                    if not (await reader.readline()).strip():
+                        break
+                else:
+                    return
                 given = answer(line, self._report, self._metrics)
                 writer.write(_written(given, with_body=not line.startswith("HEAD ")))
                 await writer.drain()
@@ -227,7 +234,7 @@ class _Server:
         except (TimeoutError, ValueError, OSError):
             pass  # a client that is slow, says too much or goes away is left alone
         finally:
-            self._open -= 1
+            self._talks.pop(talk, None)
             writer.transport.abort()
 
 
