@@ -45,7 +45,7 @@ class Keeper:
 
     Attributes:
         renewed: how many beacons were made.
-        problems: what cannot be done at present, by `bus`, `disk` or `beacon`; empty while all is well.
+        problems: what cannot be done at present, by `bus`, `disk`, `beacon` or `clock`; empty while all is well.
         found: what ends when, as of a minute ago at the most.
     """
 
@@ -94,7 +94,7 @@ class Keeper:
         self._mine: Beacon | None = None  # the last one made here, kept or not
         self._unkept: bytes | None = None
         self._unsent: bytes | None = None
-        self._waits = {way: Backoff(wait=1.0, most=MOST_WAIT_S) for way in ("bus", "disk", "beacon")}
+        self._waits = {way: Backoff(wait=1.0, most=MOST_WAIT_S) for way in ("bus", "disk", "beacon", "clock")}
         self._compare_at = self._warn_at = 0.0
         self._warned: dict[tuple[str, str, str], float] = {}
 
@@ -119,7 +119,8 @@ class Keeper:
         now, registry = self._clock(), self._held()
         must_have_role(registry, self._signer.kid, now)
         when = self.due(now)
-        if when.at is not None and when.at <= now and self._may_try("beacon"):
+        is_early = self._is_ahead()
+        if not is_early and when.at is not None and when.at <= now and self._may_try("beacon"):
             self._make(registry, when.why, now)
             when = self.due(now)
         if when.at is None:
@@ -131,6 +132,22 @@ class Keeper:
         self._keep()
         await self._send(connection)
         self._warn()
+
+    def _is_ahead(self) -> bool:
+        """Whether this clock is so far ahead that no reader would take what is dated by it; said, as is one that is behind.
+
+        A beacon of the future is worse than none: who keeps it back may show it then, and vouch for what has ended by then.
+        """
+        ahead, most = self._heard().ahead_s or 0.0, CLOCK_SKEW.total_seconds()
+        if abs(ahead) <= most:
+            self._done("clock")
+            return False
+        minutes = round(abs(ahead) / 60)
+        where = "ahead of" if ahead > 0 else "behind"
+        self._failed(
+            "clock", "clock_off", f"this clock is {minutes} minutes {where} the broker's", reason="clock-off"
+        )
+        return ahead > 0
 
     def due(self, now: dt.datetime) -> Due:
         """When the next beacon is due, by what is held and what was made here.

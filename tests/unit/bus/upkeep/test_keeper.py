@@ -11,11 +11,14 @@ import msgspec
 import pytest
 
 from bus.errors import TrustError, UnreachableError
+from bus.health import Facts, Level, StateFile, read_states
 from bus.keys.signatures import FileSigner
 from bus.subscribing.registry_feed import Heard
 from bus.trust import ceremony
 from bus.trust.registry import TrustState
 from bus.trust.store import RegistryStore
+from bus.upkeep.conditions import keeper_conditions
+from bus.upkeep.endings import Term
 from bus.upkeep.keeper import Keeper, must_have_role
 from schemas.envelope import read_claims
 from schemas.registry import MAX_BEACON_BYTES, Beacon
@@ -41,10 +44,11 @@ class Bus:
         self.said: list[bytes] = []
         self.is_there = True
         self.answers = True
+        self.ahead_s: float | None = None
 
     def heard(self) -> Heard:
         """As the feed says."""
-        return Heard(at_end=self.is_there, beacon=self.said[-1] if self.said else None)
+        return Heard(at_end=self.is_there, beacon=self.said[-1] if self.said else None, ahead_s=self.ahead_s)
 
     async def until_connected(self, timeout: float) -> None:
         """As a connection does."""
@@ -367,3 +371,45 @@ async def test_a_disk_that_is_full_when_the_clock_is_right_again_makes_no_flood(
         await desk.look()
         desk.clock.pass_(1)
     assert desk.keeper.renewed == 2
+
+
+async def test_no_beacon_is_made_that_every_reader_would_refuse(tmp_path: Path) -> None:
+    """The clock is ahead of the broker's by more than readers allow: it is said, and passes with it."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.bus.ahead_s = 301.0
+    await desk.look()
+    assert (desk.keeper.renewed, list(desk.keeper.problems)) == (0, ["clock"])
+    desk.bus.ahead_s = 299.0
+    await desk.look()
+    assert (desk.keeper.renewed, desk.keeper.problems) == (1, {})
+
+
+async def test_a_clock_that_is_behind_is_said_and_renews(tmp_path: Path) -> None:
+    """A beacon that ends too soon is better than none."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.bus.ahead_s = -7200.0
+    await desk.look()
+    assert (desk.keeper.renewed, list(desk.keeper.problems)) == (1, ["clock"])
+    (told,) = keeper_conditions(desk.keeper.problems, ())
+    assert (told.name, told.code, told.level) == ("clock", "clock-off", Level.BAD)
+
+
+def test_a_large_registry_of_which_all_ends_fits_into_a_state_file(tmp_path: Path) -> None:
+    """Three thousand keys of authorities, and the registry itself: that is told, and how many more there are."""
+    keys = [
+        Term(
+            what="signing-key",
+            whose=f"xa-authority-{number}",
+            name="k" * 43,
+            ends=NOW,
+            level="bad",
+            remedy="registry rotate",
+        )
+        for number in range(3000)
+    ]
+    registry = Term(what="registry", whose="test", name="1", ends=NOW, level="bad", remedy="registry renew")
+    told = keeper_conditions({}, (*keys, registry))
+    StateFile(tmp_path, "keeper", clock=lambda: NOW).write(Facts(identity="test", more=told))
+    assert read_states(tmp_path).unread == ()
+    assert told[0].level is Level.BAD
+    assert told[-1].detail.startswith("2901 more")
