@@ -222,14 +222,13 @@ class Keeper:
         loop = asyncio.get_running_loop()
         if not self._may_try("bus") or (self._unsent is None and loop.time() < self._compare_at):
             return
-        if self._unsent is None and not self._heard().at_end:
-            return  # what the bus has is not known yet
         try:
+            await connection.until_connected(CONNECT_S)
+            if self._unsent is None and not self._heard().at_end:
+                return  # what the bus has is not known yet
             raw = self._unsent or self._held.beacon()
-            if raw is not None:
-                await connection.until_connected(CONNECT_S)
-                if self._is_missing(raw):
-                    await publish_trust(connection, raw)
+            if raw is not None and self._is_missing(raw):
+                await publish_trust(connection, raw)
         except (UnreachableError, DeniedError, BrokerError, OSError) as exc:
             reason = exc.reason if isinstance(exc, BusError) else "system"
             self._failed("bus", "beacon_not_announced", str(exc), reason=reason)

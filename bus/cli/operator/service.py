@@ -74,7 +74,7 @@ def install(
     from bus.upkeep import unit_name, unit_text
 
     system = os.geteuid() == 0 if is_system is None else is_system
-    if label is not None and not label.replace("-", "").replace("_", "").isalnum():
+    if label is not None and not (label.isascii() and label.replace("-", "").replace("_", "").isalnum()):
         raise click.UsageError(f"{label!r} cannot name a unit: letters, digits, hyphens")
     name = unit_name(program, app.context()[0], label)
     spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
@@ -85,6 +85,7 @@ def install(
     place = folder or _folder(system)
     path = place / f"{name}.service"
     _must_be_ours(path, force=force)
+    _must_be_of(path, app.context()[0], force=force)
     place.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
     systemctl = "systemctl" if system else "systemctl --user"
@@ -159,6 +160,32 @@ def _must_be_ours(path: Path, *, force: bool) -> None:
         raise UnitError(
             f"{path} was changed since it was written",
             remedy="keep your changes in a drop-in (systemctl edit), then use --force",
+            reason="unit-changed",
+        )
+
+
+def _must_be_of(path: Path, context: str, *, force: bool) -> None:
+    """Refuse to write over the unit of another context: a name and a label beside it may read as another name.
+
+    Raises:
+        UnitError: `unit-changed`.
+    """
+    from bus.upkeep import UnitError
+
+    if not path.exists() or force:
+        return
+    started = next(
+        (
+            line
+            for line in path.read_text("utf-8", "surrogateescape").splitlines()
+            if line.startswith("ExecStart=")
+        ),
+        "",
+    )
+    if f" --context {context} " not in f"{started} ":
+        raise UnitError(
+            f"{path} is the unit of another context",
+            remedy="give this one another --name, or replace that one with --force",
             reason="unit-changed",
         )
 

@@ -413,3 +413,16 @@ def test_a_large_registry_of_which_all_ends_fits_into_a_state_file(tmp_path: Pat
     assert read_states(tmp_path).unread == ()
     assert told[0].level is Level.BAD
     assert told[-1].detail.startswith("2901 more")
+
+
+async def test_a_bus_that_is_gone_from_the_start_is_said(tmp_path: Path) -> None:
+    """Also while the beacon that is held needs no renewing, and whether the bus has it is not known."""
+    clock = Clock(NOW)
+    await Desk(tmp_path, Bus(), clock).look()
+    desk = Desk(tmp_path, Bus(), clock)
+    desk.bus.is_there = False
+    await desk.look()
+    assert list(desk.keeper.problems) == ["bus"]
+    desk.bus.is_there = True
+    await desk.look()
+    assert (desk.keeper.problems, len(desk.bus.said)) == ({}, 1)
