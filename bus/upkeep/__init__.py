@@ -10,9 +10,19 @@ if TYPE_CHECKING:
     from bus.upkeep.backup import Kept, back_up
     from bus.upkeep.conditions import keeper_conditions
     from bus.upkeep.endings import Certificate, Level, Term, terms
-    from bus.upkeep.keeper import Keeper, must_have_role
+    from bus.upkeep.keeper import Keeper
     from bus.upkeep.restoring import Restored, restore
-    from bus.upkeep.units import Scope, UnitError, UnitSpec, is_ours, is_unchanged, unit_name, unit_text
+    from bus.upkeep.role import must_have_role
+    from bus.upkeep.units import (
+        Scope,
+        UnitError,
+        UnitSpec,
+        is_of,
+        is_ours,
+        is_unchanged,
+        unit_name,
+        unit_text,
+    )
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -28,6 +38,7 @@ __all__ = [
     "UnitError",
     "UnitSpec",
     "back_up",
+    "is_of",
     "is_ours",
     "is_unchanged",
     "keeper_conditions",

@@ -100,6 +100,11 @@ def is_unchanged(text: str) -> bool:
     return first == f"{_MARK}{_digest(body)}"
 
 
+def is_of(text: str, context: str) -> bool:
+    """Whether a unit's file starts a program of a context: a name and a label beside it may read as another's name."""
+    return f" --context {context} " in text.replace("\n", " ")
+
+
 def _digest(body: str) -> str:
     return hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from bus.subscribing.registry_feed import RegistryFeed, publish_trust
+from bus.subscribing.registry_feed import Heard, RegistryFeed, publish_trust
 from bus.transport.connection import Connection
 from bus.transport.jetstream import js_api, stream_info
 from bus.transport.streams import PROVISIONER, TRUST_STREAM
@@ -67,7 +67,7 @@ async def test_how_far_the_clock_is_from_the_brokers_is_known_while_it_answers(
 
     feed = RegistryFeed(held, broker.endpoint("xb-hub"), every=0.05, clock=early)
     deaf = RegistryFeed(held, broker.endpoint("xb-hub"), every=0.05)
-    assert feed.heard.ahead_s is None
+    assert feed.heard == Heard()
     async with running(feed.run()):
 
         async def measured() -> bool:

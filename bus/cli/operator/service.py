@@ -84,8 +84,7 @@ def install(
         return
     place = folder or _folder(system)
     path = place / f"{name}.service"
-    _must_be_ours(path, force=force)
-    _must_be_of(path, app.context()[0], force=force)
+    _must_be_ours(path, force=force, context=app.context()[0])
     place.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
     systemctl = "systemctl" if system else "systemctl --user"
@@ -148,46 +147,24 @@ def _is_as_written(path: Path) -> bool:
     return is_unchanged(path.read_text("utf-8", "surrogateescape"))
 
 
-def _must_be_ours(path: Path, *, force: bool) -> None:
-    """Refuse to write over or delete what a person has changed.
+def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> None:
+    """Refuse to write over or delete what a person has changed, or to write over the unit of another context.
 
     Raises:
         UnitError: `unit-changed`.
     """
-    from bus.upkeep import UnitError
+    from bus.upkeep import UnitError, is_of
 
-    if path.exists() and not force and not _is_as_written(path):
-        raise UnitError(
-            f"{path} was changed since it was written",
-            remedy="keep your changes in a drop-in (systemctl edit), then use --force",
-            reason="unit-changed",
-        )
-
-
-def _must_be_of(path: Path, context: str, *, force: bool) -> None:
-    """Refuse to write over the unit of another context: a name and a label beside it may read as another name.
-
-    Raises:
-        UnitError: `unit-changed`.
-    """
-    from bus.upkeep import UnitError
-
-    if not path.exists() or force:
+    if force or not path.exists():
         return
-    started = next(
-        (
-            line
-            for line in path.read_text("utf-8", "surrogateescape").splitlines()
-            if line.startswith("ExecStart=")
-        ),
-        "",
-    )
-    if f" --context {context} " not in f"{started} ":
-        raise UnitError(
-            f"{path} is the unit of another context",
-            remedy="give this one another --name, or replace that one with --force",
-            reason="unit-changed",
-        )
+    told, remedy = "", ""
+    if not _is_as_written(path):
+        told = "was changed since it was written"
+        remedy = "keep your changes in a drop-in (systemctl edit), then use --force"
+    elif context is not None and not is_of(path.read_text("utf-8", "surrogateescape"), context):
+        told, remedy = "is the unit of another context", "give this one another --name"
+    if told:
+        raise UnitError(f"{path} {told}", remedy=remedy, reason="unit-changed")
 
 
 # -- what a program needs -----------------------------------------------------------------------------------------

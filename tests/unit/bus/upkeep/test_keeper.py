@@ -19,7 +19,8 @@ from bus.trust.registry import TrustState
 from bus.trust.store import RegistryStore
 from bus.upkeep.conditions import keeper_conditions
 from bus.upkeep.endings import Term
-from bus.upkeep.keeper import Keeper, must_have_role
+from bus.upkeep.keeper import Keeper
+from bus.upkeep.role import must_have_role
 from schemas.envelope import read_claims
 from schemas.registry import MAX_BEACON_BYTES, Beacon
 from tests.support.clocks import Clock
