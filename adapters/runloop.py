@@ -169,30 +169,35 @@ class RunLoop:
         now = self._clock()
         format_, drafts, losses, digest = await self._read(observation, now)
         self._hold_rate(len(drafts), now)
+        origins = self._origins(format_, drafts, observation.name)
+        outcomes = await self._publisher.publish_many(
+            drafts,
+            defaults=self._manifest.defaults(),
+            once=[f"{digest}/{n}" for n in range(len(drafts))],
+            origins=origins,
+        )
         ids: list[str] = []
-        told: Counter[str] = Counter()
-        for n, draft in enumerate(drafts):
-            origin = f"{self._manifest.name}:{format_.id}:{_origin(draft, observation.name)}"
-            told[origin] += 1
-            try:
-                kept = await self._publisher.publish(
-                    draft,
-                    defaults=self._manifest.defaults(),
-                    once=f"{digest}/{n}",
-                    origin=f"{origin}:{told[origin] - 1}",
-                )
-            except HELD:
-                raise
-            except TocsinError as exc:
-                return Verdict(
-                    accepted=False, reason=exc.reason, detail=str(exc), bulletins=tuple(ids), losses=losses
-                )
-            ids.append(kept.id)
-            if kept.state == "known":
+        refused: TocsinError | None = None
+        for outcome in outcomes:
+            if isinstance(outcome, HELD):
+                raise outcome
+            if isinstance(outcome, TocsinError):
+                refused = refused or outcome
+                continue
+            ids.append(outcome.id)
+            if outcome.state == "known":
                 self.counts["known"] += 1
             else:
                 self.counts["published"] += 1
                 self._today.append(now.timestamp())
+        if refused is not None:
+            return Verdict(
+                accepted=False,
+                reason=refused.reason,
+                detail=str(refused),
+                bulletins=tuple(ids),
+                losses=losses,
+            )
         log.info(
             "document_read",
             adapter=self._manifest.name,
@@ -202,6 +207,16 @@ class RunLoop:
             losses=len(losses),
         )
         return Verdict(accepted=True, bulletins=tuple(ids), losses=losses)
+
+    def _origins(self, format_: Format, drafts: Iterable[Draft], name: str) -> list[str]:
+        """What each draft is about in its own system; those of one document that say the same are numbered."""
+        told: Counter[str] = Counter()
+        origins = []
+        for draft in drafts:
+            origin = f"{self._manifest.name}:{format_.id}:{_origin(draft, name)}"
+            origins.append(f"{origin}:{told[origin]}")
+            told[origin] += 1
+        return origins
 
     async def _read(self, observation: Observation, now: dt.datetime) -> Reading:
         """A document, read in a thread of its own, so that heartbeats and sending go on meanwhile.

@@ -213,7 +213,13 @@ def _context(body: object, name: str, path: Path) -> Context:
         raise ConfigError(f"{where}: it must be a table: [contexts.{name}]", reason="config-malformed")
     for field in _PATHS:
         if isinstance(body.get(field), str) and not body[field].startswith("pkcs11:"):
-            body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
+            try:
+                body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
+            except RuntimeError:
+                raise ConfigError(
+                    f"{where}: {field} {body[field]!r} begins with the name of a user who is not known here",
+                    reason="config-malformed",
+                ) from None
     _check("server", body.get("server", "nats://127.0.0.1"), where)
     context = _convert(body, Context, where)
     if problem := tls_problem(context):

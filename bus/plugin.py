@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
 from pathlib import Path
@@ -196,6 +196,23 @@ class Publishing(Protocol):
             defaults: what the draft leaves out.
             once: the same key gives no second bulletin, but the first one again.
             origin: what the draft is about in its own system; a later draft of one origin supersedes the earlier.
+        """
+
+    async def publish_many(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        defaults: Defaults | None = None,
+        once: Sequence[str | None] | None = None,
+        origins: Sequence[str | None] | None = None,
+    ) -> Sequence[Kept | TocsinError]:
+        """Keep drafts together; gives for each what `publish` would give, or its error. One that is refused hinders no other.
+
+        Args:
+            drafts: what to say, in this order.
+            defaults: what the drafts leave out.
+            once: the key of each.
+            origins: the origin of each.
         """
 
 

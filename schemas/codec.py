@@ -77,6 +77,11 @@ def decode_as(type_: type[_T], raw: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES
     return _typed(_decoder(type_), raw)
 
 
+def as_written(raw: bytes) -> Bulletin | None:
+    """The bulletin in `raw`, when `raw` is to the byte what `encode` writes for it; else None, which says nothing of it."""
+    return _as_we_write(Bulletin, raw) if len(raw) <= MAX_PAYLOAD_BYTES else None
+
+
 def _as_we_write(type_: type[_T], raw: bytes) -> _T | None:
     """The value in `raw`, when it stands there to the byte as `encode` writes it; else None.
 
@@ -95,7 +100,12 @@ def _as_we_write(type_: type[_T], raw: bytes) -> _T | None:
 
 def digest(raw: bytes) -> str:
     """SHA-256 of `raw` in unpadded base64url (43 characters): a bulletin's identity."""
-    return base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode("ascii")
+    return digest_text(hashlib.sha256(raw).digest())
+
+
+def digest_text(hashed: bytes) -> str:
+    """A SHA-256 of 32 bytes as a digest is written."""
+    return base64.urlsafe_b64encode(hashed)[:-1].decode("ascii")
 
 
 def encode_time(moment: dt.datetime) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
 
@@ -153,6 +153,22 @@ def head_of(root: bytes, size: int) -> bytes:
     The size is signed, so that one place in a tree has one spelling.
     """
     return size.to_bytes(_SIZE_BYTES) + root
+
+
+def batch_of(payloads: Sequence[bytes]) -> tuple[bytes, tuple[Batch, ...]]:
+    """The batch of some payloads: what is signed for all of them (`head_of`), and the place of each, in their order.
+
+    Raises:
+        ValueError: there are not 2 to 64.
+    """
+    root, paths = merkle.tree([merkle.leaf(payload) for payload in payloads])
+    size = len(payloads)
+    head = head_of(root, size)
+    encoded = b64u(head)
+    places = (
+        Batch(head=encoded, size=size, root=root, index=index, path=path) for index, path in enumerate(paths)
+    )
+    return head, tuple(places)
 
 
 def signed_bytes(entry: Entry, payload: bytes) -> bytes | None:

@@ -24,7 +24,12 @@ class Tree(NamedTuple):
 
 def leaf(payload: bytes) -> bytes:
     """The leaf of a payload: SHA-256(00 and SHA-256(payload)), 32 bytes."""
-    return hashlib.sha256(b"\x00" + hashlib.sha256(payload).digest()).digest()
+    return leaf_of(hashlib.sha256(payload).digest())
+
+
+def leaf_of(hashed: bytes) -> bytes:
+    """The leaf of a payload whose SHA-256, 32 bytes, is known."""
+    return hashlib.sha256(b"\x00" + hashed).digest()
 
 
 def tree(leaves: Sequence[bytes]) -> Tree:

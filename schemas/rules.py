@@ -377,6 +377,58 @@ def check(bulletin: Bulletin) -> None:
         raise RuleError(broken)
 
 
+_LONG = frozenset(
+    {
+        Feedback,
+        CyberIncident,
+        DataBreach,
+        ContentOrder,
+        ElectionCalendar,
+        StratCom,
+        LegalReferral,
+        SanctionsListing,
+        ChannelStatus,
+    }
+)
+"""The bodies that a rule looks into."""
+
+
+def holds(b: Bulletin, subject: str) -> bool:
+    """Whether `check` lets a bulletin pass, where that is seen at a glance; False only means that `check` must be asked.
+
+    It is never True where a rule is broken (tests compare both). Bodies, attributions and personal data that rules look
+    into, TLP:RED, and everything but alerts, are left to `check`.
+
+    Args:
+        b: the bulletin.
+        subject: its own (`subject_for`).
+    """
+    if (
+        type(b.body) in _LONG  # R2, R3, R16 to R20, R27, R28, R31
+        or b.msg_type is not MsgType.ALERT  # R1, R2
+        or b.attribution is not None  # R12 to R14
+        or b.personal_data is not None  # R6 to R8, R30
+        or b.tlp is Tlp.RED  # R10, R23, R24
+        or (b.seq == 1) != (b.prev is None)
+        or (b.tlp is Tlp.CLEAR) != (b.audience == "public")  # R24
+        or (b.status is Status.EXERCISE and not b.exercise_id)  # R4
+        or b.expires <= b.issued  # R5
+        or b.expires - b.issued > MAX_LIFETIME  # R5
+        or len(subject) > MAX_SUBJECT  # R22
+        or (b.confidence.score is None and b.confidence.credibility is None)  # R26
+        or b.issuer.id.split("-", 1)[0] != b.issuer.country.lower()  # R21
+        or (len(b.info) > 1 and len({info.lang for info in b.info}) != len(b.info))  # R15
+    ):
+        return False
+    for area in b.areas:
+        if (area.scope in PLACES and area.country is None) or (area.scope == "eu" and area.country):
+            return False  # R29
+    for seen in b.observables:
+        if seen.personal is not PersonalFlag.NONE or seen.value is None or seen.value_hmac is not None:
+            return False  # R6 to R9
+    return all(action.kind not in RESTRICTIVE_ACTIONS for action in b.actions)  # R11
+
+
 SECTION_RULES = tuple(f"R{n}" for n in (*range(6, 16), 24))
 """The rules about content and marking: those that a section can break which its bulletin keeps."""
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.admission.branches import ReceivedLink, Ruling, ending_of, keys_met, standing
     from bus.admission.chain import REFUSED, Link, Neighbours, Outcome, judge_link
     from bus.admission.contradiction import judge_proof
+    from bus.admission.plain_lane import Arrived, judge
     from bus.admission.steps import (
         BY_VERSION,
         ENDED,
@@ -28,6 +29,7 @@ __all__ = [
     "REASONS",
     "REFUSED",
     "Admitted",
+    "Arrived",
     "Judged",
     "Link",
     "Message",
@@ -40,6 +42,7 @@ __all__ = [
     "decide",
     "ending_of",
     "holds_place",
+    "judge",
     "judge_link",
     "judge_proof",
     "keys_met",

@@ -285,7 +285,7 @@ def _decide(
         admitted_at=now,
         endorsers=endorsers,
         dropped_endorsements=dropped,
-        labels=_labels(bulletin, endorsers, now),
+        labels=labels_of(bulletin, endorsers, now),
         proof=proof,
     )
 
@@ -501,7 +501,8 @@ def _may_say(reading: Reading, speaker: Speaker) -> None:
         raise AdmissionError(str(exc), reason=exc.reason) from None
 
 
-def _labels(bulletin: Bulletin, endorsers: tuple[str, ...], now: dt.datetime) -> frozenset[str]:
+def labels_of(bulletin: Bulletin, endorsers: tuple[str, ...], now: dt.datetime) -> frozenset[str]:
+    """What to know about an admitted bulletin: late, expired, named co-issuers who did not sign."""
     found = set()
     if now - bulletin.issued > LATE_AFTER:
         found.add("late")

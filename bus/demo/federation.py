@@ -26,6 +26,8 @@ from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience
 
 COUNTRIES = ("xa", "xb", "xc")
+PORTS = range(10_000, 28_000)
+"""Among these a free one is looked for: below those that a system gives to whoever connects."""
 CSIRT = next(office for office in OFFICES if office.kind == "csirt")
 
 
@@ -75,9 +77,9 @@ def found(now: dt.datetime) -> Founded:
 
 
 def free_port() -> int:
-    """A free port whose twin for monitoring, 4000 above, is free too; below the range of ephemeral ports."""
+    """A free port of PORTS whose twin for monitoring, 4000 above, is free too."""
     while True:
-        port = 10_000 + secrets.randbelow(18_000)
+        port = secrets.choice(PORTS)
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as twin:
             one.bind(("127.0.0.1", port))
             twin.bind(("127.0.0.1", port + 4000))

@@ -6,9 +6,11 @@ production refuse.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -76,13 +78,17 @@ def load_key(key: Path) -> FileSigner:
     return load_signer(key, read_secret(key.with_suffix(".pass")))
 
 
-def prepare(root: Path, *, now: dt.datetime, hurry: int = 1) -> VerifiedRegistry:
+def prepare(
+    root: Path, *, now: dt.datetime, hurry: int = 1, between: Callable[[], None] = lambda: None
+) -> VerifiedRegistry:
     """Make the folder's registry, keys and contexts, or use those that are there.
 
     Args:
         root: the folder; made when it is not there.
         now: the present.
         hurry: what lifetimes are divided by: those of keys and registry in a folder that is made, and of the beacon.
+        between: called before each key that is made, which takes a moment; what it raises ends the founding, and the next
+            call founds anew.
 
     Returns:
         The verified registry with a fresh beacon.
@@ -94,7 +100,7 @@ def prepare(root: Path, *, now: dt.datetime, hurry: int = 1) -> VerifiedRegistry
     for part in ("registry", "server", "keys", "state", "spool"):
         (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
     if not folder.registry.is_file():
-        _found(folder, now, hurry)
+        _found(folder, now, hurry, between)
     try:
         registry = VerifiedRegistry.open(folder.registry.read_bytes())
     except TrustError as exc:
@@ -106,6 +112,25 @@ def prepare(root: Path, *, now: dt.datetime, hurry: int = 1) -> VerifiedRegistry
     return refresh_beacon(folder, registry, now=now, life=BEACON_LIFETIME / hurry)
 
 
+async def prepared(root: Path, now: dt.datetime, hurry: int) -> VerifiedRegistry:
+    """`prepare` in a thread, which makes no further key once this is cancelled.
+
+    Raises:
+        TrustError: as `prepare`.
+    """
+    is_given_up = threading.Event()
+
+    def between() -> None:
+        if is_given_up.is_set():
+            raise InterruptedError
+
+    try:
+        return await asyncio.to_thread(prepare, root, now=now, hurry=hurry, between=between)
+    except asyncio.CancelledError:
+        is_given_up.set()
+        raise
+
+
 def refresh_beacon(
     folder: Folder, registry: VerifiedRegistry, *, now: dt.datetime, life: dt.timedelta = BEACON_LIFETIME
 ) -> VerifiedRegistry:
@@ -115,17 +140,22 @@ def refresh_beacon(
     return registry.with_beacon(raw, now)
 
 
-def _found(folder: Folder, now: dt.datetime, hurry: int) -> None:
+def _found(folder: Folder, now: dt.datetime, hurry: int, between: Callable[[], None]) -> None:
     """The founding ceremony: roots, beacon key, authorities, grants; signed by two of three roots."""
-    roots = [_new_key(folder.root_key(number)) for number in (1, 2, 3)]
-    beacon = _new_key(folder.beacon_key)
+
+    def new_key(key: Path) -> FileSigner:
+        between()
+        return _new_key(key)
+
+    roots = [new_key(folder.root_key(number)) for number in (1, 2, 3)]
+    beacon = new_key(folder.beacon_key)
     _new_transport_key(folder.provisioner)
     document = new_registry(
         DOMAIN_PREFIX + secrets.token_hex(4),
         roots=roots,
         beacon=beacon,
         audiences=audiences(),
-        records={member.id: _record(folder, member, now, hurry) for member in (*MEMBERS, *HUBS)},
+        records={member.id: _record(folder, member, now, hurry, new_key) for member in (*MEMBERS, *HUBS)},
         now=now,
         hurry=hurry,
     )
@@ -189,10 +219,12 @@ def _new_transport_key(file: Path) -> str:
     return public
 
 
-def _record(folder: Folder, member: Member, now: dt.datetime, hurry: int) -> AuthorityRecord:
+def _record(
+    folder: Folder, member: Member, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
+) -> AuthorityRecord:
     folder.keys(member.id).mkdir(parents=True, exist_ok=True, mode=0o700)
     public = _new_transport_key(folder.transport_key(member.id))
-    signer = _new_key(folder.signing_key(member.id))
+    signer = new_key(folder.signing_key(member.id))
     return record_of(member, {signer.kid: key_record(signer, now, hurry)}, public, hub_answers(member.id))
 
 

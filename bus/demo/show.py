@@ -16,7 +16,7 @@ import structlog
 from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import BEACON_LIFETIME, Folder, load_key, point_to_server, prepare
+from bus.demo.founding import BEACON_LIFETIME, Folder, load_key, point_to_server, prepared
 from bus.demo.tally import Tally, count
 from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
@@ -26,6 +26,7 @@ from bus.policy import deadlines
 from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
 from bus.sealing import Sealer
 from bus.server import (
+    DISK_RESERVE_BYTES,
     PROBE_FILES,
     NatsServer,
     ServerSettings,
@@ -33,6 +34,7 @@ from bus.server import (
     provision,
     provisioner_endpoint,
     render_conf,
+    tend,
 )
 from bus.subscribing import Inbox, RegistryFeed, Stored, publish_trust
 from bus.tasks import background
@@ -90,7 +92,7 @@ class Demo:
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(_locked(root))
-            registry = await asyncio.to_thread(prepare, root, now=clock(), hurry=hurry)
+            registry = await prepared(root, clock(), hurry)
             folder = Folder(root)
             seed = nkeys.load_nkey(folder.provisioner)
             settings = ServerSettings(port=port, probe_nkeys=_probes(folder.server))
@@ -131,6 +133,7 @@ class Demo:
             tasks.start(keeper.run(), "keeper")
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
+            tasks.start(tend(server, room=DISK_RESERVE_BYTES), "broker")
             yield demo
 
     async def _open_hub(self, stack: AsyncExitStack, hub: Member) -> None:

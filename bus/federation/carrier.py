@@ -74,7 +74,7 @@ class Carrier(msgspec.Struct, kw_only=True):
         clock: the present, aware.
         carried: how many messages were stored at each place.
         left: how many were passed over, by reason.
-        problems: by source and sink, why nothing is carried at present.
+        problems: by source, sink and stream, why nothing is carried at present.
         copies: by source and sink, how many bytes were carried that had been sent again.
         losses: by sink, how long to wait after it lost what was stored there.
         forgotten: by sink, how often what was carried there was forgotten.
@@ -88,7 +88,7 @@ class Carrier(msgspec.Struct, kw_only=True):
     clock: Callable[[], dt.datetime]
     carried: Counter[str] = msgspec.field(default_factory=Counter)
     left: Counter[str] = msgspec.field(default_factory=Counter)
-    problems: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    problems: dict[tuple[str, str, str], str] = msgspec.field(default_factory=dict)
     copies: dict[tuple[str, str], RateMeter] = msgspec.field(default_factory=dict)
     losses: dict[str, Backoff] = msgspec.field(default_factory=dict)
     forgotten: Counter[str] = msgspec.field(default_factory=Counter)
@@ -153,10 +153,21 @@ class Carrier(msgspec.Struct, kw_only=True):
 
     def _say(self, route: Route, stream: str, exc: BusError) -> None:
         """Note why nothing is carried; log it when it is another reason than before."""
-        known = self.problems.get((route.source, route.sink))
-        self.problems[route.source, route.sink] = str(exc)
-        if known != str(exc):
+        known = self._troubles(route)
+        self.problems[route.source, route.sink, stream] = str(exc)
+        if str(exc) not in known:
             log.warning("not_carried", source=route.source, sink=route.sink, stream=stream, problem=str(exc))
+
+    def _is_carried(self, route: Route, stream: str) -> None:
+        """A batch is at the other end and noted, or nothing has come for a while: only now a problem is over."""
+        was = self.problems.pop((route.source, route.sink, stream), None)
+        if was is not None and not self._troubles(route):
+            log.warning("carried_again", source=route.source, sink=route.sink)
+
+    def _troubles(self, route: Route) -> set[str]:
+        """Why something is not carried between two places."""
+        way = (route.source, route.sink)
+        return {problem for place, problem in self.problems.items() if place[:2] == way}
 
     async def _attached(
         self, source: Connection, sink: Connection, route: Route, stream: str, consumer: str
@@ -176,6 +187,7 @@ class Carrier(msgspec.Struct, kw_only=True):
                 await self.ledger.rewind(route, stream)
                 return
             batch, lacking = resumed.after, await self.ledger.passed_over(route, stream)
+            is_quiet = False
             while True:
                 _must_be_connected(sink)
                 registry = self.registry()
@@ -185,9 +197,10 @@ class Carrier(msgspec.Struct, kw_only=True):
                     return
                 if batch and await self._carry(sink, route, stream, filters, batch, registry):
                     lacking = registry.digest
-                if self.problems.pop((route.source, route.sink), None):
-                    log.warning("carried_again", source=route.source, sink=route.sink)
+                if batch or is_quiet:
+                    self._is_carried(route, stream)
                 batch = await pull.next(MOST, QUIET_S)
+                is_quiet = not batch
 
     async def _carry(
         self,

@@ -59,12 +59,13 @@ class BusFacts(Shape, frozen=True, kw_only=True):
 class TrustFacts(Shape, frozen=True, kw_only=True):
     """The registry in force, and the beacon that says so; `state` is fresh, behind, stale or expired.
 
-    `reason` is set when there is none to go by.
+    `reason` is set when there is none to go by, `is_forgetful` when a revocation that was taken in cannot be read any more.
     """
 
     domain: str = ""
     version: int = 0
     state: str = ""
+    is_forgetful: bool = False
     issued: dt.datetime | None = None
     expires: dt.datetime | None = None
     beacon_issued: dt.datetime | None = None
@@ -202,6 +203,7 @@ class Facts(Shape, frozen=True, kw_only=True):
         identity: the authority's id.
         more: conditions that were judged elsewhere, by who alone understands them, such as the checks of a broker.
         programs: the states that this identity's programs have written, as they were found.
+        unread: the programs whose state is there, and cannot be read.
     """
 
     identity: str = ""
@@ -219,3 +221,4 @@ class Facts(Shape, frozen=True, kw_only=True):
     refused: RefusedFacts | None = None
     more: tuple[Condition, ...] = ()
     programs: tuple[ProgramSeen, ...] = ()
+    unread: tuple[str, ...] = ()

@@ -28,6 +28,13 @@ def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
         yield Condition(name="trust", level=Level.BAD, code=facts.reason, detail=facts.problem, remedy=renew)
         return
     what = f"{facts.domain} version {facts.version}"
+    if facts.is_forgetful:
+        yield _trust(
+            Level.BAD,
+            "revocation-not-in-force",
+            "a revocation that was taken in is not as it was: a key that it ended may count here",
+            "take it in again: tocsin registry accept FILE; the log names the file that was altered",
+        )
     if facts.state == "expired":
         detail = f"the registry {what} has expired at {moment_text(facts.expires)}"
         yield _trust(
@@ -44,7 +51,7 @@ def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
     elif facts.state == "behind":
         detail = f"a version after {what} is in force, and has not come"
         yield _trust(Level.BAD, "trust-behind", detail, "ask your registrar for the current registry")
-    else:
+    elif not facts.is_forgetful:
         yield _fresh(facts, what, now)
 
 
@@ -78,6 +85,8 @@ def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
             if key.use == "certificate"
             else "tocsin key new, then your registrar: tocsin registry rotate"
         )
+        if key.use == "signing" and not key.kid:  # it could not be opened, and may be as good as ever
+            remedy = "put right what is named there; a new key is for one that is lost for good"
         has_ended = key.not_after is not None and key.not_after <= now
         if key.reason:
             yield Condition(
@@ -140,9 +149,8 @@ def outbox(facts: OutboxFacts | None, now: dt.datetime) -> Iterator[Condition]:
         yield _outbox(Level.BAD, facts.reason, facts.problem, remedy, facts.oldest_at)
     elif facts.damaged:
         detail = f"{facts.damaged} bulletins in it are not as they were signed, and are not sent"
-        yield _outbox(
-            Level.BAD, "row-damaged", detail, "tocsin outbox scrub; tocsin outbox status names them"
-        )
+        remedy = "tocsin outbox scrub; what the bus has not either: say it again, then tocsin outbox recover"
+        yield _outbox(Level.BAD, "row-damaged", detail, remedy)
     elif facts.parked:
         detail = f"{facts.parked} bulletins were refused by the broker and wait for a decision"
         yield _outbox(Level.BAD, "outbox-parked", detail, "tocsin outbox retry")

@@ -52,10 +52,11 @@ def judge(facts: Facts, now: dt.datetime) -> Report:
         *_clock(facts, now),
         *disk(facts),
         *_lease(facts, now),
-        *programs(facts.programs, now),
+        *programs(facts.programs, now, facts.unread),
         *tasks(facts, now),
         *refused(facts.refused),
         *facts.more,
+        *_told(facts, now),
     )
     blind_since = next((each.since for each in conditions if each.code in UNSEEING), None)
     return Report(as_of=blind_since or now, verdict=worst_of(conditions), conditions=conditions)
@@ -256,6 +257,13 @@ def _clock(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
         remedy="" if level is Level.OK else "timedatectl status; one of the two clocks is to be set",
         since=None if level is Level.OK else found.measured_at,
     )
+
+
+def _told(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
+    """What programs that run have judged themselves: their broker, their carrier, what they keep."""
+    for seen in facts.programs:
+        if way_of(seen, now) is Way.RUNS:
+            yield from seen.state.facts.more
 
 
 def _lease(facts: Facts, now: dt.datetime) -> Iterator[Condition]:

@@ -43,6 +43,7 @@ def trust_facts(registry: VerifiedRegistry, now: dt.datetime) -> TrustFacts:
         domain=registry.domain,
         version=registry.version,
         state=str(registry.state(now)),
+        is_forgetful=registry.is_forgetful,
         issued=registry.document.issued,
         expires=registry.document.expires,
         beacon_issued=None if beacon is None else beacon.issued,

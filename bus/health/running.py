@@ -42,12 +42,22 @@ def running_now(seen: Sequence[ProgramSeen], now: dt.datetime) -> tuple[ProgramS
     return tuple(each.state for each in seen if way_of(each, now) is Way.RUNS)
 
 
-def programs(seen: Sequence[ProgramSeen], now: dt.datetime) -> Iterator[Condition]:
-    """A condition for each program: the best of those that bear its name."""
+def programs(
+    seen: Sequence[ProgramSeen], now: dt.datetime, unread: Sequence[str] = ()
+) -> Iterator[Condition]:
+    """A condition for each program: the best of those that bear its name; and for each whose state cannot be read."""
     for name in sorted({each.state.program for each in seen}):
         of_name = [each for each in seen if each.state.program == name]
         best = min(of_name, key=lambda each: (_BEST[way_of(each, now)], -each.state.as_of.timestamp()))
         yield _program(best, way_of(best, now))
+    for name in unread:
+        yield Condition(
+            name=f"program {name}",
+            level=Level.BAD,
+            code="state-unreadable",
+            detail=f"what {name} last said of itself cannot be read: it may have been killed",
+            remedy=f"start it (it writes another at once); when it is not meant to run: tocsin doctor --forget {name}",
+        )
 
 
 def _program(seen: ProgramSeen, way: Way) -> Condition:

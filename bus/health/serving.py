@@ -205,8 +205,8 @@ class _Server:
             writer.transport.abort()
 
 
-async def _turns(count: int = 3) -> None:
-    """Let the loop take some turns."""
+async def _turns(count: int = 10) -> None:
+    """Let the loop take some turns: an accepted socket becomes a transport, then a task, then runs, one turn each."""
     for _ in range(count):
         await asyncio.sleep(0)
 

@@ -2,7 +2,8 @@
 
 It lies in `health` below the state folder of its identity, and is written every `EVERY_S` seconds under another name and then
 renamed, without waiting for the disk: a reader finds a whole file, and one lost with the power is written again. Where the
-disk has no room for another file, the blocks that the old one has are written over.
+disk has no room for another file, the blocks that the old one has are written over. It names its own digest: of a program
+that was killed, one that was altered says nothing, and that is told.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import hashlib
 import os
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,8 +28,16 @@ FOLDER = "health"
 BLOCK = 4096
 MOST_BYTES = 262_144
 MOST_FILES = 64
+_NUMBER = re.compile(r"-[2-9]$")
 SAME_NAME = 9
 """So many programs of one name may write beside each other for one identity: two hubs of which one stands by, adapters."""
+
+
+class _Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A state as it is written, with the SHA-256 of its very bytes."""
+
+    sha256: str
+    state: msgspec.Raw
 
 
 class StateFile:
@@ -83,7 +95,8 @@ class StateFile:
             ended_at=now if ended else None,
             problem=problem,
         )
-        raw = msgspec.json.encode(state)
+        told = msgspec.json.encode(state)
+        raw = msgspec.json.encode(_Written(sha256=_digest(told), state=msgspec.Raw(told)))
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = self._own_path()
         _write(self.path, raw + b" " * (-len(raw) % BLOCK))
@@ -118,28 +131,66 @@ def read_state(path: Path) -> ProgramSeen | None:
     """The state that a program has written, and whether its process lives; None when there is none that can be read."""
     try:
         with path.open("rb") as file:
-            state = msgspec.json.decode(file.read(MOST_BYTES), type=ProgramState)
+            written = msgspec.json.decode(file.read(MOST_BYTES), type=_Written)
+        if _digest(bytes(written.state)) != written.sha256:
+            return None
+        state = msgspec.json.decode(written.state, type=ProgramState)
         return ProgramSeen(state=state, alive=lease.is_alive(state.owner))
     except (OSError, msgspec.DecodeError, ValueError):
         return None
 
 
-def read_states(folder: Path) -> tuple[ProgramSeen, ...]:
-    """The states of all programs of an identity, by name.
+class States(NamedTuple):
+    """What the programs of an identity have written.
+
+    Attributes:
+        seen: the states of all programs that can be read, by name.
+        unread: the programs of which a state is there, and cannot be read.
+    """
+
+    seen: tuple[ProgramSeen, ...]
+    unread: tuple[str, ...]
+
+
+def read_states(folder: Path) -> States:
+    """The states of all programs of an identity.
 
     Args:
         folder: the identity's state folder.
     """
-    files = sorted((folder / FOLDER).glob("*.json"))[:MOST_FILES]
-    return tuple(seen for path in files if (seen := read_state(path)) is not None)
+    found = {path: _read_again(path) for path in _files(folder)}
+    return States(
+        tuple(seen for seen in found.values() if seen is not None),
+        tuple(sorted({_program_of(path) for path, seen in found.items() if seen is None and path.exists()})),
+    )
+
+
+def _read_again(path: Path) -> ProgramSeen | None:
+    """A state; looked at twice, since on a full disk a program writes over the one it has."""
+    return read_state(path) or read_state(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted((folder / FOLDER).glob("*.json"))[:MOST_FILES]
+
+
+def _program_of(path: Path) -> str:
+    return _NUMBER.sub("", path.stem)
 
 
 def forget(folder: Path, program: str) -> bool:
-    """Let go of the states of a program that does not run and is not meant to any more. Returns whether there was one."""
+    """Let go of the states of a program that does not run and is not meant to any more. Returns whether there was one.
+
+    One that cannot be read goes too: a program that runs writes another at once.
+    """
     gone = False
-    for path in sorted((folder / FOLDER).glob("*.json"))[:MOST_FILES]:
-        seen = read_state(path)
-        if seen is not None and seen.state.program == program and (seen.state.ended_at or not seen.alive):
+    for path in _files(folder):
+        seen = _read_again(path)
+        if seen is None:
+            is_over = _program_of(path) == program
+        else:
+            is_over = seen.state.program == program and bool(seen.state.ended_at or not seen.alive)
+        if is_over:
             path.unlink(missing_ok=True)
             gone = True
     return gone
@@ -166,6 +217,10 @@ async def keep_state(
             await asyncio.to_thread(file.write, known)
         alive()
         await asyncio.sleep(every_s)
+
+
+def _digest(told: bytes) -> str:
+    return hashlib.sha256(told).hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
         PublicKey,
         Signer,
         check_entries,
+        sign_batch,
         sign_bulletin,
         sign_entry,
+        signs_batches,
         thumbprint,
     )
 else:
@@ -55,8 +57,10 @@ __all__ = [
     "save_opening_key",
     "save_signer",
     "seal",
+    "sign_batch",
     "sign_bulletin",
     "sign_entry",
+    "signs_batches",
     "thumbprint",
     "valid_between",
     "write_secret",

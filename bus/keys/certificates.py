@@ -9,12 +9,16 @@ from __future__ import annotations
 import datetime as dt
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bus.errors import TrustError
 from bus.keys.signatures import CertifiedSigner, Signer, describe, thumbprint
 from schemas.envelope import b64u
+
+# What `cryptography` says of bytes that are no certificate; some of it only when a part is asked for.
+_NONE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 def certified(signer: Signer, certificate: bytes) -> CertifiedSigner:
@@ -31,9 +35,9 @@ def certified(signer: Signer, certificate: bytes) -> CertifiedSigner:
         raise TrustError("a JAdES seal is made with an ES256 key", reason="unsupported-key")
     try:
         read = x509.load_pem_x509_certificate(certificate)
-    except ValueError:
+        public = read.public_key()
+    except _NONE:
         raise TrustError("not a certificate in PEM", reason="unsupported-key") from None
-    public = read.public_key()
     if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
         raise TrustError("the certificate is not of a P-256 key", reason="unsupported-key")
     if thumbprint(describe(public)[1]) != signer.kid:
@@ -49,7 +53,7 @@ def valid_between(certificates: bytes) -> tuple[dt.datetime, dt.datetime]:
     """
     try:
         read = x509.load_pem_x509_certificates(certificates)
-    except ValueError:
+        begins = max(one.not_valid_before_utc for one in read)
+        return begins, min(one.not_valid_after_utc for one in read)
+    except _NONE:
         raise TrustError("not a certificate in PEM", reason="unsupported-key") from None
-    begins = max(one.not_valid_before_utc for one in read)
-    return begins, min(one.not_valid_after_utc for one in read)

@@ -11,16 +11,17 @@ if TYPE_CHECKING:
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.publishing.outbox import Outbox, Row
     from bus.publishing.outbox_table import RowState
-    from bus.publishing.publisher import Accepted, Publisher
+    from bus.publishing.own_keys import check_keys
+    from bus.publishing.publisher import GROUP, Accepted, Publisher
     from bus.publishing.reanchor import Anchor, Reanchoring
     from bus.publishing.recovery import Lost, Recovery
     from bus.publishing.resend import resend_asked
     from bus.publishing.sender import Sender
-    from bus.publishing.stamping import check_keys
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "GROUP",
     "UNSTAFFED",
     "Accepted",
     "Anchor",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
 from bus.errors import StoreError
+from schemas.bulletin import Bulletin
 from schemas.codec import digest as digest_of
 from schemas.envelope import MESSAGE_ID
 
@@ -92,6 +94,30 @@ def sum_of(row: Mapping[str, object], headers: Mapping[str, str]) -> str:
     """A digest of what goes with a payload: its place, its subject, its headers but for the message id, which may be dropped."""
     told = sorted((name, value) for name, value in headers.items() if name != MESSAGE_ID)
     return digest_of(msgspec.json.encode([*(row[name] for name in _SUMMED), told]))
+
+
+class Signed(NamedTuple):
+    """A signed bulletin that is to be kept: `channel` is the name of its channel, `now` is in seconds since the epoch."""
+
+    bulletin: Bulletin
+    payload: bytes
+    digest: str
+    channel: str
+    subject: str
+    headers: dict[str, str]
+    now: float
+    once: str | None
+    origin: str | None
+
+
+def row_of(signed: Signed) -> dict[str, object]:
+    """The columns of its row."""
+    bulletin, headers = signed.bulletin, signed.headers
+    row: dict[str, object] = {name: getattr(bulletin, name) for name in ("status", "seq", "id", "prev")}
+    row |= {"channel": signed.channel, "digest": signed.digest, "subject": signed.subject}
+    row |= {"headers": msgspec.json.encode(headers).decode(), "payload": signed.payload}
+    row |= {"kept_at": signed.now, "once": signed.once, "origin": signed.origin, "sum": sum_of(row, headers)}
+    return row
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):

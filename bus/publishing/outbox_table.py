@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
 
-from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, sum_of, whole
-from bus.storage import Layout, insert
-from schemas.bulletin import Bulletin
+from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, Signed, row_of, sum_of, whole
+from bus.storage import Layout
 from schemas.codec import decode
 from schemas.codec import digest as digest_of
 from schemas.envelope import MESSAGE_ID, SIG_HEADER, hints
 from schemas.subject import channel_of, subject_for
 
-__all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
+__all__ = ["ChainHead", "Row", "RowState", "Settled", "Signed", "whole"]
 
 log = structlog.get_logger()
 
@@ -101,32 +100,19 @@ def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
     return ChainHead(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
-def keep(
-    db: sqlite3.Connection,
-    bulletin: Bulletin,
-    payload: bytes,
-    digest: str,
-    headers: dict[str, str],
-    now: float,
-    once: str | None,
-    origin: str | None,
-) -> None:
-    """Keep a signed bulletin and make it the head of its channel, inside a transaction."""
-    channel = channel_of(bulletin).name
-    row = {
-        "channel": channel,
-        "digest": digest,
-        "subject": subject_for(bulletin),
-        "headers": msgspec.json.encode(headers).decode(),
-        "payload": payload,
-        "kept_at": now,
-        "once": once,
-        "origin": origin,
-    }
-    row |= {name: getattr(bulletin, name) for name in ("status", "seq", "id", "prev")}
-    row["sum"] = sum_of(row, headers)
-    insert(db, "outbox", row)
-    set_head(db, channel, bulletin.seq, digest)
+_KEPT = (
+    *("status", "channel", "seq", "id", "digest", "prev", "subject"),
+    *("headers", "payload", "kept_at", "once", "origin", "sum"),
+)
+_KEEP = f"INSERT INTO outbox ({', '.join(_KEPT)}) VALUES ({', '.join(f':{name}' for name in _KEPT)})"
+
+
+def keep_all(db: sqlite3.Connection, signed: Sequence[Signed]) -> None:
+    """Keep signed bulletins, in their order, and make the last of each channel its head, inside a transaction."""
+    db.executemany(_KEEP, map(row_of, signed))
+    ends = {each.channel: each for each in signed}
+    sql = "REPLACE INTO heads (channel, seq, digest) VALUES (?, ?, ?)"
+    db.executemany(sql, [(name, each.bulletin.seq, each.digest) for name, each in ends.items()])
 
 
 def kept_once(db: sqlite3.Connection, once: str) -> Row | None:

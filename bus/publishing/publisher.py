@@ -11,7 +11,8 @@
 9. settle    `bus.publishing.sender`: the stream's durable acknowledgement
 
 Steps 1 to 7, in `bus.publishing.stamping`, are one transaction of the outbox, so two processes of one authority cannot fork their
-chain, and a refused draft uses no number. `publish` never waits for the bus. `bus.delivery` follows a bulletin after step 9;
+chain, and a refused draft uses no number. Drafts that wait at the same time go through it as a group, and are signed in
+batches. `publish` never waits for the bus. `bus.delivery` follows a bulletin after step 9;
 `bus.publishing.reanchor` goes on after a theft.
 """
 
@@ -32,9 +33,10 @@ from bus.keys import Signer
 from bus.publishing.author_clock import clock_ahead
 from bus.publishing.outbox import Outbox, RowState
 from bus.publishing.own_channels import OwnChannels
+from bus.publishing.own_keys import own_key
 from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
-from bus.publishing.stamping import Accepted, Stamping, own_key
+from bus.publishing.stamping import Accepted, Asked, Stamping
 from bus.sealing import Sealer
 from bus.tasks import in_background
 from bus.transport import Endpoint
@@ -44,6 +46,9 @@ from schemas.bulletin import Defaults, Draft
 from schemas.errors import SchemaError, TocsinError
 
 __all__ = ["Accepted", "Health", "Publisher"]
+
+GROUP = 512
+"""So many drafts are one transaction at most."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,23 +170,98 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """
         self._refuse_when_behind()
         _refuse_anchor(draft)
-        registry, moment = self.registry(), self.clock()
+        asked = Asked(
+            draft=draft,
+            registry=self.registry(),
+            moment=self.clock(),
+            defaults=defaults,
+            once=once,
+            origin=origin,
+        )
+        try:
+            accepted = await self.outbox.write_together(self._keep_group, asked)
+        except (SchemaError, PermitError) as exc:
+            self._tell_refused(exc)
+            raise
+        self._nudge()
+        return accepted
 
-        def keep(db: sqlite3.Connection) -> Accepted:
-            self.outbox.heads.guard(db)
-            return self.stamping.keep(
-                db, draft, registry, moment, defaults=defaults, once=once, origin=origin
+    async def publish_many(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        defaults: Defaults | None = None,
+        once: Sequence[str | None] | None = None,
+        origins: Sequence[str | None] | None = None,
+    ) -> list[Accepted | TocsinError]:
+        """Sign drafts and keep them, `GROUP` at most in one transaction; returns when what stands of them is safe on this disk.
+
+        Args:
+            drafts: what to say, in this order.
+            defaults: instead of the publisher's own.
+            once: for each draft its key, as `publish` has it.
+            origins: for each draft its origin, as `publish` has it.
+
+        Returns:
+            What became of each, in their order: accepted, or the error that `publish` would have raised. One that is refused
+            hinders no other. What befalls a whole transaction, such as a full disk, befalls each draft in it.
+        """
+        told = list(
+            zip(
+                drafts,
+                once or [None] * len(drafts),
+                origins or [None] * len(drafts),
+                strict=True,
             )
+        )
+        outcomes: list[Accepted | TocsinError] = []
+        for start in range(0, len(told), GROUP):
+            registry, moment = self.registry(), self.clock()
+            group = [
+                Asked(
+                    draft=draft,
+                    registry=registry,
+                    moment=moment,
+                    defaults=defaults,
+                    once=key,
+                    origin=origin,
+                )
+                for draft, key, origin in told[start : start + GROUP]
+            ]
+            outcomes += await self._publish_group(group)
+        return outcomes
+
+    async def _publish_group(self, group: Sequence[Asked]) -> list[Accepted | TocsinError]:
+        def keep(db: sqlite3.Connection) -> list[Accepted | TocsinError]:
+            found: list[Accepted | TocsinError] = []
+            for each in self._keep_group(db, group):
+                if not isinstance(each, Accepted | TocsinError):
+                    raise each  # a fault of ours: nothing of the group is kept
+                found.append(each)
+            return found
 
         try:
-            accepted = await self.outbox.write(keep)
-        except (SchemaError, PermitError) as exc:
-            if self.on_refused is not None:
-                self.on_refused(exc)
-            raise
+            self._refuse_when_behind()
+            outcomes = await self.outbox.write(keep)
+        except TocsinError as exc:
+            return [exc] * len(group)
+        for each in outcomes:
+            if isinstance(each, SchemaError | PermitError):
+                self._tell_refused(each)
+        self._nudge()
+        return outcomes
+
+    def _keep_group(self, db: sqlite3.Connection, group: Sequence[Asked]) -> list[Accepted | Exception]:
+        self.outbox.heads.guard(db)
+        return self.stamping.keep_all(db, group)
+
+    def _nudge(self) -> None:
         if self.sender is not None:
             self.sender.nudge()
-        return accepted
+
+    def _tell_refused(self, exc: TocsinError) -> None:
+        if self.on_refused is not None:
+            self.on_refused(exc)
 
     @property
     def endpoint(self) -> Endpoint | None:

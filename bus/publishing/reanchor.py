@@ -21,6 +21,7 @@ from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Row, RowState
 from bus.publishing.own_channels import OwnChannels, Survey
 from bus.publishing.publisher import Accepted, Publisher
+from bus.publishing.stamping import Asked
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Draft
 from schemas.parts import Info
@@ -259,6 +260,6 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
             stamping = msgspec.structs.replace(
                 publisher.stamping, head=table.head
             )  # a person has decided on it
-            return stamping.keep(db, wording, registry, moment)
+            return stamping.keep(db, Asked(draft=wording, registry=registry, moment=moment))
 
         return await self.own.outbox.write(keep)

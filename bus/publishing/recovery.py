@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -85,14 +85,15 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
             "from a copy, or decide from where the channel goes on: tocsin outbox reanchor",
             reason="head-unproven",
         )
-    there = {link.digest for link in survey.links}
+    there: set[object] = {link.digest for link in survey.links}
+    places: set[object] = {(link.channel, link.seq) for link in survey.links}
 
     def work(db: sqlite3.Connection) -> tuple[int, int, list[Lost]]:
         ends, known = outbox.heads.lacking(db)
         outbox.heads.step_over(db)
         restamped, superseded = _adopt(db, keep, heads, own.clock())
         lost = _go_past(db, ends, [each for each in known if each.digest not in there], own.clock())
-        return restamped, superseded, lost
+        return restamped, superseded, lost + _let_go(db, there | places, own.clock())
 
     restamped, superseded, lost = await outbox.write(work)
     for stream, seq in survey.cursors.items():
@@ -127,11 +128,28 @@ def _go_past(
                 if found is None
                 else Lost(channel=channel, seq=seq, id=found.id, digest=found.digest)
             )
+    _write_down(db, lost, moment)
+    return lost
+
+
+def _let_go(db: sqlite3.Connection, there: Collection[object], moment: dt.datetime) -> list[Lost]:
+    """Inside a transaction: what is damaged here, and on the bus neither by digest nor by place, is lost, too; it is set aside."""
+    gone = [
+        row
+        for row in table.rows(db, "SELECT * FROM outbox WHERE state = 'damaged'")
+        if not {row.digest, (row.channel, row.seq)} & set(there)
+    ]
+    table.set_aside(db, gone, "its bytes were damaged before it was sent, and the bus has none of it")
+    lost = [Lost(channel=row.channel, seq=row.seq, id=row.id, digest=row.digest) for row in gone]
+    _write_down(db, lost, moment)
+    return lost
+
+
+def _write_down(db: sqlite3.Connection, lost: Sequence[Lost], moment: dt.datetime) -> None:
     db.executemany(
         "REPLACE INTO lost_numbers (channel, seq, id, digest, found_at) VALUES (?, ?, ?, ?, ?)",
         [(each.channel, each.seq, each.id, each.digest, moment.timestamp()) for each in lost],
     )
-    return lost
 
 
 def _adopt(

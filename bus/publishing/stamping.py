@@ -1,23 +1,26 @@
-"""Steps 1 to 7 of the way out, inside one transaction of the outbox: from a draft to signed bytes on the disk."""
+"""Steps 1 to 7 of the way out, inside one transaction of the outbox: from drafts to signed bytes on the disk."""
 
 from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from bus.errors import PermitError
-from bus.keys import Signer, sign_bulletin
+from bus.keys import Signer
 from bus.publishing import outbox_table as table
+from bus.publishing.own_keys import check_keys
+from bus.publishing.signing import sign_chain
 from bus.sealing import Sealer, must_seal, sections
-from bus.trust import RegisteredKey, VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, hints
+from schemas.envelope import SIG_HEADER, Entry, format_header, hints
 from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, RefRel
@@ -48,6 +51,23 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[SealedPart, ...] = ()
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft that somebody wants published, with the registry and the moment by which it is judged.
+
+    Attributes:
+        defaults: what the draft leaves out; the publisher's own where that is None.
+        once: a key under which only one bulletin is ever kept.
+        origin: what it is about in its own system; it supersedes the last bulletin of the same origin.
+    """
+
+    draft: Draft
+    registry: VerifiedRegistry
+    moment: dt.datetime
+    defaults: Defaults | None = None
+    once: str | None = None
+    origin: str | None = None
+
+
 class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     """Stamps and signs for one authority. See `Publisher.open` for the other attributes.
 
@@ -62,49 +82,52 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     seal: Sealer | None
     head: Callable[[sqlite3.Connection, str], table.ChainHead | None] = table.head
 
-    def keep(
-        self,
-        db: sqlite3.Connection,
-        draft: Draft,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-        *,
-        defaults: Defaults | None = None,
-        once: str | None = None,
-        origin: str | None = None,
-    ) -> Accepted:
-        """Steps 1 to 7, as `Publisher.publish` describes."""
-        if once is not None and (known := table.kept_once(db, once)) is not None:
-            return _accepted(decode(table.whole(known).payload), known.digest, state="known")
-        if once is not None and (pruned := table.pruned_once(db, once)) is not None:
-            place = {name: pruned[name] for name in ("id", "seq", "digest", "subject")}
-            return Accepted(channel=f"{self.authority_id}/{pruned['channel']}", state="known", **place)
-        if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
-            draft = _superseding(draft, earlier.id)
-        bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
-        if self.seal is not None:
-            bulletin, payload = self.seal(bulletin, payload, registry, moment, draft.sections)
-        return self.sign_and_keep(db, bulletin, payload, moment, once, origin, domain=registry.domain)
+    def keep_all(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
+        """Steps 1 to 7 of drafts, in their order, inside a transaction: what became of each, as `Publisher.publish` describes.
+
+        One that is refused uses no number and hinders no other. The others are signed in batches, each of consecutive
+        bulletins of one channel.
+
+        Raises:
+            Exception: they could not be signed, or not be written; then nothing of them may stay.
+        """
+        together = _Together(self, db)
+        outcomes: list[Accepted | Exception] = []
+        for asked in group:
+            together.make_way(asked)
+            try:
+                outcomes.append(together.take(asked))
+            except (sqlite3.Error, MemoryError):
+                raise  # it says nothing about this draft
+            except Exception as exc:  # noqa: BLE001 (it belongs to whoever wants this draft published)
+                outcomes.append(exc)
+        together.keep()
+        return outcomes
+
+    def keep(self, db: sqlite3.Connection, asked: Asked) -> Accepted:
+        """As `keep_all`, of one draft, whose error is raised."""
+        (outcome,) = self.keep_all(db, (asked,))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def rehearse(
         self, db: sqlite3.Connection, draft: Draft, registry: VerifiedRegistry, moment: dt.datetime
     ) -> Accepted:
         """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
-        bulletin, payload = self._draw_up(db, draft, None, registry, moment)
+        asked = Asked(draft=draft, registry=registry, moment=moment)
+        bulletin, payload = self.draw_up(asked, lambda channel: self.head(db, channel))
         if self.seal is not None:
             outer, _ = self.seal(bulletin, payload, registry, moment, draft.sections, rehearsal=True)
             if outer is not bulletin:
                 return _accepted(outer, "", state="dry-run")
         return _accepted(bulletin, digest(payload), state="dry-run")
 
-    def _draw_up(
-        self,
-        db: sqlite3.Connection,
-        draft: Draft,
-        defaults: Defaults | None,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
+    def draw_up(
+        self, asked: Asked, head_of: Callable[[str], table.ChainHead | None]
     ) -> tuple[Bulletin, bytes]:
+        """Steps 1 to 4; the last bulletin of a channel is what `head_of` says."""
+        draft, registry, moment = asked.draft, asked.registry, asked.moment
         # 1 stamp
         bulletin = stamp(
             draft,
@@ -113,10 +136,10 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
             prev=None,
             issuer=registry.issuer(self.authority_id),
             issued=moment,
-            defaults=defaults or self.defaults,
+            defaults=asked.defaults or self.defaults,
         )
         # 2 chain
-        head = self.head(db, channel_of(bulletin).name)
+        head = head_of(channel_of(bulletin).name)
         if head is not None:
             bulletin = msgspec.structs.replace(bulletin, seq=head.seq + 1, prev=head.digest)
         # 3 validate: constructors do not check, so the bytes are read back as a stranger would
@@ -144,64 +167,115 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         domain: str,
     ) -> Accepted:
         """Steps 5 to 7 for a composed bulletin of a federation, inside a transaction of the outbox."""
-        # 5 address: the subject and the hints follow from the bulletin
-        name = digest(payload)
-        headers = hints(bulletin, name)
+        drawn = _Drawn(bulletin, payload, digest(payload), channel_of(bulletin).name, moment, once, origin)
+        self.sign_and_keep_all(db, (drawn,), domain)
+        return _accepted(bulletin, drawn.digest)
+
+    def sign_and_keep_all(self, db: sqlite3.Connection, drawn: Sequence[_Drawn], domain: str) -> None:
+        """Steps 5 to 7 of bulletins, those of each channel in the order of their numbers, inside a transaction."""
         # 6 sign
-        context = Context(TYP_BULLETIN, domain)
-        entries = tuple(sign_bulletin(signer, payload, context, bulletin.issued) for signer in self.signers)
-        headers = {SIG_HEADER: format_header(entries), **headers}
-        # 7 keep
-        table.keep(db, bulletin, payload, name, headers, moment.timestamp(), once, origin)
-        return _accepted(bulletin, name)
-
-
-def check_keys(
-    registry: VerifiedRegistry, authority_id: str, kids: Sequence[str], moment: dt.datetime
-) -> None:
-    """Part of step 4: refuse what every reader would refuse for its signatures.
-
-    Args:
-        registry: as it stands at `moment`.
-        authority_id: who would sign.
-        kids: the keys it would sign with.
-        moment: the present, aware.
-
-    Raises:
-        PermitError: `not-your-key`, `key-revoked`, `key-not-valid`; `signature-policy` where another signature is required.
-        TrustError: `unknown-authority`.
-    """
-    algorithms = set()
-    for kid in kids:
-        key = own_key(registry, authority_id, kid)
-        if key.record.revoked_since is not None:
-            raise PermitError(f"key {kid} is revoked; your registrar gives you another", reason="key-revoked")
-        if not key.record.not_before <= moment < key.record.not_after:
-            raise PermitError(
-                f"key {kid} is valid from {key.record.not_before:%Y-%m-%d} to "
-                f"{key.record.not_after:%Y-%m-%d}; ask your registrar to rotate it",
-                reason="key-not-valid",
-            )
-        algorithms.add(key.record.alg)
-    if missing := set(registry.authority(authority_id).require) - algorithms:
-        raise PermitError(
-            f"{authority_id} must sign with {', '.join(sorted(missing))} too", reason="signature-policy"
+        chains: dict[str, list[_Drawn]] = {}
+        for each in drawn:
+            chains.setdefault(each.channel, []).append(each)
+        entries: dict[str, tuple[Entry, ...]] = {}
+        for chain in chains.values():
+            told = [(each.payload, each.bulletin.issued) for each in chain]
+            for each, signed in zip(chain, sign_chain(self.signers, told, domain), strict=True):
+                entries[each.digest] = signed
+        # 5 address: the subject and the hints follow from the bulletin; 7 keep
+        table.keep_all(
+            db,
+            [
+                table.Signed(
+                    bulletin=each.bulletin,
+                    payload=each.payload,
+                    digest=each.digest,
+                    channel=each.channel,
+                    subject=subject_for(each.bulletin),
+                    headers={
+                        SIG_HEADER: format_header(entries[each.digest]),
+                        **hints(each.bulletin, each.digest),
+                    },
+                    now=each.moment.timestamp(),
+                    once=each.once,
+                    origin=each.origin,
+                )
+                for each in drawn
+            ],
         )
 
 
-def own_key(registry: VerifiedRegistry, authority_id: str, kid: str) -> RegisteredKey:
-    """A signing key of an authority.
+class _Drawn(NamedTuple):
+    """A bulletin after step 4, or sealed, with its digest; `channel` is the name of its channel."""
 
-    Raises:
-        PermitError: `not-your-key`, it is not the authority's in the registry.
-    """
-    key = registry.key(kid)
-    if key is None or key.authority_id != authority_id:
-        raise PermitError(
-            f"key {kid} is not {authority_id}'s in registry version {registry.version}; nobody speaks as another",
-            reason="not-your-key",
-        )
-    return key
+    bulletin: Bulletin
+    payload: bytes
+    digest: str
+    channel: str
+    moment: dt.datetime
+    once: str | None
+    origin: str | None
+
+
+class _Together:
+    """Drafts that are judged one after the other, and signed and written together, inside one transaction."""
+
+    def __init__(self, stamping: Stamping, db: sqlite3.Connection) -> None:
+        self._stamping = stamping
+        self._db = db
+        self._domain = ""
+        self._heads: dict[str, table.ChainHead] = {}  # of the channels of what was taken
+        self._drawn: list[_Drawn] = []
+        self._named: set[str] = set()  # by what the next draft may ask for one of these
+
+    def make_way(self, asked: Asked) -> None:
+        """Keep what was taken, where the next draft asks the outbox for some of it, or is for another federation."""
+        if asked.registry.domain != self._domain or not self._named.isdisjoint(_names(asked)):
+            self.keep()
+            self._domain = asked.registry.domain
+
+    def take(self, asked: Asked) -> Accepted:
+        """Judge a draft, and number it if it stands."""
+        stamping, db, draft = self._stamping, self._db, asked.draft
+        if asked.once is not None and (known := _known(db, stamping.authority_id, asked.once)) is not None:
+            return known
+        if asked.origin is not None and (earlier := table.last_of_origin(db, asked.origin)) is not None:
+            draft = _superseding(draft, earlier.id)
+            asked = msgspec.structs.replace(asked, draft=draft)
+        bulletin, payload = stamping.draw_up(asked, self._head)
+        if stamping.seal is not None:
+            bulletin, payload = stamping.seal(bulletin, payload, asked.registry, asked.moment, draft.sections)
+        name, channel = digest(payload), channel_of(bulletin).name
+        accepted = _accepted(bulletin, name)
+        self._heads[channel] = table.ChainHead(seq=bulletin.seq, digest=name)
+        self._named |= _names(asked)
+        self._drawn.append(_Drawn(bulletin, payload, name, channel, asked.moment, asked.once, asked.origin))
+        return accepted
+
+    def keep(self) -> None:
+        """Sign and write what was taken."""
+        if self._drawn:
+            self._stamping.sign_and_keep_all(self._db, self._drawn, self._domain)
+        self._drawn, self._named = [], set()
+
+    def _head(self, channel: str) -> table.ChainHead | None:
+        return self._heads.get(channel) or self._stamping.head(self._db, channel)
+
+
+def _names(asked: Asked) -> set[str]:
+    """What a later draft may share with this one, and then finds it in the outbox."""
+    names = {"once": asked.once, "origin": asked.origin}
+    return {f"{what} {name}" for what, name in names.items() if name is not None}
+
+
+def _known(db: sqlite3.Connection, authority_id: str, once: str) -> Accepted | None:
+    """The bulletin that was kept under a key; only its place, when it was pruned."""
+    if (known := table.kept_once(db, once)) is not None:
+        return _accepted(decode(table.whole(known).payload), known.digest, state="known")
+    if (pruned := table.pruned_once(db, once)) is not None:
+        place = {name: pruned[name] for name in ("id", "seq", "digest", "subject")}
+        return Accepted(channel=f"{authority_id}/{pruned['channel']}", state="known", **place)
+    return None
 
 
 def _superseding(draft: Draft, earlier: str) -> Draft:

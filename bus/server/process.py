@@ -100,7 +100,7 @@ class NatsServer:
             ServerError: `not-running`, with its last words.
         """
         if not self._is_alive():
-            raise ServerError(f"nats-server has ended: {self._said.last_words()}", reason="not-running")
+            raise ServerError(f"nats-server has ended: {self._how_it_ended()}", reason="not-running")
 
     async def start(self) -> None:
         """Start and wait until JetStream is healthy.
@@ -263,6 +263,15 @@ class NatsServer:
 
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def _how_it_ended(self) -> str:
+        """By which signal, or with which code and last words. Who is killed says nothing of it; its log tells of others."""
+        code = None if self._process is None else self._process.poll()
+        if code is not None and code < 0:
+            return (
+                f"it was killed by {signal.Signals(-code).name}, by hand or by the system for want of memory"
+            )
+        return f"exit code {code}, {self._said.last_words()}"
 
     def _step_back(self) -> None:
         standing, self._standing = self._standing, None

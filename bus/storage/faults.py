@@ -12,6 +12,7 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # After these it is not known what is on the disk. A failed fsync is never tried again: the kernel may have dropped the
 # pages and would report success.
 _FATAL = frozenset({sqlite3.SQLITE_IOERR, *_DAMAGED})
+_NO_TEXT = "Could not decode to UTF-8"
 
 
 def code(exc: BaseException) -> int:
@@ -76,6 +77,8 @@ def ended(path: Path, why: BaseException | None = None) -> StoreError:
 def _known(exc: BaseException, path: Path) -> StoreError | None:
     if isinstance(exc, MemoryError):
         return no_memory(path)
+    if isinstance(exc, UnicodeDecodeError) or _NO_TEXT in str(exc):  # texts are written as UTF-8 alone
+        return damaged(path, "a text in it is none")
     if not isinstance(exc, sqlite3.Error):
         return None
     if code(exc) in _DAMAGED:

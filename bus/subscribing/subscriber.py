@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
-from bus.admission import Judged, Message, Refused, decide
+from bus.admission import Judged, Message, Refused, decide, judge
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError
 from bus.policy import READING, RateLimit
 from bus.subscribing.budget import Budget, Charges
@@ -231,7 +231,10 @@ class Subscriber:
                     progress.look(looked, self._present(), info)
                     if progress.is_stuck:
                         raise UnreachableError(f"the bus has more on {stream}, and does not give it")
-                    self._problems.pop(stream, None)
+                    # What the store would not take is over when it has taken something, or nothing is there to take.
+                    has_work = settled is not None or info.num_pending > 0
+                    if not (has_work and isinstance(self._problems.get(stream), StoreError)):
+                        self._problems.pop(stream, None)
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
                 batch = await pull.next(MOST, WAIT_S)
@@ -280,13 +283,8 @@ class Subscriber:
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
-        messages = [message_from(stream, received) for received in batch]
-
-        def judge() -> list[Judged | Refused]:
-            return [decide(message, registry, now) for message in messages]
-
-        judged = await worked(judge, len(batch))
-        return judged, cursor_at(batch[-1], messages[-1].digest), now
+        judged = await worked(lambda: judge(stream, batch, registry, now), len(batch))
+        return judged, cursor_at(batch[-1], judged[-1].message.digest), now
 
     async def _settle(
         self,
@@ -298,6 +296,7 @@ class Subscriber:
         last: Received,
     ) -> None:
         self._count(await self._inbox.settle(judged, stream, cursor, now, charges=charged))
+        self._problems.pop(stream, None)
         self.pending[stream] = cursor.pending
         self._progress[stream].took(last)
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.transport.client import RawHeaders
     from bus.transport.connection import Connection, Endpoint, NatsConnection
     from bus.transport.cursor import Cursor
     from bus.transport.interface import NOT_YET, Delivery, Outgoing
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from bus.transport.memory import MemoryBroker
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
+    from bus.transport.raw import RawHeaders, block_of
     from bus.transport.server_time import ClockOffset, clock_offset
     from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
     from bus.transport.streams import (
@@ -98,6 +98,7 @@ __all__ = [
     "StreamSpec",
     "Tls",
     "beat_channels",
+    "block_of",
     "clock_offset",
     "consumer_differs",
     "consumer_info",

@@ -15,7 +15,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import nats
@@ -28,9 +28,9 @@ from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
 from bus.tasks import background
 from bus.transport.answers import Answers
-from bus.transport.client import HardenedClient, delivery_of, mapped
+from bus.transport.client import HardenedClient, as_delivery, mapped
 from bus.transport.failover import Nodes
-from bus.transport.interface import NO_RESPONDERS, NOT_YET, Connection, Delivery, Outgoing, StreamPlace
+from bus.transport.interface import NO_RESPONDERS, NOT_YET, Connection, Delivery, Outgoing, Raw, StreamPlace
 from bus.transport.tls import Tls, explain
 
 PING_S = 10
@@ -172,7 +172,7 @@ class NatsConnection(Connection):
         """As `Connection.subscribed`."""
 
         async def on_message(message: Msg) -> None:
-            on_delivery(delivery_of(message))
+            on_delivery(as_delivery(message))
 
         client = self._live()
         with mapped():
@@ -185,6 +185,14 @@ class NatsConnection(Connection):
             # The link may be gone; the server drops what has no interest.
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
+
+    @asynccontextmanager
+    async def inbox(self, subject: str, on_messages: Callable[[list[Raw]], None]) -> AsyncIterator[None]:
+        """As `Connection.inbox`."""
+        async with AsyncExitStack() as stack:
+            with mapped():
+                await stack.enter_async_context(self._live().inbox(subject, on_messages))
+            yield
 
     def client(self) -> Client:
         """The client itself, for what only a nats-server has.
@@ -277,9 +285,7 @@ class NatsConnection(Connection):
                 pending_bytes_limit=-1,
             )
         except BaseException:
-            # A client that was refused leaves its socket open.
-            if (transport := getattr(client, "_transport", None)) is not None:
-                transport.close()
+            client.let_go()  # one that was refused leaves its socket open
             raise
         client.set_tcp_user_timeout()
         self._client = client
@@ -315,3 +321,4 @@ class NatsConnection(Connection):
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await client.close()
+            client.let_go()

@@ -22,6 +22,10 @@ NO_ANSWER = {"error": {"code": NO_RESPONDERS, "description": "nothing on the bus
 """What a request gets where nobody listens."""
 
 
+Raw = tuple[bytes, bytes, bytes, bytes]
+"""A message off the socket: subject, reply (empty without one), header block (empty without one), payload."""
+
+
 def header_bytes(headers: Iterable[tuple[str, str]]) -> int:
     """The size of a header block on the wire: its version line, `name: value` lines, and the empty line."""
     return len("NATS/1.0\r\n\r\n") + sum(len(name) + len(value) + 4 for name, value in headers)
@@ -141,6 +145,16 @@ class Connection(ABC):
         self, subject: str, on_delivery: Callable[[Delivery], None]
     ) -> AbstractAsyncContextManager[None]:
         """Receive what is published on a subject, in order, for as long as the context lasts.
+
+        Raises:
+            UnreachableError: it is not connected.
+        """
+
+    @abstractmethod
+    def inbox(
+        self, subject: str, on_messages: Callable[[list[Raw]], None]
+    ) -> AbstractAsyncContextManager[None]:
+        """As `subscribed`, for the inbox of a pull consumer: messages in order, as they are, as many at once as have come.
 
         Raises:
             UnreachableError: it is not connected.

@@ -16,9 +16,10 @@ from typing import Any
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.transport.connection import Endpoint
-from bus.transport.interface import NOT_YET, Connection, Delivery, Outgoing, header_bytes
+from bus.transport.interface import NOT_YET, Connection, Delivery, Outgoing, Raw, header_bytes
 from bus.transport.memory_jetstream import MemoryJetStream
 from bus.transport.permissions import Permissions
+from bus.transport.raw import raw_of
 from bus.transport.streams import MAX_MESSAGE_BYTES
 from schemas.subject import matches
 
@@ -171,6 +172,12 @@ class MemoryConnection(Connection):
             yield
         finally:
             self._unsubscribe(subject)
+
+    def inbox(
+        self, subject: str, on_messages: Callable[[list[Raw]], None]
+    ) -> AbstractAsyncContextManager[None]:
+        """As `Connection.inbox`."""
+        return self.subscribed(subject, lambda delivery: on_messages([raw_of(delivery)]))
 
     def _unsubscribe(self, inbox: str) -> None:
         if self._inboxes.pop(inbox, None) is not None:

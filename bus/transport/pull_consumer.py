@@ -1,8 +1,11 @@
 """Reading a durable pull consumer whose cursor the reader owns.
 
 One request for many messages is kept open at the server, with heartbeats, and never two: messages come the moment they are
-stored, no more of them than were asked for, and a silence that should not be is noticed. What was in flight when a link died comes again after the
-next attach, from the reader's own cursor.
+stored, no more of them than were asked for, and a silence that should not be is noticed. The next request goes out as soon as
+all of the one before it has come and no more than half as many wait to be taken, so that messages come while others are
+judged. What was in flight when a link died comes again after the next attach, from the reader's own cursor.
+
+A message stays as it came off the socket until it is taken; only then are its address and its headers read.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,8 +23,9 @@ import structlog
 
 from bus.errors import BrokerError, UnreachableError
 from bus.transport.cursor import Anchor, Cursor, anchor
-from bus.transport.interface import Connection, Delivery, header_bytes
+from bus.transport.interface import Connection, Raw
 from bus.transport.jetstream import consumer_info, js_api
+from bus.transport.raw import RawHeaders, text_of
 from bus.transport.streams import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES
 from schemas.codec import digest
 
@@ -29,7 +33,7 @@ HEARTBEAT_S = 3.0
 LINGER_FROM = 64
 LINGER_S = 0.01
 MOST_QUEUED = 3 * PULL_MESSAGES
-"""How many messages that came and were not taken are kept: one request's, with room for what a new leader repeats."""
+"""How many messages that came and were not taken are kept: those of a request and a half, and what a new leader repeats."""
 EACH_BYTES, HEADER_LINE_BYTES = 512, 160
 """What a message, and a line of its headers, costs beside its bytes."""
 MOST_QUEUED_BYTES = 3 * PULL_BYTES
@@ -43,10 +47,12 @@ _REQUEST = {
     "max_bytes": PULL_BYTES,
     "idle_heartbeat": int(HEARTBEAT_S * _NS),
 }
-_V1_TOKENS = 9
-_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
+_ADDRESS = b"$JS.ACK."
+_V1_TOKENS, _V2_TOKENS = 9, 12
+_NUMBERS = 5
+_MAX_DIGITS = 19
 _MOST = 2**63 - 1  # what the server counts in, and SQLite keeps
-_HEARTBEAT = "100"
+_HEARTBEAT = b"NATS/1.0 100 "
 _REFUSED = frozenset({"400", "503"})
 # 409 says many things: these are final; others, a new leader or a server going down, only end the request.
 _FINAL_CONFLICTS = ("Exceeded", "Consumer")
@@ -57,22 +63,21 @@ MOST = 500
 log = structlog.get_logger()
 
 
-class Received(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as the broker delivered it."""
+class Received(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A message as the broker delivered it; `block` is its header block, byte for byte."""
 
     subject: str
-    headers: tuple[tuple[str, str], ...]
+    block: bytes
     payload: bytes
     stream_seq: int
     consumer_seq: int
     stored_ns: int
     pending: int
 
-
-class _Ended(msgspec.Struct, frozen=True):
-    """The server has ended the request that is answered at `reply`."""
-
-    reply: str
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Its headers in their order, with repeats; read anew each time."""
+        return RawHeaders(self.block).pairs
 
 
 class Resumed(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,21 +98,22 @@ class PullConsumer:
         self._connection = connection
         self._stream, self._consumer = stream, consumer
         self._place = f"{stream}.{consumer}"
+        self._origin = (stream.encode(), consumer.encode())
         # The server ends each request with a word of its own, and a reply subject for each request tells whose end it is.
         # One that is taken for the end of the next would have the reader ask twice each time, and be given without bound.
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
         self._requests = 0
-        self._queue: asyncio.Queue[Received | _Ended] = asyncio.Queue()
+        self._queue: deque[Raw] = deque()
+        self._some = asyncio.Event()
         self._queued_bytes = 0
         self._overrun = False
-        self._asked = 0
+        self._to_come = 0  # of the request that is open
         self._epoch = connection.epoch
         self._asked_at = 0.0
         self.heard: float | None = None
         # A reset counts deliveries from 1 again but leaves others' requests standing: one of a connection that the
         # server does not know to be dead still takes messages. So the very first must be number 1.
         self._expected = 1
-        self._refusal: BrokerError | None = None
 
     @classmethod
     @asynccontextmanager
@@ -121,7 +127,7 @@ class PullConsumer:
         """
         pull = cls(connection, stream, consumer)
         await js_api(connection, f"CONSUMER.RESET.{pull._place}", {"seq": seq})
-        async with connection.subscribed(f"{pull._inbox}.*", pull._on_delivery):
+        async with connection.inbox(f"{pull._inbox}.*", pull._on_messages):
             yield pull
 
     async def resume(self, cursor: Cursor, most: int, timeout: float) -> Resumed | None:
@@ -157,7 +163,7 @@ class PullConsumer:
     @property
     def waiting(self) -> int:
         """How many messages have come and not been taken."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     async def next(self, most: int, timeout: float) -> list[Received]:
         """The next messages in order: at least one unless the time runs out, never more than `most`, or than 2 MiB and one.
@@ -166,115 +172,136 @@ class PullConsumer:
             UnreachableError: the link is in doubt, or a message was lost in flight; attach anew.
             BrokerError: the server refuses the request.
         """
-        if self._asked == 0:
-            await self._ask()
+        await self._ask_if_due()
         batch: list[Received] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not batch:
-                    await self._take(batch, await self._patient())
-        await self._drain(batch, most)
-        if batch and batch[-1].pending > LINGER_FROM and len(batch) < LINGER_FROM:
+                    if not self._queue:
+                        await self._patient()
+                    self._take(batch, most)
+                    await self._ask_if_due()
+        if batch and batch[-1].pending > LINGER_FROM and len(batch) < min(LINGER_FROM, most):
             # A burst: a larger batch costs one commit instead of many.
             await asyncio.sleep(LINGER_S)
-            await self._drain(batch, most)
+            self._take(batch, most)
+            await self._ask_if_due()
         return batch
 
-    async def _drain(self, batch: list[Received], most: int) -> None:
-        size = sum(map(_size, batch))
-        while len(batch) < most and size < MOST_AT_ONCE_BYTES and not self._queue.empty():
-            count = len(batch)
-            await self._take(batch, self._queue.get_nowait())
-            size += sum(map(_size, batch[count:]))
+    def _take(self, batch: list[Received], most: int) -> None:
+        """Add what waits to a batch, up to its bounds."""
+        queue = self._queue
+        size = sum(_cost(each.subject, each.block, each.payload) for each in batch)
+        while queue and len(batch) < most and size < MOST_AT_ONCE_BYTES:
+            if self._overrun:
+                raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
+            raw = queue.popleft()
+            cost = _cost(raw[0], raw[2], raw[3])
+            self._queued_bytes -= cost
+            # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
+            # it is told from what the server says about the request.
+            received = received_at(raw, self._origin)
+            if received is None:
+                self._hear(raw)
+                continue
+            if received.consumer_seq != self._expected:
+                raise UnreachableError(
+                    f"a message was lost in flight ({self._expected} expected, {received.consumer_seq} came)"
+                )
+            self._expected += 1
+            size += cost
+            batch.append(received)
 
-    async def _take(self, batch: list[Received], message: Received | _Ended) -> None:
-        if self._overrun:
-            raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
-        if isinstance(message, _Ended):
-            if self._refusal is not None:
-                raise self._refusal
-            if message.reply == self.reply:
-                await self._ask()
-            return
-        if message.consumer_seq != self._expected:
-            raise UnreachableError(
-                f"a message was lost in flight ({self._expected} expected, {message.consumer_seq} came)"
-            )
-        self._queued_bytes -= _size(message)
-        self._expected = message.consumer_seq + 1
-        self._asked -= 1
-        batch.append(message)
-        if self._asked == 0:
-            await self._ask()
-
-    async def _patient(self) -> Received | _Ended:
-        """The next item, noticing a link that has gone quiet."""
-        while True:
+    async def _patient(self) -> None:
+        """Wait for more, noticing a link that has gone quiet."""
+        while not self._queue:
             if self._connection.epoch != self._epoch or not self._connection.connected:
                 raise UnreachableError("the connection was lost")
+            self._some.clear()
             try:
                 async with asyncio.timeout(0.25):
-                    return await self._queue.get()
+                    await self._some.wait()
             except TimeoutError:
                 since = max(self._asked_at, self.heard or 0.0)
                 if asyncio.get_running_loop().time() - since > HEARTBEAT_S * 3:
                     raise UnreachableError("the consumer has gone quiet") from None
 
+    async def _ask_if_due(self) -> None:
+        """Ask for more when all that was asked for has come, and half as much again may wait."""
+        if (
+            self._to_come <= 0
+            and len(self._queue) <= PULL_MESSAGES // 2
+            and self._queued_bytes <= PULL_BYTES // 2
+        ):
+            await self._ask()
+
     async def _ask(self) -> None:
         self._asked_at = asyncio.get_running_loop().time()
-        self._asked = PULL_MESSAGES
+        self._to_come = PULL_MESSAGES
         self._requests += 1
         call = f"$JS.API.CONSUMER.MSG.NEXT.{self._place}"
         await self._connection.send(call, json.dumps(_REQUEST).encode(), self.reply)
 
-    def _on_delivery(self, message: Delivery) -> None:
+    def _on_messages(self, messages: list[Raw]) -> None:
+        """Keep what came until it is taken; a heartbeat only says that the server is there."""
         self.heard = asyncio.get_running_loop().time()
-        # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
-        # it is told from what the server says about the request.
-        if (received := _received(message, self._place)) is not None:
-            if self._has_room():
-                self._queued_bytes += _size(received)
-                self._queue.put_nowait(received)
-            return
-        if message.status == _HEARTBEAT:
-            return
-        if not message.status:
+        queue = self._queue
+        for raw in messages:
+            subject, reply, block, payload = raw
+            if reply:
+                self._to_come -= 1
+            elif block.startswith(_HEARTBEAT):
+                continue
+            self._overrun |= len(queue) >= MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES
+            if self._overrun:
+                break  # the reader finds when it takes the next one that it must attach anew
+            self._queued_bytes += _cost(subject, block, payload)
+            queue.append(raw)
+        self._some.set()
+
+    def _hear(self, raw: Raw) -> None:
+        """Take in what the server says about a request.
+
+        Raises:
+            BrokerError: `no-stream`, it refuses.
+        """
+        said, subject = RawHeaders(raw[2]), text_of(raw[0])
+        if raw[1].startswith(_ADDRESS) or not said.status:
             # Nobody else should know this inbox, and nothing unsigned is believed.
-            log.warning("stray_message", place=self._place, subject=message.subject)
-            return
-        text = message.description or message.status
-        if message.status in _REFUSED or (
-            message.status == "409" and message.description.startswith(_FINAL_CONFLICTS)
+            log.warning("stray_message", place=self._place, subject=subject)
+        elif said.status in _REFUSED or (
+            said.status == "409" and said.description.startswith(_FINAL_CONFLICTS)
         ):
-            self._refusal = BrokerError(f"the consumer refuses: {text}", reason="no-stream")
-        if self._has_room():
-            self._queue.put_nowait(_Ended(message.subject))
-
-    def _has_room(self) -> bool:
-        """Whether one more is kept; otherwise the reader finds when it takes the next one that it must attach anew."""
-        self._overrun |= self._queue.qsize() >= MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES
-        return not self._overrun
+            text = said.description or said.status
+            raise BrokerError(f"the consumer refuses: {text}", reason="no-stream")
+        elif subject == self.reply and said.status != "100":
+            self._to_come = 0
 
 
-def _received(message: Delivery, place: str) -> Received | None:
-    """A message as delivered from the consumer at `place`, or None when it is no such thing.
+def received_at(raw: Raw, place: tuple[bytes, bytes]) -> Received | None:
+    """A message as delivered from the consumer at `place` (stream, consumer), or None when it is no such thing.
 
     Its reply is `$JS.ACK.<stream>.<consumer>.<n>.<seq>.<delivery>.<ns>.<pending>`, or in the second form
     `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<...the same>.<random>`.
     """
-    tokens = message.reply.split(".")
-    if tokens[:2] != ["$JS", "ACK"]:
+    subject, reply, block, payload = raw
+    if not reply.startswith(_ADDRESS):
         return None
-    origin, numbers = (tokens[2:4], tokens[4:9]) if len(tokens) == _V1_TOKENS else (tokens[4:6], tokens[6:11])
-    if ".".join(origin) != place or len(numbers) != 5 or not all(map(_NUMBER.fullmatch, numbers)):
+    tokens = reply.split(b".", _V2_TOKENS)
+    first = 2 if len(tokens) == _V1_TOKENS else 4
+    numbers = tokens[first + 2 : first + 2 + _NUMBERS]
+    if (*tokens[first : first + 2],) != place or len(numbers) != _NUMBERS:
         return None
-    _, seq, consumer_seq, stored, pending = counts = [int(number) for number in numbers]
+    for digits in numbers:
+        if not digits.isdigit() or len(digits) > _MAX_DIGITS:
+            return None
+    _, seq, consumer_seq, stored, pending = counts = [*map(int, numbers)]
     if max(counts) > _MOST:
         return None
     return Received(
-        subject=message.subject,
-        headers=message.headers,
-        payload=message.payload,
+        subject=text_of(subject),
+        block=block,
+        payload=payload,
         stream_seq=seq,
         consumer_seq=consumer_seq,
         stored_ns=stored,
@@ -282,9 +309,9 @@ def _received(message: Delivery, place: str) -> Received | None:
     )
 
 
-def _size(received: Received) -> int:
-    lines = len(received.headers) * HEADER_LINE_BYTES
-    return len(received.subject) + len(received.payload) + header_bytes(received.headers) + lines + EACH_BYTES
+def _cost(subject: bytes | str, block: bytes, payload: bytes) -> int:
+    """The bytes that a message takes, with what its headers take once they are read."""
+    return len(subject) + len(payload) + len(block) + block.count(b"\n") * HEADER_LINE_BYTES + EACH_BYTES
 
 
 def cursor_at(received: Received, payload_digest: str) -> Cursor:

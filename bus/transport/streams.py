@@ -221,6 +221,13 @@ def speakers(registry: VerifiedRegistry) -> tuple[tuple[str, Status], ...]:
     return tuple(sorted(spoken))
 
 
+def is_spoken(registry: VerifiedRegistry, status: Status) -> bool:
+    """Whether anybody may publish at a status."""
+    return any(
+        at is status for name in registry.document.authorities for at, _, _ in registry.publish_prefixes(name)
+    )
+
+
 def country_of(authority_id: str) -> str:
     """The country, in lower case, by which an authority's id begins."""
     return authority_id.split("-", 1)[0]
@@ -292,7 +299,9 @@ def streams_of(
             max_age_s=kept_s(name),
         )
         for status in Status
-        if spoken
+        if speaking[
+            status
+        ]  # without sources it would capture subjects of its own, and have a duplicate window
     ]
     specs = (trust, statements, *origins, *heads, *worlds)
     return tuple(msgspec.structs.replace(spec, replicas=replicas) for spec in specs)
@@ -317,7 +326,8 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
         reads = registry.read_prefixes(name)
         speaks = publish_channels(registry, name)
         for status in Status:
-            if filters := expand(Interest(statuses=(status,)), reads):
+            filters = expand(Interest(statuses=(status,)), reads)
+            if filters and is_spoken(registry, status):
                 specs.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
             if own := tuple(f"{channel.prefix}.>" for channel in speaks if channel.status is status):
                 origin = origin_stream(name, status)
@@ -357,9 +367,13 @@ def receipt_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tupl
 
 
 def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
-    """The (stream, consumer) pairs a reader attaches to."""
+    """The (stream, consumer) pairs a reader attaches to: none of a status at which nobody may speak, which has no world."""
     statuses = {status for status, _, _ in registry.read_prefixes(authority_id)}
-    return tuple((world_stream(status), authority_id) for status in Status if status in statuses)
+    return tuple(
+        (world_stream(status), authority_id)
+        for status in Status
+        if status in statuses and is_spoken(registry, status)
+    )
 
 
 def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:

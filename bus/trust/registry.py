@@ -50,6 +50,7 @@ from enum import StrEnum
 from bus.errors import TrustError
 from bus.keys import PublicKey, check_entries
 from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
+from bus.trust.remembered import Remembered
 from bus.trust.revocations import (
     Ending,
     apply,
@@ -114,7 +115,12 @@ class TrustState(StrEnum):
 
 
 class VerifiedRegistry:
-    """A registry whose signatures and rules have been checked. Immutable: an update is another one."""
+    """A registry whose signatures and rules have been checked. Immutable: an update is another one.
+
+    Attributes:
+        roots: size, root and key of each batch whose signature holds, by what was signed (`bus.admission.plain_lane`).
+        ways: the channel of each thing that a grant lets somebody say.
+    """
 
     def __init__(
         self,
@@ -137,6 +143,8 @@ class VerifiedRegistry:
         self._gone = ever_revoked(document)
         self.revocations = in_force(revocations, self._gone)
         self.contradicted = contradicted
+        self.is_forgetful = False
+        """Whether a revocation that its reader took in cannot be read any more, so that a key may count that was ended."""
         self._listed = registered_keys(document, sound=digest in sound)
         self._keys = apply(self._listed, self.revocations)
         self._seals = apply_to_seals(document, self.revocations)
@@ -147,6 +155,12 @@ class VerifiedRegistry:
         self._publishes = {name: spoken_by(record) for name, record in listed if record.publish}
         self._answers = {name: answers_to(name, record) for name, record in listed if record.publish}
         self._speakers: dict[str, Speaker] = {}  # made when first asked for; the document never changes
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin to remember anew; every registry does, however it was made."""
+        self.roots: Remembered[str, tuple[int, bytes, RegisteredKey]] = Remembered()
+        self.ways: Remembered[tuple[object, ...], Channel] = Remembered()
 
     @classmethod
     def open(
@@ -277,6 +291,7 @@ class VerifiedRegistry:
             )
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, beacon=beacon, contradicted=None)
+        made._forget()
         return made
 
     def with_revocation(
@@ -306,6 +321,15 @@ class VerifiedRegistry:
         seals = apply_to_seals(self.document, revocations)
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys, _seals=seals)
+        made._forget()
+        return made
+
+    def forgetting(self, is_forgetful: bool) -> VerifiedRegistry:
+        """This registry, or the same with another `is_forgetful`."""
+        if is_forgetful == self.is_forgetful:
+            return self
+        made = object.__new__(VerifiedRegistry)
+        made.__dict__.update(self.__dict__, is_forgetful=is_forgetful)
         return made
 
     def lacks(self, found: Revocation) -> bool:

@@ -67,6 +67,7 @@ class RegistryStore:
         self._clock = clock
         self._left: set[tuple[Path, str]] = set()
         self._known: dict[Path, tuple[int, int]] = {}  # statements that were read: mtime (ns) and size
+        self._altered: set[Path] = set()  # statements that were taken in, and do not stand any more
         self._looked = clock()
         self._seen = self._look()
         self._sound = soundness.read(file)
@@ -112,6 +113,7 @@ class RegistryStore:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, raw, mode=0o644)
+        self._altered.discard(path)
         self._hold(registry)
         if kind is not Trust.BEACON:
             self._drop_needless()
@@ -167,7 +169,7 @@ class RegistryStore:
                 held=registry.digest,
                 problem="the beacon named another digest for this version than the roots have signed",
             )
-        self._registry = registry
+        self._registry = registry.forgetting(bool(self._altered))
         self._versions[registry.version] = registry.raw
         if registry.digest not in self._sound:
             self._sound |= {registry.digest}
@@ -229,8 +231,11 @@ class RegistryStore:
         self._add(self._file, self._update)  # the next version may have been made in its place
         if self._beacon is not None:
             self._add(self._beacon, self._registry.with_beacon)
-        for path in self._statement_files():
+        files = self._statement_files()
+        self._altered &= {*files}
+        for path in files:
             self._read_statement(path, strict=strict)
+        self._hold(self._registry)
 
     def _read_statement(self, path: Path, *, strict: bool) -> None:
         """Read a statement that was taken in, unless it was read before and its file is as it was."""
@@ -256,7 +261,9 @@ class RegistryStore:
                         remedy="take it in again: tocsin registry accept",
                     )
                 self._left.add((path, exc.reason))
+                self._altered.add(path)
             else:
+                self._altered.discard(path)
                 if seen is not None:
                     self._known[path] = seen
 

@@ -22,6 +22,8 @@ FINAL_CODES = (2, 3, 5, 6)
 """Exit codes of what a person must mend: a wrong setting, a missing file, refused input, a key or registry that does not stand."""
 QUEUED_CODE = 75
 """With which an author's program ends that was asked to while bulletins wait on its disk; whoever sends next sends them."""
+STOPPED_CODE = 130
+"""With which a program ends that was asked to before it had begun."""
 WATCHDOG_S = 60
 START_S = 600  # a large store is checked, a broker makes a thousand streams
 STOP_S = 30
@@ -30,6 +32,7 @@ _PREFIX = "tocsin-"
 _MARK = "# Written by tocsin service install; sha256 of what follows: "
 _PLAIN = re.compile(r"[A-Za-z0-9_/.:@=+,-]+")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (nothing is written there)
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 
@@ -123,12 +126,13 @@ def _service(spec: UnitSpec) -> Iterable[str]:
     yield "Restart=on-failure"
     yield f"RestartSec={AGAIN_S}"
     yield f"RestartPreventExitStatus={' '.join(map(str, FINAL_CODES))}"
-    yield f"SuccessExitStatus={QUEUED_CODE}"
+    yield f"SuccessExitStatus={QUEUED_CODE} {STOPPED_CODE}"
     yield from (f"LoadCredential={name}:{_bare(path)}" for name, path in sorted(spec.credentials.items()))
 
 
 def _walls(spec: UnitSpec) -> Iterable[str]:
-    in_home = any(_is_in_home(path) for path in (*spec.writes, *spec.reads, Path(spec.command[0])))
+    named = (*spec.writes, *spec.reads, Path(spec.command[0]))
+    in_home, in_tmp = any(map(_is_in_home, named)), any(map(_is_in_tmp, named))
     families = "AF_UNIX AF_INET AF_INET6" + (" AF_NETLINK" if spec.netlink else "")
     yield "UMask=0077"
     yield "NoNewPrivileges=yes"
@@ -137,7 +141,7 @@ def _walls(spec: UnitSpec) -> Iterable[str]:
     yield "ProtectSystem=strict"
     yield f"ProtectHome={'read-only' if in_home else 'yes'}"
     yield from (f"ReadWritePaths={_word(str(path))}" for path in sorted(set(spec.writes)))
-    yield "PrivateTmp=yes"
+    yield f"PrivateTmp={'no' if in_tmp else 'yes'}"  # with it, what lies there is not to be seen
     yield f"RestrictAddressFamilies={families}"
     yield "RestrictNamespaces=yes"
     yield "RestrictRealtime=yes"
@@ -170,6 +174,10 @@ def _install(spec: UnitSpec) -> Iterable[str]:
 
 def _is_in_home(path: Path) -> bool:
     return any(path.is_relative_to(home) for home in _HOMES)
+
+
+def _is_in_tmp(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in _TEMPORARY)
 
 
 # -- quoting ------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
 from bus.transport.jetstream import publish
+from schemas.errors import TocsinError
 from tests.faults.forgeries import Forger
 from tests.faults.history import Accepted, Forged, History
 from tests.faults.looking import OutboxLook, StoreLook
@@ -35,6 +36,8 @@ from tests.support.waiting import longest
 from tests.support.world import DEFAULTS, draft
 
 LOOK_S = 0.2
+GROUPS = (1, 1, 2, 5, 9)
+"""So many bulletins are said at once: alone, or in groups, which are signed in batches."""
 
 
 async def publisher(place: Place, history: History) -> None:
@@ -55,19 +58,21 @@ async def publisher(place: Place, history: History) -> None:
     ):
         told = OutboxLook(outbox_of(place), place.identity, history)
         while not place.is_over():
-            audience = rng.choice(list(WAYS))
-            try:
-                accepted = await speaking.publish(
-                    draft(f"number {secrets.token_hex(4)}", tlp=WAYS[audience], audience=audience)
-                )
-            except BusError as exc:  # its key has ended, or its outbox is behind until that was looked at
-                structlog.get_logger().warning("not_said", reason=exc.reason, problem=str(exc))
-                await asyncio.sleep(LOOK_S)
-            else:
-                channel = channel_of(place.identity, audience)
-                history.tell(Accepted(channel=channel, seq=accepted.seq, digest=accepted.digest))
+            ways = rng.choices(list(WAYS), k=rng.choice(GROUPS))
+            outcomes = await speaking.publish_many(
+                [draft(f"number {secrets.token_hex(4)}", tlp=WAYS[way], audience=way) for way in ways]
+            )
+            for audience, outcome in zip(ways, outcomes, strict=True):
+                if isinstance(
+                    outcome, TocsinError
+                ):  # its key has ended, or its outbox is behind until that was looked at
+                    structlog.get_logger().warning("not_said", reason=outcome.reason, problem=str(outcome))
+                    await asyncio.sleep(LOOK_S)
+                else:
+                    channel = channel_of(place.identity, audience)
+                    history.tell(Accepted(channel=channel, seq=outcome.seq, digest=outcome.digest))
             told.look()
-            await asyncio.sleep(rng.expovariate(place.rate))
+            await asyncio.sleep(len(ways) * rng.expovariate(place.rate))
         while not await speaking.idle(LOOK_S):
             told.look()
         await asyncio.sleep(2 * LOOK_S)  # the last acknowledgements are noted with the sender's next turn

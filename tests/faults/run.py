@@ -21,6 +21,7 @@ import structlog
 from tests.faults.checker import COUNTED, LEADER, Bounds, Verdict
 from tests.faults.stage import PROXY, Stage, staged
 from tests.faults.world import HUBS, SPEAKERS
+from tests.support.warden import keep_watch
 
 SPOKEN_S = 3.0
 REVOKED = "xa-dsc"
@@ -114,6 +115,7 @@ def main(arguments: list[str]) -> int:
         "--rate", type=float, default=10.0, help="bulletins a second of each of four publishers"
     )
     chosen = parser.parse_args(arguments)
+    keep_watch()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     folder = Path(tempfile.mkdtemp(prefix="tocsin-faults-")) / "run"
     again = f"make faults ARGS='--seconds {chosen.seconds:g} --seed {chosen.seed} --rate {chosen.rate:g}'"

@@ -17,7 +17,7 @@ import pytest
 from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, QUEUED
 from tests.support.disks import fill, small_disk
 from tests.support.premises import Premises, ends, full_pipe, held_by_another
-from tests.support.waiting import eventually_sync, longest, patience
+from tests.support.waiting import eventually_sync, longest, stretched
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 HUB, CSIRT, AUTHOR = "xa-hub", "xa-csirt", "xa-emb"
@@ -108,7 +108,7 @@ def test_a_broker_ends_with_its_program(state: str, tmp_path: Path) -> None:
             os.kill(pid, signal.SIGSTOP)
         code, seconds = ends(program)
         assert code == DONE
-        assert seconds < WITHIN_S * patience()
+        assert seconds < stretched(WITHIN_S)
         eventually_sync(lambda: not lives(pid))
 
 
@@ -142,7 +142,7 @@ def test_programs_on_a_full_disk_stay_and_end_when_asked(identity: str, tmp_path
                     pytest.fail(f"ended with {code}: {premises.log(identity).read_text()}")
             code, seconds = ends(program)
         assert code == DONE
-        assert seconds < WITHIN_S * patience()
+        assert seconds < stretched(WITHIN_S)
 
 
 # -- memory and descriptors -------------------------------------------------------------------------------------------------

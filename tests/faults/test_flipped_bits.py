@@ -1,4 +1,7 @@
-"""One bit flips, at a place drawn by seed, in each file that matters: refused and said, or harmless; never false, never silent."""
+"""One bit flips, at a place drawn by seed, in outbox, store and what lies beside them: refused and said, or harmless.
+
+Never false, never silent. `tests/faults/test_flipped_files.py` has all other files.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from bus.keys.files import load_signer, save_signer
 from bus.publishing.fitness import Mark
 from bus.publishing.heads_lines import accepted_line, heads_path, mark_line, parse
 from bus.publishing.outbox import Settled
+from bus.publishing.own_keys import own_key
 from bus.publishing.publisher import Accepted
-from bus.publishing.stamping import own_key
 from bus.storage import boot_id
 from bus.subscribing.inbox import Inbox
 from bus.transport.cursor import Cursor

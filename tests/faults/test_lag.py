@@ -36,6 +36,7 @@ async def test_a_hub_that_lags_is_blind(tmp_path: Path) -> None:
                     "picture": NOT_RELIABLE,
                 }
                 assert all("lagging" in view.codes for view in views.values())
+                assert hub.house.told(HUB, "hub", "status", "--json").json()["behind"] > 0
                 rows = hub.house.told(HUB, "channels", "--json").json()
                 assert {row["state"] for row in rows} == {"unknown"}
                 hub.until(lambda view: view.code == 200 and not view.codes)

@@ -18,7 +18,7 @@ from bus.server.running import ports_of
 from tests.support.guides import Reader
 from tests.support.joined import Founded, found, is_sound, reader_at
 from tests.support.office import TOCSIN
-from tests.support.waiting import eventually_sync, longest
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 
 SCANS = """
 tlp = "green"
@@ -121,13 +121,17 @@ def rounds(founded: Founded, patch: pytest.MonkeyPatch, plan: list[tuple[str, st
             assert now.pid != at.pid
             assert not alive(at.pid)
             for name, line in checks.items():
-                eventually_sync(partial(is_sound, reader, line), describe=servers[name].file.read_text)
+                eventually_sync(
+                    partial(is_sound, reader, line),
+                    describe=servers[name].file.read_text,
+                    pause_s=COMMAND_PAUSE_S,
+                )
 
         def has_all() -> bool:
-            seen = desk.run("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
+            seen = desk.view("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
             return [json.loads(line)["digest"] for line in seen.splitlines()] == said
 
-        eventually_sync(has_all)
+        eventually_sync(has_all, pause_s=COMMAND_PAUSE_S)
 
 
 def alive(pid: int) -> bool:
@@ -138,6 +142,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_each_death_of_a_countrys_server_is_mended_by_starting_it_again(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

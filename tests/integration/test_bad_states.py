@@ -52,6 +52,8 @@ async def test_a_revoked_key(tmp_path: Path) -> None:
         done = hub.house.told(HUB, "registry", "accept", "revoke.tocsin.json")
         assert done.code == 0, done
         all_say(hub, "revoked key", "key-revoked")
+        # A hub whose only key is revoked cannot answer either, and each view knows it.
+        assert all("no-receipts" in view.codes for view in hub.views().values())
 
     await played(tmp_path, play)
 
@@ -101,6 +103,8 @@ async def test_a_stopped_hub(tmp_path: Path) -> None:
         shown = hub.house.told(HUB, "channels", "--json")
         assert {row["state"] for row in shown.json()} == {"unknown"}
         assert shown.code == NOT_RELIABLE
+        # How much waits at the bus nobody knows.
+        assert hub.house.told(HUB, "hub", "status", "--json").json()["behind"] is None
 
     await played(tmp_path, play)
 
@@ -129,6 +133,7 @@ async def test_a_full_disk(tmp_path: Path) -> None:
                     hub.reads()
                     ballast = fill(disk, 0)
                     all_say(hub, "full disk", "store-full")
+                    assert "file" not in hub.views()["doctor"].codes
                     ballast.unlink()
                     hub.until(lambda view: "store-full" not in view.codes)
                 finally:

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from bus.demo.federation import free_port
-from tests.support.office import Desk, Office
+from tests.support.office import Desk
 from tests.support.places import ROOT
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync
 
 
-def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
-    """Every command of the operator's guide, in order, and a bulletin through it all."""
-    office = Office(tmp_path)
+@pytest.mark.slow
+def test_the_guide_leads_to_a_working_federation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the operator's guide, in order, and a bulletin through it all; what goes on running is a process."""
+    office = Desk(tmp_path, monkeypatch)
     for name in ("root-a", "root-b", "root-c", "beacon", "xa-csirt"):
         office.key(name)
     nkeys = {
@@ -69,7 +70,9 @@ def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
             assert sent["state"] == "stored"
             seen = ("--context", "xa-hub", "watch", "--since", "all", "--no-follow", "--json")
             eventually_sync(
-                lambda: sent["digest"] in office.view(*seen), describe=(tmp_path / "hub.log").read_text
+                lambda: sent["digest"] in office.view(*seen),
+                describe=(tmp_path / "hub.log").read_text,
+                pause_s=COMMAND_PAUSE_S,
             )
 
 

@@ -1,11 +1,16 @@
-"""The demonstration and the command line over it, as a newcomer meets them: real processes, real files."""
+"""The demonstration and the command line over it, as a newcomer meets them: a real process, real files.
+
+The commands over it run in this process but for the first, which is an officer's: `make record` has all as processes.
+"""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,8 +22,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.demo.founding import prepare
+from tests.support.clocks import utc_now
+from tests.support.office import Done, done_here
 from tests.support.places import ROOT
-from tests.support.waiting import eventually_sync, longest
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
@@ -30,17 +38,36 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     process: subprocess.Popen[str]
 
-    def run(self, *arguments: str, context: str = "xa-csirt") -> subprocess.CompletedProcess[str]:
-        """One command over it."""
-        env = {**os.environ, "TOCSIN_HOME": str(self.folder), "NO_COLOR": "1"}
-        return subprocess.run(
+    def run(self, *arguments: str, context: str = "xa-csirt", home: Path | None = None) -> Done:
+        """One command over it, or over another home, in this process."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(ROOT)
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            if home is not None:
+                patch.setenv("TOCSIN_HOME", str(home))
+            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(
+                sys, "argv", ["tocsin", "--context", context, *arguments]
+            )  # how to say what cannot be read
+            return done_here(["--context", context, *arguments])
+
+    def run_alone(self, *arguments: str, context: str = "xa-csirt") -> Done:
+        """One command over it, in a process of its own, as a newcomer runs it."""
+        done = subprocess.run(
             [TOCSIN, "--context", context, *arguments],
-            env=env,
+            env={**os.environ, **self.env},
             cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=longest(),
         )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the environment says beside what it says to these tests; its broker answers, however slow the machine is."""
+        return {"TOCSIN_HOME": str(self.folder), "NO_COLOR": "1", "TOCSIN_TIMEOUT": str(longest())}
 
     def is_up(self) -> bool:
         """Whether its first round of samples has been admitted; it must be running."""
@@ -48,7 +75,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
         if not (self.folder / "config.toml").exists():
             return False
         status = self.run("picture", "--json", context="xb-hub")
-        return status.returncode == 0 and json.loads(status.stdout)["in_force"] >= 16
+        return status.code == 0 and json.loads(status.out)["in_force"] >= 16
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +89,38 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
     running = Running(folder=folder, process=process)
     try:
-        eventually_sync(running.is_up, describe=log.read_text)
+        eventually_sync(running.is_up, describe=log.read_text, pause_s=COMMAND_PAUSE_S)
         yield running
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(longest())
 
 
-def published(demo: Running) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose keys and registry are there: the demonstration of the fixture above has founded its own."""
+    folder = tmp_path_factory.mktemp("begun") / "demo"
+    prepare(folder, now=utc_now())
+    return folder
+
+
+@pytest.fixture
+def folder(begun: Path, tmp_path: Path) -> Path:
+    """A copy of it, for one test."""
+    return Path(shutil.copytree(begun, tmp_path / "d"))
+
+
+def published(run: Callable[..., Done]) -> dict[str, Any]:
     """One more bulletin of the CSIRT of XA."""
-    done = demo.run("publish", str(DRAFTS / "cyber.json"), "--json")
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    done = run("publish", str(DRAFTS / "cyber.json"), "--json")
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
     return found
 
 
 def test_publish_answers_stored(demo: Running) -> None:
     """An officer's bulletin is stored while the authority's adapter runs in another process."""
-    found = published(demo)
+    found = published(demo.run_alone)
     assert set(found) == {"id", "channel", "seq", "digest", "subject", "state"}
     assert found["state"] == "stored"
     assert found["channel"] == "xa-csirt/actual.green.community"
@@ -87,26 +128,26 @@ def test_publish_answers_stored(demo: Running) -> None:
 
 def test_watch_shows_it_verified_and_verify_names_the_signer(demo: Running, tmp_path: Path) -> None:
     """What one country's officer says, the other country's hub shows; its file form verifies anywhere."""
-    found = published(demo)
+    found = published(demo.run)
     held(demo, found["digest"])
     seen = demo.run("watch", "--topic", "cyber", "--since", "all", "--no-follow", "--json", context="xb-hub")
-    rows = [json.loads(line) for line in seen.stdout.splitlines()]
+    rows = [json.loads(line) for line in seen.out.splitlines()]
     assert found["digest"] in {row["digest"] for row in rows}
     assert {"bulletin", "digest", "subject", "admitted_at", "late", "trust", "labels"} == set(rows[-1])
     assert {row["trust"] for row in rows} == {"fresh"}
-    raw = demo.run("bulletin", "show", found["id"], "--raw", context="xb-hub").stdout
+    raw = demo.run("bulletin", "show", found["id"], "--raw", context="xb-hub").out
     path = tmp_path / "b.tocsin.json"
     path.write_text(raw)
     good = demo.run("verify", str(path), "--json", context="xb-hub")
-    assert good.returncode == 0
-    assert json.loads(good.stdout)["issuer"] == "xa-csirt"
+    assert good.code == 0
+    assert json.loads(good.out)["issuer"] == "xa-csirt"
     file = json.loads(raw)
     payload = bytearray(base64.urlsafe_b64decode(file["payload"] + "==="))
     payload[100] ^= 1
     file["payload"] = base64.urlsafe_b64encode(bytes(payload)).rstrip(b"=").decode()
     path.write_text(json.dumps(file))
     bad = demo.run("verify", str(path), "--json", context="xb-hub")
-    assert (bad.returncode, json.loads(bad.stderr)["error"]["reason"]) == (6, "bad-signature")
+    assert (bad.code, json.loads(bad.err)["error"]["reason"]) == (6, "bad-signature")
 
 
 def test_an_authority_cannot_say_what_it_has_no_grant_for(demo: Running) -> None:
@@ -114,7 +155,7 @@ def test_an_authority_cannot_say_what_it_has_no_grant_for(demo: Running) -> None
     refused = demo.run(
         "publish", str(DRAFTS / "electoral.toml"), "--tlp", "clear", "--audience", "public", "--json"
     )
-    assert (refused.returncode, json.loads(refused.stderr)["error"]["reason"]) == (5, "not-permitted")
+    assert (refused.code, json.loads(refused.err)["error"]["reason"]) == (5, "not-permitted")
     path = demo.folder / "state" / "xa-csirt" / "outbox.db"
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as outbox:
         said = outbox.execute("SELECT channel, count(*) FROM outbox GROUP BY channel").fetchall()
@@ -130,23 +171,20 @@ def test_an_authority_cannot_speak_as_another(demo: Running, tmp_path: Path) -> 
         (home / part).symlink_to(demo.folder / part)
     settings = (demo.folder / "config.toml").read_text()
     (home / "config.toml").write_text(settings.replace("keys/xa-emb/signing", "keys/xa-csirt/signing"))
-    done = subprocess.run(
-        [TOCSIN, "--context", "xa-emb", "publish", str(DRAFTS / "electoral.toml"), "--json"],
-        env={**os.environ, "TOCSIN_HOME": str(home)}, cwd=ROOT, capture_output=True, text=True, timeout=longest(),
-    )  # fmt: skip
-    assert (done.returncode, json.loads(done.stderr)["error"]["reason"]) == (5, "not-your-key")
+    done = demo.run("publish", str(DRAFTS / "electoral.toml"), "--json", context="xa-emb", home=home)
+    assert (done.code, json.loads(done.err)["error"]["reason"]) == (5, "not-your-key")
 
 
 def test_trace_tells_both_halves_of_a_life(demo: Running) -> None:
     """The publisher's half and the reader's half of one bulletin."""
-    found = published(demo)
-    mine = json.loads(demo.run("trace", found["id"], "--json").stdout)
+    found = published(demo.run)
+    mine = json.loads(demo.run("trace", found["id"], "--json").out)
     # A hub may have verified it before its author knows that it is stored.
     steps = [step["what"] for step in mine["steps"] if step["what"] != "verified"]
     assert steps == ["accepted", "sent", "stored"]
     assert mine["ladder"]["state"] in ("stored", "received")
     theirs = demo.run("trace", found["id"], context="xb-hub")
-    assert "admitted" in theirs.stdout
+    assert "admitted" in theirs.out
 
 
 def receipts(demo: Running, digest: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -155,27 +193,27 @@ def receipts(demo: Running, digest: str, reached: Callable[[dict[str, Any]], boo
 
     def climbed() -> bool:
         done = demo.run("outbox", "receipts", digest, "--json")
-        assert done.returncode == 0, done.stderr
-        found.update(json.loads(done.stdout))
+        assert done.code == 0, done.err
+        found.update(json.loads(done.out))
         return reached(found)
 
-    eventually_sync(climbed, describe=lambda: found)
+    eventually_sync(climbed, describe=lambda: found, pause_s=COMMAND_PAUSE_S)
     return found
 
 
 def test_the_ladder_is_climbed_to_its_end(demo: Running) -> None:
     """Received by both hubs, read when a person at each says so, withdrawn when both confirm it."""
     said = demo.run("publish", str(DRAFTS / "cyber.json"), "--wait", "received", "--json")
-    found = json.loads(said.stdout)
-    assert (said.returncode, found["state"]) == (0, "received"), said.stderr
+    found = json.loads(said.out)
+    assert (said.code, found["state"]) == (0, "received"), said.err
     unread = demo.run("publish", str(DRAFTS / "cyber.json"), "--wait", "read=5", "--json")
-    assert (unread.returncode, json.loads(unread.stdout)["state"] != "read") == (8, True)
+    assert (unread.code, json.loads(unread.out)["state"] != "read") == (8, True)
     for hub in ("xa-hub", "xb-hub"):
         done = demo.run("bulletin", "ack", found["id"], "--note", "told the minister", "--json", context=hub)
-        assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "stored"), done.stderr
-    assert "told the minister" in demo.run("audit", "show", context="xb-hub").stdout
+        assert (done.code, json.loads(done.out)["state"]) == (0, "stored"), done.err
+    assert "told the minister" in demo.run("audit", "show", context="xb-hub").out
     receipts(demo, found["digest"], lambda each: each["state"] == "read" and not each["missing"])
-    assert demo.run("bulletin", "cancel", found["id"], "It was a load test.").returncode == 0
+    assert demo.run("bulletin", "cancel", found["id"], "It was a load test.").code == 0
     gone = receipts(
         demo, found["digest"], lambda each: not each["unconfirmed"] and each["said"]["is_cancelled"]
     )
@@ -189,25 +227,27 @@ def test_the_ladder_is_climbed_to_its_end(demo: Running) -> None:
 def test_only_what_is_held_is_acknowledged(demo: Running, context: str, wanted: str, code: int) -> None:
     """One sentence, and nothing is said."""
     done = demo.run("bulletin", "ack", wanted, "--json", context=context)
-    assert done.returncode == code
-    assert json.loads(done.stderr.splitlines()[-1])["error"]["reason"] == "not-found"
+    assert done.code == code
+    assert json.loads(done.err.splitlines()[-1])["error"]["reason"] == "not-found"
 
 
 def test_an_outbox_is_pruned_of_nothing_young(demo: Running) -> None:
     """A day's work stays."""
 
     def rows() -> int:
-        return sum(json.loads(demo.run("outbox", "status", "--json").stdout)["counts"].values())
+        return sum(json.loads(demo.run("outbox", "status", "--json").out)["counts"].values())
 
     before = rows()
     done = demo.run("outbox", "prune", "--json")
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"pruned": 0, "kept": {}, "talk": 0})
+    assert (done.code, json.loads(done.out)) == (0, {"pruned": 0, "kept": {}, "talk": 0})
     assert rows() >= before  # the demonstration goes on speaking
 
 
 def held(demo: Running, digest: str, context: str = "xb-hub") -> None:
     """Wait until a hub holds a bulletin."""
-    eventually_sync(lambda: demo.run("bulletin", "show", digest, context=context).returncode == 0)
+    eventually_sync(
+        lambda: demo.run("bulletin", "show", digest, context=context).code == 0, pause_s=COMMAND_PAUSE_S
+    )
 
 
 def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
@@ -221,18 +261,18 @@ def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
         "eu-csirts",
         "--json",
     )
-    original = json.loads(demo.run(*draft).stdout)
+    original = json.loads(demo.run(*draft).out)
     said = demo.run("bulletin", "update", original["id"], str(DRAFTS / "cyber.toml"), "--json")
-    assert (said.returncode, json.loads(said.stdout)["channel"]) == (0, original["channel"]), said.stderr
+    assert (said.code, json.loads(said.out)["channel"]) == (0, original["channel"]), said.err
     done = demo.run("bulletin", "cancel", original["digest"], "It was a load test.", "--json")
-    cancelled = json.loads(done.stdout)
-    assert (done.returncode, cancelled["channel"]) == (0, original["channel"])
+    cancelled = json.loads(done.out)
+    assert (done.code, cancelled["channel"]) == (0, original["channel"])
     held(demo, cancelled["digest"])
-    life = json.loads(demo.run("trace", original["id"], "--json", context="xb-hub").stdout)
+    life = json.loads(demo.run("trace", original["id"], "--json", context="xb-hub").out)
     assert [step["what"] for step in life["steps"]][-2:] == ["superseded", "cancelled"]
-    shown = json.loads(demo.run("bulletin", "show", cancelled["id"], "--json", context="xb-hub").stdout)
+    shown = json.loads(demo.run("bulletin", "show", cancelled["id"], "--json", context="xb-hub").out)
     assert (shown["msg_type"], shown["info"][0]["summary"]) == ("cancel", "It was a load test.")
-    picture = json.loads(demo.run("picture", "--json", context="xb-hub").stdout)
+    picture = json.loads(demo.run("picture", "--json", context="xb-hub").out)
     assert not any("Withdrawn" in item["headline"] for item in picture["top"])
 
 
@@ -243,11 +283,11 @@ def test_a_headline_with_a_line_end_forges_no_line_of_the_picture(demo: Running,
     path = tmp_path / "hostile.json"
     path.write_text(json.dumps(draft))
     done = demo.run("publish", str(path), "--json")
-    if done.returncode == 5:
+    if done.code == 5:
         return  # refused before it was signed: better still
-    held(demo, json.loads(done.stdout)["digest"])
+    held(demo, json.loads(done.out)["digest"])
     for view in (("picture",), ("bulletin", "list"), ("watch", "--since", "all", "--no-follow")):
-        out = demo.run(*view, context="xb-hub").stdout
+        out = demo.run(*view, context="xb-hub").out
         assert "\\u000a  p1" in out
         assert "\x1b" not in out
         assert not any(line.startswith("  p1 11-25") for line in out.splitlines())
@@ -255,31 +295,31 @@ def test_a_headline_with_a_line_end_forges_no_line_of_the_picture(demo: Running,
 
 def test_heartbeats_keep_every_channel_alive(demo: Running) -> None:
     """Each authority that the other country's hub may read is live, spoken or not; nothing is wrong with any of them."""
-    rows = json.loads(demo.run("channels", "--json", context="xb-hub").stdout)
+    rows = json.loads(demo.run("channels", "--json", context="xb-hub").out)
     actual = [row for row in rows if row["channel"].startswith("actual.")]
     assert {row["state"] for row in actual} == {"live"}
-    assert json.loads(demo.run("channels", "--alarms", "--json", context="xb-hub").stdout) == []
-    said = json.loads(demo.run("heartbeat", "once", "--json").stdout)
+    assert json.loads(demo.run("channels", "--alarms", "--json", context="xb-hub").out) == []
+    said = json.loads(demo.run("heartbeat", "once", "--json").out)
     assert [each["channel"].split("/")[1] for each in said] == [
         "system.amber-strict.eu-csirts",
         "system.green.community",
     ]
-    asked = json.loads(demo.run("outbox", "scrub", "--json").stdout)
+    asked = json.loads(demo.run("outbox", "scrub", "--json").out)
     assert asked == {"offered_again": None, "stored": True}
 
 
 def test_server_check_knows_the_demonstrations_broker(demo: Running) -> None:
     """Its free ports are found in the broker's folder, and every check passes."""
     done = demo.run("server", "check", str(demo.folder / "server"), "--json", context="xb-hub")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out + done.err
 
 
-def test_a_busy_port_is_said_with_the_flag(demo: Running, tmp_path: Path) -> None:
+def test_a_busy_port_is_said_with_the_flag(demo: Running, folder: Path) -> None:
     """One sentence: choose another --port."""
     settings = (demo.folder / "config.toml").read_text()
     port = settings.partition("nats://127.0.0.1:")[2].partition('"')[0]
-    done = demo.run("demo", "--dir", str(tmp_path / "d"), "--port", port, "--for", "5", "--json")
-    assert (done.returncode, json.loads(done.stderr.splitlines()[-1])["error"]["reason"]) == (1, "port-taken")
+    done = demo.run("demo", "--dir", str(folder), "--port", port, "--for", "5", "--json")
+    assert (done.code, json.loads(done.err.splitlines()[-1])["error"]["reason"]) == (1, "port-taken")
 
 
 @pytest.mark.parametrize(
@@ -299,9 +339,9 @@ def test_each_error_is_one_sentence_with_its_exit_code(
 ) -> None:
     """A wrong flag, a missing file, a bad file: what happened, in one object, with the documented code."""
     done = demo.run(*arguments, "--json")
-    assert done.returncode == code, done.stderr
-    assert json.loads(done.stderr.splitlines()[-1])["error"]["reason"] == reason
-    assert "Traceback" not in done.stderr
+    assert done.code == code, done.err
+    assert json.loads(done.err.splitlines()[-1])["error"]["reason"] == reason
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(
@@ -310,8 +350,8 @@ def test_each_error_is_one_sentence_with_its_exit_code(
 def test_every_view_has_a_json_twin(demo: Running, command: str) -> None:
     """`--json` prints JSON and nothing else on standard output."""
     done = demo.run(*command.split(), "--json", context="xb-hub")
-    assert done.returncode == 0, done.stderr
-    for line in done.stdout.splitlines():
+    assert done.code == 0, done.err
+    for line in done.out.splitlines():
         json.loads(line)
 
 
@@ -339,20 +379,18 @@ def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
         (home / part).symlink_to(demo.folder / part)
     server = next(line for line in settings.splitlines() if line.startswith("server"))
     (home / "config.toml").write_text(settings.replace(server, 'server = "nats://127.0.0.1:9"'))
-    env = {**os.environ, "TOCSIN_HOME": str(home)}
-    done = subprocess.run(
-        [TOCSIN, "--context", "xb-csirt", "publish", str(DRAFTS / "cyber.json"), "--wait", "stored=1", "--json"],
-        env=env, cwd=ROOT, capture_output=True, text=True, timeout=longest(),
-    )  # fmt: skip
-    assert done.returncode == 75, done.stderr
-    assert json.loads(done.stdout)["state"] == "accepted"
+    said = ("publish", str(DRAFTS / "cyber.json"), "--wait", "stored=1", "--json")
+    done = demo.run(*said, context="xb-csirt", home=home)
+    assert done.code == 75, done.err
+    assert json.loads(done.out)["state"] == "accepted"
 
 
-def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(folder: Path) -> None:
     """Eight authorities, at least four kinds, nothing refused, nothing lost; twice in the same folder."""
     for _ in range(2):
         done = subprocess.run(
-            [TOCSIN, "demo", "--dir", str(tmp_path / "d"), "--for", "8", "--json"],
+            [TOCSIN, "demo", "--dir", str(folder), "--for", "5", "--json"],
             cwd=ROOT, capture_output=True, text=True, timeout=longest(),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -364,17 +402,17 @@ def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Pa
         assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 2  # the two of eu-dpas
 
 
-def test_a_demo_whose_reader_goes_ends_clean(tmp_path: Path) -> None:
+def test_a_demo_whose_reader_goes_ends_clean(folder: Path) -> None:
     """Behind a closed pipe: no traceback, exit 0, and no server is left."""
     with subprocess.Popen(
-        [TOCSIN, "demo", "--dir", str(tmp_path / "d")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [TOCSIN, "demo", "--dir", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read()
         assert (process.wait(longest()), "Traceback" in said) == (0, False), said
-    assert not list((tmp_path / "d" / "server").glob("*.ports"))
+    assert not list((folder / "server").glob("*.ports"))
 
 
 def test_a_demo_interrupted_while_it_starts_says_so(tmp_path: Path) -> None:

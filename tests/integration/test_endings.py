@@ -14,9 +14,12 @@ import termios
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bus.cli.frame.exit_codes import DONE, INTERRUPTED, QUEUED
+from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, QUEUED
+from bus.health import read_states
+from bus.publishing import GROUP
 from tests.support.office import TOCSIN
 from tests.support.premises import (
     NOBODY,
@@ -28,7 +31,7 @@ from tests.support.premises import (
     world_of_today,
 )
 from tests.support.stage import Bus, serving, speaking
-from tests.support.waiting import eventually, eventually_sync, longest, patience
+from tests.support.waiting import eventually, eventually_sync, longest, stretched
 from tests.support.world import draft
 
 HUB, OTHER_HUB, CSIRT, AUTHOR = "xa-hub", "xb-hub", "xa-csirt", "xa-emb"
@@ -79,7 +82,7 @@ def test_programs_end_when_asked_though_the_bus_does_not_answer(bus: str, tmp_pa
     ):
         codes, seconds = end_all(programs)
     assert codes == CODES
-    assert seconds < WITHIN_S * patience()
+    assert seconds < stretched(WITHIN_S)
 
 
 @pytest.mark.slow
@@ -92,7 +95,7 @@ def test_programs_end_when_asked_though_their_stores_are_in_use(tmp_path: Path) 
         codes, seconds = end_all(programs)
         assert {HUB: DONE, OTHER_HUB: INTERRUPTED, CSIRT: DONE}.items() <= codes.items()
         assert codes[AUTHOR] in (DONE, QUEUED)  # whether all is sent cannot be asked
-        assert seconds < WITHIN_S * patience()
+        assert seconds < stretched(WITHIN_S)
 
 
 @pytest.mark.slow
@@ -106,6 +109,59 @@ def test_a_second_signal_ends_a_program_at_once(tmp_path: Path) -> None:
             program.send_signal(signal.SIGINT)
             assert program.wait(longest()) == INTERRUPTED
     assert "ended at once" in premises.log(CSIRT).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_publish_that_is_interrupted_tells_what_it_has_accepted(
+    signum: signal.Signals, tmp_path: Path
+) -> None:
+    """Each line is a bulletin in the outbox, and each of those has a line: nobody publishes one of them again unknowing."""
+    premises = Premises(tmp_path / "premises", CSIRT)
+    drafts = []
+    for number in range(5 * GROUP):
+        drafts.append(str(tmp_path / f"{number}.json"))
+        Path(drafts[-1]).write_bytes(msgspec.json.encode(draft(f"number {number}")))
+    outbox = premises.state(CSIRT) / "outbox.db"
+
+    def kept() -> list[str]:
+        try:
+            with contextlib.closing(sqlite3.connect(f"{outbox.as_uri()}?mode=ro", uri=True)) as db:
+                return [found for (found,) in db.execute("SELECT id FROM outbox ORDER BY n")]
+        except sqlite3.Error:
+            return []
+
+    publish = (
+        "publish",
+        *drafts,
+        "--tlp",
+        "green",
+        "--audience",
+        "community",
+        "--wait",
+        "accepted",
+        "--json",
+    )
+    with (tmp_path / "out").open("wb") as out, premises.running(CSIRT, *publish, out=out) as program:
+        eventually_sync(lambda: kept() or program.poll() is not None)
+        code, _ = ends(program, signum)
+    told = [json.loads(line)["id"] for line in (tmp_path / "out").read_text().splitlines()]
+    assert 0 < len(told) < len(drafts)
+    assert told == kept()
+    assert code == INTERRUPTED
+    assert f"{len(told)} of {5 * GROUP} accepted" in premises.log(CSIRT).read_text()
+
+
+@pytest.mark.slow
+def test_a_program_that_is_ended_by_an_error_says_so_in_its_state(tmp_path: Path) -> None:
+    """Its outbox is moved away while it runs: whoever looks later is told why it has ended."""
+    premises = Premises(tmp_path / "premises", CSIRT)
+    with premises.running(CSIRT, "heartbeat", "run") as program:
+        premises.says(CSIRT, "stalled", program)
+        (premises.state(CSIRT) / "outbox.db").rename(tmp_path / "elsewhere.db")
+        assert program.wait(longest()) == FAILURE
+    (seen,) = read_states(premises.state(CSIRT)).seen
+    assert "was deleted or moved" in seen.state.problem
 
 
 @pytest.mark.slow
@@ -186,7 +242,7 @@ async def test_a_hub_admits_though_nobody_reads_what_it_prints(bus: Bus, tmp_pat
                     assert hub.poll() is None
                     code, seconds = await asyncio.to_thread(ends, hub)
                     assert code == DONE
-                    assert seconds < WITHIN_S * patience()
+                    assert seconds < stretched(WITHIN_S)
 
 
 @pytest.mark.slow

@@ -84,6 +84,7 @@ def test_whoever_is_told_to_end_while_it_starts_ends_with_its_server(reader: Rea
     assert ports_of(folder) is None
 
 
+@pytest.mark.slow
 def test_the_guide_joins_countries(reader: Reader, founded: Founded) -> None:
     """A bulletin is received abroad and withdrawn there, a next version reaches everybody, and all of it ends well."""
     starting, *rest = founded.rest

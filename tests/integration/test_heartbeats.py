@@ -190,7 +190,8 @@ async def test_what_goes_missing_in_the_midst_is_found_by_a_scrub(bus: Bus, tmp_
             (first, ("Tocsin-Sig",)),
             (third, ("Tocsin-Sig",)),
         ):
-            await publish(hands, row.subject, row.payload, {name: row.header_map()[name] for name in names})
+            headers = {name: row.header_map()[name] for name in names}
+            await publish(hands, row.subject, row.payload, headers, longest())
     async with speaking(bus, tmp_path / "outbox.db") as publisher:
         assert await publisher.ready(longest())
         assert (await publisher.outbox.counts())["kept"] == 0

@@ -31,7 +31,7 @@ from tests.support.clocks import Clock
 from tests.support.office import Desk
 from tests.support.stage import Bus, admitted, cabled, has, reading, say
 from tests.support.trust import announce, hold
-from tests.support.waiting import eventually, eventually_sync
+from tests.support.waiting import COMMAND_PAUSE_S, eventually, eventually_sync
 from tests.support.world import Message, bulletin, draft, key_record, make_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
@@ -191,7 +191,9 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
             said = sign(world, bulletin(world, issued=now))
             runner.run(say(bus, said))
             with office.running("hub", "run"):
-                eventually_sync(lambda: _told(office, "hub", "status").get("admitted") == 1)
+                eventually_sync(
+                    lambda: _told(office, "hub", "status").get("admitted") == 1, pause_s=COMMAND_PAUSE_S
+                )
                 assert _told(office, "hub", "status")["trust"] == "expired"
                 shown = _told(office, "picture")
                 assert (shown["trust"], shown["in_force"]) == ("expired", 1)
@@ -202,7 +204,7 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
                 office.run("verify", "said.tocsin.json", "--require-fresh", code=6)
                 second = next_version(bus, world.registry, now)
                 runner.run(announce(bus, second, beacon(bus, world.registry.update(second, now), now)))
-                eventually_sync(lambda: _told(office, "picture")["trust"] == "fresh")
+                eventually_sync(lambda: _told(office, "picture")["trust"] == "fresh", pause_s=COMMAND_PAUSE_S)
                 office.run("verify", "said.tocsin.json", "--require-fresh")
         finally:
             runner.run(server.stop())

@@ -39,7 +39,7 @@ from tests.faults.cluster import NAMES, nodes
 from tests.integration.test_server_follows import changed, may
 from tests.support.clocks import utc_now
 from tests.support.stage import STREAMS, Bus, connected, federation, send, serving
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest
 from tests.support.world import chain, shared_world
 
 WORLD = shared_world()
@@ -312,7 +312,7 @@ async def test_a_header_of_the_server_is_shown_to_no_reader(bus: Bus) -> None:
         for place in (1, 2):
             batch = {"Nats-Batch-Id": "b", "Nats-Batch-Sequence": str(place)}
             batch |= {"Nats-Batch-Commit": "1"} if place == 2 else {}
-            answer = author.request(two.subject, b"%d" % place, batch, 5.0)
+            answer = author.request(two.subject, b"%d" % place, batch, longest())
             if place == 2:
                 assert (await answer)["count"] == 2
             else:
@@ -379,6 +379,7 @@ async def test_the_check_of_a_running_broker_tries_calls_that_the_provisioner_ha
     assert "STREAM.PURGE.PROBE" in detail
 
 
+@pytest.mark.slow
 async def test_a_cluster_keeps_its_walls_and_its_ways_after_reloads(tmp_path: Path) -> None:
     """Three nodes, reloaded one after the other with a version that has another authority: it speaks, reads and is walled in at each."""
     seed, public = nkeys.generate()
@@ -414,7 +415,7 @@ async def test_a_cluster_keeps_its_walls_and_its_ways_after_reloads(tmp_path: Pa
 
                 await eventually(stored)
                 info = await js_api(
-                    newcomer, "CONSUMER.INFO.XA-NEWCOMER_ACTUAL.xa-newcomer_own", timeout=10.0
+                    newcomer, "CONSUMER.INFO.XA-NEWCOMER_ACTUAL.xa-newcomer_own", timeout=longest()
                 )
                 assert info["num_pending"] >= 0
                 assert await may(csirt, chain(WORLD, 1)[0])

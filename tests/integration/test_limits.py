@@ -29,7 +29,7 @@ from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import PullConsumer
 from bus.transport.streams import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
 from tests.support.stage import Bus, admitted, connected, reading, running, say, send, serving, speaking
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest
 from tests.support.world import bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
@@ -202,7 +202,10 @@ async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: B
     async with connected(bus.endpoint("xa-csirt")) as speaker:
         for start in range(0, count, 10):
             await asyncio.gather(
-                *(publish(speaker, place, bytes([n]) * 260_000, {}, 20) for n in range(start, start + 10))
+                *(
+                    publish(speaker, place, bytes([n]) * 260_000, {}, longest())
+                    for n in range(start, start + 10)
+                )
             )
     async with connected(bus.endpoint("xb-hub")) as deaf, connected(bus.endpoint("xa-hub")) as reader:
         client = deaf.client()

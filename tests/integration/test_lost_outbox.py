@@ -96,7 +96,7 @@ async def test_rubbish_in_the_place_of_a_head_stops_nobody_who_has_the_heads_fil
         assert await publisher.settled(last.digest, longest()) == "stored"
     async with connected(bus.endpoint("xa-csirt")) as thief:
         for n in range(HEADS_EACH):
-            await publish(thief, last.subject, b"rubbish %d" % n, {}, 5.0)
+            await publish(thief, last.subject, b"rubbish %d" % n, {}, longest())
     await _aged(bus, heads=3 + HEADS_EACH)
     path.unlink()
     async with publishing(path, bus.world) as publisher:
@@ -154,6 +154,23 @@ async def test_a_row_that_is_not_what_was_signed_is_never_sent(bus: Bus, tmp_pat
             await publisher.outbox.get(row.id)
         assert refused.value.reason == "row-damaged"
     assert [decode(message.payload).seq for message in await stored(bus, 2)] == [2, 3]
+
+
+async def test_what_was_damaged_before_it_was_sent_is_let_go_by_a_recovery(bus: Bus, tmp_path: Path) -> None:
+    """No scrub can bring it back: it is listed as lost, and the outbox is in order again; what was sent stays."""
+    path = tmp_path / "outbox.db"
+    async with publishing(path, bus.world) as publisher:
+        kept = [await publisher.publish(draft(f"{n}")) for n in range(3)]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(HARM["payload"])
+    async with speaking(bus, path) as publisher:
+        assert await publisher.idle(longest())
+        recovery = await publisher.recover(longest())
+        assert [(each.seq, each.id) for each in recovery.lost] == [(1, kept[0].id)]
+        counts = await publisher.outbox.counts()
+        assert (counts["damaged"], counts["superseded"], counts["stored"]) == (0, 1, 2)
+        again = await publisher.publish(draft("again"))
+        assert again.seq == 4
 
 
 async def test_a_scrub_brings_back_what_the_bus_has(bus: Bus, tmp_path: Path) -> None:

@@ -201,7 +201,8 @@ async def test_an_author_that_is_asked_from_abroad_is_heard_there_again(tmp_path
             third, _, first = await author.outbox.rows(status="actual")
             async with connected(nations.joins.carriers["xc"].endpoints["xc"]) as hands:
                 for row in (first, third, third):
-                    await publish(hands, row.subject, row.payload, {SIG_HEADER: row.header_map()[SIG_HEADER]})
+                    signature = {SIG_HEADER: row.header_map()[SIG_HEADER]}
+                    await publish(hands, row.subject, row.payload, signature, longest())
             async with peer(away, tmp_path, "xc-hub", clock) as lacking:
                 await eventually(lambda: lacking.waits_for(3))
                 clock.pass_(1)  # and the hold-back is over

@@ -16,7 +16,7 @@ from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import PullConsumer, Received
 from schemas.vocab import Tlp
 from tests.support.stage import Bus, connected, send
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest
 from tests.support.world import bulletin, chain, draft, sign
 
 SECRET = "tocsin.v1.actual.amber-strict.eu-dpas.>"
@@ -184,7 +184,7 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
             "$JS.API.STREAM.NAMES",
         ):
             with pytest.raises(DeniedError):
-                await publish(speaker, subject, forged.payload, dict(forged.headers), 0.3)
+                await publish(speaker, subject, forged.payload, dict(forged.headers), longest())
     assert denied[0] == forged.subject
 
 
@@ -192,5 +192,6 @@ async def test_an_unknown_key_is_sent_away(bus: Bus) -> None:
     """A transport key that the registry does not name gets a clear refusal."""
     stranger = msgspec.structs.replace(bus.endpoint("xa-csirt"), nkey_seed=nkeys.generate()[0])
     async with NatsConnection.at(stranger) as connection:
+        await eventually(lambda: connection.denied)
         with pytest.raises(DeniedError, match="refuses"):
-            await connection.until_connected(2)
+            await connection.until_connected(0.1)

@@ -86,9 +86,9 @@ async def test_a_message_id_used_up_beforehand_suppresses_nothing(
     async with connected(bus.endpoint("xa-csirt")) as thief, connected(bus.endpoint("xa-emb")) as neighbour:
         beside = sign(bus.world, bulletin(bus.world, "xa-emb")).subject
         for each in spent:
-            await publish(thief, other.subject, b"spent", {"Nats-Msg-Id": each.digest})
+            await publish(thief, other.subject, b"spent", {"Nats-Msg-Id": each.digest}, longest())
         for each in accepted:  # another's stream has a window of its own
-            await publish(neighbour, beside, b"spent", {"Nats-Msg-Id": each.digest})
+            await publish(neighbour, beside, b"spent", {"Nats-Msg-Id": each.digest}, longest())
     with capture_logs() as said:
         async with speaking(bus, tmp_path / "outbox.db") as publisher:
             assert await publisher.idle(longest())

@@ -201,7 +201,7 @@ async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tm
     ):
         await speaker.until_connected(longest())
         for subject, raw in files:
-            await publish(speaker, subject, raw, {"Status": "503"} if not raw else {})
+            await publish(speaker, subject, raw, {"Status": "503"} if not raw else {}, longest())
         await eventually(lambda: feed.counts.total() == len(files))
         assert (held().digest, dict(held().revoked())) == (WORLD.pin, {})
         assert not feed.counts["taken"]
@@ -268,7 +268,7 @@ async def test_only_the_provisioner_speaks_for_the_registrars(bus: Bus, identity
     async with connected(bus.endpoint(identity)) as connection:
         for subject in subjects:
             with contextlib.suppress(DeniedError, UnreachableError, BrokerError):
-                await publish(connection, subject, statement(), {}, 1.0)
+                await publish(connection, subject, statement(), {}, longest())
                 allowed.append(subject)
     assert allowed == [trust_subject(Trust.REVOKE, identity)]
 

@@ -19,7 +19,7 @@ from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 from tests.support.clocks import RunningClock
 from tests.support.stage import Bus, connected, running
 from tests.support.trust import DAY, NOW, WORLD, announce, feeding, hold, statement, version
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest
 from tests.support.world import signed_registry
 
 THIEF = "xa-csirt"
@@ -29,7 +29,9 @@ PLACE = trust_subject(Trust.REVOKE, THIEF)
 async def flood(connection: Connection, count: int) -> None:
     """Rubbish of the largest size, on the thief's own subject."""
     for n in range(count):
-        await publish(connection, PLACE, n.to_bytes(4, "big") * (MAX_STATEMENT_BYTES // 4 - 16), {})
+        await publish(
+            connection, PLACE, n.to_bytes(4, "big") * (MAX_STATEMENT_BYTES // 4 - 16), {}, longest()
+        )
 
 
 async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_pa
     async with connected(bus.endpoint(THIEF)) as thief:
         await flood(thief, STATEMENTS_EACH * 3)
         with pytest.raises(BrokerError):
-            await publish(thief, PLACE, b"x" * (MAX_STATEMENT_BYTES + 1), {})
+            await publish(thief, PLACE, b"x" * (MAX_STATEMENT_BYTES + 1), {}, longest())
         async with running(flood(thief, 100_000)), feeding(bus, held) as feed:
             await announce(bus, version(WORLD.registry))
             await announce(bus, statement("xa-dpa"), identity="xa-dpa")
@@ -115,7 +117,7 @@ async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path
             if f'"{beacon}"' in line:  # what is exported, and what is imported
                 wider = wider.replace(line, f"{line}\n{line.replace(beacon, spoken)}")
         await bus.server.reload(wider)
-        await publish(provisioner, old[2], statement("xa-dpa"), {})
+        await publish(provisioner, old[2], statement("xa-dpa"), {}, longest())
         await bus.server.reload(before)
     held, late = hold(tmp_path / "a", RunningClock(NOW)), hold(tmp_path / "b", RunningClock(NOW))
     async with feeding(bus, held) as feed:

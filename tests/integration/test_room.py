@@ -43,7 +43,7 @@ from bus.transport.streams import (
 from schemas.bodies.system import Head
 from schemas.vocab import Status
 from tests.support.stage import Bus, connected, say, send
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest
 from tests.support.world import Message, bulletin, chain, draft, goes_on, shared_world, sign
 
 WORLD = shared_world()
@@ -89,8 +89,8 @@ async def test_what_an_authority_may_send_has_place_for_its_copy(bus: Bus) -> No
     subject = f"{message.subject.rsplit('.', 1)[0]}.{'x' * 750}"
     async with connected(bus.endpoint("xa-csirt")) as author, connected(bus.owner) as owner:
         with pytest.raises(BrokerError):
-            await publish(author, subject, b"x" * (MAX_MESSAGE_BYTES - 50), {}, 5.0)
-        await publish(author, subject, b"x" * MAX_ORIGIN_BYTES, {}, 5.0)
+            await publish(author, subject, b"x" * (MAX_MESSAGE_BYTES - 50), {}, longest())
+        await publish(author, subject, b"x" * MAX_ORIGIN_BYTES, {}, longest())
         await send(author, message)
 
         async def copied() -> bool:
@@ -129,11 +129,11 @@ async def test_a_world_that_takes_nothing_more_of_a_source_is_found(bus: Bus) ->
 def test_a_world_has_room_for_whatever_its_origins_take() -> None:
     """However small the messages, and as long as a subject may be: each copy says where it came from."""
     specs = {spec.name: spec for spec in streams_of(WORLD.registry)}
-    longest = MAX_CONTROL_LINE + 128
+    most = MAX_CONTROL_LINE + 128
     for status in Status:
         world = specs[world_stream(status)]
         origins = [specs[name] for name in world.sources]
-        assert world.max_bytes >= sum(each.max_bytes + (each.max_msgs or 0) * longest for each in origins)
+        assert world.max_bytes >= sum(each.max_bytes + (each.max_msgs or 0) * most for each in origins)
         assert all(each.max_msgs for each in origins)
 
 
@@ -154,7 +154,7 @@ async def test_a_flood_of_small_messages_ends_at_its_own_stream(bus: Bus) -> Non
         async def flood() -> None:
             nonlocal taken
             while taken < 1000:
-                await publish(author, subject, b"", {}, 5.0)
+                await publish(author, subject, b"", {}, longest())
                 taken += 1
 
         with pytest.raises(BrokerError) as refused:
@@ -182,11 +182,11 @@ async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
             await greedy.send_all(
                 [Outgoing(subject=mine[0].subject, payload=b"x" * 300_000, headers=opening)]
             )
-        burst = await publish_burst(greedy, mine, 5.0)
+        burst = await publish_burst(greedy, mine, longest())
         assert isinstance(burst.failure, BrokerError)  # so the sender goes on one by one
         assert burst.acks == []
         assert (await send(greedy, chain(WORLD, 1)[0])).stream == "XA-CSIRT_ACTUAL"
-        assert len(await publish_batch(other, theirs, 5.0)) == 10
+        assert len(await publish_batch(other, theirs, longest())) == 10
 
 
 async def _aged(bus: Bus, *, heads: int) -> None:
@@ -218,7 +218,7 @@ def _own(bus: Bus, outbox: Outbox) -> OwnChannels:
         outbox=outbox,
         registry=lambda: WORLD.registry,
         clock=lambda: WORLD.now,
-        timeout=10.0,
+        timeout=longest(),
     )
 
 
@@ -242,7 +242,7 @@ async def test_an_older_bulletin_sent_again_is_not_taken_for_the_head(bus: Bus, 
     await say(bus, *messages)
     async with connected(bus.endpoint("xa-csirt")) as author:
         again = {name: value for name, value in messages[1].headers if name != "Nats-Msg-Id"}
-        await publish(author, messages[1].subject, messages[1].payload, again, 5.0)
+        await publish(author, messages[1].subject, messages[1].payload, again, longest())
     await _aged(bus, heads=6)
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
         survey = await _survey(bus, outbox)
@@ -255,7 +255,7 @@ async def test_rubbish_in_the_place_of_a_head_stops_a_recovery(bus: Bus, tmp_pat
     await say(bus, *messages)
     async with connected(bus.endpoint("xa-csirt")) as thief:
         for n in range(HEADS_EACH):
-            await publish(thief, messages[0].subject, b"rubbish %d" % n, {}, 5.0)
+            await publish(thief, messages[0].subject, b"rubbish %d" % n, {}, longest())
 
     def keep(*_: object) -> None:
         raise AssertionError("there is nothing to stamp anew")
@@ -328,7 +328,7 @@ async def test_a_burst_is_read_in_its_order_after_one_by_one(bus: Bus) -> None:
     async with connected(bus.endpoint("xa-csirt")) as author, connected(bus.owner) as owner:
         opening = {"Nats-Batch-Id": "open", "Nats-Batch-Sequence": "1"}
         await author.send_all([Outgoing(subject=messages[0].subject, payload=b"x", headers=opening)])
-        burst = await publish_burst(author, outgoing(messages), 5.0)
+        burst = await publish_burst(author, outgoing(messages), longest())
         for each in messages[len(burst.acks) :]:
             await send(author, each)
         assert (await stream_info(owner, "XA-CSIRT_ACTUAL")).state.messages == len(messages)

@@ -13,7 +13,7 @@ from schemas.codec import digest
 from schemas.envelope import read_claims
 from tests.support.office import Desk, Office
 from tests.support.places import ROOT
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -126,10 +126,14 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(
             sent = json.loads(office.run(*seal))
             assert sent["state"] == "stored"
             assert ".sealed." in sent["subject"]
-            eventually_sync(lambda: sent["digest"] in office.view(*seen), describe=log.read_text)
+            eventually_sync(
+                lambda: sent["digest"] in office.view(*seen), describe=log.read_text, pause_s=COMMAND_PAUSE_S
+            )
             shown = office.view(*seen)
             parts = sections(office)
-            eventually_sync(lambda: parts["digest"] in office.view(*seen), describe=log.read_text)
+            eventually_sync(
+                lambda: parts["digest"] in office.view(*seen), describe=log.read_text, pause_s=COMMAND_PAUSE_S
+            )
             headline = json.loads(Path(DRAFT).read_text())["info"][0]["headline"]
             assert json.loads(shown)["bulletin"]["info"][0]["headline"] != headline
             assert json.loads(shown)["inside"]["bulletin"]["info"][0]["headline"] == headline

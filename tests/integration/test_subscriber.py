@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
@@ -140,7 +141,12 @@ async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
         await store.read(lambda db: db.execute("PRAGMA max_page_count = 1"))  # no more than it has
         async with speaking(bus, tmp_path / "outbox.db") as publisher:
             accepted = [await publisher.publish(draft(f"number {n}")) for n in range(100)]
-            await eventually(lambda: "disk" in service.subscriber.problem)
+            with capture_logs() as said:
+                await eventually(lambda: "disk" in service.subscriber.problem)
+                attached = service.subscriber.attached
+                await eventually(lambda: service.subscriber.attached > attached + 4)
+            warned = [each for each in said if each["log_level"] == "warning"]
+            assert [each["event"] for each in warned].count("reading_interrupted") <= 1
             assert len(await admitted(store)) < len(accepted)
             await store.read(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
             await eventually(lambda: has(store, 100))

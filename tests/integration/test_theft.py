@@ -93,7 +93,7 @@ async def forge(
         **hints(made, digest(payload)),
     }
     async with connected(endpoint) as connection:
-        await publish(connection, subject_for(made), payload, headers)
+        await publish(connection, subject_for(made), payload, headers, longest())
     return made
 
 
@@ -230,7 +230,7 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
         )  # fmt: skip
         asyncio.run(forge(endpoint, registry, stolen, 2, first["digest"], dt.datetime.now(dt.UTC)))
         # Whether it hears of the thief before it signs or after: it says so, and nothing is sent.
-        held_up = office._done((*send, "--timeout", "5"))
+        held_up = office.look(*send, "--timeout", "5")
         assert held_up.code in (1, 75), held_up
         assert "tocsin outbox reanchor" in held_up.err
         anchored = ("outbox", "reanchor", GREEN, "--reason", "stolen", "--yes", "--json")

@@ -31,7 +31,8 @@ from bus.cli.frame.text import safe, safe_json
 from bus.keys import files, pbes2
 from bus.keys.signatures import sign_entry
 from bus.plugin import Format, ReadContext, discover, translate
-from bus.transport.client import HardenedParser, RawHeaders
+from bus.transport.parser import HardenedParser
+from bus.transport.raw import RawHeaders
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import trust_kind
 from schemas import codec, envelope, jwe, subject
@@ -107,6 +108,7 @@ EXCUSED: Mapping[str, str] = {
     "schemas.codec.encode": "writes",
     "schemas.codec.encode_time": "writes",
     "schemas.codec.digest": "a hash",
+    "schemas.codec.digest_text": "writes",
     "schemas.codec.time_names": "takes nothing",
     "schemas.codec.wire_types": "takes nothing",
     "schemas.envelope.b64u": "writes",
@@ -202,7 +204,12 @@ def _codec() -> Iterator[Entry]:
         limit=codec.MAX_PAYLOAD_BYTES,
         read=codec.decode,
         shapes=shapes,
-        covers=("schemas.codec.decode", "schemas.codec.decode_as", "schemas.codec.gate"),
+        covers=(
+            "schemas.codec.decode",
+            "schemas.codec.decode_as",
+            "schemas.codec.as_written",
+            "schemas.codec.gate",
+        ),
     )
     yield Entry(
         name="a draft",
@@ -866,6 +873,7 @@ class _Broker:
 def _protocol(raw: bytes, step: int = 1) -> object:
     parser = HardenedParser(SimpleNamespace())
     parser.nc = _Broker()
+    parser.inboxes[b"1"] = list.clear
 
     async def feed() -> None:
         for place in range(0, len(raw), step):
@@ -918,7 +926,9 @@ def _operator() -> Iterator[Entry]:
         shapes={
             **text_shapes(),
             "small lines": filled(b"", b"PING\r\n"),
-            "messages": filled(b"", b"MSG a 1 0\r\n\r\n"),
+            "messages": filled(b"", b"MSG a 2 0\r\n\r\n"),
+            "messages of an inbox": filled(b"", b"HMSG a 1 $JS.ACK.a 12 12\r\nNATS/1.0\r\n\r\n\r\n"),
+            "one large message of an inbox": lambda size: b"MSG a 1 %d\r\n" % size + b"\r" * size,
             "spaces": filled(b"MSG", b" ", b"\r\n"),
             "INFO": within(json_shapes()["different names"], b"INFO ", b"\r\n"),
         },
@@ -928,7 +938,15 @@ def _operator() -> Iterator[Entry]:
         name="the broker's protocol, byte by byte",
         limit=64 * KIB,
         read=_protocol,
-        shapes={"no line end": filled(b"", b"a"), "half line ends": filled(b"", b"\r")},
+        shapes={
+            "no line end": filled(b"", b"a"),
+            "half line ends": filled(b"", b"\r"),
+            "messages of an inbox": filled(b"", b"MSG a 1 0\r\n\r\n"),
+            "a message of an inbox that comes and comes": lambda size: (
+                b"MSG a 1 %d\r\n" % size + b"\r\n" * (size // 2)
+            ),
+            "INFO without end": filled(b"INFO ", b"a"),
+        },
         price=200,
     )
     yield Entry(

@@ -19,6 +19,7 @@ from tests.faults.checker import COUNTED
 from tests.programs.faults import KILLS, KINDS, Kind, done_to, drawn
 from tests.programs.judging import Outcome
 from tests.programs.stage import staged, traffic
+from tests.support.warden import keep_watch
 
 PAUSE_S = (0.2, 1.2)
 RATE = 0.5
@@ -82,6 +83,7 @@ def main(arguments: list[str]) -> int:
         "--kinds", nargs="+", default=["kill"], choices=["kill", "all", *sorted(KINDS)], metavar="KIND"
     )
     chosen = parser.parse_args(arguments)
+    keep_watch()
     folder = Path(tempfile.mkdtemp(prefix="tocsin-programs-")) / "run"
     kinds = KILLS if chosen.kinds == ["kill"] else kinds_of(chosen.kinds)
     again = f"python -m tests.programs --rounds {chosen.rounds} --seed {chosen.seed} --kinds {' '.join(chosen.kinds)}"

@@ -29,6 +29,7 @@ from tests.programs.judging import TRACEBACK
 from tests.programs.process import Program
 from tests.programs.samples import Bounds, Sample
 from tests.programs.stage import HUBS, Stage, staged
+from tests.support.warden import keep_watch
 
 SPEAKERS = ("xa-csirt", "xa-dpa", "xa-emb", "xb-csirt", "xb-dsc")
 EVERY_S = 10.0
@@ -243,6 +244,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=145.0, help="bulletins a second of all five publishers")
     chosen = parser.parse_args(arguments)
+    keep_watch()
     folder = Path(tempfile.mkdtemp(prefix="tocsin-soak-")) / "run"
     say(f"again: make soak ARGS='--minutes {chosen.minutes:g} --rate {chosen.rate:g}'\nfolder: {folder}")
     broken = asyncio.run(run(folder, chosen.minutes, chosen.rate))

@@ -27,7 +27,7 @@ from tests.programs.judging import Outcome, Spared
 from tests.programs.line import Line
 from tests.programs.process import ROOT, Ended, Program
 from tests.support.disks import NoDiskError, small_disk
-from tests.support.waiting import eventually, longest, patience
+from tests.support.waiting import eventually, longest, patience, stretched
 from tests.support.world import draft
 
 HUBS = ("xa-hub", "xb-hub")
@@ -485,7 +485,7 @@ class Stage:
 
     async def told_to_end(self, program: Program) -> int | None:
         """SIGTERM; its exit code, or None when it had to be killed. The bound is the promise, stretched as the machine is slow."""
-        return await asyncio.to_thread(program.end, END_S * patience())
+        return await asyncio.to_thread(program.end, stretched(END_S))
 
     def kill_all(self) -> None:
         """End what is left, by its id."""

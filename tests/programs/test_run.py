@@ -12,7 +12,7 @@ from tests.programs.stage import staged, traffic
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 SHORT = ("kill-publish", "kill-xb-hub", "other-number", "kill-server-xa", "outbox-log-bit", "kill-nats")
-RATE = 0.5
+RATE = 0.25
 
 
 @pytest.mark.parametrize("seed", range(3))

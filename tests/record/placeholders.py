@@ -33,6 +33,10 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("date", re.compile(r"(?<!\d)(?P<year>20\d\d)-\d\d-\d\d(?!\d)")),
     ("date", re.compile(r"(?<!\d)(?P<year>20[2-9]\d)[01]\d[0-3]\d(?!\d)")),
     ("bytes", re.compile(r"\b\d+(?= bytes free)|(?<=grow by )\d+|(?<= of )\d+(?= bytes\b)")),
+    (
+        "walls",
+        re.compile(r"(?<=\nProtectHome=)[a-z-]+|(?<=\nPrivateTmp=)[a-z]+"),
+    ),  # where Python and the desk lie
     ("share", re.compile(r"\b\d+(?= % full)")),
     ("process", re.compile(r"(?<=\bprocess )\d+|(?<=\bkill )\d+")),
     ("clock", re.compile(r"(?<![\dT:])[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])")),

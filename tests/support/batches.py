@@ -1,4 +1,4 @@
-"""Batches for tests: bulletins signed by one signature over a tree. Publishers do not write them yet."""
+"""Batches for tests: bulletins signed by one signature over a tree, for whatever purpose and domain."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -45,8 +46,12 @@ def disk_or_skip(folder: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, left: int) -> Path:
-    """Take up a disk but for so many bytes; remove the file to free it."""
+    """Take up a disk but for so many bytes, or but for what a program beside takes meanwhile; remove the file to free it."""
     ballast = disk / "ballast"
     free = int(subprocess.check_output(["stat", "-f", "-c", "%a", str(disk)])) * 4096
-    ballast.write_bytes(bytes(max(0, free - left)))
+    try:
+        ballast.write_bytes(bytes(max(0, free - left)))
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:  # the programs that write there took some of it meanwhile
+            raise
     return ballast

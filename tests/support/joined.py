@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,8 @@ import pytest
 
 from bus.demo.federation import free_port
 from tests.support.guides import Block, Reader, blocks
-from tests.support.office import TOCSIN, Desk, Office
-from tests.support.waiting import eventually_sync
+from tests.support.office import Desk, Office
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync
 
 PORT = re.compile(r"\b422[234]\b")
 
@@ -62,15 +61,10 @@ def follow(reader: Reader, block: Block) -> list[str]:
 
 def until(office: Office, ready: Callable[[], bool]) -> None:
     """Wait for something that processes bring about."""
-    eventually_sync(ready, describe=(office.folder / "server.log").read_text)
+    eventually_sync(ready, describe=(office.folder / "server.log").read_text, pause_s=COMMAND_PAUSE_S)
 
 
 def is_sound(reader: Reader, line: str) -> bool:
     """Whether a `server check` passes, and every carrier is attached."""
-    done = subprocess.run(
-        [TOCSIN, *reader.words(line)],
-        cwd=reader.desk.folder,
-        env=reader.desk.env,
-        capture_output=True,
-    )
-    return done.returncode == 0 and b"not attached" not in done.stdout
+    done = reader.desk.look(*reader.words(line))
+    return done.code == 0 and "not attached" not in done.out

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from tests.support.households import Household, world_of_now
 from tests.support.stage import Bus, serving
-from tests.support.waiting import eventually_sync, longest
+from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 from tests.support.world import World
 
 HUB = "xa-hub"
@@ -113,14 +113,19 @@ def all_say(hub: Hub, state: str, code: str, *, level: str = "bad", silent: bool
     """Every view names the code at this level, with one verdict and its exit code; a hub that is gone says nothing."""
     views: dict[str, View] = {}
 
+    def says(view: View) -> bool:
+        # Beside what is asked for there may for a moment be more: a link that is only just made again.
+        return view.report is None or (code in view.codes and view.report["verdict"] == level)
+
     def agree() -> bool:
         nonlocal views
+        views = {"/healthz": hub.healthz()}
+        if not says(views["/healthz"]):
+            return False  # the hub has not noticed yet; three commands that look cost more than this question
         views = hub.views()
-        asked = [(view.codes, view.report) for view in views.values() if view.report is not None]
-        # Beside what is asked for there may for a moment be more: a link that is only just made again.
-        return all(code in codes and report["verdict"] == level for codes, report in asked)
+        return all(map(says, views.values()))
 
-    eventually_sync(agree, describe=lambda: views)
+    eventually_sync(agree, describe=lambda: views, pause_s=COMMAND_PAUSE_S)
     write_down(state, views)
     is_bad = level == "bad"
     for name, view in views.items():

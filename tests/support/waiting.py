@@ -9,11 +9,15 @@ import time
 from collections.abc import Callable
 from functools import cache
 
+from bus.errors import UnreachableError
+
 LOOKS = 100
 """A condition is looked at so often before it is given up, however long that takes."""
 WAIT_S = 60.0
 """And for so long on an idle machine, however many looks that allows."""
 PAUSE_S = 0.02
+COMMAND_PAUSE_S = 0.3
+"""Between two looks that are a command each, which would leave little of the machine to what they wait for."""
 FACTOR = "TOCSIN_PATIENCE"
 """The variable that says how many times longer than on an idle machine everything may take; unset, it is measured."""
 WORK_S = 0.03
@@ -41,6 +45,11 @@ def longest() -> float:
     return WAIT_S * patience()
 
 
+def stretched(seconds: float) -> float:
+    """A bound that is itself the property, by how slow this machine was when the run began or is now, whichever is more."""
+    return seconds * max(patience(), slowness())
+
+
 class _Looks:
     """Counts looks; when both bounds are used up, it fails with the last value."""
 
@@ -66,6 +75,9 @@ async def eventually(
 ) -> None:
     """Look until a condition is true.
 
+    A condition that asks a broker may raise `UnreachableError`: a broker that reloads or begins anew closes connections, and
+    then what is waited for is not there yet.
+
     Args:
         condition: what is looked at; a coroutine function is awaited.
         describe: what a failure adds, such as the log of a process.
@@ -76,18 +88,26 @@ async def eventually(
     """
     looks = _Looks(describe)
     while True:
-        seen = condition()
-        if inspect.isawaitable(seen):
-            seen = await seen
-        if seen:
-            return
+        try:
+            seen = condition()
+            if inspect.isawaitable(seen):
+                seen = await seen
+            if seen:
+                return
+        except UnreachableError as exc:
+            seen = exc
         looks.check(seen)
         await asyncio.sleep(pause_s)
 
 
-def eventually_sync(condition: Callable[[], object], *, describe: Callable[[], object] | None = None) -> None:
+def eventually_sync(
+    condition: Callable[[], object],
+    *,
+    describe: Callable[[], object] | None = None,
+    pause_s: float | None = None,
+) -> None:
     """The same without an event loop, for what processes bring about."""
     looks = _Looks(describe)
     while not (seen := condition()):
         looks.check(seen)
-        time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S if pause_s is None else pause_s)

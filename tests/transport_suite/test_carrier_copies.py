@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from bus.errors import BrokerError
+from bus.errors import BrokerError, StoreError
 from bus.federation import carrier as carrier_module
 from bus.federation import storing
 from bus.federation.carrier import Carrier
+from bus.federation.ledger import Ledger
 from bus.federation.plan import HOME
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.transport.connection import Connection
@@ -32,7 +33,7 @@ async def send(broker: Broker, message: Message, identity: str = "") -> None:
     """Send one message with the headers that it has."""
     async with Connection.open(broker.endpoint(identity or message.bulletin.issuer.id)) as author:
         await author.until_connected(longest())
-        await publish(author, message.subject, message.payload, dict(message.headers))
+        await publish(author, message.subject, message.payload, dict(message.headers), longest())
 
 
 def bearing(message: Message, headers: Mapping[str, str]) -> Message:
@@ -265,3 +266,24 @@ async def test_a_place_that_says_it_has_lost_all_is_begun_anew_once(
         await eventually(again)
         assert carrier.losses["xa"].wait > 1
     assert {each.payload for each in await at_home(brokers)} == {each.payload for each in messages}
+
+
+async def test_a_ledger_in_use_is_a_problem_until_something_is_noted(
+    brokers: dict[str, Broker], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To attach anew reads it alone; a problem that ended there would come and go while nothing gets through."""
+    note, is_busy, stood = Ledger.note, [True], []
+    async with carrying(world, brokers, tmp_path / "ledger.db") as carrier:
+
+        async def busy(self: Ledger, *arguments: Any, **options: Any) -> None:
+            if not is_busy[0]:
+                return await note(self, *arguments, **options)
+            stood.append(any("in use" in problem for problem in carrier.problems.values()))
+            raise StoreError("it is in use", reason="store-busy")
+
+        monkeypatch.setattr(Ledger, "note", busy)
+        await say_bare(brokers["xb"], chain(world, 1, "xb-csirt")[0])
+        await eventually(lambda: len(stood) > 3)
+        assert all(stood[1:])
+        is_busy[0] = False
+        await eventually(lambda: not carrier.problems)

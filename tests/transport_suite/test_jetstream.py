@@ -41,11 +41,13 @@ async def test_a_message_is_acknowledged_with_its_number(broker: Broker) -> None
     """Numbers count up from 1, and what has the same message id again is called a duplicate with the first number."""
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
         await author.until_connected(longest())
-        acks = [await publish(author, each.subject, each.payload, each.headers) for each in numbered(3)]
+        acks = [
+            await publish(author, each.subject, each.payload, each.headers, longest()) for each in numbered(3)
+        ]
         assert [(ack.stream, ack.seq, ack.duplicate) for ack in acks] == [
             ("XA-CSIRT_ACTUAL", n, False) for n in (1, 2, 3)
         ]
-        again = await publish(author, SUBJECT, b"other bytes", {"Nats-Msg-Id": "n2"})
+        again = await publish(author, SUBJECT, b"other bytes", {"Nats-Msg-Id": "n2"}, longest())
         assert (again.seq, again.duplicate) == (2, True)
 
 
@@ -86,7 +88,7 @@ async def test_what_is_too_large_is_refused_and_the_connection_lasts(broker: Bro
         with pytest.raises(BrokerError) as together:
             await publish_batch(author, [large, *numbered(2)])
         assert (alone.value.reason, together.value.reason) == ("too-large", "too-large")
-        assert (await publish(author, SUBJECT, b"small", {})).seq == 1
+        assert (await publish(author, SUBJECT, b"small", {}, longest())).seq == 1
         assert author.epoch == 1
 
 
@@ -100,7 +102,7 @@ async def test_a_forbidden_publish_is_told_to_its_sender(broker: Broker) -> None
         await author.until_connected(longest())
         await owner.until_connected(longest())
         with pytest.raises(DeniedError):
-            await publish(author, FOREIGN, b"not mine", {})
+            await publish(author, FOREIGN, b"not mine", {}, longest())
         assert denied == [FOREIGN]
         with pytest.raises(BrokerError) as refused:
             await js_api(author, "STREAM.INFO.XA-CSIRT_ACTUAL")
@@ -120,9 +122,9 @@ async def test_a_full_stream_says_so(broker: Broker) -> None:
         await js_api(owner, "STREAM.DELETE.XA-CSIRT_ACTUAL")
         await js_api(owner, "STREAM.CREATE.XA-CSIRT_ACTUAL", {**config, "max_msgs": 2})
         for each in numbered(2):
-            await publish(author, each.subject, each.payload, each.headers)
+            await publish(author, each.subject, each.payload, each.headers, longest())
         with pytest.raises(BrokerError) as refused:
-            await publish(author, SUBJECT, b"one too many", {})
+            await publish(author, SUBJECT, b"one too many", {}, longest())
         assert refused.value.reason == "hub-full"
         state = (await stream_info(owner, "XA-CSIRT_ACTUAL")).state
         assert (state.messages, state.first_seq, state.last_seq) == (2, 1, 2)
@@ -161,7 +163,7 @@ async def test_a_connection_comes_back_with_its_broker(broker: Broker) -> None:
     """While it is away a publish says so at once; afterwards the numbers go on."""
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
         await author.until_connected(longest())
-        assert (await publish(author, SUBJECT, b"before", {})).seq == 1
+        assert (await publish(author, SUBJECT, b"before", {}, longest())).seq == 1
         await broker.stop()
 
         async def gone() -> bool:
@@ -172,5 +174,5 @@ async def test_a_connection_comes_back_with_its_broker(broker: Broker) -> None:
             await publish(author, SUBJECT, b"meanwhile", {})
         await broker.start()
         await author.until_connected(longest())
-        assert (await publish(author, SUBJECT, b"after", {})).seq == 2
+        assert (await publish(author, SUBJECT, b"after", {}, longest())).seq == 2
         assert author.epoch >= 2

@@ -125,7 +125,7 @@ async def say(broker: Broker, messages: Iterable[Message]) -> None:
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
         await author.until_connected(longest())
         for each in messages:
-            await publish(author, each.subject, each.payload, dict(each.headers))
+            await publish(author, each.subject, each.payload, dict(each.headers), longest())
 
 
 # -- sender -------------------------------------------------------------------------------------------------------
@@ -420,7 +420,7 @@ async def speak(broker: Broker, messages: list[Message]) -> None:
         await author.until_connected(longest())
         burst = await publish_burst(author, outgoing)
         for each in outgoing[len(burst.acks) :]:
-            await publish(author, each.subject, each.payload, each.headers)
+            await publish(author, each.subject, each.payload, each.headers, longest())
 
 
 def holds(broker: Broker, stream: str, count: int) -> Callable[[], Awaitable[bool]]:
@@ -589,7 +589,7 @@ async def say_bare(broker: Broker, message: Message) -> None:
     headers = {name: value for name, value in message.headers if name != "Nats-Msg-Id"}
     async with Connection.open(broker.endpoint(message.bulletin.issuer.id)) as author:
         await author.until_connected(longest())
-        await publish(author, message.subject, message.payload, headers)
+        await publish(author, message.subject, message.payload, headers, longest())
 
 
 async def read_all(broker: Broker, stream: str, author: str) -> list[Received]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.health import health_option, telling
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
-    from bus.cli.frame.looking import code_of, looked_at, report_beside, show_head
+    from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside, show_head
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
     from bus.cli.frame.options import (
         FILE,
@@ -129,6 +129,7 @@ __all__ = [
     "audience_option",
     "audit_file",
     "beating",
+    "behind_now",
     "check_shape",
     "code_of",
     "command",

@@ -52,6 +52,7 @@ class App:
         self.health_at: str | None = None
         self.ping_s: int | None = None  # what the phase asks for, once it is known
         self.told_at: Callable[[], dt.datetime] | None = None  # when the program last looked at itself
+        self.last_word: Callable[[str], None] | None = None  # writes down with which error it has ended
         self.runs_on = False  # until Ctrl-C: it waits out what passes
         self.outlets: Outlets | None = None  # of a program that runs on
 

@@ -102,6 +102,13 @@ async def telling(
     file = StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
     where = app.health_at or (context.health if lasting else None)
     problem = ""
+
+    def end(problem: str) -> None:
+        with contextlib.suppress(
+            OSError
+        ):  # what it last wrote says that it ran, and its process that it does not
+            file.end(teller.facts, problem)
+
     await teller.gather()
     at = None if where is None else parse_address(where.replace("{program}", program))
     served = nullcontext() if at is None else serve(at, teller.report, metrics_text(teller.current, program))
@@ -125,10 +132,8 @@ async def telling(
         )
         raise
     finally:
-        with contextlib.suppress(
-            OSError
-        ):  # what it last wrote says that it ran, and its process that it does not
-            file.end(teller.facts, problem)
+        end(problem)
+        app.last_word = end
 
 
 async def _say_of_bus(app: App, link: Link) -> None:

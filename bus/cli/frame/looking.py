@@ -44,6 +44,7 @@ def report_beside(app: App, db: sqlite3.Connection, registry: VerifiedRegistry, 
         Facts,
         came_in_a_day,
         disk_facts,
+        grant_facts,
         judge,
         lease_facts,
         read_states,
@@ -52,15 +53,31 @@ def report_beside(app: App, db: sqlite3.Connection, registry: VerifiedRegistry, 
     )
 
     identity, folder = app.identity.authority, app.state_folder()
+    programs, unread = read_states(folder)
     facts = Facts(
         identity=identity,
         store=store_facts(db, registry, identity),
         trust=trust_facts(registry, now),
+        grants=grant_facts(registry, identity),
         disk=disk_facts(folder, came_in_a_day(db, now)),
         lease=lease_facts(db, now),
-        programs=read_states(folder),
+        programs=programs,
+        unread=unread,
     )
     return judge(_with_told_keys(facts, registry, now), now)
+
+
+def behind_now(app: App, now: dt.datetime) -> int | None:
+    """How many bulletins the program that reads into the store of the chosen context has still to take in; None where none reads.
+
+    Args:
+        app: this invocation.
+        now: the present, aware.
+    """
+    from bus.health import read_states, running_now
+
+    readers = [state.facts.reader for state in running_now(read_states(app.state_folder()).seen, now)]
+    return next((each.behind for each in readers if each is not None and each.standing == "reading"), None)
 
 
 def _with_told_keys(facts: Facts, registry: VerifiedRegistry, now: dt.datetime) -> Facts:
@@ -121,7 +138,8 @@ async def looked_at(app: App, timeout: float) -> Facts:
     )
 
     context, folder, now = app.identity, app.state_folder(), app.now()
-    facts = Facts(identity=context.authority, programs=read_states(folder), disk=disk_facts(folder))
+    programs, unread = read_states(folder)
+    facts = Facts(identity=context.authority, programs=programs, unread=unread, disk=disk_facts(folder))
     try:
         held = registry_store(app)
         registry = held()

@@ -215,7 +215,13 @@ def run_on(app: App, work: Coroutine[Any, Any, int | None], code: int) -> int | 
     app.runs_on = True
     if app.outlets is None:
         app.outlets = Outlets(json=app.json)
-    return Program(app).run(work, code)
+    try:
+        return Program(app).run(work, code)
+    except Exception as exc:
+        # Inside, a program whose task has failed is only cancelled; what failed is known here.
+        if app.last_word is not None:
+            app.last_word(str(exc))
+        raise
 
 
 @contextlib.asynccontextmanager

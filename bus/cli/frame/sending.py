@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Declare
-from bus.cli.frame.exit_codes import DONE, FAILURE, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
+from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryTracker
-    from bus.publishing import Accepted
+    from bus.publishing import Accepted, Publisher
     from schemas.bulletin import Draft
+    from schemas.errors import TocsinError
 
 
+T = TypeVar("T")
 NamedDraft = tuple[str, Callable[[], "Draft"]]
 TLPS = ("red", "amber+strict", "amber", "green", "clear")
 HEARD_S = 3.0
@@ -102,10 +104,13 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
 
 
 async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:
-    """Publish drafts, report each, and return the exit code."""
+    """Publish drafts, report each, and return the exit code.
+
+    A signal comes between two groups, never in the midst of one: what was accepted by then is reported, the rest is not signed.
+    """
     from bus.cli.frame.audit import record
     from bus.cli.frame.programs import open_publisher, tracking
-    from schemas.errors import TocsinError
+    from bus.cli.frame.running import asked
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     (state, seconds), dry_run = sending.wait, sending.dry_run
@@ -113,39 +118,47 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     if sending.without and not dry_run:
         record(app, "override", what="sealed-without", readers=list(sending.without))
     done: list[Accepted] = []
-    first_refusal: TocsinError | None = None
     offline = dry_run or state == "accepted"
     async with (
         open_publisher(app, offline=offline, seal=sending.seal, without=sending.without) as publisher,
         nullcontext() if offline or state == "stored" else tracking(app, publisher) as tracker,
+        asked() as stop,
     ):
         if not dry_run:
-            await publisher.heard(min(patience, HEARD_S))
-        for name, make in drafts:
-            try:
-                draft = with_marking(make(), sending.audience, sending.tlp)
-                done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
-            except TocsinError as exc:
-                if len(drafts) == 1:
-                    raise
-                first_refusal = first_refusal or exc
-                app.note(f"{name}: {exc}")
+            await _unless(stop, publisher.heard(min(patience, HEARD_S)))
+        tried, first_refusal = await _publish(app, publisher, drafts, sending, done, stop)
         states = ["dry-run" if dry_run else "accepted"] * len(done)
         missing: list[str] = []
         if not offline:
             clock = asyncio.get_running_loop().time
             deadline = clock() + patience
             for place, accepted in enumerate(done):
-                states[place] = await publisher.settled(accepted.digest, max(0.0, deadline - clock()))
+                await _unless(stop, publisher.settled(accepted.digest, max(0.0, deadline - clock())))
+                states[place] = await publisher.settled(accepted.digest, 0.0)
                 if states[place] == "stored" and tracker is not None:
                     left = max(0.0, deadline - clock())
-                    states[place], short = await _reached(tracker, accepted, state, left)
+                    rung = await _unless(stop, _reached(tracker, accepted, state, left))
+                    states[place], short = rung or ("stored", "")
                     missing += [short] if short else []
         problem = (await publisher.health()).problem
     for accepted, reached in zip(done, states, strict=True):
         _report(app, accepted, reached)
+    if stop.is_set() and dry_run:
+        return INTERRUPTED
+    if stop.is_set() and (tried < len(drafts) or "accepted" in states):
+        app.note(
+            f"interrupted: {len(done)} of {len(drafts)} accepted, as listed; they are safe on this disk, and what is not stored "
+            "yet is sent when a tocsin of this authority runs. Do not publish them again"
+            + ("" if tried == len(drafts) else "; the others were not signed")
+        )
+        return INTERRUPTED
     if first_refusal is not None:
         return PARTLY if done else exit_code(first_refusal)
+    return _outcome(app, states, missing, state, problem)
+
+
+def _outcome(app: App, states: Sequence[str], missing: Sequence[str], wanted: str, problem: str) -> int:
+    """Say what is not as far as was wanted, and return the exit code."""
     if "parked" in states:
         app.note(
             "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
@@ -158,13 +171,87 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
         return FAILURE
     for short in missing:
         app.note(short)
-    if state != "accepted" and "accepted" in states:
+    if wanted != "accepted" and "accepted" in states:
         app.note(
             "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
             + (f" ({problem})" if problem else "")
         )
         return QUEUED
     return PARTLY if missing else DONE
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Wait for some work, but no longer than until the event is set; it is broken off then, and None."""
+    task, halt = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, halt}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for each in (task, halt):
+            each.cancel()
+        await asyncio.wait({task, halt})
+
+
+async def _publish(
+    app: App,
+    publisher: Publisher,
+    drafts: Sequence[NamedDraft],
+    sending: Sending,
+    done: list[Accepted],
+    stop: asyncio.Event,
+) -> tuple[int, TocsinError | None]:
+    """Publish drafts in groups, as they were given, or rehearse them, until a signal comes; adds what stands to `done`.
+
+    Returns how many were tried, and the first refusal.
+
+    Raises:
+        TocsinError: the only draft is refused.
+    """
+    from bus.publishing import GROUP
+    from schemas.errors import TocsinError
+
+    first_refusal: TocsinError | None = None
+    tried = 0
+    for start in range(0, len(drafts), GROUP):
+        if stop.is_set():
+            break
+        group = drafts[start : start + GROUP]
+        made: list[Draft | TocsinError] = []
+        for _, make in group:
+            try:
+                made.append(with_marking(make(), sending.audience, sending.tlp))
+            except TocsinError as exc:
+                made.append(exc)
+        ready = [each for each in made if not isinstance(each, TocsinError)]
+        said = iter(await _say(publisher, ready, rehearse=sending.dry_run))
+        tried += len(group)
+        for (name, _), draft in zip(group, made, strict=True):
+            outcome = draft if isinstance(draft, TocsinError) else next(said)
+            if not isinstance(outcome, TocsinError):
+                done.append(outcome)
+                continue
+            if len(drafts) == 1:
+                raise outcome
+            first_refusal = first_refusal or outcome
+            app.note(f"{name}: {outcome}")
+    return tried, first_refusal
+
+
+async def _say(
+    publisher: Publisher, drafts: Sequence[Draft], *, rehearse: bool
+) -> list[Accepted | TocsinError]:
+    """What becomes, or would become, of each draft."""
+    from schemas.errors import TocsinError
+
+    if not rehearse:
+        return await publisher.publish_many(drafts)
+    outcomes: list[Accepted | TocsinError] = []
+    for draft in drafts:
+        try:
+            outcomes.append(await publisher.rehearse(draft))
+        except TocsinError as exc:
+            outcomes.append(exc)
+    return outcomes
 
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:

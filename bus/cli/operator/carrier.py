@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,11 +14,14 @@ import msgspec
 from bus.cli.frame import App, gathered, once_open
 
 if TYPE_CHECKING:
-    from bus.federation import BrokerRole, Federation
+    from bus.federation import BrokerRole, Carrier, Federation
+    from bus.health import Condition
     from bus.transport import Tls
     from bus.trust import RegistryStore, VerifiedRegistry
 
 CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
+CUT_OFF_S = 15.0
+"""A line that is not there for so long is more than a moment's."""
 MAX_FEDERATION_BYTES = 1024 * 1024
 PORT = 4222
 MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
@@ -128,6 +132,59 @@ def name_of(seat: BrokerRole | None) -> str:
     return "tocsin" if seat is None else f"{seat.name}-{seat.node + 1}"
 
 
+class Carrying:
+    """What a report says of a country's carrier; nothing where there is none.
+
+    Attributes:
+        country: whose; empty where none is to run.
+        upstreams: the places it is to be joined with.
+        carrier: the one that runs; None while its ledger is waited for.
+    """
+
+    def __init__(self) -> None:
+        """Of no carrier yet."""
+        self.country = ""
+        self.upstreams: frozenset[str] = frozenset()
+        self.carrier: Carrier | None = None
+        self._since: dt.datetime | None = None
+
+    def conditions(self, now: dt.datetime) -> tuple[Condition, ...]:
+        """Whether it carries; bad once nothing has gone to any place for `CUT_OFF_S` seconds.
+
+        Args:
+            now: the present, aware.
+        """
+        from bus.health import Condition, Level
+
+        if not self.country:
+            return ()
+        cut, why = self._cut()
+        if not cut:
+            self._since = None
+            return (Condition(name="carrier", level=Level.OK, code="ok", detail="it carries"),)
+        self._since = self._since or now
+        is_long = (now - self._since).total_seconds() >= CUT_OFF_S
+        level = Level.BAD if is_long and cut >= self.upstreams else Level.WARNING
+        return (
+            Condition(
+                name="carrier",
+                level=level,
+                code="not-carrying",
+                detail=f"nothing is carried between {self.country} and {', '.join(sorted(cut))}: {why}",
+                remedy="do the brokers there run, and is this carrier's key in their federation file?",
+                since=self._since,
+            ),
+        )
+
+    def _cut(self) -> tuple[frozenset[str], str]:
+        """With which places nothing is carried, and why."""
+        if self.carrier is None:
+            return self.upstreams, "its ledger is not open yet"
+        problems = dict(self.carrier.problems)
+        cut = frozenset(place for ends in problems for place in ends[:2] if place != self.country)
+        return cut, next(iter(problems.values()), "")
+
+
 async def carry(
     app: App,
     folder: Path,
@@ -135,6 +192,7 @@ async def carry(
     held: RegistryStore,
     seat: BrokerRole | None,
     tls: Tls | None,
+    carrying: Carrying,
 ) -> None:
     """The country's carrier, and what passes on what is said of trust, beside the first node of its broker; elsewhere there is nothing to do but wait."""
     if seat is None or seat.country is None or seat.node > 0:
@@ -156,8 +214,9 @@ async def carry(
             name=f"carrier of {seat.name}",
             tls=there,
         )
+    carrying.country, carrying.upstreams = seat.name, frozenset(seat.federation.upstreams(seat.name))
     async with once_open(app, lambda: Ledger.open(folder / LEDGER_FILE)) as ledger:
-        carrier = Carrier(
+        carrying.carrier = carrier = Carrier(
             country=seat.name,
             federation=seat.federation,
             registry=held,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -124,7 +125,8 @@ def _look(name: str, question: Callable[[], str], remedy: str) -> Condition:
     try:
         return _condition(name, True, question())
     except OSError as exc:
-        return _condition(name, False, f"{exc.filename}: {exc.strerror}", code="file", remedy=remedy)
+        code = "store-full" if exc.errno in (errno.ENOSPC, errno.EDQUOT) else "file"
+        return _condition(name, False, f"{exc.filename}: {exc.strerror}", code=code, remedy=remedy)
     except TocsinError as exc:
         return _condition(name, False, str(exc), code=exc.reason, remedy=remedy)
     except click.ClickException as exc:

@@ -111,12 +111,13 @@ async def status(app: App) -> int:
 
     Exits 9 when what is shown is not to be relied on.
     """
-    from bus.cli.frame import code_of, open_store, present_registry, report_beside, show_head
+    from bus.cli.frame import behind_now, code_of, open_store, present_registry, report_beside, show_head
 
     registry, now = present_registry(app)
     async with open_store(app) as store:
         counts = await store.status()
         report = await store.read(lambda db: report_beside(app, db, registry, now))
+    counts["behind"] = behind_now(app, now)  # the store knows it as of the last batch alone
     facts = {**counts, "trust": str(registry.state(now)), "registry_version": registry.version}
     told = dict(facts)
     if last := counts.get("last_admitted"):

@@ -193,13 +193,14 @@ def _spec(
     if binary := os.environ.get("TOCSIN_NATS_SERVER"):
         environment["TOCSIN_NATS_SERVER"] = binary
     keys = (context.key, *(path for param, path in given.paths if param.name == "key_file"))
+    python = (Path(sys.prefix), Path(sys.executable).resolve())  # which often lies in somebody's home
     return UnitSpec(
         name=name,
         description=f"tocsin: {about.format(context.authority)}",
         command=(*_program(), *words, "--context", context_name, *given.words),
         environment=environment,
         writes=tuple(dict.fromkeys(path.absolute() for path in places)),
-        reads=(app.loaded.home, *(path for _, path in given.paths), *_named(context), Path(sys.prefix)),
+        reads=(app.loaded.home, *(path for _, path in given.paths), *_named(context), *python),
         credentials=_credentials(secrets) if scope == "system" else {},
         run_as=user if scope == "system" else None,
         scope=scope,

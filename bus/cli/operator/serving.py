@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bus.cli.frame import App, NotFoundError
-from bus.cli.operator.carrier import MONITOR_ABOVE, Place, carry, key_in, name_of, port_of
+from bus.cli.operator.carrier import MONITOR_ABOVE, Carrying, Place, carry, key_in, name_of, port_of
 
 if TYPE_CHECKING:
     from bus.federation import BrokerRole
@@ -67,13 +67,18 @@ async def _serve(
         )
     registry = held()
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
+    carrying = Carrying()
+
+    def more() -> tuple[Condition, ...]:
+        return (*_conditions(broker), *carrying.conditions(app.now()))
+
     async with (
         NatsServer(folder, text, binary=binary) as broker,
-        telling(app, "server", registry=held, connected=False, more=lambda: _conditions(broker)),
+        telling(app, "server", registry=held, connected=False, more=more),
     ):
         await until_first(
             tend(broker, room=DISK_RESERVE_BYTES, rest_s=rest_s),
-            _follow(app, folder, broker, held, registry, seed, settings, tls),
+            _follow(app, folder, broker, held, registry, seed, settings, tls, carrying),
         )
 
 
@@ -85,7 +90,8 @@ def _conditions(broker: NatsServer) -> tuple[Condition, ...]:
     if not code:
         return (Condition(name="broker", level=Level.OK, code="ok", detail="it answers and stores"),)
     level = Level.WARNING if code == "unhealthy" else Level.BAD
-    return (Condition(name="broker", level=level, code=code, detail=sentence),)
+    remedy = "tocsin server check, and nats-server.log in its folder"
+    return (Condition(name="broker", level=level, code=code, detail=sentence, remedy=remedy),)
 
 
 async def _follow(
@@ -97,6 +103,7 @@ async def _follow(
     seed: str,
     settings: ServerSettings,
     tls: Tls | None,
+    carrying: Carrying,
 ) -> None:
     """Make what the registry wants, check all of it, and follow the registry.
 
@@ -133,7 +140,7 @@ async def _follow(
     )
     notify.ready()
     await until_first(
-        carry(app, folder, broker.url, held, seat, tls),
+        carry(app, folder, broker.url, held, seat, tls, carrying),
         RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
         follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
     )
@@ -221,10 +228,12 @@ def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
 
     Raises:
         NotFoundError: it is not in the folder of another node.
-        KeyFileError: as `read_secret`.
+        KeyFileError: as `read_secret`; `key-malformed`: it is not as it was made.
     """
+    import re
     import secrets
 
+    from bus.errors import KeyFileError
     from bus.federation import CLUSTER
     from bus.keys import read_secret, write_secret
 
@@ -236,4 +245,11 @@ def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
             raise NotFoundError(f"{path} is not there: copy it from the folder of node 1 of {seat.name}")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_secret(path, secrets.token_hex(32).encode())
-    return read_secret(path).decode("ascii")
+    secret = read_secret(path)
+    if not re.fullmatch(rb"[A-Za-z0-9_-]{16,128}", secret):
+        raise KeyFileError(
+            f"{path} holds no secret of a cluster",
+            remedy=f"copy it again from the folder of another node of {seat.name}",
+            reason="key-malformed",
+        )
+    return secret.decode("ascii")

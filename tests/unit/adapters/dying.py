@@ -17,7 +17,8 @@ from bus.plugin import Verdict
 
 POINTS = (
     "before-publishing",
-    "between-two-drafts",
+    "between-two-documents",
+    "before-it-is-told",
     "before-the-report",
     "before-the-move",
     "after-the-move",
@@ -31,17 +32,24 @@ def die() -> None:
 
 
 class Publishing:
-    """The real publisher; dies before the n-th draft."""
+    """The real publisher; dies before the n-th group of drafts, or when it is kept and nobody has been told."""
 
-    def __init__(self, inner: Any, dies_at: int | None) -> None:
-        self._inner, self._dies_at, self._count = inner, dies_at, 0
+    def __init__(self, inner: Any, dies_at: int | None, *, after: bool = False) -> None:
+        self._inner, self._dies_at, self._after, self._count = inner, dies_at, after, 0
 
     async def publish(self, *args: Any, **options: Any) -> Any:
+        """Publish."""
+        return await self._inner.publish(*args, **options)
+
+    async def publish_many(self, *args: Any, **options: Any) -> Any:
         """Publish, or die."""
         self._count += 1
+        if self._count == self._dies_at and not self._after:
+            die()
+        outcomes = await self._inner.publish_many(*args, **options)
         if self._count == self._dies_at:
             die()
-        return await self._inner.publish(*args, **options)
+        return outcomes
 
 
 class Spool(FolderSource):
@@ -65,9 +73,9 @@ class Spool(FolderSource):
 
 async def work(folder: Path, point: str) -> None:
     """One look at the spool."""
-    dies_at = {"before-publishing": 1, "between-two-drafts": 4}.get(point)
+    dies_at = {"before-publishing": 1, "between-two-documents": 2, "before-it-is-told": 2}.get(point)
     async with Rehearsal.open(ADAPTER.manifest, folder, country=COUNTRY, clock=lambda: NOW) as rehearsal:
-        publisher = Publishing(rehearsal.publisher, dies_at)
+        publisher = Publishing(rehearsal.publisher, dies_at, after=point == "before-it-is-told")
         await ADAPTER.run(Spool(folder / "spool", point), publisher, country=COUNTRY, clock=lambda: NOW)
 
 

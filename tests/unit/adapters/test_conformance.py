@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,9 @@ class Forgetful(Notes):
         class Careless:
             async def publish(self, draft: Draft, **named: Any) -> Any:
                 return await publisher.publish(draft, defaults=named["defaults"])
+
+            async def publish_many(self, drafts: Sequence[Draft], **named: Any) -> Any:
+                return await publisher.publish_many(drafts, defaults=named["defaults"])
 
         await super().run(source, Careless(), country=country, clock=clock)
 

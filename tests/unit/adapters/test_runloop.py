@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from bus.plugin import (
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bulletin import Defaults, Draft
+from schemas.envelope import SIG_HEADER
 from schemas.errors import TocsinError
 from schemas.parts import Info, Observable, PersonalData
 from schemas.sections import SectionDraft
@@ -319,33 +320,43 @@ async def test_a_flood_is_held_until_the_day_has_passed(tmp_path: Path) -> None:
 
 
 class Failing:
-    """A way to the publisher that fails a number of times; the port's own shape, around the real one."""
+    """A way to the publisher on which a draft has an error, a number of times; the port's own shape, around the real one."""
 
-    def __init__(self, inner: Any, error: Exception, after: int = 0, times: int = 1) -> None:
+    def __init__(self, inner: Any, error: TocsinError, after: int = 0, times: int = 1) -> None:
         self._inner, self._error, self._after, self._left = inner, error, after, times
 
-    async def publish(
-        self,
-        draft: Draft,
-        *,
-        defaults: Defaults | None = None,
-        once: str | None = None,
-        origin: str | None = None,
-    ) -> Kept:
-        """Publish, or fail."""
-        if self._after == 0 and self._left > 0:
-            self._left -= 1
-            raise self._error
-        self._after = max(0, self._after - 1)
-        kept: Kept = await self._inner.publish(draft, defaults=defaults, once=once, origin=origin)
+    async def publish(self, draft: Draft, **told: Any) -> Kept:
+        """Publish."""
+        kept: Kept = await self._inner.publish(draft, **told)
         return kept
 
+    async def publish_many(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        defaults: Defaults | None = None,
+        once: Sequence[str | None] | None = None,
+        origins: Sequence[str | None] | None = None,
+    ) -> list[Kept | TocsinError]:
+        """Publish, but for the draft that fails."""
+        if isinstance(self._error, StoreError) and self._left > 0:
+            self._left -= 1
+            return [self._error] * len(drafts)  # what befalls a transaction befalls each draft in it
+        outcomes: list[Kept | TocsinError] = []
+        for draft, key, origin in zip(drafts, once or (), origins or (), strict=True):
+            if self._after == 0 and self._left > 0:
+                self._left -= 1
+                outcomes.append(self._error)
+                continue
+            self._after = max(0, self._after - 1)
+            outcomes.append(await self._inner.publish(draft, defaults=defaults, once=key, origin=origin))
+        return outcomes
 
-@pytest.mark.parametrize("after", [0, 1])
-async def test_a_full_disk_holds_the_document_and_doubles_nothing(tmp_path: Path, after: int) -> None:
+
+async def test_a_full_disk_holds_the_document_and_doubles_nothing(tmp_path: Path) -> None:
     """A store's fault is no document's; once it is over, each draft is published exactly once."""
     async with Rehearsal.open(MANIFEST, tmp_path, country="XA", clock=lambda: NOW) as rehearsal:
-        publisher = Failing(rehearsal.publisher, StoreError("disk full", reason="disk-full"), after)
+        publisher = Failing(rehearsal.publisher, StoreError("disk full", reason="disk-full"))
         loop = RunLoop(MANIFEST, {"note": NOTE}, publisher, country="XA", clock=lambda: NOW)
         (tmp_path / "in").mkdir()
         (tmp_path / "in" / "a").write_text("note\none\ntwo")
@@ -367,6 +378,25 @@ async def test_a_refusal_half_way_names_what_went_out(tmp_path: Path) -> None:
         (kept,) = await rehearsal.bulletins()
     told = refusal(tmp_path, "a")
     assert (told["reason"], told["bulletins"]) == ("not-permitted", [kept.id])
+
+
+async def test_what_one_document_says_is_one_group(tmp_path: Path) -> None:
+    """One transaction and one signature, however many bulletins it becomes; one that is refused keeps out no other."""
+    async with Rehearsal.open(MANIFEST, tmp_path, country="XA", clock=lambda: NOW) as rehearsal:
+        publisher = Failing(rehearsal.publisher, PermitError("no grant"), after=1)
+        loop = RunLoop(MANIFEST, {"note": NOTE}, publisher, country="XA", clock=lambda: NOW)
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "a").write_text("note\none\ntwo\nthree")
+        await loop.run(FolderSource(tmp_path, once=True))
+        (tmp_path / "in" / "b").write_text("note\nfour\nfive\nsix")
+        whole = RunLoop(MANIFEST, {"note": NOTE}, rehearsal.publisher, country="XA", clock=lambda: NOW)
+        await whole.run(FolderSource(tmp_path, once=True))
+        kept = await rehearsal.bulletins()
+        rows = await rehearsal.publisher.outbox.rows()
+    assert [each.info[0].headline for each in kept] == ["one", "three", "four", "five", "six"]
+    assert refusal(tmp_path, "a")["bulletins"] == [each.id for each in kept[:2]]
+    heads = [row.header_map()[SIG_HEADER].split(".")[1] for row in sorted(rows, key=lambda row: row.n)]
+    assert (heads[:2], len(set(heads[2:])), "" in heads[2:]) == (["", ""], 1, False)
 
 
 async def test_one_adapter_s_end_is_not_another_s(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ BAD_FILES: dict[str, tuple[bytes, str, str]] = {
     "an endless time": (b"timeout_s = inf\n", "config-malformed", "number of seconds"),
     "contexts that are no tables": (b"contexts = 3\n", "config-malformed", "[contexts.NAME]"),
     "a context that is no table": (b"contexts = {a = 3}\n", "config-malformed", "[contexts.a]"),
+    "a path of a user who is not known": (
+        f'[contexts.a]\n{CONTEXT}nkey = "~nobody-of-this-name/a.nk"\n'.encode(),
+        "config-malformed",
+        "user who is not known",
+    ),
     "a server of another protocol": (
         f'[contexts.a]\n{CONTEXT}server = "http://x"\n'.encode(),
         "config-malformed",

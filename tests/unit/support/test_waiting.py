@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from bus.errors import BrokerError, UnreachableError
 from tests.support import waiting
 from tests.support.waiting import FACTOR, eventually, eventually_sync, patience
 
@@ -26,6 +29,25 @@ async def test_what_does_not_come_true_fails_with_what_was_seen_last() -> None:
 
     with pytest.raises(AssertionError, match=r"^\'\' at the last of 3 looks in 0 s; the log$"):
         await eventually(condition, describe=lambda: "the log", pause_s=0.0)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_broker_that_does_not_answer_is_asked_again() -> None:
+    """It may be reloading; when it never answers, that is what was seen last. Any other error fails at once."""
+    answers: Iterator[object] = iter([UnreachableError("connection closed"), True])
+
+    async def condition() -> object:
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    await eventually(condition, pause_s=0.0)
+    answers = iter([UnreachableError("connection closed")] * 3)
+    with pytest.raises(AssertionError, match=r"connection closed.* at the last of 3 looks"):
+        await eventually(condition, pause_s=0.0)
+    answers = iter([BrokerError("no such stream")])
+    with pytest.raises(BrokerError):
+        await eventually(condition, pause_s=0.0)
 
 
 @pytest.mark.usefixtures("hasty")

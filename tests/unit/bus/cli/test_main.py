@@ -37,6 +37,17 @@ def test_a_group_imports_no_other_role_until_it_is_asked() -> None:
     assert done.stdout.strip() == "['bus.cli.main', 'bus.cli.officer', 'bus.cli.officer.bulletin']"
 
 
+def test_no_command_loads_what_draws_tracebacks() -> None:
+    """Structlog takes rich where it finds it; a command does without, whichever of its imports comes first."""
+    code = (
+        "import sys; from bus.cli.main import program\n"
+        "program.main(['adapter', 'list', '--json'], standalone_mode=False)\n"
+        "print([m for m in ('structlog', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['structlog']"
+
+
 def test_every_group_of_the_table_is_a_command() -> None:
     """A group that is renamed takes its rows with it."""
     assert set(SUBCOMMANDS) <= set(COMMANDS)

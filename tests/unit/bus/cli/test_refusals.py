@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bus.demo.founding import Folder, prepare
-from tests.support.office import TOCSIN, Office
+from tests.support.office import TOCSIN, Desk, Office
 from tests.support.places import EXAMPLES
 
 NOW = dt.datetime.now(dt.UTC)
@@ -29,10 +29,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def office(world: Path, tmp_path: Path) -> Office:
+def office(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     """A copy of it to spoil."""
     shutil.copytree(world, tmp_path / "home")
-    return Office(tmp_path)
+    return Desk(tmp_path, monkeypatch)
 
 
 def keys(office: Office) -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from bus.health import (
     BusFacts,
     ClockFacts,
+    Condition,
     DiskFacts,
     Facts,
     GrantFacts,
@@ -167,6 +169,24 @@ CASES: dict[str, tuple[Facts, str, str, str]] = {
     ),
     "a state from after now": (Facts(programs=(seen(age=-60),)), "program hub", "bad", "program-stuck"),
     "a program runs": (Facts(programs=(seen(),)), "program hub", "ok", "ok"),
+    "a program tells of its broker": (
+        Facts(
+            programs=(
+                seen(
+                    Facts(
+                        more=(
+                            Condition(
+                                name="broker", level=Level.BAD, code="no-answer", detail="why", remedy="look"
+                            ),
+                        )
+                    )
+                ),
+            )
+        ),
+        "broker",
+        "bad",
+        "no-answer",
+    ),
     "a program has ended": (
         Facts(programs=(seen(age=99, ended=True),)),
         "program hub",
@@ -186,6 +206,12 @@ CASES: dict[str, tuple[Facts, str, str, str]] = {
         "program-died",
     ),
     "a program hangs": (Facts(programs=(seen(age=16),)), "program hub", "bad", "program-stuck"),
+    "what a program said cannot be read": (
+        Facts(unread=("hub",)),
+        "program hub",
+        "bad",
+        "state-unreadable",
+    ),
     "the bus answers": (Facts(bus=BusFacts(reached=True)), "bus", "ok", "ok"),
     "the bus is dead": (Facts(bus=BusFacts(reason="unreachable")), "bus", "bad", "unreachable"),
     "the bus refuses": (Facts(bus=BusFacts(reason="refused-by-broker")), "bus", "bad", "refused-by-broker"),
@@ -201,6 +227,12 @@ CASES: dict[str, tuple[Facts, str, str, str]] = {
     "the registry has ended": (Facts(trust=trust("expired", expires=-1)), "trust", "bad", "registry-expired"),
     "the registry ends soon": (Facts(trust=trust(expires=29)), "trust", "warning", "registry-ends-soon"),
     "the beacon was not renewed": (Facts(trust=trust(beacon=0.05)), "trust", "warning", "beacon-ends-soon"),
+    "a revocation was altered": (
+        Facts(trust=msgspec.structs.replace(trust(), is_forgetful=True)),
+        "trust",
+        "bad",
+        "revocation-not-in-force",
+    ),
     "there is no registry": (Facts(trust=TrustFacts(reason="pin", problem="why")), "trust", "bad", "pin"),
     "the key is good": (Facts(keys=(key(),)), "signing key", "ok", "ok"),
     "the key is revoked": (Facts(keys=(key(reason="key-revoked"),)), "signing key", "bad", "key-revoked"),

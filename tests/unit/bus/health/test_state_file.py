@@ -29,7 +29,7 @@ def gone() -> str:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     """With program, process and moment, and that it lives."""
     StateFile(tmp_path, "hub", clock=clock).write(FACTS)
-    (seen,) = read_states(tmp_path)
+    (seen,) = read_states(tmp_path).seen
     assert (seen.alive, seen.state.program, seen.state.pid, seen.state.as_of) == (
         True,
         "hub",
@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_killed_program_is_seen_as_gone(tmp_path: Path) -> None:
     """Its file stays, its process does not."""
     StateFile(tmp_path, "hub", clock=clock, owner=gone()).write(FACTS)
-    (seen,) = read_states(tmp_path)
+    (seen,) = read_states(tmp_path).seen
     assert not seen.alive
     assert seen.state.ended_at is None
 
@@ -59,7 +59,7 @@ def test_a_file_of_a_program_that_is_gone_is_taken_over(tmp_path: Path) -> None:
     """Whoever begins anew has the plain name."""
     StateFile(tmp_path, "hub", clock=clock, owner=gone()).write(FACTS)
     StateFile(tmp_path, "hub", clock=clock).write(FACTS)
-    (seen,) = read_states(tmp_path)
+    (seen,) = read_states(tmp_path).seen
     assert seen.alive
 
 
@@ -68,7 +68,7 @@ def test_the_last_word_of_a_lasting_program_stays(tmp_path: Path) -> None:
     file = StateFile(tmp_path, "hub", clock=clock)
     file.write(FACTS)
     file.end(FACTS, "the store has failed")
-    (seen,) = read_states(tmp_path)
+    (seen,) = read_states(tmp_path).seen
     assert (seen.state.ended_at, seen.state.problem) == (NOW, "the store has failed")
 
 
@@ -77,23 +77,40 @@ def test_nothing_stays_of_a_passing_program(tmp_path: Path) -> None:
     file = StateFile(tmp_path, "watch", clock=clock, lasting=False)
     file.write(FACTS)
     file.end(FACTS)
-    assert read_states(tmp_path) == ()
+    assert read_states(tmp_path).seen == ()
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"program": "hub"}', b"\xff" * 300_000])
-def test_a_file_that_is_no_state_is_passed_over(tmp_path: Path, raw: bytes) -> None:
-    """It belongs to nobody, and is written over."""
+def test_a_file_that_is_no_state_is_told_and_written_over(tmp_path: Path, raw: bytes) -> None:
+    """It says nothing of the program, which may have been killed; the program that runs takes its place."""
     (tmp_path / "health").mkdir()
     (tmp_path / "health" / "hub.json").write_bytes(raw)
-    assert read_states(tmp_path) == ()
+    assert read_states(tmp_path) == ((), ("hub",))
     StateFile(tmp_path, "hub", clock=clock).write(FACTS)
-    assert len(read_states(tmp_path)) == 1
+    seen, unread = read_states(tmp_path)
+    assert (len(seen), unread) == (1, ())
 
 
-def test_an_owner_that_is_no_process_is_passed_over(tmp_path: Path) -> None:
+def test_no_flipped_bit_makes_a_state_another(tmp_path: Path) -> None:
+    """It is read as it was written, or not at all; and is let go of by the program's name."""
+    file = StateFile(tmp_path, "hub", clock=clock, owner=gone())
+    file.write(FACTS)
+    (sound,) = read_states(tmp_path).seen
+    raw = file.path.read_bytes()
+    for place in range(len(raw.rstrip()) + 1):
+        changed = bytearray(raw)
+        changed[place] ^= 1 << place % 8
+        file.path.write_bytes(changed)
+        assert read_states(tmp_path) in (((sound,), ()), ((), ("hub",)))
+    assert not forget(tmp_path, "watch")
+    assert forget(tmp_path, "hub")
+    assert read_states(tmp_path) == ((), ())
+
+
+def test_an_owner_that_is_no_process_says_nothing(tmp_path: Path) -> None:
     """Whatever wrote it."""
     StateFile(tmp_path, "hub", clock=clock, owner="nobody").write(FACTS)
-    assert read_states(tmp_path) == ()
+    assert read_states(tmp_path) == ((), ("hub",))
 
 
 def test_where_another_file_has_no_room_the_old_one_is_written_over(
@@ -108,7 +125,7 @@ def test_where_another_file_has_no_room_the_old_one_is_written_over(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     file.write(Facts(identity="xa-hub", reader=ReaderFacts(behind=7)))
-    (seen,) = read_states(tmp_path)
+    (seen,) = read_states(tmp_path).seen
     assert seen.state.facts.reader == ReaderFacts(behind=7)
     assert file.path.stat().st_size % state_file.BLOCK == 0
 
@@ -119,7 +136,7 @@ def test_a_program_that_is_not_meant_to_run_is_forgotten(tmp_path: Path) -> None
     StateFile(tmp_path, "hub", clock=clock).write(FACTS)
     assert forget(tmp_path, "adapter")
     assert not forget(tmp_path, "hub")
-    assert [seen.state.program for seen in read_states(tmp_path)] == ["hub"]
+    assert [seen.state.program for seen in read_states(tmp_path).seen] == ["hub"]
 
 
 async def test_the_keeping_goes_on_when_the_disk_takes_nothing(tmp_path: Path) -> None:

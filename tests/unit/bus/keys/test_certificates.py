@@ -18,7 +18,7 @@ from joserfc import jwk, jws
 
 from bus.admission.steps import admit, verify_file
 from bus.errors import AdmissionError, TrustError
-from bus.keys.certificates import certified
+from bus.keys.certificates import certified, valid_between
 from bus.keys.signatures import FileSigner, sign_bulletin
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
@@ -102,6 +102,18 @@ def test_no_seal_is_made_that_nobody_could_use(signer: FileSigner, pem: bytes, r
     with pytest.raises(TrustError) as refused:
         certified(signer, pem)
     assert refused.value.reason == reason
+
+
+def test_no_flipped_bit_of_a_certificate_ends_in_a_bug() -> None:
+    """It is of the very key, or is refused, by who seals and by who looks until when it is good."""
+    for place in range(0, 8 * len(PEM), 5):
+        changed = bytearray(PEM)
+        changed[place // 8] ^= 1 << place % 8
+        for read in (lambda raw: certified(SEAL, raw), valid_between):
+            try:
+                read(bytes(changed))
+            except TrustError as exc:
+                assert exc.reason in ("unsupported-key", "not-your-key")
 
 
 async def test_a_publisher_with_a_certificate_says_everything_under_its_seal(tmp_path: Path) -> None:

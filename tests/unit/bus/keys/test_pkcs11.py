@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from bus.config import load
 from bus.errors import KeyFileError
 from bus.keys.loading import open_key
 from bus.keys.pkcs11 import TokenAddress, TokenSigner
-from bus.keys.signatures import PublicKey
+from bus.keys.signatures import PublicKey, check_entries, sign_batch
+from schemas.envelope import TYP_BULLETIN, Context
 from tests.support.office import Desk
 from tests.support.places import ROOT
 from tests.support.tokens import MODULE, PIN, real
@@ -39,6 +41,29 @@ def test_a_token_signs_what_everybody_verifies(token: Path, alg: str) -> None:
         PublicKey.from_jwk(signer.jwk, alg).verify(signer.sign(b"what is said"), b"what is said")
     with pytest.raises(pkcs11.PKCS11Error):
         made._private[pkcs11.Attribute.VALUE]
+
+
+@real
+@pytest.mark.parametrize("alg", ["Ed25519", "ES256"])
+def test_a_token_signs_a_batch_once(token: Path, alg: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many bulletins are in it, each of which verifies by itself."""
+    signer = TokenSigner.generate(uri(f"batch-{alg}"), PIN, alg)
+    public = PublicKey.from_jwk(signer.jwk, alg)
+    signed: list[bytes] = []
+    sign = signer._sign
+
+    def counted(pkcs11: Any, data: bytes) -> bytes:
+        signed.append(data)
+        return sign(pkcs11, data)
+
+    monkeypatch.setattr(signer, "_sign", counted)
+    payloads = [f"payload {n}".encode() for n in range(64)]
+    entries = sign_batch((signer,), payloads, "test")
+    assert len(signed) == 1
+    context = Context(TYP_BULLETIN, "test")
+    for payload, mine in zip(payloads, entries, strict=True):
+        (found,) = check_entries(mine, payload, context, {public.kid: public}.get)
+        assert found.fault == ""
 
 
 @real

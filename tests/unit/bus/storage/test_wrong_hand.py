@@ -279,6 +279,23 @@ async def test_a_damaged_page_is_said_when_it_is_read(tmp_path: Path) -> None:
         assert later.value.reason == "store-corrupt"
 
 
+async def test_a_text_that_is_none_is_damage_and_costs_no_other_row(tmp_path: Path) -> None:
+    """Texts are written as UTF-8 alone; who reads another row goes on."""
+    path = tmp_path / "s.db"
+    await make(path, "a", "b")
+    async with Database.open(path, (LAYOUT,)) as database:
+        await database.write(
+            lambda db: db.execute("UPDATE said SET text = CAST(x'ff' AS TEXT) WHERE text = 'a'")
+        )
+        with pytest.raises(StoreError) as refused:
+            await database.read(lambda db: db.execute("SELECT text FROM said").fetchall())
+        assert refused.value.reason == "store-corrupt"
+        found = await database.read(
+            lambda db: db.execute("SELECT text FROM said WHERE text = 'b'").fetchall()
+        )
+        assert [row["text"] for row in found] == ["b"]
+
+
 async def test_a_file_that_stays_open_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that never reads the damaged page is told of it all the same."""
     path = tmp_path / "s.db"

@@ -14,11 +14,12 @@ import pytest
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
 from bus.transport import connection as connection_module
-from bus.transport.client import MAX_HEADER_LINES, MAX_LINE_BYTES, RawHeaders
 from bus.transport.connection import Endpoint, NatsConnection
 from bus.transport.interface import Delivery
 from bus.transport.jetstream import publish
+from bus.transport.parser import MAX_LINE_BYTES
 from bus.transport.pull_consumer import EACH_BYTES, MOST_QUEUED, MOST_QUEUED_BYTES, PullConsumer
+from bus.transport.raw import MAX_HEADER_LINES, RawHeaders, raw_of
 from tests.support.lies import ABSENT, VALUES
 from tests.support.waiting import eventually, longest
 
@@ -192,8 +193,8 @@ async def test_what_is_not_taken_has_a_bound(members: dict[str, Any], most: int)
     """By number and by all that a message is made of; beyond it the reader attaches anew."""
     pull = PullConsumer(_Elsewhere(), "S", "C")  # type: ignore[arg-type]
     for number in range(1, 2 * most + 2):
-        pull._on_delivery(delivery(number, **members))
+        pull._on_messages([raw_of(delivery(number, **members))])
     assert pull.waiting <= most
     assert pull._queued_bytes <= MOST_QUEUED_BYTES + 1_000_000 + EACH_BYTES + 200
     with pytest.raises(UnreachableError, match="more"):
-        await pull._take([], pull._queue.get_nowait())
+        pull._take([], 1)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from nats.aio.subscription import Subscription
 from nats.errors import ProtocolError
 
-from bus.transport.client import MAX_LINE_BYTES, HardenedParser
-from bus.transport.interface import Delivery
-from bus.transport.pull_consumer import _received
+from bus.transport.client import HardenedClient
+from bus.transport.connection import Endpoint, NatsConnection
+from bus.transport.parser import MAX_LINE_BYTES, HardenedParser
+from bus.transport.pull_consumer import received_at
 from bus.transport.server_info import MAX_ANNOUNCED_BYTES
 
-PLACE = "WORLD_ACTUAL.xa-hub"
+PLACE = (b"WORLD_ACTUAL", b"xa-hub")
 LARGE = "9223372036854775807"
 
 
@@ -98,5 +101,28 @@ async def test_the_largest_message_comes_through() -> None:
 )
 def test_a_number_of_a_delivery_is_one_that_can_be_kept(numbers: tuple[str, ...], stands: bool) -> None:
     """What no store could keep is no delivery."""
-    message = Delivery(subject="s", reply=f"$JS.ACK.{PLACE}.{'.'.join(numbers)}", payload=b"")
-    assert (_received(message, PLACE) is not None) == stands
+    reply = b".".join([b"$JS.ACK", *PLACE, *(number.encode() for number in numbers)])
+    assert (received_at((b"s", reply, b"", b""), PLACE) is not None) == stands
+
+
+async def test_nothing_waits_for_messages_once_a_close_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link broke with something still to be written: the library stops there, and what it leaves is ended too."""
+    client = HardenedClient("U")
+
+    async def fails() -> None:
+        raise ConnectionResetError
+
+    async def heard(_: object) -> None:
+        """Take a message."""
+
+    monkeypatch.setattr(client, "close", fails)
+    subscription = Subscription(client, 1, "s", "", heard)
+    subscription._start(heard)  # type: ignore[no-untyped-call]
+    client._subs[1] = subscription
+    connection = NatsConnection(
+        Endpoint(url="nats://x", authority_id="xa-hub", nkey_seed="S", name="t"), None
+    )
+    connection._client = client
+    await connection._close()
+    await asyncio.sleep(0)
+    assert vars(subscription)["_wait_for_msgs_task"].done()

@@ -103,13 +103,20 @@ def test_a_damaged_revocation_is_said_and_stops_no_program(tmp_path: Path) -> No
     path.write_bytes(path.read_bytes()[:-40])
     clock.pass_(2)
     assert held().revoked()
+    assert held().is_forgetful
     with capture_logs() as lines:
         begun = hold(tmp_path, clock)
     assert [line["event"] for line in lines if line["log_level"] == "error"] == ["revocation_not_in_force"]
     assert not begun().revoked()
+    assert begun().is_forgetful
+    begun.take(following(begun()))
+    assert begun().is_forgetful
     clock.pass_(30 * 86_400)  # a statement heard for the first time would be too old by now
     assert begun.take(statement())
     assert begun().revoked()
+    assert not begun().is_forgetful
+    clock.pass_(2)
+    assert not held().is_forgetful
     assert hold(tmp_path, clock)().revoked()
     assert begun.take(statement()) is False
 

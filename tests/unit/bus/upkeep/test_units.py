@@ -142,6 +142,13 @@ def test_home_folders_are_closed_unless_something_lies_there() -> None:
     assert setting(unit_text(spec(reads=(Path("/root/venv"),))), "ProtectHome") == "read-only"
 
 
+def test_temporary_folders_are_the_units_own_unless_something_lies_there() -> None:
+    """A state folder below /tmp or /var/tmp would not be there for the program."""
+    assert setting(unit_text(spec()), "PrivateTmp") == "yes"
+    assert setting(unit_text(spec(writes=(Path("/tmp/hub"),))), "PrivateTmp") == "no"  # noqa: S108
+    assert setting(unit_text(spec(reads=(Path("/var/tmp/keys/pass"),))), "PrivateTmp") == "no"  # noqa: S108
+
+
 def test_a_change_by_hand_is_seen() -> None:
     """A letter is enough; what was written is as it was written."""
     text = unit_text(spec())

@@ -110,6 +110,15 @@ def test_a_program_that_is_asked_ends(name: str, signum: signal.Signals) -> None
     assert (program.returncode, said in out) == (code, True), out
 
 
+def test_the_last_word_of_a_program_is_what_ended_it() -> None:
+    """Inside, it is only cancelled when one of its tasks has failed; its state is to say which error it was."""
+    work = "async def work():\n app.last_word = lambda why: print(f'last word: {why}', flush=True)"
+    work += "\n async with background() as tasks:\n  tasks.start(died(), 'x')\n  await ended()"
+    with begun(work) as program:
+        out, _ = program.communicate(timeout=longest())
+    assert "last word: a task died" in out
+
+
 @pytest.mark.parametrize("name", FAILS)
 def test_a_program_whose_task_died_ends_with_a_failure(name: str) -> None:
     """It never lives on without it; nor does what cannot be tidied up hold it."""

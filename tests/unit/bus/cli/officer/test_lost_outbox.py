@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bus.demo.founding import Folder, prepare
-from tests.support.office import Office
+from tests.support.office import Desk, Office
 from tests.support.places import EXAMPLES
 from tests.unit.bus.publishing.test_heads_file import cut
 
@@ -20,11 +21,19 @@ DRAFT = str(EXAMPLES / "drafts" / "cyber.json")
 AS = ("--context", "xa-csirt")
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The keys, registry and contexts of a demonstration; no broker."""
-    prepare(tmp_path / "home", now=NOW)
-    return Office(tmp_path)
+    root = tmp_path_factory.mktemp("world") / "home"
+    prepare(root, now=NOW)
+    return root
+
+
+@pytest.fixture
+def office(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A copy of it to spoil."""
+    shutil.copytree(world, tmp_path / "home")
+    return Desk(tmp_path, monkeypatch)
 
 
 def state(office: Office) -> Path:

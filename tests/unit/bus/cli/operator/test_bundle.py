@@ -17,12 +17,12 @@ from bus.bundle.file import Carried, Content, Opening, Statement, Version, read,
 from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.watch.channels import channel_rows
-from bus.keys.signatures import FileSigner
+from bus.keys.signatures import FileSigner, sign_batch
 from bus.subscribing.inbox import Inbox
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
-from schemas.envelope import b64u
+from schemas.envelope import SIG_HEADER, b64u, file_form, format_header
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status, Tlp
 from tests.support.hubs import hub_desk, store_of, take_in
@@ -373,3 +373,26 @@ def test_a_file_that_is_no_whole_bundle_changes_nothing(desk: Desk) -> None:
         said = bring(desk, file, code=code)["said"]
         assert json.loads(said)["error"]["reason"] == reason, (name, said)
     assert not store_of(desk.folder, "xb-hub").exists()
+
+
+def test_a_batch_crosses_the_gap(desk: Desk) -> None:
+    """Each of it has its path in the bundle, and stands on the other side; so does one that was cut out by hand."""
+    said = spoken("xa-dsc", 3, Tlp.GREEN, "community")
+    signed = sign_batch(
+        (world().signers["xa-dsc"],), [each.payload for each in said], world().registry.domain
+    )
+    batch = [
+        msgspec.structs.replace(
+            each, headers=tuple({**dict(each.headers), SIG_HEADER: format_header(entries)}.items())
+        )
+        for each, entries in zip(said, signed, strict=True)
+    ]
+    asyncio.run(take_in(store_of(desk.folder, "xa-hub"), world(), batch))
+    export(desk, "--channel", "xa-dsc/actual.green.community")
+    with (desk.folder / "all.bundle").open("rb") as file:
+        lines = [line for line in read(file) if isinstance(line, Carried)]
+    assert [line.sig for line in lines] == [dict(each.headers)[SIG_HEADER] for each in batch]
+    assert bring(desk)["admitted"] == 3
+    (desk.folder / "one.tocsin.json").write_bytes(file_form(lines[1].payload_bytes(), lines[1].sig))
+    found = json.loads(desk.run("verify", "one.tocsin.json", "--context", "xb-hub", "--json"))
+    assert found["digest"] == batch[1].digest

@@ -43,6 +43,14 @@ def written(desk: Desk, program: str, *more: str) -> str:
     return desk.run("service", "install", program, *more, "--print", "--", *ARGUMENTS[program])
 
 
+def test_an_interpreter_in_somebodys_home_can_be_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual environment elsewhere links to it; behind closed homes the program would not start."""
+    link = desk.folder / "python"
+    link.symlink_to("/home/somebody/python/bin/python3")
+    monkeypatch.setattr("sys.executable", str(link))
+    assert "ProtectHome=read-only" in written(desk, "hub", "--user")
+
+
 SYSTEM = ("--system", "--run-as", "daemon")
 
 

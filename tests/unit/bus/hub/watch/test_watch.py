@@ -172,7 +172,7 @@ def received(number: int, pending: int) -> Received:
     """The message that a consumer counts so, when so many are left."""
     return Received(
         subject="x",
-        headers=(),
+        block=b"",
         payload=b"",
         stream_seq=number,
         consumer_seq=number,

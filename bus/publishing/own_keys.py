@@ -1,0 +1,57 @@
+"""Part of step 4 of the way out: whether every reader would take a signature by the keys at hand. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from bus.errors import PermitError
+from bus.trust import RegisteredKey, VerifiedRegistry
+
+
+def check_keys(
+    registry: VerifiedRegistry, authority_id: str, kids: Sequence[str], moment: dt.datetime
+) -> None:
+    """Part of step 4: refuse what every reader would refuse for its signatures.
+
+    Args:
+        registry: as it stands at `moment`.
+        authority_id: who would sign.
+        kids: the keys it would sign with.
+        moment: the present, aware.
+
+    Raises:
+        PermitError: `not-your-key`, `key-revoked`, `key-not-valid`; `signature-policy` where another signature is required.
+        TrustError: `unknown-authority`.
+    """
+    algorithms = set()
+    for kid in kids:
+        key = own_key(registry, authority_id, kid)
+        if key.record.revoked_since is not None:
+            raise PermitError(f"key {kid} is revoked; your registrar gives you another", reason="key-revoked")
+        if not key.record.not_before <= moment < key.record.not_after:
+            raise PermitError(
+                f"key {kid} is valid from {key.record.not_before:%Y-%m-%d} to "
+                f"{key.record.not_after:%Y-%m-%d}; ask your registrar to rotate it",
+                reason="key-not-valid",
+            )
+        algorithms.add(key.record.alg)
+    if missing := set(registry.authority(authority_id).require) - algorithms:
+        raise PermitError(
+            f"{authority_id} must sign with {', '.join(sorted(missing))} too", reason="signature-policy"
+        )
+
+
+def own_key(registry: VerifiedRegistry, authority_id: str, kid: str) -> RegisteredKey:
+    """A signing key of an authority.
+
+    Raises:
+        PermitError: `not-your-key`, it is not the authority's in the registry.
+    """
+    key = registry.key(kid)
+    if key is None or key.authority_id != authority_id:
+        raise PermitError(
+            f"key {kid} is not {authority_id}'s in registry version {registry.version}; nobody speaks as another",
+            reason="not-your-key",
+        )
+    return key

@@ -1,0 +1,177 @@
+"""The server's protocol, walked by index: what comes of it does not depend on how the bytes were cut.
+
+Lines end in CRLF and arguments are parted by one space, as the server writes them. A message of a pull inbox goes to the list
+of that inbox as it is, four pieces of bytes; a batch is handed over once for each chunk. Everything else goes the library's
+way, one at a time.
+
+What a line announces is bounded before a byte of it is kept, and numbers have one spelling. A byte is looked at as often as
+once for a line's end and copied as often as twice, in whatever pieces it comes.
+"""
+
+# The library offers no public way in at this depth; its version is pinned, and tests cross a real broker.
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from nats.errors import ProtocolError
+from nats.protocol.parser import Parser
+
+from bus.transport import server_info
+from bus.transport.interface import Raw
+from bus.transport.raw import MAX_BLOCK_BYTES
+from bus.transport.server_info import MAX_ANNOUNCED_BYTES
+
+MAX_INFO_BYTES = 1024 * 1024  # of a large cluster
+MAX_LINE_BYTES = 4096 + 1024
+"""Any other line: what the server takes of a publisher, and its own delivery address."""
+_MAX_DIGITS = 10
+_MESSAGE = (b"HMSG ", b"MSG ")
+_MOST_WORDS = 6  # one more than a message line may have parts is enough to refuse it
+_LINE_END = b"\r\n"
+_ZERO = b"0"[0]
+
+log = structlog.get_logger()
+
+
+class HardenedParser(Parser):
+    """The protocol of one connection.
+
+    Attributes:
+        inboxes: for each subscription that is a pull inbox, by its number as the server writes it, who takes its messages.
+    """
+
+    inboxes: dict[bytes, Callable[[list[Raw]], None]]
+
+    def reset(self) -> None:
+        """Begin anew, at a control line."""
+        super().reset()
+        self.inboxes = {}
+        self._needed = 0  # with fewer bytes than these nothing more can be done
+        self._searched = 0  # up to here there is no end of a line
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Take bytes from the server and hand over what is complete.
+
+        Raises:
+            ProtocolError: they are not the server's protocol.
+        """
+        try:
+            await self._parse(data)
+        except (ProtocolError, OSError):
+            raise
+        except Exception as exc:
+            # The library would log it and read no more, and stay connected: whatever it is, the connection ends.
+            log.warning("broker_not_understood", problem=repr(exc))
+            raise ProtocolError from exc
+
+    async def _parse(self, data: bytes) -> None:
+        kept = self.buf
+        if kept:
+            kept += data
+            if len(kept) < self._needed or (not self._needed and not self._has_line()):
+                return
+            data, self.buf = bytes(kept), bytearray()
+        self._needed = self._searched = 0
+        given: dict[bytes, list[Raw]] = {}
+        try:
+            done = await self._walk(data, given)
+        finally:
+            for number, messages in given.items():
+                if (take := self.inboxes.get(number)) is not None:
+                    take(messages)
+        if done < len(data):
+            self.buf = bytearray(data[done:] if done else data)
+
+    def _has_line(self) -> bool:
+        """Whether what is kept has the end of a line, or is too long for one; what was searched is not searched again."""
+        kept, start = self.buf, max(0, self._searched - 1)
+        self._searched = len(kept)
+        return kept.find(_LINE_END, start) >= 0 or len(kept) > _longest(kept, 0) + 1
+
+    async def _walk(self, chunk: bytes, given: dict[bytes, list[Raw]]) -> int:
+        """Take in all that is complete in a chunk. Returns where it ends, and notes what the rest waits for."""
+        at, size = 0, len(chunk)
+        while at < size:
+            end = chunk.find(_LINE_END, at, at + MAX_LINE_BYTES + 2)
+            if end < 0:
+                longest = _longest(chunk, at)
+                end = chunk.find(_LINE_END, at, at + longest + 2)
+                if end < 0:
+                    # One more may be the first half of the line's end.
+                    if size - at > longest + 1:
+                        raise ProtocolError
+                    self._searched = size - at
+                    return at
+            if chunk.startswith(_MESSAGE, at):
+                words = chunk[at:end].split(b" ", _MOST_WORDS)
+                number, subject, reply, header_bytes, total_bytes = _announced(words)
+                start = end + 2
+                stop = start + total_bytes
+                if size < stop + 2:
+                    self._needed = stop + 2 - at
+                    return at
+                if not chunk.startswith(_LINE_END, stop):
+                    raise ProtocolError  # the lengths lie
+                middle = start + header_bytes
+                if number in self.inboxes:
+                    block = chunk[start:middle] if header_bytes <= MAX_BLOCK_BYTES else b""
+                    given.setdefault(number, []).append((subject, reply, block, chunk[middle:stop]))
+                else:
+                    header = chunk[start:middle] if header_bytes else None
+                    await self.nc._process_msg(int(number), subject, reply, chunk[middle:stop], header)
+                at = stop + 2
+            else:
+                await self._line(chunk[at:end])
+                at = end + 2
+        return at
+
+    async def _line(self, line: bytes) -> None:
+        verb, _, rest = line.partition(b" ")
+        match verb:
+            case b"PING":
+                await self.nc._process_ping()
+            case b"PONG":
+                await self.nc._process_pong()
+            case b"-ERR":
+                await self.nc._process_err(rest.decode("utf-8", "backslashreplace").lower())
+            case b"INFO":
+                await self.nc._process_info(server_info.read(rest))
+            case b"+OK":
+                pass
+            case _:
+                raise ProtocolError
+
+
+def _longest(text: bytes | bytearray, at: int) -> int:
+    return MAX_INFO_BYTES if text.startswith(b"INFO ", at) else MAX_LINE_BYTES
+
+
+def _announced(words: list[bytes]) -> tuple[bytes, bytes, bytes, int, int]:
+    """What a message line says: subscription, subject, reply, bytes of headers, bytes in all.
+
+    `HMSG subject subscription [reply] headers total`, or `MSG subject subscription [reply] total`.
+    """
+    verb, *parts = words
+    header_bytes, fewest = 0, 3
+    if verb == b"HMSG":
+        fewest = 4
+        header_bytes = _count(parts[-2]) if len(parts) >= fewest else 0
+    if len(parts) not in (fewest, fewest + 1):
+        raise ProtocolError
+    subject, number, total = parts[0], parts[1], parts[-1]
+    reply = parts[2] if len(parts) > fewest else b""
+    _count(number)
+    total_bytes = _count(total)
+    if not header_bytes <= total_bytes <= MAX_ANNOUNCED_BYTES:
+        raise ProtocolError
+    return number, subject, reply, header_bytes, total_bytes
+
+
+def _count(digits: bytes) -> int:
+    """A number in its one spelling."""
+    if not digits.isdigit() or len(digits) > _MAX_DIGITS or (digits[0] == _ZERO and len(digits) > 1):
+        raise ProtocolError
+    return int(digits)

@@ -1,0 +1,497 @@
+"""The plain lane against the numbered steps: the same verdict, to the field, whatever comes, in whatever order, at whatever time.
+
+A lane that drops one check is seeded for each of them; the table of what is wrong in one thing alone tells each apart.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bus.admission import plain_lane
+from bus.admission.steps import LATE_AFTER
+from bus.admission.verdict import Judged, Refused, decide
+from bus.admission.verdict import Message as Kept
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.transport.pull_consumer import Received
+from bus.transport.raw import block_of
+from bus.trust import remembered
+from bus.trust.registry import CLOCK_SKEW, VerifiedRegistry
+from bus.trust.revocations import new_statement
+from schemas import merkle
+from schemas.bulletin import Bulletin
+from schemas.codec import MAX_PAYLOAD_BYTES, digest, encode
+from schemas.envelope import (
+    SIG_HEADER,
+    TYP_BATCH,
+    TYP_REVOKE,
+    Batch,
+    Entry,
+    b64u,
+    format_header,
+    head_of,
+    hints,
+    protected_for,
+    signing_input,
+)
+from schemas.subject import subject_for
+from schemas.vocab import Status, Tlp
+from tests.support.batches import batch
+from tests.support.world import DOMAIN, NOW, bulletin, key_record, within
+from tests.unit.bus.admission.test_hostile import REFUSED
+from tests.unit.bus.admission.test_refusals import (
+    BOTH_REQUIRED,
+    CASES,
+    DAY,
+    MINE,
+    SECOND,
+    THEIRS,
+    TICK,
+    TWO_KEYS,
+    WORLD,
+    keyed,
+    registry_with,
+)
+
+STREAM = "WORLD_ACTUAL"
+SOURCE = ("Nats-Stream-Source", "XA-CSIRT_ACTUAL 1 > > tocsin.v1.actual.green.community.xa.csirt TiWqDrtZ")
+REGISTRY = WORLD.registry
+
+
+def came(
+    b: Bulletin,
+    *entries: Entry,
+    payload: bytes | None = None,
+    source: Iterable[tuple[str, str]] = (SOURCE,),
+    subject: str = "",
+    **other: str,
+) -> Received:
+    """A bulletin as a publisher sends it and a stream delivers it; `other` are hints that it has instead."""
+    raw = encode(b) if payload is None else payload
+    value = format_header(entries or (sign_entry(WORLD.signers[b.issuer.id], raw, within()),))
+    said = {**hints(b, digest(raw)), **{name.replace("_", "-"): value for name, value in other.items()}}
+    return arrived(subject or subject_for(b), ((SIG_HEADER, value), *said.items(), *source), raw)
+
+
+def arrived(subject: str, headers: Iterable[tuple[str, str]], payload: bytes) -> Received:
+    """A message with any headers."""
+    return Received(
+        subject=subject,
+        block=block_of(headers),
+        payload=payload,
+        stream_seq=7,
+        consumer_seq=7,
+        stored_ns=1,
+        pending=0,
+    )
+
+
+def by_steps(each: Received, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
+    """What the numbered steps say."""
+    message = Kept(
+        subject=each.subject,
+        headers=each.headers,
+        payload=each.payload,
+        stream=STREAM,
+        stream_seq=each.stream_seq,
+        digest=digest(each.payload),
+    )
+    return decide(message, registry, now)
+
+
+def anew(registry: VerifiedRegistry) -> VerifiedRegistry:
+    """The registry, having remembered nothing."""
+    made = object.__new__(VerifiedRegistry)
+    made.__dict__.update(registry.__dict__)
+    made._forget()
+    return made
+
+
+def judged(
+    messages: Sequence[Received],
+    registry: VerifiedRegistry = REGISTRY,
+    now: dt.datetime = NOW,
+    lane: types.ModuleType = plain_lane,
+) -> list[Judged | Refused]:
+    """What a lane says of a batch."""
+    found: list[Judged | Refused] = lane.judge(STREAM, messages, registry, now)
+    return found
+
+
+def agree(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> None:
+    """Both ways, and the lane once more with what it remembers by then."""
+    expected = [by_steps(each, registry, now) for each in messages]
+    assert judged(messages, anew(registry), now) == expected
+    assert judged(messages, registry, now) == expected
+    assert judged(messages, registry, now) == expected
+
+
+# -- what is plain ------------------------------------------------------------------------------------------------------
+
+ONE = bulletin(WORLD)
+TWO = bulletin(WORLD, seq=2, prev=digest(encode(ONE)))
+ALONE = came(ONE)
+RUN = [bulletin(WORLD, seq=n, prev="p" * 43 if n > 1 else None) for n in range(1, 65)]
+
+
+def batched(run: Sequence[Bulletin], *signers: FileSigner) -> list[Received]:
+    """Consecutive bulletins under one signature."""
+    payloads = [encode(each) for each in run]
+    entries = batch(payloads, *(signers or (MINE,)))
+    return [came(each, *one) for each, one in zip(run, entries, strict=True)]
+
+
+BATCHED = batched(RUN[:5])
+PLAIN: dict[str, list[Received]] = {
+    "alone": [ALONE],
+    "from its own stream": [came(ONE, source=())],
+    "a whole run, singly": [came(each) for each in RUN],
+    "late": [came(bulletin(WORLD, issued=NOW - dt.timedelta(hours=1)))],
+    "expired": [came(bulletin(WORLD, issued=NOW - 3 * DAY, expires=NOW - DAY))],
+    "in the clear": [came(bulletin(WORLD, tlp=Tlp.CLEAR, audience="public"))],
+    **{f"a batch of {size}": batched(RUN[:size]) for size in (2, 3, 5, 63, 64)},
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_is_plain_is_admitted_without_the_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lane is for something: what our own encoder writes never takes the long way."""
+    expected = [by_steps(each, REGISTRY, NOW) for each in PLAIN[name]]
+    monkeypatch.setattr(plain_lane, "decide", None)
+    permitted = [
+        (each, verdict)
+        for each, verdict in zip(PLAIN[name], expected, strict=True)
+        if type(verdict) is Judged
+    ]
+    assert permitted or name == "in the clear"
+    assert judged([each for each, _ in permitted], anew(REGISTRY)) == [verdict for _, verdict in permitted]
+
+
+# -- what is wrong in one thing alone -----------------------------------------------------------------------------------
+
+
+def own(payload: bytes, **changes: Any) -> Entry:
+    """A signature whose protected header is changed."""
+    context = within(changes.pop("typ", "vnd.tocsin.bulletin"), changes.pop("domain", DOMAIN))
+    return sign_entry(MINE, payload, context, **changes)
+
+
+def under(alg: str) -> Entry:
+    """A signature that holds, under a header with another algorithm."""
+    protected = protected_for(alg, MINE.kid, within())
+    good = own(encode(ONE))
+    header = msgspec.structs.replace(good.header, alg=alg)
+    signature = MINE.sign(signing_input(protected, encode(ONE)))
+    return Entry(protected=protected, signature=signature, header=header)
+
+
+def at(message: Received, index: int | None = None, path: Callable[[str], str] | None = None) -> Received:
+    """A batched message whose place is written otherwise."""
+    value = dict(message.headers)[SIG_HEADER]
+    jws, _, place = value.partition("~")
+    number, _, text = place.partition(".")
+    wrong = f"{jws}~{number if index is None else index}.{text if path is None else path(text)}"
+    return msgspec.structs.replace(message, block=message.block.replace(value.encode(), wrong.encode()))
+
+
+def spelt(message: Received, number: str) -> Received:
+    """A batched message whose index is spelt so."""
+    return msgspec.structs.replace(message, block=message.block.replace(b"~0.", f"~{number}.".encode()))
+
+
+def mixed() -> Received:
+    """A batch whose head names another size than its tree has."""
+    made = merkle.tree([merkle.leaf(encode(each)) for each in RUN[:3]])
+    entry = sign_entry(MINE, head_of(made.root, 4), within(TYP_BATCH))
+    place = Batch(head=b64u(head_of(made.root, 4)), size=4, root=made.root, index=0, path=made.paths[0])
+    return came(RUN[0], msgspec.structs.replace(entry, batch=place))
+
+
+RENAMED = msgspec.structs.replace(ONE, issuer=msgspec.structs.replace(ONE.issuer, name="Somebody else"))
+NO_BULLETIN = b'{"seq":1}'
+FIRST, SECOND_OF_TREE = BATCHED[0], BATCHED[1]
+_LAST = ("ce-datacontenttype", "application/json")
+
+WRONG: dict[str, tuple[list[Received], VerifiedRegistry, dt.datetime]] = {
+    name: (messages, registry, now)
+    for name, messages, registry, now in (
+        ("a second signature behind", [came(ONE, source=((SIG_HEADER, "x"),))], REGISTRY, NOW),
+        ("a second signature behind the source", [came(ONE, source=(SOURCE, (SIG_HEADER, "x")))], REGISTRY, NOW),
+        ("a hint behind", [came(ONE, source=(("CE-ID", "x"),))], REGISTRY, NOW),
+        ("a hint that contradicts", [came(ONE, ce_id="x")], REGISTRY, NOW),
+        ("a hint of the same length", [came(ONE, ce_id=ONE.id[::-1])], REGISTRY, NOW),
+        ("a digest that contradicts", [came(ONE, Nats_Msg_Id="x")], REGISTRY, NOW),
+        ("two addresses of sources", [came(ONE, source=(SOURCE, SOURCE))], REGISTRY, NOW),
+        ("another header", [came(ONE, source=(("X", "y"),))], REGISTRY, NOW),
+        ("made for something else", [came(ONE, own(encode(ONE), typ=TYP_REVOKE))], REGISTRY, NOW),
+        ("made in another federation", [came(ONE, own(encode(ONE), domain="other"))], REGISTRY, NOW),
+        ("a batch's type, alone", [came(ONE, own(encode(ONE), typ=TYP_BATCH))], REGISTRY, NOW),
+        ("an unknown key", [came(ONE, sign_entry(FileSigner.generate(), encode(ONE), within()))], REGISTRY, NOW),
+        ("another algorithm", [came(ONE, under("ES256"))], REGISTRY, NOW),
+        ("a time far off", [came(ONE, own(encode(ONE), iat=int(NOW.timestamp()) + 301))], REGISTRY, NOW),
+        ("a time", [came(ONE, own(encode(ONE), iat=int(NOW.timestamp())))], REGISTRY, NOW),
+        ("a certificate", [came(ONE, own(encode(ONE), x5t="x" * 43))], REGISTRY, NOW),
+        ("a signature over something else", [came(ONE, own(encode(TWO)))], REGISTRY, NOW),
+        ("two signatures", [came(ONE, own(encode(ONE)), sign_entry(THEIRS, encode(ONE), within()))], REGISTRY, NOW),
+        ("one signature twice", [came(ONE, own(encode(ONE)), own(encode(ONE)))], REGISTRY, NOW),
+        ("another place of the tree", [FIRST, at(FIRST, 1), at(FIRST, 4), at(FIRST, 5), at(FIRST, 6), at(FIRST, 63)], REGISTRY, NOW),
+        ("a place that is spelt otherwise", [FIRST, spelt(FIRST, "00"), spelt(FIRST, "+0"), spelt(FIRST, " 0"),
+                                             spelt(FIRST, "٠"), spelt(FIRST, "")], REGISTRY, NOW),
+        ("another path", [FIRST, at(FIRST, path=lambda text: text[::-1]), at(FIRST, path=lambda text: text[:-43]),
+                          at(FIRST, path=lambda text: text + text[:44]), at(FIRST, path=lambda text: text + "="),
+                          at(FIRST, path=lambda _: "A" * 45), at(FIRST, path=lambda _: "")], REGISTRY, NOW),
+        ("a path with stray bits", [BATCHED[4], at(BATCHED[4], path=lambda text: text[:-1] + "_")], REGISTRY, NOW),
+        ("the place of its neighbour", [FIRST, msgspec.structs.replace(FIRST, payload=SECOND_OF_TREE.payload)],
+         REGISTRY, NOW),
+        ("a path that is a whole batch", [FIRST, *(at(each, path=lambda text: text) for each in BATCHED)], REGISTRY, NOW),
+        ("a size that is not the tree's", [mixed(), mixed()], REGISTRY, NOW),
+        ("signed by two in a batch", batched(RUN[:3], MINE, THEIRS), REGISTRY, NOW),
+        ("no payload", [came(ONE, payload=b"")], REGISTRY, NOW),
+        ("a payload beyond its bound", [came(ONE, payload=b"x" * (MAX_PAYLOAD_BYTES + 1))], REGISTRY, NOW),
+        ("a space in the payload", [came(ONE, payload=encode(ONE) + b" ")], REGISTRY, NOW),
+        ("a member twice", [came(ONE, payload=encode(ONE)[:-1] + b',"seq":1}')], REGISTRY, NOW),
+        ("another spelling", [came(ONE, payload=encode(ONE).replace(b'"seq":1', b'"seq": 1'))], REGISTRY, NOW),
+        ("no bulletin", [came(ONE, payload=NO_BULLETIN)], REGISTRY, NOW),
+        ("a time with an offset", [came(ONE, payload=encode(ONE).replace(b"Z\"", b"+00:00\""))], REGISTRY, NOW),
+        ("by another authority", [came(ONE, sign_entry(THEIRS, encode(ONE), within()))], REGISTRY, NOW),
+        ("an issuer under another name", [came(RENAMED)], REGISTRY, NOW),
+        ("co-issuers", [came(bulletin(WORLD, co_issuers=(REGISTRY.issuer("xb-csirt"),)))], REGISTRY, NOW),
+        ("a required algorithm is missing", [ALONE, FIRST], TWO_KEYS, NOW),
+        ("two required algorithms are missing", [ALONE], BOTH_REQUIRED, NOW),
+        ("a second algorithm is required", [ALONE], registry_with(
+            "xa-csirt", keys={MINE.kid: key_record(MINE), SECOND.kid: key_record(SECOND)}, require=("Ed25519", "ES256")
+        ), NOW),
+        ("issued before its key", [came(bulletin(WORLD, issued=NOW - 31 * DAY))], REGISTRY, NOW),
+        ("issued as its key ends", [ALONE], keyed(not_after=NOW), NOW - TICK),
+        ("a revoked key", [ALONE, FIRST], keyed(revoked_since=NOW + DAY), NOW),
+        ("it comes as its key ends", [ALONE, FIRST], keyed(not_after=NOW + DAY), NOW + DAY),
+        ("it comes just before its key ends", [ALONE, FIRST], keyed(not_after=NOW + DAY), NOW + DAY - TICK),
+        ("number two without a predecessor", [came(bulletin(WORLD, seq=2))], REGISTRY, NOW),
+        ("a rule is broken", [came(bulletin(WORLD, expires=NOW + 500 * DAY))], REGISTRY, NOW),
+        ("it ends before it begins", [came(bulletin(WORLD, expires=NOW))], REGISTRY, NOW),
+        ("no grant for the audience", [ALONE, came(bulletin(WORLD, audience="eu-dsc"))], REGISTRY, NOW),
+        ("no grant for the status", [ALONE, came(bulletin(WORLD, status=Status.SYSTEM))], REGISTRY, NOW),
+        ("on another subject", [came(ONE, subject="tocsin.v1.elsewhere")], REGISTRY, NOW),
+        ("on a neighbour's subject", [came(ONE, subject=subject_for(ONE)[:-1] + "1")], REGISTRY, NOW),
+        ("from the future", [came(bulletin(WORLD, issued=NOW + CLOCK_SKEW + TICK))], REGISTRY, NOW),
+    )
+}  # fmt: skip
+
+
+def table() -> Iterable[tuple[str, list[Received], VerifiedRegistry, dt.datetime]]:
+    """Everything that is compared: what is plain, what is wrong in one thing, and what other tables refuse."""
+    for name, messages in PLAIN.items():
+        yield name, messages, REGISTRY, NOW
+    for name, (messages, registry, now) in WRONG.items():
+        yield name, messages, registry, now
+    for name, (message, registry, now, *_) in CASES.items():
+        yield name, [arrived(message.subject, message.headers, message.payload)], registry, now
+    for name, (message, _) in REFUSED.items():
+        headers = [pair for pair in message.headers if "\n" not in pair[1]]
+        yield name, [arrived(message.subject, headers, message.payload)], REGISTRY, NOW
+
+
+TABLE = {f"{n}: {row[0]}": row[1:] for n, row in enumerate(table())}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_both_ways_say_the_same(name: str) -> None:
+    """To the field, also when the lane remembers what it found."""
+    agree(*TABLE[name])
+
+
+def test_a_batch_of_everything_is_judged_as_each_alone() -> None:
+    """Forward and backward, so that the good one of a tree comes before and after the bad ones."""
+    rows = [each for messages, registry, _ in TABLE.values() if registry is REGISTRY for each in messages]
+    rows = [each for each in rows if len(each.payload) < 10_000]
+    for messages in (rows, rows[::-1]):
+        assert judged(messages, anew(REGISTRY)) == [by_steps(each, REGISTRY, NOW) for each in messages]
+
+
+# -- lanes that drop a check --------------------------------------------------------------------------------------------
+
+DROPPED: dict[str, tuple[str, str]] = {
+    "1, more lines": ('or "\\r\\n" in value', ""),
+    "1, another name": ("name != _SOURCE or ", ""),
+    "2, the federation": ("Context(TYP_BULLETIN, registry.domain)", "_claimed(value)"),
+    "3, the algorithm": (" or key.public.alg != header.alg", ""),
+    "3, a time": ("(header.iat, header.x5t, header.x5c) != (None,) * 3", "False"),
+    "4, the signature": ("        key.public.verify(entry.signature, signed)", "        pass"),
+    "4, the path": ("return merkle.climb(merkle.leaf_of(hashed), index, size, steps) == root", "return True"),
+    "4, the place": ("if index >= size or len(path)", "if len(path)"),
+    "4, its spelling": ("_PLACE.fullmatch(place)", "re.fullmatch(r'[ +]?(\\d+)\\.([A-Za-z0-9_-]*)', place)"),
+    "4, whole paths": ("its_key if _leads(hashed, place, size, hash_) else None", "its_key"),
+    "0 and 5, the bytes": ("as_written(each.payload)", "_leniently(each.payload)"),
+    "6, who signed": ("if key.authority_id != issuer.id:", "if False:"),
+    "6, the description": ("if issuer != speaker.authority:", "if False:"),
+    "6, the hints": ("if not text.startswith(lines, one.end):", "if False:"),
+    "7, algorithms": ("speaker.require == (record.alg,)", "record.alg in speaker.require"),
+    "7, all of them": ("speaker.require == (record.alg,)", "True"),
+    "7, the window": ("record.not_before <= issued < record.not_after", "True"),
+    "7, its beginning": ("record.not_before <= issued < record.not_after", "issued < record.not_after"),
+    "7, its end": ("record.not_before <= issued < record.not_after", "record.not_before <= issued <= record.not_after"),
+    "7, revoked": ("        and record.revoked_since is None\n", ""),
+    "7, ended": ("        and now < record.not_after\n", ""),
+    "7, the moment of its end": ("now < record.not_after\n", "now <= record.not_after\n"),
+    "7, the key": ("if not _alone_suffices(record, speaker, issued, now):", "if False:"),
+    "5, the rules": ("if not rules.holds(b, subject):", "if False:"),
+    "8, the grant": ("            registry.speaker(b.issuer.id).permit(b, channel)", "            pass"),
+    "8, the audience": ("b.tlp, b.audience, areas)", "b.tlp, areas)"),
+    "8, the status": ("b.kind, b.status, b.tlp", "b.kind, b.tlp"),
+    "9": ("if each.subject != subject:", "if False:"),
+    "10": ("if issued > now + CLOCK_SKEW:", "if False:"),
+}  # fmt: skip
+
+
+def _leniently(raw: bytes) -> Bulletin | None:
+    try:
+        return msgspec.json.decode(raw, type=Bulletin)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _claimed(value: str) -> Any:
+    from schemas.envelope import Context, unb64u
+
+    try:
+        header = msgspec.json.decode(unb64u(value.partition(".")[0]), type=dict[str, Any])
+        return Context("vnd.tocsin.bulletin", str(header.get("domain")))
+    except Exception:  # noqa: BLE001 (rubbish claims nothing)
+        return within()
+
+
+def lane_without(check: str) -> types.ModuleType:
+    """The lane without one of its checks."""
+    source = inspect.getsource(plain_lane)
+    found, instead = DROPPED[check]
+    assert source.count(found) == 1, "the check stands elsewhere by now"
+    made = types.ModuleType("a wrong lane")
+    made.__dict__.update(_leniently=_leniently, _claimed=_claimed)
+    exec(compile(source.replace(found, instead), "a wrong lane", "exec"), made.__dict__)  # noqa: S102 (our own source)
+    return made
+
+
+@pytest.mark.parametrize("check", DROPPED)
+def test_a_lane_that_drops_a_check_is_caught(check: str) -> None:
+    """Some row of the table is judged otherwise by it."""
+    lane = lane_without(check)
+    caught = False
+    for messages, registry, now in TABLE.values():
+        expected = [by_steps(each, registry, now) for each in messages]
+        try:
+            caught |= judged(messages, anew(registry), now, lane) != expected
+        except Exception:  # noqa: BLE001 (a lane that breaks is caught too)
+            caught = True
+        if caught:
+            return
+    pytest.fail("no row of the table tells it from the lane")
+
+
+# -- mutations ----------------------------------------------------------------------------------------------------------
+
+BASES = [ALONE, came(ONE, source=()), *BATCHED, *(came(each) for each in RUN[:3])]
+MOMENTS = [
+    NOW,
+    ONE.issued - CLOCK_SKEW - TICK,
+    ONE.issued - CLOCK_SKEW,
+    ONE.issued - CLOCK_SKEW + TICK,
+    ONE.issued + LATE_AFTER,
+    ONE.issued + LATE_AFTER + TICK,
+    ONE.expires - TICK,
+    ONE.expires,
+    NOW + 365 * DAY - TICK,
+    NOW + 365 * DAY,
+]
+REGISTRIES = [
+    REGISTRY,
+    keyed(not_after=NOW + DAY),
+    keyed(not_before=NOW),
+    keyed(not_before=NOW + TICK),
+    TWO_KEYS,
+]
+PIECES = st.sampled_from(
+    [b"", b"\r\n", b" ", b"~", b".", b"..", b",", b"0", b"\x00", b"\xc3\xa9", b"=", b"A", b"Tocsin-Sig: x\r\n", b'"', b":", b"{"]
+)  # fmt: skip
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Received:
+    """A plain message, altered in up to three places of its block, payload or subject, or with parts of another."""
+    message = draw(st.sampled_from(BASES))
+    for _ in range(draw(st.integers(0, 3))):
+        field = draw(st.sampled_from(["block", "block", "payload", "subject"]))
+        value = getattr(message, field)
+        raw = value.encode() if field == "subject" else value
+        if draw(st.integers(0, 3)) == 0:
+            raw = getattr(draw(st.sampled_from(BASES)), field)
+            raw = raw.encode() if field == "subject" else raw
+        else:
+            place = draw(st.integers(0, max(0, len(raw) - 1)))
+            gone = draw(st.sampled_from([0, 0, 1, 1, 2, 44]))
+            put = draw(PIECES | st.just(raw[place : place + 2]) | st.binary(max_size=2))
+            raw = raw[:place] + put + raw[place + gone :]
+        kept = raw.decode("utf-8", "backslashreplace") if field == "subject" else raw
+        message = msgspec.structs.replace(message, **{field: kept})
+    return message
+
+
+@settings(max_examples=1200, deadline=None)
+@given(st.lists(mutated(), min_size=1, max_size=4), st.sampled_from(REGISTRIES), st.sampled_from(MOMENTS))
+def test_mutations_are_judged_alike(
+    messages: list[Received], registry: VerifiedRegistry, now: dt.datetime
+) -> None:
+    """Whatever was altered, in batches, at the edges of clocks and keys."""
+    expected = [by_steps(each, registry, now) for each in messages]
+    assert judged(messages, registry, now) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(list(range(len(WRONG)))), st.integers(1, 9))
+def test_the_order_in_a_batch_is_nothing_to_a_verdict(order: list[int], size: int) -> None:
+    """Good ones and bad ones of the same trees and grants, in any order, cut into batches of any size."""
+    rows = [each for each in WRONG.values() if each[1] is REGISTRY and each[2] is NOW]
+    messages = [each for n in order if n < len(rows) for each in rows[n][0] if len(each.payload) < 10_000]
+    registry = anew(REGISTRY)
+    for first in range(0, len(messages), size):
+        part = messages[first : first + size]
+        assert judged(part, registry) == [by_steps(each, REGISTRY, NOW) for each in part]
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_revocation_ends_what_was_remembered(place: int) -> None:
+    """In the middle of a batch of one signature: what comes after it is judged by the registry that there is then."""
+    statement = new_statement(
+        domain=DOMAIN, authority="xa-csirt", kids=[MINE.kid], since=NOW, reason="stolen", signer=MINE, now=NOW
+    )
+    before = anew(REGISTRY)
+    first = judged(BATCHED[:place], before)
+    after = before.with_revocation(statement, NOW)
+    second = judged(BATCHED[place:], after)
+    assert first == [by_steps(each, before, NOW) for each in BATCHED[:place]]
+    assert second == [by_steps(each, after, NOW) for each in BATCHED[place:]]
+    assert all(isinstance(each, Judged) for each in first)
+    assert all(isinstance(each, Refused) and each.reason == "key-revoked" for each in second)
+
+
+def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number; beyond it the lane begins anew, and says the same."""
+    monkeypatch.setattr(remembered, "MOST", 3)
+    registry = anew(REGISTRY)
+    pairs = [each for n in range(0, 20, 2) for each in batched(RUN[n : n + 2])]
+    assert judged(pairs, registry) == [by_steps(each, REGISTRY, NOW) for each in pairs]
+    assert 0 < len(registry.roots) <= 3
+
+
+def test_only_roots_that_hold_are_remembered() -> None:
+    """Nobody fills it but who holds a key of the registry."""
+    registry = anew(REGISTRY)
+    judged(batched(RUN[:3], FileSigner.generate()), registry)
+    assert len(registry.roots) == 0
