@@ -30,15 +30,15 @@ _BEFORE = "(SELECT max(low) FROM holes WHERE channel = new.channel AND low < new
 _BEFORE_OLD = "(SELECT max(low) FROM holes WHERE channel = old.channel AND low < old.seq)"
 _LINK_COMES = (
     # In a hole: what is left of it behind, then before.
-    f"""INSERT INTO holes SELECT channel, new.seq + 1, high FROM holes
+    f"""INSERT OR IGNORE INTO holes SELECT channel, new.seq + 1, high FROM holes
     WHERE channel = new.channel AND low IN (new.seq, {_BEFORE}) AND high > new.seq""",
-    f"UPDATE holes SET high = new.seq - 1 WHERE channel = new.channel AND low = {_BEFORE} AND high >= new.seq",
+    f"UPDATE OR IGNORE holes SET high = new.seq - 1 WHERE channel = new.channel AND low = {_BEFORE} AND high >= new.seq",
     "DELETE FROM holes WHERE channel = new.channel AND low = new.seq",
     # Beyond the last, or before the first.
-    f"""INSERT INTO holes SELECT new.channel, last + 1, new.seq - 1
+    f"""INSERT OR IGNORE INTO holes SELECT new.channel, last + 1, new.seq - 1
     FROM (SELECT max(seq) AS last FROM links WHERE channel = new.channel AND seq < new.seq)
     WHERE last < new.seq - 1 AND NOT {_link("new", "seq > new.seq")}""",
-    f"""INSERT INTO holes SELECT new.channel, new.seq + 1, first - 1
+    f"""INSERT OR IGNORE INTO holes SELECT new.channel, new.seq + 1, first - 1
     FROM (SELECT min(seq) AS first FROM links WHERE channel = new.channel AND seq > new.seq)
     WHERE first > new.seq + 1 AND NOT {_link("new", "seq < new.seq")}""",
 )
@@ -49,12 +49,12 @@ _LINK_GOES = (
     """DELETE FROM holes WHERE channel = old.channel
     AND low < (SELECT min(seq) FROM links WHERE channel = old.channel)""",
     # Between two: a hole of its own, joined with the ones that touch it.
-    f"""INSERT INTO holes SELECT old.channel, old.seq, coalesce(
+    f"""INSERT OR IGNORE INTO holes SELECT old.channel, old.seq, coalesce(
       (SELECT high FROM holes WHERE channel = old.channel AND low = old.seq + 1), old.seq)
     WHERE {_link("old", "seq < old.seq")} AND {_link("old", "seq > old.seq")}""",
     """DELETE FROM holes WHERE channel = old.channel AND low = old.seq + 1
     AND EXISTS (SELECT 1 FROM holes WHERE channel = old.channel AND low = old.seq)""",
-    f"""UPDATE holes SET high = (SELECT high FROM holes WHERE channel = old.channel AND low = old.seq)
+    f"""UPDATE OR IGNORE holes SET high = (SELECT high FROM holes WHERE channel = old.channel AND low = old.seq)
     WHERE channel = old.channel AND low = {_BEFORE_OLD} AND high = old.seq - 1
     AND EXISTS (SELECT 1 FROM holes WHERE channel = old.channel AND low = old.seq)""",
     f"""DELETE FROM holes WHERE channel = old.channel AND low = old.seq
@@ -65,7 +65,7 @@ _LINK_GOES = (
 def _sum(row: str, change: str) -> tuple[str, str]:
     return (
         f"INSERT OR IGNORE INTO missing_numbers VALUES ({row}.channel, 0)",
-        f"UPDATE missing_numbers SET count = count + {change} WHERE channel = {row}.channel",
+        f"UPDATE OR IGNORE missing_numbers SET count = count + {change} WHERE channel = {row}.channel",
     )
 
 
@@ -73,7 +73,7 @@ def _refusals(row: str, sign: str) -> tuple[str, str]:
     place = f"coalesce({row}.channel, ''), {row}.reason"
     return (
         f"INSERT OR IGNORE INTO refusals VALUES ({place}, 0)",
-        f"UPDATE refusals SET count = count {sign} 1 WHERE (channel, reason) = ({place})",
+        f"UPDATE OR IGNORE refusals SET count = count {sign} 1 WHERE (channel, reason) = ({place})",
     )
 
 
@@ -93,7 +93,9 @@ _TRIGGERS = (
         "links__come",
         "INSERT",
         *_LINK_COMES,
-        when=f"NOT {_link('new', 'seq = new.seq - 1')} OR {_link('new', 'seq > new.seq')}",
+        # The last of all others is not the one before it; one look, for it is asked of every bulletin.
+        when="""(SELECT seq FROM links WHERE channel = new.channel AND seq != new.seq ORDER BY seq DESC LIMIT 1)
+        IS NOT new.seq - 1""",
     ),
     _trigger("links__go", "DELETE", *_LINK_GOES),
     _trigger("holes__open", "INSERT", *_sum("new", "new.high - new.low + 1")),
@@ -101,7 +103,7 @@ _TRIGGERS = (
     _trigger("holes__close", "DELETE", *_sum("old", "(old.low - old.high - 1)")),
     _trigger("quarantine__come", "INSERT", *_refusals("new", "+")),
     _trigger("quarantine__go", "DELETE", *_refusals("old", "-")),
-    _trigger("admitted__go", "DELETE", "UPDATE admitted_gone SET count = count + 1"),
+    _trigger("admitted__go", "DELETE", "UPDATE OR IGNORE admitted_gone SET count = count + 1"),
 )
 SCHEMA = TABLES + "\n".join(_TRIGGERS)
 # Of a file of version 1, which has none of these tables.

@@ -51,7 +51,7 @@ SCHEMA = (
     + tallies.SCHEMA
     + """
 CREATE INDEX IF NOT EXISTS tests_in_order ON test_and_system (row) WHERE status = 'test';
-CREATE INDEX IF NOT EXISTS actual_first ON actual (priority, issued DESC, id) WHERE ended_by IS NULL AND NOT is_over;
+CREATE INDEX IF NOT EXISTS actual_first ON actual (priority, issued DESC) WHERE ended_by IS NULL AND NOT is_over;
 CREATE TABLE IF NOT EXISTS revisions (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
   how TEXT NOT NULL, PRIMARY KEY (target, issuer, status, row)

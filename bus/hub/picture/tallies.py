@@ -46,8 +46,13 @@ def _counts(table: str, row: str, sign: str) -> str:
 def _triggers(table: str) -> str:
     comes, goes = _counts(table, "new", ""), _counts(table, "old", "-")
     head = "CREATE TRIGGER IF NOT EXISTS"
+    named = ", ".join(f"new.{name}" if table == "actual" else "''" for name in Sort._fields)
+    # The rule is written apart, for it is done with every bulletin.
+    is_in_force = "new.ended_by IS NULL AND NOT new.is_over"
+    one = f"INSERT INTO tallies VALUES ('{table}', '{IN_FORCE}', {named}, 1) ON CONFLICT DO UPDATE SET count = count + 1;"
     return (
-        f"{head} {table}_comes AFTER INSERT ON {table} BEGIN {comes} END;\n"
+        f"{head} {table}_comes AFTER INSERT ON {table} WHEN {is_in_force} BEGIN {one} END;\n"
+        f"{head} {table}_comes_ended AFTER INSERT ON {table} WHEN NOT ({is_in_force}) BEGIN {comes} END;\n"
         f"{head} {table}_goes AFTER DELETE ON {table} BEGIN {goes} END;\n"
         f"{head} {table}_changes AFTER UPDATE OF ended_by, ended_how, is_over ON {table} BEGIN {goes} {comes} END;\n"
     )
