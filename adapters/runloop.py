@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice, repeat
 from typing import NamedTuple
 
 import msgspec
 import structlog
 
+from adapters.ahead import Ahead
 from adapters.reading_thread import in_reading_thread
 from adapters.translation.reading import sha256_hex
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
@@ -25,6 +28,7 @@ from bus.plugin import (
     AdapterError,
     Format,
     FormatError,
+    Kept,
     Loss,
     Manifest,
     Observation,
@@ -50,6 +54,10 @@ LONG_S = 30.0
 """A reading of so many seconds is worth a line in the log."""
 MOST_S = 600.0
 """And one of so many is given up."""
+TOGETHER = 512
+"""No further document is added to what is published together once that is so many bulletins,"""
+TOGETHER_BYTES = 1024 * 1024
+"""or the documents have so many bytes: the next one is not asked for while they are read."""
 MEMORY_TRIES = 3
 """So often a document is tried for which memory does not suffice; then it is refused, so that others are read."""
 PUBLIC = "public"
@@ -86,6 +94,22 @@ class Reading(NamedTuple):
     drafts: list[Draft]
     losses: tuple[Loss, ...]
     digest: str
+
+
+_LATER = Verdict(accepted=False, later=True, reason="later", detail="one before it has to wait")
+
+
+@dataclass
+class _Document:
+    """A document on its way through the loop: what it became, None when it was not read, and its verdict so far."""
+
+    observation: Observation
+    reading: Reading | None = None
+    verdict: Verdict = _LATER
+
+
+def _held(exc: TocsinError) -> Verdict:
+    return Verdict(accepted=False, later=True, reason=exc.reason, detail=str(exc))
 
 
 class RunLoop:
@@ -127,86 +151,136 @@ class RunLoop:
     async def run(self, source: Source) -> None:
         """Work until the source ends.
 
+        Documents that wait are published together. After one that has to wait, none that was asked for before is looked at:
+        a source offers them again, in its order.
+
         Raises:
             StuckError: a format does not come to an end. Its document is refused; only another process can read the next.
         """
-        async for observation in source.observe():
-            self.counts["seen"] += 1
-            verdict = await self._judge(observation)
-            self.counts["read" if verdict.accepted else "held" if verdict.later else "refused"] += 1
-            try:
-                observation.settle(verdict)
-            except OSError as exc:
-                # The document is offered again and gives no second bulletin: the publisher knows its digest.
-                log.warning("document_not_settled", document=observation.name, problem=str(exc))
-            if verdict.reason == StuckError.reason:
-                raise StuckError(verdict.detail)
+        async with Ahead.of(source) as documents:
+            is_late = False  # what was asked for before the last document was held
+            while (first := await documents.take()) is not None:
+                if is_late:
+                    is_late = False
+                    self._settle(_Document(first))
+                    continue
+                group = await self._gather(first, documents)
+                await self._publish(group)
+                for document in group:
+                    self._settle(document)
+                    if document.verdict.reason == StuckError.reason:
+                        raise StuckError(document.verdict.detail)
+                is_late = documents.is_asked and any(document.verdict.later for document in group)
         log.info("source_ended", adapter=self._manifest.name, **self.counts)
 
-    async def _judge(self, observation: Observation) -> Verdict:
-        known = {"adapter": self._manifest.name, "document": observation.name}
-        try:
-            verdict = await self.handle(observation)
-        except HELD as exc:
-            log.warning("document_held", **known, reason=exc.reason, detail=str(exc))
-            return Verdict(accepted=False, later=True, reason=exc.reason, detail=str(exc))
-        except TocsinError as exc:
-            verdict = Verdict(accepted=False, reason=exc.reason, detail=str(exc))
-        if not verdict.accepted:
-            log.warning("document_refused", **known, reason=verdict.reason, detail=verdict.detail)
-        return verdict
+    async def _gather(self, first: Observation, documents: Ahead) -> list[_Document]:
+        """Read a document, and those that have come meanwhile, up to one that has to wait."""
+        group: list[_Document] = []
+        observation: Observation | None = first
+        drafts = size = 0
+        while observation is not None:
+            if size < TOGETHER_BYTES:
+                documents.ask()
+            document = await self._opened(observation, drafts)
+            group.append(document)
+            size += len(observation.data)
+            if document.reading is not None:
+                drafts += len(document.reading.drafts)
+            elif document.verdict.later or document.verdict.reason == StuckError.reason:
+                break
+            if drafts >= TOGETHER or not documents.has_one:
+                break
+            observation = await documents.take()
+        return group
 
-    async def handle(self, observation: Observation) -> Verdict:
-        """One document, whole: every draft is checked before the first is kept.
-
-        Returns:
-            What became of it. Only the registry can still refuse some drafts of several; then the verdict is a refusal
-            that names the bulletins that did go out.
-
-        Raises:
-            TocsinError: what is wrong with it, with its reason; one of `HELD` when the fault is not the document's.
-        """
+    async def _opened(self, observation: Observation, before: int) -> _Document:
+        """A document, read: every draft is checked before the first is kept. `before` drafts are to be published first."""
         now = self._clock()
-        format_, drafts, losses, digest = await self._read(observation, now)
-        self._hold_rate(len(drafts), now)
-        origins = self._origins(format_, drafts, observation.name)
-        outcomes = await self._publisher.publish_many(
-            drafts,
-            defaults=self._manifest.defaults(),
-            once=[f"{digest}/{n}" for n in range(len(drafts))],
-            origins=origins,
-        )
+        try:
+            reading = await self._read(observation, now)
+            self._hold_rate(len(reading.drafts), before, now)
+        except HELD as exc:
+            return _Document(observation, verdict=_held(exc))
+        except TocsinError as exc:
+            return _Document(observation, verdict=Verdict(accepted=False, reason=exc.reason, detail=str(exc)))
+        return _Document(observation, reading=reading)
+
+    async def _publish(self, group: Sequence[_Document]) -> None:
+        """Publish what documents have become, together, and give each its verdict."""
+        read = [(each, each.reading) for each in group if each.reading is not None]
+        drafts = [draft for _, reading in read for draft in reading.drafts]
+        if not drafts:
+            outcomes: Iterator[Kept | TocsinError] = iter(())
+        else:
+            try:
+                outcomes = iter(
+                    await self._publisher.publish_many(
+                        drafts,
+                        defaults=self._manifest.defaults(),
+                        once=[
+                            f"{reading.digest}/{n}" for _, reading in read for n in range(len(reading.drafts))
+                        ],
+                        origins=[
+                            origin
+                            for each, reading in read
+                            for origin in self._origins(reading.format, reading.drafts, each.observation.name)
+                        ],
+                    )
+                )
+            except HELD as exc:
+                outcomes = repeat(exc)
+        for document, reading in read:
+            document.verdict = self._verdict(reading, islice(outcomes, len(reading.drafts)))
+
+    def _verdict(self, reading: Reading, outcomes: Iterable[Kept | TocsinError]) -> Verdict:
+        """What became of a document.
+
+        Only the registry can still refuse some drafts of several; then it is a refusal that names the bulletins that did go
+        out. One of `HELD` is not the document's fault: it waits, and what was kept of it is known the next time.
+        """
+        now = self._clock().timestamp()
         ids: list[str] = []
         refused: TocsinError | None = None
+        held: TocsinError | None = None
         for outcome in outcomes:
             if isinstance(outcome, HELD):
-                raise outcome
-            if isinstance(outcome, TocsinError):
+                held = held or outcome
+            elif isinstance(outcome, TocsinError):
                 refused = refused or outcome
-                continue
-            ids.append(outcome.id)
-            if outcome.state == "known":
-                self.counts["known"] += 1
             else:
-                self.counts["published"] += 1
-                self._today.append(now.timestamp())
+                ids.append(outcome.id)
+                self.counts["known" if outcome.state == "known" else "published"] += 1
+                if outcome.state != "known":
+                    self._today.append(now)
+        if held is not None:
+            return _held(held)
         if refused is not None:
             return Verdict(
                 accepted=False,
                 reason=refused.reason,
                 detail=str(refused),
                 bulletins=tuple(ids),
-                losses=losses,
+                losses=reading.losses,
             )
-        log.info(
-            "document_read",
-            adapter=self._manifest.name,
-            document=observation.name,
-            format=format_.id,
-            bulletins=len(ids),
-            losses=len(losses),
-        )
-        return Verdict(accepted=True, bulletins=tuple(ids), losses=losses)
+        return Verdict(accepted=True, bulletins=tuple(ids), losses=reading.losses)
+
+    def _settle(self, document: _Document) -> None:
+        """Tell the source, and the log, what became of a document."""
+        observation, verdict = document.observation, document.verdict
+        known = {"adapter": self._manifest.name, "document": observation.name}
+        self.counts["seen"] += 1
+        self.counts["read" if verdict.accepted else "held" if verdict.later else "refused"] += 1
+        if verdict.accepted and document.reading is not None:
+            told = {"format": document.reading.format.id, "bulletins": len(verdict.bulletins)}
+            log.info("document_read", **known, **told, losses=len(verdict.losses))
+        elif verdict is not _LATER:
+            what = "document_held" if verdict.later else "document_refused"
+            log.warning(what, **known, reason=verdict.reason, detail=verdict.detail)
+        try:
+            observation.settle(verdict)
+        except OSError as exc:
+            # The document is offered again and gives no second bulletin: the publisher knows its digest.
+            log.warning("document_not_settled", document=observation.name, problem=str(exc))
 
     def _origins(self, format_: Format, drafts: Iterable[Draft], name: str) -> list[str]:
         """What each draft is about in its own system; those of one document that say the same are numbered."""
@@ -278,8 +352,8 @@ class RunLoop:
             losses += more
         return drafts, tuple(losses)
 
-    def _hold_rate(self, count: int, now: dt.datetime) -> None:
-        """Hold a flood back: an adapter that goes mad must not drown its authority's readers."""
+    def _hold_rate(self, count: int, before: int, now: dt.datetime) -> None:
+        """Hold a flood back: an adapter that goes mad must not drown its authority's readers. `before` are on their way."""
         most = self._manifest.max_per_day
         if count > most:
             raise AdapterError(
@@ -287,7 +361,7 @@ class RunLoop:
             )
         earliest = now.timestamp() - DAY_S
         self._today = [each for each in self._today if each > earliest]
-        if len(self._today) + count > most:
+        if len(self._today) + before + count > most:
             raise RateError(f"{most} bulletins in a day are all that the manifest allows")
 
 

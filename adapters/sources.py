@@ -57,11 +57,15 @@ class FolderSource:
         self._max_bytes = max_bytes
         self._once = once
         self._left = False
+        self._offered: set[Path] = (
+            set()
+        )  # and not settled yet: the next may be asked for before the one before it is settled
         self._problem = ""  # why the spool, or a file in it, cannot be read at present
 
     async def observe(self) -> AsyncIterator[Observation]:
         """Files in the order of their names; after one that has to wait, nothing until the next look."""
         wait_s = self._poll_s
+        self._offered.clear()
         while True:
             self._left = False
             for path in await asyncio.to_thread(self._waiting):
@@ -83,7 +87,9 @@ class FolderSource:
             found = sorted(
                 path
                 for path in self.incoming.iterdir()
-                if not path.name.startswith(".") and not path.name.endswith(UNFINISHED)
+                if not path.name.startswith(".")
+                and not path.name.endswith(UNFINISHED)
+                and path not in self._offered
             )
         except OSError as exc:
             self._waits(str(exc))
@@ -119,6 +125,7 @@ class FolderSource:
             except OSError as problem:
                 log.warning("document_not_settled", document=_shown(path), problem=str(problem))
             return None
+        self._offered.add(path)
         return Observation(name=_shown(path), data=data, settle=functools.partial(self._settle, path, found))
 
     def _read(self, path: Path) -> tuple[bytes, os.stat_result]:
@@ -154,6 +161,7 @@ class FolderSource:
         return data, found
 
     def _settle(self, path: Path, found: os.stat_result | None, verdict: Verdict) -> None:
+        self._offered.discard(path)
         if verdict.later:
             self._left = True
             return

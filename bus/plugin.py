@@ -136,7 +136,11 @@ class Source(Protocol):
     """Where native documents come from."""
 
     def observe(self) -> AsyncIterator[Observation]:
-        """Documents as they turn up; ends within a second when cancelled."""
+        """Documents as they turn up; ends within a second when cancelled.
+
+        The next one may be asked for before the one before it is settled, so that those that wait are published together;
+        none is offered again before it is settled.
+        """
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

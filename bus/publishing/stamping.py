@@ -54,10 +54,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A draft that somebody wants published, with the registry and the moment by which it is judged.
 
-    Attributes:
-        defaults: what the draft leaves out; the publisher's own where that is None.
-        once: a key under which only one bulletin is ever kept.
-        origin: what it is about in its own system; it supersedes the last bulletin of the same origin.
+    The other attributes are the arguments of `Publisher.publish`.
     """
 
     draft: Draft
@@ -85,8 +82,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     def keep_all(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
         """Steps 1 to 7 of drafts, in their order, inside a transaction: what became of each, as `Publisher.publish` describes.
 
-        One that is refused uses no number and hinders no other. The others are signed in batches, each of consecutive
-        bulletins of one channel.
+        One that is refused uses no number and hinders no other. The others are signed in batches.
 
         Raises:
             Exception: they could not be signed, or not be written; then nothing of them may stay.
@@ -116,17 +112,17 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Accepted:
         """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
         asked = Asked(draft=draft, registry=registry, moment=moment)
-        bulletin, payload = self.draw_up(asked, lambda channel: self.head(db, channel))
+        bulletin, payload, subject = self.draw_up(asked, lambda channel: self.head(db, channel))
         if self.seal is not None:
             outer, _ = self.seal(bulletin, payload, registry, moment, draft.sections, rehearsal=True)
             if outer is not bulletin:
-                return _accepted(outer, "", state="dry-run")
-        return _accepted(bulletin, digest(payload), state="dry-run")
+                return _accepted(outer, "", subject_for(outer), state="dry-run")
+        return _accepted(bulletin, digest(payload), subject, state="dry-run")
 
     def draw_up(
         self, asked: Asked, head_of: Callable[[str], table.ChainHead | None]
-    ) -> tuple[Bulletin, bytes]:
-        """Steps 1 to 4; the last bulletin of a channel is what `head_of` says."""
+    ) -> tuple[Bulletin, bytes, str]:
+        """Steps 1 to 4: bulletin, payload and subject; the last bulletin of a channel is what `head_of` says."""
         draft, registry, moment = asked.draft, asked.registry, asked.moment
         # 1 stamp
         bulletin = stamp(
@@ -145,7 +141,9 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         # 3 validate: constructors do not check, so the bytes are read back as a stranger would
         payload = encode(bulletin)
         bulletin = decode(payload)
-        rules.check(bulletin)
+        subject = subject_for(bulletin)
+        if not rules.holds(bulletin, subject):
+            rules.check(bulletin)
         # 4 permit
         registry.permit(bulletin)
         sections.judge_section(bulletin, draft.sections, registry)
@@ -153,7 +151,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         if self.seal is None and (draft.sections or must_seal(bulletin, registry)):
             what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"
             raise PermitError(f"{what} must be sealed, and this publisher does not seal", reason="must-seal")
-        return bulletin, payload
+        return bulletin, payload, subject
 
     def sign_and_keep(
         self,
@@ -167,9 +165,10 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         domain: str,
     ) -> Accepted:
         """Steps 5 to 7 for a composed bulletin of a federation, inside a transaction of the outbox."""
-        drawn = _Drawn(bulletin, payload, digest(payload), channel_of(bulletin).name, moment, once, origin)
+        name, channel, subject = digest(payload), channel_of(bulletin).name, subject_for(bulletin)
+        drawn = _Drawn(bulletin, payload, name, channel, subject, moment, once, origin)
         self.sign_and_keep_all(db, (drawn,), domain)
-        return _accepted(bulletin, drawn.digest)
+        return _accepted(bulletin, name, subject)
 
     def sign_and_keep_all(self, db: sqlite3.Connection, drawn: Sequence[_Drawn], domain: str) -> None:
         """Steps 5 to 7 of bulletins, those of each channel in the order of their numbers, inside a transaction."""
@@ -180,8 +179,8 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         entries: dict[str, tuple[Entry, ...]] = {}
         for chain in chains.values():
             told = [(each.payload, each.bulletin.issued) for each in chain]
-            for each, signed in zip(chain, sign_chain(self.signers, told, domain), strict=True):
-                entries[each.digest] = signed
+            signed = sign_chain(self.signers, told, domain)
+            entries |= zip((each.digest for each in chain), signed, strict=True)
         # 5 address: the subject and the hints follow from the bulletin; 7 keep
         table.keep_all(
             db,
@@ -191,7 +190,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
                     payload=each.payload,
                     digest=each.digest,
                     channel=each.channel,
-                    subject=subject_for(each.bulletin),
+                    subject=each.subject,
                     headers={
                         SIG_HEADER: format_header(entries[each.digest]),
                         **hints(each.bulletin, each.digest),
@@ -206,12 +205,13 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Drawn(NamedTuple):
-    """A bulletin after step 4, or sealed, with its digest; `channel` is the name of its channel."""
+    """A bulletin after step 4, or sealed; `channel` is the name of its channel."""
 
     bulletin: Bulletin
     payload: bytes
     digest: str
     channel: str
+    subject: str
     moment: dt.datetime
     once: str | None
     origin: str | None
@@ -242,14 +242,17 @@ class _Together:
         if asked.origin is not None and (earlier := table.last_of_origin(db, asked.origin)) is not None:
             draft = _superseding(draft, earlier.id)
             asked = msgspec.structs.replace(asked, draft=draft)
-        bulletin, payload = stamping.draw_up(asked, self._head)
+        bulletin, payload, subject = stamping.draw_up(asked, self._head)
         if stamping.seal is not None:
             bulletin, payload = stamping.seal(bulletin, payload, asked.registry, asked.moment, draft.sections)
+            subject = subject_for(bulletin)
         name, channel = digest(payload), channel_of(bulletin).name
-        accepted = _accepted(bulletin, name)
+        accepted = _accepted(bulletin, name, subject)
         self._heads[channel] = table.ChainHead(seq=bulletin.seq, digest=name)
         self._named |= _names(asked)
-        self._drawn.append(_Drawn(bulletin, payload, name, channel, asked.moment, asked.once, asked.origin))
+        self._drawn.append(
+            _Drawn(bulletin, payload, name, channel, subject, asked.moment, asked.once, asked.origin)
+        )
         return accepted
 
     def keep(self) -> None:
@@ -271,7 +274,7 @@ def _names(asked: Asked) -> set[str]:
 def _known(db: sqlite3.Connection, authority_id: str, once: str) -> Accepted | None:
     """The bulletin that was kept under a key; only its place, when it was pruned."""
     if (known := table.kept_once(db, once)) is not None:
-        return _accepted(decode(table.whole(known).payload), known.digest, state="known")
+        return _accepted(decode(table.whole(known).payload), known.digest, known.subject, state="known")
     if (pruned := table.pruned_once(db, once)) is not None:
         place = {name: pruned[name] for name in ("id", "seq", "digest", "subject")}
         return Accepted(channel=f"{authority_id}/{pruned['channel']}", state="known", **place)
@@ -283,13 +286,13 @@ def _superseding(draft: Draft, earlier: str) -> Draft:
     return msgspec.structs.replace(draft, msg_type=MsgType.UPDATE, references=(*draft.references, ref))
 
 
-def _accepted(bulletin: Bulletin, digest: str, state: str = "accepted") -> Accepted:
+def _accepted(bulletin: Bulletin, digest: str, subject: str, state: str = "accepted") -> Accepted:
     return Accepted(
         id=bulletin.id,
         channel=str(channel_of(bulletin)),
         seq=bulletin.seq,
         digest=digest,
-        subject=subject_for(bulletin),
+        subject=subject,
         state=state,
         sealed_to=bulletin.body.recipients if isinstance(bulletin.body, Sealed) else (),
         sections=tuple(SealedPart(label=part.label, sealed_to=part.recipients) for part in bulletin.sections),

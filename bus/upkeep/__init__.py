@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from bus.upkeep.endings import Certificate, Level, Term, terms
     from bus.upkeep.keeper import Keeper, must_have_role
     from bus.upkeep.restoring import Restored, restore
-    from bus.upkeep.units import Scope, UnitError, UnitSpec, is_ours, is_unchanged, unit_name, unit_text
+    from bus.upkeep.units import (
+        Scope,
+        UnitError,
+        UnitSpec,
+        hidden,
+        is_ours,
+        is_unchanged,
+        unit_name,
+        unit_text,
+    )
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -28,6 +37,7 @@ __all__ = [
     "UnitError",
     "UnitSpec",
     "back_up",
+    "hidden",
     "is_ours",
     "is_unchanged",
     "keeper_conditions",

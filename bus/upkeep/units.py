@@ -71,6 +71,11 @@ class UnitSpec(msgspec.Struct, frozen=True, kw_only=True):
     netlink: bool = False
     devices: bool = False
 
+    @property
+    def named(self) -> tuple[Path, ...]:
+        """Every path that it uses."""
+        return (*self.writes, *self.reads, Path(self.command[0]))
+
 
 def unit_name(program: str, context: str, label: str | None = None) -> str:
     """The name of a program's unit, without `.service`."""
@@ -131,8 +136,7 @@ def _service(spec: UnitSpec) -> Iterable[str]:
 
 
 def _walls(spec: UnitSpec) -> Iterable[str]:
-    named = (*spec.writes, *spec.reads, Path(spec.command[0]))
-    in_home, in_tmp = any(map(_is_in_home, named)), any(map(_is_in_tmp, named))
+    in_home = any(map(_is_in_home, spec.named))
     families = "AF_UNIX AF_INET AF_INET6" + (" AF_NETLINK" if spec.netlink else "")
     yield "UMask=0077"
     yield "NoNewPrivileges=yes"
@@ -141,7 +145,7 @@ def _walls(spec: UnitSpec) -> Iterable[str]:
     yield "ProtectSystem=strict"
     yield f"ProtectHome={'read-only' if in_home else 'yes'}"
     yield from (f"ReadWritePaths={_word(str(path))}" for path in sorted(set(spec.writes)))
-    yield f"PrivateTmp={'no' if in_tmp else 'yes'}"  # with it, what lies there is not to be seen
+    yield "PrivateTmp=yes"
     yield f"RestrictAddressFamilies={families}"
     yield "RestrictNamespaces=yes"
     yield "RestrictRealtime=yes"
@@ -176,8 +180,11 @@ def _is_in_home(path: Path) -> bool:
     return any(path.is_relative_to(home) for home in _HOMES)
 
 
-def _is_in_tmp(path: Path) -> bool:
-    return any(path.is_relative_to(folder) for folder in _TEMPORARY)
+def hidden(spec: UnitSpec) -> tuple[Path, ...]:
+    """What the program would not see: it lies in a temporary folder, of which a unit has its own."""
+    return tuple(
+        path for path in dict.fromkeys(spec.named) if any(path.is_relative_to(place) for place in _TEMPORARY)
+    )
 
 
 # -- quoting ------------------------------------------------------------------------------------------------------

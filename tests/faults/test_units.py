@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,11 +56,21 @@ def unit(ground: Ground, manager: Manager, program: str, context: str, *argument
     assert done.returncode == 0, done.stderr
 
 
-def test_every_unit_runs_is_begun_again_and_ends(tmp_path: Path) -> None:
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that a unit sees, as it does not see temporary ones."""
+    folder = Path(
+        tempfile.mkdtemp(prefix="tocsin-", dir="/var/lib" if os.access("/var/lib", os.W_OK) else None)
+    )
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_every_unit_runs_is_begun_again_and_ends(place: Path) -> None:
     """All are started at once, the keeper before its server has made its key; a kill and a standstill are mended; all end well."""
     ports = {place: free_port() for place in PLACES}
-    ground = founded(tmp_path / "run", ports, lambda who: f"nats://127.0.0.1:{ports[place_of(who)]}")
-    with managed(tmp_path / "manager") as manager:
+    ground = founded(place / "run", ports, lambda who: f"nats://127.0.0.1:{ports[place_of(who)]}")
+    with managed(place / "manager") as manager:
         names = install(ground, manager)
         assert len(names) == 6
         manager.ctl("daemon-reload")
@@ -72,7 +86,7 @@ def test_every_unit_runs_is_begun_again_and_ends(tmp_path: Path) -> None:
             return manager.ctl("status", "--no-pager", *names)
 
         eventually_sync(lambda: all(map(runs, names)), describe=status)
-        assert {manager.state(name, "NRestarts") for name in names} == {("0",)}
+        assert {manager.state(name, "NRestarts") for name in names} == {("0",)}, status()
         eventually_sync(
             lambda: tocsin(ground, manager, "doctor", "--context", "xa-hub").returncode == 0, describe=status
         )

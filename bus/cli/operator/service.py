@@ -71,7 +71,7 @@ def install(
     that are printed. In the system scope systemd hands passphrases over, so root alone need be able to read their files.
     """
     from bus.cli.frame import write_whole
-    from bus.upkeep import unit_name, unit_text
+    from bus.upkeep import hidden, unit_name, unit_text
 
     system = os.geteuid() == 0 if is_system is None else is_system
     if label is not None and not label.replace("-", "").replace("_", "").isalnum():
@@ -94,6 +94,7 @@ def install(
             f"{path} written",
             f"start it, now and at every boot: {systemctl} daemon-reload && {systemctl} enable --now {name}",
             *(f"make this folder first: {each}" for each in spec.writes if not each.is_dir()),
+            *(f"move this out of the temporary folder: a unit would not see {each}" for each in hidden(spec)),
         ],
     )
 
@@ -163,9 +164,6 @@ def _must_be_ours(path: Path, *, force: bool) -> None:
         )
 
 
-# -- what a program needs -----------------------------------------------------------------------------------------
-
-
 def _spec(
     app: App, program: str, arguments: Sequence[str], name: str, scope: Scope, run_as: str | None
 ) -> UnitSpec:
@@ -193,7 +191,7 @@ def _spec(
     if binary := os.environ.get("TOCSIN_NATS_SERVER"):
         environment["TOCSIN_NATS_SERVER"] = binary
     keys = (context.key, *(path for param, path in given.paths if param.name == "key_file"))
-    python = (Path(sys.prefix), Path(sys.executable).resolve())  # which often lies in somebody's home
+    python = (Path(sys.prefix), Path(sys.executable).resolve())  # often in somebody's home
     return UnitSpec(
         name=name,
         description=f"tocsin: {about.format(context.authority)}",

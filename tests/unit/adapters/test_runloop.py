@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ from bus.plugin import (
     Loss,
     Manifest,
     Network,
+    Observation,
     ReadContext,
     ReadResult,
+    Verdict,
 )
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
@@ -397,6 +400,83 @@ async def test_what_one_document_says_is_one_group(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a")["bulletins"] == [each.id for each in kept[:2]]
     heads = [row.header_map()[SIG_HEADER].split(".")[1] for row in sorted(rows, key=lambda row: row.n)]
     assert (heads[:2], len(set(heads[2:])), "" in heads[2:]) == (["", ""], 1, False)
+
+
+class Waiting:
+    """A source whose documents have all come: it offers what it has not settled, once more after one that has to wait."""
+
+    def __init__(self, *documents: str) -> None:
+        self._left = list(documents)
+        self._offered: set[str] = set()
+        self.settled: list[tuple[str, str]] = []
+
+    async def observe(self) -> AsyncIterator[Observation]:
+        """All of them in their order, twice."""
+        for _ in range(2):
+            for document in [each for each in self._left if each not in self._offered]:
+                self._offered.add(document)
+                yield Observation(
+                    name=document, data=document.encode(), settle=partial(self._settle, document)
+                )
+
+    def _settle(self, document: str, verdict: Verdict) -> None:
+        self._offered.discard(document)
+        self.settled.append((document, "read" if verdict.accepted else verdict.reason))
+        if not verdict.later:
+            self._left.remove(document)
+
+
+class Groups:
+    """A way to the publisher that notes how many drafts come together."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.publish = inner.publish
+        self.sizes: list[int] = []
+
+    async def publish_many(self, drafts: Sequence[Draft], **told: Any) -> Any:
+        """Publish."""
+        self.sizes.append(len(drafts))
+        return await self._inner.publish_many(drafts, **told)
+
+
+async def test_documents_that_wait_are_published_together(tmp_path: Path) -> None:
+    """Each has its own verdict; one that is refused keeps out no other."""
+    async with Rehearsal.open(MANIFEST, tmp_path, country="XA", clock=lambda: NOW) as rehearsal:
+        groups, source = Groups(rehearsal.publisher), Waiting("note\none", "poison", "note\ntwo\nthree")
+        loop = RunLoop(MANIFEST, {"note": NOTE}, groups, country="XA", clock=lambda: NOW)
+        await loop.run(source)
+        assert [each.info[0].headline for each in await rehearsal.bulletins()] == ["one", "two", "three"]
+    assert groups.sizes == [3]
+    assert source.settled == [
+        ("note\none", "read"),
+        ("poison", "unknown-format"),
+        ("note\ntwo\nthree", "read"),
+    ]
+    assert (loop.counts["seen"], loop.counts["read"], loop.counts["refused"]) == (3, 2, 1)
+
+
+async def test_nothing_overtakes_a_document_that_has_to_wait(tmp_path: Path) -> None:
+    """What was asked for before it was held waits with it, and all of it comes in its order when it is offered again."""
+    moment = [NOW]
+    first, second, third = "note\n1\n2\n3", "note\n4\n5\n6", "note\n7"
+    async with Rehearsal.open(MANIFEST, tmp_path, country="XA", clock=lambda: moment[0]) as rehearsal:
+        source = Waiting(first, second, third)
+        loop = RunLoop(MANIFEST, {"note": NOTE}, rehearsal.publisher, country="XA", clock=lambda: moment[0])
+        settle = source._settle
+
+        def tomorrow(document: str, verdict: Verdict) -> None:
+            settle(document, verdict)
+            if document == third and verdict.later:
+                moment[0] += dt.timedelta(days=1, seconds=1)
+
+        source._settle = tomorrow  # type: ignore[method-assign]  # time passes while they wait
+        await loop.run(source)
+        said = [each.info[0].headline for each in await rehearsal.bulletins()]
+    assert said == ["1", "2", "3", "4", "5", "6", "7"]
+    assert source.settled == [
+        (first, "read"), (second, "rate"), (third, "later"), (second, "read"), (third, "read"),
+    ]  # fmt: skip
 
 
 async def test_one_adapter_s_end_is_not_another_s(tmp_path: Path) -> None:

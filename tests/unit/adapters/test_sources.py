@@ -259,3 +259,18 @@ async def test_what_the_system_lacks_is_no_fault_of_a_file(
         assert names(incoming) == ["a"]
         assert [found.name async for found in source.observe()] == ["a"]
     assert [each["event"] for each in said] == ["spool_unreadable", "spool_readable_again"]
+
+
+async def test_what_is_not_settled_is_not_offered_again(tmp_path: Path) -> None:
+    """The next look comes while the first document is still being read; it is offered once."""
+    source = FolderSource(tmp_path, poll_s=0.001)
+    source.incoming.mkdir()
+    for name in "ab":
+        (source.incoming / name).write_text(name)
+    documents = source.observe()
+    one, two = await anext(documents), await anext(documents)
+    third = asyncio.ensure_future(anext(documents))
+    (source.incoming / "c").write_text("c")
+    assert [one.name, two.name, (await third).name] == ["a", "b", "c"]
+    one.settle(Verdict(accepted=False, later=True))
+    assert (await anext(documents)).name == "a"

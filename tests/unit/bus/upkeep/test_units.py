@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.upkeep.units import UnitError, UnitSpec, is_ours, is_unchanged, unit_name, unit_text
+from bus.upkeep.units import UnitError, UnitSpec, hidden, is_ours, is_unchanged, unit_name, unit_text
 
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not here (Debian: systemd)")
@@ -142,11 +142,11 @@ def test_home_folders_are_closed_unless_something_lies_there() -> None:
     assert setting(unit_text(spec(reads=(Path("/root/venv"),))), "ProtectHome") == "read-only"
 
 
-def test_temporary_folders_are_the_units_own_unless_something_lies_there() -> None:
-    """A state folder below /tmp or /var/tmp would not be there for the program."""
-    assert setting(unit_text(spec()), "PrivateTmp") == "yes"
-    assert setting(unit_text(spec(writes=(Path("/tmp/hub"),))), "PrivateTmp") == "no"  # noqa: S108
-    assert setting(unit_text(spec(reads=(Path("/var/tmp/keys/pass"),))), "PrivateTmp") == "no"  # noqa: S108
+def test_what_lies_in_a_temporary_folder_is_named() -> None:
+    """A unit has temporary folders of its own, and does not see what is in the machine's."""
+    writes, reads = (Path("/tmp/hub"),), (Path("/etc/pass"), Path("/var/tmp/pass"))  # noqa: S108
+    assert hidden(spec(writes=writes, reads=reads)) == (writes[0], reads[1])
+    assert hidden(spec()) == ()
 
 
 def test_a_change_by_hand_is_seen() -> None:
