@@ -12,7 +12,6 @@ import logging
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,10 +37,10 @@ from tests.support.publishers import publishing
 from tests.support.world import World, chain, draft, make_world
 
 MORE = 1.5
-ALLOWED_MS = 0.3
+ALLOWED_MS = 0.05
 """Less than so much is no difference: the CPU clock and the caches of this machine make as much."""
 MOST_MB = 150.0
-ROUNDS = 7
+ROUNDS = 15
 BATCHES, EACH = 12, 50
 DRAFT = """tlp = "green"
 audience = "community"
@@ -135,7 +134,7 @@ async def _of_store(path: Path, world: World) -> dict[str, float]:
             began = time.process_time()
             await store.settle(messages[start : start + EACH], STREAM, None, world.now)
             costs.append((time.process_time() - began) * 1000 / EACH)
-        found["admit one, in batches of 50, ms"] = statistics.median(costs)
+        found["admit one, in batches of 50, ms"] = min(costs)
     return found
 
 
@@ -166,13 +165,13 @@ async def _of_outbox(path: Path, world: World) -> dict[str, float]:
             began = time.process_time()
             await publisher.publish(draft(f"more {n}"))
             costs.append((time.process_time() - began) * 1000)
-        found["publish one, ms"] = statistics.median(costs)
+        found["publish one, ms"] = min(costs)
         costs = []
         for n in range(8):
             began = time.process_time()
             await publisher.publish_many([draft(f"many {n} {each}") for each in range(EACH)])
             costs.append((time.process_time() - began) * 1000 / EACH)
-        found["publish one of fifty, ms"] = statistics.median(costs)
+        found["publish one of fifty, ms"] = min(costs)
     return found
 
 
@@ -194,7 +193,7 @@ def _cold(folder: Path, world: World, outbox: Path) -> float:
                 raise RuntimeError(f"{words}: {done.stderr}")
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(costs) * 1000
+    return min(costs) * 1000
 
 
 def _peak() -> float:
@@ -205,13 +204,13 @@ def _peak() -> float:
 
 
 async def _cost(work: Callable[[], Awaitable[None]]) -> float:
-    """Milliseconds of CPU: the median of some rounds, after one that warms up."""
+    """Milliseconds of CPU: the least of some rounds, after one that warms up; what else the machine does only adds."""
     costs = []
     for _ in range(ROUNDS + 1):
         began = time.process_time()
         await work()
         costs.append((time.process_time() - began) * 1000)
-    return statistics.median(costs[1:])
+    return min(costs[1:])
 
 
 def write(line: str) -> None:
