@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from bus.hub.elections import present_phase
+from bus.hub.elections import calendars, of_country
 from bus.hub.periodic import Problem, repeat
 from bus.hub.watch import alarms, holdings
 from bus.hub.watch.ahead import ahead_alarms
@@ -27,7 +27,7 @@ from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
 from bus.subscribing import Inbox, Reading, Subscriber
 from bus.transport import world_stream
 from bus.trust import VerifiedRegistry
-from schemas.elections import coarse
+from schemas.elections import coarse, phase_over
 from schemas.errors import TocsinError
 from schemas.vocab import Status
 
@@ -282,8 +282,9 @@ def read_again(
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:
     """All channels, what is wrong with them, and, of those that carry what is actual, in which condition each is."""
     rows = channel_rows(db, now, registry, reader)
+    dated = calendars(db)
     phases = {
-        country: coarse(present_phase(db, country, now))
+        country: coarse(phase_over(of_country(dated, country), now))
         for country in {record.country for record in registry.document.authorities.values()}
     }
     return Seen(
