@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
-.PHONY: help setup demo token test coverage mutants record attacks linear faults soak check bench prices fmt lock clean
+.PHONY: help setup demo token test coverage mutants record attacks linear growth faults soak check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -52,6 +52,9 @@ attacks: setup token ## every attack of the threat model, 20 000 mutations, and 
 
 linear: setup  ## what hostile bytes cost at the bound of each way in, at half and at an eighth of it; some minutes; ARGS='--most 262144'
 	$(BIN)/python -m tests.linear $(ARGS)
+
+growth: setup  ## what everything costs with a past of 1 000, 100 000 and 1 000 000 bulletins; ten minutes, 5 GB; ARGS='--rows 1000 20000'
+	$(BIN)/python -m tests.growth $(ARGS)
 
 faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, then 200 kills and 60 other faults of whole programs, judged; ARGS='--seconds 60 --seed 7'
 	$(BIN)/pytest -q -n 0 -m faults tests/faults

@@ -87,7 +87,7 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
         if not isinstance(bulletin.body, Receipt):
             return
         stage, ours = bulletin.body.stage, "SELECT channel FROM outbox WHERE digest = ? AND id = ?"
-        disregarded = 0
+        disregarded, held = 0, []
         for item in bulletin.body.items:
             sent = db.execute(ours, (item.digest, item.id)).fetchone()
             if sent is None or not self.registry().may_read(
@@ -96,9 +96,12 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
                 disregarded += 1
                 continue
             receipt = (item.digest, reader, stage, row.rowid, item.at.timestamp(), SAME)
-            db.execute(_KEEP_RECEIPT, receipt)
-            if stage is ReceiptStage.KEPT:
-                log.error("held_and_not_admitted", reader=reader, id=item.id, channel=sent["channel"])
+            if db.execute(_KEEP_RECEIPT, receipt).rowcount and stage is ReceiptStage.KEPT:
+                held.append((item.id, sent["channel"]))
+        if held:  # likewise, and nothing for what it has said before
+            log.error(
+                "held_and_not_admitted", reader=reader, id=held[0][0], channel=held[0][1], count=len(held)
+            )
         if disregarded:  # one line, however many it names
             log.warning("receipts_disregarded", reader=reader, count=disregarded, stage=stage)
 

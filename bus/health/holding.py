@@ -206,7 +206,8 @@ def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
             name="quarantine", level=Level.OK, code="ok", detail="no hub says it refused anything of yours"
         )
         return
-    detail = f"{facts.last_by or 'a hub'} holds {facts.count} of your bulletins and has not admitted them"
+    last = f", the last one {facts.last_by}" if facts.last_by else ""
+    detail = f"hubs hold {facts.count} of your bulletins and have not admitted them{last}"
     yield Condition(
         name="quarantine",
         level=Level.WARNING,

@@ -185,7 +185,10 @@ def lease_facts(db: sqlite3.Connection, now: dt.datetime) -> LeaseFacts:
 def came_in_a_day(db: sqlite3.Connection, now: dt.datetime) -> int:
     """How many bulletins a store has taken in during the last day."""
     since = (now - DAY).timestamp()
-    sql = "SELECT (SELECT max(row) FROM admitted), (SELECT max(row) FROM admitted WHERE admitted_at < ?)"
+    sql = (
+        "SELECT (SELECT max(row) FROM admitted), "
+        "(SELECT row FROM admitted WHERE admitted_at < ? ORDER BY admitted_at DESC, row DESC LIMIT 1)"
+    )
     last, before = db.execute(sql, (since,)).fetchone()
     return 0 if last is None else int(last) - int(before or 0)
 

@@ -89,6 +89,24 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return f"as of {moment_text(self.as_of)}; {troubles or 'all is well'}"
 
 
+def encoded(told: msgspec.Struct) -> bytes:
+    """What is told, as JSON. A path of a file may have bytes that are no text; they become escapes."""
+    try:
+        return msgspec.json.encode(told)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_speakable(msgspec.to_builtins(told)))
+
+
+def _speakable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _speakable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_speakable(each) for each in value]
+    return value
+
+
 def moment_text(moment: dt.datetime | None) -> str:
     """A moment as every view writes it; `an unknown time` for None."""
     return "an unknown time" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

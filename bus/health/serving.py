@@ -1,7 +1,8 @@
 """`/healthz` and `/metrics` of a program, over HTTP, from a thread of its own.
 
 The thread has its own event loop: a slow client cannot hold the program, and a program that hangs is still told of. All is
-bounded: connections, bytes of a request, and the seconds that one may last. One request a connection; nothing is read but its
+bounded: connections, lines of a request and their bytes, and the seconds that one may last. Of too many connections the
+oldest is cut. One request a connection; nothing is read but its
 first line.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import re
 import socket
 import threading
@@ -18,13 +21,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from bus.errors import ConfigError
-from bus.health.report import Report
+from bus.health.report import Report, encoded
 
 MOST_CONNECTIONS = 8
 MOST_REQUEST = 4096
+MOST_HEADERS = 100
 LASTS_S = 3.0
 START_S = 10.0
 UNIX = "unix:"
@@ -85,7 +87,7 @@ def answer(line: str, report: Callable[[], Report], metrics: Callable[[], bytes]
     if path == "/healthz":
         found = report()
         status = HTTPStatus.SERVICE_UNAVAILABLE if found.is_bad else HTTPStatus.OK
-        return Answer(status, _JSON, msgspec.json.encode(found) + b"\n")
+        return Answer(status, _JSON, encoded(found) + b"\n")
     if path == "/metrics":
         if metrics is None:
             return Answer(HTTPStatus.NOT_FOUND, _TEXT, NO_METRICS.encode())
@@ -108,13 +110,14 @@ def serve(
         ConfigError: `health-address`, it cannot be served there.
     """
     server = _Server(_listening(address), report, metrics)
+    ours = None if address.path is None else _file(address.path)
     bound = address if address.path else address._replace(port=server.socket.getsockname()[1])
     server.start()
     try:
         yield bound
     finally:
         server.end()
-        if address.path is not None:
+        if address.path is not None and _file(address.path) == ours:
             address.path.unlink(missing_ok=True)
 
 
@@ -123,9 +126,9 @@ def _listening(address: Address) -> socket.socket:
         if address.path is None:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             return socket.create_server((address.host, address.port), family=family, backlog=MOST_CONNECTIONS)
-        with contextlib.suppress(FileNotFoundError):
-            if address.path.is_socket():
-                address.path.unlink()  # of a program that was killed
+        if address.path.is_socket():
+            _must_be_left(address.path)
+            address.path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         try:
             listener.bind(str(address.path))
@@ -145,6 +148,31 @@ def _listening(address: Address) -> socket.socket:
     return listener
 
 
+def _must_be_left(path: Path) -> None:
+    """Refuse a socket at which a program listens: who asks there is to hear of that one. One that was killed leaves its own.
+
+    Raises:
+        OSError: it is in use.
+    """
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.setblocking(False)
+        try:
+            caller.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except BlockingIOError:
+            pass  # so many ask already that it is full
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path; None when there is none."""
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        return found.st_dev, found.st_ino
+    return None
+
+
 class _Server:
     """A thread with an event loop that answers at a socket."""
 
@@ -153,7 +181,7 @@ class _Server:
     ) -> None:
         self.socket = listener
         self._report, self._metrics = report, metrics
-        self._open = 0
+        self._talks: dict[asyncio.Task[None], None] = {}  # the longest first
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
@@ -184,15 +212,20 @@ class _Server:
         await _turns()  # what was aborted is closed then
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= MOST_CONNECTIONS:
-            writer.transport.abort()
-            return
-        self._open += 1
+        talk: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]  # this is one
+        if len(self._talks) >= MOST_CONNECTIONS:
+            oldest = next(iter(self._talks))  # or who connects and says nothing would hold up who asks
+            del self._talks[oldest]
+            oldest.cancel()
+        self._talks[talk] = None
         try:
             async with asyncio.timeout(LASTS_S):
                 line = (await reader.readline()).decode("latin-1").rstrip("\r\n")
-                while (await reader.readline()).strip():
-                    pass
+                for _ in range(MOST_HEADERS):
+                    if not (await reader.readline()).strip():
+                        break
+                else:
+                    return
                 given = answer(line, self._report, self._metrics)
                 writer.write(_written(given, with_body=not line.startswith("HEAD ")))
                 await writer.drain()
@@ -201,7 +234,7 @@ class _Server:
         except (TimeoutError, ValueError, OSError):
             pass  # a client that is slow, says too much or goes away is left alone
         finally:
-            self._open -= 1
+            self._talks.pop(talk, None)
             writer.transport.abort()
 
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus.health.facts import Facts, ProgramSeen, ProgramState
+from bus.health.report import encoded
 from bus.storage import lease
 
 EVERY_S = 2.0
@@ -95,7 +96,7 @@ class StateFile:
             ended_at=now if ended else None,
             problem=problem,
         )
-        told = msgspec.json.encode(state)
+        told = encoded(state)
         raw = msgspec.json.encode(_Written(sha256=_digest(told), state=msgspec.Raw(told)))
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = self._own_path()
@@ -136,7 +137,7 @@ def read_state(path: Path) -> ProgramSeen | None:
             return None
         state = msgspec.json.decode(written.state, type=ProgramState)
         return ProgramSeen(state=state, alive=lease.is_alive(state.owner))
-    except (OSError, msgspec.DecodeError, ValueError):
+    except (OSError, msgspec.DecodeError, ValueError, OverflowError, RecursionError):
         return None
 
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from schemas.vocab import Status
+
 SITUATION = ("actual", "exercise", "test_and_system")
 """The tables of the picture with what is in force, by the status of the bulletins."""
+TABLE_OF = {
+    Status.ACTUAL: "actual",
+    Status.EXERCISE: "exercise",
+    Status.TEST: "test_and_system",
+    Status.SYSTEM: "test_and_system",
+}
+"""In which of them a bulletin of a status stands."""
 _BY_ROW = (*SITUATION, "calendars", "announced_heads", "holdings")
 
 

@@ -26,6 +26,7 @@ from bus.hub import retention
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
+from bus.hub.picture import tallies
 from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.logs import logger
@@ -132,6 +133,9 @@ class HubService(msgspec.Struct, frozen=True):
                 announce=None if voice is None else Notices(voice),
             )
             works["watch"] = watch.run
+            works["situation"] = partial(
+                repeated, partial(_roll, store, clock), failing="not_rolled", every_s=tallies.EVERY_S
+            )
             let_go = partial(_let_go, store, clock, authority_id, on_news)
             works["retention"] = partial(
                 repeated, let_go, failing="nothing_let_go", every_s=retention.EVERY_S
@@ -203,6 +207,14 @@ async def _let_go(
         log.info("let_go", authority=authority_id, erased=gone.erased, pruned=gone.pruned)
     if gone.erased and on_news is not None:
         on_news("personal-data-erased", {"count": gone.erased})
+
+
+async def _roll(store: Inbox, clock: Callable[[], dt.datetime]) -> None:
+    """Count what has expired as expired, a part at a time, so that others come in between."""
+    moment = clock().timestamp()
+    is_left = await store.read(lambda db: tallies.is_due(db, moment))
+    while is_left:
+        is_left = await store.write(lambda db: tallies.roll(db, moment))
 
 
 def _heartbeat(

@@ -15,7 +15,9 @@ import msgspec
 
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
+from bus.publishing.due import due
 from bus.publishing.fitness import Unfit
+from bus.publishing.handover import Handover
 from bus.publishing.heads_file import HeadsFile
 from bus.publishing.outbox_table import ChainHead, Row, RowState, Settled
 from bus.storage import Database, Layout, Store, allowances, lease
@@ -32,11 +34,13 @@ class Outbox(Store):
 
     Attributes:
         heads: what was accepted last, written down beside it.
+        handover: rows on their way to the sender of this process.
     """
 
     def __init__(self, database: Database, heads: HeadsFile) -> None:
         super().__init__(database)
         self.heads = heads
+        self.handover = Handover()
 
     @property
     def unfit(self) -> Unfit | None:
@@ -82,11 +86,11 @@ class Outbox(Store):
             claimed: dict[str, list[Row]] = {}
             left = fresh
             for status in (row["status"] for row in waiting if row["status"] not in resting):
-                if rows := table.due(db, status, MOST, MOST_BYTES, left):
-                    claimed[status] = rows
-                    new = [(now, row.n) for row in rows if row.attempted_at is None]
+                if found := due(db, status, MOST, MOST_BYTES, left, self.handover):
+                    claimed[status] = [each.row for each in found]
+                    new = [(now, each.row.n) for each in found if not each.is_marked]
                     db.executemany("UPDATE outbox SET attempted_at = ? WHERE n = ?", new)
-                    left -= len(new)
+                    left -= sum(each.row.attempted_at is None for each in found)
             return claimed
 
         return await self.write(work)

@@ -110,14 +110,26 @@ class Signed(NamedTuple):
     origin: str | None
 
 
-def row_of(signed: Signed) -> dict[str, object]:
-    """The columns of its row."""
+def row_of(signed: Signed, attempted_at: float | None) -> dict[str, object]:
+    """The columns of its row; `attempted_at` is since when it may have been sent."""
     bulletin, headers = signed.bulletin, signed.headers
     row: dict[str, object] = {name: getattr(bulletin, name) for name in ("status", "seq", "id", "prev")}
     row |= {"channel": signed.channel, "digest": signed.digest, "subject": signed.subject}
     row |= {"headers": msgspec.json.encode(headers).decode(), "payload": signed.payload}
-    row |= {"kept_at": signed.now, "once": signed.once, "origin": signed.origin, "sum": sum_of(row, headers)}
+    row |= {
+        "kept_at": signed.now,
+        "attempted_at": attempted_at,
+        "once": signed.once,
+        "origin": signed.origin,
+        "sum": sum_of(row, headers),
+    }
     return row
+
+
+def handed_row(n: int, columns: Mapping[str, object]) -> Row:
+    """The row that was just kept under a number, for whoever sends it the first time."""
+    left: dict[str, object] = {"stored_at": None, "stream": None, "stream_seq": None, "problem": None}
+    return Row(**{**columns, **left, "n": n, "attempted_at": None, "state": RowState.KEPT})  # type: ignore[arg-type]  # its columns
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):

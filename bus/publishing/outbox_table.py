@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from bus.logs import logger
-from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, Signed, row_of, sum_of, whole
+from bus.publishing.handover import Handover
+from bus.publishing.outbox_rows import (
+    ChainHead,
+    Row,
+    RowState,
+    Settled,
+    Signed,
+    handed_row,
+    row_of,
+    sum_of,
+    whole,
+)
 from bus.storage import Layout
 from schemas.codec import decode
 from schemas.codec import digest as digest_of
@@ -66,13 +77,6 @@ CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT
 LAYOUT = Layout("publishing", SCHEMA, migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n",))
 
 
-# A channel with a parked row waits behind it.
-_DUE = """
-SELECT * FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (
-  SELECT 1 FROM outbox p WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq
-) ORDER BY n LIMIT ?
-"""
-
 _FIRST_UNSENT = """
 SELECT seq, prev FROM outbox WHERE state = 'kept' AND status = ?1 AND channel = ?2
 UNION ALL SELECT seq, prev FROM outbox WHERE state = 'parked' AND channel = ?2
@@ -102,17 +106,30 @@ def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
 
 _KEPT = (
     *("status", "channel", "seq", "id", "digest", "prev", "subject"),
-    *("headers", "payload", "kept_at", "once", "origin", "sum"),
+    *("headers", "payload", "kept_at", "attempted_at", "once", "origin", "sum"),
 )
 _KEEP = f"INSERT INTO outbox ({', '.join(_KEPT)}) VALUES ({', '.join(f':{name}' for name in _KEPT)})"
 
 
-def keep_all(db: sqlite3.Connection, signed: Sequence[Signed]) -> None:
-    """Keep signed bulletins, in their order, and make the last of each channel its head, inside a transaction."""
-    db.executemany(_KEEP, map(row_of, signed))
+def keep_all(db: sqlite3.Connection, signed: Sequence[Signed], handover: Handover | None = None) -> None:
+    """Keep signed bulletins, in their order, and make the last of each channel its head, inside a transaction.
+
+    Where a sender takes them over in memory, their rows say that they may have been sent.
+    """
+    takes = handover is not None and handover.takes(len(signed), sum(len(each.payload) for each in signed))
+    rows = [row_of(each, attempted_at=each.now if takes else None) for each in signed]
+    db.executemany(_KEEP, rows)
+    if handover is not None and takes:
+        after = last_number(db) - len(rows)
+        handover.offer(handed_row(after + place, row) for place, row in enumerate(rows, 1))
     ends = {each.channel: each for each in signed}
     sql = "REPLACE INTO heads (channel, seq, digest) VALUES (?, ?, ?)"
     db.executemany(sql, [(name, each.bulletin.seq, each.digest) for name, each in ends.items()])
+
+
+def last_number(db: sqlite3.Connection) -> int:
+    """The highest number that a row ever had, inside a transaction."""
+    return int(db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()[0])
 
 
 def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
@@ -153,30 +170,6 @@ def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
     return rows(db, sql, channel, seq)
 
 
-def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: int) -> list[Row]:
-    """Rows of a status to be sent, oldest first, inside a transaction: within the bounds, but for the first if it is large.
-
-    At most `fresh` of them were never sent before. What is not whole is set aside as `damaged`, and logged.
-    """
-    try:
-        found = db.execute(_DUE, (status, most)).fetchall()
-    except sqlite3.OperationalError:  # a text among them is none any more
-        _set_aside_unreadable(db, status, most)
-        found = db.execute(_DUE, (status, most)).fetchall()
-    taken: list[Row] = []
-    left = most_bytes
-    for row in found:
-        left -= len(row["payload"])
-        fresh -= row["attempted_at"] is None
-        if fresh < 0 or (taken and left < 0):
-            break
-        taken.append(Row(**dict(row)))
-    for bad in [row for row in taken if not row.is_whole]:
-        taken.remove(bad)
-        set_damaged(db, bad.n)
-    return taken
-
-
 def damaged(db: sqlite3.Connection, digests: Iterable[str]) -> list[Row]:
     """Those of these bulletins whose rows are not what was signed."""
     found = (first(db, "SELECT * FROM outbox WHERE digest = ?", name) for name in digests)
@@ -207,22 +200,6 @@ def set_damaged(db: sqlite3.Connection, n: int) -> None:
     log.error("row_damaged", n=n, table="outbox", remedy="tocsin outbox status says more")
     sql = "UPDATE outbox SET state = 'damaged', problem = ? WHERE n = ?"
     db.execute(sql, ("its bytes are not those that were signed", n))
-
-
-def _set_aside_unreadable(db: sqlite3.Connection, status: str, most: int) -> None:
-    sql = "SELECT n FROM outbox WHERE state = 'kept' AND status = ? ORDER BY n LIMIT ?"
-    for (n,) in db.execute(sql, (status, most)).fetchall():
-        try:
-            db.execute("SELECT * FROM outbox WHERE n = ?", (n,)).fetchall()
-        except sqlite3.OperationalError:
-            texts = ("channel", "id", "digest", "prev", "subject", "headers", "once", "origin")
-            # What is no text any more becomes one, so that a person can look at it.
-            for name in texts:
-                try:
-                    db.execute(f"SELECT {name} FROM outbox WHERE n = ?", (n,)).fetchall()
-                except sqlite3.OperationalError:
-                    db.execute(f"UPDATE outbox SET {name} = hex({name}) WHERE n = ?", (n,))
-            set_damaged(db, n)
 
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:

@@ -134,6 +134,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 rng=rng,
                 seal=seal,
                 head=outbox.heads.head,
+                handover=outbox.handover if sender is not None else None,
             ),
             clock=clock,
             sender=sender,

@@ -97,6 +97,7 @@ class Sender:
                     "another process of this authority is sending from this outbox; stop it first",
                     reason="lease-held",
                 )
+            self._outbox.handover.drop()
             await self._note()
             try:
                 yield
@@ -129,6 +130,7 @@ class Sender:
             async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)
         finally:
+            self._outbox.handover.drop()
             await self._lease.drop()
 
     async def _send(self, connection: Connection) -> None:
@@ -178,8 +180,10 @@ class Sender:
         if self.behind and await self._known_now() != self._behind_at:
             self._forget()  # a recovery, in any process, has read the own channels; or a key has ended
         if self.behind or not await self._leads():
+            self._outbox.handover.drop()
             self.heard.set()
             return False
+        self._outbox.handover.is_open = connection.connected
         if not connection.connected:
             raise UnreachableError(connection.problem or "the bus is not connected")
         now = asyncio.get_running_loop().time()

@@ -12,6 +12,7 @@ import msgspec
 from bus.errors import PermitError
 from bus.keys import Signer
 from bus.publishing import outbox_table as table
+from bus.publishing.handover import Handover
 from bus.publishing.own_keys import check_keys
 from bus.publishing.signing import sign_chain
 from bus.sealing import Sealer, must_seal, sections
@@ -36,9 +37,9 @@ class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin that is on this disk, signed. From here it cannot be lost.
+    """A bulletin that is on this disk, signed: from here it cannot be lost. Of a rehearsal that would seal there is no `digest`.
 
-    `sealed_to` is who can open it; empty when it is not sealed. Of a rehearsal that would seal there is no `digest`.
+    `sealed_to` is who can open it; empty when it is not sealed.
     """
 
     id: str
@@ -52,10 +53,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft that somebody wants published, with the registry and the moment by which it is judged.
-
-    The other attributes are the arguments of `Publisher.publish`.
-    """
+    """A draft with the registry and the moment by which it is judged; the rest are the arguments of `Publisher.publish`."""
 
     draft: Draft
     registry: VerifiedRegistry
@@ -66,7 +64,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stamping(msgspec.Struct, frozen=True, kw_only=True):
-    """Stamps and signs for one authority. See `Publisher.open` for the other attributes.
+    """Stamps and signs for one authority. See `Publisher.open` and `Outbox` for the other attributes.
 
     Attributes:
         head: the last bulletin of a channel, inside a transaction; it may refuse (`bus.publishing.heads_file`).
@@ -78,6 +76,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     rng: Callable[[int], bytes]
     seal: Sealer | None
     head: Callable[[sqlite3.Connection, str], table.ChainHead | None] = table.head
+    handover: Handover | None = None
 
     def keep_all(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
         """Steps 1 to 7 of drafts, in their order, inside a transaction: what became of each, as `Publisher.publish` describes.
@@ -201,6 +200,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
                 )
                 for each in drawn
             ],
+            self.handover,
         )
 
 

@@ -25,7 +25,7 @@ def ports_of(folder: Path) -> Running | None:
             pid = int(file.stem.rpartition("_")[2])
             if _is_alive_in(folder, pid):
                 return Running(pid, json.loads(file.read_bytes()))
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError, RecursionError):
             continue  # it has ended, or is another user's
     return None
 

@@ -94,8 +94,9 @@ def who_stands_behind(folder: Path, now: float) -> Found:
     if standing is None:
         return Found(is_ours, False, "nobody")
     quiet = now - standing.awake
-    if quiet > QUIET_S:
-        told = f"process {standing.holder}, which should, has not looked after it for {quiet:.0f} s"
+    # A sign from well after now says nothing either: the clock was set back since.
+    if abs(quiet) > QUIET_S:
+        told = f"process {standing.holder}, which should, has not looked after it for {abs(quiet):.0f} s"
         return Found(is_ours, False, told)
     return Found(is_ours, True, f"process {standing.holder} looks after it")
 

@@ -65,12 +65,12 @@ def drop(db: sqlite3.Connection, owner: str) -> None:
 
 
 def owner_name(*, gives_way: bool = False) -> str:
-    """A holder's name, by which its process can be recognised as gone: host boot, process id, when it began.
+    """A holder's name, by which its process can be recognised as gone: boot and namespace, process id, when it began.
 
     Of one that `gives_way` any other that does not takes the lease at once, as a hub does of a `watch`.
     """
     token = f"{_GIVES_WAY if gives_way else ''}{secrets.token_hex(4)}"
-    return f"{boot_id()}:{os.getpid()}:{_began(os.getpid())}:{token}"
+    return f"{_machine()}:{os.getpid()}:{_began(os.getpid())}:{token}"
 
 
 def _gives_way(owner: str) -> bool:
@@ -83,9 +83,9 @@ def is_alive(owner: str) -> bool:
     Raises:
         ValueError: no name of an owner.
     """
-    boot, pid, began, _ = owner.split(":")
-    # Of another host, or where /proc tells nothing, only the time limit counts.
-    return boot != boot_id() or not began or _began(int(pid)) == began
+    machine, pid, began, _ = owner.split(":")
+    # Of another host or container, or where /proc tells nothing, only the time limit counts.
+    return machine != _machine() or not began or _began(int(pid)) == began
 
 
 def has_ended(owner: str) -> bool:
@@ -99,6 +99,14 @@ def boot_id() -> str:
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return "host"
+
+
+@cache
+def _machine() -> str:
+    """Where a process id means one process: a boot of this machine, and in it the container or other namespace of ids."""
+    with contextlib.suppress(OSError):
+        return f"{boot_id()}/{os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116 (what it leads to is no path)
+    return boot_id()
 
 
 def _began(pid: int) -> str:

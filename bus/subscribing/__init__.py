@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.subscribing import contested, erasure, tables
+    from bus.subscribing import contested, erasure, tables, totals
     from bus.subscribing.contested import CONTESTED, is_mute, undecided
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.progress import Reading
@@ -32,6 +32,7 @@ __all__ = [
     "publish_trust",
     "stored",
     "tables",
+    "totals",
     "undecided",
     "whole",
 ]

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS tombstones (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tombstones_by_id ON tombstones (id);
 CREATE INDEX IF NOT EXISTS admitted_personal ON admitted ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS admitted_talk ON admitted (admitted_at) WHERE instr(channel, '/system.');
 CREATE INDEX IF NOT EXISTS quarantine_personal ON quarantine ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
 """
 

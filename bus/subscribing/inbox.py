@@ -19,8 +19,8 @@ import msgspec
 
 from bus.admission import Judged, Message, Refused
 from bus.logs import logger
-from bus.storage import Database, Store, lease, up_to, utc
-from bus.subscribing import contested
+from bus.storage import Database, Store, lease, single, up_to, utc
+from bus.subscribing import contested, totals
 from bus.subscribing.budget import Charges
 from bus.subscribing.intake import Intake, Projector
 from bus.subscribing.reassessment import Reassessment
@@ -36,10 +36,39 @@ AT_ONCE, AT_ONCE_BYTES = 500, 2 * 1024**2
 log = logger()
 
 
-def _admitted_after(db: sqlite3.Connection, after: int) -> list[sqlite3.Row]:
+def admitted_after(db: sqlite3.Connection, after: int) -> list[sqlite3.Row]:
     """The next admitted bulletins after a row."""
     rows = db.execute("SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?", (after, AT_ONCE))
     return up_to(rows, "payload", AT_ONCE_BYTES)
+
+
+def row_before(db: sqlite3.Connection, moment: dt.datetime) -> int:
+    """The row that was admitted last before a moment; 0 when there is none."""
+    sql = "SELECT row FROM admitted WHERE admitted_at < ? ORDER BY admitted_at DESC, row DESC LIMIT 1"
+    row = db.execute(sql, (moment.timestamp(),)).fetchone()
+    return 0 if row is None else int(row["row"])
+
+
+def counted(db: sqlite3.Connection) -> dict[str, object]:
+    """Counts and cursors, fit for JSON."""
+    counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
+    cursors = db.execute("SELECT * FROM cursors ORDER BY stream").fetchall()
+    last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
+    waiting, early, parked = (
+        single(db, f"SELECT count(*) FROM {rows}")
+        for rows in ("held_back", "deferred", "admitted WHERE tries > 0 AND retry_at IS NULL")
+    )
+    return {
+        "admitted": totals.admitted(db),
+        "duplicates": counters.get("duplicate", 0),
+        "waiting_for_predecessor": waiting,
+        "waiting_for_its_time": early,
+        "parked": parked,
+        "refused": totals.refused_by_reason(db),
+        "cursors": {row["stream"]: row["seq"] for row in cursors},
+        "behind": sum(row["pending"] for row in cursors),
+        "last_admitted": utc(last).isoformat() if last else None,
+    }
 
 
 class Inbox(Store):
@@ -171,7 +200,7 @@ class Inbox(Store):
         mark = -1
         while True:
             mark = await self.changed(mark, 0)
-            rows = await self.read(partial(_admitted_after, after=after))
+            rows = await self.read(partial(admitted_after, after=after))
             for row in rows:
                 after = row["row"]
                 for kept in whole([row]):
@@ -182,36 +211,12 @@ class Inbox(Store):
                 mark = await self.changed(mark, FOLLOW_S)
 
     async def row_before(self, moment: dt.datetime) -> int:
-        """The last row admitted before a moment; 0 when there is none."""
-        sql = "SELECT coalesce(max(row), 0) AS row FROM admitted WHERE admitted_at < ?"
-        (last,) = await self.query(sql, moment.timestamp())
-        return int(last["row"])
+        """The row that was admitted last before a moment; 0 when there is none."""
+        return await self.read(lambda db: row_before(db, moment))
 
     async def status(self) -> dict[str, object]:
         """Counts and cursors, fit for JSON."""
-
-        def work(db: sqlite3.Connection) -> dict[str, object]:
-            counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
-            cursors = db.execute("SELECT * FROM cursors ORDER BY stream").fetchall()
-            refused = db.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY reason")
-            last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
-
-            def count(rows: str) -> int:
-                return int(db.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])
-
-            return {
-                "admitted": count("admitted"),
-                "duplicates": counters.get("duplicate", 0),
-                "waiting_for_predecessor": count("held_back"),
-                "waiting_for_its_time": count("deferred"),
-                "parked": count("admitted WHERE tries > 0 AND retry_at IS NULL"),
-                "refused": dict(refused.fetchall()),
-                "cursors": {row["stream"]: row["seq"] for row in cursors},
-                "behind": sum(row["pending"] for row in cursors),
-                "last_admitted": utc(last).isoformat() if last else None,
-            }
-
-        return await self.read(work)
+        return await self.read(counted)
 
     async def rebuild(self) -> int:
         """Make the projection anew from the signed bytes, parked ones included. Returns the number of bulletins."""
@@ -222,7 +227,7 @@ class Inbox(Store):
                 return 0
             projector.clear(db)
             count = after = 0
-            while rows := _admitted_after(db, after):
+            while rows := admitted_after(db, after):
                 for again in map(stored, rows):  # one that fails is tried again at once
                     self._intake.project(db, again, again.admitted_at)
                 count, after = count + len(rows), rows[-1]["row"]

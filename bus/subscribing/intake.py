@@ -15,7 +15,7 @@ from typing import Protocol
 from bus.admission import ENDED, REFUSED, Judged, Outcome, Refused, holds_place, judge_link
 from bus.logs import logger
 from bus.storage import Layout, insert, utc
-from bus.subscribing import contested, places, tables
+from bus.subscribing import contested, groups, places, tables
 from bus.subscribing.budget import Charges
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
@@ -83,18 +83,37 @@ class Intake:
         if stream is None:  # waited for their time; from here on they are what they are judged to be
             tables.drop_deferred(db, (verdict.message for verdict in judged))
         counts: Counter[str] = Counter()
-        for position, verdict in enumerate(judged):
-            if charges is not None and (speaker := verdict.speaker):
-                outcome = self._take_charged(db, verdict, now, charges, position, speaker)
-            else:
-                outcome = self._take(db, verdict, now)
-            counts[outcome] += 1
+        position, reach = 0, groups.Reach()
+        while position < len(judged):
+            if len(judged) - position >= groups.FEWEST and reach.is_due():
+                state = groups.State(now, self._holding, self._ended, self._stated, charges)
+                run = groups.take_run(db, judged, position, reach.ahead, state)
+                reach.note(len(run.rows))
+                if run.rows:
+                    self.project_all(db, run.rows, now)
+                    counts["admitted"] += len(run.rows)
+                    position = run.end
+                    continue
+            counts[self._take_one(db, judged[position], now, charges, position)] += 1
+            position += 1
         if counts["refused"] and (gone := tables.trim_quarantine(db)):
             log.warning("quarantine_full", let_go=gone)
         if stream is not None and cursor is not None:
             tables.set_cursor(db, stream, cursor)
         tables.add_counts(db, counts)
         return counts
+
+    def _take_one(
+        self,
+        db: sqlite3.Connection,
+        verdict: Judged | Refused,
+        now: dt.datetime,
+        charges: Charges | None,
+        position: int,
+    ) -> str:
+        if charges is not None and (speaker := verdict.speaker):
+            return self._take_charged(db, verdict, now, charges, position, speaker)
+        return self._take(db, verdict, now)
 
     def _take_charged(
         self,
@@ -229,6 +248,20 @@ class Intake:
                     (row.rowid,),
                 )
         db.execute("RELEASE picture")
+
+    def project_all(self, db: sqlite3.Connection, rows: Sequence[Stored], now: dt.datetime) -> None:
+        """As `project`, for bulletins that have no label of those that are shown alone; one by one where one fails."""
+        if self.projector is None or not rows:
+            return
+        db.execute("SAVEPOINT pictures")
+        try:
+            for row in rows:
+                self.projector.apply(db, row)
+        except Exception:  # noqa: BLE001 (whatever it is, it is met again with the one that it belongs to)
+            db.execute("ROLLBACK TO pictures")
+            for row in rows:
+                self.project(db, row, now)
+        db.execute("RELEASE pictures")
 
     def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
         """Note a person's decision on contradictions, and let what was published during the freeze take effect.

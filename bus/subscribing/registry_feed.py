@@ -14,6 +14,7 @@ a reading that brought nothing the next one waits longer, half a minute at the m
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ from bus.transport import (
     Received,
     consumer_info,
     cursor_at,
+    offset_of,
     publish,
 )
 from bus.trust import RegistryStore, trust_kind
@@ -70,10 +72,14 @@ log = logger()
 
 
 class Heard(NamedTuple):
-    """How far the bus was read: whether to its end, and the last beacon that was said there, unchecked."""
+    """How far the bus was read: whether to its end, and the last beacon that was said there, unchecked.
+
+    `ahead_s` are the seconds by which this clock is ahead of the broker's, by the last answer; None when there was none.
+    """
 
     at_end: bool = False
     beacon: bytes | None = None
+    ahead_s: float | None = None
 
 
 class RegistryFeed:
@@ -91,6 +97,7 @@ class RegistryFeed:
         endpoint: Endpoint,
         *,
         every: float = EVERY_S,
+        clock: Callable[[], dt.datetime] | None = None,
         on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
     ) -> None:
         """Prepare; `run` reads.
@@ -99,6 +106,7 @@ class RegistryFeed:
             held: takes what stands.
             endpoint: where and as whom to read; its identity is also the consumers' name.
             every: seconds between two looks, about.
+            clock: the present, aware; it is compared with the broker's where it is given.
             on_news: told, by a word and facts fit for the audit record, of each version and statement taken in, and of
                 what did not stand, once an hour for each reason.
         """
@@ -108,6 +116,7 @@ class RegistryFeed:
         self._held = held
         self._endpoint = endpoint
         self._every = every
+        self._clock = clock
         self._on_news = on_news
         self._cursor = Cursor()  # of TRUST
         self._stood = (0, 0)  # how STATEMENTS stood when it had been read: delivered, pending
@@ -130,6 +139,7 @@ class RegistryFeed:
                     except (UnreachableError, DeniedError, BrokerError, OSError, MemoryError) as exc:
                         # An OSError is the disk's: the message was not counted as read, and comes again. So with memory.
                         problem = str(exc) or NO_MEMORY
+                        self.heard = self.heard._replace(ahead_s=None)
                         new = isinstance(exc, (OSError, MemoryError)) and problem != self.problem
                         level = log.warning if new else log.debug
                         level("trust_feed_interrupted", endpoint=self._endpoint.name, problem=problem)
@@ -141,7 +151,11 @@ class RegistryFeed:
 
     async def _stands(self, connection: Connection, stream: str) -> tuple[int, int]:
         """How far a stream has been delivered to this identity, and how many messages it has beyond."""
+        before = None if self._clock is None else self._clock()
         info = await consumer_info(connection, stream, self._endpoint.authority_id)
+        if self._clock is not None and before is not None:
+            found = offset_of(info.ts, before, self._clock())
+            self.heard = self.heard._replace(ahead_s=None if found is None else found.ahead_s)
         return info.delivered.stream_seq, info.num_pending
 
     async def _read_statements(self, connection: Connection) -> None:

@@ -17,7 +17,7 @@ from bus.admission import BY_VERSION, Judged, Link, Message, Refused
 from bus.errors import Proof, StoreError
 from bus.logs import logger
 from bus.storage import Layout, insert, utc
-from bus.subscribing import erasure
+from bus.subscribing import erasure, totals
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, digest
@@ -112,6 +112,8 @@ CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE {_KINDS[U
 CREATE INDEX IF NOT EXISTS quarantine_unjudged ON quarantine (n) WHERE {_KINDS[BY_VERSION_LET_GO]};
 CREATE INDEX IF NOT EXISTS quarantine_by_version ON quarantine (n) WHERE {RETRIED};
 {_TOTALS}
+CREATE INDEX IF NOT EXISTS quarantine_broken ON quarantine (channel, seq) WHERE reason = 'broken-chain';
+CREATE INDEX IF NOT EXISTS quarantine_by_id ON quarantine (id) WHERE id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
 CREATE TABLE IF NOT EXISTS fork_decisions (
   n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, upto INTEGER NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
@@ -134,13 +136,14 @@ CREATE TABLE IF NOT EXISTS read_filters (
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
     + erasure.SCHEMA
+    + totals.SCHEMA
 )
 MOST_UNPROVEN = 2000
 MOST_UNPROVEN_BYTES = 32 * 1024**2
 """How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
 ROW_BYTES = 512
 """What a row costs beside its texts."""
-LAYOUT = Layout("subscribing", SCHEMA)
+LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL,))
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):

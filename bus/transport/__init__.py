@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
     from bus.transport.raw import RawHeaders, block_of
-    from bus.transport.server_time import ClockOffset, clock_offset
+    from bus.transport.server_time import ClockOffset, clock_offset, offset_of
     from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
     from bus.transport.streams import (
         HEADS_EACH,
@@ -112,6 +112,7 @@ __all__ = [
     "is_an_authoritys",
     "js_api",
     "kept_s",
+    "offset_of",
     "own_heads",
     "own_streams",
     "permissions_of",

@@ -277,8 +277,9 @@ class VerifiedRegistry:
             raise TrustError(f"the beacon is more than {BEACON_LEAD} versions ahead", reason="beacon-bounds")
         for moment in (beacon.issued, now):
             _require(self.document.beacon, signed, context, "the beacon role", moment)
-        # One that has run out vouches for nothing, and holds up nothing.
-        last = self.beacon if self.beacon and self.beacon.expires > now else None
+        # One that has run out vouches for nothing, and holds up nothing; nor does one of the future, which a clock that was
+        # wrong for a moment has let in: it would hold up every true one until then.
+        last = self.beacon if self.beacon and self._holds(self.beacon, now) else None
         if last and (beacon.version < last.version or beacon.issued < last.issued):
             raise TrustError("the beacon is older than the last one seen", reason="rollback")
         if beacon.version < self.version:
@@ -344,13 +345,18 @@ class VerifiedRegistry:
         """
         return only_theirs(raw, self._keys, self.domain)
 
+    @staticmethod
+    def _holds(beacon: Beacon, now: dt.datetime) -> bool:
+        """Whether a beacon that was taken in has neither run out nor lies ahead of this clock."""
+        return beacon.issued <= now + CLOCK_SKEW and now < beacon.expires
+
     # -- questions --------------------------------------------------------------------------------------------
 
     def state(self, now: dt.datetime) -> TrustState:
         """How current this registry is known to be. An expired one still verifies; it labels, it never deafens."""
         if self.document.expires <= now:
             return TrustState.EXPIRED
-        if self.beacon is None or self.beacon.expires <= now or self.beacon.version < self.version:
+        if self.beacon is None or not self._holds(self.beacon, now) or self.beacon.version < self.version:
             return TrustState.STALE
         return TrustState.BEHIND if self.beacon.version > self.version else TrustState.FRESH
 

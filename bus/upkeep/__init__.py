@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from bus.upkeep.backup import Kept, back_up
     from bus.upkeep.conditions import keeper_conditions
     from bus.upkeep.endings import Certificate, Level, Term, terms
-    from bus.upkeep.keeper import Keeper, must_have_role
+    from bus.upkeep.keeper import Keeper
     from bus.upkeep.restoring import Restored, restore
+    from bus.upkeep.role import must_have_role
     from bus.upkeep.units import (
         Scope,
         UnitError,
         UnitSpec,
         hidden,
+        is_of,
         is_ours,
         is_unchanged,
         unit_name,
@@ -38,6 +40,7 @@ __all__ = [
     "UnitSpec",
     "back_up",
     "hidden",
+    "is_of",
     "is_ours",
     "is_unchanged",
     "keeper_conditions",

@@ -102,6 +102,7 @@ def write_archive(
         The SHA-256 of the archive, to be written down elsewhere.
 
     Raises:
+        BackupError: `backup-member`: what could be written and never be restored, by its name or its size.
         OSError: the disk.
     """
     members = tuple(
@@ -110,6 +111,14 @@ def write_archive(
     )
     manifest = Manifest(spec=SPEC, made=made, context=context, settings=dict(settings), members=members)
     listed = listing_of(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    try:
+        _must_be_restorable(len(listed), manifest)
+    except BackupError as exc:
+        raise BackupError(
+            f"this could not be restored: {exc}",
+            remedy="give the file a shorter name of letters, digits, dots and hyphens, or keep it elsewhere",
+            reason="backup-member",
+        ) from None
     with written_atomically(path) as out, tarfile.open(fileobj=out, mode="w", format=_FORMAT) as tar:
         tar.addfile(_entry(MANIFEST, len(listed), made), io.BytesIO(listed))
         for member in members:
@@ -158,7 +167,7 @@ def _unpack(path: Path, file: IO[bytes], folder: Path) -> Manifest:
             _take(file, member, manifest.made, folder)
     except BackupError as exc:
         raise BackupError(f"{path}: {exc}", reason=exc.reason) from None
-    except (tarfile.TarError, msgspec.MsgspecError, ValueError, OverflowError) as exc:
+    except (tarfile.TarError, msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as exc:
         raise BackupError(f"{path} is no archive of tocsin: {exc}") from None
     if any(iter(lambda: file.read(_BLOCK).strip(b"\0"), b"")):
         raise BackupError(f"{path} holds more than it lists")
@@ -169,7 +178,7 @@ def _manifest(file: IO[bytes]) -> Manifest:
     """The list at the head of an archive, in which every name may stand in one."""
     header = file.read(tarfile.BLOCKSIZE)
     size = tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "strict").size
-    if not 0 < size <= MAX_MANIFEST_BYTES:
+    if not 0 < size <= MAX_MANIFEST_BYTES:  # before it is read
         raise BackupError("an archive of tocsin begins with its list")
     listing = msgspec.json.decode(file.read(size), type=_Listing)
     listed = bytes(listing.manifest)
@@ -179,6 +188,14 @@ def _manifest(file: IO[bytes]) -> Manifest:
     if header != _header(MANIFEST, size, manifest.made):
         raise BackupError("an archive of tocsin begins with its list")
     _skip_padding(file, size)
+    _must_be_restorable(size, manifest)
+    return manifest
+
+
+def _must_be_restorable(size: int, manifest: Manifest) -> None:
+    """What a list may be: asked of one that is read, and of one that is to be written."""
+    if size > MAX_MANIFEST_BYTES or len(manifest.members) > MAX_MEMBERS:
+        raise BackupError("it lists too much")
     names = [member.name for member in manifest.members]
     if len(set(names)) != len(names):
         raise BackupError("it lists a name twice")
@@ -186,7 +203,6 @@ def _manifest(file: IO[bytes]) -> Manifest:
         most = MAX_STORE_BYTES if _STORES.fullmatch(member.name) else MAX_FILE_BYTES
         if not (_STORES.fullmatch(member.name) or _FILES.fullmatch(member.name)) or member.size > most:
             raise BackupError(f"it lists what belongs to no backup: {member.name!r}, {member.size} bytes")
-    return manifest
 
 
 def _must_have_room(manifest: Manifest, folder: Path) -> None:

@@ -53,7 +53,7 @@ def back_up(
 
     Raises:
         StoreError: a store cannot be copied.
-        BackupError: `backup-empty`.
+        BackupError: `backup-empty`, `backup-member`.
         OSError: the disk.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backing-up.") as folder:

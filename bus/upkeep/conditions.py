@@ -24,6 +24,9 @@ _PROBLEMS = {
         "take in the registry's next version, or put the clock right",
     ),
 }
+_CLOCK = "clock"
+MOST_TERMS = 100
+"""So many of what ends are told one by one, the worst first: all that a large registry names would be no state file."""
 _OF_AUTHORITIES = ("signing-key", "seal-key")  # whose end stops nothing here
 
 
@@ -43,10 +46,23 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
             remedy=_PROBLEMS[way][2],
         )
         for way, problem in problems.items()
+        if way != _CLOCK
     ]
-    for term in found:
-        if term.level == "ok":
-            continue
+    if (off := problems.get(_CLOCK)) is not None:
+        told.append(
+            Condition(
+                name="clock",
+                level=Level.BAD,
+                code="clock-off",
+                detail=f"{off}: nobody takes a beacon that is dated ahead, and one that is dated back ends too soon",
+                remedy="put this clock right: timedatectl",
+            )
+        )
+    ending = sorted(
+        (term for term in found if term.level != "ok"),
+        key=lambda term: (term.what in _OF_AUTHORITIES, term.level != "bad"),
+    )
+    for term in ending[:MOST_TERMS]:
         is_over = term.level == "bad"
         when = f"{term.ends:%Y-%m-%d %H:%M} UTC" if term.ends else ""
         told.append(
@@ -58,6 +74,16 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
                 + (f"{'ended' if is_over else 'ends'} {when}" if when else "is not there"),
                 remedy=term.remedy,
                 since=term.ends if is_over else None,
+            )
+        )
+    if more := ending[MOST_TERMS:]:
+        told.append(
+            Condition(
+                name="term",
+                level=Level.WARNING,
+                code="ends-soon",
+                detail=f"{len(more)} more end soon or have ended",
+                remedy="tocsin registry keep --once lists them all",
             )
         )
     return tuple(told)

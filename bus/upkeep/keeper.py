@@ -24,8 +24,9 @@ from bus.logs import logger
 from bus.policy import Backoff
 from bus.subscribing import Heard, publish_trust
 from bus.transport import Connection, Endpoint
-from bus.trust import RegistryStore, VerifiedRegistry, ceremony
+from bus.trust import CLOCK_SKEW, RegistryStore, VerifiedRegistry, ceremony
 from bus.upkeep.endings import Certificate, Term, terms
+from bus.upkeep.role import must_have_role
 from bus.upkeep.schedule import Due, due, life_of
 from schemas.registry import Beacon
 
@@ -44,7 +45,7 @@ class Keeper:
 
     Attributes:
         renewed: how many beacons were made.
-        problems: what cannot be done at present, by `bus`, `disk` or `beacon`; empty while all is well.
+        problems: what cannot be done at present, by `bus`, `disk`, `beacon` or `clock`; empty while all is well.
         found: what ends when, as of a minute ago at the most.
     """
 
@@ -93,7 +94,7 @@ class Keeper:
         self._mine: Beacon | None = None  # the last one made here, kept or not
         self._unkept: bytes | None = None
         self._unsent: bytes | None = None
-        self._waits = {way: Backoff(wait=1.0, most=MOST_WAIT_S) for way in ("bus", "disk", "beacon")}
+        self._waits = {way: Backoff(wait=1.0, most=MOST_WAIT_S) for way in ("bus", "disk", "beacon", "clock")}
         self._compare_at = self._warn_at = 0.0
         self._warned: dict[tuple[str, str, str], float] = {}
 
@@ -118,7 +119,8 @@ class Keeper:
         now, registry = self._clock(), self._held()
         must_have_role(registry, self._signer.kid, now)
         when = self.due(now)
-        if when.at is not None and when.at <= now and self._may_try("beacon"):
+        is_early = self._is_ahead()
+        if not is_early and when.at is not None and when.at <= now and self._may_try("beacon"):
             self._make(registry, when.why, now)
             when = self.due(now)
         if when.at is None:
@@ -131,11 +133,34 @@ class Keeper:
         await self._send(connection)
         self._warn()
 
+    def _is_ahead(self) -> bool:
+        """Whether this clock is so far ahead that no reader would take what is dated by it; said, as is one that is behind.
+
+        A beacon of the future is worse than none: who keeps it back may show it then, and vouch for what has ended by then.
+        """
+        ahead, most = self._heard().ahead_s or 0.0, CLOCK_SKEW.total_seconds()
+        if abs(ahead) <= most:
+            self._done("clock")
+            return False
+        minutes = round(abs(ahead) / 60)
+        where = "ahead of" if ahead > 0 else "behind"
+        self._failed(
+            "clock", "clock_off", f"this clock is {minutes} minutes {where} the broker's", reason="clock-off"
+        )
+        return ahead > 0
+
     def due(self, now: dt.datetime) -> Due:
-        """When the next beacon is due, by what is held and what was made here."""
+        """When the next beacon is due, by what is held and what was made here.
+
+        One that lies ahead of this clock, because that was wrong when it was made, stands with nobody and puts off none.
+        """
         registry = self._held()
         last = max(
-            (one for one in (registry.beacon, self._mine) if one is not None),
+            (
+                one
+                for one in (registry.beacon, self._mine)
+                if one is not None and one.issued <= now + CLOCK_SKEW
+            ),
             key=lambda one: (one.version, one.issued),
             default=None,
         )
@@ -197,14 +222,13 @@ class Keeper:
         loop = asyncio.get_running_loop()
         if not self._may_try("bus") or (self._unsent is None and loop.time() < self._compare_at):
             return
-        if self._unsent is None and not self._heard().at_end:
-            return  # what the bus has is not known yet
         try:
+            await connection.until_connected(CONNECT_S)
+            if self._unsent is None and not self._heard().at_end:
+                return  # what the bus has is not known yet
             raw = self._unsent or self._held.beacon()
-            if raw is not None:
-                await connection.until_connected(CONNECT_S)
-                if self._is_missing(raw):
-                    await publish_trust(connection, raw)
+            if raw is not None and self._is_missing(raw):
+                await publish_trust(connection, raw)
         except (UnreachableError, DeniedError, BrokerError, OSError) as exc:
             reason = exc.reason if isinstance(exc, BusError) else "system"
             self._failed("bus", "beacon_not_announced", str(exc), reason=reason)
@@ -271,29 +295,3 @@ class Keeper:
 
 def _order(beacon: Beacon) -> tuple[int, dt.datetime]:
     return beacon.version, beacon.issued
-
-
-def must_have_role(registry: VerifiedRegistry, kid: str, now: dt.datetime) -> None:
-    """Refuse a key that cannot make a beacon alone.
-
-    Raises:
-        TrustError: `no-beacon-role`, `key-revoked`, `key-not-valid`, or `threshold`: more than one key must sign.
-    """
-    role = registry.document.beacon
-    record = role.keys.get(kid)
-    remedy = "use the key that the registry names now, or let a registrar name this one: registry rotate FILE --beacon"
-    where = f"in {registry.domain} version {registry.version}"
-    if record is None:
-        raise TrustError(f"{kid} is no beacon key {where}", remedy=remedy, reason="no-beacon-role")
-    if record.revoked_since is not None:
-        raise TrustError(f"the beacon key {kid} is revoked {where}", remedy=remedy, reason="key-revoked")
-    if not record.not_before <= now < record.not_after:
-        raise TrustError(
-            f"the beacon key {kid} is good from {record.not_before} to {record.not_after} {where}",
-            remedy=remedy,
-            reason="key-not-valid",
-        )
-    if role.threshold > 1:
-        raise TrustError(
-            f"{role.threshold} keys must sign a beacon {where}; a keeper has one", reason="threshold"
-        )

@@ -8,7 +8,6 @@ statements, keys and audit record stay as they are, since what is held may be ne
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ import msgspec
 from bus.config import Context
 from bus.errors import StoreError
 from bus.publishing import outbox_table
-from bus.storage import check_copy, is_in_use
+from bus.storage import check_copy, is_in_use, written_atomically
 from bus.trust import RegistryStore, version_file
 from bus.upkeep.archive import BackupError, Manifest, unpacked
 from bus.upkeep.backup import NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, STORE
@@ -79,7 +78,9 @@ def restore(
         for store in (OUTBOX, STORE):
             if (folder / "state" / store).exists():
                 check_copy(folder / "state" / store, outbox_table.distrust if store == OUTBOX else None)
-        occupied = [state / store for store in (OUTBOX, STORE) if (state / store).exists()]
+        occupied = [
+            state / store for store in (OUTBOX, STORE) if any(map(Path.exists, _parts(state / store)))
+        ]
         replaced = [path for path in occupied if (folder / "state" / path.name).exists()]
         _must_be_free(occupied, replaced, force=force)
         aside = tuple(_set_aside(path, now, rehearse=rehearse) for path in replaced)
@@ -159,7 +160,7 @@ def _must_be_free(occupied: list[Path], replaced: list[Path], *, force: bool) ->
             )
     if replaced and not force:
         raise BackupError(
-            f"{', '.join(str(path) for path in replaced)} is there already",
+            f"{', '.join(str(_there(path)) for path in replaced)} is there already",
             remedy="move it away, or let it be set aside: --force",
             reason="backup-occupied",
         )
@@ -168,13 +169,23 @@ def _must_be_free(occupied: list[Path], replaced: list[Path], *, force: bool) ->
 def _set_aside(path: Path, now: dt.datetime, *, rehearse: bool) -> Path:
     """Move a database with its log out of the way; its heads file stays, for it knows what was accepted last."""
     aside = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%SZ}")
-    if aside.exists():
+    parts = list(zip(_parts(path), _parts(aside), strict=True))
+    if any(there.exists() for _, there in parts):
         raise BackupError(f"{aside} is there already", reason="backup-occupied")
-    for suffix in () if rehearse else ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
+    for part, there in () if rehearse else parts:
         if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+            part.rename(there)
     return aside
+
+
+def _there(path: Path) -> Path:
+    """A database, or what is left of it."""
+    return next(part for part in reversed(_parts(path)) if part.exists())
+
+
+def _parts(path: Path) -> tuple[Path, ...]:
+    """A database's files, itself last: SQLite takes a log that lies at a name for that of whatever database comes there."""
+    return tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal", ""))
 
 
 def _targets(folder: Path, context: Context, state: Path) -> Iterator[tuple[Path, Path]]:
@@ -208,21 +219,6 @@ def _databases_last(path: Path) -> tuple[bool, str]:
 def _put(source: Path, target: Path) -> None:
     """Write a file whole, for its owner alone, or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = target.with_name(f".{target.name}.restoring")
-    try:
-        shutil.copyfile(source, partial)
-        partial.chmod(0o600)
-        _sync(partial)
-        partial.rename(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    # The folder may be others' too: a name that they cannot foresee, and nobody else's to read from its first byte on.
+    with source.open("rb") as file, written_atomically(target) as out:
+        shutil.copyfileobj(file, out)

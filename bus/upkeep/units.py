@@ -31,6 +31,7 @@ AGAIN_S = 5
 _PREFIX = "tocsin-"
 _MARK = "# Written by tocsin service install; sha256 of what follows: "
 _PLAIN = re.compile(r"[A-Za-z0-9_/.:@=+,-]+")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (nothing is written there)
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
@@ -104,6 +105,11 @@ def is_unchanged(text: str) -> bool:
     return first == f"{_MARK}{_digest(body)}"
 
 
+def is_of(text: str, context: str) -> bool:
+    """Whether a unit's file starts a program of a context: a name and a label beside it may read as another's name."""
+    return f" --context {context} " in text.replace("\n", " ")
+
+
 def _digest(body: str) -> str:
     return hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -123,7 +129,7 @@ def _service(spec: UnitSpec) -> Iterable[str]:
     yield f"ExecStart={' '.join([_executable(spec.command[0]), *map(_argument, spec.command[1:])])}"
     yield from (f"Environment={_word(f'{name}={value}')}" for name, value in sorted(spec.environment.items()))
     if spec.run_as is not None and spec.scope == "system":
-        yield f"User={spec.run_as}"
+        yield f"User={_user(spec.run_as)}"
     yield f"WatchdogSec={WATCHDOG_S}"
     yield f"TimeoutStartSec={START_S}"
     yield f"TimeoutStopSec={STOP_S}"
@@ -199,6 +205,17 @@ def _fit(text: str) -> str:
 def _percent(text: str) -> str:
     """A text in which systemd looks for specifiers."""
     return _fit(text).replace("%", "%%")
+
+
+def _user(name: str) -> str:
+    """The name of a user, or its number; systemd takes no other.
+
+    Raises:
+        UnitError: it is none.
+    """
+    if not _USER.fullmatch(name):
+        raise UnitError(f"{name!r} names no user")
+    return name
 
 
 def _word(text: str) -> str:

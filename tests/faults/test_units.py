@@ -23,8 +23,7 @@ HUB, SERVER, BEATS = "tocsin-hub-xa-hub", "tocsin-server-xa-csirt", "tocsin-hear
 
 def tocsin(ground: Ground, manager: Manager, *words: str) -> subprocess.CompletedProcess[str]:
     """A command of the one who has installed the units."""
-    env = {**manager.env, "TOCSIN_HOME": str(ground.folder / "home"), "NO_COLOR": "1"}
-    return subprocess.run([TOCSIN, *words], env=env, capture_output=True, text=True, cwd=ground.folder)
+    return manager.run(str(TOCSIN), *words, TOCSIN_HOME=str(ground.folder / "home"), NO_COLOR="1")
 
 
 def install(ground: Ground, manager: Manager) -> list[str]:
@@ -88,7 +87,8 @@ def test_every_unit_runs_is_begun_again_and_ends(place: Path) -> None:
         eventually_sync(lambda: all(map(runs, names)), describe=status)
         assert {manager.state(name, "NRestarts") for name in names} == {("0",)}, status()
         eventually_sync(
-            lambda: tocsin(ground, manager, "doctor", "--context", "xa-hub").returncode == 0, describe=status
+            lambda: tocsin(ground, manager, "doctor", "--context", "xa-hub").returncode == 0,
+            describe=lambda: tocsin(ground, manager, "doctor", "--context", "xa-hub").stdout,
         )
         manager.ctl("kill", "--signal", "KILL", HUB, SERVER)
         manager.ctl("kill", "--signal", "STOP", BEATS)  # until the watchdog has it killed

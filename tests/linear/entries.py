@@ -25,6 +25,7 @@ from adapters.translation.prose import carried, headline_of, link_of, nameless
 from adapters.translation.reading import Losses, identifier, read_csv, safe_xml, slug, strict_json
 from bus import toml
 from bus.admission.contradiction import judge_proof
+from bus.admission.plain_lane import judge
 from bus.admission.steps import admit, verify_file, verify_inside
 from bus.bundle import file as bundle
 from bus.cli.frame.text import safe, safe_json
@@ -32,7 +33,8 @@ from bus.keys import files, pbes2
 from bus.keys.signatures import sign_entry
 from bus.plugin import Format, ReadContext, discover, translate
 from bus.transport.parser import HardenedParser
-from bus.transport.raw import RawHeaders
+from bus.transport.pull_consumer import Received
+from bus.transport.raw import RawHeaders, block_of
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import trust_kind
 from schemas import codec, envelope, jwe, subject
@@ -100,6 +102,7 @@ MODULES = (
     "bus.keys.pbes2",
     "bus.toml",
     "bus.admission.steps",
+    "bus.admission.plain_lane",
     "bus.admission.contradiction",
     "bus.cli.frame.text",
 )
@@ -114,6 +117,7 @@ EXCUSED: Mapping[str, str] = {
     "schemas.envelope.b64u": "writes",
     "schemas.envelope.protected_for": "writes",
     "schemas.envelope.signing_input": "a copy",
+    "schemas.envelope.batch_of": "writes",
     "schemas.envelope.head_of": "writes",
     "schemas.envelope.misplaced": "compares two words",
     "schemas.envelope.format_header": "writes",
@@ -153,6 +157,7 @@ EXCUSED: Mapping[str, str] = {
     "bus.keys.pbes2.integer": "writes",
     "bus.keys.pbes2.oid": "writes",
     "bus.admission.steps.holds_place": "a word of the vocabulary",
+    "bus.admission.steps.labels_of": "what is typed already",
     "bus.cli.frame.text.at": "a time",
     "bus.cli.frame.text.is_seen": "a letter",
     "bus.cli.frame.text.hint": "a word of the command line",
@@ -312,6 +317,18 @@ def _admit(raw: bytes, header: str | None = None) -> object:
     return admit("tocsin.v1", headers, raw, registry=world.registry, now=NOW)
 
 
+def _glance(raw: bytes, block: bytes | None = None) -> object:
+    """Through the plain lane: bytes that are signed rightly, or any header block."""
+    world = shared_world()
+    if block is None:
+        entry = sign_entry(world.signers["xa-csirt"], raw, signed_for())
+        block = block_of([(envelope.SIG_HEADER, envelope.format_header((entry,)))])
+    came = Received(
+        subject="tocsin.v1", block=block, payload=raw, stream_seq=1, consumer_seq=1, stored_ns=1, pending=0
+    )
+    return judge("S", [came], world.registry, NOW)
+
+
 def _admit_of_a_batch(raw: bytes) -> object:
     value = _in_a_batch(raw)
     return envelope.file_form(raw, value), _admit(raw, value)
@@ -341,6 +358,26 @@ def _envelopes() -> Iterator[Entry]:
         read=_admit,
         shapes=_bulletin_shapes(),
         covers=("bus.admission.steps.admit",),
+    )
+    yield Entry(
+        name="a signed bulletin, at a glance",
+        limit=codec.MAX_PAYLOAD_BYTES,
+        read=_glance,
+        shapes=_bulletin_shapes(),
+        covers=("bus.admission.plain_lane.judge",),
+    )
+    yield Entry(
+        name="a header block, at a glance",
+        limit=56 * KIB,
+        read=lambda raw: _glance(b"{}", raw),
+        shapes={
+            "a signature that goes on": filled(b"NATS/1.0\r\nTocsin-Sig: ", b"A"),
+            "dots": filled(b"NATS/1.0\r\nTocsin-Sig: ", b"."),
+            "places of trees": filled(b"NATS/1.0\r\nTocsin-Sig: a.b.c", b"~0."),
+            "signatures": filled(b"NATS/1.0\r\nTocsin-Sig: ", b"e30..AAAA,"),
+            "lines": filled(b"NATS/1.0\r\nTocsin-Sig: a\r\n", b"b: c\r\n"),
+        },
+        price=60,
     )
     yield Entry(
         name="a bulletin signed in a batch",

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,23 +35,23 @@ mount --bind "$1" /dev/console  # where it says what goes wrong
 class Manager:
     """A user's manager whose units lie in a folder of their own."""
 
-    def __init__(self, folder: Path, runtime: Path) -> None:
-        """Name its folders, that of its sockets too; `managed` starts it."""
+    def __init__(self, folder: Path) -> None:
+        """Name its folders; `managed` starts it."""
         self.outside = 0  # the process that holds the namespaces
         self.units = folder / "home" / ".config" / "systemd" / "user"
-        self.env = {**os.environ, "HOME": str(folder / "home"), "XDG_RUNTIME_DIR": str(runtime)}
+        self.env = {**os.environ, "HOME": str(folder / "home"), "XDG_RUNTIME_DIR": str(folder / "runtime")}
 
     def ctl(self, *words: str) -> str:
         """What `systemctl --user` says; a failure is an answer too."""
-        inside = ("nsenter", "--target", str(self._first()), "--mount", "--pid")
-        done = subprocess.run(
-            [*inside, "systemctl", "--user", *words],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=longest(),
-        )
+        done = self.run("systemctl", "--user", *words)
         return done.stdout + done.stderr
+
+    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """A command inside, where processes have the numbers by which its programs know them."""
+        inside = ("nsenter", "--target", str(self._first()), "--mount", "--pid")
+        return subprocess.run(
+            [*inside, *words], env={**self.env, **env}, capture_output=True, text=True, timeout=longest()
+        )
 
     def _first(self) -> int:
         """The first process inside, as it is numbered outside."""
@@ -66,13 +65,18 @@ class Manager:
 
 @contextmanager
 def managed(folder: Path) -> Iterator[Manager]:
-    """Run a manager; the test is skipped where this machine has none, or allows no namespaces."""
+    """Run a manager; the test is skipped where this machine has none, or allows no namespaces.
+
+    Args:
+        folder: for its files, not there yet; no temporary one, which units do not see, and with a short path: that of a socket
+            has 107 bytes at most.
+    """
     found = [shutil.which(name) for name in ("unshare", "nsenter", "systemctl", "mknod", "install")]
     if not SYSTEMD.exists() or None in found or os.getuid() != 0:
         pytest.skip("this machine runs no systemd for a test: it is not installed, or this is not root")
-    runtime = Path(tempfile.mkdtemp(prefix="systemd-"))  # the path of a socket has 107 bytes at most
-    manager = Manager(folder, runtime)
+    manager = Manager(folder)
     manager.units.mkdir(parents=True)
+    (folder / "runtime").mkdir(mode=0o700)
     walls = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
@@ -91,7 +95,6 @@ def managed(folder: Path) -> Iterator[Manager]:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(longest())
-        shutil.rmtree(runtime)
 
 
 def _answers(manager: Manager) -> bool:

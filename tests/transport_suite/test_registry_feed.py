@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
-from bus.subscribing.registry_feed import RegistryFeed, publish_trust
+from bus.subscribing.registry_feed import Heard, RegistryFeed, publish_trust
 from bus.transport.connection import Connection
 from bus.transport.jetstream import js_api, stream_info
 from bus.transport.streams import PROVISIONER, TRUST_STREAM
-from tests.support.clocks import RunningClock
+from tests.support.clocks import RunningClock, utc_now
 from tests.support.stage import running
 from tests.support.trust import NOW, hold, statement, version
 from tests.support.waiting import eventually, longest
@@ -53,3 +54,31 @@ async def test_what_is_said_of_trust_is_taken_in_from_whatever_stream(
             return held().version == 3
 
         await eventually(went_on)
+
+
+async def test_how_far_the_clock_is_from_the_brokers_is_known_while_it_answers(
+    broker: Broker, world: World, tmp_path: Path
+) -> None:
+    """An hour ahead; nothing is known before the first answer, nor by one that has no clock to compare."""
+    held = hold(tmp_path, RunningClock(NOW))
+
+    def early() -> dt.datetime:
+        return utc_now() + dt.timedelta(hours=1)
+
+    feed = RegistryFeed(held, broker.endpoint("xb-hub"), every=0.05, clock=early)
+    deaf = RegistryFeed(held, broker.endpoint("xb-hub"), every=0.05)
+    assert feed.heard == Heard()
+    async with running(feed.run()):
+
+        async def measured() -> bool:
+            return feed.heard.at_end and feed.heard.ahead_s is not None
+
+        await eventually(measured)
+        assert abs((feed.heard.ahead_s or 0.0) - 3600) < 600
+    async with running(deaf.run()):
+
+        async def at_end() -> bool:
+            return deaf.heard.at_end
+
+        await eventually(at_end)
+    assert deaf.heard.ahead_s is None

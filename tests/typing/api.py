@@ -11,6 +11,7 @@ from bus.publishing.publisher import Accepted, Publisher
 from bus.trust.registry import TrustState, VerifiedRegistry
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
+from schemas.errors import TocsinError
 from schemas.parts import Info
 from schemas.subject import Channel, channel_of, subject_for
 from tests.support.waiting import longest
@@ -21,6 +22,7 @@ async def publish(publisher: Publisher, draft: Draft) -> None:
     accepted = await publisher.publish(draft)
     assert_type(accepted, Accepted)
     assert_type(await publisher.settled(accepted.digest, longest()), str)
+    assert_type(await publisher.publish_many([draft, draft]), list[Accepted | TocsinError])
 
 
 def read(

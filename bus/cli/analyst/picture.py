@@ -103,7 +103,8 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> int:
         report = report_beside(app, tx, registry, now)
         if alarms:
             return report, (), recorded_alarms(tx, ended=ended)
-        return report, real(channel_rows(tx, now, registry, authority, blind=report.is_blind)), ()
+        rows = channel_rows(tx, now, registry, authority, blind=report.is_blind, with_uptime=True)
+        return report, real(rows), ()
 
     report, rows, on_record = query_store(app, look)
     show_head(app, report, table=True)

@@ -51,6 +51,7 @@ BY_CLASS: dict[str, int] = {
 BY_REASON: dict[tuple[str, str], int] = {
     ("AdapterError", "format-stuck"): FAILURE,
     ("BackupError", "backup-empty"): NOT_FOUND,
+    ("BackupError", "backup-member"): REFUSED,
     ("BackupError", "backup-occupied"): REFUSED,
     ("BackupError", "backup-room"): FAILURE,
     ("InputFileError", "file-missing"): NOT_FOUND,

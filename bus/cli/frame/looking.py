@@ -243,7 +243,8 @@ async def refused_by_hubs(box: Outbox) -> RefusedFacts:
     rows = await box.read(ledger.refused)
     if not rows:
         return RefusedFacts()
-    return RefusedFacts(count=len(rows), last_at=utc(rows[0]["at"]), last_by=rows[0]["reader"])
+    count = len({row["id"] for row in rows})  # not for each hub that says so
+    return RefusedFacts(count=count, last_at=utc(rows[0]["at"]), last_by=rows[0]["reader"])
 
 
 async def _compared(

@@ -213,14 +213,11 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 def _admitted(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
     """Those of the store, newest first."""
     from bus.cli.frame import query_store
-    from bus.subscribing import whole
+    from bus.hub.picture import summary
+    from schemas.vocab import Status
 
     def question(db: sqlite3.Connection) -> list[Stored]:
-        newest = whole(db.execute("SELECT * FROM admitted ORDER BY row DESC"))
-        wanted = (
-            row for row in newest if row.bulletin.status == status and kind in (None, row.bulletin.kind)
-        )
-        return list(islice(wanted, limit))
+        return list(islice(summary.newest(db, Status(status), kind), limit))
 
     return [
         Listed(

@@ -74,7 +74,7 @@ def install(
     from bus.upkeep import hidden, unit_name, unit_text
 
     system = os.geteuid() == 0 if is_system is None else is_system
-    if label is not None and not label.replace("-", "").replace("_", "").isalnum():
+    if label is not None and not (label.isascii() and label.replace("-", "").replace("_", "").isalnum()):
         raise click.UsageError(f"{label!r} cannot name a unit: letters, digits, hyphens")
     name = unit_name(program, app.context()[0], label)
     spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
@@ -84,7 +84,7 @@ def install(
         return
     place = folder or _folder(system)
     path = place / f"{name}.service"
-    _must_be_ours(path, force=force)
+    _must_be_ours(path, force=force, context=app.context()[0])
     place.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
     systemctl = "systemctl" if system else "systemctl --user"
@@ -148,20 +148,24 @@ def _is_as_written(path: Path) -> bool:
     return is_unchanged(path.read_text("utf-8", "surrogateescape"))
 
 
-def _must_be_ours(path: Path, *, force: bool) -> None:
-    """Refuse to write over or delete what a person has changed.
+def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> None:
+    """Refuse to write over or delete what a person has changed, or to write over the unit of another context.
 
     Raises:
         UnitError: `unit-changed`.
     """
-    from bus.upkeep import UnitError
+    from bus.upkeep import UnitError, is_of
 
-    if path.exists() and not force and not _is_as_written(path):
-        raise UnitError(
-            f"{path} was changed since it was written",
-            remedy="keep your changes in a drop-in (systemctl edit), then use --force",
-            reason="unit-changed",
-        )
+    if force or not path.exists():
+        return
+    told, remedy = "", ""
+    if not _is_as_written(path):
+        told = "was changed since it was written"
+        remedy = "keep your changes in a drop-in (systemctl edit), then use --force"
+    elif context is not None and not is_of(path.read_text("utf-8", "surrogateescape"), context):
+        told, remedy = "is the unit of another context", "give this one another --name"
+    if told:
+        raise UnitError(f"{path} {told}", remedy=remedy, reason="unit-changed")
 
 
 def _spec(

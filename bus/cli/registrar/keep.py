@@ -76,7 +76,7 @@ async def keep(
         await _comes(app, provisioner)
     place = _place(app, provisioner)
     life = dt.timedelta(hours=hours)
-    feed = RegistryFeed(held, place, on_news=recorder(app))
+    feed = RegistryFeed(held, place, clock=app.now, on_news=recorder(app))
     keeper = _keeper(app, held, feed, place, signer=signer, life=life, folder=provisioner.parent)
     return await (_once(app, keeper, feed, place) if once else _run(app, keeper, feed, held))
 

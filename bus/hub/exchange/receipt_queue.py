@@ -66,9 +66,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_due(db: sqlite3.Connection) -> bool:
     """Whether there is anything to queue or to send."""
-    withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in SITUATION)
-    asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 {_NEW}) OR EXISTS (SELECT 1 {_REFUSED})"
-    return bool(single(db, asked + withdrawn))
+    asked = (
+        f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 {_NEW}) "
+        f"OR EXISTS (SELECT 1 {_REFUSED}) OR EXISTS (SELECT 1 FROM newly_withdrawn)"
+    )
+    return bool(single(db, asked))
 
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
@@ -88,6 +90,7 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
         for gone in db.execute(_WITHDRAWN.format(table=table)).fetchall():
             if (channel := Channel.parse(gone["channel"])).issuer != me:
                 add(db, ReceiptStage.WITHDRAWN, gone["digest"], gone["id"], channel, now.timestamp())
+    db.execute("DELETE FROM newly_withdrawn")
 
 
 def _note_refused(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
@@ -109,8 +112,8 @@ _REFUSED = (
 )
 _NEW = "FROM admitted WHERE row > coalesce((SELECT row FROM receipt_queue_upto), 0)"
 _WITHDRAWN = """
-SELECT a.digest, a.id, a.channel FROM {table} t JOIN admitted a ON a.row = t.row WHERE t.ended_how = 'cancelled'
-AND NOT EXISTS (SELECT 1 FROM receipt_queue w WHERE w.digest = a.digest AND w.stage = 'withdrawn')
+SELECT a.digest, a.id, a.channel FROM newly_withdrawn n JOIN {table} t ON t.row = n.row JOIN admitted a ON a.row = n.row
+WHERE t.ended_how = 'cancelled' AND NOT EXISTS (SELECT 1 FROM receipt_queue w WHERE w.digest = a.digest AND w.stage = 'withdrawn')
 """
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import projection, summary, trace
+    from bus.hub.picture import projection, summary, tallies, trace
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -27,5 +27,6 @@ __all__ = [
     "projection",
     "read_contacts",
     "summary",
+    "tallies",
     "trace",
 ]

@@ -14,7 +14,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.rows import SITUATION, take_out
+from bus.hub.picture import tallies
+from bus.hub.rows import SITUATION, TABLE_OF, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
 from bus.subscribing import Inbox, Stored, as_json
@@ -24,12 +25,6 @@ from schemas.bulletin import Bulletin
 from schemas.subject import area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 
-_TABLES = {
-    Status.ACTUAL: "actual",
-    Status.EXERCISE: "exercise",
-    Status.TEST: "test_and_system",
-    Status.SYSTEM: "test_and_system",
-}
 _ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
 
 _TRUTH = """
@@ -37,16 +32,26 @@ CREATE TABLE IF NOT EXISTS {name} (
   id TEXT NOT NULL, row INTEGER PRIMARY KEY, issuer TEXT NOT NULL, country TEXT NOT NULL, kind TEXT NOT NULL,
   domain TEXT NOT NULL, tlp TEXT NOT NULL, audience TEXT NOT NULL, priority TEXT NOT NULL, severity TEXT NOT NULL,
   urgency TEXT NOT NULL, area TEXT NOT NULL, dimensions TEXT NOT NULL, election TEXT, incident TEXT, headline TEXT NOT NULL,
-  issued REAL NOT NULL, expires REAL NOT NULL, status TEXT NOT NULL, ended_by TEXT, ended_how TEXT
+  issued REAL NOT NULL, expires REAL NOT NULL, status TEXT NOT NULL, ended_by TEXT, ended_how TEXT,
+  is_over INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS {name}_by_id ON {name} (id);
-CREATE INDEX IF NOT EXISTS {name}_in_force ON {name} (expires) WHERE ended_by IS NULL;
-CREATE INDEX IF NOT EXISTS {name}_cancelled ON {name} (row) WHERE ended_how = 'cancelled';
+CREATE INDEX IF NOT EXISTS {name}_by_kind ON {name} (kind, row);
+CREATE TRIGGER IF NOT EXISTS {name}_withdrawn AFTER UPDATE OF ended_how ON {name} WHEN new.ended_how = 'cancelled' \
+BEGIN INSERT OR IGNORE INTO newly_withdrawn VALUES (new.row); END;
+"""
+_EXPIRY = """
+CREATE INDEX IF NOT EXISTS {name}_standing ON {name} (expires) WHERE ended_by IS NULL AND NOT is_over;
+CREATE INDEX IF NOT EXISTS {name}_over ON {name} (expires) WHERE ended_by IS NULL AND is_over;
 """
 
 SCHEMA = (
     "".join(_TRUTH.format(name=name) for name in SITUATION)
+    + "".join(_EXPIRY.format(name=name) for name in tallies.COUNTED)
+    + tallies.SCHEMA
     + """
+CREATE INDEX IF NOT EXISTS tests_in_order ON test_and_system (row) WHERE status = 'test';
+CREATE INDEX IF NOT EXISTS actual_first ON actual (priority, issued DESC) WHERE ended_by IS NULL AND NOT is_over;
 CREATE TABLE IF NOT EXISTS revisions (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
   how TEXT NOT NULL, PRIMARY KEY (target, issuer, status, row)
@@ -69,7 +74,20 @@ CREATE TABLE IF NOT EXISTS calendars (
 CREATE INDEX IF NOT EXISTS calendars_by_issuer ON calendars (issuer, issued, row);
 """
 )
-LAYOUT = Layout("picture", SCHEMA)
+# What expires and what was withdrawn was asked of the tables themselves.
+_TO_TALLIES = (
+    "".join(
+        f"ALTER TABLE {name} ADD COLUMN is_over INTEGER NOT NULL DEFAULT 0;\n"
+        f"DROP INDEX {name}_in_force;\nDROP INDEX {name}_cancelled;\n"
+        for name in ("actual", "exercise", "test_and_system")
+    )
+    + tallies.COUNT_ALL
+    + "".join(
+        f"INSERT OR IGNORE INTO newly_withdrawn SELECT row FROM {name} WHERE ended_how = 'cancelled';\n"
+        for name in ("actual", "exercise", "test_and_system")
+    )
+)
+LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES,))
 MAX_OF_ELECTION = 8
 """So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
 MAX_CALENDARS = 200
@@ -170,7 +188,7 @@ def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManag
 
 def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
     db.execute(
-        f"INSERT INTO {_TABLES[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {TABLE_OF[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         (
             b.id,
             row.rowid,
@@ -226,7 +244,7 @@ def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
 
 def _note_end(db: sqlite3.Connection, b: Bulletin, target: str, by: str | None, how: str | None) -> None:
     db.execute(
-        f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
+        f"UPDATE {TABLE_OF[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
         (by, how, target, b.issuer.id, b.status),
     )
 

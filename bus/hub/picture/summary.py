@@ -6,14 +6,16 @@ import datetime as dt
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from bus.hub.elections import Election, elections
+from bus.hub.picture import tallies
+from bus.hub.rows import TABLE_OF
 from bus.hub.watch import channel_rows
-from bus.storage import from_row, single
-from bus.subscribing import undecided
+from bus.storage import from_row
+from bus.subscribing import Stored, totals, undecided, whole
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status, Tlp
 
@@ -85,32 +87,29 @@ def picture(
 ) -> Picture:
     """The situation now; with `blind` no channel is judged, as in `channel_rows`."""
     moment = now.timestamp()
-    rows = db.execute("SELECT * FROM actual WHERE ended_by IS NULL AND expires > ?", (moment,)).fetchall()
-    areas: dict[str, list[str]] = {}
-    for row in rows:
-        for dimension in json.loads(row["dimensions"]):
-            areas.setdefault(dimension, []).append(row["area"])
-    ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
+    counts = tallies.in_force(db, moment)
+    areas: dict[str, Counter[str]] = {}
+    for sort, count in counts.items():
+        for dimension in json.loads(sort.dimensions):
+            areas.setdefault(dimension, Counter())[sort.area] += count
     seen = channel_rows(db, now, registry, reader, blind=blind) if reader else ()
     contested = {channel.partition("/")[0] for channel in undecided(db) if "/actual." in channel}
     return Picture(
         at=now,
         trust=str(registry.state(now)),
         registry_version=registry.version,
-        in_force=len(rows),
-        tlp=next((str(tlp) for tlp in Tlp if any(row["tlp"] == tlp for row in rows)), None),
-        by_priority=_count(row["priority"] for row in rows),
-        by_dimension={dimension: _count(areas[dimension]) for dimension in sorted(areas)},
-        by_kind=_count(row["kind"] for row in rows),
-        top=tuple(_item(db, row) for row in ranked[:TOP]),
+        in_force=counts.total(),
+        tlp=next((str(tlp) for tlp in Tlp if any(sort.tlp == tlp for sort in counts)), None),
+        by_priority=_by(counts, "priority"),
+        by_dimension={dimension: dict(sorted(areas[dimension].items())) for dimension in sorted(areas)},
+        by_kind=_by(counts, "kind"),
+        top=tuple(_item(db, row) for row in tallies.first(db, moment, TOP)),
         elections=elections(db, now),
         channels_by_state=_count(row.state for row in seen if row.channel.startswith(f"{Status.ACTUAL}.")),
-        withdrawn=single(db, "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"),
-        expired=single(db, "SELECT count(*) FROM actual WHERE ended_by IS NULL AND expires <= ?", moment),
-        refused=single(db, "SELECT count(*) FROM quarantine"),
-        exercises_in_force=single(
-            db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
-        ),
+        withdrawn=tallies.number(db, "actual", tallies.WITHDRAWN, moment),
+        expired=tallies.number(db, "actual", tallies.OVER, moment),
+        refused=sum(totals.refused_by_reason(db).values()),
+        exercises_in_force=tallies.number(db, "exercise", tallies.IN_FORCE, moment),
         contested=tuple(sorted(contested)),
     )
 
@@ -119,6 +118,18 @@ def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
     """The newest refusals."""
     rows = db.execute("SELECT * FROM quarantine ORDER BY n DESC LIMIT ?", (limit,))
     return tuple(from_row(Quarantined, row) for row in rows)
+
+
+def newest(db: sqlite3.Connection, status: Status, kind: str | None = None) -> Iterator[Stored]:
+    """The admitted bulletins of a status, and of a kind, newest first; read as they are asked for. Those that are damaged are left out."""
+    table = TABLE_OF[status]
+    only, arguments = ("", [status]) if kind is None else (" AND kind = ?", [status, kind])
+    # What the picture has failed to take in stands in no table of it.
+    sql = f"SELECT row FROM {table} WHERE status = ?{only} UNION SELECT row FROM admitted WHERE tries > 0 ORDER BY row DESC"
+    for (row,) in db.execute(sql, arguments):
+        for kept in whole(db.execute("SELECT * FROM admitted WHERE row = ?", (row,))):
+            if kept.bulletin.status == status and kind in (None, kept.bulletin.kind):
+                yield kept
 
 
 def as_text(picture: Picture) -> list[str]:
@@ -164,6 +175,13 @@ def _spell(counts: dict[str, int]) -> str:
 
 def _count(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
+
+
+def _by(counts: Counter[tallies.Sort], field: str) -> dict[str, int]:
+    summed: Counter[str] = Counter()
+    for sort, count in counts.items():
+        summed[getattr(sort, field)] += count
+    return dict(sorted(summed.items()))
 
 
 def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:

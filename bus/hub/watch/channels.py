@@ -13,7 +13,7 @@ from bus.hub.watch.alarms import uptimes
 from bus.hub.watch.holdings import announced, differences, granted, holes
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage import utc
-from bus.subscribing import contested
+from bus.subscribing import contested, totals
 from bus.transport import beat_channels
 from bus.trust import VerifiedRegistry
 from schemas.subject import Channel
@@ -88,21 +88,26 @@ class _Missing(msgspec.Struct):
 
 
 def channel_rows(
-    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str, *, blind: bool = False
+    db: sqlite3.Connection,
+    now: dt.datetime,
+    registry: VerifiedRegistry,
+    reader: str,
+    *,
+    blind: bool = False,
+    with_uptime: bool = False,
 ) -> tuple[ChannelRow, ...]:
     """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
 
     A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them. With `blind`
-    the store is not up with the bus: every state is `unknown`, for a silence in it is the reader's own.
+    the store is not up with the bus: every state is `unknown`, for a silence in it is the reader's own. Uptime is read only when
+    it is asked for.
     """
     heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
     outages = {(row["channel"], row["seq"]): row["until"] for row in db.execute("SELECT * FROM outages")}
-    refused = _counted(
-        db, "SELECT channel, count(*) FROM quarantine WHERE channel IS NOT NULL GROUP BY channel"
-    )
+    refused = totals.refused_by_channel(db)
     forks = contested.undecided(db)
-    holes = _counted(db, "SELECT channel, max(seq) - min(seq) + 1 - count(*) FROM links GROUP BY channel")
-    up = uptimes(db)
+    holes = totals.missing(db)
+    up = uptimes(db) if with_uptime else {}
     missing = _missing(db, registry, reader)
     beating = {str(each) for name in registry.document.authorities for each in beat_channels(registry, name)}
     rows = []
@@ -232,7 +237,3 @@ def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
     spans = holes(db, row.name, 3)
     listed = ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in spans)
     return f"{row.gaps} missing between what came: number {listed}{' and more' if len(spans) == 3 else ''}"
-
-
-def _counted(db: sqlite3.Connection, sql: str) -> dict[str, int]:
-    return dict(db.execute(sql).fetchall())

@@ -234,10 +234,7 @@ def granted(registry: VerifiedRegistry, reader: str, name: str) -> Channel | Non
 
 def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
     """The first spans of numbers that are missing between those held of a channel."""
-    sql = (
-        "SELECT before + 1, seq - 1 FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
-        "FROM links WHERE channel = ?) WHERE seq > before + 1 ORDER BY seq LIMIT ?"
-    )
+    sql = "SELECT low, high FROM holes WHERE channel = ? ORDER BY low LIMIT ?"
     return [Hole(*row) for row in db.execute(sql, (channel, limit))]
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bus.hub.elections import present_phase
+from bus.hub.elections import calendars, of_country
 from bus.hub.periodic import Problem, repeat
 from bus.hub.watch import alarms, holdings
 from bus.hub.watch.ahead import ahead_alarms
@@ -27,7 +27,7 @@ from bus.logs import logger
 from bus.subscribing import Inbox, Reading, Subscriber
 from bus.transport import world_stream
 from bus.trust import VerifiedRegistry
-from schemas.elections import coarse
+from schemas.elections import coarse, phase_over
 from schemas.errors import TocsinError
 from schemas.vocab import Status
 
@@ -48,7 +48,7 @@ log = logger()
 
 
 Culprit = tuple[str, str]
-"""A stream, and the authority of whose bulletins something is missing in it: it waits, and nobody waits with it."""
+"""A stream, and the authority by whose word something is missing in it: it waits, and nobody waits with it."""
 
 ANYBODY = "*"
 
@@ -98,6 +98,7 @@ class Watch(msgspec.Struct, kw_only=True):
     _moved_at: float = 0.0
     _unannounced: Problem = msgspec.field(default_factory=lambda: Problem("not_announced"))
     _blind_since: float | None = None
+    _claimed: dict[str, str] = {}  # by channel, who says that more of it follows than is held
     _again: dict[Culprit, Again] = {}
     _tidied_at: float = float("-inf")
 
@@ -155,6 +156,7 @@ class Watch(msgspec.Struct, kw_only=True):
             self._blind_since, judged_at = None, reading.as_of
             seen = await self.store.read(lambda db: look_at(db, judged_at, registry, self.authority_id))
             present, conditions = [*seen.alarms], seen.conditions
+            self._claimed = {row.name: row.by for row in seen.rows if row.by is not None}
             await self._tell(seen)
         else:
             present = [
@@ -225,9 +227,16 @@ class Watch(msgspec.Struct, kw_only=True):
             log.warning("channel_alarm_ended", channel=channel, reason=reason)
 
     def _repair(self, moment: float) -> None:
-        """Read a stream again from which something is missing: a reader's rights allow that, and nothing more."""
+        """Read a stream again from which something is missing: a reader's rights allow that, and nothing more.
+
+        A hole is charged to the issuer, who has signed what follows it; an end that has not come to whoever claims it. A hub
+        that lies about one authority after the other is one culprit: it could keep this hub reading, and blind, for ever.
+        """
         lacking = {
-            (world_stream(Status(channel.partition("/")[2].partition(".")[0])), channel.partition("/")[0])
+            (
+                world_stream(Status(channel.partition("/")[2].partition(".")[0])),
+                (self._claimed.get(channel) if reason is Reason.TAIL else None) or channel.partition("/")[0],
+            )
             for channel, reason in self._standing or ()
             if reason in (Reason.GAP, Reason.TAIL)
         }
@@ -273,8 +282,9 @@ def read_again(
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:
     """All channels, what is wrong with them, and, of those that carry what is actual, in which condition each is."""
     rows = channel_rows(db, now, registry, reader)
+    dated = calendars(db)
     phases = {
-        country: coarse(present_phase(db, country, now))
+        country: coarse(phase_over(of_country(dated, country), now))
         for country in {record.country for record in registry.document.authorities.values()}
     }
     return Seen(

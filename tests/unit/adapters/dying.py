@@ -17,7 +17,6 @@ from bus.plugin import Verdict
 
 POINTS = (
     "before-publishing",
-    "between-two-documents",
     "before-it-is-told",
     "before-the-report",
     "before-the-move",
@@ -73,7 +72,7 @@ class Spool(FolderSource):
 
 async def work(folder: Path, point: str) -> None:
     """One look at the spool."""
-    dies_at = {"before-publishing": 1, "between-two-documents": 2, "before-it-is-told": 2}.get(point)
+    dies_at = {"before-publishing": 1, "before-it-is-told": 1}.get(point)
     async with Rehearsal.open(ADAPTER.manifest, folder, country=COUNTRY, clock=lambda: NOW) as rehearsal:
         publisher = Publishing(rehearsal.publisher, dies_at, after=point == "before-it-is-told")
         await ADAPTER.run(Spool(folder / "spool", point), publisher, country=COUNTRY, clock=lambda: NOW)

@@ -20,10 +20,10 @@ from tests.support.world import NOW, bulletin, draft, shared_world
 WORLD = shared_world()
 
 
-def receipt(row: int, items: Sequence[ReceiptItem]) -> Stored:
+def receipt(row: int, items: Sequence[ReceiptItem], stage: ReceiptStage = ReceiptStage.VERIFIED) -> Stored:
     """A receipt of the hub of XB as it was admitted."""
     say = draft(
-        body=Receipt(stage=ReceiptStage.VERIFIED, items=tuple(items)),
+        body=Receipt(stage=stage, items=tuple(items)),
         status=Status.SYSTEM,
         audience="xa-csirt",
     )
@@ -65,3 +65,18 @@ async def test_what_is_disregarded_of_a_receipt_is_one_line_in_the_log(tmp_path:
             await box.write(lambda db: ledger.apply(db, receipt(1, [item] * 500)))
         assert [(line["event"], line["count"]) for line in lines] == [("receipts_disregarded", 500)]
         assert await kept(box) == []
+
+
+async def test_a_reader_that_says_it_admits_nothing_fills_no_log(tmp_path: Path) -> None:
+    """A line for each receipt that says something new, however many bulletins it names and however often."""
+    ledger = ReceiptLedger("xa-csirt", lambda: WORLD.registry)
+    async with keeping(tmp_path / "outbox.db", tables=TABLES) as (publisher, box):
+        said = [await publisher.publish(draft(f"said {number}")) for number in range(3)]
+        items = [ReceiptItem(id=each.id, digest=each.digest, at=NOW) for each in said]
+        with capture_logs() as lines:
+            for row in range(1, 40):
+                again = receipt(row, items * 50, ReceiptStage.KEPT)
+                await box.write(lambda db, again=again: ledger.apply(db, again))  # type: ignore[misc]
+        assert {line["event"] for line in lines} == {"held_and_not_admitted"}
+        assert len(lines) <= SAME
+        assert lines[0]["id"] == said[0].id

@@ -162,19 +162,30 @@ def test_nonsense_and_silence_end_and_hold_up_nobody(monkeypatch: pytest.MonkeyP
         assert asked(at, "/healthz")[0] == 200
 
 
-def test_no_more_than_a_few_are_listened_to_at_once() -> None:
-    """Those beyond are turned away at once; the program goes on."""
+def test_who_connects_and_says_nothing_keeps_nobody_from_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many connections the oldest is cut; however many there are, whoever asks is answered."""
+    monkeypatch.setattr(serving, "LASTS_S", 600.0)
     with served() as at, contextlib.ExitStack() as stack:
         held = [
             stack.enter_context(socket.create_connection((at.host, at.port)))
-            for _ in range(serving.MOST_CONNECTIONS)
+            for _ in range(3 * serving.MOST_CONNECTIONS)
         ]
-        with (
-            socket.create_connection((at.host, at.port)) as beyond,
-            contextlib.suppress(ConnectionResetError),
-        ):
-            assert beyond.recv(1) == b""
-        assert len(held) == serving.MOST_CONNECTIONS
+        assert asked(at, "/healthz")[0] == 200
+        for early in held[: 2 * serving.MOST_CONNECTIONS]:
+            with contextlib.suppress(ConnectionResetError):
+                assert early.recv(1) == b""
+
+
+def test_headers_without_end_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would keep the thread busy for as long as a request may last."""
+    monkeypatch.setattr(serving, "LASTS_S", 600.0)
+    with (
+        served() as at,
+        socket.create_connection((at.host, at.port)) as client,
+        contextlib.suppress(ConnectionResetError, BrokenPipeError),
+    ):
+        client.sendall(b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * serving.MOST_HEADERS)
+        assert client.recv(1) == b""
 
 
 def test_the_thread_ends_with_the_context() -> None:
@@ -217,3 +228,38 @@ def test_a_warning_is_no_503() -> None:
     assert report.verdict is Level.WARNING
     with served(report) as at:
         assert asked(at, "/healthz")[0] == 200
+
+
+def test_the_socket_of_a_program_that_runs_is_not_taken(tmp_path: Path) -> None:
+    """Who asks there would hear of another program, and find nobody once that has ended."""
+    at = Address(path=tmp_path / "h.sock")
+    with serve(at, lambda: BAD, None):
+        with pytest.raises(ConfigError, match="in use"), serve(at, lambda: GOOD, None):
+            pass
+        assert b" 503 " in _asked_at(tmp_path / "h.sock")
+
+
+def test_a_report_with_a_path_that_is_no_text_is_answered() -> None:
+    """As well as it can be said."""
+    report = judge(Facts(disk=DiskFacts(free=1, folder="/srv/\udcff")), NOW)
+    with served(report) as at:
+        status, body = asked(at, "/healthz")
+    assert (status, rb"/srv/\\udcff" in body) == (503, True)
+
+
+def test_a_socket_that_another_has_put_there_stays(tmp_path: Path) -> None:
+    """A program that ends takes away its own."""
+    path = tmp_path / "h.sock"
+    with serve(Address(path=path), lambda: BAD, None):
+        path.unlink()
+        other = socket.socket(socket.AF_UNIX)
+        other.bind(str(path))
+    assert path.is_socket()
+    other.close()
+
+
+def _asked_at(path: Path) -> bytes:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        return client.recv(65_536)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.health import Facts, ReaderFacts, StateFile, forget, keep_state, read_states, state_file
+from bus.health import DiskFacts, Facts, ReaderFacts, StateFile, forget, keep_state, read_states, state_file
+from bus.health.state_file import read_state
 from bus.storage import lease
 
 NOW = dt.datetime(2027, 5, 1, 12, tzinfo=dt.UTC)
@@ -159,3 +160,20 @@ async def test_the_keeping_goes_on_when_the_disk_takes_nothing(tmp_path: Path) -
     file = StateFile(tmp_path, "hub", clock=clock)
     with pytest.raises(EnoughError):
         await keep_state(file, facts, alive=count, every_s=0.0)
+
+
+def test_a_state_without_bottom_is_none(tmp_path: Path) -> None:
+    """However deep it goes."""
+    path = tmp_path / "hub.json"
+    path.write_bytes(b'{"sha256":"","state":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    assert read_state(path) is None
+
+
+def test_a_path_that_is_no_text_is_told_all_the_same(tmp_path: Path) -> None:
+    """Names of files may hold any bytes: the program goes on, and with its last word too."""
+    file = StateFile(tmp_path, "hub", clock=lambda: NOW)
+    file.write(Facts(identity="xa-hub", disk=DiskFacts(folder="/srv/\udcff")), problem="no /srv/\udcff")
+    (seen,) = read_states(tmp_path).seen
+    assert seen.state.problem == "no /srv/\\udcff"
+    assert seen.state.facts.disk is not None
+    assert seen.state.facts.disk.folder == "/srv/\\udcff"

@@ -131,3 +131,11 @@ async def test_work_that_fails_renews_no_lease(tmp_path: Path) -> None:
             await store.execute("no SQL")
         now += dt.timedelta(seconds=2)
         assert await other.is_ours()
+
+
+def test_a_process_of_another_container_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number means another process here: by that alone two containers would take one lease from each other for ever."""
+    boot, pid, began, nonce = lease.owner_name().split(":")
+    there = f"{boot.partition('/')[0]}/1:{pid}:{int(began) + 1}:{nonce}"
+    assert lease.is_alive(there)
+    assert not lease.is_alive(f"{boot}:{pid}:{int(began) + 1}:{nonce}")

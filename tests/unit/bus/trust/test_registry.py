@@ -490,6 +490,23 @@ def test_whatever_a_beacon_key_says_it_is_over_within_two_days() -> None:
     assert lied.with_beacon(honest, later).state(later) is TrustState.FRESH
 
 
+def test_a_beacon_of_the_future_holds_up_nothing() -> None:
+    """Taken in by a clock that was wrong: it vouches for nothing until its time, and a true one takes its place."""
+    first, issued = VerifiedRegistry.open(WORLD.raw), NOW + 30 * DAY
+    late = announcing(1, first.digest, issued=issued, expires=issued + dt.timedelta(hours=6))
+    held = first.with_beacon(late, issued)
+    edge = issued - dt.timedelta(minutes=5)
+    assert [held.state(at) for at in (NOW, edge - dt.timedelta(seconds=1), edge)] == [
+        TrustState.STALE,
+        TrustState.STALE,
+        TrustState.FRESH,
+    ]
+    assert held.with_beacon(announcing(1, first.digest), NOW).state(NOW) is TrustState.FRESH
+    with pytest.raises(TrustError) as refused:
+        held.with_beacon(announcing(1, first.digest, issued=edge, expires=issued), edge)
+    assert refused.value.reason == "rollback"
+
+
 # -- nothing revoked is forgotten -------------------------------------------------------------------------------------
 
 

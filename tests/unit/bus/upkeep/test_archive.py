@@ -216,3 +216,10 @@ def test_a_whole_one_made_by_hand_is_read(tmp_path: Path) -> None:
     path.write_bytes(tar_of(listing(ONE, data=b"x"), entry(ONE, b"x")))
     assert read(path, tmp_path) == {ONE: b"x"}
     assert NOW.tzinfo is dt.UTC
+
+
+def test_a_list_without_bottom_is_refused(tmp_path: Path) -> None:
+    """However deep it goes."""
+    for listed in (archives.listing_of(b"[" * 200_000 + b"]" * 200_000), b"[" * 200_000):
+        raw = archives._header(MANIFEST, len(listed), NOW) + listed + bytes(-len(listed) % 512)
+        assert refused(raw, tmp_path) == "malformed-backup"

@@ -18,7 +18,7 @@ from bus.errors import StoreError, TrustError
 from bus.hub.picture.projection import open_store
 from bus.publishing.outbox import Outbox
 from bus.trust import ceremony
-from bus.upkeep.archive import BackupError, unpacked
+from bus.upkeep.archive import MAX_FILE_BYTES, BackupError, unpacked
 from bus.upkeep.backup import Kept, back_up
 from bus.upkeep.restoring import Restored, restore
 from tests.support.publishers import keeping
@@ -303,3 +303,56 @@ async def test_nothing_is_no_backup(tmp_path: Path) -> None:
     with pytest.raises(BackupError) as said:
         empty.back_up()
     assert said.value.reason == "backup-empty"
+
+
+@pytest.mark.parametrize("name", ["my key.pem", "schl\u00fcssel.pem", ".old.pem", f"{'a' * 120}.pem"])
+async def test_what_could_not_be_restored_is_not_backed_up(place: Place, name: str) -> None:
+    """It is said while the file is still there to be given another name."""
+    assert place.context.seal_keys is not None
+    (place.context.seal_keys / name).write_text("SEAL")
+    with pytest.raises(BackupError) as told:
+        place.back_up(with_keys=True)
+    assert told.value.reason == "backup-member"
+    assert not place.archive.exists()
+
+
+async def test_a_file_too_large_to_be_restored_is_not_backed_up(place: Place) -> None:
+    """Likewise."""
+    assert place.context.contacts is not None
+    with place.context.contacts.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with pytest.raises(BackupError) as told:
+        place.back_up()
+    assert told.value.reason == "backup-member"
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+async def test_what_is_left_of_a_database_is_not_taken_for_the_restored_ones(
+    place: Place, suffix: str
+) -> None:
+    """A log that lies where a database comes would be played into it, and with it whatever marks it as a copy."""
+    place.back_up()
+    (place.state / "store.db").unlink()
+    (place.state / "outbox.db").unlink()
+    left = place.state / f"outbox.db{suffix}"
+    left.write_bytes(b"left")
+    with pytest.raises(BackupError) as told:
+        place.restore()
+    assert (told.value.reason, str(left) in str(told.value)) == ("backup-occupied", True)
+    place.restore(force=True)
+    assert not left.exists()
+    assert (place.state / f"outbox.db.20270523T190000Z{suffix}").read_bytes() == b"left"
+    assert accepted(place.state / "outbox.db") == 2
+
+
+async def test_nobody_chooses_what_a_restoring_writes_over(place: Place) -> None:
+    """In a folder that others may write into, a link with a name that can be foreseen leads nowhere."""
+    place.back_up(with_keys=True)
+    precious = place.folder / "precious"
+    precious.write_text("mine")
+    for file in (place.state / "outbox.db", place.state / "store.db", place.context.contacts):
+        assert file is not None
+        file.unlink()
+    (place.folder / ".contacts.toml.restoring").symlink_to(precious)
+    place.restore()
+    assert precious.read_text() == "mine"

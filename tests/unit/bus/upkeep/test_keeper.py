@@ -11,12 +11,16 @@ import msgspec
 import pytest
 
 from bus.errors import TrustError, UnreachableError
+from bus.health import Facts, Level, StateFile, read_states
 from bus.keys.signatures import FileSigner
 from bus.subscribing.registry_feed import Heard
 from bus.trust import ceremony
 from bus.trust.registry import TrustState
 from bus.trust.store import RegistryStore
-from bus.upkeep.keeper import Keeper, must_have_role
+from bus.upkeep.conditions import keeper_conditions
+from bus.upkeep.endings import Term
+from bus.upkeep.keeper import Keeper
+from bus.upkeep.role import must_have_role
 from schemas.envelope import read_claims
 from schemas.registry import MAX_BEACON_BYTES, Beacon
 from tests.support.clocks import Clock
@@ -41,10 +45,11 @@ class Bus:
         self.said: list[bytes] = []
         self.is_there = True
         self.answers = True
+        self.ahead_s: float | None = None
 
     def heard(self) -> Heard:
         """As the feed says."""
-        return Heard(at_end=self.is_there, beacon=self.said[-1] if self.said else None)
+        return Heard(at_end=self.is_there, beacon=self.said[-1] if self.said else None, ahead_s=self.ahead_s)
 
     async def until_connected(self, timeout: float) -> None:
         """As a connection does."""
@@ -326,3 +331,99 @@ async def test_what_ends_is_said_once_a_day(tmp_path: Path, capsys: pytest.Captu
     for _ in range(10):
         await desk.look()
     assert capsys.readouterr().out.count("ends_soon") == 1
+
+
+async def test_a_clock_that_was_wrong_for_a_moment_ends_no_renewing(tmp_path: Path) -> None:
+    """A beacon of next month was made and kept: whoever else reads has a fresh one for as long as the keeper runs on."""
+    bus, right, keepers = Bus(), Clock(NOW), Clock(NOW)
+    desk, reader = Desk(tmp_path / "keeper", bus, keepers), hold(tmp_path / "reader", right)
+    await desk.look()
+    keepers.pass_(30 * 24 * HOUR)
+    await desk.look()
+    keepers.pass_(-30 * 24 * HOUR)
+    assert desk.held().state(keepers()) is TrustState.STALE
+    heard = 0
+    for _ in range(24 * 6):
+        await desk.look()
+        for raw in bus.said[heard:]:
+            if said(raw).issued <= right():
+                _take(reader, raw)
+        heard = len(bus.said)
+        assert {reader().state(right()), desk.held().state(keepers())} == {TrustState.FRESH}
+        for clock in (right, keepers):
+            clock.pass_(600)
+    assert len(bus.said) <= 14
+
+
+async def test_a_disk_that_is_full_when_the_clock_is_right_again_makes_no_flood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The beacon of the future is still the one that is held; what was made since then counts nevertheless."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.clock.pass_(30 * 24 * HOUR)
+    await desk.look()
+    desk.clock.pass_(-30 * 24 * HOUR)
+
+    def full(_: bytes) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(desk.held, "take", full)
+    for _ in range(20):
+        await desk.look()
+        desk.clock.pass_(1)
+    assert desk.keeper.renewed == 2
+
+
+async def test_no_beacon_is_made_that_every_reader_would_refuse(tmp_path: Path) -> None:
+    """The clock is ahead of the broker's by more than readers allow: it is said, and passes with it."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.bus.ahead_s = 301.0
+    await desk.look()
+    assert (desk.keeper.renewed, list(desk.keeper.problems)) == (0, ["clock"])
+    desk.bus.ahead_s = 299.0
+    await desk.look()
+    assert (desk.keeper.renewed, desk.keeper.problems) == (1, {})
+
+
+async def test_a_clock_that_is_behind_is_said_and_renews(tmp_path: Path) -> None:
+    """A beacon that ends too soon is better than none."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.bus.ahead_s = -7200.0
+    await desk.look()
+    assert (desk.keeper.renewed, list(desk.keeper.problems)) == (1, ["clock"])
+    (told,) = keeper_conditions(desk.keeper.problems, ())
+    assert (told.name, told.code, told.level) == ("clock", "clock-off", Level.BAD)
+
+
+def test_a_large_registry_of_which_all_ends_fits_into_a_state_file(tmp_path: Path) -> None:
+    """Three thousand keys of authorities, and the registry itself: that is told, and how many more there are."""
+    keys = [
+        Term(
+            what="signing-key",
+            whose=f"xa-authority-{number}",
+            name="k" * 43,
+            ends=NOW,
+            level="bad",
+            remedy="registry rotate",
+        )
+        for number in range(3000)
+    ]
+    registry = Term(what="registry", whose="test", name="1", ends=NOW, level="bad", remedy="registry renew")
+    told = keeper_conditions({}, (*keys, registry))
+    StateFile(tmp_path, "keeper", clock=lambda: NOW).write(Facts(identity="test", more=told))
+    assert read_states(tmp_path).unread == ()
+    assert told[0].level is Level.BAD
+    assert told[-1].detail.startswith("2901 more")
+
+
+async def test_a_bus_that_is_gone_from_the_start_is_said(tmp_path: Path) -> None:
+    """Also while the beacon that is held needs no renewing, and whether the bus has it is not known."""
+    clock = Clock(NOW)
+    await Desk(tmp_path, Bus(), clock).look()
+    desk = Desk(tmp_path, Bus(), clock)
+    desk.bus.is_there = False
+    await desk.look()
+    assert list(desk.keeper.problems) == ["bus"]
+    desk.bus.is_there = True
+    await desk.look()
+    assert (desk.keeper.problems, len(desk.bus.said)) == ({}, 1)

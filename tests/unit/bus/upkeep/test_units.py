@@ -215,3 +215,10 @@ def test_systemd_finds_a_program_whatever_it_is_called(tmp_path: Path) -> None:
     missing = put(tmp_path, spec(name="tocsin-b", command=(f"{program}!",), run_as="root"))
     assert analyzed("verify", "--man=no", str(found)).returncode == 0
     assert "not executable" in analyzed("verify", "--man=no", str(missing)).stderr
+
+
+@pytest.mark.parametrize("name", ["", "a b", "root\nExecStartPre=/bin/true", "%u", "-x", "a:b", "a" * 40])
+def test_what_names_no_user_is_refused(name: str) -> None:
+    """It would be another setting, or another user."""
+    with pytest.raises(UnitError, match="no user"):
+        unit_text(spec(run_as=name))

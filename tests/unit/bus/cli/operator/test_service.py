@@ -123,6 +123,7 @@ def test_a_secret_that_is_handed_over_is_read(tmp_path: Path, monkeypatch: pytes
         (("keeper", "--user", "--", "--key", "a", "--provisioner", "b"), "--passphrase-file"),
         (("hub", *("--system", "--run-as", "root")), "--run-as"),
         (("hub", "--name", "a b"), "cannot name"),
+        (("hub", "--name", "z\u00fcrich"), "cannot name"),
     ],
 )
 def test_what_would_not_run_is_not_written(desk: Desk, arguments: tuple[str, ...], said: str) -> None:
@@ -157,3 +158,20 @@ def test_units_are_listed_and_removed_and_a_change_by_hand_is_kept(desk: Desk) -
     assert is_unchanged(path.read_text())
     desk.run("service", "remove", "tocsin-hub-mine", "--dir", "units")
     assert list((desk.folder / "units").iterdir()) == []
+
+
+def test_a_label_does_not_make_it_the_unit_of_another_context(desk: Desk) -> None:
+    """`mine` with the label `two` reads as the context `mine-two`: the hub of one would end that of the other in silence."""
+    install = ("service", "install", "hub", "--user", "--dir", "units")
+    desk.run(
+        *("context", "add", "mine-two", "--authority", "xa-hub", "--domain", "test", "--pin", "x"),
+        *("--registry", "registry/registry.tocsin.json"),
+    )
+    desk.run(*install, "--context", "mine-two")
+    (path,) = (desk.folder / "units").iterdir()
+    before = path.read_text()
+    assert "[unit-changed]" in desk.run(*install, "--context", "mine", "--name", "two", code=1)
+    assert path.read_text() == before
+    desk.run(*install, "--context", "mine-two")
+    desk.run(*install, "--context", "mine", "--name", "two", "--force")
+    assert path.read_text() != before

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from bus.hub.picture.projection import open_store
 from bus.hub.watch import alarms
 from bus.hub.watch import watch as watch_module
-from bus.hub.watch.liveness import Alarm, Reason
+from bus.hub.watch.channels import ChannelRow
+from bus.hub.watch.liveness import Alarm, Liveness, Reason
 from bus.hub.watch.watch import AGAIN_S, BLIND_S, OWN, Watch
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.progress import FRESH_S, Moment, Progress, reading
+from bus.subscribing.progress import FRESH_S, Moment, Progress, Reading, reading
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.connection import Endpoint
 from bus.transport.pull_consumer import Received
@@ -97,6 +98,37 @@ async def test_a_hub_is_blind_once_it_has_been_for_a_while(tmp_path: Path) -> No
             await hub.reads_again(seconds)
             standing = await store.read(lambda db: alarms.recorded_alarms(db, ended=False))
             assert [(row.channel, row.reason) for row in standing] == expected
+
+
+@pytest.mark.parametrize(("liar", "times"), [("xc-hub", 7), (None, 96)])
+async def test_who_lies_about_one_authority_after_the_other_is_one_culprit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, liar: str | None, times: int
+) -> None:
+    """A hub, each quarter of an hour; while a stream is read again it is blind. What authorities say of themselves is theirs."""
+    reading_ = Reading(
+        attached=True, behind=0, lag_s=0.0, heard_at=NOW, as_of=NOW, caught_up=True, broker_ahead_s=None,
+        problem="", problem_reason="",
+    )  # fmt: skip
+    async with open_store(tmp_path / "store.db") as store:
+        hub = Watched(store)
+        names = iter(range(96))
+
+        def look_at(*_: object) -> watch_module.Seen:
+            me = f"xa-o{next(names)}"
+            row = ChannelRow(
+                authority=me,
+                channel="actual.green.community",
+                state=Liveness.LIVE,
+                announced=7,
+                by=liar or me,
+            )
+            alarm = Alarm(channel=row.name, reason=Reason.TAIL, detail="")
+            return watch_module.Seen(rows=(row,), alarms=(alarm,), conditions={})
+
+        monkeypatch.setattr(watch_module, "look_at", look_at)
+        monkeypatch.setattr(hub.subscriber, "reading", lambda: reading_)
+        again = [await hub.reads_again(AGAIN_S[0]) for _ in range(96)]
+        assert sum(map(len, again)) == times
 
 
 BEATS = "xa-csirt/system.green.community"

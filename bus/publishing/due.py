@@ -1,0 +1,83 @@
+"""What is to be sent next, inside a transaction of the outbox."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from bus.publishing.handover import Handover
+from bus.publishing.outbox_table import Row, rows, set_damaged
+
+# A channel with a parked row waits behind it.
+_DUE = """
+SELECT n, digest, attempted_at, length(payload) FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (
+  SELECT 1 FROM outbox p WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq
+) ORDER BY n LIMIT ?
+"""
+
+
+class Due(NamedTuple):
+    """A row to be sent, and whether the table says by now that it may have been."""
+
+    row: Row
+    is_marked: bool
+
+
+def due(
+    db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: int, handover: Handover
+) -> list[Due]:
+    """Rows of a status to be sent, oldest first, inside a transaction: within the bounds, but for the first if it is large.
+
+    At most `fresh` of them were never sent before. What is read from the table and is not whole is set aside as `damaged`, and
+    logged.
+    """
+    try:
+        found = db.execute(_DUE, (status, most)).fetchall()
+    except sqlite3.OperationalError:  # a text among them is none any more
+        _set_aside_unreadable(db, status, most)
+        found = db.execute(_DUE, (status, most)).fetchall()
+    taken: list[Due] = []
+    left = most_bytes
+    for n, digest, attempted_at, size in found:
+        left -= size
+        if taken and left < 0:
+            break
+        fresh -= attempted_at is None or handover.holds(n, digest)
+        if fresh < 0:
+            break
+        row = handover.take(n, digest) or _whole_row(db, n)
+        if row is not None:
+            taken.append(Due(row, attempted_at is not None))
+    return taken
+
+
+def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:
+    """A row as the table has it; None, and it is set aside, when it is not what was signed."""
+    try:
+        (row,) = rows(db, "SELECT * FROM outbox WHERE n = ?", n)
+    except sqlite3.OperationalError:  # a text in it is none any more
+        _set_aside_texts(db, n)
+        return None
+    if row.is_whole:
+        return row
+    set_damaged(db, n)
+    return None
+
+
+def _set_aside_unreadable(db: sqlite3.Connection, status: str, most: int) -> None:
+    sql = "SELECT n FROM outbox WHERE state = 'kept' AND status = ? ORDER BY n LIMIT ?"
+    for (n,) in db.execute(sql, (status, most)).fetchall():
+        try:
+            db.execute("SELECT * FROM outbox WHERE n = ?", (n,)).fetchall()
+        except sqlite3.OperationalError:
+            _set_aside_texts(db, n)
+
+
+def _set_aside_texts(db: sqlite3.Connection, n: int) -> None:
+    """Set a row aside; what is no text any more becomes one, so that a person can look at it."""
+    for name in ("channel", "id", "digest", "prev", "subject", "headers", "once", "origin"):
+        try:
+            db.execute(f"SELECT {name} FROM outbox WHERE n = ?", (n,)).fetchall()
+        except sqlite3.OperationalError:
+            db.execute(f"UPDATE outbox SET {name} = hex({name}) WHERE n = ?", (n,))
+    set_damaged(db, n)

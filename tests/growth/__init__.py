@@ -1,0 +1,1 @@
+"""What grows with history, and what must not."""

@@ -1,0 +1,77 @@
+"""A store of an earlier layout is opened, migrated, and answers as it did."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bus.hub.exchange import receipt_queue
+from bus.hub.picture import open_store, summary, tallies
+from bus.hub.picture.projection import LAYOUT as PICTURE
+from bus.hub.watch import channel_rows
+from bus.hub.watch.holdings import holes
+from bus.storage import allowances
+from bus.subscribing.tables import LAYOUT as SUBSCRIBING
+from tests.support.world import NOW, shared_world
+
+FIXTURE = Path(__file__).parent.parent / "fixtures" / "stores_ad48ede"
+ANSWERS: dict[str, Any] = json.loads((FIXTURE / "answers.json").read_bytes())
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The file that commit ad48ede wrote."""
+    path = tmp_path / "store.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript((FIXTURE / "store.sql").read_text("utf-8"))
+    path.chmod(0o600)
+    return path
+
+
+def answers(db: sqlite3.Connection) -> dict[str, Any]:
+    """What was asked of it then, but for `hub status`."""
+    registry = shared_world().registry
+    names = [row[0] for row in db.execute("SELECT channel FROM channels ORDER BY channel")]
+    return {
+        "picture": summary.picture(db, NOW, registry, "xb-hub"),
+        "channels": channel_rows(db, NOW, registry, "xb-hub", with_uptime=True),
+        "holes": {name: [list(hole) for hole in holes(db, name, 9)] for name in names},
+        "is_due": receipt_queue.is_due(db),
+    }
+
+
+async def test_a_store_of_commit_ad48ede_answers_as_it_did(old: Path) -> None:
+    """After its migration, after what has expired was moved, and after the picture was made anew."""
+    for step in ("migrated", "rolled", "made anew", "opened again"):
+        async with open_store(old) as store:
+            if step == "rolled":
+                while await store.write(lambda db: tallies.roll(db, NOW.timestamp())):
+                    pass
+            if step == "made anew":
+                await store.rebuild()
+            found = await store.read(answers)
+            found["status"] = await store.status()
+        assert json.loads(msgspec.json.encode(found)) == ANSWERS, step
+
+
+async def test_its_layouts_are_the_present_ones_and_its_pages_its_own(old: Path) -> None:
+    """Nothing but its tables was written anew."""
+    async with open_store(old) as store:
+        versions = dict(
+            await store.read(lambda db: db.execute("SELECT name, version FROM layouts").fetchall())
+        )
+        assert versions[SUBSCRIBING.name] == SUBSCRIBING.version >= 2
+        assert versions[PICTURE.name] == PICTURE.version >= 2
+        assert versions[allowances.LAYOUT.name] == allowances.LAYOUT.version
+        assert await store.read(lambda db: db.execute("PRAGMA page_size").fetchone()[0]) == 4096
+        names = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
+        migrated = [row[0] for row in await store.read(lambda db: db.execute(names).fetchall())]
+    async with open_store(old.with_name("new.db")) as store:
+        assert [row[0] for row in await store.read(lambda db: db.execute(names).fetchall())] == migrated
