@@ -23,7 +23,8 @@ from typing import NamedTuple, Protocol
 
 from bus.admission.steps import Admitted, labels_of
 from bus.admission.verdict import Judged, Message, Refused, decide
-from bus.errors import PermitError, Proof, TrustError
+from bus.errors import PermitError, Proof
+from bus.keys import check_entries
 from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import merkle, rules
 from schemas.bulletin import Bulletin
@@ -34,7 +35,6 @@ from schemas.envelope import (
     Context,
     hints,
     parse_header,
-    signed_bytes,
     unb64u,
 )
 from schemas.errors import EnvelopeError
@@ -137,19 +137,17 @@ def _signer(value: str, hashed: bytes, payload: bytes, registry: VerifiedRegistr
     if tilde and (root := registry.roots.get(jws)) is not None:
         size, hash_, its_key = root
         return its_key if _leads(hashed, place, size, hash_) else None
+    context = Context(TYP_BULLETIN, registry.domain)
     try:
-        (entry,) = parse_header(value, Context(TYP_BULLETIN, registry.domain))
+        (entry,) = parse_header(value, context)
     except (EnvelopeError, ValueError):
         return None
     header = entry.header
     key = registry.key(header.kid)
-    if key is None or key.public.alg != header.alg or (header.iat, header.x5t, header.x5c) != (None,) * 3:
+    if key is None or (header.iat, header.x5t, header.x5c) != (None,) * 3:
         return None
-    if (signed := signed_bytes(entry, payload)) is None:
-        return None
-    try:
-        key.public.verify(entry.signature, signed)
-    except TrustError:
+    (checked,) = check_entries((entry,), payload, context, {header.kid: key.public}.get)
+    if checked.fault:
         return None
     if entry.batch is not None:
         registry.roots.keep(jws, (entry.batch.size, entry.batch.root, key))

@@ -205,20 +205,30 @@ class _Server:
         async with server:
             await self._stop.wait()
         await _turns()  # what was accepted just now has its task then
-        talks = asyncio.all_tasks() - {asyncio.current_task()}
-        for talk in talks:
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-        await _turns()  # what was aborted is closed then
+        # Again, for what is being accepted has its talk a few turns later.
+        while talks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for talk in talks:
+                talk.cancel()
+            await asyncio.gather(*talks, return_exceptions=True)
+            await _turns()  # what was aborted is closed then
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]  # this is one
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._talks) >= MOST_CONNECTIONS:
             oldest = next(iter(self._talks))  # or who connects and says nothing would hold up who asks
             del self._talks[oldest]
             oldest.cancel()
+        talk = self._loop.create_task(self._talk(reader, writer))
         self._talks[talk] = None
-        try:
+        talk.add_done_callback(lambda _: self._left(talk, writer))
+
+    def _left(self, talk: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        """A talk is over, or was before it began."""
+        self._talks.pop(talk, None)
+        writer.transport.abort()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(TimeoutError, ValueError, OSError):
+            # A client that is slow, says too much or goes away is left alone.
             async with asyncio.timeout(LASTS_S):
                 line = (await reader.readline()).decode("latin-1").rstrip("\r\n")
                 for _ in range(MOST_HEADERS):
@@ -231,11 +241,6 @@ class _Server:
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
-        except (TimeoutError, ValueError, OSError):
-            pass  # a client that is slow, says too much or goes away is left alone
-        finally:
-            self._talks.pop(talk, None)
-            writer.transport.abort()
 
 
 async def _turns(count: int = 10) -> None:

@@ -360,8 +360,8 @@ def receipts_consumer(authority_id: str) -> str:
 
 
 def receipt_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
-    """The (stream, consumer) pairs by which a publisher reads receipts."""
-    if not registry.receipt_prefixes(authority_id):
+    """The (stream, consumer) pairs by which a publisher reads receipts: none where nobody may say any."""
+    if not registry.receipt_prefixes(authority_id) or not is_spoken(registry, Status.SYSTEM):
         return ()
     return ((world_stream(Status.SYSTEM), receipts_consumer(authority_id)),)
 

@@ -174,6 +174,9 @@ def test_who_connects_and_says_nothing_keeps_nobody_from_asking(monkeypatch: pyt
         for early in held[: 2 * serving.MOST_CONNECTIONS]:
             with contextlib.suppress(ConnectionResetError):
                 assert early.recv(1) == b""
+        for each in held:
+            each.close()
+        assert asked(at, "/healthz")[0] == 200  # what was accepted before has been met by now
 
 
 def test_headers_without_end_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
