@@ -204,8 +204,10 @@ class _Server:
         server = await asyncio.start_server(self._connected, sock=self.socket, limit=MOST_REQUEST)
         async with server:
             await self._stop.wait()
-        await _turns()  # what was accepted just now has its task then
-        # Again, for what is being accepted has its talk a few turns later.
+            # No more is accepted, and what was accepted just now has its talk after some turns. A server that is closed before
+            # leaves the sockets of such connections open.
+            self._loop.remove_reader(self.socket)
+            await _turns()
         while talks := asyncio.all_tasks() - {asyncio.current_task()}:
             for talk in talks:
                 talk.cancel()

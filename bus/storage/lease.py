@@ -89,8 +89,12 @@ def is_alive(owner: str) -> bool:
 
 
 def has_ended(owner: str) -> bool:
-    """Whether the process of an owner has certainly ended: it is gone, or was of another boot of the only machine there is."""
-    return owner.split(":", maxsplit=1)[0] != boot_id() or not is_alive(owner)
+    """Whether the process of an owner has certainly ended: it is gone, or was of another boot of the only machine there is.
+
+    Of one in another container of this boot that is not known.
+    """
+    boot = owner.split(":", maxsplit=1)[0].partition("/")[0]
+    return boot != boot_id() or not is_alive(owner)
 
 
 @cache

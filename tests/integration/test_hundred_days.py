@@ -83,7 +83,7 @@ def file_of(message: Message) -> bytes:
 
 
 async def everything(found: Hub, folder: Path) -> object:
-    """All that a hub holds: its store, and the files of its registry."""
+    """All that a hub holds: its store, but for the mark by which what has expired is counted, and the files of its registry."""
 
     def rows(db: object) -> object:
         tables = (
@@ -96,7 +96,13 @@ async def everything(found: Hub, folder: Path) -> object:
             "actual",
             "cursors",
         )
-        return {name: [tuple(row) for row in db.execute(f"SELECT * FROM {name}")] for name in tables}  # type: ignore[attr-defined]
+        return {
+            name: [
+                tuple(row[column] for column in row.keys() if column != "is_over")  # noqa: SIM118 (a row is no dict)
+                for row in db.execute(f"SELECT * FROM {name}")  # type: ignore[attr-defined]
+            ]
+            for name in tables
+        }
 
     return await found.store.read(rows), await asyncio.to_thread(files, folder)
 

@@ -17,7 +17,7 @@ from bus.storage.soundness import DAY_S, LOOK_AGAIN_S, WholeChecks
 from bus.storage.sqlite import Database
 from tests.unit.bus.storage.test_sqlite import LAYOUT, count, say
 
-GONE = f"{lease.boot_id()}:4194999:1:dead"  # no kernel gives this process id
+GONE = f"{lease.owner_name().split(':')[0]}:4194999:1:dead"  # no kernel gives this process id
 OF_ANOTHER_BOOT = "9c1d52de-0000-4000-8000-000000000000:1:1:cut"
 
 
