@@ -7,6 +7,7 @@ from typing import Any
 
 from nats.errors import ProtocolError
 
+from bus.transport import server_info
 from bus.transport.parser import MAX_INFO_BYTES, MAX_LINE_BYTES
 from bus.transport.raw import MAX_BLOCK_BYTES
 from bus.transport.server_info import MAX_ANNOUNCED_BYTES
@@ -29,9 +30,14 @@ def read(data: bytes, inboxes: frozenset[bytes]) -> tuple[dict[bytes, list[Any]]
         line = data[at:end]
         at = end + 2
         if not line.startswith((b"MSG ", b"HMSG ")):
-            verb = line.partition(b" ")[0]
+            verb, _, rest = line.partition(b" ")
             if verb not in (b"PING", b"PONG", b"-ERR", b"INFO", b"+OK"):
                 return bulk, other, True
+            if verb == b"INFO":
+                try:
+                    server_info.read(rest)
+                except ProtocolError:
+                    return bulk, other, True
             other.append(verb)
             continue
         try:

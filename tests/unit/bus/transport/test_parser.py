@@ -138,6 +138,8 @@ def test_no_cut_changes_what_was_said(data: bytes, places: list[int]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(STREAMS, st.integers(0, 4000), st.binary(max_size=4), st.lists(st.integers(0, 2000), max_size=6))
+@example(b"INFO {}\r\n", 4, b"\x00", [])
+@example(b"INFO {}\r\n", 5, b"\x00", [])
 def test_bytes_that_were_altered_are_read_alike(
     data: bytes, place: int, put: bytes, places: list[int]
 ) -> None:
