@@ -427,7 +427,9 @@ class Stage:
         await comes(self.at_rest)  # the outcome says what is missing
         await asyncio.sleep(1.0)  # a real delay: nothing tells that something is not to come
         await asyncio.gather(*(self._compare_views(hub) for hub in HUBS))
-        events, waiting = self.look(), self.waiting()
+        events = self.look()
+        await comes(lambda: not any(self.waiting().values()))  # heartbeats are on their way now and then
+        waiting = self.waiting()
         await self.end_all()
         made = sum(
             len(found)

@@ -121,10 +121,15 @@ class Command(click.Command):
         return [*options, "--", *values]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does. A command draws no tracebacks, so the log does without what is for that: a tenth of a second."""
-        from bus.logs import plainly
+        """As click does. A command draws no tracebacks, so the log does without what is for that: a tenth of a second.
 
-        plainly()
+        What is logged before a command has set its log up, or where it never does, goes to standard error too: it is no part
+        of an answer.
+        """
+        from bus import logs
+
+        logs.plainly()
+        logs.set_up(_warn)
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -139,6 +144,12 @@ class Command(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def _warn() -> None:
+    from bus.cli.frame import log
+
+    log.to_stderr(log.WARNING)
 
 
 def _has_digest(args: list[str]) -> bool:

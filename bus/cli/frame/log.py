@@ -30,14 +30,15 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
     """
     usual = ERROR if errors_only else WARNING
     level = DEBUG if verbosity > 0 else usual if verbosity == 0 else CRITICAL
-    logs.set_up(partial(_set_up, level))
+    logs.set_up(partial(to_stderr, level))
     for name in LIBRARIES:
         library = logging.getLogger(name)
         library.handlers, library.propagate = [Passed()], False
         library.setLevel(level)
 
 
-def _set_up(level: int) -> None:
+def to_stderr(level: int) -> None:
+    """Have what is as bad as a level, or worse, written to standard error."""
     import structlog
 
     structlog.configure(

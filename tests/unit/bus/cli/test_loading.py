@@ -63,3 +63,19 @@ def test_a_command_loads_what_it_uses(desk: Desk, command: str, loaded: str) -> 
     assert "Traceback" not in done.stderr
     assert done.returncode in (DONE, UNRELIABLE), done.stderr
     assert (desk.folder / "loaded").read_text() == loaded
+
+
+def test_what_is_logged_before_a_command_sets_its_log_up_is_no_part_of_its_answer(desk: Desk) -> None:
+    """It goes to standard error; what `--json` prints stays one document."""
+    logs = "from bus.logs import logger; import bus.cli.frame.app as app; old = app.App.context\n"
+    logs += "app.App.context = lambda self: (logger().error('early', detail='x'), old(self))[1]\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{logs}import bus.cli.main as cli; cli.main(['registry', 'show', '--json'])"],
+        cwd=desk.folder,
+        env=desk.env,
+        capture_output=True,
+        text=True,
+        timeout=longest(),
+    )
+    msgspec.json.decode(done.stdout)
+    assert "error: early" in done.stderr
