@@ -51,20 +51,6 @@ def text_of(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def delivery_of(raw: Raw) -> Delivery:
-    """A message off the socket, as the rooms know it."""
-    subject, reply, block, payload = raw
-    headers = RawHeaders(block)
-    return Delivery(
-        subject=text_of(subject),
-        reply=text_of(reply),
-        payload=payload,
-        headers=headers.pairs,
-        status=headers.status,
-        description=headers.description,
-    )
-
-
 def block_of(pairs: Iterable[tuple[str, str]], status: str = "", description: str = "") -> bytes:
     """The header block that has these lines; its bytes are those of `RawHeaders`, one for each character."""
     first = f"{HEADER_VERSION} {status} {description}".rstrip(" ")

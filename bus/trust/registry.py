@@ -162,6 +162,13 @@ class VerifiedRegistry:
         self.roots: Remembered[str, tuple[int, bytes, RegisteredKey]] = Remembered()
         self.ways: Remembered[tuple[object, ...], Channel] = Remembered()
 
+    def _with(self, **changes: object) -> VerifiedRegistry:
+        """Another one, in which some of what was found is otherwise."""
+        made = object.__new__(VerifiedRegistry)
+        made.__dict__.update(self.__dict__, **changes)
+        made._forget()
+        return made
+
     @classmethod
     def open(
         cls, raw: bytes, *, pin: str | None = None, domain: str | None = None, sound: Collection[str] = ()
@@ -290,10 +297,7 @@ class VerifiedRegistry:
             raise TrustError(
                 "the beacon names another registry of this same version: a split view", reason="fork"
             )
-        made = object.__new__(VerifiedRegistry)
-        made.__dict__.update(self.__dict__, beacon=beacon, contradicted=None)
-        made._forget()
-        return made
+        return self._with(beacon=beacon, contradicted=None)
 
     def with_revocation(
         self, raw: bytes, now: dt.datetime, *, taken_before: bool = False
@@ -320,18 +324,11 @@ class VerifiedRegistry:
         revocations = in_force((*self.revocations, found), self._gone)
         keys = apply(self._listed, revocations)
         seals = apply_to_seals(self.document, revocations)
-        made = object.__new__(VerifiedRegistry)
-        made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys, _seals=seals)
-        made._forget()
-        return made
+        return self._with(revocations=revocations, _keys=keys, _seals=seals)
 
     def forgetting(self, is_forgetful: bool) -> VerifiedRegistry:
         """This registry, or the same with another `is_forgetful`."""
-        if is_forgetful == self.is_forgetful:
-            return self
-        made = object.__new__(VerifiedRegistry)
-        made.__dict__.update(self.__dict__, is_forgetful=is_forgetful)
-        return made
+        return self if is_forgetful == self.is_forgetful else self._with(is_forgetful=is_forgetful)
 
     def lacks(self, found: Revocation) -> bool:
         """Whether a statement ends some key earlier than those in force and the document itself do."""

@@ -18,6 +18,7 @@ from bus.publishing.stamping import Accepted
 from schemas.bulletin import Draft
 from schemas.envelope import read_signed
 from schemas.errors import TocsinError
+from tests.support.hubs import hub_desk
 from tests.support.office import Desk
 from tests.support.world import World, draft, make_world, within
 
@@ -31,15 +32,7 @@ def world() -> World:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World) -> Desk:
     """An officer of xa-csirt, and another of xb-csirt."""
-    made = Desk(tmp_path, monkeypatch)
-    (tmp_path / "registry.tocsin.json").write_bytes(world.raw)
-    for name in ("xa-csirt", "xb-csirt"):
-        made.hold(name, world.signers[name])
-        made.run(
-            "context", "add", name, "--authority", name, "--domain", "test", "--pin", world.pin, "--registry",
-            "registry.tocsin.json", "--key", f"{name}.pem", "--passphrase-file", f"{name}.pass",
-        )  # fmt: skip
-    return made
+    return hub_desk(tmp_path, monkeypatch, world, "xa-csirt", "xb-csirt")
 
 
 def drafts(folder: Path, count: int) -> list[str]:
