@@ -174,7 +174,9 @@ def _narrowed(draft: Draft, losses: Losses) -> Draft:
         return draft
     # What its words narrow is no wider than what nothing marks.
     levels = [mark.tlp for mark in found if mark.tlp]
-    held = draft.tlp or (Tlp.AMBER_STRICT if max(map(TLP_RANK.__getitem__, levels)) >= TLP_RANK[Tlp.AMBER] else None)
+    held = draft.tlp or (
+        Tlp.AMBER_STRICT if max(map(TLP_RANK.__getitem__, levels)) >= TLP_RANK[Tlp.AMBER] else None
+    )
     if held is None:
         return draft
     tlp = max((held, *levels), key=TLP_RANK.__getitem__)
@@ -204,25 +206,31 @@ def _without(draft: Draft, persons: Persons, losses: Losses) -> Draft:
     """The draft without the names of persons."""
     kept: list[Observable] = []
     for item in draft.observables:
-        if item.personal is PersonalFlag.NONE and persons.are_in(unquote(item.value)):
-            if draft.tlp is Tlp.CLEAR:
-                losses.add("observables", "a value that names a person: none may travel at TLP:CLEAR (rule R7)")
-                continue
-            item = msgspec.structs.replace(item, personal=PersonalFlag.PERSONAL)
-        kept.append(item)
+        names_one = item.personal is PersonalFlag.NONE and persons.are_in(unquote(item.value or ""))
+        if names_one and draft.tlp is Tlp.CLEAR:
+            losses.add("observables", "a value that names a person: none may travel at TLP:CLEAR (rule R7)")
+        elif names_one:
+            kept.append(msgspec.structs.replace(item, personal=PersonalFlag.PERSONAL))
+        else:
+            kept.append(item)
     labels = tuple(label for label in draft.labels if not persons.are_in(label))
     if len(labels) < len(draft.labels):
         losses.add("labels", "labels that name a person")
     draft = msgspec.structs.replace(draft, observables=tuple(kept), labels=labels)
     plain = msgspec.to_builtins(draft, builtin_types=(dt.datetime, dt.date))
     clean = _cleaned(plain, persons)
+    if draft.tlp in (Tlp.AMBER_STRICT, Tlp.RED) and "attribution" in plain:
+        # Whom the source calls an actor may be named here (rule R14), also where a person that is not has the same surname.
+        clean["attribution"] = plain["attribution"]
     if clean == plain:
         return draft
     losses.add("text", "names of persons taken out")
     try:
         return msgspec.convert(clean, Draft)
     except msgspec.ValidationError as error:
-        raise FormatError("a text that is nothing without a person's name", reason="unrepresentable") from error
+        raise FormatError(
+            "a text that is nothing without a person's name", reason="unrepresentable"
+        ) from error
 
 
 def _cleaned(value: Any, persons: Persons) -> Any:
@@ -231,9 +239,13 @@ def _cleaned(value: Any, persons: Persons) -> Any:
     if isinstance(value, dict):
         clean = {name: each if name in _NO_PROSE else _cleaned(each, persons) for name, each in value.items()}
         # A link is right or it is none.
-        return {name: each for name, each in clean.items() if name != "web" or not each or not persons.are_in(unquote(each))}
+        return {
+            name: each
+            for name, each in clean.items()
+            if name != "web" or not each or not persons.are_in(unquote(each))
+        }
     if isinstance(value, list | tuple):
-        return [_cleaned(each, persons) for each in value]
+        return type(value)(_cleaned(each, persons) for each in value)
     return value
 
 

@@ -220,10 +220,9 @@ def strictest(
     found = (*whole, *of_parts)
     tlp = max((mark.tlp for mark in found if mark.tlp), key=TLP_RANK.__getitem__, default=None)
     if tlp is not None and not any(mark.tlp for mark in whole):
-        losses.add(
-            min((mark.path for mark in of_parts if mark.tlp)),
-            f"a mark of a part does not mark the rest, which {f'with {unmarked} other parts ' if unmarked else ''}carries none",
-        )
+        rest = f"the rest, {unmarked} parts among it" if unmarked else "the rest"
+        path = min(mark.path for mark in of_parts if mark.tlp)
+        losses.add(path, f"a mark of a part does not mark {rest}, which carries none")
         narrow = TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER]
         tlp = max(tlp, UNMARKED, key=TLP_RANK.__getitem__) if narrow else None
     pap = max((mark.pap for mark in found if mark.pap), key=_PAP_RANK.__getitem__, default=None)
@@ -256,7 +255,9 @@ def _plain(text: str, most: int = 400) -> str:
     if not folded.isascii() or not folded.isprintable():
         # A line break separates words; what cannot be seen does not.
         folded = "".join(
-            " " if c.isspace() else c for c in folded if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc")
+            " " if c.isspace() else c
+            for c in folded
+            if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc")
         )
     visible = folded
     # One space for any run of them: the patterns below allow white space in several places, and a long run could be

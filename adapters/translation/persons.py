@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 __all__ = ["OMITTED", "Persons"]
@@ -25,12 +26,37 @@ _LONG: Final = 5
 _ALONE: Final = 4  # letters of a surname that is found without the rest of its name
 _WORD: Final = re.compile(r"[^\W_]+")
 _UNSEEN: Final = str.maketrans(dict.fromkeys("\u00ad\u200b\u2060\ufeff"))
-_UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")  # scripts that put no blanks between words
+_UNSPACED: Final = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}"
+)  # scripts that put no blanks between words
 # Legal forms at the end of an organisation's name, which prose leaves out.
 _FORMS: Final = frozenset(
-    {"ab", "ag", "as", "bv", "co", "corp", "ev", "gmbh", "inc", "kg", "llc", "ltd", "nv", "oy", "plc", "sa", "sarl", "se", "spa", "srl"}
+    {
+        "ab",
+        "ag",
+        "as",
+        "bv",
+        "co",
+        "corp",
+        "ev",
+        "gmbh",
+        "inc",
+        "kg",
+        "llc",
+        "ltd",
+        "nv",
+        "oy",
+        "plc",
+        "sa",
+        "sarl",
+        "se",
+        "spa",
+        "srl",
+    }
 )
-_TITLES: Final = frozenset({"mr", "mrs", "ms", "dr", "prof", "herr", "frau", "m", "mme", "president", "minister", "sir"})
+_TITLES: Final = frozenset(
+    {"mr", "mrs", "ms", "dr", "prof", "herr", "frau", "m", "mme", "president", "minister", "sir"}
+)
 
 
 class _Word(NamedTuple):
@@ -96,12 +122,14 @@ class Persons:
         """The text without the names.
 
         Args:
-            text: Prose; what is beyond 32 000 characters is cut where there are names at all.
+            text: Prose; what is beyond 32 000 characters is cut where a name stands in it.
             instead: What stands in their place.
         """
         if not self or not text:
             return text
+        written = text
         text = unicodedata.normalize("NFC", text[:MOST_TEXT]).translate(_UNSEEN)
+        is_changed = any(name in text for name in self._unspaced)
         for name in self._unspaced:
             text = text.replace(name, instead)
         words = list(_words(text))
@@ -114,11 +142,11 @@ class Persons:
                 at += count
             else:
                 at += 1
-        return "".join((*pieces, text[done:])) if pieces else text
+        return "".join((*pieces, text[done:])) if pieces or is_changed else written
 
     def are_in(self, text: str) -> bool:
         """Whether a name stands in the text."""
-        return bool(self) and self.taken_out(text, "") != unicodedata.normalize("NFC", text[:MOST_TEXT]).translate(_UNSEEN)
+        return self.taken_out(text, "") != text
 
     def _found_at(self, words: list[_Word], at: int) -> int:
         """How many words of a text from here on are a name; 0 for none."""
@@ -141,7 +169,7 @@ def _agrees(name: tuple[str, ...], words: list[_Word], at: int) -> bool:
         if not _inflected(each, word.folded, loosely=several):
             return False
     found = words[at : at + len(name)]
-    return all(after.start - before.end <= _MOST_GAP for before, after in zip(found, found[1:], strict=False))
+    return all(after.start - before.end <= _MOST_GAP for before, after in pairwise(found))
 
 
 def _inflected(name: str, word: str, *, loosely: bool = False) -> bool:

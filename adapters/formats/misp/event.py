@@ -186,12 +186,18 @@ class _Event:
         holders = (event, *members(event, "Object"))
         for holder in holders:
             attributes = members(holder, "Attribute")
-            whole = [text_of(each, "value") for kind in _NAME_PARTS for each in attributes if text_of(each, "type") == kind]
+            whole = [
+                text_of(each, "value")
+                for kind in _NAME_PARTS
+                for each in attributes
+                if text_of(each, "type") == kind
+            ]
             if len(whole) > 1:
                 self._persons.add(" ".join(whole))
             for each in attributes:
-                if text_of(each, "type") in _NAMES:
-                    self._persons.add(text_of(each, "value"))
+                name = text_of(each, "value").strip()
+                if text_of(each, "type") in _NAMES and (" " in name or text_of(each, "type") == "full-name"):
+                    self._persons.add(name)
         for owner in (event, *(each for holder in holders for each in members(holder, "Attribute"))):
             for galaxy in members(owner, "Galaxy"):
                 for cluster in members(galaxy, "GalaxyCluster"):
@@ -286,7 +292,9 @@ class _Event:
         for galaxy in members(owner, "Galaxy"):
             for cluster in members(galaxy, "GalaxyCluster"):
                 if self._is_withheld(galaxy) or self._is_withheld(cluster):
-                    self._losses.add(f"{path}.Galaxy", "a cluster that is local, deleted or shared more narrowly")
+                    self._losses.add(
+                        f"{path}.Galaxy", "a cluster that is local, deleted or shared more narrowly"
+                    )
                     continue
                 meta = cluster.get("meta")
                 ids = meta.get("external_id") if isinstance(meta, Mapping) else None
