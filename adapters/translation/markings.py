@@ -15,6 +15,7 @@ Sources: FIRST Traffic Light Protocol 2.0; the MISP taxonomies tlp (version 10),
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -246,6 +247,11 @@ def _rank(mark: Mark) -> int:
 
 def _words(text: str) -> str:
     """Prose as it is searched for limits: folded as a label, typographic apostrophes plain."""
+    return _folded(text[:_MOST_WORDS])
+
+
+@lru_cache(maxsize=16)  # one statement is looked at several times
+def _folded(text: str) -> str:
     return _plain(text, _MOST_WORDS).replace("’", "'")
 
 

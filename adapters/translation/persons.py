@@ -22,9 +22,12 @@ MAX_NAME_WORDS: Final = 12
 MOST_TEXT: Final = 32_000  # four times the longest field; no field holds so much
 _MOST_GAP: Final = 3  # characters between two words of a name: a blank, a hyphen, a full stop and a blank
 _KEY_CHARS: Final = 3
+_MOST_ALIKE: Final = 64
+_MOST_WORD: Final = 64
 _LONG: Final = 5
 _ALONE: Final = 4  # letters of a surname that is found without the rest of its name
-_WORD: Final = re.compile(r"[^\W_]+")
+# Letters and digits with their accents, composed or not: normalising a hostile run of accents costs the square of its length.
+_WORD: Final = re.compile(r"[^\W_][^\W_\u0300-\u036f]*(?:[\u0300-\u036f]+[^\W_]*)*")
 _UNSEEN: Final = str.maketrans(dict.fromkeys("\u00ad\u200b\u2060\ufeff"))
 _UNSPACED: Final = re.compile(
     "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}"
@@ -73,7 +76,7 @@ class Persons:
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, ...], bool] = {}
-        self._by_key: dict[str, list[tuple[str, ...]]] = {}
+        self._by_key: dict[str, dict[tuple[str, ...], None]] = {}
         self._surnames: set[str] = set()
         self._unspaced: set[str] = set()
         self.has_absurd = False
@@ -110,7 +113,11 @@ class Persons:
         self._names[words] = surname
         orders = {words, words[::-1], (*words[-1:], *words[:-1]), ("".join(words),)}
         for order in orders:
-            self._by_key.setdefault(order[0][:_KEY_CHARS], []).append(order)
+            # The last letter of a first word may give way to an ending.
+            stem = order[0][:-1] if len(order) > 1 and len(order[0]) >= _LONG else order[0]
+            held = self._by_key.setdefault(stem[:_MOST_WORD], {})
+            # Many names that begin alike would be tried one after the other; then what they begin with is taken out.
+            held.setdefault(order if len(held) < _MOST_ALIKE else order[:1])
         if surname and len(words) > 1:
             written = [word.written for word in _words(name)]
             capitals = [word.lower() for word in written if len(word) >= _ALONE and word.isupper()]
@@ -128,7 +135,7 @@ class Persons:
         if not self or not text:
             return text
         written = text
-        text = unicodedata.normalize("NFC", text[:MOST_TEXT]).translate(_UNSEEN)
+        text = text[:MOST_TEXT].translate(_UNSEEN)
         is_changed = any(name in text for name in self._unspaced)
         for name in self._unspaced:
             text = text.replace(name, instead)
@@ -152,9 +159,11 @@ class Persons:
         """How many words of a text from here on are a name; 0 for none."""
         first = words[at]
         longest = 0
-        for name in self._by_key.get(first.folded[:_KEY_CHARS], ()):
-            if len(name) > longest and _agrees(name, words, at):
-                longest = len(name)
+        folded = first.folded[:_MOST_WORD]
+        for length in range(1, len(folded) + 1):
+            for name in self._by_key.get(folded[:length], ()):
+                if len(name) > longest and _agrees(name, words, at):
+                    longest = len(name)
         if not longest and first.written[:1].isupper() and self._surnames:
             ends = (first.folded[:length] for length in range(_ALONE, len(first.folded) + 1))
             longest = int(any(end in self._surnames and _inflected(end, first.folded) for end in ends))
