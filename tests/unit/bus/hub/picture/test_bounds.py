@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bus.hub import elections
-from bus.hub.picture import projection
+from bus.hub.picture import projection, situation
 from bus.hub.picture.projection import Projection
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored, stored
@@ -115,5 +115,5 @@ async def test_the_end_of_a_much_amended_bulletin_is_found_without_reading_all_a
 
 
 def _plan(db: sqlite3.Connection) -> str:
-    rows = db.execute(f"EXPLAIN QUERY PLAN {projection.FIRST_END}", ("t", "i", "s")).fetchall()
+    rows = db.execute(f"EXPLAIN QUERY PLAN {situation.FIRST_END}", ("t", "i", "s")).fetchall()
     return "; ".join(row["detail"] for row in rows)
