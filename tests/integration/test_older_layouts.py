@@ -24,13 +24,13 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 ANSWERS: dict[str, Any] = json.loads((FIXTURES / "stores_ad48ede" / "answers.json").read_bytes())
 
 
-@pytest.fixture(params=["ad48ede", "b77b581"])
+@pytest.fixture(params=["stores_ad48ede", "picture_b77b581"])
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The file that an earlier commit wrote."""
     path = tmp_path / "store.db"
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA journal_mode = WAL")
-        db.executescript((FIXTURES / f"stores_{request.param}" / "store.sql").read_text("utf-8"))
+        db.executescript((FIXTURES / request.param / "store.sql").read_text("utf-8"))
     path.chmod(0o600)
     return path
 

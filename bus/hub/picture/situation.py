@@ -27,7 +27,7 @@ SELECT by, how FROM revisions INDEXED BY revisions_in_order WHERE target = ? AND
 ORDER BY how, row LIMIT 1
 """
 # The picture has no index of ids of its own: what stands in it is admitted, under the same row.
-_NOTE_END = """
+NOTE_END = """
 UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM admitted WHERE id = ?) AND issuer = ? AND status = ?
 """
 
@@ -143,4 +143,4 @@ def _end(db: sqlite3.Connection, targets: Iterable[Target]) -> None:
 
 
 def _note_end(db: sqlite3.Connection, target: Target, by: str | None, how: str | None) -> None:
-    db.execute(_NOTE_END.format(TABLE_OF[target.status]), (by, how, *target))
+    db.execute(NOTE_END.format(TABLE_OF[target.status]), (by, how, *target))
