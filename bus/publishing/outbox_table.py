@@ -223,10 +223,15 @@ def set_damaged(db: sqlite3.Connection, n: int) -> None:
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:
     """Note durable acknowledgements, inside a transaction."""
+    settle_at(db, [(ack, now) for ack in settled])
+
+
+def settle_at(db: sqlite3.Connection, settled: Iterable[tuple[Settled, float]]) -> None:
+    """As `settle`, each with the moment at which it came."""
     db.executemany(
         "UPDATE outbox SET state = 'stored', stored_at = coalesce(stored_at, ?), stream = ?, stream_seq = ?, problem = NULL "
         "WHERE n = ? AND state != 'stored'",
-        [(now, ack.stream, ack.stream_seq, ack.n) for ack in settled],
+        [(at, ack.stream, ack.stream_seq, ack.n) for ack, at in settled],
     )
 
 
