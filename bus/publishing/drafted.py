@@ -1,4 +1,4 @@
-"""What stamping works on: a draft that is asked for, a bulletin that is drawn up."""
+"""What stamping works on and gives: a draft that is asked for, a bulletin that is drawn up, one that is accepted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,29 @@ import msgspec
 
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin, Defaults, Draft
+
+
+class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A section of a bulletin, and who can open it."""
+
+    label: str
+    sealed_to: tuple[str, ...]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin that is on this disk, signed: from here it cannot be lost. Of a rehearsal that would seal there is no `digest`.
+
+    `sealed_to` is who can open it; empty when it is not sealed.
+    """
+
+    id: str
+    channel: str
+    seq: int
+    digest: str
+    subject: str
+    state: str = "accepted"
+    sealed_to: tuple[str, ...] = ()
+    sections: tuple[SealedPart, ...] = ()
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

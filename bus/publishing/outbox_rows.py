@@ -56,6 +56,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """The headers it is sent with."""
         return msgspec.json.decode(self.headers, type=dict[str, str])
 
+    def header_lines(self) -> bytes:
+        """The headers as they are written on the wire; empty where only `header_map` can read them."""
+        if "\\" in self.headers:
+            return b""
+        # No text has a quote in it then, so each quote bounds one: a name, a colon, a value, a comma, and so on.
+        pieces = self.headers.split('"')
+        return "".join(
+            [f"{name}: {value}\r\n" for name, value in zip(pieces[1::4], pieces[3::4], strict=True)]
+        ).encode()
+
     @property
     def is_whole(self) -> bool:
         """Whether it is what was signed and kept: its payload fits its digest, all that goes with it fits its sum."""

@@ -12,7 +12,7 @@ import msgspec
 from bus.errors import PermitError
 from bus.keys import Signer
 from bus.publishing import outbox_table as table
-from bus.publishing.drafted import Asked, Drawn, names_of
+from bus.publishing.drafted import Accepted, Asked, Drawn, SealedPart, names_of
 from bus.publishing.handover import Handover
 from bus.publishing.own_keys import check_keys
 from bus.publishing.passes import ID_NOISE_BYTES, Passes
@@ -27,30 +27,7 @@ from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, RefRel
 
-__all__ = ["Accepted", "Asked", "Stamping"]
-
-
-class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A section of a bulletin, and who can open it."""
-
-    label: str
-    sealed_to: tuple[str, ...]
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin that is on this disk, signed: from here it cannot be lost. Of a rehearsal that would seal there is no `digest`.
-
-    `sealed_to` is who can open it; empty when it is not sealed.
-    """
-
-    id: str
-    channel: str
-    seq: int
-    digest: str
-    subject: str
-    state: str = "accepted"
-    sealed_to: tuple[str, ...] = ()
-    sections: tuple[SealedPart, ...] = ()
+__all__ = ["Accepted", "Asked", "SealedPart", "Stamping"]
 
 
 class Stamping(msgspec.Struct, frozen=True, kw_only=True):
