@@ -41,6 +41,8 @@ LOOK_S = 0.5
 PAGE_BYTES = 8192
 """Of a new file: a bulletin with its row fits into one page, and does not take an overflow page of its own."""
 
+_OTHERS = 1_000_000_007
+
 log = logger()
 
 T = TypeVar("T")
@@ -478,4 +480,9 @@ def _use_log(db: sqlite3.Connection) -> None:
 
 def _mark(db: sqlite3.Connection) -> int:
     # data_version moves with commits of others, total_changes with our own.
-    return int(db.execute("PRAGMA data_version").fetchone()[0]) * 1_000_000_007 + db.total_changes
+    return int(db.execute("PRAGMA data_version").fetchone()[0]) * _OTHERS + db.total_changes
+
+
+def by_others(mark: int) -> int:
+    """What of a mark of `Database.changed` moves only with commits of other processes."""
+    return mark // _OTHERS
