@@ -119,7 +119,7 @@ class VerifiedRegistry:
 
     Attributes:
         roots: size, root and key of each batch whose signature holds, by what was signed (`bus.admission.plain_lane`).
-        ways: the channel of each thing that a grant lets somebody say.
+        ways: the channel and the subject of each thing that a grant lets somebody say.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class VerifiedRegistry:
     def _forget(self) -> None:
         """Begin to remember anew; every registry does, however it was made."""
         self.roots: Remembered[str, tuple[int, bytes, RegisteredKey]] = Remembered()
-        self.ways: Remembered[tuple[object, ...], Channel] = Remembered()
+        self.ways: Remembered[tuple[object, ...], tuple[Channel, str]] = Remembered()
 
     def _with(self, **changes: object) -> VerifiedRegistry:
         """Another one, in which some of what was found is otherwise."""
