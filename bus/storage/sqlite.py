@@ -41,6 +41,8 @@ LOOK_S = 0.5
 PAGE_BYTES = 8192
 """Of a new file: a bulletin with its row fits into one page, and does not take an overflow page of its own."""
 
+_OTHERS = 1_000_000_007
+
 log = logger()
 
 T = TypeVar("T")
@@ -116,15 +118,20 @@ class Database:
             database._work.put(None)
             await database._joined()
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
         """Run `work` in a transaction and return when it is on the disk.
+
+        Args:
+            work: what is done.
+            brief: it changes so few pages that what would undo it has room in memory. SQLite keeps a copy of each page, for each
+                statement that triggers follow; of other work the copies stand in a temporary file.
 
         Raises:
             StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept, and it may be tried again.
             StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is opened anew.
             Exception: what the work raised; nothing of it was kept.
         """
-        result: T = await self._put(work, writes=True)
+        result: T = await self._put(work, writes=True, brief=brief)
         return result
 
     async def write_together(self, handler: Handler[Item, Result], item: Item) -> Result:
@@ -144,7 +151,7 @@ class Database:
             Exception: what the handler gave for this item; or what it raised, and then nothing was kept of any item.
         """
         hash(handler)  # here, where it disturbs nobody else
-        result: Result = await self._put(handler, writes=True, item=(item,))
+        result: Result = await self._put(handler, writes=True, item=(item,), brief=True)
         return result
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -186,11 +193,13 @@ class Database:
                 async with asyncio.timeout(min(POLL_S, left)):
                     await self._written.wait()
 
-    async def _put(self, work: Callable[..., Any], *, writes: bool, item: tuple[Any, ...] = ()) -> Any:
+    async def _put(
+        self, work: Callable[..., Any], *, writes: bool, item: tuple[Any, ...] = (), brief: bool = False
+    ) -> Any:
         if refusal := self._refusal or self._broken:
             raise refusal
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._work.put(Work(work, answer, writes, item))
+        self._work.put(Work(work, answer, writes, item, brief))
         if self._has_ended:  # since we looked; then nobody takes it out
             self._answer_left()
         return await answer
@@ -377,6 +386,7 @@ class Database:
         """
         outcomes: list[Outcome] = []
         try:
+            _undo_in_memory(db, all(work.brief for work in writes))
             db.execute("BEGIN IMMEDIATE")
             for n, call in enumerate(calls(writes)):
                 if n:
@@ -411,6 +421,7 @@ class Database:
         """The reads of a group, all of one moment."""
         outcomes: list[Outcome] = []
         try:
+            _undo_in_memory(db, False)  # sorting what is large would be in memory too
             db.execute("BEGIN")
             for work in reads:
                 result, error = attempt(work.run, db)
@@ -478,6 +489,16 @@ def _use_log(db: sqlite3.Connection) -> None:
             return
 
 
+def _undo_in_memory(db: sqlite3.Connection, wanted: bool) -> None:
+    """Say where copies of pages and other temporary data of the next transaction stand: in memory, or in files."""
+    db.execute("PRAGMA temp_store = MEMORY" if wanted else "PRAGMA temp_store = DEFAULT")
+
+
 def _mark(db: sqlite3.Connection) -> int:
     # data_version moves with commits of others, total_changes with our own.
-    return int(db.execute("PRAGMA data_version").fetchone()[0]) * 1_000_000_007 + db.total_changes
+    return int(db.execute("PRAGMA data_version").fetchone()[0]) * _OTHERS + db.total_changes
+
+
+def by_others(mark: int) -> int:
+    """What of a mark of `Database.changed` moves only with commits of other processes."""
+    return mark // _OTHERS

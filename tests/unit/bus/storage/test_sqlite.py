@@ -354,3 +354,55 @@ async def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         async with Database.open(tmp_path / "s.db", (LAYOUT,)):
             pass
     assert refused.value.reason == "store-unreadable"
+
+
+def place(db: sqlite3.Connection) -> int:
+    """Where SQLite puts what it may need for a while: 2 is memory, 0 a file."""
+    return int(db.execute("PRAGMA temp_store").fetchone()[0])
+
+
+async def test_what_would_undo_brief_work_stands_in_memory(tmp_path: Path) -> None:
+    """Of all other work it may be large, as may what a question sorts; and so for a whole group when one of it is not brief."""
+
+    def places(db: sqlite3.Connection, items: list[int]) -> list[int]:
+        return [place(db) for _ in items]
+
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+        assert await database.write(place, brief=True) == 2
+        assert await database.write(place) == 0
+        assert await database.write_together(places, 1) == 2
+        assert await database.read(place) == 0
+        async with Blocked(database):
+            writes = [
+                asyncio.create_task(database.write(place, brief=brief)) for brief in (True, False, True)
+            ]
+        assert await asyncio.gather(*writes) == [0, 0, 0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")
+async def test_brief_work_writes_no_temporary_file(tmp_path: Path) -> None:
+    """A statement that triggers follow copies each page that it changes; in files the copies were most of what a reader wrote."""
+    layout = Layout(
+        "said",
+        LAYOUT.schema
+        + "CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY, text TEXT);\n"
+        + "CREATE TRIGGER IF NOT EXISTS said_comes AFTER INSERT ON said BEGIN INSERT INTO told VALUES (new.n, new.text); END;\n",
+    )
+
+    def flood(db: sqlite3.Connection) -> int:
+        db.executemany(
+            "INSERT INTO said (text) VALUES (?)",
+            [(f"{n:0500x}",) for n in range(db.total_changes, db.total_changes + 300)],
+        )
+        return len([each for each in Path("/proc/self/fd").iterdir() if "etilqs" in _target(each)])
+
+    async with Database.open(tmp_path / "s.db", (layout,)) as database:
+        found = [await database.write(flood, brief=brief) for brief in (False, False, True)]
+    assert found[-1] == 0 < found[1]
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
