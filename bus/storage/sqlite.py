@@ -1,9 +1,8 @@
 """One SQLite file, one thread, and one commit for all work that waits.
 
-Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Each piece of work runs in its
-own savepoint inside one `BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets
-the exception, the others commit with a single fsync. Items that wait for one handler are one such piece
-(`Database.write_together`). Other processes may share the file.
+Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Pieces of work that wait are one
+`BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets the exception, the others commit with a
+single fsync. Items that wait for one handler are one such piece (`Database.write_together`). Other processes may share the file.
 
 Whatever befalls the thread, everybody who waits for it is answered. Twice a second, and around each commit, it looks whether
 the file still is where it was (`bus.storage.presence`); a file that stays open is read whole once a day, and after a program has
@@ -41,6 +40,8 @@ LOOK_S = 0.5
 """Seconds between two looks at the file while nothing is written."""
 PAGE_BYTES = 8192
 """Of a new file: a bulletin with its row fits into one page, and does not take an overflow page of its own."""
+
+_OTHERS = 1_000_000_007
 
 log = logger()
 
@@ -380,19 +381,29 @@ class Database:
         return [Outcome(work.answer, error=self._broken) for work in works]
 
     def _commit(self, db: sqlite3.Connection, writes: list[Work]) -> list[Outcome]:
-        """The whole group in one commit, each call in a savepoint of its own."""
+        """The whole group in one commit; each call is undone alone when it fails.
+
+        The first needs no savepoint for that, since nothing goes before it. Mostly it is the only one, and in a savepoint SQLite
+        would copy each page before it is changed.
+        """
         outcomes: list[Outcome] = []
         try:
             _undo_in_memory(db, all(work.brief for work in writes))
             db.execute("BEGIN IMMEDIATE")
-            for call in calls(writes):
-                db.execute("SAVEPOINT one")
+            for n, call in enumerate(calls(writes)):
+                if n:
+                    db.execute("SAVEPOINT one")
                 done, error = call.outcomes(db)
                 if error is not None:
                     if faults.is_of_store(error) and not db.in_transaction:
                         raise error  # SQLite itself has undone the whole group, as it may when the disk is full
-                    db.execute("ROLLBACK TO one")
-                db.execute("RELEASE one")
+                    if n:
+                        db.execute("ROLLBACK TO one")
+                    else:
+                        db.execute("ROLLBACK")
+                        db.execute("BEGIN IMMEDIATE")
+                if n:
+                    db.execute("RELEASE one")
                 outcomes += map(self._in_our_words, done)
             if self._companion is not None:
                 self._companion.committing(db)
@@ -483,4 +494,9 @@ def _undo_in_memory(db: sqlite3.Connection, wanted: bool) -> None:
 
 def _mark(db: sqlite3.Connection) -> int:
     # data_version moves with commits of others, total_changes with our own.
-    return int(db.execute("PRAGMA data_version").fetchone()[0]) * 1_000_000_007 + db.total_changes
+    return int(db.execute("PRAGMA data_version").fetchone()[0]) * _OTHERS + db.total_changes
+
+
+def by_others(mark: int) -> int:
+    """What of a mark of `Database.changed` moves only with commits of other processes."""
+    return mark // _OTHERS

@@ -27,7 +27,7 @@ way than the files::
 
     import datetime as dt
 
-    from bus.errors import TrustError
+    from bus.errors import PermitError, TrustError
     from bus.trust import VerifiedRegistry
 
     now = dt.datetime.now(dt.UTC)
@@ -47,7 +47,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from bus.errors import TrustError
+from bus.errors import PermitError, TrustError
 from bus.keys import PublicKey, check_entries
 from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
 from bus.trust.remembered import Remembered
@@ -399,6 +399,22 @@ class VerifiedRegistry:
             TrustError: `unknown-authority`.
         """
         self.speaker(bulletin.issuer.id).permit(bulletin, channel_of(bulletin))
+
+    def permitted(self, bulletin: Bulletin) -> Channel | None:
+        """The channel of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
+
+        Whatever a grant looks at is in the question that is remembered.
+        """
+        areas = tuple([(area.scope == "eu", area.country) for area in bulletin.areas])
+        way = (bulletin.issuer.id, bulletin.kind, bulletin.status, bulletin.tlp, bulletin.audience, areas)
+        if (channel := self.ways.get(way)) is None:
+            channel = channel_of(bulletin)
+            try:
+                self.speaker(bulletin.issuer.id).permit(bulletin, channel)
+            except (PermitError, TrustError):
+                return None
+            self.ways.keep(way, channel)
+        return channel
 
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""

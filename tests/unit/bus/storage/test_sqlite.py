@@ -92,6 +92,34 @@ async def test_one_that_raises_is_undone_alone(tmp_path: Path) -> None:
         await database.write(say("c"))
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_whichever_raises_leaves_nothing_and_the_others_stay(tmp_path: Path, first: bool) -> None:
+    """The first of a group, which has no savepoint, as any other; what it wrote before is gone."""
+
+    def half(db: sqlite3.Connection) -> None:
+        say("half")(db)
+        raise LookupError("no")
+
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+        async with Blocked(database):
+            works = (half, say("a"), half, say("b")) if first else (say("a"), half, say("b"), half)
+            writes = [asyncio.create_task(database.write(work)) for work in works]
+        found = await asyncio.gather(*writes, return_exceptions=True)
+        assert [work is half for work in works] == [isinstance(each, LookupError) for each in found]
+        texts = "SELECT text FROM said ORDER BY text"
+        assert [row[0] for row in await database.read(lambda db: db.execute(texts).fetchall())] == ["a", "b"]
+
+
+async def test_what_is_done_alone_copies_no_page(tmp_path: Path) -> None:
+    """It has no savepoint, in which SQLite would copy each page before it is changed."""
+    seen: list[str] = []
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+        await database.read(lambda db: db.set_trace_callback(seen.append))
+        await database.write(say("a"))
+        await database.read(lambda db: db.set_trace_callback(None))
+    assert not any(each.startswith("SAVEPOINT") for each in seen)
+
+
 async def test_odd_exceptions_do_not_end_the_thread(tmp_path: Path) -> None:
     """StopIteration, which a future cannot carry, and a library's panic reach the caller as RuntimeError."""
 
