@@ -96,7 +96,7 @@ from schemas.registry import (
     Role,
     SealKeyRecord,
 )
-from schemas.subject import Channel, channel_of
+from schemas.subject import Channel, channel_of, subject_for
 from schemas.vocab import Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
@@ -400,21 +400,25 @@ class VerifiedRegistry:
         """
         self.speaker(bulletin.issuer.id).permit(bulletin, channel_of(bulletin))
 
-    def permitted(self, bulletin: Bulletin) -> Channel | None:
-        """The channel of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
+    def permitted(self, bulletin: Bulletin) -> tuple[Channel, str] | None:
+        """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
 
-        Whatever a grant looks at is in the question that is remembered.
+        Whatever a grant or the subject looks at is in the question that is remembered.
         """
+        issuer, election = bulletin.issuer, bulletin.election
         areas = tuple([(area.scope == "eu", area.country) for area in bulletin.areas])
-        way = (bulletin.issuer.id, bulletin.kind, bulletin.status, bulletin.tlp, bulletin.audience, areas)
-        if (channel := self.ways.get(way)) is None:
+        way = (
+            issuer.id, issuer.domain, type(bulletin.body), bulletin.status, bulletin.tlp, bulletin.audience, areas,
+            election and election.id, bulletin.urgency, bulletin.severity, bulletin.certainty,
+        )  # fmt: skip
+        if (found := self.ways.get(way)) is None:
             channel = channel_of(bulletin)
             try:
-                self.speaker(bulletin.issuer.id).permit(bulletin, channel)
+                self.speaker(issuer.id).permit(bulletin, channel)
             except (PermitError, TrustError):
                 return None
-            self.ways.keep(way, channel)
-        return channel
+            found = self.ways.keep(way, (channel, subject_for(bulletin)))
+        return found
 
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""
