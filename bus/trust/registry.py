@@ -403,21 +403,23 @@ class VerifiedRegistry:
     def permitted(self, bulletin: Bulletin) -> tuple[Channel, str] | None:
         """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
 
-        Whatever a grant or the subject looks at is in the question that is remembered.
+        Whatever the grant and the subject look at is in the question that is remembered; of the issuer that is its id, for the
+        caller knows that it is described as here.
         """
-        issuer, election = bulletin.issuer, bulletin.election
-        areas = tuple([(area.scope == "eu", area.country) for area in bulletin.areas])
+        b = bulletin
+        areas = tuple([(area.scope == "eu", area.country) for area in b.areas])
+        election = b.election
         way = (
-            issuer.id, issuer.domain, type(bulletin.body), bulletin.status, bulletin.tlp, bulletin.audience, areas,
-            election and election.id, bulletin.urgency, bulletin.severity, bulletin.certainty,
+            b.issuer.id, type(b.body), b.status, b.tlp, b.audience, areas, election and election.id,
+            b.urgency, b.severity, b.certainty,
         )  # fmt: skip
         if (found := self.ways.get(way)) is None:
-            channel = channel_of(bulletin)
+            channel = channel_of(b)
             try:
-                self.speaker(issuer.id).permit(bulletin, channel)
+                self.speaker(b.issuer.id).permit(b, channel)
             except (PermitError, TrustError):
                 return None
-            found = self.ways.keep(way, (channel, subject_for(bulletin)))
+            found = self.ways.keep(way, (channel, subject_for(b)))
         return found
 
     def key(self, kid: str) -> RegisteredKey | None:
