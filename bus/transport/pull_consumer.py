@@ -103,7 +103,7 @@ class PullConsumer:
         # One that is taken for the end of the next would have the reader ask twice each time, and be given without bound.
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
         self._requests = 0
-        self._queue: deque[Raw] = deque()
+        self._queue: deque[tuple[Raw, int]] = deque()  # with what each costs
         self._some = asyncio.Event()
         self._queued_bytes = 0
         self._overrun = False
@@ -195,8 +195,7 @@ class PullConsumer:
         while queue and len(batch) < most and size < MOST_AT_ONCE_BYTES:
             if self._overrun:
                 raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
-            raw = queue.popleft()
-            cost = _cost(raw[0], raw[2], raw[3])
+            raw, cost = queue.popleft()
             self._queued_bytes -= cost
             # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
             # it is told from what the server says about the request.
@@ -255,8 +254,9 @@ class PullConsumer:
             self._overrun |= len(queue) >= MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES
             if self._overrun:
                 break  # the reader finds when it takes the next one that it must attach anew
-            self._queued_bytes += _cost(subject, block, payload)
-            queue.append(raw)
+            cost = _cost(subject, block, payload)
+            self._queued_bytes += cost
+            queue.append((raw, cost))
         self._some.set()
 
     def _hear(self, raw: Raw) -> None:
