@@ -310,7 +310,12 @@ def r30(b: Bulletin) -> Broken:
 
 
 def r31(b: Bulletin) -> Broken:
-    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once."""
+    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once.
+
+    On status beat there is nothing else but what goes on with such a channel after a theft.
+    """
+    if b.status is Status.BEAT and not isinstance(b.body, ChannelStatus | Reanchor):
+        yield "$.status", "status beat is for heartbeats, of kind channel-status"
     if not isinstance(b.body, ChannelStatus):
         return
     own = [f"{b.issuer.id}/{head.channel}" for head in b.body.heads]
@@ -419,6 +424,7 @@ def holds(b: Bulletin, subject: str) -> bool:
         or (b.seq == 1) != (b.prev is None)
         or (b.tlp is Tlp.CLEAR) != (b.audience == "public")  # R24
         or (b.status is Status.EXERCISE and not b.exercise_id)  # R4
+        or b.status is Status.BEAT  # R31
         or b.expires <= b.issued  # R5
         or b.expires - b.issued > MAX_LIFETIME  # R5
         or len(subject) > MAX_SUBJECT  # R22

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS tombstones (
 CREATE INDEX IF NOT EXISTS tombstones_by_id ON tombstones (id);
 CREATE INDEX IF NOT EXISTS admitted_personal ON admitted ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS admitted_talk ON admitted (admitted_at) WHERE instr(channel, '/system.');
+CREATE INDEX IF NOT EXISTS admitted_beats ON admitted (admitted_at) WHERE instr(channel, '/beat.');
 CREATE INDEX IF NOT EXISTS quarantine_personal ON quarantine ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
 """
 
@@ -44,7 +45,8 @@ _PLACE = "row, digest, channel, seq, id"
 _PERSONAL = f"{{}} WHERE {_UNTIL} IS NOT NULL AND {_UNTIL} < ? AND NOT ({contested.EVIDENCE})"
 # Of a channel with a contradiction everything is kept, as evidence.
 _TALK = f"""
-SELECT {_PLACE} FROM admitted a WHERE admitted_at < ? AND instr(channel, '/system.')
+SELECT {_PLACE} FROM admitted a
+WHERE ((admitted_at < ?1 AND instr(channel, '/system.')) OR (admitted_at < ?1 AND instr(channel, '/beat.')))
 AND EXISTS (SELECT 1 FROM links l WHERE l.channel = a.channel AND l.seq > a.seq)
 AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.reason = 'fork')
 """
@@ -82,7 +84,7 @@ def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime, unless: str
 
 
 def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
-    """Bulletins of status system that are 30 days old and not the last of their channel.
+    """Bulletins of statuses system and beat that are 30 days old and not the last of their channel.
 
     Args:
         db: the store.

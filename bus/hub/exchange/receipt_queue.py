@@ -20,7 +20,7 @@ from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest as digest_of
 from schemas.subject import Channel
-from schemas.vocab import ReceiptStage, Status, Tlp
+from schemas.vocab import TALK, ReceiptStage, Tlp
 
 AT_ONCE = 2000
 DAY_S = 86_400.0
@@ -82,7 +82,7 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for digest, id_, name, at, _ in rows:
             channel = Channel.parse(name)
-            if channel.issuer != me and channel.status is not Status.SYSTEM:
+            if channel.issuer != me and channel.status not in TALK:
                 add(db, ReceiptStage.VERIFIED, digest, id_, channel, at)
         db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (rows[-1]["row"],))
     _note_refused(db, me, now)
@@ -99,7 +99,7 @@ def _note_refused(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for _, digest, id_, name in rows:
             channel = Channel.parse(name)
-            if channel.issuer == me or channel.status is Status.SYSTEM:
+            if channel.issuer == me or channel.status in TALK:
                 continue
             if single(db, lately, channel.issuer, now.timestamp() - DAY_S) < REFUSED_A_DAY:
                 add(db, ReceiptStage.KEPT, digest, id_, channel, now.timestamp())

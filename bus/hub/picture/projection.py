@@ -23,7 +23,7 @@ from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin
 from schemas.subject import area_token, priority
-from schemas.vocab import MsgType, RefRel, Status
+from schemas.vocab import TALK, MsgType, RefRel, Status
 
 _ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
 
@@ -250,7 +250,7 @@ def _note_end(db: sqlite3.Connection, b: Bulletin, target: str, by: str | None, 
 
 
 def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    beat = b.body if isinstance(b.body, ChannelStatus) and b.status is Status.SYSTEM else None
+    beat = b.body if isinstance(b.body, ChannelStatus) and b.status in TALK else None
     db.execute(
         "INSERT INTO channels VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9) ON CONFLICT (channel) DO UPDATE SET "
         "last_seq = max(last_seq, ?3), last_issued = max(last_issued, ?4), last_heard = max(last_heard, ?5), "
