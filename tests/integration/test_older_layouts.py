@@ -20,17 +20,17 @@ from bus.storage import allowances
 from bus.subscribing.tables import LAYOUT as SUBSCRIBING
 from tests.support.world import NOW, shared_world
 
-FIXTURE = Path(__file__).parent.parent / "fixtures" / "stores_ad48ede"
-ANSWERS: dict[str, Any] = json.loads((FIXTURE / "answers.json").read_bytes())
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+ANSWERS: dict[str, Any] = json.loads((FIXTURES / "stores_ad48ede" / "answers.json").read_bytes())
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """The file that commit ad48ede wrote."""
+@pytest.fixture(params=["stores_ad48ede", "picture_b77b581"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The file that an earlier commit wrote."""
     path = tmp_path / "store.db"
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA journal_mode = WAL")
-        db.executescript((FIXTURE / "store.sql").read_text("utf-8"))
+        db.executescript((FIXTURES / request.param / "store.sql").read_text("utf-8"))
     path.chmod(0o600)
     return path
 
@@ -47,7 +47,7 @@ def answers(db: sqlite3.Connection) -> dict[str, Any]:
     }
 
 
-async def test_a_store_of_commit_ad48ede_answers_as_it_did(old: Path) -> None:
+async def test_a_store_of_an_earlier_commit_answers_as_it_did(old: Path) -> None:
     """After its migration, after what has expired was moved, and after the picture was made anew."""
     for step in ("migrated", "rolled", "made anew", "opened again"):
         async with open_store(old) as store:
@@ -68,7 +68,7 @@ async def test_its_layouts_are_the_present_ones_and_its_pages_its_own(old: Path)
             await store.read(lambda db: db.execute("SELECT name, version FROM layouts").fetchall())
         )
         assert versions[SUBSCRIBING.name] == SUBSCRIBING.version >= 2
-        assert versions[PICTURE.name] == PICTURE.version >= 2
+        assert versions[PICTURE.name] == PICTURE.version >= 3
         assert versions[allowances.LAYOUT.name] == allowances.LAYOUT.version
         assert await store.read(lambda db: db.execute("PRAGMA page_size").fetchone()[0]) == 4096
         names = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
