@@ -26,7 +26,7 @@ from bus.transport.cursor import Anchor, Cursor, anchor
 from bus.transport.interface import Connection, Raw
 from bus.transport.jetstream import consumer_info, js_api
 from bus.transport.raw import RawHeaders, text_of
-from bus.transport.streams import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES
+from bus.transport.streams import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, keeps_all
 from schemas.codec import digest
 
 HEARTBEAT_S = 3.0
@@ -139,16 +139,24 @@ class PullConsumer:
         """
         batch = await self.next(most, timeout) if cursor.seq else []
         if batch:
-            first = cursor_at(batch[0], digest(batch[0].payload))
-            seen = anchor(cursor, first, delivered=batch[-1].stream_seq, pending=batch[-1].pending)
-            at_end = len(batch) == 1 and batch[0].pending == 0
+            first, first_pending = cursor_at(batch[0], digest(batch[0].payload)), batch[0].pending
+            seen = anchor(
+                cursor,
+                first,
+                delivered=batch[-1].stream_seq,
+                pending=batch[-1].pending,
+                keeps_all=keeps_all(self._stream),
+            )
+            if first.seq == cursor.seq:
+                del batch[0]
+            at_end = not batch and first_pending == 0
         else:
             info = await consumer_info(self._connection, self._stream, self._consumer)
             seen = anchor(cursor, None, delivered=info.delivered.stream_seq, pending=info.num_pending)
             at_end = info.delivered.consumer_seq + info.num_pending == 0
         if seen is Anchor.UNSEEN:
             raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
-        return Resumed(after=batch[1:], at_end=at_end) if seen is Anchor.HOLDS else None
+        return Resumed(after=batch, at_end=at_end) if seen is Anchor.HOLDS else None
 
     @property
     def reply(self) -> str:

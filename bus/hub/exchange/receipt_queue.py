@@ -21,7 +21,7 @@ from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest as digest_of
 from schemas.subject import Channel
-from schemas.vocab import ReceiptStage, Status, Tlp
+from schemas.vocab import TALK, ReceiptStage, Tlp
 
 AT_ONCE = 2000
 DAY_S = 86_400.0
@@ -85,7 +85,7 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
         owed = [
             _values(ReceiptStage.VERIFIED, digest, id_, channel, at)
             for digest, id_, channel, at in ((row[0], row[1], channel_of(row[2]), row[3]) for row in rows)
-            if channel.issuer != me and channel.status is not Status.SYSTEM
+            if channel.issuer != me and channel.status not in TALK
         ]
         db.executemany(_ADD, owed)
         db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (rows[-1]["row"],))
@@ -103,7 +103,7 @@ def _note_refused(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for _, digest, id_, name in rows:
             channel = Channel.parse(name)
-            if channel.issuer == me or channel.status is Status.SYSTEM:
+            if channel.issuer == me or channel.status in TALK:
                 continue
             if single(db, lately, channel.issuer, now.timestamp() - DAY_S) < REFUSED_A_DAY:
                 add(db, ReceiptStage.KEPT, digest, id_, channel, now.timestamp())
