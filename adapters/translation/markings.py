@@ -54,13 +54,13 @@ _NOT_CLASSIFIED: Final = ("unclassified", "non-classif", "non-proteg", "non_clas
 _PROTOCOL: Final = re.compile(r"\btraffic[ -]light[ -]protocol\b")
 _AMERICAN: Final = re.compile(r'^dni-ism:classification:\w+\s*=\s*"?(?!u\b)')
 _CLASSIFIED_WORDS: Final = re.compile(
-    r"\b(?:(?:nato|eu|ue|cosmic|euratom)[ /-]{1,3}(?:top secret|secret|confidential|restricted)|(?:tr[eè]s secret|secret|confidentiel|"
-    r"restreint) (?:ue|otan)\b|vs[ -]nfd\b|verschlusssache|diffusion restreinte ue)"
+    r"\b(?:(?:nato|eu|u[e]|cosmic|euratom)[ /-]{1,3}(?:top secret|secret|confidential|restricted)|(?:tr[eè]s secret|secret|confidentiel|"
+    r"restreint) (?:u[e]|otan)\b|vs[ -]nfd\b|verschlusssache|diffusion restreinte u[e])"
 )
 # A sentence that says who must not have it, or who alone may. Narrow on purpose: it is looked for in reports too.
 _LIMIT: Final = re.compile(
     r"\b(?:do not|don.?t|must not|may not|shall not|not to be|cannot be|never) (?:be )?(?:further |re-?|publicly )*"
-    r"(?:shared?|distribut\w*|forward\w*|disclos\w*|disseminat\w*|circulat\w*|releas\w*|publish\w*|pass(?:ed)?(?: on)?)"
+    r"(?:shared?|distribut\w*|forward\w*|disclos\w*|disseminat\w*|circulat\w*|released?|publish\w*|pass(?:ed)?(?: on)?)"
     r"(?: (?:this|it|any of this|the (?:contents?|report|information|document|bulletin)|further|on|with anyone|to anyone))*"
     r"(?: (?:outside|beyond|externally|further|without|publicly|to the public|with third|to third)\b|\s*[.;!]|\s*$)"
     r"|\bnot for (?:\w+ )?(?:release|distribution|dissemination|disclosure|publication|sharing|circulation)\b"
@@ -76,7 +76,7 @@ _IN_WORDS: Final = re.compile(r"\btlp ?[:=-] ?\[?(red|amber ?[+_-] ?strict|amber
 # What a statement says that is about rights, not about sharing; with nothing else in it that asks for care.
 _RIGHTS: Final = re.compile(
     r"copyright|©|\(c\) ?[0-9]|licen[cs]e|creative commons|\bcc[ -](?:by|0)|trade ?mark|public domain|rights reserved|"
-    r"terms of use|approved for public release|droits réservés|alle rechte|urheberrecht"
+    r"terms of use|approved for public release|droits réservés|all[e] rechte|urheberrecht"
 )
 _CARE: Final = re.compile(
     r"\b(?:only|solely|internal|confiden\w+|restrict\w*|limit\w*|outside|need[ -]to[ -]know|sensitive|private|secret|embargo\w*|"

@@ -449,7 +449,7 @@ def test_a_report_that_is_not_for_all_stays_behind(
 ) -> None:
     """An event report is a part like an attribute; that it was there is told."""
     report = {"name": "Notes", "content": "the source is office nine", **members}
-    known = {} if event_level is None else {"distribution": event_level}
+    known: dict[str, Any] = {} if event_level is None else {"distribution": event_level}
     result = read(event(EventReport=[report], **known))
     assert "office nine" not in repr(result.drafts)
     assert "Event.EventReport" in reasons(result)
@@ -459,7 +459,7 @@ def test_a_report_that_is_not_for_all_stays_behind(
 @pytest.mark.parametrize("where", ["event", "attribute", "galaxy"])
 def test_a_cluster_that_is_not_for_all_stays_behind(members: dict[str, object], where: str) -> None:
     """Nor does its tag name it, on the event or on an attribute."""
-    cluster = {"type": "threat-actor", "value": "Grey Heron"}
+    cluster: dict[str, object] = {"type": "threat-actor", "value": "Grey Heron"}
     galaxy: dict[str, object] = {"type": "threat-actor", "GalaxyCluster": [cluster]}
     (galaxy if where == "galaxy" else cluster).update(members)
     tag = {"name": 'misp-galaxy:threat-actor="Grey Heron"'}
