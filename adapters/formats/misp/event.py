@@ -361,6 +361,8 @@ class _Event:
         description = carried(texts, limit=8_000, path=f"{self._path}.text", losses=self._losses)
         observables = self._gathering.chosen(marking.tlp)
         day = day_of(text_of(event, "date"))
+        if day is None and text_of(event, "date"):
+            self._losses.add(f"{self._path}.date", "no date that there is: when it began is not told")
         when = f" of {day:%Y-%m-%d}" if day else ""
         counted = f"{number_of(len(observables), 'observable')}, {number_of(len(tags.ttps), 'technique')}"
         summary = f"{headline}\n\nMISP event{when}: {counted} carried over."

@@ -31,7 +31,7 @@ def test_a_format(tmp_path: Path) -> None:
     assert any("late-opening-csv" in each for each in printed if "\t" in each)
     read = next(json.loads(each) for each in printed if each.startswith("{"))
     assert [draft["body"]["kind"] for draft in read["drafts"]] == ["election-incident"]
-    assert [loss["path"] for loss in read["losses"]] == ["clerk"]
+    assert [loss["path"] for loss in read["losses"]] == ["clerk", "tlp"]
 
 
 def test_a_kind(tmp_path: Path) -> None:
