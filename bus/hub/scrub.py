@@ -58,12 +58,14 @@ def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Dama
         "SELECT channel, seq, id, digest, kid, signature, payload FROM admitted ORDER BY row"
     ):
         if what := _wrong(row, registry):
-            yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what=what)
+            yield Damage(channel=row["channel"] or "", seq=row["seq"], id=row["id"] or "", what=what)
     for row in db.execute(_EMPTY_PLACES):
         yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what="its bulletin is gone")
 
 
 def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
+    if row["digest"] is None:
+        return "its place is gone"
     if digest(row["payload"]) != row["digest"]:
         return "its bytes have changed"
     key = registry.key(row["kid"])
@@ -82,7 +84,7 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
 
 
 _EMPTY_PLACES = """
-SELECT l.channel, l.seq, l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = l.digest)
+SELECT l.channel, l.seq, l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM admitted a WHERE a.row = l.row)
 AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = l.digest)
 AND NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.digest = l.digest) ORDER BY l.channel, l.seq
 """

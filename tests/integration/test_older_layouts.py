@@ -17,8 +17,10 @@ from bus.hub.picture.projection import LAYOUT as PICTURE
 from bus.hub.watch import channel_rows
 from bus.hub.watch.holdings import holes
 from bus.storage import allowances
+from bus.subscribing import bodies, totals
 from bus.subscribing.tables import LAYOUT as SUBSCRIBING
-from tests.support.world import NOW, shared_world
+from tests.support.hubs import STREAM, judged
+from tests.support.world import NOW, chain, shared_world
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 ANSWERS: dict[str, Any] = json.loads((FIXTURES / "stores_ad48ede" / "answers.json").read_bytes())
@@ -27,10 +29,14 @@ ANSWERS: dict[str, Any] = json.loads((FIXTURES / "stores_ad48ede" / "answers.jso
 @pytest.fixture(params=["stores_ad48ede", "picture_b77b581"])
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The file that an earlier commit wrote."""
-    path = tmp_path / "store.db"
+    return written(FIXTURES / request.param, tmp_path / "store.db")
+
+
+def written(fixture: Path, path: Path) -> Path:
+    """A file as it was when it was made into text."""
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA journal_mode = WAL")
-        db.executescript((FIXTURES / request.param / "store.sql").read_text("utf-8"))
+        db.executescript((fixture / "store.sql").read_text("utf-8"))
     path.chmod(0o600)
     return path
 
@@ -75,3 +81,46 @@ async def test_its_layouts_are_the_present_ones_and_its_pages_its_own(old: Path)
         migrated = [row[0] for row in await store.read(lambda db: db.execute(names).fetchall())]
     async with open_store(old.with_name("new.db")) as store:
         assert [row[0] for row in await store.read(lambda db: db.execute(names).fetchall())] == migrated
+
+
+COLUMNS = {
+    "links": "channel, seq, digest, prev, id, reason, kids, received_at, issued, believed",
+    "admitted": "row, digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, endorsers, stream, "
+    "stream_seq, tries, retry_at, problem",
+}
+
+
+def rows_of(db: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """What is admitted, and the chains."""
+    return {
+        name: sorted((tuple(row) for row in db.execute(f"SELECT {columns} FROM {name}")), key=repr)
+        for name, columns in COLUMNS.items()
+    }
+
+
+@pytest.mark.parametrize("fixture", ["stores_ad48ede", "stores_b77b581"])
+async def test_what_was_admitted_and_placed_is_as_it_was(tmp_path: Path, fixture: str) -> None:
+    """Each row and each value, and the number of the last row; days on which something must go are those of a look at the bytes."""
+    path = written(FIXTURES / fixture, tmp_path / "store.db")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        before = rows_of(db)
+        (last,) = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'admitted'").fetchone()
+    async with open_store(path) as store:
+        assert await store.read(rows_of) == before
+        assert await store.read(bodies.last_row) == last
+        assert await store.read(totals.admitted) == len(before["admitted"])
+        days = await store.query(f"SELECT until, {bodies.UNTIL} AS found, is_talk, channel FROM admitted")
+        assert all(row["until"] == row["found"] for row in days)
+        assert all(row["is_talk"] == ("/system." in row["channel"]) for row in days)
+        await store.database.check()
+
+
+async def test_what_comes_next_goes_on_where_the_old_file_ended(tmp_path: Path) -> None:
+    """A row number is never given twice, and the next of a chain is its next."""
+    path = written(FIXTURES / "stores_b77b581", tmp_path / "store.db")
+    async with open_store(path, hold_s=0.0) as store:
+        last = await store.read(bodies.last_row)
+        made = chain(shared_world(), 2, "xa-dpa")
+        await store.settle([judged(each) for each in made], STREAM, None, NOW)
+        (first, second) = await store.query("SELECT row, channel, seq FROM admitted WHERE row > ?", last)
+        assert [(row["row"], row["seq"]) for row in (first, second)] == [(last + 1, 1), (last + 2, 2)]

@@ -108,7 +108,8 @@ def _note_refused(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
 
 _REFUSED = (
     "FROM quarantine WHERE n > coalesce((SELECT n FROM refused_upto), 0) AND channel IS NOT NULL AND id IS NOT NULL "
-    "AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = quarantine.digest)"
+    "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.channel = quarantine.channel AND l.seq = quarantine.seq "
+    "AND l.digest = quarantine.digest AND l.row IS NOT NULL)"
 )
 _NEW = "FROM admitted WHERE row > coalesce((SELECT row FROM receipt_queue_upto), 0)"
 _WITHDRAWN = """
@@ -161,13 +162,13 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
 # What was withdrawn before it was answered is not answered; what was erased is.
 _GONE = """
 DELETE FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL AND stage != 'kept'
-AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)
+AND NOT EXISTS (SELECT 1 FROM links l WHERE l.id = receipt_queue.id AND l.digest = receipt_queue.digest AND l.row IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM tombstones e WHERE e.digest = receipt_queue.digest)
 """
 # What has no effect is not answered either; its receipt waits until that is over.
 _LOOSE = f"""
-SELECT q.n FROM receipt_queue q LEFT JOIN admitted a ON a.digest = q.digest
-WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL AND NOT {contested.muted("a.row")}
+SELECT q.n FROM receipt_queue q WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL
+AND NOT EXISTS (SELECT 1 FROM links l WHERE l.id = q.id AND l.digest = q.digest AND {contested.muted("l.row")})
 ORDER BY q.n
 """
 

@@ -32,7 +32,7 @@ MAX_CLAIMS = 2000
 """So many claims of one holder are kept, those said last: more channels than a hub of 27 countries reads."""
 
 _AGREES = "EXISTS (SELECT 1 FROM links l WHERE l.channel = {0}.channel AND l.seq = {0}.seq AND l.digest = {0}.digest)"
-_TOP = "(SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = h.channel)"
+_TOP = "coalesce((SELECT seq FROM links t WHERE t.channel = h.channel ORDER BY seq DESC LIMIT 1), 0)"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS holdings (
@@ -188,9 +188,8 @@ def _unlike(rows: Iterable[tuple[str, int, str, str, float, str | None, int]]) -
             yield Difference(name, seq, digest, who, since, other=held is not None)
 
 
-_HELD = f"l.digest AS held, {_TOP} AS top"
-_IS_UNLIKE = """LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
-WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held_back w WHERE w.digest = h.digest)
+_HELD = f"(SELECT digest FROM links l WHERE l.channel = h.channel AND l.seq = h.seq) AS held, {_TOP} AS top"
+_IS_UNLIKE = f"""WHERE NOT {_AGREES.format("h")} AND NOT EXISTS (SELECT 1 FROM held_back w WHERE w.digest = h.digest)
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = h.channel AND q.seq = h.seq AND q.digest = h.digest)"""
 _UNLIKE_A_HOLDER = f"""
 SELECT h.channel, h.seq, h.digest, h.holder, h.since, {_HELD} FROM holdings h {_IS_UNLIKE} AND h.lapsed IS NULL
