@@ -5,11 +5,11 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
-.PHONY: help setup demo token test coverage mutants record attacks linear growth faults soak check bench prices fmt lock clean
+.PHONY: help setup demo token test coverage mutants record attacks linear growth faults faults-short soak check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 16
 
 setup: $(VENV)/ready      ## .venv with all that running, testing and checking need
 
@@ -55,6 +55,9 @@ linear: setup  ## what hostile bytes cost at the bound of each way in, at half a
 
 growth: setup  ## what everything costs with a past of 1 000, 100 000 and 1 000 000 bulletins; ten minutes, 5 GB; ARGS='--rows 1000 20000'
 	$(BIN)/python -m tests.growth $(ARGS)
+
+faults-short: setup token ## whole programs that are hurt, in their short form; a minute
+	$(BIN)/pytest -q -n 3 --dist worksteal -m short_faults $(ARGS)
 
 faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, then 200 kills and 60 other faults of whole programs, judged; ARGS='--seconds 60 --seed 7'
 	$(BIN)/pytest -q -n 0 -m faults tests/faults

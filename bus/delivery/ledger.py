@@ -105,6 +105,11 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
         if disregarded:  # one line, however many it names
             log.warning("receipts_disregarded", reader=reader, count=disregarded, stage=stage)
 
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """Take receipts and requests in, one after the other."""
+        for row in rows:
+            self.apply(db, row)
+
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take in one that has no effect: it answers nothing and asks for nothing."""
 

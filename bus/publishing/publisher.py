@@ -323,11 +323,13 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored` or `parked`. Returns that state; `accepted` on timeout."""
+        self._nudge()  # what is acknowledged is noted now
         state = await self.outbox.wait_state(digest, timeout)
         return "accepted" if state == RowState.KEPT else state
 
     async def idle(self, timeout: float) -> bool:
         """Wait until nothing is left to send. Returns False on timeout."""
+        self._nudge()  # what is acknowledged is noted now
         return await self.outbox.emptied(timeout)
 
     async def health(self) -> Health:

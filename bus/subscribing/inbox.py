@@ -149,7 +149,9 @@ class Inbox(Store):
         Returns:
             How many were admitted, held, duplicate, refused.
         """
-        counts = await self.write(lambda db: self._intake.settle(db, judged, stream, cursor, now, charges))
+        counts = await self.write(
+            lambda db: self._intake.settle(db, judged, stream, cursor, now, charges), brief=True
+        )
         if charges is not None:
             charges.commit()
         return counts

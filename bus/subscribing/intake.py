@@ -40,6 +40,9 @@ class Projector(Protocol):
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin into the picture, with all that it does."""
 
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """As `apply` for one after the other, none of which is a heartbeat or a calendar; where it fails, it is undone as a whole."""
+
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take in one that has no effect on anything (`bus.subscribing.contested.is_mute`); it is shown, at the most."""
 
@@ -249,8 +252,7 @@ class Intake:
             return
         db.execute("SAVEPOINT pictures")
         try:
-            for row in rows:
-                self.projector.apply(db, row)
+            self.projector.apply_many(db, rows)
         except Exception:  # noqa: BLE001 (whatever it is, it is met again with the one that it belongs to)
             db.execute("ROLLBACK TO pictures")
             for row in rows:

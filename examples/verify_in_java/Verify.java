@@ -1,7 +1,9 @@
-// Judges the admission vectors' signatures with Java's standard library alone: java Verify.java admission_vectors.json
+// Judges signatures with Java's standard library alone: java Verify.java admission_vectors.json
+//                                                       java Verify.java BULLETIN.tocsin.json KEY.jwk.json DOMAIN
 //
 // Written from schemas/SPEC.md, sections 4 and 5 (steps 0 to 4), and from nothing else. For each vector it prints its
-// number and `accept`, `refuse REASON`, or `skip` where a registered ML-DSA-65 key would have to be asked.
+// number and `accept`, `refuse REASON`, or `skip` where a registered ML-DSA-65 key would have to be asked. Of a bulletin
+// it prints who says what; one that does not hold ends the program with exit code 1 and the reason. KEY is one key or a set.
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -61,7 +63,47 @@ public final class Verify {
     record Batch(String head, int index, String path) {}
 
     public static void main(String[] arguments) throws Exception {
-        Map<?, ?> vectors = (Map<?, ?>) Json.read(Files.readAllBytes(Path.of(arguments[0])));
+        Map<?, ?> document = (Map<?, ?>) Json.read(Files.readAllBytes(Path.of(arguments[0])));
+        if (arguments.length == 1) vectors(document);
+        else bulletin(document, (Map<?, ?>) Json.read(Files.readAllBytes(Path.of(arguments[1]))), arguments[2]);
+    }
+
+    /** The file form of one bulletin: its signatures as on the wire, judged by the keys that are given and no registry. */
+    static void bulletin(Map<?, ?> file, Map<?, ?> given, String domain) throws Exception {
+        byte[] payload = unb64u((String) file.get("payload"));
+        Map<String, Key> keys = new HashMap<>();
+        for (Object each : given.get("keys") == null ? List.of(given) : (List<?>) given.get("keys")) {
+            Map<?, ?> jwk = (Map<?, ?>) each;
+            boolean edwards = jwk.get("kty").equals("OKP");
+            String alg = edwards ? "Ed25519" : "ES256";
+            keys.put(thumbprint(jwk, edwards), new Key(issuer(payload), alg, jwk));
+        }
+        List<String> entries = new ArrayList<>();
+        for (Object each : (List<?>) file.get("signatures")) {
+            Map<?, ?> signature = (Map<?, ?>) each, place = (Map<?, ?>) signature.get("header");
+            Object batch = place == null ? "" : place.get("batch");
+            String entry = signature.get("protected") + "." + batch + "." + signature.get("signature");
+            entries.add(place == null ? entry : entry + "~" + place.get("index") + "." + place.get("path"));
+        }
+        try {
+            List<?> header = List.of("Tocsin-Sig", String.join(",", entries));
+            if (!judge(List.of(header), payload, new Registry(domain, keys))) throw new Refused("wrong-algorithm");
+        } catch (Refused refused) {
+            System.err.println("refused: " + refused.getMessage());
+            System.exit(1);
+        }
+        Map<?, ?> info = (Map<?, ?>) ((List<?>) ((Map<?, ?>) Json.read(payload)).get("info")).get(0);
+        System.out.println(issuer(payload) + ": " + info.get("headline"));
+    }
+
+    /** RFC 7638: the members that a key needs, in their order, hashed. */
+    static String thumbprint(Map<?, ?> jwk, boolean edwards) throws GeneralSecurityException {
+        String more = edwards ? "" : ",\"y\":\"" + jwk.get("y") + "\"";
+        String members = "{\"crv\":\"" + jwk.get("crv") + "\",\"kty\":\"" + jwk.get("kty") + "\",\"x\":\"" + jwk.get("x") + "\"" + more + "}";
+        return b64u(MessageDigest.getInstance("SHA-256").digest(members.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    static void vectors(Map<?, ?> vectors) throws Exception {
         int[] counts = new int[3];
         for (Object each : (List<?>) vectors.get("testGroups")) {
             Map<?, ?> group = (Map<?, ?>) each;

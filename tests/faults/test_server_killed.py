@@ -142,7 +142,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.slow
+@pytest.mark.short_faults
 def test_each_death_of_a_countrys_server_is_mended_by_starting_it_again(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

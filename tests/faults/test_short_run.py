@@ -11,7 +11,7 @@ from tests.faults.history import Admitted, Forged
 from tests.faults.stage import FORGER, staged
 
 
-@pytest.mark.slow
+@pytest.mark.short_faults
 async def test_death_of_server_hub_and_publisher_breaks_no_promise(tmp_path: Path) -> None:
     """Kill -9 of each of them under traffic, with a forger at work: nothing lost, twice, forged, altered or disordered."""
     folder = tmp_path / "run"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,8 @@ def _add(db: sqlite3.Connection, past: Iterator[dict[str, dict[str, Any]]]) -> N
         db.executemany(
             f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", [rows[table] for rows in some]
         )
+    sorts = (tallies.Sort(*(rows["actual"][name] for name in tallies.Sort._fields)) for rows in some)
+    tallies.add(db, "actual", Counter(sorts))
 
 
 def _end(db: sqlite3.Connection, count: int) -> None:

@@ -23,7 +23,7 @@ from tests.support.views import HUB, NOT_RELIABLE, Hub, all_say, played
 from tests.support.waiting import longest
 from tests.support.world import World, key_record, signed_registry
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.short_faults
 DRAFT = str(ROOT / "examples" / "drafts" / "cyber.json")
 
 

@@ -142,6 +142,28 @@ def test_java_judges_the_signatures_of_every_vector() -> None:
     assert set(expected.values()) == {"accept", "skip", *(f"refuse {reason}" for reason in LAYER)}
 
 
+def test_java_verifies_a_bulletin(tmp_path: Path) -> None:
+    """Alone, in a batch, and cut out of what a publisher wrote; not for something else, nor at another place of its tree."""
+    if shutil.which("javac") is None:
+        pytest.skip("there is no JDK")
+    compiled = ["javac", "-d", tmp_path / "classes", ROOT / "examples" / "verify_in_java" / "Verify.java"]
+    subprocess.run(compiled, check=True)
+
+    def java(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = ["java", "-cp", tmp_path / "classes", "Verify", *arguments]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    for name in FILES:
+        done = java(VECTORS / name, *EXAMPLE[1:])
+        assert "xa-csirt: DDoS" in done.stdout, done.stderr
+    done = java(*asyncio.run(published(tmp_path)))
+    assert "xa-csirt: number 3" in done.stdout, done.stderr
+    for path, domain, _ in wrong(tmp_path):
+        done = java(path, EXAMPLE[1], domain)
+        assert (done.stdout, done.returncode) == ("", 1), (path, done.stderr)
+        assert done.stderr.removeprefix("refused: ").strip() in LAYER, (path, done.stderr)
+
+
 def _by_second(entry: str) -> bool:
     """Whether an entry names the vectors' ML-DSA-65 key."""
     return bool(json.loads(unb64u(entry.partition(".")[0]))["kid"] == SECOND.kid)

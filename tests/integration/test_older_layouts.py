@@ -23,14 +23,13 @@ from tests.support.hubs import STREAM, judged
 from tests.support.world import NOW, chain, shared_world
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-FIXTURE = FIXTURES / "stores_ad48ede"
-ANSWERS: dict[str, Any] = json.loads((FIXTURE / "answers.json").read_bytes())
+ANSWERS: dict[str, Any] = json.loads((FIXTURES / "stores_ad48ede" / "answers.json").read_bytes())
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """The file that commit ad48ede wrote."""
-    return written(FIXTURE, tmp_path / "store.db")
+@pytest.fixture(params=["stores_ad48ede", "picture_b77b581"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The file that an earlier commit wrote."""
+    return written(FIXTURES / request.param, tmp_path / "store.db")
 
 
 def written(fixture: Path, path: Path) -> Path:
@@ -54,7 +53,7 @@ def answers(db: sqlite3.Connection) -> dict[str, Any]:
     }
 
 
-async def test_a_store_of_commit_ad48ede_answers_as_it_did(old: Path) -> None:
+async def test_a_store_of_an_earlier_commit_answers_as_it_did(old: Path) -> None:
     """After its migration, after what has expired was moved, and after the picture was made anew."""
     for step in ("migrated", "rolled", "made anew", "opened again"):
         async with open_store(old) as store:
@@ -75,7 +74,7 @@ async def test_its_layouts_are_the_present_ones_and_its_pages_its_own(old: Path)
             await store.read(lambda db: db.execute("SELECT name, version FROM layouts").fetchall())
         )
         assert versions[SUBSCRIBING.name] == SUBSCRIBING.version >= 2
-        assert versions[PICTURE.name] == PICTURE.version >= 2
+        assert versions[PICTURE.name] == PICTURE.version >= 3
         assert versions[allowances.LAYOUT.name] == allowances.LAYOUT.version
         assert await store.read(lambda db: db.execute("PRAGMA page_size").fetchone()[0]) == 4096
         names = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
@@ -99,7 +98,7 @@ def rows_of(db: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-@pytest.mark.parametrize("fixture", ["stores_ad48ede", "stores_b77b581"])
+@pytest.mark.parametrize("fixture", ["stores_ad48ede", "picture_b77b581", "stores_b77b581"])
 async def test_what_was_admitted_and_placed_is_as_it_was(tmp_path: Path, fixture: str) -> None:
     """Each row and each value, and the number of the last row; days on which something must go are those of a look at the bytes."""
     path = written(FIXTURES / fixture, tmp_path / "store.db")

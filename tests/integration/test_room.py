@@ -15,8 +15,10 @@ from bus.server.config import MAX_CONTROL_LINE
 from bus.server.layout_checks import lag_check, stream_checks
 from bus.server.provisioning import layout
 from bus.server.room import batch_checks, room_checks
+from bus.transport import jetstream
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import (
+    BATCH_FROM,
     consumer_info,
     js_api,
     publish,
@@ -187,6 +189,19 @@ async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
         assert burst.acks == []
         assert (await send(greedy, chain(WORLD, 1)[0])).stream == "XA-CSIRT_ACTUAL"
         assert len(await publish_batch(other, theirs, longest())) == 10
+
+
+async def test_a_broker_that_takes_smaller_batches_is_given_those(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses the first batch whole; then the same messages go in smaller ones, each once."""
+    monkeypatch.setattr(jetstream, "BATCH", jetstream.BATCH + 10)
+    messages = outgoing(chain(WORLD, jetstream.BATCH))
+    async with connected(bus.endpoint("xa-csirt")) as author:
+        burst = await publish_burst(author, messages, longest())
+        assert burst.failure is None
+        assert [ack.seq for ack in burst.acks] == list(range(1, len(burst.acks) + 1))
+        assert len(messages) - len(burst.acks) < BATCH_FROM
 
 
 async def _aged(bus: Bus, *, heads: int) -> None:

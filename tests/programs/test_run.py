@@ -33,7 +33,7 @@ def test_the_page_names_every_kind() -> None:
     assert [name for name in KINDS if f"`{name}`" not in page] == []
 
 
-@pytest.mark.slow
+@pytest.mark.short_faults
 @pytest.mark.timeout(300)
 async def test_whole_programs_are_hurt_and_break_no_promise(tmp_path: Path) -> None:
     """Two countries and a union of installed programs, six faults: nothing lost, twice, altered, unsaid or falsely green."""
