@@ -525,3 +525,6 @@ def hint_lines(digest: str, id_: str, issuer: str, time: str) -> str:
 
 _CE_SPEC, _CE_TYPE = ("ce-specversion", "1.0"), ("ce-type", CE_TYPE)
 _CE_CONTENT = ("ce-datacontenttype", "application/json")
+
+
+_time_of = lru_cache(maxsize=64)(encode_time)  # all of a group were issued at one moment

@@ -310,7 +310,12 @@ def r30(b: Bulletin) -> Broken:
 
 
 def r31(b: Bulletin) -> Broken:
-    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once."""
+    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once.
+
+    On status beat there is nothing else but what goes on with such a channel after a theft.
+    """
+    if b.status is Status.BEAT and not isinstance(b.body, ChannelStatus | Reanchor):
+        yield "$.status", "status beat is for heartbeats, of kind channel-status"
     if not isinstance(b.body, ChannelStatus):
         return
     own = [f"{b.issuer.id}/{head.channel}" for head in b.body.heads]
@@ -419,6 +424,7 @@ def holds(b: Bulletin, subject: str) -> bool:
         or (b.seq == 1) != (b.prev is None)
         or (b.tlp is _CLEAR) != (b.audience == "public")  # R24
         or (b.status is _EXERCISE and not b.exercise_id)  # R4
+        or b.status is _BEAT  # R31
         or not _NO_TIME < b.expires - b.issued <= MAX_LIFETIME  # R5
         or len(subject) > MAX_SUBJECT  # R22
         or (b.confidence.score is None and b.confidence.credibility is None)  # R26
@@ -437,7 +443,7 @@ def holds(b: Bulletin, subject: str) -> bool:
 
 
 # Members of an enumeration are found anew each time, which is a tenth of the predicate each.
-_ALERT, _EXERCISE, _IMPERSONAL = MsgType.ALERT, Status.EXERCISE, PersonalFlag.NONE
+_ALERT, _EXERCISE, _BEAT, _IMPERSONAL = MsgType.ALERT, Status.EXERCISE, Status.BEAT, PersonalFlag.NONE
 _RED, _CLEAR = Tlp.RED, Tlp.CLEAR
 _NO_TIME = dt.timedelta()
 

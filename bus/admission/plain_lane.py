@@ -23,7 +23,7 @@ from typing import Protocol
 
 from bus.admission.steps import Admitted, labels_of
 from bus.admission.verdict import Judged, Message, Refused, decide
-from bus.errors import PermitError, Proof
+from bus.errors import Proof
 from bus.keys import check_entries
 from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import merkle, rules
@@ -41,7 +41,6 @@ from schemas.envelope import (
 )
 from schemas.errors import EnvelopeError
 from schemas.registry import KeyRecord
-from schemas.subject import Channel, channel_of, subject_for
 
 _BEGINS = f"NATS/1.0\r\n{SIG_HEADER}: ".encode()
 _LINE_END = b"\r\n"
@@ -226,7 +225,7 @@ def _stands(
         return None  # 1 and 6: every line, and no other
     if not _alone_suffices(key.record, speaker, issued, now):
         return None  # 7
-    if (way := _permitted(b, speaker, registry)) is None:
+    if (way := registry.permitted(b)) is None:
         return None  # 8
     channel, subject = way
     if not rules.holds(b, subject):
@@ -292,25 +291,3 @@ def _source(block: bytes, start: int, hints: str) -> tuple[tuple[str, str], ...]
     if not rest.endswith(_END):
         return None
     return ((_SOURCE, rest[len(_SOURCE_LINE) : -len(_END)].decode("latin-1").strip(" \t")),)
-
-
-def _permitted(b: Bulletin, speaker: Speaker, registry: VerifiedRegistry) -> tuple[Channel, str] | None:
-    """Channel and subject of a bulletin, when a grant lets its issuer say it there.
-
-    Whatever the grant and the subject look at is in the question; of the issuer that is its id, as the registry describes the rest.
-    """
-    areas = tuple([(area.scope == "eu", area.country) for area in b.areas])
-    election = b.election
-    way = (
-        b.issuer.id, type(b.body), b.status, b.tlp, b.audience, areas, election and election.id,
-        b.urgency, b.severity, b.certainty,
-    )  # fmt: skip
-    found = registry.ways.get(way)
-    if found is None:
-        channel = channel_of(b)
-        try:
-            speaker.permit(b, channel)
-        except PermitError:
-            return None
-        found = registry.ways.keep(way, (channel, subject_for(b)))
-    return found

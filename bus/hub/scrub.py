@@ -20,7 +20,7 @@ from bus.admission import Judged, Message, Refused, decide
 from bus.keys import check_entries
 from bus.storage import Lease
 from bus.subscribing import Inbox, message_from
-from bus.transport import MARGIN_S, Connection, Endpoint, kept_s, read_back, reader_streams
+from bus.transport import MARGIN_S, Connection, Endpoint, keeps_all, kept_s, read_back, reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest
 from schemas.envelope import TYP_BULLETIN, Context, parse_header
@@ -152,7 +152,12 @@ def _judged(
 def _expected(
     db: sqlite3.Connection, stream: str, registry: VerifiedRegistry, endpoint: Endpoint, now: dt.datetime
 ) -> dict[str, str]:
-    """What came from a stream and must still be there, by digest: young enough, and readable as of now."""
+    """What came from a stream and must still be there, by digest: young enough, and readable as of now.
+
+    Of heartbeats the newest are kept, and older ones are not missed.
+    """
+    if not keeps_all(stream):
+        return {}
     sql = "SELECT digest, channel FROM admitted WHERE stream = ? AND admitted_at >= ?"
     rows = db.execute(sql, (stream, now.timestamp() - kept_s(stream) + MARGIN_S)).fetchall()
     readable = {

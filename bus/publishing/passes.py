@@ -21,7 +21,7 @@ from bus.sealing import Sealer, must_seal
 from schemas import rules
 from schemas.bulletin import Bulletin, Defaults, new_id, stamp
 from schemas.codec import as_written, digest_text, encode
-from schemas.subject import channel_of, subject_for
+from schemas.subject import channel_of
 
 ID_NOISE_BYTES = 10
 
@@ -87,11 +87,12 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
         for each, bulletin, asked in zip(numbered, read, group, strict=True):
             if bulletin is None:
                 return None
-            subject, registry = subject_for(bulletin), asked.registry
+            registry = asked.registry
+            way = registry.permitted(bulletin)
             if (
                 asked.draft.sections
-                or not rules.holds(bulletin, subject)
-                or registry.permitted(bulletin) is None
+                or way is None
+                or not rules.holds(bulletin, way[1])
                 or must_seal(bulletin, registry)
                 or self._seals(bulletin, each.payload, asked)
             ):
@@ -103,7 +104,7 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
                     each.hashed,
                     each.digest,
                     each.channel,
-                    subject,
+                    way[1],
                     asked.moment,
                     asked.once,
                     asked.origin,

@@ -62,17 +62,15 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         self, db: sqlite3.Connection, group: Sequence[Asked]
     ) -> list[Accepted | Exception] | None:
         """As `_one_by_one`, where all of the group stand and are not sealed; else None, and nothing was written."""
-        names = [name for asked in group for name in names_of(asked)]
-        domains = {asked.registry.domain for asked in group}
-        if len(domains) != 1 or len(set(names)) < len(names):
+        names = [name for asked in group if _is_named(asked) for name in names_of(asked)]
+        if len({id(asked.registry) for asked in group}) != 1 or len(set(names)) < len(names):
             return None  # some are to find others of the group in the outbox
-        outcomes: list[Accepted | Exception | None] = []
-        left: list[Asked] = []
-        for asked in group:
-            known, fresh = self._looked_up(db, asked)
-            outcomes.append(known)
-            if known is None:
-                left.append(fresh)
+        outcomes: list[Accepted | Exception | None] = [None] * len(group)
+        left: list[Asked] = list(group)
+        if names:
+            looked_up = [self._looked_up(db, asked) for asked in group]
+            outcomes = [known for known, _ in looked_up]
+            left = [asked for known, asked in looked_up if known is None]
         passes = Passes(
             authority_id=self.authority_id,
             kids=[signer.kid for signer in self.signers],
@@ -84,7 +82,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         if drawn is None:
             return None
         if drawn:
-            self.sign_and_keep_all(db, drawn, domains.pop())
+            self.sign_and_keep_all(db, drawn, left[0].registry.domain)
         accepted = iter([_of_channel(each, self.authority_id) for each in drawn])
         return [next(accepted) if known is None else known for known in outcomes]
 
@@ -242,6 +240,10 @@ class _Together:
 
     def _head(self, channel: str) -> table.ChainHead | None:
         return self._heads.get(channel) or self._stamping.head(self._db, channel)
+
+
+def _is_named(asked: Asked) -> bool:
+    return asked.once is not None or asked.origin is not None
 
 
 def _known(db: sqlite3.Connection, authority_id: str, once: str) -> Accepted | None:

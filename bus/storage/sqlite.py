@@ -371,9 +371,7 @@ class Database:
         if db.in_transaction:
             db.execute("ROLLBACK")  # it could not be ended before
         if writes := [work for work in group if work.writes]:
-            self._tell(self._commit(db, writes) if self._is_there() else self._refused(writes))
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._written.set)
+            self._tell(self._commit(db, writes) if self._is_there() else self._refused(writes), wrote=True)
         if reads := [work for work in group if not work.writes]:
             self._tell(self._look(db, reads) if self._broken is None else self._refused(reads))
 
@@ -437,8 +435,12 @@ class Database:
                     db.execute("COMMIT")
         return outcomes
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
+    def _tell(self, outcomes: list[Outcome], *, wrote: bool = False) -> None:
+        """Answer those who wait, and wake who waits for a commit; in one call, as each wakes the loop."""
+
         def settle() -> None:
+            if wrote:
+                self._written.set()
             for answer, result, error in outcomes:
                 if answer.done():
                     continue  # who asked was cancelled

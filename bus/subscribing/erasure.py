@@ -72,7 +72,7 @@ def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime, unless: str
 
 
 def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
-    """Bulletins of status system that are 30 days old and not the last of their channel.
+    """Bulletins of statuses system and beat that are 30 days old and not the last of their channel.
 
     Args:
         db: the store.

@@ -20,6 +20,7 @@ from bus.subscribing.budget import Charges
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
 from bus.transport import Cursor
+from schemas.vocab import Status
 
 OVER_BUDGET = "over_budget"
 TRIES = 5
@@ -172,6 +173,10 @@ class Intake:
             return self.quarantine(db, waiting.refusal(outcome, f"{channel} number {bulletin.seq}"), now)
         if outcome is not Outcome.NEXT:
             places.reassess_predecessor(db, channel, bulletin)
+            if bulletin.status is Status.BEAT:
+                outcome = (
+                    Outcome.NEXT
+                )  # its stream keeps the newest: nobody is waited for, and nothing is missing
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
             self._holding = True
             added = tables.add_held_back(db, waiting, now.timestamp() + self._hold_s)

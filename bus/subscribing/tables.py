@@ -24,7 +24,7 @@ from schemas.bulletin import Bulletin
 from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, merge_headers
 from schemas.subject import channel_of
-from schemas.vocab import Status
+from schemas.vocab import TALK
 
 _BY_VERSION = ", ".join(f"'{reason}'" for reason in sorted(BY_VERSION))
 UNCONFIRMED = "co-issuers-unconfirmed"
@@ -361,7 +361,7 @@ def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
         channel,
         kept.seq,
         kept.admitted_at.timestamp(),
-        kept.bulletin.status is Status.SYSTEM,
+        kept.bulletin.status in TALK,
         bodies.last_day(kept.bulletin),
         texts.number(kept.subject),
         texts.number(kept.kid),

@@ -96,7 +96,7 @@ from schemas.registry import (
     Role,
     SealKeyRecord,
 )
-from schemas.subject import Channel, channel_of
+from schemas.subject import Channel, channel_of, subject_for
 from schemas.vocab import Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
@@ -400,21 +400,27 @@ class VerifiedRegistry:
         """
         self.speaker(bulletin.issuer.id).permit(bulletin, channel_of(bulletin))
 
-    def permitted(self, bulletin: Bulletin) -> Channel | None:
-        """The channel of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
+    def permitted(self, bulletin: Bulletin) -> tuple[Channel, str] | None:
+        """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
 
-        Whatever a grant looks at is in the question that is remembered.
+        Whatever the grant and the subject look at is in the question that is remembered; of the issuer that is its id, for the
+        caller knows that it is described as here.
         """
-        areas = tuple([(area.scope == "eu", area.country) for area in bulletin.areas])
-        way = (bulletin.issuer.id, bulletin.kind, bulletin.status, bulletin.tlp, bulletin.audience, areas)
-        if (channel := self.ways.get(way)) is None:
-            channel = channel_of(bulletin)
+        b = bulletin
+        areas = tuple([(area.scope == "eu", area.country) for area in b.areas])
+        election = b.election
+        way = (
+            b.issuer.id, type(b.body), b.status, b.tlp, b.audience, areas, election and election.id,
+            b.urgency, b.severity, b.certainty,
+        )  # fmt: skip
+        if (found := self.ways.get(way)) is None:
+            channel = channel_of(b)
             try:
-                self.speaker(bulletin.issuer.id).permit(bulletin, channel)
+                self.speaker(b.issuer.id).permit(b, channel)
             except (PermitError, TrustError):
                 return None
-            self.ways.keep(way, channel)
-        return channel
+            found = self.ways.keep(way, (channel, subject_for(b)))
+        return found
 
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""

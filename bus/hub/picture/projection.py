@@ -22,7 +22,7 @@ from bus.storage import Layout, allowances
 from bus.subscribing import Inbox, Stored
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
-from schemas.vocab import Status
+from schemas.vocab import TALK, Status
 
 _TRUTH = """
 CREATE TABLE IF NOT EXISTS {name} (
@@ -163,7 +163,7 @@ class Projection:
         situation.take_in(db, rows)
         for row in rows:
             body, status = row.bulletin.body, row.bulletin.status
-            if isinstance(body, ChannelStatus) and status is Status.SYSTEM:
+            if isinstance(body, ChannelStatus) and status in TALK:
                 _heartbeat(db, row, body)
             elif isinstance(body, ElectionCalendar) and status is Status.ACTUAL:
                 _calendar(db, row)
@@ -215,7 +215,7 @@ def _channels(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
         channel.heard = max(channel.heard, heard)
         channel.bulletins += 1
         channel.released_gaps += "gap" in row.labels
-        if isinstance(b.body, ChannelStatus) and b.status is Status.SYSTEM and b.seq > channel.beat_seq:
+        if isinstance(b.body, ChannelStatus) and b.status in TALK and b.seq > channel.beat_seq:
             channel.beat_seq, channel.beat = b.seq, b.body
     db.executemany(
         _CHANNEL,

@@ -21,11 +21,15 @@ import msgspec
 from bus.storage import Layout
 from bus.subscribing import Inbox
 from bus.trust import VerifiedRegistry
-from schemas.bodies.system import MAX_HELD, HeldHead
+from schemas.bodies.system import HeldHead
 from schemas.errors import SchemaError
 from schemas.subject import Channel
-from schemas.vocab import Status
+from schemas.vocab import TALK
 
+AT_ONCE = 64
+"""So many heads are reported in one heartbeat, which with them has less than `bus.transport.MAX_BEAT_BYTES`."""
+AGAIN_EVERY = 256
+"""After so many heartbeats a hub says all that it holds once more: who was away had the newest of them alone."""
 CLAIM_S = 3 * 86_400.0
 """So many seconds a claim counts that rests on one holder's word and is not shown; asking for it has long ended by then."""
 MAX_CLAIMS = 2000
@@ -55,27 +59,31 @@ class Holdings(msgspec.Struct):
 
     authority_id: str
     store: Inbox
-    _told: dict[Channel, dict[str, HeldHead]] = {}  # by the system channel on which it was said
+    _count: dict[Channel, int] = {}
+    _told: dict[Channel, dict[str, HeldHead]] = {}  # by the channel on which it was said
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """The heads to report in a heartbeat on a system channel, at most MAX_HELD; the next heartbeats report the rest."""
+        """The heads to report in a heartbeat on a channel, at most `AT_ONCE`; the next heartbeats report the rest."""
         told = self._told.get(channel, {})
         held = await self.store.read(lambda db: tuple(holding(db, self.authority_id, channel)))
-        return tuple(head for head in held if told.get(head.channel) != head)[:MAX_HELD]
+        return tuple(head for head in held if told.get(head.channel) != head)[:AT_ONCE]
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
         """Note that these heads were reported on the channel."""
+        count = self._count[channel] = self._count.get(channel, 0) + 1
+        if count % AGAIN_EVERY == 0:
+            self._told.pop(channel, None)
         self._told.setdefault(channel, {}).update({head.channel: head for head in said})
 
 
 def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldHead]:
-    """The head that is held of each channel of others at the TLP and audience of a system channel, by name."""
+    """The head that is held of each channel of others at the TLP and audience of another channel, by name."""
     last = "SELECT seq, digest FROM links WHERE channel = ? ORDER BY seq DESC LIMIT 1"
     at = channel.name.partition(".")[2]
     for (name,) in db.execute("SELECT channel FROM channels ORDER BY channel").fetchall():
         issuer, _, rest = name.partition("/")
         status, _, place = rest.partition(".")
-        if issuer == me or place != at or status == Status.SYSTEM:
+        if issuer == me or place != at or status in TALK:
             continue
         if (row := db.execute(last, (name,)).fetchone()) is not None:
             yield HeldHead(channel=name, seq=row["seq"], digest=row["digest"])

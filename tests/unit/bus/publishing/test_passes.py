@@ -23,7 +23,7 @@ from bus.publishing.stamping import Accepted, Stamping
 from bus.transport.client import lines_of
 from schemas.codec import digest, encode
 from schemas.envelope import format_header
-from schemas.subject import channel_of
+from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, Status, Tlp
 from tests.support.publishers import publishing
 from tests.support.world import DOMAIN, NOW, bulletin, draft, shared_world
@@ -154,4 +154,4 @@ def test_what_is_permitted_is_remembered_with_its_registry() -> None:
         except PermitError:
             assert registry.permitted(each) is None
         else:
-            assert registry.permitted(each) == channel_of(each)
+            assert registry.permitted(each) == (channel_of(each), subject_for(each))

@@ -57,7 +57,7 @@ async def test_the_newest_are_those_of_a_look_through_everything(
         assert bool(found) == (
             (status, kind) in {
                 (Status.ACTUAL, None), (Status.ACTUAL, "cyber-threat"), (Status.EXERCISE, None),
-                (Status.EXERCISE, "cyber-threat"), (Status.SYSTEM, None), (Status.SYSTEM, "channel-status"),
+                (Status.EXERCISE, "cyber-threat"), (Status.BEAT, None), (Status.BEAT, "channel-status"),
             }
         )  # fmt: skip
 
