@@ -28,7 +28,7 @@ ORDER BY how, row LIMIT 1
 """
 # The picture has no index of ids of its own: what stands in it is admitted, under the same row.
 NOTE_END = """
-UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM admitted WHERE id = ?) AND issuer = ? AND status = ?
+UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM links WHERE id = ?) AND issuer = ? AND status = ?
 """
 
 
