@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
@@ -224,7 +224,7 @@ class Sender:
             rows = self._outbox.handover.ready(min(room, MOST), MOST_BYTES)
         if rows is None:
             self._looked_at = now
-            due = await self._outbox.claim((), resting, self._clock().timestamp(), room)
+            due = await self._claimed(resting, room)
         else:
             due = {}
             for row in rows:
@@ -236,6 +236,13 @@ class Sender:
                 reason="over-budget",
             )
         return due
+
+    async def _claimed(self, resting: Collection[str], room: int) -> dict[str, list[Row]]:
+        try:
+            return await self._outbox.claim((), resting, self._clock().timestamp(), room)
+        except BaseException:
+            self._outbox.handover.is_whole = False  # what was found in vain is in the table alone
+            raise
 
     async def _transmit(self, connection: Connection, rows: Sequence[Row]) -> bool:
         """Send rows of one stream once, and have what it acknowledged noted. Returns whether anything moved."""
