@@ -361,8 +361,7 @@ def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
         channel,
         kept.seq,
         kept.admitted_at.timestamp(),
-        kept.bulletin.status in TALK,
-        bodies.last_day(kept.bulletin),
+        int(kept.bulletin.status in TALK),
         texts.number(kept.subject),
         texts.number(kept.kid),
         as_json(sorted(kept.labels)),
@@ -372,7 +371,8 @@ def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
         message.stream_seq,
         texts.number(opening),
         rest,
-        kept.payload,
+        bytearray(kept.payload),
+        bodies.last_day(kept.bulletin),
     )
 
 
