@@ -391,7 +391,7 @@ def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(folder: Path
         assert all(each["published"] == each["stored"] > 0 for each in tally["authorities"].values())
         assert len(tally["kinds"]) >= 4
         assert (tally["refused"], tally["lost"]) == (0, 0)
-        assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 2  # the two of eu-dpas
+        assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 4  # the four of eu-dpas
 
 
 def test_a_demo_whose_reader_goes_ends_clean(folder: Path) -> None:
