@@ -308,8 +308,8 @@ def test_heartbeats_keep_every_channel_alive(demo: Running) -> None:
     # The demonstration leads, and this waits in vain for its turn.
     said = json.loads(demo.run("heartbeat", "once", "--timeout", "1", "--json").out)
     assert [each["channel"].split("/")[1] for each in said] == [
-        "system.amber-strict.eu-csirts",
-        "system.green.community",
+        "beat.amber-strict.eu-csirts",
+        "beat.green.community",
     ]
     asked = json.loads(demo.run("outbox", "scrub", "--json").out)
     assert asked == {"offered_again": None, "stored": True}
