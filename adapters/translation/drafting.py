@@ -28,6 +28,8 @@ MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES - STAMP_BYTES
 LAWFUL_BASIS: Final = "celex:32016R0679#6.1.e"
 # Values that are matched as they are, detection rules, and links: not prose.
 _NO_PROSE: Final = frozenset({"detection", "original_id", "value", "web"})
+# Links and numbers of others are right or they are none.
+_WHOLE: Final = frozenset({"puid", "web"})
 _WORD_OF_OURS: Final = re.compile(r"[a-z0-9][a-z0-9+._-]*")
 _PURPOSE: Final = "detect, stop and warn of threats to elections and to the networks they depend on"
 _CATEGORY_OF: Final = {
@@ -237,12 +239,10 @@ def _cleaned(value: Any, persons: Persons) -> Any:
     if isinstance(value, str):
         return value if _WORD_OF_OURS.fullmatch(value) else persons.taken_out(value)
     if isinstance(value, dict):
-        clean = {name: each if name in _NO_PROSE else _cleaned(each, persons) for name, each in value.items()}
-        # A link is right or it is none.
         return {
-            name: each
-            for name, each in clean.items()
-            if name != "web" or not each or not persons.are_in(unquote(each))
+            name: each if name in _NO_PROSE or name in _WHOLE else _cleaned(each, persons)
+            for name, each in value.items()
+            if not (name in _WHOLE and isinstance(each, str) and persons.are_in(unquote(each)))
         }
     if isinstance(value, list | tuple):
         return type(value)(_cleaned(each, persons) for each in value)

@@ -361,3 +361,15 @@ def test_sniff_knows_its_own() -> None:
     assert CSV_FORMAT.sniff(GOOD)
     assert not JSON_FORMAT.sniff(GOOD)
     assert not CSV_FORMAT.sniff(WHOLE)
+
+
+def test_who_gave_notice_leaves_the_facts() -> None:
+    """A single statement keeps its facts, without the name that the database has beside them."""
+    result = read_json(
+        statement(
+            decision_facts="Ms EXAMPLE told of it.", source_identity="Ada Example", puid="ada-example-7"
+        )
+    )
+    body = measure(result)
+    assert body.facts == "Ms […] told of it."
+    assert "xample" not in repr(body).lower()
