@@ -131,6 +131,7 @@ class Speaker(msgspec.Struct, frozen=True):
 
 _ADDRESS = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
 _KINDS_OF_AUTHORITY = OPEN["authority-kind"].values
+_LONGEST_S = 10_000_000_000
 _ROUGH = dt.timedelta(days=28)
 _MONTH_SLACK = dt.timedelta(days=3)
 
@@ -164,7 +165,7 @@ def _unlike_record(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> s
     for other in b.co_issuers:
         record = authorities.get(other.id)
         if record is None:
-            return f"the co-issuer {other.id} is not in the registry; leave it out, or have it added"
+            continue  # another registry may know it; readers show it as named, not confirmed
         if (other.kind, other.domain, other.country) != (record.kind, record.domain, record.country):
             return (
                 f"the co-issuer {other.id} is {record.kind} of {record.country} in domain {record.domain} by the registry, "
@@ -194,11 +195,13 @@ def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:
         clock = clocks.get(each.clock)
         if clock is None:
             continue
-        runs = dt.timedelta(seconds=clock.due_s)
+        runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
         slack = _MONTH_SLACK if runs >= _ROUGH else dt.timedelta(minutes=1)  # months have 28 to 31 days
         if abs(each.due - each.started - runs) > slack:
-            due = (each.started + runs).strftime("%Y-%m-%dT%H:%M:%SZ")
-            return f"the clock {each.clock} runs {_spoken(runs)} ({clock.ref}), so it is due at {due}; mend due or started"
+            return (
+                f"the clock {each.clock} runs {_spoken(runs)} ({clock.ref}), and is due {_spoken(each.due - each.started)} after it "
+                "started; mend due or started"
+            )
     return None
 
 

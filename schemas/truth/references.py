@@ -28,7 +28,7 @@ def _made(uuid: str) -> float:
 
 def r52(b: Bulletin) -> Broken:
     """A reference is to something earlier, of the right author (CAP 1.2: references, sender)."""
-    latest = (b.issued + SKEW).timestamp()
+    latest = b.issued.timestamp() + SKEW.total_seconds()
     ties: dict[str, set[RefRel]] = {}
     for n, ref in enumerate(b.references):
         path = f"$.references[{n}]"

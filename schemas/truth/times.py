@@ -57,12 +57,15 @@ def _seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
 
 def r32(b: Bulletin) -> Broken:
     """Nothing is observed after it is told (STIX 2.1: first_observed and last_observed are not in the future)."""
-    latest = b.issued + SKEW
-    tomorrow = latest.date() + dt.timedelta(days=1)  # it may be the next day where it was seen
+    today = b.issued.date()
     for path, moment in _seen(b):
         if moment is None:
             continue
-        if moment > latest if isinstance(moment, dt.datetime) else moment > tomorrow:
+        if isinstance(moment, dt.datetime):
+            is_ahead = moment - b.issued > SKEW
+        else:
+            is_ahead = (moment - today).days > 1  # it may be the next day where it was seen
+        if is_ahead:
             yield path, "lies after the bulletin was issued; give the time at which it was seen"
 
 
@@ -146,6 +149,12 @@ def r34(b: Bulletin) -> Broken:
         )
 
 
+def _year(moment: dt.datetime, days: int) -> int:
+    """The year a day before or after a moment: it may be that where the polls are."""
+    at_edge = (moment.month, moment.day) == ((1, 1) if days < 0 else (12, 31))
+    return moment.year + days if at_edge else moment.year
+
+
 def r35(b: Bulletin) -> Broken:
     """A calendar is that of its election: the year of its id, its days. A vote that was put off is told as an update."""
     if not isinstance(b.body, ElectionCalendar) or b.election is None:
@@ -153,10 +162,9 @@ def r35(b: Bulletin) -> Broken:
     polls = [each for each in b.body.windows if each.phase is Phase.POLLING]
     if not polls:
         return
-    day = dt.timedelta(days=1)
-    first, last = min(each.start for each in polls).date(), max(each.end for each in polls).date()
+    first, last = min(each.start for each in polls), max(each.end for each in polls)
     year = int(b.election.id.split("-")[2])
-    if b.msg_type is MsgType.ALERT and not (first - day).year <= year <= (last + day).year:
+    if b.msg_type is MsgType.ALERT and not _year(first, -1) <= year <= _year(last, 1):
         yield (
             "$.body.windows",
             f"{b.election.id} is of {year}, the polls are not; mend one of the two, or say a vote that was put off as an update",
@@ -165,7 +173,7 @@ def r35(b: Bulletin) -> Broken:
         ("polling_first", b.election.polling_first),
         ("polling_last", b.election.polling_last),
     ):
-        if said is not None and not first - day <= said <= last + day:
+        if said is not None and ((first.date() - said).days > 1 or (said - last.date()).days > 1):
             yield f"$.election.{name}", "lies outside the windows of polling; mend one of the two"
 
 

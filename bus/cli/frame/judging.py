@@ -49,17 +49,29 @@ def judged(
     if registry is not None:
         registry.permit(bulletin)
     sections.judge_section(bulletin, draft.sections, registry)
-    return judgement(bulletin)
+    return judgement(bulletin, registry)
 
 
-def judgement(bulletin: Bulletin) -> Judgement:
+def judgement(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
     """What a person must look at in a stamped bulletin, and what is odd in it."""
     from schemas.lint import lint
     from schemas.remarks import remarks
     from schemas.review import doubts
 
     odd = (*lint(bulletin), *remarks(bulletin), *_at_night(bulletin))
-    return Judgement(doubts=doubts(bulletin), remarks=odd)
+    found = (*doubts(bulletin), *_unknown(bulletin, registry))
+    return Judgement(doubts=found, remarks=odd)
+
+
+def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
+    """Co-issuers that the registry does not have: a slip, unless another registry knows them."""
+    from schemas.errors import Violation
+
+    for n, other in enumerate(bulletin.co_issuers if registry is not None else ()):
+        if registry is not None and other.id not in registry.document.authorities:
+            yield Violation(
+                "co-issuer", f"$.co_issuers[{n}].id", f"{other.id} is not in the registry; leave it out"
+            )
 
 
 def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
