@@ -374,7 +374,12 @@ def r30(b: Bulletin) -> Broken:
 
 
 def r31(b: Bulletin) -> Broken:
-    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once."""
+    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once.
+
+    On status beat there is nothing else but what goes on with such a channel after a theft.
+    """
+    if b.status is Status.BEAT and not isinstance(b.body, ChannelStatus | Reanchor):
+        yield "$.status", "status beat is for heartbeats, of kind channel-status"
     if not isinstance(b.body, ChannelStatus):
         return
     own = [f"{b.issuer.id}/{head.channel}" for head in b.body.heads]
@@ -529,23 +534,24 @@ def holds(b: Bulletin, subject: str) -> bool:
     if (
         spoken is None  # those that look into bodies
         or _UNSAID(b) != _NOT_SAID
-        or b.status is Status.EXERCISE  # R4
-        or b.tlp is Tlp.RED  # R10, R23, R24, R45
-        or (b.pap is Pap.CLEAR and b.tlp is not Tlp.CLEAR)  # R45
-        or (b.pap is Pap.RED and b.tlp is Tlp.CLEAR)  # R45
+        or b.status is _EXERCISE  # R4
+        or b.status is _BEAT  # R31
+        or b.tlp is _RED  # R10, R23, R24
+        or (b.pap is _ANYTHING and b.tlp is not _CLEAR)  # R45
+        or (b.pap is _NOTHING and b.tlp is _CLEAR)  # R45
         or (b.seq == 1) != (b.prev is None)
-        or (b.tlp is Tlp.CLEAR) != (b.audience == "public")  # R24
-        or b.expires <= b.issued  # R5
-        or b.expires - b.issued > MAX_LIFETIME  # R5
+        or (b.tlp is _CLEAR) != (b.audience == "public")  # R24
+        or not _NO_TIME < b.expires - b.issued <= MAX_LIFETIME  # R5
         or len(subject) > MAX_SUBJECT  # R22
         or (b.confidence.score is None and b.confidence.credibility is None)  # R26
         or (b.confidence.score is not None and b.certainty in _SURE)  # R51
-        or b.issuer.id.split("-", 1)[0] != b.issuer.country.lower()  # R21
+        or b.issuer.id.partition("-")[0] != b.issuer.country.lower()  # R21
         or (len(b.info) > 1 and len({info.lang for info in b.info}) != len(b.info))  # R15
     ):
         return False
     for area in b.areas:
-        if (area.scope in PLACES and area.country is None) or (area.scope == "eu" and area.country):
+        scope, country = area.scope, area.country
+        if (country is None and scope in PLACES) or (country and scope == "eu"):
             return False  # R29
         if area.code is not None or area.name is not None:
             return False  # R55, R58
@@ -574,6 +580,12 @@ def _is_plain(seen: Observable) -> bool:
         and pattern.fullmatch(seen.value) is not None
         and seen.value not in values.SHARED
     )
+
+
+# Members of an enumeration are found anew each time, which is a tenth of the predicate each.
+_EXERCISE, _BEAT, _RED, _CLEAR = Status.EXERCISE, Status.BEAT, Tlp.RED, Tlp.CLEAR
+_ANYTHING, _NOTHING = Pap.CLEAR, Pap.RED
+_NO_TIME = dt.timedelta()
 
 
 SECTION_RULES = tuple(f"R{n}" for n in (*range(6, 16), 24))

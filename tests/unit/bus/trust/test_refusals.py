@@ -486,6 +486,11 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
         "not-a-member",
         "xa-csirt reads system to xb-csirt; what comes there is for xb-csirt alone",
     ),
+    "a grant that names status beat": (
+        lambda: update(reading(Status.BEAT, Tlp.GREEN, "community")),
+        "malformed-registry",
+        "xa-csirt has a grant for status beat; the one for heartbeats on status system opens it",
+    ),
     # -- beacons
     "no beacon file": (
         lambda: HELD.with_beacon(b"{}", NOW),
