@@ -49,16 +49,16 @@ def judged(
     if registry is not None:
         registry.permit(bulletin)
     sections.judge_section(bulletin, draft.sections, registry)
-    return judgement(bulletin, registry)
+    return judgement(draft, bulletin, registry)
 
 
-def judgement(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
-    """What a person must look at in a stamped bulletin, and what is odd in it."""
+def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
+    """What a person must look at in a draft, stamped as a bulletin, and what is odd in it."""
     from schemas.lint import lint
     from schemas.remarks import remarks
     from schemas.review import doubts
 
-    odd = (*lint(bulletin), *remarks(bulletin), *_at_night(bulletin))
+    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin))
     found = (*doubts(bulletin), *_unknown(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
 

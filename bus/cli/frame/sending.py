@@ -264,9 +264,8 @@ def _looked_at(app: App, name: str, draft: Draft | TocsinError, sending: Sending
         return draft
     registry, now = present_registry(app)
     try:
-        found = judgement(
-            stamped(draft, registry.issuer(app.identity.authority), defaults(app.identity), now)
-        )
+        issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
+        found = judgement(draft, stamped(draft, issuer, given, now), registry)
     except TocsinError as exc:
         return exc
     for remark in found.remarks:
