@@ -102,8 +102,10 @@ def r59(b: Bulletin) -> Broken:
 
 
 def r60(b: Bulletin) -> Broken:
-    """Text says something: it is not blank."""
+    """The words of `info`, and lines to be said, say something: they are not blank."""
     for path, text in odd_words(b):
+        if not path.startswith(("$.info[", "$.body.lines[")):
+            continue
         if _NOTHING.fullmatch(text):
             yield path, "is blank; say it, or leave the field out"
         elif not _SAYING.search(text):

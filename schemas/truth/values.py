@@ -110,8 +110,8 @@ def r62(b: Bulletin) -> Broken:
                 yield path, f"is an address of version {found.version}; correct its type"
         elif each.type == "domain-name" and _NO_DOMAIN.search(value):
             yield path, "is no domain name; write the bare name, or correct its type"
-        elif each.type == "url" and "://" not in value:
-            yield path, "is no URL; write it with its scheme, or correct its type"
+        elif each.type == "url" and ":" not in value and "/" not in value:
+            yield path, "is no URL; write it with scheme and path, or correct its type"
         elif each.type == "email-addr" and "@" not in value:
             yield path, "is no e-mail address; correct its type"
         elif (
