@@ -300,6 +300,13 @@ def is_personal_mailbox(address: str) -> bool:
     return "." in local.strip(".") and len(parts) in (2, 3) and len(letters) == len(parts) and len(local) >= 6
 
 
+_CARD = re.compile(r"(?<![\w.-])[3-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}(?![\w-])")
+_POINT = re.compile(r"(?<![\w.])-?[0-9]{1,2}\.[0-9]{4,8}\s?[,;]\s?-?[0-9]{1,3}\.[0-9]{4,8}")
+_ORIGIN = re.compile(
+    r"\b(?:of [A-Z][a-z]+ (?:origin|descent|ethnicity)|ethnic (?:origin|background)|racial origin|(?:Roma|Sinti) (?:man|woman|family))\b"
+)
+
+
 def certain(text: str) -> Iterator[Find]:
     """What a text certainly holds of a person: IBANs, national identification numbers, mailboxes of persons."""
     if "@" in text:
@@ -311,6 +318,9 @@ def certain(text: str) -> Iterator[Find]:
     for found in _IBAN.finditer(text):
         if iban_stands(found[0]):
             yield Find("an IBAN", found[0])
+    for found in _CARD.finditer(text):
+        if _luhn(re.sub(r"\D", "", found[0])):
+            yield Find("the number of a payment card", found[0])
     for found in _NAMED_NUMBER.finditer(text):
         yield Find("a personal identification number", found[1] or found[2] or found[3])
     for found in _DIGITS.finditer(text):
@@ -418,6 +428,8 @@ def likely(text: str) -> Iterator[Find]:
     for pattern, what in (
         (_HEALTH, "words about somebody's health"),
         (_BELIEF, "words about somebody's belief"),
+        (_ORIGIN, "words about somebody's origin"),
+        (_POINT, "a point on the map"),
     ):
         for found in pattern.finditer(text):
             yield Find(what, found[0])

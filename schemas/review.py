@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from schemas import personal
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
+from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of, words
 from schemas.vocab import PERSONAL_RANK, PersonalFlag, Tlp
 
 _TEMPLATE = re.compile(
+    r"</?(?:script|b|i|a|p|br|div|img|span|h[1-6]|li|ul|strong|em|iframe|style)\b[^<>]{0,200}>|"
     r"\{\{[^{}]{0,80}\}\}|\$\{[^{}]{1,80}\}|<%[^%]{0,80}%>|\{%[^%]{0,80}%\}|%\([a-z_]{1,40}\)s|"
     r"(?<!\w)__[A-Za-z_]{2,40}__(?!\w)"
     r"|<(?:[A-Z][A-Z _-]{2,40}|[a-z]+[ _-][a-z _-]{2,40}|insert[^<>]{0,40}|your [^<>]{1,40})>"
@@ -37,11 +39,17 @@ _INTERNAL = re.compile(
     r"uso interno|non divulgare|tylko do użytku (?:wewnętrznego|służbowego))\b",
     re.IGNORECASE,
 )
+_FIRST = re.compile(
+    r"\W{0,3}(?:confidential|vertraulich|confidentiel|confidencial|riservato|poufne)\b(?=\W)", re.IGNORECASE
+)
 _HOSTS = re.compile(r"(?<![\w.@-])(?:[\w-]{1,63}\.){1,6}[a-z]{2,24}\b", re.IGNORECASE)
 _SWAPPED = re.compile(
-    r"[a-z]{2}[015][a-z]{2}|[a-z]{3}[015](?=[.-])|\brn[a-z]*|(?:^|[.-])[01][a-z]{3}", re.IGNORECASE
+    r"[a-z][015][a-z]{3}|[a-z]{2}[015][a-z]{2}|[a-z]{3}[015](?=[.-])|\brn[a-z]*|(?:^|[.-])[01][a-z]{3}",
+    re.IGNORECASE,
 )
-_SPECIAL = frozenset({"words about somebody's health", "words about somebody's belief"})
+_SPECIAL = frozenset(
+    {"words about somebody's health", "words about somebody's belief", "words about somebody's origin"}
+)
 
 
 def doubts(b: Bulletin) -> tuple[Violation, ...]:
@@ -92,7 +100,7 @@ def _internal(b: Bulletin) -> Iterator[Violation]:
     if b.tlp is not Tlp.CLEAR:
         return
     for path, text in words(b):
-        found = _INTERNAL.search(text)
+        found = _INTERNAL.search(text) or _FIRST.match(text)
         if found is not None:
             yield Violation(
                 "internal",
@@ -103,9 +111,8 @@ def _internal(b: Bulletin) -> Iterator[Violation]:
 
 def _look_alike(b: Bulletin) -> Iterator[Violation]:
     known = {each.value.lower() for each in b.observables if each.value}
-    for path, text in words(b):
-        if field_of(path) not in PUBLIC:
-            continue
+    lines = [(path, text) for path, text in words(b) if field_of(path) in PUBLIC]
+    for path, text in dict([*lines, *own_places(b)]).items():
         for found in _HOSTS.finditer(text):
             host = found[0].lower()
             if host in known:

@@ -555,6 +555,8 @@ def holds(b: Bulletin, subject: str) -> bool:
             return False  # R29
         if area.code is not None or area.name is not None:
             return False  # R55, R58
+    if type(b.body) is CyberThreat and b.body.exploited:
+        return False  # R50
     said = [text for name in spoken if (text := getattr(b.body, name)) is not None]
     for info in b.info:
         if info.public_line is not None or info.instruction is not None or info.web is not None:
@@ -563,7 +565,7 @@ def holds(b: Bulletin, subject: str) -> bool:
     return is_plain(said) and all(map(_is_plain, b.observables))
 
 
-_SURE = (Certainty.OBSERVED, Certainty.UNLIKELY)
+_SURE = (Certainty.OBSERVED, Certainty.LIKELY, Certainty.UNLIKELY)
 
 
 _BARE = attrgetter("personal", "value_hmac", "first_seen", "last_seen", "note", "role")

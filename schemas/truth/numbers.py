@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from schemas.bodies.coordination import Feedback, PostElectionReport, SituationReport
-from schemas.bodies.cyber import Vulnerability
+from schemas.bodies.cyber import CyberThreat, Vulnerability
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import PoliticalAd
 from schemas.bodies.electoral import ElectionIncident
@@ -29,6 +30,7 @@ LIKELIHOODS: Mapping[str, tuple[int, int]] = MappingProxyType(
 )
 """How many in a hundred each word means (ICD 203, section D.6.e.2)."""
 
+_NUMBERED = re.compile(r"(?:CVE|EUVD)-([0-9]{4})-")
 _TOLERANCE = 15
 _GROWING = ("growth", "increase", "change", "rise", "ratio", "trend")
 
@@ -66,6 +68,15 @@ def r49(b: Bulletin) -> Broken:
 
 def r50(b: Bulletin) -> Broken:
     """A score is that of its vector (FIRST, CVSS v3.1, section 7.1; v4.0, section 8.2)."""
+    for n, name in enumerate(b.body.ids if isinstance(b.body, Vulnerability) else ()):
+        year = _NUMBERED.match(name)
+        if year is not None and int(year[1]) > b.issued.year + 1:
+            yield f"$.body.ids[{n}]", f"a number of {year[1]} is not given yet; copy it again"
+    if isinstance(b.body, CyberThreat):
+        for n, name in enumerate(b.body.exploited):
+            year = _NUMBERED.match(name)
+            if year is not None and int(year[1]) > b.issued.year + 1:
+                yield f"$.body.exploited[{n}]", f"a number of {year[1]} is not given yet; copy it again"
     if not isinstance(b.body, Vulnerability) or b.body.cvss is None:
         return
     try:
@@ -106,8 +117,8 @@ def r51(b: Bulletin) -> Broken:
         if span[0] >= 80 and b.certainty is Certainty.UNLIKELY:
             yield "$.certainty", f"unlikely, but its likelihood is {word}; mend one of the two"
     if score is not None:
-        if score <= 20 and b.certainty is Certainty.OBSERVED:
-            yield "$.certainty", f"observed, but its score is {score} of 100; mend one of the two"
+        if score <= 20 and b.certainty in (Certainty.OBSERVED, Certainty.LIKELY) and span is None:
+            yield "$.certainty", f"{b.certainty}, but its score is {score} of 100; mend one of the two"
         if score >= 80 and b.certainty is Certainty.UNLIKELY:
             yield "$.certainty", f"unlikely, but its score is {score} of 100; mend one of the two"
     firm = b.attribution is not None and b.attribution.level in (

@@ -81,6 +81,8 @@ def r54(b: Bulletin) -> Broken:
     if not isinstance(b.body, Feedback):
         return
     body = b.body
+    if b.references and all(ref.issuer == me for ref in b.references):
+        yield "$.references", "an answer to oneself; update or cancel what you said"
     if body.verdict is FeedbackKind.HANDOVER and body.handover_to is None:
         yield "$.body.handover_to", "a handover says to whom"
     if body.handover_to == me:

@@ -101,10 +101,22 @@ def r59(b: Bulletin) -> Broken:
             break
 
 
+_ASKED = frozenset(
+    {
+        "$.body.reasons",
+        "$.body.redress",
+        "$.body.explanation",
+        "$.body.question",
+        "$.body.correct_information",
+    }
+)
+"""Fields that the law, or whoever reads them, asks for."""
+
+
 def r60(b: Bulletin) -> Broken:
     """The words of `info`, and lines to be said, say something: they are not blank."""
     for path, text in odd_words(b):
-        if not path.startswith(("$.info[", "$.body.lines[")):
+        if not path.startswith(("$.info[", "$.body.lines[")) and path not in _ASKED:
             continue
         if _NOTHING.fullmatch(text):
             yield path, "is blank; say it, or leave the field out"

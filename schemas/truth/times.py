@@ -124,12 +124,17 @@ def r34(b: Bulletin) -> Broken:
     """A calendar follows the order of an election (Venice Commission, Code of Good Practice in Electoral Matters, I.3.2)."""
     if not isinstance(b.body, ElectionCalendar):
         return
-    closes = []
+    closes: list[dt.datetime] = []
     for _, group in _by_round(b.body.windows):
         polls = [window for _, window in group if window.phase is Phase.POLLING]
         if not polls:
             continue
         opens, close = min(each.start for each in polls), max(each.end for each in polls)
+        if closes and opens < closes[-1]:
+            yield (
+                "$.body.windows",
+                "a later round opens before the one before it has closed; mend round or time",
+            )
         closes.append(close)
         for n, window in group:
             path = f"$.body.windows[{n}].start"

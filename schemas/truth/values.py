@@ -53,7 +53,11 @@ _HUBS = _set(
     "outlook.com live.com gmail.com drive.google.com docs.google.com"
 )
 """Hosts that everybody uses."""
-SHARED = _SUFFIXES | _HUBS
+_RESOLVERS = frozenset(
+    {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
+)
+"""Resolvers of names that everybody may use."""
+SHARED = _SUFFIXES | _HUBS | _RESOLVERS
 """Hosts of which no whole one is an indicator."""
 _SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
 _TOKEN = re.compile(
@@ -94,6 +98,14 @@ def host_of(each: Observable) -> str | None:
     return None
 
 
+def _is_whole(url: str) -> bool:
+    """Whether a URL is that of a whole host."""
+    try:
+        return urlsplit(url).path in ("", "/")
+    except ValueError:
+        return False
+
+
 def r62(b: Bulletin) -> Broken:
     """A value is of its type (STIX 2.1, section 6)."""
     for n, each in enumerate(b.observables):
@@ -110,7 +122,9 @@ def r62(b: Bulletin) -> Broken:
                 yield path, f"is an address of version {found.version}; correct its type"
         elif each.type == "domain-name" and _NO_DOMAIN.search(value):
             yield path, "is no domain name; write the bare name, or correct its type"
-        elif each.type == "url" and ":" not in value and "/" not in value:
+        elif each.type == "url" and (
+            (":" not in value and "/" not in value) or (each.actionable and "[.]" in value)
+        ):
             yield path, "is no URL; write it with scheme and path, or correct its type"
         elif each.type == "email-addr" and "@" not in value:
             yield path, "is no e-mail address; correct its type"
@@ -138,9 +152,11 @@ def r63(b: Bulletin) -> Broken:
             found = network_of(value)
             if found is not None and (why := _unfit(found)):
                 yield path, f"{why}; it is not fit for matching"
+            elif value in _RESOLVERS:
+                yield path, f"{value} is used by everybody; drop actionable"
         elif each.type in ("domain-name", "url"):
             host = host_of(each) or ""
-            whole = each.type == "domain-name" or urlsplit(value).path in ("", "/")
+            whole = each.type == "domain-name" or _is_whole(value)
             found = network_of(host.strip("[]"))
             if found is not None:
                 if why := _unfit(found):
@@ -167,7 +183,7 @@ def _unfit(found: _Network) -> str | None:
     return None
 
 
-def _own_places(b: Bulletin) -> Iterator[tuple[str, str]]:
+def own_places(b: Bulletin) -> Iterator[tuple[str, str]]:
     """Path and text of what the bulletin tells people to visit."""
     for n, info in enumerate(b.info):
         if info.public_line:
@@ -193,7 +209,7 @@ _WARN = re.compile(
 
 def r64(b: Bulletin) -> Broken:
     """A genuine site is not blocked, and no other is given as the genuine one (MISP warning lists)."""
-    places = list(_own_places(b))
+    places = list(own_places(b))
     for n, each in enumerate(b.observables):
         if each.role == "impersonated" and each.actionable:
             yield (
