@@ -284,7 +284,7 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words(
                 "dsa-visibility",
                 "DSA Transparency Database",
-                "content-removed content-disabled content-demoted content-age-restricted content-interaction-restricted content- "
+                "content-removed content-disabled content-demoted content-age-restricted content-interaction-restricted labelled content-"
                 "labelled other",
             ),
             _words(
@@ -368,15 +368,15 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "rsit",
                 "Reference Security Incident Taxonomy, version 1003",
                 "abusive-content:spam abusive-content:harmful-speech abusive-content:violence malicious-code:infected-system "
-                "malicious-code:c2-server malicious-code:malware-distribution malicious-code:malware-configuration information- "
-                "gathering:scanner information-gathering:sniffing information-gathering:social-engineering intrusion-attempts:ids- "
+                "malicious-code:c2-server malicious-code:malware-distribution malicious-code:malware-configuration information-"
+                "gathering:scanner information-gathering:sniffing information-gathering:social-engineering intrusion-attempts:ids-"
                 "alert intrusion-attempts:brute-force intrusion-attempts:exploit intrusions:privileged-account-compromise "
                 "intrusions:unprivileged-account-compromise intrusions:application-compromise intrusions:system-compromise "
                 "intrusions:burglary availability:dos availability:ddos availability:misconfiguration availability:sabotage "
-                "availability:outage information-content-security:unauthorised-information-access information-content- "
-                "security:unauthorised-information-modification information-content-security:data-loss information-content- "
+                "availability:outage information-content-security:unauthorised-information-access information-content-"
+                "security:unauthorised-information-modification information-content-security:data-loss information-content-"
                 "security:data-leak fraud:unauthorised-use-of-resources fraud:copyright fraud:masquerade fraud:phishing "
-                "vulnerable:weak-crypto vulnerable:ddos-amplifier vulnerable:potentially-unwanted-accessible vulnerable:information- "
+                "vulnerable:weak-crypto vulnerable:ddos-amplifier vulnerable:potentially-unwanted-accessible vulnerable:information-"
                 "disclosure vulnerable:vulnerable-system other:other other:undetermined test:test",
             ),
             _words(

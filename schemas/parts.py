@@ -25,6 +25,7 @@ from schemas.scalars import (
     Time,
     Uri,
     Uuid,
+    Whole,
 )
 from schemas.vocab import (
     Affiliation,
@@ -132,7 +133,7 @@ class Ttp(Part, frozen=True, kw_only=True):
         Slug,
         Open("ttp-framework"),
     ]
-    id: Annotated[str, Meta(pattern=r"^[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}$(?!\n)")]
+    id: Annotated[str, Meta(pattern=r"^(?:AML\.TA?|[A-Z]{0,3})[0-9][0-9A-Z.]{0,15}$(?!\n)")]
     version: Annotated[str, Meta(max_length=16)] | None = None
     name: Text160 | None = None
 
@@ -256,7 +257,7 @@ class Evidence(Part, frozen=True, kw_only=True):
     title: Text160
     sha256: Sha256
     media_type: Annotated[str, Meta(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$(?!\n)", max_length=100)]
-    size: Annotated[int, Meta(ge=0, le=2_147_483_648)]
+    size: Annotated[Whole, Meta(description="bytes")]
     uri: Uri | None = None
     captured: Time | None = None
     method: Annotated[Slug | None, Open("evidence-method")] = None

@@ -7,28 +7,36 @@ original issuer updates or cancels, needs what a hub holds and is decided there.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 
 import msgspec
 
-from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi, SituationReport, StratCom
-from schemas.bodies.cyber import CyberIncident, CyberThreat, Vulnerability
+from schemas.bodies.coordination import Feedback, PostElectionReport, StratCom
+from schemas.bodies.cyber import CyberIncident, CyberThreat
 from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure, PoliticalAd, SystemicRisk
-from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
-from schemas.bodies.foreign import Fimi, LegalReferral, SanctionsListing
+from schemas.bodies.digital import ContentOrder
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bodies.system import ChannelStatus, Copy, Reanchor, Receipt, Request, Sealed
 from schemas.bulletin import Bulletin
 from schemas.errors import RuleError, SchemaError, Violation
+from schemas.open_vocab import OPEN
+from schemas.parts import Handling, Observable
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
+from schemas.truth import law, markings, numbers, references, text, times, values
+from schemas.truth.law import EUDPR, GDPR, GDPR_CLOCK, POLICE, act_of
+from schemas.truth.wording import is_plain
 from schemas.vocab import (
     BROAD_AUDIENCES,
     PERSONAL_RANK,
     TLP_RANK,
     AttributionLevel,
     BreachRisk,
+    Certainty,
     FeedbackKind,
     MsgType,
     Nis2Stage,
@@ -43,7 +51,8 @@ from schemas.vocab import (
 from schemas.zones import ZONES
 
 MAX_LIFETIME = dt.timedelta(days=400)
-GDPR_CLOCK = "gdpr-33"
+LONG_LIFETIME = dt.timedelta(days=3660)
+"""How long a listing or a report after an election may stand."""
 
 PLACES = frozenset({"country", "region", "municipality", "constituency", "polling-place"})
 """The scopes of areas that lie in one country (R29)."""
@@ -61,6 +70,12 @@ RESTRICTIVE_ACTIONS = frozenset(
     }
 )
 """Actions that restrict a fundamental right; each needs a legal basis and a passed rights check (R11)."""
+
+FREE_ACTIONS = OPEN["action-kind"].values - RESTRICTIVE_ACTIONS
+"""Actions that are known to restrict nobody; an unknown one counts as restrictive (R11)."""
+
+_INWARD = frozenset({"strategic-silence", "holding-line", "reactive"})
+"""Modes of communication whose lines wait until somebody asks."""
 
 Broken = Iterator[tuple[str, str]]
 """Path and sentence of each violation."""
@@ -97,9 +112,19 @@ def r4(b: Bulletin) -> Broken:
 
 
 def r5(b: Bulletin) -> Broken:
-    """A bulletin ends after it begins, and within 400 days."""
+    """A bulletin ends after it begins, and within 400 days; what stands longer by its nature may say so.
+
+    A calendar stands until 400 days after its last window, a listing or a report after an election for ten years.
+    """
     if b.expires <= b.issued:
         yield "$.expires", "must be after issued"
+    elif isinstance(b.body, ElectionCalendar):
+        last = max(b.issued, *(window.end for window in b.body.windows))
+        if b.expires - last > MAX_LIFETIME:
+            yield "$.expires", f"at most {MAX_LIFETIME.days} days after the last window"
+    elif isinstance(b.body, SanctionsListing | PostElectionReport):
+        if b.expires - b.issued > LONG_LIFETIME:
+            yield "$.expires", f"at most {LONG_LIFETIME.days} days after issued"
     elif b.expires - b.issued > MAX_LIFETIME:
         yield "$.expires", f"at most {MAX_LIFETIME.days} days after issued"
 
@@ -122,19 +147,43 @@ def r6(b: Bulletin) -> Broken:
 
 
 def r7(b: Bulletin) -> Broken:
-    """TLP:CLEAR carries no personal data, in observables or declared of its text, but for official listings."""
+    """TLP:CLEAR carries no personal data, but for official listings, and names in its text that a law itself publishes."""
     if b.tlp is not Tlp.CLEAR or isinstance(b.body, SanctionsListing):
         return
     least = PERSONAL_RANK[PersonalFlag.PERSONAL]
     if _worst(b) >= least:
         yield "$.observables", "no personal data at TLP:CLEAR"
-    elif _declared(b) >= least:
-        yield "$.personal_data.flag", "no personal data at TLP:CLEAR"
+    elif _declared(b) >= least and not _is_published_by_law(b):
+        yield (
+            "$.personal_data.flag",
+            "no personal data at TLP:CLEAR, unless lawful_basis is the law that publishes it, with its article",
+        )
+
+
+def _is_published_by_law(b: Bulletin) -> bool:
+    """Whether the law that the declaration names may publish a name: one with its article, that is not about protecting data."""
+    basis = b.personal_data.lawful_basis if b.personal_data else ""
+    return "#" in basis and not basis.startswith("soft:") and act_of(basis)[0] not in (GDPR, EUDPR, POLICE)
+
+
+def _is_public_justice(b: Bulletin) -> bool:
+    """Whether it is a public act of justice, which tells an offence as the law has it told."""
+    return (
+        isinstance(b.body, LegalReferral)
+        and not b.body.judicial_secrecy
+        and b.personal_data is not None
+        and b.personal_data.flag is PersonalFlag.CRIMINAL_OFFENCE
+        and _is_published_by_law(b)
+        and not _worst(b)
+    )
 
 
 def r8(b: Bulletin) -> Broken:
     """Special categories and criminal suspicion, observed or declared of the text, are at least AMBER+STRICT."""
-    if max(_worst(b), _declared(b)) >= PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] and _below_strict(b):
+    worst = max(_worst(b), _declared(b))
+    if worst < PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] or not _below_strict(b):
+        return
+    if not _is_public_justice(b):
         yield "$.tlp", "special-category or criminal-offence data needs TLP:AMBER+STRICT or RED"
 
 
@@ -158,11 +207,18 @@ def r10(b: Bulletin) -> Broken:
 
 def r11(b: Bulletin) -> Broken:
     """A restrictive measure passed legality, necessity and proportionality, and names its legal basis."""
-    restrictive = [(n, each) for n, each in enumerate(b.actions) if each.kind in RESTRICTIVE_ACTIONS]
+    if b.msg_type is MsgType.CANCEL:  # whoever withdraws it may say that it failed the check
+        return
+    restrictive = [(n, each) for n, each in enumerate(b.actions) if each.kind not in FREE_ACTIONS]
     if restrictive or isinstance(b.body, ContentOrder):
         rights = b.rights
         if rights is None or not (rights.legality and rights.necessity and rights.proportionality):
-            yield "$.rights", "a restrictive measure needs legality, necessity and proportionality, all true"
+            unknown = [each.kind for _, each in restrictive if each.kind not in RESTRICTIVE_ACTIONS]
+            why = f"; {unknown[0]} is no known action, so it counts as one" if unknown else ""
+            yield (
+                "$.rights",
+                f"a restrictive measure needs legality, necessity and proportionality, all true{why}",
+            )
     for n, each in restrictive:
         if not each.legal_basis:
             yield f"$.actions[{n}].legal_basis", f"{each.kind} needs a legal basis"
@@ -208,8 +264,8 @@ def r15(b: Bulletin) -> Broken:
 
 
 def r16(b: Bulletin) -> Broken:
-    """Strategic communication brings words cleared for the public, unless its line is silence."""
-    speaks = isinstance(b.body, StratCom) and b.body.mode != "strategic-silence"
+    """Strategic communication brings words cleared for the public, unless its line is silence, or for whoever asks."""
+    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD
     if speaks and not any(info.public_line for info in b.info):
         yield "$.info", "stratcom needs a public_line"
 
@@ -230,10 +286,18 @@ def r18(b: Bulletin) -> Broken:
     ):
         yield "$.body.impact", f"stage {b.body.stage} needs impact"
     if isinstance(b.body, DataBreach):
-        if not any(each.clock == GDPR_CLOCK for each in b.deadlines):
-            yield "$.deadlines", f"a data-breach needs its {GDPR_CLOCK} deadline"
+        if not any(each.clock == GDPR_CLOCK for each in b.deadlines) and not _is_elsewhere(b):
+            yield (
+                "$.deadlines",
+                f"a data-breach needs its {GDPR_CLOCK} deadline; where another law applies, name it in legal, and its own clock",
+            )
         if b.body.risk is BreachRisk.HIGH_RISK and b.body.art34 is NotifyState.NOT_REQUIRED:
             yield "$.body.art34", "at high risk the persons concerned must be told, or the exception named"
+
+
+def _is_elsewhere(b: Bulletin) -> bool:
+    """Whether a breach names another law than the GDPR that applies to it: of Union bodies, the police, another country."""
+    return any(act_of(each.ref)[0] != GDPR and not each.ref.startswith("soft:") for each in b.legal)
 
 
 def r19(b: Bulletin) -> Broken:
@@ -358,6 +422,13 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             ),
             *enumerate((r21, r22, r23, r24), 21),
             *enumerate((r26, r27, r28, r29, r30, r31), 26),
+            *times.RULES,
+            *law.RULES,
+            *markings.RULES,
+            *numbers.RULES,
+            *references.RULES,
+            *text.RULES,
+            *values.RULES,
         )
     }
 )
@@ -382,52 +453,98 @@ def check(bulletin: Bulletin) -> None:
         raise RuleError(broken)
 
 
-_FREE = frozenset(
+_FREE: Mapping[type, tuple[str, ...]] = MappingProxyType(
     {
-        ContentNotice,
-        PlatformMeasure,
-        SystemicRisk,
-        PoliticalAd,
-        CyberThreat,
-        Vulnerability,
-        ElectionIncident,
-        Fimi,
-        SituationReport,
-        PostElectionReport,
-        Rfi,
-        Receipt,
-        Sealed,
-        Reanchor,
-        Request,
-        Copy,
+        CyberThreat: ("title", "description"),
+        Receipt: (),
+        Sealed: (),
+        Reanchor: ("reason",),
+        Request: (),
+        Copy: (),
     }
 )
-"""The bodies that no rule looks into. A new one is not among them until somebody has seen that: what is not here is asked about."""
+"""The bodies that rules look into for their words alone, and the fields that have them. What is not here is asked about."""
+
+_ADDRESS = re.compile(
+    r"(?:[1-9]|1[1-9]|[2-9][0-9]|1[013-9][0-9]|12[0-689]|2[01][0-9]|22[0-3])(?:\.(?:[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])){3}"
+)
+_HOST = re.compile(r"(?:[a-z0-9][a-z0-9-]*\.)*[a-z0-9][a-z0-9-]{3,}\.[a-z]{3,}")
+_LINK = re.compile(r"https?://(?:[a-z0-9][a-z0-9-]*\.)*[a-z0-9][a-z0-9-]{3,}\.[a-z]{3,}/[a-z0-9/._-]+")
+_PLAIN_VALUES = MappingProxyType({"ipv4-addr": _ADDRESS, "domain-name": _HOST, "url": _LINK})
+"""By type, values that are surely of it and, alone, no matter for R62 to R65; with `_SHARED` excluded."""
+
+_UNSAID = attrgetter(
+    *(
+        "references",
+        "attribution",
+        "personal_data",
+        "election",
+        "co_issuers",
+        "actions",
+        "deadlines",
+        "evidence",
+    ),
+    *(
+        "provenance",
+        "legal",
+        "labels",
+        "targets",
+        "rights",
+        "incident_id",
+        "exercise_id",
+        "effective",
+        "onset",
+    ),
+    *("msg_type", "handling", "confidence.likelihood", "confidence.basis"),
+)
+_NOT_SAID = (
+    (),
+    None,
+    None,
+    None,
+    (),
+    (),
+    (),
+    (),
+    (),
+    (),
+    (),
+    (),
+    *(None,) * 5,
+    MsgType.ALERT,
+    Handling(),
+    None,
+    None,
+)
+"""What most bulletins leave unsaid. Rules look into it, and the grant step looks into co-issuers, actions and deadlines."""
 
 
 def holds(b: Bulletin, subject: str) -> bool:
     """Whether `check` lets a bulletin pass, where that is seen at a glance; False only means that `check` must be asked.
 
-    It is never True where a rule is broken (tests compare both). Bodies, attributions and personal data that rules look
-    into, TLP:RED, and everything but alerts, are left to `check`.
+    It is never True where a rule is broken (tests compare both), nor where the grant step must look at more than who says
+    what where. Most bodies, whatever is seldom said, words in other letters than ASCII, TLP:RED, and everything but alerts,
+    are left to `check`.
 
     Args:
         b: the bulletin.
         subject: its own (`subject_for`).
     """
+    spoken = _FREE.get(type(b.body))
     if (
-        type(b.body) not in _FREE  # R2, R3, R16 to R20, R27, R28, R31
-        or b.msg_type is not _ALERT  # R1, R2
-        or b.attribution is not None  # R12 to R14
-        or b.personal_data is not None  # R6 to R8, R30
+        spoken is None  # those that look into bodies
+        or _UNSAID(b) != _NOT_SAID
+        or b.status is _EXERCISE  # R4
+        or b.status is _BEAT  # R31
         or b.tlp is _RED  # R10, R23, R24
+        or (b.pap is _ANYTHING and b.tlp is not _CLEAR)  # R45
+        or (b.pap is _NOTHING and b.tlp is _CLEAR)  # R45
         or (b.seq == 1) != (b.prev is None)
         or (b.tlp is _CLEAR) != (b.audience == "public")  # R24
-        or (b.status is _EXERCISE and not b.exercise_id)  # R4
-        or b.status is _BEAT  # R31
         or not _NO_TIME < b.expires - b.issued <= MAX_LIFETIME  # R5
         or len(subject) > MAX_SUBJECT  # R22
         or (b.confidence.score is None and b.confidence.credibility is None)  # R26
+        or (b.confidence.score is not None and b.certainty in _SURE)  # R51
         or b.issuer.id.partition("-")[0] != b.issuer.country.lower()  # R21
         or (len(b.info) > 1 and len({info.lang for info in b.info}) != len(b.info))  # R15
     ):
@@ -436,15 +553,40 @@ def holds(b: Bulletin, subject: str) -> bool:
         scope, country = area.scope, area.country
         if (country is None and scope in PLACES) or (country and scope == "eu"):
             return False  # R29
-    for seen in b.observables:
-        if seen.personal is not _IMPERSONAL or seen.value is None or seen.value_hmac is not None:
-            return False  # R6 to R9
-    return not b.actions or all(action.kind not in RESTRICTIVE_ACTIONS for action in b.actions)  # R11
+        if area.code is not None or area.name is not None:
+            return False  # R55, R58
+    if type(b.body) is CyberThreat and b.body.exploited:
+        return False  # R50
+    said = [text for name in spoken if (text := getattr(b.body, name)) is not None]
+    for info in b.info:
+        if info.public_line is not None or info.instruction is not None or info.web is not None:
+            return False  # R58 to R66
+        said += (info.headline, info.summary)
+    return is_plain(said) and all(map(_is_plain, b.observables))
+
+
+_SURE = (Certainty.OBSERVED, Certainty.LIKELY, Certainty.UNLIKELY)
+
+
+_BARE = attrgetter("personal", "value_hmac", "first_seen", "last_seen", "note", "role")
+_NOT_ADDED = (PersonalFlag.NONE, None, None, None, None, "infrastructure")
+
+
+def _is_plain(seen: Observable) -> bool:
+    """Whether no rule about observables objects to this one (R6 to R9, R32, R33, R62 to R66)."""
+    pattern = _PLAIN_VALUES.get(seen.type)
+    return (
+        pattern is not None
+        and _BARE(seen) == _NOT_ADDED
+        and seen.value is not None
+        and pattern.fullmatch(seen.value) is not None
+        and seen.value not in values.SHARED
+    )
 
 
 # Members of an enumeration are found anew each time, which is a tenth of the predicate each.
-_ALERT, _EXERCISE, _BEAT, _IMPERSONAL = MsgType.ALERT, Status.EXERCISE, Status.BEAT, PersonalFlag.NONE
-_RED, _CLEAR = Tlp.RED, Tlp.CLEAR
+_EXERCISE, _BEAT, _RED, _CLEAR = Status.EXERCISE, Status.BEAT, Tlp.RED, Tlp.CLEAR
+_ANYTHING, _NOTHING = Pap.CLEAR, Pap.RED
 _NO_TIME = dt.timedelta()
 
 

@@ -38,7 +38,15 @@ Country = Annotated[
     str, Meta(pattern=r"^(?:[A-Z]{2}|INT)$(?!\n)", description="ISO 3166-1 alpha-2, EU or INT")
 ]
 Lang = Annotated[
-    str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?$(?!\n)", description="BCP 47")
+    str,
+    Meta(
+        pattern=(
+            r"^[a-z]{2,3}(?:-[a-z]{3})?(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
+            r"(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3})){0,3}(?:-[a-wyz](?:-[a-z0-9]{2,8}){1,3})?(?:-x(?:-[a-z0-9]{1,8}){1,3})?$(?!\n)"
+        ),
+        max_length=35,
+        description="BCP 47, as its registry writes it: de, sr-Latn, es-419, ca-valencia",
+    ),
 ]
 Time = Annotated[dt.datetime, Meta(tz=True, description="RFC 3339, Z, at most six fractional digits")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
@@ -58,10 +66,10 @@ Celex = Annotated[
     str,
     Meta(
         pattern=(
-            rf"^(?:celex:[0-9A-Z()/]{{6,20}}|eli:{_VISIBLE}{{3,200}}|national:[A-Z]{{2}}:{_VISIBLE}{{1,120}}|soft:[a-z0-9-]{{3,60}})"
+            rf"^(?:celex:[0-9A-Z()/]{{6,20}}(?:-[0-9]{{8}})?|eli:{_VISIBLE}{{3,200}}|national:[A-Z]{{2}}:{_VISIBLE}{{1,120}}|soft:[a-z0-9-]{{3,60}})"
             r"(?:#[0-9A-Za-z().-]{1,24})?$(?!\n)"
         ),
-        description="a legal text: celex:32022L2555#23.4.a, eli:..., national:XA:..., soft:...",
+        description="a legal text: celex:32022L2555#23.4.a, celex:02022L2555-20221227#30, eli:..., national:XA:..., soft:...",
     ),
 ]
 ElectionId = Annotated[

@@ -5,16 +5,22 @@ A way is a (status, tlp, audience).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
 from itertools import product
 
 import msgspec
 
 from bus.errors import PermitError
+from bus.trust.roles import BEYOND_COUNTRIES, BY_KIND, says
+from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi
+from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
+from schemas.open_vocab import OPEN
 from schemas.parts import Area, Authority
-from schemas.registry import AuthorityRecord, PublishGrant, ReadGrant
+from schemas.registry import Audience, AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
 from schemas.subject import Channel
 from schemas.vocab import TALK, Status, Tlp
 
@@ -73,16 +79,19 @@ class Speaker(msgspec.Struct, frozen=True):
         authority: how its bulletins must describe it.
         require: the algorithms that it must sign with.
         grants: what it may say.
+        known: the registry, which says who the others are; None asks nothing of it.
     """
 
     authority: Authority
     require: tuple[str, ...]
     grants: tuple[PublishGrant, ...]
+    known: Registry | None = None
 
     @classmethod
-    def of(cls, authority_id: str, record: AuthorityRecord) -> Speaker:
+    def of(cls, authority_id: str, record: AuthorityRecord, known: Registry | None = None) -> Speaker:
         """The speaker that a record of the registry describes."""
         return cls(
+            known=known,
             authority=Authority(
                 id=authority_id,
                 kind=record.kind,
@@ -111,8 +120,16 @@ class Speaker(msgspec.Struct, frozen=True):
                 f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience}); ask your registrar",
                 reason="not-permitted",
             )
-        kinds = [grant for grant in ways if ANY in grant.kinds or bulletin.kind in grant.kinds]
+        kind = bulletin.kind
+        by_role = says(self.authority.kind, kind)
+        kinds = [grant for grant in ways if kind in grant.kinds or (by_role and ANY in grant.kinds)]
         if not kinds:
+            if not by_role and any(ANY in grant.kinds for grant in ways):
+                raise PermitError(
+                    f"{bulletin.issuer.id} is of kind {self.authority.kind}, which does not say {kind}: {BY_KIND[kind][1]}; "
+                    "a grant that names the kind would allow it",
+                    reason="not-permitted",
+                )
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
                 reason="not-permitted",
@@ -123,6 +140,89 @@ class Speaker(msgspec.Struct, frozen=True):
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant for {said} on {channel.name}", reason="not-permitted"
             )
+        if self.known is not None and (why := _unlike(bulletin, self.authority, self.known)):
+            raise PermitError(why, reason="not-permitted")
+
+
+_ADDRESS = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
+_KINDS_OF_AUTHORITY = OPEN["authority-kind"].values
+_LONGEST_S = 10_000_000_000
+_ROUGH = dt.timedelta(days=28)
+_MONTH_SLACK = dt.timedelta(days=3)
+
+
+def _unlike(b: Bulletin, issuer: Authority, known: Registry) -> str | None:
+    """In a sentence, what a bulletin says of others that the registry knows otherwise; None where they agree."""
+    return (
+        _of_another_election(b, issuer)
+        or (_unlike_record(b, known.authorities) if b.co_issuers else None)
+        or _to_nobody(b, known.authorities, known.audiences)
+        or (_unlike_clock(b, known.clocks) if b.deadlines else None)
+    )
+
+
+def _of_another_election(b: Bulletin, issuer: Authority) -> str | None:
+    """Dates and results are said of one's own country; those of the Union's elections by each country for itself."""
+    if b.election is None or not isinstance(b.body, ElectionCalendar | PostElectionReport):
+        return None
+    country = b.election.id.split("-", 1)[0].upper()
+    if country in (issuer.country, "EU"):
+        return None
+    if isinstance(b.body, PostElectionReport) and issuer.country in BEYOND_COUNTRIES:
+        return None
+    return (
+        f"{issuer.id} is of {issuer.country} and cannot say a {b.kind} of {b.election.id}, an election of {country}; "
+        "its own electoral authority says it"
+    )
+
+
+def _unlike_record(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> str | None:
+    for other in b.co_issuers:
+        record = authorities.get(other.id)
+        if record is None:
+            continue  # another registry may know it; readers show it as named, not confirmed
+        if (other.kind, other.domain, other.country) != (record.kind, record.domain, record.country):
+            return (
+                f"the co-issuer {other.id} is {record.kind} of {record.country} in domain {record.domain} by the registry, "
+                f"not {other.kind} of {other.country} in domain {other.domain}; write it as the registry has it"
+            )
+    return None
+
+
+def _to_nobody(
+    b: Bulletin, authorities: Mapping[str, AuthorityRecord], audiences: Mapping[str, Audience]
+) -> str | None:
+    asked = [word for action in b.actions for word in action.to]
+    if isinstance(b.body, Rfi):
+        asked += b.body.to
+    if isinstance(b.body, Feedback) and b.body.handover_to is not None:
+        asked.append(b.body.handover_to)
+    for word in asked:
+        if word in _KINDS_OF_AUTHORITY or word in authorities or word in audiences:
+            continue
+        if _ADDRESS.fullmatch(word):
+            return f"{word} is addressed, and is not in the registry; name an authority that is, or its kind"
+    return None
+
+
+def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:
+    for each in b.deadlines:
+        clock = clocks.get(each.clock)
+        if clock is None:
+            continue
+        runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
+        slack = _MONTH_SLACK if runs >= _ROUGH else dt.timedelta(minutes=1)  # months have 28 to 31 days
+        if abs(each.due - each.started - runs) > slack:
+            return (
+                f"the clock {each.clock} runs {_spoken(runs)} ({clock.ref}), and is due {_spoken(each.due - each.started)} after it "
+                "started; mend due or started"
+            )
+    return None
+
+
+def _spoken(span: dt.timedelta) -> str:
+    hours = int(span.total_seconds() // 3600)
+    return f"{hours} hours" if hours <= 96 else f"{hours // 24} days"
 
 
 def areas_needed(areas: Iterable[Area]) -> frozenset[str]:

@@ -380,7 +380,7 @@ class VerifiedRegistry:
         speaker = self._speakers.get(authority_id)
         if speaker is None:
             record = self.authority(authority_id)
-            speaker = self._speakers[authority_id] = Speaker.of(authority_id, record)
+            speaker = self._speakers[authority_id] = Speaker.of(authority_id, record, self.document)
         return speaker
 
     def issuer(self, authority_id: str) -> Authority:

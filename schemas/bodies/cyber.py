@@ -79,8 +79,20 @@ class Vulnerability(
     """A vulnerability and what to do about it."""
 
     ids: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^(?:CVE|EUVD|GHSA)-[0-9A-Za-z-]{4,24}$(?!\n)")], ...],
-        Meta(min_length=1, max_length=100),
+        tuple[
+            Annotated[
+                str,
+                Meta(
+                    pattern=r"^(?:(?:CVE|EUVD|GHSA)-[0-9A-Za-z-]{4,24}|[A-Z]{2,3}-[A-Z0-9-]{2,37}-[0-9]{4}-[0-9]{1,8})$(?!\n)"
+                ),
+            ],
+            ...,
+        ],
+        Meta(
+            min_length=1,
+            max_length=100,
+            description="public numbers, or the issuer's own while there is none: XA-CSIRT-2027-0148",
+        ),
     ]
     products: Annotated[tuple[Text160, ...], Meta(min_length=1, max_length=200)]
     cvss: (

@@ -192,7 +192,8 @@ def _decisions() -> Iterator[Case]:
     ahead = changed(issued=NOW + dt.timedelta(minutes=5), expires=NOW + DAY)
     raw = encode(ahead)
     yield "five minutes ahead of the clock", "Good", SUBJECT, headers(raw), raw, ""
-    old = changed(issued=ISSUED - 20 * DAY, expires=ISSUED - 10 * DAY)
+    before = msgspec.structs.replace(GOOD.body, detected=ISSUED - 21 * DAY)
+    old = changed(issued=ISSUED - 20 * DAY, expires=ISSUED - 10 * DAY, body=before)
     raw = encode(old)
     yield "long expired", "Good", SUBJECT, headers(raw), raw, ""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.codec import encode
+from tests.vectors import truth_cases
 from tests.vectors.scene import example
 
 Expected = tuple[tuple[str, str], ...]
@@ -85,6 +86,7 @@ ORDER = {
         "reasons": "A false polling date in the name of the commission.",
         "territorial_scope": ["XA"],
         "redress": "Administrative court of XA, within one month.",
+        "items": [{"url": "https://social.example/p/1", "platform": "social", "content_types": ["image"]}],
     }
 }
 SPOKEN = {"info": [{"lang": "en", "headline": "h", "summary": "s", "public_line": "The date is unchanged."}]}
@@ -120,7 +122,12 @@ def incident(stage: str, **fields: Any) -> dict[str, Any]:
 
 def breach(risk: str, **fields: Any) -> dict[str, Any]:
     """A personal-data breach."""
-    body = {"kind": "data-breach", "nature": ["confidentiality"], "aware": ISSUED, "controller_kind": "party"}
+    body = {
+        "kind": "data-breach",
+        "nature": ["confidentiality"],
+        "aware": "2027-05-22T08:00:00Z",
+        "controller_kind": "party",
+    }
     about = {"data_categories": ["electoral-roll"], "subject_categories": ["voters"], "risk": risk}
     return {"body": {**body, **about, **fields}}
 
@@ -436,6 +443,7 @@ def cases() -> Iterator[Case]:
     yield from _bodies()
     yield from _addresses()
     yield from _beats()
+    yield from truth_cases.cases()
 
 
 def group() -> dict[str, Any]:

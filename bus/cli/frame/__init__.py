@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         write_whole,
     )
     from bus.cli.frame.health import health_option, telling
+    from bus.cli.frame.judging import Judgement, judged
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
     from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside, show_head
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         Sending,
         audience_option,
         dry_run_option,
+        reviewed_option,
         send_drafts,
         tlp_option,
         wait_option,
@@ -118,6 +120,7 @@ __all__ = [
     "App",
     "Group",
     "InputFileError",
+    "Judgement",
     "NotFoundError",
     "Sending",
     "Since",
@@ -153,6 +156,7 @@ __all__ = [
     "input_errors",
     "interest_of",
     "is_asked",
+    "judged",
     "load",
     "looked_at",
     "marking",
@@ -185,6 +189,7 @@ __all__ = [
     "report_beside",
     "report_file",
     "retention",
+    "reviewed_option",
     "run_on",
     "safe",
     "safe_json",

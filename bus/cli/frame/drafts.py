@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import cache
 
 import msgspec
 
@@ -15,7 +17,7 @@ from bus import toml
 from bus.cli.frame.errors import InputFileError
 from bus.cli.frame.files import read_bounded
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
-from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft
+from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode_time, time_names
 from schemas.errors import SchemaError
 from schemas.parts import Authority
 
@@ -59,9 +61,33 @@ def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) 
     )
 
 
+@cache
+def _timed() -> re.Pattern[bytes]:
+    """A member that is a time, as RFC 3339 lets it be written."""
+    names = "|".join(sorted(time_names())).encode()
+    return re.compile(
+        rb'("(?:' + names + rb')"\s*:\s*")'
+        rb"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,6})?)([Zz]|[+-]\d\d:\d\d)(?=\")"
+    )
+
+
+def _as_wire(raw: bytes) -> bytes:
+    """A draft whose times end in Z: drafts take any time of RFC 3339, the wire has one form (SPEC, section 1)."""
+    return _timed().sub(_in_utc, raw)
+
+
+def _in_utc(found: re.Match[bytes]) -> bytes:
+    name, day, clock, zone = found.groups()
+    try:
+        moment = dt.datetime.fromisoformat((day + b"T" + clock + zone.upper()).decode())
+        return name + encode_time(moment).encode()
+    except (ValueError, OverflowError):  # there is no such time; the decoder says so
+        return found[0]
+
+
 def _read(name: str, raw: Callable[[], bytes]) -> Draft:
     try:
-        return decode_draft(raw())
+        return decode_draft(_as_wire(raw()))
     except SchemaError as exc:
         where = f"{name}, {exc.path}" if exc.path and exc.path not in str(exc) else name
         raise SchemaError(f"{where}: {exc}", reason=exc.reason, path=exc.path) from None

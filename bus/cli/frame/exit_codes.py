@@ -36,6 +36,7 @@ BY_CLASS: dict[str, int] = {
     "AdapterError": REFUSED,
     "InputFileError": REFUSED,
     "PermitError": REFUSED,
+    "ReviewError": REFUSED,
     "SchemaError": REFUSED,
     "AdmissionError": UNTRUSTED,
     "AuditError": UNTRUSTED,

@@ -72,6 +72,12 @@ without_option = click.option(
     help="leave this reader out of what is sealed: it will not be able to open it; repeat",
 )
 
+reviewed_option = click.option(
+    "--reviewed",
+    metavar="REASON",
+    help="somebody has looked at what only a person can judge, and why it is right; it is kept in the audit record",
+)
+
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
     """How drafts are sent.
@@ -83,6 +89,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
         dry_run: sign and keep nothing.
         without: readers for whom nothing is sealed.
         seal: seal every draft.
+        reviewed: why what a person must look at is right; None where nobody has looked.
     """
 
     audience: str | None = None
@@ -91,6 +98,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     without: tuple[str, ...] = ()
     seal: bool = False
+    reviewed: str | None = None
 
 
 def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
@@ -227,6 +235,7 @@ async def _publish(
                 made.append(with_marking(make(), sending.audience, sending.tlp))
             except TocsinError as exc:
                 made.append(exc)
+        made = [_looked_at(app, name, each, sending) for (name, _), each in zip(group, made, strict=True)]
         ready = [each for each in made if not isinstance(each, TocsinError)]
         said = iter(await _say(publisher, ready, rehearse=sending.dry_run))
         tried += len(group)
@@ -240,6 +249,35 @@ async def _publish(
             first_refusal = first_refusal or outcome
             app.note(f"{name}: {outcome}")
     return tried, first_refusal
+
+
+def _looked_at(app: App, name: str, draft: Draft | TocsinError, sending: Sending) -> Draft | TocsinError:
+    """The draft, when nothing in it waits for a person, or somebody says why it is right, which is recorded; else the error."""
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.drafts import stamped
+    from bus.cli.frame.errors import ReviewError
+    from bus.cli.frame.judging import judgement
+    from bus.cli.frame.session import defaults, present_registry
+    from schemas.errors import TocsinError
+
+    if isinstance(draft, TocsinError):
+        return draft
+    registry, now = present_registry(app)
+    try:
+        issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
+        found = judgement(draft, stamped(draft, issuer, given, now), registry)
+    except TocsinError as exc:
+        return exc
+    for remark in found.remarks:
+        app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
+    if not found.doubts:
+        return draft
+    if sending.reviewed is None:
+        return ReviewError(found.doubts)
+    if not sending.dry_run:
+        seen = [f"{doubt.rule} {doubt.path}" for doubt in found.doubts]
+        record(app, "override", what="reviewed", draft=name, reason=sending.reviewed, found=seen)
+    return draft
 
 
 async def _say(

@@ -17,6 +17,7 @@ from bus.cli.frame import (
     dry_run_option,
     gathered,
     read_draft,
+    reviewed_option,
     send_drafts,
     tlp_option,
     wait_option,
@@ -33,7 +34,7 @@ MAX_HEADLINE = 160
 
 
 sending_options = gathered(
-    "sending", Sending, audience_option, tlp_option(*TLPS), wait_option, dry_run_option
+    "sending", Sending, audience_option, tlp_option(*TLPS), wait_option, dry_run_option, reviewed_option
 )
 
 

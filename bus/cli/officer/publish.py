@@ -15,6 +15,7 @@ from bus.cli.frame import (
     dry_run_option,
     gathered,
     read_draft,
+    reviewed_option,
     send_drafts,
     tlp_option,
     wait_option,
@@ -24,7 +25,16 @@ from bus.cli.frame import (
 
 @command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@gathered("sending", Sending, audience_option, tlp_option(*TLPS), wait_option, dry_run_option, without_option)
+@gathered(
+    "sending",
+    Sending,
+    audience_option,
+    tlp_option(*TLPS),
+    wait_option,
+    dry_run_option,
+    without_option,
+    reviewed_option,
+)
 async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     """Sign and send drafts (JSON or TOML; - is standard input), their sections sealed.
 

@@ -18,6 +18,7 @@ from bus.cli.frame import (
     command,
     gathered,
     read_draft,
+    reviewed_option,
     send_drafts,
     tlp_option,
     wait_option,
@@ -46,6 +47,7 @@ rehearse_option = click.option(
     without_option,
     wait_option,
     rehearse_option,
+    reviewed_option,
 )
 async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.

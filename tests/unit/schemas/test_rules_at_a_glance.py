@@ -17,7 +17,9 @@ from schemas import rules
 from schemas.bulletin import Bulletin
 from schemas.codec import encode
 from schemas.errors import SchemaError
+from schemas.parts import Confidence
 from schemas.subject import subject_for
+from schemas.vocab import Certainty
 from tests.support.world import bulletin, shared_world
 from tests.vectors.rule_cases import cases
 
@@ -77,6 +79,10 @@ BROKEN: dict[str, Bulletin] = {
     "number two without a predecessor": msgspec.structs.replace(USUAL, seq=2),
     "number one with a predecessor": msgspec.structs.replace(USUAL, prev="p" * 43),
     "the last moment there is": msgspec.structs.replace(USUAL, expires=dt.datetime.max.replace(tzinfo=dt.UTC)),
+    "confidence that says nothing": msgspec.structs.replace(USUAL, confidence=Confidence(source="A")),
+    "observed, and hardly believed": msgspec.structs.replace(
+        USUAL, confidence=Confidence(score=5), certainty=Certainty.OBSERVED
+    ),
     "it ends as it begins": msgspec.structs.replace(USUAL, expires=USUAL.issued),
     "a microsecond too long": msgspec.structs.replace(
         USUAL, expires=USUAL.issued + rules.MAX_LIFETIME + dt.timedelta(microseconds=1)

@@ -133,11 +133,19 @@ def test_a_co_issuer_who_is_described_otherwise_is_dropped_and_told() -> None:
     for other in (
         msgspec.structs.replace(listed, name=None),
         msgspec.structs.replace(listed, name="Somebody else"),
-        msgspec.structs.replace(listed, kind="police"),
     ):
         found = judged(endorsed(bulletin(WORLD, co_issuers=(other,)), WORLD.signers["xb-csirt"]))
         assert (found.endorsers, found.dropped_endorsements) == ((), ("xb-csirt",))
         assert "co-issuers-unconfirmed" in found.labels
+
+
+def test_a_co_issuer_of_another_kind_than_the_registry_says_is_refused() -> None:
+    """It would be shown as what it is not."""
+    listed = WORLD.registry.issuer("xb-csirt")
+    other = msgspec.structs.replace(listed, kind="police")
+    with pytest.raises(AdmissionError, match="csirt of XB") as refused:
+        judged(endorsed(bulletin(WORLD, co_issuers=(other,)), WORLD.signers["xb-csirt"]))
+    assert refused.value.reason == "not-permitted"
 
 
 def endorsed(made: Bulletin, *others: FileSigner, iat: int | None = None) -> Message:

@@ -233,7 +233,7 @@ def test_a_cover_says_what_its_subject_says_and_no_more(
         urgency=urgency,
         certainty=certainty,
         areas=(Area(scope="municipality", country="XB", code="XB001", name="Harbour"),),
-        election=ElectionRef(id="xb-sen-2027", type=ElectionType.EUROPEAN_PARLIAMENT, phase=Phase.POLLING),
+        election=ElectionRef(id="xb-sen-2027", type=ElectionType.UPPER_HOUSE, phase=Phase.POLLING),
         observables=(
             Observable(type="domain-name", personal=PersonalFlag.NONE, value="malware.results.example"),
         ),

@@ -314,7 +314,7 @@ def test_an_authority_is_asked_for_by_its_id() -> None:
     """Its record, its speaker, made once, and its description in bulletins."""
     record_held = REGISTRY.document.authorities["xa-csirt"]
     assert REGISTRY.authority("xa-csirt") is record_held
-    assert REGISTRY.speaker("xa-csirt") == Speaker.of("xa-csirt", record_held)
+    assert REGISTRY.speaker("xa-csirt") == Speaker.of("xa-csirt", record_held, REGISTRY.document)
     assert REGISTRY.speaker("xa-csirt") is REGISTRY.speaker("xa-csirt")
     assert REGISTRY.issuer("xa-csirt") == REGISTRY.speaker("xa-csirt").authority
 

@@ -1,0 +1,101 @@
+"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from bus.trust import VerifiedRegistry
+    from schemas.bulletin import Bulletin, Defaults, Draft
+    from schemas.errors import Violation
+    from schemas.parts import Authority
+
+EVENING, EARLY = 20, 4
+"""Hours between which no poll opens."""
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said about a draft that breaks no rule.
+
+    Attributes:
+        doubts: what a person must have looked at before it is published.
+        remarks: what is odd, and is carried all the same.
+    """
+
+    doubts: tuple[Violation, ...] = ()
+    remarks: tuple[Violation, ...] = ()
+
+
+def judged(
+    draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime, registry: VerifiedRegistry | None
+) -> Judgement:
+    """Stamp a draft and check everything about it; None as registry leaves out who may say what.
+
+    Raises:
+        SchemaError, RuleError: it is no bulletin, or breaks a rule.
+        PermitError: the registry does not let its issuer say it.
+    """
+    from bus.cli.frame.drafts import stamped
+    from bus.sealing import sections
+    from schemas import rules
+    from schemas.codec import decode, encode
+
+    bulletin = decode(encode(stamped(draft, issuer, given, now)))
+    rules.check(bulletin)
+    if registry is not None:
+        registry.permit(bulletin)
+    sections.judge_section(bulletin, draft.sections, registry)
+    return judgement(draft, bulletin, registry)
+
+
+def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
+    """What a person must look at in a draft, stamped as a bulletin, and what is odd in it."""
+    from schemas.lint import lint
+    from schemas.remarks import remarks
+    from schemas.review import doubts
+
+    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin))
+    found = (*doubts(bulletin), *_unknown(bulletin, registry))
+    return Judgement(doubts=found, remarks=odd)
+
+
+def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
+    """Co-issuers that the registry does not have: a slip, unless another registry knows them."""
+    from schemas.errors import Violation
+
+    for n, other in enumerate(bulletin.co_issuers if registry is not None else ()):
+        if registry is not None and other.id not in registry.document.authorities:
+            yield Violation(
+                "co-issuer", f"$.co_issuers[{n}].id", f"{other.id} is not in the registry; leave it out"
+            )
+
+
+def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
+    """A window of polling that lies in the night of its own time zone: hours that were typed in another."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from schemas.bodies.electoral import ElectionCalendar
+    from schemas.errors import Violation
+    from schemas.vocab import Phase
+
+    if not isinstance(bulletin.body, ElectionCalendar):
+        return
+    try:
+        zone = ZoneInfo(bulletin.body.tz)
+    except (
+        ZoneInfoNotFoundError,
+        ValueError,
+    ):  # the rules check its name; this machine need not have the zone
+        return
+    for n, window in enumerate(bulletin.body.windows):
+        start, end = window.start.astimezone(zone), window.end.astimezone(zone)
+        if window.phase is Phase.POLLING and (start.hour >= EVENING or start.hour < EARLY):
+            yield Violation(
+                "night",
+                f"$.body.windows[{n}]",
+                f"polls are open from {start:%H:%M} to {end:%H:%M} in {bulletin.body.tz}; are these the hours of that zone?",
+            )

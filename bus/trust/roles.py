@@ -1,0 +1,87 @@
+"""What an authority says by what it is: the kinds that a grant of `*` covers, and whose elections it speaks of. Pure.
+
+Sources: Regulation (EU) 2022/2065, Articles 9, 17, 22, 49 and 56; Regulation (EU) 2016/679, Articles 33, 51 and 55;
+Regulation (EU) 2024/900, Article 22; Regulation (EU) 2024/2642; the electoral law of each country.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+ELECTORAL = frozenset({"emb", "election-network", "electoral-court"})
+"""Who sets the dates of an election."""
+
+BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
+    {
+        "election-calendar": (ELECTORAL, "the dates of an election are set by the electoral authority"),
+        "post-election-report": (
+            ELECTORAL | {"ecne", "observer", "intl-partner", "government-comms", "ec-digital", "dsc"},
+            "an election is reported on by who held or observed it",
+        ),
+        "content-order": (
+            frozenset(
+                {
+                    "dsc",
+                    "ec-digital",
+                    "media-regulator",
+                    "ads-authority",
+                    "prosecutor",
+                    "police",
+                    "dpa",
+                    "emb",
+                    "court",
+                    "electoral-court",
+                    "party-finance-authority",
+                }
+            ),
+            "orders come from judicial or administrative authorities with power over content (Regulation (EU) 2022/2065, Article 9)",
+        ),
+        "data-breach": (
+            frozenset({"dpa", "data-controller"}),
+            "a breach is notified to, and told by, the supervisory authority (GDPR, Articles 33 and 55)",
+        ),
+        "sanctions-listing": (
+            frozenset({"sanctions-authority"}),
+            "a listing is told by the authority that lists",
+        ),
+        "legal-referral": (
+            frozenset({"prosecutor", "police", "court", "electoral-court"}),
+            "a matter of justice is told by justice and police",
+        ),
+        "platform-measure": (
+            frozenset({"platform", "dsc", "ec-digital"}),
+            "a statement of reasons is the platform's, or of who keeps them (Regulation (EU) 2022/2065, Articles 17 and 24)",
+        ),
+        "systemic-risk": (
+            frozenset({"dsc", "ec-digital", "media-regulator", "platform"}),
+            "a systemic risk is told by who supervises the service (Regulation (EU) 2022/2065, Articles 34 and 56)",
+        ),
+        "political-ad": (
+            frozenset(
+                {
+                    "ads-authority",
+                    "dsc",
+                    "ec-digital",
+                    "media-regulator",
+                    "emb",
+                    "dpa",
+                    "party-finance-authority",
+                    "platform",
+                    "election-network",
+                }
+            ),
+            "political advertising is told by who supervises it (Regulation (EU) 2024/900, Article 22)",
+        ),
+    }
+)
+"""The kinds of bulletin that only some kinds of authority say unless a grant names them, with the reason; others are said by all."""
+
+BEYOND_COUNTRIES = frozenset({"EU", "INT"})
+"""Countries of those whose business is everybody's elections."""
+
+
+def says(authority_kind: str, kind: str) -> bool:
+    """Whether a grant of `*` lets an authority of this kind say a bulletin of that kind."""
+    found = BY_KIND.get(kind)
+    return found is None or authority_kind in found[0]

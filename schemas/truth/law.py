@@ -1,0 +1,310 @@
+"""Law: what an article asks of an act, and which article can carry it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from schemas.bodies.cyber import CyberIncident
+from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure, PoliticalAd
+from schemas.bodies.foreign import SanctionsListing
+from schemas.bulletin import Bulletin
+from schemas.vocab import BreachRisk, MsgType, NotifyState
+
+
+def _set(words: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(words.split())
+
+
+Broken = Iterator[tuple[str, str]]
+
+GDPR, EUDPR, POLICE = "32016R0679", "32018R1725", "32016L0680"
+DSA, NIS2, ADS = "32022R2065", "32022L2555", "32024R0900"
+GDPR_CLOCK = "gdpr-33"
+
+ARTICLES: Mapping[str, int] = MappingProxyType(
+    {
+        GDPR: 99,
+        EUDPR: 101,
+        POLICE: 65,
+        DSA: 93,
+        NIS2: 46,
+        ADS: 30,
+        "32022L2557": 29,
+        "32022R2554": 64,
+        "32024R1689": 113,
+        "32024R2847": 71,
+        "32024R1083": 29,
+        "32024R2642": 25,
+        "12012P": 54,
+    }
+)
+"""How many articles a law has, as published in the Official Journal."""
+
+UNION = _set("AT BE BG CY CZ DE DK EE EL ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK EU")
+"""Member States, in the codes of ISO 3166 and of the Union."""
+
+_NO_ORDER: Mapping[str, frozenset[int] | None] = MappingProxyType(
+    {
+        GDPR: frozenset({33, 34}),
+        EUDPR: frozenset({34, 35}),
+        POLICE: frozenset({30, 31}),
+        NIS2: None,
+        "32022L2557": None,
+        "32022R2554": None,
+        DSA: frozenset({*range(11, 40), 41, 42, 43, 44, 45, 46, 47, 48}),
+    }
+)
+"""Articles that are about something else than content, and cannot carry an order; None is every one."""
+
+_NO_LISTING = frozenset({GDPR, EUDPR, POLICE, DSA, NIS2, ADS, "32024R1689", "32022L2557", "32022R2554"})
+_ACT = re.compile(r"celex:([0-9A-Z()/]+?)(?:-[0-9]{8})?(?:#(.*))?")
+_NOTHING = re.compile(
+    r"\W*(?:none|no|nil|n/?a|not applicable|no appeal|no redress|kein\w*|aucune?|sans objet|ninguno|nessuno|geen|brak|ingen)?\W*",
+    re.IGNORECASE,
+)
+
+
+def act_of(ref: str) -> tuple[str, int | None]:
+    """The act that a reference names, a consolidated one as its original, and the article: 0 for none."""
+    found = _ACT.fullmatch(ref)
+    if found is None:
+        return ref.partition("#")[0], None
+    act = found[1]
+    if act.startswith("0"):  # a consolidated text
+        act = f"3{act[1:]}"
+    number = re.match(r"\d+", found[2] or "")
+    return act, int(number[0]) if number else None
+
+
+def _cited(b: Bulletin) -> Iterator[tuple[str, str]]:
+    for n, each in enumerate(b.legal):
+        yield f"$.legal[{n}].ref", each.ref
+    for n, action in enumerate(b.actions):
+        for m, ref in enumerate(action.legal_basis):
+            yield f"$.actions[{n}].legal_basis[{m}]", ref
+    if b.personal_data is not None:
+        yield "$.personal_data.lawful_basis", b.personal_data.lawful_basis
+    body = b.body
+    for name in ("legal_basis", "illegal_under", "legal"):
+        for m, ref in enumerate(getattr(body, name, ())):
+            yield f"$.body.{name}[{m}]", ref
+    if isinstance(body, SanctionsListing):
+        yield "$.body.regulation", body.regulation
+
+
+def r36(b: Bulletin) -> Broken:
+    """An article that is cited exists (the acts as published in the Official Journal; CELEX: sector, year, type, number)."""
+    for path, ref in _cited(b):
+        if not ref.startswith("celex:"):
+            continue
+        act, article = act_of(ref)
+        most = ARTICLES.get(act)
+        if article is not None and most is not None and not 1 <= article <= most:
+            yield path, f"{act} has {most} articles and no article {article}; name the one that is meant"
+        year = re.match(r"[0-9CE]([0-9]{4})[A-Z]", act)
+        if year is not None and int(year[1]) > b.issued.year + 1:
+            yield path, f"an act of {year[1]} does not exist yet; mend the CELEX number"
+
+
+def _all_soft(refs: Iterable[str]) -> bool:
+    refs = tuple(refs)
+    return bool(refs) and all(ref.startswith("soft:") for ref in refs)
+
+
+def _cannot_order(ref: str) -> bool:
+    act, article = act_of(ref)
+    if act not in _NO_ORDER:
+        return False
+    unfit = _NO_ORDER[act]
+    return unfit is None or (article is not None and article in unfit)
+
+
+def r37(b: Bulletin) -> Broken:
+    """The law that is cited can carry the act (Charter, Article 52(1): provided for by law)."""
+    unfit = "is about something else and cannot carry this; cite the law that gives the power"
+    soft = "soft law gives no power to restrict; cite a law"
+    if isinstance(b.body, ContentOrder) and b.msg_type is not MsgType.CANCEL:
+        if all(_cannot_order(ref) for ref in b.body.legal_basis):
+            yield "$.body.legal_basis", f"{', '.join(b.body.legal_basis)} {unfit}"
+        elif _all_soft(b.body.legal_basis):
+            yield "$.body.legal_basis", soft
+        wrong = {9: 10, 10: 9}[b.body.article]
+        named = [act_of(ref) for ref in b.body.legal_basis]
+        if named and all(each == (DSA, wrong) for each in named):
+            yield "$.body.legal_basis", f"the order is one under article {b.body.article}, not {wrong}"
+    for n, action in enumerate(b.actions):
+        if action.legal_basis and action.kind in _RESTRICTING:
+            if all(_cannot_order(ref) for ref in action.legal_basis):
+                yield f"$.actions[{n}].legal_basis", f"{', '.join(action.legal_basis)} {unfit}"
+            elif _all_soft(action.legal_basis):
+                yield f"$.actions[{n}].legal_basis", soft
+    if isinstance(b.body, SanctionsListing) and act_of(b.body.regulation)[0] in _NO_LISTING:
+        yield "$.body.regulation", f"{b.body.regulation} lists nobody; name the act that does"
+    if isinstance(b.body, SanctionsListing) and b.body.regulation.startswith("soft:"):
+        yield "$.body.regulation", "soft law lists nobody; name the act that does"
+    if b.personal_data is not None and b.personal_data.lawful_basis.startswith("soft:"):
+        yield "$.personal_data.lawful_basis", "soft law is no lawful basis (GDPR, Article 6(3)); cite a law"
+
+
+_RESTRICTING = frozenset(
+    {"request-takedown-order", "request-account-measure", "block-access-order", "suspend-broadcast"}
+)
+
+
+def r38(b: Bulletin) -> Broken:
+    """An order says what it wants and how to contest it (Regulation (EU) 2022/2065, Articles 9(2) and 10(2))."""
+    if not isinstance(b.body, ContentOrder) or b.msg_type is MsgType.CANCEL:
+        return
+    body = b.body
+    if body.article == 9 and not body.items:
+        yield "$.body.items", "an order under Article 9 names the content, by its exact URL; add the items"
+    if body.article == 10 and not (body.information_requested or "").strip():
+        yield "$.body.information_requested", "an order under Article 10 says which information is wanted"
+    if body.article == 9:
+        for n, item in enumerate(body.items):
+            if not item.url and not item.platform_ref:
+                yield f"$.body.items[{n}]", "an item of an order needs its url, or platform_ref"
+    if _NOTHING.fullmatch(body.redress):
+        yield (
+            "$.body.redress",
+            "an order tells how it is contested (Article 9(2)(a)(v), Charter Article 47); name the court and the time",
+        )
+    if b.rights is not None and b.rights.redress is not None and _NOTHING.fullmatch(b.rights.redress):
+        yield "$.rights.redress", "there is always a way to contest (Charter, Article 47); name it"
+
+
+def r39(b: Bulletin) -> Broken:
+    """Nobody asks to restrict what its own check calls lawful, or satire (Charter, Articles 11 and 52(1))."""
+    if b.rights is None or b.msg_type is MsgType.CANCEL:
+        return
+    restricts = (isinstance(b.body, ContentOrder) and b.body.article == 9) or any(
+        action.kind in _RESTRICTING for action in b.actions
+    )
+    if not restricts:
+        return
+    if b.rights.content_status == "lawful":
+        yield (
+            "$.rights.content_status",
+            "lawful content is not ordered away; withdraw the request, or correct the status",
+        )
+    if b.rights.editorial_or_satire:
+        yield (
+            "$.rights.editorial_or_satire",
+            "editorial content and satire are protected; withdraw the request, or correct the field",
+        )
+
+
+def r40(b: Bulletin) -> Broken:
+    """A notice is precise and in good faith (Regulation (EU) 2022/2065, Articles 16(2) and 22)."""
+    if not isinstance(b.body, ContentNotice):
+        return
+    body = b.body
+    if body.channel in ("art16-notice", "art22-trusted-flagger"):
+        if not body.bona_fide:
+            yield "$.body.bona_fide", "a notice states good faith (Article 16(2)(d)); without it send none"
+        for n, item in enumerate(body.items):
+            if not item.url and not item.platform_ref:
+                yield (
+                    f"$.body.items[{n}]",
+                    "a notice says exactly where the content is (Article 16(2)(b)); add its url",
+                )
+    if (
+        body.channel == "art22-trusted-flagger"
+        and b.issuer.kind != "trusted-flagger"
+        and body.notifier is None
+    ):
+        yield (
+            "$.body.channel",
+            "only a trusted flagger gives notice under Article 22; name it as notifier, or use art16-notice",
+        )
+
+
+_OF_72_HOURS = (GDPR_CLOCK, "eudpr-34", "led-30")
+
+
+def _is_named(b: Bulletin, *acts: str) -> bool:
+    return any(act_of(each.ref)[0] in acts for each in b.legal)
+
+
+def _late(started: dt.datetime, aware: dt.datetime) -> bool:
+    return abs(started - aware) > dt.timedelta(hours=1)
+
+
+def r41(b: Bulletin) -> Broken:
+    """A breach is told under the law that applies to it (GDPR, Articles 33 and 34; Regulation (EU) 2018/1725; Directive (EU) 2016/680)."""
+    if not isinstance(b.body, DataBreach):
+        return
+    body = b.body
+    other = b.issuer.country == "EU" or _is_named(b, EUDPR, POLICE)
+    for n, clock in enumerate(b.deadlines):
+        path = f"$.deadlines[{n}]"
+        if clock.clock == GDPR_CLOCK:
+            if other:
+                yield (
+                    f"{path}.clock",
+                    "Article 33 GDPR does not apply to Union bodies or police work; use eudpr-34 or led-30",
+                )
+            if _late(clock.started, body.aware):
+                yield (
+                    f"{path}.started",
+                    "the clock starts when the controller became aware: the time in aware",
+                )
+        late = clock.met is not None and clock.met > clock.due
+        if late and clock.clock in _OF_72_HOURS and not (body.delay_reason or "").strip():
+            yield (
+                "$.body.delay_reason",
+                "notified after 72 hours: the reasons for the delay belong to it (Article 33(1))",
+            )
+    if body.art34 is NotifyState.WITHHELD and body.risk is BreachRisk.HIGH_RISK and not body.art34_reason:
+        yield (
+            "$.body.art34_reason",
+            "who is not told at high risk is told why: name the exception (Article 34(3))",
+        )
+    if body.risk is BreachRisk.UNLIKELY and body.art34 is NotifyState.DONE and body.subjects_approx == 0:
+        yield "$.body.art34", "nobody is concerned, so nobody was told; write not-required"
+
+
+def r42(b: Bulletin) -> Broken:
+    """Nobody is malicious and innocent at once (Directive (EU) 2022/2555, Article 23(4): suspected of being caused by malicious acts)."""
+    if not isinstance(b.body, CyberIncident):
+        return
+    body = b.body
+    if body.suspected_malicious is False and body.root_cause == "malicious-actions":
+        yield "$.body.root_cause", "malicious-actions, but suspected_malicious is false; mend one of the two"
+    if body.suspected_malicious is True and body.root_cause in ("system-failures", "natural-phenomena"):
+        yield "$.body.root_cause", f"{body.root_cause}, but suspected_malicious is true; mend one of the two"
+    if body.cross_border is False and len(set(body.countries)) > 1:
+        yield "$.body.cross_border", "several countries are named; cross_border is true then"
+
+
+def r43(b: Bulletin) -> Broken:
+    """An infringement fits the facts beside it (Regulation (EU) 2024/900, Articles 5(2), 11, 12 and 18)."""
+    if not isinstance(b.body, PoliticalAd):
+        return
+    body = b.body
+    home = body.sponsor_country is not None and (
+        body.sponsor_country in UNION or body.sponsor_country == b.issuer.country
+    )
+    if "third-country-sponsor" in body.infringements and home and body.funds_from_third_country is not True:
+        yield (
+            "$.body.infringements",
+            f"a sponsor of {body.sponsor_country} without money from outside is none of a third country",
+        )
+    if "special-category-profiling" in body.infringements and body.special_category_profiling is False:
+        yield "$.body.infringements", "special_category_profiling is false; mend one of the two"
+
+
+def r44(b: Bulletin) -> Broken:
+    """A statement of reasons names what was done (Regulation (EU) 2022/2065, Article 17(3)(a))."""
+    if isinstance(b.body, PlatformMeasure) and b.msg_type is not MsgType.CANCEL:
+        body = b.body
+        if not (body.visibility or body.monetary or body.provision or body.account):
+            yield "$.body.visibility", "no measure is named; give visibility, monetary, provision or account"
+
+
+RULES = ((36, r36), (37, r37), (38, r38), (39, r39), (40, r40), (41, r41), (42, r42), (43, r43), (44, r44))

@@ -1,0 +1,105 @@
+"""Markings: what may be read and what may be done agree, and classified information does not travel here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from schemas.bulletin import Bulletin
+from schemas.truth.wording import odd_words
+from schemas.vocab import TLP_RANK, AttributionRule, Pap, Tlp
+
+Broken = Iterator[tuple[str, str]]
+
+_EU = (
+    r"(?:TR[EÈ]S SECRET UE|SECRET UE|CONFIDENTIEL UE|RESTREINT UE|EU TOP SECRET|EU SECRET|EU CONFIDENTIAL|EU RESTRICTED"
+    r"|R-UE|C-UE|S-UE|TS-UE|EU-R|EU-C|EU-S|EU-TS)"
+)
+_OTHER = (
+    r"(?:COSMIC TOP SECRET|NATO SECRET|NATO CONFIDENTIAL|NATO RESTRICTED|STRENG GEHEIM|GEHEIM|VS[ -–]+VERTRAULICH"
+    r"|VS[ -–]*NfD|VS[ –-]+NUR FÜR DEN DIENSTGEBRAUCH|SECRET D[ÉE]FENSE|TR[ÈE]S SECRET|DIFFUSION RESTREINTE"
+    r"|TOP SECRET|SECRET|CONFIDENTIAL|RESTRICTED)"
+)
+CLASSIFIED = re.compile(
+    rf"(?:^|\n)[ \t\[(*/_–—-]{{0,8}}(?:{_EU}(?:\s*/\s*{_EU})?|{_OTHER})(?:\s*//?\s*[A-Z ]+)?[\s*_]*(?=[\])\n:.|–—]|\s-\s|-{{2}}|//|$)"
+)
+"""A classification where it stands as a marking: first on a line, in its capitals, with nothing but a dash or an end after it."""
+_TLP = re.compile(r"(?:^|\n)[ \t\[(*]{0,8}TLP ?: ?(RED|AMBER\+STRICT|AMBER|GREEN|CLEAR|WHITE)\b")
+
+
+def r45(b: Bulletin) -> Broken:
+    """What may be done fits what may be read (PAP, MISP taxonomy: RED is nothing that others notice; FIRST TLP 2.0)."""
+    if b.pap is Pap.CLEAR and b.tlp in (Tlp.AMBER, Tlp.AMBER_STRICT):
+        yield (
+            "$.pap",
+            f"TLP:{b.tlp.upper()} keeps it among few, PAP:CLEAR lets all act on it; choose a narrower PAP",
+        )
+    if b.tlp is Tlp.CLEAR and b.pap is Pap.RED:
+        yield "$.pap", "everybody may read it, so PAP:RED hides nothing; choose PAP:CLEAR, or a narrower TLP"
+
+
+def r46(b: Bulletin) -> Broken:
+    """Handling agrees with itself and with the marking (FIRST IEP 2.0; Directive (EU) 2022/2555, Article 23(7))."""
+    handling = b.handling
+    if handling.embargo_until is not None and handling.embargo_until >= b.expires:
+        yield (
+            "$.handling.embargo_until",
+            "it would expire before it may be passed on; end the embargo before expires",
+        )
+    if b.tlp is Tlp.CLEAR and handling.releasable_to:
+        yield (
+            "$.handling.releasable_to",
+            "TLP:CLEAR is for everybody; drop releasable_to, or choose a narrower TLP",
+        )
+    if handling.anonymise_source and handling.attribution is AttributionRule.MUST:
+        yield "$.handling.attribution", "the source must not be named, and must be named; choose one"
+    if not handling.notify_affected:
+        for n, action in enumerate(b.actions):
+            if action.kind == "notify-affected":
+                yield (
+                    f"$.actions[{n}].kind",
+                    "handling says that those affected must not be told; drop one of the two",
+                )
+
+
+def r47(b: Bulletin) -> Broken:
+    """Classified information does not travel here (Decision 2013/488/EU, Article 9 and Annex III)."""
+    for n, label in enumerate(b.labels):
+        name, _, value = label.partition(":")
+        if name in ("euci", "nato", "classification-eu") and value not in ("none", "unclassified"):
+            yield f"$.labels[{n}]", "classified information does not travel here; use the accredited network"
+    for path, text in odd_words(b):
+        if CLASSIFIED.search(text):
+            yield (
+                path,
+                "begins with a classification; classified information does not travel here, say it otherwise",
+            )
+
+
+def r48(b: Bulletin) -> Broken:
+    """Words and labels give no narrower marking than the bulletin has (FIRST TLP 2.0)."""
+    for n, label in enumerate(b.labels):
+        name, _, value = label.partition(":")
+        if name == "tlp" and _narrower(value, b.tlp):
+            yield (
+                f"$.labels[{n}]",
+                f"narrower than TLP:{b.tlp.upper()}; the marking of the bulletin is the one that counts",
+            )
+    for path, text in odd_words(b):
+        for found in _TLP.finditer(text):
+            if _narrower(found[1].lower(), b.tlp):
+                yield (
+                    path,
+                    f"says TLP:{found[1]}, the bulletin is TLP:{b.tlp.upper()}; mark it as it is meant",
+                )
+                break
+
+
+def _narrower(word: str, tlp: Tlp) -> bool:
+    try:
+        return TLP_RANK[Tlp(word)] > TLP_RANK[tlp]
+    except ValueError:
+        return False
+
+
+RULES = ((45, r45), (46, r46), (47, r47), (48, r48))

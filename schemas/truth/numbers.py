@@ -1,0 +1,139 @@
+"""Numbers: parts are not above their whole, scores are those of their vectors, certainty is said once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from schemas.bodies.coordination import Feedback, PostElectionReport, SituationReport
+from schemas.bodies.cyber import CyberThreat, Vulnerability
+from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import PoliticalAd
+from schemas.bodies.electoral import ElectionIncident
+from schemas.bulletin import Bulletin
+from schemas.truth import cvss
+from schemas.vocab import AttributionLevel, Certainty, FeedbackKind
+
+Broken = Iterator[tuple[str, str]]
+
+LIKELIHOODS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {
+        "almost-no-chance": (1, 5),
+        "very-unlikely": (5, 20),
+        "unlikely": (20, 45),
+        "roughly-even-chance": (45, 55),
+        "likely": (55, 80),
+        "very-likely": (80, 95),
+        "almost-certain": (95, 99),
+    }
+)
+"""How many in a hundred each word means (ICD 203, section D.6.e.2)."""
+
+_NUMBERED = re.compile(r"(?:CVE|EUVD)-([0-9]{4})-")
+_TOLERANCE = 15
+_GROWING = ("growth", "increase", "change", "rise", "ratio", "trend")
+
+
+def r49(b: Bulletin) -> Broken:
+    """A part is not above its whole."""
+    body = b.body
+    if isinstance(body, SituationReport | PostElectionReport):
+        named = set()
+        for n, each in enumerate(body.dimensions):
+            if each.major > each.incidents:
+                yield (
+                    f"$.body.dimensions[{n}].major",
+                    f"{each.major} major of {each.incidents} incidents; mend one of the two",
+                )
+            if each.dimension in named:
+                yield f"$.body.dimensions[{n}].dimension", "stands twice; add its counts up"
+            named.add(each.dimension)
+    if isinstance(body, PostElectionReport):
+        for n, metric in enumerate(body.metrics):
+            most = {"percent": 100, "ppm": 1_000_000}.get(metric.unit)
+            if most is not None and metric.value > most and not any(word in metric.name for word in _GROWING):
+                yield f"$.body.metrics[{n}].value", f"a share is at most {most} {metric.unit}"
+    if isinstance(body, ElectionIncident) and body.voters_affected == 0 and body.electorate_share_ppm:
+        yield "$.body.electorate_share_ppm", "no voter is affected, but a share of them; mend one of the two"
+    if isinstance(body, DataBreach):
+        subjects, records = body.subjects_approx, body.records_approx
+        if subjects is not None and records is not None and records < subjects:
+            yield "$.body.records_approx", f"{records} records of {subjects} persons; each has at least one"
+    if isinstance(body, PoliticalAd) and body.amount_minor is not None and body.currency is None:
+        yield "$.body.currency", "an amount says in which currency (ISO 4217); add it"
+    if isinstance(body, Feedback) and body.verdict is FeedbackKind.SIGHTING and body.seen_count == 0:
+        yield "$.body.seen_count", "a sighting was seen at least once"
+
+
+def r50(b: Bulletin) -> Broken:
+    """A score is that of its vector (FIRST, CVSS v3.1, section 7.1; v4.0, section 8.2)."""
+    for n, name in enumerate(b.body.ids if isinstance(b.body, Vulnerability) else ()):
+        year = _NUMBERED.match(name)
+        if year is not None and int(year[1]) > b.issued.year + 1:
+            yield f"$.body.ids[{n}]", f"a number of {year[1]} is not given yet; copy it again"
+    if isinstance(b.body, CyberThreat):
+        for n, name in enumerate(b.body.exploited):
+            year = _NUMBERED.match(name)
+            if year is not None and int(year[1]) > b.issued.year + 1:
+                yield f"$.body.exploited[{n}]", f"a number of {year[1]} is not given yet; copy it again"
+    if not isinstance(b.body, Vulnerability) or b.body.cvss is None:
+        return
+    try:
+        version, found = cvss.metrics(b.body.cvss)
+    except cvss.VectorError as exc:
+        yield (
+            "$.body.cvss",
+            f"this vector {exc}; copy it whole" if "lacks" in str(exc) else f"{exc}; copy it whole",
+        )
+        return
+    said = b.body.score_x10
+    if said is None:
+        return
+    if not cvss.has_impact(found):
+        if said:
+            yield "$.body.score_x10", "a vector without impact scores 0; mend one of the two"
+        return
+    if said == 0:
+        yield "$.body.score_x10", "a vector with an impact scores above 0; mend one of the two"
+    elif version != "4.0" and cvss.is_plain(version, found):
+        right = cvss.base_score_3(found)
+        if abs(said - right) > 1:  # version 3.0 rounds once in a while to the tenth above
+            yield "$.body.score_x10", f"this vector scores {right / 10}, not {said / 10}; mend one of the two"
+
+
+def r51(b: Bulletin) -> Broken:
+    """Words of certainty and their figures agree (ICD 203; CAP 1.2 certainty; Admiralty code; STIX 2.1 confidence)."""
+    score, word = b.confidence.score, b.confidence.likelihood
+    span = LIKELIHOODS.get(word or "")
+    if span is not None and score is not None and not span[0] - _TOLERANCE <= score <= span[1] + _TOLERANCE:
+        yield (
+            "$.confidence.likelihood",
+            f"{word} is {span[0]} to {span[1]} in a hundred, the score is {score}; mend one of the two",
+        )
+    if span is not None:
+        if span[1] <= 20 and b.certainty in (Certainty.OBSERVED, Certainty.LIKELY):
+            yield "$.certainty", f"{b.certainty}, but its likelihood is {word}; mend one of the two"
+        if span[0] >= 80 and b.certainty is Certainty.UNLIKELY:
+            yield "$.certainty", f"unlikely, but its likelihood is {word}; mend one of the two"
+    if score is not None:
+        if score <= 20 and b.certainty in (Certainty.OBSERVED, Certainty.LIKELY) and span is None:
+            yield "$.certainty", f"{b.certainty}, but its score is {score} of 100; mend one of the two"
+        if score >= 80 and b.certainty is Certainty.UNLIKELY:
+            yield "$.certainty", f"unlikely, but its score is {score} of 100; mend one of the two"
+    firm = b.attribution is not None and b.attribution.level in (
+        AttributionLevel.CONFIRMED,
+        AttributionLevel.PUBLIC,
+    )
+    if firm and (
+        b.certainty is Certainty.UNLIKELY
+        or (score is not None and score <= 20)
+        or b.confidence.credibility == 5
+    ):
+        yield (
+            "$.attribution.level",
+            "confirmed by somebody who holds it for improbable; lower the level, or mend certainty",
+        )
+
+
+RULES = ((49, r49), (50, r50), (51, r51))

@@ -1,0 +1,147 @@
+"""References: nobody replaces what is another's, answers himself, or points to what was not said yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from schemas.bodies.coordination import Feedback, Rfi, StratCom
+from schemas.bulletin import Bulletin
+from schemas.elections import TYPE_TOKENS
+from schemas.truth.times import SKEW
+from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel
+
+Broken = Iterator[tuple[str, str]]
+
+_ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
+_OF_OTHERS = frozenset({RefRel.CORROBORATES, RefRel.ACKNOWLEDGES, RefRel.REJECTS})
+_ALIASES: Mapping[str, str] = MappingProxyType({"EL": "GR", "UK": "GB"})
+"""Country codes of the Union that are others in ISO 3166 (Interinstitutional Style Guide, 7.1)."""
+_DIVISION = re.compile(r"ocd-division/country:([a-z]{2})(?:/.*)?")
+
+
+def _made(uuid: str) -> float:
+    """When a UUID of version 7 was made, in seconds since 1970 (RFC 9562, section 5.7)."""
+    return int(uuid[:8] + uuid[9:13], 16) / 1000
+
+
+def r52(b: Bulletin) -> Broken:
+    """A reference is to something earlier, of the right author (CAP 1.2: references, sender)."""
+    latest = b.issued.timestamp() + SKEW.total_seconds()
+    ties: dict[str, set[RefRel]] = {}
+    for n, ref in enumerate(b.references):
+        path = f"$.references[{n}]"
+        if ref.id == b.id:
+            yield f"{path}.id", "a bulletin does not refer to itself"
+        elif _made(ref.id) > latest:
+            yield f"{path}.id", "names a bulletin that was made after this one; copy the id again"
+        if ref.rel in _ENDING and ref.issuer is not None and ref.issuer != b.issuer.id:
+            yield (
+                f"{path}.issuer",
+                f"only {ref.issuer} replaces or withdraws what it said; answer with feedback",
+            )
+        if ref.rel in _OF_OTHERS and ref.issuer == b.issuer.id:
+            yield f"{path}.issuer", f"nobody {ref.rel} what he said himself; name another's bulletin"
+        before = ties.setdefault(ref.id, set())
+        if ref.rel in before:
+            yield path, "stands twice; name it once"
+        elif before and (before | {ref.rel}) & _ENDING:
+            yield path, "the same bulletin is ended and relied on; keep one of the two"
+        before.add(ref.rel)
+    if b.incident_id is not None and _made(b.incident_id) > latest:
+        yield "$.incident_id", "was made after this bulletin; copy the id again"
+
+
+def r53(b: Bulletin) -> Broken:
+    """What ends another bulletin says so in its type (CAP 1.2 msgType)."""
+    if b.msg_type in (MsgType.UPDATE, MsgType.CANCEL):
+        return
+    for n, ref in enumerate(b.references):
+        if ref.rel in _ENDING:
+            wanted = "update" if ref.rel is RefRel.SUPERSEDES else "cancel"
+            yield f"$.references[{n}].rel", f"{ref.rel} belongs to msg_type {wanted}, this is {b.msg_type}"
+
+
+def r54(b: Bulletin) -> Broken:
+    """Nobody asks, answers or accompanies himself, and an answer agrees with itself."""
+    me = b.issuer.id
+    named: set[str] = set()
+    for n, other in enumerate(b.co_issuers):
+        if other.id == me:
+            yield f"$.co_issuers[{n}].id", "is the issuer; name others only"
+        elif other.id in named:
+            yield f"$.co_issuers[{n}].id", "stands twice; name it once"
+        named.add(other.id)
+    if isinstance(b.body, Rfi) and set(b.body.to) == {me}:
+        yield "$.body.to", "a question to oneself; name those who may know"
+    for n, action in enumerate(b.actions):
+        if action.to == (me,) and action.kind == "share-upward":
+            yield f"$.actions[{n}].to", "nobody hands on to himself; name whom it is for"
+    if not isinstance(b.body, Feedback):
+        return
+    body = b.body
+    if b.references and all(ref.issuer == me for ref in b.references):
+        yield "$.references", "an answer to oneself; update or cancel what you said"
+    if body.verdict is FeedbackKind.HANDOVER and body.handover_to is None:
+        yield "$.body.handover_to", "a handover says to whom"
+    if body.handover_to == me:
+        yield "$.body.handover_to", "nobody hands over to himself"
+    if body.verdict is FeedbackKind.ACTION_TAKEN and body.action is None and not body.text:
+        yield "$.body.action", "action-taken says which action, or what was done in text"
+    agrees, disagrees = (Opinion.AGREE, Opinion.STRONGLY_AGREE), (Opinion.DISAGREE, Opinion.STRONGLY_DISAGREE)
+    if body.verdict is FeedbackKind.ENDORSE and body.opinion in disagrees:
+        yield "$.body.opinion", f"endorsed, but {body.opinion}; mend one of the two"
+    if body.verdict in (FeedbackKind.DISPUTE, FeedbackKind.FALSE_POSITIVE) and body.opinion in agrees:
+        yield "$.body.opinion", f"{body.verdict}, but {body.opinion}; mend one of the two"
+
+
+def _country_of(code: str, system: str | None) -> str | None:
+    """The country that a code of an area names, where its system says so."""
+    if system in ("nuts-2024", "iso3166-1", "iso3166-2") and re.match(r"[A-Z]{2}(?![a-z])", code):
+        return code[:2]
+    if system == "lau-2024" and re.match(r"[A-Z]{2}[_-]?\d", code):
+        return code[:2]
+    if system == "ocd-id" and (found := _DIVISION.fullmatch(code)):
+        return found[1].upper()
+    return None
+
+
+def r55(b: Bulletin) -> Broken:
+    """The code of an area lies in its country (Regulation (EC) No 1059/2003, Article 3(3); ISO 3166-2)."""
+    for n, area in enumerate(b.areas):
+        if area.code is None or area.country in (None, "EU", "INT"):
+            continue
+        found = _country_of(area.code, area.system)
+        if found is not None and _ALIASES.get(found, found) != _ALIASES.get(area.country, area.country):
+            yield (
+                f"$.areas[{n}].code",
+                f"{area.code} lies in {found}, not in {area.country}; mend one of the two",
+            )
+
+
+def r56(b: Bulletin) -> Broken:
+    """The id of an election says what is elected: its type is that of the id."""
+    if b.election is None:
+        return
+    wanted = TYPE_TOKENS[b.election.id.split("-")[1]]
+    if b.election.type is not wanted:
+        yield "$.election.type", f"{b.election.id} is {wanted}, not {b.election.type}; mend one of the two"
+
+
+def r57(b: Bulletin) -> Broken:
+    """A line that must not be repeated is repeated by nobody, least of all by its author."""
+    if not isinstance(b.body, StratCom):
+        return
+    said = [(f"$.body.lines[{n}]", line) for n, line in enumerate(b.body.lines)]
+    said += [
+        (f"$.info[{n}].public_line", each.public_line) for n, each in enumerate(b.info) if each.public_line
+    ]
+    for phrase in b.body.do_not_repeat:
+        plain = " ".join(phrase.casefold().split()).strip(" .!?\"'«»„“”")
+        for path, line in said:
+            if len(plain) >= 8 and plain in " ".join(line.casefold().split()):
+                yield path, "repeats what do_not_repeat forbids; say it otherwise"
+
+
+RULES = ((52, r52), (53, r53), (54, r54), (55, r55), (56, r56), (57, r57))

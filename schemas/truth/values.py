@@ -1,0 +1,289 @@
+"""Values: an indicator is of its type, matches something and not everything, and holds nobody's secrets."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from schemas import personal
+from schemas.bodies.coordination import StratCom
+from schemas.bodies.digital import ContentNotice, ContentOrder
+from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
+from schemas.bulletin import Bulletin
+from schemas.parts import Observable
+from schemas.truth.wording import odd_words
+from schemas.vocab import PERSONAL_RANK, PersonalFlag
+
+
+def _set(words: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(words.split())
+
+
+Broken = Iterator[tuple[str, str]]
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_LEAST_BITS = {4: 8, 6: 16}
+_NO_DOMAIN = re.compile(r"[\s/\\:@\[\]()<>,;|\"']")
+_HASHES = frozenset({32, 40, 56, 64, 96, 128})
+_HASH = re.compile(r"(?:(?:md5|sha-?1|sha-?224|sha-?256|sha-?384|sha-?512):)?([0-9A-Fa-f]+)")
+_EMPTY_FILE = frozenset(
+    {
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    }
+)
+"""The digests of no bytes: MD5 (RFC 1321), SHA-1, SHA-224, SHA-256 (FIPS 180-4)."""
+_SUFFIXES = _set(
+    "co.uk org.uk gov.uk ac.uk com.au com.br com.tr co.jp co.in co.za com.ua com.pl gov.pl gouv.fr gv.at "
+    "co.at europa.eu github.io gitlab.io pages.dev workers.dev web.app firebaseapp.com blogspot.com "
+    "wordpress.com herokuapp.com netlify.app vercel.app azurewebsites.net cloudfront.net amazonaws.com "
+    "s3.amazonaws.com googleusercontent.com cloudapp.net"
+)
+"""Names under which strangers have theirs (Public Suffix List, a part of it)."""
+_HUBS = _set(
+    "google.com www.google.com youtube.com www.youtube.com facebook.com www.facebook.com x.com twitter.com "
+    "instagram.com tiktok.com www.tiktok.com t.me telegram.org whatsapp.com wikipedia.org microsoft.com "
+    "apple.com amazon.com cloudflare.com github.com bit.ly linkedin.com reddit.com europa.eu office.com "
+    "outlook.com live.com gmail.com drive.google.com docs.google.com"
+)
+"""Hosts that everybody uses."""
+_RESOLVERS = frozenset(
+    {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
+)
+"""Resolvers of names that everybody may use."""
+SHARED = _SUFFIXES | _HUBS | _RESOLVERS
+"""Hosts of which no whole one is an indicator."""
+_SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"[?&;](?:password|passwd|pwd|access_token|api_?key|client_secret|auth_token)=[^&\s]{3,}", re.IGNORECASE
+)
+
+
+_NUMERIC = re.compile(r"[0-9.]{7,15}(?:/[0-9]{1,3})?|(?=[^:]{0,4}:)[0-9A-Fa-f:.]{2,45}(?:/[0-9]{1,3})?")
+
+
+def _is_wild(value: str) -> bool:
+    return value.strip() in ("*", ".*", ".", "*.*", "%", "any", "all") or value.strip().startswith(
+        ("*.", ".*")
+    )
+
+
+def network_of(value: str) -> _Network | None:
+    """The network that a value names; None where it is none."""
+    if not _NUMERIC.fullmatch(value.strip()):
+        return None
+    try:
+        return ipaddress.ip_network(value.strip(), strict=False)
+    except ValueError:
+        return None
+
+
+def host_of(each: Observable) -> str | None:
+    """The host that an observable in clear names, in small letters."""
+    if each.value is None:
+        return None
+    if each.type == "domain-name":
+        return each.value.rstrip(".").lower()
+    if each.type == "url":
+        try:
+            return (urlsplit(each.value).hostname or "").lower() or None
+        except ValueError:
+            return None
+    return None
+
+
+def _is_whole(url: str) -> bool:
+    """Whether a URL is that of a whole host."""
+    try:
+        return urlsplit(url).path in ("", "/")
+    except ValueError:
+        return False
+
+
+def r62(b: Bulletin) -> Broken:
+    """A value is of its type (STIX 2.1, section 6)."""
+    for n, each in enumerate(b.observables):
+        value = each.value
+        if value is None:
+            continue
+        path = f"$.observables[{n}].value"
+        if each.type in ("ipv4-addr", "ipv6-addr"):
+            found = network_of(value)
+            version = 4 if each.type == "ipv4-addr" else 6
+            if found is None:
+                yield path, f"is no {each.type}; write the address, or its network with /n"
+            elif found.version != version:
+                yield path, f"is an address of version {found.version}; correct its type"
+        elif each.type == "domain-name" and _NO_DOMAIN.search(value):
+            yield path, "is no domain name; write the bare name, or correct its type"
+        elif each.type == "url" and (
+            (":" not in value and "/" not in value) or (each.actionable and "[.]" in value)
+        ):
+            yield path, "is no URL; write it with scheme and path, or correct its type"
+        elif each.type == "email-addr" and "@" not in value:
+            yield path, "is no e-mail address; correct its type"
+        elif (
+            each.type == "file"
+            and (found_hash := _HASH.fullmatch(value))
+            and each.actionable
+            and len(found_hash[1]) not in _HASHES
+            and len(found_hash[1]) >= 28
+        ):
+            yield path, f"a digest of {len(found_hash[1])} characters is cut; copy it whole"
+
+
+def r63(b: Bulletin) -> Broken:
+    """What is fit for matching matches something, and not everything (RFC 6890; RFC 1035; MISP to_ids)."""
+    for n, each in enumerate(b.observables):
+        value = each.value
+        if value is None or not each.actionable:
+            continue
+        path = f"$.observables[{n}].value"
+        if _is_wild(value):
+            yield path, "matches everything; name what is meant, or drop actionable"
+            continue
+        if each.type in ("ipv4-addr", "ipv6-addr"):
+            found = network_of(value)
+            if found is not None and (why := _unfit(found)):
+                yield path, f"{why}; it is not fit for matching"
+            elif value in _RESOLVERS:
+                yield path, f"{value} is used by everybody; drop actionable"
+        elif each.type in ("domain-name", "url"):
+            host = host_of(each) or ""
+            whole = each.type == "domain-name" or _is_whole(value)
+            found = network_of(host.strip("[]"))
+            if found is not None:
+                if why := _unfit(found):
+                    yield path, f"{why}; it is not fit for matching"
+            elif host in ("localhost", "localhost.localdomain") or host.endswith(".localhost"):
+                yield path, "is every machine itself; it is not fit for matching"
+            elif whole and ("." not in host or host in _SUFFIXES):
+                yield path, f"matches all under {host}, of whomsoever; name the host that is meant"
+            elif whole and host in _HUBS:
+                yield path, f"{host} is used by everybody; give the whole URL, or drop actionable"
+        elif each.type == "file" and value.lower().rpartition(":")[2] in _EMPTY_FILE:
+            yield path, "is the digest of an empty file; it matches everywhere"
+
+
+def _unfit(found: _Network) -> str | None:
+    if found.prefixlen < _LEAST_BITS[found.version]:
+        return f"/{found.prefixlen} is a large part of the whole Internet"
+    if found.is_loopback:
+        return "is every machine itself"
+    if found.is_unspecified or found.network_address.is_unspecified:
+        return "is no address"
+    if found.is_multicast or str(found) == "255.255.255.255/32":
+        return "is everybody in a network"
+    return None
+
+
+def own_places(b: Bulletin) -> Iterator[tuple[str, str]]:
+    """Path and text of what the bulletin tells people to visit."""
+    for n, info in enumerate(b.info):
+        if info.public_line:
+            yield f"$.info[{n}].public_line", info.public_line
+        if info.web:
+            yield f"$.info[{n}].web", info.web
+    body = b.body
+    if isinstance(body, ElectionCalendar) and body.official_url:
+        yield "$.body.official_url", body.official_url
+    if isinstance(body, ElectionIncident) and body.correct_information:
+        yield "$.body.correct_information", body.correct_information
+    if isinstance(body, StratCom):
+        for n, fact in enumerate(body.facts):
+            yield f"$.body.facts[{n}]", fact
+
+
+_WARN = re.compile(
+    r"\b(?:not|never|avoid|false|fake|fraud\w*|scam|impersonat\w*|pretend\w*|do not|don[’']t|forged|imitat\w*|nicht|falsch\w*|faux|fausse|ne pas|"
+    r"copy|copies|look-?alike|phishing|beware|gefälscht\w*|warn\w*|block\w*|closed|shut|taken down|gone|removed|instead of|clone\w*)\b",
+    re.IGNORECASE,
+)
+
+
+def r64(b: Bulletin) -> Broken:
+    """A genuine site is not blocked, and no other is given as the genuine one (MISP warning lists)."""
+    places = list(own_places(b))
+    for n, each in enumerate(b.observables):
+        if each.role == "impersonated" and each.actionable:
+            yield (
+                f"$.observables[{n}].actionable",
+                "the impersonated is the genuine one; it is never fit for blocking, drop actionable",
+            )
+            continue
+        if each.role in ("impersonated", "victim", "publisher"):
+            continue
+        host = host_of(each)
+        if host is None or "." not in host:
+            continue
+        whole = each.type == "domain-name" or (each.value or "").rstrip("/").lower().endswith(host)
+        for path, text in places:
+            if (each.actionable and whole) or each.role == "impersonating-site":
+                for found in re.finditer(rf"(?<![\w.-]){re.escape(host)}(?![\w-])(?!\.[a-z])", text.lower()):
+                    before = re.split(r"[.!?]\s", text[: found.start()])[-1]
+                    after = re.split(r"[.!?](?:\s|$)", text[found.end() :])[0]
+                    if not _WARN.search(before + " " + after):
+                        yield (
+                            path,
+                            f"sends people to {host}, which the bulletin lists as hostile; mend one of the two",
+                        )
+                        break
+
+
+def _urls(b: Bulletin) -> Iterator[tuple[str, str]]:
+    for n, each in enumerate(b.observables):
+        if each.value is not None and "://" in each.value:
+            yield f"$.observables[{n}].value", each.value
+    for n, kept in enumerate(b.evidence):
+        if kept.uri:
+            yield f"$.evidence[{n}].uri", kept.uri
+    if isinstance(b.body, ContentNotice | ContentOrder):
+        for n, item in enumerate(b.body.items):
+            if item.url:
+                yield f"$.body.items[{n}].url", item.url
+    for path, text in odd_words(b):
+        if "://" in text:
+            yield path, text
+
+
+def r65(b: Bulletin) -> Broken:
+    """No credentials travel in a URL (RFC 3986, section 3.2.1: deprecated; RFC 9110, section 4.2.4)."""
+    for path, text in _urls(b):
+        if _SECRET.search(text):
+            yield path, "holds a password; take it out, and have it changed"
+        elif not path.startswith("$.observables") and _TOKEN.search(text):
+            yield path, "holds a password or key; take it out, and have it changed"
+
+
+def r66(b: Bulletin) -> Broken:
+    """What is certainly of a person is declared as such (GDPR, Articles 4(1) and 87)."""
+    for n, each in enumerate(b.observables):
+        if each.value is None or each.personal is not PersonalFlag.NONE:
+            continue
+        if (
+            each.type in ("phone-number", "bank-account")
+            or (each.type == "email-addr" and personal.is_personal_mailbox(each.value))
+            or (each.type in ("text", "user-account") and any(personal.certain(each.value)))
+        ):
+            yield (
+                f"$.observables[{n}].personal",
+                "points to a person, but personal is none; say how personal it is, or give value_hmac",
+            )
+    declared = b.personal_data is not None and (
+        PERSONAL_RANK[b.personal_data.flag] >= PERSONAL_RANK[PersonalFlag.PERSONAL]
+    )
+    if declared:
+        return
+    for path, text in odd_words(b):
+        for found in personal.certain(text):
+            yield path, f"holds {found.what}; leave it out, or declare personal_data and mark it strictly"
+            break
+
+
+RULES = ((62, r62), (63, r63), (64, r64), (65, r65), (66, r66))

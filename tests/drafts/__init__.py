@@ -1,0 +1,1 @@
+"""Drafts of experts, judged as `bulletin check` judges them: the good stand, the absurd do not."""

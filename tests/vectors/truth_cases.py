@@ -1,0 +1,442 @@
+"""Vectors of the rules that hold a bulletin to the truth: what is false, beside what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Expected = tuple[tuple[str, str], ...]
+Case = tuple[str, str, dict[str, Any], Expected]
+
+LATER = "2027-05-24T19:41:00Z"
+EARLIER = "2027-05-22T19:41:00Z"
+ID = "0196fe2f-9be0-7000-8000-00000000000a"
+CLEAR = {"tlp": "clear", "pap": "clear", "audience": "public"}
+STRICT = {"tlp": "amber+strict", "audience": "eu-csirts"}
+RIGHTS = {"legality": True, "necessity": True, "proportionality": True}
+WORDS = {"lang": "en", "headline": "Leaflets name a wrong day", "summary": "A correction was sent."}
+
+
+def seen(value: str = "192.0.2.7", kind: str = "ipv4-addr", **fields: Any) -> dict[str, Any]:
+    """One observable, fit for matching."""
+    return {"observables": [{"type": kind, "personal": "none", "value": value, "actionable": True, **fields}]}
+
+
+def body(kind: str, **fields: Any) -> dict[str, Any]:
+    """A body."""
+    return {"body": {"kind": kind, **fields}}
+
+
+def told(**fields: Any) -> dict[str, Any]:
+    """The words."""
+    return {"info": [{**WORDS, **fields}]}
+
+
+def window(phase: str, start: str, end: str, **fields: Any) -> dict[str, Any]:
+    """One window of a calendar."""
+    return {"phase": phase, "start": f"2027-{start}:00:00Z", "end": f"2027-{end}:00:00Z", **fields}
+
+
+POLLS = window("polling", "06-13T05", "06-13T19")
+
+
+def calendar(*windows: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A calendar of polls and more."""
+    return body("election-calendar", windows=[POLLS, *windows], tz="Europe/Vienna", **fields)
+
+
+def election(name: str = "xa-parl-2027", kind: str = "parliamentary", **fields: Any) -> dict[str, Any]:
+    """The election that is meant."""
+    return {"election": {"id": name, "type": kind, "phase": "campaign", **fields}}
+
+
+def breach(**fields: Any) -> dict[str, Any]:
+    """A breach with its deadline."""
+    given = {
+        "nature": ["confidentiality"],
+        "aware": "2027-05-22T08:00:00Z",
+        "controller_kind": "party",
+        "data_categories": ["contact"],
+        "subject_categories": ["voters"],
+        "risk": "risk",
+    }
+    return {**body("data-breach", **given | fields), **clock()}
+
+
+def clock(name: str = "gdpr-33", started: str = "2027-05-22T08:00:00Z", **fields: Any) -> dict[str, Any]:
+    """One deadline."""
+    return {"deadlines": [{"clock": name, "started": started, "due": "2027-05-25T08:00:00Z", **fields}]}
+
+
+def order(**fields: Any) -> dict[str, Any]:
+    """An order with its check of rights."""
+    given = {
+        "article": 9,
+        "issuing_authority": "xa-court",
+        "provider": "Example Platform",
+        "legal_basis": ["national:XA:Electoral-Act#71"],
+        "reasons": "A false polling day in the name of the commission.",
+        "territorial_scope": ["XA"],
+        "redress": "Administrative court of XA, within one month.",
+        "items": [{"url": "https://social.example/p/1", "platform": "social", "content_types": ["image"]}],
+    }
+    return {**body("content-order", **given | fields), "rights": RIGHTS}
+
+
+def notice(**fields: Any) -> dict[str, Any]:
+    """A notice of one item."""
+    given = {
+        "channel": "art16-notice",
+        "items": [{"url": "https://social.example/p/1", "platform": "social", "content_types": ["image"]}],
+        "category": "scams-and-fraud",
+        "explanation": "It asks for a fee to vote.",
+        "bona_fide": True,
+    }
+    return body("content-notice", **given | fields)
+
+
+def incident(**fields: Any) -> dict[str, Any]:
+    """A cyber incident."""
+    given = {"stage": "early-warning", "classification": "availability:ddos", "significant": True}
+    return body("cyber-incident", **given | {"detected": EARLIER} | fields)
+
+
+def advertisement(**fields: Any) -> dict[str, Any]:
+    """A political advertisement."""
+    return body("political-ad", **{"publisher": "Feed", "ad_refs": ["c/1"], "infringements": []} | fields)
+
+
+def flaw(cvss: str, score: int) -> dict[str, Any]:
+    """A vulnerability with its score."""
+    return body("vulnerability", ids=["CVE-2027-41234"], products=["Poll book"], cvss=cvss, score_x10=score)
+
+
+def listing(**fields: Any) -> dict[str, Any]:
+    """A listing."""
+    given = {
+        "event": "listed",
+        "programme": "XXTEST",
+        "authority": "other",
+        "regulation": "celex:32024R2642",
+        "published": "2027-05-20",
+        "in_force": "2027-05-21",
+        "measures": ["asset-freeze"],
+        "listed": [{"subject": "enterprise", "names": [{"whole": "Example Works"}]}],
+    }
+    return {**body("sanctions-listing", **given | fields), **CLEAR}
+
+
+def refers(rel: str = "derived-from", **fields: Any) -> dict[str, Any]:
+    """One reference."""
+    return {"references": [{"id": ID, "rel": rel, **fields}]}
+
+
+def dimensions(*counts: tuple[str, int, int]) -> list[dict[str, Any]]:
+    """Counts of a report."""
+    return [{"dimension": name, "incidents": n, "major": major} for name, n, major in counts]
+
+
+def report(*counts: tuple[str, int, int], end: str = EARLIER) -> dict[str, Any]:
+    """A situation report of a day."""
+    period = {"period_start": "2027-05-21T19:41:00Z", "period_end": end, "posture": "baseline"}
+    return body("situation-report", **period, dimensions=dimensions(*(counts or (("physical", 1, 0),))))
+
+
+def _times() -> Iterator[Case]:
+    first = "$.observables[0].first_seen"
+    yield "seen before it is told", "R32", seen(first_seen=EARLIER, last_seen=EARLIER), ()
+    yield "seen four minutes ahead: a clock", "R32", seen(first_seen="2027-05-23T19:45:00Z"), ()
+    yield "seen tomorrow", "R32", seen(first_seen=LATER), (("R32", first),)
+    yield "detected tomorrow", "R32", incident(detected=LATER), (("R32", "$.body.detected"),)
+    yield "a period that is not over", "R32", report(end=LATER), (("R32", "$.body.period_end"),)
+    yield "last seen first", "R33", seen(first_seen=EARLIER, last_seen="2027-05-21T00:00:00Z"), (
+        ("R33", "$.observables[0].last_seen"),
+    )  # fmt: skip
+    yield "in effect before it expires", "R33", {"effective": "2027-06-22T19:40:00Z"}, ()
+    yield "in effect as it expires", "R33", {"effective": "2027-06-22T19:41:00Z"}, (("R33", "$.expires"),)
+    yield "due before it started", "R33", {**breach(), **clock(due="2027-05-22T07:00:00Z")}, (
+        ("R33", "$.deadlines[0].due"),
+    )  # fmt: skip
+    yield "known of before it began", "R33", breach(started=EARLIER), (("R33", "$.body.aware"),)
+    yield "a listing in force before it is published", "R33", listing(in_force="2027-05-19"), (
+        ("R33", "$.body.in_force"),
+    )  # fmt: skip
+    yield "votes counted after the polls", "R34", calendar(window("counting", "06-13T19", "06-15T10")), ()
+    yield "votes counted a week before", "R34", calendar(window("counting", "06-05T19", "06-06T10")), (
+        ("R34", "$.body.windows[1].start"),
+    )  # fmt: skip
+    second = (window("polling", "06-27T05", "06-27T19", round=2), window("counting", "06-13T19", "06-14T10"))
+    yield "counted between two rounds", "R34", calendar(*second), ()
+    yield "a campaign after the vote", "R34", calendar(window("campaign", "06-14T00", "06-15T00")), (
+        ("R34", "$.body.windows[1].start"),
+    )  # fmt: skip
+    yield "results as the polls close", "R34", calendar(results_embargo_until="2027-06-13T19:00:00Z"), ()
+    yield "results at noon", "R34", calendar(results_embargo_until="2027-06-13T10:00:00Z"), (
+        ("R34", "$.body.results_embargo_until"),
+    )  # fmt: skip
+    yield "an election of this year", "R35", {**calendar(), **election()}, ()
+    yield "an election of another year", "R35", {**calendar(), **election("xa-parl-2026")}, (
+        ("R35", "$.body.windows"),
+    )  # fmt: skip
+    moved = {"msg_type": "update", **refers("supersedes")}
+    yield "one that was put off", "R35", {**calendar(), **election("xa-parl-2026"), **moved}, ()
+    yield "another day", "R35", {**calendar(), **election(polling_first="2027-06-10")}, (
+        ("R35", "$.election.polling_first"),
+    )  # fmt: skip
+
+
+def _law() -> Iterator[Case]:
+    cited = "$.legal[0].ref"
+    yield "an article that there is", "R36", {"legal": [{"ref": "celex:32016R0679#99", "role": "duty"}]}, ()
+    consolidated = {"legal": [{"ref": "celex:02022L2555-20221227#30", "role": "duty"}]}
+    yield "a consolidated text", "R36", consolidated, ()
+    beyond = {"legal": [{"ref": "celex:32016R0679#100", "role": "duty"}]}
+    yield "an article that there is not", "R36", beyond, (("R36", cited),)
+    yield "an act of years to come", "R36", {"legal": [{"ref": "celex:32031R0001", "role": "duty"}]}, (
+        ("R36", cited),
+    )  # fmt: skip
+    yield "an order by electoral law", "R37", order(), ()
+    for ref in ("celex:32016R0679#33", "celex:32022R2065#16", "soft:code-of-conduct"):
+        yield f"an order by {ref}", "R37", order(legal_basis=[ref]), (("R37", "$.body.legal_basis"),)
+    yield "a listing by a law on content", "R37", listing(regulation="celex:32022R2065#9"), (
+        ("R37", "$.body.regulation"),
+    )  # fmt: skip
+    asks = order(article=10, items=[], information_requested="Who pays for the account.")
+    yield "an order that asks", "R38", asks, ()
+    asks = order(article=10, items=[])
+    yield "an order that asks nothing", "R38", asks, (("R38", "$.body.information_requested"),)
+    yield "an order about nothing", "R38", order(items=[]), (("R38", "$.body.items"),)
+    yield "no way to contest it", "R38", order(redress="None."), (("R38", "$.body.redress"),)
+    satire = {"rights": {**RIGHTS, "editorial_or_satire": True}}
+    yield "satire ordered away", "R39", {**order(), **satire}, (("R39", "$.rights.editorial_or_satire"),)
+    lawful = {"rights": {**RIGHTS, "content_status": "lawful"}}
+    yield "lawful content ordered away", "R39", {**order(), **lawful}, (("R39", "$.rights.content_status"),)
+    withdrawn = {"msg_type": "cancel", **refers("cancels")}
+    yield "an order withdrawn, since it was lawful", "R39", {**order(), **lawful, **withdrawn}, ()
+    yield "a notice", "R40", notice(), ()
+    yield "a notice in bad faith", "R40", notice(bona_fide=False), (("R40", "$.body.bona_fide"),)
+    nowhere = [{"platform": "social", "content_types": ["image"]}]
+    yield "a notice of nowhere", "R40", notice(items=nowhere), (("R40", "$.body.items[0]"),)
+    yield "a trusted flagger that is none", "R40", notice(channel="art22-trusted-flagger"), (
+        ("R40", "$.body.channel"),
+    )  # fmt: skip
+    yield "a breach in time", "R41", breach(), ()
+    late = clock(met="2027-05-23T19:00:00Z", due="2027-05-23T08:00:00Z")
+    yield "a breach told late", "R41", {**breach(), **late}, (("R41", "$.body.delay_reason"),)
+    yield "a breach told late, with reasons", "R41", {**breach(delay_reason="A storm."), **late}, ()
+    began = clock(started="2027-05-21T08:00:00Z", due="2027-05-24T08:00:00Z")
+    yield "a clock that starts before anybody knew", "R41", {**breach(), **began}, (
+        ("R41", "$.deadlines[0].started"),
+    )  # fmt: skip
+    union = {"legal": [{"ref": "celex:32018R1725#34", "role": "duty"}]}
+    yield "a breach at a Union body", "R41", {**breach(), **clock("eudpr-34"), **union}, ()
+    yield "one under the wrong clock", "R41", {**breach(), **union}, (("R41", "$.deadlines[0].clock"),)
+    malice = {"root_cause": "malicious-actions"}
+    yield "malice", "R42", incident(suspected_malicious=True, **malice), ()
+    yield "malice without any", "R42", incident(suspected_malicious=False, **malice), (
+        ("R42", "$.body.root_cause"),
+    )  # fmt: skip
+    foreign = {"infringements": ["third-country-sponsor"], "sponsor_country": "XM"}
+    yield "a sponsor abroad", "R43", advertisement(**foreign), ()
+    home = advertisement(**{**foreign, "sponsor_country": "XA"})
+    yield "a sponsor at home", "R43", home, (("R43", "$.body.infringements"),)
+    said = {
+        "platform": "social",
+        "source_type": "article-16",
+        "ground": "illegal-content",
+        "category": "violence",
+    }
+    yield "a label", "R44", body("platform-measure", **said, visibility=["labelled"]), ()
+    yield "no measure", "R44", body("platform-measure", **said), (("R44", "$.body.visibility"),)
+
+
+def _markings() -> Iterator[Case]:
+    yield "few may read it, few may act", "R45", {**STRICT, "pap": "amber"}, ()
+    yield "few may read it, all may act", "R45", {**STRICT, "pap": "clear"}, (("R45", "$.pap"),)
+    yield "all may read it, none may act", "R45", {**CLEAR, "pap": "red"}, (("R45", "$.pap"),)
+    yield "an embargo", "R46", {"handling": {"embargo_until": LATER}}, ()
+    forever = {"handling": {"embargo_until": "2027-06-22T19:41:00Z"}}
+    yield "an embargo until it expires", "R46", forever, (("R46", "$.handling.embargo_until"),)
+    yield "for all, and for some", "R46", {**CLEAR, "handling": {"releasable_to": ["XA"]}}, (
+        ("R46", "$.handling.releasable_to"),
+    )  # fmt: skip
+    tell = {"actions": [{"kind": "notify-affected", "to": ["data-controller"], "text": "Write to them."}]}
+    yield "tell them, and do not", "R46", {"handling": {"notify_affected": False}, **tell}, (
+        ("R46", "$.actions[0].kind"),
+    )  # fmt: skip
+    leak = "A paper marked SECRET UE/EU SECRET lay on a public share."
+    yield "a report about a leak", "R47", told(summary=leak), ()
+    for text in ("SECRET UE/EU SECRET – a network", "RESTREINT UE\nA network", "VS-NfD: a network"):
+        yield f"a marking: {text[:8]}", "R47", told(headline=text), (("R47", "$.info[0].headline"),)
+    yield "a label", "R47", {"labels": ["euci:restreint-ue"]}, (("R47", "$.labels[0]"),)
+    yield "another marking in the words", "R48", told(summary="TLP:RED. Tell nobody."), (
+        ("R48", "$.info[0].summary"),
+    )  # fmt: skip
+    yield "another marking in a label", "R48", {"labels": ["tlp:amber"]}, (("R48", "$.labels[0]"),)
+    yield "the same marking in a label", "R48", {"labels": ["tlp:green"]}, ()
+
+
+def _numbers() -> Iterator[Case]:
+    yield "parts within the whole", "R49", report(("physical", 4, 1)), ()
+    yield "more major ones than all", "R49", report(("physical", 4, 9)), (
+        ("R49", "$.body.dimensions[0].major"),
+    )  # fmt: skip
+    yield "a dimension twice", "R49", report(("physical", 4, 1), ("physical", 1, 0)), (
+        ("R49", "$.body.dimensions[1].dimension"),
+    )  # fmt: skip
+    yield "fewer records than persons", "R49", breach(subjects_approx=9, records_approx=3), (
+        ("R49", "$.body.records_approx"),
+    )  # fmt: skip
+    yield "an amount of nothing", "R49", advertisement(amount_minor=5), (("R49", "$.body.currency"),)
+    vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
+    yield "a score", "R50", flaw(vector, 98), ()
+    yield "another score", "R50", flaw(vector, 53), (("R50", "$.body.score_x10"),)
+    yield "a score of nothing", "R50", flaw(vector[:-11] + "C:N/I:N/A:N", 98), (("R50", "$.body.score_x10"),)
+    yield "half a vector", "R50", flaw("CVSS:3.1/AV:N/AC:L", 98), (("R50", "$.body.cvss"),)
+    four = "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"
+    yield "a score of version 4", "R50", flaw(four, 93), ()
+    yield "a word with its figure", "R51", {"confidence": {"score": 95, "likelihood": "almost-certain"}}, ()
+    doubtful = {"confidence": {"score": 5, "likelihood": "almost-certain"}, "certainty": "likely"}
+    yield "a word against its figure", "R51", doubtful, (("R51", "$.confidence.likelihood"),)
+    never = {"confidence": {"credibility": 2, "likelihood": "almost-no-chance"}}
+    yield "observed, by no chance", "R51", never, (("R51", "$.certainty"),)
+
+
+def _references() -> Iterator[Case]:
+    mine = {"msg_type": "update", **refers("supersedes", issuer="xa-csirt")}
+    yield "one's own replaced", "R52", mine, ()
+    theirs = {"msg_type": "update", **refers("supersedes", issuer="xb-csirt")}
+    yield "another's replaced", "R52", theirs, (("R52", "$.references[0].issuer"),)
+    itself = {"references": [{"id": "0196fe2f-9be0-7000-8000-000000000001", "rel": "derived-from"}]}
+    yield "itself", "R52", itself, (("R52", "$.references[0].id"),)
+    future = {"references": [{"id": "01ffffff-9be0-7000-8000-000000000001", "rel": "derived-from"}]}
+    yield "what comes later", "R52", future, (("R52", "$.references[0].id"),)
+    both = {"msg_type": "cancel", "references": [*refers("cancels")["references"], *refers()["references"]]}
+    yield "ended and relied on", "R52", both, (("R52", "$.references[1]"),)
+    yield "one's own confirmed", "R52", refers("corroborates", issuer="xa-csirt"), (
+        ("R52", "$.references[0].issuer"),
+    )  # fmt: skip
+    yield "an alert that replaces", "R53", refers("supersedes"), (("R53", "$.references[0].rel"),)
+    ask = {"question": "Have you seen it?", "respond_by": LATER}
+    yield "a question to others", "R54", body("rfi", **ask, to=["csirt"]), ()
+    yield "a question to oneself", "R54", body("rfi", **ask, to=["xa-csirt"]), (("R54", "$.body.to"),)
+    me = {"id": "xa-csirt", "kind": "csirt", "domain": "cyber", "country": "XA"}
+    yield "with oneself", "R54", {"co_issuers": [me]}, (("R54", "$.co_issuers[0].id"),)
+    yield "a handover to nobody", "R54", {**body("feedback", verdict="handover"), **refers("answers")}, (
+        ("R54", "$.body.handover_to"),
+    )  # fmt: skip
+    place = {"scope": "region", "country": "XA", "system": "nuts-2024"}
+    yield "a region in its country", "R55", {"areas": [{**place, "code": "XA21"}]}, ()
+    yield "a region in another", "R55", {"areas": [{**place, "code": "XB21"}]}, (("R55", "$.areas[0].code"),)
+    yield "an election of its type", "R56", election(), ()
+    yield "one of another type", "R56", election(kind="municipal"), (("R56", "$.election.type"),)
+    lines = {"mode": "holding-line", "lines": ["Nobody was struck off the roll."]}
+    yield "lines", "R57", body("stratcom", **lines, do_not_repeat=["the lighthouse story"]), ()
+    yield "a line that must not be", "R57", body("stratcom", **lines, do_not_repeat=["Struck off the roll"]), (
+        ("R57", "$.body.lines[0]"),
+    )  # fmt: skip
+
+
+def _text() -> Iterator[Case]:
+    headline = "$.info[0].headline"
+    for comment, text in (
+        ("Hebrew within isolates", "It says \u2067הקלפי נסגרה\u2069."),
+        ("Hebrew as it is", "It says «הקלפי נסגרה»."),
+        ("Persian with its joiner", "می‌خواهم"),
+        ("two lines", "One.\nTwo."),
+    ):
+        yield comment, "R58", told(summary=text), ()
+    for comment, text in (
+        ("turned round", "Look at \u202eelpmaxe.snoitcele\u202c"),
+        ("an isolate that stays open", "It says \u2067xyz."),
+        ("a command to a terminal", "Read \u001b[2J this"),
+        ("a letter that nobody sees", "elec\u200btions"),
+    ):
+        yield comment, "R58", told(headline=text), (("R58", headline),)
+    yield (
+        "two scripts in one word",
+        "R59",
+        told(headline="Vote at \u0435lections.example"),
+        (("R59", headline),),
+    )
+    yield "two scripts in two words", "R59", told(headline="IP-\u0430\u0434\u0440\u0435\u0441 of results"), ()
+    fake = seen("\u0435lections.example", "domain-name", role="impersonating-site", actionable=False)
+    yield "a look-alike told as one", "R59", {**told(headline="False: \u0435lections.example"), **fake}, ()
+    yield "nothing but blanks", "R60", told(headline=" \u00a0 "), (("R60", headline),)
+    yield "nothing but signs", "R60", told(headline="…"), (("R60", headline),)
+    yield "the right that voters exercise", "R61", told(summary="Voters can exercise their right."), ()
+    marked = told(headline="EXERCISE EXERCISE EXERCISE – the site is down")
+    yield "an exercise that is marked in words only", "R61", marked, (("R61", headline),)
+    yield "an exercise", "R61", {**marked, "status": "exercise", "exercise_id": "ce-2027"}, ()
+
+
+def _values() -> Iterator[Case]:
+    at = "$.observables[0].value"
+    yield "an address", "R62", seen("2001:db8::7", "ipv6-addr"), ()
+    for kind, value in (
+        ("ipv4-addr", "192.0.2.700"),
+        ("ipv4-addr", "2001:db8::7"),
+        ("domain-name", "https://a.example/b"),
+        ("url", "a.example"),
+        ("email-addr", "a.example"),
+    ):
+        yield f"{value} as {kind}", "R62", seen(value, kind), (("R62", at),)
+    yield "a wide network, to read only", "R63", seen("0.0.0.0/0", actionable=False), ()
+    for kind, value in (
+        ("ipv4-addr", "0.0.0.0/0"),
+        ("ipv4-addr", "127.0.0.1"),
+        ("ipv6-addr", "::1"),
+        ("domain-name", "com"),
+        ("domain-name", "co.uk"),
+        ("domain-name", "localhost"),
+        ("file", "d41d8cd98f00b204e9800998ecf8427e"),
+        ("url", "*"),
+    ):
+        expected = (("R62", at), ("R63", at)) if value == "*" else (("R63", at),)
+        yield f"{value} to be matched", "R63", seen(value, kind), expected
+    genuine = seen("elections.example", "domain-name", role="impersonated")
+    yield "the genuine site to be blocked", "R64", genuine, (("R64", "$.observables[0].actionable"),)
+    line = told(public_line="Look yourself up at elections.example.")
+    yield "a hostile site to be visited", "R64", {**seen("elections.example", "domain-name"), **line}, (
+        ("R64", "$.info[0].public_line"),
+    )  # fmt: skip
+    warned = told(public_line="Do not use elections-help.example.")
+    yield (
+        "a hostile site to be shunned",
+        "R64",
+        {**seen("elections-help.example", "domain-name"), **warned},
+        (),
+    )
+    secret = "https://user:secret@a.example/"
+    yield "a password in a URL", "R65", seen(secret, "url"), (("R65", at),)
+    yield (
+        "a password in words",
+        "R65",
+        told(summary=f"See {secret} for more."),
+        (("R65", "$.info[0].summary"),),
+    )
+    for comment, text in (
+        ("an office's mailbox", "Write to info@elections.example or press.office@elections.example."),
+        ("a hotline", "Call 0800 000 000."),
+        ("a number that is none", "GB82 WEST 1234 5698 7654 33 is no account."),
+    ):
+        yield comment, "R66", told(summary=text), ()
+    for comment, text in (
+        ("an account", "Pay to GB82 WEST 1234 5698 7654 32."),
+        ("a national number", "The holder is 811228-9874."),
+        ("a person's mailbox", "Write to maria.ejemplo@mail.example."),
+    ):
+        yield comment, "R66", told(summary=text), (("R66", "$.info[0].summary"),)
+    person = seen("maria.ejemplo@mail.example", "email-addr")
+    yield "a person's mailbox, called nobody's", "R66", person, (("R66", "$.observables[0].personal"),)
+
+
+def cases() -> Iterator[Case]:
+    """Comment, rule, changed members, and what is broken where."""
+    yield from _times()
+    yield from _law()
+    yield from _markings()
+    yield from _numbers()
+    yield from _references()
+    yield from _text()
+    yield from _values()
