@@ -1,4 +1,4 @@
-"""The demonstration: two fictitious countries, eight authorities and two hubs on one machine, for real."""
+"""The demonstration: two fictitious countries, fourteen authorities and two hubs on one machine, for real."""
 
 from typing import TYPE_CHECKING
 

@@ -11,6 +11,7 @@ import datetime as dt
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,17 +23,35 @@ from bus.demo.countries import (
     REGISTRY_LIFETIME,
     Member,
     audiences,
-    hub_answers,
+    grants_of,
     key_record,
+    mailbox,
     record_of,
+    seal_record,
+    telephone,
 )
 from bus.errors import TrustError
-from bus.keys import FileSigner, load_signer, nkeys, read_secret, save_signer, write_secret
+from bus.keys import (
+    SEED_BYTES,
+    FileSigner,
+    OpeningKey,
+    SealKey,
+    load_signer,
+    nkeys,
+    read_secret,
+    save_opening_key,
+    save_signer,
+    write_secret,
+)
 from bus.storage import write_atomically
 from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience, AuthorityRecord, Registry
 
 DOMAIN_PREFIX = "demo-"
+LANES = 1  # the passphrases here are drawn at random
+AT_ONCE = 2
+"""How many keys are encrypted or decrypted at once: each takes a moment of one processor, and 16 MiB."""
+DUTY = "staffed-24x7"
 BEACON_LIFETIME = dt.timedelta(hours=6)
 
 
@@ -47,6 +66,7 @@ class Folder:
         self.provisioner = root / "server" / "provisioner.nk"
         self.server = root / "server"
         self.config = root / "config.toml"
+        self.contacts = root / "contacts.toml"
 
     def keys(self, identity: str) -> Path:
         """Where an identity's key files lie."""
@@ -55,6 +75,10 @@ class Folder:
     def signing_key(self, identity: str) -> Path:
         """An identity's signing key; its passphrase lies beside it."""
         return self.keys(identity) / "signing.pem"
+
+    def seal_keys(self, identity: str) -> Path:
+        """The folder of an identity's seal keys; the passphrase is that of its signing key."""
+        return self.keys(identity) / "seal"
 
     def transport_key(self, identity: str) -> Path:
         """The file of an identity's transport key."""
@@ -76,6 +100,13 @@ class Folder:
 def load_key(key: Path) -> FileSigner:
     """A signing key of the folder, opened with the passphrase beside it."""
     return load_signer(key, read_secret(key.with_suffix(".pass")))
+
+
+def load_keys(folder: Folder) -> dict[str, FileSigner]:
+    """Everybody's signing key; a hub in a folder of an older version has none."""
+    names = [each.id for each in (*MEMBERS, *HUBS) if folder.signing_key(each.id).exists()]
+    with ThreadPoolExecutor(AT_ONCE, "keys") as pool:
+        return dict(zip(names, pool.map(load_key, map(folder.signing_key, names)), strict=True))
 
 
 def prepare(
@@ -155,13 +186,14 @@ def _found(folder: Folder, now: dt.datetime, hurry: int, between: Callable[[], N
         roots=roots,
         beacon=beacon,
         audiences=audiences(),
-        records={member.id: _record(folder, member, now, hurry, new_key) for member in (*MEMBERS, *HUBS)},
+        records=_records(folder, now, hurry, new_key),
         now=now,
         hurry=hurry,
     )
     raw = signed(document, roots[:2])
     registry = VerifiedRegistry.open(raw)
     save_contexts(folder.root, {m.id: _context(folder, m, registry) for m in (*MEMBERS, *HUBS)})
+    write_atomically(folder.contacts, _contacts(now), mode=0o600)
     # The registry is written last: a founding that was interrupted is done again from the start.
     write_atomically(folder.registry, raw, mode=0o644)
 
@@ -207,7 +239,7 @@ def _new_key(key: Path) -> FileSigner:
         leftover.unlink(missing_ok=True)
     write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
     signer = FileSigner.generate()
-    save_signer(key, signer, read_secret(passphrase_file))
+    save_signer(key, signer, read_secret(passphrase_file), lanes=LANES)
     return signer
 
 
@@ -219,13 +251,56 @@ def _new_transport_key(file: Path) -> str:
     return public
 
 
+def _records(
+    folder: Folder, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
+) -> dict[str, AuthorityRecord]:
+    """Everybody's record, with new keys, as many at once as `AT_ONCE` says."""
+    everybody = (*MEMBERS, *HUBS)
+    with ThreadPoolExecutor(AT_ONCE, "founding") as pool:
+        made = [pool.submit(_record, folder, member, now, hurry, new_key) for member in everybody]
+        try:
+            return {member.id: each.result() for member, each in zip(everybody, made, strict=True)}
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def _record(
     folder: Folder, member: Member, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
 ) -> AuthorityRecord:
     folder.keys(member.id).mkdir(parents=True, exist_ok=True, mode=0o700)
     public = _new_transport_key(folder.transport_key(member.id))
-    signer = new_key(folder.signing_key(member.id))
-    return record_of(member, {signer.kid: key_record(signer, now, hurry)}, public, hub_answers(member.id))
+    key = folder.signing_key(member.id)
+    signer = new_key(key)
+    seal = _new_seal_key(folder.seal_keys(member.id), key.with_suffix(".pass"), now)
+    publish, read = grants_of(member)
+    return record_of(
+        member,
+        {signer.kid: key_record(signer, now, hurry)},
+        public,
+        publish=publish,
+        read=read,
+        seal_keys={seal.kid: seal_record(seal.jwk, now, hurry)},
+    )
+
+
+def _new_seal_key(place: Path, passphrase_file: Path, now: dt.datetime) -> SealKey:
+    """A fresh seal key in a folder, named after its month; the public half."""
+    place.mkdir(exist_ok=True, mode=0o700)
+    for leftover in place.glob("*.pem"):
+        leftover.unlink()
+    key = OpeningKey(secrets.token_bytes(SEED_BYTES))
+    save_opening_key(place / f"{now:%Y-%m}.pem", key, read_secret(passphrase_file), lanes=LANES)
+    return key.public
+
+
+def _contacts(now: dt.datetime) -> bytes:
+    """The list of duty desks that each hub keeps, all of them confirmed on the day of the founding."""
+    rows = (
+        f'[[contact]]\nauthority = "{member.id}"\nrole = "duty desk"\n'
+        f'reach = ["tel:{telephone(member)}", "{mailbox(member)}"]\nconfirmed = {now:%Y-%m-%d}\n'
+        for member in (*MEMBERS, *HUBS)
+    )
+    return "\n".join(rows).encode()
 
 
 def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Context:
@@ -240,6 +315,9 @@ def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Cont
         key=key,
         passphrase_file=key.with_suffix(".pass"),
         nkey=folder.transport_key(member.id),
+        seal_keys=folder.seal_keys(member.id),
+        contacts=folder.contacts,
+        duty=DUTY,
         state=folder.state(member.id),
         tlp="green" if speaks else None,
         pap="green" if speaks else None,

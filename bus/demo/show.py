@@ -1,4 +1,4 @@
-"""The demonstration, running: one broker, eight authorities with their adapters, two hubs, and the tally at the end."""
+"""The demonstration, running: one broker, fourteen authorities, adapters of eight of them, two hubs, and the tally at the end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,16 @@ from pathlib import Path
 from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import BEACON_LIFETIME, Folder, load_key, point_to_server, prepared
+from bus.demo.founding import BEACON_LIFETIME, DUTY, Folder, load_key, load_keys, point_to_server, prepared
+from bus.demo.story import OPENING, ORDER, STORY, Step, draft_of
 from bus.demo.tally import Tally, count
 from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
 from bus.hub.picture import open_store
-from bus.keys import nkeys
+from bus.keys import FileSigner, nkeys
 from bus.logs import logger
 from bus.policy import deadlines
-from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
+from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState, Watchkeeping
 from bus.sealing import Sealer
 from bus.server import (
     DISK_RESERVE_BYTES,
@@ -41,6 +42,7 @@ from bus.transport import Connection, Endpoint
 from bus.trust import RegistryStore, TrustState, VerifiedRegistry
 from bus.upkeep import Keeper
 from schemas.bulletin import Defaults
+from schemas.errors import TocsinError
 from schemas.subject import Channel
 from schemas.vocab import Pap, Status, Tlp
 
@@ -72,6 +74,9 @@ class Demo:
         self.stores: dict[str, Inbox] = {}
         self.began = clock()
         self._serial = int(self.began.timestamp())
+        self._rounds = 0
+        self._told: dict[tuple[str, str], str] = {}
+        self._signers: dict[str, FileSigner] = {}
 
     @classmethod
     @asynccontextmanager
@@ -118,6 +123,7 @@ class Demo:
             )
             demo = cls(folder, held, server, keeper, clock)
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
+            demo._signers.update(await asyncio.to_thread(load_keys, folder))
             for hub in HUBS:
                 await demo._open_hub(stack, hub)
             adapters = [
@@ -126,7 +132,7 @@ class Demo:
                 if member.office is not None
             ]
             tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
-            for adapter in adapters:
+            for adapter in filter(None, adapters):
                 tasks.start(adapter(), "adapter")
             tasks.start(feed.run(), "what the bus says of the registry")
             tasks.start(keeper.run(), "keeper")
@@ -139,7 +145,7 @@ class Demo:
         store = await stack.enter_async_context(open_store(self.folder.state(hub.id) / "store.db"))
         self.stores[hub.id] = store
         publisher = None
-        if self.folder.signing_key(hub.id).exists():  # not in a folder of an older version
+        if hub.id in self._signers:
             publisher = await self._publisher(stack, hub)
         await stack.enter_async_context(
             HubService.open(
@@ -154,26 +160,29 @@ class Demo:
 
     async def _open_office(
         self, stack: AsyncExitStack, member: Member, office: Office
-    ) -> Callable[[], Coroutine[object, object, None]]:
-        """Open an authority's publisher, with its heartbeats; what runs its adapter."""
+    ) -> Callable[[], Coroutine[object, object, None]] | None:
+        """Open an authority's publisher, with its heartbeats; what runs its adapter, where it has one."""
         self.publishers[member.id] = publisher = await self._publisher(stack, member)
-        adapter = _adapters().get(office.adapter)
-        if adapter is None:
-            raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
-        source = adapter.folder(self.folder.spool(member.id))
         beats = Heartbeat(
             publisher,
             pace=Intervals(),
             phase=phase_in(self.stores[f"{member.country.lower()}-hub"], member.country),
+            keeping=Watchkeeping(duty=DUTY),
         )
         await stack.enter_async_context(beats.running())
+        if not office.adapter:
+            return None
+        adapter = _adapters().get(office.adapter)
+        if adapter is None:
+            raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
+        source = adapter.folder(self.folder.spool(member.id))
         return partial(adapter.run, source, publisher, country=member.country, clock=self._clock)
 
     async def _publisher(self, stack: AsyncExitStack, member: Member) -> Publisher:
         outbox = await stack.enter_async_context(
             Outbox.open(self.folder.state(member.id) / "outbox.db", tables=TABLES)
         )
-        signer = await asyncio.to_thread(load_key, self.folder.signing_key(member.id))
+        signer = self._signers[member.id]
         publisher = await stack.enter_async_context(
             Publisher.open(
                 authority_id=member.id,
@@ -205,8 +214,22 @@ class Demo:
         return self.registry.may_read(hub, Channel.parse(channel))
 
     async def feed(self, now: dt.datetime) -> int:
-        """Drop a round of fresh sample files into every authority's spool; how many."""
-        self._serial += 1
+        """One round: first the sample files of every adapter and the opening of the story, then a step of it each; how many.
+
+        When the story is told, nothing is said any more but heartbeats.
+        """
+        number, self._rounds = self._rounds, self._rounds + 1
+        if number == 0:
+            steps = [(member, name, step) for member in MEMBERS for name, step in OPENING.items()]
+            return self._drop_samples(now) + await self._tell(steps, now)
+        steps = [
+            (member, name, STORY[name])
+            for member in MEMBERS
+            for name in ORDER[member.country][number - 1 : number]
+        ]
+        return await self._tell(steps, now)
+
+    def _drop_samples(self, now: dt.datetime) -> int:
         count = 0
         adapters = _adapters()
         for number, member in enumerate(MEMBERS):
@@ -215,11 +238,29 @@ class Demo:
                 continue
             incoming = self.folder.spool(member.id) / "in"
             incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for sample in adapter.samples(member.country, now, self._serial * 10 + number):
+            for sample in adapter.samples(member.country, now, self._serial * 100 + number):
                 partial = incoming / f"{sample.name}.part"
                 partial.write_bytes(sample.data)
                 partial.rename(incoming / sample.name)
                 count += 1
+        return count
+
+    async def _tell(self, steps: Iterable[tuple[Member, str, Step]], now: dt.datetime) -> int:
+        """Publish those of the steps that are their member's; what is refused is logged, for somebody may try a registry here."""
+        count = 0
+        for member, name, step in steps:
+            if member.office is None or step.office != member.office.name:
+                continue
+            original = self._told.get((member.country, step.updates or ""))
+            try:
+                kept = await self.publishers[member.id].publish(draft_of(step, member, now, original))
+            except TocsinError as exc:
+                log.warning(
+                    "demo_step_refused", issuer=member.id, step=name, reason=exc.reason, error=str(exc)
+                )
+                continue
+            self._told[member.country, name] = kept.id
+            count += 1
         return count
 
     async def follow(self, hub: str) -> AsyncIterator[Stored]:

@@ -116,6 +116,14 @@ def registry(desk: Desk) -> str:
             out = ("--out", "granted-{form}.json")
             desk.run(Call(command="registry grant", arguments=(REGISTRY, name, *grants, *out)))
         desk.ask(Call(command="registry grant", arguments=(REGISTRY, name, *grants), forms=PIPE))
+    nation = "xa-election-network"
+    scope = (REGISTRY, nation, "--scope", "national")
+    desk.run(Call(command="registry audience", arguments=(*scope, "--out", "nation-{form}.json")))
+    desk.ask(Call(command="registry audience", arguments=scope, forms=PIPE))
+    joins = (REGISTRY, "xa-emb", nation)
+    desk.run(Call(command="registry join", arguments=(*joins, "--out", "joined-{form}.json")))
+    desk.ask(Call(command="registry join", arguments=joins, forms=PIPE))
+    desk.run(Call(command="registry leave", arguments=(*joins, "--out", "left-{form}.json")))
     for name in SEALED:
         receipts = (REGISTRY, name, "--receipts")
         desk.ask(Call(command="registry grant", arguments=receipts, forms=PIPE))
