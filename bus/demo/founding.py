@@ -30,83 +30,16 @@ from bus.demo.countries import (
     seal_record,
     telephone,
 )
+from bus.demo.keyring import AT_ONCE, Folder, load_key, new_seal_key, new_signing_key, new_transport_key
 from bus.errors import TrustError
-from bus.keys import (
-    SEED_BYTES,
-    FileSigner,
-    OpeningKey,
-    SealKey,
-    load_signer,
-    nkeys,
-    read_secret,
-    save_opening_key,
-    save_signer,
-    write_secret,
-)
+from bus.keys import FileSigner
 from bus.storage import write_atomically
 from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience, AuthorityRecord, Registry
 
 DOMAIN_PREFIX = "demo-"
-LANES = 1  # the passphrases here are drawn at random
-AT_ONCE = 2
-"""How many keys are encrypted or decrypted at once: each takes a moment of one processor, and 16 MiB."""
 DUTY = "staffed-24x7"
 BEACON_LIFETIME = dt.timedelta(hours=6)
-
-
-class Folder:
-    """The files of one demonstration folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.registry = root / "registry" / "registry.tocsin.json"
-        self.beacon = root / "registry" / "beacon.tocsin.json"
-        self.beacon_key = root / "registry" / "beacon.pem"
-        self.provisioner = root / "server" / "provisioner.nk"
-        self.server = root / "server"
-        self.config = root / "config.toml"
-        self.contacts = root / "contacts.toml"
-
-    def keys(self, identity: str) -> Path:
-        """Where an identity's key files lie."""
-        return self.root / "keys" / identity
-
-    def signing_key(self, identity: str) -> Path:
-        """An identity's signing key; its passphrase lies beside it."""
-        return self.keys(identity) / "signing.pem"
-
-    def seal_keys(self, identity: str) -> Path:
-        """The folder of an identity's seal keys; the passphrase is that of its signing key."""
-        return self.keys(identity) / "seal"
-
-    def transport_key(self, identity: str) -> Path:
-        """The file of an identity's transport key."""
-        return self.keys(identity) / "transport.nk"
-
-    def root_key(self, number: int) -> Path:
-        """One of the root keys, 1 to 3; its passphrase lies beside it."""
-        return self.root / "registry" / f"root-{number}.pem"
-
-    def state(self, identity: str) -> Path:
-        """Where an identity's outbox or store lies."""
-        return self.root / "state" / identity
-
-    def spool(self, identity: str) -> Path:
-        """Where an authority's native files are dropped."""
-        return self.root / "spool" / identity
-
-
-def load_key(key: Path) -> FileSigner:
-    """A signing key of the folder, opened with the passphrase beside it."""
-    return load_signer(key, read_secret(key.with_suffix(".pass")))
-
-
-def load_keys(folder: Folder) -> dict[str, FileSigner]:
-    """Everybody's signing key; a hub in a folder of an older version has none."""
-    names = [each.id for each in (*MEMBERS, *HUBS) if folder.signing_key(each.id).exists()]
-    with ThreadPoolExecutor(AT_ONCE, "keys") as pool:
-        return dict(zip(names, pool.map(load_key, map(folder.signing_key, names)), strict=True))
 
 
 def prepare(
@@ -176,11 +109,11 @@ def _found(folder: Folder, now: dt.datetime, hurry: int, between: Callable[[], N
 
     def new_key(key: Path) -> FileSigner:
         between()
-        return _new_key(key)
+        return new_signing_key(key)
 
     roots = [new_key(folder.root_key(number)) for number in (1, 2, 3)]
     beacon = new_key(folder.beacon_key)
-    _new_transport_key(folder.provisioner)
+    new_transport_key(folder.provisioner)
     document = new_registry(
         DOMAIN_PREFIX + secrets.token_hex(4),
         roots=roots,
@@ -232,25 +165,6 @@ def signed(document: Registry, roots: Iterable[FileSigner]) -> bytes:
     return raw
 
 
-def _new_key(key: Path) -> FileSigner:
-    """A fresh signing key in a file, its fresh passphrase beside it; a leftover of either is replaced."""
-    passphrase_file = key.with_suffix(".pass")
-    for leftover in (key, passphrase_file):
-        leftover.unlink(missing_ok=True)
-    write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
-    signer = FileSigner.generate()
-    save_signer(key, signer, read_secret(passphrase_file), lanes=LANES)
-    return signer
-
-
-def _new_transport_key(file: Path) -> str:
-    """A fresh transport key in a file; its public part."""
-    file.unlink(missing_ok=True)
-    seed, public = nkeys.generate()
-    nkeys.save_nkey(file, seed)
-    return public
-
-
 def _records(
     folder: Folder, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
 ) -> dict[str, AuthorityRecord]:
@@ -268,10 +182,10 @@ def _record(
     folder: Folder, member: Member, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
 ) -> AuthorityRecord:
     folder.keys(member.id).mkdir(parents=True, exist_ok=True, mode=0o700)
-    public = _new_transport_key(folder.transport_key(member.id))
+    public = new_transport_key(folder.transport_key(member.id))
     key = folder.signing_key(member.id)
     signer = new_key(key)
-    seal = _new_seal_key(folder.seal_keys(member.id), key.with_suffix(".pass"), now)
+    seal = new_seal_key(folder.seal_keys(member.id), key.with_suffix(".pass"), now)
     publish, read = grants_of(member)
     return record_of(
         member,
@@ -281,16 +195,6 @@ def _record(
         read=read,
         seal_keys={seal.kid: seal_record(seal.jwk, now, hurry)},
     )
-
-
-def _new_seal_key(place: Path, passphrase_file: Path, now: dt.datetime) -> SealKey:
-    """A fresh seal key in a folder, named after its month; the public half."""
-    place.mkdir(exist_ok=True, mode=0o700)
-    for leftover in place.glob("*.pem"):
-        leftover.unlink()
-    key = OpeningKey(secrets.token_bytes(SEED_BYTES))
-    save_opening_key(place / f"{now:%Y-%m}.pem", key, read_secret(passphrase_file), lanes=LANES)
-    return key.public
 
 
 def _contacts(now: dt.datetime) -> bytes:

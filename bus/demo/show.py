@@ -6,16 +6,16 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import BEACON_LIFETIME, DUTY, Folder, load_key, load_keys, point_to_server, prepared
-from bus.demo.story import OPENING, ORDER, STORY, Step, draft_of
+from bus.demo.founding import BEACON_LIFETIME, DUTY, point_to_server, prepared
+from bus.demo.keyring import Folder, load_key, load_keys
+from bus.demo.rounds import Rounds, adapters
 from bus.demo.tally import Tally, count
 from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
@@ -42,7 +42,6 @@ from bus.transport import Connection, Endpoint
 from bus.trust import RegistryStore, TrustState, VerifiedRegistry
 from bus.upkeep import Keeper
 from schemas.bulletin import Defaults
-from schemas.errors import TocsinError
 from schemas.subject import Channel
 from schemas.vocab import Pap, Status, Tlp
 
@@ -73,9 +72,7 @@ class Demo:
         self.publishers: dict[str, Publisher] = {}
         self.stores: dict[str, Inbox] = {}
         self.began = clock()
-        self._serial = int(self.began.timestamp())
-        self._rounds = 0
-        self._told: dict[tuple[str, str], str] = {}
+        self._rounds = Rounds(folder, self.publishers, int(self.began.timestamp()))
         self._signers: dict[str, FileSigner] = {}
 
     @classmethod
@@ -126,13 +123,13 @@ class Demo:
             demo._signers.update(await asyncio.to_thread(load_keys, folder))
             for hub in HUBS:
                 await demo._open_hub(stack, hub)
-            adapters = [
+            reading = [
                 await demo._open_office(stack, member, member.office)
                 for member in MEMBERS
                 if member.office is not None
             ]
             tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
-            for adapter in filter(None, adapters):
+            for adapter in filter(None, reading):
                 tasks.start(adapter(), "adapter")
             tasks.start(feed.run(), "what the bus says of the registry")
             tasks.start(keeper.run(), "keeper")
@@ -172,7 +169,7 @@ class Demo:
         await stack.enter_async_context(beats.running())
         if not office.adapter:
             return None
-        adapter = _adapters().get(office.adapter)
+        adapter = adapters().get(office.adapter)
         if adapter is None:
             raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
         source = adapter.folder(self.folder.spool(member.id))
@@ -214,54 +211,8 @@ class Demo:
         return self.registry.may_read(hub, Channel.parse(channel))
 
     async def feed(self, now: dt.datetime) -> int:
-        """One round: first the sample files of every adapter and the opening of the story, then a step of it each; how many.
-
-        When the story is told, nothing is said any more but heartbeats.
-        """
-        number, self._rounds = self._rounds, self._rounds + 1
-        if number == 0:
-            steps = [(member, name, step) for member in MEMBERS for name, step in OPENING.items()]
-            return self._drop_samples(now) + await self._tell(steps, now)
-        steps = [
-            (member, name, STORY[name])
-            for member in MEMBERS
-            for name in ORDER[member.country][number - 1 : number]
-        ]
-        return await self._tell(steps, now)
-
-    def _drop_samples(self, now: dt.datetime) -> int:
-        count = 0
-        adapters = _adapters()
-        for number, member in enumerate(MEMBERS):
-            adapter = adapters.get(member.office.adapter) if member.office else None
-            if adapter is None:
-                continue
-            incoming = self.folder.spool(member.id) / "in"
-            incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for sample in adapter.samples(member.country, now, self._serial * 100 + number):
-                partial = incoming / f"{sample.name}.part"
-                partial.write_bytes(sample.data)
-                partial.rename(incoming / sample.name)
-                count += 1
-        return count
-
-    async def _tell(self, steps: Iterable[tuple[Member, str, Step]], now: dt.datetime) -> int:
-        """Publish those of the steps that are their member's; what is refused is logged, for somebody may try a registry here."""
-        count = 0
-        for member, name, step in steps:
-            if member.office is None or step.office != member.office.name:
-                continue
-            original = self._told.get((member.country, step.updates or ""))
-            try:
-                kept = await self.publishers[member.id].publish(draft_of(step, member, now, original))
-            except TocsinError as exc:
-                log.warning(
-                    "demo_step_refused", issuer=member.id, step=name, reason=exc.reason, error=str(exc)
-                )
-                continue
-            self._told[member.country, name] = kept.id
-            count += 1
-        return count
+        """One round of what the offices say; how many things (`bus.demo.rounds`)."""
+        return await self._rounds.feed(now)
 
     async def follow(self, hub: str) -> AsyncIterator[Stored]:
         """What a hub admits from now on, heartbeats aside."""
@@ -298,10 +249,6 @@ class Demo:
     def _endpoint(self, member: Member) -> Endpoint:
         seed = nkeys.load_nkey(self.folder.transport_key(member.id))
         return Endpoint(url=self.server.url, authority_id=member.id, nkey_seed=seed, name=f"{member.id} demo")
-
-
-def _adapters() -> dict[str, plugin.Adapter | None]:
-    return {each.name: each.adapter for each in plugin.discover()}
 
 
 def _probes(folder: Path) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from bus.demo.countries import COUNTRIES, HUBS, MEMBERS, OFFICES, Member, nation
-from bus.demo.founding import Folder, prepare
+from bus.demo.founding import prepare
+from bus.demo.keyring import Folder
 from bus.demo.story import OPENING, ORDER, STORY, Step, draft_of
 from bus.hub.picture import read_contacts
 from bus.trust import VerifiedRegistry
