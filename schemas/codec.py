@@ -44,6 +44,7 @@ _TIME = re.compile(
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _OFFSET = re.compile(rb':\d\d"')  # how a time ends that does not end in Z
+_OFFSET_CHARS = -len("+00:00")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _WHERE = " - at `"  # how msgspec says where in a document it is
 
@@ -116,6 +117,8 @@ def encode_time(moment: dt.datetime) -> str:
     """
     if moment.tzinfo is None:
         raise SchemaError("a time without zone has no place on the wire")
+    if moment.tzinfo is dt.UTC:
+        return f"{moment.isoformat()[:_OFFSET_CHARS]}Z"
     text = moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat()
     return f"{text}Z"
 

@@ -40,7 +40,19 @@ def tree(leaves: Sequence[bytes]) -> Tree:
     """
     if not MIN_SIZE <= len(leaves) <= MAX_SIZE:
         raise ValueError(f"a batch has {MIN_SIZE} to {MAX_SIZE} leaves, not {len(leaves)}")
-    return _tree(leaves)
+    levels = [list(leaves)]
+    while len(level := levels[-1]) > 1:
+        above = [_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        if len(level) & 1:
+            above.append(level[-1])  # it has no sibling here, and goes up as it is
+        levels.append(above)
+    paths = [
+        tuple(
+            [level[index >> up ^ 1] for up, level in enumerate(levels[:-1]) if index >> up ^ 1 < len(level)]
+        )
+        for index in range(len(leaves))
+    ]
+    return Tree(levels[-1][0], tuple(paths))
 
 
 def path_length(index: int, size: int) -> int:
@@ -82,12 +94,3 @@ def climb(start: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
 
 def _node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-def _tree(leaves: Sequence[bytes]) -> Tree:
-    if len(leaves) == 1:
-        return Tree(leaves[0], ((),))
-    split = 1 << (len(leaves) - 1).bit_length() - 1  # the largest power of two below their number
-    left, right = _tree(leaves[:split]), _tree(leaves[split:])
-    paths = (*((*path, right.root) for path in left.paths), *((*path, left.root) for path in right.paths))
-    return Tree(_node(left.root, right.root), paths)

@@ -310,7 +310,12 @@ def r30(b: Bulletin) -> Broken:
 
 
 def r31(b: Bulletin) -> Broken:
-    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once."""
+    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once.
+
+    On status beat there is nothing else but what goes on with such a channel after a theft.
+    """
+    if b.status is Status.BEAT and not isinstance(b.body, ChannelStatus | Reanchor):
+        yield "$.status", "status beat is for heartbeats, of kind channel-status"
     if not isinstance(b.body, ChannelStatus):
         return
     own = [f"{b.issuer.id}/{head.channel}" for head in b.body.heads]
@@ -412,28 +417,35 @@ def holds(b: Bulletin, subject: str) -> bool:
     """
     if (
         type(b.body) not in _FREE  # R2, R3, R16 to R20, R27, R28, R31
-        or b.msg_type is not MsgType.ALERT  # R1, R2
+        or b.msg_type is not _ALERT  # R1, R2
         or b.attribution is not None  # R12 to R14
         or b.personal_data is not None  # R6 to R8, R30
-        or b.tlp is Tlp.RED  # R10, R23, R24
+        or b.tlp is _RED  # R10, R23, R24
         or (b.seq == 1) != (b.prev is None)
-        or (b.tlp is Tlp.CLEAR) != (b.audience == "public")  # R24
-        or (b.status is Status.EXERCISE and not b.exercise_id)  # R4
-        or b.expires <= b.issued  # R5
-        or b.expires - b.issued > MAX_LIFETIME  # R5
+        or (b.tlp is _CLEAR) != (b.audience == "public")  # R24
+        or (b.status is _EXERCISE and not b.exercise_id)  # R4
+        or b.status is _BEAT  # R31
+        or not _NO_TIME < b.expires - b.issued <= MAX_LIFETIME  # R5
         or len(subject) > MAX_SUBJECT  # R22
         or (b.confidence.score is None and b.confidence.credibility is None)  # R26
-        or b.issuer.id.split("-", 1)[0] != b.issuer.country.lower()  # R21
+        or b.issuer.id.partition("-")[0] != b.issuer.country.lower()  # R21
         or (len(b.info) > 1 and len({info.lang for info in b.info}) != len(b.info))  # R15
     ):
         return False
     for area in b.areas:
-        if (area.scope in PLACES and area.country is None) or (area.scope == "eu" and area.country):
+        scope, country = area.scope, area.country
+        if (country is None and scope in PLACES) or (country and scope == "eu"):
             return False  # R29
     for seen in b.observables:
-        if seen.personal is not PersonalFlag.NONE or seen.value is None or seen.value_hmac is not None:
+        if seen.personal is not _IMPERSONAL or seen.value is None or seen.value_hmac is not None:
             return False  # R6 to R9
-    return all(action.kind not in RESTRICTIVE_ACTIONS for action in b.actions)  # R11
+    return not b.actions or all(action.kind not in RESTRICTIVE_ACTIONS for action in b.actions)  # R11
+
+
+# Members of an enumeration are found anew each time, which is a tenth of the predicate each.
+_ALERT, _EXERCISE, _BEAT, _IMPERSONAL = MsgType.ALERT, Status.EXERCISE, Status.BEAT, PersonalFlag.NONE
+_RED, _CLEAR = Tlp.RED, Tlp.CLEAR
+_NO_TIME = dt.timedelta()
 
 
 SECTION_RULES = tuple(f"R{n}" for n in (*range(6, 16), 24))

@@ -28,7 +28,7 @@ PREFIX = "tocsin.v1"
 TRUST_PREFIX = "tocsin.trust.v1"
 TOKENS = 12
 MAX_SUBJECT = 200
-HIDDEN = "x"  # kind, area and election of a TLP:RED bulletin
+HIDDEN = "x"  # kind, area and election of a TLP:RED bulletin, and of a heartbeat
 PRIORITIES = ("p1", "p2", "p3", "p4")
 
 _AUDIENCE = re.compile(r"[a-z0-9][a-z0-9-]{1,40}")
@@ -130,9 +130,9 @@ def channel_of(bulletin: Bulletin) -> Channel:
 
 
 def subject_for(bulletin: Bulletin) -> str:
-    """The one subject of a bulletin. A TLP:RED subject hides kind, area and election."""
+    """The one subject of a bulletin. That of TLP:RED hides kind, area and election; on status beat a channel has one."""
     cc, _, org = bulletin.issuer.id.partition("-")
-    if bulletin.tlp is Tlp.RED:
+    if hides(bulletin.status, bulletin.tlp):
         what = f"{HIDDEN}.{HIDDEN}.{HIDDEN}"
     else:
         election = bulletin.election.id if bulletin.election else "none"
@@ -143,6 +143,16 @@ def subject_for(bulletin: Bulletin) -> str:
     )
 
 
+def hides(status: Status, tlp: Tlp) -> bool:
+    """Whether subjects of a status and marking hide kind, area and election."""
+    return tlp is Tlp.RED or status is Status.BEAT
+
+
+def beat_subject(channel: Channel, domain: Domain) -> str:
+    """The one subject of a channel of status beat, of an issuer of this domain."""
+    return f"{channel.prefix}.{domain}.{HIDDEN}.{HIDDEN}.{HIDDEN}.p4"
+
+
 _RANKED = frozenset({Status.ACTUAL, Status.EXERCISE})
 _PRESSING = frozenset({Urgency.IMMEDIATE, Urgency.EXPECTED})
 _SURE = frozenset({Certainty.OBSERVED, Certainty.LIKELY})
@@ -151,7 +161,7 @@ _GRAVE = _SEVERE | {Severity.MODERATE}
 
 
 def priority(bulletin: Bulletin) -> str:
-    """`p1` (wake somebody) to `p4`, from urgency, severity and certainty; system and test are always `p4`."""
+    """`p1` (wake somebody) to `p4`, from urgency, severity and certainty; all but actual and exercise are always `p4`."""
     severity = bulletin.severity
     if severity not in _GRAVE or bulletin.status not in _RANKED:
         return "p4"
@@ -218,7 +228,7 @@ def parse(subject: str) -> Subject:
         not _AUDIENCE.fullmatch(audience)
         or not _COUNTRY.fullmatch(cc)
         or not _ORG.fullmatch(org)
-        or hidden != (tlp == Tlp.RED,) * 3
+        or hidden != (tlp == Tlp.RED or status == Status.BEAT,) * 3
         or domain not in _DOMAINS
         or (kind not in KINDS and kind != HIDDEN)
         or not _AREA.fullmatch(area)
@@ -280,24 +290,21 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True):
         Where the marking hides kind, area and election, those parts of the interest ask for everything: what might
         be meant for a reader is not withheld from him.
         """
-        hidden = tlp == Tlp.RED
         prios = ("*",) if self.min_priority == "p4" else PRIORITIES[: PRIORITIES.index(self.min_priority) + 1]
         domains = [(t, "*") for t in self.topics if t in _DOMAINS]
         kinds = [("*", t) for t in self._kinds()]
-        topics = [*domains, *kinds]
-        if not topics or (hidden and kinds):
-            topics = [("*", "*")]
-        abouts = itertools.product(
-            self.statuses if statuses is None else statuses,
-            self.countries or ("*",),
-            topics,
-            ("*",) if hidden else self.areas or ("*",),
-            ("*",) if hidden else self.elections or ("*",),
-            prios,
-        )
-        for status, cc, (domain, kind), area, election, prio in abouts:
-            about = f"{cc}.*.{domain}.{kind}.{area}.{election}.{prio}"
-            yield _shorten(f"{PREFIX}.{status}.{tlp}.{audience}.{about}")
+        for status in self.statuses if statuses is None else statuses:
+            hidden = tlp == Tlp.RED or status is Status.BEAT
+            abouts = itertools.product(
+                self.countries or ("*",),
+                [("*", "*")] if hidden and kinds else [*domains, *kinds] or [("*", "*")],
+                ("*",) if hidden else self.areas or ("*",),
+                ("*",) if hidden else self.elections or ("*",),
+                prios,
+            )
+            for cc, (domain, kind), area, election, prio in abouts:
+                about = f"{cc}.*.{domain}.{kind}.{area}.{election}.{prio}"
+                yield _shorten(f"{PREFIX}.{status}.{tlp}.{audience}.{about}")
 
     def _kinds(self) -> tuple[str, ...]:
         return tuple(topic for topic in self.topics if topic not in _DOMAINS)

@@ -12,12 +12,17 @@ from types import MappingProxyType
 
 
 class Status(StrEnum):
-    """Whether a bulletin is meant (CAP 1.2 status, without draft)."""
+    """Whether a bulletin is meant (CAP 1.2 status, without draft), and `beat`, of heartbeats."""
 
     ACTUAL = "actual"
     EXERCISE = "exercise"
     SYSTEM = "system"
+    BEAT = "beat"
     TEST = "test"
+
+
+TALK = frozenset({Status.SYSTEM, Status.BEAT})
+"""What programs say to each other. Whoever may say a heartbeat on status system says it on status beat (docs/adr/038)."""
 
 
 class MsgType(StrEnum):

@@ -19,33 +19,39 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from bus.admission.steps import Admitted, labels_of
 from bus.admission.verdict import Judged, Message, Refused, decide
-from bus.errors import PermitError, Proof
+from bus.errors import Proof
 from bus.keys import check_entries
 from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import merkle, rules
 from schemas.bulletin import Bulletin
-from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text
+from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text, encode_time
 from schemas.envelope import (
     SIG_HEADER,
     TYP_BULLETIN,
     Context,
-    hints,
+    b64u,
+    hint_lines,
+    hint_pairs,
     parse_header,
     unb64u,
 )
 from schemas.errors import EnvelopeError
 from schemas.registry import KeyRecord
-from schemas.subject import Channel, channel_of, subject_for
 
-_BEGINS = f"NATS/1.0\r\n{SIG_HEADER}: "
+_BEGINS = f"NATS/1.0\r\n{SIG_HEADER}: ".encode()
+_LINE_END = b"\r\n"
+_END = b"\r\n\r\n"
 _SOURCE = "Nats-Stream-Source"
+_SOURCE_LINE = f"\r\n{_SOURCE}:".encode()
 MAX_PLAIN_BLOCK = 16 * 1024
 """Far more than one signature needs, and less than the least bound on headers."""
 _PLACE = re.compile(r"(0|[1-9][0-9]?)\.([A-Za-z0-9_-]{43,256})", re.ASCII)
+_Leaf = tuple[int, str]
+"""Which message of a batch, and the place in its tree that it has by its header."""
 
 
 class Arrived(Protocol):
@@ -72,14 +78,6 @@ class Arrived(Protocol):
         """Its number in its stream."""
 
 
-class _Opened(NamedTuple):
-    """The text of a header block, the value of its first line, and where that ends."""
-
-    text: str
-    value: str
-    end: int
-
-
 def judge(
     stream: str, batch: Sequence[Arrived], registry: VerifiedRegistry, now: dt.datetime
 ) -> list[Judged | Refused]:
@@ -93,50 +91,83 @@ def judge(
     """
     hashes = [sha256(each.payload).digest() for each in batch]
     names = [digest_text(each) for each in hashes]
-    opened = [_opened(each.block) if 0 < len(each.payload) <= MAX_PAYLOAD_BYTES else None for each in batch]
-    keys = [
-        None if one is None else _signer(one.value, hashed, each.payload, registry)
-        for one, hashed, each in zip(opened, hashes, batch, strict=True)
-    ]
+    values = [_value(each.block) if 0 < len(each.payload) <= MAX_PAYLOAD_BYTES else "" for each in batch]
+    keys = _signers(values, hashes, batch, registry)
     read = [None if key is None else as_written(each.payload) for key, each in zip(keys, batch, strict=True)]
     trust = registry.state(now)
     found: list[Judged | Refused] = []
-    for each, name, one, key, bulletin in zip(batch, names, opened, keys, read, strict=True):
-        plain = None
-        if one is not None and key is not None and bulletin is not None:
-            plain = _stands(stream, each, name, one, key, bulletin, registry, trust, now)
-        if plain is not None:
-            found.append(plain)
-        else:
-            message = Message(
-                subject=each.subject,
-                headers=each.headers,
-                payload=each.payload,
-                stream=stream,
-                stream_seq=each.stream_seq,
-                digest=name,
-            )
-            found.append(decide(message, registry, now))
+    for each, name, value, key, bulletin in zip(batch, names, values, keys, read, strict=True):
+        if key is not None and bulletin is not None:
+            plain = _stands(stream, each, name, value, key, bulletin, registry, trust, now)
+            if plain is not None:
+                found.append(plain)
+                continue
+        message = Message(
+            subject=each.subject,
+            headers=each.headers,
+            payload=each.payload,
+            stream=stream,
+            stream_seq=each.stream_seq,
+            digest=name,
+        )
+        found.append(decide(message, registry, now))
     return found
 
 
-def _opened(block: bytes) -> _Opened | None:
-    """Step 1, after 0: the block begins with the one line of the signature. That no other one follows is seen in `_stands`."""
-    if len(block) > MAX_PLAIN_BLOCK:
-        return None
-    text = block.decode("latin-1")  # as every block is read
-    end = text.find("\r\n", len(_BEGINS))
-    if end < 0 or not text.startswith(_BEGINS):
-        return None
-    return _Opened(text, text[len(_BEGINS) : end], end)
+def _value(block: bytes) -> str:
+    """Step 1, after 0: the signature, whose line is the first of the block; empty where it is not.
+
+    That no other one follows is seen in `_source`.
+    """
+    if len(block) > MAX_PLAIN_BLOCK or not block.startswith(_BEGINS):
+        return ""
+    return block[len(_BEGINS) : block.find(_LINE_END, len(_BEGINS))].decode(
+        "latin-1"
+    )  # as every block is read
 
 
-def _signer(value: str, hashed: bytes, payload: bytes, registry: VerifiedRegistry) -> RegisteredKey | None:
-    """Steps 2, 3 and 4: the key whose one signature holds, without a time or certificate of its own."""
-    jws, tilde, place = value.partition("~")
-    if tilde and (root := registry.roots.get(jws)) is not None:
-        size, hash_, its_key = root
-        return its_key if _leads(hashed, place, size, hash_) else None
+def _signers(
+    values: Sequence[str], hashes: Sequence[bytes], batch: Sequence[Arrived], registry: VerifiedRegistry
+) -> list[RegisteredKey | None]:
+    """Steps 2, 3 and 4: for each message the key whose one signature holds, without a time or certificate of its own."""
+    keys: list[RegisteredKey | None] = [None] * len(batch)
+    trees: dict[str, list[_Leaf]] = {}
+    for n, value in enumerate(values):
+        jws, tilde, place = value.partition("~")
+        if tilde:
+            trees.setdefault(jws, []).append((n, place))
+        elif value:
+            keys[n] = _signer(value, batch[n].payload, registry)
+    for jws, leaves in trees.items():
+        root = registry.roots.get(jws)
+        for n, _ in leaves if root is None else ():
+            if _signer(values[n], batch[n].payload, registry) is not None:
+                root = registry.roots.get(jws)
+                break
+        if root is not None:
+            size, hash_, key = root
+            written = _places(leaves, hashes, size, hash_)
+            for (n, place), expected in zip(leaves, written, strict=True):
+                if place == expected or _leads(hashes[n], place, size, hash_):
+                    keys[n] = key
+    return keys
+
+
+def _places(leaves: Sequence[_Leaf], hashes: Sequence[bytes], size: int, root: bytes) -> Sequence[str | None]:
+    """The places of the leaves of a tree, as its signer writes them, where the whole tree is here, in its order.
+
+    Its one root, which is signed, tells that it is, and so each path has been climbed to its end. None, which no place is, for
+    each leaf of a part of a tree.
+    """
+    if len(leaves) == size:
+        made = merkle.tree([merkle.leaf_of(hashes[n]) for n, _ in leaves])
+        if made.root == root:
+            return [f"{index}.{b64u(b''.join(path))}" for index, path in enumerate(made.paths)]
+    return [None] * len(leaves)
+
+
+def _signer(value: str, payload: bytes, registry: VerifiedRegistry) -> RegisteredKey | None:
+    """As `_signers`, of one message: parsed and verified. The root of a batch is remembered."""
     context = Context(TYP_BULLETIN, registry.domain)
     try:
         (entry,) = parse_header(value, context)
@@ -150,7 +181,7 @@ def _signer(value: str, hashed: bytes, payload: bytes, registry: VerifiedRegistr
     if checked.fault:
         return None
     if entry.batch is not None:
-        registry.roots.keep(jws, (entry.batch.size, entry.batch.root, key))
+        registry.roots.keep(value.partition("~")[0], (entry.batch.size, entry.batch.root, key))
     return key
 
 
@@ -174,7 +205,7 @@ def _stands(
     stream: str,
     each: Arrived,
     name: str,
-    one: _Opened,
+    value: str,
     key: RegisteredKey,
     b: Bulletin,
     registry: VerifiedRegistry,
@@ -182,29 +213,29 @@ def _stands(
     now: dt.datetime,
 ) -> Judged | None:
     """Steps 5 to 10 of a message whose signature holds and whose bytes are the encoder's; None when it is not plain."""
-    record, issuer, issued = key.record, b.issuer, b.issued
+    issuer, issued = b.issuer, b.issued
     if key.authority_id != issuer.id:
         return None  # 6
     speaker = registry.speaker(issuer.id)
     if issuer != speaker.authority:
         return None  # 6
-    said = hints(b, name)
-    source = _source(one, said)
+    said = (name, b.id, issuer.id, encode_time(issued))
+    source = _source(each.block, len(_BEGINS) + len(value), hint_lines(*said))
     if source is None:
         return None  # 1 and 6: every line, and no other
-    if not _alone_suffices(record, speaker, issued, now):
+    if not _alone_suffices(key.record, speaker, issued, now):
         return None  # 7
-    subject = subject_for(b)
+    if (way := registry.permitted(b)) is None:
+        return None  # 8
+    channel, subject = way
     if not rules.holds(b, subject):
         return None  # 5, its cross-field part
-    if (channel := _permitted(b, registry)) is None:
-        return None  # 8
     if each.subject != subject:
         return None  # 9
     if issued > now + CLOCK_SKEW:
         return None  # 10
     kids = (key.public.kid,)
-    headers = ((SIG_HEADER, one.value), *said.items())
+    headers = ((SIG_HEADER, value), *hint_pairs(*said))
     return Judged(
         message=Message(
             subject=subject,
@@ -219,14 +250,14 @@ def _stands(
             digest=name,
             subject=subject,
             payload=each.payload,
-            signature=one.value,
+            signature=value,
             channel=channel,
             signer_kid=kids[0],
             signer_kids=kids,
             trust=trust,
             admitted_at=now,
             labels=labels_of(b, (), now),
-            proof=Proof(subject=subject, headers=headers, kids=kids, voices=kids, awaits=False),
+            proof=Proof(subject, headers, kids, kids, False),
         ),
     )
 
@@ -241,32 +272,22 @@ def _alone_suffices(record: KeyRecord, speaker: Speaker, issued: dt.datetime, no
     )
 
 
-def _source(one: _Opened, said: dict[str, str]) -> tuple[tuple[str, str], ...] | None:
-    """The line that a stream adds which takes from others, if any; None when the block is not just that and the hints."""
-    text = one.text
-    lines = "".join([f"\r\n{name}: {value}" for name, value in said.items()])
-    after = one.end + len(lines)
-    if not text.startswith(lines, one.end):
+def _source(block: bytes, start: int, hints: str) -> tuple[tuple[str, str], ...] | None:
+    """The line that a stream adds which takes from others, if any; None when the block is not just that and the hints.
+
+    Args:
+        block: all of it.
+        start: where the line of the signature ends.
+        hints: the lines that follow in the block of a publisher.
+    """
+    lines = hints.encode("latin-1")
+    if not block.startswith(lines, start):
         return None
-    rest = text[after:]
-    if rest == "\r\n\r\n":
+    rest = block[start + len(lines) :]
+    if rest == _END:
         return ()
-    name, colon, value = rest[2:-4].partition(":")
-    if name != _SOURCE or not colon or rest[:2] != "\r\n" or rest[-4:] != "\r\n\r\n" or "\r\n" in value:
+    if not rest.startswith(_SOURCE_LINE) or rest.find(_LINE_END, len(_SOURCE_LINE)) != len(rest) - len(_END):
         return None
-    return ((name, value.strip(" \t")),)
-
-
-def _permitted(b: Bulletin, registry: VerifiedRegistry) -> Channel | None:
-    """The channel of a bulletin, when a grant lets its issuer say it there; whatever the grant looks at is in the question."""
-    areas = tuple([(area.scope == "eu", area.country) for area in b.areas])
-    way = (b.issuer.id, b.kind, b.status, b.tlp, b.audience, areas)
-    channel = registry.ways.get(way)
-    if channel is None:
-        channel = channel_of(b)
-        try:
-            registry.speaker(b.issuer.id).permit(b, channel)
-        except PermitError:
-            return None
-        registry.ways.keep(way, channel)
-    return channel
+    if not rest.endswith(_END):
+        return None
+    return ((_SOURCE, rest[len(_SOURCE_LINE) : -len(_END)].decode("latin-1").strip(" \t")),)

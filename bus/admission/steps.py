@@ -110,7 +110,7 @@ its own name, with every key it must. All others may be somebody else's doing, a
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
-class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bulletin that stood: what it says, what it came as, and what to know about it."""
 
     bulletin: Bulletin

@@ -14,7 +14,7 @@ from bus.errors import AdmissionError, Place, Proof
 from bus.trust import VerifiedRegistry
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message as it came, so that it can be judged again later.
 
     Attributes:
@@ -113,7 +113,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message that admission let pass.
 
     Attributes:

@@ -36,9 +36,11 @@ NAMED_ONLY = frozenset({Tlp.RED, Tlp.AMBER_STRICT})
 """Markings that need a named recipient who may read them."""
 
 OF_STORE = """
-SELECT l.channel, l.seq, l.received_at AS moment, coalesce(a.subject, q.subject) AS subject,
-  coalesce(a.payload, q.payload) AS payload, a.signature, q.headers, l.digest
-FROM links l LEFT JOIN admitted a ON a.digest = l.digest
+SELECT l.channel, l.seq, l.received_at AS moment,
+  coalesce((SELECT subject FROM admitted WHERE row = l.row), q.subject) AS subject,
+  coalesce((SELECT payload FROM admitted WHERE row = l.row), q.payload) AS payload,
+  (SELECT signature FROM admitted WHERE row = l.row) AS signature, q.headers, l.digest
+FROM links l
 LEFT JOIN quarantine q ON q.n = (SELECT min(n) FROM quarantine WHERE digest = l.digest AND reason = l.reason)
 """
 """What a reader holds in the places of its chains."""

@@ -26,7 +26,7 @@ from schemas.bodies.system import Receipt, Request
 from schemas.codec import decode, digest
 from schemas.elections import coarse, phase_over
 from schemas.subject import Channel, parse
-from schemas.vocab import MsgType, ReceiptStage, RefRel, Status
+from schemas.vocab import TALK, MsgType, ReceiptStage, RefRel, Status
 
 T = TypeVar("T")
 KEEP = dt.timedelta(days=30)
@@ -105,6 +105,11 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
         if disregarded:  # one line, however many it names
             log.warning("receipts_disregarded", reader=reader, count=disregarded, stage=stage)
 
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """Take receipts and requests in, one after the other."""
+        for row in rows:
+            self.apply(db, row)
+
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take in one that has no effect: it answers nothing and asks for nothing."""
 
@@ -156,7 +161,7 @@ def enrol(db: sqlite3.Connection) -> None:
     new = f"SELECT n, id, digest, status, subject, payload {_NEW} ORDER BY n LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for row in rows:
-            if row["status"] == Status.SYSTEM or digest(row["payload"]) != row["digest"]:
+            if row["status"] in TALK or digest(row["payload"]) != row["digest"]:
                 continue  # nobody answers the first; of what is damaged nothing is known
             bulletin = decode(row["payload"])
             phase = coarse(bulletin.election.phase) if bulletin.election else "none"

@@ -14,7 +14,7 @@ from bus.delivery.ledger import KEEP
 from bus.subscribing import erasure
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode
-from schemas.vocab import Status
+from schemas.vocab import TALK
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ def _stays(
         return "head"
     if row["last"]:
         return "last-of-its-origin"
-    if row["status"] == Status.SYSTEM:
+    if row["status"] in TALK:
         return ""
     bulletin = decode(row["payload"])
     if bulletin.expires > now:

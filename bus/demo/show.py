@@ -43,7 +43,7 @@ from bus.trust import RegistryStore, TrustState, VerifiedRegistry
 from bus.upkeep import Keeper
 from schemas.bulletin import Defaults
 from schemas.subject import Channel
-from schemas.vocab import Pap, Status, Tlp
+from schemas.vocab import TALK, Pap, Tlp
 
 ROUND_EVERY_S = 60.0
 CONNECT_S = 10.0
@@ -218,7 +218,7 @@ class Demo:
         """What a hub admits from now on, heartbeats aside."""
         store = self.stores[hub]
         async for row in store.follow(await store.row_before(self.began)):
-            if Channel.parse(row.channel).status is not Status.SYSTEM:
+            if Channel.parse(row.channel).status not in TALK:
                 yield row
 
     async def drain(self, timeout: float = DRAIN_S) -> None:

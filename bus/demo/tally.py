@@ -15,7 +15,7 @@ from bus.publishing import Outbox, RowState
 from bus.subscribing import Inbox
 from bus.trust import VerifiedRegistry
 from schemas.subject import Subject, parse
-from schemas.vocab import Status
+from schemas.vocab import TALK
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +104,11 @@ def _published(db: sqlite3.Connection, since: float) -> list[_Row]:
         _Row(digest, parse(subject), state == RowState.STORED)
         for digest, subject, state in db.execute(sql, (since,))
     ]
-    return [row for row in rows if row.subject.status is not Status.SYSTEM]
+    return [row for row in rows if row.subject.status not in TALK]
 
 
 def _admitted(db: sqlite3.Connection, since: float) -> set[str]:
-    sql = "SELECT digest FROM admitted WHERE admitted_at >= ? AND channel NOT LIKE '%/system.%'"
+    sql = "SELECT digest FROM admitted WHERE admitted_at >= ? AND channel NOT LIKE '%/system.%' AND channel NOT LIKE '%/beat.%'"
     return {row["digest"] for row in db.execute(sql, (since,))}
 
 

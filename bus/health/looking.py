@@ -168,7 +168,9 @@ async def sending_facts(publisher: Publisher) -> OutboxFacts:
 def store_facts(db: sqlite3.Connection, registry: VerifiedRegistry | None, authority_id: str) -> StoreFacts:
     """Whether a reader's store is meant to be read into at all times, and when something last came."""
     record = None if registry is None else registry.document.authorities.get(authority_id)
-    last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
+    last = db.execute(
+        "SELECT (SELECT admitted_at FROM admitted ORDER BY admitted_at DESC LIMIT 1)"
+    ).fetchone()[0]
     return StoreFacts(
         lasting=record is not None and record.kind == HUB, last_at=None if last is None else utc(last)
     )
@@ -186,7 +188,7 @@ def came_in_a_day(db: sqlite3.Connection, now: dt.datetime) -> int:
     """How many bulletins a store has taken in during the last day."""
     since = (now - DAY).timestamp()
     sql = (
-        "SELECT (SELECT max(row) FROM admitted), "
+        "SELECT (SELECT row FROM admitted ORDER BY row DESC LIMIT 1), "
         "(SELECT row FROM admitted WHERE admitted_at < ? ORDER BY admitted_at DESC, row DESC LIMIT 1)"
     )
     last, before = db.execute(sql, (since,)).fetchone()

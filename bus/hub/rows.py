@@ -14,6 +14,7 @@ TABLE_OF = {
     Status.EXERCISE: "exercise",
     Status.TEST: "test_and_system",
     Status.SYSTEM: "test_and_system",
+    Status.BEAT: "test_and_system",
 }
 """In which of them a bulletin of a status stands."""
 _BY_ROW = (*SITUATION, "calendars", "announced_heads", "holdings")

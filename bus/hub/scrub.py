@@ -20,7 +20,7 @@ from bus.admission import Judged, Message, Refused, decide
 from bus.keys import check_entries
 from bus.storage import Lease
 from bus.subscribing import Inbox, message_from
-from bus.transport import MARGIN_S, Connection, Endpoint, kept_s, read_back, reader_streams
+from bus.transport import MARGIN_S, Connection, Endpoint, keeps_all, kept_s, read_back, reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import TYP_BULLETIN, Context, parse_header
@@ -58,12 +58,14 @@ def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Dama
         "SELECT channel, seq, id, digest, kid, signature, payload FROM admitted ORDER BY row"
     ):
         if what := _wrong(row, registry):
-            yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what=what)
+            yield Damage(channel=row["channel"] or "", seq=row["seq"], id=row["id"] or "", what=what)
     for row in db.execute(_EMPTY_PLACES):
         yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what="its bulletin is gone")
 
 
 def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
+    if row["digest"] is None:
+        return "its place is gone"
     if digest(row["payload"]) != row["digest"]:
         return "its bytes have changed"
     key = registry.key(row["kid"])
@@ -82,7 +84,7 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
 
 
 _EMPTY_PLACES = """
-SELECT l.channel, l.seq, l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = l.digest)
+SELECT l.channel, l.seq, l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM admitted a WHERE a.row = l.row)
 AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = l.digest)
 AND NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.digest = l.digest) ORDER BY l.channel, l.seq
 """
@@ -147,7 +149,12 @@ def _judged(
 def _expected(
     db: sqlite3.Connection, stream: str, registry: VerifiedRegistry, endpoint: Endpoint, now: dt.datetime
 ) -> dict[str, str]:
-    """What came from a stream and must still be there, by digest: young enough, and readable as of now."""
+    """What came from a stream and must still be there, by digest: young enough, and readable as of now.
+
+    Of heartbeats the newest are kept, and older ones are not missed.
+    """
+    if not keeps_all(stream):
+        return {}
     sql = "SELECT digest, channel FROM admitted WHERE stream = ? AND admitted_at >= ?"
     rows = db.execute(sql, (stream, now.timestamp() - kept_s(stream) + MARGIN_S)).fetchall()
     readable = {

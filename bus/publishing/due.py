@@ -23,9 +23,16 @@ class Due(NamedTuple):
     is_marked: bool
 
 
+class Found(NamedTuple):
+    """What is to be sent, and whether nothing else of its status is."""
+
+    rows: list[Due]
+    is_all: bool
+
+
 def due(
     db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: int, handover: Handover
-) -> list[Due]:
+) -> Found:
     """Rows of a status to be sent, oldest first, inside a transaction: within the bounds, but for the first if it is large.
 
     At most `fresh` of them were never sent before. What is read from the table and is not whole is set aside as `damaged`, and
@@ -41,14 +48,14 @@ def due(
     for n, digest, attempted_at, size in found:
         left -= size
         if taken and left < 0:
-            break
+            return Found(taken, is_all=False)
         fresh -= attempted_at is None or handover.holds(n, digest)
         if fresh < 0:
-            break
+            return Found(taken, is_all=False)
         row = handover.take(n, digest) or _whole_row(db, n)
         if row is not None:
             taken.append(Due(row, attempted_at is not None))
-    return taken
+    return Found(taken, is_all=len(found) < most)
 
 
 def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:
@@ -81,3 +88,8 @@ def _set_aside_texts(db: sqlite3.Connection, n: int) -> None:
         except sqlite3.OperationalError:
             db.execute(f"UPDATE outbox SET {name} = hex({name}) WHERE n = ?", (n,))
     set_damaged(db, n)
+
+
+def is_any_parked(db: sqlite3.Connection) -> bool:
+    """Whether some channel waits behind a parked row, inside a transaction."""
+    return db.execute("SELECT 1 FROM outbox WHERE state = 'parked' LIMIT 1").fetchone() is not None

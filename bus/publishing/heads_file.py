@@ -95,6 +95,11 @@ class HeadsFile:
         """Look what was accepted since the last time, by this process or another, while the transaction is still open."""
         self._fresh = db.execute(_FRESH, (self._upto,)).fetchall()
 
+    @property
+    def fresh(self) -> Iterator[tuple[int, str]]:
+        """Number and digest of what `committing` has seen."""
+        return ((row[0], row[3]) for row in self._fresh)
+
     def committed(self, db: sqlite3.Connection) -> None:
         """Write it down."""
         was_unfit = self.unfit is not None

@@ -1,6 +1,6 @@
 """Heartbeats: an authority says, at an interval it announces, that it is there and what its readers must hold by now.
 
-One `channel-status` bulletin for each (tlp, audience) on which it may send one, on status `system`, through the ordinary
+One `channel-status` bulletin for each (tlp, audience) on which it may send one, on status `beat`, through the ordinary
 way out. It carries the heads of the authority's own channels at that very TLP and audience, so that no reader learns of
 channels that it may not read; and only of what a stream has acknowledged, so that a reader who lacks it has been denied
 it. While the last heartbeat waits to be sent there is no other: readers then see the silence.
@@ -26,7 +26,7 @@ from bus.publishing import outbox_table as table
 from bus.publishing.outbox import RowState
 from bus.publishing.publisher import Accepted, Publisher
 from bus.tasks import in_background
-from bus.transport import beat_channels
+from bus.transport import MARGIN_S, SYSTEM_AGE_S, beat_channels
 from schemas.bodies.system import ChannelStatus, Head, HeldHead
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
@@ -38,7 +38,7 @@ from schemas.vocab import ChannelState, Phase, Posture, Status
 
 TICK_S = 1.0
 PROMPT = 0.8  # of the interval: a reader counts from when it was issued, and sending takes its time
-LOOK_BACK = 50  # so far among the bulletins of a system channel the last heartbeat is looked for
+LOOK_BACK = 50  # so far among the bulletins of its channel the last heartbeat is looked for
 PART_S = 3.0
 
 log = logger()
@@ -71,7 +71,7 @@ class Holding(Protocol):
     """What a hub's heartbeats say of others' channels (`bus.hub.watch.holdings`)."""
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """The heads to report on a system channel."""
+        """The heads to report in a heartbeat on a channel."""
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
         """Note that these heads were published."""
@@ -128,7 +128,7 @@ def draft(
             Info(
                 lang="en",
                 headline=f"{channel.issuer} is {state}",
-                summary=f"Heartbeat on {channel.name[len(Status.SYSTEM) + 1 :]}; the next within {interval_s} seconds.",
+                summary=f"Heartbeat on {channel.name[len(Status.BEAT) + 1 :]}; the next within {interval_s} seconds.",
             ),
         ),
         body=ChannelStatus(
@@ -140,7 +140,7 @@ def draft(
             heads=heads,
             held=held,
         ),
-        status=Status.SYSTEM,
+        status=Status.BEAT,
         tlp=channel.tlp,
         audience=channel.audience,
         expires=now.replace(microsecond=0) + dt.timedelta(seconds=3 * interval_s),
@@ -150,15 +150,26 @@ def draft(
 # -- asking the outbox ----------------------------------------------------------------------------------------------------
 
 
-def standing(db: sqlite3.Connection, channel: Channel) -> ChannelGroup:
-    """What an outbox knows of a system channel's (tlp, audience): its last heartbeat, and the heads to announce."""
+def standing(db: sqlite3.Connection, channel: Channel, now: dt.datetime) -> ChannelGroup:
+    """What an outbox knows of a (tlp, audience): its last heartbeat, and the heads to announce.
+
+    The head of status system only while the stream keeps it, or who comes later would miss what nobody has.
+    """
     heads = []
     for status in Status:
         name = msgspec.structs.replace(channel, status=status).name
-        head = None if status is Status.SYSTEM else table.stored_head(db, name)
-        if head is not None:
+        head = None if status is Status.BEAT else table.stored_head(db, name)
+        if head is not None and (status is not Status.SYSTEM or _is_kept(db, name, head.seq, now)):
             heads.append(Head(channel=name, seq=head.seq, digest=head.digest))
     return ChannelGroup(last=_last(db, channel.name), heads=tuple(heads))
+
+
+def _is_kept(db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> bool:
+    """Whether a bulletin of status system is young enough to be in its stream for a while."""
+    row = db.execute(
+        "SELECT max(kept_at) FROM outbox WHERE channel = ? AND seq = ?", (channel, seq)
+    ).fetchone()
+    return row[0] is not None and now.timestamp() - row[0] < SYSTEM_AGE_S - MARGIN_S
 
 
 def _last(db: sqlite3.Connection, channel: str) -> Last | None:
@@ -232,7 +243,7 @@ class Heartbeat(msgspec.Struct, eq=False):
         now = publisher.clock()
         interval = self.pace.at(await self.phase(now))
         channels = beat_channels(publisher.registry(), publisher.authority_id)
-        groups = await publisher.outbox.read(lambda db: [standing(db, channel) for channel in channels])
+        groups = await publisher.outbox.read(lambda db: [standing(db, channel, now) for channel in channels])
         said = []
         for channel, group in zip(channels, groups, strict=True):
             if not (anyway or is_due(group.last, interval, now)):

@@ -10,12 +10,14 @@ import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
-from bus.publishing.due import due
+from bus.publishing.acks import Acks
+from bus.publishing.due import due, is_any_parked
 from bus.publishing.fitness import Unfit
 from bus.publishing.handover import Handover
 from bus.publishing.heads_file import HeadsFile
@@ -25,7 +27,7 @@ from bus.storage import Database, Layout, Store, allowances, lease
 __all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 
 LAYOUTS = (table.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
-MOST = 800
+MOST = 1024
 MOST_BYTES = 8 * 1024 * 1024
 
 
@@ -35,12 +37,14 @@ class Outbox(Store):
     Attributes:
         heads: what was accepted last, written down beside it.
         handover: rows on their way to the sender of this process.
+        acks: what was acknowledged and is not noted yet.
     """
 
-    def __init__(self, database: Database, heads: HeadsFile) -> None:
+    def __init__(self, database: Database, beside: _Beside) -> None:
         super().__init__(database)
-        self.heads = heads
-        self.handover = Handover()
+        self.heads = beside.heads
+        self.handover = beside.handover
+        self.acks = beside.acks
 
     @property
     def unfit(self) -> Unfit | None:
@@ -59,9 +63,9 @@ class Outbox(Store):
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        heads = HeadsFile(path)
-        async with Database.open(path, (*LAYOUTS, *tables), companion=heads) as database:
-            yield cls(database, heads)
+        beside = _Beside(HeadsFile(path), Handover(), Acks())
+        async with Database.open(path, (*LAYOUTS, *tables), companion=beside) as database:
+            yield cls(database, beside)
 
     async def claim(
         self, settled: Sequence[Settled], resting: Collection[str], now: float, fresh: int = MOST
@@ -81,19 +85,32 @@ class Outbox(Store):
         """
 
         def work(db: sqlite3.Connection) -> dict[str, list[Row]]:
+            self.acks.note(db)
             table.settle(db, settled, now)
             waiting = db.execute("SELECT DISTINCT status FROM outbox WHERE state = 'kept'").fetchall()
             claimed: dict[str, list[Row]] = {}
             left = fresh
-            for status in (row["status"] for row in waiting if row["status"] not in resting):
-                if found := due(db, status, MOST, MOST_BYTES, left, self.handover):
-                    claimed[status] = [each.row for each in found]
-                    new = [(now, each.row.n) for each in found if not each.is_marked]
+            is_all = not is_any_parked(db)
+            for status in [row["status"] for row in waiting]:
+                if status in resting:
+                    is_all = False
+                    continue
+                found = due(db, status, MOST, MOST_BYTES, left, self.handover)
+                is_all = is_all and found.is_all
+                if found.rows:
+                    claimed[status] = [each.row for each in found.rows]
+                    new = [(now, each.row.n) for each in found.rows if not each.is_marked]
                     db.executemany("UPDATE outbox SET attempted_at = ? WHERE n = ?", new)
-                    left -= sum(each.row.attempted_at is None for each in found)
+                    left -= sum(each.row.attempted_at is None for each in found.rows)
+            self.handover.is_whole = is_all and self.handover.is_open
             return claimed
 
         return await self.write(work)
+
+    async def note_acks(self) -> None:
+        """Note what was acknowledged, in a commit of its own."""
+        if self.acks:
+            await self.write(lambda _: None)
 
     async def settle(self, settled: Sequence[Settled], now: float) -> None:
         """Note durable acknowledgements."""
@@ -157,11 +174,13 @@ class Outbox(Store):
             rows = await self.query("SELECT state FROM outbox WHERE digest = ?", digest)
             return rows[0]["state"] if rows else "unknown"
 
-        return await self.wait(state, lambda state: state != RowState.KEPT, timeout)
+        with self.acks.awaited():
+            return await self.wait(state, lambda state: state != RowState.KEPT, timeout)
 
     async def emptied(self, timeout: float) -> bool:
         """Wait until nothing waits to be sent. Returns False on timeout."""
-        waiting, _ = await self.wait(self.oldest, lambda oldest: not oldest[0], timeout)
+        with self.acks.awaited():
+            waiting, _ = await self.wait(self.oldest, lambda oldest: not oldest[0], timeout)
         return not waiting
 
     async def lost(self) -> list[sqlite3.Row]:
@@ -207,3 +226,28 @@ class Outbox(Store):
     async def mark_unsent(self, ns: Sequence[int]) -> None:
         """Send rows again that a stream has lost: the same bytes, without a message id, which it may still remember."""
         await self.write(lambda db: table.mark_unsent(db, ns))
+
+
+class _Beside(NamedTuple):
+    """What goes with each commit of an outbox; the companion of its database."""
+
+    heads: HeadsFile
+    handover: Handover
+    acks: Acks
+
+    def opened(self, db: sqlite3.Connection) -> None:
+        """As `bus.storage.Companion`; so are the others."""
+        self.heads.opened(db)
+
+    def committing(self, db: sqlite3.Connection) -> None:
+        self.acks.note(db)
+        self.heads.committing(db)
+        self.handover.committing(self.heads.fresh)
+
+    def committed(self, db: sqlite3.Connection) -> None:
+        self.acks.noted()
+        self.heads.committed(db)
+        self.handover.committed()
+
+    def close(self) -> None:
+        self.heads.close()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 
 from bus.errors import StoreError
-from schemas.bulletin import Bulletin
+from bus.publishing.drafted import Drawn
 from schemas.codec import digest as digest_of
-from schemas.envelope import MESSAGE_ID
+from schemas.envelope import MESSAGE_ID, SIG_HEADER, hints
 
 
 class RowState(StrEnum):
@@ -57,6 +56,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """The headers it is sent with."""
         return msgspec.json.decode(self.headers, type=dict[str, str])
 
+    def header_lines(self) -> bytes:
+        """The headers as they are written on the wire; empty where only `header_map` can read them."""
+        if "\\" in self.headers:
+            return b""
+        # No text has a quote in it then, so each quote bounds one: a name, a colon, a value, a comma, and so on.
+        pieces = self.headers.split('"')
+        return "".join(
+            [f"{name}: {value}\r\n" for name, value in zip(pieces[1::4], pieces[3::4], strict=True)]
+        ).encode()
+
     @property
     def is_whole(self) -> bool:
         """Whether it is what was signed and kept: its payload fits its digest, all that goes with it fits its sum."""
@@ -92,44 +101,48 @@ _SUMMED = ("status", "channel", "seq", "id", "prev", "subject")
 
 def sum_of(row: Mapping[str, object], headers: Mapping[str, str]) -> str:
     """A digest of what goes with a payload: its place, its subject, its headers but for the message id, which may be dropped."""
-    told = sorted((name, value) for name, value in headers.items() if name != MESSAGE_ID)
-    return digest_of(msgspec.json.encode([*(row[name] for name in _SUMMED), told]))
+    return _sum([row[name] for name in _SUMMED], headers)
 
 
-class Signed(NamedTuple):
-    """A signed bulletin that is to be kept: `channel` is the name of its channel, `now` is in seconds since the epoch."""
-
-    bulletin: Bulletin
-    payload: bytes
-    digest: str
-    channel: str
-    subject: str
-    headers: dict[str, str]
-    now: float
-    once: str | None
-    origin: str | None
+def _sum(place: Iterable[object], headers: Mapping[str, str]) -> str:
+    told = sorted([each for each in headers.items() if each[0] != MESSAGE_ID])
+    return digest_of(msgspec.json.encode([*place, told]))
 
 
-def row_of(signed: Signed, attempted_at: float | None) -> dict[str, object]:
-    """The columns of its row; `attempted_at` is since when it may have been sent."""
-    bulletin, headers = signed.bulletin, signed.headers
-    row: dict[str, object] = {name: getattr(bulletin, name) for name in ("status", "seq", "id", "prev")}
-    row |= {"channel": signed.channel, "digest": signed.digest, "subject": signed.subject}
-    row |= {"headers": msgspec.json.encode(headers).decode(), "payload": signed.payload}
-    row |= {
-        "kept_at": signed.now,
-        "attempted_at": attempted_at,
-        "once": signed.once,
-        "origin": signed.origin,
-        "sum": sum_of(row, headers),
-    }
-    return row
+def new_row(n: int, drawn: Drawn, signature: str) -> Row:
+    """The row of a bulletin that was just signed, before it is sent the first time.
 
-
-def handed_row(n: int, columns: Mapping[str, object]) -> Row:
-    """The row that was just kept under a number, for whoever sends it the first time."""
-    left: dict[str, object] = {"stored_at": None, "stream": None, "stream_seq": None, "problem": None}
-    return Row(**{**columns, **left, "n": n, "attempted_at": None, "state": RowState.KEPT})  # type: ignore[arg-type]  # its columns
+    Args:
+        n: its number in the outbox.
+        drawn: the bulletin.
+        signature: the value of its signature header.
+    """
+    bulletin = drawn.bulletin
+    headers = {SIG_HEADER: signature, **hints(bulletin, drawn.digest)}
+    place = (str(bulletin.status), drawn.channel, bulletin.seq, bulletin.id, bulletin.prev, drawn.subject)
+    status, channel, seq, id_, prev, subject = place
+    return Row(
+        n=n,
+        status=status,
+        channel=channel,
+        seq=seq,
+        id=id_,
+        digest=drawn.digest,
+        prev=prev,
+        subject=subject,
+        headers=msgspec.json.encode(headers).decode(),
+        payload=drawn.payload,
+        kept_at=drawn.moment.timestamp(),
+        attempted_at=None,
+        stored_at=None,
+        stream=None,
+        stream_seq=None,
+        state=RowState.KEPT,
+        problem=None,
+        once=drawn.once,
+        origin=drawn.origin,
+        sum=_sum(place, headers),
+    )
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from bus.logs import logger
+from bus.publishing.drafted import Drawn
 from bus.publishing.handover import Handover
 from bus.publishing.outbox_rows import (
     ChainHead,
     Row,
     RowState,
     Settled,
-    Signed,
-    handed_row,
-    row_of,
+    new_row,
     sum_of,
     whole,
 )
@@ -26,7 +25,7 @@ from schemas.codec import digest as digest_of
 from schemas.envelope import MESSAGE_ID, SIG_HEADER, hints
 from schemas.subject import channel_of, subject_for
 
-__all__ = ["ChainHead", "Row", "RowState", "Settled", "Signed", "whole"]
+__all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
 
 log = logger()
 
@@ -105,31 +104,51 @@ def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
 
 
 _KEPT = (
-    *("status", "channel", "seq", "id", "digest", "prev", "subject"),
+    *("n", "status", "channel", "seq", "id", "digest", "prev", "subject"),
     *("headers", "payload", "kept_at", "attempted_at", "once", "origin", "sum"),
 )
-_KEEP = f"INSERT INTO outbox ({', '.join(_KEPT)}) VALUES ({', '.join(f':{name}' for name in _KEPT)})"
+_KEEP = f"INSERT INTO outbox ({', '.join(_KEPT)}) VALUES ({', '.join('?' * len(_KEPT))})"
 
 
-def keep_all(db: sqlite3.Connection, signed: Sequence[Signed], handover: Handover | None = None) -> None:
+def keep_all(
+    db: sqlite3.Connection,
+    drawn: Sequence[Drawn],
+    signatures: Sequence[str],
+    handover: Handover | None = None,
+) -> None:
     """Keep signed bulletins, in their order, and make the last of each channel its head, inside a transaction.
 
     Where a sender takes them over in memory, their rows say that they may have been sent.
+
+    Args:
+        db: the outbox.
+        drawn: the bulletins.
+        signatures: the value of the signature header of each.
+        handover: to the sender of this process, if there may be one.
     """
-    takes = handover is not None and handover.takes(len(signed), sum(len(each.payload) for each in signed))
-    rows = [row_of(each, attempted_at=each.now if takes else None) for each in signed]
-    db.executemany(_KEEP, rows)
+    takes = handover is not None and handover.takes(len(drawn), sum([len(each.payload) for each in drawn]))
+    first = last_number(db) + 1
+    rows = [new_row(first + place, each, signatures[place]) for place, each in enumerate(drawn)]
+    db.executemany(_KEEP, [_columns(row, row.kept_at if takes else None) for row in rows])
     if handover is not None and takes:
-        after = last_number(db) - len(rows)
-        handover.offer(handed_row(after + place, row) for place, row in enumerate(rows, 1))
-    ends = {each.channel: each for each in signed}
+        handover.offer(rows)
+    ends = {each.channel: each for each in drawn}
     sql = "REPLACE INTO heads (channel, seq, digest) VALUES (?, ?, ?)"
     db.executemany(sql, [(name, each.bulletin.seq, each.digest) for name, each in ends.items()])
 
 
+def _columns(row: Row, attempted_at: float | None) -> tuple[object, ...]:
+    """`_KEPT` of a new row; `attempted_at` is since when it may have been sent."""
+    return (
+        *(row.n, row.status, row.channel, row.seq, row.id, row.digest, row.prev, row.subject),
+        *(row.headers, row.payload, row.kept_at, attempted_at, row.once, row.origin, row.sum),
+    )
+
+
 def last_number(db: sqlite3.Connection) -> int:
-    """The highest number that a row ever had, inside a transaction."""
-    return int(db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()[0])
+    """The highest number that a row ever had, inside a transaction; 0 where there was none."""
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+    return int(found[0]) if found else 0
 
 
 def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
@@ -204,10 +223,15 @@ def set_damaged(db: sqlite3.Connection, n: int) -> None:
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:
     """Note durable acknowledgements, inside a transaction."""
+    settle_at(db, [(ack, now) for ack in settled])
+
+
+def settle_at(db: sqlite3.Connection, settled: Iterable[tuple[Settled, float]]) -> None:
+    """As `settle`, each with the moment at which it came."""
     db.executemany(
         "UPDATE outbox SET state = 'stored', stored_at = coalesce(stored_at, ?), stream = ?, stream_seq = ?, problem = NULL "
         "WHERE n = ? AND state != 'stored'",
-        [(now, ack.stream, ack.stream_seq, ack.n) for ack in settled],
+        [(at, ack.stream, ack.stream_seq, ack.n) for ack, at in settled],
     )
 
 

@@ -23,6 +23,7 @@ from bus.transport import (
     Connection,
     Endpoint,
     Received,
+    keeps_all,
     kept_s,
     own_heads,
     own_streams,
@@ -33,7 +34,7 @@ from bus.trust import VerifiedRegistry
 from schemas.bodies.system import ChannelStatus, Head
 from schemas.codec import decode, digest
 from schemas.errors import TocsinError
-from schemas.vocab import Status
+from schemas.vocab import TALK
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +167,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
             UnreachableError, BrokerError: from the broker.
         """
         registry, outbox = self.registry(), self.outbox
+        whole = whole or not keeps_all(stream)  # it is small, and lets go between what it keeps
         cursor = 0 if whole else (await outbox.own_cursors()).get(stream, 0)
         allowed = {channel.name for channel in publish_channels(registry, self.endpoint.authority_id)}
         # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
@@ -174,7 +176,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         expected = {
             row["digest"]: row["n"]
             for row in stored
-            if row["channel"] in allowed and (row["stored_at"] or 0.0) >= since
+            if row["channel"] in allowed and (row["stored_at"] or 0.0) >= since and keeps_all(stream)
         }
         start = 1 if not cursor else stored[0]["stream_seq"] if stored else cursor + 1
         strange: list[ReceivedLink] = []
@@ -264,7 +266,7 @@ def _beats(messages: Sequence[Received]) -> dict[str, tuple[Head, ...]]:
     """The heads that heartbeats name, by the digest of each; nothing is verified."""
     beats: dict[str, tuple[Head, ...]] = {}
     for message in messages:
-        if _channel_of(message.subject).startswith(f"{Status.SYSTEM}."):
+        if _channel_of(message.subject).partition(".")[0] in TALK:
             with contextlib.suppress(TocsinError):
                 body = decode(message.payload).body
                 if isinstance(body, ChannelStatus):

@@ -49,6 +49,8 @@ __all__ = ["Accepted", "Health", "Publisher"]
 
 GROUP = 512
 """So many drafts are one transaction at most."""
+_OUTCOMES = (Accepted, TocsinError)
+_REFUSALS = (SchemaError, PermitError)
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,7 +238,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         def keep(db: sqlite3.Connection) -> list[Accepted | TocsinError]:
             found: list[Accepted | TocsinError] = []
             for each in self._keep_group(db, group):
-                if not isinstance(each, Accepted | TocsinError):
+                if not isinstance(each, _OUTCOMES):
                     raise each  # a fault of ours: nothing of the group is kept
                 found.append(each)
             return found
@@ -247,7 +249,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         except TocsinError as exc:
             return [exc] * len(group)
         for each in outcomes:
-            if isinstance(each, SchemaError | PermitError):
+            if isinstance(each, _REFUSALS):
                 self._tell_refused(each)
         self._nudge()
         return outcomes
@@ -323,11 +325,13 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored` or `parked`. Returns that state; `accepted` on timeout."""
+        self._nudge()  # what is acknowledged is noted now
         state = await self.outbox.wait_state(digest, timeout)
         return "accepted" if state == RowState.KEPT else state
 
     async def idle(self, timeout: float) -> bool:
         """Wait until nothing is left to send. Returns False on timeout."""
+        self._nudge()  # what is acknowledged is noted now
         return await self.outbox.emptied(timeout)
 
     async def health(self) -> Health:

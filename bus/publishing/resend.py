@@ -20,7 +20,7 @@ from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Wanted
 from schemas.errors import SchemaError
 from schemas.subject import Channel
-from schemas.vocab import Status
+from schemas.vocab import TALK
 
 REST_S = 3600.0
 """Seconds between two resends of a bulletin, however often readers ask: each goes to all its readers again."""
@@ -99,7 +99,7 @@ def send_again(db: sqlite3.Connection, ns: Sequence[int], reader: str, why: str,
 def _is_allowed(db: sqlite3.Connection, n: int, reader: str, moment: float) -> bool:
     """Charge the reader, and all together, with a row that is to be sent again."""
     row = db.execute("SELECT status, length(payload) AS size FROM outbox WHERE n = ?", (n,)).fetchone()
-    is_system = row["status"] == Status.SYSTEM
+    is_system = row["status"] in TALK
     each, everybody = (SYSTEM, SYSTEM) if is_system else (EACH, ALL)
     purpose = "resend-system" if is_system else "resend"
     charged = {reader: each, allowances.ALL: everybody}

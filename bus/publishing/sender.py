@@ -17,10 +17,10 @@ from bus.errors import BrokerError, BusError, OutboxError, StoreError, Unreachab
 from bus.logs import logger
 from bus.policy import SENDING, Backoff, RateLimit, RateMeter
 from bus.publishing.author_clock import clock_ahead, clock_ahead_s
-from bus.publishing.outbox import Outbox, Settled
+from bus.publishing.outbox import MOST, MOST_BYTES, Outbox, Row, Settled
 from bus.publishing.own_channels import OwnChannels
 from bus.publishing.transmission import Transmission
-from bus.storage import LEASE_S, Lease
+from bus.storage import LEASE_S, Lease, by_others
 from bus.transport import NOT_YET, Connection, Endpoint, own_streams, status_of
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status
@@ -72,7 +72,7 @@ class Sender:
         self._patience: dict[str, Backoff] = {}
         self._reoffered: dict[int, float] = {}
         self._epoch = 0
-        self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
+        self._looked_at = float("-inf")  # when the table was asked last what is due
         self._budget = RateMeter(allowance)
 
     @property
@@ -98,7 +98,7 @@ class Sender:
                     reason="lease-held",
                 )
             self._outbox.handover.drop()
-            await self._note()
+            await self._outbox.note_acks()
             try:
                 yield
             finally:
@@ -131,6 +131,8 @@ class Sender:
                 await self._send(connection)
         finally:
             self._outbox.handover.drop()
+            with contextlib.suppress(StoreError):
+                await self._outbox.note_acks()
             await self._lease.drop()
 
     async def _send(self, connection: Connection) -> None:
@@ -143,8 +145,8 @@ class Sender:
                     try:
                         moved = await self._turn(connection)
                     finally:
-                        if not moved:
-                            await self._note()
+                        if not moved and not self._outbox.acks.wait_s(asyncio.get_running_loop().time()):
+                            await self._outbox.note_acks()
             except BusError as exc:
                 self._stall(exc.reason, str(exc))
                 if connection.connected or connection.problem:
@@ -161,15 +163,20 @@ class Sender:
         """Wait for `nudge`, a commit, the end of a stream's back-off, or `IDLE_S`. Returns the outbox's new mark."""
         now = asyncio.get_running_loop().time()
         waits = [backoff.until - now for backoff in self._patience.values() if backoff.until > now]
+        waits.append(self._outbox.acks.wait_s(now) if self._outbox.acks else IDLE_S)
         limit = max(0.01, min([IDLE_S if connection.connected else DISCONNECTED_S, *waits]))
         changed = asyncio.ensure_future(self._outbox.changed(mark, limit))
         nudged = asyncio.ensure_future(self._wake.wait())
         try:
             await asyncio.wait((changed, nudged), timeout=limit * 2, return_when=asyncio.FIRST_COMPLETED)
-            return changed.result() if changed.done() else mark
+            found = changed.result() if changed.done() else mark
         except StoreError:
             await asyncio.sleep(limit)
             return mark
+        else:
+            if by_others(found) != by_others(mark):
+                self._looked_at = float("-inf")  # another process may have kept something
+            return found
         finally:
             changed.cancel()
             nudged.cancel()
@@ -199,23 +206,47 @@ class Sender:
             raise BrokerError(clock_ahead(self.clock_ahead_s), reason="clock-ahead")
         if self._outbox.unfit is not None and streams.keys() <= self._known:
             await self._outbox.vouch()  # nothing there that it does not know
+        due = await self._due(now)
+        moved = False
+        for status in _by_urgency(due):
+            with self._patience_with(status, now):
+                moved = await self._transmit(connection, due[status]) or moved
+        if not self._resting(now):
+            self._flow(streams)
+        return moved
+
+    async def _due(self, now: float) -> dict[str, list[Row]]:
+        """What is to be sent next, by status: from memory, while that is known to be all; else by the table."""
         room = self._budget.room(now)  # what is sent again was counted the first time
-        due = await self._outbox.claim(self._settled, self._resting(now), self._clock().timestamp(), room)
-        self._settled = []
+        resting = self._resting(now)
+        rows = None
+        if room and not resting and 0 <= now - self._looked_at < IDLE_S:
+            rows = self._outbox.handover.ready(min(room, MOST), MOST_BYTES)
+        if rows is None:
+            self._looked_at = now
+            due = await self._outbox.claim((), resting, self._clock().timestamp(), room)
+        else:
+            due = {}
+            for row in rows:
+                due.setdefault(row.status, []).append(row)
         self._budget.spend(sum(row.attempted_at is None for rows in due.values() for row in rows), now)
         if not due and not room and (await self._outbox.oldest())[0]:
             raise BrokerError(
                 "this authority has said so much in a short time that the rest goes out slowly",
                 reason="over-budget",
             )
-        moved = False
-        for status in _by_urgency(due):
-            with self._patience_with(status, now):
-                sent = Transmission(connection, self._outbox, due[status], self._settled)
-                moved = await sent.send() or moved
-        if not self._resting(now):
-            self._flow(streams)
-        return moved
+        return due
+
+    async def _transmit(self, connection: Connection, rows: Sequence[Row]) -> bool:
+        """Send rows of one stream once, and have what it acknowledged noted. Returns whether anything moved."""
+        settled: list[Settled] = []
+        try:
+            return await Transmission(connection, self._outbox, rows, settled).send()
+        finally:
+            at, now = self._clock().timestamp(), asyncio.get_running_loop().time()
+            self._outbox.acks.add(settled, at, now)
+            if len(settled) < len(rows):
+                self._outbox.handover.is_whole = False  # the others are in the table alone
 
     def _resting(self, now: float) -> set[str]:
         """The statuses whose streams are left alone for now."""
@@ -242,12 +273,6 @@ class Sender:
         if not self._leased_until - LEASE_S <= now <= self._leased_until - LEASE_S / 2:
             self._leased_until = now + LEASE_S if await self._lease.is_ours() else 0.0
         return self._leased_until > 0
-
-    async def _note(self) -> None:
-        """Settle the acknowledgements that no claim has settled."""
-        if self._settled:
-            await self._outbox.settle(self._settled, self._clock().timestamp())
-            self._settled = []
 
     # -- comparing with what was said before --------------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from bus.keys import Signer, sign_batch, sign_bulletin, signs_batches
-from schemas.envelope import TYP_BULLETIN, Context, Entry
-from schemas.merkle import MAX_SIZE
+from bus.keys import Signer, sign_batch, sign_bulletin, sign_entry, signs_batches
+from bus.publishing.drafted import Drawn
+from schemas.envelope import TYP_BATCH, TYP_BULLETIN, Context, Entry, b64u, format_header, head_of
+from schemas.merkle import MAX_SIZE, leaf_of, tree
 
 
 def sign_chain(
@@ -32,3 +33,24 @@ def sign_chain(
             ((payload, issued),) = batch
             context = Context(TYP_BULLETIN, domain)
             yield tuple(sign_bulletin(signer, payload, context, issued) for signer in signers)
+
+
+def signature_values(signers: Sequence[Signer], chain: Sequence[Drawn], domain: str) -> Iterator[str]:
+    """As `sign_chain`, of bulletins whose hashes are known; gives the value of each bulletin's signature header.
+
+    What all of a batch share is written once; tests hold it equal to `sign_chain` and `format_header`.
+    """
+    most = MAX_SIZE if signs_batches(signers) else 1
+    for start in range(0, len(chain), most):
+        batch = chain[start : start + most]
+        if len(batch) == 1:
+            told = [(each.payload, each.bulletin.issued) for each in batch]
+            yield from map(format_header, sign_chain(signers, told, domain))
+            continue
+        root, paths = tree([leaf_of(each.hashed) for each in batch])
+        head, context = head_of(root, len(batch)), Context(TYP_BATCH, domain)
+        signed = [sign_entry(signer, head, context) for signer in signers]
+        shared = [f"{entry.protected}.{b64u(head)}.{b64u(entry.signature)}~" for entry in signed]
+        for index, path in enumerate(paths):
+            place = f"{index}.{b64u(b''.join(path))}"
+            yield ",".join([each + place for each in shared])

@@ -3,64 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from bus.errors import PermitError
 from bus.keys import Signer
 from bus.publishing import outbox_table as table
+from bus.publishing.drafted import Accepted, Asked, Drawn, SealedPart, names_of
 from bus.publishing.handover import Handover
 from bus.publishing.own_keys import check_keys
-from bus.publishing.signing import sign_chain
+from bus.publishing.passes import ID_NOISE_BYTES, Passes
+from bus.publishing.signing import signature_values
 from bus.sealing import Sealer, must_seal, sections
 from bus.trust import VerifiedRegistry
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
-from schemas.codec import decode, digest, encode
-from schemas.envelope import SIG_HEADER, Entry, format_header, hints
+from schemas.codec import decode, digest, digest_text, encode
 from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, RefRel
 
-ID_NOISE_BYTES = 10
-
-
-class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A section of a bulletin, and who can open it."""
-
-    label: str
-    sealed_to: tuple[str, ...]
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin that is on this disk, signed: from here it cannot be lost. Of a rehearsal that would seal there is no `digest`.
-
-    `sealed_to` is who can open it; empty when it is not sealed.
-    """
-
-    id: str
-    channel: str
-    seq: int
-    digest: str
-    subject: str
-    state: str = "accepted"
-    sealed_to: tuple[str, ...] = ()
-    sections: tuple[SealedPart, ...] = ()
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft with the registry and the moment by which it is judged; the rest are the arguments of `Publisher.publish`."""
-
-    draft: Draft
-    registry: VerifiedRegistry
-    moment: dt.datetime
-    defaults: Defaults | None = None
-    once: str | None = None
-    origin: str | None = None
+__all__ = ["Accepted", "Asked", "SealedPart", "Stamping"]
 
 
 class Stamping(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +53,49 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             Exception: they could not be signed, or not be written; then nothing of them may stay.
         """
+        group = list(group)
+        if (found := self._at_a_glance(db, group)) is not None:
+            return found
+        return self._one_by_one(db, group)
+
+    def _at_a_glance(
+        self, db: sqlite3.Connection, group: Sequence[Asked]
+    ) -> list[Accepted | Exception] | None:
+        """As `_one_by_one`, where all of the group stand and are not sealed; else None, and nothing was written."""
+        names = [name for asked in group if _is_named(asked) for name in names_of(asked)]
+        if len({id(asked.registry) for asked in group}) != 1 or len(set(names)) < len(names):
+            return None  # some are to find others of the group in the outbox
+        outcomes: list[Accepted | Exception | None] = [None] * len(group)
+        left: list[Asked] = list(group)
+        if names:
+            looked_up = [self._looked_up(db, asked) for asked in group]
+            outcomes = [known for known, _ in looked_up]
+            left = [asked for known, asked in looked_up if known is None]
+        passes = Passes(
+            authority_id=self.authority_id,
+            kids=[signer.kid for signer in self.signers],
+            defaults=self.defaults,
+            rng=self.rng,
+            seal=self.seal,
+        )
+        drawn = passes.drawn(left, lambda channel: self.head(db, channel))
+        if drawn is None:
+            return None
+        if drawn:
+            self.sign_and_keep_all(db, drawn, left[0].registry.domain)
+        accepted = iter([_of_channel(each, self.authority_id) for each in drawn])
+        return [next(accepted) if known is None else known for known in outcomes]
+
+    def _looked_up(self, db: sqlite3.Connection, asked: Asked) -> tuple[Accepted | None, Asked]:
+        """What was kept under the key of a draft, if anything; and the draft, superseding the last of its origin."""
+        if asked.once is not None and (known := _known(db, self.authority_id, asked.once)) is not None:
+            return known, asked
+        if asked.origin is not None and (earlier := table.last_of_origin(db, asked.origin)) is not None:
+            asked = msgspec.structs.replace(asked, draft=_superseding(asked.draft, earlier.id))
+        return None, asked
+
+    def _one_by_one(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
+        """Each with the number that those before it left; each refusal is its draft's own."""
         together = _Together(self, db)
         outcomes: list[Accepted | Exception] = []
         for asked in group:
@@ -164,57 +174,24 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         domain: str,
     ) -> Accepted:
         """Steps 5 to 7 for a composed bulletin of a federation, inside a transaction of the outbox."""
-        name, channel, subject = digest(payload), channel_of(bulletin).name, subject_for(bulletin)
-        drawn = _Drawn(bulletin, payload, name, channel, subject, moment, once, origin)
+        hashed = hashlib.sha256(payload).digest()
+        name, channel, subject = digest_text(hashed), channel_of(bulletin).name, subject_for(bulletin)
+        drawn = Drawn(bulletin, payload, hashed, name, channel, subject, moment, once, origin)
         self.sign_and_keep_all(db, (drawn,), domain)
         return _accepted(bulletin, name, subject)
 
-    def sign_and_keep_all(self, db: sqlite3.Connection, drawn: Sequence[_Drawn], domain: str) -> None:
+    def sign_and_keep_all(self, db: sqlite3.Connection, drawn: Sequence[Drawn], domain: str) -> None:
         """Steps 5 to 7 of bulletins, those of each channel in the order of their numbers, inside a transaction."""
         # 6 sign
-        chains: dict[str, list[_Drawn]] = {}
+        chains: dict[str, list[Drawn]] = {}
         for each in drawn:
             chains.setdefault(each.channel, []).append(each)
-        entries: dict[str, tuple[Entry, ...]] = {}
+        values: dict[str, str] = {}
         for chain in chains.values():
-            told = [(each.payload, each.bulletin.issued) for each in chain]
-            signed = sign_chain(self.signers, told, domain)
-            entries |= zip((each.digest for each in chain), signed, strict=True)
+            signed = signature_values(self.signers, chain, domain)
+            values |= zip([each.digest for each in chain], signed, strict=True)
         # 5 address: the subject and the hints follow from the bulletin; 7 keep
-        table.keep_all(
-            db,
-            [
-                table.Signed(
-                    bulletin=each.bulletin,
-                    payload=each.payload,
-                    digest=each.digest,
-                    channel=each.channel,
-                    subject=each.subject,
-                    headers={
-                        SIG_HEADER: format_header(entries[each.digest]),
-                        **hints(each.bulletin, each.digest),
-                    },
-                    now=each.moment.timestamp(),
-                    once=each.once,
-                    origin=each.origin,
-                )
-                for each in drawn
-            ],
-            self.handover,
-        )
-
-
-class _Drawn(NamedTuple):
-    """A bulletin after step 4, or sealed; `channel` is the name of its channel."""
-
-    bulletin: Bulletin
-    payload: bytes
-    digest: str
-    channel: str
-    subject: str
-    moment: dt.datetime
-    once: str | None
-    origin: str | None
+        table.keep_all(db, drawn, [values[each.digest] for each in drawn], self.handover)
 
 
 class _Together:
@@ -225,33 +202,33 @@ class _Together:
         self._db = db
         self._domain = ""
         self._heads: dict[str, table.ChainHead] = {}  # of the channels of what was taken
-        self._drawn: list[_Drawn] = []
+        self._drawn: list[Drawn] = []
         self._named: set[str] = set()  # by what the next draft may ask for one of these
 
     def make_way(self, asked: Asked) -> None:
         """Keep what was taken, where the next draft asks the outbox for some of it, or is for another federation."""
-        if asked.registry.domain != self._domain or not self._named.isdisjoint(_names(asked)):
+        if asked.registry.domain != self._domain or not self._named.isdisjoint(names_of(asked)):
             self.keep()
             self._domain = asked.registry.domain
 
     def take(self, asked: Asked) -> Accepted:
         """Judge a draft, and number it if it stands."""
-        stamping, db, draft = self._stamping, self._db, asked.draft
-        if asked.once is not None and (known := _known(db, stamping.authority_id, asked.once)) is not None:
+        stamping = self._stamping
+        known, asked = stamping._looked_up(self._db, asked)  # noqa: SLF001
+        if known is not None:
             return known
-        if asked.origin is not None and (earlier := table.last_of_origin(db, asked.origin)) is not None:
-            draft = _superseding(draft, earlier.id)
-            asked = msgspec.structs.replace(asked, draft=draft)
         bulletin, payload, subject = stamping.draw_up(asked, self._head)
         if stamping.seal is not None:
-            bulletin, payload = stamping.seal(bulletin, payload, asked.registry, asked.moment, draft.sections)
+            sections = asked.draft.sections
+            bulletin, payload = stamping.seal(bulletin, payload, asked.registry, asked.moment, sections)
             subject = subject_for(bulletin)
-        name, channel = digest(payload), channel_of(bulletin).name
+        hashed = hashlib.sha256(payload).digest()
+        name, channel = digest_text(hashed), channel_of(bulletin).name
         accepted = _accepted(bulletin, name, subject)
         self._heads[channel] = table.ChainHead(seq=bulletin.seq, digest=name)
-        self._named |= _names(asked)
+        self._named |= set(names_of(asked))
         self._drawn.append(
-            _Drawn(bulletin, payload, name, channel, subject, asked.moment, asked.once, asked.origin)
+            Drawn(bulletin, payload, hashed, name, channel, subject, asked.moment, asked.once, asked.origin)
         )
         return accepted
 
@@ -265,10 +242,8 @@ class _Together:
         return self._heads.get(channel) or self._stamping.head(self._db, channel)
 
 
-def _names(asked: Asked) -> set[str]:
-    """What a later draft may share with this one, and then finds it in the outbox."""
-    names = {"once": asked.once, "origin": asked.origin}
-    return {f"{what} {name}" for what, name in names.items() if name is not None}
+def _is_named(asked: Asked) -> bool:
+    return asked.once is not None or asked.origin is not None
 
 
 def _known(db: sqlite3.Connection, authority_id: str, once: str) -> Accepted | None:
@@ -296,4 +271,15 @@ def _accepted(bulletin: Bulletin, digest: str, subject: str, state: str = "accep
         state=state,
         sealed_to=bulletin.body.recipients if isinstance(bulletin.body, Sealed) else (),
         sections=tuple(SealedPart(label=part.label, sealed_to=part.recipients) for part in bulletin.sections),
+    )
+
+
+def _of_channel(drawn: Drawn, authority_id: str) -> Accepted:
+    """As `_accepted`, of one that is not sealed."""
+    return Accepted(
+        id=drawn.bulletin.id,
+        channel=f"{authority_id}/{drawn.channel}",
+        seq=drawn.bulletin.seq,
+        digest=drawn.digest,
+        subject=drawn.subject,
     )

@@ -7,7 +7,8 @@ poisoned, so that is an alarm and the bytes go again without the id.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from bus.errors import BusError, DeniedError, UnreachableError
 from bus.logs import logger
@@ -58,7 +59,10 @@ class Transmission:
     async def _batches(self) -> Sequence[Row]:
         """Send a burst as atomic batches. Returns the rows that are left to go one by one."""
         messages = [
-            Outgoing(subject=row.subject, payload=row.payload, headers=row.header_map()) for row in self._rows
+            Outgoing(
+                subject=row.subject, payload=row.payload, headers=_Headers(row), lines=row.header_lines()
+            )
+            for row in self._rows
         ]
         burst = await publish_burst(self._connection, messages, ACK_S)
         # Fewer acknowledgements than rows: the others follow one by one.
@@ -110,6 +114,26 @@ class Transmission:
         await self._outbox.drop_message_id(row.n, "duplicate-on-first-attempt: its message id was used up")
         headers.pop(MESSAGE_ID)
         return await publish(self._connection, row.subject, row.payload, headers, ACK_S)
+
+
+class _Headers(Mapping[str, str]):
+    """The headers of a row, read when somebody asks: a burst has them as they are written."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    @cached_property
+    def _map(self) -> dict[str, str]:
+        return self._row.header_map()
+
+    def __getitem__(self, name: str) -> str:
+        return self._map[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._map)
+
+    def __len__(self) -> int:
+        return len(self._map)
 
 
 def _settled(row: Row, ack: PubAck) -> Settled:

@@ -20,7 +20,7 @@ from schemas.bulletin import Bulletin
 from schemas.jwe import MAX_RECIPIENTS
 from schemas.registry import Registry, SealKeyRecord
 from schemas.subject import Channel, channel_of
-from schemas.vocab import SealPolicy, Status, Tlp
+from schemas.vocab import TALK, SealPolicy, Tlp
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
@@ -52,14 +52,14 @@ def current_key(keys: Mapping[str, SealKeyRecord], at: dt.datetime) -> SealKey |
 def must_seal(bulletin: Bulletin, registry: VerifiedRegistry) -> bool:
     """Whether the audience's policy wants a bulletin sealed.
 
-    TLP:CLEAR is public and never sealed, nor is status `system`: every hub follows heartbeats and receipts. What is
+    TLP:CLEAR is public and never sealed, nor are statuses `system` and `beat`: every hub follows heartbeats and receipts. What is
     sealed already needs no more. An organisation's own audience has no policy of its own.
     """
     audience = registry.document.audiences.get(bulletin.audience)
     if (
         audience is None
         or bulletin.tlp is Tlp.CLEAR
-        or bulletin.status is Status.SYSTEM
+        or bulletin.status in TALK
         or isinstance(bulletin.body, Sealed)
     ):
         return False

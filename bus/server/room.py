@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bus.server.config import BATCH_S, BATCHES_EACH, BATCHES_OPEN
 from bus.server.findings import Check, hard, soft
-from bus.transport import BATCH, HEADS_EACH, MAX_MESSAGE_BYTES, StreamSpec, kept_s, status_of
+from bus.transport import (
+    BATCH,
+    BEAT_ROOM_BYTES,
+    HEADS_EACH,
+    MAX_MESSAGE_BYTES,
+    StreamSpec,
+    keeps_all,
+    kept_s,
+    status_of,
+)
 
 BULLETIN_BYTES = 4096
 """A bulletin of common size, with its signature and what the store adds."""
@@ -25,11 +34,14 @@ def room_checks(specs: Sequence[StreamSpec], store_bytes: int, kept_bytes: int =
         kept_bytes: what streams beside them reserve: those of authorities that have left.
     """
     origins = [spec for spec in specs if spec.bursts and spec.max_age_s and not spec.gives_way]
+    beats = [spec for spec in specs if spec.subjects and not keeps_all(spec.name)]
     of: dict[str, list[StreamSpec]] = {}
     for spec in origins:
         of.setdefault(status_of(spec.name), []).append(spec)
     checks = [_share(status, streams) for status, streams in sorted(of.items())]
-    if heads := [spec for spec in specs if spec.sources and spec.gives_way]:
+    if beats:
+        checks.append(_beats(beats))
+    if heads := [spec for spec in specs if spec.sources and not spec.max_age_s]:
         least = min(spec.max_bytes for spec in heads)
         subjects = least // (HEADS_EACH * BULLETIN_BYTES)
         told = (
@@ -71,6 +83,17 @@ def batch_checks(limits: Mapping[str, int], streams: int) -> Iterator[Check]:
         f"authority, for {BATCH_S} s"
     )
     yield hard("open batches", not wrong, told, "; ".join(wrong))
+
+
+def _beats(streams: Sequence[StreamSpec]) -> Check:
+    """How many heartbeats of each channel are kept, and whether each finds room, however large it is."""
+    each = min(spec.each or 0 for spec in streams)
+    channels = sum(len(spec.subjects) for spec in streams)
+    needs, has = each * channels * BEAT_ROOM_BYTES, sum(spec.max_bytes for spec in streams)
+    told = f"{len(streams)} authorities, {channels} channels: the newest {each} of each, {has / _MB:.1f} MB"
+    return hard(
+        "room for heartbeats", has >= needs, told, f"{told} of {needs / _MB:.1f} MB; make the store larger"
+    )
 
 
 def _share(status: str, streams: Iterable[StreamSpec]) -> Check:

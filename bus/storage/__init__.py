@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bus.storage.files import write_atomically, written_atomically
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S, boot_id
-    from bus.storage.sqlite import Companion, Database, utc
+    from bus.storage.sqlite import Companion, Database, by_others, utc
     from bus.storage.store import Lease, Store, from_row, insert, single, up_to
 else:
     __getattr__ = opened(__name__, __file__)
@@ -26,6 +26,7 @@ __all__ = [
     "Store",
     "allowances",
     "boot_id",
+    "by_others",
     "check_copy",
     "copy_database",
     "from_row",

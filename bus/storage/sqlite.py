@@ -1,9 +1,8 @@
 """One SQLite file, one thread, and one commit for all work that waits.
 
-Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Each piece of work runs in its
-own savepoint inside one `BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets
-the exception, the others commit with a single fsync. Items that wait for one handler are one such piece
-(`Database.write_together`). Other processes may share the file.
+Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Pieces of work that wait are one
+`BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets the exception, the others commit with a
+single fsync. Items that wait for one handler are one such piece (`Database.write_together`). Other processes may share the file.
 
 Whatever befalls the thread, everybody who waits for it is answered. Twice a second, and around each commit, it looks whether
 the file still is where it was (`bus.storage.presence`); a file that stays open is read whole once a day, and after a program has
@@ -41,6 +40,8 @@ LOOK_S = 0.5
 """Seconds between two looks at the file while nothing is written."""
 PAGE_BYTES = 8192
 """Of a new file: a bulletin with its row fits into one page, and does not take an overflow page of its own."""
+
+_OTHERS = 1_000_000_007
 
 log = logger()
 
@@ -117,15 +118,20 @@ class Database:
             database._work.put(None)
             await database._joined()
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
         """Run `work` in a transaction and return when it is on the disk.
+
+        Args:
+            work: what is done.
+            brief: it changes so few pages that what would undo it has room in memory. SQLite keeps a copy of each page, for each
+                statement that triggers follow; of other work the copies stand in a temporary file.
 
         Raises:
             StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept, and it may be tried again.
             StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is opened anew.
             Exception: what the work raised; nothing of it was kept.
         """
-        result: T = await self._put(work, writes=True)
+        result: T = await self._put(work, writes=True, brief=brief)
         return result
 
     async def write_together(self, handler: Handler[Item, Result], item: Item) -> Result:
@@ -145,7 +151,7 @@ class Database:
             Exception: what the handler gave for this item; or what it raised, and then nothing was kept of any item.
         """
         hash(handler)  # here, where it disturbs nobody else
-        result: Result = await self._put(handler, writes=True, item=(item,))
+        result: Result = await self._put(handler, writes=True, item=(item,), brief=True)
         return result
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -187,11 +193,13 @@ class Database:
                 async with asyncio.timeout(min(POLL_S, left)):
                     await self._written.wait()
 
-    async def _put(self, work: Callable[..., Any], *, writes: bool, item: tuple[Any, ...] = ()) -> Any:
+    async def _put(
+        self, work: Callable[..., Any], *, writes: bool, item: tuple[Any, ...] = (), brief: bool = False
+    ) -> Any:
         if refusal := self._refusal or self._broken:
             raise refusal
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._work.put(Work(work, answer, writes, item))
+        self._work.put(Work(work, answer, writes, item, brief))
         if self._has_ended:  # since we looked; then nobody takes it out
             self._answer_left()
         return await answer
@@ -363,9 +371,7 @@ class Database:
         if db.in_transaction:
             db.execute("ROLLBACK")  # it could not be ended before
         if writes := [work for work in group if work.writes]:
-            self._tell(self._commit(db, writes) if self._is_there() else self._refused(writes))
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._written.set)
+            self._tell(self._commit(db, writes) if self._is_there() else self._refused(writes), wrote=True)
         if reads := [work for work in group if not work.writes]:
             self._tell(self._look(db, reads) if self._broken is None else self._refused(reads))
 
@@ -373,18 +379,29 @@ class Database:
         return [Outcome(work.answer, error=self._broken) for work in works]
 
     def _commit(self, db: sqlite3.Connection, writes: list[Work]) -> list[Outcome]:
-        """The whole group in one commit, each call in a savepoint of its own."""
+        """The whole group in one commit; each call is undone alone when it fails.
+
+        The first needs no savepoint for that, since nothing goes before it. Mostly it is the only one, and in a savepoint SQLite
+        would copy each page before it is changed.
+        """
         outcomes: list[Outcome] = []
         try:
+            _undo_in_memory(db, all(work.brief for work in writes))
             db.execute("BEGIN IMMEDIATE")
-            for call in calls(writes):
-                db.execute("SAVEPOINT one")
+            for n, call in enumerate(calls(writes)):
+                if n:
+                    db.execute("SAVEPOINT one")
                 done, error = call.outcomes(db)
                 if error is not None:
                     if faults.is_of_store(error) and not db.in_transaction:
                         raise error  # SQLite itself has undone the whole group, as it may when the disk is full
-                    db.execute("ROLLBACK TO one")
-                db.execute("RELEASE one")
+                    if n:
+                        db.execute("ROLLBACK TO one")
+                    else:
+                        db.execute("ROLLBACK")
+                        db.execute("BEGIN IMMEDIATE")
+                if n:
+                    db.execute("RELEASE one")
                 outcomes += map(self._in_our_words, done)
             if self._companion is not None:
                 self._companion.committing(db)
@@ -404,6 +421,7 @@ class Database:
         """The reads of a group, all of one moment."""
         outcomes: list[Outcome] = []
         try:
+            _undo_in_memory(db, False)  # sorting what is large would be in memory too
             db.execute("BEGIN")
             for work in reads:
                 result, error = attempt(work.run, db)
@@ -417,8 +435,12 @@ class Database:
                     db.execute("COMMIT")
         return outcomes
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
+    def _tell(self, outcomes: list[Outcome], *, wrote: bool = False) -> None:
+        """Answer those who wait, and wake who waits for a commit; in one call, as each wakes the loop."""
+
         def settle() -> None:
+            if wrote:
+                self._written.set()
             for answer, result, error in outcomes:
                 if answer.done():
                     continue  # who asked was cancelled
@@ -467,6 +489,16 @@ def _use_log(db: sqlite3.Connection) -> None:
             return
 
 
+def _undo_in_memory(db: sqlite3.Connection, wanted: bool) -> None:
+    """Say where copies of pages and other temporary data of the next transaction stand: in memory, or in files."""
+    db.execute("PRAGMA temp_store = MEMORY" if wanted else "PRAGMA temp_store = DEFAULT")
+
+
 def _mark(db: sqlite3.Connection) -> int:
     # data_version moves with commits of others, total_changes with our own.
-    return int(db.execute("PRAGMA data_version").fetchone()[0]) * 1_000_000_007 + db.total_changes
+    return int(db.execute("PRAGMA data_version").fetchone()[0]) * _OTHERS + db.total_changes
+
+
+def by_others(mark: int) -> int:
+    """What of a mark of `Database.changed` moves only with commits of other processes."""
+    return mark // _OTHERS

@@ -26,20 +26,20 @@ class Store:
         self.database = database
         self._kept: Lease | None = None
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
         """Run `work` in one transaction; on the disk when this returns. See `Database.write`.
 
         A lease that is kept by writing (`Lease`) is renewed in the same transaction.
         """
         if (kept := self._kept) is None:
-            return await self.database.write(work)
+            return await self.database.write(work, brief=brief)
 
         def work_and_renew(db: sqlite3.Connection) -> T:
             result = work(db)
             lease.extend(db, kept.owner, kept.clock().timestamp())
             return result
 
-        return await self.database.write(work_and_renew)
+        return await self.database.write(work_and_renew, brief=brief)
 
     async def write_together(self, handler: Handler[Item, Result], item: Item) -> Result:
         """Have an item handled together with all others that wait for the same handler. See `Database.write_together`.

@@ -25,12 +25,14 @@ class Work(NamedTuple):
         answer: who waits for it.
         writes: whether it changes anything.
         item: what the handler is given, in a list of one; empty for work that stands alone.
+        brief: whether what would undo it has room in memory.
     """
 
     run: Callable[..., Any]
     answer: asyncio.Future[Any]
     writes: bool
     item: tuple[Any, ...] = ()
+    brief: bool = False
 
 
 class Outcome(NamedTuple):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.subscribing import contested, erasure, tables, totals
+    from bus.subscribing import bodies, contested, erasure, tables, totals
     from bus.subscribing.contested import CONTESTED, is_mute, undecided
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.progress import Reading
@@ -25,6 +25,7 @@ __all__ = [
     "Stored",
     "Subscriber",
     "as_json",
+    "bodies",
     "contested",
     "erasure",
     "is_mute",

@@ -23,6 +23,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 
 from bus.storage import insert
+from bus.subscribing import bodies
 
 CONTESTED = "contested"
 """The label of what a frozen authority publishes."""
@@ -114,19 +115,15 @@ def void(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
 def labelled(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
     """The channels, of the issuer and status of this one, that have a bulletin labelled `contested`."""
     sql = (
-        "SELECT DISTINCT channel FROM admitted, json_each(labels) WHERE channel >= ? AND channel < ? AND value = ? "
-        "ORDER BY channel"
+        "SELECT DISTINCT l.channel FROM links l JOIN admitted a ON a.row = l.row, json_each(a.labels) e "
+        "WHERE l.channel >= ? AND l.channel < ? AND e.value = ? ORDER BY l.channel"
     )
     return tuple(row["channel"] for row in db.execute(sql, (*_siblings(channel), CONTESTED)))
 
 
 def lift(db: sqlite3.Connection, channel: str) -> None:
     """Take the label from everything on a channel, inside a transaction."""
-    db.execute(
-        "UPDATE admitted SET labels = (SELECT json_group_array(value) FROM json_each(labels) WHERE value != ?2) "
-        "WHERE channel = ?1",
-        (channel, CONTESTED),
-    )
+    bodies.unlabel(db, channel, CONTESTED)
 
 
 def _siblings(channel: str) -> tuple[str, str]:

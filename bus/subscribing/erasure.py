@@ -16,35 +16,25 @@ from collections.abc import Iterable
 import msgspec
 
 from bus.storage import utc
-from bus.subscribing import contested
+from bus.subscribing import bodies, contested
+from bus.subscribing.bodies import UNTIL
 
 KEEP = dt.timedelta(days=30)
 RETENTION, OLD = "retention-over", "old-talk"
 
-# The later of the two days; NULL when either is no text.
-_UNTIL = (
-    "CASE WHEN json_valid(CAST(payload AS TEXT)) "
-    "AND json_extract(CAST(payload AS TEXT), '$.personal_data.flag') != 'none' "
-    "AND typeof(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until')) = 'text' "
-    "AND typeof(json_extract(CAST(payload AS TEXT), '$.expires')) = 'text' "
-    "THEN max(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until'), "
-    "substr(json_extract(CAST(payload AS TEXT), '$.expires'), 1, 10)) END"
-)
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS tombstones (
   digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tombstones_by_id ON tombstones (id);
-CREATE INDEX IF NOT EXISTS admitted_personal ON admitted ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS admitted_talk ON admitted (admitted_at) WHERE instr(channel, '/system.');
-CREATE INDEX IF NOT EXISTS quarantine_personal ON quarantine ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_personal ON quarantine ({UNTIL}) WHERE {UNTIL} IS NOT NULL;
 """
 
 _PLACE = "row, digest, channel, seq, id"
-_PERSONAL = f"{{}} WHERE {_UNTIL} IS NOT NULL AND {_UNTIL} < ? AND NOT ({contested.EVIDENCE})"
+_OVER = f"WHERE {{0}} IS NOT NULL AND {{0}} < ? AND NOT ({contested.EVIDENCE})"
 # Of a channel with a contradiction everything is kept, as evidence.
 _TALK = f"""
-SELECT {_PLACE} FROM admitted a WHERE admitted_at < ? AND instr(channel, '/system.')
+SELECT {_PLACE} FROM admitted a WHERE admitted_at < ? AND is_talk
 AND EXISTS (SELECT 1 FROM links l WHERE l.channel = a.channel AND l.seq > a.seq)
 AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.reason = 'fork')
 """
@@ -71,18 +61,18 @@ def personal(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> lis
         now: the present.
         unless: a condition on `kept.channel`, `kept.seq` and `kept.digest` under which one is needed all the same.
     """
-    sql = _PERSONAL.format(f"SELECT {_PLACE} FROM admitted AS kept")
+    sql = f"SELECT {_PLACE} FROM admitted AS kept {_OVER.format('until')}"
     return db.execute(f"{sql} AND NOT ({unless})", (_day(now),)).fetchall()
 
 
 def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
     """Those in quarantine of which the same is true; `unless` as in `personal`."""
-    sql = _PERSONAL.format("SELECT n FROM quarantine AS kept")
+    sql = f"SELECT n FROM quarantine AS kept {_OVER.format(UNTIL)}"
     return db.execute(f"{sql} AND NOT ({unless})", (_day(now),)).fetchall()
 
 
 def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
-    """Bulletins of status system that are 30 days old and not the last of their channel.
+    """Bulletins of statuses system and beat that are 30 days old and not the last of their channel.
 
     Args:
         db: the store.
@@ -100,7 +90,7 @@ def erase(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt
             "INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)",
             (row["digest"], row["channel"], row["seq"], row["id"], now.timestamp(), why),
         )
-        db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
+        bodies.erase(db, row["row"])
 
 
 def redact(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:

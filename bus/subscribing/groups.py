@@ -13,13 +13,14 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bus.admission import Admitted, Judged, Refused
 from bus.storage import utc
-from bus.subscribing import contested
+from bus.subscribing import bodies, contested
+from bus.subscribing.bodies import Body, Place, Texts
 from bus.subscribing.budget import Charges
-from bus.subscribing.tables import Stored, as_json
+from bus.subscribing.tables import Stored, body_of
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 
@@ -33,16 +34,6 @@ _ALONE = frozenset({ChannelStatus, ElectionCalendar})
 _HEAD = "SELECT seq, digest, kids FROM links WHERE channel = ? ORDER BY seq DESC LIMIT 1"
 _HELD = "SELECT EXISTS (SELECT 1 FROM held_back WHERE channel = ?)"
 _REFUSED = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE channel = ?)"
-_IDS = "SELECT id FROM links WHERE id IN (SELECT value FROM json_each(?))"
-_LAST_ROW = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'admitted'), 0)"
-_LINK = (
-    "INSERT INTO links (channel, seq, digest, prev, id, reason, kids, received_at, issued, believed) "
-    "VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?, 1)"
-)
-_ADMITTED = (
-    "INSERT INTO admitted (row, digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
-    "endorsers, stream, stream_seq, tries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
-)
 
 
 class Head(NamedTuple):
@@ -92,6 +83,7 @@ class State(NamedTuple):
         ended: the keys that had ended when the store was last amended.
         stated: of those, the ones that only a statement has ended.
         charges: what each costs its authority.
+        texts: the numbers of texts.
     """
 
     now: dt.datetime
@@ -99,6 +91,7 @@ class State(NamedTuple):
     ended: frozenset[str]
     stated: frozenset[str]
     charges: Charges | None
+    texts: Texts
 
 
 def take_run(
@@ -109,13 +102,13 @@ def take_run(
     ids = [each.admitted.bulletin.id for each in ahead if isinstance(each, Judged)]
     if not ids or not isinstance(ahead[0], Judged):
         return Run(first, [])
-    used = {row["id"] for row in db.execute(_IDS, (as_json(ids),))}
-    row = int(db.execute(_LAST_ROW).fetchone()[0])
+    used = bodies.used_ids(db, ids)
+    row = bodies.last_row(db)
     moment = state.now.timestamp()
     heads: dict[str, Head | None] = {}
-    links: list[tuple[Any, ...]] = []
+    places: list[Place] = []
+    kept_bodies: list[Body] = []
     rows: list[Stored] = []
-    admitted_rows: list[tuple[Any, ...]] = []
     at = utc(moment)
     for position, verdict in enumerate(ahead, first):
         if not isinstance(verdict, Judged):
@@ -136,28 +129,20 @@ def take_run(
         used.add(b.id)
         heads[channel] = Head(b.seq, message.digest, kids)
         row += 1
-        issued = b.issued.timestamp()
-        links.append(
-            (channel, b.seq, message.digest, b.prev, b.id, kids, found.admitted_at.timestamp(), issued)
-        )
-        labels, endorsers = as_json(sorted(found.labels)), as_json(found.endorsers)
-        admitted_rows.append(
-            (
+        number = state.texts.number(channel)
+        places.append(
+            Place(
+                number,
+                b.seq,
                 row,
                 message.digest,
+                b.prev,
                 b.id,
-                channel,
-                b.seq,
-                message.subject,
-                found.signature,
-                message.payload,
-                found.signer_kid,
-                moment,
-                labels,
-                str(found.trust),
-                endorsers,
-                message.stream,
-                message.stream_seq,
+                None,
+                state.texts.number(kids),
+                found.admitted_at.timestamp(),
+                b.issued.timestamp(),
+                1,
             )
         )
         kept = Stored(
@@ -177,8 +162,8 @@ def take_run(
         )
         kept.__dict__["bulletin"] = b  # at hand, so it need not be read again
         rows.append(kept)
-    db.executemany(_LINK, links)
-    db.executemany(_ADMITTED, admitted_rows)
+        kept_bodies.append(body_of(kept, number, message, state.texts))
+    bodies.add(db, places, kept_bodies)
     return Run(first + len(rows), rows)
 
 

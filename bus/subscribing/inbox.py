@@ -20,7 +20,7 @@ import msgspec
 from bus.admission import Judged, Message, Refused
 from bus.logs import logger
 from bus.storage import Database, Store, lease, single, up_to, utc
-from bus.subscribing import contested, totals
+from bus.subscribing import bodies, contested, totals
 from bus.subscribing.budget import Charges
 from bus.subscribing.intake import Intake, Projector
 from bus.subscribing.reassessment import Reassessment
@@ -53,7 +53,9 @@ def counted(db: sqlite3.Connection) -> dict[str, object]:
     """Counts and cursors, fit for JSON."""
     counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
     cursors = db.execute("SELECT * FROM cursors ORDER BY stream").fetchall()
-    last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
+    last = db.execute(
+        "SELECT (SELECT admitted_at FROM admitted ORDER BY admitted_at DESC LIMIT 1)"
+    ).fetchone()[0]
     waiting, early, parked = (
         single(db, f"SELECT count(*) FROM {rows}")
         for rows in ("held_back", "deferred", "admitted WHERE tries > 0 AND retry_at IS NULL")
@@ -147,7 +149,9 @@ class Inbox(Store):
         Returns:
             How many were admitted, held, duplicate, refused.
         """
-        counts = await self.write(lambda db: self._intake.settle(db, judged, stream, cursor, now, charges))
+        counts = await self.write(
+            lambda db: self._intake.settle(db, judged, stream, cursor, now, charges), brief=True
+        )
         if charges is not None:
             charges.commit()
         return counts
@@ -237,6 +241,4 @@ class Inbox(Store):
 
     async def redrive(self) -> int:
         """Try parked bulletins again. Returns their number."""
-        return await self.execute(
-            "UPDATE admitted SET tries = 1, retry_at = 0 WHERE tries > 0 AND retry_at IS NULL"
-        )
+        return await self.write(bodies.unpark)

@@ -14,12 +14,13 @@ from typing import Protocol
 
 from bus.admission import ENDED, REFUSED, Judged, Outcome, Refused, holds_place, judge_link
 from bus.logs import logger
-from bus.storage import Layout, insert, utc
-from bus.subscribing import contested, groups, places, tables
+from bus.storage import Layout, utc
+from bus.subscribing import bodies, contested, groups, places, tables
 from bus.subscribing.budget import Charges
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
 from bus.transport import Cursor
+from schemas.vocab import Status
 
 OVER_BUDGET = "over_budget"
 TRIES = 5
@@ -39,6 +40,9 @@ class Projector(Protocol):
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin into the picture, with all that it does."""
+
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """As `apply` for one after the other, none of which is a heartbeat or a calendar; where it fails, it is undone as a whole."""
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take in one that has no effect on anything (`bus.subscribing.contested.is_mute`); it is shown, at the most."""
@@ -83,10 +87,10 @@ class Intake:
         if stream is None:  # waited for their time; from here on they are what they are judged to be
             tables.drop_deferred(db, (verdict.message for verdict in judged))
         counts: Counter[str] = Counter()
-        position, reach = 0, groups.Reach()
+        position, reach, texts = 0, groups.Reach(), bodies.Texts(db)
         while position < len(judged):
             if len(judged) - position >= groups.FEWEST and reach.is_due():
-                state = groups.State(now, self._holding, self._ended, self._stated, charges)
+                state = groups.State(now, self._holding, self._ended, self._stated, charges, texts)
                 run = groups.take_run(db, judged, position, reach.ahead, state)
                 reach.note(len(run.rows))
                 if run.rows:
@@ -127,7 +131,7 @@ class Intake:
         """As `_take`; what is beyond its authority's budget is put off until its turn, and what is known costs nothing."""
         moment = now.timestamp()
         until = charges.wait(position, speaker, moment)
-        if until is not None and not tables.is_known(db, verdict.message.digest):
+        if until is not None and not _is_known(db, verdict):
             added = tables.add_deferred(db, verdict.message, utc(until), verdict.proof)
             outcome = OVER_BUDGET if added else "duplicate"
         else:
@@ -169,6 +173,10 @@ class Intake:
             return self.quarantine(db, waiting.refusal(outcome, f"{channel} number {bulletin.seq}"), now)
         if outcome is not Outcome.NEXT:
             places.reassess_predecessor(db, channel, bulletin)
+            if bulletin.status is Status.BEAT:
+                outcome = (
+                    Outcome.NEXT
+                )  # its stream keeps the newest: nobody is waited for, and nothing is missing
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
             self._holding = True
             added = tables.add_held_back(db, waiting, now.timestamp() + self._hold_s)
@@ -176,13 +184,13 @@ class Intake:
         label = _LABELS.get(outcome)
         if label is not None:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
-        insert(db, "links", waiting.link_row())
+        frozen = CONTESTED if waiting.refused is None and contested.is_frozen(db, channel) else None
+        labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
+        kept = tables.add_placed(db, waiting, labels, now)
         self._note_ended(db, waiting)
         places.reassess_near(db, channel, waiting.link, self._stated)
-        if waiting.refused is None:
-            frozen = CONTESTED if contested.is_frozen(db, channel) else None
-            labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
-            self.project(db, tables.add_admitted(db, waiting, labels, now), now)
+        if kept is not None:
+            self.project(db, kept, now)
         return "admitted"
 
     def _note_ended(self, db: sqlite3.Connection, waiting: Waiting) -> None:
@@ -236,17 +244,11 @@ class Intake:
             tries = row.tries + 1
             retry_at = now.timestamp() + BACKOFF_S[tries - 1] if tries < TRIES else None
             problem = f"{type(exc).__name__}: {exc}"
-            db.execute(
-                "UPDATE admitted SET tries = ?, retry_at = ?, problem = ? WHERE row = ?",
-                (tries, retry_at, problem, row.rowid),
-            )
+            bodies.note_tries(db, row.rowid, tries, retry_at, problem)
             log.error("projection_failed", id=row.id, problem=problem, parked=retry_at is None)
         else:
             if row.tries:
-                db.execute(
-                    "UPDATE admitted SET tries = 0, retry_at = NULL, problem = NULL WHERE row = ?",
-                    (row.rowid,),
-                )
+                bodies.note_tries(db, row.rowid, 0, None, None)
         db.execute("RELEASE picture")
 
     def project_all(self, db: sqlite3.Connection, rows: Sequence[Stored], now: dt.datetime) -> None:
@@ -255,8 +257,7 @@ class Intake:
             return
         db.execute("SAVEPOINT pictures")
         try:
-            for row in rows:
-                self.projector.apply(db, row)
+            self.projector.apply_many(db, rows)
         except Exception:  # noqa: BLE001 (whatever it is, it is met again with the one that it belongs to)
             db.execute("ROLLBACK TO pictures")
             for row in rows:
@@ -285,7 +286,7 @@ class Intake:
     @contextlib.contextmanager
     def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
         """Take a channel out of the picture, with all that it did; when the context exits, take in what is admitted then."""
-        admitted = "SELECT row FROM admitted WHERE channel = :channel ORDER BY row"
+        admitted = "SELECT row FROM links WHERE channel = :channel AND row IS NOT NULL ORDER BY row"
         if self.projector is not None:
             self.projector.forget(db, channel, _one_by_one(db, admitted, {"channel": channel}))
         yield
@@ -315,6 +316,15 @@ class Intake:
                 "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail
             )
         return "refused" if added else "duplicate"
+
+
+def _is_known(db: sqlite3.Connection, verdict: Judged | Refused) -> bool:
+    """Whether what somebody is proven to have said has been met before."""
+    if isinstance(verdict, Judged):
+        channel, seq = str(verdict.admitted.channel), verdict.admitted.bulletin.seq
+    else:
+        channel, seq = verdict.channel or "", verdict.seq or 0
+    return tables.is_known(db, channel, seq, verdict.message.digest)
 
 
 def _one_by_one(db: sqlite3.Connection, rows: str, arguments: Mapping[str, object]) -> Iterator[Stored]:

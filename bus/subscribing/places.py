@@ -13,7 +13,7 @@ from schemas.bulletin import Bulletin
 
 _AROUND = """
 SELECT
-  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
+  (SELECT seq FROM links WHERE channel = ?1 ORDER BY seq DESC LIMIT 1) AS head_seq,
   (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
   (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
   (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,

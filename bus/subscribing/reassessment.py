@@ -42,7 +42,7 @@ from bus.admission import (
 from bus.errors import AdmissionError
 from bus.logs import logger
 from bus.storage import up_to, utc
-from bus.subscribing import contested, tables
+from bus.subscribing import bodies, contested, tables
 from bus.subscribing.intake import Intake
 from bus.subscribing.places import around, quarantined, reassess
 from bus.subscribing.tables import BY_VERSION_LET_GO, NOT_PERMITTED, Waiting, message_of
@@ -176,11 +176,10 @@ class Reassessment:
         """Out of the chain, the admitted and the picture, which is made anew for this channel."""
         with self._intake.anew(db, channel, self._now):
             for link in falling:
-                db.execute("DELETE FROM links WHERE channel = ? AND seq = ?", (channel, link["seq"]))
-                row = db.execute("SELECT * FROM admitted WHERE digest = ?", (link["digest"],)).fetchone()
+                row = db.execute("SELECT * FROM admitted WHERE row = ?", (link["row"],)).fetchone()
+                bodies.remove(db, channel, link["seq"], link["digest"])
                 if row is None:
                     continue  # refused before, and in quarantine
-                db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
                 kept = Waiting(
                     message=message_of(row),
                     kids=tuple(link["kids"].split()),
@@ -231,8 +230,8 @@ class Reassessment:
     def _relabel(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> None:
         """What stood by its date alone, and now by more, takes effect."""
         rows = db.execute(
-            "SELECT row, digest, labels FROM admitted WHERE channel = ? "
-            "AND EXISTS (SELECT 1 FROM json_each(labels) WHERE value = ?)",
+            "SELECT l.row, l.digest, a.labels FROM links l JOIN admitted a ON a.row = l.row WHERE l.channel = ? "
+            "AND EXISTS (SELECT 1 FROM json_each(a.labels) WHERE value = ?)",
             (channel, contested.BY_DATE),
         ).fetchall()
         freed = [row for row in rows if row["digest"] not in ruling.by_date]
@@ -241,10 +240,7 @@ class Reassessment:
         with self._intake.anew(db, channel, self._now):
             for row in freed:
                 labels = set(msgspec.json.decode(row["labels"], type=tuple[str, ...])) - {contested.BY_DATE}
-                db.execute(
-                    "UPDATE admitted SET labels = ? WHERE row = ?",
-                    (tables.as_json(sorted({*labels, CONTINUED})), row["row"]),
-                )
+                bodies.label(db, row["row"], tables.as_json(sorted({*labels, CONTINUED})))
 
     def _again(self, db: sqlite3.Connection, n: int) -> Judged | None:
         """A quarantined message as admission judges it without regard to its key; None when it is refused all the same."""
@@ -291,8 +287,7 @@ class Reassessment:
                 if refused:
                     continue
                 # It held its place as what was refused, and takes it now as what is admitted.
-                place = (row["channel"], row["seq"], row["digest"])
-                db.execute("DELETE FROM links WHERE channel = ? AND seq = ? AND digest = ?", place)
+                bodies.remove(db, row["channel"], row["seq"], row["digest"])
                 db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
             elif isinstance(verdict, Refused) and verdict.reason == row["reason"]:
                 continue

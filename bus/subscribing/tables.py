@@ -17,12 +17,14 @@ from bus.admission import BY_VERSION, Judged, Link, Message, Refused
 from bus.errors import Proof, StoreError
 from bus.logs import logger
 from bus.storage import Layout, insert, utc
-from bus.subscribing import erasure, totals
+from bus.subscribing import bodies, erasure, totals
+from bus.subscribing.bodies import Body, Place, Texts
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, merge_headers
 from schemas.subject import channel_of
+from schemas.vocab import TALK
 
 _BY_VERSION = ", ".join(f"'{reason}'" for reason in sorted(BY_VERSION))
 UNCONFIRMED = "co-issuers-unconfirmed"
@@ -60,37 +62,8 @@ INSERT OR IGNORE INTO quarantine_totals VALUES ('{BY_VERSION_LET_GO}', 0, 0), ('
 {_adds_up("DELETE", "old", "-")}
 """.strip()
 SCHEMA = (
-    f"""
-CREATE TABLE IF NOT EXISTS admitted (
-  row INTEGER PRIMARY KEY AUTOINCREMENT,
-  digest TEXT NOT NULL UNIQUE,
-  id TEXT NOT NULL,
-  channel TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  subject TEXT NOT NULL,
-  signature TEXT NOT NULL,
-  payload BLOB NOT NULL,
-  kid TEXT NOT NULL,
-  admitted_at REAL NOT NULL,
-  labels TEXT NOT NULL,
-  trust TEXT NOT NULL,
-  endorsers TEXT NOT NULL,
-  stream TEXT,
-  stream_seq INTEGER,
-  tries INTEGER NOT NULL DEFAULT 0,
-  retry_at REAL,
-  problem TEXT
-);
-CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
-CREATE INDEX IF NOT EXISTS admitted_by_channel ON admitted (channel);
-CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
-CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
-CREATE TABLE IF NOT EXISTS links (
-  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
-  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL, believed INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (channel, seq)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
+    bodies.SCHEMA
+    + f"""
 CREATE TABLE IF NOT EXISTS held_back (
   digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, message BLOB NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
@@ -143,7 +116,7 @@ MOST_UNPROVEN_BYTES = 32 * 1024**2
 """How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
 ROW_BYTES = 512
 """What a row costs beside its texts."""
-LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL,))
+LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL, bodies.TO_BODIES))
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -245,7 +218,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return Link(seq=bulletin.seq, digest=self.message.digest, prev=bulletin.prev, id=bulletin.id)
 
     def link_row(self) -> dict[str, object]:
-        """Its row among the links."""
+        """As a row of the links."""
         return {
             "channel": self.channel,
             **msgspec.structs.asdict(self.link),
@@ -334,35 +307,77 @@ def as_json(value: object) -> str:
 # -- rows -----------------------------------------------------------------------------------------------------------------
 
 
-def add_admitted(
+def add_placed(
     db: sqlite3.Connection, waiting: Waiting, labels: frozenset[str], now: dt.datetime
-) -> Stored:
-    """Keep an admitted bulletin."""
-    row = {
-        **_columns(waiting.message),
-        "id": waiting.bulletin.id,
-        "channel": waiting.channel,
-        "seq": waiting.bulletin.seq,
-        "signature": waiting.signature,
-        "kid": waiting.kid,
-        "admitted_at": now.timestamp(),
-        "labels": as_json(sorted(labels)),
-        "trust": waiting.trust,
-        "endorsers": as_json(waiting.endorsers),
-        "tries": 0,
-    }
-    kept = stored({**row, "row": insert(db, "admitted", row).lastrowid})
-    kept.__dict__["bulletin"] = waiting.bulletin
+) -> Stored | None:
+    """Give a bulletin its place, and keep its bytes unless it is refused; they are in quarantine then."""
+    texts, is_kept = Texts(db), waiting.refused is None
+    row = bodies.last_row(db) + 1 if is_kept else None
+    bulletin = waiting.bulletin
+    place = Place(
+        channel=texts.number(waiting.channel),
+        row=row,
+        reason=waiting.refused,
+        kids=texts.number(" ".join(waiting.kids)),
+        received_at=waiting.received_at,
+        issued=bulletin.issued.timestamp(),
+        believed=int(waiting.believed),
+        **msgspec.structs.asdict(waiting.link),
+    )
+    if row is None:
+        bodies.add_anywhere(db, place, None)
+        return None
+    kept = Stored(
+        rowid=row,
+        digest=waiting.message.digest,
+        id=bulletin.id,
+        channel=waiting.channel,
+        seq=bulletin.seq,
+        subject=waiting.message.subject,
+        signature=waiting.signature,
+        payload=waiting.message.payload,
+        kid=waiting.kid,
+        admitted_at=utc(now.timestamp()),
+        labels=labels,
+        trust=waiting.trust,
+        endorsers=waiting.endorsers,
+    )
+    kept.__dict__["bulletin"] = bulletin
+    bodies.add_anywhere(db, place, body_of(kept, place.channel, waiting.message, texts))
     return kept
+
+
+def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
+    """The row of the bytes of an admitted bulletin; `channel` is the number of its channel."""
+    opening, rest = bodies.parted(kept.signature)
+    return Body(
+        kept.rowid,
+        channel,
+        kept.seq,
+        kept.admitted_at.timestamp(),
+        kept.bulletin.status in TALK,
+        bodies.last_day(kept.bulletin),
+        texts.number(kept.subject),
+        texts.number(kept.kid),
+        as_json(sorted(kept.labels)),
+        kept.trust,
+        as_json(kept.endorsers),
+        texts.number(message.stream),
+        message.stream_seq,
+        texts.number(opening),
+        rest,
+        kept.payload,
+    )
 
 
 def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
     """Add the signatures of a further copy to those of a bulletin that is kept already; none that it has is taken away."""
     sql = (
-        "SELECT a.row, a.signature, a.labels, a.endorsers, coalesce(l.kids, a.kid) AS kids FROM admitted a "
-        "LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq AND l.digest = a.digest WHERE a.digest = ?"
+        "SELECT a.row, a.signature, a.labels, a.endorsers, l.kids FROM links l JOIN admitted a ON a.row = l.row "
+        "WHERE l.channel = ? AND l.seq = ? AND l.digest = ?"
     )
-    row = db.execute(sql, (waiting.message.digest,)).fetchone()
+    place = (waiting.channel, waiting.bulletin.seq, waiting.message.digest)
+    row = db.execute(sql, place).fetchone()
     if row is None or row["signature"] == waiting.signature:
         return
     had = msgspec.json.decode(row["endorsers"], type=tuple[str, ...])
@@ -372,10 +387,7 @@ def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
         labels -= {UNCONFIRMED}
     if (signature, endorsers) == (row["signature"], had):
         return
-    db.execute(
-        "UPDATE admitted SET signature = ?, endorsers = ?, labels = ? WHERE row = ?",
-        (signature, as_json(endorsers), as_json(sorted(labels)), row["row"]),
-    )
+    bodies.sign_again(db, row["row"], signature, as_json(endorsers), as_json(sorted(labels)))
 
 
 def _joined(
@@ -420,15 +432,18 @@ def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> boo
     return False
 
 
-def is_known(db: sqlite3.Connection, digest: str) -> bool:
-    """Whether the bulletin of this digest is admitted, erased, proven and refused, or waits for its predecessor."""
+def is_known(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> bool:
+    """Whether the bulletin of this digest, which says that its place is this one, has been met before.
+
+    It may be admitted, erased, proven and refused, or wait for its predecessor.
+    """
     sql = (
-        "SELECT EXISTS (SELECT 1 FROM admitted WHERE digest = ?1) "
+        "SELECT EXISTS (SELECT 1 FROM links WHERE channel = ?2 AND seq = ?3 AND digest = ?1 AND row IS NOT NULL) "
         "OR EXISTS (SELECT 1 FROM held_back WHERE digest = ?1) "
         "OR EXISTS (SELECT 1 FROM tombstones WHERE digest = ?1) "
         "OR EXISTS (SELECT 1 FROM quarantine WHERE digest = ?1 AND channel IS NOT NULL)"
     )
-    return bool(db.execute(sql, (digest,)).fetchone()[0])
+    return bool(db.execute(sql, (digest, channel, seq)).fetchone()[0])
 
 
 def add_deferred(

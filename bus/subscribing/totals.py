@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 
 from bus.storage import single
+from bus.subscribing import bodies
 
 
 def _trigger(name: str, event: str, *statements: str, when: str = "1") -> str:
@@ -23,42 +24,44 @@ def _trigger(name: str, event: str, *statements: str, when: str = "1") -> str:
 
 
 def _link(row: str, condition: str) -> str:
-    return f"EXISTS (SELECT 1 FROM links WHERE channel = {row}.channel AND {condition})"
+    return f"EXISTS (SELECT 1 FROM places WHERE channel = {row}.channel AND {condition})"
 
 
-_BEFORE = "(SELECT max(low) FROM holes WHERE channel = new.channel AND low < new.seq)"
-_BEFORE_OLD = "(SELECT max(low) FROM holes WHERE channel = old.channel AND low < old.seq)"
+# A place has the number of its channel, a hole its name.
+_NEW, _OLD = (f"(SELECT text FROM texts WHERE n = {row}.channel)" for row in ("new", "old"))
+_BEFORE = f"(SELECT max(low) FROM holes WHERE channel = {_NEW} AND low < new.seq)"
+_BEFORE_OLD = f"(SELECT max(low) FROM holes WHERE channel = {_OLD} AND low < old.seq)"
 _LINK_COMES = (
     # In a hole: what is left of it behind, then before.
     f"""INSERT OR IGNORE INTO holes SELECT channel, new.seq + 1, high FROM holes
-    WHERE channel = new.channel AND low IN (new.seq, {_BEFORE}) AND high > new.seq""",
-    f"UPDATE OR IGNORE holes SET high = new.seq - 1 WHERE channel = new.channel AND low = {_BEFORE} AND high >= new.seq",
-    "DELETE FROM holes WHERE channel = new.channel AND low = new.seq",
+    WHERE channel = {_NEW} AND low IN (new.seq, {_BEFORE}) AND high > new.seq""",
+    f"UPDATE OR IGNORE holes SET high = new.seq - 1 WHERE channel = {_NEW} AND low = {_BEFORE} AND high >= new.seq",
+    f"DELETE FROM holes WHERE channel = {_NEW} AND low = new.seq",
     # Beyond the last, or before the first.
-    f"""INSERT OR IGNORE INTO holes SELECT new.channel, last + 1, new.seq - 1
-    FROM (SELECT max(seq) AS last FROM links WHERE channel = new.channel AND seq < new.seq)
+    f"""INSERT OR IGNORE INTO holes SELECT {_NEW}, last + 1, new.seq - 1
+    FROM (SELECT max(seq) AS last FROM places WHERE channel = new.channel AND seq < new.seq)
     WHERE last < new.seq - 1 AND NOT {_link("new", "seq > new.seq")}""",
-    f"""INSERT OR IGNORE INTO holes SELECT new.channel, new.seq + 1, first - 1
-    FROM (SELECT min(seq) AS first FROM links WHERE channel = new.channel AND seq > new.seq)
+    f"""INSERT OR IGNORE INTO holes SELECT {_NEW}, new.seq + 1, first - 1
+    FROM (SELECT min(seq) AS first FROM places WHERE channel = new.channel AND seq > new.seq)
     WHERE first > new.seq + 1 AND NOT {_link("new", "seq < new.seq")}""",
 )
 _LINK_GOES = (
     # At an end: no hole lies beyond it.
-    """DELETE FROM holes WHERE channel = old.channel
-    AND low > coalesce((SELECT max(seq) FROM links WHERE channel = old.channel), 0)""",
-    """DELETE FROM holes WHERE channel = old.channel
-    AND low < (SELECT min(seq) FROM links WHERE channel = old.channel)""",
+    f"""DELETE FROM holes WHERE channel = {_OLD}
+    AND low > coalesce((SELECT max(seq) FROM places WHERE channel = old.channel), 0)""",
+    f"""DELETE FROM holes WHERE channel = {_OLD}
+    AND low < (SELECT min(seq) FROM places WHERE channel = old.channel)""",
     # Between two: a hole of its own, joined with the ones that touch it.
-    f"""INSERT OR IGNORE INTO holes SELECT old.channel, old.seq, coalesce(
-      (SELECT high FROM holes WHERE channel = old.channel AND low = old.seq + 1), old.seq)
+    f"""INSERT OR IGNORE INTO holes SELECT {_OLD}, old.seq, coalesce(
+      (SELECT high FROM holes WHERE channel = {_OLD} AND low = old.seq + 1), old.seq)
     WHERE {_link("old", "seq < old.seq")} AND {_link("old", "seq > old.seq")}""",
-    """DELETE FROM holes WHERE channel = old.channel AND low = old.seq + 1
-    AND EXISTS (SELECT 1 FROM holes WHERE channel = old.channel AND low = old.seq)""",
-    f"""UPDATE OR IGNORE holes SET high = (SELECT high FROM holes WHERE channel = old.channel AND low = old.seq)
-    WHERE channel = old.channel AND low = {_BEFORE_OLD} AND high = old.seq - 1
-    AND EXISTS (SELECT 1 FROM holes WHERE channel = old.channel AND low = old.seq)""",
-    f"""DELETE FROM holes WHERE channel = old.channel AND low = old.seq
-    AND EXISTS (SELECT 1 FROM holes WHERE channel = old.channel AND low = {_BEFORE_OLD} AND high >= old.seq)""",
+    f"""DELETE FROM holes WHERE channel = {_OLD} AND low = old.seq + 1
+    AND EXISTS (SELECT 1 FROM holes WHERE channel = {_OLD} AND low = old.seq)""",
+    f"""UPDATE OR IGNORE holes SET high = (SELECT high FROM holes WHERE channel = {_OLD} AND low = old.seq)
+    WHERE channel = {_OLD} AND low = {_BEFORE_OLD} AND high = old.seq - 1
+    AND EXISTS (SELECT 1 FROM holes WHERE channel = {_OLD} AND low = old.seq)""",
+    f"""DELETE FROM holes WHERE channel = {_OLD} AND low = old.seq
+    AND EXISTS (SELECT 1 FROM holes WHERE channel = {_OLD} AND low = {_BEFORE_OLD} AND high >= old.seq)""",
 )
 
 
@@ -90,20 +93,20 @@ INSERT OR IGNORE INTO admitted_gone VALUES (1, 0);
 """
 _TRIGGERS = (
     _trigger(
-        "links__come",
+        "places__come",
         "INSERT",
         *_LINK_COMES,
         # The last of all others is not the one before it; one look, for it is asked of every bulletin.
-        when="""(SELECT seq FROM links WHERE channel = new.channel AND seq != new.seq ORDER BY seq DESC LIMIT 1)
+        when="""(SELECT seq FROM places WHERE channel = new.channel AND seq != new.seq ORDER BY seq DESC LIMIT 1)
         IS NOT new.seq - 1""",
     ),
-    _trigger("links__go", "DELETE", *_LINK_GOES),
+    _trigger("places__go", "DELETE", *_LINK_GOES),
     _trigger("holes__open", "INSERT", *_sum("new", "new.high - new.low + 1")),
     _trigger("holes__change", "UPDATE OF high", *_sum("new", "new.high - old.high")),
     _trigger("holes__close", "DELETE", *_sum("old", "(old.low - old.high - 1)")),
     _trigger("quarantine__come", "INSERT", *_refusals("new", "+")),
     _trigger("quarantine__go", "DELETE", *_refusals("old", "-")),
-    _trigger("admitted__go", "DELETE", "UPDATE OR IGNORE admitted_gone SET count = count + 1"),
+    _trigger("bodies__go", "DELETE", "UPDATE OR IGNORE admitted_gone SET count = count + 1"),
 )
 SCHEMA = TABLES + "\n".join(_TRIGGERS)
 # Of a file of version 1, which has none of these tables.
@@ -139,8 +142,4 @@ def refused_by_reason(db: sqlite3.Connection) -> dict[str, int]:
 
 def admitted(db: sqlite3.Connection) -> int:
     """How many bulletins are admitted and kept."""
-    sql = (
-        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'admitted'), 0) "
-        "- (SELECT count FROM admitted_gone)"
-    )
-    return single(db, sql)
+    return bodies.last_row(db) - single(db, "SELECT count FROM admitted_gone")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bus.transport.server_time import ClockOffset, clock_offset, offset_of
     from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
     from bus.transport.streams import (
+        BEAT_ROOM_BYTES,
         HEADS_EACH,
         MARGIN_S,
         MAX_AGE_S,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         PULL_BYTES,
         STATEMENTS_ROOM_BYTES,
         STATEMENTS_STREAM,
+        SYSTEM_AGE_S,
         TRUST_STREAM,
         ConsumerSpec,
         StreamSpec,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
         country_of,
         inbox_prefix,
         is_an_authoritys,
+        keeps_all,
         kept_s,
         own_heads,
         own_streams,
@@ -67,6 +70,7 @@ else:
 __all__ = [
     "BATCH",
     "BATCH_FROM",
+    "BEAT_ROOM_BYTES",
     "CONSUMER_NOT_FOUND",
     "HEADS_EACH",
     "MARGIN_S",
@@ -79,6 +83,7 @@ __all__ = [
     "STATEMENTS_ROOM_BYTES",
     "STATEMENTS_STREAM",
     "STREAM_NOT_FOUND",
+    "SYSTEM_AGE_S",
     "TRUST_STREAM",
     "ClockOffset",
     "Connection",
@@ -111,6 +116,7 @@ __all__ = [
     "inbox_prefix",
     "is_an_authoritys",
     "js_api",
+    "keeps_all",
     "kept_s",
     "offset_of",
     "own_heads",

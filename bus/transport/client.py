@@ -25,15 +25,28 @@ from nats.errors import BadHeaderError, ConnectionClosedError, MaxPayloadError, 
 
 from bus.errors import BrokerError, UnreachableError
 from bus.transport import server_info
-from bus.transport.interface import Delivery, Outgoing, Raw, header_bytes
+from bus.transport.interface import BATCH_ID, BATCH_PLACE, Delivery, Outgoing, Raw, header_bytes
 from bus.transport.parser import HardenedParser
 from bus.transport.raw import HEADER_VERSION, RawHeaders, text_of
 
 READ_BYTES = 256 * 1024
 """So much is taken off the socket at once: as much as the event loop reads at once."""
 TCP_USER_TIMEOUT_MS = 8000
-_LINE_END = b"\r\n"
+_CRLF = "\r\n"
+_LINE_END = _CRLF.encode("ascii")
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
+
+
+def lines_of(headers: Mapping[str, str]) -> bytes:
+    """Headers as they are written.
+
+    Raises:
+        BadHeaderError: of the library, one has a line end in it.
+    """
+    lines = "".join([f"{name}: {value}{_CRLF}" for name, value in headers.items()])
+    if lines.count("\n") != len(headers):
+        raise BadHeaderError
+    return lines.encode("ascii")
 
 
 def headers_of(message: Msg) -> RawHeaders:
@@ -82,24 +95,35 @@ class HardenedClient(Client):
         if len(payload) + header_bytes(headers.items()) > self.max_payload:
             raise MaxPayloadError
 
-    async def publish_all(self, messages: Iterable[Outgoing]) -> None:
+    async def publish_all(self, messages: Iterable[Outgoing], batch: str = "") -> None:
         """Write messages in one go; the library writes, and yields, one at a time.
 
+        Args:
+            messages: the messages.
+            batch: the name of the atomic batch that they open; empty when they are none.
+
         Raises:
-            ConnectionClosedError: of the library.
+            ConnectionClosedError, MaxPayloadError: of the library; nothing was written.
         """
         if not self.is_connected:
             raise ConnectionClosedError
-        block = bytearray()
-        for message in messages:
-            lines = "".join(f"{name}: {value}\r\n" for name, value in message.headers.items())
-            if lines.count("\n") != len(message.headers):
-                raise BadHeaderError
-            head = f"{HEADER_VERSION}\r\n{lines}\r\n".encode("ascii")
-            size = len(head) + len(message.payload)
-            block += f"HPUB {message.subject} {len(head)} {size}\r\n".encode("ascii")
-            block += head + message.payload + _LINE_END
-        await self._send_command(bytes(block))
+        most, begins = self.max_payload, f"{HEADER_VERSION}{_CRLF}".encode("ascii")
+        parts: list[bytes] = []
+        for place, message in enumerate(messages, 1):
+            lines, payload = message.lines or lines_of(message.headers), message.payload
+            if batch:
+                lines += f"{BATCH_ID}: {batch}{_CRLF}{BATCH_PLACE}: {place}{_CRLF}".encode("ascii")
+            head = begins + lines + _LINE_END
+            size = len(head) + len(payload)
+            if size > most:
+                raise MaxPayloadError
+            parts += (
+                f"HPUB {message.subject} {len(head)} {size}{_CRLF}".encode("ascii"),
+                head,
+                payload,
+                _LINE_END,
+            )
+        await self._send_command(b"".join(parts))
         await self._flush_pending()
 
     @contextlib.asynccontextmanager

@@ -144,13 +144,11 @@ class NatsConnection(Connection):
         except Exception as exc:  # noqa: BLE001 (whatever the client raises here means that the link is gone)
             raise UnreachableError(f"the bus does not answer ({exc})") from None
 
-    async def send_all(self, messages: Sequence[Outgoing]) -> None:
+    async def send_all(self, messages: Sequence[Outgoing], batch: str = "") -> None:
         """As `Connection.send_all`."""
         client = self._live()
         with mapped():
-            for message in messages:
-                client.refuse_too_large(message.payload, message.headers)
-            await client.publish_all(messages)
+            await client.publish_all(messages, batch)
 
     @asynccontextmanager
     async def subscribed(self, subject: str, on_delivery: Callable[[Delivery], None]) -> AsyncIterator[None]:

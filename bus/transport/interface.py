@@ -32,11 +32,23 @@ def header_bytes(headers: Iterable[tuple[str, str]]) -> int:
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to be published."""
+    """One message to be published.
+
+    Attributes:
+        subject: where.
+        payload: the bytes.
+        headers: what goes beside them.
+        lines: the same headers as they are written, `name: value` and CRLF each, where that was made already.
+    """
 
     subject: str
     payload: bytes
-    headers: dict[str, str]
+    headers: Mapping[str, str]
+    lines: bytes = b""
+
+
+BATCH_ID, BATCH_PLACE, BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
+"""The headers of an atomic batch: its name, the place of a message from 1, and on the last one that it is to be stored."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,8 +144,12 @@ class Connection(ABC):
         """
 
     @abstractmethod
-    async def send_all(self, messages: Sequence[Outgoing]) -> None:
+    async def send_all(self, messages: Sequence[Outgoing], batch: str = "") -> None:
         """Publish messages in one go, without an answer.
+
+        Args:
+            messages: the messages.
+            batch: the name of the atomic batch that they open; empty when they are none.
 
         Raises:
             UnreachableError: it is not connected.

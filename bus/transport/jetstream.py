@@ -11,17 +11,20 @@ from typing import Any
 import msgspec
 
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
-from bus.transport.interface import NO_RESPONDERS, Connection, Outgoing
+from bus.transport.interface import BATCH_COMMIT, BATCH_ID, BATCH_PLACE, NO_RESPONDERS, Connection, Outgoing
 from bus.transport.states import MAX_NAMES, ConsumerInfo, Count, Name, PubAck, StreamInfo, decoded
 from bus.transport.streams import StreamSpec, beyond
 
 REQUEST_TIMEOUT_S = 2.0
 DEAF_S = 0.1
-BATCH = 100  # messages of one atomic batch
-BATCH_FROM = 8  # so many messages that wait for one stream are a burst
+BATCH = 256  # messages of one atomic batch
+BATCH_BYTES = 4 * 1024 * 1024  # and of their payloads
+LEAST_BATCH = 100  # messages that a broker takes which takes fewer
+BATCH_FROM = 4  # so many messages that wait for one stream are a burst
 STREAM_FULL = frozenset({10023, 10077})
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
+BATCH_TOO_LARGE = 10199
 
 
 def stream_differs(spec: StreamSpec, info: StreamInfo) -> tuple[str, ...]:
@@ -78,15 +81,9 @@ async def publish_batch(
         DeniedError, BrokerError: as the server said; nothing of the batch was stored.
     """
     name = secrets.token_hex(12)
-    numbered = [
-        msgspec.structs.replace(
-            message, headers={**message.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
-        )
-        for place, message in enumerate(batch, 1)
-    ]
-    *opening, last = numbered
-    await connection.send_all(opening)
-    headers = {**last.headers, "Nats-Batch-Commit": "1"}
+    *opening, last = batch
+    await connection.send_all(opening, name)
+    headers = {**last.headers, BATCH_ID: name, BATCH_PLACE: str(len(batch)), BATCH_COMMIT: "1"}
     ack = await publish(connection, last.subject, last.payload, headers, timeout)
     if ack.seq < len(batch):
         raise BrokerError(f"not an acknowledgement of {len(batch)} messages (number {ack.seq})")
@@ -102,15 +99,25 @@ async def publish_burst(
     others. After an `UnreachableError` the next `BATCH` messages may have been stored all the same.
     """
     acks: list[PubAck] = []
-    for start in range(0, len(messages), BATCH):
-        batch = messages[start : start + BATCH]
-        if len(batch) < BATCH_FROM:
-            break
+    most = BATCH
+    while len(batch := _next_batch(messages, len(acks), most)) >= BATCH_FROM:
         try:
             acks += await publish_batch(connection, batch, timeout)
         except (BrokerError, DeniedError, UnreachableError) as exc:
-            return Burst(acks=acks, failure=exc)
+            if getattr(exc, "code", 0) != BATCH_TOO_LARGE or most == LEAST_BATCH:
+                return Burst(acks=acks, failure=exc)
+            most = LEAST_BATCH
     return Burst(acks=acks)
+
+
+def _next_batch(messages: Sequence[Outgoing], start: int, most: int) -> Sequence[Outgoing]:
+    """The messages from a place on that go together: `most` of them and `BATCH_BYTES` at most."""
+    size = 0
+    for end in range(start, min(start + most, len(messages))):
+        size += len(messages[end].payload)
+        if size > BATCH_BYTES:
+            return messages[start:end]
+    return messages[start : start + most]
 
 
 async def js_api(

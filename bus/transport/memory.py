@@ -16,7 +16,16 @@ from typing import Any
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.transport.endpoint import Endpoint
-from bus.transport.interface import NOT_YET, Connection, Delivery, Outgoing, Raw, header_bytes
+from bus.transport.interface import (
+    BATCH_ID,
+    BATCH_PLACE,
+    NOT_YET,
+    Connection,
+    Delivery,
+    Outgoing,
+    Raw,
+    header_bytes,
+)
 from bus.transport.memory_jetstream import MemoryJetStream
 from bus.transport.permissions import Permissions
 from bus.transport.raw import raw_of
@@ -152,9 +161,18 @@ class MemoryConnection(Connection):
             message = Outgoing(subject=subject, payload=payload, headers={})
             self._broker.jetstream.take(message, (reply, partial(self._deliver, reply)))
 
-    async def send_all(self, messages: Sequence[Outgoing]) -> None:
+    async def send_all(self, messages: Sequence[Outgoing], batch: str = "") -> None:
         """As `Connection.send_all`."""
         self._must_be_live()
+        if batch:
+            messages = [
+                Outgoing(
+                    subject=message.subject,
+                    payload=message.payload,
+                    headers={**message.headers, BATCH_ID: batch, BATCH_PLACE: str(place)},
+                )
+                for place, message in enumerate(messages, 1)
+            ]
         for message in messages:
             _must_fit(message)
         for message in messages:

@@ -14,11 +14,9 @@ from typing import Any
 
 import msgspec
 
-from bus.transport.interface import Delivery, Outgoing
+from bus.transport.interface import BATCH_COMMIT, BATCH_ID, BATCH_PLACE, Delivery, Outgoing
 from schemas.envelope import MESSAGE_ID
 from schemas.subject import matches
-
-BATCH_ID, BATCH_PLACE, BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
 
 Answer = dict[str, Any]
 

@@ -26,7 +26,7 @@ from bus.transport.cursor import Anchor, Cursor, anchor
 from bus.transport.interface import Connection, Raw
 from bus.transport.jetstream import consumer_info, js_api
 from bus.transport.raw import RawHeaders, text_of
-from bus.transport.streams import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES
+from bus.transport.streams import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, keeps_all
 from schemas.codec import digest
 
 HEARTBEAT_S = 3.0
@@ -103,7 +103,7 @@ class PullConsumer:
         # One that is taken for the end of the next would have the reader ask twice each time, and be given without bound.
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
         self._requests = 0
-        self._queue: deque[Raw] = deque()
+        self._queue: deque[tuple[Raw, int]] = deque()  # with what each costs
         self._some = asyncio.Event()
         self._queued_bytes = 0
         self._overrun = False
@@ -139,16 +139,24 @@ class PullConsumer:
         """
         batch = await self.next(most, timeout) if cursor.seq else []
         if batch:
-            first = cursor_at(batch[0], digest(batch[0].payload))
-            seen = anchor(cursor, first, delivered=batch[-1].stream_seq, pending=batch[-1].pending)
-            at_end = len(batch) == 1 and batch[0].pending == 0
+            first, first_pending = cursor_at(batch[0], digest(batch[0].payload)), batch[0].pending
+            seen = anchor(
+                cursor,
+                first,
+                delivered=batch[-1].stream_seq,
+                pending=batch[-1].pending,
+                keeps_all=keeps_all(self._stream),
+            )
+            if first.seq == cursor.seq:
+                del batch[0]
+            at_end = not batch and first_pending == 0
         else:
             info = await consumer_info(self._connection, self._stream, self._consumer)
             seen = anchor(cursor, None, delivered=info.delivered.stream_seq, pending=info.num_pending)
             at_end = info.delivered.consumer_seq + info.num_pending == 0
         if seen is Anchor.UNSEEN:
             raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
-        return Resumed(after=batch[1:], at_end=at_end) if seen is Anchor.HOLDS else None
+        return Resumed(after=batch, at_end=at_end) if seen is Anchor.HOLDS else None
 
     @property
     def reply(self) -> str:
@@ -195,8 +203,7 @@ class PullConsumer:
         while queue and len(batch) < most and size < MOST_AT_ONCE_BYTES:
             if self._overrun:
                 raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
-            raw = queue.popleft()
-            cost = _cost(raw[0], raw[2], raw[3])
+            raw, cost = queue.popleft()
             self._queued_bytes -= cost
             # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
             # it is told from what the server says about the request.
@@ -255,8 +262,9 @@ class PullConsumer:
             self._overrun |= len(queue) >= MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES
             if self._overrun:
                 break  # the reader finds when it takes the next one that it must attach anew
-            self._queued_bytes += _cost(subject, block, payload)
-            queue.append(raw)
+            cost = _cost(subject, block, payload)
+            self._queued_bytes += cost
+            queue.append((raw, cost))
         self._some.set()
 
     def _hear(self, raw: Raw) -> None:

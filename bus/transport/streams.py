@@ -2,9 +2,10 @@
 
 All streams live in one account that nobody enters (`bus.server.accounts`, docs/adr/018). `<AUTHORITY>_<STATUS>` captures
 what one authority says at one status, with its own room and its own duplicate window: nobody can use up another's room, or
-suppress another's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and no duplicate window; it
-sources all of them and is what readers read. What an authority says on status system, heartbeats, receipts, requests and
-copies, is kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest messages of
+suppress another's bulletins by reusing their message ids. Those of status beat keep the newest of each channel and have the
+room for all that their subjects can hold (docs/adr/038). `WORLD_<STATUS>` has no subjects and no duplicate window; it
+sources all of them and is what readers read. What an authority says on status system, receipts, requests and
+copies, and its heartbeats are kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest messages of
 each subject for good, so that a lost outbox finds its heads. `TRUST` carries the registry to everybody, its versions and
 beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject for each who may
 say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The provisioner makes all
@@ -18,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from bus.trust import HEARTBEAT, VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import MAX_HEADER_BYTES
 from schemas.registry import MAX_REVOKE_BYTES
@@ -29,9 +30,10 @@ from schemas.subject import (
     TRUST_PREFIX,
     Channel,
     Interest,
+    beat_subject,
     expand,
 )
-from schemas.vocab import Status
+from schemas.vocab import TALK, Status
 
 HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
@@ -58,6 +60,13 @@ PROVISIONER = "provisioner"
 CHARGE_BYTES = 2048
 _ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 35, 55, 2, 2, 2
 HEADS_EACH = 8  # of one subject: what is said again, or rubbish, takes the place of the oldest
+BEATS_EACH = 8
+"""How many heartbeats of a channel are kept; fewer where the store is too small for so many."""
+BEAT_ROOM_BYTES = 32 * 1024
+"""The room of one heartbeat in a stream. Its author's stream, and the world, have this for each that they may hold."""
+MAX_BEAT_BYTES = BEAT_ROOM_BYTES - 1024  # what the store adds, and a copy says of where it came from
+_BEATS_SHARE = 8
+"""An eighth of the store at the most is for heartbeats: what they do not need is everybody else's."""
 # Of that, by status, in these parts; each authority that speaks has an equal one.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
@@ -198,7 +207,12 @@ def status_of(stream: str) -> str:
 
 def kept_s(stream: str) -> int:
     """For how many seconds an origin or a world keeps a message."""
-    return SYSTEM_AGE_S if status_of(stream) == Status.SYSTEM else MAX_AGE_S
+    return SYSTEM_AGE_S if status_of(stream) in TALK else MAX_AGE_S
+
+
+def keeps_all(stream: str) -> bool:
+    """Whether an origin or a world keeps what it took until that is too old; one of heartbeats keeps the newest."""
+    return status_of(stream) != Status.BEAT
 
 
 def world_stream(status: Status) -> str:
@@ -253,9 +267,11 @@ def streams_of(
     remembered = {name for name, _ in spoken}.intersection(
         registry.document.authorities if served is None else served
     )
+    beats = _beat_streams(registry, store_bytes)
+    store_bytes -= sum(spec.max_bytes for spec in beats)
     whole = sum(_SHARES.values()) * 100
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
-    speaking = {status: [name for name, at in spoken if at is status] for status in Status}
+    speaking = {status: [name for name, at in spoken if at is status] for status in _SHARES}
     trust = StreamSpec(
         name=TRUST_STREAM,
         subjects=REGISTRAR_SUBJECTS,
@@ -279,6 +295,7 @@ def streams_of(
             max_age_s=kept_s(name),
         )
         for authority, status in spoken
+        if status is not Status.BEAT
     ]
     heads = [
         StreamSpec(
@@ -298,13 +315,56 @@ def streams_of(
             max_bytes=parts[status] * _WORLDS_PERCENT,
             max_age_s=kept_s(name),
         )
-        for status in Status
+        for status in _SHARES
         if speaking[
             status
         ]  # without sources it would capture subjects of its own, and have a duplicate window
     ]
-    specs = (trust, statements, *origins, *heads, *worlds)
+    specs = (trust, statements, *origins, *beats[:-1], *heads, *worlds, *beats[-1:])
     return tuple(msgspec.structs.replace(spec, replicas=replicas) for spec in specs)
+
+
+def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamSpec, ...]:
+    """The streams of heartbeats, last their world; none where nobody may send any.
+
+    A channel has one subject, and a stream captures no other, so that nobody has more than so many messages in the world,
+    however much he says: each has room for the largest of all that it may hold.
+    """
+    subjects: dict[str, list[str]] = {}
+    for name, status in speakers(registry):
+        if status is Status.BEAT:
+            domain = registry.authority(name).domain
+            subjects[name] = [beat_subject(channel, domain) for channel in beat_channels(registry, name)]
+    channels = sum(map(len, subjects.values()))
+    if not channels:
+        return ()
+    least = 2 * channels * BEAT_ROOM_BYTES
+    each = max(1, min(BEATS_EACH, store_bytes // _BEATS_SHARE // least))
+    # Where not even one of each finds room the largest have none; `server check` fails.
+    room = min(BEAT_ROOM_BYTES, store_bytes // _BEATS_SHARE // (2 * channels * each))
+
+    def stream(name: str, count: int, **more: Any) -> StreamSpec:
+        return StreamSpec(
+            name=name,
+            max_bytes=count * each * room,
+            each=each,
+            max_age_s=SYSTEM_AGE_S,
+            gives_way=True,
+            **more,
+        )
+
+    origins = [
+        stream(
+            origin_stream(name, Status.BEAT),
+            len(own),
+            subjects=tuple(own),
+            bursts=True,
+            max_msg_size=MAX_BEAT_BYTES,
+        )
+        for name, own in subjects.items()
+    ]
+    world = stream(world_stream(Status.BEAT), channels, sources=tuple(each.name for each in origins))
+    return (*origins, world)
 
 
 def captured(authority_id: str, status: Status) -> str:
@@ -403,12 +463,5 @@ def publish_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Cha
 
 
 def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
-    """The system channels on which an authority may send heartbeats, one for each (tlp, audience)."""
-    channels = {
-        Channel(issuer=authority_id, status=Status.SYSTEM, tlp=tlp, audience=audience)
-        for grant in registry.authority(authority_id).publish
-        if Status.SYSTEM in grant.statuses and not {HEARTBEAT, "*"}.isdisjoint(grant.kinds)
-        for tlp in grant.tlps
-        for audience in grant.audiences
-    }
-    return tuple(sorted(channels))
+    """The channels on which an authority may send heartbeats, one for each (tlp, audience)."""
+    return tuple(each for each in publish_channels(registry, authority_id) if each.status is Status.BEAT)

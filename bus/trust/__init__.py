@@ -7,9 +7,9 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.trust import ceremony, proposals, receipt_grants
     from bus.trust.changes import Change, differences
-    from bus.trust.grants import HUB, Speaker
+    from bus.trust.grants import HEARTBEAT, HUB, Speaker
     from bus.trust.jwks import key_set
-    from bus.trust.receipt_grants import HEARTBEAT, Way
+    from bus.trust.receipt_grants import Way
     from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
     from bus.trust.revocations import MOST_AGE, REACH, Ending, new_statement, speaker_of
     from bus.trust.rotation import (

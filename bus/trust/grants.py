@@ -16,10 +16,11 @@ from schemas.bulletin import Bulletin
 from schemas.parts import Area, Authority
 from schemas.registry import AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel
-from schemas.vocab import Status, Tlp
+from schemas.vocab import TALK, Status, Tlp
 
 ANY = "*"
 UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
+HEARTBEAT = "channel-status"
 HUB = "hub"
 """The kind of an authority that is a country's reader: it must have what it may read, answers, and helps other hubs."""
 
@@ -39,7 +40,7 @@ def read_by(name: str, record: AuthorityRecord) -> Ways:
 
 def answers_to(name: str, record: AuthorityRecord) -> Ways:
     """Where others answer an author, and ask it, by its id, about what it says; it reads that by no grant."""
-    return _said_to(name, (way for way in spoken_by(record) if way[0] is not Status.SYSTEM))
+    return _said_to(name, (way for way in spoken_by(record) if way[0] not in TALK))
 
 
 def _said_to(name: str, ways: Iterable[tuple[Status, Tlp, str]]) -> Ways:
@@ -48,7 +49,21 @@ def _said_to(name: str, ways: Iterable[tuple[Status, Tlp, str]]) -> Ways:
 
 def granted(grants: Iterable[PublishGrant | ReadGrant]) -> Ways:
     """The ways that grants open themselves."""
-    return frozenset(way for grant in grants for way in product(grant.statuses, grant.tlps, grant.audiences))
+    return frozenset(
+        way for grant in grants for way in product(opened_by(grant), grant.tlps, grant.audiences)
+    )
+
+
+def opened_by(grant: PublishGrant | ReadGrant) -> frozenset[Status]:
+    """The statuses that a grant opens: one for heartbeats on status system opens status beat, where they are said.
+
+    Who may read system reads heartbeats.
+    """
+    statuses = frozenset(grant.statuses) - {Status.BEAT}
+    if Status.SYSTEM not in statuses:
+        return statuses
+    is_heard = isinstance(grant, ReadGrant) or not {ANY, HEARTBEAT}.isdisjoint(grant.kinds)
+    return statuses | {Status.BEAT} if is_heard else statuses
 
 
 class Speaker(msgspec.Struct, frozen=True):
@@ -126,5 +141,7 @@ def areas_needed(areas: Iterable[Area]) -> frozenset[str]:
 
 def _covers(grant: PublishGrant, channel: Channel) -> bool:
     return (
-        channel.status in grant.statuses and channel.tlp in grant.tlps and channel.audience in grant.audiences
+        channel.status in opened_by(grant)
+        and channel.tlp in grant.tlps
+        and channel.audience in grant.audiences
     )

@@ -11,8 +11,7 @@ import msgspec
 from bus.errors import TrustError
 from bus.keys import thumbprint
 from bus.trust import receipt_grants
-from bus.trust.grants import HUB, granted, spoken_by
-from bus.trust.receipt_grants import HEARTBEAT
+from bus.trust.grants import HEARTBEAT, HUB, granted, spoken_by
 from bus.trust.rotation import record_of, with_record
 from bus.trust.rules import dropped_seal_keys
 from schemas.bodies.system import receipt_tlp
@@ -24,7 +23,7 @@ from schemas.registry import (
     Registry,
     SealKeyRecord,
 )
-from schemas.vocab import Scope, SealPolicy, Status, Tlp
+from schemas.vocab import TALK, Scope, SealPolicy, Status, Tlp
 
 REANCHOR = "reanchor"
 ADD_FIRST = "add it first"
@@ -179,7 +178,7 @@ def grant_receipts(document: Registry, hub: str) -> Registry:
     for name, other in document.authorities.items():
         theirs = spoken_by(other) | (granted(other.read) if other.kind == HUB else frozenset())
         for status, tlp, _ in reads & theirs:
-            if name != hub and status is not Status.SYSTEM:
+            if name != hub and status not in TALK:
                 shared.setdefault(receipt_tlp(tlp), set()).add(name)
     before = tuple(grant for grant in record.publish if not set(grant.kinds) <= set(receipt_grants.HELPFUL))
     helps = tuple(

@@ -70,6 +70,3 @@ def grants(others: Sequence[str], tlps: Sequence[Tlp], most: int = 256) -> tuple
         )
         for start in range(0, len(others), most)
     )
-
-
-HEARTBEAT = "channel-status"

@@ -28,7 +28,7 @@ way than the files::
 
     import datetime as dt
 
-    from bus.errors import TrustError
+    from bus.errors import PermitError, TrustError
     from bus.trust import VerifiedRegistry
 
     now = dt.datetime.now(dt.UTC)
@@ -98,7 +98,7 @@ from schemas.registry import (
     Role,
     SealKeyRecord,
 )
-from schemas.subject import Channel, channel_of
+from schemas.subject import Channel, channel_of, subject_for
 from schemas.vocab import Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
@@ -121,7 +121,7 @@ class VerifiedRegistry:
 
     Attributes:
         roots: size, root and key of each batch whose signature holds, by what was signed (`bus.admission.plain_lane`).
-        ways: the channel of each thing that a grant lets somebody say.
+        ways: the channel and the subject of each thing that a grant lets somebody say.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class VerifiedRegistry:
     def _forget(self) -> None:
         """Begin to remember anew; every registry does, however it was made."""
         self.roots: Remembered[str, tuple[int, bytes, RegisteredKey]] = Remembered()
-        self.ways: Remembered[tuple[object, ...], Channel] = Remembered()
+        self.ways: Remembered[tuple[object, ...], tuple[Channel, str]] = Remembered()
 
     def _with(self, **changes: object) -> VerifiedRegistry:
         """Another one, in which some of what was found is otherwise."""
@@ -436,6 +436,28 @@ class VerifiedRegistry:
             f"{country.upper()}: nobody of another country publishes there{instead}",
             reason="not-permitted",
         )
+
+    def permitted(self, bulletin: Bulletin) -> tuple[Channel, str] | None:
+        """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
+
+        Whatever the grant and the subject look at is in the question that is remembered; of the issuer that is its id, for the
+        caller knows that it is described as here.
+        """
+        b = bulletin
+        areas = tuple([(area.scope == "eu", area.country) for area in b.areas])
+        election = b.election
+        way = (
+            b.issuer.id, type(b.body), b.status, b.tlp, b.audience, areas, election and election.id,
+            b.urgency, b.severity, b.certainty,
+        )  # fmt: skip
+        if (found := self.ways.get(way)) is None:
+            channel = channel_of(b)
+            try:
+                self.speaker(b.issuer.id).permit(b, channel)
+            except (PermitError, TrustError):
+                return None
+            found = self.ways.keep(way, (channel, subject_for(b)))
+        return found
 
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""

@@ -144,7 +144,7 @@ def check_grants(document: Registry) -> None:
     """Refuse grants that nobody may have.
 
     Raises:
-        TrustError: `audience`, `authority-id`, `not-a-member` or `other-country`.
+        TrustError: `audience`, `authority-id`, `malformed-registry`, `not-a-member` or `other-country`.
     """
     for name in document.audiences.keys() & document.authorities.keys():
         raise TrustError(
@@ -156,6 +156,15 @@ def check_grants(document: Registry) -> None:
         if name.split("-", 1)[0] != authority.country.lower():
             raise TrustError(
                 f"{name} does not begin with its country {authority.country}", reason="authority-id"
+            )
+        granted = [
+            *(grant.statuses for grant in authority.publish),
+            *(grant.statuses for grant in authority.read),
+        ]
+        if any(Status.BEAT in statuses for statuses in granted):
+            raise TrustError(
+                f"{name} has a grant for status beat; the one for heartbeats on status system opens it",
+                reason="malformed-registry",
             )
         for publish in authority.publish:
             for audience in publish.audiences:

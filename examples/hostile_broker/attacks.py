@@ -169,7 +169,7 @@ class Story:
                 "misaddressed",
             ),
             forgery: (
-                Record(seq=0, subject=made.subject, headers=made.headers, payload=made.payload),
+                Record(seq=0, subject=made.subject, headers=dict(made.headers), payload=made.payload),
                 "unknown-key",
             ),
             said["xb-emb"][0]: (

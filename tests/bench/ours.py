@@ -120,7 +120,7 @@ class _Handled(Counter[str]):
     """A subscriber's counts, telling the driver about bulletins once their transaction is done."""
 
     def __init__(self, role: Role) -> None:
-        self.role = role
+        self.role, self.all_there = role, asyncio.Event()
         super().__init__()
 
     def update(self, found: Mapping[str, int] | Iterable[str] | None = None, /, **more: int) -> None:  # type: ignore[override]
@@ -128,6 +128,8 @@ class _Handled(Counter[str]):
         super().update(found, **more)
         if isinstance(found, Mapping):
             self.role.got(found.get("admitted", 0))
+            if len(self.role.stamps) >= self.role.n:
+                self.all_there.set()
 
 
 async def consumer(role: Role) -> None:
@@ -140,13 +142,12 @@ async def consumer(role: Role) -> None:
             authority_id="xb-hub", store=store, registry=lambda: registry, endpoint=endpoint, clock=now
         ) as service,
     ):
-        service.subscriber.counts = _Handled(role)
+        service.subscriber.counts = handled = _Handled(role)
         async with asyncio.timeout(20):
             while service.subscriber.attached == 0:
                 await asyncio.sleep(0.01)
         role.go()
-        while len(role.stamps) < role.n:
-            await asyncio.sleep(0.005)
+        await handled.all_there.wait()
         role.done()
 
 

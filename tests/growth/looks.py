@@ -30,7 +30,7 @@ def looks(world: World) -> dict[str, Look]:
     moment = now.timestamp()
     system = Channel(issuer=READER, status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
     reassessment = Reassessment(Intake(None, 30.0), registry, now)
-    last = "SELECT max(row) FROM admitted"
+    last = "SELECT row FROM admitted ORDER BY row DESC LIMIT 1"
     return {
         "picture": lambda db: summary.picture(db, now, registry, READER),
         "channels": lambda db: channels.channel_rows(db, now, registry, READER, with_uptime=True),

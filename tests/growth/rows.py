@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bus.hub.picture import open_store, tallies
+from bus.subscribing import bodies
 from schemas.codec import digest
 from schemas.vocab import Tlp
 from tests.support.hubs import STREAM, judged
@@ -50,8 +52,8 @@ class Template:
         place = {"row": n, "id": id_, "seq": self.seq, "prev": self.prev, "digest": found}
         self.prev = found
         changes = {
-            "admitted": {**place, "payload": payload, "admitted_at": moment, "stream_seq": n},
-            "links": {**place, "received_at": moment, "issued": moment},
+            "bodies": {**place, "payload": payload, "admitted_at": moment, "stream_seq": n},
+            "places": {**place, "received_at": moment, "issued": moment},
             "actual": {**place, "issued": moment, "expires": expires},
             "receipt_queue": {**place, "n": n, "at": moment},
         }
@@ -91,12 +93,15 @@ def _template(db: sqlite3.Connection, message: Message) -> Template:
         "VALUES ('verified', ?, ?, ?, 'green', 0, 1, 1)",
         (message.digest, message.bulletin.id, message.bulletin.issuer.id),
     )
+    (row,) = bodies.rows_of(db, message.bulletin.id)
+    by: dict[str, tuple[str, object]] = {"bodies": ("row", row), "places": ("row", row)}
+    by |= dict.fromkeys(("actual", "receipt_queue"), ("id", message.bulletin.id))
     rows = {
-        table: dict(db.execute(f"SELECT * FROM {table} WHERE id = ?", (message.bulletin.id,)).fetchone())
-        for table in ("admitted", "links", "actual", "receipt_queue")
+        table: dict(db.execute(f"SELECT * FROM {table} WHERE {name} = ?", (value,)).fetchone())
+        for table, (name, value) in by.items()
     }
-    for table in rows:
-        db.execute(f"DELETE FROM {table} WHERE id = ?", (message.bulletin.id,))
+    for table, (name, value) in by.items():
+        db.execute(f"DELETE FROM {table} WHERE {name} = ?", (value,))
     return Template(message, rows)
 
 
@@ -119,6 +124,8 @@ def _add(db: sqlite3.Connection, past: Iterator[dict[str, dict[str, Any]]]) -> N
         db.executemany(
             f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", [rows[table] for rows in some]
         )
+    sorts = (tallies.Sort(*(rows["actual"][name] for name in tallies.Sort._fields)) for rows in some)
+    tallies.add(db, "actual", Counter(sorts))
 
 
 def _end(db: sqlite3.Connection, count: int) -> None:
@@ -134,10 +141,10 @@ def _end(db: sqlite3.Connection, count: int) -> None:
         (EACH_HUNDREDTH,),
     )
     db.execute("DELETE FROM newly_withdrawn")
-    db.execute("REPLACE INTO receipt_queue_upto SELECT 1, max(row) FROM admitted")
+    db.execute("REPLACE INTO receipt_queue_upto SELECT 1, max(row) FROM bodies")
     db.execute("REPLACE INTO refused_upto SELECT 1, max(n) FROM quarantine")
-    db.execute("REPLACE INTO processed SELECT 1, max(row) FROM admitted")
+    db.execute("REPLACE INTO processed SELECT 1, max(row) FROM bodies")
     db.execute(
-        "UPDATE channels SET last_seq = (SELECT max(seq) FROM links l WHERE l.channel = channels.channel)"
+        "UPDATE channels SET last_seq = (SELECT seq FROM links l WHERE l.channel = channels.channel ORDER BY seq DESC LIMIT 1)"
     )
     db.execute("ANALYZE sqlite_schema")

@@ -146,8 +146,8 @@ def test_java_verifies_a_bulletin(tmp_path: Path) -> None:
     """Alone, in a batch, and cut out of what a publisher wrote; not for something else, nor at another place of its tree."""
     if shutil.which("javac") is None:
         pytest.skip("there is no JDK")
-    compiled = ["javac", "-d", tmp_path / "classes", ROOT / "examples" / "verify_in_java" / "Verify.java"]
-    subprocess.run(compiled, check=True)
+    program = ROOT / "examples" / "verify_in_java" / "Verify.java"
+    subprocess.run(["javac", "-d", tmp_path / "classes", program], check=True)
 
     def java(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = ["java", "-cp", tmp_path / "classes", "Verify", *arguments]

@@ -15,6 +15,7 @@ from bus.hub.watch.liveness import Silence
 from bus.hub.watch.watch import Watch
 from bus.publishing import Intervals
 from bus.publishing.publisher import Publisher
+from bus.subscribing import bodies
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.jetstream import publish
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
@@ -220,8 +221,9 @@ async def test_a_hub_that_lacks_one_reads_the_stream_again(bus: Bus, tmp_path: P
                 await publisher.publish(draft(f"number {n}"))
             await eventually(lambda: hub.holds_first(3))
         with contextlib.closing(sqlite3.connect(store)) as db, db:
-            for table in ("links", "admitted"):
-                db.execute(f"DELETE FROM {table} WHERE channel = ? AND seq = 2", (ME,))
+            db.row_factory = sqlite3.Row
+            (gone,) = db.execute("SELECT digest FROM links WHERE channel = ? AND seq = 2", (ME,)).fetchone()
+            bodies.remove(db, ME, 2, gone)
         async with watching(bus, store, clock) as hub:
             await eventually(lambda: hub.holds_first(3))
             await eventually(hub.has)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus.errors import BrokerError, OutboxError
@@ -15,8 +16,10 @@ from bus.server.config import MAX_CONTROL_LINE
 from bus.server.layout_checks import lag_check, stream_checks
 from bus.server.provisioning import layout
 from bus.server.room import batch_checks, room_checks
+from bus.transport import jetstream
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import (
+    BATCH_FROM,
     consumer_info,
     js_api,
     publish,
@@ -26,6 +29,7 @@ from bus.transport.jetstream import (
     stream_info,
 )
 from bus.transport.streams import (
+    BEATS_EACH,
     CHARGE_BYTES,
     HEADS_EACH,
     MAX_AGE_S,
@@ -40,8 +44,10 @@ from bus.transport.streams import (
     streams_of,
     world_stream,
 )
+from bus.trust.grants import granted
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head
-from schemas.vocab import Status
+from schemas.vocab import Status, Tlp
 from tests.support.stage import Bus, connected, say, send
 from tests.support.waiting import eventually, longest
 from tests.support.world import Message, bulletin, chain, draft, goes_on, shared_world, sign
@@ -130,7 +136,7 @@ def test_a_world_has_room_for_whatever_its_origins_take() -> None:
     """However small the messages, and as long as a subject may be: each copy says where it came from."""
     specs = {spec.name: spec for spec in streams_of(WORLD.registry)}
     most = MAX_CONTROL_LINE + 128
-    for status in Status:
+    for status in set(Status) - {Status.BEAT}:
         world = specs[world_stream(status)]
         origins = [specs[name] for name in world.sources]
         assert world.max_bytes >= sum(each.max_bytes + (each.max_msgs or 0) * most for each in origins)
@@ -189,6 +195,19 @@ async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
         assert len(await publish_batch(other, theirs, longest())) == 10
 
 
+async def test_a_broker_that_takes_smaller_batches_is_given_those(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses the first batch whole; then the same messages go in smaller ones, each once."""
+    monkeypatch.setattr(jetstream, "BATCH", jetstream.BATCH + 10)
+    messages = outgoing(chain(WORLD, jetstream.BATCH))
+    async with connected(bus.endpoint("xa-csirt")) as author:
+        burst = await publish_burst(author, messages, longest())
+        assert burst.failure is None
+        assert [ack.seq for ack in burst.acks] == list(range(1, len(burst.acks) + 1))
+        assert len(messages) - len(burst.acks) < BATCH_FROM
+
+
 async def _aged(bus: Bus, *, heads: int) -> None:
     """The streams of actual bulletins and of status system have dropped all, after `heads` are remembered."""
     async with connected(bus.owner) as owner:
@@ -197,7 +216,7 @@ async def _aged(bus: Bus, *, heads: int) -> None:
             return (await stream_info(owner, "XA-CSIRT_HEADS")).state.last_seq >= heads
 
         await eventually(remembered)
-        for name in ("XA-CSIRT_ACTUAL", "XA-CSIRT_SYSTEM"):
+        for name in ("XA-CSIRT_ACTUAL", "XA-CSIRT_BEAT"):
             config = (await stream_info(owner, name)).config
             short = {"max_age": 200_000_000, "duplicate_window": 200_000_000}
             await js_api(owner, f"STREAM.UPDATE.{name}", {**config, **short})
@@ -289,8 +308,9 @@ def test_what_keeps_and_what_drops() -> None:
         if name.endswith("_HEADS"):
             assert (spec.max_age_s, spec.each, spec.gives_way) == (0, HEADS_EACH, True)
         else:
-            system = name.endswith(f"_{Status.SYSTEM.upper()}")
-            assert spec.max_age_s == (SYSTEM_AGE_S if system else MAX_AGE_S)
+            talk = name.endswith(("_SYSTEM", "_BEAT"))
+            assert spec.max_age_s == (SYSTEM_AGE_S if talk else MAX_AGE_S)
+            assert (spec.each == BEATS_EACH and spec.gives_way) == name.endswith("_BEAT")
     assert kept_s("XA-CSIRT_SYSTEM") == kept_s("WORLD_SYSTEM") == SYSTEM_AGE_S
     assert kept_s("XA-CSIRT_ACTUAL") == kept_s("WORLD_ACTUAL") == MAX_AGE_S
 
@@ -301,7 +321,7 @@ def test_each_who_speaks_has_a_stream_at_each_status_and_an_equal_share() -> Non
     specs = streams_of(WORLD.registry, size)
     origins = [spec for spec in specs if spec.bursts]
     assert len(origins) == len(speakers(WORLD.registry))
-    for status in Status:
+    for status in set(Status) - {Status.BEAT}:
         rooms = {spec.max_bytes for spec in origins if spec.name.endswith(f"_{status.upper()}")}
         assert len(rooms) == 1
     assert len({subject for spec in specs for subject in spec.subjects}) == sum(
@@ -310,11 +330,53 @@ def test_each_who_speaks_has_a_stream_at_each_status_and_an_equal_share() -> Non
     assert sum(spec.max_bytes for spec in specs) < size
 
 
+def many_countries(countries: int, each: int) -> VerifiedRegistry:
+    """A registry of so many countries of so many authorities with fifteen channels each, as far as streams are made of it."""
+    (grant,) = [grant for grant in WORLD.registry.authority("xa-csirt").publish if "*" in grant.kinds][:1]
+    wide = msgspec.structs.replace(
+        grant, statuses=tuple(set(Status) - {Status.BEAT}), tlps=tuple(Tlp), audiences=("one", "two", "three")
+    )
+    record = msgspec.structs.replace(WORLD.registry.authority("xa-csirt"), publish=(wide,))
+    names = [f"x{chr(97 + n % 26)}-{n:03}" for n in range(countries * each)]
+    document = msgspec.structs.replace(WORLD.registry.document, authorities=dict.fromkeys(names, record))
+    registry = object.__new__(VerifiedRegistry)
+    ways = dict.fromkeys(names, granted([wide]))
+    registry.__dict__.update(WORLD.registry.__dict__, document=document, _publishes=ways)
+    return registry
+
+
+def test_heartbeats_of_many_countries_have_room() -> None:
+    """27 countries of five, fifteen channels each, in 8 GiB: the newest eight of each, however large, and all else beside them."""
+    size = 8 * 1024**3
+    specs = streams_of(many_countries(27, 5), size)
+    found = {each.name: each for each in room_checks(specs, size)}
+    assert found["room for heartbeats"].ok
+    assert found["room for all"].ok
+    world = next(spec for spec in specs if spec.name == "WORLD_BEAT")
+    assert (len(world.sources), world.each) == (135, BEATS_EACH)
+    system = next(spec for spec in specs if spec.name.endswith("_SYSTEM"))
+    assert system.max_msgs == 1906
+
+
+@pytest.mark.parametrize("countries", [54, 108, 500])
+def test_more_countries_keep_fewer_heartbeats_and_no_more_room(countries: int) -> None:
+    """An eighth of the store at the most; where not even one of each fits `server check` fails."""
+    size = 8 * 1024**3
+    specs = streams_of(many_countries(countries, 5), size)
+    beats = [spec for spec in specs if spec.name.endswith("_BEAT")]
+    assert sum(spec.max_bytes for spec in beats) <= size // 8
+    assert 1 <= (beats[0].each or 0) < BEATS_EACH
+    room = next(each for each in room_checks(specs, size) if each.name == "room for heartbeats")
+    assert room.hard
+    assert room.ok == (countries < 500)
+
+
 def test_the_figures_of_room_say_when_it_does_not_last() -> None:
     """Each status has its line; what is too small warns, and what does not fit fails."""
     specs = layout(WORLD.registry, None).streams
     found = {each.name: each for each in room_checks(specs, 8 * 1024**3)}
-    assert {f"room at {status}" for status in Status} <= found.keys()
+    assert {f"room at {status}" for status in set(Status) - {Status.BEAT}} <= found.keys()
+    assert "the newest 8 of each" in found["room for heartbeats"].detail
     assert all(each.ok for each in found.values())
     assert not next(each for each in room_checks(specs, 1024**3) if each.name == "room for all").ok
     (batches,) = batch_checks({}, 10)

@@ -13,6 +13,7 @@ from bus.hub.watch.watch import look_at
 from bus.subscribing.tables import LAYOUT
 from bus.trust import Ending
 from tests.linear.shapes import Shape, filled
+from tests.support.held import hold
 from tests.support.world import NOW, shared_world
 
 ROW_BYTES = 100
@@ -71,10 +72,8 @@ def _refused(db: sqlite3.Connection, count: int) -> None:
 
 
 def _chain(db: sqlite3.Connection, count: int, step: int = 1) -> None:
-    db.executemany(
-        "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, ?, ?, '', 0)",
-        ((CHANNEL, n * step + 1, f"d{n}", f"i{n}") for n in range(count)),
-    )
+    for n in range(count):
+        hold(db, CHANNEL, n * step + 1, f"d{n}")
 
 
 def _alarms(db: sqlite3.Connection, names: list[str], reasons: tuple[str, ...]) -> None:
@@ -103,11 +102,7 @@ def filled_store(raw: bytes) -> sqlite3.Connection:
     for layout in (LAYOUT, *Projection().layouts):
         db.executescript(layout.schema)
     moment = NOW - dt.timedelta(hours=1)
-    db.execute(
-        "INSERT INTO admitted (row, digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
-        "endorsers) VALUES (1, 'd', 'i', ?, 1, '', '', '', '', ?, '[]', 'fresh', '[]')",
-        (CHANNEL, moment.timestamp()),
-    )
+    hold(db, "xb-hub/system.green.community", 1, "d", row=1, admitted_at=moment.timestamp())
     _KINDS[raw[2:].partition(b'"')[0].decode()](db, len(raw) // ROW_BYTES)
     db.execute("ANALYZE")
     return db

@@ -39,13 +39,15 @@ def flip_in_row(database: Path, table: str, where: str, rng: random.Random) -> s
         The digest that stands beside the payload; None when there is no such row.
     """
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
-        rows = db.execute(f"SELECT rowid, digest, payload FROM {table} WHERE {where}").fetchall()
+        # What is admitted is a view; its bytes lie in a table of their own.
+        key, target = ("row", "bodies") if table == "admitted" else ("rowid", table)
+        rows = db.execute(f"SELECT {key}, digest, payload FROM {table} WHERE {where}").fetchall()
         if not rows:
             return None
         row, digest, payload = rng.choice(rows)
         damaged = bytearray(payload)
         damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
-        db.execute(f"UPDATE {table} SET payload = ? WHERE rowid = ?", (bytes(damaged), row))
+        db.execute(f"UPDATE {target} SET payload = ? WHERE rowid = ?", (bytes(damaged), row))
         return str(digest)
 
 

@@ -311,7 +311,7 @@ async def store_row_bit(stage: Stage, rng: random.Random) -> None:
     program, path = stage.programs[STORE], stage.ground.store(STORE)
     with stage.fault("store-row-bit", STORE, STORE):
         await _ends(stage, STORE)
-        digest = damage.flip_in_row(path, "admitted", "channel LIKE '%/actual.%'", rng)
+        digest = damage.flip_in_row(path, "admitted", "NOT is_talk", rng)
         if digest is not None:
             with opened(path) as db:
                 (damaged,) = db.execute("SELECT id FROM admitted WHERE digest = ?", (digest,)).fetchone()

@@ -11,7 +11,7 @@ from bus.errors import BrokerError, UnreachableError
 from bus.transport import pull_consumer
 from bus.transport.connection import Connection
 from bus.transport.cursor import Cursor
-from bus.transport.jetstream import BATCH, consumer_info, js_api, publish_batch, stream_info
+from bus.transport.jetstream import consumer_info, js_api, publish_batch, stream_info
 from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
 from bus.transport.streams import PROVISIONER, PULL_MESSAGES
 from schemas.codec import digest
@@ -28,6 +28,10 @@ async def author(broker: Broker) -> AsyncIterator[Connection]:
     async with Connection.open(broker.endpoint("xa-csirt")) as connection:
         await connection.until_connected(longest())
         yield connection
+
+
+EACH = 100
+"""So many messages are published, and taken, at once."""
 
 
 async def taken(pull: PullConsumer, count: int) -> list[Received]:
@@ -146,12 +150,12 @@ async def test_a_consumer_that_is_taken_away_refuses(broker: Broker, author: Con
 async def test_a_backlog_waits_at_the_broker(author: Connection) -> None:
     """A reader holds no more than a request and a half, and has one open, however the server says that a request has ended."""
     count = 4 * PULL_MESSAGES
-    for first in range(1, count + 1, BATCH):
-        await publish_batch(author, numbered(BATCH, first))
+    for first in range(1, count + 1, EACH):
+        await publish_batch(author, numbered(EACH, first))
     most = 0
     async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
-        for _ in range(count // BATCH):
-            await taken(pull, BATCH)
+        for _ in range(count // EACH):
+            await taken(pull, EACH)
             # Nothing more was asked for than is answered by now: the answer to a later call comes after it.
             await consumer_info(author, STREAM, CONSUMER)
             await asyncio.sleep(0)

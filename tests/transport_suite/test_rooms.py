@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -207,6 +207,11 @@ class Failing:
         if self.fails:
             raise RuntimeError("the picture is out of order")
         db.execute("INSERT INTO seen VALUES (?)", (row.digest,))
+
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """Take some in."""
+        for row in rows:
+            self.apply(db, row)
 
     show = apply
 

@@ -60,6 +60,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Area": "the affected country, or eu, multi, intl",
         "Priority": "p1 to p4 from severity, urgency and certainty",
         "Red": "TLP:RED hides kind, area and election",
+        "Beat": "a channel of heartbeats has one subject, which hides kind, area and election",
         "Grammar": "twelve tokens of the grammar, without wildcards",
         "Pattern": "* is one token, > is the rest and at least one",
     },

@@ -415,6 +415,9 @@ def _beats() -> Iterator[Case]:
         ("a head of no channel", "green.community"),
     ):
         yield comment, "R31", beat(_GREEN, name), (("R31", "$.body.heads[1].channel"),)
+    alone = beat(_GREEN)
+    yield "a heartbeat on status beat", "R31", {**alone, "status": "beat"}, ()
+    yield "anything else on status beat", "R31", {"status": "beat"}, (("R31", "$.status"),)
     yield "two heads of one channel", "R31", beat(_GREEN, _GREEN), (("R31", "$.body.heads[1].channel"),)
     for comment, name in (
         ("held at another audience", "xb-csirt/actual.green.eu-csirts"),

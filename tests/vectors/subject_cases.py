@@ -69,6 +69,8 @@ def _derived() -> Iterator[tuple[str, str, dict[str, Any], str]]:
         {**grave, "status": "exercise", "exercise_id": "ce-2027"},
         GOOD.replace("actual", "exercise").replace(".p2", ".p1"),
     )
+    beat = GOOD.replace("actual", "beat").replace("cyber-incident.xa.none.p2", "x.x.x.p4")
+    yield "a channel of heartbeats has one subject", "Beat", {**grave, "status": "beat"}, beat
     for status in ("test", "system"):
         yield (
             f"status {status} wakes nobody",
@@ -81,9 +83,11 @@ def _derived() -> Iterator[tuple[str, str, dict[str, Any], str]]:
 PARSED = {
     GOOD: "Good",
     "tocsin.v1.actual.red.xb-csirt.xa.csirt.cyber.x.x.x.p2": "Red",
+    "tocsin.v1.beat.green.community.xa.csirt.cyber.x.x.x.p4": "Beat",
     "tocsin.v1.system.amber-strict.xa-csirt.int.observers.coord.channel-status.intl.eu-ep-2029.p4": "Token",
 }
 REFUSED = {
+    "a heartbeat with its kind": "tocsin.v1.beat.green.community.xa.csirt.cyber.channel-status.x.x.p4",
     "nothing": "",
     "too few tokens": "tocsin.v1.actual.green.community",
     "too many tokens": f"{GOOD}.p2",

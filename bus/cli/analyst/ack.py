@@ -23,7 +23,7 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
     from bus.hub.exchange import Receipts, receipt_queue
     from bus.trust import receipt_grants
     from schemas.subject import Channel
-    from schemas.vocab import ReceiptStage, Status
+    from schemas.vocab import TALK, ReceiptStage
 
     app.logs(errors_only=True)
     authority = app.identity.authority
@@ -33,7 +33,7 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
         if row is None:
             raise NotFoundError(f"the store of this context does not hold {bulletin_id}")
         channel = Channel.parse(row["channel"])
-        if channel.status is Status.SYSTEM or channel.issuer == authority:
+        if channel.status in TALK or channel.issuer == authority:
             raise click.UsageError("only what another authority has said to people is acknowledged")
         if not receipt_grants.may_answer(registry, authority, channel):
             raise PermitError(

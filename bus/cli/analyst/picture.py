@@ -58,7 +58,10 @@ def _pictured(
     report = report_beside(app, db, registry, now)
     closed = summary.picture(db, now, registry, app.identity.authority, blind=report.is_blind)
     marks = ", ".join("?" * len(closed.top))
-    rows = db.execute(f"SELECT * FROM admitted WHERE id IN ({marks})", [item.id for item in closed.top])
+    rows = db.execute(
+        f"SELECT a.* FROM links l JOIN admitted a ON a.row = l.row WHERE l.id IN ({marks})",
+        [item.id for item in closed.top],
+    )
     held = [stored(row) for row in rows]
     return report, closed, {(row.id, row.bulletin.issuer.id): row for row in held}
 

@@ -255,8 +255,12 @@ def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
 
 def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
     """The row of an admitted bulletin, by its id or digest."""
-    found = db.execute("SELECT * FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,))
-    row: sqlite3.Row | None = found.fetchone()
+    from bus.subscribing import bodies
+
+    rows = bodies.rows_of(db, wanted)
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM admitted WHERE row = ?", rows[:1] or (None,)
+    ).fetchone()
     return row
 
 

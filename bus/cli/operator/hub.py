@@ -48,6 +48,8 @@ async def run(app: App) -> None:
     )
     from bus.cli.operator.serving import production_registry
     from bus.hub import HubService
+    from schemas.subject import Channel
+    from schemas.vocab import TALK
 
     production_registry(app)
     held = registry_store(app)
@@ -71,7 +73,9 @@ async def run(app: App) -> None:
 
         async def tell() -> None:
             async for row in store.follow(await store.row_before(app.now())):
-                if "/system." not in row.channel:  # heartbeats and receipts are for `channels` to show
+                if (
+                    Channel.parse(row.channel).status not in TALK
+                ):  # heartbeats and receipts are for `channels` to show
                     show(app, row)
 
         service.beside(tell(), "tell of bulletins")

@@ -115,7 +115,7 @@ def _between(db: sqlite3.Connection, channel: str, most: int) -> list[int]:
 
 
 def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int], most: int) -> Iterable[int]:
-    top = "SELECT coalesce(max(seq), 0) FROM {} WHERE channel = ?"
+    top = "SELECT coalesce((SELECT seq FROM {} WHERE channel = ? ORDER BY seq DESC LIMIT 1), 0)"
     mine, said = (single(db, top.format(table), channel) for table in ("links", "announced_heads"))
     last = max(said, *held_elsewhere, 0)
     return range(last, max(mine, last - most), -1)
@@ -210,11 +210,11 @@ class StoredFile(NamedTuple):
 def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) -> StoredFile | None:
     """The bulletin at a place, or the one of this digest there, refused or not."""
     row = db.execute(
-        "SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 AND ?3 IN (digest, '') UNION ALL "
-        "SELECT digest FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 LIMIT 1",
+        "SELECT digest, row FROM links WHERE channel = ?1 AND seq = ?2 AND ?3 IN (digest, '') UNION ALL "
+        "SELECT digest, NULL FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 LIMIT 1",
         (channel, seq, digest or ANY),
     ).fetchone()
-    file = None if row is None else signed_file(db, row["digest"])
+    file = None if row is None else signed_file(db, row["digest"], row["row"])
     return None if file is None else StoredFile(row["digest"], file)
 
 
@@ -237,4 +237,4 @@ def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stor
 
 def newest(db: sqlite3.Connection) -> int:
     """The last row that was admitted."""
-    return single(db, "SELECT coalesce(max(row), 0) FROM admitted")
+    return single(db, "SELECT coalesce((SELECT row FROM admitted ORDER BY row DESC LIMIT 1), 0)")

@@ -9,18 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
 
 from bus.hub.rows import SITUATION
 from bus.storage import Layout, single, utc
-from bus.subscribing import contested
+from bus.subscribing import as_json, contested
 from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest as digest_of
 from schemas.subject import Channel
-from schemas.vocab import ReceiptStage, Status, Tlp
+from schemas.vocab import TALK, ReceiptStage, Tlp
 
 AT_ONCE = 2000
 DAY_S = 86_400.0
@@ -79,11 +80,14 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     What was refused and is proven to be its issuer's is `kept`: so its author learns that it was not admitted.
     """
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
+    channel_of = cache(Channel.parse)  # many are of few channels
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
-        for digest, id_, name, at, _ in rows:
-            channel = Channel.parse(name)
-            if channel.issuer != me and channel.status is not Status.SYSTEM:
-                add(db, ReceiptStage.VERIFIED, digest, id_, channel, at)
+        owed = [
+            _values(ReceiptStage.VERIFIED, digest, id_, channel, at)
+            for digest, id_, channel, at in ((row[0], row[1], channel_of(row[2]), row[3]) for row in rows)
+            if channel.issuer != me and channel.status not in TALK
+        ]
+        db.executemany(_ADD, owed)
         db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (rows[-1]["row"],))
     _note_refused(db, me, now)
     for table in SITUATION:
@@ -99,7 +103,7 @@ def _note_refused(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for _, digest, id_, name in rows:
             channel = Channel.parse(name)
-            if channel.issuer == me or channel.status is Status.SYSTEM:
+            if channel.issuer == me or channel.status in TALK:
                 continue
             if single(db, lately, channel.issuer, now.timestamp() - DAY_S) < REFUSED_A_DAY:
                 add(db, ReceiptStage.KEPT, digest, id_, channel, now.timestamp())
@@ -108,7 +112,8 @@ def _note_refused(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
 
 _REFUSED = (
     "FROM quarantine WHERE n > coalesce((SELECT n FROM refused_upto), 0) AND channel IS NOT NULL AND id IS NOT NULL "
-    "AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = quarantine.digest)"
+    "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.channel = quarantine.channel AND l.seq = quarantine.seq "
+    "AND l.digest = quarantine.digest AND l.row IS NOT NULL)"
 )
 _NEW = "FROM admitted WHERE row > coalesce((SELECT row FROM receipt_queue_upto), 0)"
 _WITHDRAWN = """
@@ -126,10 +131,17 @@ def add(
     at: float,
 ) -> None:
     """Queue one receipt, unless it was queued before; inside a transaction."""
-    db.execute(
-        "INSERT OR IGNORE INTO receipt_queue (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
-        (stage, digest, id, channel.issuer, receipt_tlp(channel.tlp), at),
-    )
+    db.execute(_ADD, _values(stage, digest, id, channel, at))
+
+
+_ADD = "INSERT OR IGNORE INTO receipt_queue (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def _values(
+    stage: ReceiptStage, digest: str, id_: str, channel: Channel, at: float
+) -> tuple[str | float, ...]:
+    # Words are given as plain text: sqlite3 looks for an adapter of whatever is of a class of its own.
+    return (str(stage), digest, id_, channel.issuer, str(receipt_tlp(channel.tlp)), at)
 
 
 def is_noted(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
@@ -150,7 +162,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
         ns = [row["n"] for row in db.execute(_LOOSE, (author, tlp, stage))]
         for start in range(0, len(ns), MAX_RECEIPT_ITEMS):
             part = ns[start : start + MAX_RECEIPT_ITEMS]
-            db.executemany("UPDATE receipt_queue SET batch = ? WHERE n = ?", [(part[0], n) for n in part])
+            db.execute(f"UPDATE receipt_queue SET batch = ? WHERE {_THESE}", (part[0], as_json(part)))
     rows = db.execute(
         "SELECT DISTINCT author, tlp, stage, batch FROM receipt_queue WHERE sent = 0 AND batch IS NOT NULL "
         "ORDER BY author, tlp, stage, batch"
@@ -158,16 +170,17 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
     return [Open(*row) for row in rows if (row["tlp"], row["author"]) in granted]
 
 
+_THESE = "n IN (SELECT value FROM json_each(?))"
 # What was withdrawn before it was answered is not answered; what was erased is.
 _GONE = """
 DELETE FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL AND stage != 'kept'
-AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)
+AND NOT EXISTS (SELECT 1 FROM links l WHERE l.id = receipt_queue.id AND l.digest = receipt_queue.digest AND l.row IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM tombstones e WHERE e.digest = receipt_queue.digest)
 """
 # What has no effect is not answered either; its receipt waits until that is over.
 _LOOSE = f"""
-SELECT q.n FROM receipt_queue q LEFT JOIN admitted a ON a.digest = q.digest
-WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL AND NOT {contested.muted("a.row")}
+SELECT q.n FROM receipt_queue q WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL
+AND NOT EXISTS (SELECT 1 FROM links l WHERE l.id = q.id AND l.digest = q.digest AND {contested.muted("l.row")})
 ORDER BY q.n
 """
 
@@ -187,4 +200,4 @@ def batch_of(db: sqlite3.Connection, which: Open) -> Batch:
 
 def mark(db: sqlite3.Connection, ns: Iterable[int]) -> None:
     """Note that these were sent, inside a transaction."""
-    db.executemany("UPDATE receipt_queue SET sent = 1 WHERE n = ?", [(n,) for n in ns])
+    db.execute(f"UPDATE receipt_queue SET sent = 1 WHERE {_THESE}", (as_json(list(ns)),))

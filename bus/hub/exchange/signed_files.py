@@ -22,23 +22,29 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[Proof]:
     """Each number at which a channel's issuer contradicts itself, and the proof: what is held there, and what denies it."""
     for sql, as_file in ((_REFUSED, _of_quarantine), (_ANNOUNCED, _of_admitted)):
         for row in db.execute(sql, (channel,)).fetchall():
-            if (held := signed_file(db, row["digest"])) is not None:
+            if (held := signed_file(db, row["digest"], row["row"])) is not None:
                 yield Proof(row["seq"], write_contradiction(held, as_file(row)))
 
 
 _REFUSED = """
-SELECT q.seq, q.headers, q.payload, l.digest FROM quarantine q JOIN links l ON l.channel = q.channel AND l.seq = q.seq
+SELECT q.seq, q.headers, q.payload, l.digest, l.row FROM quarantine q JOIN links l ON l.channel = q.channel AND l.seq = q.seq
 WHERE q.channel = ? AND q.reason = 'fork' AND length(q.payload) ORDER BY q.seq, q.n
 """
 _ANNOUNCED = """
-SELECT a.seq, m.signature, m.payload, l.digest FROM announced_heads a JOIN admitted m ON m.row = a.row
+SELECT a.seq, m.signature, m.payload, l.digest, l.row FROM announced_heads a JOIN admitted m ON m.row = a.row
 JOIN links l ON l.channel = a.channel AND l.seq = a.seq WHERE a.channel = ? AND l.digest != a.digest ORDER BY a.seq, a.row
 """
 
 
-def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
-    """What is held under a digest, as a signed file; a refused one that keeps its place lies in quarantine."""
-    row = db.execute("SELECT signature, payload FROM admitted WHERE digest = ?", (digest,)).fetchone()
+def signed_file(db: sqlite3.Connection, digest: str, at: int | None) -> bytes | None:
+    """What is held under a digest, as a signed file; a refused one that keeps its place lies in quarantine.
+
+    Args:
+        db: the store.
+        digest: of its payload.
+        at: the row of its bytes, where it is admitted.
+    """
+    row = db.execute("SELECT signature, payload FROM admitted WHERE row = ?", (at,)).fetchone()
     if row is not None:
         return _of_admitted(row) if digest_of(row["payload"]) == digest else None  # else it is damaged
     # What has a place is its issuer's word; the same bytes may lie there under other headers. One may have been erased.

@@ -8,24 +8,21 @@ Expiry is a question of now and is asked in `bus.hub.picture.summary`.
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import tallies
-from bus.hub.rows import SITUATION, TABLE_OF, take_out
+from bus.hub.picture import situation, tallies
+from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
-from bus.subscribing import Inbox, Stored, as_json
+from bus.subscribing import Inbox, Stored
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
-from schemas.bulletin import Bulletin
-from schemas.subject import area_token, priority
-from schemas.vocab import MsgType, RefRel, Status
-
-_ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
+from schemas.vocab import TALK, Status
 
 _TRUTH = """
 CREATE TABLE IF NOT EXISTS {name} (
@@ -35,7 +32,6 @@ CREATE TABLE IF NOT EXISTS {name} (
   issued REAL NOT NULL, expires REAL NOT NULL, status TEXT NOT NULL, ended_by TEXT, ended_how TEXT,
   is_over INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS {name}_by_id ON {name} (id);
 CREATE INDEX IF NOT EXISTS {name}_by_kind ON {name} (kind, row);
 CREATE TRIGGER IF NOT EXISTS {name}_withdrawn AFTER UPDATE OF ended_how ON {name} WHEN new.ended_how = 'cancelled' \
 BEGIN INSERT OR IGNORE INTO newly_withdrawn VALUES (new.row); END;
@@ -87,7 +83,13 @@ _TO_TALLIES = (
         for name in ("actual", "exercise", "test_and_system")
     )
 )
-LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES,))
+# What comes was counted by triggers, and the picture had an index of ids beside that of the admitted bulletins.
+_TO_BATCHES = "".join(
+    f"DROP TRIGGER IF EXISTS {name}_{comes};\n"
+    for name in tallies.COUNTED
+    for comes in ("comes", "comes_ended")
+) + "".join(f"DROP INDEX IF EXISTS {name}_by_id;\n" for name in ("actual", "exercise", "test_and_system"))
+LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES))
 MAX_OF_ELECTION = 8
 """So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
 MAX_CALENDARS = 200
@@ -139,38 +141,32 @@ class Projection:
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
         for row in rows:
-            b = row.bulletin
             take_out(db, [row.rowid])
-            for ref in b.references:
-                gone = db.execute(
-                    "DELETE FROM revisions WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
-                    (ref.id, b.issuer.id, b.status, row.rowid),
-                ).rowcount
-                if gone:
-                    _note_end(db, b, ref.id, None, None)
-                    _end(db, b, ref.id)
+            situation.take_back(db, row)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one in that has no effect: it stands in the situation, and neither dates nor ends nor announces anything."""
-        _truth(db, row, row.bulletin)
+        situation.show(db, (row,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
-        bulletin = row.bulletin
-        _channel(db, row, bulletin)
-        _truth(db, row, bulletin)
-        _endings(db, row, bulletin)
-        election = bulletin.election
-        if isinstance(bulletin.body, ElectionCalendar) and bulletin.status is Status.ACTUAL and election:
-            issuer = bulletin.issuer.id
-            db.execute(
-                "INSERT INTO calendars VALUES (?, ?, ?, ?)",
-                (election.id, bulletin.issued.timestamp(), row.rowid, issuer),
-            )
-            db.execute(_MOST_OF_ELECTION, (issuer, election.id, MAX_OF_ELECTION))
-            db.execute(_MOST_CALENDARS, (issuer, MAX_CALENDARS))
+        self.apply_many(db, (row,))
+
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """Take admitted bulletins in, each table with one statement; the same as one after the other.
+
+        Heartbeats and calendars are taken in one after the other, each pushing out what is kept no longer.
+        """
+        _channels(db, rows)
+        situation.take_in(db, rows)
+        for row in rows:
+            body, status = row.bulletin.body, row.bulletin.status
+            if isinstance(body, ChannelStatus) and status in TALK:
+                _heartbeat(db, row, body)
+            elif isinstance(body, ElectionCalendar) and status is Status.ACTUAL:
+                _calendar(db, row)
 
 
 def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManager[Inbox]:
@@ -186,88 +182,71 @@ def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManag
     return Inbox.open(path, projector=Projection(), hold_s=hold_s)
 
 
-def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    db.execute(
-        f"INSERT INTO {TABLE_OF[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        (
-            b.id,
-            row.rowid,
-            b.issuer.id,
-            b.issuer.country,
-            b.kind,
-            b.issuer.domain,
-            b.tlp,
-            b.audience,
-            priority(b),
-            b.severity,
-            b.urgency,
-            area_token(b),
-            as_json(b.dimensions),
-            b.election.id if b.election else None,
-            b.incident_id,
-            b.info[0].headline,
-            b.issued.timestamp(),
-            b.expires.timestamp(),
-            b.status,
-            # A withdrawal says that something is not so; it is no situation by itself.
-            *((b.id, "withdrawal") if b.msg_type is MsgType.CANCEL else (None, None)),
-        ),
-    )
-    _end(db, b, b.id)
+class _Channel:
+    """What a batch says of one channel, added up."""
+
+    def __init__(self, authority: str, heard: dt.datetime) -> None:
+        self.authority = authority
+        self.seq = self.bulletins = self.released_gaps = self.beat_seq = 0
+        self.issued = self.heard = heard
+        self.beat: ChannelStatus | None = None
 
 
-def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing."""
-    for ref in b.references:
-        if _ENDING.get(ref.rel) is not b.msg_type:
-            continue
-        how = "superseded" if ref.rel is RefRel.SUPERSEDES else "cancelled"
-        db.execute(
-            "INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?, ?)",
-            (ref.id, b.issuer.id, b.status, row.rowid, b.id, how),
-        )
-        _end(db, b, ref.id)
-
-
-FIRST_END = """
-SELECT by, how FROM revisions INDEXED BY revisions_in_order WHERE target = ? AND issuer = ? AND status = ?
-ORDER BY how, row LIMIT 1
+_CHANNEL = """
+INSERT INTO channels VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (channel) DO UPDATE SET
+last_seq = max(last_seq, ?3), last_issued = max(last_issued, ?4), last_heard = max(last_heard, ?5),
+bulletins = bulletins + ?6, released_gaps = released_gaps + ?7, heartbeat_seq = max(heartbeat_seq, ?8),
+state = iif(?8 > heartbeat_seq, ?9, state), interval_s = iif(?8 > heartbeat_seq, ?10, interval_s)
 """
 
 
-def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
-    """Mark a bulletin of the same issuer and status with its ending; withdrawn outranks superseded, then the first."""
-    ended = db.execute(FIRST_END, (target, b.issuer.id, b.status)).fetchone()
-    if ended is not None:
-        _note_end(db, b, target, *ended)
-
-
-def _note_end(db: sqlite3.Connection, b: Bulletin, target: str, by: str | None, how: str | None) -> None:
-    db.execute(
-        f"UPDATE {TABLE_OF[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
-        (by, how, target, b.issuer.id, b.status),
+def _channels(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
+    """Note what is last of each channel; each is written once."""
+    channels: dict[str, _Channel] = {}
+    for row in rows:
+        b = row.bulletin
+        issued = b.issued
+        heard = min(issued, row.admitted_at)  # an old bulletin that comes late is no sign of life
+        channel = channels.get(row.channel)
+        if channel is None:
+            channel = channels[row.channel] = _Channel(b.issuer.id, heard)
+        channel.seq = max(channel.seq, b.seq)
+        channel.issued = max(channel.issued, issued)
+        channel.heard = max(channel.heard, heard)
+        channel.bulletins += 1
+        channel.released_gaps += "gap" in row.labels
+        if isinstance(b.body, ChannelStatus) and b.status in TALK and b.seq > channel.beat_seq:
+            channel.beat_seq, channel.beat = b.seq, b.body
+    db.executemany(
+        _CHANNEL,
+        [
+            (
+                name,
+                channel.authority,
+                channel.seq,
+                channel.issued.timestamp(),
+                channel.heard.timestamp(),
+                channel.bulletins,
+                channel.released_gaps,
+                channel.beat_seq,
+                *((str(beat.state), beat.interval_s) if (beat := channel.beat) else (None, None)),
+            )
+            for name, channel in channels.items()
+        ],
     )
 
 
-def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    beat = b.body if isinstance(b.body, ChannelStatus) and b.status is Status.SYSTEM else None
+def _calendar(db: sqlite3.Connection, row: Stored) -> None:
+    """Keep when it says something of an election, as long as it is among the newest."""
+    b = row.bulletin
+    if b.election is None:
+        return
+    issuer = b.issuer.id
     db.execute(
-        "INSERT INTO channels VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9) ON CONFLICT (channel) DO UPDATE SET "
-        "last_seq = max(last_seq, ?3), last_issued = max(last_issued, ?4), last_heard = max(last_heard, ?5), "
-        "bulletins = bulletins + 1, released_gaps = released_gaps + ?6, heartbeat_seq = max(heartbeat_seq, ?7), "
-        "state = iif(?7 > heartbeat_seq, ?8, state), interval_s = iif(?7 > heartbeat_seq, ?9, interval_s)",
-        (
-            row.channel,
-            b.issuer.id,
-            b.seq,
-            b.issued.timestamp(),
-            min(b.issued, row.admitted_at).timestamp(),  # an old bulletin that comes late is no sign of life
-            int("gap" in row.labels),
-            *((b.seq, beat.state, beat.interval_s) if beat else (0, None, None)),
-        ),
+        "INSERT INTO calendars VALUES (?, ?, ?, ?)", (b.election.id, b.issued.timestamp(), row.rowid, issuer)
     )
-    if beat is not None:
-        _heartbeat(db, row, beat)
+    db.execute(_MOST_OF_ELECTION, (issuer, b.election.id, MAX_OF_ELECTION))
+    db.execute(_MOST_CALENDARS, (issuer, MAX_CALENDARS))
 
 
 def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:

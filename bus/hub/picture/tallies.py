@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 IN_FORCE, OVER, WITHDRAWN = "in-force", "over", "withdrawn"
@@ -28,6 +29,9 @@ class Sort(NamedTuple):
     dimensions: str
 
 
+_ANY = Sort("", "", "", "", "")
+
+
 def _counts(table: str, row: str, sign: str) -> str:
     """A statement that adds a row of a table to its tally, or takes it off."""
     what = (
@@ -46,13 +50,7 @@ def _counts(table: str, row: str, sign: str) -> str:
 def _triggers(table: str) -> str:
     comes, goes = _counts(table, "new", ""), _counts(table, "old", "-")
     head = "CREATE TRIGGER IF NOT EXISTS"
-    named = ", ".join(f"new.{name}" if table == "actual" else "''" for name in Sort._fields)
-    # The rule is written apart, for it is done with every bulletin.
-    is_in_force = "new.ended_by IS NULL AND NOT new.is_over"
-    one = f"INSERT INTO tallies VALUES ('{table}', '{IN_FORCE}', {named}, 1) ON CONFLICT DO UPDATE SET count = count + 1;"
     return (
-        f"{head} {table}_comes AFTER INSERT ON {table} WHEN {is_in_force} BEGIN {one} END;\n"
-        f"{head} {table}_comes_ended AFTER INSERT ON {table} WHEN NOT ({is_in_force}) BEGIN {comes} END;\n"
         f"{head} {table}_goes AFTER DELETE ON {table} BEGIN {goes} END;\n"
         f"{head} {table}_changes AFTER UPDATE OF ended_by, ended_how, is_over ON {table} BEGIN {goes} {comes} END;\n"
     )
@@ -83,6 +81,24 @@ COUNT_ALL = TABLES + "".join(map(_all_of, COUNTED))
 
 _EXPIRED = "FROM {table} WHERE ended_by IS NULL AND NOT is_over AND expires <= ?"
 _BACK = "FROM {table} WHERE ended_by IS NULL AND is_over AND expires > ?"
+
+
+_ADD = "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+
+
+def add(db: sqlite3.Connection, table: str, counts: Mapping[Sort, int]) -> None:
+    """Count rows that were added to a table of the situation and are in force, inside a transaction.
+
+    Whoever adds rows calls this, once for all of them: a trigger would cost each row more than the row itself. What goes or
+    changes is counted by triggers.
+    """
+    if table == "actual":
+        rows = [(table, IN_FORCE, *sort, count) for sort, count in counts.items()]
+    elif table in COUNTED:
+        rows = [(table, IN_FORCE, *_ANY, sum(counts.values()))]
+    else:
+        return
+    db.executemany(_ADD, rows)
 
 
 def is_due(db: sqlite3.Connection, moment: float) -> bool:

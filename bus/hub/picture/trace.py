@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from bus.storage import utc
-from bus.subscribing import erasure, stored
+from bus.subscribing import bodies, erasure, stored
 from schemas.bulletin import Bulletin
 
 
@@ -44,7 +44,8 @@ def of_outbox(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
 def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     """What a reader's store knows; `wanted` is an id or a digest."""
     steps: list[TraceStep] = []
-    for row in db.execute("SELECT * FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
+    for n in bodies.rows_of(db, wanted):
+        row = db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()
         kept = stored(row)
         bulletin = kept.bulletin
         marking = f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}"
@@ -69,8 +70,9 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
 def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> Iterator[TraceStep]:
     """What superseded or withdrew it, and what of another issuer or status named it in vain."""
     sql = (
-        "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM revisions e "
-        "LEFT JOIN admitted a ON a.row = e.row LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
+        "SELECT e.how, e.by, e.issuer, e.status, "
+        "coalesce((SELECT admitted_at FROM admitted WHERE row = e.row), t.at) AS at FROM revisions e "
+        "LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
     )
     for how, by, issuer, status, at in db.execute(sql, (bulletin.id,)).fetchall():
         if (issuer, status) == (bulletin.issuer.id, bulletin.status):

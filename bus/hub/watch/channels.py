@@ -17,7 +17,7 @@ from bus.subscribing import contested, totals
 from bus.transport import beat_channels
 from bus.trust import VerifiedRegistry
 from schemas.subject import Channel
-from schemas.vocab import Status
+from schemas.vocab import TALK, Status
 
 DEFAULT_INTERVAL_S = 300
 _ORDER = {str(status): place for place, status in enumerate(Status)}
@@ -98,7 +98,7 @@ def channel_rows(
 ) -> tuple[ChannelRow, ...]:
     """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
 
-    A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them. With `blind`
+    A heartbeat of the same authority, TLP and audience is a sign of life for all of them. With `blind`
     the store is not up with the bus: every state is `unknown`, for a silence in it is the reader's own. Uptime is read only when
     it is asked for.
     """
@@ -115,13 +115,17 @@ def channel_rows(
         row = heard.get(name)
         authority, _, channel = name.partition("/")
         record = registry.document.authorities.get(authority)
-        system = f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
-        beats = heard.get(system)
+        beating_on = f"{authority}/{Status.BEAT}.{channel.partition('.')[2]}"
+        # Heartbeats of before there was status beat stand on status system.
+        sign = (
+            beating_on if beating_on in heard else f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
+        )
+        beats = heard.get(sign)
         last_heard = max((each["last_heard"] for each in (row, beats) if each is not None), default=None)
         registered = record.heartbeat_s if record else DEFAULT_INTERVAL_S
         interval = (beats["interval_s"] if beats else None) or registered
         said = beats["state"] if beats and beats["last_heard"] == last_heard else None
-        until = outages.get((system, beats["heartbeat_seq"])) if beats else None
+        until = outages.get((sign, beats["heartbeat_seq"])) if beats else None
         signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
         lacking = missing.get(name, _Missing())
         last_seq = row["last_seq"] if row else None
@@ -135,14 +139,16 @@ def channel_rows(
                 last_issued=utc(row["last_issued"]) if row else None,
                 last_heard=utc(last_heard) if last_heard is not None else None,
                 interval_s=interval,
-                gaps=holes.get(name, 0),
+                gaps=0
+                if channel.startswith(f"{Status.BEAT}.")
+                else holes.get(name, 0),  # the newest are kept
                 announced=max(0, lacking.seq - (last_seq or 0)),
                 by=lacking.by,
                 overdue=lacking.seq > 0 and is_overdue(lacking.since, interval, now),
                 forks=forks.get(name, 0) + lacking.forks,
                 split=tuple(sorted(lacking.split)),
                 refused=refused.get(name, 0),
-                beats=system in beating,
+                beats=beating_on in beating,
                 uptime=up.get(name, {}),
             )
         )
@@ -157,7 +163,7 @@ def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
     every = tuple(rows)
     names = {row.name for row in every}
     return tuple(
-        row for row in every if _stands_alone(row, names) or (row.status is Status.SYSTEM and row.has_trouble)
+        row for row in every if _stands_alone(row, names) or (row.status in TALK and row.has_trouble)
     )
 
 
@@ -229,8 +235,8 @@ _CONTRADICTS = (
 
 
 def _stands_alone(row: ChannelRow, names: Collection[str]) -> bool:
-    """Whether a channel is an actual one, or a system one with no actual channel beside it."""
-    return row.status is Status.ACTUAL or (row.status is Status.SYSTEM and row.beside not in names)
+    """Whether a channel is an actual one, or one of heartbeats or of status system with no actual channel beside it."""
+    return row.status is Status.ACTUAL or (row.status in TALK and row.beside not in names)
 
 
 def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:

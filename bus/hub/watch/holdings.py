@@ -21,18 +21,22 @@ import msgspec
 from bus.storage import Layout
 from bus.subscribing import Inbox
 from bus.trust import VerifiedRegistry
-from schemas.bodies.system import MAX_HELD, HeldHead
+from schemas.bodies.system import HeldHead
 from schemas.errors import SchemaError
 from schemas.subject import Channel
-from schemas.vocab import Status
+from schemas.vocab import TALK
 
+AT_ONCE = 64
+"""So many heads are reported in one heartbeat, which with them has less than `bus.transport.MAX_BEAT_BYTES`."""
+AGAIN_EVERY = 256
+"""After so many heartbeats a hub says all that it holds once more: who was away had the newest of them alone."""
 CLAIM_S = 3 * 86_400.0
 """So many seconds a claim counts that rests on one holder's word and is not shown; asking for it has long ended by then."""
 MAX_CLAIMS = 2000
 """So many claims of one holder are kept, those said last: more channels than a hub of 27 countries reads."""
 
 _AGREES = "EXISTS (SELECT 1 FROM links l WHERE l.channel = {0}.channel AND l.seq = {0}.seq AND l.digest = {0}.digest)"
-_TOP = "(SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = h.channel)"
+_TOP = "coalesce((SELECT seq FROM links t WHERE t.channel = h.channel ORDER BY seq DESC LIMIT 1), 0)"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS holdings (
@@ -55,27 +59,31 @@ class Holdings(msgspec.Struct):
 
     authority_id: str
     store: Inbox
-    _told: dict[Channel, dict[str, HeldHead]] = {}  # by the system channel on which it was said
+    _count: dict[Channel, int] = {}
+    _told: dict[Channel, dict[str, HeldHead]] = {}  # by the channel on which it was said
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """The heads to report in a heartbeat on a system channel, at most MAX_HELD; the next heartbeats report the rest."""
+        """The heads to report in a heartbeat on a channel, at most `AT_ONCE`; the next heartbeats report the rest."""
         told = self._told.get(channel, {})
         held = await self.store.read(lambda db: tuple(holding(db, self.authority_id, channel)))
-        return tuple(head for head in held if told.get(head.channel) != head)[:MAX_HELD]
+        return tuple(head for head in held if told.get(head.channel) != head)[:AT_ONCE]
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
         """Note that these heads were reported on the channel."""
+        count = self._count[channel] = self._count.get(channel, 0) + 1
+        if count % AGAIN_EVERY == 0:
+            self._told.pop(channel, None)
         self._told.setdefault(channel, {}).update({head.channel: head for head in said})
 
 
 def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldHead]:
-    """The head that is held of each channel of others at the TLP and audience of a system channel, by name."""
+    """The head that is held of each channel of others at the TLP and audience of another channel, by name."""
     last = "SELECT seq, digest FROM links WHERE channel = ? ORDER BY seq DESC LIMIT 1"
     at = channel.name.partition(".")[2]
     for (name,) in db.execute("SELECT channel FROM channels ORDER BY channel").fetchall():
         issuer, _, rest = name.partition("/")
         status, _, place = rest.partition(".")
-        if issuer == me or place != at or status == Status.SYSTEM:
+        if issuer == me or place != at or status in TALK:
             continue
         if (row := db.execute(last, (name,)).fetchone()) is not None:
             yield HeldHead(channel=name, seq=row["seq"], digest=row["digest"])
@@ -188,9 +196,8 @@ def _unlike(rows: Iterable[tuple[str, int, str, str, float, str | None, int]]) -
             yield Difference(name, seq, digest, who, since, other=held is not None)
 
 
-_HELD = f"l.digest AS held, {_TOP} AS top"
-_IS_UNLIKE = """LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
-WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held_back w WHERE w.digest = h.digest)
+_HELD = f"(SELECT digest FROM links l WHERE l.channel = h.channel AND l.seq = h.seq) AS held, {_TOP} AS top"
+_IS_UNLIKE = f"""WHERE NOT {_AGREES.format("h")} AND NOT EXISTS (SELECT 1 FROM held_back w WHERE w.digest = h.digest)
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = h.channel AND q.seq = h.seq AND q.digest = h.digest)"""
 _UNLIKE_A_HOLDER = f"""
 SELECT h.channel, h.seq, h.digest, h.holder, h.since, {_HELD} FROM holdings h {_IS_UNLIKE} AND h.lapsed IS NULL

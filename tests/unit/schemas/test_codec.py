@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -145,3 +146,15 @@ def test_threads_may_read_for_the_first_time_together() -> None:
     for _ in range(3):
         ended = subprocess.run([sys.executable, str(program)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
         assert ended.returncode == 0
+
+
+@given(st.datetimes(), st.integers(-1439, 1439))
+def test_a_moment_is_written_alike_whatever_zone_it_is_in(naive: dt.datetime, minutes: int) -> None:
+    """Also one in UTC, which is written the short way."""
+    elsewhere = dt.timezone(dt.timedelta(minutes=minutes), "elsewhere")
+    moment = naive.replace(tzinfo=dt.UTC)
+    try:
+        there = moment.astimezone(elsewhere)
+    except OverflowError:
+        there = moment.astimezone(dt.timezone(dt.timedelta(0), "nearby"))
+    assert codec.encode_time(moment) == codec.encode_time(there) == f"{naive.isoformat()}Z"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import MAX_PAYLOAD_BYTES, digest, encode
+from schemas.codec import MAX_PAYLOAD_BYTES, digest, encode, encode_time
 from schemas.envelope import (
     MAX_HEADER_BYTES,
     TYP_BULLETIN,
@@ -19,6 +19,8 @@ from schemas.envelope import (
     b64u,
     format_header,
     head_of,
+    hint_lines,
+    hint_pairs,
     hints,
     merge_headers,
     parse_header,
@@ -187,6 +189,14 @@ def test_hints_repeat_the_signed_content() -> None:
     assert found["ce-id"] == example().id
     assert found["ce-source"] == "urn:tocsin:xa-csirt"
     assert all(value.isascii() and value.isprintable() for value in found.values())
+
+
+def test_the_lines_of_the_hints_are_those_of_a_block() -> None:
+    """As the client writes them behind the line of the signature."""
+    made, name = example(), digest(PAYLOAD)
+    said = (name, made.id, made.issuer.id, encode_time(made.issued))
+    assert hint_pairs(*said) == tuple(hints(made, name).items())
+    assert hint_lines(*said) == "".join(f"\r\n{name}: {value}" for name, value in hint_pairs(*said))
 
 
 @given(st.binary(max_size=100))

@@ -20,8 +20,7 @@ from schemas.export import FOLDER
 from schemas.lint import lint
 from schemas.registry import Beacon, Registry
 from schemas.scalars import MAX_INTEGER
-from schemas.subject import Channel, channel_of, parse, subject_for
-from schemas.vocab import Tlp
+from schemas.subject import Channel, channel_of, hides, parse, subject_for
 from tests.unit.schemas import shapes
 from tests.vectors.scene import example
 
@@ -83,7 +82,7 @@ def test_any_bulletin_has_a_subject_and_an_answer_to_every_rule(data: st.DataObj
     made = data.draw(shapes.struct(Bulletin))
     subject = parse(subject_for(made))
     assert subject.channel == channel_of(made) == Channel.parse(str(channel_of(made)))
-    assert subject.kind == ("x" if made.tlp is Tlp.RED else made.kind)
+    assert subject.kind == ("x" if hides(made.status, made.tlp) else made.kind)
     for remark in (*rules.violations(made), *lint(made)):
         assert remark.path.startswith("$")
         assert remark.text

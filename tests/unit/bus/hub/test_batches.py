@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bus.admission.steps import verify_file
 from bus.hub.exchange.signed_files import contradictions, signed_file
 from bus.hub.picture.projection import Projection
 from bus.hub.scrub import damaged
+from bus.subscribing import bodies
 from bus.subscribing.inbox import Inbox
 from schemas.envelope import SIG_HEADER, format_header, hints
 from tests.support.batches import batch
@@ -47,6 +49,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Inbox]:
         yield inbox
 
 
+def filed(db: sqlite3.Connection, digest: str) -> bytes | None:
+    """What is held under a digest, as a file."""
+    return signed_file(db, digest, next(iter(bodies.rows_of(db, digest)), None))
+
+
 async def test_each_of_a_batch_stands_by_itself(store: Inbox) -> None:
     """One that was withheld does not keep the others back, and comes later."""
     rows = await store.query("SELECT digest FROM admitted ORDER BY seq")
@@ -58,7 +65,7 @@ async def test_what_is_kept_verifies_by_itself(store: Inbox) -> None:
     """A scrub finds nothing, and each can be handed on as a file that anybody checks."""
     assert await store.read(lambda db: list(damaged(db, WORLD.registry))) == []
     for each in SAID:
-        raw = await store.read(lambda db, name=each.digest: signed_file(db, name))  # type: ignore[misc]  # bound now
+        raw = await store.read(lambda db, name=each.digest: filed(db, name))  # type: ignore[misc]  # bound now
         assert raw is not None
         assert verify_file(raw, registry=WORLD.registry, now=NOW).digest == each.digest
 
@@ -66,7 +73,7 @@ async def test_what_is_kept_verifies_by_itself(store: Inbox) -> None:
 async def test_a_scrub_finds_a_path_that_was_changed(store: Inbox) -> None:
     """The path is part of the signature."""
     other = dict(SAID[1].headers)[SIG_HEADER]
-    await store.execute("UPDATE admitted SET signature = ? WHERE seq = 3", other)
+    await store.write(lambda db: bodies.sign_again(db, 3, other, "[]", "[]"))
     (found,) = await store.read(lambda db: list(damaged(db, WORLD.registry)))
     assert (found.seq, found.what) == (3, "its signature does not fit")
 
@@ -89,6 +96,6 @@ async def test_a_file_is_made_of_what_has_a_place(store: Inbox) -> None:
         await store.settle([judged(odd, WORLD.registry, NOW)], "WORLD_ACTUAL", None, NOW)
     reasons = await store.query("SELECT reason FROM quarantine ORDER BY n")
     assert {row["reason"] for row in reasons} == {"malformed-envelope", "rule:R5"}
-    raw = await store.read(lambda db: signed_file(db, ahead.digest))
+    raw = await store.read(lambda db: filed(db, ahead.digest))
     assert raw is not None
     assert b"rubbish" not in raw

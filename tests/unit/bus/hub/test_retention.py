@@ -259,14 +259,12 @@ def test_a_store_made_before_there_were_tombstones_gets_them(tmp_path: Path) -> 
     """The index over what was kept is made when the file is opened."""
     with sqlite3.connect(":memory:") as db:
         db.execute(
-            "CREATE TABLE admitted (row INTEGER PRIMARY KEY, payload BLOB, digest, channel, seq, id, admitted_at)"
-        )
-        db.execute(
             "CREATE TABLE quarantine (n INTEGER PRIMARY KEY, payload BLOB, channel, seq, digest, reason)"
         )
         db.execute("CREATE TABLE voided (channel, digest)")
         db.execute("CREATE TABLE fork_decisions (channel, upto)")
-        db.execute("INSERT INTO admitted VALUES (1, ?, 'd', 'c', 1, 'i', 0)", (ABOUT.payload,))
+        db.execute("INSERT INTO quarantine VALUES (1, ?, 'c', 1, 'd', 'fork')", (ABOUT.payload,))
         db.executescript(erasure.SCHEMA)
         db.row_factory = sqlite3.Row
-        assert [row["digest"] for row in erasure.personal(db, THE_DAY_AFTER)] == ["d"]
+        db.execute("INSERT INTO voided VALUES ('c', 'd')")
+        assert [row["n"] for row in erasure.personal_in_quarantine(db, THE_DAY_AFTER)] == [1]

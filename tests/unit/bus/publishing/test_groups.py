@@ -247,7 +247,7 @@ async def test_many_drafts_are_several_groups(tmp_path: Path) -> None:
             groups.append(len(done))
             return done
 
-        outbox.write = counted  # type: ignore[method-assign]  # to see the groups
+        outbox.write = counted  # type: ignore[method-assign, assignment]  # to see the groups
         await publisher.publish_many([draft(f"number {n}") for n in range(GROUP + 1)])
         (count,) = await outbox.query("SELECT count(*), max(seq) FROM outbox")
     assert groups == [GROUP, 1]

@@ -84,9 +84,9 @@ def test_every_phase_has_a_pace(phase: Phase) -> None:
 def test_ways_are_what_the_grants_name() -> None:
     """One for each (tlp, audience) that allows a heartbeat: a hub's are those that it reads, not those withheld from it."""
     assert [each.name for each in beat_channels(WORLD.registry, "xa-emb")] == [
-        "system.amber-strict.eu-emb",
-        "system.clear.public",
-        "system.green.community",
+        "beat.amber-strict.eu-emb",
+        "beat.clear.public",
+        "beat.green.community",
     ]
     for hub in ("xa-hub", "xb-hub"):
         read = {way[1:] for way in WORLD.registry.read_prefixes(hub) if way[2] != hub}
@@ -101,7 +101,7 @@ def test_what_it_says_stands_before_every_rule(state: ChannelState) -> None:
     made = world.bulletin(WORLD, say=said)
     rules.check(made)
     assert isinstance(made.body, ChannelStatus)
-    assert (made.body.last_seq, made.body.interval_s, made.status) == (7, 60, Status.SYSTEM)
+    assert (made.body.last_seq, made.body.interval_s, made.status) == (7, 60, Status.BEAT)
 
 
 class Speaking:
@@ -124,7 +124,7 @@ class Speaking:
 
     async def heads(self, channel: Channel = GREEN) -> list[tuple[str, int, str | None]]:
         """What a heartbeat would announce."""
-        found = await self.outbox.read(lambda db: standing(db, channel))
+        found = await self.outbox.read(lambda db: standing(db, channel, world.NOW))
         return [(head.channel, head.seq, head.digest) for head in found.heads]
 
 
@@ -172,8 +172,8 @@ async def test_none_is_said_behind_one_that_waits(speaking: Speaking) -> None:
 
     beats = Heartbeat(speaking.publisher, pace=Intervals(), phase=phase)
     assert [each.channel for each in await beats.beat()] == [
-        "xa-csirt/system.amber-strict.eu-csirts",
-        "xa-csirt/system.green.community",
+        "xa-csirt/beat.amber-strict.eu-csirts",
+        "xa-csirt/beat.green.community",
     ]
     assert await beats.beat() == ()
     assert len(await beats.beat(ChannelState.PLANNED_OUTAGE, anyway=True)) == 2

@@ -92,6 +92,34 @@ async def test_one_that_raises_is_undone_alone(tmp_path: Path) -> None:
         await database.write(say("c"))
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_whichever_raises_leaves_nothing_and_the_others_stay(tmp_path: Path, first: bool) -> None:
+    """The first of a group, which has no savepoint, as any other; what it wrote before is gone."""
+
+    def half(db: sqlite3.Connection) -> None:
+        say("half")(db)
+        raise LookupError("no")
+
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+        async with Blocked(database):
+            works = (half, say("a"), half, say("b")) if first else (say("a"), half, say("b"), half)
+            writes = [asyncio.create_task(database.write(work)) for work in works]
+        found = await asyncio.gather(*writes, return_exceptions=True)
+        assert [work is half for work in works] == [isinstance(each, LookupError) for each in found]
+        texts = "SELECT text FROM said ORDER BY text"
+        assert [row[0] for row in await database.read(lambda db: db.execute(texts).fetchall())] == ["a", "b"]
+
+
+async def test_what_is_done_alone_copies_no_page(tmp_path: Path) -> None:
+    """It has no savepoint, in which SQLite would copy each page before it is changed."""
+    seen: list[str] = []
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+        await database.read(lambda db: db.set_trace_callback(seen.append))
+        await database.write(say("a"))
+        await database.read(lambda db: db.set_trace_callback(None))
+    assert not any(each.startswith("SAVEPOINT") for each in seen)
+
+
 async def test_odd_exceptions_do_not_end_the_thread(tmp_path: Path) -> None:
     """StopIteration, which a future cannot carry, and a library's panic reach the caller as RuntimeError."""
 
@@ -326,3 +354,55 @@ async def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         async with Database.open(tmp_path / "s.db", (LAYOUT,)):
             pass
     assert refused.value.reason == "store-unreadable"
+
+
+def place(db: sqlite3.Connection) -> int:
+    """Where SQLite puts what it may need for a while: 2 is memory, 0 a file."""
+    return int(db.execute("PRAGMA temp_store").fetchone()[0])
+
+
+async def test_what_would_undo_brief_work_stands_in_memory(tmp_path: Path) -> None:
+    """Of all other work it may be large, as may what a question sorts; and so for a whole group when one of it is not brief."""
+
+    def places(db: sqlite3.Connection, items: list[int]) -> list[int]:
+        return [place(db) for _ in items]
+
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+        assert await database.write(place, brief=True) == 2
+        assert await database.write(place) == 0
+        assert await database.write_together(places, 1) == 2
+        assert await database.read(place) == 0
+        async with Blocked(database):
+            writes = [
+                asyncio.create_task(database.write(place, brief=brief)) for brief in (True, False, True)
+            ]
+        assert await asyncio.gather(*writes) == [0, 0, 0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")
+async def test_brief_work_writes_no_temporary_file(tmp_path: Path) -> None:
+    """A statement that triggers follow copies each page that it changes; in files the copies were most of what a reader wrote."""
+    layout = Layout(
+        "said",
+        LAYOUT.schema
+        + "CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY, text TEXT);\n"
+        + "CREATE TRIGGER IF NOT EXISTS said_comes AFTER INSERT ON said BEGIN INSERT INTO told VALUES (new.n, new.text); END;\n",
+    )
+
+    def flood(db: sqlite3.Connection) -> int:
+        db.executemany(
+            "INSERT INTO said (text) VALUES (?)",
+            [(f"{n:0500x}",) for n in range(db.total_changes, db.total_changes + 300)],
+        )
+        return len([each for each in Path("/proc/self/fd").iterdir() if "etilqs" in _target(each)])
+
+    async with Database.open(tmp_path / "s.db", (layout,)) as database:
+        found = [await database.write(flood, brief=brief) for brief in (False, False, True)]
+    assert found[-1] == 0 < found[1]
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""

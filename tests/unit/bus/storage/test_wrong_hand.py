@@ -17,7 +17,7 @@ from bus.errors import StoreError
 from bus.storage import soundness, sqlite
 from bus.storage.sqlite import Database
 from tests.support.waiting import longest
-from tests.unit.bus.storage.test_sqlite import LAYOUT, count, say
+from tests.unit.bus.storage.test_sqlite import LAYOUT, Blocked, count, say
 
 
 class Failing(sqlite3.Connection):
@@ -47,7 +47,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     return arm
 
 
-STEPS = ("BEGIN IMMEDIATE", "SAVEPOINT", "INSERT", "RELEASE", "COMMIT")
+STEPS = ("BEGIN IMMEDIATE", "INSERT", "COMMIT")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -64,6 +64,44 @@ async def test_a_write_without_memory_is_answered_and_keeps_nothing(
         assert refused.value.is_passing
         await database.write(say("after"))
         assert await database.read(count) == 2
+
+
+@pytest.mark.parametrize("step", ["BEGIN IMMEDIATE", "INSERT", "SAVEPOINT", "RELEASE"])
+async def test_of_two_that_wait_each_is_answered_rightly(
+    tmp_path: Path, failing: Callable[[str, int], None], step: str
+) -> None:
+    """Whichever statement of their commit finds no memory: who is told that it passes has nothing kept, and nobody else."""
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+        async with Blocked(database):
+            writes = [asyncio.create_task(database.write(say(text))) for text in ("one", "two")]
+            await asyncio.sleep(0)
+            failing(step, 1)
+        found = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), longest())
+        refused = [each for each in found if each is not None]
+        assert refused
+        assert all(isinstance(each, StoreError) and each.reason == "store-memory" for each in refused)
+        assert await database.read(count) == 2 - len(refused)
+        await database.write(say("after"))
+
+
+@pytest.mark.parametrize("step", ["ROLLBACK", "BEGIN IMMEDIATE"])
+async def test_an_undoing_without_memory_of_the_first_tells_all(
+    tmp_path: Path, failing: Callable[[str, int], None], step: str
+) -> None:
+    """The first of two raises, and its undoing finds no memory: both are told, and the next work begins anew."""
+    async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
+
+        def half(db: sqlite3.Connection) -> None:
+            say("half")(db)
+            failing(step, 1)
+            raise LookupError("no")
+
+        async with Blocked(database):
+            writes = [asyncio.create_task(database.write(work)) for work in (half, say("two"))]
+        found = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), longest())
+        assert all(isinstance(each, StoreError) and each.reason == "store-memory" for each in found)
+        await database.write(say("after"))
+        assert await database.read(count) == 1
 
 
 async def test_an_undoing_without_memory_leaves_nothing_behind(

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -151,11 +152,11 @@ class Stumbling(Projection):
     def __init__(self) -> None:
         self.failing = True
 
-    def apply(self, db: sqlite3.Connection, row: tables.Stored) -> None:
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[tables.Stored]) -> None:
         """Fail for number 2 while told to."""
-        if self.failing and row.seq == 2:
+        if self.failing and any(row.seq == 2 for row in rows):
             raise ValueError("poison")
-        super().apply(db, row)
+        super().apply_many(db, rows)
 
 
 async def test_a_failing_projection_is_tried_parked_and_driven_again(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -178,10 +178,11 @@ class Recording(Projection):
         """With the table of effects."""
         return (*super().layouts, EFFECTS)
 
-    def apply(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Fail after the effect, which must be undone."""
-        super().apply(db, row)
-        self._note(db, row)
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """Fail after the effects, which must be undone."""
+        super().apply_many(db, rows)
+        for row in rows:
+            self._note(db, row)
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """The same for one that is shown alone."""

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from bus.admission.verdict import Message, Refused, decide
 from bus.keys.signatures import FileSigner
-from bus.storage import insert
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.reassessment import AT_ONCE, Reassessment
 from bus.transport.cursor import Cursor
@@ -25,6 +24,7 @@ from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
 from schemas.subject import channel_of
 from tests.support import world
+from tests.support.held import hold
 from tests.support.world import (
     NOW,
     bulletin,
@@ -237,7 +237,9 @@ async def test_a_ruling_costs_what_its_channel_holds_and_not_what_others_do(tmp_
                 row = dict(db.execute("SELECT * FROM admitted").fetchone())
                 for n in range(kept):
                     other.update({"digest": f"d{n}", "channel": f"xb-c{n % 50}/actual.green.community"})
-                    insert(db, "admitted", {**row, **other, "row": None})
+                    hold(
+                        db, other["channel"], n + 1, other["digest"], row=row["row"] + n + 1, kids=row["kids"]
+                    )
                 return kept
 
             await store.write(fill)

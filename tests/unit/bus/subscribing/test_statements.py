@@ -30,6 +30,7 @@ from schemas.envelope import SIG_HEADER, format_header
 from schemas.parts import Ref
 from schemas.registry import STATEMENT_REACH_DAYS
 from schemas.vocab import MsgType, RefRel
+from tests.support.held import hold
 from tests.support.hubs import judged
 from tests.support.world import (
     NOW,
@@ -507,11 +508,7 @@ def ruled(quarantined: int, ended: int) -> tuple[int, set[str]]:
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.row_factory = sqlite3.Row
     db.executescript(tables.SCHEMA)
-    insert(
-        db,
-        "links",
-        {"channel": CHANNEL, "seq": 1, "digest": "a", "id": "a", "kids": "valid", "received_at": 0},
-    )
+    hold(db, CHANNEL, 1, "a", kids="valid")
     for n in range(quarantined):
         row = {
             "at": 0,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.hub.watch.holdings import holes
-from bus.subscribing import totals
+from bus.subscribing import bodies, totals
 from bus.subscribing.tables import LAYOUT
+from tests.support.held import hold
 
 CHANNELS = ("xa/actual.green.all", "xa/system.green.all")
 CHANGES = st.lists(
@@ -38,12 +39,10 @@ def empty() -> Iterator[sqlite3.Connection]:
 def change(db: sqlite3.Connection, what: str, channel: str, n: int) -> None:
     """A link or a refusal comes or goes."""
     if what == "come":
-        db.execute(
-            "INSERT OR IGNORE INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, 'd', 'i', 'k', 0)",
-            (channel, n),
-        )
+        with suppress(sqlite3.IntegrityError):
+            hold(db, channel, n, "d")
     elif what == "go":
-        db.execute("DELETE FROM links WHERE channel = ? AND seq = ?", (channel, n))
+        bodies.remove(db, channel, n, "d")
     elif what == "refuse":
         name, reason = (None, "unknown-key") if n % 3 == 0 else (channel, f"reason-{n % 2}")
         db.execute(
@@ -121,18 +120,12 @@ def test_a_bulletin_that_follows_the_last_changes_nothing_that_is_counted() -> N
 @given(st.lists(st.sampled_from(("come", "go", "undone")), max_size=30))
 def test_the_number_of_admitted_rows_is_known_without_counting(events: list[str]) -> None:
     """Rows that were deleted, the last among them, and rows that a transaction took back are not counted."""
-    columns = (
-        "digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, endorsers"
-    )
     with empty() as db:
         for n, event in enumerate(events):
             if event == "go":
-                db.execute("DELETE FROM admitted WHERE row = (SELECT max(row) FROM admitted)")
+                db.execute("DELETE FROM bodies WHERE row = (SELECT max(row) FROM bodies)")
                 continue
             db.execute("BEGIN")
-            db.execute(
-                f"INSERT INTO admitted ({columns}) VALUES (?, 'i', 'c', ?, '', '', '{{}}', '', 0, '[]', '', '[]')",
-                (f"{n}", n),
-            )
+            hold(db, CHANNELS[0], n, f"{n}", row=bodies.last_row(db) + 1)
             db.execute("COMMIT" if event == "come" else "ROLLBACK")
         assert totals.admitted(db) == db.execute("SELECT count(*) FROM admitted").fetchone()[0]

@@ -34,8 +34,8 @@ def without_exercises() -> VerifiedRegistry:
 def test_a_status_at_which_nobody_may_speak_has_no_world() -> None:
     """A stream without subjects and sources would be given some by the server; nobody reads what is not there."""
     registry = without_exercises()
-    assert {status for status, _, _ in registry.read_prefixes("xa-hub")} > set(SAID)
+    assert {status for status, _, _ in registry.read_prefixes("xa-hub")} > {*SAID, Status.BEAT}
     worlds = {spec.name for spec in streams_of(registry) if spec.name.startswith("WORLD_")}
-    assert worlds == {"WORLD_ACTUAL", "WORLD_SYSTEM"}
+    assert worlds == {"WORLD_ACTUAL", "WORLD_BEAT", "WORLD_SYSTEM"}
     assert {stream for stream, _ in reader_streams(registry, "xa-hub")} == worlds
     assert {spec.stream for spec in consumers(registry)} <= {spec.name for spec in streams_of(registry)}

@@ -59,6 +59,17 @@ def test_a_grant_opens_every_combination_it_lists() -> None:
     assert granted([]) == frozenset()
 
 
+def test_a_grant_for_heartbeats_opens_status_beat() -> None:
+    """Who may say a heartbeat on status system says it on status beat, and who may read system hears it; no other grant does."""
+    system, beat = (SYSTEM, Tlp.GREEN, "community"), (Status.BEAT, Tlp.GREEN, "community")
+    for kinds in (("*",), ("channel-status", "reanchor")):
+        assert granted([says(statuses=(SYSTEM,), kinds=kinds)]) == {system, beat}
+    assert granted([says(statuses=(SYSTEM,), kinds=("receipt",))]) == {system}
+    assert granted([says(kinds=("channel-status",))]) == {(ACTUAL, Tlp.GREEN, "community")}
+    assert granted([reads("community", status=SYSTEM)]) == {system, beat}
+    assert answers_to("xa-csirt", record(publish=(says(statuses=(SYSTEM,)),))) == frozenset()
+
+
 def test_speaking_and_reading_are_two_things() -> None:
     """A grant to publish lets nobody read, and the other way round."""
     both = record(publish=(says(),), read=(reads("public"),))
@@ -290,6 +301,7 @@ def test_the_ways_of_an_authority_are_listed_sorted() -> None:
     assert registry.publish_prefixes("xa-csirt") == (
         (ACTUAL, Tlp.AMBER, "community"),
         (ACTUAL, Tlp.GREEN, "community"),
+        (Status.BEAT, Tlp.GREEN, "community"),
         (SYSTEM, Tlp.GREEN, "community"),
     )
     for who in ("xa-nobody", "xb-csirt"):

@@ -521,6 +521,11 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
         "other-country",
         "xa-csirt has a grant for nation, a national audience of XB; take it back, or make the scope union",
     ),
+    "a grant that names status beat": (
+        lambda: update(reading(Status.BEAT, Tlp.GREEN, "community")),
+        "malformed-registry",
+        "xa-csirt has a grant for status beat; the one for heartbeats on status system opens it",
+    ),
     # -- beacons
     "no beacon file": (
         lambda: HELD.with_beacon(b"{}", NOW),

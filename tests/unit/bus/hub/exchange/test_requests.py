@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -24,6 +25,7 @@ from schemas.codec import decode, encode
 from schemas.envelope import SIG_HEADER, file_form
 from schemas.subject import Channel
 from schemas.vocab import Tlp
+from tests.support.held import hold
 from tests.support.world import Message, bulletin, chain, shared_world, sign
 
 WORLD = shared_world()
@@ -152,10 +154,8 @@ class Store:
 
     def links(self, *numbers: int, digest: str = "") -> None:
         """It holds these numbers; the digest of each is its number, or that."""
-        self.db.executemany(
-            "INSERT INTO links VALUES (?, ?, ?, NULL, ?, NULL, '', 0, 0, 1)",
-            [(NAME, n, digest or str(n), f"id {n}") for n in numbers],
-        )
+        for n in numbers:
+            hold(self.db, NAME, n, digest or str(n))
 
     def alarm(self, reason: Reason, began: float = NOW) -> None:
         """An alarm stands since then."""
@@ -163,11 +163,8 @@ class Store:
 
     def says(self, holder: str, seq: int, digest: str, row: int = 1, channel: str = NAME) -> None:
         """Another hub says what it holds."""
-        self.db.execute(
-            "INSERT OR IGNORE INTO admitted (row, digest, id, channel, seq, subject, signature, payload, kid, admitted_at, "
-            "labels, trust, endorsers) VALUES (?1, ?1, '', '', 1, '', '', x'', '', ?2, '[]', '', '[]')",
-            (row, NOW),
-        )
+        with suppress(sqlite3.IntegrityError):
+            hold(self.db, f"said in {row}", 1, f"{row}", row=row, admitted_at=NOW)
         held = (HeldHead(channel=channel, seq=seq, digest=digest),)
         holdings.note(self.db, holder, held, "green.community", row, NOW)
 
@@ -245,9 +242,7 @@ def test_what_says_nothing_about_this_reader_is_no_difference(name: str) -> None
     holder, seq, digest, channel = IRRELEVANT[name]
     store = Store()
     store.links(1, 2)
-    store.db.execute(
-        "INSERT INTO links VALUES ('xa-emb/actual.green.community', 2, 'x', NULL, 'y', NULL, '', 0, 0, 1)"
-    )
+    hold(store.db, "xa-emb/actual.green.community", 2, "x")
     store.says(holder, seq, digest, channel=channel)
     assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
 
@@ -365,10 +360,8 @@ def test_one_place_of_each_channel_comes_before_the_second_of_any() -> None:
     store = Store()
     other = "xb-csirt/actual.green.community"
     for channel, numbers in ((NAME, (1, 500)), (other, (1, 3))):
-        store.db.executemany(
-            "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, ?, ?, '', 0)",
-            [(channel, n, f"{channel}{n}", f"{channel}{n}") for n in numbers],
-        )
+        for n in numbers:
+            hold(store.db, channel, n, f"{channel}{n}")
         record_alarms(store.db, [Alarm(channel=channel, reason=Reason.GAP, detail="")], [], NOW)
     lacks = store.lacks()
     assert [str(lack.channel) for lack in lacks[:2]] == [NAME, other]
@@ -380,10 +373,8 @@ def test_many_channels_with_holes_are_looked_at_a_little_each() -> None:
     store = Store()
     for n in range(100):
         channel = f"xa-o{n:02}/actual.green.community"
-        store.db.executemany(
-            "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, ?, ?, '', 0)",
-            [(channel, seq, f"{n}/{seq}", f"{n}/{seq}") for seq in (1, 500)],
-        )
+        for seq in (1, 500):
+            hold(store.db, channel, seq, f"{n}/{seq}")
         record_alarms(store.db, [Alarm(channel=channel, reason=Reason.GAP, detail="")], [], NOW)
     assert len(store.lacks()) == missing.MAX_LACKS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bus.hub import elections
-from bus.hub.picture import projection
+from bus.hub.picture import projection, situation
 from bus.hub.picture.projection import Projection
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored, stored
@@ -108,6 +108,7 @@ async def test_the_end_of_a_much_amended_bulletin_is_found_without_reading_all_a
     await take(store, *goes_on(WORLD, first, [update] * 5))
     plan = await store.read(_plan)
     assert "TEMP B-TREE" not in plan
+    assert "SCAN" not in plan
     ended = await store.read(
         lambda db: db.execute("SELECT ended_by FROM actual WHERE id = ?", (ref.id,)).fetchone()
     )
@@ -115,5 +116,8 @@ async def test_the_end_of_a_much_amended_bulletin_is_found_without_reading_all_a
 
 
 def _plan(db: sqlite3.Connection) -> str:
-    rows = db.execute(f"EXPLAIN QUERY PLAN {projection.FIRST_END}", ("t", "i", "s")).fetchall()
-    return "; ".join(row["detail"] for row in rows)
+    found = db.execute(f"EXPLAIN QUERY PLAN {situation.FIRST_END}", ("t", "i", "s")).fetchall()
+    noted = db.execute(
+        f"EXPLAIN QUERY PLAN {situation.NOTE_END.format('actual')}", ("b", "h", "t", "i", "s")
+    ).fetchall()
+    return "; ".join(row["detail"] for row in (*found, *noted))

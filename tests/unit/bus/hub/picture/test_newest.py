@@ -28,11 +28,11 @@ async def fill(path: Path) -> None:
 
         def change(db: sqlite3.Connection) -> None:
             db.execute(
-                "UPDATE admitted SET admitted_at = ? + row / 2 * 86400.0",
+                "UPDATE bodies SET admitted_at = ? + row / 2 * 86400.0",
                 (NOW.timestamp() - DAYS * 86_400.0,),
             )
-            db.execute("UPDATE admitted SET payload = CAST('{}' AS BLOB) WHERE row = 2")
-            db.execute("UPDATE admitted SET tries = 3 WHERE row = 3")
+            db.execute("UPDATE bodies SET payload = CAST('{}' AS BLOB) WHERE row = 2")
+            db.execute("UPDATE bodies SET tries = 3 WHERE row = 3")
             db.execute("DELETE FROM actual WHERE row = 3")
 
         await store.write(change)
@@ -57,7 +57,7 @@ async def test_the_newest_are_those_of_a_look_through_everything(
         assert bool(found) == (
             (status, kind) in {
                 (Status.ACTUAL, None), (Status.ACTUAL, "cyber-threat"), (Status.EXERCISE, None),
-                (Status.EXERCISE, "cyber-threat"), (Status.SYSTEM, None), (Status.SYSTEM, "channel-status"),
+                (Status.EXERCISE, "cyber-threat"), (Status.BEAT, None), (Status.BEAT, "channel-status"),
             }
         )  # fmt: skip
 

@@ -37,18 +37,26 @@ def empty() -> Iterator[sqlite3.Connection]:
 def add(
     db: sqlite3.Connection, table: str, row: int, priority: str, area: str, issued: int, expires: int
 ) -> None:
-    """A bulletin in the picture."""
+    """A bulletin in the picture, counted as the projection counts it."""
+    sort = Sort(
+        priority,
+        f"kind-{row % 2}",
+        ("green", "amber")[row % 3 == 0],
+        area,
+        json.dumps(["one", "two"][: row % 3]),
+    )
+    tallies.add(db, table, {sort: 1})
     db.execute(
         f"INSERT INTO {table} (id, row, issuer, country, kind, domain, tlp, audience, priority, severity, urgency, area, "
         "dimensions, headline, issued, expires, status) VALUES (?, ?, 'i', 'XA', ?, 'd', ?, 'a', ?, 's', 'u', ?, ?, 'h', ?, ?, ?)",
         (
             f"id{row * 7919 % 97:02d}",
             row,
-            f"kind-{row % 2}",
-            ("green", "amber")[row % 3 == 0],
+            sort.kind,
+            sort.tlp,
             priority,
             area,
-            json.dumps(["one", "two"][: row % 3]),
+            sort.dimensions,
             issued,
             expires,
             table,

@@ -18,6 +18,7 @@ from bus.hub.watch.channels import ChannelRow, channel_rows, real
 from bus.hub.watch.liveness import Alarm, Liveness, Reason
 from bus.hub.watch.watch import look_at
 from bus.subscribing.inbox import Inbox
+from bus.trust.grants import granted
 from schemas.bodies.system import Head, HeldHead
 from schemas.registry import PublishGrant
 from schemas.subject import Channel
@@ -205,7 +206,8 @@ async def test_who_may_not_send_heartbeats_is_not_blamed_for_silence(store: Inbo
         authorities={**document.authorities, "xa-csirt": msgspec.structs.replace(record, publish=spoken)},
     )
     registry = object.__new__(type(WORLD.registry))
-    registry.__dict__.update(WORLD.registry.__dict__, document=mute)
+    ways = {**WORLD.registry.__dict__["_publishes"], "xa-csirt": granted(spoken)}
+    registry.__dict__.update(WORLD.registry.__dict__, document=mute, _publishes=ways)
     await take(store, CHAIN[0])
     hour = NOW + dt.timedelta(hours=1)
     seen = await store.read(lambda db: look_at(db, hour, registry, "xb-hub"))

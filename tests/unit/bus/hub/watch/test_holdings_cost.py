@@ -8,6 +8,7 @@ from pathlib import Path
 from bus.hub.picture.projection import open_store
 from bus.hub.watch import holdings
 from bus.subscribing.inbox import Inbox
+from tests.support.held import hold
 
 PLACE = "xa-csirt/actual.green.community"
 
@@ -16,10 +17,7 @@ async def steps(store: Inbox, many: int) -> int:
     """How many steps a look takes where so many stand at one place, and as many name others before them."""
 
     def look(db: sqlite3.Connection) -> int:
-        db.execute(
-            "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, 1, 'held', 'i', 'k', 0)",
-            (PLACE,),
-        )
+        hold(db, PLACE, 1, "held")
         for n in range(many):
             for reason, seq, digest, prev in (
                 ("fork", 1, f"f{n}", None),

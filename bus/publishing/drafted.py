@@ -1,0 +1,65 @@
+"""What stamping works on and gives: a draft that is asked for, a bulletin that is drawn up, one that is accepted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import msgspec
+
+from bus.trust import VerifiedRegistry
+from schemas.bulletin import Bulletin, Defaults, Draft
+
+
+class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A section of a bulletin, and who can open it."""
+
+    label: str
+    sealed_to: tuple[str, ...]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin that is on this disk, signed: from here it cannot be lost. Of a rehearsal that would seal there is no `digest`.
+
+    `sealed_to` is who can open it; empty when it is not sealed.
+    """
+
+    id: str
+    channel: str
+    seq: int
+    digest: str
+    subject: str
+    state: str = "accepted"
+    sealed_to: tuple[str, ...] = ()
+    sections: tuple[SealedPart, ...] = ()
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft with the registry and the moment by which it is judged; the rest are the arguments of `Publisher.publish`."""
+
+    draft: Draft
+    registry: VerifiedRegistry
+    moment: dt.datetime
+    defaults: Defaults | None = None
+    once: str | None = None
+    origin: str | None = None
+
+
+class Drawn(NamedTuple):
+    """A bulletin after step 4, or sealed; `channel` is the name of its channel, `hashed` the SHA-256 of its payload."""
+
+    bulletin: Bulletin
+    payload: bytes
+    hashed: bytes
+    digest: str
+    channel: str
+    subject: str
+    moment: dt.datetime
+    once: str | None
+    origin: str | None
+
+
+def names_of(asked: Asked) -> tuple[str, ...]:
+    """What a later draft of a group may share with this one, and then finds it in the outbox."""
+    names = {"once": asked.once, "origin": asked.origin}
+    return tuple([f"{what} {name}" for what, name in names.items() if name is not None])

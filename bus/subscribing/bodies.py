@@ -1,0 +1,275 @@
+"""Where the place and the bytes of a bulletin are kept, each thing once. Only this module knows the three tables.
+
+- `texts`: words that come again in many rows, by number: names of channels, subjects, streams, keys, heads of signatures.
+- `places`: who stands where in a chain; narrow, so that a chain is walked without its bytes. `row` is that of the bytes, and
+  empty for what was refused or erased. A digest has no index: the bytes that it is of name their channel, number and id.
+- `bodies`: the bytes of what is admitted, and what this reader found and did with it.
+
+All others read two views. `links` is every place; it is asked by channel, number or id. `admitted` is what is kept, and is asked by
+row or time alone: by anything else, through the `row` of its link. It shows a body without its place too, as damaged. `max` and
+LEFT JOIN read a view whole: ask for the last by ORDER BY and LIMIT, or by a subquery.
+
+What changes rows runs in the store's thread, on an open transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from bus.storage import single
+from schemas.bulletin import Bulletin
+from schemas.vocab import PersonalFlag
+
+# The later of the two days; NULL when either is no text.
+UNTIL = (
+    "CASE WHEN json_valid(CAST(payload AS TEXT)) "
+    "AND json_extract(CAST(payload AS TEXT), '$.personal_data.flag') != 'none' "
+    "AND typeof(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until')) = 'text' "
+    "AND typeof(json_extract(CAST(payload AS TEXT), '$.expires')) = 'text' "
+    "THEN max(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until'), "
+    "substr(json_extract(CAST(payload AS TEXT), '$.expires'), 1, 10)) END"
+)
+"""SQL: the last day on which a payload may be kept; NULL where it has no personal data. `last_day` says the same."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS texts (n INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS places (
+  channel INTEGER NOT NULL, seq INTEGER NOT NULL, row INTEGER, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
+  kids INTEGER NOT NULL, received_at REAL NOT NULL, issued REAL, believed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (channel, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bodies (
+  row INTEGER PRIMARY KEY AUTOINCREMENT, channel INTEGER NOT NULL, seq INTEGER NOT NULL, admitted_at REAL NOT NULL,
+  is_talk INTEGER NOT NULL, until TEXT, subject INTEGER NOT NULL, kid INTEGER NOT NULL, labels TEXT NOT NULL,
+  trust TEXT NOT NULL, endorsers TEXT NOT NULL, stream INTEGER, stream_seq INTEGER, tries INTEGER NOT NULL DEFAULT 0,
+  retry_at REAL, problem TEXT, opening INTEGER NOT NULL, signature TEXT NOT NULL, payload BLOB NOT NULL
+);
+"""
+SCHEMA = (
+    _TABLES
+    + """
+CREATE INDEX IF NOT EXISTS places_by_id ON places (id);
+CREATE INDEX IF NOT EXISTS bodies_by_time ON bodies (admitted_at);
+CREATE INDEX IF NOT EXISTS bodies_failing ON bodies (row) WHERE tries > 0;
+CREATE INDEX IF NOT EXISTS bodies_of_persons ON bodies (until) WHERE until IS NOT NULL;
+CREATE INDEX IF NOT EXISTS bodies_of_talk ON bodies (admitted_at) WHERE is_talk;
+CREATE VIEW IF NOT EXISTS links AS
+SELECT c.text AS channel, p.seq, p.digest, p.prev, p.id, p.reason, (SELECT text FROM texts WHERE n = p.kids) AS kids,
+  p.received_at, p.issued, p.believed, p.row
+FROM places p JOIN texts c ON c.n = p.channel;
+CREATE VIEW IF NOT EXISTS admitted AS
+SELECT b.row, p.digest, p.id, c.text AS channel, b.seq, (SELECT text FROM texts WHERE n = b.subject) AS subject,
+  (SELECT text FROM texts WHERE n = b.opening) || b.signature AS signature, b.payload,
+  (SELECT text FROM texts WHERE n = b.kid) AS kid, b.admitted_at, b.labels, b.trust, b.endorsers,
+  (SELECT text FROM texts WHERE n = b.stream) AS stream, b.stream_seq, b.tries, b.retry_at, b.problem,
+  (SELECT text FROM texts WHERE n = p.kids) AS kids, b.until, b.is_talk
+FROM bodies b LEFT JOIN places p ON p.channel = b.channel AND p.seq = b.seq AND p.row = b.row
+LEFT JOIN texts c ON c.n = b.channel;
+"""
+)
+_OPENING = "substr(signature, 1, instr(signature, '.'))"
+# Of version 2, in which a place was a row of `links`, and all that is admitted one of `admitted` besides.
+TO_BODIES = f"""{_TABLES}
+INSERT OR IGNORE INTO texts (text) SELECT DISTINCT channel FROM links;
+INSERT OR IGNORE INTO texts (text) SELECT DISTINCT kids FROM links;
+INSERT OR IGNORE INTO texts (text) SELECT DISTINCT subject FROM admitted;
+INSERT OR IGNORE INTO texts (text) SELECT DISTINCT kid FROM admitted;
+INSERT OR IGNORE INTO texts (text) SELECT DISTINCT stream FROM admitted WHERE stream IS NOT NULL;
+INSERT OR IGNORE INTO texts (text) SELECT DISTINCT {_OPENING} FROM admitted;
+INSERT INTO places SELECT c.n, l.seq, a.row, l.digest, l.prev, l.id, l.reason, k.n, l.received_at, l.issued, l.believed
+FROM links l JOIN texts c ON c.text = l.channel JOIN texts k ON k.text = l.kids LEFT JOIN admitted a ON a.digest = l.digest
+ORDER BY c.n, l.seq;
+INSERT INTO bodies SELECT a.row, c.n, a.seq, a.admitted_at, instr(a.channel, '/system.') > 0, {UNTIL}, s.n, k.n, a.labels, a.trust,
+a.endorsers, (SELECT n FROM texts WHERE text = a.stream), a.stream_seq, a.tries, a.retry_at, a.problem, o.n,
+substr(a.signature, instr(a.signature, '.') + 1), a.payload
+FROM admitted a JOIN texts c ON c.text = a.channel JOIN texts s ON s.text = a.subject JOIN texts k ON k.text = a.kid
+JOIN texts o ON o.text = {_OPENING} ORDER BY a.row;
+DELETE FROM sqlite_sequence WHERE name = 'bodies';
+INSERT INTO sqlite_sequence SELECT 'bodies', seq FROM sqlite_sequence WHERE name = 'admitted';
+PRAGMA secure_delete = ON;
+DROP TABLE admitted;
+DROP TABLE links
+"""
+_LAST_ROW = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0)"
+
+
+class Texts:
+    """The numbers of texts, remembered for the time of one transaction; those that are new get one."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._known: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """The number of a text."""
+        known = self._known.get(text)
+        if known is None:
+            known = number_of(self._db, text)
+            if known is None:
+                known = self._db.execute("INSERT INTO texts (text) VALUES (?)", (text,)).lastrowid or 0
+            self._known[text] = known
+        return known
+
+
+def number_of(db: sqlite3.Connection, text: str) -> int | None:
+    """The number of a text; None when no row has it."""
+    row = db.execute("SELECT n FROM texts WHERE text = ?", (text,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def last_row(db: sqlite3.Connection) -> int:
+    """The last row that was given to a body, deleted or not."""
+    return single(db, _LAST_ROW)
+
+
+def used_ids(db: sqlite3.Connection, ids: Collection[str]) -> set[str]:
+    """Those of these ids that a place has."""
+    last = db.execute("SELECT max(id) FROM places").fetchone()[0] or ""
+    older = [id_ for id_ in ids if id_ <= last]  # ids begin with their time, so most are newer than all
+    if not older:
+        return set()
+    sql = "SELECT id FROM places WHERE id IN (SELECT value FROM json_each(?))"
+    return {row[0] for row in db.execute(sql, (json.dumps(older),))}
+
+
+def rows_of(db: sqlite3.Connection, wanted: str) -> list[int]:
+    """The rows of what is admitted under an id; or, as a digest has no index, after a look at every place, under a digest."""
+    for name in ("id", "digest"):
+        sql = f"SELECT row FROM places WHERE {name} = ? AND row IS NOT NULL ORDER BY row"
+        if rows := db.execute(sql, (wanted,)).fetchall():
+            return [row[0] for row in rows]
+    return []
+
+
+class Place(NamedTuple):
+    """Who stands where in a chain, as a row: `channel` and `kids` by their numbers."""
+
+    channel: int
+    seq: int
+    row: int | None
+    digest: str
+    prev: str | None
+    id: str
+    reason: str | None
+    kids: int
+    received_at: float
+    issued: float
+    believed: int
+
+
+class Body(NamedTuple):
+    """What is admitted, as a row: `channel`, `subject`, `kid`, `stream` and `opening` by their numbers."""
+
+    row: int
+    channel: int
+    seq: int
+    admitted_at: float
+    is_talk: bool
+    until: str | None
+    subject: int
+    kid: int
+    labels: str
+    trust: str
+    endorsers: str
+    stream: int
+    stream_seq: int
+    opening: int
+    signature: str
+    payload: bytes
+
+
+_INTO = "INSERT OR FAIL INTO {} ({}) VALUES ({})"
+# A statement that may fail and has a trigger keeps a copy of each page it changes, for itself to be undone; with OR FAIL the
+# transaction alone is undone, at a third of the cost.
+_PLACE, _BODY = (
+    _INTO.format(table, ", ".join(kind._fields), ", ".join("?" * len(kind._fields)))
+    for table, kind in (("places", Place), ("bodies", Body))
+)
+
+
+def add(db: sqlite3.Connection, places: Iterable[Place], bodies: Iterable[Body]) -> None:
+    """Keep the next of their channels, which leave no hole and fill none; whoever calls undoes the transaction if it fails."""
+    db.executemany(_PLACE, places)
+    db.executemany(_BODY, bodies)
+
+
+def add_anywhere(db: sqlite3.Connection, place: Place, body: Body | None) -> None:
+    """Keep one at its place, wherever that is, with its bytes where they are kept here."""
+    # The triggers ignore a hole that is there already; OR FAIL would be their rule too.
+    db.execute(_PLACE.replace(" OR FAIL", ""), place)
+    if body is not None:
+        db.execute(_BODY, body)
+
+
+def parted(signature: str) -> tuple[str, str]:
+    """The opening of a signature header, which all by the same keys have, and the rest."""
+    head, dot, rest = signature.partition(".")
+    return (head + dot, rest) if dot else ("", signature)
+
+
+def last_day(bulletin: Bulletin) -> str | None:
+    """The last day on which a bulletin may be kept, in UTC as `UNTIL` says it; None where it has no personal data."""
+    personal = bulletin.personal_data
+    if personal is None or personal.flag is PersonalFlag.NONE:
+        return None
+    return max(personal.retention_until.isoformat(), bulletin.expires.astimezone(dt.UTC).date().isoformat())
+
+
+def sign_again(db: sqlite3.Connection, row: int, signature: str, endorsers: str, labels: str) -> None:
+    """Change by whom a bulletin is signed."""
+    opening, rest = parted(signature)
+    db.execute(
+        "UPDATE bodies SET opening = ?, signature = ?, endorsers = ?, labels = ? WHERE row = ?",
+        (Texts(db).number(opening), rest, endorsers, labels, row),
+    )
+
+
+def label(db: sqlite3.Connection, row: int, labels: str) -> None:
+    """Change the labels of a bulletin."""
+    db.execute("UPDATE bodies SET labels = ? WHERE row = ?", (labels, row))
+
+
+def unlabel(db: sqlite3.Connection, channel: str, label: str) -> None:
+    """Take a label from everything on a channel."""
+    db.execute(
+        "UPDATE bodies SET labels = (SELECT json_group_array(value) FROM json_each(labels) WHERE value != ?2) "
+        "WHERE row IN (SELECT row FROM places WHERE channel = ?1 AND row IS NOT NULL)",
+        (number_of(db, channel), label),
+    )
+
+
+def note_tries(
+    db: sqlite3.Connection, row: int, tries: int, retry_at: float | None, problem: str | None
+) -> None:
+    """Note how often the picture has failed to take a bulletin in, when to try again, and why."""
+    db.execute(
+        "UPDATE bodies SET tries = ?, retry_at = ?, problem = ? WHERE row = ?",
+        (tries, retry_at, problem, row),
+    )
+
+
+def erase(db: sqlite3.Connection, row: int) -> None:
+    """Delete the bytes of a bulletin; its place stays."""
+    db.execute(
+        "UPDATE places SET row = NULL WHERE row = ?1 AND (channel, seq) = (SELECT channel, seq FROM bodies WHERE row = ?1)",
+        (row,),
+    )
+    db.execute("DELETE FROM bodies WHERE row = ?", (row,))
+
+
+def remove(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
+    """Free the place of a bulletin, and delete its bytes if they are here."""
+    here = "channel = ? AND seq = ? AND digest = ?"
+    place = (number_of(db, channel), seq, digest)
+    db.execute(f"DELETE FROM bodies WHERE row = (SELECT row FROM places WHERE {here})", place)
+    db.execute(f"DELETE FROM places WHERE {here}", place)
+
+
+def unpark(db: sqlite3.Connection) -> int:
+    """Have the picture try again what it has failed to take in too often. Returns how many."""
+    return db.execute(
+        "UPDATE bodies SET tries = 1, retry_at = 0 WHERE tries > 0 AND retry_at IS NULL"
+    ).rowcount

@@ -1,0 +1,157 @@
+"""A group goes pass by pass: what comes of it is what comes of its drafts one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bus.errors import PermitError
+from bus.keys.signatures import FileSigner
+from bus.publishing.drafted import Drawn
+from bus.publishing.outbox import Row
+from bus.publishing.outbox_rows import new_row
+from bus.publishing.publisher import Publisher
+from bus.publishing.signing import sign_chain, signature_values
+from bus.publishing.stamping import Accepted, Stamping
+from bus.transport.client import lines_of
+from schemas.codec import digest, encode
+from schemas.envelope import format_header
+from schemas.subject import channel_of, subject_for
+from schemas.vocab import MsgType, Status, Tlp
+from tests.support.publishers import publishing
+from tests.support.world import DOMAIN, NOW, bulletin, draft, shared_world
+
+WORLD = shared_world()
+PLACES: tuple[dict[str, Any], ...] = (
+    {},
+    {"tlp": Tlp.AMBER_STRICT, "audience": "eu-csirts"},
+    {"status": Status.EXERCISE, "exercise_id": "xa-drill"},
+    {"tlp": Tlp.AMBER},  # not permitted
+    {"msg_type": MsgType.UPDATE},  # against a rule
+    {"labels": ("no label",)},  # no reader could decode it
+)
+STAND = st.integers(0, 2)
+ANY = st.one_of(STAND, STAND, STAND, st.integers(0, len(PLACES) - 1))
+NAME = st.sampled_from([None, None, None, "a", "b"])
+GROUPS = st.lists(st.lists(st.tuples(ANY, NAME, NAME), min_size=1, max_size=7), max_size=4)
+
+
+def told(outcome: Accepted | Exception) -> object:
+    """An outcome, to be compared."""
+    if isinstance(outcome, Accepted):
+        return msgspec.structs.replace(outcome, id="", digest="")
+    return type(outcome), getattr(outcome, "reason", ""), str(outcome)
+
+
+def as_told(row: Row) -> object:
+    """A row, but for what hangs on its id; the digest and the sum do."""
+    same = {"id": "", "digest": "", "prev": bool(row.prev), "payload": b"", "headers": "", "sum": ""}
+    return msgspec.structs.replace(row, **same)
+
+
+async def published(
+    folder: Path, groups: list[list[tuple[int, str | None, str | None]]], *, is_fast: bool
+) -> tuple[list[object], list[object]]:
+    """The outcomes and the rows of some groups, by either way."""
+    outcomes: list[object] = []
+    async with publishing(folder / f"{is_fast}.db", WORLD) as opened:
+        stamping = opened.stamping if is_fast else slow(opened)
+        publisher = msgspec.structs.replace(opened, stamping=stamping)
+        for group in groups:
+            found = await publisher.publish_many(
+                [draft(f"number {n}", **PLACES[place]) for n, (place, *_) in enumerate(group)],
+                once=[once for _, once, _ in group],
+                origins=[origin for *_, origin in group],
+            )
+            outcomes += map(told, found)
+        rows = sorted(await publisher.outbox.rows(), key=lambda row: row.n)
+    assert all(row.is_whole for row in rows)
+    return outcomes, [as_told(row) for row in rows]
+
+
+class _OneByOne(Stamping, frozen=True, kw_only=True):
+    """A stamping that never goes pass by pass."""
+
+    def _at_a_glance(self, *_: object) -> None:
+        return None
+
+
+def slow(publisher: Publisher) -> Stamping:
+    """The stamping of a publisher, draft by draft."""
+    names = Stamping.__struct_fields__
+    return _OneByOne(**{name: getattr(publisher.stamping, name) for name in names})
+
+
+@settings(max_examples=25, deadline=None)
+@given(GROUPS)
+def test_both_ways_have_the_same_outcomes_and_rows(
+    groups: list[list[tuple[int, str | None, str | None]]],
+) -> None:
+    """Whatever the drafts, keys and origins: who is refused, why, which numbers, which columns."""
+    with tempfile.TemporaryDirectory() as name:
+        fast = asyncio.run(published(Path(name), groups, is_fast=True))
+        assert fast == asyncio.run(published(Path(name), groups, is_fast=False))
+
+
+@given(st.integers(1, 70), st.integers(1, 2))
+def test_a_signature_is_written_as_its_entries_are(count: int, signers: int) -> None:
+    """What all of a batch share is written once, and to the byte what `format_header` writes."""
+    keys = KEYS[:signers]
+    payloads = [b"payload %d" % n for n in range(count)]
+    chain = [drawn(payload) for payload in payloads]
+    found = list(signature_values(keys, chain, DOMAIN))
+    told = [(payload, NOW) for payload in payloads]
+    assert found == [format_header(entries) for entries in sign_chain(keys, told, DOMAIN)]
+
+
+KEYS = (FileSigner.generate(), FileSigner.generate())
+SOME = bulletin(WORLD)
+
+
+def drawn(payload: bytes) -> Drawn:
+    """A bulletin with such a payload."""
+    hashed = hashlib.sha256(payload).digest()
+    return Drawn(SOME, payload, hashed, digest(payload), "actual.green.community", "subject", NOW, None, None)
+
+
+TEXTS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=6)
+
+
+@given(st.dictionaries(TEXTS.filter(bool), TEXTS, min_size=1))
+def test_headers_are_written_from_their_json_or_not_at_all(headers: dict[str, str]) -> None:
+    """Without being read: the lines that `lines_of` writes of the mapping, or nothing, and then they are read."""
+    row = new_row(1, drawn(b"{}"), "signature")
+    row = msgspec.structs.replace(row, headers=msgspec.json.encode(headers).decode())
+    assert row.header_lines() in (b"", lines_of(headers))
+    plain = not any(letter in text for text in (*headers, *headers.values()) for letter in '\\"')
+    assert bool(row.header_lines()) == plain
+
+
+def test_a_new_row_has_its_headers_as_they_are_written() -> None:
+    """Each that this process signs; and the one of which the message id was dropped."""
+    row = new_row(1, drawn(encode(SOME)), "signature")
+    assert row.header_lines() == lines_of(row.header_map())
+    assert row.is_whole
+
+
+def test_what_is_permitted_is_remembered_with_its_registry() -> None:
+    """A registry says the same of a bulletin as `permit`, the second time too, and never a wrong yes."""
+    registry = WORLD.registry.forgetting(is_forgetful=True).forgetting(is_forgetful=False)
+    said = [
+        bulletin(WORLD, **changes)
+        for changes in ({}, {"tlp": Tlp.AMBER}, {"audience": "nobody"}, {"status": Status.TEST})
+    ]
+    for each in (*said, *said):
+        try:
+            registry.permit(each)
+        except PermitError:
+            assert registry.permitted(each) is None
+        else:
+            assert registry.permitted(each) == (channel_of(each), subject_for(each))

@@ -1,0 +1,101 @@
+"""What a row has is what was decoded, whichever way it is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.subscribing import bodies
+from bus.subscribing.tables import LAYOUT
+from schemas.codec import encode
+from schemas.vocab import PersonalFlag
+from tests.support.held import hold
+from tests.support.world import shared_world
+from tests.unit.bus.hub.test_retention import ABOUT, PERSONAL
+
+CHANNEL = "xa-csirt/actual.green.community"
+DAYS = st.dates(dt.date(2026, 1, 1), dt.date(2029, 12, 31))
+WORLD = shared_world()
+
+
+@contextmanager
+def empty() -> Iterator[sqlite3.Connection]:
+    """The tables of a reader's store."""
+    db = sqlite3.connect(":memory:")
+    db.row_factory = sqlite3.Row
+    db.executescript(LAYOUT.schema)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+@given(st.sampled_from(PersonalFlag), DAYS, DAYS)
+def test_the_day_on_which_it_goes_is_that_of_a_look_at_its_bytes(
+    flag: PersonalFlag, last: dt.date, expires: dt.date
+) -> None:
+    """With personal data and without, whichever of the two days is later; and with nothing said of it."""
+    said = msgspec.structs.replace(PERSONAL, flag=flag, retention_until=last)
+    moment = dt.datetime.combine(expires, dt.time(23, 59, 59), dt.UTC)
+    for personal in (said, None):
+        made = msgspec.structs.replace(ABOUT.bulletin, personal_data=personal, expires=moment)
+        with empty() as db:
+            (found,) = db.execute(
+                f"SELECT {bodies.UNTIL} FROM (SELECT ? AS payload)", (encode(made),)
+            ).fetchone()
+        assert bodies.last_day(made) == found
+
+
+@given(st.text(alphabet="ab.,~", max_size=20))
+def test_a_signature_is_the_same_after_it_was_parted(signature: str) -> None:
+    """Whatever it looks like."""
+    assert "".join(bodies.parted(signature)) == signature
+
+
+@given(
+    st.lists(st.text(alphabet="abc", min_size=1, max_size=2), max_size=12),
+    st.lists(st.text(alphabet="abc", max_size=2)),
+)
+def test_the_ids_that_a_place_has_are_those_of_a_look_through_everything(
+    held: list[str], asked: list[str]
+) -> None:
+    """Newer than all that are held, older, and the same."""
+    with empty() as db:
+        for seq, each in enumerate(held, 1):
+            hold(db, CHANNEL, seq, f"d{seq}", id=each)
+        assert bodies.used_ids(db, asked) == {each for each in asked if each in held}
+
+
+def test_one_place_is_taken_once() -> None:
+    """Whatever stands there, and whichever way it is written."""
+    with empty() as db:
+        hold(db, CHANNEL, 1, "d", row=1)
+        place = bodies.Place(1, 1, 2, "another", None, "i", None, 1, 0.0, 0.0, 1)
+        with pytest.raises(sqlite3.IntegrityError):
+            bodies.add(db, [place], [])
+        with pytest.raises(sqlite3.IntegrityError):
+            bodies.add_anywhere(db, place, None)
+        assert [row["digest"] for row in db.execute("SELECT digest FROM links")] == ["d"]
+
+
+def test_what_is_erased_keeps_its_place_and_what_is_removed_does_not() -> None:
+    """And neither its bytes."""
+    with empty() as db:
+        for seq in (1, 2, 3):
+            hold(db, CHANNEL, seq, f"d{seq}", row=seq)
+        bodies.erase(db, 1)
+        bodies.remove(db, CHANNEL, 2, "another")
+        bodies.remove(db, CHANNEL, 3, "d3")
+        assert [tuple(row) for row in db.execute("SELECT seq, row FROM links ORDER BY seq")] == [
+            (1, None),
+            (2, 2),
+        ]
+        assert [row["row"] for row in db.execute("SELECT row FROM admitted")] == [2]
+        assert bodies.last_row(db) == 3
