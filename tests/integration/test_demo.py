@@ -350,10 +350,10 @@ def test_heartbeats_keep_every_channel_alive(demo: Running) -> None:
     # The demonstration leads, and this waits in vain for its turn.
     said = json.loads(demo.run("heartbeat", "once", "--timeout", "1", "--json").out)
     assert [each["channel"].split("/")[1] for each in said] == [
-        "system.amber-strict.eu-csirts",
-        "system.amber-strict.eu-dpas",
-        "system.amber-strict.xa-election-network",
-        "system.green.community",
+        "beat.amber-strict.eu-csirts",
+        "beat.amber-strict.eu-dpas",
+        "beat.amber-strict.xa-election-network",
+        "beat.green.community",
     ]
     asked = json.loads(demo.run("outbox", "scrub", "--json").out)
     assert asked == {"offered_again": None, "stored": True}
