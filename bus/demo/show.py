@@ -50,6 +50,10 @@ CONNECT_S = 10.0
 DRAIN_S = 20.0
 PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
+LOOK_S = 0.02
+Reading = Callable[[], Coroutine[object, object, None]]
+"""What runs an adapter."""
+
 log = logger()
 
 
@@ -123,13 +127,9 @@ class Demo:
             demo._signers.update(await asyncio.to_thread(load_keys, folder))
             for hub in HUBS:
                 await demo._open_hub(stack, hub)
-            reading = [
-                await demo._open_office(stack, member, member.office)
-                for member in MEMBERS
-                if member.office is not None
-            ]
+            reading = await stack.enter_async_context(demo._offices())
             tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
-            for adapter in filter(None, reading):
+            for adapter in reading:
                 tasks.start(adapter(), "adapter")
             tasks.start(feed.run(), "what the bus says of the registry")
             tasks.start(keeper.run(), "keeper")
@@ -155,9 +155,33 @@ class Demo:
             )
         )
 
-    async def _open_office(
-        self, stack: AsyncExitStack, member: Member, office: Office
-    ) -> Callable[[], Coroutine[object, object, None]] | None:
+    @asynccontextmanager
+    async def _offices(self) -> AsyncIterator[tuple[Reading, ...]]:
+        """Every office, opened and closed beside the others, for each ends with words of its own; what runs their adapters."""
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        opened: dict[str, Reading | None] = {}
+
+        async def keep(member: Member, office: Office) -> None:
+            async with AsyncExitStack() as stack:
+                opened[member.id] = await self._open_office(stack, member, office)
+                await asyncio.shield(over)
+
+        tasks = [asyncio.create_task(keep(each, each.office)) for each in MEMBERS if each.office is not None]
+        try:
+            while len(opened) < len(tasks):
+                for task in filter(asyncio.Task.done, tasks):
+                    await task  # it failed
+                await asyncio.sleep(LOOK_S)
+            yield tuple(reading for reading in opened.values() if reading is not None)
+        except Exception as exc:
+            over.set_exception(exc)  # so that nobody says that it was planned
+            raise
+        finally:
+            if not over.done():
+                over.set_result(None)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _open_office(self, stack: AsyncExitStack, member: Member, office: Office) -> Reading | None:
         """Open an authority's publisher, with its heartbeats; what runs its adapter, where it has one."""
         self.publishers[member.id] = publisher = await self._publisher(stack, member)
         beats = Heartbeat(
@@ -236,7 +260,8 @@ class Demo:
         return await count(self.began, self.registry, self.folder, self._outboxes(), self.stores)
 
     def _outboxes(self) -> dict[str, Outbox]:
-        return {name: publisher.outbox for name, publisher in self.publishers.items()}
+        names = [member.id for member in MEMBERS if member.id in self.publishers]
+        return {name: self.publishers[name].outbox for name in names}
 
     async def _announce(self, *files: bytes) -> None:
         """Send to everybody what the registrar has made."""
