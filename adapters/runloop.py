@@ -25,6 +25,7 @@ from adapters.translation.reading import sha256_hex
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
 from bus.logs import logger
 from bus.plugin import (
+    PUBLIC,
     AdapterError,
     Format,
     FormatError,
@@ -60,7 +61,6 @@ TOGETHER_BYTES = 1024 * 1024
 """or the documents have so many bytes: the next one is not asked for while they are read."""
 MEMORY_TRIES = 3
 """So often a document is tried for which memory does not suffice; then it is refused, so that others are read."""
-PUBLIC = "public"
 
 
 class StuckError(AdapterError):
@@ -396,7 +396,7 @@ def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
     Raises:
         AdapterError: `marking`, when there is no channel narrow enough.
     """
-    tlp = draft.tlp or _usual(draft.kind, manifest)
+    tlp = draft.tlp or manifest.of_unmarked(draft.kind)[0]
     named = draft.audience if draft.audience != PUBLIC else None
     if tlp is Tlp.CLEAR and draft.kind in manifest.public_kinds and named is None:
         return msgspec.structs.replace(draft, tlp=tlp, audience=PUBLIC), ()
@@ -408,16 +408,11 @@ def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
         raise AdapterError(f"{manifest.name} has no channel for TLP:{tlp.upper()}", reason="marking")
     # An audience that the source names is kept: the usual one might be wider. Whether it exists, the registry says.
     placed = msgspec.structs.replace(draft, tlp=target, audience=named or usual)
-    if draft.tlp is None or target is tlp:
+    if draft.tlp is None:
+        return placed, (Loss("tlp", f"the source marks nothing: it goes to {placed.audience} at {target}"),)
+    if target is tlp:
         return placed, ()
     return placed, (Loss("tlp", f"raised from {tlp} to {target}: {manifest.name} has no channel at {tlp}"),)
-
-
-def _usual(kind: str, manifest: Manifest) -> Tlp:
-    """The marking of a kind whose source marks nothing."""
-    if kind in manifest.public_kinds:
-        return Tlp.CLEAR
-    return manifest.network.tlp if kind in manifest.network_kinds else manifest.tlp
 
 
 def hold_to(draft: Draft, manifest: Manifest) -> None:

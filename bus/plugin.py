@@ -23,9 +23,10 @@ from bus.logs import load, logger
 from schemas.bulletin import Defaults, Draft
 from schemas.errors import TocsinError
 from schemas.scalars import AudienceName, Slug
-from schemas.vocab import Domain, Pap, PersonalFlag, Tlp
+from schemas.vocab import TLP_RANK, Domain, Pap, PersonalFlag, Tlp
 
 ENTRY_POINTS = "tocsin.adapters"
+PUBLIC = "public"
 
 log = logger()
 
@@ -151,7 +152,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where bulletins go that their source marks narrower than the default, or whose kind the manifest keeps narrow."""
+    """Where bulletins go that their source marks narrower than the default, or does not mark."""
 
     tlp: Tlp
     audience: AudienceName
@@ -170,7 +171,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audience: AudienceName
     network: Network
     public_kinds: tuple[str, ...] = ()
-    network_kinds: tuple[str, ...] = ()
     lifetime_days: int = 30
     max_personal: PersonalFlag = PersonalFlag.NONE
     personal_statement: str = ""
@@ -180,6 +180,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def defaults(self) -> Defaults:
         """What its drafts leave out."""
         return Defaults(tlp=self.tlp, pap=self.pap, audience=self.audience, lifetime_days=self.lifetime_days)
+
+    def of_unmarked(self, kind: str) -> tuple[Tlp, AudienceName]:
+        """Marking and audience of a draft whose source marks nothing: the own network at AMBER+STRICT or narrower.
+
+        Nothing gets wider by itself. Only a kind that the manifest calls public, such as a calendar, which is a public act,
+        goes to the public.
+        """
+        if kind in self.public_kinds:
+            return Tlp.CLEAR, PUBLIC
+        return max(Tlp.AMBER_STRICT, self.network.tlp, key=TLP_RANK.__getitem__), self.network.audience
 
 
 class Publishing(Protocol):

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from adapters.runloop import PUBLIC
 from bus.keys import FileSigner
-from bus.plugin import Manifest
+from bus.plugin import PUBLIC, Manifest
 from bus.publishing import Outbox, Publisher
 from bus.sealing import Sealer
 from bus.trust import VerifiedRegistry, ceremony, proposals

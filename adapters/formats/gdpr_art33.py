@@ -5,12 +5,14 @@ field traced to its paragraph in `gdpr_art33.schema.json`. Names of controllers 
 """
 
 import datetime as dt
+import re
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from adapters.translation.drafting import finished, origin_of
+from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, headline_of, nameless
 from adapters.translation.reading import (
     Format,
@@ -130,6 +132,7 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         )
         return carried(text, limit=limit, path=name, losses=losses)
 
+    persons = _persons(note)
     summary = words("summary", 2_000)
     headline = headline_of(summary or "", path="summary", losses=Losses())
     if summary is None or headline is None:
@@ -168,8 +171,18 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
     )
     origin = origin_of(FORMAT.id, data, context, version="1", original_id=note.reference)
-    draft = finished(draft, context=context, losses=losses, origin=origin)
+    draft = finished(draft, context=context, losses=losses, origin=origin, persons=persons)
     return ReadResult(drafts=(draft,), losses=losses.found)
+
+
+def _persons(note: _Notification) -> Persons:
+    """The controller, and the person of its contact point, as far as that begins with a name."""
+    persons = Persons()
+    persons.add(note.controller.name, surname=False)
+    contact = re.split(r"[,;(<\n/]| - |\s\S*[@0-9]", note.dpo_contact or "", maxsplit=1)[0].strip()
+    if " " in contact and sum(word[:1].isupper() for word in contact.split()) > 1:
+        persons.add(contact)
+    return persons
 
 
 def json_schema() -> dict[str, object]:

@@ -40,7 +40,7 @@ MAX_TTPS: Final = 100
 MAX_CHANNELS: Final = 30
 
 _CHAIN: Final = ("tactic", "technique", "procedure", "indicator")
-_CHAIN_ENDS: Final = ((), ("notes",), ("comments",), ("comment",))
+_CHAIN_ENDS: Final = ((), ("note",), ("notes",), ("comments",), ("comment",))
 _FLAT: Final = ("indicator_type", "indicator_value", "comment", "ds")
 
 _NUMBERED: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3}){0,3})\.?\s*(.*)", re.DOTALL)

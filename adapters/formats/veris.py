@@ -12,6 +12,7 @@ import re
 from typing import Any, Final
 
 from adapters.translation.drafting import finished, origin_of
+from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, headline_of, nameless
 from adapters.translation.reading import (
     Format,
@@ -130,7 +131,8 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     timeline = _dict(incident.get("timeline"))
     started = _when(_dict(timeline.get("incident")), losses)
     aware = _aware(timeline, started, context.received, losses)
-    summary = _summary(incident, losses)
+    persons = _persons(incident)
+    summary = _summary(incident, persons, losses)
     victims = map(str, _list(confidentiality.get("data_victim")))
     subjects = sorted({_SUBJECTS.get(each, "other") for each in victims})
     sensitive = bool(_SENSITIVE & set(varieties))
@@ -168,7 +170,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         version=str(incident.get("schema_version", "")),
         original_id=str(incident.get("incident_id", "")),
     )
-    draft = finished(draft, context=context, losses=losses, origin=origin)
+    draft = finished(draft, context=context, losses=losses, origin=origin, persons=persons)
     return ReadResult(drafts=(draft,), losses=losses.found)
 
 
@@ -198,11 +200,31 @@ def _cause(action: dict[str, Any], losses: Losses) -> str | None:
     return known[0] if known else None
 
 
-def _summary(incident: dict[str, Any], losses: Losses) -> str:
+def _summary(incident: dict[str, Any], persons: Persons, losses: Losses) -> str:
     """What happened, in the source's words, without the victim's name and without addresses."""
     victim = _dict(incident.get("victim")).get("victim_id")
     text = nameless(str(incident.get("summary") or ""), victim, "(the victim)", path="summary", losses=losses)
+    named = persons.taken_out(text)
+    if named != text:
+        losses.add("summary", "names of persons or other victims taken out")
+    text = named
     return carried(text, limit=2_000, path="summary", losses=losses) or "A breach of data, as reported."
+
+
+def _persons(incident: dict[str, Any]) -> Persons:
+    """Whom the incident names beside its summary: victims, other victims, actors, analysts."""
+    persons = Persons()
+    victim, actor, plus = (_dict(incident.get(name)) for name in ("victim", "actor", "plus"))
+    victims = [*_list(victim.get("victim_id")), *_list(_dict(victim.get("secondary")).get("victim_id"))]
+    for name in victims:
+        persons.add(name, surname=False)
+    for kind in ("external", "internal", "partner"):
+        for name in _list(_dict(actor.get(kind)).get("name")):
+            persons.add(name)
+    for name in (plus.get("analyst"), plus.get("created_by")):
+        if isinstance(name, str) and " " in name.strip():
+            persons.add(name)
+    return persons
 
 
 def _aware(

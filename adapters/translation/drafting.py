@@ -1,17 +1,23 @@
 """Finishes the drafts of a format: personal data accounted for, the size held, the origin named, the whole checked by decoding it once."""
 
 import datetime as dt
-from typing import Final
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
+from adapters.translation.markings import marks_in_words
 from adapters.translation.observables import RETENTION_DAYS
+from adapters.translation.persons import Persons
 from adapters.translation.reading import FormatError, Losses, ReadContext, identifier, sha256_hex, version_of
+from bus.plugin import PUBLIC
 from schemas.bulletin import Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode
 from schemas.errors import SchemaError
 from schemas.parts import Attribution, Observable, PersonalData, Provenance
-from schemas.vocab import PERSONAL_RANK, PersonalFlag
+from schemas.vocab import PERSONAL_RANK, TLP_RANK, PersonalFlag, Tlp
 
 __all__ = ["finished", "instant", "integer", "origin_of", "personal_data"]
 
@@ -20,6 +26,9 @@ STAMP_BYTES: Final = 8_192
 MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES - STAMP_BYTES
 # Public authorities act in the public interest (GDPR article 6(1)(e)).
 LAWFUL_BASIS: Final = "celex:32016R0679#6.1.e"
+# Values that are matched as they are, detection rules, and links: not prose.
+_NO_PROSE: Final = frozenset({"detection", "original_id", "value", "web"})
+_WORD_OF_OURS: Final = re.compile(r"[a-z0-9][a-z0-9+._-]*")
 _PURPOSE: Final = "detect, stop and warn of threats to elections and to the networks they depend on"
 _CATEGORY_OF: Final = {
     "email-addr": "contact",
@@ -57,19 +66,32 @@ def origin_of(
     )
 
 
-def finished(draft: Draft, *, context: ReadContext, losses: Losses, origin: Provenance) -> Draft:
+def finished(
+    draft: Draft,
+    *,
+    context: ReadContext,
+    losses: Losses,
+    origin: Provenance,
+    persons: Persons | None = None,
+) -> Draft:
     """Completes a draft so that it can be stamped as it is.
+
+    Limits on sharing that its words hold narrow its marking, and names of persons leave every text, link, label and id of it.
 
     Args:
         draft: What the format read; its observables are in the order in which they may be given up.
         context: When and by which adapter the document was received.
         losses: Where observables that do not fit are recorded; its paths go into the provenance.
         origin: The document; its `lost` is filled in here.
+        persons: The names that must not stand in it.
 
     Raises:
         FormatError: ``too-large`` when it does not fit even without observables, ``unrepresentable`` when a value that was carried
             over has a form no bulletin may have.
     """
+    if persons:
+        draft, origin = _without(draft, persons, losses), _unnamed(origin, persons)
+    draft = _narrowed(draft, losses)
     shaped = _shaped(draft, context.received, losses, origin)
     while (size := len(_encoded(shaped))) > MAX_DRAFT_BYTES:
         held = len(shaped.observables)
@@ -143,6 +165,96 @@ def _shaped(draft: Draft, received: dt.datetime, losses: Losses, origin: Provena
         attribution=draft.attribution if _says_something(draft.attribution) else None,
         provenance=(msgspec.structs.replace(origin, lost=lost),),
     )
+
+
+def _narrowed(draft: Draft, losses: Losses) -> Draft:
+    """The draft, no wider than its own words allow."""
+    found = marks_in_words("text", *dict.fromkeys(_texts(msgspec.to_builtins(draft))))
+    if not found:
+        return draft
+    # What its words narrow is no wider than what nothing marks.
+    levels = [mark.tlp for mark in found if mark.tlp]
+    held = draft.tlp or (
+        Tlp.AMBER_STRICT if max(map(TLP_RANK.__getitem__, levels)) >= TLP_RANK[Tlp.AMBER] else None
+    )
+    if held is None:
+        return draft
+    tlp = max((held, *levels), key=TLP_RANK.__getitem__)
+    if tlp is draft.tlp:
+        return draft
+    losses.add("text", f"its words limit sharing: read as TLP:{tlp.upper()}")
+    return msgspec.structs.replace(
+        draft, tlp=tlp, audience=None if draft.audience == PUBLIC else draft.audience
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text with a blank in it: prose, of whatever field."""
+    if isinstance(value, str):
+        if " " in value:
+            yield value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            if name not in _NO_PROSE:
+                yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+
+
+def _without(draft: Draft, persons: Persons, losses: Losses) -> Draft:
+    """The draft without the names of persons."""
+    kept: list[Observable] = []
+    for item in draft.observables:
+        names_one = item.personal is PersonalFlag.NONE and persons.are_in(unquote(item.value or ""))
+        if names_one and draft.tlp is Tlp.CLEAR:
+            losses.add("observables", "a value that names a person: none may travel at TLP:CLEAR (rule R7)")
+        elif names_one:
+            kept.append(msgspec.structs.replace(item, personal=PersonalFlag.PERSONAL))
+        else:
+            kept.append(item)
+    labels = tuple(label for label in draft.labels if not persons.are_in(label))
+    if len(labels) < len(draft.labels):
+        losses.add("labels", "labels that name a person")
+    draft = msgspec.structs.replace(draft, observables=tuple(kept), labels=labels)
+    plain = msgspec.to_builtins(draft, builtin_types=(dt.datetime, dt.date))
+    clean = _cleaned(plain, persons)
+    if draft.tlp in (Tlp.AMBER_STRICT, Tlp.RED) and "attribution" in plain:
+        # Whom the source calls an actor may be named here (rule R14), also where a person that is not has the same surname.
+        clean["attribution"] = plain["attribution"]
+    if clean == plain:
+        return draft
+    losses.add("text", "names of persons taken out")
+    try:
+        return msgspec.convert(clean, Draft)
+    except msgspec.ValidationError as error:
+        raise FormatError(
+            "a text that is nothing without a person's name", reason="unrepresentable"
+        ) from error
+
+
+def _cleaned(value: Any, persons: Persons) -> Any:
+    if isinstance(value, str):
+        return value if _WORD_OF_OURS.fullmatch(value) else persons.taken_out(value)
+    if isinstance(value, dict):
+        clean = {name: each if name in _NO_PROSE else _cleaned(each, persons) for name, each in value.items()}
+        # A link is right or it is none.
+        return {
+            name: each
+            for name, each in clean.items()
+            if name != "web" or not each or not persons.are_in(unquote(each))
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(_cleaned(each, persons) for each in value)
+    return value
+
+
+def _unnamed(origin: Provenance, persons: Persons) -> Provenance:
+    """The provenance, its id told by its digest where it names a person."""
+    named = origin.original_id
+    if named is None or not persons.are_in(named):
+        return origin
+    return msgspec.structs.replace(origin, original_id=identifier(f"{named} "))
 
 
 def _says_something(attribution: Attribution | None) -> bool:

@@ -1,17 +1,21 @@
-"""Reads sharing marks (TLP, PAP, Chatham House, classification) out of a source's own labels, and never reads one too weakly.
+"""Reads sharing marks (TLP, PAP, Chatham House, classification, limits in words) out of a source, and never reads one too weakly.
 
 Rules:
     * several marks on one report: the most restrictive holds;
+    * a mark on a part narrows the whole and never marks it: where the whole carries no mark, it stays unmarked, and a part's
+      CLEAR or GREEN says nothing of the rest;
     * a mark of a known family with an unknown level is a refusal, not a guess;
     * a classified label is a refusal: classified information does not travel on this bus;
+    * a sentence that limits sharing is AMBER+STRICT, for its circle has no name on this bus;
     * TLP 1.0 WHITE is TLP 2.0 CLEAR.
 
-Sources: FIRST Traffic Light Protocol 2.0; the MISP taxonomies tlp (version 10) and PAP (version 3).
+Sources: FIRST Traffic Light Protocol 2.0; the MISP taxonomies tlp (version 10), PAP (version 3), iep and iep2-policy.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -19,7 +23,7 @@ import msgspec
 from adapters.translation.reading import FormatError, Losses
 from schemas.vocab import TLP_RANK, Pap, Tlp
 
-__all__ = ["Mark", "Marking", "read_mark", "strictest"]
+__all__ = ["Mark", "Marking", "is_harmless", "marks_in_words", "read_mark", "read_statement", "strictest"]
 
 _TLP: Final = {
     "red": Tlp.RED,
@@ -41,9 +45,44 @@ _PAP: Final = {
 }
 _PAP_RANK: Final = {Pap.CLEAR: 0, Pap.GREEN: 1, Pap.AMBER: 2, Pap.RED: 3}
 
+UNMARKED: Final = Tlp.AMBER_STRICT
+"""How narrow something without a mark is held; what an adapter's own network gets."""
+
 _FAMILY: Final = re.compile(r'(?:^|[^a-z0-9])(tlp|pap)\s*([:=/_.-]|\s|$)\s*"?([^"]*?)"?\s*$')
 _CLASSIFIED: Final = re.compile(r"^\s*(?:euci|nato|fr-classif|de-vs)\s*:\s*(.*)$")
 _NOT_CLASSIFIED: Final = ("unclassified", "non-classif", "non-proteg", "non_classif", "not-classified")
+_PROTOCOL: Final = re.compile(r"\btraffic[ -]light[ -]protocol\b")
+_AMERICAN: Final = re.compile(r'^dni-ism:classification:\w+\s*=\s*"?(?!u\b)')
+_CLASSIFIED_WORDS: Final = re.compile(
+    r"\b(?:(?:nato|eu|u[e]|cosmic|euratom)[ /-]{1,3}(?:top secret|secret|confidential|restricted)|(?:tr[eè]s secret|secret|confidentiel|"
+    r"restreint) (?:u[e]|otan)\b|vs[ -]nfd\b|verschlusssache|diffusion restreinte u[e])"
+)
+# A sentence that says who must not have it, or who alone may. Narrow on purpose: it is looked for in reports too.
+_LIMIT: Final = re.compile(
+    r"\b(?:do not|don.?t|must not|may not|shall not|not to be|cannot be|never) (?:be )?(?:further |re-?|publicly )*"
+    r"(?:shared?|distribut\w*|forward\w*|disclos\w*|disseminat\w*|circulat\w*|released?|publish\w*|pass(?:ed)?(?: on)?)"
+    r"(?: (?:this|it|any of this|the (?:contents?|report|information|document|bulletin)|further|on|with anyone|to anyone))*"
+    r"(?: (?:outside|beyond|externally|further|without|publicly|to the public|with third|to third)\b|\s*[.;!]|\s*$)"
+    r"|\bnot for (?:\w+ )?(?:release|distribution|dissemination|disclosure|publication|sharing|circulation)\b"
+    r"|\bno (?:further|onward|public|external) (?:release|distribution|dissemination|disclosure|publication|sharing)\b"
+    r"|\bfor (?:internal|official|restricted|limited)(?: (?:use|distribution|eyes))? only\b|\binternal use only\b|\bfor internal use\b"
+    r"|\b(?:restricted|limited|internal) (?:distribution|dissemination|circulation) only\b|\beyes only\b|\bneed[ -]to[ -]know basis\b"
+    r"|\bne (?:pas|jamais) (?:diffuser|partager|divulguer|communiquer|transmettre|publier)\b|\bdiffusion (?:restreinte|limitée)\b"
+    r"|\bnicht (?:weitergeben|weiterleiten|weiterverbreiten|veröffentlichen|zur (?:weitergabe|veröffentlichung))\b"
+    r"|\bnur für den (?:internen |dienst)gebrauch\b|\bnur für den (?:internen|dienstlichen) gebrauch\b"
+    r"|\b(?:no (?:difundir|compartir|divulgar)|non (?:diffondere|divulgare|condividere)|niet (?:verspreiden|delen buiten))\b"
+)
+_IN_WORDS: Final = re.compile(r"\btlp ?[:=-] ?\[?(red|amber ?[+_-] ?strict|amber|green)\b")
+# What a statement says that is about rights, not about sharing; with nothing else in it that asks for care.
+_RIGHTS: Final = re.compile(
+    r"copyright|©|\(c\) ?[0-9]|licen[cs]e|creative commons|\bcc[ -](?:by|0)|trade ?mark|public domain|rights reserved|"
+    r"terms of use|approved for public release|droits réservés|all[e] rechte|urheberrecht"
+)
+_CARE: Final = re.compile(
+    r"\b(?:only|solely|internal|confiden\w+|restrict\w*|limit\w*|outside|need[ -]to[ -]know|sensitive|private|secret|embargo\w*|"
+    r"do not|must not|may not|not for|members?|recipients?)\b"
+)
+_MOST_WORDS: Final = 8_000  # normalising a hostile run of combining marks costs the square of its length
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +125,12 @@ def read_mark(text: str, path: str) -> Mark | None:
     Raises:
         FormatError: ``unknown-marking`` for a level that cannot be read with certainty, ``classified`` for a classified label.
     """
-    label = _plain(text)
+    label = _PROTOCOL.sub("tlp", _plain(text))
     if _CLASSIFIED.match(label) and not any(word in label for word in _NOT_CLASSIFIED):
+        raise FormatError(f"{path}: a label of classified information", reason="classified")
+    if _AMERICAN.match(label) or (
+        _CLASSIFIED_WORDS.match(label) and not any(word in label for word in _NOT_CLASSIFIED)
+    ):
         raise FormatError(f"{path}: a label of classified information", reason="classified")
     if label.startswith("misp-galaxy:"):
         return None
@@ -107,15 +150,90 @@ def read_mark(text: str, path: str) -> Mark | None:
     raise FormatError(f"{path}: no known level of {family.upper()}", reason="unknown-marking")
 
 
-def strictest(marks: Iterable[Mark], losses: Losses) -> Marking:
-    """Adds marks up: the most restrictive TLP and PAP hold; a weaker one is recorded as a loss."""
-    found = tuple(marks)
+def read_statement(text: str, path: str, losses: Losses) -> Mark | None:
+    """Reads a marking that a source writes as a sentence.
+
+    Args:
+        text: The sentence, such as ``Do not share outside the working group``.
+        path: Where it stands.
+        losses: Where it is told, whatever it says: a bulletin has no field for its words.
+
+    Returns:
+        AMBER+STRICT, the narrowest circle without a name, for every statement but one about rights alone (copyright, licences).
+
+    Raises:
+        FormatError: ``classified`` for a classification, ``unknown-marking`` as `read_mark`.
+    """
+    words = _words(text)
+    if not words:
+        return None
+    if _CLASSIFIED_WORDS.search(words):
+        raise FormatError(f"{path}: a statement of classified information", reason="classified")
+    if mark := read_mark(text, path):
+        return mark
+    if is_harmless(text):
+        losses.add(path, "a statement of rights in a marking is not carried")
+        return None
+    found = marks_in_words(path, text)
+    losses.add(path, "a marking in words limits sharing: read as TLP:AMBER+STRICT")
+    return max(found, key=_rank) if found else Mark(path=path, tlp=Tlp.AMBER_STRICT)
+
+
+def is_harmless(text: str) -> bool:
+    """Whether a statement is about rights (copyright, a licence) and nothing in it limits sharing."""
+    words = _words(text)
+    return bool(_RIGHTS.search(words)) and not _CARE.search(words) and not _LIMIT.search(words)
+
+
+def marks_in_words(path: str, *texts: str) -> tuple[Mark, ...]:
+    """The limits that prose puts on its own sharing: a TLP level above CLEAR that stands in it, a sentence that forbids to pass it on.
+
+    Args:
+        path: Where they stand.
+        texts: A title, a description, a note; of each the first 8000 characters are looked at.
+
+    Returns:
+        Marks that can only narrow; a CLEAR in prose is none.
+    """
+    words = " . ".join(map(_words, texts))
+    levels = {_TLP[re.sub(r" ?[+_-] ?", "+", found)] for found in _IN_WORDS.findall(words)}
+    if _LIMIT.search(words):
+        levels.add(Tlp.AMBER_STRICT)
+    return tuple(Mark(path=path, tlp=level) for level in sorted(levels))
+
+
+def strictest(
+    marks: Iterable[Mark], losses: Losses, *, parts: Iterable[Mark] = (), unmarked: int = 0
+) -> Marking:
+    """Adds marks up: the most restrictive TLP and PAP hold; a weaker one is recorded as a loss.
+
+    Args:
+        marks: The marks of the whole.
+        losses: Where it is told what gives way, and what a mark of a part is not taken for.
+        parts: Marks of parts; they narrow the whole and do not mark it.
+        unmarked: How many parts carry no mark, where nothing marks the whole.
+
+    Returns:
+        The marking. Where nothing marks the whole, a part that is AMBER or narrower makes it AMBER+STRICT or RED; with wider
+        parts alone it stays unmarked.
+    """
+    whole, of_parts = tuple(marks), tuple(parts)
+    found = (*whole, *of_parts)
     tlp = max((mark.tlp for mark in found if mark.tlp), key=TLP_RANK.__getitem__, default=None)
+    if tlp is not None and not any(mark.tlp for mark in whole):
+        rest = f"the rest, {unmarked} parts among it" if unmarked else "the rest"
+        path = min(mark.path for mark in of_parts if mark.tlp)
+        losses.add(path, f"a mark of a part does not mark {rest}, which carries none")
+        narrow = TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER]
+        tlp = max(tlp, UNMARKED, key=TLP_RANK.__getitem__) if narrow else None
     pap = max((mark.pap for mark in found if mark.pap), key=_PAP_RANK.__getitem__, default=None)
+    if pap is not None and not any(mark.pap for mark in whole) and _PAP_RANK[pap] < _PAP_RANK[Pap.AMBER]:
+        losses.add(min(mark.path for mark in of_parts if mark.pap), "a PAP of a part does not mark the rest")
+        pap = None
     for mark in found:
-        if mark.tlp is not None and mark.tlp is not tlp:
+        if mark.tlp is not None and tlp is not None and mark.tlp is not tlp:
             losses.add(mark.path, f"TLP {mark.tlp} gives way to the stricter {tlp}")
-        if mark.pap is not None and mark.pap is not pap:
+        if mark.pap is not None and pap is not None and mark.pap is not pap:
             losses.add(mark.path, f"PAP {mark.pap} gives way to the stricter {pap}")
     if tlp is Tlp.RED and pap is Pap.CLEAR:
         losses.add("PAP", "PAP CLEAR contradicts TLP RED (rule R10): read as PAP RED")
@@ -123,10 +241,31 @@ def strictest(marks: Iterable[Mark], losses: Losses) -> Marking:
     return Marking(tlp=tlp, pap=pap, anonymise_source=any(mark.anonymise_source for mark in found))
 
 
-def _plain(text: str) -> str:
+def _rank(mark: Mark) -> int:
+    return TLP_RANK[mark.tlp] if mark.tlp else -1
+
+
+def _words(text: str) -> str:
+    """Prose as it is searched for limits: folded as a label, typographic apostrophes plain."""
+    return _folded(text[:_MOST_WORDS])
+
+
+@lru_cache(maxsize=16)  # one statement is looked at several times
+def _folded(text: str) -> str:
+    return _plain(text, _MOST_WORDS).replace("’", "'")
+
+
+def _plain(text: str, most: int = 400) -> str:
     """Folds case, width and invisible characters, so that a look-alike spelling is judged by what it shows."""
-    folded = unicodedata.normalize("NFKC", text[:400]).casefold()
-    visible = "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc"))
+    folded = unicodedata.normalize("NFKC", text[:most]).casefold()
+    if not folded.isascii() or not folded.isprintable():
+        # A line break separates words; what cannot be seen does not.
+        folded = "".join(
+            " " if c.isspace() else c
+            for c in folded
+            if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc")
+        )
+    visible = folded
     # One space for any run of them: the patterns below allow white space in several places, and a long run could be
     # shared out among those in as many ways as its length cubed.
     return " ".join(visible.split())

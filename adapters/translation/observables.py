@@ -8,6 +8,7 @@ Sources: STIX 2.1 section 6 (observable types); Regulation (EU) 2016/679, articl
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -28,6 +29,7 @@ __all__ = [
     "platform_of",
     "refang",
     "sighted",
+    "site_of",
 ]
 
 MAX_VALUE_CHARS: Final = 2_048
@@ -72,6 +74,10 @@ _PLATFORMS: Final = {
     "quora.com": "quora",
     "livejournal.com": "livejournal",
 }
+# Where each name below the host is somebody's own.
+_HOSTERS: Final = (
+    ".blogspot.com", ".carrd.co", ".ghost.io", ".github.io", ".substack.com", ".weebly.com", ".wixsite.com", ".wordpress.com",
+)  # fmt: skip
 # Names by which sources call a platform -> its slug.
 _CALLED: Final = {"fb": "facebook", "twitter": "x", "vkontakte": "vk", "odnoklassniki": "ok"}
 # First path segments that lead to content or to a place of the platform, not to somebody's account.
@@ -196,6 +202,22 @@ def classify(text: str) -> Sighted | None:
     return None
 
 
+def site_of(name: str) -> Sighted | None:
+    """The domain that a channel's name consists of, or None: a domain is an outlet's, and nobody's account.
+
+    A name under a platform, such as a blog's, is an account there.
+    """
+    found = classify(name)
+    if found is not None and found.type == "url" and (split := _split(found.value)) is not None:
+        bare = not (split.path.strip("/") or split.query or split.fragment or "@" in split.netloc)
+        found = classify(split.hostname or "") if bare else None
+    if found is None or found.type != "domain-name":
+        return None
+    host = found.value.removeprefix("www.")
+    is_within = _platform(host) is not None or host.endswith(_HOSTERS)
+    return None if is_within else found
+
+
 def sighted(observable_type: str, text: str) -> Sighted | None:
     """Brings one value of a known type into its canonical spelling.
 
@@ -250,11 +272,19 @@ def _url(value: str) -> Sighted | None:
 
 
 def _ascii(name: str) -> str:
-    """The IDNA A-label form where the standard library can make it, else the name as it is."""
+    """The A-label form where the standard library makes one that stands for this very name, else the name as it is.
+
+    Its IDNA 2003 turns some letters into others (`ß` into `ss`), and so into a name that somebody else may own.
+    """
     if name.isascii():
         return name
     try:
-        return name.encode("idna").decode("ascii").lower()
+        encoded = name.encode("idna")
+        return (
+            encoded.decode("ascii").lower()
+            if encoded.decode("idna") == unicodedata.normalize("NFC", name)
+            else name
+        )
     except UnicodeError:
         return name
 

@@ -5,6 +5,7 @@ import unicodedata
 from typing import Final
 
 from adapters.translation.observables import EMAIL
+from adapters.translation.persons import Persons
 from adapters.translation.reading import Losses, clip
 
 __all__ = ["carried", "headline_of", "link_of", "nameless", "number_of", "one_line"]
@@ -19,7 +20,6 @@ _UNCARRIED: Final = re.compile(
 _REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINK: Final = re.compile(r"https?://\S+")
 _MOST_TEXT: Final = 32_000  # four times the longest field
-_MOST_NAME: Final = 500
 _LOOKED_AT: Final = 4  # times the limit of a field: so much of a text is read
 _REMOVED: Final = "[e-mail address removed]"
 
@@ -83,15 +83,13 @@ def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
 
 def nameless(text: str, name: object, instead: str, *, path: str, losses: Losses) -> str:
     """The text without a name that its source gives elsewhere and that must not travel."""
-    if not isinstance(name, str) or len(name.strip()) < 3:
-        return text
-    # Searching for a long name at every word of a long text costs the product of both. No field holds so much text.
-    text = text[:_MOST_TEXT]
-    if len(name) > _MOST_NAME:
+    persons = Persons()
+    persons.add(name, surname=False)
+    if persons.has_absurd:
         losses.add(path, "the name to take out is no name: the text is not carried")
         return ""
-    found, times = re.subn(rf"(?<!\w){re.escape(name.strip())}(?!\w)", instead, text, flags=re.IGNORECASE)
-    if times:
+    found = persons.taken_out(text, instead)
+    if persons and instead in found and found != text:
         losses.add(path, "a name taken out")
     return found
 

@@ -22,10 +22,10 @@ from bus.storage import Lease
 from bus.subscribing import Inbox, message_from
 from bus.transport import MARGIN_S, Connection, Endpoint, keeps_all, kept_s, read_back, reader_streams
 from bus.trust import VerifiedRegistry
-from schemas.codec import digest
+from schemas.codec import decode, digest
 from schemas.envelope import TYP_BULLETIN, Context, parse_header
 from schemas.errors import EnvelopeError
-from schemas.subject import Channel
+from schemas.subject import Channel, channel_of
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +68,9 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
         return "its place is gone"
     if digest(row["payload"]) != row["digest"]:
         return "its bytes have changed"
+    said = decode(row["payload"])
+    if (str(channel_of(said)), said.seq) != (row["channel"], row["seq"]):
+        return "it says another place"
     key = registry.key(row["kid"])
     if key is None:
         return ""

@@ -105,7 +105,11 @@ class Outbox(Store):
             self.handover.is_whole = is_all and self.handover.is_open
             return claimed
 
-        return await self.write(work)
+        try:
+            return await self.write(work)
+        except BaseException:
+            self.handover.is_whole = False  # what was found in vain is in the table alone
+            raise
 
     async def note_acks(self) -> None:
         """Note what was acknowledged, in a commit of its own."""

@@ -153,11 +153,11 @@ class Place(NamedTuple):
     digest: str
     prev: str | None
     id: str
-    reason: str | None
     kids: int
     received_at: float
     issued: float
     believed: int
+    reason: str | None
 
 
 class Body(NamedTuple):
@@ -167,8 +167,7 @@ class Body(NamedTuple):
     channel: int
     seq: int
     admitted_at: float
-    is_talk: bool
-    until: str | None
+    is_talk: int
     subject: int
     kid: int
     labels: str
@@ -178,7 +177,8 @@ class Body(NamedTuple):
     stream_seq: int
     opening: int
     signature: str
-    payload: bytes
+    payload: bytearray
+    until: str | None
 
 
 _INTO = "INSERT OR FAIL INTO {} ({}) VALUES ({})"
@@ -188,12 +188,18 @@ _PLACE, _BODY = (
     _INTO.format(table, ", ".join(kind._fields), ", ".join("?" * len(kind._fields)))
     for table, kind in (("places", Place), ("bodies", Body))
 )
+# For None, as for bytes and bool, sqlite3 looks for an adapter, at the cost of two columns; the last one almost always is None.
+_STANDING_PLACE, _LASTING_BODY = (
+    _INTO.format(table, ", ".join(kind._fields[:-1]), ", ".join("?" * (len(kind._fields) - 1)))
+    for table, kind in (("places", Place), ("bodies", Body))
+)
 
 
-def add(db: sqlite3.Connection, places: Iterable[Place], bodies: Iterable[Body]) -> None:
-    """Keep the next of their channels, which leave no hole and fill none; whoever calls undoes the transaction if it fails."""
-    db.executemany(_PLACE, places)
-    db.executemany(_BODY, bodies)
+def add(db: sqlite3.Connection, places: Iterable[Place], bodies: Collection[Body]) -> None:
+    """Keep the next of their channels, none of them refused; whoever calls undoes the transaction if it fails."""
+    db.executemany(_STANDING_PLACE, [place[:-1] for place in places])
+    db.executemany(_LASTING_BODY, [body[:-1] for body in bodies if body.until is None])
+    db.executemany(_BODY, [body for body in bodies if body.until is not None])
 
 
 def add_anywhere(db: sqlite3.Connection, place: Place, body: Body | None) -> None:

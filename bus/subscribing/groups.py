@@ -138,11 +138,11 @@ def take_run(
                 message.digest,
                 b.prev,
                 b.id,
-                None,
                 state.texts.number(kids),
                 found.admitted_at.timestamp(),
                 b.issued.timestamp(),
                 1,
+                None,
             )
         )
         kept = Stored(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -147,15 +147,21 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What it says; read from the signed bytes.
 
         Raises:
-            StoreError: `row-damaged`, they are not those that were admitted.
+            StoreError: `row-damaged`, they are not those that were admitted, or say another place than theirs.
         """
         if not self.is_whole:
-            raise StoreError(
-                f"number {self.seq} on {self.channel} ({self.id}) is not what was admitted: its bytes have changed in this store",
-                remedy="tocsin hub scrub lists what is damaged",
-                reason="row-damaged",
-            )
-        return decode(self.payload)
+            raise self._damaged("its bytes have changed in this store")
+        found = decode(self.payload)
+        if (str(channel_of(found)), found.seq) != (self.channel, self.seq):
+            raise self._damaged("it says another place")
+        return found
+
+    def _damaged(self, why: str) -> StoreError:
+        return StoreError(
+            f"number {self.seq} on {self.channel} ({self.id}) is not what was admitted: {why}",
+            remedy="tocsin hub scrub lists what is damaged",
+            reason="row-damaged",
+        )
 
 
 _ADMITTED = tuple(name for name in Stored.__struct_fields__ if name != "rowid")
@@ -299,9 +305,9 @@ def pop_held_back(db: sqlite3.Connection, channel: str, first: int, last: int) -
     return msgspec.msgpack.decode(row["message"], type=Waiting)
 
 
-def as_json(value: object) -> str:
+def as_json(value: Collection[object]) -> str:
     """Text for a column that holds a list."""
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value).decode() if value else "[]"
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------------
@@ -355,8 +361,7 @@ def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
         channel,
         kept.seq,
         kept.admitted_at.timestamp(),
-        kept.bulletin.status in TALK,
-        bodies.last_day(kept.bulletin),
+        int(kept.bulletin.status in TALK),
         texts.number(kept.subject),
         texts.number(kept.kid),
         as_json(sorted(kept.labels)),
@@ -366,7 +371,8 @@ def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
         message.stream_seq,
         texts.number(opening),
         rest,
-        kept.payload,
+        bytearray(kept.payload),
+        bodies.last_day(kept.bulletin),
     )
 
 

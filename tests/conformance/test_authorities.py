@@ -133,7 +133,8 @@ class TestDigital(AdapterConformance):
             name="statements of reasons",
             data=_sample(DIGITAL, "statements"),
             kinds=("platform-measure", "platform-measure"),
-            tlps=(Tlp.GREEN, Tlp.GREEN),
+            tlps=(Tlp.AMBER_STRICT, Tlp.AMBER_STRICT),
+            lost=("tlp",),
             amended=_sample(DIGITAL, "statements", KEYWORD_MISINFORMATION_DISINFORMATION="KEYWORD_OTHER"),
         ),
         Case(
@@ -176,8 +177,8 @@ class TestDataProtection(AdapterConformance):
             name="a VERIS incident",
             data=_sample(DATA_PROTECTION, "party"),
             kinds=("data-breach",),
-            tlps=(Tlp.GREEN,),
-            lost=("victim",),
+            tlps=(Tlp.AMBER_STRICT,),
+            lost=("victim", "tlp"),
             amended=_sample(DATA_PROTECTION, "party", **{"for sale": "for free"}),
         ),
         Case(

@@ -49,7 +49,9 @@ async def test_nobody_is_silent_whose_heartbeats_waited(tmp_path: Path) -> None:
         hub = office.start("hub", "run")
         try:
             async with beats_of(author).running():
-                heard = "SELECT last_heard FROM channels WHERE channel LIKE 'xa-csirt/system.%' ORDER BY last_heard"
+                heard = (
+                    "SELECT last_heard FROM channels WHERE channel LIKE 'xa-csirt/beat.%' ORDER BY last_heard"
+                )
                 await eventually(lambda: asked(store, heard), describe=log.read_text)
                 for _ in range(2):
                     before = asked(store, heard)

@@ -28,7 +28,7 @@ def looks(world: World) -> dict[str, Look]:
     """Every look, by name; each reads only."""
     now, registry = world.now, world.registry
     moment = now.timestamp()
-    system = Channel(issuer=READER, status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
+    beats = Channel(issuer=READER, status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
     reassessment = Reassessment(Intake(None, 30.0), registry, now)
     last = "SELECT row FROM admitted ORDER BY row DESC LIMIT 1"
     return {
@@ -55,7 +55,7 @@ def looks(world: World) -> dict[str, Look]:
             missing.has_come(db),
             missing.newest(db),
         ),
-        "what hubs hold": lambda db: list(holdings.holding(db, "xa-csirt", system)),
+        "what hubs hold": lambda db: list(holdings.holding(db, "xa-csirt", beats)),
         "what may go": lambda db: retention.erase_and_prune(db, now, rehearse=True),
         "what has expired": lambda db: tallies.is_due(db, moment),
         "what is to be ruled about": lambda db: (reassessment.must_rule(db), reassessment.must_retry(db)),

@@ -218,7 +218,9 @@ def held(premises: Premises, identity: str) -> int:
     path = premises.state(identity) / "store.db"
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-            found = db.execute("SELECT count(*) FROM admitted WHERE channel NOT LIKE '%/system%'").fetchone()
+            found = db.execute(
+                "SELECT count(*) FROM admitted WHERE channel NOT LIKE '%/system%' AND channel NOT LIKE '%/beat%'"
+            ).fetchone()
     except sqlite3.Error:
         return -1
     return int(found[0])

@@ -437,7 +437,7 @@ async def test_silence_in_one_country_is_an_alarm_in_another(tmp_path: Path) -> 
             return [row.reason for row in rows if row.channel == green("xa")] == list(reasons)
 
         async def heard(count: int) -> bool:
-            return len(await read(abroad, "xa-csirt/system.green.community")) == count
+            return len(await read(abroad, "xa-csirt/beat.green.community")) == count
 
         await beats.beat(anyway=True)
         await eventually(lambda: heard(1))

@@ -75,7 +75,7 @@ async def test_an_insider_cannot_stop_a_reader(
 
 
 async def _all_attached(service: HubService) -> bool:
-    return service.subscriber.attached == len(("ACTUAL", "EXERCISE", "SYSTEM", "TEST"))
+    return service.subscriber.attached == len(("ACTUAL", "BEAT", "EXERCISE", "SYSTEM", "TEST"))
 
 
 async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:

@@ -91,6 +91,7 @@ FOREIGN = (
     "tocsin.trust.v1.revoke.xc-csirt",
     "tocsin.v1.actual.green.community.xa.emb.cyber.cyber-threat.xa.none.p1",
     "tocsin.v1.actual.green.community.xc.csirt.cyber.cyber-threat.xc.none.p1",
+    "tocsin.v1.beat.green.community.xc.hub.system.x.x.x.p4",
     "tocsin.v1.system.green.community.xc.hub.system.channel-status.xc.none.p4",
     "tocsin.probe.heard.x",
     "_INBOX_listener.x",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from nats.aio.msg import Msg
+from nats.errors import MaxPayloadError
 
 from bus.errors import DeniedError, UnreachableError
 from bus.policy.rates import RateLimit
@@ -148,13 +149,18 @@ def _logs(folder: Path) -> list[Path]:
     return list(folder.glob("nats-server.log*"))
 
 
-async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> None:
+async def test_a_message_that_is_too_large_ends_its_sender_alone(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Forced past the client, it is not stored, and the connection is cut."""
     message = sign(WORLD, bulletin(WORLD))
     async with connected(bus.endpoint("xa-csirt")) as sender:
         client = sender.client()
         assert isinstance(client, HardenedClient)
         too_large = Outgoing(subject=message.subject, payload=b"x" * (MAX_MESSAGE_BYTES + 1), headers={})
+        with pytest.raises(MaxPayloadError):
+            await client.publish_all([too_large])
+        monkeypatch.setattr(client, "_max_payload", 2 * MAX_MESSAGE_BYTES)
         await client.publish_all([too_large])
         await eventually(lambda: sender.epoch == 2)
     await goes_on(bus)

@@ -98,7 +98,7 @@ def rows_of(db: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-@pytest.mark.parametrize("fixture", ["stores_ad48ede", "stores_b77b581"])
+@pytest.mark.parametrize("fixture", ["stores_ad48ede", "picture_b77b581", "stores_b77b581"])
 async def test_what_was_admitted_and_placed_is_as_it_was(tmp_path: Path, fixture: str) -> None:
     """Each row and each value, and the number of the last row; days on which something must go are those of a look at the bytes."""
     path = written(FIXTURES / fixture, tmp_path / "store.db")

@@ -214,7 +214,7 @@ async def test_an_author_that_is_asked_from_abroad_is_heard_there_again(tmp_path
 
 async def heard(one: PeerHub, count: int) -> bool:
     """Whether so many heartbeats of the author have come."""
-    channel = ME.replace("/actual.", "/system.")
+    channel = ME.replace("/actual.", "/beat.")
     sql = "SELECT count(*) FROM admitted WHERE channel = ?"
     return await one.store.read(lambda db: bool(db.execute(sql, (channel,)).fetchone()[0] == count))
 

@@ -13,14 +13,16 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 
 from adapters.formats.stix.patterns import MAX_PATTERN_CHARS, PatternError, read_pattern
-from adapters.translation.markings import read_mark
-from adapters.translation.observables import classify, platform_of, refang, sighted
+from adapters.translation.markings import marks_in_words, read_mark, read_statement
+from adapters.translation.observables import classify, platform_of, refang, sighted, site_of
+from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, headline_of, link_of, nameless
 from adapters.translation.reading import Losses, identifier, read_csv, safe_xml, slug, strict_json
 from bus import toml
@@ -88,6 +90,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     prepare: Callable[[bytes], Any] = staticmethod(lambda raw: raw)
 
 
+MOST_NAMES = 8 * 1024
+"""Characters of a text that become names of persons."""
 MODULES = (
     "schemas.codec",
     "schemas.envelope",
@@ -124,6 +128,8 @@ EXCUSED: Mapping[str, str] = {
     "schemas.envelope.write_signed": "writes",
     "schemas.envelope.write_contradiction": "writes",
     "schemas.envelope.hints": "writes",
+    "schemas.envelope.hint_lines": "writes",
+    "schemas.envelope.hint_pairs": "writes",
     "schemas.jwe.binding": "a hash over at most 64 ids",
     "schemas.jwe.commitment": "a hash",
     "schemas.jwe.padded_size": "a number",
@@ -137,6 +143,8 @@ EXCUSED: Mapping[str, str] = {
     "schemas.subject.subject_for": "what is typed already",
     "schemas.subject.priority": "what is typed already",
     "schemas.subject.area_token": "at most 64 areas",
+    "schemas.subject.hides": "two words of the vocabulary",
+    "schemas.subject.beat_subject": "writes",
     "schemas.subject.expand": "a reader's own interest over its grants",
     "adapters.translation.reading.bound": "a length",
     "adapters.translation.reading.sha256_hex": "a hash",
@@ -647,6 +655,10 @@ def _translation() -> Iterator[Entry]:
     )
     words: Mapping[str, tuple[Callable[[bytes], object], tuple[str, ...]]] = {
         "a label": (lambda raw: read_mark(_text(raw), "$"), (f"{room}.markings.read_mark",)),
+        "a statement": (lambda raw: read_statement(_text(raw), "$", Losses()), (f"{room}.markings.read_statement", f"{room}.markings.is_harmless")),
+        "limits in words": (lambda raw: marks_in_words("$", _text(raw)), (f"{room}.markings.marks_in_words",)),
+        "a channel's name": (lambda raw: site_of(_text(raw)), (f"{room}.observables.site_of",)),
+        "many names in a text": (lambda raw: _nameless(_text(raw)), ()),
         "a word": (lambda raw: (slug(_text(raw)), identifier(_text(raw))), (f"{room}.reading.slug", f"{room}.reading.identifier")),
         "a cell": (lambda raw: classify(_text(raw)), (f"{room}.observables.classify",)),
         "a value": (
@@ -685,6 +697,14 @@ def _translation() -> Iterator[Entry]:
         covers=("adapters.formats.stix.patterns.read_pattern",),
         price=200,
     )
+
+
+def _nameless(text: str) -> str:
+    """A text without the names that its own words make."""
+    persons, words = Persons(), text[:MOST_NAMES].split()
+    for first, second in pairwise(words):
+        persons.add(f"{first} {second}")
+    return persons.taken_out(text)
 
 
 def _formats() -> Iterator[Entry]:

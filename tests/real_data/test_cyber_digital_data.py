@@ -39,9 +39,17 @@ GROUPS: dict[str, tuple[Read, tuple[str, ...], int, frozenset[str]]] = {
     "misp-event": (
         read_misp_event,
         ("misp",),
-        16,
+        9,
         frozenset(
-            {"attributes-without-event", "definition", "empty", "malformed", "not-an-event", "search-index"}
+            {
+                "attributes-without-event",
+                "definition",
+                "empty",
+                "malformed",
+                "not-an-event",
+                "search-index",
+                "unpublished",
+            }
         ),
     ),
     "stix-2-1": (

@@ -11,9 +11,9 @@ _WRAPPED = {r"\s+\[(?:<id of [^>]+>|[0-9a-f-]+(?:\n +[0-9a-f-]+)?)\]": " [<id>]"
 # How many receipts hubs send depends on how many bulletins one receipt answers.
 _TALK = {
     r'(?m)((?:^|")admitted(?:":|\s+))\d+': r"\1<n>",
-    r"(WORLD_SYSTEM\"?[ :])\d+": r"\1<n>",
-    r"(WORLD_SYSTEM)(\s)\s*\d+\s+\d+(\s)": r"\1\2<n>\2<n>\3",
-    r'("WORLD_SYSTEM","held":)\d+(,"taken":)\d+': r"\1<n>\2<n>",
+    r"(WORLD_(?:BEAT|SYSTEM)\"?[ :])\d+": r"\1<n>",
+    r"(WORLD_(?:BEAT|SYSTEM))(\s)\s*\d+\s+\d+(\s)": r"\1\2<n>\2<n>\3",
+    r'("WORLD_(?:BEAT|SYSTEM)","held":)\d+(,"taken":)\d+': r"\1<n>\2<n>",
     r"(rebuilt(?: from|\":)\s?)\d+": r"\1<n>",
 }
 

@@ -34,28 +34,10 @@ def hold(
     """
     texts = Texts(db)
     number = texts.number(channel)
-    place = Place(number, seq, row, digest, None, id or digest, None, texts.number(kids), 0.0, 0.0, 1)
+    place = Place(number, seq, row, digest, None, id or digest, texts.number(kids), 0.0, 0.0, 1, None)
     empty = texts.number("")
-    body = (
-        Body(
-            row,
-            number,
-            seq,
-            admitted_at,
-            False,
-            None,
-            empty,
-            empty,
-            "[]",
-            "fresh",
-            "[]",
-            empty,
-            seq,
-            empty,
-            "",
-            payload,
-        )
-        if row is not None
-        else None
-    )
+    body = None
+    if row is not None:
+        found = (empty, empty, "[]", "fresh", "[]", empty, seq, empty, "", bytearray(payload), None)
+        body = Body(row, number, seq, admitted_at, 0, *found)
     add_anywhere(db, place, body)

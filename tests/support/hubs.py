@@ -24,7 +24,7 @@ from tests.support.office import Desk, Office
 from tests.support.world import BEACON_LIFETIME, NOW, Message, World, bulletin, shared_world, sign
 
 STREAM = "WORLD_ACTUAL"
-GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
+GREEN = Channel(issuer="xa-csirt", status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
 INTERVAL = 60  # seconds between heartbeats, as they say
 
 

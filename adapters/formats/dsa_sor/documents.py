@@ -15,6 +15,7 @@ from typing import Final
 
 from adapters.formats.dsa_sor.statements import OTHER_ATTRIBUTES, Statement, Sum, read_statement, summed
 from adapters.translation.drafting import finished, origin_of
+from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, number_of
 from adapters.translation.reading import (
     Format,
@@ -191,8 +192,13 @@ def _result(
     for name, times in sorted(others.items()):
         why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
         losses.add(f"statements.{name}", f"{why}: {times} not carried")
+    persons = Persons()
+    if single:
+        # Who gave notice may be a person, and the facts of a single statement may name them.
+        persons.add(sums[0].first.notifier)
     drafts = tuple(
-        finished(_draft(each, single, losses), context=context, losses=losses, origin=origin) for each in sums
+        finished(_draft(each, single, losses), context=context, losses=losses, origin=origin, persons=persons)
+        for each in sums
     )
     return ReadResult(drafts=drafts, losses=losses.found)
 

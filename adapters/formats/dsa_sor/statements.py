@@ -70,6 +70,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     facts: str | None = None
     puid: str | None = None
     unread_territories: int = 0
+    notifier: str | None = None
 
 
 _AGREEING: Final = Statement.__struct_fields__[:10]
@@ -157,6 +158,7 @@ def read_statement(members: Mapping[str, object], where: str) -> Statement:
         day=_day(members, "application_date", where) or _day(members, "created_at", where),
         facts=_text(members, "decision_facts") or None,
         puid=number if _PUID.fullmatch(number) else None,
+        notifier=_text(members, "source_identity")[:_SHORT] or None,
     )
     if not (statement.visibility or statement.monetary or statement.provision or statement.account):
         raise FormatError(f"{where}: no decision", reason="malformed-statement")

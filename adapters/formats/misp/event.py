@@ -3,9 +3,10 @@
 Read: an event with or without its ``Event`` wrapper, a list of events, a ``response`` of either. Refused: everything else that MISP
 writes as JSON (indexes, feed manifests, definitions), and attributes without their event, because the event holds the marking.
 
-The most restrictive TLP and PAP tag of the event and its attributes hold for the whole draft. Without a TLP tag, distribution 0 (own
-organisation only) is read as AMBER+STRICT and distribution 4 (sharing group) as AMBER; a part whose distribution is narrower than
-its event's is left out.
+The narrowest of tag, distribution, sharing group and words holds for the whole draft: distribution 0 (own organisation only) is
+AMBER+STRICT, a sharing group AMBER, and a community no wider than GREEN, whatever the tag. A tag on a part narrows the whole and
+never marks it. A part that is local, deleted or shared more narrowly than its event (attribute, object, report, cluster) is left out,
+and an event that its own instance has not published is refused.
 
 Source: MISP core format (draft-dulaunoy-misp-core-format).
 """
@@ -36,6 +37,7 @@ from adapters.formats.misp.tags import TagReader
 from adapters.translation.drafting import finished, instant, origin_of
 from adapters.translation.gathering import Gathering, at_most
 from adapters.translation.markings import Mark, Marking, strictest
+from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, headline_of, link_of, number_of
 from adapters.translation.reading import (
     Format,
@@ -65,6 +67,15 @@ _WIDTH: Final = {"0": 0, "4": 1, "1": 2, "2": 3, "3": 4}
 _SHARING_GROUP: Final = "4"
 _INHERITED: Final = "5"
 _IMPLIED: Final = {"0": Tlp.AMBER_STRICT, _SHARING_GROUP: Tlp.AMBER}
+# A community is no mark by itself, but a mark of the event is not read more widely than it.
+_BOUNDS: Final = {"1": Tlp.GREEN, "2": Tlp.GREEN}
+# Distributions that narrow a part even where the event does not say its own.
+_NAMED: Final = frozenset({"0", _SHARING_GROUP})
+# Attributes that name a natural person; the name leaves the texts beside them too.
+_NAMES: Final = frozenset(
+    {"email-dst-display-name", "email-src-display-name", "full-name", "target-user", "whois-registrant-name"}
+)
+_NAME_PARTS: Final = ("first-name", "middle-name", "last-name")
 # What is not read, by what it stands in, and why.
 _UNREAD_OF_EVENT: Final = {
     "ShadowAttribute": "proposals are not part of the event until they are accepted",
@@ -73,6 +84,8 @@ _UNREAD_OF_EVENT: Final = {
     "Orgc": "an organisation of another system, not an authority of the bus",
     "SharingGroup": "sharing groups are not audiences of the bus",
     "extends_uuid": "the event it extends is named by an id of another system",
+    "Note": "notes of analysts are not carried",
+    "Opinion": "opinions of analysts are not carried",
 }
 _UNREAD_OF_OBJECT: Final = {"ObjectReference": "references between objects have no place in a bulletin"}
 _UNREAD_OF_ATTRIBUTE: Final = {
@@ -93,7 +106,8 @@ def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
 
     Raises:
         FormatError: With ``not-an-event``, ``attributes-without-event``, ``search-index``, ``feed-manifest``, ``definition``, ``empty``,
-            ``too-many-events``, ``malformed-event``, ``unknown-marking``, ``classified``, or a reason of the JSON reader.
+            ``too-many-events``, ``malformed-event``, ``unknown-marking``, ``classified``, ``unpublished`` when no event of the
+            file is published in its own instance, or a reason of the JSON reader.
     """
     events = tuple(events_of(strict_json(data, max_bytes=MAX_BYTES)))
     if len(events) > MAX_EVENTS:
@@ -104,9 +118,22 @@ def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
     for number, event in enumerate(events):
         found = Losses()
         prefix = "Event" if len(events) == 1 else f"response[{number}].Event"
+        if _is_draft(event):
+            found.add(f"{prefix}.published", "a draft of its own instance, not published there: left out")
+            losses += found.found
+            continue
         drafts.append(_Event(event, prefix, context, found).draft(origin))
         losses += found.found
+    if not drafts:
+        raise FormatError(
+            "Event.published: not published in its own instance, so it is a draft there", reason="unpublished"
+        )
     return ReadResult(drafts=tuple(drafts), losses=tuple(losses))
+
+
+def _is_draft(event: Member) -> bool:
+    published = event.get("published")
+    return published is not None and not is_true(published)
 
 
 class _Event:
@@ -123,6 +150,9 @@ class _Event:
         self._detection: dict[str, None] = {}
         self._exploited: dict[str, None] = {}
         self._web: str | None = None
+        self._persons = Persons()
+        # Tags that stand for a cluster which is not for others.
+        self._withheld: set[str] = set()
 
     def draft(self, origin: Provenance) -> Draft:
         event, path, losses = self._event, self._path, self._losses
@@ -130,6 +160,7 @@ class _Event:
         if headline is None:
             raise FormatError(f"{path}.info holds no word", reason="malformed-event")
         self._unread(event, path, _UNREAD_OF_EVENT)
+        self._look_ahead()
         self._labelled(event, path)
         for name in ("Tag", "EventTag"):
             for entry in members(event, name):
@@ -137,6 +168,10 @@ class _Event:
                 if isinstance(tag, Mapping):
                     self._tag(tag, f"{path}.{name}", of_event=True)
         for report in members(event, "EventReport"):
+            if self._left_out(report, f"{path}.EventReport"):
+                continue
+            for tag in members(report, "Tag"):
+                self._tag(tag, f"{path}.EventReport.Tag", of_event=False)
             self._texts += [text for text in (text_of(report, "name"), text_of(report, "content")) if text]
         self._attributes(event, path, "")
         for item in members(event, "Object"):
@@ -144,6 +179,36 @@ class _Event:
         return self._complete(headline, origin)
 
     # --- parts
+
+    def _look_ahead(self) -> None:
+        """Collects what a part says about all texts and tags: names of persons, and clusters that are not for others."""
+        event = self._event
+        holders = (event, *members(event, "Object"))
+        for holder in holders:
+            attributes = members(holder, "Attribute")
+            whole = [
+                text_of(each, "value")
+                for kind in _NAME_PARTS
+                for each in attributes
+                if text_of(each, "type") == kind
+            ]
+            if len(whole) > 1:
+                self._persons.add(" ".join(whole))
+            for each in attributes:
+                name = text_of(each, "value").strip()
+                if text_of(each, "type") in _NAMES and (" " in name or text_of(each, "type") == "full-name"):
+                    self._persons.add(name)
+        for owner in (event, *(each for holder in holders for each in members(holder, "Attribute"))):
+            for galaxy in members(owner, "Galaxy"):
+                for cluster in members(galaxy, "GalaxyCluster"):
+                    if self._is_withheld(galaxy) or self._is_withheld(cluster):
+                        kind = text_of(cluster, "type") or text_of(galaxy, "type")
+                        named = f'misp-galaxy:{kind}="{text_of(cluster, "value")}"'
+                        self._withheld |= {named.casefold(), text_of(cluster, "tag_name").casefold()}
+
+    def _is_withheld(self, part: Member) -> bool:
+        """Whether a part is local, deleted, or for fewer than the event."""
+        return is_true(part.get("local")) or is_true(part.get("deleted")) or self._narrower(part)
 
     def _object(self, item: Member, path: str) -> None:
         if self._left_out(item, path):
@@ -226,6 +291,11 @@ class _Event:
     def _labelled(self, owner: Member, path: str) -> None:
         for galaxy in members(owner, "Galaxy"):
             for cluster in members(galaxy, "GalaxyCluster"):
+                if self._is_withheld(galaxy) or self._is_withheld(cluster):
+                    self._losses.add(
+                        f"{path}.Galaxy", "a cluster that is local, deleted or shared more narrowly"
+                    )
+                    continue
                 meta = cluster.get("meta")
                 ids = meta.get("external_id") if isinstance(meta, Mapping) else None
                 external = [ids] if isinstance(ids, str) else ids if isinstance(ids, list) else []
@@ -236,8 +306,14 @@ class _Event:
 
     def _tag(self, tag: Member, path: str, *, of_event: bool) -> None:
         # A local tag, and one that is not exportable, is not for others to read; its marking holds all the same.
-        travels = not is_true(tag.get("local")) and tag.get("exportable") is not False
-        self._tags.tag(text_of(tag, "name"), path, of_event=of_event, travels=travels)
+        exportable = tag.get("exportable")
+        name = text_of(tag, "name")
+        travels = (
+            not is_true(tag.get("local"))
+            and (exportable is None or is_true(exportable))
+            and name.casefold() not in self._withheld
+        )
+        self._tags.tag(name, path, of_event=of_event, travels=travels)
 
     def _unread(self, owner: Member, path: str, reasons: Mapping[str, str]) -> None:
         for name, why in reasons.items():
@@ -245,7 +321,7 @@ class _Event:
                 self._losses.add(f"{path}.{name}", why)
 
     def _left_out(self, part: Member, path: str) -> bool:
-        """Whether an object or an attribute is left out whole."""
+        """Whether an object, an attribute or a report is left out whole."""
         if is_true(part.get("deleted")):
             self._losses.add(path, "deleted in the source")
         elif self._narrower(part):
@@ -256,26 +332,27 @@ class _Event:
 
     def _narrower(self, part: Member) -> bool:
         """Whether a part is shared with fewer than its event, or with another sharing group."""
-        level, whole = text_of(part, "distribution"), text_of(self._event, "distribution")
+        level, whole = _level(part), _level(self._event)
         if level in ("", _INHERITED):
             return False
         if level not in _WIDTH:
             return True
-        groups = {text_of(each, "sharing_group_id") for each in (part, self._event)}
         if level == whole == _SHARING_GROUP:
-            return len(groups) > 1
-        return whole in _WIDTH and _WIDTH[level] < _WIDTH[whole]
+            return _group(part) not in ("", _group(self._event))
+        return _WIDTH[level] < _WIDTH[whole] if whole in _WIDTH else level in _NAMED
 
     # --- the whole
 
     def _marking(self) -> Marking:
-        marks = list(self._tags.marks)
-        level = text_of(self._event, "distribution")
+        marks, path = list(self._tags.marks), f"{self._path}.distribution"
+        level = _level(self._event)
         if level and level not in _WIDTH and level != _INHERITED:
-            raise FormatError(f"{self._path}.distribution: no known level", reason="unknown-marking")
-        if level in _IMPLIED and not any(mark.tlp for mark in marks):
-            marks.append(Mark(path=f"{self._path}.distribution", tlp=_IMPLIED[level]))
-        return strictest(marks, self._losses)
+            raise FormatError(f"{path}: no known level", reason="unknown-marking")
+        if level in _BOUNDS and any(mark.tlp for mark in marks):
+            marks.append(Mark(path=path, tlp=_BOUNDS[level]))
+        if level in _IMPLIED:
+            marks.append(Mark(path=path, tlp=_IMPLIED[level]))
+        return strictest(marks, self._losses, parts=self._tags.part_marks)
 
     def _complete(self, headline: str, origin: Provenance) -> Draft:
         event, tags = self._event, self._tags
@@ -320,7 +397,26 @@ class _Event:
         uuid = text_of(event, "uuid")
         if UUID.fullmatch(uuid):
             origin = msgspec.structs.replace(origin, original_id=uuid.lower())
-        return finished(draft, context=self._context, losses=self._losses, origin=origin)
+        return finished(
+            draft, context=self._context, losses=self._losses, origin=origin, persons=self._persons
+        )
+
+
+def _level(part: Member) -> str:
+    """The distribution of a part; a sharing group that it names holds where it says none, or a wider one."""
+    level = text_of(part, "distribution")
+    if level != "0" and _group(part):
+        return _SHARING_GROUP
+    return level
+
+
+def _group(part: Member) -> str:
+    """The sharing group of a part, or the empty string."""
+    found = text_of(part, "sharing_group_id")
+    if found in ("", "0"):
+        group = part.get("SharingGroup")
+        found = text_of(group, "id") or text_of(group, "uuid") if isinstance(group, Mapping) else ""
+    return "" if found == "0" else found
 
 
 def _sniff(data: bytes) -> bool:

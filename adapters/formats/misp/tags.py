@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from adapters.translation.gathering import at_most
-from adapters.translation.markings import Mark, read_mark
+from adapters.translation.markings import Mark, marks_in_words, read_mark
 from adapters.translation.observables import holds_email
 from adapters.translation.prose import one_line
 from adapters.translation.reading import Losses, slug
@@ -75,6 +75,7 @@ class TagReader:
         self._credibility: int | None = None
         self._likelihood: str | None = None
         self.marks: list[Mark] = []
+        self.part_marks: list[Mark] = []
         self.status = Status.ACTUAL
         self.exercise_id: str | None = None
 
@@ -90,10 +91,13 @@ class TagReader:
         Raises:
             FormatError: The tag is a sharing mark of unknown level, or a classification.
         """
-        mark = read_mark(name, path)
-        if mark is not None:
-            self.marks.append(mark)
+        marks = self.marks if of_event else self.part_marks
+        if mark := read_mark(name, path):
+            marks.append(mark)
             return
+        if limits := marks_in_words(path, name):
+            marks += limits
+            self._losses.add(path, "a marking in words limits sharing: read as TLP:AMBER+STRICT")
         # Searching a long tag for its parts costs more than one pass; MISP allows 255 characters.
         machine = _MACHINE.match(name) if len(name) <= MAX_TAG_CHARS else None
         if machine is not None:

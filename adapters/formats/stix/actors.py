@@ -1,18 +1,23 @@
 """Whom a STIX report names: actors without natural persons, and institutions that are targeted."""
 
+import re
 from typing import Final
 
-from adapters.formats.stix.bundle import Scope
 from adapters.formats.stix.objects import Member, references, text_of
+from adapters.formats.stix.scope import Scope
+from adapters.translation.countries import country_of
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Marking
+from adapters.translation.persons import Persons
 from adapters.translation.prose import one_line
 from adapters.translation.reading import Losses
 from schemas.parts import Actor, Attribution, Target
 from schemas.vocab import Affiliation, AttributionLevel
 
-__all__ = ["attribution_of", "targets_of"]
+__all__ = ["attribution_of", "persons_of", "targets_of"]
 
+_GROUP_TYPES: Final = frozenset({"crime-syndicate", "nation-state"})
+_GROUP_RESOURCES: Final = frozenset({"club", "contest", "government", "organization", "team"})
 MAX_ACTORS: Final = 20
 MAX_ALIASES: Final = 20
 MAX_TARGETS: Final = 50
@@ -38,16 +43,17 @@ _TARGET_KINDS: Final = {
 def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attribution | None:
     """The actors a report names: `suspected` when it names a threat actor, `cluster` when it names intrusion sets only.
 
-    A threat actor in STIX may be one natural person, and its aliases often are: the aliases, and actors that say of themselves that
-    they are individuals, are carried at AMBER+STRICT and RED only (rule R14). No country is given: the standard does not
-    say whether a location is where an actor sits or whom it serves.
+    A threat actor in STIX may be one natural person, and its aliases often are: the aliases, and actors that do not say of
+    themselves that they are groups, are carried at AMBER+STRICT and RED only (rule R14). No country is given: the standard does
+    not say whether a location is where an actor sits or whom it serves.
     """
     actors: dict[str, Actor] = {}
     level = AttributionLevel.CLUSTER
+    people = _People(scope)
     for item in scope.of("threat-actor", "intrusion-set"):
         kind = text_of(item, "type")
         person = _is_person(item)
-        if person and not marking.may_name_individuals:
+        if (person or people.may_hold(item)) and not marking.may_name_individuals:
             losses.add(kind, "natural persons are not named below TLP:AMBER+STRICT (rule R14)")
             continue
         name = one_line(text_of(item, "name"), path=f"{kind}.name", losses=losses)
@@ -69,23 +75,92 @@ def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attributio
         actors.setdefault(name, actor)
         if kind == "threat-actor":
             level = AttributionLevel.SUSPECTED
-    people = sum(map(_is_person, scope.of("identity")))
-    if people:
-        losses.add("identity", f"{people} natural persons: not named")
+    if people.count:
+        losses.add("identity", f"{people.count} natural persons: not named")
     named = at_most(actors.values(), MAX_ACTORS, "threat-actor", losses)
     return Attribution(level=level, actors=named) if named else None
+
+
+def persons_of(scope: Scope, marking: Marking) -> Persons:
+    """The names that must not stay in the texts of a report: of natural persons, and of actors that are not named for being one."""
+    persons = Persons()
+    people = _People(scope)
+    may_name = marking.may_name_individuals
+    shown = {
+        text_of(item, "name").strip().casefold()
+        for item in scope.of("threat-actor", "intrusion-set")
+        if may_name or not (_is_person(item) or people.may_hold(item))
+    }
+    for item in scope.of("identity"):
+        if _is_person(item):
+            _add_names(persons, item, shown)
+    for item in scope.of("threat-actor", "intrusion-set"):
+        is_declared = _is_person(item)
+        if (is_declared or people.may_hold(item)) and not may_name:
+            _add_names(persons, item, shown, surname=is_declared)
+        elif text_of(item, "type") == "threat-actor" and not may_name:
+            for alias in references(item, "aliases"):
+                if alias.strip().casefold() not in shown and _looks_like_name(alias):
+                    persons.add(alias)
+    for item in scope.of("email-addr"):
+        if _looks_like_name(text_of(item, "display_name")):
+            persons.add(text_of(item, "display_name"))
+    return persons
+
+
+def _add_names(persons: Persons, item: Member, shown: set[str], *, surname: bool = True) -> None:
+    first, last = (text_of(item, f"x_opencti_{each}") for each in ("firstname", "lastname"))
+    names = (text_of(item, "name"), *references(item, "aliases"), *references(item, "x_opencti_aliases"))
+    for name in (*names, f"{first} {last}" if first and last else ""):
+        if name.strip().casefold() not in shown:
+            persons.add(name, surname=surname)
+
+
+def _looks_like_name(text: str) -> bool:
+    """Whether a text is two to four capitalised words, as people's names are written."""
+    words = text.split()
+    return 2 <= len(words) <= 4 and all(
+        word[:1].isupper() and word.replace("-", "").isalpha() for word in words
+    )
+
+
+class _People:
+    """Who of a report is a natural person, as far as ties and equal names tell."""
+
+    def __init__(self, scope: Scope) -> None:
+        individuals = [item for item in scope.of("identity") if _is_person(item)]
+        self.count = len(individuals)
+        self._names = {text_of(item, "name").strip().casefold() for item in individuals}
+        self._groups = {
+            text_of(item, "name").strip().casefold()
+            for item in scope.of("intrusion-set", "campaign", "malware", "tool")
+        }
+        # An actor that is attributed to a person is that person.
+        self._known_as = {
+            text_of(tie.source, "id")
+            for tie in scope.ties()
+            if tie.kind == "attributed-to" and tie.source is not None and tie.target in individuals
+        }
+
+    def may_hold(self, item: Member) -> bool:
+        """Whether an actor may be a person: one that a person is known as, or a threat actor that nothing calls a group."""
+        name = text_of(item, "name").strip().casefold()
+        if text_of(item, "x_opencti_type") == "Threat-Actor-Group":
+            return False
+        if name in self._names or (
+            text_of(item, "type") == "threat-actor" and text_of(item, "id") in self._known_as
+        ):
+            return True
+        return text_of(item, "type") == "threat-actor" and name not in self._groups and not _is_group(item)
 
 
 def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
     """The institutions that ``targets`` relationships lead to; natural persons are left out, places carried by country code."""
     targets: dict[Target, None] = {}
-    for item in scope.of("relationship"):
-        if text_of(item, "relationship_type") != "targets":
+    for tie in scope.ties():
+        if tie.kind != "targets" or tie.target is None or _is_person(tie.target):
             continue
-        aim = scope.get(text_of(item, "target_ref"))
-        if aim is None or _is_person(aim):
-            continue
-        target = _target(aim, losses)
+        target = _target(tie.target, losses)
         if target is None:
             losses.add("relationship[targets]", "leads to nothing that a bulletin can name as a target")
         else:
@@ -99,10 +174,20 @@ def _target(aim: Member, losses: Losses) -> Target | None:
         name = one_line(text_of(aim, "name"), path="identity.name", losses=losses)
         sectors = (_TARGET_KINDS[each] for each in references(aim, "sectors") if each in _TARGET_KINDS)
         return Target(kind=next(sectors, "other"), name=name) if name else None
-    country = text_of(aim, "country").strip().upper()
-    if kind == "location" and len(country) == 2 and country.isascii() and country.isalpha():
+    if kind == "location" and (country := country_of(text_of(aim, "country"))):
         return Target(kind="other", country=country)
     return None
+
+
+def _is_group(item: Member) -> bool:
+    """Whether a threat actor says that it is several: by its types, its resources, or the class of an organisation."""
+    types = {each.lower() for each in references(item, "threat_actor_types")}
+    resources = re.findall("[a-z]+", text_of(item, "resource_level").lower())
+    return bool(
+        types & _GROUP_TYPES
+        or _GROUP_RESOURCES.intersection(resources)
+        or text_of(item, "identity_class").lower() in ("group", "organization")
+    )
 
 
 def _is_person(item: Member) -> bool:

@@ -6,16 +6,19 @@ catalogues (frameworks of techniques, malware encyclopaedias) that report nothin
 Source: STIX Version 2.1 sections 2.11 (versions), 3.6 (versioning), 7.2 (markings) and 8 (bundle); TAXII Version 2.1 section 3.7.
 """
 
+import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapters.formats.stix.names import OBJECT_TYPES, OBSERVABLE_TYPES
-from adapters.formats.stix.objects import Member, listed, marks_of, references, text_of
-from adapters.translation.markings import Mark, Marking, read_mark, strictest
+from adapters.formats.stix.objects import Member, listed, references, text_of
+from adapters.formats.stix.scope import ABOUT_OBJECTS, Scope, kind_told
+from adapters.translation.drafting import instant
 from adapters.translation.reading import FormatError, Losses, told
 
-__all__ = ["Scope", "scopes"]
+__all__ = ["scopes"]
 
 MAX_OBJECTS: Final = 100_000
 MAX_REPORTS: Final = 200
@@ -28,68 +31,8 @@ _NEWS: Final = OBSERVABLE_TYPES | frozenset(
         "observed-data", "report", "sighting", "vulnerability",
     }
 )  # fmt: skip
-_ABOUT_OBJECTS: Final = frozenset({"extension-definition", "language-content", "marking-definition"})
-
-
-class Scope:
-    """One report and the objects that belong to it; without a report object, everything there is.
-
-    Attributes:
-        report: The ``report`` or ``grouping``, or None.
-        objects: The objects, the report included, in the order of the document.
-    """
-
-    def __init__(self, report: Member | None, objects: Sequence[Member], known: Mapping[str, Member]) -> None:
-        self.report = report
-        self.objects = tuple(objects)
-        self._known = known
-        self._kinds: dict[str, list[Member]] = {}
-        for item in objects:
-            self._kinds.setdefault(text_of(item, "type"), []).append(item)
-
-    def of(self, *kinds: str) -> tuple[Member, ...]:
-        """The objects of the given types, type by type."""
-        return tuple(item for kind in kinds for item in self._kinds.get(kind, ()))
-
-    def get(self, identifier: str) -> Member | None:
-        """The object of that id anywhere in the document."""
-        return self._known.get(identifier)
-
-    def counts(self) -> Counter[str]:
-        """How many objects of each type."""
-        return Counter({kind: len(items) for kind, items in self._kinds.items()})
-
-    def marking(self, losses: Losses) -> Marking:
-        """The strictest of all marks in scope: of objects, of single properties, and in labels.
-
-        Raises:
-            FormatError: ``unknown-marking`` when a mark cannot be read with certainty; ``classified``.
-        """
-        marks: dict[tuple[str, str], tuple[Mark, ...]] = {}
-        for item in self.objects:
-            kind = _kind(item)
-            pairs = [("object_marking_refs", each) for each in references(item, "object_marking_refs")]
-            pairs += [
-                ("granular_markings", text_of(each, "marking_ref"))
-                for each in listed(item, "granular_markings")
-                if each.get("marking_ref")
-            ]
-            for name, reference in pairs:
-                if (name, reference) not in marks:
-                    marks[name, reference] = self._read(reference, f"{kind}.{name}")
-            for label in references(item, "labels"):
-                if ("label", label) not in marks:
-                    mark = read_mark(label, f"{kind}.labels")
-                    marks["label", label] = (mark,) if mark else ()
-        return strictest((mark for found in marks.values() for mark in found), losses)
-
-    def _read(self, reference: str, path: str) -> tuple[Mark, ...]:
-        marks = marks_of(reference, self._known.get(reference), path)
-        if marks is None:
-            raise FormatError(
-                f"{path}: nobody can tell what a marking allows that is not there", reason="unknown-marking"
-            )
-        return marks
+_ID: Final = re.compile(r"[a-z0-9-]{1,40}--[0-9a-f-]{36}")
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
@@ -104,11 +47,18 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
 
     Raises:
         FormatError: ``not-stix``, ``unsupported-version``, ``empty``, ``too-many-objects``, ``too-many-reports``,
-            ``catalogue-not-a-report``.
+            ``catalogue-not-a-report``, ``revoked`` when nothing in it stands any more.
     """
-    objects = _current(_versioned(_objects(document, losses), losses), losses)
+    written = _objects(document, losses)
+    definitions = _definitions(written)
+    objects = _current(_versioned(written, losses), losses)
     kinds = {text_of(item, "type") for item in objects}
-    if not kinds - _ABOUT_OBJECTS:
+    if not kinds - ABOUT_OBJECTS and (gone := _revoked(written)):
+        raise FormatError(
+            f"revoked by its author, and nothing else in it: {gone}; cancel what was published of it",
+            reason="revoked",
+        )
+    if not kinds - ABOUT_OBJECTS:
         raise FormatError("no object that says anything", reason="empty")
     if not kinds & _NEWS:
         raise FormatError(
@@ -116,23 +66,49 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
             reason="catalogue-not-a-report",
         )
     known = {text_of(item, "id"): item for item in objects if text_of(item, "id")}
-    reports = [item for item in objects if text_of(item, "type") in REPORT_TYPES]
+    reports = _reports(objects)
     if len(reports) > MAX_REPORTS:
         raise FormatError(
             f"{len(reports)} reports; a document may hold {MAX_REPORTS}", reason="too-many-reports"
         )
     if len(reports) < 2:
-        return (Scope(reports[0] if reports else None, objects, known),)
+        return (Scope(reports[0] if reports else None, objects, known, definitions),)
     found: list[Scope] = []
     used: set[str] = set()
     for report in reports:
         members = _members(report, known)
         used |= members
-        found.append(Scope(report, [item for item in objects if text_of(item, "id") in members], known))
-    left = Counter(_kind(item) for item in objects if text_of(item, "id") not in used)
-    for kind, count in (left - Counter(dict.fromkeys(_ABOUT_OBJECTS, MAX_OBJECTS))).items():
+        inside = [item for item in objects if text_of(item, "id") in members]
+        found.append(Scope(report, inside, known, definitions))
+    left = Counter(kind_told(item) for item in objects if text_of(item, "id") not in used)
+    for kind, count in (left - Counter(dict.fromkeys(ABOUT_OBJECTS, MAX_OBJECTS))).items():
         losses.add(f"objects[{kind}]", f"{count} in none of the reports")
     return tuple(found)
+
+
+def _reports(objects: Sequence[Member]) -> list[Member]:
+    """Reports and groupings; a grouping that a report refers to is a part of that report."""
+    reports = [item for item in objects if text_of(item, "type") in REPORT_TYPES]
+    within = {
+        each
+        for item in reports
+        if text_of(item, "type") == "report"
+        for each in references(item, "object_refs")
+    }
+    return [
+        item for item in reports if text_of(item, "type") == "report" or text_of(item, "id") not in within
+    ]
+
+
+def _definitions(objects: Sequence[Member]) -> dict[str, tuple[Member, ...]]:
+    """The marking definitions by id; several where a document contradicts itself, for none of them may be preferred."""
+    found: dict[str, tuple[Member, ...]] = {}
+    for item in objects:
+        if text_of(item, "type") == "marking-definition":
+            held = found.get(text_of(item, "id"), ())
+            if item not in held:
+                found[text_of(item, "id")] = (*held, item)
+    return found
 
 
 def _members(report: Member, known: Mapping[str, Member]) -> set[str]:
@@ -145,7 +121,7 @@ def _members(report: Member, known: Mapping[str, Member]) -> set[str]:
         if item is None or identifier in members:
             continue
         members.add(identifier)
-        if text_of(item, "type") == "observed-data":
+        if text_of(item, "type") in ("grouping", "observed-data"):
             waiting += references(item, "object_refs")
     return members
 
@@ -205,18 +181,43 @@ def _current(objects: list[Member], losses: Losses) -> list[Member]:
         identifier = text_of(item, "id")
         held = newest.get(identifier)
         if held is not None and held != item:
-            losses.add(f"objects[{_kind(item)}]", "an older version of the same object")
-        if held is None or text_of(item, "modified") >= text_of(held, "modified"):
+            losses.add(f"objects[{kind_told(item)}]", "an older version of the same object")
+        if held is None:
+            newest[identifier] = item
+        elif (age := _age(item) - _age(held)) == dt.timedelta() and item != held:
+            newest[identifier] = _of_both(held, item)
+        elif age >= dt.timedelta():
             newest[identifier] = item
     standing: list[Member] = []
     for item in newest.values():
         if item.get("revoked") is True:
-            losses.add(f"objects[{_kind(item)}]", "revoked by its author")
+            losses.add(f"objects[{kind_told(item)}]", "revoked by its author")
         else:
             standing.append(item)
     return standing
 
 
-def _kind(item: Member) -> str:
-    """The type of an object, as a loss may tell it."""
-    return told(text_of(item, "type"), OBJECT_TYPES)
+def _revoked(objects: Sequence[Member]) -> str:
+    """The ids of the revoked objects, the first few of them, as a refusal may tell them."""
+    ids = dict.fromkeys(text_of(item, "id") for item in objects if item.get("revoked") is True)
+    return ", ".join(
+        [each for each in ids if _ID.fullmatch(each)][:3] or ["(an id that is none)"] * bool(ids)
+    )
+
+
+def _age(item: Member) -> dt.timedelta:
+    """When a version was made, since 1970; 0 for an object without versions."""
+    moment = instant(item.get("modified")) or instant(item.get("created"))
+    return moment - _EPOCH if moment else dt.timedelta()
+
+
+def _of_both(held: Member, item: Member) -> Member:
+    """The later of two objects that contradict each other under one id and one time, with the marks of both; revoked if either is."""
+    marks = {
+        name: [*dict.fromkeys((*references(held, name), *references(item, name)))]
+        for name in ("labels", "object_marking_refs")
+        if held.get(name) or item.get(name)
+    }
+    granular = [*listed(held, "granular_markings"), *listed(item, "granular_markings")]
+    revoked = held.get("revoked") is True or item.get("revoked") is True
+    return {**item, **marks, **({"granular_markings": granular} if granular else {}), "revoked": revoked}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
-from adapters.formats.stix.bundle import Scope
 from adapters.formats.stix.objects import held_values, references, text_of
+from adapters.formats.stix.scope import Scope
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Marking
 from adapters.translation.observables import platform_named

@@ -12,8 +12,17 @@ from typing import Final
 import msgspec
 
 from adapters.formats.stix.patterns import NamedValue
-from adapters.translation.markings import Mark, read_mark
-from adapters.translation.observables import HASH_TYPES, Sighted, classify, platform_named, refang, sighted
+from adapters.translation.markings import Mark, read_mark, read_statement
+from adapters.translation.observables import (
+    HASH_TYPES,
+    Sighted,
+    classify,
+    platform_named,
+    refang,
+    sighted,
+    site_of,
+)
+from adapters.translation.reading import Losses
 from adapters.translation.threats import TECHNIQUE
 from schemas.parts import Ttp
 from schemas.vocab import Tlp
@@ -142,6 +151,8 @@ def held_values(item: Member) -> tuple[Held, ...]:
         case "media-content":
             seen = classify(text_of(item, "url")) or classify(text_of(item, "content"))
             return (Held(found=seen, role="content"),) if seen else ()
+        case "channel" if site := site_of(text_of(item, "name")):
+            return (Held(found=site, role="publisher"),)
         case _ if plain := _PLAIN.get(kind):
             name, observable_type, role = plain
             return _held(observable_type, text_of(item, name), role)
@@ -237,13 +248,14 @@ def _framework(item: Member, reference: Member, source: str) -> str:
 # --- sharing marks
 
 
-def marks_of(reference: str, definition: Member | None, path: str) -> tuple[Mark, ...] | None:
+def marks_of(reference: str, definition: Member | None, path: str, losses: Losses) -> tuple[Mark, ...] | None:
     """What one referenced marking definition says about sharing.
 
     Args:
         reference: The identifier in ``object_marking_refs`` or ``granular_markings``.
         definition: The object of that identifier, or None when the bundle does not hold it.
         path: Where the reference stands.
+        losses: Where a statement is told, which has no field in a bulletin.
 
     Returns:
         The marks; empty for a definition that is about something else (copyright); None when nobody can tell what it says.
@@ -262,12 +274,18 @@ def marks_of(reference: str, definition: Member | None, path: str) -> tuple[Mark
     labels = [f"tlp:{inside['tlp']}"] if "tlp" in inside else []
     labels += [f"pap:{inside['pap']}"] if "pap" in inside else []
     labels += [f"tlp:{extension.get('tlp_2_0')}"] if isinstance(extension, Mapping) else []
-    labels += [text_of(definition, name) for name in ("name", "x_opencti_definition")]
-    labels += [text_of(inside, "statement")]
-    marks += [mark for label in labels if label and (mark := read_mark(label, path))]
     kind = text_of(definition, "definition_type") or text_of(definition, "x_opencti_definition_type")
-    # A statement is about copyright; any other kind of marking without a level may mean a narrower circle than we know.
-    return tuple(marks) if marks or kind.lower() == "statement" else None
+    statements = [each for name in ("statement", "Statement") if (each := text_of(inside, name))]
+    # OpenCTI writes the words of a statement as the name of its definition.
+    named = [each for name in ("name", "x_opencti_definition") if (each := text_of(definition, name))]
+    if kind.lower() == "statement":
+        statements += [each for each in named if each not in statements]
+    else:
+        labels += named
+    marks += [mark for label in labels if label and (mark := read_mark(label, path))]
+    marks += [mark for each in statements if (mark := read_statement(each, path, losses))]
+    # Any kind of marking without a level may mean a narrower circle than we know; a statement says it in words.
+    return tuple(marks) if marks or statements else None
 
 
 def listed(owner: Member, name: str) -> tuple[Member, ...]:

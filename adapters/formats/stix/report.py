@@ -4,7 +4,8 @@ A bundle about information manipulation (DISARM techniques, channels, narratives
 `cyber-threat`. Indicators whose pattern only lists values give actionable observables; any other pattern stays beside its values as
 text. Observables that no indicator asks to match are not actionable.
 
-The strictest mark of all objects holds for the draft. Natural persons are not named below AMBER+STRICT.
+The strictest mark of all objects holds for the draft, which is marked only where its report is, or without a report each object.
+Natural persons are not named below AMBER+STRICT, and no text names those that are not.
 
 Source: STIX Version 2.1, OASIS Standard, 10 June 2021.
 """
@@ -16,8 +17,8 @@ from typing import Final
 
 import msgspec
 
-from adapters.formats.stix.actors import attribution_of, targets_of
-from adapters.formats.stix.bundle import Scope, scopes
+from adapters.formats.stix.actors import attribution_of, persons_of, targets_of
+from adapters.formats.stix.bundle import scopes
 from adapters.formats.stix.fimi import fimi_of, is_manipulation
 from adapters.formats.stix.names import OBJECT_TYPES, OBSERVABLE_TYPES, RELATIONSHIP_TYPES
 from adapters.formats.stix.objects import (
@@ -30,6 +31,7 @@ from adapters.formats.stix.objects import (
     text_of,
 )
 from adapters.formats.stix.patterns import PatternError, read_pattern
+from adapters.formats.stix.scope import Scope
 from adapters.formats.stix.threat import threat_of
 from adapters.translation.drafting import finished, instant, integer, origin_of
 from adapters.translation.gathering import Gathering, at_most
@@ -49,6 +51,7 @@ from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Draft
 from schemas.parts import Confidence, Info, Provenance, Ttp
+from schemas.scalars import MAX_COUNT
 
 __all__ = ["FORMAT", "read_stix"]
 
@@ -117,6 +120,8 @@ class _Reading:
         self._gathering = Gathering(losses)
         self._detection: dict[str, None] = {}
         self._windows: dict[str, Window] = {}
+        self._sighted: set[str] = set()
+        self._denied: set[str] = set()
         # What speaks for the whole: the report, or the first of those that can stand for it.
         self._top: Member = scope.report or next(iter(scope.of(*_TITLED)), {})
         self.losses = losses
@@ -145,6 +150,8 @@ class _Reading:
                 )
         else:
             body = threat_of(scope, title, prose, self._detection, losses)
+            if scope.of("campaign"):
+                losses.add("campaign", "a cyber-threat has no field for the campaign that it is part of")
         return self._complete(title, prose, body, origin)
 
     # --- observables
@@ -165,7 +172,7 @@ class _Reading:
         if not current:
             self.losses.add("indicator.valid_until", "no longer valid: not fit for automated matching")
         count, first, last = self._windows.get(text_of(item, "id"), (None, None, None))
-        whole = reading.exact
+        whole, denied = reading.exact, text_of(item, "id") in self._denied
         for named in reading.values:
             seen = named_value(named)
             if seen is None:
@@ -174,12 +181,14 @@ class _Reading:
             self._gathering.add(
                 seen,
                 path="indicator.pattern",
-                actionable=reading.exact and current and not harmless,
+                actionable=reading.exact and current and not harmless and not denied,
                 first_seen=first,
                 last_seen=last,
                 count=count,
                 note=text_of(item, "name") or text_of(item, "description"),
             )
+            if denied:
+                self._gathering.doubt(seen)
         if not whole:
             self._rule("stix", pattern)
 
@@ -208,6 +217,8 @@ class _Reading:
                 count=count,
                 note=held.note or text_of(item, "x_opencti_description"),
             )
+            if text_of(item, "id") in self._denied:
+                self._gathering.doubt(held.found)
 
     def _observed(self) -> None:
         """Notes when and how often things were observed or sighted, by the id of the thing."""
@@ -215,8 +226,16 @@ class _Reading:
             window = _window(item, "number_observed", "first_observed", "last_observed")
             self._windows |= dict.fromkeys(references(item, "object_refs"), window)
         for item in self._scope.of("sighting"):
+            seen = text_of(item, "sighting_of_ref")
             window = _window(item, "count", "first_seen", "last_seen")
-            self._windows[text_of(item, "sighting_of_ref")] = window
+            if item.get("x_opencti_negative") is True:
+                self.losses.add("sighting", "a negative sighting: no longer fit for automated matching")
+                self._denied.add(seen)
+            elif seen in self._sighted:
+                self._windows[seen] = _joined(self._windows[seen], window)
+            else:
+                self._windows[seen] = window
+                self._sighted.add(seen)
 
     def _embedded(self) -> Iterator[Member]:
         """The observables inside an ``observed-data`` in the manner of STIX 2.0, which 2.1 deprecates and still allows."""
@@ -287,7 +306,8 @@ class _Reading:
             labels=self._labels(top),
         )
         origin = msgspec.structs.replace(origin, original_id=identifier(text_of(top, "id")))
-        return finished(draft, context=self._context, losses=losses, origin=origin)
+        persons = persons_of(self._scope, marking)
+        return finished(draft, context=self._context, losses=losses, origin=origin, persons=persons)
 
     def _onset(self, top: Member) -> dt.datetime | None:
         """When it began: what the report itself says, else its earliest campaign or incident. When it was published is no onset."""
@@ -311,14 +331,14 @@ class _Reading:
                 self.losses.add(
                     told(kind, OBJECT_TYPES), f"no place in a bulletin for objects of this type ({count})"
                 )
-        for item in self._scope.of("relationship"):
-            kind = told(text_of(item, "relationship_type"), RELATIONSHIP_TYPES)
-            start, stop = instant(item.get("start_time")), instant(item.get("stop_time"))
+        for tie in self._scope.ties():
+            kind = told(tie.kind, RELATIONSHIP_TYPES)
+            start, stop = instant(tie.item.get("start_time")), instant(tie.item.get("stop_time"))
             if start and stop and stop <= start:
                 self.losses.add(
                     "relationship.stop_time", "not later than start_time, which the standard asks for"
                 )
-            if not all(self._scope.get(text_of(item, end)) for end in ("source_ref", "target_ref")):
+            if tie.source is None or tie.target is None:
                 self.losses.add(f"relationship[{kind}]", "leads to an object that is not there")
             elif kind not in ("targets", "attributed-to"):
                 self.losses.add(f"relationship[{kind}]", "ties between objects have no place in a bulletin")
@@ -336,6 +356,13 @@ class _Reading:
             self.losses.add("report.object_refs", f"{missing} objects that are not there")
         if report.get("x_opencti_files"):
             self.losses.add("report.x_opencti_files", "files are not carried")
+
+
+def _joined(one: Window, other: Window) -> Window:
+    """Two sightings of one thing: their numbers added, a sighting without a number being one; the widest span."""
+    count = min((one[0] or 1) + (other[0] or 1), MAX_COUNT)
+    first = min(filter(None, (one[1], other[1])), default=None)
+    return count, first, max(filter(None, (one[2], other[2])), default=None)
 
 
 def _window(item: Member, count: str, first: str, last: str) -> Window:

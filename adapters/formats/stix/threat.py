@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import Final
 
-from adapters.formats.stix.bundle import Scope
 from adapters.formats.stix.objects import listed, text_of
+from adapters.formats.stix.scope import Scope
 from adapters.translation.gathering import at_most
 from adapters.translation.prose import one_line
 from adapters.translation.reading import Losses

@@ -23,7 +23,7 @@ from bus.cli.frame import (
 )
 
 if TYPE_CHECKING:
-    from bus.plugin import Format, ReadContext, ReadResult
+    from bus.plugin import Format, Manifest, ReadContext, ReadResult
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 PARTING_S = 0.5  # for what is still to be confirmed, once somebody wants the program to end
@@ -87,18 +87,20 @@ def list_(app: App) -> None:
 def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> int:
     """Translate native files into drafts, with a report of what was not carried over. Nothing is published.
 
+    A draft whose source marks nothing gets what tocsin adapter run gives it: AMBER+STRICT, to the network of the adapter.
+
     Exits 5 when a file is refused, 8 when some of several are.
     """
     from bus.plugin import ReadContext
     from schemas.errors import TocsinError
 
     app.logs()
-    format_ = format_named(format_id)
+    format_, manifest = format_named(format_id)
     context = ReadContext(received=app.now(), adapter="tocsin-convert", country=country, tz=tz)
     refused = 0
     for path in files:
         try:
-            _show(app, path, _translated(path, format_, context))
+            _show(app, path, _marked(_translated(path, format_, context), manifest))
         except TocsinError as exc:
             refused += 1
             app.answer(
@@ -161,14 +163,31 @@ async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: 
     return QUEUED
 
 
-def format_named(format_id: str) -> Format:
-    """A format of any installed adapter, with a hint when the name is nearly right."""
+def format_named(format_id: str) -> tuple[Format, Manifest]:
+    """A format of any installed adapter and the manifest of that adapter, with a hint when the name is nearly right."""
     from bus.plugin import discover
 
     adapters = [installed.adapter for installed in discover() if installed.adapter]
-    known = {name: format_ for adapter in adapters for name, format_ in adapter.formats.items()}
+    known = {
+        name: (format_, adapter.manifest) for adapter in adapters for name, format_ in adapter.formats.items()
+    }
     must_be_known("format", format_id, sorted(known))
     return known[format_id]
+
+
+def _marked(result: ReadResult, manifest: Manifest) -> ReadResult:
+    """The result, with a marking and an audience on every draft that its source does not mark; a loss tells it."""
+    from bus.plugin import Loss
+
+    drafts, losses = [], list(result.losses)
+    for draft in result.drafts:
+        if draft.tlp is not None:
+            drafts.append(draft)
+            continue
+        tlp, audience = manifest.of_unmarked(draft.kind)
+        drafts.append(msgspec.structs.replace(draft, tlp=tlp, audience=draft.audience or audience))
+        losses.append(Loss("tlp", f"the source marks nothing: it goes to {drafts[-1].audience} at {tlp}"))
+    return msgspec.structs.replace(result, drafts=tuple(drafts), losses=tuple(losses))
 
 
 def _translated(path: Path, format_: Format, context: ReadContext) -> ReadResult:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bus.hub.picture import tallies
-from bus.hub.rows import TABLE_OF
+from bus.hub.rows import SITUATION, TABLE_OF
 from bus.subscribing import Stored, as_json
 from schemas.subject import area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
@@ -28,7 +28,7 @@ ORDER BY how, row LIMIT 1
 """
 # The picture has no index of ids of its own: what stands in it is admitted, under the same row.
 NOTE_END = """
-UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM admitted WHERE id = ?) AND issuer = ? AND status = ?
+UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM links WHERE id = ?) AND issuer = ? AND status = ?
 """
 
 
@@ -68,8 +68,8 @@ def take_back(db: sqlite3.Connection, row: Stored) -> None:
 
 
 def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
-    values: dict[str, list[tuple[Any, ...]]] = {}
-    counts: dict[str, Counter[tallies.Sort]] = {}
+    values: dict[str, list[tuple[Any, ...]]] = {table: [] for table in SITUATION}
+    counts: dict[str, Counter[tallies.Sort]] = {table: Counter() for table in SITUATION}
     for row in rows:
         b = row.bulletin
         table = TABLE_OF[b.status]
@@ -78,7 +78,7 @@ def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
         # A withdrawal says that something is not so; it is no situation by itself.
         is_ended = b.msg_type is MsgType.CANCEL
         issuer, election = b.issuer, b.election
-        values.setdefault(table, []).append(
+        values[table].append(
             (
                 b.id,
                 row.rowid,
@@ -103,11 +103,11 @@ def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
             )
         )
         if not is_ended:
-            counts.setdefault(table, Counter())[sort] += 1
+            counts[table][sort] += 1
     for table, these in values.items():
-        db.executemany(_INSERT.format(table), these)
-    for table, counted in counts.items():
-        tallies.add(db, table, counted)
+        if these:
+            db.executemany(_INSERT.format(table), these)
+            tallies.add(db, table, counts[table])
 
 
 def _revise(db: sqlite3.Connection, rows: Iterable[Stored]) -> list[Target]:

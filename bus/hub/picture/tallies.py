@@ -92,6 +92,8 @@ def add(db: sqlite3.Connection, table: str, counts: Mapping[Sort, int]) -> None:
     Whoever adds rows calls this, once for all of them: a trigger would cost each row more than the row itself. What goes or
     changes is counted by triggers.
     """
+    if not counts:
+        return
     if table == "actual":
         rows = [(table, IN_FORCE, *sort, count) for sort, count in counts.items()]
     elif table in COUNTED:

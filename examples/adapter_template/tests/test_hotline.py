@@ -17,7 +17,7 @@ class TestHotline(AdapterConformance):
             name="two reports, one of them sensitive",
             data=SAMPLE.data,
             kinds=("election-incident", "election-incident"),
-            tlps=(Tlp.GREEN, Tlp.AMBER_STRICT),
+            tlps=(Tlp.AMBER_STRICT, Tlp.AMBER_STRICT),
             lost=("reports.caller",),
             amended=SAMPLE.data.replace(b"on Monday", b"on Tuesday"),
         ),

@@ -132,7 +132,8 @@ def refusal(tmp_path: Path, name: str) -> dict[str, Any]:
 # -- placing -------------------------------------------------------------------------------------------------------------
 
 PLACES: dict[str, tuple[Draft, Tlp, str, bool]] = {
-    "unmarked": (threat(), Tlp.GREEN, "community", False),
+    "unmarked": (threat(), Tlp.AMBER_STRICT, "eu-csirts", True),
+    "unmarked, to the public": (threat(audience="public"), Tlp.AMBER_STRICT, "eu-csirts", True),
     "green": (threat(tlp=Tlp.GREEN), Tlp.GREEN, "community", False),
     "clear is raised": (threat(tlp=Tlp.CLEAR), Tlp.GREEN, "community", True),
     "clear to the public is raised and kept in": (
@@ -150,6 +151,7 @@ PLACES: dict[str, tuple[Draft, Tlp, str, bool]] = {
         False,
     ),
     "a public kind": (calendar(), Tlp.CLEAR, "public", False),
+    "a public kind, unmarked, for some": (calendar(audience="xb-csirt"), Tlp.GREEN, "xb-csirt", True),
     "a public kind marked green": (calendar(tlp=Tlp.GREEN), Tlp.GREEN, "community", False),
     "a public kind for some": (calendar(tlp=Tlp.CLEAR, audience="eu-emb"), Tlp.GREEN, "eu-emb", True),
 }
@@ -170,11 +172,14 @@ def test_a_marking_above_every_channel_is_refused() -> None:
     assert refused.value.reason == "marking"
 
 
-def test_a_kind_of_the_network_goes_there_unmarked() -> None:
-    """The manifest keeps a kind narrow; a source's own GREEN still counts."""
-    narrow = msgspec.structs.replace(MANIFEST, network_kinds=("cyber-threat",))
-    assert place(threat(), narrow)[0].audience == "eu-csirts"
-    assert place(threat(tlp=Tlp.GREEN), narrow)[0].audience == "community"
+def test_what_nothing_marks_is_refused_where_no_channel_is_narrow_enough() -> None:
+    """Unmarked is AMBER+STRICT, whatever the widest network of a manifest is."""
+    wide = msgspec.structs.replace(MANIFEST, network=Network(tlp=Tlp.AMBER, audience="eu-csirts"))
+    with pytest.raises(AdapterError) as refused:
+        place(threat(), wide)
+    assert refused.value.reason == "marking"
+    red = msgspec.structs.replace(MANIFEST, network=Network(tlp=Tlp.RED, audience="xb-csirt"))
+    assert place(threat(), red)[0].tlp is Tlp.RED
 
 
 @given(
@@ -192,6 +197,7 @@ def test_placing_never_widens(tlp: Tlp | None, audience: str | None, *, public: 
         return
     assert placed.tlp is not None
     assert tlp is None or TLP_RANK[placed.tlp] >= TLP_RANK[tlp]
+    assert tlp is not None or public or placed.tlp is Tlp.AMBER_STRICT
     assert audience in (None, "public") or placed.audience == audience
     assert (placed.audience == "public") == (placed.tlp is Tlp.CLEAR)
 

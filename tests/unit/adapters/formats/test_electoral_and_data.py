@@ -284,3 +284,36 @@ def test_each_format_recognises_its_own_and_no_other(name: str) -> None:
 
     formats = [found for each in discover() if each.adapter for found in each.adapter.formats.values()]
     assert recognise(READERS[name][1], formats).read is READERS[name][0]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"actor": {"external": {"name": ["Ada Example"], "variety": ["Unknown"]}}},
+        {"victim": {"victim_id": "Office Nine", "secondary": {"victim_id": ["Ada Example"]}}},
+        {"plus": {"analyst": "Ada Example"}},
+    ],
+    ids=["actor", "another victim", "analyst"],
+)
+def test_whom_an_incident_names_leaves_its_summary(members: dict[str, object]) -> None:
+    """Actors, other victims and analysts, in every spelling."""
+    incident = json.loads(VERIS)
+    incident |= {"summary": "EXAMPLE, Ada took the roll.", **members}
+    draft = read_veris(json.dumps(incident).encode(), CONTEXT).drafts[0]
+    assert "xample" not in repr((draft.info, draft.body)).lower()
+
+
+def test_the_contact_of_a_notification_leaves_its_words_and_its_reference() -> None:
+    """The person of the contact point, and the controller also inflected and in an id."""
+    note = json.loads(ART33)
+    note |= {
+        "controller": {"kind": "municipality", "name": "Gemeinde Musterstadt"},
+        "dpo_contact": "Ada Example, dpo@musterstadt.example",
+        "reference": "musterstadt-gemeinde-7",
+        "summary": "Ms Example found that rolls of Gemeinde-Musterstadts were open.",
+    }
+    result = read_gdpr_art33(json.dumps(note).encode(), CONTEXT)
+    draft = result.drafts[0]
+    said = repr((draft.info, draft.body, draft.provenance[0].original_id)).lower()
+    assert "musterstadt" not in said
+    assert "example" not in said

@@ -129,9 +129,9 @@ def test_headers_vary_in_blanks_and_case(header: str) -> None:
     assert body.channel_count == 1412
 
 
-@pytest.mark.parametrize("name", ["Notes", "Comments"])
+@pytest.mark.parametrize("name", ["Note", "Notes", "Comments"])
 def test_a_fifth_column_becomes_notes(name: str) -> None:
-    """Notes and Comments stand beside their value; spoofing makes a role and a method of it."""
+    """Note, Notes and Comments stand beside their value; spoofing makes a role and a method of it."""
     body, result = fimi(with_column(name, {"paper-kite": "Domains spoofing news sites"}))
     (found,) = [o for o in result.drafts[0].observables if o.value == "www.paper-kite.example"]
     assert (found.role, found.note) == ("impersonating-site", "Domains spoofing news sites")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.formats.misp import read_misp_event
-from adapters.translation.reading import ReadResult
+from adapters.translation.reading import FormatError, ReadResult
 from schemas.bodies.cyber import CyberThreat
 from schemas.vocab import AttributionRule, Pap, PersonalFlag, Severity, Status, Tlp
 from tests.unit.adapters.formats.making import UUID, attribute, event
@@ -395,3 +395,113 @@ def test_a_tag_on_an_attribute_says_nothing_of_the_reliability_of_the_event() ->
         tags=("tlp:green", 'admiralty-scale:source-reliability="a"'),
     )
     assert draft.confidence.source == "A"
+
+
+# -- who may have it ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("members", "tlp"),
+    [
+        ({"tags": ("tlp:green",), "distribution": "0"}, Tlp.AMBER_STRICT),
+        ({"tags": ("tlp:clear",), "distribution": "4", "sharing_group_id": "7"}, Tlp.AMBER),
+        ({"tags": ("tlp:clear",), "sharing_group_id": "7"}, Tlp.AMBER),
+        ({"tags": ("tlp:clear",), "SharingGroup": {"id": "7"}, "distribution": "3"}, Tlp.AMBER),
+        ({"tags": ("tlp:clear",), "distribution": "1"}, Tlp.GREEN),
+        ({"tags": ("tlp:clear",), "distribution": "2"}, Tlp.GREEN),
+        ({"tags": ("tlp:clear",), "distribution": "3"}, Tlp.CLEAR),
+        ({"tags": ("tlp:red",), "distribution": "3"}, Tlp.RED),
+        ({"tags": ("tlp:clear", "do not share")}, Tlp.AMBER_STRICT),
+        ({"tags": ('iep:traffic-light-protocol="AMBER"',)}, Tlp.AMBER),
+        ({"tags": ("tlp:green",), "info": "TLP:AMBER a flood"}, Tlp.AMBER),
+    ],
+    ids=repr,
+)
+def test_the_narrowest_of_tag_distribution_group_and_words_holds(members: Any, tlp: Tlp) -> None:
+    """Whichever says the narrowest circle."""
+    draft = one(**members)
+    assert draft.tlp is tlp
+    assert draft.audience == ("public" if tlp is Tlp.CLEAR else None)
+
+
+@pytest.mark.parametrize("tag", ["tlp:clear", "tlp:green", "PAP:CLEAR"])
+def test_a_wide_tag_on_one_attribute_marks_nothing_else(tag: str) -> None:
+    """The event stays unmarked."""
+    draft = one(
+        attribute("domain", "a.example", Tag=[{"name": tag}]), attribute("domain", "b.example"), tags=()
+    )
+    assert (draft.tlp, draft.pap, draft.audience) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"distribution": "0"},
+        {"distribution": "4", "sharing_group_id": "9"},
+        {"deleted": True},
+        {"deleted": "1"},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("event_level", ["3", None])
+def test_a_report_that_is_not_for_all_stays_behind(
+    members: dict[str, object], event_level: str | None
+) -> None:
+    """An event report is a part like an attribute; that it was there is told."""
+    report = {"name": "Notes", "content": "the source is office nine", **members}
+    known: dict[str, Any] = {} if event_level is None else {"distribution": event_level}
+    result = read(event(EventReport=[report], **known))
+    assert "office nine" not in repr(result.drafts)
+    assert "Event.EventReport" in reasons(result)
+
+
+@pytest.mark.parametrize("members", [{"local": True}, {"distribution": "0"}, {"deleted": True}], ids=repr)
+@pytest.mark.parametrize("where", ["event", "attribute", "galaxy"])
+def test_a_cluster_that_is_not_for_all_stays_behind(members: dict[str, object], where: str) -> None:
+    """Nor does its tag name it, on the event or on an attribute."""
+    cluster: dict[str, object] = {"type": "threat-actor", "value": "Grey Heron"}
+    galaxy: dict[str, object] = {"type": "threat-actor", "GalaxyCluster": [cluster]}
+    (galaxy if where == "galaxy" else cluster).update(members)
+    tag = {"name": 'misp-galaxy:threat-actor="Grey Heron"'}
+    if where == "attribute":
+        document = event(
+            attribute("domain", "a.example", Galaxy=[galaxy], Tag=[tag]), Tag=[tag], distribution="3"
+        )
+    else:
+        document = event(Galaxy=[galaxy], Tag=[tag], distribution="3")
+    result = read(document)
+    assert "Grey Heron" not in repr(result.drafts)
+    assert "Galaxy" in reasons(result)
+
+
+@pytest.mark.parametrize("published", [False, "0", 0], ids=repr)
+def test_an_unpublished_event_is_a_draft_of_its_own_instance(published: object) -> None:
+    """Alone it is refused; beside others it is left out, and that is told."""
+    with pytest.raises(FormatError) as refused:
+        read(event(published=published))
+    assert refused.value.reason == "unpublished"
+    result = read({"response": [{"Event": event(published=published)}, {"Event": event(published=True)}]})
+    assert len(result.drafts) == 1
+    assert "response[0].Event.published" in reasons(result)
+
+
+def test_a_person_that_an_attribute_names_leaves_every_text() -> None:
+    """Title, text, report, note and label; by the whole name and by the surname."""
+    person = {
+        "name": "person",
+        "Attribute": [attribute("first-name", "Ada"), attribute("last-name", "Example")],
+    }
+    draft = one(
+        attribute("text", "EXAMPLE, Ada paid."),
+        attribute("domain", "a.example", comment="run by Ms Example"),
+        attribute("whois-registrant-name", "Bob Muster"),
+        attribute("link", "https://news.example/ada-example/1"),
+        info="The case of Ada Example",
+        Object=[person],
+        EventReport=[{"name": "Bob Muster", "content": "Bob Muster wrote it."}],
+    )
+    said = repr((draft.info, draft.body, [o.note for o in draft.observables])).replace("news.example", "")
+    assert "Example" not in said
+    assert "Muster" not in said
+    assert draft.info[0].web is None
+    assert draft.info[0].headline == "The case of […]"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.translation.markings import Mark, read_mark, strictest
+from adapters.translation.markings import Mark, marks_in_words, read_mark, read_statement, strictest
 from adapters.translation.reading import FormatError, Losses
 from schemas.vocab import TLP_RANK, Pap, Tlp
 
@@ -92,3 +92,103 @@ def test_the_sum_is_never_weaker_than_any_mark(tlps: list[Tlp], paps: list[Pap])
     assert bool(losses.found) == (
         len(set(tlps)) > 1 or len(set(paps)) > 1 or (Tlp.RED in tlps and set(paps) == {Pap.CLEAR})
     )
+
+
+@pytest.mark.parametrize("part", list(Tlp))
+def test_a_mark_of_a_part_does_not_mark_the_whole(part: Tlp) -> None:
+    """Where nothing marks the whole, CLEAR and GREEN of a part say nothing; a narrower one is AMBER+STRICT or RED."""
+    losses = Losses()
+    marking = strictest((), losses, parts=(Mark(path="p", tlp=part),), unmarked=3)
+    wanted = {Tlp.AMBER: Tlp.AMBER_STRICT, Tlp.AMBER_STRICT: Tlp.AMBER_STRICT, Tlp.RED: Tlp.RED}.get(part)
+    assert marking.tlp is wanted
+    assert marking.audience is None
+    assert "3 parts" in losses.found[0].why
+
+
+@given(whole=st.sampled_from(list(Tlp)), part=st.sampled_from(list(Tlp)))
+def test_a_mark_of_a_part_narrows_the_whole(whole: Tlp, part: Tlp) -> None:
+    """The marking is the stricter of both."""
+    marking = strictest((Mark(path="w", tlp=whole),), Losses(), parts=(Mark(path="p", tlp=part),))
+    assert marking.tlp is max(whole, part, key=TLP_RANK.__getitem__)
+
+
+@pytest.mark.parametrize("part", list(Pap))
+def test_a_pap_of_a_part_narrows_and_does_not_mark(part: Pap) -> None:
+    """PAP follows the same rule: what a manifest gives is GREEN, so only a narrower one counts."""
+    marking = strictest((), Losses(), parts=(Mark(path="p", pap=part),))
+    assert marking.pap is (part if part in (Pap.AMBER, Pap.RED) else None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Do not share outside the working group",
+        "For members of the election network only",
+        "Internal",
+        "Recipients may use this within their organisation",
+        "Copyright 2027 XA. Do not redistribute.",
+        "Ne pas diffuser",
+        "Nur für den Dienstgebrauch",
+        "group seven",
+    ],
+)
+def test_a_statement_limits_sharing_unless_it_is_about_rights(text: str) -> None:
+    """A sentence as a marking is AMBER+STRICT, and told."""
+    losses = Losses()
+    assert read_statement(text, "marking", losses) == Mark(path="marking", tlp=Tlp.AMBER_STRICT)
+    assert "limits sharing" in losses.found[0].why
+
+
+@pytest.mark.parametrize(
+    "text", ["Copyright 2027 XA", "© XA", "CC BY 4.0", "Licensed under the Apache License", "Public domain"]
+)
+def test_a_statement_of_rights_is_told_and_limits_nothing(text: str) -> None:
+    """Copyright and licences say nothing about who may have it."""
+    losses = Losses()
+    assert read_statement(text, "marking", losses) is None
+    assert losses.found
+
+
+@pytest.mark.parametrize(
+    "text", ["NATO RESTRICTED", "Contains SECRET UE", "RESTREINT UE/EU RESTRICTED", "VS-NfD"]
+)
+def test_a_classified_statement_is_refused(text: str) -> None:
+    """Classified information does not travel on this bus."""
+    with pytest.raises(FormatError) as refused:
+        read_statement(text, "marking", Losses())
+    assert refused.value.reason == "classified"
+
+
+LIMITS = {
+    "TLP:RED - a flood": Tlp.RED,
+    "Summary [TLP: AMBER+STRICT]": Tlp.AMBER_STRICT,
+    "tlp:amber": Tlp.AMBER,
+    "Do not forward outside your team.": Tlp.AMBER_STRICT,
+    "Please do not share.": Tlp.AMBER_STRICT,
+    "Not for public release": Tlp.AMBER_STRICT,
+    "Text. For internal use only. Text.": Tlp.AMBER_STRICT,
+    "Ne pas diffuser hors du groupe": Tlp.AMBER_STRICT,
+    "Bitte nicht weitergeben": Tlp.AMBER_STRICT,
+}
+
+
+@pytest.mark.parametrize("text", LIMITS)
+def test_prose_that_limits_its_sharing_is_heard(text: str) -> None:
+    """A level above CLEAR, and the usual sentences."""
+    assert LIMITS[text] in {mark.tlp for mark in marks_in_words("text", text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Voters should not share their ballots on social media.",
+        "TLP:CLEAR",
+        "The group shares infrastructure with others.",
+        "Do not share your password with the caller.",
+        "They distribute leaflets for internal parties.",
+        "",
+    ],
+)
+def test_other_prose_limits_nothing(text: str) -> None:
+    """Advice to voters is no marking, and a CLEAR in prose widens nothing."""
+    assert marks_in_words("text", text) == ()

@@ -123,3 +123,20 @@ def test_any_text_is_classified_or_not(text: str) -> None:
         assert again.value == found.value
     holds_email(text)
     platform_of(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("straße-wahl.example", "straße-wahl.example"),
+        ("STRAßE-WAHL.example", "straße-wahl.example"),
+        ("βόλος.example", "βόλος.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("новости.example", "xn--b1amnebsh.example"),
+    ],
+)
+def test_a_name_is_never_turned_into_anothers(name: str, value: str) -> None:
+    """Where IDNA 2003 writes one letter as others, the name stays as written."""
+    found = sighted("domain-name", name)
+    assert found is not None
+    assert found.value == value

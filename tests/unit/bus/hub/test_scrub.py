@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.errors import StoreError
 from bus.hub.picture.projection import Projection
 from bus.hub.scrub import Damage, damaged
 from bus.subscribing.inbox import Inbox
@@ -16,6 +17,7 @@ from tests.support.hubs import take_in
 from tests.support.world import chain, shared_world, sign
 
 WORLD = shared_world()
+GREEN = "xa-csirt/actual.green.community"
 CHAIN = chain(WORLD, 3)
 OTHER = sign(WORLD, CHAIN[1].payload.replace(b"number 2", b"number 9"), "xb-csirt", CHAIN[1].subject)
 
@@ -53,7 +55,7 @@ async def test_each_damage_is_named(tmp_path: Path, name: str) -> None:
     async with Inbox.open(path, projector=Projection()) as store:
         found = await store.read(lambda db: list(damaged(db, WORLD.registry)))
     assert found == [
-        Damage(channel="xa-csirt/actual.green.community", seq=2, id=CHAIN[1].bulletin.id, what=what)
+        Damage(channel=GREEN, seq=2, id=CHAIN[1].bulletin.id, what=what)
         for what in sorted(EXPECTED.get(name, ()), reverse=True)
     ]
 
@@ -72,3 +74,17 @@ async def test_bytes_that_have_lost_their_place_are_seen(tmp_path: Path, column:
         shown = await store.query("SELECT digest FROM admitted ORDER BY row")
         assert [row["digest"] for row in shown] == [CHAIN[0].digest, None, CHAIN[2].digest]
         assert [row.seq async for row in store.follow(0, live=False)] == [1, 3]
+
+
+async def test_a_channel_whose_name_has_changed_is_seen(tmp_path: Path) -> None:
+    """Many rows have it from one; each says its own place, and is shown to nobody under another."""
+    path = tmp_path / "store.db"
+    await take_in(path, WORLD, CHAIN)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE texts SET text = 'xa-csirt/actual.amber.community' WHERE text = ?", (GREEN,))
+    async with Inbox.open(path, projector=Projection()) as store:
+        found = await store.read(lambda db: list(damaged(db, WORLD.registry)))
+        assert [(each.seq, each.what) for each in found] == [(n, "it says another place") for n in (1, 2, 3)]
+        async for row in store.follow(0, live=False):
+            with pytest.raises(StoreError, match="says another place"):
+                row.bulletin  # noqa: B018 (reading it is what is tried)

@@ -97,6 +97,20 @@ async def test_the_table_is_asked_again_when_another_process_has_kept_something(
         assert [row.seq for row in await claimed(outbox)] == [1, 2, 3]
 
 
+async def test_a_claim_that_fails_sends_the_sender_back_to_the_table(tmp_path: Path) -> None:
+    """What it took out of memory was not given to anybody; it is found again, before what is kept later."""
+    async with handing(tmp_path / "o.db") as (publisher, outbox):
+        await publisher.publish(draft("one"))
+        heads: Any = outbox.heads
+        committing, heads.committing = heads.committing, _full
+        with pytest.raises(StoreError):
+            await claimed(outbox)
+        heads.committing = committing
+        await publisher.publish(draft("two"))
+        assert outbox.handover.ready(100, 1 << 20) is None
+        assert [row.seq for row in await claimed(outbox)] == [1, 2]
+
+
 async def test_a_parked_row_keeps_the_sender_at_the_table(tmp_path: Path) -> None:
     """Its channel waits behind it, which only the table knows."""
     async with handing(tmp_path / "o.db") as (publisher, outbox):

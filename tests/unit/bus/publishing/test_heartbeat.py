@@ -179,3 +179,13 @@ async def test_none_is_said_behind_one_that_waits(speaking: Speaking) -> None:
     assert len(await beats.beat(ChannelState.PLANNED_OUTAGE, anyway=True)) == 2
     rows = await speaking.outbox.rows()
     assert {decode(row.payload).body.interval_s for row in rows} == {60}  # type: ignore[union-attr]
+
+
+async def test_a_head_of_status_system_is_announced_while_its_stream_keeps_it(speaking: Speaking) -> None:
+    """It was the next number in the chain of heartbeats once; after a week nobody who comes can have it."""
+    said = await speaking.say(status=Status.SYSTEM, body=draft(GREEN, (), 60, NOW).body)
+    await speaking.store(said)
+    assert await speaking.heads() == [("system.green.community", 1, said.digest)]
+    later = world.NOW + dt.timedelta(days=6)
+    found = await speaking.outbox.read(lambda db: standing(db, GREEN, later))
+    assert found.heads == ()

@@ -77,7 +77,7 @@ def test_one_place_is_taken_once() -> None:
     """Whatever stands there, and whichever way it is written."""
     with empty() as db:
         hold(db, CHANNEL, 1, "d", row=1)
-        place = bodies.Place(1, 1, 2, "another", None, "i", None, 1, 0.0, 0.0, 1)
+        place = bodies.Place(1, 1, 2, "another", None, "i", 1, 0.0, 0.0, 1, None)
         with pytest.raises(sqlite3.IntegrityError):
             bodies.add(db, [place], [])
         with pytest.raises(sqlite3.IntegrityError):

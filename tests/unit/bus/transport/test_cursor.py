@@ -29,3 +29,18 @@ def test_where_a_reader_goes_on(case: tuple[Cursor, Cursor | None, int, int, Anc
     """Only the very record that was read lets it go on; what it cannot see it asks for again."""
     cursor, first, delivered, pending, expected = case
     assert anchor(cursor, first, delivered=delivered, pending=pending) is expected
+
+
+LETS_GO = {
+    # The first message of a stream of heartbeats, and what it means there.
+    "only what came later": (Cursor(seq=9, digest="d9", stored_ns=90), Anchor.HOLDS),
+    "a higher number that was stored before": (Cursor(seq=9, digest="d9", stored_ns=60), Anchor.GONE),
+    "the very record": (Cursor(seq=7, digest="d7", stored_ns=70), Anchor.HOLDS),
+    "another bulletin at its place": (Cursor(seq=7, digest="d8", stored_ns=90), Anchor.GONE),
+}
+
+
+@pytest.mark.parametrize(("first", "expected"), LETS_GO.values(), ids=LETS_GO.keys())
+def test_what_was_let_go_is_stood_for_by_what_follows(first: Cursor, expected: Anchor) -> None:
+    """A stream that keeps the newest alone may have let go of what was read last."""
+    assert anchor(AT, first, delivered=first.seq, pending=0, keeps_all=False) is expected

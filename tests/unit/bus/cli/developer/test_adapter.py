@@ -83,6 +83,17 @@ def test_convert_prints_drafts_and_losses(tocsin: Run, event: Path) -> None:
     assert all(set(loss) == {"path", "why"} for loss in row["losses"])
 
 
+def test_convert_marks_what_its_source_does_not(tocsin: Run, event: Path) -> None:
+    """As the run loop does: to the adapter's own network at AMBER+STRICT, and it is told; a mark of the source is left."""
+    unmarked = event.with_name("unmarked.json")
+    unmarked.write_bytes(event.read_bytes().replace(b"tlp:green", b"case:number"))
+    _, out, _ = tocsin("adapter", "convert", "--from", "misp-event", str(event), str(unmarked), "--json")
+    marked, plain = rows(out)
+    assert [(each["tlp"], each.get("audience")) for each in marked["drafts"]] == [("green", None)]
+    assert [(each["tlp"], each["audience"]) for each in plain["drafts"]] == [("amber+strict", "eu-csirts")]
+    assert "tlp" in {loss["path"] for loss in plain["losses"]}
+
+
 def test_convert_of_several_files_is_one_line_each(tocsin: Run, event: Path, broken: Path) -> None:
     """Partly refused is exit 8; the refusal stands in its file's line with its reason."""
     code, out, _ = tocsin("adapter", "convert", "--from", "misp-event", str(event), str(broken), "--json")

@@ -357,8 +357,8 @@ OVERLOOKED: dict[str, tuple[types.ModuleType, str, str]] = {
     "who may end": (situation, "WHERE id = ?) AND issuer = ?", "WHERE id = ?) AND ? IS NOT NULL"),
     "sorts": (
         situation,
-        "counts.setdefault(table, Counter())[sort] += 1",
-        "counts.setdefault(table, Counter())[sort] = 1",
+        "counts[table][sort] += 1",
+        "counts[table][sort] = 1",
     ),
     "that there are several of a channel": (projection, "channel.bulletins += 1", "channel.bulletins = 1"),
     "gaps": (projection, 'channel.released_gaps += "gap" in row.labels', "pass"),

@@ -353,3 +353,38 @@ def test_heartbeats_stand_beside_no_channel_that_they_keep_alive() -> None:
     assert [row.name for row in real(rows)] == [names[0], names[3]]
     rows[1] = msgspec.structs.replace(rows[1], gaps=1)
     assert [row.name for row in real(rows)] == [names[0], names[1], names[3]]
+
+
+async def test_nothing_is_missing_between_heartbeats(store: Inbox) -> None:
+    """Their stream keeps the newest: they are admitted at once, in whatever order, without a label, a gap or an alarm."""
+    numbers = (40, 47, 44)
+    said = [beat(seq=n, prev="A" * 43) for n in numbers]
+    outcome = await store.settle([judged(each) for each in said], None, None, NOW)
+    assert outcome["admitted"] == len(numbers)
+    rows = await store.read(lambda db: db.execute("SELECT labels FROM admitted").fetchall())
+    assert [row["labels"] for row in rows] == ["[]"] * len(numbers)
+    seen = await store.read(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub"))
+    assert seen.alarms == ()
+    assert all(row.gaps == 0 for row in seen.rows)
+
+
+async def test_another_heartbeat_at_a_place_is_a_contradiction(store: Inbox) -> None:
+    """What was let go is not asked for; what is held is judged as ever."""
+    await take(store, beat(seq=40, prev="A" * 43), beat(seq=40, prev="B" * 43))
+    (name,) = await store.read(
+        lambda db: [row["channel"] for row in db.execute("SELECT channel FROM channels")]
+    )
+    assert (await found(store))[name] == ["fork"]
+
+
+async def test_what_is_held_is_said_again_once_in_a_while(store: Inbox) -> None:
+    """Who was away has had the newest heartbeats alone."""
+    await take(store, *CHAIN[:2])
+    holding = holdings.Holdings("xb-hub", store)
+    channel = Channel(issuer="xb-hub", status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
+    told = []
+    for _ in range(holdings.AGAIN_EVERY + 1):
+        news = await holding.news(channel)
+        told.append(len(news))
+        holding.note_reported(channel, news)
+    assert told == [1, *[0] * (holdings.AGAIN_EVERY - 1), 1]
