@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapters.translation.drafting import finished, origin_of
+from adapters.translation.prose import number_of
 from adapters.translation.reading import (
     Format,
     FormatError,
@@ -83,12 +84,8 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         polling_last=polling,
     )
     lists = _not_carried(root, losses)
-    summary = f"{name}: stemming op {polling.isoformat()} ({context.tz})."
-    if lists:
-        summary += f" {lists} {'kandidatenlijst' if lists == 1 else 'kandidatenlijsten'} bekendgemaakt."
-    headline = f"{name}: verkiezingsdag {polling.isoformat()}"
     draft = Draft(
-        info=(Info(lang="nl", headline=clip(headline, 160), summary=clip(summary, 2000)),),
+        info=_words(name, polling, lists, context),
         body=calendar,
         areas=(Area(scope="country", country=context.country),),
         election=election,
@@ -102,6 +99,24 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
     )
     draft = finished(draft, context=context, losses=losses, origin=origin)
     return ReadResult(drafts=(draft,), losses=losses.found)
+
+
+def _words(name: str, polling: dt.date, lists: int, context: ReadContext) -> tuple[Info, ...]:
+    """The calendar in a sentence: in Dutch, as the format is, and in English, which comes first outside the Netherlands."""
+    day = polling.isoformat()
+    dutch, english = f"{name}: stemming op {day} ({context.tz}).", f"{name}: voting on {day} ({context.tz})."
+    if lists:
+        dutch += f" {lists} {'kandidatenlijst' if lists == 1 else 'kandidatenlijsten'} bekendgemaakt."
+        english += f" {number_of(lists, 'list')} of candidates published."
+    words = (
+        _info("nl", f"{name}: verkiezingsdag {day}", dutch),
+        _info("en", f"{name}: polling day {day}", english),
+    )
+    return words if context.country == "NL" else words[::-1]
+
+
+def _info(lang: str, headline: str, summary: str) -> Info:
+    return Info(lang=lang, headline=clip(headline, 160), summary=clip(summary, 2000))
 
 
 def _windows(

@@ -78,6 +78,9 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "outbox": {"receipts": ("bus.cli.officer.receipts", "receipts")},
     "registry": {
+        "audience": ("bus.cli.registrar.audiences", "set_audience"),
+        "join": ("bus.cli.registrar.audiences", "join"),
+        "leave": ("bus.cli.registrar.audiences", "leave"),
         "rotate": ("bus.cli.registrar.rotate", "rotate"),
         "revoke": ("bus.cli.registrar.rotate", "revoke"),
         "keep": ("bus.cli.registrar.keep", "keep"),

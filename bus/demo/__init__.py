@@ -1,4 +1,4 @@
-"""The demonstration: two fictitious countries, eight authorities and two hubs on one machine, for real."""
+"""The demonstration: two fictitious countries, fourteen authorities and two hubs on one machine, for real."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,8 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.demo.countries import KEY_LIFETIME
     from bus.demo.federation import COUNTRIES, Joined, found, joined
-    from bus.demo.founding import BEACON_LIFETIME, load_key
+    from bus.demo.founding import BEACON_LIFETIME
+    from bus.demo.keyring import load_key
     from bus.demo.show import ROUND_EVERY_S, Demo
     from bus.demo.stage import (
         PATIENCE_S,

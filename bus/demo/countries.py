@@ -1,11 +1,13 @@
 """The demonstration's countries: their offices and hubs, and what each may publish and read. Pure.
 
-Only the names are special to a demonstration: every identity has exactly its grants.
+Only the names are special to a demonstration: every identity has exactly its grants. An office speaks of what its kind of
+authority speaks of, to the community, to its peers in both countries, and to the election network of its own country.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from itertools import product
 from typing import NamedTuple
 
@@ -13,34 +15,105 @@ import msgspec
 
 from bus.keys import FileSigner
 from bus.trust import proposals, receipt_grants
-from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant, ReadGrant
+from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant, ReadGrant, SealKeyRecord
 from schemas.vocab import Domain, Scope, Status, Tlp
 
 REGISTRY_LIFETIME = dt.timedelta(days=90)
 KEY_LIFETIME = dt.timedelta(days=365)
+SEAL_LIFETIME = dt.timedelta(days=90)
 CLOCK_SLACK = dt.timedelta(hours=1)
 
 
 class Office(NamedTuple):
-    """One sort of authority that both countries have; `kind` also ends the ids of its authorities."""
+    """One sort of authority that both countries have.
 
+    Attributes:
+        name: ends the ids of its authorities.
+        kind: of authority, a word of the vocabulary.
+        domain: what it works on.
+        network: the audience of its peers in all countries.
+        title: of its authorities, after the country.
+        says: the kinds of bulletins that such an authority publishes.
+        adapter: what reads its native files; empty where people write its bulletins.
+        also: networks of others that it may write to and does not read: personal data goes to those who may process it.
+    """
+
+    name: str
     kind: str
     domain: Domain
     network: str
     title: str
-    adapter: str
+    says: tuple[str, ...]
+    adapter: str = ""
+    also: tuple[str, ...] = ()
 
 
 OFFICES = (
-    Office("emb", Domain.ELECTORAL, "eu-emb", "Electoral Commission", "electoral"),
-    Office("csirt", Domain.CYBER, "eu-csirts", "National CSIRT", "cyber"),
-    Office("dsc", Domain.DIGITAL, "eu-dsc", "Digital Services Coordinator", "digital"),
-    Office("dpa", Domain.DATA, "eu-dpas", "Data Protection Authority", "data-protection"),
+    Office(
+        "emb",
+        "emb",
+        Domain.ELECTORAL,
+        "eu-emb",
+        "Electoral Commission",
+        ("election-calendar", "election-incident", "post-election-report", "stratcom"),
+        "electoral",
+    ),
+    Office(
+        "csirt",
+        "csirt",
+        Domain.CYBER,
+        "eu-csirts",
+        "National CSIRT",
+        ("cyber-incident", "cyber-threat", "vulnerability", "fimi"),
+        "cyber",
+        ("eu-dpas",),
+    ),
+    Office(
+        "dsc",
+        "dsc",
+        Domain.DIGITAL,
+        "eu-dsc",
+        "Digital Services Coordinator",
+        (
+            "content-notice",
+            "content-order",
+            "platform-measure",
+            "political-ad",
+            "systemic-risk",
+            "fimi",
+            "cyber-threat",
+        ),
+        "digital",
+    ),
+    Office(
+        "dpa",
+        "dpa",
+        Domain.DATA,
+        "eu-dpas",
+        "Data Protection Authority",
+        ("data-breach",),
+        "data-protection",
+    ),
+    Office("foreign", "foreign-service", Domain.FOREIGN, "eu-ras", "Foreign Ministry", ("fimi", "stratcom")),
+    Office(
+        "justice",
+        "prosecutor",
+        Domain.JUSTICE,
+        "eu-justice",
+        "Public Prosecution Service",
+        ("legal-referral",),
+    ),
+    Office("comms", "government-comms", Domain.COMMS, "eu-comms", "Government Communication", ("stratcom",)),
 )
+SAID_BY_ALL = ("situation-report", "rfi", "feedback", "sealed", proposals.REANCHOR)
+"""What every office may say: how things are, questions and answers, what is sealed, and how its channel goes on."""
+AT_HOME = frozenset({"election-calendar", "post-election-report"})
+"""What an office says of its own country alone."""
 COUNTRIES = ("XA", "XB")
 # What a hub may not read although the other one may: shows that a grant is a wall.
 WITHHELD = {"xb-hub": frozenset({"eu-dpas"})}
 SPOKEN = (Status.ACTUAL, Status.EXERCISE, Status.TEST)
+HEARD = (*SPOKEN, Status.SYSTEM)
 
 
 class Member(NamedTuple):
@@ -52,9 +125,14 @@ class Member(NamedTuple):
 
 
 MEMBERS = tuple(
-    Member(f"{country.lower()}-{office.kind}", country, office) for country in COUNTRIES for office in OFFICES
+    Member(f"{country.lower()}-{office.name}", country, office) for country in COUNTRIES for office in OFFICES
 )
 HUBS = tuple(Member(f"{country.lower()}-hub", country, None) for country in COUNTRIES)
+
+
+def nation(country: str) -> str:
+    """The name of a country's election network."""
+    return f"{country.lower()}-election-network"
 
 
 def key_record(signer: FileSigner, now: dt.datetime, hurry: int = 1) -> KeyRecord:
@@ -64,10 +142,24 @@ def key_record(signer: FileSigner, now: dt.datetime, hurry: int = 1) -> KeyRecor
     return msgspec.convert({"alg": signer.alg, "jwk": signer.jwk, **window}, KeyRecord)
 
 
+def seal_record(jwk: Mapping[str, str], now: dt.datetime, hurry: int = 1) -> SealKeyRecord:
+    """A registry record for a seal key of the demonstration, valid from a little ago; its life is divided by `hurry`."""
+    begin = (now - CLOCK_SLACK).replace(microsecond=0)
+    return SealKeyRecord(
+        alg="HPKE-9-KE", jwk=dict(jwk), not_before=begin, not_after=begin + SEAL_LIFETIME / hurry
+    )
+
+
 def record_of(
-    member: Member, keys: dict[str, KeyRecord], public: str, answers: tuple[PublishGrant, ...]
+    member: Member,
+    keys: dict[str, KeyRecord],
+    public: str,
+    *,
+    publish: tuple[PublishGrant, ...],
+    read: tuple[ReadGrant, ...],
+    seal_keys: Mapping[str, SealKeyRecord] | None = None,
 ) -> AuthorityRecord:
-    """The registry's record of a member: an office as its kind speaks, a hub as hubs read, with what it may answer."""
+    """The registry's record of a member, with its keys and grants."""
     office = member.office
     return AuthorityRecord(
         name=f"{member.country} {office.title if office else 'National Hub'}",
@@ -76,52 +168,96 @@ def record_of(
         country=member.country,
         keys=keys,
         nkeys=(public,),
-        publish=publishes(office) if office else answers,
-        read=() if office else hub_reads(member.id),
+        seal_keys=dict(seal_keys or {}),
+        contacts=(
+            f"duty desk of {member.id}, tel:{telephone(member)}",
+            f"{member.id} office, {mailbox(member)}",
+        ),
+        publish=publish,
+        read=read,
     )
 
 
-def publishes(office: Office) -> tuple[PublishGrant, ...]:
-    """GREEN to all, AMBER+STRICT to the own network, and for electoral bodies CLEAR to the public."""
-    ways = [(Tlp.GREEN, "community"), (Tlp.AMBER_STRICT, office.network)]
+def telephone(member: Member) -> str:
+    """The number of a member's duty desk; nobody has it."""
+    number = [each.id for each in (*MEMBERS, *HUBS)].index(member.id) if member in (*MEMBERS, *HUBS) else 99
+    return f"+99-555-01{number:02}"
+
+
+def mailbox(member: Member) -> str:
+    """The address of a member's duty desk; nobody has it."""
+    country, _, name = member.id.partition("-")
+    return f"mailto:duty@{name}.{country}.example"
+
+
+def ways_of(office: Office, *networks: str) -> tuple[tuple[Tlp, str], ...]:
+    """Where an office speaks: GREEN to all, AMBER+STRICT to its peers and networks, an electoral body CLEAR to the public."""
+    ways = [(Tlp.GREEN, "community")]
+    ways += [(Tlp.AMBER_STRICT, audience) for audience in (office.network, *office.also, *networks)]
     if office.domain is Domain.ELECTORAL:
         ways.append((Tlp.CLEAR, "public"))
+    return tuple(ways)
+
+
+def publishes(office: Office, country: str, *networks: str) -> tuple[PublishGrant, ...]:
+    """What an office of a country may say on its ways, and its heartbeats there."""
+    ways = ways_of(office, *networks)
+    anywhere = tuple(kind for kind in office.says if kind not in AT_HOME) + SAID_BY_ALL
+    at_home = tuple(kind for kind in office.says if kind in AT_HOME)
     spoken = [
-        PublishGrant(statuses=SPOKEN, tlps=(tlp,), audiences=(audience,), kinds=("*",), areas=("*",))
+        PublishGrant(statuses=SPOKEN, tlps=(tlp,), audiences=(audience,), kinds=kinds, areas=areas)
         for tlp, audience in ways
+        for kinds, areas in ((anywhere, ("*",)), (at_home, (country,)))
+        if kinds
     ]
-    beats = [proposals.beat(tlp, audience) for tlp, audience in ways]
-    return (*spoken, *beats)
+    return (*spoken, *(proposals.beat(tlp, audience) for tlp, audience in ways))
+
+
+def office_reads(office: Office, *networks: str) -> tuple[ReadGrant, ...]:
+    """What an office reads: the public, the community, its peers and its networks; so its own answers too."""
+    return _reads(office.network, *networks)
+
+
+def _reads(*networks: str) -> tuple[ReadGrant, ...]:
+    return (
+        ReadGrant(statuses=HEARD, tlps=(Tlp.CLEAR,), audiences=("public",)),
+        ReadGrant(statuses=HEARD, tlps=(Tlp.GREEN,), audiences=("community",)),
+        ReadGrant(statuses=HEARD, tlps=(Tlp.AMBER_STRICT,), audiences=networks),
+    )
 
 
 def networks_of(hub: str) -> tuple[str, ...]:
-    """The networks that a hub may read."""
+    """The networks of peers that a hub may read."""
     return tuple(office.network for office in OFFICES if office.network not in WITHHELD.get(hub, ()))
 
 
-def hub_reads(hub: str) -> tuple[ReadGrant, ...]:
-    """What a hub reads: CLEAR, GREEN, and the networks that are not withheld from it."""
-    every = (*SPOKEN, Status.SYSTEM)
-    return (
-        ReadGrant(statuses=every, tlps=(Tlp.CLEAR,), audiences=("public",)),
-        ReadGrant(statuses=every, tlps=(Tlp.GREEN,), audiences=("community",)),
-        ReadGrant(statuses=every, tlps=(Tlp.AMBER_STRICT,), audiences=networks_of(hub)),
-    )
+def hub_reads(hub: str, *networks: str) -> tuple[ReadGrant, ...]:
+    """What a hub reads: CLEAR, GREEN, the networks of peers that are not withheld from it, and those named here."""
+    return _reads(*networks_of(hub), *networks)
 
 
-def hub_answers(hub: str) -> tuple[PublishGrant, ...]:
+def hub_answers(hub: str, reads: tuple[ReadGrant, ...]) -> tuple[PublishGrant, ...]:
     """A hub says what it holds of what it reads, and to each other what is between the two: receipts, requests, copies."""
     others = [member.id for member in (*MEMBERS, *HUBS) if member.id != hub]
     beats = [
         proposals.beat(tlp, audience)
-        for read in hub_reads(hub)
+        for read in reads
         for tlp, audience in product(read.tlps, read.audiences)
     ]
     return (*receipt_grants.grants(others, (Tlp.GREEN, Tlp.AMBER_STRICT)), *beats)
 
 
+def grants_of(member: Member) -> tuple[tuple[PublishGrant, ...], tuple[ReadGrant, ...]]:
+    """What a member may publish and read."""
+    network = nation(member.country)
+    if member.office is None:
+        reads = hub_reads(member.id, network)
+        return hub_answers(member.id, reads), reads
+    return publishes(member.office, member.country, network), office_reads(member.office, network)
+
+
 def audiences() -> dict[str, Audience]:
-    """The public, the community, and a network for each sort of office."""
+    """The public, the community, a network for each sort of office, and each country's election network."""
     all_ids = tuple(member.id for member in (*MEMBERS, *HUBS))
     by_name = {
         "public": Audience(scope=Scope.PUBLIC, members=all_ids),
@@ -131,4 +267,7 @@ def audiences() -> dict[str, Audience]:
         offices = (member.id for member in MEMBERS if member.office is office)
         hubs = (hub.id for hub in HUBS if office.network in networks_of(hub.id))
         by_name[office.network] = Audience(scope=Scope.UNION, members=(*offices, *hubs))
+    for country in COUNTRIES:
+        own = tuple(member.id for member in (*MEMBERS, *HUBS) if member.country == country)
+        by_name[nation(country)] = Audience(scope=Scope.NATIONAL, members=own)
     return by_name

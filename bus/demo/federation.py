@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import OFFICES, Member, audiences, key_record, record_of
+from bus.demo.countries import OFFICES, Member, hub_reads, key_record, publishes, record_of
 from bus.demo.founding import BEACON_LIFETIME, new_registry, signed
 from bus.federation import HOME, BrokerRole, Carrier, Country, Federation, Ledger, Node, Union, identity_at
 from bus.federation import Path as Way
@@ -24,11 +24,17 @@ from bus.tasks import background
 from bus.transport import Endpoint, country_of
 from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience
+from schemas.vocab import Scope
 
 COUNTRIES = ("xa", "xb", "xc")
 PORTS = range(10_000, 28_000)
 """Among these a free one is looked for: below those that a system gives to whoever connects."""
 CSIRT = next(office for office in OFFICES if office.kind == "csirt")
+NETWORKS = {
+    "public": Scope.PUBLIC,
+    "community": Scope.UNION,
+    **{office.network: Scope.UNION for office in OFFICES},
+}
 
 
 class Founded(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +62,18 @@ def found(now: dt.datetime) -> Founded:
     records = {}
     for member in members:
         signer, (_, public) = signers[member.id], transport_keys[member.id]
-        records[member.id] = record_of(member, {signer.kid: key_record(signer, now)}, public, ())
+        records[member.id] = record_of(
+            member,
+            {signer.kid: key_record(signer, now)},
+            public,
+            publish=publishes(member.office, member.country) if member.office else (),
+            read=() if member.office else hub_reads(member.id),
+        )
     document = new_registry(
         "demo-federation",
         roots=roots,
         beacon=beacon,
-        audiences={name: Audience(scope=own.scope, members=everybody) for name, own in audiences().items()},
+        audiences={name: Audience(scope=scope, members=everybody) for name, scope in NETWORKS.items()},
         records=records,
         now=now,
     )

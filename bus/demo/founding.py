@@ -11,6 +11,7 @@ import datetime as dt
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,60 +23,23 @@ from bus.demo.countries import (
     REGISTRY_LIFETIME,
     Member,
     audiences,
-    hub_answers,
+    grants_of,
     key_record,
+    mailbox,
     record_of,
+    seal_record,
+    telephone,
 )
+from bus.demo.keyring import AT_ONCE, Folder, load_key, new_seal_key, new_signing_key, new_transport_key
 from bus.errors import TrustError
-from bus.keys import FileSigner, load_signer, nkeys, read_secret, save_signer, write_secret
+from bus.keys import FileSigner
 from bus.storage import write_atomically
 from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience, AuthorityRecord, Registry
 
 DOMAIN_PREFIX = "demo-"
+DUTY = "staffed-24x7"
 BEACON_LIFETIME = dt.timedelta(hours=6)
-
-
-class Folder:
-    """The files of one demonstration folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.registry = root / "registry" / "registry.tocsin.json"
-        self.beacon = root / "registry" / "beacon.tocsin.json"
-        self.beacon_key = root / "registry" / "beacon.pem"
-        self.provisioner = root / "server" / "provisioner.nk"
-        self.server = root / "server"
-        self.config = root / "config.toml"
-
-    def keys(self, identity: str) -> Path:
-        """Where an identity's key files lie."""
-        return self.root / "keys" / identity
-
-    def signing_key(self, identity: str) -> Path:
-        """An identity's signing key; its passphrase lies beside it."""
-        return self.keys(identity) / "signing.pem"
-
-    def transport_key(self, identity: str) -> Path:
-        """The file of an identity's transport key."""
-        return self.keys(identity) / "transport.nk"
-
-    def root_key(self, number: int) -> Path:
-        """One of the root keys, 1 to 3; its passphrase lies beside it."""
-        return self.root / "registry" / f"root-{number}.pem"
-
-    def state(self, identity: str) -> Path:
-        """Where an identity's outbox or store lies."""
-        return self.root / "state" / identity
-
-    def spool(self, identity: str) -> Path:
-        """Where an authority's native files are dropped."""
-        return self.root / "spool" / identity
-
-
-def load_key(key: Path) -> FileSigner:
-    """A signing key of the folder, opened with the passphrase beside it."""
-    return load_signer(key, read_secret(key.with_suffix(".pass")))
 
 
 def prepare(
@@ -145,23 +109,24 @@ def _found(folder: Folder, now: dt.datetime, hurry: int, between: Callable[[], N
 
     def new_key(key: Path) -> FileSigner:
         between()
-        return _new_key(key)
+        return new_signing_key(key)
 
     roots = [new_key(folder.root_key(number)) for number in (1, 2, 3)]
     beacon = new_key(folder.beacon_key)
-    _new_transport_key(folder.provisioner)
+    new_transport_key(folder.provisioner)
     document = new_registry(
         DOMAIN_PREFIX + secrets.token_hex(4),
         roots=roots,
         beacon=beacon,
         audiences=audiences(),
-        records={member.id: _record(folder, member, now, hurry, new_key) for member in (*MEMBERS, *HUBS)},
+        records=_records(folder, now, hurry, new_key),
         now=now,
         hurry=hurry,
     )
     raw = signed(document, roots[:2])
     registry = VerifiedRegistry.open(raw)
     save_contexts(folder.root, {m.id: _context(folder, m, registry) for m in (*MEMBERS, *HUBS)})
+    write_atomically(folder.contacts, _contacts(now), mode=0o600)
     # The registry is written last: a founding that was interrupted is done again from the start.
     write_atomically(folder.registry, raw, mode=0o644)
 
@@ -200,32 +165,46 @@ def signed(document: Registry, roots: Iterable[FileSigner]) -> bytes:
     return raw
 
 
-def _new_key(key: Path) -> FileSigner:
-    """A fresh signing key in a file, its fresh passphrase beside it; a leftover of either is replaced."""
-    passphrase_file = key.with_suffix(".pass")
-    for leftover in (key, passphrase_file):
-        leftover.unlink(missing_ok=True)
-    write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
-    signer = FileSigner.generate()
-    save_signer(key, signer, read_secret(passphrase_file))
-    return signer
-
-
-def _new_transport_key(file: Path) -> str:
-    """A fresh transport key in a file; its public part."""
-    file.unlink(missing_ok=True)
-    seed, public = nkeys.generate()
-    nkeys.save_nkey(file, seed)
-    return public
+def _records(
+    folder: Folder, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
+) -> dict[str, AuthorityRecord]:
+    """Everybody's record, with new keys, as many at once as `AT_ONCE` says."""
+    everybody = (*MEMBERS, *HUBS)
+    with ThreadPoolExecutor(AT_ONCE, "founding") as pool:
+        made = [pool.submit(_record, folder, member, now, hurry, new_key) for member in everybody]
+        try:
+            return {member.id: each.result() for member, each in zip(everybody, made, strict=True)}
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _record(
     folder: Folder, member: Member, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
 ) -> AuthorityRecord:
     folder.keys(member.id).mkdir(parents=True, exist_ok=True, mode=0o700)
-    public = _new_transport_key(folder.transport_key(member.id))
-    signer = new_key(folder.signing_key(member.id))
-    return record_of(member, {signer.kid: key_record(signer, now, hurry)}, public, hub_answers(member.id))
+    public = new_transport_key(folder.transport_key(member.id))
+    key = folder.signing_key(member.id)
+    signer = new_key(key)
+    seal = new_seal_key(folder.seal_keys(member.id), key.with_suffix(".pass"), now)
+    publish, read = grants_of(member)
+    return record_of(
+        member,
+        {signer.kid: key_record(signer, now, hurry)},
+        public,
+        publish=publish,
+        read=read,
+        seal_keys={seal.kid: seal_record(seal.jwk, now, hurry)},
+    )
+
+
+def _contacts(now: dt.datetime) -> bytes:
+    """The list of duty desks that each hub keeps, all of them confirmed on the day of the founding."""
+    rows = (
+        f'[[contact]]\nauthority = "{member.id}"\nrole = "duty desk"\n'
+        f'reach = ["tel:{telephone(member)}", "{mailbox(member)}"]\nconfirmed = {now:%Y-%m-%d}\n'
+        for member in (*MEMBERS, *HUBS)
+    )
+    return "\n".join(rows).encode()
 
 
 def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Context:
@@ -240,6 +219,9 @@ def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Cont
         key=key,
         passphrase_file=key.with_suffix(".pass"),
         nkey=folder.transport_key(member.id),
+        seal_keys=folder.seal_keys(member.id),
+        contacts=folder.contacts,
+        duty=DUTY,
         state=folder.state(member.id),
         tlp="green" if speaks else None,
         pap="green" if speaks else None,

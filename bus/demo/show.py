@@ -1,4 +1,4 @@
-"""The demonstration, running: one broker, eight authorities with their adapters, two hubs, and the tally at the end."""
+"""The demonstration, running: one broker, fourteen authorities, adapters of eight of them, two hubs, and the tally at the end."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import BEACON_LIFETIME, Folder, load_key, point_to_server, prepared
+from bus.demo.founding import BEACON_LIFETIME, DUTY, point_to_server, prepared
+from bus.demo.keyring import Folder, load_key, load_keys
+from bus.demo.rounds import Rounds, adapters
 from bus.demo.tally import Tally, count
 from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
 from bus.hub.picture import open_store
-from bus.keys import nkeys
+from bus.keys import FileSigner, nkeys
 from bus.logs import logger
 from bus.policy import deadlines
-from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
+from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState, Watchkeeping
 from bus.sealing import Sealer
 from bus.server import (
     DISK_RESERVE_BYTES,
@@ -49,6 +50,10 @@ CONNECT_S = 10.0
 DRAIN_S = 20.0
 PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
+LOOK_S = 0.02
+Reading = Callable[[], Coroutine[object, object, None]]
+"""What runs an adapter."""
+
 log = logger()
 
 
@@ -71,7 +76,8 @@ class Demo:
         self.publishers: dict[str, Publisher] = {}
         self.stores: dict[str, Inbox] = {}
         self.began = clock()
-        self._serial = int(self.began.timestamp())
+        self._rounds = Rounds(folder, self.publishers, int(self.began.timestamp()))
+        self._signers: dict[str, FileSigner] = {}
 
     @classmethod
     @asynccontextmanager
@@ -118,15 +124,12 @@ class Demo:
             )
             demo = cls(folder, held, server, keeper, clock)
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
+            demo._signers.update(await asyncio.to_thread(load_keys, folder))
             for hub in HUBS:
                 await demo._open_hub(stack, hub)
-            adapters = [
-                await demo._open_office(stack, member, member.office)
-                for member in MEMBERS
-                if member.office is not None
-            ]
+            reading = await stack.enter_async_context(demo._offices())
             tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
-            for adapter in adapters:
+            for adapter in reading:
                 tasks.start(adapter(), "adapter")
             tasks.start(feed.run(), "what the bus says of the registry")
             tasks.start(keeper.run(), "keeper")
@@ -139,7 +142,7 @@ class Demo:
         store = await stack.enter_async_context(open_store(self.folder.state(hub.id) / "store.db"))
         self.stores[hub.id] = store
         publisher = None
-        if self.folder.signing_key(hub.id).exists():  # not in a folder of an older version
+        if hub.id in self._signers:
             publisher = await self._publisher(stack, hub)
         await stack.enter_async_context(
             HubService.open(
@@ -152,28 +155,55 @@ class Demo:
             )
         )
 
-    async def _open_office(
-        self, stack: AsyncExitStack, member: Member, office: Office
-    ) -> Callable[[], Coroutine[object, object, None]]:
-        """Open an authority's publisher, with its heartbeats; what runs its adapter."""
+    @asynccontextmanager
+    async def _offices(self) -> AsyncIterator[tuple[Reading, ...]]:
+        """Every office, opened and closed beside the others, for each ends with words of its own; what runs their adapters."""
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        opened: dict[str, Reading | None] = {}
+
+        async def keep(member: Member, office: Office) -> None:
+            async with AsyncExitStack() as stack:
+                opened[member.id] = await self._open_office(stack, member, office)
+                await asyncio.shield(over)
+
+        tasks = [asyncio.create_task(keep(each, each.office)) for each in MEMBERS if each.office is not None]
+        try:
+            while len(opened) < len(tasks):
+                for task in filter(asyncio.Task.done, tasks):
+                    await task  # it failed
+                await asyncio.sleep(LOOK_S)
+            yield tuple(reading for reading in opened.values() if reading is not None)
+        except Exception as exc:
+            over.set_exception(exc)  # so that nobody says that it was planned
+            raise
+        finally:
+            if not over.done():
+                over.set_result(None)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _open_office(self, stack: AsyncExitStack, member: Member, office: Office) -> Reading | None:
+        """Open an authority's publisher, with its heartbeats; what runs its adapter, where it has one."""
         self.publishers[member.id] = publisher = await self._publisher(stack, member)
-        adapter = _adapters().get(office.adapter)
-        if adapter is None:
-            raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
-        source = adapter.folder(self.folder.spool(member.id))
         beats = Heartbeat(
             publisher,
             pace=Intervals(),
             phase=phase_in(self.stores[f"{member.country.lower()}-hub"], member.country),
+            keeping=Watchkeeping(duty=DUTY),
         )
         await stack.enter_async_context(beats.running())
+        if not office.adapter:
+            return None
+        adapter = adapters().get(office.adapter)
+        if adapter is None:
+            raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
+        source = adapter.folder(self.folder.spool(member.id))
         return partial(adapter.run, source, publisher, country=member.country, clock=self._clock)
 
     async def _publisher(self, stack: AsyncExitStack, member: Member) -> Publisher:
         outbox = await stack.enter_async_context(
             Outbox.open(self.folder.state(member.id) / "outbox.db", tables=TABLES)
         )
-        signer = await asyncio.to_thread(load_key, self.folder.signing_key(member.id))
+        signer = self._signers[member.id]
         publisher = await stack.enter_async_context(
             Publisher.open(
                 authority_id=member.id,
@@ -205,22 +235,8 @@ class Demo:
         return self.registry.may_read(hub, Channel.parse(channel))
 
     async def feed(self, now: dt.datetime) -> int:
-        """Drop a round of fresh sample files into every authority's spool; how many."""
-        self._serial += 1
-        count = 0
-        adapters = _adapters()
-        for number, member in enumerate(MEMBERS):
-            adapter = adapters.get(member.office.adapter) if member.office else None
-            if adapter is None:
-                continue
-            incoming = self.folder.spool(member.id) / "in"
-            incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for sample in adapter.samples(member.country, now, self._serial * 10 + number):
-                partial = incoming / f"{sample.name}.part"
-                partial.write_bytes(sample.data)
-                partial.rename(incoming / sample.name)
-                count += 1
-        return count
+        """One round of what the offices say; how many things (`bus.demo.rounds`)."""
+        return await self._rounds.feed(now)
 
     async def follow(self, hub: str) -> AsyncIterator[Stored]:
         """What a hub admits from now on, heartbeats aside."""
@@ -244,7 +260,8 @@ class Demo:
         return await count(self.began, self.registry, self.folder, self._outboxes(), self.stores)
 
     def _outboxes(self) -> dict[str, Outbox]:
-        return {name: publisher.outbox for name, publisher in self.publishers.items()}
+        names = [member.id for member in MEMBERS if member.id in self.publishers]
+        return {name: self.publishers[name].outbox for name in names}
 
     async def _announce(self, *files: bytes) -> None:
         """Send to everybody what the registrar has made."""
@@ -257,10 +274,6 @@ class Demo:
     def _endpoint(self, member: Member) -> Endpoint:
         seed = nkeys.load_nkey(self.folder.transport_key(member.id))
         return Endpoint(url=self.server.url, authority_id=member.id, nkey_seed=seed, name=f"{member.id} demo")
-
-
-def _adapters() -> dict[str, plugin.Adapter | None]:
-    return {each.name: each.adapter for each in plugin.discover()}
 
 
 def _probes(folder: Path) -> tuple[str, ...]:

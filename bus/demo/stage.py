@@ -20,7 +20,8 @@ import msgspec
 import structlog
 
 from bus.demo.countries import REGISTRY_LIFETIME
-from bus.demo.founding import Folder, load_key, prepare, signed
+from bus.demo.founding import prepare, signed
+from bus.demo.keyring import Folder, load_key
 from bus.hub import HubService
 from bus.hub.picture import open_store, summary
 from bus.hub.watch import ChannelRow, channel_rows

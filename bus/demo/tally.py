@@ -10,7 +10,7 @@ from itertools import chain
 import msgspec
 
 from bus.demo.countries import MEMBERS
-from bus.demo.founding import Folder
+from bus.demo.keyring import Folder
 from bus.publishing import Outbox, RowState
 from bus.subscribing import Inbox
 from bus.trust import VerifiedRegistry

@@ -112,8 +112,14 @@ def load_signer(path: Path, passphrase: bytes | None) -> FileSigner:
         raise KeyFileError(f"{path}: {exc}", reason="unsupported-key") from None
 
 
-def save_signer(path: Path, signer: FileSigner, passphrase: bytes) -> None:
+def save_signer(path: Path, signer: FileSigner, passphrase: bytes, *, lanes: int | None = None) -> None:
     """Write a signing key, encrypted with scrypt and AES-256-CBC, into a new file of mode 0600.
+
+    Args:
+        path: the file.
+        signer: the key.
+        passphrase: what it is opened with.
+        lanes: as in `bus.keys.pbes2.encrypt`.
 
     Raises:
         KeyFileError: `key-exists`, `key-unwritable`, or `weak-passphrase` when it is empty.
@@ -121,7 +127,7 @@ def save_signer(path: Path, signer: FileSigner, passphrase: bytes) -> None:
     plain = signer.private.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write_encrypted(path, pbes2.encrypt(plain, passphrase))
+    _write_encrypted(path, pbes2.encrypt(plain, passphrase, lanes))
 
 
 def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
@@ -159,13 +165,19 @@ def _seal_info(key: OpeningKey) -> bytes:
     )
 
 
-def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
+def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes, *, lanes: int | None = None) -> None:
     """Write a seal key, encrypted like a signing key, into a new file of mode 0600.
+
+    Args:
+        path: the file.
+        key: the key.
+        passphrase: what it is opened with.
+        lanes: as in `bus.keys.pbes2.encrypt`.
 
     Raises:
         KeyFileError: as `save_signer`.
     """
-    _write_encrypted(path, pbes2.encrypt(_seal_info(key), passphrase))
+    _write_encrypted(path, pbes2.encrypt(_seal_info(key), passphrase, lanes))
 
 
 # -- files ------------------------------------------------------------------------------------------------------

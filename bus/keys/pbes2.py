@@ -27,8 +27,14 @@ _BLOCK = 16
 _OCTETS, _INTEGER, _OID = 0x04, 0x02, 0x06
 
 
-def encrypt(plain: bytes, passphrase: bytes) -> bytes:
+def encrypt(plain: bytes, passphrase: bytes, lanes: int | None = None) -> bytes:
     """An EncryptedPrivateKeyInfo over a PrivateKeyInfo: scrypt and AES-256-CBC.
+
+    Args:
+        plain: the private key.
+        passphrase: what it is opened with.
+        lanes: how often scrypt does its work, and whoever opens it too; `SCRYPT_P` when left out. One is enough for a
+            passphrase that was drawn at random: nobody guesses that, however cheap a guess is.
 
     Raises:
         KeyFileError: `weak-passphrase` when it is empty.
@@ -36,7 +42,7 @@ def encrypt(plain: bytes, passphrase: bytes) -> bytes:
     if not passphrase:
         raise KeyFileError("an empty passphrase protects nothing", reason="weak-passphrase")
     salt, iv = secrets.token_bytes(16), secrets.token_bytes(_BLOCK)
-    numbers = (SCRYPT_N, SCRYPT_R, SCRYPT_P)
+    numbers = (SCRYPT_N, SCRYPT_R, SCRYPT_P if lanes is None else lanes)
     key = _scrypt(passphrase, salt, *numbers)
     pad = _BLOCK - len(plain) % _BLOCK
     encryptor = Cipher(algorithms.AES256(key), modes.CBC(iv)).encryptor()

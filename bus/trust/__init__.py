@@ -6,6 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.trust import ceremony, proposals, receipt_grants
+    from bus.trust.changes import Change, differences
     from bus.trust.grants import HEARTBEAT, HUB, Speaker
     from bus.trust.jwks import key_set
     from bus.trust.receipt_grants import Way
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         usable_keys,
     )
     from bus.trust.rules import ever_revoked
+    from bus.trust.standing import must_stand
     from bus.trust.store import AGAIN_S, RegistryStore, heard_beside, trust_kind, version_file
 else:
     __getattr__ = opened(__name__, __file__)
@@ -32,6 +34,7 @@ __all__ = [
     "HUB",
     "MOST_AGE",
     "REACH",
+    "Change",
     "Ending",
     "RegisteredKey",
     "RegistryStore",
@@ -42,9 +45,11 @@ __all__ = [
     "add_key",
     "ceremony",
     "check_rules",
+    "differences",
     "ever_revoked",
     "heard_beside",
     "key_set",
+    "must_stand",
     "new_statement",
     "proposals",
     "receipt_grants",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -48,6 +49,85 @@ def add_authority(
         audiences=audiences,
         revoked=dict(sorted(revoked.items())),
     )
+
+
+def set_audience(document: Registry, name: str, scope: Scope) -> Registry:
+    """The document with an audience of this scope: a new one without members, or one that is there with its members kept."""
+    had = document.audiences.get(name)
+    audience = Audience(scope=scope) if had is None else msgspec.structs.replace(had, scope=scope)
+    return msgspec.structs.replace(document, audiences={**document.audiences, name: audience})
+
+
+def join(document: Registry, authority_id: str, audience: str) -> Registry:
+    """The document in which an authority is a member of an audience; its keys and grants stay.
+
+    Raises:
+        TrustError: `unknown-authority`, or `audience` when there is none of this name.
+    """
+    record_of(document, authority_id, ADD_FIRST)
+    members = _audience(document, audience).members
+    return (
+        document if authority_id in members else _with_members(document, audience, (*members, authority_id))
+    )
+
+
+def leave(document: Registry, authority_id: str, audience: str, *, with_grants: bool = False) -> Registry:
+    """The document in which an authority is no member of an audience any more; its keys stay.
+
+    Args:
+        document: the proposal so far.
+        authority_id: who leaves.
+        audience: what it leaves.
+        with_grants: whether its grants for this audience go too; those for others stay as they are.
+
+    Raises:
+        TrustError: `unknown-authority`, or `audience` when there is none of this name.
+    """
+    record = record_of(document, authority_id, ADD_FIRST)
+    members = _audience(document, audience).members
+    document = _with_members(document, audience, tuple(name for name in members if name != authority_id))
+    if not with_grants:
+        return document
+    return with_record(
+        document,
+        authority_id,
+        publish=_without(record.publish, audience),
+        read=_without(record.read, audience),
+    )
+
+
+def grants_for(record: AuthorityRecord, audience: str) -> int:
+    """How many grants of a record name an audience."""
+    said = sum(audience in each.audiences for each in record.publish)
+    return said + sum(audience in each.audiences for each in record.read)
+
+
+G = TypeVar("G", PublishGrant, ReadGrant)
+
+
+def _without(grants: Sequence[G], audience: str) -> tuple[G, ...]:
+    """Grants that do not name an audience; one that named it alone is gone."""
+    kept = []
+    for each in grants:
+        names = tuple(name for name in each.audiences if name != audience)
+        if names:
+            kept.append(each if names == each.audiences else _for(each, names))
+    return tuple(kept)
+
+
+def _for(grant: G, audiences: tuple[str, ...]) -> G:
+    return msgspec.structs.replace(grant, audiences=audiences)
+
+
+def _audience(document: Registry, name: str) -> Audience:
+    if name not in document.audiences:
+        raise TrustError(f"there is no audience {name} in the registry", reason="audience")
+    return document.audiences[name]
+
+
+def _with_members(document: Registry, name: str, members: tuple[str, ...]) -> Registry:
+    changed = msgspec.structs.replace(document.audiences[name], members=members)
+    return msgspec.structs.replace(document, audiences={**document.audiences, name: changed})
 
 
 def grant(
@@ -145,7 +225,5 @@ def set_seal_policy(document: Registry, audience: str, policy: SealPolicy) -> Re
     Raises:
         TrustError: `audience`, when there is none of this name.
     """
-    if audience not in document.audiences:
-        raise TrustError(f"there is no audience {audience} in the registry", reason="audience")
-    changed = msgspec.structs.replace(document.audiences[audience], seal=policy)
+    changed = msgspec.structs.replace(_audience(document, audience), seal=policy)
     return msgspec.structs.replace(document, audiences={**document.audiences, audience: changed})

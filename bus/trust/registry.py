@@ -14,7 +14,8 @@ The rules, in the order they are checked (The Update Framework's, on one documen
    key's window is at most 90 days.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone, and on status `system`, where its receipts come, only it has a read grant; no
-   listed audience has an authority's id.
+   listed audience has an authority's id. An audience of national scope has members of one country, and nobody of another
+   has a grant for it.
 7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
    signed it is valid and not revoked as it arrives, and it is never undone: not by another statement, and not by a
    next version that leaves it out. It withdraws nothing that is dated more than seven days before the statement.
@@ -66,6 +67,7 @@ from bus.trust.rules import (
     check_seal_keys,
     check_seal_succession,
     ever_revoked,
+    nation_of,
     refuse_returning_keys,
     registered_keys,
 )
@@ -220,27 +222,9 @@ class VerifiedRegistry:
         _require(self.document.root, signed, context, "the current root")
         document = _document(signed.payload)
         _require(self.document.root, signed, context, "the current root", document.issued)
-        if document.domain != self.domain:
-            raise TrustError(f"the registry is of {document.domain}, not of {self.domain}", reason="domain")
-        if document.version <= self.version:
-            raise TrustError(f"version {document.version} is not after {self.version}", reason="rollback")
-        if document.version != self.version + 1:
-            raise TrustError(
-                f"version {document.version} skips after {self.version}",
-                remedy="fetch each in turn",
-                reason="skip",
-            )
-        if document.prev != self.digest:
-            raise TrustError("the registry does not continue the one held", reason="fork")
+        self._must_follow(document)
         _require(document.root, signed, context, "the new root", document.issued)
-        if document.issued < self.document.issued:
-            raise TrustError("the registry is issued before the one held", reason="rollback")
-        if document.issued > now + CLOCK_SKEW:
-            raise TrustError(
-                "the registry is from the future", remedy="check the clock", reason="from-the-future"
-            )
-        refuse_returning_keys(self.document, document)
-        check_seal_succession(self.document, document)
+        self._must_keep(document, now)
         found = digest(signed.payload)
         beacon = self.beacon if document.beacon == self.document.beacon else None
         lied = beacon is not None and beacon.version == document.version and beacon.digest != found
@@ -253,6 +237,39 @@ class VerifiedRegistry:
             contradicted=beacon if lied else None,
             sound=sound,
         )
+
+    def must_precede(self, document: Registry, now: dt.datetime) -> None:
+        """Refuse a document that could not be the next version, whoever signs it: rules 3 and 4 without signatures.
+
+        Raises:
+            TrustError: `domain`, `rollback`, `skip`, `fork`, `from-the-future`, `key-revoked` or `seal-window`.
+        """
+        self._must_follow(document)
+        self._must_keep(document, now)
+
+    def _must_follow(self, document: Registry) -> None:
+        if document.domain != self.domain:
+            raise TrustError(f"the registry is of {document.domain}, not of {self.domain}", reason="domain")
+        if document.version <= self.version:
+            raise TrustError(f"version {document.version} is not after {self.version}", reason="rollback")
+        if document.version != self.version + 1:
+            raise TrustError(
+                f"version {document.version} skips after {self.version}",
+                remedy="fetch each in turn",
+                reason="skip",
+            )
+        if document.prev != self.digest:
+            raise TrustError("the registry does not continue the one held", reason="fork")
+
+    def _must_keep(self, document: Registry, now: dt.datetime) -> None:
+        if document.issued < self.document.issued:
+            raise TrustError("the registry is issued before the one held", reason="rollback")
+        if document.issued > now + CLOCK_SKEW:
+            raise TrustError(
+                "the registry is from the future", remedy="check the clock", reason="from-the-future"
+            )
+        refuse_returning_keys(self.document, document)
+        check_seal_succession(self.document, document)
 
     def with_beacon(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
         """This registry, having seen a beacon.
@@ -398,7 +415,27 @@ class VerifiedRegistry:
             PermitError: `not-permitted`, saying what is missing.
             TrustError: `unknown-authority`.
         """
-        self.speaker(bulletin.issuer.id).permit(bulletin, channel_of(bulletin))
+        speaker, channel = self.speaker(bulletin.issuer.id), channel_of(bulletin)
+        try:
+            speaker.permit(bulletin, channel)
+        except PermitError:
+            self._refuse_foreign(channel, speaker)
+            raise
+
+    def _refuse_foreign(self, channel: Channel, speaker: Speaker) -> None:
+        """Say that the audience is another country's, where that is why there is no grant."""
+        nation = nation_of(self.document.audiences.get(channel.audience))
+        country = speaker.authority.country.lower()
+        if nation is None or nation == country:
+            return
+        ways = self._publishes.get(channel.issuer, frozenset())
+        others = sorted({way[2] for way in ways if way[:2] == (channel.status, channel.tlp)})
+        instead = f"; at this marking it may publish to: {', '.join(others)}" if others else ""
+        raise PermitError(
+            f"{channel.audience} is a national network of {nation.upper()}, and {channel.issuer} is of "
+            f"{country.upper()}: nobody of another country publishes there{instead}",
+            reason="not-permitted",
+        )
 
     def permitted(self, bulletin: Bulletin) -> tuple[Channel, str] | None:
         """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.

@@ -14,8 +14,8 @@ import msgspec
 from bus.errors import KeyFileError, TrustError
 from bus.keys import PublicKey, SealKey, nkeys, thumbprint
 from schemas.envelope import b64u
-from schemas.registry import MAX_KEYS, AuthorityRecord, KeyRecord, Registry, SealKeyRecord
-from schemas.vocab import TLP_RANK, Status, Tlp
+from schemas.registry import MAX_KEYS, Audience, AuthorityRecord, KeyRecord, Registry, SealKeyRecord
+from schemas.vocab import TLP_RANK, Scope, Status, Tlp
 
 MAX_WINDOW = dt.timedelta(days=90)
 """How long bulletins may be sealed to one key."""
@@ -144,13 +144,14 @@ def check_grants(document: Registry) -> None:
     """Refuse grants that nobody may have.
 
     Raises:
-        TrustError: `audience`, `authority-id`, `malformed-registry` or `not-a-member`.
+        TrustError: `audience`, `authority-id`, `malformed-registry`, `not-a-member` or `other-country`.
     """
     for name in document.audiences.keys() & document.authorities.keys():
         raise TrustError(
             f"{name} is an authority; its own audience is its id and is not listed", reason="audience"
         )
     listed = {name: frozenset(audience.members) for name, audience in document.audiences.items()}
+    nations = _nations(document)
     for name, authority in document.authorities.items():
         if name.split("-", 1)[0] != authority.country.lower():
             raise TrustError(
@@ -168,12 +169,15 @@ def check_grants(document: Registry) -> None:
         for publish in authority.publish:
             for audience in publish.audiences:
                 _members(document, listed, audience, name)
+                _must_be_of(nations, audience, name)
         for read in authority.read:
             for tlp, audience in product(read.tlps, read.audiences):
                 members = _members(document, listed, audience, name)
+                _must_be_of(nations, audience, name)
                 if TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER] and name not in members:
                     raise TrustError(
                         f"{name} reads TLP:{tlp.upper()} to {audience} but is no member",
+                        remedy="tocsin registry join makes it one; leave --with-grants takes the grant back",
                         reason="not-a-member",
                     )
                 if Status.SYSTEM in read.statuses and audience in document.authorities and audience != name:
@@ -181,6 +185,45 @@ def check_grants(document: Registry) -> None:
                         f"{name} reads system to {audience}; what comes there is for {audience} alone",
                         reason="not-a-member",
                     )
+
+
+def nation_of(audience: Audience | None) -> str | None:
+    """The country of an audience of national scope, as ids begin with it; None of another audience, or without a member."""
+    if audience is None or audience.scope is not Scope.NATIONAL:
+        return None
+    return next((_country_in(member) for member in audience.members), None)
+
+
+def _country_in(authority_id: str) -> str:
+    return authority_id.partition("-")[0]
+
+
+def _nations(document: Registry) -> Mapping[str, str]:
+    """The country of each audience of national scope that has members; all of them must be of it."""
+    found: dict[str, str] = {}
+    for name, audience in document.audiences.items():
+        if (nation := nation_of(audience)) is None:
+            continue
+        found[name] = nation
+        for member in audience.members:
+            if _country_in(member) != nation:
+                raise TrustError(
+                    f"{name} is a national audience of {nation.upper()}; {member} is of another country",
+                    remedy="leave it out, or make the scope union",
+                    reason="other-country",
+                )
+    return found
+
+
+def _must_be_of(nations: Mapping[str, str], audience: str, who: str) -> None:
+    """Refuse a grant for the national audience of another country."""
+    nation = nations.get(audience)
+    if nation is not None and _country_in(who) != nation:
+        raise TrustError(
+            f"{who} has a grant for {audience}, a national audience of {nation.upper()}",
+            remedy="take it back, or make the scope union",
+            reason="other-country",
+        )
 
 
 def _members(

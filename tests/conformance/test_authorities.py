@@ -59,7 +59,7 @@ class TestElectoral(AdapterConformance):
             data=_sample(ELECTORAL, "calendar"),
             kinds=("election-calendar",),
             tlps=(Tlp.CLEAR,),
-            amended=_sample(ELECTORAL, "calendar", **{"list round 7": "list round 7, corrected"}),
+            amended=_sample(ELECTORAL, "calendar", **{"Parliament of": "Corrected: parliament of"}),
             says=_polling_is_a_month_away,
         ),
         Case(
@@ -99,7 +99,7 @@ class TestCyber(AdapterConformance):
             data=_sample(CYBER, "portal"),
             kinds=("cyber-threat",),
             tlps=(Tlp.GREEN,),
-            amended=_sample(CYBER, "portal", **{"case 7": "case 7, second wave"}),
+            amended=_sample(CYBER, "portal", **{"results portal": "results portal, second wave"}),
         ),
         Case(
             name="a STIX report marked amber",
@@ -107,7 +107,7 @@ class TestCyber(AdapterConformance):
             kinds=("cyber-threat",),
             tlps=(Tlp.AMBER_STRICT,),
             lost=("tlp",),
-            amended=_sample(CYBER, "lookalike", **{"wave 7": "wave 7, again"}),
+            amended=_sample(CYBER, "lookalike", **{"Phishing of": "Again: phishing of"}),
         ),
         Case(
             name="a MISP event marked clear",

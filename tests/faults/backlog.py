@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import OFFICES
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
 from bus.transport.connection import Connection
@@ -26,6 +25,7 @@ from schemas.parts import Info
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.vocab import Domain, Scope, Status, Tlp
 from tests.support.clocks import utc_now
+from tests.support.countries import OFFICES
 from tests.support.stage import Bus
 from tests.support.waiting import longest
 from tests.support.world import World, bulletin, found, key_record, sign

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import OFFICES
 from bus.keys import nkeys
 from bus.keys.files import load_signer, save_signer
 from bus.keys.signatures import FileSigner
@@ -18,6 +17,7 @@ from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel
 from schemas.vocab import Domain, Scope, Status, Tlp
 from tests.support.clocks import utc_now
+from tests.support.countries import OFFICES
 from tests.support.world import BEACON_LIFETIME, World, found, key_record, signed_registry
 
 COUNTRY = "xa"

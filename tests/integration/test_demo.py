@@ -75,7 +75,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
         if not (self.folder / "config.toml").exists():
             return False
         status = self.run("picture", "--json", context="xb-hub")
-        return status.code == 0 and json.loads(status.out)["in_force"] >= 16
+        return status.code == 0 and json.loads(status.out)["in_force"] >= 18
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +161,48 @@ def test_an_authority_cannot_say_what_it_has_no_grant_for(demo: Running) -> None
         said = outbox.execute("SELECT channel, count(*) FROM outbox GROUP BY channel").fetchall()
     assert said
     assert "clear.public" not in str(said)
+
+
+NETWORK = ("--tlp", "amber+strict", "--audience", "xa-election-network")
+READERS = ("xa-emb", "xa-csirt", "xa-foreign", "xa-comms")
+
+
+def test_a_deepfake_is_read_by_four_authorities_of_its_country(demo: Running) -> None:
+    """At AMBER+STRICT to the national network: each reads it with one command, verified, and nobody abroad is a reader."""
+    draft = str(DRAFTS / "digital.toml")
+    readers = json.loads(demo.run("preview", draft, *NETWORK, "--json", context="xa-dsc").out)["readers"]
+    assert {reader["country"] for reader in readers} == {"XA"}
+    assert {reader["authority"] for reader in readers} >= set(READERS)
+    done = demo.run("publish", draft, *NETWORK, "--json", context="xa-dsc")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    for reader in READERS:
+        # All that the coordinator says to this network are notices, so this one is among the first `seq` of them.
+        watch = (
+            "watch",
+            "--topic",
+            "content-notice",
+            "--since",
+            "all",
+            "--count",
+            str(said["seq"]),
+            "--json",
+        )
+        seen = demo.run(*watch, context=reader)
+        assert seen.code == 0, seen.err
+        rows = {row["digest"]: row for row in map(json.loads, seen.out.splitlines())}
+        assert rows[said["digest"]]["trust"] == "fresh"
+
+
+def test_the_network_of_another_country_is_refused_in_a_sentence(demo: Running) -> None:
+    """Before anything is signed, with whose network it is and where to write instead."""
+    elsewhere = ("--tlp", "amber+strict", "--audience", "xb-election-network")
+    done = demo.run("publish", str(DRAFTS / "digital.toml"), *elsewhere, context="xa-dsc")
+    assert (done.code, done.out) == (5, "")
+    assert done.err == (
+        "tocsin: xb-election-network is a national network of XB, and xa-dsc is of XA: nobody of another country "
+        "publishes there; at this marking it may publish to: eu-dsc, xa-election-network [not-permitted]\n"
+    )
 
 
 def test_an_authority_cannot_speak_as_another(demo: Running, tmp_path: Path) -> None:
@@ -309,6 +351,8 @@ def test_heartbeats_keep_every_channel_alive(demo: Running) -> None:
     said = json.loads(demo.run("heartbeat", "once", "--timeout", "1", "--json").out)
     assert [each["channel"].split("/")[1] for each in said] == [
         "beat.amber-strict.eu-csirts",
+        "beat.amber-strict.eu-dpas",
+        "beat.amber-strict.xa-election-network",
         "beat.green.community",
     ]
     asked = json.loads(demo.run("outbox", "scrub", "--json").out)
@@ -379,7 +423,7 @@ def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(folder: Path) -> None:
-    """Eight authorities, at least four kinds, nothing refused, nothing lost; twice in the same folder."""
+    """Fourteen authorities, at least four kinds, nothing refused, nothing lost; twice in the same folder."""
     for _ in range(2):
         done = subprocess.run(
             [TOCSIN, "demo", "--dir", str(folder), "--for", "5", "--json"],
@@ -387,11 +431,12 @@ def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(folder: Path
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         tally = json.loads(done.stdout.splitlines()[-1])
-        assert len(tally["authorities"]) == 8
+        assert len(tally["authorities"]) == 14
         assert all(each["published"] == each["stored"] > 0 for each in tally["authorities"].values())
         assert len(tally["kinds"]) >= 4
         assert (tally["refused"], tally["lost"]) == (0, 0)
-        assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 4  # the four of eu-dpas
+        # But for the four of eu-dpas, and two of XA's election network.
+        assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 6
 
 
 def test_a_demo_whose_reader_goes_ends_clean(folder: Path) -> None:

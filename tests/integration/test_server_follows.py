@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.demo.countries import HUBS
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
@@ -38,6 +37,7 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.registry import AuthorityRecord, Registry
 from schemas.vocab import Status, Tlp
 from tests.support.clocks import RunningClock
+from tests.support.countries import HUBS
 from tests.support.stage import Bus, admitted, connected, running, serving
 from tests.support.trust import NOW, WORLD, announce, following, hold
 from tests.support.waiting import eventually, longest

@@ -10,7 +10,6 @@ from unittest.mock import patch
 import msgspec
 
 from bus.config import Context, save_contexts
-from bus.demo.countries import HUBS, MEMBERS, hub_reads
 from bus.keys import nkeys
 from bus.keys.files import save_signer, write_secret
 from bus.keys.signatures import FileSigner
@@ -18,6 +17,7 @@ from bus.trust import ceremony
 from schemas.subject import Channel
 from schemas.vocab import Domain, Status, Tlp
 from tests.support.clocks import utc_now
+from tests.support.countries import HUBS, MEMBERS, hub_reads
 from tests.support.world import BEACON_LIFETIME, World, make_world
 
 UNION = "east"

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import MEMBERS
 from schemas.codec import digest
 from tests.faults.checker import PROMISES, judge
 from tests.faults.history import Accepted, Admitted, AnyEvent, Reads
@@ -29,6 +28,7 @@ from tests.programs.judging import TRACEBACK
 from tests.programs.process import Program
 from tests.programs.samples import Bounds, Sample
 from tests.programs.stage import HUBS, Stage, staged
+from tests.support.countries import MEMBERS
 from tests.support.warden import keep_watch
 
 SPEAKERS = ("xa-csirt", "xa-dpa", "xa-emb", "xb-csirt", "xb-dsc")

@@ -61,7 +61,7 @@ def play(desk: Desk) -> None:
         arguments=("--dir", "demo-{form}", "--for", SUMMARY_S),
         is_sorted=True,
         hidden={
-            r"\b\d{11}\b": "<serial>",
+            r"\bpollbook-\d+": "pollbook-<n>",
             r"demo-[0-9a-f]{8}\b": "demo-<domain>",
             r"127\.0\.0\.1:\d+": "127.0.0.1:<any port>",
         },

@@ -116,6 +116,14 @@ def registry(desk: Desk) -> str:
             out = ("--out", "granted-{form}.json")
             desk.run(Call(command="registry grant", arguments=(REGISTRY, name, *grants, *out)))
         desk.ask(Call(command="registry grant", arguments=(REGISTRY, name, *grants), forms=PIPE))
+    # In proposals of their own, so that the registry of the other chapters stays as it is.
+    nation = "xa-election-network"
+    scope = (REGISTRY, nation, "--scope", "national", "--out", "nation-{form}.json")
+    desk.run(Call(command="registry audience", arguments=scope))
+    joins = ("nation-{form}.json", "xa-emb", nation, "--out", "joined-{form}.json")
+    desk.run(Call(command="registry join", arguments=joins))
+    leaves = ("joined-{form}.json", "xa-emb", nation, "--out", "left-{form}.json")
+    desk.run(Call(command="registry leave", arguments=leaves))
     for name in SEALED:
         receipts = (REGISTRY, name, "--receipts")
         desk.ask(Call(command="registry grant", arguments=receipts, forms=PIPE))

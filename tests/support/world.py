@@ -11,8 +11,6 @@ from typing import Any
 
 import msgspec
 
-from bus.demo import countries as demo
-from bus.demo.countries import HUBS, MEMBERS, Member, audiences, hub_answers
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.trust import ceremony, proposals
@@ -25,6 +23,8 @@ from schemas.parts import Info
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, Registry
 from schemas.subject import subject_for
 from schemas.vocab import Pap, Tlp
+from tests.support import countries
+from tests.support.countries import HUBS, MEMBERS, Member, audiences, hub_answers
 
 DOMAIN = "test"
 BEACON_LIFETIME = dt.timedelta(hours=6)
@@ -73,7 +73,9 @@ def key_record(signer: FileSigner, now: dt.datetime = NOW, **changes: Any) -> Ke
 
 def record_of(member: Member, signer: FileSigner, public: str, now: dt.datetime = NOW) -> AuthorityRecord:
     """A registry record for a member of the demonstration's countries."""
-    record = demo.record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers(member.id))
+    record = countries.record_of(
+        member, {signer.kid: key_record(signer, now)}, public, hub_answers(member.id)
+    )
     return record if member.office else msgspec.structs.replace(record, name=f"{member.country} Hub")
 
 

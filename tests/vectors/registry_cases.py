@@ -329,6 +329,30 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
         msgspec.structs.replace(strict, audiences=outside),
     )
 
+    def national(*members: str) -> dict[str, Audience]:
+        return {**NEXT.audiences, "nation": Audience(scope=Scope.NATIONAL, members=members)}
+
+    yield "a national audience", "", after(audiences=national("xa-csirt"))
+    yield (
+        "a national audience of two countries",
+        "other-country",
+        after(audiences=national("xa-csirt", "xb-csirt")),
+    )
+    reader = authority(read=_read(Tlp.GREEN, "nation"))
+    yield (
+        "a reader of another country's national audience",
+        "other-country",
+        msgspec.structs.replace(reader, audiences=national("xb-csirt")),
+    )
+    speaker = proposals.grant(
+        NEXT, "xa-csirt", publish=(msgspec.structs.replace(mine.publish[0], audiences=("nation",)),)
+    )
+    yield (
+        "a speaker of another country's national audience",
+        "other-country",
+        msgspec.structs.replace(speaker, audiences=national("xb-csirt")),
+    )
+
 
 SEALING, NEWER, LOST = (OpeningKey(bytes([n]) * 32).public for n in (221, 222, 223))
 

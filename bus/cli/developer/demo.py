@@ -60,15 +60,16 @@ async def demo(
     no_browser: bool,  # noqa: ARG001
     hurry: int,
 ) -> int | None:
-    """Start a broker, two countries with eight authorities, and two hubs; show bulletins as they arrive.
+    """Start a broker, two countries with fourteen authorities, and two hubs; show bulletins as they arrive.
 
-    Each authority's adapter reads sample files in native formats from its spool folder. Exits 0 only when each
-    hub admitted everything published that its grants let it read.
+    The adapters of eight of them read sample files in native formats from their spool folders; then a story is told, a
+    step each minute and nothing twice. Exits 0 only when each hub admitted everything published that its grants let it
+    read.
     """
     from bus.demo import Demo
 
     app.logs()
-    app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
+    app.note("starting: registry, broker, fourteen authorities, two hubs (a few seconds)")
     outcome: int | None = None
     try:
         async with (
@@ -175,6 +176,7 @@ A bulletin is shown when every hub that may read it has verified it. Ctrl-C ends
 In another terminal, here:
   export TOCSIN_HOME={folder} PATH=$PWD/.venv/bin:$PATH
   tocsin --context xa-csirt publish examples/drafts/cyber.toml
+  tocsin --context xa-dsc watch --since all
   tocsin --context xb-hub watch --topic cyber --since all
   tocsin --context xb-hub picture
 Native files dropped into {home}/spool/AUTHORITY/in are published too.

@@ -117,10 +117,26 @@ def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
     return registry if registry.digest == document.prev else None
 
 
-def propose(app: App, file: Path, out: Path | None, document: Registry, text: str) -> None:
-    """Write a proposal, keep the standing version that it would cover, and say what to do next."""
-    from bus.trust import ceremony, version_file
+def propose(
+    app: App, file: Path, out: Path | None, document: Registry, text: str, *, shown: bool = False
+) -> None:
+    """Write a proposal that would stand, keep the standing version that it would cover, and say what to do next.
 
+    Args:
+        app: this invocation.
+        file: what was changed.
+        out: where the proposal goes, when not over `file`.
+        document: the proposal.
+        text: what was proposed, in words.
+        shown: whether what differs from `file` is shown, line by line, and with `--json` as `changes`.
+
+    Raises:
+        TrustError: no signatures could make it stand; nothing is written.
+    """
+    from bus.trust import ceremony, must_stand, version_file
+
+    before = read_file(file)
+    must_stand(document, standing_registry(file, before) or previous_of(file, document), app.now())
     target = out or file
     if target.exists() and (standing := standing_registry(target, read_file(target))) is not None:
         kept = version_file(target, standing.version)
@@ -129,7 +145,25 @@ def propose(app: App, file: Path, out: Path | None, document: Registry, text: st
     raw = ceremony.unsigned(document)
     write_whole(target, raw)
     record_registry(app, "registry-proposed", raw, target)
-    report_file(app, target, f"{text}; signatures are needed anew: tocsin registry sign {target}")
+    told = f"{text}; signatures are needed anew: tocsin registry sign {target}"
+    if shown:
+        _show(app, target, told, ceremony.document_of(before), document)
+    else:
+        report_file(app, target, told)
+
+
+def _show(app: App, target: Path, text: str, before: Registry, after: Registry) -> None:
+    """What differs, a line for each value that goes or comes, and what was done."""
+    from bus.trust import differences
+
+    found = differences(before, after)
+    lines = [
+        f"{sign} {change.place} {value}"
+        for change in found
+        for sign, value in (("-", change.gone), ("+", change.new))
+        if value is not None
+    ]
+    app.answer({"file": str(target), "text": text, "changes": found}, lines=lines, notes=[text])
 
 
 def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact) -> None:
@@ -177,8 +211,21 @@ def check_audiences(document: Registry, grants: Iterable[PublishGrant | ReadGran
             if name not in known:
                 raise click.UsageError(
                     f"there is no audience {name!r}{hint(name, sorted(known))}; "
-                    "a new one is made with its first member: tocsin registry add ... --member-of"
+                    "make a new one: tocsin registry audience FILE NAME --scope SCOPE"
                 )
+
+
+def must_be_audience(document: Registry, name: str) -> None:
+    """Refuse an audience that the registry does not list.
+
+    Raises:
+        click.UsageError: with the nearest name.
+    """
+    if name not in document.audiences:
+        raise click.UsageError(
+            f"there is no audience {name!r}{hint(name, sorted(document.audiences))}; "
+            f"make a new one: tocsin registry audience FILE {name} --scope SCOPE"
+        )
 
 
 def must_be_in(document: Registry, authority: str) -> None:

@@ -44,8 +44,8 @@ from bus.cli.registrar.proposals import (
 def registry() -> None:
     """The signed trust registry, as files.
 
-    A change is a proposal: init, add, grant, rotate and revoke write one without signatures; root keepers
-    sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
+    A change is a proposal: init, add, join, grant, rotate and revoke write one without signatures, after every check
+    but those; root keepers sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
     """
 
 
@@ -68,7 +68,7 @@ def init(
 ) -> None:
     """Write the first version of a registry into FILE, unsigned."""
     from bus.keys import thumbprint
-    from bus.trust import ceremony
+    from bus.trust import ceremony, must_stand
     from schemas.registry import Audience, DomainName
     from schemas.vocab import Scope
 
@@ -98,6 +98,7 @@ def init(
         now=now,
         lifetime=dt.timedelta(days=days),
     )
+    must_stand(document, None, now)
     raw = ceremony.unsigned(document)
     write_new(file, raw)
     record_registry(app, "registry-proposed", raw, file)
@@ -201,7 +202,11 @@ def grant(
     receipts: bool,
     out: Path | None,
 ) -> None:
-    """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
+    """Propose further grants for AUTHORITY; its keys and the grants it has stay. Shows what changes.
+
+    Whoever may speak on a channel may also go on with it after a theft. To read at AMBER and above it must be a member
+    of the audience: tocsin registry join.
+    """
     from bus.trust import proposals
     from schemas.bodies import KINDS
     from schemas.registry import PublishGrant, ReadGrant
@@ -245,7 +250,8 @@ def grant(
         document = proposals.grant_receipts(document, authority)
         if not document.authorities[authority].keys:
             note += f"; {authority} has no signing key yet, and answers only with one"
-    propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
+    text = f"grants of {authority} proposed for version {document.version}{note}"
+    propose(app, file, out, document, text, shown=True)
 
 
 @command(registry, "renew")
@@ -267,13 +273,17 @@ def renew(app: App, file: Path, *, out: Path | None) -> None:
 def sign(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, previous: Path | None
 ) -> None:
-    """Add one root signature to FILE, and say how many are missing, of its own root and of the one before."""
-    from bus.trust import VerifiedRegistry, ceremony
+    """Add one root signature to FILE, and say how many are missing, of its own root and of the one before.
 
-    signer = signer_of(app, key_file, passphrase_file)
-    raw = ceremony.sign_registry(read_file(file), signer)
-    document = ceremony.document_of(raw)
+    Refused for what no signatures could make stand, and with the reason when there are enough and it does not.
+    """
+    from bus.trust import VerifiedRegistry, ceremony, must_stand
+
+    document = ceremony.document_of(unsigned := read_file(file))
     before = VerifiedRegistry.open(read_file(previous)) if previous else previous_of(file, document)
+    must_stand(document, before, app.now())
+    signer = signer_of(app, key_file, passphrase_file)
+    raw = ceremony.sign_registry(unsigned, signer)
     roots = [("root", document.root), *([("the root before it", before.document.root)] if before else [])]
     if all(signer.kid not in role.keys for _, role in roots):
         hint = (
@@ -292,10 +302,16 @@ def sign(
     if any(missing.values()):
         more = " and ".join(f"{count} more of {name}" for name, count in missing.items() if count)
         verdict = f"needs {more}"
-    elif before is None and document.version > 1:
-        verdict = f"stands, if enough roots of version {document.version - 1} have signed it too (--previous)"
-    else:
+    else:  # as a reader asks it: a signature that is listed need not be a good one
         verdict = "stands"
+        if before is not None:
+            before.update(raw, app.now())
+        else:
+            VerifiedRegistry.open(raw)
+            if document.version > 1:
+                verdict += (
+                    f", if enough roots of version {document.version - 1} have signed it too (--previous)"
+                )
     report_file(app, file, f"version {document.version} has {', '.join(told)}: it {verdict}")
 
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,11 +57,14 @@ def test_an_election_definition_is_a_calendar_in_the_readers_zone() -> None:
 
 
 def test_words_of_a_calendar_are_in_the_language_they_claim() -> None:
-    """EML-NL is Dutch, and so is all that the calendar says."""
-    info = read_eml_nl(EML, CONTEXT).drafts[0].info[0]
-    assert info.lang == "nl"
-    assert "stemming op" in info.summary
-    assert "polling" not in info.summary
+    """EML-NL is Dutch; it is said in English too, and first so outside the Netherlands."""
+    english, dutch = read_eml_nl(EML, CONTEXT).drafts[0].info
+    assert (english.lang, dutch.lang) == ("en", "nl")
+    assert "stemming op" in dutch.summary
+    assert "polling" not in dutch.summary
+    assert "polling day" in english.headline
+    at_home = msgspec.structs.replace(CONTEXT, country="NL")
+    assert [info.lang for info in read_eml_nl(EML, at_home).drafts[0].info] == ["nl", "en"]
 
 
 def test_a_municipality_without_a_name_is_known_by_its_id() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.demo.founding import Folder, prepare
+from bus.demo.founding import prepare
+from bus.demo.keyring import Folder
 from tests.support.office import TOCSIN, Desk, Office
 from tests.support.places import EXAMPLES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -232,6 +232,23 @@ REVOKED_ROOTS = msgspec.structs.replace(
 )
 A43 = "A" * 43
 A_KEY = key_record(STRANGER)
+
+
+def national(*members: str, publish: Sequence[str] = (), read: Sequence[str] = ()) -> Registry:
+    """The next version with an audience of national scope, and GREEN grants for it."""
+    document = after(
+        audiences={**HELD.document.audiences, "nation": Audience(scope=Scope.NATIONAL, members=members)}
+    )
+    for name in publish:
+        says = PublishGrant(
+            statuses=(Status.ACTUAL,), tlps=(Tlp.GREEN,), audiences=("nation",), kinds=("*",), areas=("*",)
+        )
+        document = proposals.grant(document, name, publish=(says,))
+    for name in read:
+        hears = ReadGrant(statuses=(Status.ACTUAL,), tlps=(Tlp.GREEN,), audiences=("nation",))
+        document = proposals.grant(document, name, read=(hears,))
+    return document
+
 
 REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     # -- a first version
@@ -479,12 +496,30 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a reader at AMBER who is no member": (
         lambda: update(reading(Status.ACTUAL, Tlp.AMBER, "eu-dpas")),
         "not-a-member",
-        "xa-csirt reads TLP:AMBER to eu-dpas but is no member",
+        (
+            "xa-csirt reads TLP:AMBER to eu-dpas but is no member; "
+            "tocsin registry join makes it one; leave --with-grants takes the grant back"
+        ),
     ),
     "a reader of what comes to another": (
         lambda: update(reading(Status.SYSTEM, Tlp.GREEN, "xb-csirt")),
         "not-a-member",
         "xa-csirt reads system to xb-csirt; what comes there is for xb-csirt alone",
+    ),
+    "a national audience with a member of another country": (
+        lambda: update(national("xa-csirt", "xb-csirt")),
+        "other-country",
+        "nation is a national audience of XA; xb-csirt is of another country; leave it out, or make the scope union",
+    ),
+    "a speaker of another country": (
+        lambda: update(national("xb-csirt", publish=("xa-csirt",))),
+        "other-country",
+        "xa-csirt has a grant for nation, a national audience of XB; take it back, or make the scope union",
+    ),
+    "a reader of another country": (
+        lambda: update(national("xb-csirt", read=("xa-csirt",))),
+        "other-country",
+        "xa-csirt has a grant for nation, a national audience of XB; take it back, or make the scope union",
     ),
     "a grant that names status beat": (
         lambda: update(reading(Status.BEAT, Tlp.GREEN, "community")),

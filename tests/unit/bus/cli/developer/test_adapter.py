@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from bus.cli.main import main
-from bus.demo.founding import Folder, point_to_server, prepare
+from bus.demo.founding import point_to_server, prepare
+from bus.demo.keyring import Folder
 from bus.plugin import Format, ReadContext, ReadResult, adapter_named
 from schemas.codec import decode_draft
 

@@ -60,7 +60,7 @@ async def test_a_demonstration_that_is_given_up_makes_no_further_key(
         at_work.set()
         go_on.wait()
 
-    monkeypatch.setattr(founding, "_new_key", slow)
+    monkeypatch.setattr(founding, "new_signing_key", slow)
 
     async def begun() -> None:
         async with Demo.open(tmp_path / "demo", port=-1, clock=lambda: dt.datetime.now(dt.UTC)):

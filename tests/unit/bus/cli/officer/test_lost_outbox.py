@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.demo.founding import Folder, prepare
+from bus.demo.founding import prepare
+from bus.demo.keyring import Folder
 from tests.support.office import Desk, Office
 from tests.support.places import EXAMPLES
 from tests.unit.bus.publishing.test_heads_file import cut

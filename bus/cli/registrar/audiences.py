@@ -1,0 +1,98 @@
+"""`tocsin registry audience|join|leave`: sharing groups, how far each reaches, and who belongs to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bus.cli.frame import FILE, App, check_shape, command
+from bus.cli.registrar.proposals import must_be_audience, must_be_in, out_option, proposal, propose
+from schemas.vocab import Scope
+
+
+@command(name="audience")
+@click.argument("file", type=FILE)
+@click.argument("audience")
+@click.option(
+    "--scope",
+    type=click.Choice([str(scope) for scope in Scope]),
+    required=True,
+    help="national: members of one country, and nobody of another may publish to it or read it",
+)
+@out_option
+def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path | None) -> None:
+    """Propose a new AUDIENCE, without members, in the registry in FILE; or another scope for one that is there.
+
+    Its members and when it is sealed stay. Shows what changes.
+    """
+    from bus.trust import proposals
+    from schemas.scalars import AudienceName
+
+    document, note = proposal(app, file)
+    check_shape(
+        audience, AudienceName, f"{audience!r} is no name of an audience: small letters, digits, hyphens"
+    )
+    had = document.audiences.get(audience)
+    if had is not None and had.scope == scope:
+        raise click.UsageError(f"{audience} is an audience of scope {scope} already; nothing would change")
+    document = proposals.set_audience(document, audience, Scope(scope))
+    what = f"{audience} of scope {scope} proposed"
+    what += f", which was {had.scope}," if had is not None else ", without members yet,"
+    propose(app, file, out, document, f"{what} for version {document.version}{note}", shown=True)
+
+
+@command(name="join")
+@click.argument("file", type=FILE)
+@click.argument("authority")
+@click.argument("audience")
+@out_option
+def join(app: App, file: Path, authority: str, audience: str, *, out: Path | None) -> None:
+    """Propose AUTHORITY as a member of AUDIENCE. Its keys and grants stay, and so does everybody else's.
+
+    A member may be granted to read at AMBER and above: tocsin registry grant --read. Shows what changes.
+    """
+    from bus.trust import proposals
+
+    document, note = proposal(app, file)
+    must_be_in(document, authority)
+    must_be_audience(document, audience)
+    if authority in document.audiences[audience].members:
+        raise click.UsageError(f"{authority} is a member of {audience} already; nothing would change")
+    document = proposals.join(document, authority, audience)
+    text = f"{authority} proposed as a member of {audience} for version {document.version}{note}"
+    propose(app, file, out, document, text, shown=True)
+
+
+@command(name="leave")
+@click.argument("file", type=FILE)
+@click.argument("authority")
+@click.argument("audience")
+@click.option(
+    "--with-grants", is_flag=True, help="take back what AUTHORITY may publish to AUDIENCE and read of it too"
+)
+@out_option
+def leave(
+    app: App, file: Path, authority: str, audience: str, *, with_grants: bool, out: Path | None
+) -> None:
+    """Propose that AUTHORITY is a member of AUDIENCE no more. Its keys stay, and its grants without --with-grants.
+
+    Refused when a grant that stays is for members alone. Shows what changes.
+    """
+    from bus.trust import proposals
+
+    document, note = proposal(app, file)
+    must_be_in(document, authority)
+    must_be_audience(document, audience)
+    grants = proposals.grants_for(document.authorities[authority], audience)
+    if authority not in document.audiences[audience].members and not (with_grants and grants):
+        raise click.UsageError(f"{authority} is no member of {audience}; nothing would change")
+    document = proposals.leave(document, authority, audience, with_grants=with_grants)
+    text = f"{authority} leaves {audience} in version {document.version}"
+    if grants:
+        text += (
+            f", and {grants} grant(s) for it go too"
+            if with_grants
+            else f", and keeps {grants} grant(s) for it"
+        )
+    propose(app, file, out, document, f"{text}{note}", shown=True)
