@@ -441,7 +441,8 @@ class VerifiedRegistry:
         """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
 
         Whatever the grant and the subject look at is in the question that is remembered; of the issuer that is its id, for the
-        caller knows that it is described as here.
+        caller knows that it is described as here. What else the grant step looks at (co-issuers, who is addressed, deadlines,
+        whose election) is not in it: whoever asks this admits or signs only what `schemas.rules.holds` lets pass, which has none.
         """
         b = bulletin
         areas = tuple([(area.scope == "eu", area.country) for area in b.areas])

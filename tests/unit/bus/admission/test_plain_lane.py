@@ -45,7 +45,7 @@ from schemas.envelope import (
     protected_for,
     signing_input,
 )
-from schemas.parts import Area, ElectionRef
+from schemas.parts import Action, Area, Deadline, ElectionRef
 from schemas.registry import PublishGrant
 from schemas.subject import subject_for
 from schemas.vocab import Certainty, ElectionType, Phase, Severity, Status, Tlp, Urgency
@@ -250,7 +250,7 @@ GENEROUS = registry_with(
     "xa-csirt",
     publish=(
         PublishGrant(
-            statuses=tuple(Status),
+            statuses=tuple(each for each in Status if each is not Status.BEAT),
             tlps=tuple(Tlp),
             audiences=("public", "community", "eu-csirts"),
             kinds=("*",),
@@ -283,6 +283,18 @@ def similar(one: Bulletin, other: Bulletin) -> list[Received]:
     return [came(one), came(other, subject=subject_for(one)), came(other), came(one)]
 
 
+UNLIKE = (
+    msgspec.structs.replace(
+        ONE, actions=(Action(kind="investigate", to=("xa-nobody",), text="Look into it."),)
+    ),
+    msgspec.structs.replace(
+        ONE, co_issuers=(msgspec.structs.replace(REGISTRY.issuer("xb-csirt"), kind="dsc"),)
+    ),
+    msgspec.structs.replace(
+        ONE, deadlines=(Deadline(clock="gdpr-33", started=NOW, due=NOW + dt.timedelta(hours=1)),)
+    ),
+)
+"""What a grant covers and the registry contradicts."""
 RENAMED = msgspec.structs.replace(ONE, issuer=msgspec.structs.replace(ONE.issuer, name="Somebody else"))
 NO_BULLETIN = b'{"seq":1}'
 FIRST, SECOND_OF_TREE = BATCHED[0], BATCHED[1]
@@ -341,6 +353,7 @@ WRONG: dict[str, tuple[list[Received], VerifiedRegistry, dt.datetime]] = {
         ("a time with an offset", [came(ONE, payload=encode(ONE).replace(b"Z\"", b"+00:00\""))], REGISTRY, NOW),
         ("by another authority", [came(ONE, sign_entry(THEIRS, encode(ONE), within()))], REGISTRY, NOW),
         ("an issuer under another name", [came(RENAMED)], REGISTRY, NOW),
+        ("what the grant step knows otherwise, after what it lets pass", [came(ONE), *map(came, UNLIKE), came(ONE)], REGISTRY, NOW),
         ("co-issuers", [came(bulletin(WORLD, co_issuers=(REGISTRY.issuer("xb-csirt"),)))], REGISTRY, NOW),
         ("a required algorithm is missing", [ALONE, FIRST], TWO_KEYS, NOW),
         ("two required algorithms are missing", [ALONE], BOTH_REQUIRED, NOW),
