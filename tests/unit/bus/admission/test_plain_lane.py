@@ -250,7 +250,7 @@ GENEROUS = registry_with(
     "xa-csirt",
     publish=(
         PublishGrant(
-            statuses=tuple(Status),
+            statuses=tuple(each for each in Status if each is not Status.BEAT),
             tlps=tuple(Tlp),
             audiences=("public", "community", "eu-csirts"),
             kinds=("*",),
