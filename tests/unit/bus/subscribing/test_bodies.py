@@ -6,6 +6,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from bus.subscribing import bodies
 from bus.subscribing.tables import LAYOUT
 from schemas.codec import encode
+from schemas.envelope import TYP_BULLETIN, Context, protected_for
 from schemas.vocab import PersonalFlag
 from tests.support.held import hold
 from tests.support.world import shared_world
@@ -57,6 +59,17 @@ def test_the_day_on_which_it_goes_is_that_of_a_look_at_its_bytes(
 def test_a_signature_is_the_same_after_it_was_parted(signature: str) -> None:
     """Whatever it looks like."""
     assert "".join(bodies.parted(signature)) == signature
+
+
+@pytest.mark.parametrize(
+    ("of_its_own", "is_shared"), [({}, True), ({"iat": 1}, False), ({"x5t": "t" * 43}, False)]
+)
+def test_an_opening_is_shared_where_it_is_the_same_on_all(
+    of_its_own: dict[str, Any], is_shared: bool
+) -> None:
+    """One with a time or a certificate would stay when its bulletin goes, and fill a table that is never emptied."""
+    head = protected_for("Ed25519", "k" * 43, Context(TYP_BULLETIN, "test"), **of_its_own)
+    assert bodies.parted(f"{head}..sig") == ((f"{head}.", ".sig") if is_shared else ("", f"{head}..sig"))
 
 
 @given(
