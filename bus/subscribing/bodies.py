@@ -7,8 +7,9 @@
 - `bodies`: the bytes of what is admitted, and what this reader found and did with it.
 
 All others read two views. `links` is every place; it is asked by channel, number or id. `admitted` is what is kept, and is asked by
-row or time alone: by anything else, through the `row` of its link. It shows a body without its place too, as damaged. `max` and
-LEFT JOIN read a view whole: ask for the last by ORDER BY and LIMIT, or by a subquery.
+row or time alone: by anything else, through the `row` of its link. It shows a body without its place too, as damaged. The `row` of
+a link may have changed as all else: who changes or deletes what it finds there compares the digests. `max` and LEFT JOIN read a
+view whole: ask for the last by ORDER BY and LIMIT, or by a subquery.
 
 What changes rows runs in the store's thread, on an open transaction.
 """
@@ -23,8 +24,8 @@ from typing import NamedTuple
 
 from bus.storage import single
 from schemas.bulletin import Bulletin
-from schemas.vocab import PersonalFlag
 from schemas.envelope import comes_again
+from schemas.vocab import PersonalFlag
 
 # The later of the two days; NULL when either is no text.
 UNTIL = (
@@ -64,7 +65,7 @@ SELECT c.text AS channel, p.seq, p.digest, p.prev, p.id, p.reason, (SELECT text 
 FROM places p JOIN texts c ON c.n = p.channel;
 CREATE VIEW IF NOT EXISTS admitted AS
 SELECT b.row, p.digest, p.id, c.text AS channel, b.seq, (SELECT text FROM texts WHERE n = b.subject) AS subject,
-  (SELECT text FROM texts WHERE n = b.opening) || b.signature AS signature, b.payload,
+  coalesce((SELECT text FROM texts WHERE n = b.opening), '') || b.signature AS signature, b.payload,
   (SELECT text FROM texts WHERE n = b.kid) AS kid, b.admitted_at, b.labels, b.trust, b.endorsers,
   (SELECT text FROM texts WHERE n = b.stream) AS stream, b.stream_seq, b.tries, b.retry_at, b.problem,
   (SELECT text FROM texts WHERE n = p.kids) AS kids, b.until, b.is_talk
@@ -95,7 +96,11 @@ PRAGMA secure_delete = ON;
 DROP TABLE admitted;
 DROP TABLE links
 """
-_LAST_ROW = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0)"
+# The next row is given by its number: one that is taken, since a bit of the record has flipped, would stop every batch.
+_LAST_ROW = (
+    "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0), "
+    "coalesce((SELECT max(row) FROM bodies), 0))"
+)
 
 
 class Texts:
@@ -273,9 +278,10 @@ def erase(db: sqlite3.Connection, row: int) -> None:
 
 def remove(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
     """Free the place of a bulletin, and delete its bytes if they are here."""
-    here = "channel = ? AND seq = ? AND digest = ?"
+    here = "channel = ?1 AND seq = ?2 AND digest = ?3"
     place = (number_of(db, channel), seq, digest)
-    db.execute(f"DELETE FROM bodies WHERE row = (SELECT row FROM places WHERE {here})", place)
+    its = f"row = (SELECT row FROM places WHERE {here}) AND channel = ?1 AND seq = ?2"
+    db.execute(f"DELETE FROM bodies WHERE {its}", place)
     db.execute(f"DELETE FROM places WHERE {here}", place)
 
 

@@ -112,3 +112,23 @@ def test_what_is_erased_keeps_its_place_and_what_is_removed_does_not() -> None:
         ]
         assert [row["row"] for row in db.execute("SELECT row FROM admitted")] == [2]
         assert bodies.last_row(db) == 3
+
+
+def test_what_is_removed_takes_no_other_with_it() -> None:
+    """Though the number of its row has changed to that of another."""
+    with empty() as db:
+        for seq in (1, 2):
+            hold(db, CHANNEL, seq, f"d{seq}", row=seq)
+        db.execute("UPDATE places SET row = 2 WHERE seq = 1")
+        bodies.remove(db, CHANNEL, 1, "d1")
+        assert [row["seq"] for row in db.execute("SELECT seq FROM links")] == [2]
+        assert [row["row"] for row in db.execute("SELECT row FROM bodies ORDER BY row")] == [1, 2]
+
+
+def test_a_row_that_is_taken_is_given_to_no_other() -> None:
+    """Though the record of the last one was set back by a flipped bit; every batch would have failed from then on."""
+    with empty() as db:
+        for seq in (1, 2, 3):
+            hold(db, CHANNEL, seq, f"d{seq}", row=seq)
+        db.execute("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'bodies'")
+        assert bodies.last_row(db) == 3
