@@ -336,6 +336,7 @@ def _read_protected(protected: str) -> Header:
         raise EnvelopeError(f"protected header: {exc}") from None
 
 
+@lru_cache(maxsize=64)
 def comes_again(protected: str) -> bool:
     """Whether a protected header is the same on all that its key signs: it has no time and no certificate."""
     try:
