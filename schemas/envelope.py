@@ -336,6 +336,16 @@ def _read_protected(protected: str) -> Header:
         raise EnvelopeError(f"protected header: {exc}") from None
 
 
+@lru_cache(maxsize=64)
+def comes_again(protected: str) -> bool:
+    """Whether a protected header is the same on all that its key signs: it has no time and no certificate."""
+    try:
+        header = _read_protected(protected)
+    except EnvelopeError:
+        return False
+    return (header.iat, header.x5t, header.x5c) == (None, None, None)
+
+
 def _read_batch(raw: _FileBatch, header: Header) -> Batch:
     if (header.iat, header.x5t, header.x5c) != (None, None, None):
         raise EnvelopeError("a signature of a batch has no time and no certificate")

@@ -25,7 +25,7 @@ from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest
 from schemas.envelope import TYP_BULLETIN, Context, parse_header
 from schemas.errors import EnvelopeError
-from schemas.subject import Channel, channel_of
+from schemas.subject import Channel, channel_of, subject_for
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Dama
     A signature by a key that the registry no longer lists cannot be judged and is skipped.
     """
     for row in db.execute(
-        "SELECT channel, seq, id, digest, kid, signature, payload FROM admitted ORDER BY row"
+        "SELECT channel, seq, id, digest, subject, kid, signature, payload FROM admitted ORDER BY row"
     ):
         if what := _wrong(row, registry):
             yield Damage(channel=row["channel"] or "", seq=row["seq"], id=row["id"] or "", what=what)
@@ -71,6 +71,10 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
     said = decode(row["payload"])
     if (str(channel_of(said)), said.seq) != (row["channel"], row["seq"]):
         return "it says another place"
+    if row["subject"] != subject_for(said):
+        return "it says another subject"
+    if row["kid"] is None:
+        return "its key is gone"
     key = registry.key(row["kid"])
     if key is None:
         return ""

@@ -19,6 +19,11 @@ MOST_BYTES = 16 * 1024 * 1024
 """No more is held than that; what is beyond it is read from the table."""
 
 
+def size_of(rows: Iterable[Row]) -> int:
+    """How many bytes rows take up here: payloads, and the headers, which with large signatures are the greater part."""
+    return sum([len(row.payload) + len(row.headers) for row in rows])
+
+
 class Handover:
     """The rows on their way, between the thread of the outbox and the event loop.
 
@@ -58,12 +63,12 @@ class Handover:
         return self.is_open and held + count <= MOST_ROWS and self._bytes + size <= MOST_BYTES
 
     def offer(self, rows: Iterable[Row]) -> None:
-        """Hand rows over, before they are committed."""
+        """Hand rows over, before they are committed; none where all were left to the table since `takes`."""
         with self._lock:
-            for row in rows:
+            for row in rows if self.is_open else ():
                 self._forget(row.n)  # of a transaction that was rolled back
                 self._offered[row.n] = row
-                self._bytes += len(row.payload)
+                self._bytes += size_of((row,))
 
     def committing(self, fresh: Iterable[tuple[int, str]]) -> None:
         """Compare what was offered with the rows (number, digest) that the commit which is now made brings, of any process."""
@@ -82,7 +87,7 @@ class Handover:
             for row in self._coming:
                 if self._offered.pop(row.n, None) is not None:
                     self._ready[row.n] = row
-            self._bytes -= sum([len(row.payload) for row in self._offered.values()])
+            self._bytes -= size_of(self._offered.values())
             self._offered.clear()
             self._early.clear()
             self._coming = []
@@ -127,5 +132,5 @@ class Handover:
     def _forget(self, n: int) -> Row | None:
         row = self._offered.pop(n, None) or self._ready.pop(n, None)
         if row is not None:
-            self._bytes -= len(row.payload)
+            self._bytes -= size_of((row,))
         return row

@@ -9,7 +9,7 @@ import msgspec
 
 from bus.logs import logger
 from bus.publishing.drafted import Drawn
-from bus.publishing.handover import Handover
+from bus.publishing.handover import Handover, size_of
 from bus.publishing.outbox_rows import (
     ChainHead,
     Row,
@@ -126,9 +126,9 @@ def keep_all(
         signatures: the value of the signature header of each.
         handover: to the sender of this process, if there may be one.
     """
-    takes = handover is not None and handover.takes(len(drawn), sum([len(each.payload) for each in drawn]))
     first = last_number(db) + 1
     rows = [new_row(first + place, each, signatures[place]) for place, each in enumerate(drawn)]
+    takes = handover is not None and handover.takes(len(rows), size_of(rows))
     db.executemany(_KEEP, [_columns(row, row.kept_at if takes else None) for row in rows])
     if handover is not None and takes:
         handover.offer(rows)
@@ -227,10 +227,13 @@ def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> No
 
 
 def settle_at(db: sqlite3.Connection, settled: Iterable[tuple[Settled, float]]) -> None:
-    """As `settle`, each with the moment at which it came."""
+    """As `settle`, each with the moment at which it came.
+
+    What was set aside meanwhile stays that: another row may have its place by now, and then no commit would be done any more.
+    """
     db.executemany(
         "UPDATE outbox SET state = 'stored', stored_at = coalesce(stored_at, ?), stream = ?, stream_seq = ?, problem = NULL "
-        "WHERE n = ? AND state != 'stored'",
+        "WHERE n = ? AND state NOT IN ('stored', 'superseded')",
         [(at, ack.stream, ack.stream_seq, ack.n) for ack, at in settled],
     )
 

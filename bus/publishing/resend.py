@@ -20,7 +20,7 @@ from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Wanted
 from schemas.errors import SchemaError
 from schemas.subject import Channel
-from schemas.vocab import TALK
+from schemas.vocab import TALK, Status
 
 REST_S = 3600.0
 """Seconds between two resends of a bulletin, however often readers ask: each goes to all its readers again."""
@@ -52,6 +52,8 @@ def resend_asked(
 ) -> int:
     """Have sent again what a reader asks for and may read, within its allowance, inside a transaction. Returns the number.
 
+    Heartbeats are not: their stream keeps the newest of each channel, and an old one that is sent again would push one of them out.
+
     Args:
         db: the outbox.
         me: the author, whose outbox it is.
@@ -66,7 +68,7 @@ def resend_asked(
             channel = Channel.parse(item.channel)
         except SchemaError:  # the asker's text is not checked before
             continue
-        if channel.issuer != me or not registry.may_read(asker, channel):
+        if channel.issuer != me or channel.status is Status.BEAT or not registry.may_read(asker, channel):
             continue
         row = db.execute(
             "SELECT n FROM outbox WHERE channel = ?1 AND seq = ?2 AND state = 'stored' AND ?3 IN (digest, '')",

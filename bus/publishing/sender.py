@@ -187,11 +187,9 @@ class Sender:
         if self.behind and await self._known_now() != self._behind_at:
             self._forget()  # a recovery, in any process, has read the own channels; or a key has ended
         if self.behind or not await self._leads():
-            self._outbox.handover.drop()
-            self.heard.set()
-            return False
-        self._outbox.handover.is_open = connection.connected
+            return self._leave()
         if not connection.connected:
+            self._outbox.handover.is_open = False
             raise UnreachableError(connection.problem or "the bus is not connected")
         now = asyncio.get_running_loop().time()
         if now - self._compared_at > COMPARE_S or connection.epoch != self._epoch:
@@ -206,6 +204,10 @@ class Sender:
             raise BrokerError(clock_ahead(self.clock_ahead_s), reason="clock-ahead")
         if self._outbox.unfit is not None and streams.keys() <= self._known:
             await self._outbox.vouch()  # nothing there that it does not know
+        if not await self._leads():
+            return self._leave()  # the comparison took longer than the lease lasts
+        self._outbox.handover.is_open = True
+        now = asyncio.get_running_loop().time()
         due = await self._due(now)
         moved = False
         for status in _by_urgency(due):
@@ -214,6 +216,12 @@ class Sender:
         if not self._resting(now):
             self._flow(streams)
         return moved
+
+    def _leave(self) -> bool:
+        """Leave all to the process that leads. Returns that nothing moved."""
+        self._outbox.handover.drop()
+        self.heard.set()
+        return False
 
     async def _due(self, now: float) -> dict[str, list[Row]]:
         """What is to be sent next, by status: from memory, while that is known to be all; else by the table."""
@@ -267,8 +275,13 @@ class Sender:
             patience.reset()
 
     async def _leads(self) -> bool:
-        """Whether this process is the one that sends."""
+        """Whether this process is the one that sends.
+
+        While its lease had run out another may have led, and have sent what waits in memory here: it is not new any more.
+        """
         now = self._clock().timestamp()
+        if not self._leased_until - LEASE_S <= now < self._leased_until:
+            self._outbox.handover.drop()
         # Its first half is over; or the clock was set back, and by it the lease would last for ever.
         if not self._leased_until - LEASE_S <= now <= self._leased_until - LEASE_S / 2:
             self._leased_until = now + LEASE_S if await self._lease.is_ours() else 0.0

@@ -1,13 +1,15 @@
 """Where the place and the bytes of a bulletin are kept, each thing once. Only this module knows the three tables.
 
 - `texts`: words that come again in many rows, by number: names of channels, subjects, streams, keys, heads of signatures.
+  It keeps what it has once had, so nothing stands there that is to be erased.
 - `places`: who stands where in a chain; narrow, so that a chain is walked without its bytes. `row` is that of the bytes, and
   empty for what was refused or erased. A digest has no index: the bytes that it is of name their channel, number and id.
 - `bodies`: the bytes of what is admitted, and what this reader found and did with it.
 
 All others read two views. `links` is every place; it is asked by channel, number or id. `admitted` is what is kept, and is asked by
-row or time alone: by anything else, through the `row` of its link. It shows a body without its place too, as damaged. `max` and
-LEFT JOIN read a view whole: ask for the last by ORDER BY and LIMIT, or by a subquery.
+row or time alone: by anything else, through the `row` of its link. It shows a body without its place too, as damaged. The `row` of
+a link may have changed as all else: who changes or deletes what it finds there compares the digests. `max` and LEFT JOIN read a
+view whole: ask for the last by ORDER BY and LIMIT, or by a subquery.
 
 What changes rows runs in the store's thread, on an open transaction.
 """
@@ -22,6 +24,7 @@ from typing import NamedTuple
 
 from bus.storage import single
 from schemas.bulletin import Bulletin
+from schemas.envelope import comes_again
 from schemas.vocab import PersonalFlag
 
 # The later of the two days; NULL when either is no text.
@@ -62,7 +65,7 @@ SELECT c.text AS channel, p.seq, p.digest, p.prev, p.id, p.reason, (SELECT text 
 FROM places p JOIN texts c ON c.n = p.channel;
 CREATE VIEW IF NOT EXISTS admitted AS
 SELECT b.row, p.digest, p.id, c.text AS channel, b.seq, (SELECT text FROM texts WHERE n = b.subject) AS subject,
-  (SELECT text FROM texts WHERE n = b.opening) || b.signature AS signature, b.payload,
+  coalesce((SELECT text FROM texts WHERE n = b.opening), '') || b.signature AS signature, b.payload,
   (SELECT text FROM texts WHERE n = b.kid) AS kid, b.admitted_at, b.labels, b.trust, b.endorsers,
   (SELECT text FROM texts WHERE n = b.stream) AS stream, b.stream_seq, b.tries, b.retry_at, b.problem,
   (SELECT text FROM texts WHERE n = p.kids) AS kids, b.until, b.is_talk
@@ -70,30 +73,34 @@ FROM bodies b LEFT JOIN places p ON p.channel = b.channel AND p.seq = b.seq AND 
 LEFT JOIN texts c ON c.n = b.channel;
 """
 )
-_OPENING = "substr(signature, 1, instr(signature, '.'))"
-# Of version 2, in which a place was a row of `links`, and all that is admitted one of `admitted` besides.
+# Of version 2, in which a place was a row of `links`, and all that is admitted one of `admitted` besides. Signatures are copied
+# whole: SQL cannot tell which of their openings come again.
 TO_BODIES = f"""{_TABLES}
 INSERT OR IGNORE INTO texts (text) SELECT DISTINCT channel FROM links;
 INSERT OR IGNORE INTO texts (text) SELECT DISTINCT kids FROM links;
 INSERT OR IGNORE INTO texts (text) SELECT DISTINCT subject FROM admitted;
 INSERT OR IGNORE INTO texts (text) SELECT DISTINCT kid FROM admitted;
 INSERT OR IGNORE INTO texts (text) SELECT DISTINCT stream FROM admitted WHERE stream IS NOT NULL;
-INSERT OR IGNORE INTO texts (text) SELECT DISTINCT {_OPENING} FROM admitted;
+INSERT OR IGNORE INTO texts (text) VALUES ('');
 INSERT INTO places SELECT c.n, l.seq, a.row, l.digest, l.prev, l.id, l.reason, k.n, l.received_at, l.issued, l.believed
 FROM links l JOIN texts c ON c.text = l.channel JOIN texts k ON k.text = l.kids LEFT JOIN admitted a ON a.digest = l.digest
 ORDER BY c.n, l.seq;
 INSERT INTO bodies SELECT a.row, c.n, a.seq, a.admitted_at, instr(a.channel, '/system.') > 0, {UNTIL}, s.n, k.n, a.labels, a.trust,
 a.endorsers, (SELECT n FROM texts WHERE text = a.stream), a.stream_seq, a.tries, a.retry_at, a.problem, o.n,
-substr(a.signature, instr(a.signature, '.') + 1), a.payload
+a.signature, a.payload
 FROM admitted a JOIN texts c ON c.text = a.channel JOIN texts s ON s.text = a.subject JOIN texts k ON k.text = a.kid
-JOIN texts o ON o.text = {_OPENING} ORDER BY a.row;
+JOIN texts o ON o.text = '' ORDER BY a.row;
 DELETE FROM sqlite_sequence WHERE name = 'bodies';
 INSERT INTO sqlite_sequence SELECT 'bodies', seq FROM sqlite_sequence WHERE name = 'admitted';
 PRAGMA secure_delete = ON;
 DROP TABLE admitted;
 DROP TABLE links
 """
-_LAST_ROW = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0)"
+# The next row is given by its number: one that is taken, since a bit of the record has flipped, would stop every batch.
+_LAST_ROW = (
+    "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0), "
+    "coalesce((SELECT max(row) FROM bodies), 0))"
+)
 
 
 class Texts:
@@ -211,9 +218,12 @@ def add_anywhere(db: sqlite3.Connection, place: Place, body: Body | None) -> Non
 
 
 def parted(signature: str) -> tuple[str, str]:
-    """The opening of a signature header, which all by the same keys have, and the rest."""
+    """The opening of a signature header, which all by the same keys have, and the rest.
+
+    One with a time or a certificate is of this bulletin alone. It stays with its row, and goes with it.
+    """
     head, dot, rest = signature.partition(".")
-    return (head + dot, rest) if dot else ("", signature)
+    return (head + dot, rest) if dot and comes_again(head) else ("", signature)
 
 
 def last_day(bulletin: Bulletin) -> str | None:
@@ -268,9 +278,10 @@ def erase(db: sqlite3.Connection, row: int) -> None:
 
 def remove(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
     """Free the place of a bulletin, and delete its bytes if they are here."""
-    here = "channel = ? AND seq = ? AND digest = ?"
+    here = "channel = ?1 AND seq = ?2 AND digest = ?3"
     place = (number_of(db, channel), seq, digest)
-    db.execute(f"DELETE FROM bodies WHERE row = (SELECT row FROM places WHERE {here})", place)
+    its = f"row = (SELECT row FROM places WHERE {here}) AND channel = ?1 AND seq = ?2"
+    db.execute(f"DELETE FROM bodies WHERE {its}", place)
     db.execute(f"DELETE FROM places WHERE {here}", place)
 
 

@@ -150,7 +150,8 @@ class Inbox(Store):
             How many were admitted, held, duplicate, refused.
         """
         counts = await self.write(
-            lambda db: self._intake.settle(db, judged, stream, cursor, now, charges), brief=True
+            lambda db: self._intake.settle(db, judged, stream, cursor, now, charges),
+            brief=not self._intake.may_release,
         )
         if charges is not None:
             charges.commit()

@@ -64,6 +64,14 @@ class Intake:
         self._ended: frozenset[str] = frozenset()  # the keys that had ended when the store was last amended
         self._stated: frozenset[str] = frozenset()  # of those, the ones that only a statement has ended
 
+    @property
+    def may_release(self) -> bool:
+        """Whether a batch may release what is held back, as far as is known: one bulletin, and all that waited for it.
+
+        What a batch itself changes is bounded by its own size; this is not.
+        """
+        return self._holding
+
     def settle(
         self,
         db: sqlite3.Connection,

@@ -176,10 +176,11 @@ class Reassessment:
         """Out of the chain, the admitted and the picture, which is made anew for this channel."""
         with self._intake.anew(db, channel, self._now):
             for link in falling:
-                row = db.execute("SELECT * FROM admitted WHERE row = ?", (link["row"],)).fetchone()
+                mine = (link["row"], link["digest"])
+                row = db.execute("SELECT * FROM admitted WHERE row = ? AND digest = ?", mine).fetchone()
                 bodies.remove(db, channel, link["seq"], link["digest"])
                 if row is None:
-                    continue  # refused before, and in quarantine
+                    continue  # refused before, and in quarantine; or damaged
                 kept = Waiting(
                     message=message_of(row),
                     kids=tuple(link["kids"].split()),

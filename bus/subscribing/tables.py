@@ -380,7 +380,7 @@ def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
     """Add the signatures of a further copy to those of a bulletin that is kept already; none that it has is taken away."""
     sql = (
         "SELECT a.row, a.signature, a.labels, a.endorsers, l.kids FROM links l JOIN admitted a ON a.row = l.row "
-        "WHERE l.channel = ? AND l.seq = ? AND l.digest = ?"
+        "WHERE l.channel = ? AND l.seq = ? AND l.digest = ? AND a.digest = l.digest"
     )
     place = (waiting.channel, waiting.bulletin.seq, waiting.message.digest)
     row = db.execute(sql, place).fetchone()

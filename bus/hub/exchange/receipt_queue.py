@@ -82,9 +82,11 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
     channel_of = cache(Channel.parse)  # many are of few channels
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
+        # What has lost its place is damaged, and is not answered.
+        whole = [row for row in rows if row["digest"] is not None]
         owed = [
             _values(ReceiptStage.VERIFIED, digest, id_, channel, at)
-            for digest, id_, channel, at in ((row[0], row[1], channel_of(row[2]), row[3]) for row in rows)
+            for digest, id_, channel, at in ((row[0], row[1], channel_of(row[2]), row[3]) for row in whole)
             if channel.issuer != me and channel.status not in TALK
         ]
         db.executemany(_ADD, owed)

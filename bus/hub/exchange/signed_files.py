@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from schemas.codec import digest as digest_of
 from schemas.envelope import SIG_HEADER, file_form, write_contradiction
+from schemas.errors import EnvelopeError
 
 
 class Proof(NamedTuple):
@@ -22,8 +23,12 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[Proof]:
     """Each number at which a channel's issuer contradicts itself, and the proof: what is held there, and what denies it."""
     for sql, as_file in ((_REFUSED, _of_quarantine), (_ANNOUNCED, _of_admitted)):
         for row in db.execute(sql, (channel,)).fetchall():
+            try:
+                other = as_file(row)
+            except EnvelopeError:
+                continue  # it is damaged, and no proof
             if (held := signed_file(db, row["digest"], row["row"])) is not None:
-                yield Proof(row["seq"], write_contradiction(held, as_file(row)))
+                yield Proof(row["seq"], write_contradiction(held, other))
 
 
 _REFUSED = """
@@ -46,7 +51,12 @@ def signed_file(db: sqlite3.Connection, digest: str, at: int | None) -> bytes | 
     """
     row = db.execute("SELECT signature, payload FROM admitted WHERE row = ?", (at,)).fetchone()
     if row is not None:
-        return _of_admitted(row) if digest_of(row["payload"]) == digest else None  # else it is damaged
+        if digest_of(row["payload"]) != digest:
+            return None  # it is damaged
+        try:
+            return _of_admitted(row)
+        except EnvelopeError:
+            return None  # its signature is
     # What has a place is its issuer's word; the same bytes may lie there under other headers. One may have been erased.
     sql = (
         "SELECT headers, payload FROM quarantine WHERE digest = ? AND channel IS NOT NULL AND length(payload)"

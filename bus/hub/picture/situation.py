@@ -26,9 +26,17 @@ FIRST_END = """
 SELECT by, how FROM revisions INDEXED BY revisions_in_order WHERE target = ? AND issuer = ? AND status = ?
 ORDER BY how, row LIMIT 1
 """
-# The picture has no index of ids of its own: what stands in it is admitted, under the same row.
+# The picture has no index of ids of its own: what stands in it is admitted, under the same row. A place whose row has changed leads
+# to another bulletin, so the id is compared as well.
 NOTE_END = """
-UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM links WHERE id = ?) AND issuer = ? AND status = ?
+UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM links WHERE id = ?) AND issuer = ? AND status = ? AND id = ?
+"""
+# What is a withdrawal itself is no situation, whoever has ended it.
+_WITHDRAWAL = """
+UPDATE {} SET ended_by = id, ended_how = 'withdrawal' WHERE id = ?1 AND issuer = ?2 AND status = ?3 AND row IN (
+  SELECT a.row FROM links l JOIN admitted a ON a.row = l.row WHERE l.id = ?1
+  AND iif(json_valid(CAST(a.payload AS TEXT)), json_extract(CAST(a.payload AS TEXT), '$.msg_type'), '') = ?4
+)
 """
 
 
@@ -64,6 +72,7 @@ def take_back(db: sqlite3.Connection, row: Stored) -> None:
         if gone:
             target = Target(ref.id, b.issuer.id, b.status)
             _note_end(db, target, None, None)
+            db.execute(_WITHDRAWAL.format(TABLE_OF[target.status]), (*target, str(MsgType.CANCEL)))
             _end(db, [target])
 
 
@@ -143,4 +152,4 @@ def _end(db: sqlite3.Connection, targets: Iterable[Target]) -> None:
 
 
 def _note_end(db: sqlite3.Connection, target: Target, by: str | None, how: str | None) -> None:
-    db.execute(NOTE_END.format(TABLE_OF[target.status]), (by, how, *target))
+    db.execute(NOTE_END.format(TABLE_OF[target.status]), (by, how, *target, target.id))

@@ -23,6 +23,13 @@ DEFAULT_INTERVAL_S = 300
 _ORDER = {str(status): place for place, status in enumerate(Status)}
 
 
+_OVERTAKEN = """
+SELECT c.channel FROM channels c WHERE c.channel LIKE '%/beat.%' AND c.last_issued >
+(SELECT l.issued FROM links l WHERE l.channel = c.channel AND l.seq = c.heartbeat_seq)
+"""
+"""The channels of heartbeats on which something is dated after the heartbeat with the highest number."""
+
+
 class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     """One channel as a reader sees it.
 
@@ -98,7 +105,8 @@ def channel_rows(
 ) -> tuple[ChannelRow, ...]:
     """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
 
-    A heartbeat of the same authority, TLP and audience is a sign of life for all of them. With `blind`
+    A heartbeat of the same authority, TLP and audience is a sign of life for all of them. What the one with the highest number
+    promises counts until one is dated after it: on status beat no hole shows that the number was not its turn. With `blind`
     the store is not up with the bus: every state is `unknown`, for a silence in it is the reader's own. Uptime is read only when
     it is asked for.
     """
@@ -109,6 +117,7 @@ def channel_rows(
     holes = totals.missing(db)
     up = uptimes(db) if with_uptime else {}
     missing = _missing(db, registry, reader)
+    overtaken = {name for (name,) in db.execute(_OVERTAKEN)}
     beating = {str(each) for name in registry.document.authorities for each in beat_channels(registry, name)}
     rows = []
     for name in set(heard) | set(missing) | set(_granted(registry, reader)):
@@ -121,11 +130,12 @@ def channel_rows(
             beating_on if beating_on in heard else f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
         )
         beats = heard.get(sign)
+        told = None if sign in overtaken else beats
         last_heard = max((each["last_heard"] for each in (row, beats) if each is not None), default=None)
         registered = record.heartbeat_s if record else DEFAULT_INTERVAL_S
-        interval = (beats["interval_s"] if beats else None) or registered
-        said = beats["state"] if beats and beats["last_heard"] == last_heard else None
-        until = outages.get((sign, beats["heartbeat_seq"])) if beats else None
+        interval = (told["interval_s"] if told else None) or registered
+        said = told["state"] if told and told["last_heard"] == last_heard else None
+        until = outages.get((sign, told["heartbeat_seq"])) if told else None
         signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
         lacking = missing.get(name, _Missing())
         last_seq = row["last_seq"] if row else None

@@ -1,8 +1,8 @@
 """Heads of others' channels that hubs hold: those this hub reports in its heartbeats, and those that other hubs report.
 
-Each heartbeat carries what has come to be held since the last one, at its own TLP and audience, so that no reader learns
-of channels that it may not read. A reader that holds another bulletin at the same place, or less, has been shown something
-else than its peer by what stands between them.
+Each heartbeat carries what has come to be held lately, at its own TLP and audience, so that no reader learns of channels that
+it may not read. A heartbeat that is missing is no alarm, so each head is in several of them. A reader that holds another bulletin
+at the same place, or less, has been shown something else than its peer by what stands between them.
 
 A hub may say what it likes. So one claim of each hub for each channel is kept, the one said last, and a claim that nobody
 else makes and that is not shown lapses.
@@ -28,6 +28,8 @@ from schemas.vocab import TALK
 
 AT_ONCE = 64
 """So many heads are reported in one heartbeat, which with them has less than `bus.transport.MAX_BEAT_BYTES`."""
+TIMES = 3
+"""So many heartbeats in a row report a head. Who withholds all of them makes a silence, which is an alarm."""
 AGAIN_EVERY = 256
 """After so many heartbeats a hub says all that it holds once more: who was away had the newest of them alone."""
 CLAIM_S = 3 * 86_400.0
@@ -49,8 +51,16 @@ CREATE INDEX IF NOT EXISTS holdings_by_holder ON holdings (holder, row);
 LAYOUT = Layout("holdings", SCHEMA)
 
 
+class _Told(NamedTuple):
+    """A head that was reported: how often, and in which heartbeat of its channel last."""
+
+    head: HeldHead
+    times: int
+    last: int
+
+
 class Holdings(msgspec.Struct):
-    """What one hub holds and has not said yet; a program that begins anew says it all again.
+    """What one hub holds and has not said often enough yet; a program that begins anew says it all again.
 
     Attributes:
         authority_id: who holds.
@@ -60,20 +70,35 @@ class Holdings(msgspec.Struct):
     authority_id: str
     store: Inbox
     _count: dict[Channel, int] = {}
-    _told: dict[Channel, dict[str, HeldHead]] = {}  # by the channel on which it was said
+    _told: dict[Channel, dict[str, _Told]] = {}  # by the channel on which it was said
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """The heads to report in a heartbeat on a channel, at most `AT_ONCE`; the next heartbeats report the rest."""
+        """The heads to report in a heartbeat on a channel, at most `AT_ONCE`; the next heartbeats report the rest.
+
+        First those that were reported and not often enough, so that they are in heartbeats one after the other; then those of the
+        channels that were reported longest ago, so that busy channels keep no other out.
+        """
         told = self._told.get(channel, {})
         held = await self.store.read(lambda db: tuple(holding(db, self.authority_id, channel)))
-        return tuple(head for head in held if told.get(head.channel) != head)[:AT_ONCE]
+        turns: list[tuple[bool, int, HeldHead]] = []
+        for head in held:
+            known = told.get(head.channel)
+            is_same = known is not None and known.head == head
+            if known is None or not is_same or known.times < TIMES:
+                turns.append((not is_same, known.last if known else 0, head))
+        turns.sort(key=lambda turn: turn[:2])
+        return tuple(head for _, _, head in turns[:AT_ONCE])
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
         """Note that these heads were reported on the channel."""
         count = self._count[channel] = self._count.get(channel, 0) + 1
         if count % AGAIN_EVERY == 0:
             self._told.pop(channel, None)
-        self._told.setdefault(channel, {}).update({head.channel: head for head in said})
+        told = self._told.setdefault(channel, {})
+        for head in said:
+            known = told.get(head.channel)
+            times = known.times if known is not None and known.head == head else 0
+            told[head.channel] = _Told(head, times + 1, count)
 
 
 def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldHead]:

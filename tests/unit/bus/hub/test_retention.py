@@ -24,6 +24,7 @@ from bus.subscribing import erasure
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Head
 from schemas.bulletin import Draft
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Entry, Header, b64u, format_header, signing_input
 from schemas.parts import PersonalData, Ref
 from schemas.subject import Channel
 from schemas.vocab import MsgType, PersonalFlag, RefRel, Status, Tlp
@@ -106,6 +107,33 @@ async def test_no_byte_of_it_is_left_in_the_file(tmp_path: Path) -> None:
         assert await let(store, THE_DAY_AFTER) == LetGo(erased=2, pruned=0)
     left = [file.read_bytes() for file in tmp_path.iterdir()]  # noqa: ASYNC240 (nothing else runs here)
     assert [b"NADIR-EXAMPLE-19" in each for each in left] == [False]
+
+
+async def test_no_byte_of_its_certificate_is_left_in_the_file(tmp_path: Path) -> None:
+    """Which may name a person, and stands at the beginning of its signature."""
+    signer = WORLD.signers["xa-csirt"]
+    header = Header(
+        alg=signer.alg,
+        kid=signer.kid,
+        typ=TYP_BULLETIN,
+        domain=WORLD.registry.domain,
+        iat=int(ABOUT.bulletin.issued.timestamp()),
+        x5c=("NADIR-EXAMPLE-19-SIGNS" * 100,),
+    )
+    protected = b64u(msgspec.json.encode(header))
+    entry = Entry(
+        protected=protected, signature=signer.sign(signing_input(protected, ABOUT.payload)), header=header
+    )
+    value = format_header((entry,))
+    sealed = msgspec.structs.replace(ABOUT, headers=tuple({**dict(ABOUT.headers), SIG_HEADER: value}.items()))
+    part = protected[400:500].encode()
+    path = tmp_path / "store.db"
+    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+        assert await take(store, sealed, NEXT) == {"admitted": 2}
+    assert part in path.read_bytes()
+    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+        assert await let(store, THE_DAY_AFTER) == LetGo(erased=1, pruned=0)
+    assert part not in path.read_bytes()
 
 
 async def test_proof_outlives_the_retention_that_the_accused_has_set(store: Inbox) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import StoreError
+from bus.hub.exchange import missing
 from bus.hub.picture.projection import Projection
 from bus.hub.scrub import Damage, damaged
 from bus.subscribing.inbox import Inbox
@@ -34,6 +35,10 @@ DAMAGE: dict[str, dict[str, tuple[object, ...]]] = {
     "no signature": {"UPDATE bodies SET signature = 'x' WHERE seq = 2": ()},
     "a place without its bulletin": {"DELETE FROM bodies WHERE seq = 2": ()},
     "a key nobody knows any more": {"UPDATE bodies SET kid = opening WHERE seq = 2": ()},
+    "a signature without its opening": {"UPDATE bodies SET opening = opening + 4096 WHERE seq = 2": ()},
+    "a key without a name": {"UPDATE bodies SET kid = kid + 4096 WHERE seq = 2": ()},
+    "another subject": {"UPDATE bodies SET subject = kid WHERE seq = 2": ()},
+    "no subject": {"UPDATE bodies SET subject = subject + 4096 WHERE seq = 2": ()},
 }
 EXPECTED = {
     "a flipped byte": {"its bytes have changed"},
@@ -41,6 +46,10 @@ EXPECTED = {
     "a signature of another": {"its signature does not fit"},
     "no signature": {"its signature cannot be read"},
     "a place without its bulletin": {"its bulletin is gone"},
+    "a signature without its opening": {"its signature cannot be read"},
+    "a key without a name": {"its key is gone"},
+    "another subject": {"it says another subject"},
+    "no subject": {"it says another subject"},
 }
 
 
@@ -88,3 +97,17 @@ async def test_a_channel_whose_name_has_changed_is_seen(tmp_path: Path) -> None:
         async for row in store.follow(0, live=False):
             with pytest.raises(StoreError, match="says another place"):
                 row.bulletin  # noqa: B018 (reading it is what is tried)
+
+
+async def test_what_has_lost_the_opening_of_its_signature_is_handed_on_to_nobody(tmp_path: Path) -> None:
+    """Who asks for it is told of nothing, and those beside it are handed on."""
+    path = tmp_path / "store.db"
+    await take_in(path, WORLD, CHAIN)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE bodies SET opening = opening + 4096 WHERE seq = 2")
+    async with Inbox.open(path, projector=Projection()) as store:
+        found = [
+            await store.read(lambda db, n=seq: missing.held_at(db, GREEN, n, None))  # type: ignore[misc]  # bound now
+            for seq in (1, 2, 3)
+        ]
+    assert [each and each.digest for each in found] == [CHAIN[0].digest, None, CHAIN[2].digest]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.errors import StoreError
+from bus.publishing import outbox_table as table
 from bus.publishing.acks import LATE_S, Acks
 from bus.publishing.drafted import Asked
 from bus.publishing.outbox import Outbox, Row, Settled
@@ -64,6 +67,27 @@ async def test_a_commit_that_fails_gives_acknowledgements_back(tmp_path: Path) -
         assert await states(outbox) == ["kept"]
         await outbox.note_acks()
         assert await states(outbox) == ["stored"]
+
+
+async def test_an_acknowledgement_of_what_was_set_aside_meanwhile_holds_up_nothing(tmp_path: Path) -> None:
+    """Another process went on before the row, whose place is another's now; commits go on."""
+    path = tmp_path / "o.db"
+    async with handing(path) as (publisher, outbox), keeping(path) as (other, theirs):
+        await publisher.publish(draft("one"))
+        (row,) = await claimed(outbox)
+        outbox.acks.add([ack(row)], 7.0, 0.0)
+        stamping = msgspec.structs.replace(other.stamping, head=table.head)
+        asked = Asked(draft=draft("instead"), registry=other.registry(), moment=other.clock())
+
+        def go_on(db: sqlite3.Connection) -> None:
+            table.set_aside(db, [row], "its channel went on before it")
+            table.clear_head(db, row.channel)
+            stamping.keep(db, asked)
+
+        await theirs.write(go_on)
+        await outbox.note_acks()
+        assert await states(outbox) == ["superseded", "kept"]
+        assert not outbox.acks
 
 
 async def test_a_crash_before_the_note_sends_again_and_numbers_nothing_twice(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ async def test_what_changes_on_the_disk_is_not_what_is_sent(tmp_path: Path) -> N
         assert [row.state for row in await in_the_table(outbox)] == ["damaged"]
 
 
-@pytest.mark.parametrize(("name", "most"), [("MOST_ROWS", 2), ("MOST_BYTES", 1000)])
+@pytest.mark.parametrize(("name", "most"), [("MOST_ROWS", 2), ("MOST_BYTES", 4000)])
 async def test_memory_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
 ) -> None:
@@ -134,6 +134,36 @@ async def test_memory_is_bounded(
         assert await claimed(outbox) == as_new(await in_the_table(outbox))
         await publisher.publish(draft("with room again"))
         assert (await in_the_table(outbox))[-1].attempted_at is not None
+
+
+async def test_headers_count_as_much_as_payloads(tmp_path: Path) -> None:
+    """They have the signatures, which may be larger than what is signed."""
+    async with handing(tmp_path / "o.db") as (publisher, outbox):
+        await publisher.publish(draft())
+        (row,) = await in_the_table(outbox)
+    waiting = Handover()
+    waiting.is_open = True
+    signed = msgspec.structs.replace(row, headers="x" * (handover.MOST_BYTES - len(row.payload)))
+    assert waiting.takes(1, handover.size_of((signed,)))
+    waiting.offer([signed])
+    assert not waiting.takes(1, 1)
+    assert waiting.take(signed.n, signed.digest) == signed
+    assert waiting.takes(1, handover.MOST_BYTES)
+
+
+async def test_what_is_offered_after_all_was_left_to_the_table_stays_there(tmp_path: Path) -> None:
+    """The thread that keeps has asked for room, and meanwhile another process may send."""
+    async with handing(tmp_path / "o.db") as (publisher, outbox):
+        await publisher.publish(draft())
+        (row,) = await in_the_table(outbox)
+    waiting = Handover()
+    waiting.is_open = True
+    assert waiting.takes(1, 1)
+    waiting.drop()
+    waiting.offer([row])
+    waiting.committing([(row.n, row.digest)])
+    waiting.committed()
+    assert waiting.take(row.n, row.digest) is None
 
 
 STEPS = st.lists(

@@ -12,6 +12,7 @@ from bus.publishing import outbox_table as table
 from bus.publishing import resend
 from bus.storage import allowances
 from schemas.bodies.system import Wanted
+from schemas.subject import Channel
 from tests.support.world import shared_world
 
 WORLD = shared_world()
@@ -114,6 +115,13 @@ def test_what_is_sent_again_on_status_system_leaves_room_for_heartbeats(db: sqli
     items = _hundred(db, 2_000, "system")
     week = sum(_sent(db, items, "xb-hub", NOW + hour * 3601) for hour in range(0, 7 * 24, 4))
     assert 0 < week <= resend.SYSTEM.burst + 8 * resend.SYSTEM.per_day
+
+
+def test_old_heartbeats_push_out_no_newer_ones(db: sqlite3.Connection) -> None:
+    """Who may read them asks for them, and has none sent again."""
+    items = _hundred(db, 1_000, "beat")
+    assert WORLD.registry.may_read("xb-hub", Channel.parse(items[0].channel))
+    assert _sent(db, items, "xb-hub", NOW) == 0
 
 
 def overdue(digest: str, what: str = DeliveryState.RECEIVED) -> Overdue:

@@ -6,6 +6,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from bus.subscribing import bodies
 from bus.subscribing.tables import LAYOUT
 from schemas.codec import encode
+from schemas.envelope import TYP_BULLETIN, Context, protected_for
 from schemas.vocab import PersonalFlag
 from tests.support.held import hold
 from tests.support.world import shared_world
@@ -59,6 +61,17 @@ def test_a_signature_is_the_same_after_it_was_parted(signature: str) -> None:
     assert "".join(bodies.parted(signature)) == signature
 
 
+@pytest.mark.parametrize(
+    ("of_its_own", "is_shared"), [({}, True), ({"iat": 1}, False), ({"x5t": "t" * 43}, False)]
+)
+def test_an_opening_is_shared_where_it_is_the_same_on_all(
+    of_its_own: dict[str, Any], is_shared: bool
+) -> None:
+    """One with a time or a certificate would stay when its bulletin goes, and fill a table that is never emptied."""
+    head = protected_for("Ed25519", "k" * 43, Context(TYP_BULLETIN, "test"), **of_its_own)
+    assert bodies.parted(f"{head}..sig") == ((f"{head}.", ".sig") if is_shared else ("", f"{head}..sig"))
+
+
 @given(
     st.lists(st.text(alphabet="abc", min_size=1, max_size=2), max_size=12),
     st.lists(st.text(alphabet="abc", max_size=2)),
@@ -98,4 +111,24 @@ def test_what_is_erased_keeps_its_place_and_what_is_removed_does_not() -> None:
             (2, 2),
         ]
         assert [row["row"] for row in db.execute("SELECT row FROM admitted")] == [2]
+        assert bodies.last_row(db) == 3
+
+
+def test_what_is_removed_takes_no_other_with_it() -> None:
+    """Though the number of its row has changed to that of another."""
+    with empty() as db:
+        for seq in (1, 2):
+            hold(db, CHANNEL, seq, f"d{seq}", row=seq)
+        db.execute("UPDATE places SET row = 2 WHERE seq = 1")
+        bodies.remove(db, CHANNEL, 1, "d1")
+        assert [row["seq"] for row in db.execute("SELECT seq FROM links")] == [2]
+        assert [row["row"] for row in db.execute("SELECT row FROM bodies ORDER BY row")] == [1, 2]
+
+
+def test_a_row_that_is_taken_is_given_to_no_other() -> None:
+    """Though the record of the last one was set back by a flipped bit; every batch would have failed from then on."""
+    with empty() as db:
+        for seq in (1, 2, 3):
+            hold(db, CHANNEL, seq, f"d{seq}", row=seq)
+        db.execute("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'bodies'")
         assert bodies.last_row(db) == 3

@@ -21,6 +21,7 @@ from bus.hub.watch.channels import channel_rows
 from bus.subscribing import tables
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.intake import BACKOFF_S
+from bus.subscribing.tables import Stored
 from bus.transport.cursor import Cursor
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status
@@ -258,3 +259,25 @@ async def test_channels_show_those_never_heard(tmp_path: Path) -> None:
             r.state for r in await store.read(lambda db: channel_rows(db, hour, WORLD.registry, "xb-hub"))
         }
         assert late == {"silent", "unheard"}
+
+
+class Noting(Projection):
+    """A picture that notes where copies of pages stand when it is written: 2 is memory, 0 a file."""
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """Take them in."""
+        super().apply_many(db, rows)
+        self.places.append(db.execute("PRAGMA temp_store").fetchone()[0])
+
+
+async def test_what_may_release_more_than_a_batch_copies_pages_to_a_file(tmp_path: Path) -> None:
+    """One bulletin releases all that waited for it, whose pages would have no room in memory; else a batch is brief."""
+    picture = Noting()
+    async with Inbox.open(tmp_path / "s.db", projector=picture) as store:
+        for n in (0, 2, 1, 3, 4):  # it is known that nothing waits once a batch has looked
+            await store.settle([judged(CHAIN[n])], None, None, NOW)
+        assert [seq for seq, _, _ in await rows(store)] == [1, 2, 3, 4, 5]
+    assert picture.places == [0, 0, 0, 0, 2]

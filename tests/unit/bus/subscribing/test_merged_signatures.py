@@ -129,3 +129,13 @@ async def test_what_does_not_hold_is_kept_out(inbox: Inbox) -> None:
     message = sign(WORLD, bulletin(WORLD))
     await inbox.settle([judged(copy(message, "xa-csirt", FileSigner.generate()))], None, None, WORLD.now)
     assert (await kept(inbox))[0] == kids("xa-csirt")
+
+
+async def test_a_place_that_leads_to_another_bulletin_signs_none(inbox: Inbox) -> None:
+    """After a flipped bit in the number of its row: a further copy of the one leaves the signature of the other as it is."""
+    one, other = chain(WORLD, 2)
+    await inbox.settle([judged(one), judged(other)], None, None, WORLD.now)
+    await inbox.execute("UPDATE places SET row = 2 WHERE seq = 1")
+    await inbox.settle([judged(copy(one, "xa-csirt", "xb-hub"))], None, None, WORLD.now)
+    (row,) = await inbox.query("SELECT signature FROM admitted WHERE row = 2")
+    assert row["signature"] == dict(other.headers)[SIG_HEADER]

@@ -1,4 +1,4 @@
-"""What it costs to queue receipts."""
+"""What it costs to queue receipts, and what is not answered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bus.hub.exchange import receipt_queue
 from bus.hub.picture.projection import open_store
 from bus.subscribing.inbox import Inbox
 from tests.support.hubs import judged
-from tests.support.world import NOW, bulletin, draft, shared_world, sign
+from tests.support.world import NOW, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 REFUSED = 20
@@ -54,3 +54,14 @@ async def test_what_was_refused_is_queued_at_a_cost_that_does_not_grow_with_what
             (row,) = await store.query("SELECT count(*) AS count FROM receipt_queue WHERE stage = 'kept'")
             assert row["count"] == REFUSED
     assert found[2000] < 1.2 * found[50]
+
+
+async def test_what_has_lost_its_channel_holds_up_no_receipt(tmp_path: Path) -> None:
+    """It is damaged, and those beside it are answered; a hub would have answered nobody any more."""
+    said = chain(WORLD, 3)
+    async with open_store(tmp_path / "s.db", hold_s=0) as store:
+        await store.settle([judged(each) for each in said], None, None, NOW)
+        await store.execute("UPDATE bodies SET channel = 4096 WHERE seq = 2")
+        await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
+        noted = await store.query("SELECT digest FROM receipt_queue ORDER BY n")
+        assert [row["digest"] for row in noted] == [said[0].digest, said[2].digest]

@@ -118,6 +118,6 @@ async def test_the_end_of_a_much_amended_bulletin_is_found_without_reading_all_a
 def _plan(db: sqlite3.Connection) -> str:
     found = db.execute(f"EXPLAIN QUERY PLAN {situation.FIRST_END}", ("t", "i", "s")).fetchall()
     noted = db.execute(
-        f"EXPLAIN QUERY PLAN {situation.NOTE_END.format('actual')}", ("b", "h", "t", "i", "s")
+        f"EXPLAIN QUERY PLAN {situation.NOTE_END.format('actual')}", ("b", "h", "t", "i", "s", "t")
     ).fetchall()
     return "; ".join(row["detail"] for row in (*found, *noted))

@@ -310,6 +310,33 @@ def test_one_that_is_shown_alone_stands_there_as_it_did() -> None:
         assert tried(db, lambda: shown(Projection())) == tried(db, lambda: shown(Plain()))
 
 
+def test_a_withdrawal_that_stands_again_is_no_situation() -> None:
+    """What had withdrawn it, on a channel of its own, is taken out: then all is as if that had never come."""
+    green, narrow = Channel(), Channel(tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+    withdrawal = green.revise(MsgType.CANCEL, green.say("number 1"))
+    narrow.revise(MsgType.CANCEL, withdrawal)
+    picture = Projection()
+    with admitted([judged(each) for each in (*green.made, *narrow.made)]) as (db, rows):
+
+        def taken_out() -> None:
+            picture.apply_many(db, rows)
+            picture.forget(db, rows[-1].channel, rows[-1:])
+
+        found, expected = tried(db, taken_out), tried(db, lambda: picture.apply_many(db, rows[:-1]))
+    assert (found["actual"], found["tallies"]) == (expected["actual"], expected["tallies"])
+
+
+def test_a_place_that_leads_to_another_bulletin_ends_none() -> None:
+    """After a flipped bit in the number of its row: what withdraws the one leaves the other in force."""
+    green = Channel()
+    first, _ = green.say("number 1"), green.say("number 2")
+    green.revise(MsgType.CANCEL, first)
+    with admitted([judged(each) for each in green.made]) as (db, rows):
+        db.execute("UPDATE places SET row = 2 WHERE seq = 1")
+        Projection().apply_many(db, rows)
+        assert db.execute("SELECT ended_how FROM actual WHERE row = 2").fetchone()[0] is None
+
+
 def test_a_batch_needs_as_many_statements_as_one_bulletin() -> None:
     """However many it has, as long as nothing ends; of several channels and sorts."""
     few, many = Channel(), Channel("xb-csirt")

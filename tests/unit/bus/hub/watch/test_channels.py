@@ -15,8 +15,9 @@ from bus.hub.picture.projection import MAX_HEADS, Projection
 from bus.hub.watch import alarms, holdings, watch
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, channel_rows, real
-from bus.hub.watch.liveness import Alarm, Liveness, Reason
+from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, state_of
 from bus.hub.watch.watch import look_at
+from bus.publishing import heartbeat
 from bus.subscribing.inbox import Inbox
 from bus.trust.grants import granted
 from schemas.bodies.system import Head, HeldHead
@@ -97,6 +98,30 @@ async def test_a_hole_is_an_alarm_that_names_the_numbers(store: Inbox) -> None:
     assert await found(store) == {ME: ["gap"]}
     seen = await store.read(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub"))
     assert "number 2 to 3" in seen.alarms[0].detail
+
+
+async def test_a_heartbeat_far_ahead_does_not_silence_the_alarm_about_silence(store: Inbox) -> None:
+    """A stolen key says, with a number of much later, that silence is planned: it counts until the authority is heard again.
+
+    On status beat nothing is missing between two numbers, so no other alarm would stand for it.
+    """
+    channel = Channel(issuer="xa-csirt", status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
+
+    async def say(seq: int, prev: str | None, later: float, interval_s: int, state: ChannelState) -> str:
+        issued = NOW + dt.timedelta(seconds=later)
+        wording = heartbeat.draft(channel, (), interval_s, issued, state=state)
+        message = sign(WORLD, bulletin(WORLD, seq=seq, prev=prev, issued=issued, say=wording))
+        await take(store, message, later=later)
+        return message.digest
+
+    first = await say(1, None, 0, 60, ChannelState.UP)
+    await say(10**9, "A" * 43, 61, 86_400, ChannelState.PLANNED_OUTAGE)
+    assert (await row_of(store, 62)).state is Liveness.PLANNED
+    await say(2, first, 120, 60, ChannelState.UP)
+    row = await row_of(store, 121)
+    assert (row.state, row.said) == (Liveness.LIVE, None)
+    assert row.interval_s == WORLD.registry.authority("xa-csirt").heartbeat_s
+    assert (await found(store, 121 + 3 * row.interval_s))[ME] == ["silent"]
 
 
 async def test_a_beginning_that_is_no_longer_kept_is_no_alarm(store: Inbox) -> None:
@@ -387,4 +412,40 @@ async def test_what_is_held_is_said_again_once_in_a_while(store: Inbox) -> None:
         news = await holding.news(channel)
         told.append(len(news))
         holding.note_reported(channel, news)
-    assert told == [1, *[0] * (holdings.AGAIN_EVERY - 1), 1]
+    assert told == [*[1] * holdings.TIMES, *[0] * (holdings.AGAIN_EVERY - holdings.TIMES), 1]
+
+
+async def test_who_withholds_what_a_hub_reports_withholds_a_silence(store: Inbox) -> None:
+    """A head is in so many heartbeats, one after the other, that without them the hub is silent at its reader."""
+    await take(store, *CHAIN[:2])
+    holding = holdings.Holdings("xb-hub", store)
+    channel = Channel(issuer="xb-hub", status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
+    told = []
+    for _ in range(6):
+        news = await holding.news(channel)
+        told.append(len(news))
+        holding.note_reported(channel, news)
+    withheld = told.count(1)
+    assert told == [1] * withheld + [0] * (6 - withheld)
+    interval_s = 60
+    signs = Signs(last_heard=NOW.timestamp(), interval_s=interval_s)
+    next_s = (withheld + 1) * heartbeat.PROMPT * interval_s
+    assert state_of(signs, NOW + dt.timedelta(seconds=next_s - heartbeat.TICK_S)) is Liveness.SILENT
+
+
+async def test_busy_channels_keep_no_other_from_being_reported(
+    store: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has its turn, though those before it by name go on with each heartbeat."""
+    monkeypatch.setattr(holdings, "AT_ONCE", 1)
+    others = chain(WORLD, 1, "xa-emb")
+    await take(store, CHAIN[0], *others)
+    holding = holdings.Holdings("xb-hub", store)
+    channel = Channel(issuer="xb-hub", status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
+    reported = set()
+    for following in CHAIN[1:4]:
+        news = await holding.news(channel)
+        holding.note_reported(channel, news)
+        reported |= {head.channel.partition("/")[0] for head in news}
+        await take(store, following)
+    assert reported == {"xa-csirt", "xa-emb"}
