@@ -340,6 +340,10 @@ def _is_known(db: sqlite3.Connection, verdict: Judged | Refused) -> bool:
 
 
 def _one_by_one(db: sqlite3.Connection, rows: str, arguments: Mapping[str, object]) -> Iterator[Stored]:
-    """The admitted bulletins whose rows a statement selects; of their bytes only one's are in memory."""
-    for (row,) in db.execute(rows, arguments).fetchall():
-        yield stored(db.execute("SELECT * FROM admitted WHERE row = ?", (row,)).fetchone())
+    """The admitted bulletins whose rows a statement selects; of their bytes only one's are in memory.
+
+    A place whose row has changed leads nowhere, or to another bulletin, which comes once.
+    """
+    for n in dict.fromkeys(row[0] for row in db.execute(rows, arguments).fetchall()):
+        if (row := db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()) is not None:
+            yield stored(row)
