@@ -125,9 +125,7 @@ async def test_no_byte_of_its_certificate_is_left_in_the_file(tmp_path: Path) ->
         protected=protected, signature=signer.sign(signing_input(protected, ABOUT.payload)), header=header
     )
     value = format_header((entry,))
-    sealed = msgspec.structs.replace(
-        ABOUT, headers=tuple({**dict(ABOUT.headers), SIG_HEADER: value}.items())
-    )
+    sealed = msgspec.structs.replace(ABOUT, headers=tuple({**dict(ABOUT.headers), SIG_HEADER: value}.items()))
     part = protected[400:500].encode()
     path = tmp_path / "store.db"
     async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
