@@ -247,7 +247,7 @@ class Intake:
         try:
             take_in = self.projector.show if contested.is_mute(row.labels) else self.projector.apply
             take_in(db, row)
-        except Exception as exc:  # noqa: BLE001 (whatever it is, it is tried again, then parked, and is visible)
+        except Exception as exc:  # whatever it is, it is tried again, then parked, and is visible
             if not db.in_transaction:
                 raise  # SQLite itself has undone all of it, as it may when the disk is full
             db.execute("ROLLBACK TO picture")
@@ -268,7 +268,7 @@ class Intake:
         db.execute("SAVEPOINT pictures")
         try:
             self.projector.apply_many(db, rows)
-        except Exception:  # noqa: BLE001 (whatever it is, it is met again with the one that it belongs to)
+        except Exception:  # whatever it is, it is met again with the one that it belongs to
             if not db.in_transaction:
                 raise
             db.execute("ROLLBACK TO pictures")

@@ -409,7 +409,7 @@ async def test_what_is_deleted_is_overwritten_however_sqlite_was_built(
     connect = sqlite3.connect
 
     def as_elsewhere(*args: Any, **more: Any) -> sqlite3.Connection:
-        db = connect(*args, **more)
+        db: sqlite3.Connection = connect(*args, **more)
         db.execute("PRAGMA secure_delete = OFF")
         return db
 
