@@ -1,8 +1,8 @@
 """Heads of others' channels that hubs hold: those this hub reports in its heartbeats, and those that other hubs report.
 
 Each heartbeat carries what has come to be held lately, at its own TLP and audience, so that no reader learns of channels that
-it may not read. A heartbeat that is missing is no alarm, so each head is in several of them. A reader that holds another bulletin at the same place, or less, has been shown something
-else than its peer by what stands between them.
+it may not read. A heartbeat that is missing is no alarm, so each head is in several of them. A reader that holds another
+bulletin at the same place, or less, has been shown something else than its peer by what stands between them.
 
 A hub may say what it likes. So one claim of each hub for each channel is kept, the one said last, and a claim that nobody
 else makes and that is not shown lapses.
