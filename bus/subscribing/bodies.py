@@ -207,7 +207,7 @@ _STANDING_PLACE, _LASTING_BODY = (
 
 
 def add(db: sqlite3.Connection, places: Iterable[Place], bodies: Collection[Body]) -> None:
-    """Keep the next of their channels, none of them refused; whoever calls undoes the transaction if it fails."""
+    """Keep the next of their channels, none of them refused; the caller undoes the transaction if it fails."""
     db.executemany(_STANDING_PLACE, [place[:-1] for place in places])
     db.executemany(_LASTING_BODY, [body[:-1] for body in bodies if body.until is None])
     db.executemany(_BODY, [body for body in bodies if body.until is not None])
