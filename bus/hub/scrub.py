@@ -19,7 +19,7 @@ import msgspec
 from bus.admission import Judged, Message, Refused, decide
 from bus.keys import check_entries
 from bus.storage import Lease
-from bus.subscribing import Inbox, message_from
+from bus.subscribing import Inbox, bodies, message_from
 from bus.transport import MARGIN_S, Connection, Endpoint, keeps_all, kept_s, read_back, reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest
@@ -55,7 +55,7 @@ def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Dama
     A signature by a key that the registry no longer lists cannot be judged and is skipped.
     """
     for row in db.execute(
-        "SELECT channel, seq, id, digest, subject, kid, signature, payload FROM admitted ORDER BY row"
+        "SELECT channel, seq, id, digest, subject, until, kid, signature, payload FROM admitted ORDER BY row"
     ):
         if what := _wrong(row, registry):
             yield Damage(channel=row["channel"] or "", seq=row["seq"], id=row["id"] or "", what=what)
@@ -73,6 +73,8 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
         return "it says another place"
     if row["subject"] != subject_for(said):
         return "it says another subject"
+    if row["until"] != bodies.last_day(said):
+        return "it says another day on which it must go"
     if row["kid"] is None:
         return "its key is gone"
     key = registry.key(row["kid"])
@@ -163,7 +165,8 @@ def _expected(
     if not keeps_all(stream):
         return {}
     sql = "SELECT digest, channel FROM admitted WHERE stream = ? AND admitted_at >= ?"
-    rows = db.execute(sql, (stream, now.timestamp() - kept_s(stream) + MARGIN_S)).fetchall()
+    found = db.execute(sql, (stream, now.timestamp() - kept_s(stream) + MARGIN_S)).fetchall()
+    rows = [row for row in found if row["digest"] is not None]  # the others are damaged, and named as such
     readable = {
         name
         for name in {row["channel"] for row in rows}

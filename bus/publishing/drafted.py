@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from typing import NamedTuple
 
 import msgspec
 
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin, Defaults, Draft
+from schemas.codec import digest_text
+from schemas.subject import channel_of, subject_for
 
 
 class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +60,15 @@ class Drawn(NamedTuple):
     moment: dt.datetime
     once: str | None
     origin: str | None
+
+    @classmethod
+    def of(
+        cls, bulletin: Bulletin, payload: bytes, moment: dt.datetime, once: str | None, origin: str | None
+    ) -> Drawn:
+        """With what follows from the bulletin and its bytes."""
+        hashed = hashlib.sha256(payload).digest()
+        channel, subject = channel_of(bulletin).name, subject_for(bulletin)
+        return cls(bulletin, payload, hashed, digest_text(hashed), channel, subject, moment, once, origin)
 
 
 def names_of(asked: Asked) -> tuple[str, ...]:

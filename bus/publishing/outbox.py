@@ -67,13 +67,10 @@ class Outbox(Store):
         async with Database.open(path, (*LAYOUTS, *tables), companion=beside) as database:
             yield cls(database, beside)
 
-    async def claim(
-        self, settled: Sequence[Settled], resting: Collection[str], now: float, fresh: int = MOST
-    ) -> dict[str, list[Row]]:
+    async def claim(self, resting: Collection[str], now: float, fresh: int = MOST) -> dict[str, list[Row]]:
         """A round of the sender in one transaction: note what was acknowledged, take what is next.
 
         Args:
-            settled: durable acknowledgements since the last round.
             resting: statuses that get no turn; one stream takes those of one status.
             now: the present.
             fresh: how many rows may be taken that were never sent before.
@@ -86,7 +83,6 @@ class Outbox(Store):
 
         def work(db: sqlite3.Connection) -> dict[str, list[Row]]:
             self.acks.note(db)
-            table.settle(db, settled, now)
             waiting = db.execute("SELECT DISTINCT status FROM outbox WHERE state = 'kept'").fetchall()
             claimed: dict[str, list[Row]] = {}
             left = fresh

@@ -232,7 +232,7 @@ class Sender:
             rows = self._outbox.handover.ready(min(room, MOST), MOST_BYTES)
         if rows is None:
             self._looked_at = now
-            due = await self._outbox.claim((), resting, self._clock().timestamp(), room)
+            due = await self._outbox.claim(resting, self._clock().timestamp(), room)
         else:
             due = {}
             for row in rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
@@ -22,7 +21,7 @@ from bus.trust import VerifiedRegistry
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
-from schemas.codec import decode, digest, digest_text, encode
+from schemas.codec import decode, digest, encode
 from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, RefRel
@@ -174,11 +173,9 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         domain: str,
     ) -> Accepted:
         """Steps 5 to 7 for a composed bulletin of a federation, inside a transaction of the outbox."""
-        hashed = hashlib.sha256(payload).digest()
-        name, channel, subject = digest_text(hashed), channel_of(bulletin).name, subject_for(bulletin)
-        drawn = Drawn(bulletin, payload, hashed, name, channel, subject, moment, once, origin)
+        drawn = Drawn.of(bulletin, payload, moment, once, origin)
         self.sign_and_keep_all(db, (drawn,), domain)
-        return _accepted(bulletin, name, subject)
+        return _accepted(bulletin, drawn.digest, drawn.subject)
 
     def sign_and_keep_all(self, db: sqlite3.Connection, drawn: Sequence[Drawn], domain: str) -> None:
         """Steps 5 to 7 of bulletins, those of each channel in the order of their numbers, inside a transaction."""
@@ -217,19 +214,15 @@ class _Together:
         known, asked = stamping._looked_up(self._db, asked)  # noqa: SLF001
         if known is not None:
             return known
-        bulletin, payload, subject = stamping.draw_up(asked, self._head)
+        bulletin, payload, _ = stamping.draw_up(asked, self._head)
         if stamping.seal is not None:
             sections = asked.draft.sections
             bulletin, payload = stamping.seal(bulletin, payload, asked.registry, asked.moment, sections)
-            subject = subject_for(bulletin)
-        hashed = hashlib.sha256(payload).digest()
-        name, channel = digest_text(hashed), channel_of(bulletin).name
-        accepted = _accepted(bulletin, name, subject)
-        self._heads[channel] = table.ChainHead(seq=bulletin.seq, digest=name)
+        drawn = Drawn.of(bulletin, payload, asked.moment, asked.once, asked.origin)
+        accepted = _accepted(bulletin, drawn.digest, drawn.subject)
+        self._heads[drawn.channel] = table.ChainHead(seq=bulletin.seq, digest=drawn.digest)
         self._named |= set(names_of(asked))
-        self._drawn.append(
-            Drawn(bulletin, payload, hashed, name, channel, subject, asked.moment, asked.once, asked.origin)
-        )
+        self._drawn.append(drawn)
         return accepted
 
     def keep(self) -> None:

@@ -348,6 +348,8 @@ class Database:
             _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
+            # Also what an update frees: erasing a row later does not reach the copies that it has left in its page.
+            db.execute("PRAGMA secure_delete=ON")
             if not current:
                 self._bring_up_to_date(db)
         except BaseException:

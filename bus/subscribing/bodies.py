@@ -143,9 +143,13 @@ def used_ids(db: sqlite3.Connection, ids: Collection[str]) -> set[str]:
 
 
 def rows_of(db: sqlite3.Connection, wanted: str) -> list[int]:
-    """The rows of what is admitted under an id; or, as a digest has no index, after a look at every place, under a digest."""
+    """The rows of what is admitted under an id; or, as a digest has no index, after a look at every place, under a digest.
+
+    One that has lost its place is among them, and is shown as damaged; another bulletin, to which a place has come to lead, is not.
+    """
     for name in ("id", "digest"):
-        sql = f"SELECT row FROM places WHERE {name} = ? AND row IS NOT NULL ORDER BY row"
+        its = f"EXISTS (SELECT 1 FROM admitted a WHERE a.row = p.row AND coalesce(a.{name}, ?1) = ?1)"
+        sql = f"SELECT row FROM places p WHERE {name} = ?1 AND row IS NOT NULL AND {its} ORDER BY row"
         if rows := db.execute(sql, (wanted,)).fetchall():
             return [row[0] for row in rows]
     return []
@@ -203,7 +207,7 @@ _STANDING_PLACE, _LASTING_BODY = (
 
 
 def add(db: sqlite3.Connection, places: Iterable[Place], bodies: Collection[Body]) -> None:
-    """Keep the next of their channels, none of them refused; whoever calls undoes the transaction if it fails."""
+    """Keep the next of their channels, none of them refused; the caller undoes the transaction if it fails."""
     db.executemany(_STANDING_PLACE, [place[:-1] for place in places])
     db.executemany(_LASTING_BODY, [body[:-1] for body in bodies if body.until is None])
     db.executemany(_BODY, [body for body in bodies if body.until is not None])

@@ -247,7 +247,9 @@ class Intake:
         try:
             take_in = self.projector.show if contested.is_mute(row.labels) else self.projector.apply
             take_in(db, row)
-        except Exception as exc:  # noqa: BLE001 (whatever it is, it is tried again, then parked, and is visible)
+        except Exception as exc:  # whatever it is, it is tried again, then parked, and is visible
+            if not db.in_transaction:
+                raise  # SQLite itself has undone all of it, as it may when the disk is full
             db.execute("ROLLBACK TO picture")
             tries = row.tries + 1
             retry_at = now.timestamp() + BACKOFF_S[tries - 1] if tries < TRIES else None
@@ -266,7 +268,9 @@ class Intake:
         db.execute("SAVEPOINT pictures")
         try:
             self.projector.apply_many(db, rows)
-        except Exception:  # noqa: BLE001 (whatever it is, it is met again with the one that it belongs to)
+        except Exception:  # whatever it is, it is met again with the one that it belongs to
+            if not db.in_transaction:
+                raise
             db.execute("ROLLBACK TO pictures")
             for row in rows:
                 self.project(db, row, now)
@@ -336,6 +340,10 @@ def _is_known(db: sqlite3.Connection, verdict: Judged | Refused) -> bool:
 
 
 def _one_by_one(db: sqlite3.Connection, rows: str, arguments: Mapping[str, object]) -> Iterator[Stored]:
-    """The admitted bulletins whose rows a statement selects; of their bytes only one's are in memory."""
-    for (row,) in db.execute(rows, arguments).fetchall():
-        yield stored(db.execute("SELECT * FROM admitted WHERE row = ?", (row,)).fetchone())
+    """The admitted bulletins whose rows a statement selects; of their bytes only one's are in memory.
+
+    A place whose row has changed leads nowhere, or to another bulletin, which comes once.
+    """
+    for n in dict.fromkeys(row[0] for row in db.execute(rows, arguments).fetchall()):
+        if (row := db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()) is not None:
+            yield stored(row)

@@ -102,7 +102,7 @@ async def judge_outbox(folder: Path, scene: Scene) -> str:
                 ), f"{each} is gone, and nothing says so"
                 outcome = "outbox-behind" if outbox.unfit is not None else "row-damaged"
         await outbox.database.check()
-        claimed = await outbox.claim([], (), NOW.timestamp())
+        claimed = await outbox.claim((), NOW.timestamp())
         for row in (row for rows in claimed.values() for row in rows):
             assert row.is_whole, "sent, and not what was signed"
             assert (row.digest, row.id) in {(each.digest, each.id) for each in scene.accepted}

@@ -19,7 +19,7 @@ from tests.linear.entries import REFUSALS, Entry
 
 PART = 8
 """The whole is compared with an eighth: one pass costs 8 times as much, a pass for each byte 64 times."""
-RATIO = 18.0
+RATIO = 22.0
 """What so many times the bytes may cost: far from both, so that a busy machine, which slows what is long more, decides nothing."""
 NOISE_S = 0.005
 """Below this a ratio says nothing; the price alone is looked at."""

@@ -38,6 +38,8 @@ READER = "xb-csirt"
 EVERYBODY = (*AUTHORS, READER)
 NETWORKS = {"xa-csirt": "eu-csirts", "xa-dpa": "eu-dpas", "xb-dsc": "eu-dsc"}
 ON_SMALL_DISKS = ("xa-csirt", "xb-hub")
+DISK_BYTES = 48 * 1024**2
+"""Of a small disk: twice what a store, an outbox and their two logs take, of which a log alone takes 8 MB before it is put back."""
 IDENTITIES = {"heartbeat": "xa-csirt", "adapter": READER}
 """Whose a program is that has not the name of its identity."""
 VIEWS = (("doctor",), ("hub", "status"), ("picture",), ("channels",))
@@ -536,7 +538,7 @@ async def staged(folder: Path, seed: int, *, disks: bool = False, lines: bool = 
         if disks:
             with contextlib.suppress(NoDiskError):
                 for who in ON_SMALL_DISKS:
-                    mounted[who] = stack.enter_context(small_disk(folder / "state" / who))
+                    mounted[who] = stack.enter_context(small_disk(folder / "state" / who, DISK_BYTES))
                     mounted[who].chmod(0o700)
         stage = Stage(founded(folder, ports, url_of), ways, rng)
         stage.disks = mounted

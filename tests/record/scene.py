@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import platform
-import secrets
 import shutil
-import socket
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
+from bus.demo.federation import MONITOR_ABOVE, free_port
 from tests.record import (
     alone,
     amending,
@@ -27,18 +25,7 @@ from tests.record import (
 )
 from tests.record.desk import NATS_SERVER, Chapter, Desk
 
-MONITOR_ABOVE = 4000
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-
-
-def free_port() -> int:
-    """A port that nobody listens on, nor on its twin for monitoring."""
-    while True:
-        port = 10_000 + secrets.randbelow(18_000)
-        with suppress(OSError), socket.socket() as one, socket.socket() as twin:
-            one.bind(("127.0.0.1", port))
-            twin.bind(("127.0.0.1", port + MONITOR_ABOVE))
-            return port
 
 
 def play(desk: Desk) -> None:

@@ -188,7 +188,7 @@ async def speaking(
 
 async def said(world: World, outbox: Outbox) -> list[Admitted]:
     """What the outbox holds unsent, as a reader admits it."""
-    rows = (await outbox.claim([], (), 1.0))["actual"]
+    rows = (await outbox.claim((), 1.0))["actual"]
     return [
         admit(row.subject, row.header_map(), row.payload, registry=world.registry, now=world.now)
         for row in rows

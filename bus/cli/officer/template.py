@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.bodies import KINDS
 from schemas.bulletin import Draft
+from schemas.vocab import Status
 
 WIDTH = 46
 _PLACEHOLDERS = {
@@ -79,7 +80,7 @@ def _value(hint: Any, now: dt.datetime) -> tuple[str, str]:
         inner, remark = _example(get_args(hint)[0], now)
         return f"[{inner}]", remark
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        words = [str(word.value) for word in hint]
+        words = [str(word.value) for word in hint if word is not Status.BEAT]  # nobody drafts a heartbeat
         return f'"{words[0]}"', " | ".join(words)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         fields = msgspec.structs.fields(hint)

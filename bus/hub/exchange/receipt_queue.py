@@ -94,6 +94,8 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     _note_refused(db, me, now)
     for table in SITUATION:
         for gone in db.execute(_WITHDRAWN.format(table=table)).fetchall():
+            if gone["digest"] is None:
+                continue
             if (channel := Channel.parse(gone["channel"])).issuer != me:
                 add(db, ReceiptStage.WITHDRAWN, gone["digest"], gone["id"], channel, now.timestamp())
     db.execute("DELETE FROM newly_withdrawn")

@@ -31,7 +31,7 @@ ORDER BY how, row LIMIT 1
 NOTE_END = """
 UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM links WHERE id = ?) AND issuer = ? AND status = ? AND id = ?
 """
-# What is a withdrawal itself is no situation, whoever has ended it.
+# What is a withdrawal itself is no situation, whichever bulletin has ended it.
 _WITHDRAWAL = """
 UPDATE {} SET ended_by = id, ended_how = 'withdrawal' WHERE id = ?1 AND issuer = ?2 AND status = ?3 AND row IN (
   SELECT a.row FROM links l JOIN admitted a ON a.row = l.row WHERE l.id = ?1

@@ -89,7 +89,7 @@ _ADD = "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDAT
 def add(db: sqlite3.Connection, table: str, counts: Mapping[Sort, int]) -> None:
     """Count rows that were added to a table of the situation and are in force, inside a transaction.
 
-    Whoever adds rows calls this, once for all of them: a trigger would cost each row more than the row itself. What goes or
+    The code that adds rows calls this, once for all of them: a trigger would cost each row more than the row itself. What goes or
     changes is counted by triggers.
     """
     if not counts:

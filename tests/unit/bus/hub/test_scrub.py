@@ -39,6 +39,7 @@ DAMAGE: dict[str, dict[str, tuple[object, ...]]] = {
     "a key without a name": {"UPDATE bodies SET kid = kid + 4096 WHERE seq = 2": ()},
     "another subject": {"UPDATE bodies SET subject = kid WHERE seq = 2": ()},
     "no subject": {"UPDATE bodies SET subject = subject + 4096 WHERE seq = 2": ()},
+    "another last day": {"UPDATE bodies SET until = '2099-01-01' WHERE seq = 2": ()},
 }
 EXPECTED = {
     "a flipped byte": {"its bytes have changed"},
@@ -50,6 +51,7 @@ EXPECTED = {
     "a key without a name": {"its key is gone"},
     "another subject": {"it says another subject"},
     "no subject": {"it says another subject"},
+    "another last day": {"it says another day on which it must go"},
 }
 
 

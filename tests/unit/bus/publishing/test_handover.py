@@ -33,7 +33,7 @@ async def handing(path: Path) -> AsyncIterator[tuple[Publisher, Outbox]]:
 
 async def claimed(outbox: Outbox, fresh: int = 800) -> list[Row]:
     """What is due, of every status, in order."""
-    found = await outbox.claim([], (), 1000.0, fresh)
+    found = await outbox.claim((), 1000.0, fresh)
     return sorted((row for rows in found.values() for row in rows), key=lambda row: row.n)
 
 

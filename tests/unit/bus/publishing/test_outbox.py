@@ -141,7 +141,7 @@ async def test_states_counts_and_the_wait_behind_a_parked_row(tmp_path: Path) ->
         rows = [await publisher.publish(draft(f"{n}")) for n in range(3)]
         await outbox.settle([Settled(n=1, stream="XA_ACTUAL", stream_seq=1)], 1.0)
         await outbox.park([2], "refused-by-broker")
-        assert await outbox.claim([], (), 2.0) == {}
+        assert await outbox.claim((), 2.0) == {}
         assert await outbox.counts() == {"kept": 1, "stored": 1, "parked": 1, "superseded": 0, "damaged": 0}
         assert await outbox.wait_state(rows[0].digest, 0) == "stored"
         assert await outbox.wait_state(rows[2].digest, 0.05) == "kept"
@@ -152,10 +152,11 @@ async def test_a_claim_settles_the_last_round_and_marks_the_next(tmp_path: Path)
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         for n in range(2):
             await publisher.publish(draft(f"{n}"))
-        assert await outbox.claim([], ("actual",), 1.0) == {}
-        assert [row.attempted_at for row in (await outbox.claim([], (), 2.0))["actual"]] == [None, None]
+        assert await outbox.claim(("actual",), 1.0) == {}
+        assert [row.attempted_at for row in (await outbox.claim((), 2.0))["actual"]] == [None, None]
         first = Settled(n=1, stream="XA_ACTUAL", stream_seq=1)
-        (again,) = (await outbox.claim([first], (), 3.0))["actual"]
+        await outbox.settle([first], 3.0)
+        (again,) = (await outbox.claim((), 3.0))["actual"]
         assert (again.n, again.attempted_at) == (2, 2.0)
         assert [row.stored_at for row in await outbox.rows()] == [None, 3.0]
 
@@ -166,7 +167,7 @@ async def test_a_claim_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.M
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         for n in range(2):
             await publisher.publish(draft(f"{n}"))
-        assert [row.n for row in (await outbox.claim([], (), 1.0))["actual"]] == [1]
+        assert [row.n for row in (await outbox.claim((), 1.0))["actual"]] == [1]
 
 
 def tables_in(db: sqlite3.Connection) -> set[str]:

@@ -134,7 +134,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def send(self, acknowledged: int) -> None:
         """A round of the sender: what is due comes in order, and some of it is acknowledged."""
         self.moment += 1.0
-        found: dict[str, list[Row]] = self.run(self.box.claim([], (), self.moment))
+        found: dict[str, list[Row]] = self.run(self.box.claim((), self.moment))
         expected = [n for n in range(1, len(self.said) + 1) if self.is_due(n)]
         assert sorted(row.n for rows in found.values() for row in rows) == expected
         for rows in found.values():

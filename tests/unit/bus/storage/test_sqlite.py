@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -399,6 +400,27 @@ async def test_brief_work_writes_no_temporary_file(tmp_path: Path) -> None:
     async with Database.open(tmp_path / "s.db", (layout,)) as database:
         found = [await database.write(flood, brief=brief) for brief in (False, False, True)]
     assert found[-1] == 0 < found[1]
+
+
+async def test_what_is_deleted_is_overwritten_however_sqlite_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so is what an update has left in the page: nothing that is done later would reach it."""
+    connect = sqlite3.connect
+
+    def as_elsewhere(*args: Any, **more: Any) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*args, **more)
+        db.execute("PRAGMA secure_delete = OFF")
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", as_elsewhere)
+    path = tmp_path / "s.db"
+    async with Database.open(path, (LAYOUT,)) as database:
+        await database.write(say("NADIR-EXAMPLE-19"))
+        await database.write(lambda db: db.execute("UPDATE said SET text = 'somebody'").rowcount)
+        await database.write(say("NADIR-EXAMPLE-19, deleted"))
+        await database.write(lambda db: db.execute("DELETE FROM said WHERE text != 'somebody'").rowcount)
+    assert b"NADIR-EXAMPLE-19" not in path.read_bytes()
 
 
 def _target(link: Path) -> str:

@@ -132,3 +132,15 @@ def test_a_row_that_is_taken_is_given_to_no_other() -> None:
             hold(db, CHANNEL, seq, f"d{seq}", row=seq)
         db.execute("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'bodies'")
         assert bodies.last_row(db) == 3
+
+
+def test_nobody_is_given_anothers_row() -> None:
+    """A place that leads to another, or nowhere, has none; what has lost its place itself is given, and is shown as damaged."""
+    with empty() as db:
+        for seq in (1, 2):
+            hold(db, CHANNEL, seq, f"d{seq}", row=seq)
+        for row, found in ((2, []), (4096, []), (1, [1])):
+            db.execute("UPDATE places SET row = ? WHERE seq = 1", (row,))
+            assert (bodies.rows_of(db, "d1"), bodies.rows_of(db, "d2")) == (found, [2])
+        db.execute("UPDATE bodies SET seq = 9 WHERE row = 1")
+        assert bodies.rows_of(db, "d1") == [1]

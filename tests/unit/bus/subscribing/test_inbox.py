@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.admission.verdict import decide
+from bus.errors import StoreError
 from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.picture.trace import of_store
@@ -281,3 +283,30 @@ async def test_what_may_release_more_than_a_batch_copies_pages_to_a_file(tmp_pat
             await store.settle([judged(CHAIN[n])], None, None, NOW)
         assert [seq for seq, _, _ in await rows(store)] == [1, 2, 3, 4, 5]
     assert picture.places == [0, 0, 0, 0, 2]
+
+
+class Filling(Projection):
+    """A picture that finds the disk full after it has written."""
+
+    is_full = True
+
+    def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        """Take them in."""
+        super().apply_many(db, rows)
+        pages = db.execute("PRAGMA page_count").fetchone()[0] if self.is_full else 1_000_000
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        if self.is_full:
+            db.execute("INSERT INTO counters VALUES (?, 0)", ("x" * 1_000_000,))
+
+
+@pytest.mark.parametrize("count", [1, 8])
+async def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, count: int) -> None:
+    """SQLite undoes all of the transaction then; its reader is told what passes, and takes all of it in when there is room."""
+    picture = Filling()
+    batch = [judged(each) for each in CHAIN[:count]]
+    async with Inbox.open(tmp_path / "s.db", projector=picture) as store:
+        with pytest.raises(StoreError) as caught:
+            await store.settle(batch, None, None, NOW)
+        assert caught.value.reason == "store-full"
+        picture.is_full = False
+        assert await store.settle(batch, None, None, NOW) == {"admitted": count}

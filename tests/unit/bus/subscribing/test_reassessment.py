@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,20 @@ async def test_the_thiefs_branch_is_withdrawn_and_what_it_did_undone(tmp_path: P
         assert await reasons(store) == {m.digest: "key-revoked" for m in (FORGED, FORGED_TOO)}
         assert await store.read(lambda db: db.execute(ended).fetchone()[0]) == 0
         assert await store.amend(REVOKED, evening) == {}
+
+
+@pytest.mark.parametrize("row", [2, 4096])
+async def test_a_place_that_leads_elsewhere_holds_up_no_ruling(tmp_path: Path, row: int) -> None:
+    """After a flipped bit in the number of its row: all others are ruled about, and no other falls with it."""
+    evening = THEFT + HOUR
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await store.settle([judged(m, TWO_KEYS, NOW) for m in (FIRST, SECOND)], None, None, NOW)
+        batch = (FORGED, FORGED_TOO, LATE, ANCHOR, LAST)
+        await store.settle([judged(m, TWO_KEYS, evening) for m in batch], None, None, evening)
+        await store.execute("UPDATE places SET row = ? WHERE seq = 1", row)
+        assert await store.amend(REVOKED, evening) == {"withdrawn": 2, "continued": 3}
+        assert set(await shown(store)) == {m.bulletin.seq for m in HONEST} - {FIRST.bulletin.seq}
+        assert await store.query("SELECT 1 FROM admitted WHERE tries > 0") == []
 
 
 async def test_a_forgery_that_comes_after_the_revocation_is_never_shown(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ async def test_what_has_lost_its_channel_holds_up_no_receipt(tmp_path: Path) -> 
     async with open_store(tmp_path / "s.db", hold_s=0) as store:
         await store.settle([judged(each) for each in said], None, None, NOW)
         await store.execute("UPDATE bodies SET channel = 4096 WHERE seq = 2")
+        await store.execute("UPDATE actual SET ended_how = 'cancelled' WHERE row = 2")  # newly withdrawn
         await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
         noted = await store.query("SELECT digest FROM receipt_queue ORDER BY n")
         assert [row["digest"] for row in noted] == [said[0].digest, said[2].digest]
