@@ -28,7 +28,7 @@ class Find(NamedTuple):
 
 _IBAN = re.compile(r"\b[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?\b")
 _DIGITS = re.compile(
-    r"(?<![\w.,/:-])[0-9](?:[0-9 .\-/+]{4,17})[0-9][A-Z]?(?![\w/-])|"
+    r"(?<![\w.,/:-])[0-9](?:[0-9 .\-/+]{4,19})[0-9][A-Z]?(?![\w/-])|"
     r"(?<![\w.,/:-])[XYZ]?[0-9]{6,9}[A-Z]\b|"
     r"\b[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b|"
     r"(?<![\w.,/:-])[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-Y]\b"
@@ -307,12 +307,17 @@ _ORIGIN = re.compile(
 )
 
 
-def certain(text: str) -> Iterator[Find]:
-    """What a text certainly holds of a person: IBANs, national identification numbers, mailboxes of persons."""
-    if "@" in text:
-        for found in _MAILBOX.finditer(text):
+def mailboxes(text: str) -> Iterator[Find]:
+    """The mailboxes of persons in a text."""
+    if "@" in text or "%40" in text:
+        for found in _MAILBOX.finditer(text.replace("%40", "@")):
             if is_personal_mailbox(found[0]):
                 yield Find("the mailbox of a person", found[0])
+
+
+def certain(text: str) -> Iterator[Find]:
+    """What a text certainly holds of a person: IBANs, national identification numbers, mailboxes of persons."""
+    yield from mailboxes(text)
     if not any(each.isdigit() for each in text):
         return
     for found in _IBAN.finditer(text):
@@ -392,13 +397,22 @@ _BELIEF = re.compile(
     r"\b(?:member|donor|supporter|activist|follower|adherent|sympathi[sz]er|"
     r"voter)s?(?: and \w+)? of (?:the |a )?[A-Z]|"
     r"\b(?:he|she|who|[A-Z][a-z]+ [A-Z][a-z]+) (?:votes?|voted) (?:for|against)\b|"
-    r"\b(?:is|as) (?:an? )?(?:practising |devout |converted )?(?:Muslim|Jew|Jewish|Catholic|"
-    r"Protestant|Hindu|Buddhist|Orthodox|atheist|homosexual|gay|lesbian|bisexual|transgender|"
-    r"Roma)\b|"
+    r"\b(?:is|as|was) (?:an? )?(?:practising |devout |converted |openly )?(?:Muslim|Jew|Jewish|Catholic|Christian|"
+    r"Protestant|Hindu|Buddhist|Orthodox|Sikh|Mormon|Sunni|Shia|Alevi|Baptist|Lutheran|Evangelical|Adventist|"
+    r"Scientologist|Jehovah['’]s Witness|atheist|homosexual|gay|lesbian|bisexual|transgender|transsexual|queer|"
+    r"Roma|Sinti|Kurd|Kurdish|Sami)\b(?! (?:church|school|parish|community|association|party|holiday|organi[sz]ation|station|media|outlet|channel))|"
     r"\b(?:trade union|union) member(?:ship)?\b|\bsexual orientation\b|\breligious (?:belief|affiliation)\b of",
 )
 _BORN = re.compile(
     rf"({_NAME})[^.]{{0,30}}\b(?:born|geboren|née?|date of birth|DOB|\*)\b[^.]{{0,20}}[0-9]{{4}}"
+)
+_AGED = re.compile(
+    rf"({_NAME})[,(]? ?(?:\(?(?:aged?|age|alter|âgée?|edad) ?:? ?\d{{1,3}}\b|\d{{1,3}}[- ]years?[- ]old|\(\d{{1,2}}\))"
+    rf"|\b\d{{1,2}}-year-old (?:\w+ ){{0,2}}({_NAME})"
+)
+_PAPER = re.compile(
+    r"\b(?:passport|identity card|ID card|driving licen[cs]e|residence permit|Reisepass|Personalausweis|passeport|pasaporte)"
+    r"(?: (?:number|no\.?|nr\.?|n°))?[ :#]*((?=(?:[A-Z]*[0-9]){4})[A-Z0-9]{7,12})\b"
 )
 _CONVICTED = re.compile(
     rf"({_NAME})[^.]{{0,40}}\b(?:was convicted|is suspected|is accused|was arrested|"
@@ -421,10 +435,13 @@ def likely(text: str) -> Iterator[Find]:
         (_LIVES, "a name with a home"),
         (_BORN, "a name with a date of birth"),
         (_CONVICTED, "a name with an offence"),
+        (_AGED, "a name with an age"),
     ):
         for found in pattern.finditer(text):
-            if not _OF_PLACE.search(found[1]):
+            if not _OF_PLACE.search(next(each for each in found.groups() if each)):
                 yield Find(what, found[0])
+    for found in _PAPER.finditer(text):
+        yield Find("the number of a person's paper", found[1])
     for pattern, what in (
         (_HEALTH, "words about somebody's health"),
         (_BELIEF, "words about somebody's belief"),

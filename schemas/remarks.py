@@ -15,6 +15,7 @@ from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.parts import Info
 from schemas.techniques import fault_of
+from schemas.truth.odd import oddities, short_digest
 from schemas.truth.values import network_of
 from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp
 
@@ -121,7 +122,15 @@ _CLASSES = (Severity.SEVERE, Severity.EXTREME)
 
 def remarks(b: Bulletin) -> tuple[Violation, ...]:
     """What is odd, each with a stable word as its `rule`."""
-    return (*_values(b), *_techniques(b), *_certainty(b), *_languages(b), *_markings(b), *_body(b))
+    return (
+        *_values(b),
+        *_techniques(b),
+        *_certainty(b),
+        *_languages(b),
+        *_markings(b),
+        *_body(b),
+        *oddities(b),
+    )
 
 
 def _values(b: Bulletin) -> Iterator[Violation]:
@@ -131,6 +140,12 @@ def _values(b: Bulletin) -> Iterator[Violation]:
         first = seen.setdefault((each.type, value), n)
         if first != n:
             yield Violation("twice", f"$.observables[{n}]", f"is the same as number {first}; once is enough")
+        if each.actionable and each.type == "file" and each.value and short_digest(each.value):
+            yield Violation(
+                "digest",
+                f"$.observables[{n}].value",
+                "is too short for a digest; copy it whole, or name the file",
+            )
         if each.actionable and each.type in ("ipv4-addr", "ipv6-addr") and each.value:
             found = network_of(each.value)
             if found is not None and found.is_private and not _is_documentation(each.value):

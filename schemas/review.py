@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 
 from schemas import personal
+from schemas.bodies.cyber import CyberIncident
+from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of, words
-from schemas.vocab import PERSONAL_RANK, PersonalFlag, Tlp
+from schemas.vocab import PERSONAL_RANK, Affiliation, AttributionLevel, PersonalFlag, Phase, Status, Tlp
 
 _TEMPLATE = re.compile(
     r"</?(?:script|b|i|a|p|br|div|img|span|h[1-6]|li|ul|strong|em|iframe|style)\b[^<>]{0,200}>|"
@@ -23,7 +26,10 @@ _TEMPLATE = re.compile(
     r"|\[(?:[A-Z][A-Z _]{3,40}|(?:insert|enter|add|your|name of|date of|time of|to be|tbd|tbc|"
     r"todo|xx)\b[^\[\]]{0,60})\]"
     r"|\b(?:TODO|FIXME|TBD|TBC|XXX+|LOREM IPSUM|[Ll]orem ipsum|to be confirmed later|"
-    r"PLACEHOLDER|[Pp]laceholder text)\b|\bXX[.:/-]XX\b|_{4,}|\bfoo bar\b|\basdf\w*\b",
+    r"PLACEHOLDER|[Pp]laceholder text)\b|\bXX[.:/-]XX\b|_{4,}|\bfoo bar\b|\basdf\w*\b|\bqwerty\w*\b"
+    r"|\b[Ii]nsert (?:(?:your|the|a) )?(?:headline|title|text|summary|name|date|time|place|description|link)\b(?: here)?"
+    r"|\b(?:[Yy]our|[Hh]eadline|[Tt]itle|[Tt]ext|[Ss]ummary|[Dd]escription) (?:text |goes )here\b|\b(?:[Dd]ummy|[Ss]ample|[Ff]iller) text\b"
+    r"|(?<![\w%])%[sd]\b|\bN\.N\.|\bas an AI language model\b|\bblah blah\b",
 )
 _PROPER = re.compile(r"\[(?:EXERCISE|TEST|UPDATE|CORRECTION|URGENT)\]")
 _INTERNAL = re.compile(
@@ -37,6 +43,19 @@ _INTERNAL = re.compile(
     r"weitergeben|weiterleiten)|vertraulich(?:e Information)?"
     r"|usage interne|ne pas (?:diffuser|transmettre|publier)|uso interno|no difundir|"
     r"uso interno|non divulgare|tylko do użytku (?:wewnętrznego|służbowego))\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(
+    r"“[^”]{0,200}”|\"[^\"]{0,200}\"|«[^»]{0,200}»|„[^“”]{0,200}[“”]|‘[^’]{0,200}’"
+    r"|\b(?:marked|stamped|labelled|headed|entitled|stamp|watermark)(?: as| with)? [^.;]{0,60}",
+    re.IGNORECASE,
+)
+"""What others wrote, told as such."""
+_TEST = re.compile(
+    r"\b(?:this is (?:only |just )?a test\b[^.!]{0,20}[.!,;–-]+ ?(?:please )?(?:ignore|disregard)"
+    r"|(?:please )?(?:ignore|disregard) this (?:message|bulletin|alert|mail)|no action (?:is )?needed,? (?:this is )?a test"
+    r"|test (?:message|bulletin|alert),? (?:please )?(?:ignore|disregard)|test[ ,-]{1,3}test[ ,-]{1,3}test"
+    r"|ceci est un test\b[^.!]{0,20}[.!,;–-]+ ?(?:merci d['’])?(?:ignore\w*)|das ist (?:nur )?ein Test\b[^.!]{0,20}[.!,;–-]+ ?(?:bitte )?(?:ignorieren))",
     re.IGNORECASE,
 )
 _FIRST = re.compile(
@@ -53,8 +72,12 @@ _SPECIAL = frozenset(
 
 
 def doubts(b: Bulletin) -> tuple[Violation, ...]:
-    """What must be looked at, each with a stable word as its `rule`: `personal`, `placeholder`, `internal`, `look-alike`."""
-    return (*_personal(b), *_unfinished(b), *_internal(b), *_look_alike(b))
+    """What must be looked at, each with a stable word as its `rule`.
+
+    `personal`, `placeholder`, `internal`, `look-alike`; `test`; `phase`, `attribution`, `synthetic`, `measure`, `clock` and
+    `victim` where two fields do not go together.
+    """
+    return (*_personal(b), *_unfinished(b), *_internal(b), *_look_alike(b), *_in_earnest(b), *_at_odds(b))
 
 
 def _personal(b: Bulletin) -> Iterator[Violation]:
@@ -100,7 +123,7 @@ def _internal(b: Bulletin) -> Iterator[Violation]:
     if b.tlp is not Tlp.CLEAR:
         return
     for path, text in words(b):
-        found = _INTERNAL.search(text) or _FIRST.match(text)
+        found = _INTERNAL.search(_QUOTED.sub("", text)) or _FIRST.match(text)
         if found is not None:
             yield Violation(
                 "internal",
@@ -128,3 +151,82 @@ def _look_alike(b: Bulletin) -> Iterator[Violation]:
                     f"{host} looks like another name; make sure that it is the genuine site",
                 )
                 break
+
+
+def _in_earnest(b: Bulletin) -> Iterator[Violation]:
+    if b.status is not Status.ACTUAL:
+        return
+    for path, text in words(b):
+        found = _TEST.search(_QUOTED.sub("", text))
+        if found is not None:
+            yield Violation("test", path, f"says {found[0]!r}, and has status actual; set status test")
+
+
+_DAY = dt.timedelta(days=1)
+_STATES = ("state", "state-body")
+_MADE = ("deepfake-video", "deepfake-audio", "deepfake-image", "ai-generated-text")
+
+
+def _at_odds(b: Bulletin) -> Iterator[Violation]:
+    """Two fields that do not go together."""
+    body, election = b.body, b.election
+    if (
+        election is not None
+        and b.status is Status.ACTUAL
+        and election.phase in (Phase.POLLING, Phase.COUNTING)
+        and election.polling_first is not None
+        and election.polling_first - b.issued.date() > _DAY
+    ):
+        yield Violation(
+            "phase",
+            "$.election.phase",
+            f"{election.phase}, and the first polling day is {election.polling_first}",
+        )
+    if b.attribution is not None and b.attribution.level is AttributionLevel.UNATTRIBUTED:
+        for n, actor in enumerate(b.attribution.actors):
+            if actor.kind in _STATES or actor.affiliation in (
+                Affiliation.OFFICIAL,
+                Affiliation.STATE_CONTROLLED,
+            ):
+                yield Violation(
+                    "attribution",
+                    f"$.attribution.actors[{n}]",
+                    "a state is named, and the level is unattributed; drop one of the two",
+                )
+        if b.attribution.state_responsibility is not None:
+            yield Violation(
+                "attribution",
+                "$.attribution.state_responsibility",
+                "a state is held responsible, and the level is unattributed",
+            )
+    if isinstance(body, Fimi) and body.synthetic == "none" and any(each in _MADE for each in body.methods):
+        yield Violation(
+            "synthetic", "$.body.synthetic", "none, and a method that makes it; drop one of the two"
+        )
+    if (
+        isinstance(body, SanctionsListing)
+        and set(body.measures) == {"travel-ban"}
+        and _is_of_enterprises(body)
+    ):
+        yield Violation(
+            "measure", "$.body.measures", "a travel ban binds persons, and only enterprises are listed"
+        )
+    if isinstance(body, CyberIncident) and not body.significant:
+        for n, clock in enumerate(b.deadlines):
+            if clock.clock.startswith("nis2-"):
+                yield Violation(
+                    "clock",
+                    f"$.deadlines[{n}].clock",
+                    "runs for significant incidents only (NIS2, Article 23(1)), and this one is none",
+                )
+    for n, each in enumerate(b.observables):
+        if each.role == "victim" and each.actionable:
+            yield Violation(
+                "victim",
+                f"$.observables[{n}].actionable",
+                "whoever matches it hits the victim; drop actionable",
+            )
+
+
+def _is_of_enterprises(body: SanctionsListing) -> bool:
+    return all(each.subject == "enterprise" for each in body.listed)

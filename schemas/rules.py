@@ -264,10 +264,10 @@ def r15(b: Bulletin) -> Broken:
 
 
 def r16(b: Bulletin) -> Broken:
-    """Strategic communication brings words cleared for the public, unless its line is silence, or for whoever asks."""
-    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD
+    """Strategic communication for everybody brings words cleared for the public, unless its line is silence, or for whoever asks."""
+    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD and b.tlp is Tlp.CLEAR
     if speaks and not any(info.public_line for info in b.info):
-        yield "$.info", "stratcom needs a public_line"
+        yield "$.info", "stratcom at TLP:CLEAR needs a public_line"
 
 
 def r17(b: Bulletin) -> Broken:
@@ -286,12 +286,16 @@ def r18(b: Bulletin) -> Broken:
     ):
         yield "$.body.impact", f"stage {b.body.stage} needs impact"
     if isinstance(b.body, DataBreach):
-        if not any(each.clock == GDPR_CLOCK for each in b.deadlines) and not _is_elsewhere(b):
+        is_due = (
+            b.body.risk is not BreachRisk.UNLIKELY
+        )  # GDPR, Article 33(1): unless unlikely to result in a risk
+        if is_due and not any(each.clock == GDPR_CLOCK for each in b.deadlines) and not _is_elsewhere(b):
             yield (
                 "$.deadlines",
                 f"a data-breach needs its {GDPR_CLOCK} deadline; where another law applies, name it in legal, and its own clock",
             )
-        if b.body.risk is BreachRisk.HIGH_RISK and b.body.art34 is NotifyState.NOT_REQUIRED:
+        untold = b.body.risk is BreachRisk.HIGH_RISK and b.body.art34 is NotifyState.NOT_REQUIRED
+        if untold and not b.body.art34_reason:
             yield "$.body.art34", "at high risk the persons concerned must be told, or the exception named"
 
 

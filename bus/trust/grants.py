@@ -15,6 +15,7 @@ import msgspec
 from bus.errors import PermitError
 from bus.trust.roles import BEYOND_COUNTRIES, BY_KIND, says
 from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi
+from schemas.bodies.data import DataBreach
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
@@ -158,6 +159,7 @@ def _unlike(b: Bulletin, issuer: Authority, known: Registry) -> str | None:
         or (_unlike_record(b, known.authorities) if b.co_issuers else None)
         or _to_nobody(b, known.authorities, known.audiences)
         or (_unlike_clock(b, known.clocks) if b.deadlines else None)
+        or _of_another_lead(b, known.authorities)
     )
 
 
@@ -203,6 +205,15 @@ def _to_nobody(
         if _ADDRESS.fullmatch(word):
             return f"{word} is addressed, and is not in the registry; name an authority that is, or its kind"
     return None
+
+
+def _of_another_lead(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> str | None:
+    """The lead authority for a breach is a supervisory authority (GDPR, Articles 51 and 56)."""
+    lead = b.body.lead_authority if isinstance(b.body, DataBreach) else None
+    record = authorities.get(lead or "")
+    if record is None or record.kind == "dpa":
+        return None
+    return f"{lead} is a {record.kind}, and only a supervisory authority leads (GDPR, Article 56); name one"
 
 
 def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:

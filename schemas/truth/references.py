@@ -15,6 +15,10 @@ from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel
 Broken = Iterator[tuple[str, str]]
 
 _ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
+_OPPOSED = (
+    frozenset({RefRel.CORROBORATES, RefRel.CONTRADICTS}),
+    frozenset({RefRel.ACKNOWLEDGES, RefRel.REJECTS}),
+)
 _OF_OTHERS = frozenset({RefRel.CORROBORATES, RefRel.ACKNOWLEDGES, RefRel.REJECTS})
 _ALIASES: Mapping[str, str] = MappingProxyType({"EL": "GR", "UK": "GB"})
 """Country codes of the Union that are others in ISO 3166 (Interinstitutional Style Guide, 7.1)."""
@@ -46,6 +50,8 @@ def r52(b: Bulletin) -> Broken:
         before = ties.setdefault(ref.id, set())
         if ref.rel in before:
             yield path, "stands twice; name it once"
+        elif any(before | {ref.rel} >= pair and ref.rel in pair for pair in _OPPOSED):
+            yield path, "the same bulletin is agreed and disagreed with; keep one of the two"
         elif before and (before | {ref.rel}) & _ENDING:
             yield path, "the same bulletin is ended and relied on; keep one of the two"
         before.add(ref.rel)
@@ -133,6 +139,13 @@ def r57(b: Bulletin) -> Broken:
     """A line that must not be repeated is repeated by nobody, least of all by its author."""
     if not isinstance(b.body, StratCom):
         return
+    if b.body.mode == "strategic-silence" and b.msg_type is not MsgType.CANCEL:
+        for n, each in enumerate(b.info):
+            if each.public_line:
+                yield (
+                    f"$.info[{n}].public_line",
+                    "a line for the public breaks the silence; drop it, or choose another mode",
+                )
     said = [(f"$.body.lines[{n}]", line) for n, line in enumerate(b.body.lines)]
     said += [
         (f"$.info[{n}].public_line", each.public_line) for n, each in enumerate(b.info) if each.public_line

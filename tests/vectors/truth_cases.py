@@ -14,6 +14,7 @@ ID = "0196fe2f-9be0-7000-8000-00000000000a"
 CLEAR = {"tlp": "clear", "pap": "clear", "audience": "public"}
 STRICT = {"tlp": "amber+strict", "audience": "eu-csirts"}
 RIGHTS = {"legality": True, "necessity": True, "proportionality": True}
+ROLES = ("impersonating-site", "impersonated")
 WORDS = {"lang": "en", "headline": "Leaflets name a wrong day", "summary": "A correction was sent."}
 
 
@@ -208,6 +209,13 @@ def _law() -> Iterator[Case]:
     yield "an order about nothing", "R38", order(items=[]), (("R38", "$.body.items"),)
     yield "no way to contest it", "R38", order(redress="None."), (("R38", "$.body.redress"),)
     satire = {"rights": {**RIGHTS, "editorial_or_satire": True}}
+    for none in ("No appeal is possible.", "This order is final.", "Kein Rechtsmittel möglich."):
+        yield f"no way to contest: {none}", "R38", order(redress=none), (("R38", "$.body.redress"),)
+    wanted = {"rights": {**RIGHTS, "redress": "There is no remedy."}}
+    yield "a check without a way to contest", "R38", wanted, (("R38", "$.rights.redress"),)
+    yield "a law that is repealed", "R36", {"legal": [{"ref": "celex:31995L0046#7", "role": "duty"}]}, (
+        ("R36", "$.legal[0].ref"),
+    )  # fmt: skip
     yield "satire ordered away", "R39", {**order(), **satire}, (("R39", "$.rights.editorial_or_satire"),)
     lawful = {"rights": {**RIGHTS, "content_status": "lawful"}}
     yield "lawful content ordered away", "R39", {**order(), **lawful}, (("R39", "$.rights.content_status"),)
@@ -222,6 +230,15 @@ def _law() -> Iterator[Case]:
     )  # fmt: skip
     yield "a breach in time", "R41", breach(), ()
     late = clock(met="2027-05-23T19:00:00Z", due="2027-05-23T08:00:00Z")
+    yield (
+        "a breach that risks nothing",
+        "R18",
+        {**breach(risk="unlikely", art34="not-required"), "deadlines": []},
+        (),
+    )
+    exempt = {"risk": "high-risk", "art34": "not-required"}
+    yield "encrypted, so nobody is told", "R18", breach(**exempt, art34_reason="encrypted"), ()
+    yield "nobody is told, for no reason", "R18", breach(**exempt), (("R18", "$.body.art34"),)
     yield "a breach told late", "R41", {**breach(), **late}, (("R41", "$.body.delay_reason"),)
     yield "a breach told late, with reasons", "R41", {**breach(delay_reason="A storm."), **late}, ()
     began = clock(started="2027-05-21T08:00:00Z", due="2027-05-24T08:00:00Z")
@@ -313,6 +330,8 @@ def _references() -> Iterator[Case]:
     yield "what comes later", "R52", future, (("R52", "$.references[0].id"),)
     both = {"msg_type": "cancel", "references": [*refers("cancels")["references"], *refers()["references"]]}
     yield "ended and relied on", "R52", both, (("R52", "$.references[1]"),)
+    torn = {"references": [*refers("corroborates")["references"], *refers("contradicts")["references"]]}
+    yield "confirmed and contradicted", "R52", torn, (("R52", "$.references[1]"),)
     yield "one's own confirmed", "R52", refers("corroborates", issuer="xa-csirt"), (
         ("R52", "$.references[0].issuer"),
     )  # fmt: skip
@@ -332,6 +351,10 @@ def _references() -> Iterator[Case]:
     yield "one of another type", "R56", election(kind="municipal"), (("R56", "$.election.type"),)
     lines = {"mode": "holding-line", "lines": ["Nobody was struck off the roll."]}
     yield "lines", "R57", body("stratcom", **lines, do_not_repeat=["the lighthouse story"]), ()
+    silent = body("stratcom", **{**lines, "mode": "strategic-silence"})
+    yield "silence that speaks", "R57", {**silent, **told(public_line="No comment.")}, (
+        ("R57", "$.info[0].public_line"),
+    )  # fmt: skip
     yield "a line that must not be", "R57", body("stratcom", **lines, do_not_repeat=["Struck off the roll"]), (
         ("R57", "$.body.lines[0]"),
     )  # fmt: skip
@@ -360,6 +383,8 @@ def _text() -> Iterator[Case]:
         (("R59", headline),),
     )
     yield "two scripts in two words", "R59", told(headline="IP-\u0430\u0434\u0440\u0435\u0441 of results"), ()
+    yield "a letter that nobody takes for another", "R59", told(headline="\u03bcTorrent is not meant"), ()
+    yield "an abbreviation with an ending", "R59", told(headline="SMS\u0438\u0442\u0435 are not ours"), ()
     fake = seen("\u0435lections.example", "domain-name", role="impersonating-site", actionable=False)
     yield "a look-alike told as one", "R59", {**told(headline="False: \u0435lections.example"), **fake}, ()
     yield "nothing but blanks", "R60", told(headline=" \u00a0 "), (("R60", headline),)
@@ -381,6 +406,7 @@ def _values() -> Iterator[Case]:
         ("email-addr", "a.example"),
     ):
         yield f"{value} as {kind}", "R62", seen(value, kind), (("R62", at),)
+    yield "a name with what nobody sees", "R62", seen("a\u200b.example", "domain-name"), (("R62", at),)
     yield "a wide network, to read only", "R63", seen("0.0.0.0/0", actionable=False), ()
     for kind, value in (
         ("ipv4-addr", "0.0.0.0/0"),
@@ -396,6 +422,10 @@ def _values() -> Iterator[Case]:
         yield f"{value} to be matched", "R63", seen(value, kind), expected
     genuine = seen("elections.example", "domain-name", role="impersonated")
     yield "the genuine site to be blocked", "R64", genuine, (("R64", "$.observables[0].actionable"),)
+    pair = [{"type": "domain-name", "personal": "none", "value": "a.example", "role": role} for role in ROLES]
+    yield "genuine and false at once", "R64", {"observables": pair}, (("R64", "$.observables[1].value"),)
+    mixed = seen("\u0435lections.example", "domain-name", role="impersonated", actionable=False)
+    yield "a look-alike as the genuine one", "R64", mixed, (("R64", at),)
     line = told(public_line="Look yourself up at elections.example.")
     yield "a hostile site to be visited", "R64", {**seen("elections.example", "domain-name"), **line}, (
         ("R64", "$.info[0].public_line"),
@@ -427,6 +457,8 @@ def _values() -> Iterator[Case]:
         ("a person's mailbox", "Write to maria.ejemplo@mail.example."),
     ):
         yield comment, "R66", told(summary=text), (("R66", "$.info[0].summary"),)
+    link = seen("https://a.example/?to=maria.ejemplo@mail.example", "url")
+    yield "a person's mailbox in a link", "R66", link, (("R66", "$.observables[0].personal"),)
     person = seen("maria.ejemplo@mail.example", "email-addr")
     yield "a person's mailbox, called nobody's", "R66", person, (("R66", "$.observables[0].personal"),)
 
