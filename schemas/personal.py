@@ -414,6 +414,38 @@ _PAPER = re.compile(
     r"\b(?:passport|identity card|ID card|driving licen[cs]e|residence permit|Reisepass|Personalausweis|passeport|pasaporte)"
     r"(?: (?:number|no\.?|nr\.?|n°))?[ :#]*((?=(?:[A-Z]*[0-9]){4})[A-Z0-9]{7,12})\b"
 )
+_SOURCE = (
+    r"(?:informants?|whistle-?blowers?|confidential sources?|undercover (?:agent|officer)|protected witness|witness|complainant|victim|"
+    r"Hinweisgeber(?:in)?|Zeug(?:e|in)|lanceu(?:r|se) d[’']alerte|informateur|témoin|informator|testigo|testimone)"
+)
+_TELLER = re.compile(
+    rf"(?i:\b{_SOURCE}),? ({_NAME})|({_NAME}),? (?:our|the|an?|unser\w*|notre) (?:\w+ )?(?i:{_SOURCE})\b"
+)
+_COMPANY = re.compile(
+    r"\b(?:Ltd|LLC|LLP|plc|PLC|Inc|Corp|GmbH|AG|KG|SE|SA|SAS|SARL|SpA|Srl|BV|NV|AB|Oy|Oyj|A/S|ApS|AS|s\.r\.o|a\.s|Kft|Zrt|OÜ|UAB|SIA|"
+    r"d\.o\.o|e\.V|ry|ehf|Company|Group|Bank|Media|Holding|Union|Party|League|Association|Foundation|Verein|Club|Agency|Trade)\b"
+)
+_FIRST_NAMES = _set(
+    "adam agnieszka alexander ana andrea andrei andreas andrzej anita anna anne anton antonio barbara bence carlos carmen catarina "
+    "charlotte christian christine claudia dagmar daniel david dimitris eduard elena elisabeth emma erik erika eva fatima filip "
+    "francesco francois frank georg george georgios giulia giuseppe hanna hannah hans heike helena ilse ines ingrid irena irina ivan "
+    "ivana jakub jan jana janez jean jens johan johannes john jonas jose josef joseph juan julia julie kaja karin karl katarina "
+    "katarzyna katerina krzysztof kristina lars laszlo laura lena liisa lucia luis luca maja marc marek maria marie mario marko marta "
+    "martin matej matti michael michal miguel mihai milan mohamed monika nadia nicolas nikola nikos olga pablo paolo patrick paul "
+    "pavel pedro peter petra petr pierre piotr radu robert rosa sandra sara sebastian silvia simon sofia sophie stefan susanne svetlana "
+    "sven tatjana thomas tomas ursula vera viktor vladimir wolfgang yannis zofia zoltan zuzana"
+)
+"""First names that are common in Europe."""
+
+
+def is_named_account(handle: str) -> bool:
+    """Whether the name of an account is the first and the family name of a person."""
+    parts = [part for part in re.split(r"[._-]+", handle.strip().lstrip("@").lower()) if part]
+    if not 2 <= len(parts) <= 3 or any(part in _ROLE for part in parts):
+        return False
+    return parts[0] in _FIRST_NAMES and all(part.isalpha() and len(part) > 1 for part in parts)
+
+
 _CONVICTED = re.compile(
     rf"({_NAME})[^.]{{0,40}}\b(?:was convicted|is suspected|is accused|was arrested|"
     rf"has a criminal record|previous convictions?|is charged|stole|is a thief|was caught)\b"
@@ -436,9 +468,11 @@ def likely(text: str) -> Iterator[Find]:
         (_BORN, "a name with a date of birth"),
         (_CONVICTED, "a name with an offence"),
         (_AGED, "a name with an age"),
+        (_TELLER, "the name of a source"),
     ):
         for found in pattern.finditer(text):
-            if not _OF_PLACE.search(next(each for each in found.groups() if each)):
+            name = next(each for each in found.groups() if each)
+            if not _OF_PLACE.search(name) and not _COMPANY.search(name):
                 yield Find(what, found[0])
     for found in _PAPER.finditer(text):
         yield Find("the number of a person's paper", found[1])

@@ -10,17 +10,20 @@ import re
 from collections.abc import Iterator
 
 from schemas import personal
+from schemas.bodies.coordination import PostElectionReport
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
+from schemas.truth.law import RESTRICTING
+from schemas.truth.times import seen
 from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of, words
 from schemas.vocab import PERSONAL_RANK, Affiliation, AttributionLevel, PersonalFlag, Phase, Status, Tlp
 
 _TEMPLATE = re.compile(
     r"</?(?:script|b|i|a|p|br|div|img|span|h[1-6]|li|ul|strong|em|iframe|style)\b[^<>]{0,200}>|"
-    r"\{\{[^{}]{0,80}\}\}|\$\{[^{}]{1,80}\}|<%[^%]{0,80}%>|\{%[^%]{0,80}%\}|%\([a-z_]{1,40}\)s|"
+    r"\{\{(?![0-9*+ ]+\}\})[^{}]{0,80}\}\}|\$\{[^{}:]{1,80}\}|<%[^%]{0,80}%>|\{%[^%]{0,80}%\}|%\([a-z_]{1,40}\)s|"
     r"(?<!\w)__[A-Za-z_]{2,40}__(?!\w)"
     r"|<(?:[A-Z][A-Z _-]{2,40}|[a-z]+[ _-][a-z _-]{2,40}|insert[^<>]{0,40}|your [^<>]{1,40})>"
     r"|\[(?:[A-Z][A-Z _]{3,40}|(?:insert|enter|add|your|name of|date of|time of|to be|tbd|tbc|"
@@ -38,7 +41,7 @@ _INTERNAL = re.compile(
     r"|do not (?:pass (?:this )?on|share|forward|distribute|publish|quote|circulate|disclose)|"
     r"not to be (?:shared|published|forwarded|disclosed|passed on)"
     r"|strictly confidential|(?:is|are|keep (?:this|it)) (?:strictly )?confidential|eyes only|"
-    r"restricted distribution|limited distribution|need[- ]to[- ]know"
+    r"restricted distribution|limited distribution|need[- ]to[- ]know|(?:destroy|burn|delete) (?:this )?after reading"
     r"|nur für den (?:internen|Dienst)\w*(?: gebrauch)?|nicht (?:zur Veröffentlichung|"
     r"weitergeben|weiterleiten)|vertraulich(?:e Information)?"
     r"|usage interne|ne pas (?:diffuser|transmettre|publier)|uso interno|no difundir|"
@@ -58,8 +61,18 @@ _TEST = re.compile(
     r"|ceci est un test\b[^.!]{0,20}[.!,;–-]+ ?(?:merci d['’])?(?:ignore\w*)|das ist (?:nur )?ein Test\b[^.!]{0,20}[.!,;–-]+ ?(?:bitte )?(?:ignorieren))",
     re.IGNORECASE,
 )
+_MARK = (
+    r"(?:EXERCISE|DRILL|SIMULATION|ΑΣΚΗΣΗ|HARJOITUS|ØVELSE|ÖVNING|ØVING|CVIČENÍ|CVIČENIE|GYAKORLAT|EXERCIȚIU|EXERCIŢIU|УЧЕНИЕ|УЧЕБНА|НАВЧАННЯ|"
+    r"ВЕЖБА|VEŽBA|VJEŽBA|VAJA|PRATYBOS|MĀCĪBAS|ÕPPUS|EXERCÍCIO|TATBIKAT|ÜBUNG|EXERCICE|EJERCICIO|ESERCITAZIONE|ĆWICZENIE|OEFENING)"
+)
+_PLAYED = re.compile(
+    rf"\b{_MARK}[\s,.!*:–-]{{1,8}}{_MARK}\b|^\s{{0,8}}{_MARK}\s{{0,3}}[:–—|/-]|[\[(]\s{{0,3}}{_MARK}[^\])]{{0,40}}[\])]"
+    rf"|\b(?:{_MARK} ONLY|ONLY (?:AN? )?{_MARK})\b|\b(?i:this is (?:only |just )?an? (?:drill|simulation)\b)"
+)
+"""An exercise where it is marked as one, in any of the languages of the Union."""
 _FIRST = re.compile(
-    r"\W{0,3}(?:confidential|vertraulich|confidentiel|confidencial|riservato|poufne)\b(?=\W)", re.IGNORECASE
+    r"\W{0,3}(?:confidential|vertraulich|confidentiel|confidencial|riservato|poufne)\b(?=\W)|\W{0,3}(?-i:LIMITE)\b(?=\W)",
+    re.IGNORECASE,
 )
 _HOSTS = re.compile(r"(?<![\w.@-])(?:[\w-]{1,63}\.){1,6}[a-z]{2,24}\b", re.IGNORECASE)
 _SWAPPED = re.compile(
@@ -74,18 +87,29 @@ _SPECIAL = frozenset(
 def doubts(b: Bulletin) -> tuple[Violation, ...]:
     """What must be looked at, each with a stable word as its `rule`.
 
-    `personal`, `placeholder`, `internal`, `look-alike`; `test`; `phase`, `attribution`, `synthetic`, `measure`, `clock` and
-    `victim` where two fields do not go together.
+    `personal`, `placeholder`, `internal`, `look-alike`; `test` and `exercise`; `phase`, `attribution`, `synthetic`, `measure`,
+    `clock` and `victim` where two fields do not go together; `time`, `evidence`, `everything` and `twice` for what says nothing.
     """
-    return (*_personal(b), *_unfinished(b), *_internal(b), *_look_alike(b), *_in_earnest(b), *_at_odds(b))
+    return (
+        *_personal(b),
+        *_unfinished(b),
+        *_internal(b),
+        *_look_alike(b),
+        *_in_earnest(b),
+        *_at_odds(b),
+        *_harsh(b),
+        *_of_nothing(b),
+    )
 
 
 def _personal(b: Bulletin) -> Iterator[Violation]:
     declared = PERSONAL_RANK[b.personal_data.flag] if b.personal_data else 0
     least = PERSONAL_RANK[PersonalFlag.PERSONAL]
     for path, text in words(b):
-        if field_of(path) in ("name", "whole") and path.startswith(("$.attribution", "$.body.listed")):
-            continue
+        if path.startswith("$.body.listed") or (
+            field_of(path) == "name" and path.startswith("$.attribution")
+        ):
+            continue  # a listing names persons as the law prints them
         for found in personal.likely(text):
             if declared >= (
                 PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] if found.what in _SPECIAL else least
@@ -98,6 +122,16 @@ def _personal(b: Bulletin) -> Iterator[Violation]:
     for n, each in enumerate(b.observables):
         if each.value is None or each.type not in ("text", "user-account", "media-content"):
             continue
+        if (
+            each.type == "user-account"
+            and each.personal is PersonalFlag.NONE
+            and personal.is_named_account(each.value)
+        ):
+            yield Violation(
+                "personal",
+                f"$.observables[{n}].personal",
+                "an account named after a person; say how personal it is, or give value_hmac",
+            )
         for found in personal.likely(each.value):
             needed = PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] if found.what in _SPECIAL else least
             if PERSONAL_RANK[each.personal] < needed:
@@ -160,6 +194,13 @@ def _in_earnest(b: Bulletin) -> Iterator[Violation]:
         found = _TEST.search(_QUOTED.sub("", text))
         if found is not None:
             yield Violation("test", path, f"says {found[0]!r}, and has status actual; set status test")
+        played = _PLAYED.search(_QUOTED.sub("", text))
+        if played is not None:
+            yield Violation(
+                "exercise",
+                path,
+                f"says {played[0]!r}, and has status actual; set status exercise and an exercise_id",
+            )
 
 
 _DAY = dt.timedelta(days=1)
@@ -230,3 +271,78 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
 
 def _is_of_enterprises(body: SanctionsListing) -> bool:
     return all(each.subject == "enterprise" for each in body.listed)
+
+
+_HARSH = re.compile(
+    r"(?:^|[.!;:] )(?:please |now |at once,? |immediately )?(?:delete|remove|take down|take offline|shut (?:down|off)|switch off|turn off|block|ban|"
+    r"suspend|arrest|detain|seize|confiscate|freeze|jam|cut(?: off)?|disconnect|censor|expel|raid|close down)\b(?P<what>[^.!?;]{0,80})",
+    re.IGNORECASE,
+)
+_OF_ALL = re.compile(
+    r"\b(?:mobile|internet|social media|messengers?|telephone network|phone network|broadcast\w*|radio|television|newspapers?|power)\b",
+    re.IGNORECASE,
+)
+_OF_PERSONS = re.compile(
+    r"\b(?:accounts?|posts?|profiles?|pages?|groups?|channels?|voters?|persons?|people|whoever|everybody|everyone|anybody|anyone|authors?|"
+    r"journalists?|part(?:y|ies)|candidates?|demonstrat\w+|protest\w*|premises|homes?|all (?:who|those))\b",
+    re.IGNORECASE,
+)
+_TECHNICAL = frozenset({"mitigate-technical", "block-indicator", "patch", "rotate-credentials"})
+_ASKING = frozenset({"notify-platform", "label-or-contextualise"})
+
+
+def _harsh(b: Bulletin) -> Iterator[Violation]:
+    """A restriction that goes under the name of an action that restricts nobody (Charter, Article 52(1))."""
+    for n, action in enumerate(b.actions):
+        if action.kind in RESTRICTING or action.kind in _ASKING:
+            continue
+        found = _HARSH.search(action.text)
+        if found is None:
+            continue
+        if _OF_ALL.search(found["what"]) or (
+            action.kind not in _TECHNICAL and _OF_PERSONS.search(found["what"])
+        ):
+            yield Violation(
+                "measure",
+                f"$.actions[{n}].text",
+                f"restricts, and is called {action.kind}; name it by its kind, with law and rights check",
+            )
+
+
+_LEAST_YEAR = 1990
+_LEAST_LETTERS = 4
+_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def _of_nothing(b: Bulletin) -> Iterator[Violation]:
+    """Values that no clock and no file gave, and indicators that are too short to be of something."""
+    for path, moment in seen(b):
+        if moment is not None and moment.year < _LEAST_YEAR:
+            yield Violation(
+                "time", path, f"{moment.year} is the zero of a clock that was never set; give the time"
+            )
+    for n, kept in enumerate(b.evidence):
+        if (kept.size == 0) != (kept.sha256 == _EMPTY):
+            yield Violation(
+                "evidence",
+                f"$.evidence[{n}].sha256",
+                f"is {'' if kept.size else 'not '}the digest of no bytes, and the size is {kept.size}",
+            )
+    for n, each in enumerate(b.observables):
+        if (
+            each.actionable
+            and each.type in ("text", "hashtag")
+            and each.value
+            and len(each.value.strip("#* ")) < _LEAST_LETTERS
+        ):
+            yield Violation(
+                "everything", f"$.observables[{n}].value", "is too short to be matched; drop actionable"
+            )
+    if isinstance(b.body, PostElectionReport):
+        named: set[str] = set()
+        for n, lesson in enumerate(b.body.lessons):
+            if lesson.id in named:
+                yield Violation(
+                    "twice", f"$.body.lessons[{n}].id", f"{lesson.id} is the id of another lesson"
+                )
+            named.add(lesson.id)

@@ -13,10 +13,12 @@ from itertools import product
 import msgspec
 
 from bus.errors import PermitError
-from bus.trust.roles import BEYOND_COUNTRIES, BY_KIND, says
+from bus.trust.roles import BEYOND_COUNTRIES, BY_KIND, MAY_ORDER, says
 from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi
 from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import ContentNotice, ContentOrder
 from schemas.bodies.electoral import ElectionCalendar
+from schemas.bodies.foreign import LegalReferral
 from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
@@ -159,7 +161,7 @@ def _unlike(b: Bulletin, issuer: Authority, known: Registry) -> str | None:
         or (_unlike_record(b, known.authorities) if b.co_issuers else None)
         or _to_nobody(b, known.authorities, known.audiences)
         or (_unlike_clock(b, known.clocks) if b.deadlines else None)
-        or _of_another_lead(b, known.authorities)
+        or _without_power(b, known.authorities)
     )
 
 
@@ -207,13 +209,27 @@ def _to_nobody(
     return None
 
 
-def _of_another_lead(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> str | None:
-    """The lead authority for a breach is a supervisory authority (GDPR, Articles 51 and 56)."""
-    lead = b.body.lead_authority if isinstance(b.body, DataBreach) else None
-    record = authorities.get(lead or "")
-    if record is None or record.kind == "dpa":
+def _without_power(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> str | None:
+    """Whom a body names as leading, ordering, prosecuting or flagging is of a kind that does so by law."""
+    body = b.body
+    if isinstance(body, DataBreach):
+        name, may, what = body.lead_authority, frozenset({"dpa"}), "leads (GDPR, Article 56)"
+    elif isinstance(body, ContentOrder):
+        name, may, what = (
+            body.issuing_authority,
+            MAY_ORDER,
+            "orders (Regulation (EU) 2022/2065, Article 9(1))",
+        )
+    elif isinstance(body, LegalReferral):
+        name, may, what = body.competent, MAY_ORDER, "is competent for offences"
+    elif isinstance(body, ContentNotice) and body.channel == "art22-trusted-flagger":
+        name, may, what = body.notifier, frozenset({"trusted-flagger"}), "flags under Article 22"
+    else:
         return None
-    return f"{lead} is a {record.kind}, and only a supervisory authority leads (GDPR, Article 56); name one"
+    record = authorities.get(name or "")
+    if record is None or record.kind in may:
+        return None
+    return f"{name} is of kind {record.kind}, and none of that kind {what}; name who does"
 
 
 def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:

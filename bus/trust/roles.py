@@ -77,6 +77,9 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
 )
 """The kinds of bulletin that only some kinds of authority say unless a grant names them, with the reason; others are said by all."""
 
+MAY_ORDER = BY_KIND["content-order"][0] | BY_KIND["legal-referral"][0] | {"sanctions-authority"}
+"""Who has power over content, or over whoever offends: judicial and administrative authorities."""
+
 BEYOND_COUNTRIES = frozenset({"EU", "INT"})
 """Countries of those whose business is everybody's elections."""
 

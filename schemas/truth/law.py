@@ -163,7 +163,7 @@ def r37(b: Bulletin) -> Broken:
         if named and all(each == (DSA, wrong) for each in named):
             yield "$.body.legal_basis", f"the order is one under article {b.body.article}, not {wrong}"
     for n, action in enumerate(b.actions):
-        if action.legal_basis and action.kind in _RESTRICTING:
+        if action.legal_basis and action.kind in RESTRICTING:
             if all(_cannot_order(ref) for ref in action.legal_basis):
                 yield f"$.actions[{n}].legal_basis", f"{', '.join(action.legal_basis)} {unfit}"
             elif _all_soft(action.legal_basis):
@@ -176,9 +176,10 @@ def r37(b: Bulletin) -> Broken:
         yield "$.personal_data.lawful_basis", "soft law is no lawful basis (GDPR, Article 6(3)); cite a law"
 
 
-_RESTRICTING = frozenset(
+RESTRICTING = frozenset(
     {"request-takedown-order", "request-account-measure", "block-access-order", "suspend-broadcast"}
 )
+"""Actions that restrict what somebody says."""
 
 
 def r38(b: Bulletin) -> Broken:
@@ -210,7 +211,7 @@ def r39(b: Bulletin) -> Broken:
     if b.rights is None or b.msg_type is MsgType.CANCEL:
         return
     restricts = (isinstance(b.body, ContentOrder) and b.body.article == 9) or any(
-        action.kind in _RESTRICTING for action in b.actions
+        action.kind in RESTRICTING for action in b.actions
     )
     if not restricts:
         return

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from schemas.bodies.coordination import Rfi
-from schemas.bodies.cyber import CyberIncident
-from schemas.bodies.data import DataBreach
+from schemas.bodies.cyber import CyberIncident, Vulnerability
+from schemas.bodies.digital import PoliticalAd, SystemicRisk
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
@@ -20,8 +20,9 @@ from schemas.errors import Violation
 from schemas.open_vocab import OPEN
 from schemas.parts import Handling
 from schemas.truth.law import EUDPR, GDPR, act_of, cited
+from schemas.truth.numbers import LIKELIHOODS
 from schemas.truth.wording import words
-from schemas.vocab import ElectionType, PersonalFlag, Phase, Severity, Status, Tlp
+from schemas.vocab import Certainty, ElectionType, MsgType, Pap, PersonalFlag, Phase, Severity, Status, Tlp
 
 
 def _set(words_: str) -> frozenset[str]:
@@ -50,26 +51,6 @@ LANGUAGES = _set(
     "ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
 )
 """ISO 639-1."""
-
-_NUMBERS = MappingProxyType(
-    {
-        word: n
-        for n, word in enumerate(
-            re.findall(
-                r"\w+",
-                "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-                "seventeen eighteen nineteen twenty",
-            )
-        )
-    }
-)
-_FIGURE = rf"(?:[0-9]{{1,3}}(?:[ \u00a0\u202f,.’'][0-9]{{3}})+|[0-9]{{1,9}}|(?:{'|'.join(_NUMBERS)})\b)"
-_EACH_FIGURE = re.compile(rf"(?<![\w.,:/-]){_FIGURE}(?![\w:/]|[.,][0-9])", re.IGNORECASE)
-_UNITS = r"(?:polling (?:places|stations)|constituencies|municipalities|districts|villages|towns|communes|precincts)"
-_VOTERS = r"(?:voters|households|electors|polling cards|voting cards|ballots)"
-_PERSONS = r"(?:voters|donors|members|persons|people|candidates|observers|staff|volunteers|citizens|subscribers|account holders|employees)"
-_ACCOUNTS = r"(?:accounts|sites|websites|web sites|channels|outlets|pages|profiles|domains)"
-_CLOSE = 0.15
 
 _CELEX = re.compile(
     r"[0-9CE][0-9]{4}[A-Z]{1,3}(?:[0-9]{1,4}(?:\([0-9]{1,2}\))?|/[0-9A-Z/]+|[0-9/]{2,})?(?:R\([0-9]{2}\))?"
@@ -110,6 +91,10 @@ def oddities(b: Bulletin) -> Iterator[Violation]:
     yield from _figures(b)
     yield from _listing(b)
     yield from _incident(b)
+    yield from _calendar(b)
+    yield from _marked(b)
+    yield from _law(b)
+    yield from _kept_apart(b)
 
 
 def _codes(b: Bulletin) -> Iterator[Violation]:
@@ -214,43 +199,8 @@ def _over(b: Bulletin) -> Iterator[Violation]:
         )
 
 
-def _number(text: str) -> int:
-    word = _NUMBERS.get(text.lower())
-    return int(re.sub(r"\D", "", text)) if word is None else word
-
-
-def _said(b: Bulletin, noun: str) -> Iterator[tuple[int, int]]:
-    """Place of an `info`, and the number of something in its headline."""
-    near = re.compile(rf"(?<![\w.,:/-])({_FIGURE}) (?:[a-z-]+ )?{noun}\b", re.IGNORECASE)
-    for n, info in enumerate(b.info):
-        found = near.search(info.headline)
-        if found is not None:
-            yield n, _number(found[1])
-
-
 def _figures(b: Bulletin) -> Iterator[Violation]:
-    """A number in a headline of what the body counts, where no number of the words is that of the body."""
     body = b.body
-    counted: list[tuple[str, str, int | None]] = []
-    if isinstance(body, ElectionIncident):
-        counted = [
-            ("units_affected", _UNITS, body.units_affected),
-            ("voters_affected", _VOTERS, body.voters_affected),
-        ]
-    elif isinstance(body, DataBreach):
-        counted = [("subjects_approx", _PERSONS, body.subjects_approx)]
-    elif isinstance(body, Fimi):
-        counted = [("channel_count", _ACCOUNTS, body.channel_count)]
-    for name, noun, value in counted:
-        if value is None:
-            continue
-        for n, said in _said(b, noun):
-            info = b.info[n]
-            told = [_number(each[0]) for each in _EACH_FIGURE.finditer(f"{info.headline} {info.summary}")]
-            if all(abs(each - value) > value * _CLOSE for each in told):
-                yield Violation(
-                    "count", f"$.info[{n}].headline", f"says {said}, the body has {value} as {name}"
-                )
     if (
         isinstance(body, Fimi)
         and body.channel_count is not None
@@ -317,3 +267,164 @@ def _incident(b: Bulletin) -> Iterator[Violation]:
 def short_digest(value: str) -> bool:
     """Whether a value is of hexadecimal digits alone, and too short for any digest."""
     return re.fullmatch(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{8,27}", value) is not None
+
+
+_FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "nuts-2024": re.compile(r"[A-Z]{2}[A-Z0-9]{0,3}"),
+        "iso3166-1": re.compile(r"[A-Z]{2}"),
+        "iso3166-2": re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}"),
+        "ocd-id": re.compile(r"ocd-division/country:[a-z]{2}(?:/[a-z_]+:[\w.~-]+)*"),
+    }
+)
+"""How each system writes the code of an area."""
+_LONG_POLLS, _LONG_EMBARGO = dt.timedelta(days=7), dt.timedelta(days=60)
+_LOUD = frozenset(
+    {
+        "block-indicator",
+        "notify-platform",
+        "public-attribution",
+        "request-takedown-order",
+        "request-account-measure",
+        "block-access-order",
+    }
+)
+"""Actions that an attacker notices."""
+_THREE_MONTHS = dt.timedelta(days=95)
+_DEFAULT_LIFE = dt.timedelta(days=30)
+_LONG_KEPT_YEARS = 15
+_CRITICAL = 90
+_OF_THE_SYSTEM = _set(
+    "svchost.exe explorer.exe rundll32.exe cmd.exe powershell.exe lsass.exe services.exe winlogon.exe csrss.exe regsvr32.exe "
+    "taskhostw.exe chrome.exe firefox.exe msedge.exe outlook.exe winword.exe excel.exe notepad.exe setup.exe install.exe "
+    "kernel32.dll ntdll.dll user32.dll index.html index.php favicon.ico bash sh systemd sshd python3"
+)
+"""Names of files and programs that every machine has."""
+
+
+def _calendar(b: Bulletin) -> Iterator[Violation]:
+    body = b.body
+    if not isinstance(body, ElectionCalendar):
+        return
+    polls = [each for each in body.windows if each.phase is Phase.POLLING]
+    counts = [each for each in body.windows if each.phase is Phase.COUNTING]
+    for n, window in enumerate(body.windows):
+        path = f"$.body.windows[{n}]"
+        if window in body.windows[:n]:
+            yield Violation("twice", path, "stands above; once is enough")
+        if window.phase is Phase.POLLING and window.end - window.start > _LONG_POLLS:
+            yield Violation(
+                "polling",
+                path,
+                f"polls stay open for {(window.end - window.start).days} days; are these several windows?",
+            )
+        first = [each.start for each in counts if each.round == window.round]
+        if window.phase is Phase.CERTIFICATION and first and window.start < min(first):
+            yield Violation("order", path, "certified before anything is counted")
+    embargo = body.results_embargo_until
+    if embargo is not None and polls and embargo - max(each.end for each in polls) > _LONG_EMBARGO:
+        yield Violation(
+            "embargo", "$.body.results_embargo_until", "results are kept back for months after the polls"
+        )
+
+
+def _marked(b: Bulletin) -> Iterator[Violation]:
+    for n, action in enumerate(b.actions):
+        path = f"$.actions[{n}]"
+        if (b.pap is Pap.RED and action.kind in _LOUD) or (
+            b.pap is Pap.AMBER and action.kind == "block-indicator"
+        ):
+            yield Violation(
+                "pap", f"{path}.kind", f"PAP:{b.pap.upper()} keeps still, and {action.kind} is noticed"
+            )
+        if b.msg_type is MsgType.CANCEL and action.kind in _LOUD:
+            yield Violation(
+                "cancel", f"{path}.kind", f"{action.kind} is asked for, and the bulletin is withdrawn"
+            )
+    if b.expires - b.issued == _DEFAULT_LIFE:
+        return  # nobody chose it
+    for n, action in enumerate(b.actions):
+        if action.due is not None and action.due > b.expires:
+            yield Violation(
+                "expired", f"$.actions[{n}].due", "the bulletin has expired by then; let it live longer"
+            )
+    if isinstance(b.body, Rfi) and b.body.respond_by > b.expires:
+        yield Violation(
+            "expired", "$.body.respond_by", "the question has expired by then; let it live longer"
+        )
+
+
+def _law(b: Bulletin) -> Iterator[Violation]:
+    body = b.body
+    if isinstance(body, SystemicRisk) and body.crisis == "mechanism-art36" and b.issuer.kind != "ec-digital":
+        yield Violation(
+            "crisis",
+            "$.body.crisis",
+            "the Commission decides on this mechanism (Regulation (EU) 2022/2065, Article 36(1))",
+        )
+    if isinstance(body, PoliticalAd) and "third-country-sponsor" in body.infringements:
+        polls = b.election.polling_first if b.election else None
+        last = body.period_end or body.period_start or b.issued.date()
+        if polls is not None and polls - last > _THREE_MONTHS:
+            yield Violation(
+                "three-months",
+                "$.body.infringements",
+                f"it ended more than three months before the vote of {polls} (Regulation (EU) 2024/900, Article 5(2))",
+            )
+    if b.personal_data is None:
+        return
+    basis = b.personal_data.lawful_basis
+    if re.fullmatch(rf"celex:{GDPR}#6\(?\.?1\)?\.?\(?f\)?", basis) and b.issuer.kind not in (
+        "platform",
+        "media",
+        "ngo",
+    ):
+        yield Violation(
+            "lawful-basis",
+            "$.personal_data.lawful_basis",
+            "an authority does not rest its tasks on legitimate interests (GDPR, Article 6(1), last subparagraph)",
+        )
+    if b.personal_data.retention_until.year - b.issued.year > _LONG_KEPT_YEARS:
+        yield Violation(
+            "retention",
+            "$.personal_data.retention_until",
+            "kept for longer than any purpose needs (GDPR, Article 5(1)(e))",
+        )
+
+
+def _kept_apart(b: Bulletin) -> Iterator[Violation]:
+    for n, area in enumerate(b.areas):
+        form = _FORMS.get(area.system or "")
+        if form is not None and area.code is not None and not form.fullmatch(area.code):
+            yield Violation("area", f"$.areas[{n}].code", f"{area.code} is no code of {area.system}")
+    for n, each in enumerate(b.observables):
+        if (
+            each.actionable
+            and each.type in ("file", "process", "software")
+            and (each.value or "").lower() in _OF_THE_SYSTEM
+        ):
+            yield Violation(
+                "everywhere",
+                f"$.observables[{n}].value",
+                f"{each.value} is on every machine; drop actionable",
+            )
+    for n, kept in enumerate(b.evidence):
+        if len(set(kept.sha256)) == 1:
+            yield Violation("digest", f"$.evidence[{n}].sha256", "is no digest of anything; compute it")
+    for n, info in enumerate(b.info):
+        for m, other in enumerate(b.info[:n]):
+            same = (info.headline, info.summary) == (other.headline, other.summary)
+            if same and info.lang.partition("-")[0] != other.lang.partition("-")[0]:
+                yield Violation(
+                    "language", f"$.info[{n}].lang", f"the words are those of number {m}, in another language"
+                )
+    flaw = b.body if isinstance(b.body, Vulnerability) and b.body.status == "known-affected" else None
+    if flaw is not None and (flaw.score_x10 or 0) >= _CRITICAL and b.severity is Severity.MINOR:
+        yield Violation("severity", "$.severity", f"minor, and the score is {(flaw.score_x10 or 0) / 10}")
+    score, word = b.confidence.score, LIKELIHOODS.get(b.confidence.likelihood or "")
+    if b.certainty is Certainty.POSSIBLE and ((score or 0) >= 80 or (word is not None and word[0] >= 80)):
+        yield Violation(
+            "certainty",
+            "$.certainty",
+            "possible is at most one half (CAP 1.2), and its confidence says nearly sure",
+        )

@@ -23,7 +23,7 @@ SKEW = dt.timedelta(minutes=5)
 Moment = dt.datetime | dt.date | None
 
 
-def _seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
+def seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
     """What lies in the past of whoever says it."""
     for n, each in enumerate(b.observables):
         yield f"$.observables[{n}].first_seen", each.first_seen
@@ -63,7 +63,7 @@ def r32(b: Bulletin) -> Broken:
     if b.status is Status.EXERCISE:
         return
     today = b.issued.date()
-    for path, moment in _seen(b):
+    for path, moment in seen(b):
         if moment is None:
             continue
         if isinstance(moment, dt.datetime):
