@@ -400,22 +400,23 @@ _BELIEF = re.compile(
     r"\b(?:is|as|was) (?:an? )?(?:practising |devout |converted |openly )?(?:Muslim|Jew|Jewish|Catholic|Christian|"
     r"Protestant|Hindu|Buddhist|Orthodox|Sikh|Mormon|Sunni|Shia|Alevi|Baptist|Lutheran|Evangelical|Adventist|"
     r"Scientologist|Jehovah['’]s Witness|atheist|homosexual|gay|lesbian|bisexual|transgender|transsexual|queer|"
-    r"Roma|Sinti|Kurd|Kurdish|Sami)\b(?! (?:church|school|parish|community|association|party|holiday|organi[sz]ation|station|media|outlet|channel))|"
+    r"Roma|Sinti|Kurd|Kurdish|Sami)\b"
+    r"(?! (?i:church|school|parish|community|association|party|holiday|organi[sz]ation|station|media|outlet|channel|calendar|easter)| [A-Z])|"
     r"\b(?:trade union|union) member(?:ship)?\b|\bsexual orientation\b|\breligious (?:belief|affiliation)\b of",
 )
 _BORN = re.compile(
     rf"({_NAME})[^.]{{0,30}}\b(?:born|geboren|née?|date of birth|DOB|\*)\b[^.]{{0,20}}[0-9]{{4}}"
 )
 _AGED = re.compile(
-    rf"({_NAME})[,(]? ?(?:\(?(?:aged?|age|alter|âgée?|edad) ?:? ?\d{{1,3}}\b|\d{{1,3}}[- ]years?[- ]old|\(\d{{1,2}}\))"
-    rf"|\b\d{{1,2}}-year-old (?:\w+ ){{0,2}}({_NAME})"
+    rf"({_NAME})[,(]? ?\(?(?:aged|age|alter|âgée?|edad) ?:? ?\d{{1,3}}\b|({_NAME}),? \(?\d{{1,3}}[- ]years?[- ]old"
+    rf"|\b\d{{1,2}}-year-old (?:man|woman|boy|girl|son|daughter|pupil|student|voter|candidate|clerk|driver) ({_NAME})"
 )
 _PAPER = re.compile(
     r"\b(?:passport|identity card|ID card|driving licen[cs]e|residence permit|Reisepass|Personalausweis|passeport|pasaporte)"
     r"(?: (?:number|no\.?|nr\.?|n°))?[ :#]*((?=(?:[A-Z]*[0-9]){4})[A-Z0-9]{7,12})\b"
 )
 _SOURCE = (
-    r"(?:informants?|whistle-?blowers?|confidential sources?|undercover (?:agent|officer)|protected witness|witness|complainant|victim|"
+    r"(?:informants?|whistle-?blowers?|confidential sources?|undercover (?:agent|officer)|protected witness|witness|complainant|"
     r"Hinweisgeber(?:in)?|Zeug(?:e|in)|lanceu(?:r|se) d[’']alerte|informateur|témoin|informator|testigo|testimone)"
 )
 _TELLER = re.compile(
@@ -432,7 +433,7 @@ _FIRST_NAMES = _set(
     "ivana jakub jan jana janez jean jens johan johannes john jonas jose josef joseph juan julia julie kaja karin karl katarina "
     "katarzyna katerina krzysztof kristina lars laszlo laura lena liisa lucia luis luca maja marc marek maria marie mario marko marta "
     "martin matej matti michael michal miguel mihai milan mohamed monika nadia nicolas nikola nikos olga pablo paolo patrick paul "
-    "pavel pedro peter petra petr pierre piotr radu robert rosa sandra sara sebastian silvia simon sofia sophie stefan susanne svetlana "
+    "pavel pedro peter petra petr pierre piotr radu robert rosa sandra sara sebastian silvia simon sophie stefan susanne svetlana "
     "sven tatjana thomas tomas ursula vera viktor vladimir wolfgang yannis zofia zoltan zuzana"
 )
 """First names that are common in Europe."""

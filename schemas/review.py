@@ -15,7 +15,7 @@ from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
-from schemas.truth.law import RESTRICTING
+from schemas.rules import FREE_ACTIONS
 from schemas.truth.times import seen
 from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of, words
@@ -56,7 +56,7 @@ _QUOTED = re.compile(
 """What others wrote, told as such."""
 _TEST = re.compile(
     r"\b(?:this is (?:only |just )?a test\b[^.!]{0,20}[.!,;–-]+ ?(?:please )?(?:ignore|disregard)"
-    r"|(?:please )?(?:ignore|disregard) this (?:message|bulletin|alert|mail)|no action (?:is )?needed,? (?:this is )?a test"
+    r"|no action (?:is )?needed,? (?:this is )?a test"
     r"|test (?:message|bulletin|alert),? (?:please )?(?:ignore|disregard)|test[ ,-]{1,3}test[ ,-]{1,3}test"
     r"|ceci est un test\b[^.!]{0,20}[.!,;–-]+ ?(?:merci d['’])?(?:ignore\w*)|das ist (?:nur )?ein Test\b[^.!]{0,20}[.!,;–-]+ ?(?:bitte )?(?:ignorieren))",
     re.IGNORECASE,
@@ -71,7 +71,7 @@ _PLAYED = re.compile(
 )
 """An exercise where it is marked as one, in any of the languages of the Union."""
 _FIRST = re.compile(
-    r"\W{0,3}(?:confidential|vertraulich|confidentiel|confidencial|riservato|poufne)\b(?=\W)|\W{0,3}(?-i:LIMITE)\b(?=\W)",
+    r"\W{0,3}(?:confidential|vertraulich|confidentiel|confidencial|riservato|poufne)\b(?=\W)|\W{0,3}(?-i:LIMITE)\b(?=\s*(?:[–—:\]|-]|$))",
     re.IGNORECASE,
 )
 _HOSTS = re.compile(r"(?<![\w.@-])(?:[\w-]{1,63}\.){1,6}[a-z]{2,24}\b", re.IGNORECASE)
@@ -287,14 +287,16 @@ _OF_PERSONS = re.compile(
     r"journalists?|part(?:y|ies)|candidates?|demonstrat\w+|protest\w*|premises|homes?|all (?:who|those))\b",
     re.IGNORECASE,
 )
-_TECHNICAL = frozenset({"mitigate-technical", "block-indicator", "patch", "rotate-credentials"})
+_TECHNICAL = frozenset(
+    {"mitigate-technical", "block-indicator", "patch", "rotate-credentials", "preserve-evidence"}
+)
 _ASKING = frozenset({"notify-platform", "label-or-contextualise"})
 
 
 def _harsh(b: Bulletin) -> Iterator[Violation]:
     """A restriction that goes under the name of an action that restricts nobody (Charter, Article 52(1))."""
     for n, action in enumerate(b.actions):
-        if action.kind in RESTRICTING or action.kind in _ASKING:
+        if action.kind not in FREE_ACTIONS or action.kind in _ASKING or b.status is Status.EXERCISE:
             continue
         found = _HARSH.search(action.text)
         if found is None:

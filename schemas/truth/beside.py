@@ -19,7 +19,7 @@ from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.parts import Info
-from schemas.vocab import MsgType
+from schemas.vocab import MsgType, SanctionEvent
 
 _NUMBERS = MappingProxyType(
     {
@@ -36,36 +36,45 @@ _NUMBERS = MappingProxyType(
 _MILLION = r"(?: (?:million|millions|millones|millionen|milioni|miljoner|miljoonaa|mln\.?|m)\b)?"
 _FIGURE = rf"(?:[0-9]{{1,3}}(?:[ \u00a0\u202f,.’'][0-9]{{3}})+|[0-9]{{1,9}}(?:[.,][0-9]{{1,2}})?{_MILLION}|(?:{'|'.join(_NUMBERS)})\b)"
 _EACH_FIGURE = re.compile(rf"(?<![\w.,:/-]){_FIGURE}(?![\w:/])", re.IGNORECASE)
-_UNITS = r"(?:polling (?:places|stations)|constituencies|municipalities|districts|villages|towns|communes|precincts)"
-_VOTERS = r"(?:voters|households|electors|polling cards|voting cards|ballots)"
+_PLACES = r"(?:polling (?:places|stations)|constituencies|precincts)"
+_TOWNS = r"(?:municipalities|districts|villages|towns|communes)"
+_VOTERS = r"(?:voters|electors)"
+_HOUSEHOLDS = r"households"
 _PERSONS = r"(?:voters|donors|members|persons|people|candidates|observers|staff|volunteers|citizens|subscribers|employees)"
 _ACCOUNTS = r"(?:accounts|sites|websites|channels|outlets|pages|profiles|domains)"
-_ITEMS = r"(?:clips|posts|videos|images|copies|items|links|offers|advertisements|ads|comments|accounts|pages|measures|decisions)"
-_LISTED = r"(?:persons|people|individuals|enterprises|entities|companies|organisations)"
-_USERS = r"(?:users|mailboxes|accounts|customers)"
+_ITEMS = r"(?:clips|posts|videos|images|copies|items)"
+_MEASURES = r"(?:clips|posts|videos|images|copies|items|offers|advertisements|ads|comments|accounts|pages|measures|decisions)"
+_INDIVIDUALS = r"(?:persons|people|individuals)"
+_ENTERPRISES = r"(?:enterprises|entities|companies|organisations)"
+_USERS = r"(?:users|mailboxes|customers)"
 _CLOSE = 0.15
 
-_MONTHS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+_MONTHS: Mapping[str, tuple[frozenset[str], ...]] = MappingProxyType(
     {
-        lang: tuple(stems.split())
-        for lang, stems in {
-            "en": "jan feb mar apr may jun jul aug sep oct nov dec",
-            "de": "jan feb mär apr mai jun jul aug sep okt nov dez",
-            "fr": "janv févr mars avr mai juin juil août sept oct nov déc",
-            "es": "ene feb mar abr may jun jul ago sep oct nov dic",
-            "it": "gen feb mar apr mag giu lug ago set ott nov dic",
-            "nl": "jan feb maa apr mei jun jul aug sep okt nov dec",
-            "pt": "jan fev mar abr mai jun jul ago set out nov dez",
-            "sv": "jan feb mar apr maj jun jul aug sep okt nov dec",
-            "da": "jan feb mar apr maj jun jul aug sep okt nov dec",
-            "pl": "sty lut mar kwi maj cze lip sie wrz paź lis gru",
-            "ro": "ian feb mar apr mai iun iul aug sep oct noi dec",
-            "fi": "tammi helmi maalis huhti touko kesä heinä elo syys loka marras joulu",
-            "el": "ιαν φεβ μαρ απρ μα ιουν ιουλ αυγ σεπ οκτ νοε δεκ",
+        lang: tuple(frozenset(month.split("/")) for month in months.split())
+        for lang, months in {
+            "en": "january/jan february/feb march/mar april/apr may june/jun july/jul august/aug september/sep/sept october/oct november/nov "
+            "december/dec",
+            "de": "januar/jänner februar/feber märz april mai juni juli august september oktober november dezember",
+            "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+            "es": "enero febrero marzo abril mayo junio julio agosto septiembre/setiembre octubre noviembre diciembre",
+            "it": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+            "nl": "januari februari maart april mei juni juli augustus september oktober november december",
+            "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+            "sv": "januari februari mars april maj juni juli augusti september oktober november december",
+            "da": "januar februar marts april maj juni juli august september oktober november december",
+            "pl": "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia",
+            "ro": "ianuarie februarie martie aprilie mai iunie iulie august septembrie octombrie noiembrie decembrie",
+            "fi": "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta "
+            "joulukuuta",
+            "el": "ιανουαρίου φεβρουαρίου μαρτίου απριλίου μαΐου/μαίου ιουνίου ιουλίου αυγούστου σεπτεμβρίου οκτωβρίου νοεμβρίου δεκεμβρίου",
+            "cs": "ledna února března dubna května června července srpna září října listopadu prosince",
+            "sk": "januára februára marca apríla mája júna júla augusta septembra októbra novembra decembra",
+            "hr": "siječnja veljače ožujka travnja svibnja lipnja srpnja kolovoza rujna listopada studenoga/studenog prosinca",
         }.items()
     }
 )
-"""How the months begin, by language."""
+"""The months as a date has them, by language."""
 _DAY_MONTH = re.compile(
     r"(?<![\d.:/-])([0-9]{1,2})(?:\.|º|er|ης|η|th|st|nd|rd)? (?:(?:de|do|di|of|of the) )?([^\W\d_]{3,})"
 )
@@ -124,14 +133,14 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
 
 def _dates(text: str, lang: str) -> Iterator[tuple[int, int]]:
     """Month and day of each date that a text spells out."""
-    stems = _MONTHS.get(lang)
-    if stems is None:
+    months = _MONTHS.get(lang)
+    if months is None:
         return
     pairs = [(found[1], found[2]) for found in _DAY_MONTH.finditer(text)]
     if lang == "en":
         pairs += [(found[2], found[1]) for found in _MONTH_DAY.finditer(text)]
     for day, word in pairs:
-        month = next((n for n, stem in enumerate(stems, 1) if word.lower().startswith(stem)), None)
+        month = next((n for n, names in enumerate(months, 1) if word.lower() in names), None)
         if month is not None and word[:1].isupper() >= (lang in ("en", "de")) and 1 <= int(day) <= 31:
             yield month, int(day)
 
@@ -145,38 +154,42 @@ def _number(text: str) -> int:
     return int(re.sub(r"\D", "", text)) if word is None else word
 
 
-def _counted(b: Bulletin) -> Iterator[tuple[str, str, int | None]]:
-    """Name and value of what a body counts, and the words for it."""
+def _counted(b: Bulletin) -> Iterator[tuple[str, str, int | None, bool]]:
+    """Name and value of what a body counts, the words for it, and whether it may be more than they say."""
     body = b.body
     if isinstance(body, ElectionIncident):
-        yield "units_affected", _UNITS, body.units_affected
-        yield "voters_affected", _VOTERS, body.voters_affected
+        yield "units_affected", _PLACES, body.units_affected, False
+        yield "units_affected", _TOWNS, body.units_affected, True
+        yield "voters_affected", _VOTERS, body.voters_affected, False
+        yield "voters_affected", _HOUSEHOLDS, body.voters_affected, True
     elif isinstance(body, DataBreach):
-        yield "subjects_approx", _PERSONS, body.subjects_approx
+        yield "subjects_approx", _PERSONS, body.subjects_approx, False
     elif isinstance(body, Fimi):
-        yield "channel_count", _ACCOUNTS, body.channel_count
+        yield "channel_count", _ACCOUNTS, body.channel_count, False
     elif isinstance(body, PlatformMeasure):
-        yield "count", _ITEMS, body.count
+        yield "count", _MEASURES, body.count, False
     elif isinstance(body, CyberIncident):
-        yield "users_affected", _USERS, body.users_affected
+        yield "users_affected", _USERS, body.users_affected, False
     elif isinstance(body, ContentNotice | ContentOrder):
-        yield "items", _ITEMS, len(body.items) or None
-    elif isinstance(body, SanctionsListing):
-        yield "listed", _LISTED, len(body.listed)
+        yield "items", _ITEMS, len(body.items) or None, False
+    elif isinstance(body, SanctionsListing) and body.event in (SanctionEvent.LISTED, SanctionEvent.DELISTED):
+        persons = sum(each.subject == "person" for each in body.listed)
+        yield "listed", _INDIVIDUALS, persons, False
+        yield "listed", _ENTERPRISES, len(body.listed) - persons, False
 
 
 def _counts(b: Bulletin) -> Iterator[Violation]:
-    """A number in a headline of what the body counts, where no number of the words is that of the body."""
-    for name, noun, value in _counted(b):
+    """A number in a headline of what the body counts, where no number of the words, nor their sum, is that of the body."""
+    for name, noun, value, may_be_more in _counted(b):
         if value is None:
             continue
         near = re.compile(rf"(?<![\w.,:/-])({_FIGURE}) (?:[a-z-]+ )?{noun}\b", re.IGNORECASE)
         for n, info in enumerate(b.info):
             found = near.search(info.headline)
-            if found is None:
+            if found is None or (may_be_more and value >= _number(found[1])):
                 continue
             told = [_number(each[0]) for each in _EACH_FIGURE.finditer(f"{info.headline} {info.summary}")]
-            if all(abs(each - value) > value * _CLOSE for each in told):
+            if all(abs(each - value) > value * _CLOSE for each in (*told, sum(told))):
                 yield Violation(
                     "count",
                     f"$.info[{n}].headline",

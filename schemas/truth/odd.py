@@ -22,7 +22,18 @@ from schemas.parts import Handling
 from schemas.truth.law import EUDPR, GDPR, act_of, cited
 from schemas.truth.numbers import LIKELIHOODS
 from schemas.truth.wording import words
-from schemas.vocab import Certainty, ElectionType, MsgType, Pap, PersonalFlag, Phase, Severity, Status, Tlp
+from schemas.vocab import (
+    BROAD_AUDIENCES,
+    Certainty,
+    ElectionType,
+    MsgType,
+    Pap,
+    PersonalFlag,
+    Phase,
+    Severity,
+    Status,
+    Tlp,
+)
 
 
 def _set(words_: str) -> frozenset[str]:
@@ -53,7 +64,7 @@ LANGUAGES = _set(
 """ISO 639-1."""
 
 _CELEX = re.compile(
-    r"[0-9CE][0-9]{4}[A-Z]{1,3}(?:[0-9]{1,4}(?:\([0-9]{1,2}\))?|/[0-9A-Z/]+|[0-9/]{2,})?(?:R\([0-9]{2}\))?"
+    r"[0-9CE][0-9]{4}[A-Z]{1,3}(?:[0-9]{1,4}(?:\([0-9]{1,2}\))?|/[0-9A-Z/]+|[0-9/]{2,})?(?:R\([0-9]{2}\))?|[CL][0-9]{4}/[0-9]+"
 )
 _MOJIBAKE = re.compile(
     "Ã[\u0080-\u00bf]|Ã[©¨ªƒ¶¼¤Ÿ±³¡«§¢®´¹º]|â€[™œ“”˜¢¦]|â\u0080[\u0090-\u00bf]|Â[\u00a0°§«»©®·]|[ÐÑ][\u0080-\u00bf][ÐÑ]|\ufffd"
@@ -115,7 +126,9 @@ def _codes(b: Bulletin) -> Iterator[Violation]:
         asked += [("$.body.to", word) for word in b.body.to]
     kinds = OPEN["authority-kind"].values
     for path, word in asked:
-        meant = next((kind for kind in sorted(kinds) if word not in kinds and _is_slip(word, kind)), None)
+        if word in kinds or word in BROAD_AUDIENCES:
+            continue
+        meant = next((kind for kind in sorted(kinds) if _is_slip(word, kind)), None)
         if meant is not None:
             yield Violation("authority-kind", path, f"{word} is no kind of authority; {meant} is")
     for path, ref in cited(b):
@@ -331,9 +344,7 @@ def _calendar(b: Bulletin) -> Iterator[Violation]:
 def _marked(b: Bulletin) -> Iterator[Violation]:
     for n, action in enumerate(b.actions):
         path = f"$.actions[{n}]"
-        if (b.pap is Pap.RED and action.kind in _LOUD) or (
-            b.pap is Pap.AMBER and action.kind == "block-indicator"
-        ):
+        if b.pap is Pap.RED and action.kind in _LOUD:
             yield Violation(
                 "pap", f"{path}.kind", f"PAP:{b.pap.upper()} keeps still, and {action.kind} is noticed"
             )
