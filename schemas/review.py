@@ -88,7 +88,8 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
     """What must be looked at, each with a stable word as its `rule`.
 
     `personal`, `placeholder`, `internal`, `look-alike`; `test` and `exercise`; `phase`, `attribution`, `synthetic`, `measure`,
-    `clock` and `victim` where two fields do not go together; `time`, `evidence`, `everything` and `twice` for what says nothing.
+    `clock` and `victim` where two fields do not go together; `time`, `evidence`, `everything` and `twice` for what says nothing;
+    `marking` for a label that is narrower.
     """
     return (
         *_personal(b),
@@ -97,6 +98,7 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
         *_look_alike(b),
         *_in_earnest(b),
         *_at_odds(b),
+        *_labelled(b),
         *_harsh(b),
         *_of_nothing(b),
     )
@@ -205,6 +207,7 @@ def _in_earnest(b: Bulletin) -> Iterator[Violation]:
 
 _DAY = dt.timedelta(days=1)
 _STATES = ("state", "state-body")
+_PAP_RANK = ("red", "amber", "green", "clear")
 _MADE = ("deepfake-video", "deepfake-audio", "deepfake-image", "ai-generated-text")
 
 
@@ -266,6 +269,31 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
                 "victim",
                 f"$.observables[{n}].actionable",
                 "whoever matches it hits the victim; drop actionable",
+            )
+
+
+def _labelled(b: Bulletin) -> Iterator[Violation]:
+    """A label that says otherwise than the bulletin, and a listing that is to come."""
+    body = b.body
+    if isinstance(body, SanctionsListing) and body.published - b.issued.date() > _DAY:
+        yield Violation(
+            "time", "$.body.published", "a listing is told when it is published, and this is to come"
+        )
+    for n, label in enumerate(b.labels):
+        name, _, value = label.partition(":")
+        if name in ("exercise", "drill") and b.status is Status.ACTUAL:
+            yield Violation(
+                "exercise", f"$.labels[{n}]", f"{label}, and has status actual; set status exercise"
+            )
+        if (
+            name.lower() == "pap"
+            and value.lower() in _PAP_RANK
+            and _PAP_RANK.index(value.lower()) < _PAP_RANK.index(b.pap)
+        ):
+            yield Violation(
+                "marking",
+                f"$.labels[{n}]",
+                f"{label} is narrower than PAP:{b.pap.upper()}; drop one of the two",
             )
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from schemas.bodies.coordination import Rfi
+from schemas.bodies.coordination import Feedback, Rfi, SituationReport
 from schemas.bodies.cyber import CyberIncident, Vulnerability
-from schemas.bodies.digital import PoliticalAd, SystemicRisk
+from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import PlatformMeasure, PoliticalAd, SystemicRisk
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
@@ -24,15 +26,19 @@ from schemas.truth.numbers import LIKELIHOODS
 from schemas.truth.wording import words
 from schemas.vocab import (
     BROAD_AUDIENCES,
+    BreachRisk,
     Certainty,
     ElectionType,
+    FeedbackKind,
     MsgType,
     Pap,
     PersonalFlag,
     Phase,
+    Posture,
     Severity,
     Status,
     Tlp,
+    Urgency,
 )
 
 
@@ -71,7 +77,7 @@ _MOJIBAKE = re.compile(
 )
 _IS_PLAYED = re.compile(
     r"exer[cs]|ejercicio|esercita|eserciz|übung|ćwicz|oefening|harjoit|övning|øvelse|øving|cvičen|cvičn|gyakorl|vaje?|mokym|mācīb|"
-    r"õppus|drill|test|simul|учени|учебн|навчан|άσκηση|вежб|vežb|vježb|tatbikat|תרגיל|تمرين|演習|训练|演练|훈련",
+    r"õppus|drill|test|simul|учени|учебн|навчан|[άα]σκησ|[ΆΑ]ΣΚΗΣ|вежб|vežb|vježb|tatbikat|תרגיל|تمرين|演習|训练|演练|훈련",
     re.IGNORECASE,
 )
 _SPANS_OF_A_VOTE = frozenset(
@@ -106,6 +112,7 @@ def oddities(b: Bulletin) -> Iterator[Violation]:
     yield from _marked(b)
     yield from _law(b)
     yield from _kept_apart(b)
+    yield from _of_a_kind(b)
 
 
 def _codes(b: Bulletin) -> Iterator[Violation]:
@@ -439,3 +446,97 @@ def _kept_apart(b: Bulletin) -> Iterator[Violation]:
             "$.certainty",
             "possible is at most one half (CAP 1.2), and its confidence says nearly sure",
         )
+
+
+_AFTER = frozenset({Phase.COUNTING, Phase.CERTIFICATION, Phase.DISPUTE, Phase.REVIEW})
+_BEFORE = frozenset({Phase.ANNOUNCED, Phase.REGISTRATION, Phase.CAMPAIGN, Phase.SILENCE})
+_OF_RESULTS = frozenset({"count-discrepancy", "protocol-falsification", "early-result-publication"})
+_MANY_MAJOR = 3
+_WIDE_REACH = 5_000_000
+_SOON = dt.timedelta(days=30)
+
+
+def _of_a_kind(b: Bulletin) -> Iterator[Violation]:
+    """What one kind of body says twice, and differently."""
+    if b.urgency is Urgency.IMMEDIATE and b.effective is not None and b.effective - b.issued > _SOON:
+        yield Violation("urgency", "$.urgency", f"immediate, and takes effect on {b.effective.date()}")
+    looks_at = _BY_BODY.get(type(b.body))
+    if looks_at is not None:
+        yield from looks_at(b, b.body)
+
+
+def _election_incident(b: Bulletin, body: ElectionIncident) -> Iterator[Violation]:
+    is_ahead = b.election is not None and b.election.phase in _BEFORE and body.stage in _AFTER
+    if is_ahead or (body.category in _OF_RESULTS and body.stage in _BEFORE):
+        yield Violation("stage", "$.body.stage", f"{body.stage} does not fit the phase, or {body.category}")
+
+
+def _breach(_b: Bulletin, body: DataBreach) -> Iterator[Violation]:
+    if body.risk is BreachRisk.UNLIKELY and body.republished in ("for-sale", "leaked", "used-in-operation"):
+        yield Violation("risk", "$.body.risk", f"unlikely, and the data are {body.republished}")
+    if body.subjects_approx == 0 and body.risk is BreachRisk.HIGH_RISK:
+        yield Violation("count", "$.body.subjects_approx", "nobody is concerned, at high risk")
+    if body.cross_border is False and body.lead_authority is not None:
+        yield Violation(
+            "lead",
+            "$.body.lead_authority",
+            "a lead authority is for processing across borders (GDPR, Article 56)",
+        )
+
+
+def _situation(_b: Bulletin, body: SituationReport) -> Iterator[Violation]:
+    major = max(each.major for each in body.dimensions)
+    if body.posture is Posture.BASELINE and major >= _MANY_MAJOR:
+        yield Violation("posture", "$.body.posture", f"baseline, with {major} major incidents")
+    if body.posture is Posture.CRISIS and not any(each.incidents for each in body.dimensions):
+        yield Violation("posture", "$.body.posture", "crisis, without any incident")
+
+
+def _advertisement(_b: Bulletin, body: PoliticalAd) -> Iterator[Violation]:
+    if not body.infringements and body.special_category_profiling:
+        yield Violation(
+            "infringement",
+            "$.body.infringements",
+            "none, with special-category profiling (Regulation (EU) 2024/900, Article 18(1)(c))",
+        )
+
+
+def _measure(b: Bulletin, body: PlatformMeasure) -> Iterator[Violation]:
+    if body.count == 0 and b.msg_type is not MsgType.CANCEL:
+        yield Violation("count", "$.body.count", "no measure at all")
+
+
+def _fimi(_b: Bulletin, body: Fimi) -> Iterator[Violation]:
+    if body.breakout == 1 and (body.reach or 0) > _WIDE_REACH:
+        yield Violation(
+            "breakout", "$.body.breakout", f"category 1 stays in one community, and the reach is {body.reach}"
+        )
+
+
+def _feedback(_b: Bulletin, body: Feedback) -> Iterator[Violation]:
+    if body.handover_to is not None and body.verdict is not FeedbackKind.HANDOVER:
+        yield Violation("verdict", "$.body.verdict", f"{body.verdict}, and handed over to {body.handover_to}")
+    if body.action is not None and body.verdict is not FeedbackKind.ACTION_TAKEN:
+        yield Violation("verdict", "$.body.verdict", f"{body.verdict}, and {body.action} was done")
+
+
+def _across(b: Bulletin, body: CyberIncident) -> Iterator[Violation]:
+    if body.cross_border and set(body.countries) == {b.issuer.country}:
+        yield Violation(
+            "cross-border", "$.body.cross_border", f"only {b.issuer.country} is named; name the others"
+        )
+
+
+_BY_BODY: Mapping[type, Callable[[Bulletin, Any], Iterator[Violation]]] = MappingProxyType(
+    {
+        ElectionIncident: _election_incident,
+        DataBreach: _breach,
+        SituationReport: _situation,
+        PoliticalAd: _advertisement,
+        PlatformMeasure: _measure,
+        Fimi: _fimi,
+        Feedback: _feedback,
+        CyberIncident: _across,
+    }
+)
+"""Who looks at which kind of body."""

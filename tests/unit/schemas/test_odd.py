@@ -28,6 +28,7 @@ from tests.vectors.truth_cases import (
     listing,
     notice,
     refers,
+    report,
     seen,
     told,
     window,
@@ -63,6 +64,17 @@ def file(**fields: Any) -> dict[str, Any]:
 def network(**fields: Any) -> dict[str, Any]:
     """A manipulation campaign."""
     return body("fimi", **{"scope": "campaign", "methods": ["inauthentic-network"]} | fields)
+
+
+def measure(**fields: Any) -> dict[str, Any]:
+    """A statement of reasons."""
+    given = {
+        "platform": "social",
+        "source_type": "article-16",
+        "ground": "illegal-content",
+        "category": "violence",
+    }
+    return body("platform-measure", **{**given, "visibility": ["labelled"]} | fields)
 
 
 def event(**fields: Any) -> dict[str, Any]:
@@ -131,6 +143,9 @@ DOUBTED: tuple[Row, ...] = (
     ("a source by name", "personal", told(summary="Our informant Jana Muster will testify.")),
     ("a passport", "personal", told(summary="He showed passport no. C01X00T47.")),
     ("an account by name", "personal", seen("@jana.muster", "user-account", actionable=False)),
+    ("a listing of next year", "time", listing(published="2028-01-01", in_force="2028-01-01")),
+    ("a label of an exercise", "exercise", {"labels": ["exercise:grey-heron=\"2027\""]}),
+    ("a label of a narrower PAP", "marking", {"labels": ["pap:red"]}),
 )  # fmt: skip
 
 REMARKED: tuple[Row, ...] = (
@@ -178,6 +193,18 @@ REMARKED: tuple[Row, ...] = (
     ("a digest that is cut", "digest", seen("a3a3a3a3a3a3", "file")),
     ("a digest of nothing", "digest", file(sha256="0" * 64)),
     ("one text in two languages", "language", {"info": [{"lang": lang, "headline": "h", "summary": "s"} for lang in ("en", "ga")]}),
+    ("immediate, in months", "urgency", {"urgency": "immediate", "effective": "2027-09-01T00:00:00Z", "expires": "2027-12-01T00:00:00Z"}),
+    ("a count before the vote", "stage", event(category="count-discrepancy", stage="registration")),
+    ("a stage after its phase", "stage", {**event(stage="counting"), **election()}),
+    ("for sale without risk", "risk", breach(risk="unlikely", republished="for-sale", art34="not-required")),
+    ("nobody at high risk", "count", breach(risk="high-risk", subjects_approx=0)),
+    ("a lead within one country", "lead", breach(cross_border=False, lead_authority="xb-dpa")),
+    ("baseline with many major ones", "posture", report(("physical", 9, 7))),
+    ("profiling without infringement", "infringement", advertisement(special_category_profiling=True)),
+    ("no measure at all", "count", measure(count=0)),
+    ("millions in one community", "breakout", network(breakout=1, reach=62_000_000)),
+    ("a sighting that hands over", "verdict", {**body("feedback", verdict="sighting", handover_to="xb-dsc"), **refers("answers")}),
+    ("across borders, at home", "cross-border", incident(cross_border=True, countries=["XA"])),
     ("possible, nearly sure", "certainty", {"certainty": "possible", "confidence": {"score": 95}}),
 )  # fmt: skip
 
