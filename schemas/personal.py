@@ -285,6 +285,15 @@ _NAMED_NUMBER = re.compile(
 """A number that the words before it call one of a person."""
 
 
+_SHORT_NUMBER = 6
+
+
+def is_line_of_an_office(number: str) -> bool:
+    """Whether a telephone number is a free, premium or short one, which no person has, or the name of a sender."""
+    digits = re.sub(r"\D", "", number)
+    return len(digits) <= _SHORT_NUMBER or _HOTLINE.match(number.strip()) is not None
+
+
 def is_personal_mailbox(address: str) -> bool:
     """Whether a mailbox is that of a person: a name before the @, or anything but an office's word at a free provider."""
     found = _MAILBOX.fullmatch(address.strip())
@@ -345,7 +354,8 @@ _HOTLINE = re.compile(
 )
 _OFFICE_LINE = re.compile(
     r"(?:hotline|helpline|help line|toll[- ]free|free of charge|switchboard|duty|desk|press|"
-    r"office|commission|information|line|"
+    r"office|commission|information|line|questions?|enquir\w+|call (?:us|cent(?:re|er))|contact (?:us|point)|service|"
+    r"Auskunft|Fragen|Hotline|renseignements|informaci[oó]n|informazioni|l[ií]nea|"
     r"kostenlos|Telefonnummer der|Bürgertelefon|numéro vert|centrale|sentralbord|gratis)\b[^.]{0,40}$",
     re.IGNORECASE,
 )

@@ -300,8 +300,10 @@ def r18(b: Bulletin) -> Broken:
 
 
 def _is_elsewhere(b: Bulletin) -> bool:
-    """Whether a breach names another law than the GDPR that applies to it: of Union bodies, the police, another country."""
-    return any(act_of(each.ref)[0] != GDPR and not each.ref.startswith("soft:") for each in b.legal)
+    """Whether a breach names another law than the GDPR that applies to it, or its clock: of Union bodies, the police, another country."""
+    return any(act_of(each.ref)[0] != GDPR and not each.ref.startswith("soft:") for each in b.legal) or any(
+        not each.clock.startswith(("gdpr-", "nis2-")) for each in b.deadlines
+    )
 
 
 def r19(b: Bulletin) -> Broken:

@@ -70,7 +70,7 @@ LANGUAGES = _set(
 """ISO 639-1."""
 
 _CELEX = re.compile(
-    r"[0-9CE][0-9]{4}[A-Z]{1,3}(?:[0-9]{1,4}(?:\([0-9]{1,2}\))?|/[0-9A-Z/]+|[0-9/]{2,})?(?:R\([0-9]{2}\))?|[CL][0-9]{4}/[0-9]+"
+    r"[0-9CE][0-9]{4}[A-Z]{1,3}(?:[0-9]{1,4}(?:\([0-9]{1,2}\))?|/[0-9A-Z/]+|[0-9/]{2,})?(?:R\([0-9]{2}\))?|[CL]/?[0-9]{4}/[0-9]+"
 )
 _MOJIBAKE = re.compile(
     "Ã[\u0080-\u00bf]|Ã[©¨ªƒ¶¼¤Ÿ±³¡«§¢®´¹º]|â€[™œ“”˜¢¦]|â\u0080[\u0090-\u00bf]|Â[\u00a0°§«»©®·]|[ÐÑ][\u0080-\u00bf][ÐÑ]|\ufffd"
@@ -450,7 +450,7 @@ def _kept_apart(b: Bulletin) -> Iterator[Violation]:
 
 _AFTER = frozenset({Phase.COUNTING, Phase.CERTIFICATION, Phase.DISPUTE, Phase.REVIEW})
 _BEFORE = frozenset({Phase.ANNOUNCED, Phase.REGISTRATION, Phase.CAMPAIGN, Phase.SILENCE})
-_OF_RESULTS = frozenset({"count-discrepancy", "protocol-falsification", "early-result-publication"})
+_OF_RESULTS = frozenset({"count-discrepancy", "protocol-falsification"})
 _MANY_MAJOR = 3
 _WIDE_REACH = 5_000_000
 _SOON = dt.timedelta(days=30)

@@ -298,7 +298,8 @@ def r66(b: Bulletin) -> Broken:
         if each.value is None or each.personal is not PersonalFlag.NONE:
             continue
         if (
-            each.type in ("phone-number", "bank-account")
+            each.type == "bank-account"
+            or (each.type == "phone-number" and not personal.is_line_of_an_office(each.value))
             or (each.type == "email-addr" and personal.is_personal_mailbox(each.value))
             or (each.type in ("text", "user-account") and any(personal.certain(each.value)))
             or (each.type == "url" and any(personal.mailboxes(each.value)))

@@ -236,6 +236,10 @@ def _law() -> Iterator[Case]:
         {**breach(risk="unlikely", art34="not-required"), "deadlines": []},
         (),
     )
+    yield "a breach under a clock of its country", "R18", {**breach(), **clock("xn-national")}, ()
+    yield "a breach under a clock of another thing", "R18", {**breach(), **clock("nis2-early-warning")}, (
+        ("R18", "$.deadlines"),
+    )  # fmt: skip
     exempt = {"risk": "high-risk", "art34": "not-required"}
     yield "encrypted, so nobody is told", "R18", breach(**exempt, art34_reason="encrypted"), ()
     yield "nobody is told, for no reason", "R18", breach(**exempt), (("R18", "$.body.art34"),)
@@ -457,6 +461,11 @@ def _values() -> Iterator[Case]:
         ("a person's mailbox", "Write to maria.ejemplo@mail.example."),
     ):
         yield comment, "R66", told(summary=text), (("R66", "$.info[0].summary"),)
+    yield "a free line", "R66", seen("0800 000 000", "phone-number"), ()
+    yield "a sender's name", "R66", seen("VOTE-INFO", "phone-number"), ()
+    yield "a person's telephone", "R66", seen("+99 555 123 4567", "phone-number"), (
+        ("R66", "$.observables[0].personal"),
+    )  # fmt: skip
     link = seen("https://a.example/?to=maria.ejemplo@mail.example", "url")
     yield "a person's mailbox in a link", "R66", link, (("R66", "$.observables[0].personal"),)
     person = seen("maria.ejemplo@mail.example", "email-addr")
