@@ -9,6 +9,8 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from schemas import personal
 from schemas.bodies.coordination import PostElectionReport
 from schemas.bodies.cyber import CyberIncident
@@ -16,7 +18,6 @@ from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.rules import FREE_ACTIONS
-from schemas.truth.times import seen
 from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of, words
 from schemas.vocab import PERSONAL_RANK, Affiliation, AttributionLevel, PersonalFlag, Phase, Status, Tlp
@@ -344,10 +345,22 @@ _LEAST_LETTERS = 4
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
+def _moments(value: object, path: str) -> Iterator[tuple[str, dt.date]]:
+    """Every time and day of a bulletin, with its path."""
+    if isinstance(value, dt.date):
+        yield path, value
+    elif isinstance(value, tuple):
+        for n, each in enumerate(value):
+            yield from _moments(each, f"{path}[{n}]")
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _moments(getattr(value, name), f"{path}.{name}")
+
+
 def _of_nothing(b: Bulletin) -> Iterator[Violation]:
     """Values that no clock and no file gave, and indicators that are too short to be of something."""
-    for path, moment in seen(b):
-        if moment is not None and moment.year < _LEAST_YEAR:
+    for path, moment in _moments(b, "$"):
+        if moment.year < _LEAST_YEAR:
             yield Violation(
                 "time", path, f"{moment.year} is the zero of a clock that was never set; give the time"
             )

@@ -13,7 +13,7 @@ from msgspec import Meta
 from schemas.bulletin import Bulletin
 
 _SKIPPED = frozenset({"observables", "provenance", "labels", "sections", "issuer", "spec", "prev", "id"})
-"""Values to be matched, and what machines write: no words for people."""
+"""Values to be matched, and what machines write: no words for people, but for the notes of observables."""
 _MACHINE = frozenset({"jwe", "file", "tz", "detection", "log_events", "ad_refs", "platform_ref"})
 PUBLIC = frozenset({"public_line", "correct_information", "official_url", "web", "facts", "lines"})
 """Fields whose words are said to the public as they stand."""
@@ -93,7 +93,7 @@ def odd_words(b: Bulletin) -> tuple[tuple[str, str], ...]:
 
 
 def words(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
-    """Path and text of every field of free text, in the order of the wire."""
+    """Path and text of every field of free text, in the order of the wire, then the notes of observables."""
     for name, wire, is_text in _fields(type(value)):  # type: ignore[arg-type]
         found = getattr(value, name)
         if found is None or found == ():
@@ -109,6 +109,10 @@ def words(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
                 yield from words(each, f"{path}.{wire}[{n}]")
         else:
             yield from words(found, f"{path}.{wire}")
+    if path == "$" and isinstance(value, Bulletin):
+        for n, seen in enumerate(value.observables):
+            if seen.note:
+                yield f"$.observables[{n}].note", seen.note
 
 
 def field_of(path: str) -> str:

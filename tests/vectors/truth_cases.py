@@ -468,6 +468,8 @@ def _values() -> Iterator[Case]:
     )  # fmt: skip
     link = seen("https://a.example/?to=maria.ejemplo@mail.example", "url")
     yield "a person's mailbox in a link", "R66", link, (("R66", "$.observables[0].personal"),)
+    noted = seen(note="The holder is 811228-9874.")
+    yield "a national number in a note", "R66", noted, (("R66", "$.observables[0].note"),)
     person = seen("maria.ejemplo@mail.example", "email-addr")
     yield "a person's mailbox, called nobody's", "R66", person, (("R66", "$.observables[0].personal"),)
 
