@@ -449,6 +449,16 @@ _FIRST_NAMES = _set(
 """First names that are common in Europe."""
 
 
+def is_full_name(text: str) -> bool:
+    """Whether a text is the first and the family name of a person, and nothing more."""
+    parts = text.split()
+    if not 2 <= len(parts) <= 3 or _COMPANY.search(text) or _OF_PLACE.search(text):
+        return False
+    return parts[0].lower() in _FIRST_NAMES and all(
+        part[:1].isupper() and part[1:].islower() for part in parts
+    )
+
+
 def is_named_account(handle: str) -> bool:
     """Whether the name of an account is the first and the family name of a person."""
     parts = [part for part in re.split(r"[._-]+", handle.strip().lstrip("@").lower()) if part]

@@ -14,13 +14,24 @@ import msgspec
 from schemas import personal
 from schemas.bodies.coordination import PostElectionReport
 from schemas.bodies.cyber import CyberIncident
+from schemas.bodies.digital import ContentOrder
 from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.rules import FREE_ACTIONS
 from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of, words
-from schemas.vocab import PERSONAL_RANK, Affiliation, AttributionLevel, PersonalFlag, Phase, Status, Tlp
+from schemas.vocab import (
+    PERSONAL_RANK,
+    TLP_RANK,
+    Affiliation,
+    AttributionLevel,
+    MsgType,
+    PersonalFlag,
+    Phase,
+    Status,
+    Tlp,
+)
 
 _TEMPLATE = re.compile(
     r"</?(?:script|b|i|a|p|br|div|img|span|h[1-6]|li|ul|strong|em|iframe|style)\b[^<>]{0,200}>|"
@@ -90,7 +101,7 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
 
     `personal`, `placeholder`, `internal`, `look-alike`; `test` and `exercise`; `phase`, `attribution`, `synthetic`, `measure`,
     `clock` and `victim` where two fields do not go together; `time`, `evidence`, `everything` and `twice` for what says nothing;
-    `marking` for a label that is narrower.
+    `marking` for a label that is narrower; `secret` for a password.
     """
     return (
         *_personal(b),
@@ -102,6 +113,8 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
         *_labelled(b),
         *_harsh(b),
         *_of_nothing(b),
+        *_named(b),
+        *_lawful(b),
     )
 
 
@@ -389,3 +402,73 @@ def _of_nothing(b: Bulletin) -> Iterator[Violation]:
                     "twice", f"$.body.lessons[{n}].id", f"{lesson.id} is the id of another lesson"
                 )
             named.add(lesson.id)
+
+
+_SECRET = re.compile(
+    r"\b(?:password|passwd|passphrase|pass ?code|Passwort|Kennwort|mot de passe|contraseña|parola|hasło)\b(?: is| was| of \w+ is|e?)?\s?[:=]\s?\S{4,}"
+    r"|\b(?:password|Passwort) (?:is|was|lautet) [\"'“„]?(?=\S*[0-9])\S{6,}",
+    re.IGNORECASE,
+)
+_PUBLIC_ROLES = ("candidate", "elected-official", "journalist", "fact-checker")
+_GROUPS = ("influencer", "unknown", "contractor", "proxy", "hacktivist", "criminal-group")
+
+
+def _named(b: Bulletin) -> Iterator[Violation]:
+    """Persons by name where institutions and groups stand, and passwords in words."""
+    for path, text in words(b):
+        found = _SECRET.search(text)
+        if found is not None:
+            yield Violation(
+                "secret", path, f"holds a password ({found[0][:12]}…); take it out, and have it changed"
+            )
+    if TLP_RANK[b.tlp] >= TLP_RANK[Tlp.AMBER_STRICT]:
+        return
+    named = [
+        (f"$.targets[{n}].name", each.name) for n, each in enumerate(b.targets) if each.kind in _PUBLIC_ROLES
+    ]
+    if b.attribution is not None:
+        named += [
+            (f"$.attribution.actors[{n}].name", each.name)
+            for n, each in enumerate(b.attribution.actors)
+            if each.kind in _GROUPS and not each.public_role
+        ]
+    declared = PERSONAL_RANK[b.personal_data.flag] if b.personal_data else 0
+    for path, name in named:
+        if (
+            name is not None
+            and personal.is_full_name(name)
+            and declared < PERSONAL_RANK[PersonalFlag.PERSONAL]
+        ):
+            yield Violation(
+                "personal",
+                path,
+                f"{name} is the name of a person; name the role or group, or mark it strictly",
+            )
+
+
+_REMOVAL = re.compile(r"\b(?:remove|delete|take (?:it |them |this )?down|suspend|block|ban)\b", re.IGNORECASE)
+
+
+def _lawful(b: Bulletin) -> Iterator[Violation]:
+    """Content that breaks no law, and is to go (Regulation (EU) 2022/2065, Article 9(1); Charter, Article 11)."""
+    if b.rights is None or b.msg_type is MsgType.CANCEL:
+        return
+    if (
+        isinstance(b.body, ContentOrder)
+        and b.body.article == _ORDER_TO_ACT
+        and b.rights.content_status == "terms-violation"
+    ):
+        yield Violation(
+            "measure",
+            "$.rights.content_status",
+            "an order is against illegal content; what breaks terms is the platform's matter",
+        )
+    if b.rights.content_status == "lawful" or b.rights.editorial_or_satire:
+        for n, action in enumerate(b.actions):
+            if action.kind in _ASKING and _REMOVAL.search(action.text):
+                yield Violation(
+                    "measure", f"$.actions[{n}].text", "asks to remove what the check calls lawful, or satire"
+                )
+
+
+_ORDER_TO_ACT = 9

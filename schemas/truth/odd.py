@@ -26,6 +26,7 @@ from schemas.truth.numbers import LIKELIHOODS
 from schemas.truth.wording import words
 from schemas.vocab import (
     BROAD_AUDIENCES,
+    AttributionLevel,
     BreachRisk,
     Certainty,
     ElectionType,
@@ -454,18 +455,43 @@ _OF_RESULTS = frozenset({"count-discrepancy", "protocol-falsification"})
 _MANY_MAJOR = 3
 _WIDE_REACH = 5_000_000
 _SOON = dt.timedelta(days=30)
+_NO_STATE = frozenset(
+    {"platform", "trusted-flagger", "observer", "media", "fact-checker", "election-vendor", "registrar"}
+)
+_HALF = 500_000
 
 
 def _of_a_kind(b: Bulletin) -> Iterator[Violation]:
     """What one kind of body says twice, and differently."""
     if b.urgency is Urgency.IMMEDIATE and b.effective is not None and b.effective - b.issued > _SOON:
         yield Violation("urgency", "$.urgency", f"immediate, and takes effect on {b.effective.date()}")
+    country = b.audience.partition("-")[0].upper()
+    if b.handling.releasable_to and _ANYBODYS.fullmatch(country) and country not in b.handling.releasable_to:
+        yield Violation(
+            "releasable", "$.handling.releasable_to", f"leaves out {country}, whose audience it goes to"
+        )
+    if (
+        b.attribution is not None
+        and b.attribution.level is AttributionLevel.PUBLIC
+        and b.attribution.state_responsibility is not None
+        and b.issuer.kind in _NO_STATE
+    ):
+        yield Violation(
+            "attribution",
+            "$.attribution.level",
+            f"a state is held responsible in public by a {b.issuer.kind}",
+        )
     looks_at = _BY_BODY.get(type(b.body))
     if looks_at is not None:
         yield from looks_at(b, b.body)
 
 
 def _election_incident(b: Bulletin, body: ElectionIncident) -> Iterator[Violation]:
+    is_nationwide = b.election is not None and b.election.type in _NATIONWIDE
+    if is_nationwide and body.units_affected == 1 and (body.electorate_share_ppm or 0) >= _HALF:
+        yield Violation(
+            "share", "$.body.electorate_share_ppm", "half of the voters of a country, at one place"
+        )
     is_ahead = b.election is not None and b.election.phase in _BEFORE and body.stage in _AFTER
     if is_ahead or (body.category in _OF_RESULTS and body.stage in _BEFORE):
         yield Violation("stage", "$.body.stage", f"{body.stage} does not fit the phase, or {body.category}")
@@ -516,6 +542,8 @@ def _fimi(_b: Bulletin, body: Fimi) -> Iterator[Violation]:
 def _feedback(_b: Bulletin, body: Feedback) -> Iterator[Violation]:
     if body.handover_to is not None and body.verdict is not FeedbackKind.HANDOVER:
         yield Violation("verdict", "$.body.verdict", f"{body.verdict}, and handed over to {body.handover_to}")
+    if body.action is None and body.verdict is FeedbackKind.ACTION_TAKEN:
+        yield Violation("verdict", "$.body.action", "an action was taken; name it by its kind, too")
     if body.action is not None and body.verdict is not FeedbackKind.ACTION_TAKEN:
         yield Violation("verdict", "$.body.verdict", f"{body.verdict}, and {body.action} was done")
 

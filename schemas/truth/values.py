@@ -73,7 +73,7 @@ _NUMERIC = re.compile(r"[0-9.]{7,15}(?:/[0-9]{1,3})?|(?=[^:]{0,4}:)[0-9A-Fa-f:.]
 
 def _is_wild(value: str) -> bool:
     return value.strip() in ("*", ".*", ".", "*.*", "%", "any", "all") or value.strip().startswith(
-        ("*.", ".*", "*@")
+        ("*.", ".*", "*@", "@")
     )
 
 
