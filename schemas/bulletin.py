@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from schemas.bodies import Body, kind_of
 from schemas.errors import SchemaError
+from schemas.links import MAX_LINKS, MAX_THINGS, Link, MediaCheck, Thing
 from schemas.parts import (
     Action,
     Area,
@@ -78,6 +79,9 @@ class Bulletin(Part, frozen=True, kw_only=True):
     observables: Annotated[tuple[Observable, ...], Meta(max_length=500)] = ()
     attribution: Attribution | None = None
     targets: Annotated[tuple[Target, ...], Meta(max_length=50)] = ()
+    things: Annotated[tuple[Thing, ...], Meta(max_length=MAX_THINGS)] = ()
+    links: Annotated[tuple[Link, ...], Meta(max_length=MAX_LINKS)] = ()
+    media_checks: Annotated[tuple[MediaCheck, ...], Meta(max_length=20)] = ()
     actions: Annotated[tuple[Action, ...], Meta(max_length=30)] = ()
     legal: Annotated[tuple[Legal, ...], Meta(max_length=20)] = ()
     deadlines: Annotated[tuple[Deadline, ...], Meta(max_length=10)] = ()
@@ -123,6 +127,9 @@ class Draft(Part, frozen=True, kw_only=True):
     observables: Annotated[tuple[Observable, ...], Meta(max_length=500)] = ()
     attribution: Attribution | None = None
     targets: Annotated[tuple[Target, ...], Meta(max_length=50)] = ()
+    things: Annotated[tuple[Thing, ...], Meta(max_length=MAX_THINGS)] = ()
+    links: Annotated[tuple[Link, ...], Meta(max_length=MAX_LINKS)] = ()
+    media_checks: Annotated[tuple[MediaCheck, ...], Meta(max_length=20)] = ()
     actions: Annotated[tuple[Action, ...], Meta(max_length=30)] = ()
     legal: Annotated[tuple[Legal, ...], Meta(max_length=20)] = ()
     deadlines: Annotated[tuple[Deadline, ...], Meta(max_length=10)] = ()
@@ -164,6 +171,7 @@ _DIMENSION_OF: Mapping[str, Dimension] = MappingProxyType(
         "fimi": Dimension.FOREIGN_INTERFERENCE,
         "sanctions-listing": Dimension.FOREIGN_INTERFERENCE,
         "legal-referral": Dimension.CORRUPTION,
+        "enforcement": Dimension.DISINFORMATION,
     }
 )
 """The dimension a kind is about when nobody says; what is missing here is about the electoral process."""

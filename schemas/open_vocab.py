@@ -325,6 +325,15 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "open accepted in-progress done rejected",
             ),
             _words(
+                "link-type",
+                "STIX 2.1 relationship types, OpenCTI extensions, tocsin",
+                "amplifies analysis-of attributed-to authored-by based-on beacons-to belongs-to characterizes communicates-with "
+                "compromises consists-of controls delivers derived-from detects downloads drops duplicate-of dynamic-analysis- "
+                "of exfiltrates-to exploits funds has hosts impersonates indicates investigates located-at mitigates "
+                "originates-from owns part-of publishes redirects-to related-to remediates resolves-to same-as static-analysis- "
+                "of subnarrative-of subtechnique-of supports targets uses variant-of",
+            ),
+            _words(
                 "listed-subject",
                 _OWN,
                 "person enterprise",
@@ -383,6 +392,68 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "stratcom-mode",
                 _OWN,
                 "pre-bunk debunk official-statement voter-information holding-line strategic-silence",
+            ),
+            _words(
+                "thing-kind",
+                _OWN,
+                "account actor campaign content event infrastructure mailbox malware organisation outlet person phone place tool "
+                "vulnerability other",
+            ),
+            _words(
+                "breach-regime",
+                "Regulations (EU) 2016/679 and 2018/1725, Directive (EU) 2016/680",
+                "gdpr eudpr led eea national",
+            ),
+            _words(
+                "calendar-state",
+                _OWN,
+                "scheduled postponed repeated called-off",
+            ),
+            _words(
+                "enforcement-addressee",
+                "Regulations (EU) 2022/2065, 2024/900, 2016/679, Directive (EU) 2022/2555",
+                "platform search-engine hosting-provider ad-publisher ad-sponsor ad-service controller processor essential- "
+                "entity important-entity broadcaster party other",
+            ),
+            _words(
+                "fallback",
+                _OWN,
+                "paper hand-count courier satellite telephone generator other-place none",
+            ),
+            _words(
+                "fimi-origin",
+                _OWN,
+                "foreign domestic mixed unknown",
+            ),
+            _words(
+                "finding",
+                _OWN,
+                "infringement none open",
+            ),
+            _words(
+                "incident-regime",
+                "Directives (EU) 2022/2555 and 2022/2557, Regulations (EU, Euratom) 2023/2841 and (EU) 2022/2554",
+                "nis2 eui cer dora national",
+            ),
+            _words(
+                "media-check",
+                "C2PA 2.1; practice of forensic laboratories",
+                "content-credentials watermark detector forensic source-comparison human-review",
+            ),
+            _words(
+                "media-verdict",
+                _OWN,
+                "authentic synthetic altered out-of-context inconclusive",
+            ),
+            _words(
+                "nis2-entity",
+                "Directive (EU) 2022/2555, Article 3",
+                "essential important none",
+            ),
+            _words(
+                "order-state",
+                _OWN,
+                "made appealed set-aside expired",
             ),
             _words(
                 "trend",

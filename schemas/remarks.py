@@ -10,6 +10,7 @@ from schemas.bodies.coordination import PostElectionReport, SituationReport
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentOrder, PoliticalAd
+from schemas.bodies.enforcement import Enforcement
 from schemas.bodies.foreign import Fimi, LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
@@ -234,12 +235,19 @@ def _body(b: Bulletin) -> Iterator[Violation]:
         if not body.significant and body.stage not in (
             Nis2Stage.EARLY_WARNING,
             Nis2Stage.INTERMEDIATE_REPORT,
+            Nis2Stage.VOLUNTARY_REPORT,
         ):
             yield Violation(
                 "stage", "$.body.significant", "only a significant incident has this stage (NIS2, Article 23)"
             )
         if b.severity in _CLASSES and body.impact == "none" and body.significant:
             yield Violation("severity", "$.severity", f"{b.severity}, and without any impact")
+    if isinstance(body, Enforcement):
+        for name, amount in (("fine", body.fine), ("penalty_per_day", body.penalty_per_day)):
+            if amount is not None and amount.currency not in _CURRENCIES:
+                yield Violation(
+                    "currency", f"$.body.{name}.currency", f"{amount.currency} is no currency of ISO 4217"
+                )
     if isinstance(body, PoliticalAd) and body.currency is not None and body.currency not in _CURRENCIES:
         yield Violation("currency", "$.body.currency", f"{body.currency} is no currency of ISO 4217")
     if isinstance(body, ContentOrder) and b.issuer.country not in ("EU", "INT"):

@@ -27,7 +27,20 @@ from schemas.open_vocab import OPEN
 from schemas.parts import Handling, Observable
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
-from schemas.truth import law, markings, numbers, references, text, times, values
+from schemas.truth import (
+    enforcement,
+    law,
+    markings,
+    media,
+    numbers,
+    references,
+    regimes,
+    states,
+    text,
+    ties,
+    times,
+    values,
+)
 from schemas.truth.law import EUDPR, GDPR, GDPR_CLOCK, POLICE, act_of
 from schemas.truth.wording import is_plain
 from schemas.vocab import (
@@ -265,7 +278,7 @@ def r15(b: Bulletin) -> Broken:
 
 def r16(b: Bulletin) -> Broken:
     """Strategic communication brings words cleared for the public, unless its line is silence, or for whoever asks."""
-    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD
+    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD and b.body.cleared
     if speaks and not any(info.public_line for info in b.info):
         yield "$.info", "stratcom needs a public_line"
 
@@ -281,7 +294,7 @@ def r18(b: Bulletin) -> Broken:
     """Staged reports carry what their stage demands."""
     if (
         isinstance(b.body, CyberIncident)
-        and b.body.stage is not Nis2Stage.EARLY_WARNING
+        and b.body.stage not in (Nis2Stage.EARLY_WARNING, Nis2Stage.VOLUNTARY_REPORT)
         and b.body.impact is None
     ):
         yield "$.body.impact", f"stage {b.body.stage} needs impact"
@@ -297,6 +310,8 @@ def r18(b: Bulletin) -> Broken:
 
 def _is_elsewhere(b: Bulletin) -> bool:
     """Whether a breach names another law than the GDPR that applies to it: of Union bodies, the police, another country."""
+    if isinstance(b.body, DataBreach) and b.body.regime in ("eudpr", "led", "national"):
+        return True
     return any(act_of(each.ref)[0] != GDPR and not each.ref.startswith("soft:") for each in b.legal)
 
 
@@ -429,6 +444,11 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             *references.RULES,
             *text.RULES,
             *values.RULES,
+            *ties.RULES,
+            *enforcement.RULES,
+            *media.RULES,
+            *regimes.RULES,
+            *states.RULES,
         )
     }
 )
@@ -494,6 +514,9 @@ _UNSAID = attrgetter(
         "exercise_id",
         "effective",
         "onset",
+        "things",
+        "links",
+        "media_checks",
     ),
     *("msg_type", "handling", "confidence.likelihood", "confidence.basis"),
 )
@@ -511,6 +534,9 @@ _NOT_SAID = (
     (),
     (),
     *(None,) * 5,
+    (),
+    (),
+    (),
     MsgType.ALERT,
     Handling(),
     None,

@@ -175,13 +175,14 @@ class Affiliation(StrEnum):
 
 
 class Nis2Stage(StrEnum):
-    """Stage of an incident report (Directive (EU) 2022/2555, Article 23(4))."""
+    """Stage of an incident report (Directive (EU) 2022/2555, Article 23(4)); voluntary by its Article 30."""
 
     EARLY_WARNING = "early-warning"
     INCIDENT_NOTIFICATION = "incident-notification"
     INTERMEDIATE_REPORT = "intermediate-report"
     FINAL_REPORT = "final-report"
     PROGRESS_REPORT = "progress-report"
+    VOLUNTARY_REPORT = "voluntary-report"
 
 
 class BreachNature(StrEnum):
@@ -230,7 +231,32 @@ class LegalStage(StrEnum):
     TRIAL = "trial"
     CONVICTION = "conviction"
     ACQUITTAL = "acquittal"
+    APPEAL = "appeal"
     CLOSED = "closed"
+
+
+class ContentCredentials(StrEnum):
+    """What validation says of the content credentials of a file (C2PA 2.1, section 14)."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    INVALID = "invalid"
+
+
+class EnforcementStage(StrEnum):
+    """How far enforcement has come (Regulation (EU) 2022/2065, Articles 66 to 76)."""
+
+    INFORMATION_REQUESTED = "information-requested"
+    PROCEEDINGS = "proceedings"
+    PRELIMINARY_FINDINGS = "preliminary-findings"
+    INTERIM_MEASURES = "interim-measures"
+    COMMITMENTS_OFFERED = "commitments-offered"
+    COMMITMENTS_BINDING = "commitments-binding"
+    DECISION = "decision"
+    FINE = "fine"
+    PERIODIC_PENALTY = "periodic-penalty"
+    CLOSED = "closed"
+    ANNULLED = "annulled"
 
 
 class FeedbackKind(StrEnum):

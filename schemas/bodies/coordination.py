@@ -46,6 +46,9 @@ class StratCom(
     do_not_repeat: Annotated[
         tuple[Text500, ...], Meta(max_length=12, description="phrases not to amplify")
     ] = ()
+    cleared: Annotated[
+        bool, Meta(description="whether the lines may be said; false while they are drafts")
+    ] = True
 
 
 class DimCount(Part, frozen=True, kw_only=True):
@@ -74,6 +77,12 @@ class SituationReport(
     outlook: Text2000 | None = None
     gaps: Annotated[Text2000 | None, Meta(description="what is not known")] = None
     by: Annotated[tuple[OrgId, ...], Meta(max_length=40)] = ()
+    incidents_total: Annotated[
+        Count | None, Meta(description="each incident once, though it counts in several dimensions")
+    ] = None
+    turnout_ppm: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="so far, in parts per million")
+    ] = None
 
 
 class Lesson(Part, frozen=True, kw_only=True):
@@ -134,6 +143,12 @@ class Rfi(
     to: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30)]
     formats: Annotated[tuple[Slug, ...], Meta(max_length=8)] = ()
     legal_basis: Annotated[tuple[Celex, ...], Meta(max_length=8)] = ()
+    clock: Annotated[
+        Slug | None, Meta(description="id of a clock in the registry, where the law sets the time")
+    ] = None
+    passive_only: Annotated[
+        bool, Meta(description="look at what is there; ask and touch nobody's machine")
+    ] = False
 
 
 class Feedback(
@@ -155,3 +170,4 @@ class Feedback(
     action: Annotated[Slug | None, Meta(description="when action-taken"), Open("action-kind")] = None
     outcome: Annotated[Slug | None, Meta(description="/ order-effect"), Open("notice-outcome")] = None
     handover_to: OrgId | None = None
+    forwarded_to: Annotated[OrgId | None, Meta(description="with reason forwarded")] = None

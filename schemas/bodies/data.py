@@ -41,3 +41,6 @@ class DataBreach(
     lead_authority: OrgId | None = None
     processor_involved: bool | None = None
     republished: Annotated[Slug | None, Open("republication")] = None
+    regime: Annotated[
+        Slug | None, Meta(description="the law that applies; without it the GDPR"), Open("breach-regime")
+    ] = None

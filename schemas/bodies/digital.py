@@ -85,6 +85,7 @@ class ContentOrder(
     effect_to: OrgId | None = None
     effect: Annotated[Slug | None, Open("order-effect")] = None
     effect_at: Time | None = None
+    order_state: Annotated[Slug, Open("order-state")] = "made"
 
 
 class PlatformMeasure(
@@ -114,6 +115,18 @@ class PlatformMeasure(
     count: Annotated[Count, Meta(description="1 = single SoR; n = aggregate")] = 1
     period_start: dt.date | None = None
     period_end: dt.date | None = None
+    reversed: Annotated[
+        Count | None, Meta(description="of count, undone after a complaint (DSA Article 20)")
+    ] = None
+
+
+class Measured(Part, frozen=True, kw_only=True):
+    """A test of a service, in one language: how many answers, how many of them wrong."""
+
+    samples: Count
+    failures: Count
+    lang: Lang | None = None
+    what: Text160 | None = None
 
 
 class SystemicRisk(
@@ -130,6 +143,7 @@ class SystemicRisk(
     assessment: Text8000
     mitigation: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("dsa-mitigation")] = ()
     crisis: Annotated[Slug, Open("crisis")] = "none"
+    measured: Annotated[tuple[Measured, ...], Meta(max_length=40)] = ()
 
 
 class PoliticalAd(
@@ -156,3 +170,5 @@ class PoliticalAd(
     period_end: dt.date | None = None
     targeting: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
     special_category_profiling: bool | None = None
+    finding: Annotated[Slug | None, Open("finding")] = None
+    complaints: Annotated[Count | None, Meta(description="how many people complained")] = None

@@ -4,8 +4,32 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.scalars import Celex, Count, Open, Part, Slug, Text160, Text2000, Text8000, Time, Uri
+from schemas.parts import Area
+from schemas.scalars import (
+    Celex,
+    Count,
+    Open,
+    Part,
+    Slug,
+    Text160,
+    Text500,
+    Text2000,
+    Text8000,
+    Time,
+    Uri,
+    Uuid,
+)
 from schemas.vocab import Phase
+
+TimeZone = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}$(?!\n)",
+        max_length=40,
+        description="a name of the IANA database, R28",
+        extra_json_schema={"x-tocsin-vocabulary": "time-zone"},
+    ),
+]
 
 
 class PhaseWindow(Part, frozen=True, kw_only=True):
@@ -16,6 +40,8 @@ class PhaseWindow(Part, frozen=True, kw_only=True):
     end: Time
     round: Annotated[int, Meta(ge=1, le=5)] = 1
     note: Text160 | None = None
+    tz: Annotated[TimeZone | None, Meta(description="where it is another than the calendar's")] = None
+    area: Annotated[Area | None, Meta(description="where alone it holds: abroad, one island")] = None
 
 
 class ElectionCalendar(
@@ -28,19 +54,15 @@ class ElectionCalendar(
     """The phases of one election."""
 
     windows: Annotated[tuple[PhaseWindow, ...], Meta(min_length=1, max_length=60)]
-    tz: Annotated[
-        str,
-        Meta(
-            pattern=r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}$(?!\n)",
-            max_length=40,
-            description="a name of the IANA database, R28",
-            extra_json_schema={"x-tocsin-vocabulary": "time-zone"},
-        ),
-    ]
+    tz: TimeZone
     legal: Annotated[tuple[Celex, ...], Meta(max_length=10)] = ()
     official_url: Uri | None = None
     results_embargo_until: Annotated[Time | None, Meta(description="no result publication before")] = None
     confirmed: bool = True
+    state: Annotated[Slug, Open("calendar-state")] = "scheduled"
+    cause: Annotated[Text500 | None, Meta(description="why it is postponed, repeated or called off")] = None
+    votes_void: Annotated[bool | None, Meta(description="whether votes already cast count no more")] = None
+    replaces: Annotated[Uuid | None, Meta(description="the calendar that held before")] = None
 
 
 class ElectionIncident(
@@ -68,4 +90,12 @@ class ElectionIncident(
     ] = ()
     correct_information: Annotated[
         Text2000 | None, Meta(description="authoritative fact voters should receive")
+    ] = None
+    fallback: Annotated[
+        tuple[Slug, ...], Meta(max_length=8, description="what is used instead"), Open("fallback")
+    ] = ()
+    until: Annotated[Time | None, Meta(description="until when voting is prolonged or stopped")] = None
+    decided_by: Annotated[Text160 | None, Meta(description="the body that prolonged or stopped it")] = None
+    answer: Annotated[
+        Text2000 | None, Meta(description="what the authority that is criticised says to it")
     ] = None

@@ -70,6 +70,10 @@ class Fimi(
     synthetic: Annotated[Slug | None, Open("synthetic")] = None
     exposed: Annotated[bool, Meta(description="already public")] = False
     funding: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
+    origin: Annotated[Slug | None, Open("fimi-origin")] = None
+    aligned: Annotated[
+        tuple[Country, ...], Meta(max_length=60, description="countries that join the statement")
+    ] = ()
 
 
 class ListedName(Part, frozen=True, kw_only=True):
@@ -128,6 +132,11 @@ class SanctionsListing(
     conducts: Annotated[tuple[Slug, ...], Meta(max_length=12), Open("destabilising-conduct")] = ()
     publication_url: Uri | None = None
     expires: dt.date | None = None
+    judgment: Annotated[
+        Annotated[str, Meta(pattern=r"^ECLI:[A-Z]{2}:[A-Z0-9]{1,7}:[0-9]{4}:[A-Z0-9.]{1,25}$(?!\n)")] | None,
+        Meta(description="ECLI of the judgment behind it"),
+    ] = None
+    final_on: Annotated[dt.date | None, Meta(description="when no appeal lies any more")] = None
 
 
 class LegalReferral(
@@ -152,3 +161,8 @@ class LegalReferral(
         tuple[Country, ...], Meta(max_length=30, description="mutual legal assistance / JIT countries")
     ] = ()
     summary: Text2000 | None = None
+    final: Annotated[bool | None, Meta(description="whether no appeal lies any more")] = None
+    sentence: Annotated[Text500 | None, Meta(description="as the court pronounced it, without names")] = None
+    presumption: Annotated[
+        bool, Meta(description="presumed innocent; false only after a final conviction, R84")
+    ] = True

@@ -21,7 +21,7 @@ _ALIASES: Mapping[str, str] = MappingProxyType({"EL": "GR", "UK": "GB"})
 _DIVISION = re.compile(r"ocd-division/country:([a-z]{2})(?:/.*)?")
 
 
-def _made(uuid: str) -> float:
+def made_at(uuid: str) -> float:
     """When a UUID of version 7 was made, in seconds since 1970 (RFC 9562, section 5.7)."""
     return int(uuid[:8] + uuid[9:13], 16) / 1000
 
@@ -34,7 +34,7 @@ def r52(b: Bulletin) -> Broken:
         path = f"$.references[{n}]"
         if ref.id == b.id:
             yield f"{path}.id", "a bulletin does not refer to itself"
-        elif _made(ref.id) > latest:
+        elif made_at(ref.id) > latest:
             yield f"{path}.id", "names a bulletin that was made after this one; copy the id again"
         if ref.rel in _ENDING and ref.issuer is not None and ref.issuer != b.issuer.id:
             yield (
@@ -49,7 +49,7 @@ def r52(b: Bulletin) -> Broken:
         elif before and (before | {ref.rel}) & _ENDING:
             yield path, "the same bulletin is ended and relied on; keep one of the two"
         before.add(ref.rel)
-    if b.incident_id is not None and _made(b.incident_id) > latest:
+    if b.incident_id is not None and made_at(b.incident_id) > latest:
         yield "$.incident_id", "was made after this bulletin; copy the id again"
 
 

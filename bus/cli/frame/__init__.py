@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.judging import Judgement, judged
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
     from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside, show_head
-    from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
+    from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside, show_links
     from bus.cli.frame.options import (
         FILE,
         FOLDER,
@@ -198,6 +198,7 @@ __all__ = [
     "show_bulletin",
     "show_head",
     "show_inside",
+    "show_links",
     "signer_of",
     "stamped",
     "tell_of_bus",

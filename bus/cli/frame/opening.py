@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from bus.trust import RegistryStore
     from schemas.bulletin import Bulletin
 
+MOST_LINKS = 200
+"""Ties that are written out for a person."""
+
 
 class Unsealer:
     """Opens for one command; registry and keys are read when they are first needed."""
@@ -116,6 +119,22 @@ def readable(payload: bytes) -> str:
     for part in parts:
         part["jwe"] = f"({len(part['jwe'])} characters)"
     return msgspec.json.format(msgspec.json.encode(shown) if parts else payload, indent=2).decode()
+
+
+def show_links(app: App, bulletin: Bulletin) -> None:
+    """What belongs together in a bulletin, a tie a line."""
+    from schemas.links import told
+
+    if not bulletin.links:
+        return
+    app.note(f"what belongs together: {len(bulletin.links)} ties")
+    lines = [
+        f"{told(bulletin, link.from_)} -> {link.rel} -> {told(bulletin, link.to)}"
+        for link in bulletin.links[:MOST_LINKS]
+    ]
+    if len(bulletin.links) > MOST_LINKS:
+        lines.append(f"and {len(bulletin.links) - MOST_LINKS} more, in the field links above")
+    app.block("\n".join(lines))
 
 
 def show_inside(app: App, seen: View) -> None:

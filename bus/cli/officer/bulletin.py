@@ -138,7 +138,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.frame import Unsealer, opened_data, readable, show_inside
+    from bus.cli.frame import Unsealer, opened_data, readable, show_inside, show_links
     from schemas.codec import decode, digest
 
     signature, payload = find_bulletin(app, bulletin_id)
@@ -157,6 +157,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
         return
     app.block(readable(payload))
     show_inside(app, seen)
+    show_links(app, seen.bulletin)
 
 
 @command(bulletin, "list")
