@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.bodies import Body, kind_of
+from schemas.bodies.enforcement import Enforcement
 from schemas.errors import SchemaError
 from schemas.links import MAX_LINKS, MAX_THINGS, Link, MediaCheck, Thing
 from schemas.parts import (
@@ -96,6 +97,12 @@ class Bulletin(Part, frozen=True, kw_only=True):
     def kind(self) -> str:
         """The tag of the body."""
         return kind_of(self.body)
+
+    @property
+    def headline(self) -> str:
+        """What a line shows of it: its first headline, and what enforcement has come to."""
+        words = self.info[0].headline
+        return f"{words} [{self.body.in_short}]" if isinstance(self.body, Enforcement) else words
 
 
 class Draft(Part, frozen=True, kw_only=True):

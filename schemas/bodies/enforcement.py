@@ -44,3 +44,17 @@ class Enforcement(
         tuple[Country, ...], Meta(max_length=40, description="whose authorities act jointly")
     ] = ()
     decision_url: Uri | None = None
+
+    @property
+    def in_short(self) -> str:
+        """The stage and the sum, and whether an appeal is open: `fine of 1200000 EUR, appeal until 2027-01-30`."""
+        amount = self.fine or self.penalty_per_day
+        stage = str(self.stage).replace("-", " ")
+        parts = [f"{stage} of {amount.value} {amount.currency}" if amount else stage]
+        if self.penalty_per_day is not None and self.fine is None:
+            parts[0] += " a day"
+        if self.final:
+            parts.append("final")
+        elif self.appeal_until is not None:
+            parts.append(f"appeal until {self.appeal_until}")
+        return ", ".join(parts)

@@ -89,7 +89,7 @@ def headline_line(bulletin: Bulletin, labels: Collection[str]) -> str:
 
 def headline(bulletin: Bulletin) -> str:
     """The words of a bulletin in one line; a cover has none of its own and says to whom it is sealed."""
-    return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.info[0].headline
+    return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.headline
 
 
 def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
