@@ -5,12 +5,12 @@ What may not be named stands as a thing without a name: that two accounts spread
 
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from typing import Final
 
 from adapters.formats.stix.actors import is_person
 from adapters.formats.stix.names import OBSERVABLE_TYPES, RELATIONSHIP_TYPES
-from adapters.formats.stix.objects import Member, held_values, named_value, technique_of, text_of
+from adapters.formats.stix.objects import Member, held_values, named_value, references, technique_of, text_of
 from adapters.formats.stix.patterns import PatternError, read_pattern
 from adapters.formats.stix.scope import Scope
 from adapters.translation.countries import country_of
@@ -87,12 +87,14 @@ class Ties:
                     to=target,
                     confidence=score if score is not None and 0 <= score <= 100 else None,
                 )
-                for source, target in product(places.of(tie.source), places.of(tie.target))
+                for source, target in islice(
+                    product(places.of(tie.source), places.of(tie.target)), MAX_OF_ONE
+                )
                 if source != target
             ]
             if not found:
                 self._losses.add(path, "an end that no bulletin holds, or both ends in one")
-            for link in found[:MAX_OF_ONE]:
+            for link in found:
                 links.setdefault((link.from_, link.rel, link.to), link)
         return places.things, tuple(links.values())
 
@@ -121,6 +123,9 @@ class Ties:
         return Thing(kind="organisation", name=self._name(item))
 
     def _name(self, item: Member) -> str | None:
+        """The name of an object, where it may be told: without a report, only what is marked itself is as wide as the whole."""
+        if self._scope.report is None and not references(item, "object_marking_refs"):
+            return None
         name = one_line(text_of(item, "name"), path=f"{text_of(item, 'type')}.name", losses=Losses())
         if name is None or self._persons.are_in(name):
             return None

@@ -90,6 +90,17 @@ def test_an_indicator_is_each_of_its_values() -> None:
     assert {each.confidence for each in made.links} == {70}
 
 
+def test_who_is_not_marked_is_not_named_without_a_report() -> None:
+    """A site that is CLEAR says nothing of how far the name of its owner may go."""
+    clear = {"object_marking_refs": ["marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"]}
+    for members, name in (({}, None), (clear, "The Example Mirror")):
+        site = item("domain-name", value="mirror.example", **clear)
+        outlet = item("identity", name="The Example Mirror", identity_class="organization", **members)
+        document = bundle(site, outlet, tie("belongs-to", site, outlet))
+        (made,) = all_stand(read_stix(json.dumps(document).encode(), CYBER))
+        assert [each.name for each in made.things] == [name]
+
+
 def test_what_is_no_tie_is_a_loss() -> None:
     """A strange type is carried as the plainest; one that comes back to itself, or leads to a note, is told."""
     note = item("note", content="x", object_refs=[SITE["id"]])
