@@ -149,7 +149,7 @@ def _is_documentation(value: str) -> bool:
 
 def _techniques(b: Bulletin) -> Iterator[Violation]:
     for n, each in enumerate(b.ttps):
-        if fault := fault_of(each.framework, each.id):
+        if fault := fault_of(each.framework, each.id, each.version):
             yield Violation("technique", f"$.ttps[{n}].id", fault)
 
 
