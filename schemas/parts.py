@@ -57,6 +57,19 @@ class Ref(Part, frozen=True, kw_only=True):
     issuer: OrgId | None = None
 
 
+class Amount(Part, frozen=True, kw_only=True):
+    """A sum of money; one sum in one currency is written in one way only."""
+
+    value: Annotated[
+        str,
+        Meta(
+            pattern=r"^(?:0|[1-9][0-9]{0,13})(?:\.[0-9]{0,3}[1-9])?$(?!\n)",
+            description="a decimal number without exponent, leading or trailing zeros; at most 14 digits and 4 after the point: 12.5",
+        ),
+    ]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217: EUR")]
+
+
 class Handling(Part, frozen=True, kw_only=True):
     """How a bulletin may be passed on, beside its TLP and PAP (FIRST IEP 2.0 words where they exist)."""
 
