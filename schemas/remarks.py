@@ -6,17 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from schemas.bodies.coordination import PostElectionReport, SituationReport
+import msgspec
+
+from schemas.bodies.coordination import Line, PostElectionReport, SituationReport, StratCom
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentOrder, PoliticalAd
 from schemas.bodies.foreign import Fimi, LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
-from schemas.parts import Info
+from schemas.parts import Amount, Info
+from schemas.scalars import Part
 from schemas.techniques import fault_of
 from schemas.truth.values import network_of
 from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp
+from schemas.vocabularies import vocabulary
 
 
 def _set(words: str) -> frozenset[str]:
@@ -61,16 +65,6 @@ _MAJOR = re.compile(
     rf"\b([0-9]{{1,6}}|{'|'.join(_WORDS_FOR_NUMBERS)})(?: of (?:them|which))? major\b", re.IGNORECASE
 )
 
-
-_CURRENCIES = _set(
-    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD "
-    "CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ "
-    "GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR "
-    "LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN "
-    "PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB "
-    "TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG XTS"
-)
-"""ISO 4217, and its code for tests."""
 
 _STOPS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -171,29 +165,37 @@ def _words_of(info: Info) -> str:
 
 def _languages(b: Bulletin) -> Iterator[Violation]:
     for n, info in enumerate(b.info):
-        text = _words_of(info)
-        lang = info.lang.split("-", 1)[0]
-        letters = sum(each.isalpha() for each in text)
-        own = _SIGNS.get(lang)
-        if own is not None and "Latn" not in info.lang:
-            if letters > 10 and len(own.findall(text)) * 4 < letters:
-                yield Violation("language", f"$.info[{n}].lang", f"is not written in the letters of {lang}")
-            continue
-        strange = [
-            name for name, signs in _SIGNS.items() if letters > 10 and len(signs.findall(text)) * 2 > letters
-        ]
-        if strange and lang in _STOPS:
-            yield Violation(
-                "language", f"$.info[{n}].lang", f"says {lang}, and is written in letters of {strange[0]}"
-            )
-            continue
-        if lang not in _STOPS:
-            continue
-        found = re.findall(r"[^\W\d_]+", text.lower())
-        hits = {name: sum(word in stops for word in found) for name, stops in _STOPS.items()}
-        best = max(hits, key=hits.__getitem__)
-        if best != lang and hits[best] >= _RATHER and hits[lang] * 3 <= hits[best] - 1:
-            yield Violation("language", f"$.info[{n}].lang", f"says {lang}, and reads like {best}")
+        if fault := _other_language(info.lang, _words_of(info)):
+            yield Violation("language", f"$.info[{n}].lang", fault)
+    if isinstance(b.body, StratCom):
+        for name in ("lines", "expected_narratives", "do_not_repeat"):
+            for n, line in enumerate(getattr(b.body, name)):
+                if isinstance(line, Line) and (fault := _other_language(line.lang, line.text)):
+                    yield Violation("language", f"$.body.{name}[{n}].lang", fault)
+
+
+def _other_language(said: str, text: str) -> str | None:
+    """Why a text is hardly in the language that is said; None where it may be."""
+    lang = said.split("-", 1)[0]
+    letters = sum(each.isalpha() for each in text)
+    own = _SIGNS.get(lang)
+    if own is not None and "Latn" not in said:
+        if letters > 10 and len(own.findall(text)) * 4 < letters:
+            return f"is not written in the letters of {lang}"
+        return None
+    strange = [
+        name for name, signs in _SIGNS.items() if letters > 10 and len(signs.findall(text)) * 2 > letters
+    ]
+    if lang not in _STOPS:
+        return None
+    if strange:
+        return f"says {lang}, and is written in letters of {strange[0]}"
+    found = re.findall(r"[^\W\d_]+", text.lower())
+    hits = {name: sum(word in stops for word in found) for name, stops in _STOPS.items()}
+    best = max(hits, key=hits.__getitem__)
+    if best != lang and hits[best] >= _RATHER and hits[lang] * 3 <= hits[best] - 1:
+        return f"says {lang}, and reads like {best}"
+    return None
 
 
 def _markings(b: Bulletin) -> Iterator[Violation]:
@@ -240,8 +242,9 @@ def _body(b: Bulletin) -> Iterator[Violation]:
             )
         if b.severity in _CLASSES and body.impact == "none" and body.significant:
             yield Violation("severity", "$.severity", f"{b.severity}, and without any impact")
-    if isinstance(body, PoliticalAd) and body.currency is not None and body.currency not in _CURRENCIES:
-        yield Violation("currency", "$.body.currency", f"{body.currency} is no currency of ISO 4217")
+    for path, currency in _currencies(body):
+        if fault := _fault_of_currency(currency):
+            yield Violation("currency", path, fault)
     if isinstance(body, ContentOrder) and b.issuer.country not in ("EU", "INT"):
         abroad = [each for each in body.territorial_scope if each != b.issuer.country]
         if abroad and body.article == 9:
@@ -252,6 +255,37 @@ def _body(b: Bulletin) -> Iterator[Violation]:
             )
     if isinstance(body, SituationReport | PostElectionReport):
         yield from _counted(b, body)
+
+
+def _currencies(body: Part) -> Iterator[tuple[str, str]]:
+    """Path and code of each currency of a body, or of a part of it."""
+    if isinstance(body, PoliticalAd) and body.currency is not None:
+        yield "$.body.currency", body.currency
+    for path, amount in _amounts(body, "$.body"):
+        yield f"{path}.currency", amount.currency
+
+
+def _amounts(value: object, path: str) -> Iterator[tuple[str, Amount]]:
+    """Every sum of money in a struct or a tuple of them, with its path, in the order of the wire."""
+    if isinstance(value, Amount):
+        yield path, value
+    elif isinstance(value, tuple):
+        for n, each in enumerate(value):
+            yield from _amounts(each, f"{path}[{n}]")
+    elif isinstance(value, msgspec.Struct):
+        for name, wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+            yield from _amounts(getattr(value, name), f"{path}.{wire}")
+
+
+def _fault_of_currency(code: str) -> str | None:
+    known = vocabulary("currency")
+    if any(each.id == code for each in known.terms):
+        return None
+    former = next((each for each in known.former if each.id == code), None)
+    if former is None:
+        return f"{code} is no currency of ISO 4217"
+    now = f"; it is {former.now[0]} today" if former.now else ""
+    return f"{code} ({former.label}) was {former.why}{now}"
 
 
 def _counted(b: Bulletin, body: SituationReport | PostElectionReport) -> Iterator[Violation]:

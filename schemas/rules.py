@@ -27,7 +27,7 @@ from schemas.open_vocab import OPEN
 from schemas.parts import Handling, Observable
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
-from schemas.truth import law, markings, numbers, references, text, times, values
+from schemas.truth import claims, law, markings, numbers, references, text, times, values
 from schemas.truth.law import EUDPR, GDPR, GDPR_CLOCK, POLICE, act_of
 from schemas.truth.wording import is_plain
 from schemas.vocab import (
@@ -67,12 +67,18 @@ RESTRICTIVE_ACTIONS = frozenset(
         "asset-freeze-check",
         "block-access-order",
         "suspend-broadcast",
+        "suspend-domain",
+        "block-sender",
+        "stop-advertising",
     }
 )
 """Actions that restrict a fundamental right; each needs a legal basis and a passed rights check (R11)."""
 
 FREE_ACTIONS = OPEN["action-kind"].values - RESTRICTIVE_ACTIONS
 """Actions that are known to restrict nobody; an unknown one counts as restrictive (R11)."""
+
+_NO_ORDER = frozenset({"set-aside", "expired"})
+"""States of an order that restricts nobody any more."""
 
 _INWARD = frozenset({"strategic-silence", "holding-line", "reactive"})
 """Modes of communication whose lines wait until somebody asks."""
@@ -209,6 +215,8 @@ def r11(b: Bulletin) -> Broken:
     """A restrictive measure passed legality, necessity and proportionality, and names its legal basis."""
     if b.msg_type is MsgType.CANCEL:  # whoever withdraws it may say that it failed the check
         return
+    if isinstance(b.body, ContentOrder) and b.body.state in _NO_ORDER and not b.actions:
+        return
     restrictive = [(n, each) for n, each in enumerate(b.actions) if each.kind not in FREE_ACTIONS]
     if restrictive or isinstance(b.body, ContentOrder):
         rights = b.rights
@@ -239,7 +247,12 @@ def r13(b: Bulletin) -> Broken:
     """At TLP:CLEAR a state is named only where the attribution is public."""
     if b.attribution is None or b.tlp is not Tlp.CLEAR:
         return
-    inner = (AttributionLevel.SUSPECTED, AttributionLevel.ASSESSED, AttributionLevel.CONFIRMED)
+    inner = (
+        AttributionLevel.CLAIMED,
+        AttributionLevel.SUSPECTED,
+        AttributionLevel.ASSESSED,
+        AttributionLevel.CONFIRMED,
+    )
     if b.attribution.level in inner and any(actor.country for actor in b.attribution.actors):
         yield "$.attribution.level", "naming a state at TLP:CLEAR needs level public"
 
@@ -429,6 +442,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             *references.RULES,
             *text.RULES,
             *values.RULES,
+            *claims.RULES,
         )
     }
 )

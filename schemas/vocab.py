@@ -232,6 +232,7 @@ class LegalStage(StrEnum):
     INVESTIGATION = "investigation"
     CHARGE = "charge"
     TRIAL = "trial"
+    APPEAL = "appeal"
     CONVICTION = "conviction"
     ACQUITTAL = "acquittal"
     CLOSED = "closed"

@@ -26,8 +26,17 @@ from schemas.zones import VERSION as ZONES_VERSION
 from schemas.zones import ZONES
 
 FOLDER = Path(__file__).parent / "terms"
-FRAMEWORKS = ("amitt", "atlas", "attack-enterprise", "attack-ics", "attack-mobile", "disarm", "rsit")
-"""The taxonomies of others that are kept as data; each is a file of that name in `FOLDER`."""
+FRAMEWORKS = (
+    "amitt",
+    "atlas",
+    "attack-enterprise",
+    "attack-ics",
+    "attack-mobile",
+    "currency",
+    "disarm",
+    "rsit",
+)
+"""The lists of others that are kept as data; each is a file of that name in `FOLDER`."""
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"attack": ("attack-enterprise", "attack-mobile", "attack-ics")}
 )

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.scalars import Celex, Count, Open, Part, Slug, Text160, Text2000, Text8000, Time, Uri
+from schemas.parts import Amount
+from schemas.scalars import Celex, Count, Open, Part, Slug, Text160, Text500, Text2000, Text8000, Time, Uri
 from schemas.vocab import Phase
 
 
@@ -41,6 +42,10 @@ class ElectionCalendar(
     official_url: Uri | None = None
     results_embargo_until: Annotated[Time | None, Meta(description="no result publication before")] = None
     confirmed: bool = True
+    state: Annotated[
+        Slug, Meta(description="whether the vote is held as planned"), Open("calendar-state")
+    ] = "scheduled"
+    cause: Annotated[Text500 | None, Meta(description="why it is not")] = None
 
 
 class ElectionIncident(
@@ -60,6 +65,12 @@ class ElectionIncident(
         Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="parts per million of roll")
     ] = None
     process_effect: Annotated[Slug, Open("process-effect")] = "unknown"
+    until: Annotated[Time | None, Meta(description="when prolonged or delayed voting ends")] = None
+    fallback: Annotated[
+        tuple[Slug, ...], Meta(max_length=8, description="what was used instead"), Open("fallback")
+    ] = ()
+    offered: Annotated[Amount | None, Meta(description="for a vote, or in all, as description says")] = None
+    answer: Annotated[Text2000 | None, Meta(description="what the authority criticised answers")] = None
     description: Text8000 | None = None
     device_type: Annotated[Slug | None, Open("election-device")] = None
     log_events: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schemas.parts import Amount
 from schemas.scalars import (
     Celex,
     Count,
@@ -70,6 +71,11 @@ class Fimi(
     synthetic: Annotated[Slug | None, Open("synthetic")] = None
     exposed: Annotated[bool, Meta(description="already public")] = False
     funding: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
+    amount: Annotated[Amount | None, Meta(description="spent on it, as far as known")] = None
+    origin: Annotated[
+        Slug | None, Meta(description="where it is from, as far as known"), Open("fimi-origin")
+    ] = None
+    aligned: Annotated[tuple[Country, ...], Meta(max_length=60, description="states that align with it")] = ()
 
 
 class ListedName(Part, frozen=True, kw_only=True):
@@ -148,6 +154,8 @@ class LegalReferral(
     ] = None
     judicial_secrecy: bool = True
     money_flow: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
+    amount: Annotated[Amount | None, Meta(description="that it is about")] = None
+    final: Annotated[bool | None, Meta(description="false: open to appeal")] = None
     mla: Annotated[
         tuple[Country, ...], Meta(max_length=30, description="mutual legal assistance / JIT countries")
     ] = ()

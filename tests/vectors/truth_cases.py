@@ -431,6 +431,67 @@ def _values() -> Iterator[Case]:
     yield "a person's mailbox, called nobody's", "R66", person, (("R66", "$.observables[0].personal"),)
 
 
+def _claims() -> Iterator[Case]:
+    crew = {"name": "Example Crew", "kind": "hacktivist"}
+    for comment, actors, expected in (
+        ("claimed by a group", [crew], ()),
+        ("claimed by nobody", [], (("R85", "$.attribution.actors"),)),
+    ):
+        yield comment, "R85", {"attribution": {"level": "claimed", "actors": actors}}, expected
+    for effect, right in (("prolonged", True), ("recount", False)):
+        said = {
+            "category": "polling-place-moved",
+            "stage": "polling",
+            "process_effect": effect,
+            "until": LATER,
+        }
+        expected = () if right else (("R86", "$.body.until"),)
+        yield f"voting until, {effect}", "R86", body("election-incident", **said), expected
+    off = {"state": "postponed"}
+    yield "a vote postponed for a reason", "R87", calendar(**off, cause="Flood; Decree 12/2027."), ()
+    yield "a vote postponed for none", "R87", calendar(**off), (("R87", "$.body.cause"),)
+    for stage, final, right in (
+        ("conviction", True, True),
+        ("appeal", False, True),
+        ("appeal", True, False),
+        ("investigation", True, False),
+    ):
+        case: dict[str, Any] = {
+            "stage": stage,
+            "offences": ["vote-buying"],
+            "competent": "xa-court",
+            "final": final,
+        }
+        expected = () if right else (("R88", "$.body.final"),)
+        yield f"{stage}, final {final}", "R88", {**STRICT, **body("legal-referral", **case)}, expected
+    spoken = [{"lang": "de", "text": "Niemand wurde gestrichen."}, "Nobody was struck off."]
+    lines: dict[str, Any] = {"mode": "reactive", "lines": spoken, "cleared": False}
+    never = [{"lang": "de", "text": "Niemand wurde gestrichen"}]
+    yield "lines in two languages", "R57", body("stratcom", **lines), ()
+    yield "what must not be repeated in German", "R57", body("stratcom", **lines, do_not_repeat=never), (
+        ("R57", "$.body.lines[0]"),
+    )  # fmt: skip
+    yield "a blank line in German", "R60", body("stratcom", **{**lines, "lines": [{"lang": "de", "text": " "}]}), (
+        ("R60", "$.body.lines[0].text"),
+    )  # fmt: skip
+    measure: dict[str, Any] = {
+        "platform": "social",
+        "source_type": "voluntary",
+        "ground": "illegal-content",
+        "category": "violence",
+    }
+    measure |= {"visibility": ["restored"], "count": 3}
+    yield "measures restored", "R49", body("platform-measure", **measure, reversed=3), ()
+    yield "more restored than made", "R49", body("platform-measure", **measure, reversed=4), (
+        ("R49", "$.body.reversed"),
+    )  # fmt: skip
+    unmet = {**order(state="set-aside"), "rights": {**RIGHTS, "proportionality": False}}
+    yield "an order set aside as not proportionate", "R11", unmet, ()
+    yield "an order that is not proportionate", "R11", {**unmet, **order(state="made"), "rights": unmet["rights"]}, (
+        ("R11", "$.rights"),
+    )  # fmt: skip
+
+
 def cases() -> Iterator[Case]:
     """Comment, rule, changed members, and what is broken where."""
     yield from _times()
@@ -440,3 +501,4 @@ def cases() -> Iterator[Case]:
     yield from _references()
     yield from _text()
     yield from _values()
+    yield from _claims()

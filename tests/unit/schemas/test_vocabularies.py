@@ -149,7 +149,7 @@ def test_what_is_wrong_with_an_id_is_said(
 
 def test_every_former_id_has_a_sentence() -> None:
     """And no id of today has one."""
-    for name in set(FRAMEWORKS) - {"rsit"}:
+    for name in set(FRAMEWORKS) - {"rsit", "currency"}:
         kept = vocabulary(name)
         assert all(fault_of(name, each.id) is None for each in kept.terms)
         assert all(each.id in (fault_of(name, each.id) or "") for each in kept.former)
