@@ -6,21 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-import msgspec
-
 from schemas.bodies.coordination import Line, PostElectionReport, SituationReport, StratCom
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import ContentOrder, PoliticalAd
+from schemas.bodies.digital import ContentOrder
 from schemas.bodies.foreign import Fimi, LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
-from schemas.parts import Amount, Info
-from schemas.scalars import Part
+from schemas.money import currencies, fault_of_currency
+from schemas.parts import Info
 from schemas.techniques import fault_of
 from schemas.truth.values import network_of
 from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp
-from schemas.vocabularies import vocabulary
 
 
 def _set(words: str) -> frozenset[str]:
@@ -242,8 +239,8 @@ def _body(b: Bulletin) -> Iterator[Violation]:
             )
         if b.severity in _CLASSES and body.impact == "none" and body.significant:
             yield Violation("severity", "$.severity", f"{b.severity}, and without any impact")
-    for path, currency in _currencies(body):
-        if fault := _fault_of_currency(currency):
+    for path, currency in currencies(body):
+        if fault := fault_of_currency(currency):
             yield Violation("currency", path, fault)
     if isinstance(body, ContentOrder) and b.issuer.country not in ("EU", "INT"):
         abroad = [each for each in body.territorial_scope if each != b.issuer.country]
@@ -255,37 +252,6 @@ def _body(b: Bulletin) -> Iterator[Violation]:
             )
     if isinstance(body, SituationReport | PostElectionReport):
         yield from _counted(b, body)
-
-
-def _currencies(body: Part) -> Iterator[tuple[str, str]]:
-    """Path and code of each currency of a body, or of a part of it."""
-    if isinstance(body, PoliticalAd) and body.currency is not None:
-        yield "$.body.currency", body.currency
-    for path, amount in _amounts(body, "$.body"):
-        yield f"{path}.currency", amount.currency
-
-
-def _amounts(value: object, path: str) -> Iterator[tuple[str, Amount]]:
-    """Every sum of money in a struct or a tuple of them, with its path, in the order of the wire."""
-    if isinstance(value, Amount):
-        yield path, value
-    elif isinstance(value, tuple):
-        for n, each in enumerate(value):
-            yield from _amounts(each, f"{path}[{n}]")
-    elif isinstance(value, msgspec.Struct):
-        for name, wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
-            yield from _amounts(getattr(value, name), f"{path}.{wire}")
-
-
-def _fault_of_currency(code: str) -> str | None:
-    known = vocabulary("currency")
-    if any(each.id == code for each in known.terms):
-        return None
-    former = next((each for each in known.former if each.id == code), None)
-    if former is None:
-        return f"{code} is no currency of ISO 4217"
-    now = f"; it is {former.now[0]} today" if former.now else ""
-    return f"{code} ({former.label}) was {former.why}{now}"
 
 
 def _counted(b: Bulletin, body: SituationReport | PostElectionReport) -> Iterator[Violation]:
