@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from schemas.bodies.coordination import PostElectionReport, SituationReport
+from schemas.bodies.coordination import Line, PostElectionReport, SituationReport, StratCom
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import ContentOrder, PoliticalAd
-from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.digital import ContentOrder
 from schemas.bodies.foreign import Fimi, LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
+from schemas.money import currencies, fault_of_currency
 from schemas.parts import Info
 from schemas.techniques import fault_of
 from schemas.truth.values import network_of
@@ -62,16 +62,6 @@ _MAJOR = re.compile(
     rf"\b([0-9]{{1,6}}|{'|'.join(_WORDS_FOR_NUMBERS)})(?: of (?:them|which))? major\b", re.IGNORECASE
 )
 
-
-_CURRENCIES = _set(
-    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD "
-    "CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ "
-    "GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR "
-    "LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN "
-    "PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB "
-    "TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG XTS"
-)
-"""ISO 4217, and its code for tests."""
 
 _STOPS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -150,7 +140,7 @@ def _is_documentation(value: str) -> bool:
 
 def _techniques(b: Bulletin) -> Iterator[Violation]:
     for n, each in enumerate(b.ttps):
-        if fault := fault_of(each.framework, each.id):
+        if fault := fault_of(each.framework, each.id, each.version):
             yield Violation("technique", f"$.ttps[{n}].id", fault)
 
 
@@ -172,29 +162,37 @@ def _words_of(info: Info) -> str:
 
 def _languages(b: Bulletin) -> Iterator[Violation]:
     for n, info in enumerate(b.info):
-        text = _words_of(info)
-        lang = info.lang.split("-", 1)[0]
-        letters = sum(each.isalpha() for each in text)
-        own = _SIGNS.get(lang)
-        if own is not None and "Latn" not in info.lang:
-            if letters > 10 and len(own.findall(text)) * 4 < letters:
-                yield Violation("language", f"$.info[{n}].lang", f"is not written in the letters of {lang}")
-            continue
-        strange = [
-            name for name, signs in _SIGNS.items() if letters > 10 and len(signs.findall(text)) * 2 > letters
-        ]
-        if strange and lang in _STOPS:
-            yield Violation(
-                "language", f"$.info[{n}].lang", f"says {lang}, and is written in letters of {strange[0]}"
-            )
-            continue
-        if lang not in _STOPS:
-            continue
-        found = re.findall(r"[^\W\d_]+", text.lower())
-        hits = {name: sum(word in stops for word in found) for name, stops in _STOPS.items()}
-        best = max(hits, key=hits.__getitem__)
-        if best != lang and hits[best] >= _RATHER and hits[lang] * 3 <= hits[best] - 1:
-            yield Violation("language", f"$.info[{n}].lang", f"says {lang}, and reads like {best}")
+        if fault := _other_language(info.lang, _words_of(info)):
+            yield Violation("language", f"$.info[{n}].lang", fault)
+    if isinstance(b.body, StratCom):
+        for name in ("lines", "expected_narratives", "do_not_repeat"):
+            for n, line in enumerate(getattr(b.body, name)):
+                if isinstance(line, Line) and (fault := _other_language(line.lang, line.text)):
+                    yield Violation("language", f"$.body.{name}[{n}].lang", fault)
+
+
+def _other_language(said: str, text: str) -> str | None:
+    """Why a text is hardly in the language that is said; None where it may be."""
+    lang = said.split("-", 1)[0]
+    letters = sum(each.isalpha() for each in text)
+    own = _SIGNS.get(lang)
+    if own is not None and "Latn" not in said:
+        if letters > 10 and len(own.findall(text)) * 4 < letters:
+            return f"is not written in the letters of {lang}"
+        return None
+    strange = [
+        name for name, signs in _SIGNS.items() if letters > 10 and len(signs.findall(text)) * 2 > letters
+    ]
+    if lang not in _STOPS:
+        return None
+    if strange:
+        return f"says {lang}, and is written in letters of {strange[0]}"
+    found = re.findall(r"[^\W\d_]+", text.lower())
+    hits = {name: sum(word in stops for word in found) for name, stops in _STOPS.items()}
+    best = max(hits, key=hits.__getitem__)
+    if best != lang and hits[best] >= _RATHER and hits[lang] * 3 <= hits[best] - 1:
+        return f"says {lang}, and reads like {best}"
+    return None
 
 
 def _markings(b: Bulletin) -> Iterator[Violation]:
@@ -242,14 +240,9 @@ def _body(b: Bulletin) -> Iterator[Violation]:
             )
         if b.severity in _CLASSES and body.impact == "none" and body.significant:
             yield Violation("severity", "$.severity", f"{b.severity}, and without any impact")
-    if isinstance(body, Enforcement):
-        for name, amount in (("fine", body.fine), ("penalty_per_day", body.penalty_per_day)):
-            if amount is not None and amount.currency not in _CURRENCIES:
-                yield Violation(
-                    "currency", f"$.body.{name}.currency", f"{amount.currency} is no currency of ISO 4217"
-                )
-    if isinstance(body, PoliticalAd) and body.currency is not None and body.currency not in _CURRENCIES:
-        yield Violation("currency", "$.body.currency", f"{body.currency} is no currency of ISO 4217")
+    for path, currency in currencies(body):
+        if fault := fault_of_currency(currency):
+            yield Violation("currency", path, fault)
     if isinstance(body, ContentOrder) and b.issuer.country not in ("EU", "INT"):
         abroad = [each for each in body.territorial_scope if each != b.issuer.country]
         if abroad and body.article == 9:

@@ -28,6 +28,7 @@ from schemas.parts import Handling, Observable
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
 from schemas.truth import (
+    claims,
     enforcement,
     law,
     markings,
@@ -80,12 +81,18 @@ RESTRICTIVE_ACTIONS = frozenset(
         "asset-freeze-check",
         "block-access-order",
         "suspend-broadcast",
+        "suspend-domain",
+        "block-sender",
+        "stop-advertising",
     }
 )
 """Actions that restrict a fundamental right; each needs a legal basis and a passed rights check (R11)."""
 
 FREE_ACTIONS = OPEN["action-kind"].values - RESTRICTIVE_ACTIONS
 """Actions that are known to restrict nobody; an unknown one counts as restrictive (R11)."""
+
+_NO_ORDER = frozenset({"set-aside", "expired"})
+"""States of an order that restricts nobody any more."""
 
 _INWARD = frozenset({"strategic-silence", "holding-line", "reactive"})
 """Modes of communication whose lines wait until somebody asks."""
@@ -222,6 +229,8 @@ def r11(b: Bulletin) -> Broken:
     """A restrictive measure passed legality, necessity and proportionality, and names its legal basis."""
     if b.msg_type is MsgType.CANCEL:  # whoever withdraws it may say that it failed the check
         return
+    if isinstance(b.body, ContentOrder) and b.body.state in _NO_ORDER and not b.actions:
+        return
     restrictive = [(n, each) for n, each in enumerate(b.actions) if each.kind not in FREE_ACTIONS]
     if restrictive or isinstance(b.body, ContentOrder):
         rights = b.rights
@@ -252,7 +261,12 @@ def r13(b: Bulletin) -> Broken:
     """At TLP:CLEAR a state is named only where the attribution is public."""
     if b.attribution is None or b.tlp is not Tlp.CLEAR:
         return
-    inner = (AttributionLevel.SUSPECTED, AttributionLevel.ASSESSED, AttributionLevel.CONFIRMED)
+    inner = (
+        AttributionLevel.CLAIMED,
+        AttributionLevel.SUSPECTED,
+        AttributionLevel.ASSESSED,
+        AttributionLevel.CONFIRMED,
+    )
     if b.attribution.level in inner and any(actor.country for actor in b.attribution.actors):
         yield "$.attribution.level", "naming a state at TLP:CLEAR needs level public"
 
@@ -278,7 +292,7 @@ def r15(b: Bulletin) -> Broken:
 
 def r16(b: Bulletin) -> Broken:
     """Strategic communication brings words cleared for the public, unless its line is silence, or for whoever asks."""
-    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD and b.body.cleared
+    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD and b.body.cleared is not False
     if speaks and not any(info.public_line for info in b.info):
         yield "$.info", "stratcom needs a public_line"
 
@@ -449,6 +463,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             *media.RULES,
             *regimes.RULES,
             *states.RULES,
+            *claims.RULES,
         )
     }
 )

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+VERSION = "2026-11-28"
+"""The day on which tocsin's own words, closed and open, were last changed."""
+
 
 class Status(StrEnum):
     """Whether a bulletin is meant (CAP 1.2 status, without draft), and `beat`, of heartbeats."""
@@ -157,6 +160,7 @@ class AttributionLevel(StrEnum):
     """How firmly somebody is held responsible."""
 
     UNATTRIBUTED = "unattributed"
+    CLAIMED = "claimed"
     CLUSTER = "cluster"
     SUSPECTED = "suspected"
     ASSESSED = "assessed"
@@ -229,9 +233,9 @@ class LegalStage(StrEnum):
     INVESTIGATION = "investigation"
     CHARGE = "charge"
     TRIAL = "trial"
+    APPEAL = "appeal"
     CONVICTION = "conviction"
     ACQUITTAL = "acquittal"
-    APPEAL = "appeal"
     CLOSED = "closed"
 
 

@@ -64,8 +64,8 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
             "a listing is told by the authority that lists",
         ),
         "legal-referral": (
-            frozenset({"prosecutor", "police", "court", "electoral-court"}),
-            "a matter of justice is told by justice and police",
+            frozenset({"prosecutor", "police", "court", "electoral-court", "financial-intelligence-unit"}),
+            "a matter of justice is told by justice and police, and by the unit that reports flows of money to them (Directive (EU) 2015/849, Article 32)",
         ),
         "platform-measure": (
             frozenset({"platform", "dsc", "ec-digital"}),

@@ -8,6 +8,7 @@ from msgspec import Meta
 from schemas.scalars import (
     Celex,
     Count,
+    Lang,
     Open,
     OrgId,
     Part,
@@ -23,6 +24,18 @@ from schemas.scalars import (
 from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture
 
 
+class Line(Part, frozen=True, kw_only=True):
+    """Words in a named language. Where a plain text stands instead, it is in the language of the first `info`."""
+
+    lang: Lang
+    text: Text500
+
+
+def text_of(line: Line | str) -> str:
+    """The words of a line, in whatever language."""
+    return line if isinstance(line, str) else line.text
+
+
 class StratCom(
     Part,
     frozen=True,
@@ -36,19 +49,20 @@ class StratCom(
         Slug,
         Open("stratcom-mode"),
     ]
-    lines: Annotated[tuple[Text500, ...], Meta(min_length=1, max_length=12)]
+    lines: Annotated[
+        tuple[Line | Text500, ...],
+        Meta(min_length=1, max_length=50, description="plain text is in the language of the first info"),
+    ]
     facts: Annotated[tuple[Uri, ...], Meta(max_length=20, description="authoritative sources")] = ()
     speaker: Annotated[tuple[Slug, ...], Meta(max_length=10, description="who may use the lines")] = ()
     audience: Annotated[tuple[Slug, ...], Meta(max_length=10)] = ()
     use_from: Time | None = None
     use_until: Time | None = None
-    expected_narratives: Annotated[tuple[Text500, ...], Meta(max_length=12)] = ()
+    expected_narratives: Annotated[tuple[Line | Text500, ...], Meta(max_length=50)] = ()
     do_not_repeat: Annotated[
-        tuple[Text500, ...], Meta(max_length=12, description="phrases not to amplify")
+        tuple[Line | Text500, ...], Meta(max_length=50, description="phrases not to amplify")
     ] = ()
-    cleared: Annotated[
-        bool, Meta(description="whether the lines may be said; false while they are drafts")
-    ] = True
+    cleared: Annotated[bool | None, Meta(description="false: the lines wait for clearance")] = None
 
 
 class DimCount(Part, frozen=True, kw_only=True):

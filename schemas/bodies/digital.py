@@ -85,7 +85,7 @@ class ContentOrder(
     effect_to: OrgId | None = None
     effect: Annotated[Slug | None, Open("order-effect")] = None
     effect_at: Time | None = None
-    order_state: Annotated[Slug, Open("order-state")] = "made"
+    state: Annotated[Slug, Meta(description="whether it still stands"), Open("order-state")] = "made"
 
 
 class PlatformMeasure(
@@ -113,11 +113,11 @@ class PlatformMeasure(
     facts: Annotated[str, Meta(max_length=5000)] | None = None
     puid: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9-_]{1,500}$(?!\n)")] | None = None
     count: Annotated[Count, Meta(description="1 = single SoR; n = aggregate")] = 1
+    reversed: Annotated[
+        Count | None, Meta(description="of these, restored after a complaint or an appeal")
+    ] = None
     period_start: dt.date | None = None
     period_end: dt.date | None = None
-    reversed: Annotated[
-        Count | None, Meta(description="of count, undone after a complaint (DSA Article 20)")
-    ] = None
 
 
 class Measured(Part, frozen=True, kw_only=True):
@@ -170,5 +170,5 @@ class PoliticalAd(
     period_end: dt.date | None = None
     targeting: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
     special_category_profiling: bool | None = None
-    finding: Annotated[Slug | None, Open("finding")] = None
-    complaints: Annotated[Count | None, Meta(description="how many people complained")] = None
+    finding: Annotated[Slug | None, Meta(description="none: looked at, in order"), Open("ad-finding")] = None
+    complaints: Count | None = None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.parts import Area
+from schemas.parts import Amount, Area
 from schemas.scalars import (
     Celex,
     Count,
@@ -59,8 +59,10 @@ class ElectionCalendar(
     official_url: Uri | None = None
     results_embargo_until: Annotated[Time | None, Meta(description="no result publication before")] = None
     confirmed: bool = True
-    state: Annotated[Slug, Open("calendar-state")] = "scheduled"
-    cause: Annotated[Text500 | None, Meta(description="why it is postponed, repeated or called off")] = None
+    state: Annotated[
+        Slug, Meta(description="whether the vote is held as planned"), Open("calendar-state")
+    ] = "scheduled"
+    cause: Annotated[Text500 | None, Meta(description="why it is not")] = None
     votes_void: Annotated[bool | None, Meta(description="whether votes already cast count no more")] = None
     replaces: Annotated[Uuid | None, Meta(description="the calendar that held before")] = None
 
@@ -82,6 +84,13 @@ class ElectionIncident(
         Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="parts per million of roll")
     ] = None
     process_effect: Annotated[Slug, Open("process-effect")] = "unknown"
+    until: Annotated[Time | None, Meta(description="when prolonged or delayed voting ends")] = None
+    decided_by: Annotated[Text160 | None, Meta(description="the body that prolonged or delayed it")] = None
+    fallback: Annotated[
+        tuple[Slug, ...], Meta(max_length=8, description="what was used instead"), Open("fallback")
+    ] = ()
+    offered: Annotated[Amount | None, Meta(description="for a vote, or in all, as description says")] = None
+    answer: Annotated[Text2000 | None, Meta(description="what the authority criticised answers")] = None
     description: Text8000 | None = None
     device_type: Annotated[Slug | None, Open("election-device")] = None
     log_events: Annotated[
@@ -90,12 +99,4 @@ class ElectionIncident(
     ] = ()
     correct_information: Annotated[
         Text2000 | None, Meta(description="authoritative fact voters should receive")
-    ] = None
-    fallback: Annotated[
-        tuple[Slug, ...], Meta(max_length=8, description="what is used instead"), Open("fallback")
-    ] = ()
-    until: Annotated[Time | None, Meta(description="until when voting is prolonged or stopped")] = None
-    decided_by: Annotated[Text160 | None, Meta(description="the body that prolonged or stopped it")] = None
-    answer: Annotated[
-        Text2000 | None, Meta(description="what the authority that is criticised says to it")
     ] = None

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schemas.parts import Amount
 from schemas.scalars import (
     Celex,
     Count,
@@ -70,10 +71,11 @@ class Fimi(
     synthetic: Annotated[Slug | None, Open("synthetic")] = None
     exposed: Annotated[bool, Meta(description="already public")] = False
     funding: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
-    origin: Annotated[Slug | None, Open("fimi-origin")] = None
-    aligned: Annotated[
-        tuple[Country, ...], Meta(max_length=60, description="countries that join the statement")
-    ] = ()
+    amount: Annotated[Amount | None, Meta(description="spent on it, as far as known")] = None
+    origin: Annotated[
+        Slug | None, Meta(description="where it is from, as far as known"), Open("fimi-origin")
+    ] = None
+    aligned: Annotated[tuple[Country, ...], Meta(max_length=60, description="states that align with it")] = ()
 
 
 class ListedName(Part, frozen=True, kw_only=True):
@@ -157,11 +159,12 @@ class LegalReferral(
     ] = None
     judicial_secrecy: bool = True
     money_flow: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
+    amount: Annotated[Amount | None, Meta(description="that it is about")] = None
+    final: Annotated[bool | None, Meta(description="false: open to appeal")] = None
     mla: Annotated[
         tuple[Country, ...], Meta(max_length=30, description="mutual legal assistance / JIT countries")
     ] = ()
     summary: Text2000 | None = None
-    final: Annotated[bool | None, Meta(description="whether no appeal lies any more")] = None
     sentence: Annotated[Text500 | None, Meta(description="as the court pronounced it, without names")] = None
     presumption: Annotated[
         bool, Meta(description="presumed innocent; false only after a final conviction, R84")

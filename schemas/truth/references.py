@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from schemas.bodies.coordination import Feedback, Rfi, StratCom
+from schemas.bodies.coordination import Feedback, Rfi, StratCom, text_of
 from schemas.bulletin import Bulletin
 from schemas.elections import TYPE_TOKENS
 from schemas.truth.times import SKEW
@@ -133,12 +133,12 @@ def r57(b: Bulletin) -> Broken:
     """A line that must not be repeated is repeated by nobody, least of all by its author."""
     if not isinstance(b.body, StratCom):
         return
-    said = [(f"$.body.lines[{n}]", line) for n, line in enumerate(b.body.lines)]
+    said = [(f"$.body.lines[{n}]", text_of(line)) for n, line in enumerate(b.body.lines)]
     said += [
         (f"$.info[{n}].public_line", each.public_line) for n, each in enumerate(b.info) if each.public_line
     ]
     for phrase in b.body.do_not_repeat:
-        plain = " ".join(phrase.casefold().split()).strip(" .!?\"'«»„“”")
+        plain = " ".join(text_of(phrase).casefold().split()).strip(" .!?\"'«»„“”")
         for path, line in said:
             if len(plain) >= 8 and plain in " ".join(line.casefold().split()):
                 yield path, "repeats what do_not_repeat forbids; say it otherwise"
