@@ -146,7 +146,7 @@ def find(within: Vocabulary, word: str) -> Found:
     """What a word means in a vocabulary, as a person would look for it.
 
     An id, in whatever case, finds itself and its parts; a former id finds what it was, and what it is or what is akin to it. Otherwise each part of the
-    word must stand in the id, the label or the text; ids and labels come before texts. Where there is nothing, the nearest
+    word must stand in the id, the label or the text; what is the word comes first, ids and labels come before texts. Where there is nothing, the nearest
     are told.
     """
     wanted = word.strip()
@@ -163,6 +163,7 @@ def find(within: Vocabulary, word: str) -> Found:
     if not parts_of:
         return Found()
     named = [each for each in within.terms if _has(f"{each.id} {each.label}", parts_of)]
+    named.sort(key=lambda each: _plain(wanted) not in (_plain(each.id), _plain(each.label)))
     told = [
         each
         for each in within.terms

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, NotFoundError, command, hint
+from bus.cli.frame import App, NotFoundError, command
 
 if TYPE_CHECKING:
     from schemas.vocabularies import Found, Term, Vocabulary
@@ -19,22 +20,31 @@ def vocab(app: App, name: str | None, words: tuple[str, ...]) -> None:
     """List the vocabularies; the words of NAME; or those of them that WORD finds.
 
     WORD is an id (T0086), or part of a label (deepfake); several must all be there. An id that a version before had says
-    what it is today. `attack` is ATT&CK for Enterprise, Mobile and ICS together. Exits 3 where nothing is found, and names
-    the nearest.
+    what it is today. `attack` is ATT&CK for Enterprise, Mobile and ICS together; where NAME is no vocabulary, it is a word
+    too, and looked for in all of them. Exits 3 where nothing is found, and names the nearest.
     """
     from schemas import vocabularies as known
 
     if name is None:
         _list(app, [known.vocabulary(each) for each in known.names()])
         return
-    named = known.FAMILIES.get(name, (name,))
-    if name not in known.FAMILIES and name not in known.names():
-        raise NotFoundError(f"there is no vocabulary {name!r}{hint(name, known.names())}")
-    word = " ".join(words)
-    found = [(each, known.find(each, word)) for each in map(known.vocabulary, named)] if word else []
-    if word and not any(here.terms or here.former for _, here in found):
+    is_one = name in known.FAMILIES or name in known.names()
+    named = known.FAMILIES.get(name, (name,)) if is_one else known.names()
+    word = " ".join(words if is_one else (name, *words))
+    kept = [known.vocabulary(each) for each in named]
+    found = [(each, known.find(each, word) if word else known.Found(terms=each.terms)) for each in kept]
+    if not any(here.terms or here.former for _, here in found):
+        if not is_one:
+            raise NotFoundError(f"no vocabulary has {word!r}, and none is called {name!r}{_called(name)}")
         raise NotFoundError(f"{name} has no {word!r}{_nearest(found)}")
-    _tell(app, found or [(each, known.Found(terms=each.terms)) for each in map(known.vocabulary, named)])
+    _tell(app, found)
+
+
+def _called(name: str) -> str:
+    from schemas.vocabularies import FAMILIES, names
+
+    near = difflib.get_close_matches(name, (*names(), *FAMILIES), n=1)
+    return f"; did you mean {near[0]!r}?" if near else "; tocsin vocab lists them"
 
 
 def _list(app: App, all_of_them: list[Vocabulary]) -> None:
@@ -87,7 +97,11 @@ def _tell(app: App, found: list[tuple[Vocabulary, Found]]) -> None:
             }
             for each, here in shown
         ],
-        lines=[line for _, here in shown for line in _of_past(here)],
+        lines=[
+            f"{each.name}: {line}" if len(shown) > 1 else line
+            for each, here in shown
+            for line in _of_past(here)
+        ],
         table=_rows(shown),
         notes=[
             f"{each.title.rstrip('.')}, version {each.version}; source: {_short(each.source)}"

@@ -50,6 +50,9 @@ def test_a_name_lists_its_words(tocsin: Run) -> None:
         (("attack", "T1566"), "T1566\tPhishing"),
         (("attack", "T1086"), "T1086 (PowerShell) was revoked; it is T1059.001 today"),
         (("attack", "spearphishing", "voice"), "T1566.004"),
+        (("T0086",), "disarm\tT0086\tDevelop Image-Based Content"),
+        (("financial",), "authority-kind\tfinancial-intelligence-unit"),
+        (("currency", "euro"), "EUR\tEuro"),
         (("disarm", "T0099.004"), "akin by their labels: T0097.202"),
     ],
 )
@@ -73,7 +76,12 @@ def test_programs_get_the_same(tocsin: Run) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "nearest"),
-    [(("rsit", "phising"), "fraud:phishing"), (("distarm", "x"), "disarm"), (("rsit", "xqzt"), "nothing")],
+    [
+        (("rsit", "phising"), "fraud:phishing"),
+        (("distarm", "x"), "disarm"),
+        (("rsit", "xqzt"), "nothing"),
+        (("xqzt",), "lists"),
+    ],
 )
 def test_what_is_not_there_ends_with_3_and_the_nearest(
     tocsin: Run, asked: tuple[str, ...], nearest: str
