@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from schemas.bodies import Body, kind_of
 from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.foreign import LegalReferral
 from schemas.errors import SchemaError
 from schemas.links import MAX_LINKS, MAX_THINGS, Link, MediaCheck, Thing
 from schemas.parts import (
@@ -100,9 +101,13 @@ class Bulletin(Part, frozen=True, kw_only=True):
 
     @property
     def headline(self) -> str:
-        """What a line shows of it: its first headline, and what enforcement has come to."""
-        words = self.info[0].headline
-        return f"{words} [{self.body.in_short}]" if isinstance(self.body, Enforcement) else words
+        """What a line shows of it: its first headline; what enforcement has come to; in public, that nobody is guilty yet."""
+        words, body = self.info[0].headline, self.body
+        if isinstance(body, Enforcement):
+            return f"{words} [{body.in_short}]"
+        if isinstance(body, LegalReferral) and self.tlp is Tlp.CLEAR and body.is_open:
+            return f"{words} [presumed innocent]"
+        return words
 
 
 class Draft(Part, frozen=True, kw_only=True):

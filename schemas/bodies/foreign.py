@@ -169,3 +169,8 @@ class LegalReferral(
     presumption: Annotated[
         bool, Meta(description="presumed innocent; false only after a final conviction, R84")
     ] = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether whom it is about is presumed innocent still (Directive (EU) 2016/343, Article 4)."""
+        return self.presumption and self.stage not in (LegalStage.ACQUITTAL, LegalStage.CLOSED)

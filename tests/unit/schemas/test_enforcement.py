@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from bus.trust.roles import says
 from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.foreign import LegalReferral
 from schemas.codec import decode, encode
 from schemas.lint import lint
 from schemas.parts import Amount
 from schemas.rules import violations
 from schemas.subject import parse, subject_for
-from schemas.vocab import EnforcementStage
+from schemas.vocab import EnforcementStage, LegalStage, Tlp
 from tests.support.world import NOW, bulletin, draft, shared_world
 
 DAY = NOW.date() - dt.timedelta(days=1)
@@ -74,3 +76,28 @@ def test_who_supervises_says_it() -> None:
 def test_a_sum_has_one_spelling() -> None:
     """The bytes of two equal sums are equal."""
     assert encode(bulletin(shared_world(), say=draft(body=DAILY))).count(b'"50000.5"') == 1
+
+
+@pytest.mark.parametrize(
+    ("tlp", "stage", "presumption", "shown"),
+    [
+        (Tlp.CLEAR, LegalStage.CHARGE, True, True),
+        (Tlp.CLEAR, LegalStage.CONVICTION, False, False),
+        (Tlp.CLEAR, LegalStage.ACQUITTAL, True, False),
+        (Tlp.AMBER_STRICT, LegalStage.CHARGE, True, False),
+    ],
+)
+def test_in_public_nobody_is_guilty_before_the_end(
+    tlp: Tlp, stage: LegalStage, *, presumption: bool, shown: bool
+) -> None:
+    """A line about a matter of justice that goes to everybody says so, until a final conviction or an end."""
+    body = LegalReferral(
+        stage=stage,
+        offences=("vote-buying",),
+        competent="xa-court",
+        judicial_secrecy=False,
+        presumption=presumption,
+        final=True if not presumption else None,
+    )
+    made = msgspec.structs.replace(bulletin(shared_world(), say=draft(body=body)), tlp=tlp)
+    assert made.headline.endswith(" [presumed innocent]") is shown
