@@ -413,8 +413,8 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words(
                 "enforcement-addressee",
                 "Regulations (EU) 2022/2065, 2024/900, 2016/679, Directive (EU) 2022/2555",
-                "platform search-engine hosting-provider ad-publisher ad-sponsor ad-service controller processor essential- "
-                "entity important-entity broadcaster party other",
+                "platform search-engine hosting-provider ad-publisher ad-sponsor ad-service controller processor essential-entity "
+                "important-entity broadcaster party other",
             ),
             _words(
                 "finding",
@@ -454,7 +454,6 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words("calendar-state", _OWN, "scheduled postponed repeated called-off"),
             _words("fallback", _OWN, "paper hand-count courier satellite telephone generator none"),
             _words("order-state", _OWN, "made appealed set-aside expired"),
-            _words("ad-finding", _OWN, "infringement none open"),
             _words("fimi-origin", _OWN, "foreign domestic mixed unknown"),
             _words(
                 "ttp-framework",

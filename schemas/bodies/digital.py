@@ -170,5 +170,5 @@ class PoliticalAd(
     period_end: dt.date | None = None
     targeting: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
     special_category_profiling: bool | None = None
-    finding: Annotated[Slug | None, Meta(description="none: looked at, in order"), Open("ad-finding")] = None
+    finding: Annotated[Slug | None, Meta(description="none: looked at, in order"), Open("finding")] = None
     complaints: Count | None = None
