@@ -334,10 +334,10 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "link-type",
                 "STIX 2.1 relationship types, OpenCTI extensions, tocsin",
                 "amplifies analysis-of attributed-to authored-by based-on beacons-to belongs-to characterizes communicates-with "
-                "compromises consists-of controls delivers derived-from detects downloads drops duplicate-of dynamic-analysis- "
-                "of exfiltrates-to exploits funds has hosts impersonates indicates investigates located-at mitigates "
-                "originates-from owns part-of publishes redirects-to related-to remediates resolves-to same-as static-analysis- "
-                "of subnarrative-of subtechnique-of supports targets uses variant-of",
+                "compromises consists-of controls delivers derived-from detects downloads drops duplicate-of dynamic-analysis-of "
+                "exfiltrates-to exploits funds has hosts impersonates indicates investigates located-at mitigates "
+                "originates-from owns part-of publishes redirects-to related-to remediates resolves-to same-as static-analysis-of "
+                "subnarrative-of subtechnique-of supports targets uses variant-of",
             ),
             _words(
                 "listed-subject",
