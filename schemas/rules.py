@@ -27,7 +27,7 @@ from schemas.open_vocab import OPEN
 from schemas.parts import Handling, Observable
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
-from schemas.truth import law, markings, numbers, references, text, times, values
+from schemas.truth import handling, law, markings, numbers, references, text, times, values
 from schemas.truth.law import EUDPR, GDPR, GDPR_CLOCK, POLICE, act_of
 from schemas.truth.wording import is_plain
 from schemas.vocab import (
@@ -429,6 +429,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             *references.RULES,
             *text.RULES,
             *values.RULES,
+            *handling.RULES,
         )
     }
 )

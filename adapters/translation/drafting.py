@@ -78,7 +78,8 @@ def finished(
 ) -> Draft:
     """Completes a draft so that it can be stamped as it is.
 
-    Limits on sharing that its words hold narrow its marking, and names of persons leave every text, link, label and id of it.
+    Limits on sharing that its words hold narrow its marking, names of persons leave every text, link, label and id of it, and a
+    source that is withheld is not linked to.
 
     Args:
         draft: What the format read; its observables are in the order in which they may be given up.
@@ -94,6 +95,8 @@ def finished(
     if persons:
         draft, origin = _without(draft, persons, losses), _unnamed(origin, persons)
     draft = _narrowed(draft, losses)
+    if draft.handling.anonymise_source:
+        draft, origin = _unlinked(draft, losses), _digested(origin)
     shaped = _shaped(draft, context.received, losses, origin)
     while (size := len(_encoded(shaped))) > MAX_DRAFT_BYTES:
         held = len(shaped.observables)
@@ -252,9 +255,25 @@ def _cleaned(value: Any, persons: Persons) -> Any:
 def _unnamed(origin: Provenance, persons: Persons) -> Provenance:
     """The provenance, its id told by its digest where it names a person."""
     named = origin.original_id
-    if named is None or not persons.are_in(named):
+    return origin if named is None or not persons.are_in(named) else _digested(origin)
+
+
+def _digested(origin: Provenance) -> Provenance:
+    """The provenance, its id told by its digest: equal ids stay equal, and nobody finds the document by it."""
+    named = origin.original_id
+    if named is None or named.startswith("sha256:"):
         return origin
     return msgspec.structs.replace(origin, original_id=identifier(f"{named} "))
+
+
+def _unlinked(draft: Draft, losses: Losses) -> Draft:
+    """The draft without links to the site of its source, which is not to be disclosed (rule R71)."""
+    if not any(info.web for info in draft.info):
+        return draft
+    losses.add("info.web", "a link of a source that is not to be disclosed is not carried")
+    return msgspec.structs.replace(
+        draft, info=tuple(msgspec.structs.replace(info, web=None) for info in draft.info)
+    )
 
 
 def _says_something(attribution: Attribution | None) -> bool:
