@@ -26,20 +26,14 @@ from schemas import passing_on
 from schemas.bulletin import Bulletin
 from schemas.envelope import comes_again
 
-_PATHS = (
-    "personal_data.flag",
-    "personal_data.retention_until",
-    "issued",
-    "handling.retention_days",
-    "expires",
+_at = "json_extract(CAST(payload AS TEXT), '$.{}')".format
+_FLAG, _END, _DAYS = map(
+    _at, ("personal_data.flag", "personal_data.retention_until", "handling.retention_days")
 )
-_FLAG, _END, _ISSUED, _DAYS, _EXPIRES = (
-    f"json_extract(CAST(payload AS TEXT), '$.{each}')" for each in _PATHS
-)
+_ISSUED, _EXPIRES = map(_at, ("issued", "expires"))
 _PERSONAL = f"CASE WHEN {_FLAG} != 'none' AND typeof({_END}) = 'text' THEN {_END} END"
-_IS_DAY = (
-    f"{_ISSUED} GLOB '{'-'.join('[0-9]' * n for n in (4, 2, 2))}*'"  # an index takes no word for the present
-)
+# An index takes no word for the present.
+_IS_DAY = f"{_ISSUED} GLOB '{'-'.join('[0-9]' * n for n in (4, 2, 2))}*'"
 _KEPT = f"CASE WHEN typeof({_DAYS}) = 'integer' AND {_IS_DAY} THEN date(substr({_ISSUED}, 1, 10), {_DAYS} || ' days') END"
 UNTIL = (
     f"CASE WHEN json_valid(CAST(payload AS TEXT)) AND typeof({_EXPIRES}) = 'text' "
