@@ -30,6 +30,7 @@ from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
 from schemas.truth import (
     claims,
     enforcement,
+    handling,
     law,
     markings,
     media,
@@ -458,6 +459,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             *references.RULES,
             *text.RULES,
             *values.RULES,
+            *handling.RULES,
             *ties.RULES,
             *enforcement.RULES,
             *media.RULES,

@@ -159,6 +159,7 @@ def show_inside(app: App, seen: View) -> None:
 def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
     """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
     from bus.sealing import View
+    from schemas.passing_on import marks
 
     seen = View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     if app.json:
@@ -173,6 +174,7 @@ def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
                 "late": "late" in row.labels,
                 "trust": row.trust,
                 "labels": sorted(row.labels),
+                "marks": marks(seen.bulletin, app.now()),
                 **opened_data(seen),
             }
         )
