@@ -24,6 +24,7 @@ from bus.cli.frame import (
     find_bulletin,
     must_be_known,
     must_be_new,
+    must_not_be_held,
     on_terminal,
     reviewed_option,
 )
@@ -148,7 +149,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
         from bus.cli.frame import record
         from schemas.envelope import file_form
 
-        _hold(app, found)
+        must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
         record(app, "exported", digest=digest(payload))
         click.echo(file_form(payload, signature).decode(), nl=False)
@@ -163,25 +164,6 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     show_links(app, seen.bulletin)
     for sentence in sentences(seen.bulletin, app.now()):
         app.note(sentence)
-
-
-def _hold(app: App, bulletin: Bulletin) -> None:
-    """Refuse to write a bulletin of another authority into a file before its embargo is over.
-
-    Raises:
-        PermitError: `embargoed`.
-    """
-    from bus.errors import PermitError
-    from schemas.passing_on import why_held
-
-    if bulletin.issuer.id == app.identity.authority:
-        return  # its author may hand it to whom it wants
-    held = why_held(bulletin, app.now())
-    if held is not None and held.reason == "embargoed":
-        raise PermitError(
-            f"{bulletin.id} {held.text}: nothing hands it on before; without --raw it is shown",
-            reason=held.reason,
-        )
 
 
 @command(bulletin, "list")

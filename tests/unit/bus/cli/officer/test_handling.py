@@ -134,3 +134,22 @@ def test_a_preview_says_what_its_readers_will_be_told(desk: Desk) -> None:
     file = drafted(desk, pap=Pap.RED)
     said = desk.run("preview", file, "--context", "xa-csirt")
     assert "PAP:RED: look in your own logs only" in said
+
+
+def test_an_update_that_says_nothing_of_it_lifts_no_embargo(desk: Desk) -> None:
+    """It keeps the handling of what it replaces; one that names its own has that."""
+    until = world().now + dt.timedelta(days=5)
+
+    def updated(wanted: str, **fields: Any) -> dict[str, Any]:
+        file = drafted(desk, **fields)
+        words = ("bulletin", "update", wanted, file, "--wait", "accepted", "--context", "xa-csirt", "--json")
+        new = json.loads(desk.run(*words))["id"]
+        shown = json.loads(desk.run("bulletin", "show", new, "--context", "xa-csirt", "--json"))
+        return {"id": new, "handling": shown["handling"]}
+
+    file = drafted(desk, handling=Handling(embargo_until=until))
+    sent = json.loads(desk.run("publish", file, "--wait", "accepted", "--context", "xa-csirt", "--json"))
+    first = updated(sent["id"])
+    assert first["handling"] == {"embargo_until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+    second = updated(first["id"], handling=Handling(retention_days=60))
+    assert second["handling"] == {"retention_days": 60}
