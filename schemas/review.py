@@ -96,6 +96,14 @@ _SPECIAL = frozenset(
 )
 
 
+def _said(b: Bulletin) -> Iterator[tuple[str, str]]:
+    """Path and text of all words, and of the notes of observables, which no rule looks into."""
+    yield from words(b)
+    for n, each in enumerate(b.observables):
+        if each.note:
+            yield f"$.observables[{n}].note", each.note
+
+
 def doubts(b: Bulletin) -> tuple[Violation, ...]:
     """What must be looked at, each with a stable word as its `rule`.
 
@@ -121,7 +129,7 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
 def _personal(b: Bulletin) -> Iterator[Violation]:
     declared = PERSONAL_RANK[b.personal_data.flag] if b.personal_data else 0
     least = PERSONAL_RANK[PersonalFlag.PERSONAL]
-    for path, text in words(b):
+    for path, text in _said(b):
         if path.startswith("$.body.listed") or (
             field_of(path) == "name" and path.startswith("$.attribution")
         ):
@@ -161,7 +169,7 @@ def _personal(b: Bulletin) -> Iterator[Violation]:
 
 
 def _unfinished(b: Bulletin) -> Iterator[Violation]:
-    for path, text in words(b):
+    for path, text in _said(b):
         if field_of(path) in ("description", "mitigation") and b.kind in ("cyber-threat", "cyber-incident"):
             continue  # what an attacker wrote is quoted there
         found = _TEMPLATE.search(text)
@@ -172,7 +180,7 @@ def _unfinished(b: Bulletin) -> Iterator[Violation]:
 def _internal(b: Bulletin) -> Iterator[Violation]:
     if b.tlp is not Tlp.CLEAR:
         return
-    for path, text in words(b):
+    for path, text in _said(b):
         found = _INTERNAL.search(_QUOTED.sub("", text)) or _FIRST.match(text)
         if found is not None:
             yield Violation(
@@ -184,7 +192,7 @@ def _internal(b: Bulletin) -> Iterator[Violation]:
 
 def _look_alike(b: Bulletin) -> Iterator[Violation]:
     known = {each.value.lower() for each in b.observables if each.value}
-    lines = [(path, text) for path, text in words(b) if field_of(path) in PUBLIC]
+    lines = [(path, text) for path, text in _said(b) if field_of(path) in PUBLIC]
     for path, text in dict([*lines, *own_places(b)]).items():
         for found in _HOSTS.finditer(text):
             host = found[0].lower()
@@ -206,7 +214,7 @@ def _look_alike(b: Bulletin) -> Iterator[Violation]:
 def _in_earnest(b: Bulletin) -> Iterator[Violation]:
     if b.status is not Status.ACTUAL:
         return
-    for path, text in words(b):
+    for path, text in _said(b):
         found = _TEST.search(_QUOTED.sub("", text))
         if found is not None:
             yield Violation("test", path, f"says {found[0]!r}, and has status actual; set status test")
@@ -415,7 +423,7 @@ _GROUPS = ("influencer", "unknown", "contractor", "proxy", "hacktivist", "crimin
 
 def _named(b: Bulletin) -> Iterator[Violation]:
     """Persons by name where institutions and groups stand, and passwords in words."""
-    for path, text in words(b):
+    for path, text in _said(b):
         found = _SECRET.search(text)
         if found is not None:
             yield Violation(

@@ -28,7 +28,11 @@ from schemas.vocab import Scope
 
 COUNTRIES = ("xa", "xb", "xc")
 MONITOR_ABOVE = 4000
-PORTS = (*range(8_000, 12_000), *range(16_000, 20_000), *range(24_000, 28_000))  # none is 4000 above another
+PORTS: tuple[int, ...] = (
+    *range(8_000, 12_000),
+    *range(16_000, 20_000),
+    *range(24_000, 28_000),
+)  # none is 4000 above another
 """Among these a free one is looked for: below those that a system gives to whoever connects."""
 _found: set[int] = set()  # by this process, and not bound yet perhaps
 CSIRT = next(office for office in OFFICES if office.kind == "csirt")
@@ -93,7 +97,7 @@ def found(now: dt.datetime) -> Founded:
 def free_port() -> int:
     """A free port of PORTS whose twin for monitoring, MONITOR_ABOVE it, is free too; none is found twice by one process."""
     while True:
-        port = secrets.choice(PORTS)
+        port: int = secrets.choice(PORTS)
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as twin:
             one.bind(("127.0.0.1", port))
             twin.bind(("127.0.0.1", port + MONITOR_ABOVE))

@@ -41,13 +41,31 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
             frozenset({"dpa", "data-controller"}),
             "a breach is notified to, and told by, the supervisory authority (GDPR, Articles 33 and 55)",
         ),
+        "enforcement": (
+            frozenset(
+                {
+                    "dsc",
+                    "ec-digital",
+                    "ads-authority",
+                    "media-regulator",
+                    "dpa",
+                    "nis-authority",
+                    "telecom-regulator",
+                    "party-finance-authority",
+                    "emb",
+                    "court",
+                    "electoral-court",
+                }
+            ),
+            "enforcement is told by who supervises and may fine (Regulation (EU) 2022/2065, Articles 51 and 66; Regulation (EU) 2024/900, Article 25)",
+        ),
         "sanctions-listing": (
             frozenset({"sanctions-authority"}),
             "a listing is told by the authority that lists",
         ),
         "legal-referral": (
-            frozenset({"prosecutor", "police", "court", "electoral-court"}),
-            "a matter of justice is told by justice and police",
+            frozenset({"prosecutor", "police", "court", "electoral-court", "financial-intelligence-unit"}),
+            "a matter of justice is told by justice and police, and by the unit that reports flows of money to them (Directive (EU) 2015/849, Article 32)",
         ),
         "platform-measure": (
             frozenset({"platform", "dsc", "ec-digital"}),

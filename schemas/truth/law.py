@@ -268,7 +268,7 @@ def r41(b: Bulletin) -> Broken:
     if not isinstance(b.body, DataBreach):
         return
     body = b.body
-    other = b.issuer.country == "EU" or _is_named(b, EUDPR, POLICE)
+    other = b.issuer.country == "EU" or _is_named(b, EUDPR, POLICE) or body.regime in ("eudpr", "led")
     for n, clock in enumerate(b.deadlines):
         path = f"$.deadlines[{n}]"
         if clock.clock == GDPR_CLOCK:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from schemas.bodies.coordination import Feedback, PostElectionReport, SituationReport
 from schemas.bodies.cyber import CyberThreat, Vulnerability
 from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import PoliticalAd
+from schemas.bodies.digital import PlatformMeasure, PoliticalAd
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Bulletin
 from schemas.truth import cvss
@@ -66,6 +66,8 @@ def r49(b: Bulletin) -> Broken:
             yield "$.body.records_approx", f"{records} records of {subjects} persons; each has at least one"
     if isinstance(body, PoliticalAd) and body.amount_minor is not None and body.currency is None:
         yield "$.body.currency", "an amount says in which currency (ISO 4217); add it"
+    if isinstance(body, PlatformMeasure) and (body.reversed or 0) > body.count:
+        yield "$.body.reversed", f"{body.reversed} restored of {body.count}; mend one of the two"
     if isinstance(body, Feedback) and body.verdict is FeedbackKind.SIGHTING and body.seen_count == 0:
         yield "$.body.seen_count", "a sighting was seen at least once"
 

@@ -20,7 +20,6 @@ from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.open_vocab import OPEN
-from schemas.parts import Handling
 from schemas.truth.law import EUDPR, GDPR, act_of, cited
 from schemas.truth.numbers import LIKELIHOODS
 from schemas.truth.wording import words
@@ -195,12 +194,9 @@ def _played(b: Bulletin) -> Iterator[Violation]:
             )
 
 
-_USUAL_DAYS = Handling().retention_days
-
-
 def _kept(b: Bulletin) -> Iterator[Violation]:
     days = b.handling.retention_days
-    if b.personal_data is None or days <= _USUAL_DAYS:
+    if b.personal_data is None or days is None:
         return
     if b.issued.date() + dt.timedelta(days=days) > b.personal_data.retention_until:
         yield Violation(

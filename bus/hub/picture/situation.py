@@ -104,7 +104,7 @@ def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
                 sort.dimensions,
                 election.id if election else None,
                 b.incident_id,
-                b.info[0].headline,
+                b.headline,
                 b.issued.timestamp(),
                 b.expires.timestamp(),
                 str(b.status),
