@@ -89,7 +89,7 @@ class Story:
     async def honest_hours(self, desk: Publisher, neighbour: Publisher) -> None:
         """Until eight o'clock everything is as it should be."""
         world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
-        self._theirs.append((await send(neighbour, warning("Scans of results.example"))).digest)
+        self._theirs.append((await send(neighbour, warning("Scans of results.example", NEIGHBOUR))).digest)
         first = await send(desk, warning("A forged notice says that polling ends at noon"))
         second = await send(desk, warning("Letters with a false polling date"))
         self._closed, self._letters = first.id, second.id

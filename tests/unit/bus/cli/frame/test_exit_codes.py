@@ -10,7 +10,7 @@ import pytest
 from bus import errors
 from bus.audit import AuditError
 from bus.bundle.file import BundleError
-from bus.cli.frame.errors import InputFileError, NotFoundError
+from bus.cli.frame.errors import InputFileError, NotFoundError, ReviewError
 from bus.cli.frame.exit_codes import BY_CLASS, BY_REASON, EXIT_CODES, exit_code
 from bus.plugin import AdapterError, FormatError
 from bus.server.binary import ServerError
@@ -41,6 +41,7 @@ OURS: dict[TocsinError, int] = {
     errors.PermitError("x"): 5,
     SchemaError("x"): 5,
     RuleError((Violation("R1", "$", "x"),)): 5,
+    ReviewError((Violation("personal", "$", "x"),)): 5,
     errors.AdmissionError("x", reason="bad-signature"): 6,
     AuditError("x"): 6,
     BackupError("x"): 6,
