@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from bus.demo.countries import REGISTRY_LIFETIME
@@ -31,17 +30,13 @@ from bus.sealing import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.transport import Endpoint, NatsConnection, Outgoing
 from bus.trust import RegistryStore, VerifiedRegistry, ceremony
-from schemas.bodies import Body
-from schemas.bodies.coordination import DimCount, SituationReport
-from schemas.bodies.cyber import CyberThreat
-from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, hints
-from schemas.parts import Authority, Info
+from schemas.parts import Authority
 from schemas.registry import Registry
 from schemas.subject import subject_for
-from schemas.vocab import Certainty, Dimension, Pap, Phase, Posture, Severity, Tlp, Urgency
+from schemas.vocab import Pap, Tlp
 
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 PATIENCE_S = 30.0
@@ -99,29 +94,6 @@ def _unsaid(*_: object) -> structlog.typing.ProcessorReturnValue:
 def clock() -> dt.datetime:
     """The present."""
     return dt.datetime.now(dt.UTC)
-
-
-def warning(headline: str, speaker: str = "xa-emb", **changes: object) -> Draft:
-    """What an authority warns of: an electoral body or a CSIRT in its own kind of bulletin, any other how things are."""
-    body: Body
-    if speaker.endswith("-emb"):
-        body = ElectionIncident(category="voter-suppression", stage=Phase.POLLING)
-    elif speaker.endswith("-csirt"):
-        body = CyberThreat(title=headline)
-    else:
-        now = clock()
-        counted = (DimCount(dimension=Dimension.ELECTORAL_PROCESS, incidents=1),)
-        body = SituationReport(
-            period_start=now - dt.timedelta(hours=1), period_end=now, posture=Posture.HIGH, dimensions=counted
-        )
-    draft = Draft(
-        info=(Info(lang="en", headline=headline, summary=f"{headline}. Fictitious."),),
-        body=body,
-        urgency=Urgency.IMMEDIATE,
-        severity=Severity.SEVERE,
-        certainty=Certainty.OBSERVED,
-    )
-    return msgspec.structs.replace(draft, **changes)
 
 
 async def send(publisher: Publisher, draft: Draft) -> Accepted:
