@@ -27,6 +27,7 @@ _HIDDEN_IN_WORD = re.compile(
 _SOFT = re.compile("\u00ad")
 _WORD = re.compile(rf"[{_LATIN}{_GREEK}{_CYRILLIC}\u0300-\u036f0-9.]{{3,}}")
 _SCRIPTS = tuple(re.compile(f"[{ranges}]") for ranges in (_LATIN, _GREEK, _CYRILLIC))
+_BEYOND_LATIN = re.compile(f"[{_GREEK}{_CYRILLIC}]")
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007e])[\U000e0000-\U000e007f]")
 _BRACKETED = (
     r"[\[(]\s*(?:EXERCISE|DRILL|ÜBUNG|EXERCICE|EJERCICIO|ESERCITAZIONE|ĆWICZENIE|OEFENING)[^\])]{0,40}[\])]"
@@ -97,7 +98,7 @@ def r59(b: Bulletin) -> Broken:
     """A word is of one script (Unicode TR 39, section 5). A look-alike that is told as one stands among the observables, too."""
     told: str | None = None
     for path, text in odd_words(b):
-        if text.isascii():
+        if text.isascii() or not _BEYOND_LATIN.search(text):
             continue
         for word in _WORD.findall(text):
             if not is_mixed(word):

@@ -22,6 +22,7 @@ from tests.vectors.truth_cases import (
     order,
     refers,
     report,
+    seen,
 )
 
 MUCH_LATER = "2027-06-24T19:41:00Z"
@@ -41,6 +42,7 @@ LINES = {"mode": "holding-line", "lines": ["Nobody was struck off the roll."]}
 ASK = {"question": "Have you seen it?", "to": ["csirt"], "respond_by": LATER}
 FILE = {"title": "A page", "sha256": "0" * 64, "media_type": "text/html", "size": 7}
 READ = {"format": "misp-event", "adapter": "misp", "original_sha256": "0" * 64, "received": LATER}
+HOSTILE = seen("elections.example", "domain-name")
 NEW_ID = "01ffffff-9be0-7000-8000-000000000001"
 PERSONAL = {
     "flag": "personal",
@@ -147,4 +149,18 @@ MORE: dict[str, dict[str, Any]] = {
     "likely, by its figure not": {"confidence": {"score": 50, "likelihood": "almost-certain"}},
     "few may read it, all may act": {**RED, "pap": "clear"},
     "detected tomorrow": incident(detected=LATER),
+    "a hostile site with correct information": {
+        **HOSTILE,
+        **body(
+            "election-incident",
+            category="voter-suppression",
+            stage="polling",
+            correct_information="Look yourself up at elections.example.",
+        ),
+    },
+    "a hostile site of a calendar": {**HOSTILE, **calendar(official_url="https://elections.example/")},
+    "a hostile site with facts": {
+        **HOSTILE,
+        **body("stratcom", **LINES, facts=["https://elections.example/"]),
+    },
 }
