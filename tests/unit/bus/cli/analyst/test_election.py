@@ -17,8 +17,9 @@ import pytest
 from bus.delivery import TABLES
 from bus.publishing.outbox import Outbox
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
-from schemas.parts import ElectionRef, Ref
-from schemas.vocab import ElectionType, MsgType, Phase, RefRel, Status, Tlp
+from schemas.parts import Ref
+from schemas.vocab import MsgType, Phase, RefRel, Status, Tlp
+from tests.support import elections
 from tests.support.hubs import hub_desk, store_of, take_in
 from tests.support.office import Desk
 from tests.support.world import Message, World, bulletin, draft, make_world, sign
@@ -60,8 +61,8 @@ class Channel:
         """A calendar whose windows are told from now on."""
         now = world().now
         made = tuple(PhaseWindow(phase=p, start=now + start, end=now + end) for p, start, end in windows)
-        ref = ElectionRef(id=election, type=ElectionType.PARLIAMENTARY, phase=Phase.CAMPAIGN)
-        return self.say(ElectionCalendar(windows=made, tz=tz, confirmed=confirmed), election=ref, **more)
+        body = ElectionCalendar(windows=made, tz=tz, confirmed=confirmed)
+        return self.say(body, election=elections.election(election), **{**elections.PUT_OFF, **more})
 
 
 CAMPAIGN = (Phase.CAMPAIGN, -DAY, 5 * DAY)

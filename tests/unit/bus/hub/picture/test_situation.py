@@ -28,9 +28,10 @@ from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus, Head, HeldHead
 from schemas.bulletin import Bulletin
 from schemas.codec import digest
-from schemas.parts import ElectionRef, Ref
+from schemas.parts import Ref
 from schemas.subject import area_token, priority
-from schemas.vocab import ChannelState, ElectionType, MsgType, Phase, RefRel, Severity, Status, Tlp
+from schemas.vocab import ChannelState, MsgType, RefRel, Severity, Status, Tlp
+from tests.support.elections import election
 from tests.support.hubs import beat, judged
 from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
 from tests.unit.bus.hub.picture.test_bounds import POLLS
@@ -74,9 +75,9 @@ def _pool() -> list[Message]:
     actual.revise(MsgType.UPDATE, first[0])
     actual.revise(MsgType.CANCEL, first[1])
     actual.revise(MsgType.UPDATE, first[1], first[2], update)
-    cancel = actual.revise(MsgType.CANCEL, first[3], first[3])
+    cancel = actual.revise(MsgType.CANCEL, first[3])
     actual.revise(MsgType.CANCEL, cancel)
-    actual.say("only related", references=(Ref(id=first[4].bulletin.id, rel=RefRel.CANCELS),))
+    actual.say("only related", references=(Ref(id=first[4].bulletin.id, rel=RefRel.SAME_INCIDENT),))
     narrow.revise(MsgType.CANCEL, first[5], hidden[0])
     for target in (first[6], drills[0], tests[0]):
         other.revise(MsgType.CANCEL, target, theirs[0])
@@ -85,9 +86,7 @@ def _pool() -> list[Message]:
     trial.revise(MsgType.CANCEL, tests[1], first[4])
     polls = Channel("xa-emb", tlp=Tlp.CLEAR, audience="public")
     for n in range(4):
-        where = ElectionRef(
-            id=f"xa-parl-{2027 + n % 2}", type=ElectionType.PARLIAMENTARY, phase=Phase.CAMPAIGN
-        )
+        where = election(("xa-parl-2027", "xa-sen-2027")[n % 2])
         polls.say(body=ElectionCalendar(windows=(POLLS,), tz="Europe/Vienna"), election=where, age_s=60.0 - n)
     beats: list[Message] = []
     for n in range(1, 5):
