@@ -17,7 +17,6 @@ from schemas.errors import Violation
 from schemas.money import currencies, fault_of_currency
 from schemas.parts import Info
 from schemas.techniques import fault_of
-from schemas.truth.beside import beside
 from schemas.truth.odd import oddities, short_digest
 from schemas.truth.values import network_of
 from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp
@@ -123,7 +122,6 @@ def remarks(b: Bulletin) -> tuple[Violation, ...]:
         *_markings(b),
         *_body(b),
         *oddities(b),
-        *beside(b),
     )
 
 
