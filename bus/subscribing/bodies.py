@@ -108,7 +108,6 @@ class Texts(dict[str, int]):
     """The number of each text, remembered for the time of one transaction; a new one gets it when it is asked for."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        super().__init__()
         self._db = db
 
     def __missing__(self, text: str) -> int:
@@ -191,8 +190,7 @@ class Body(NamedTuple):
 
 
 _INTO = "INSERT OR FAIL INTO {} ({})"
-# A statement that may fail and has a trigger keeps a copy of each page it changes, for itself to be undone; with OR FAIL the
-# transaction alone is undone, at a third of the cost.
+# A statement that may fail and has a trigger copies each page it changes; with OR FAIL the transaction alone is undone.
 _PLACE, _BODY = (
     f"{_INTO.format(table, ', '.join(kind._fields))} VALUES ({', '.join('?' * len(kind._fields))})"
     for table, kind in (("places", Place), ("bodies", Body))
