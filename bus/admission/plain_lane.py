@@ -18,6 +18,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
@@ -51,6 +52,7 @@ _SOURCE_LINE = f"\r\n{_SOURCE}:".encode()
 MAX_PLAIN_BLOCK = 16 * 1024
 """Far more than one signature needs, and less than the least bound on headers."""
 _PLACE = re.compile(r"(0|[1-9][0-9]?)\.([A-Za-z0-9_-]{43,256})", re.ASCII)
+_time_of = lru_cache(maxsize=64)(encode_time)  # all of a group were issued at one moment
 _Leaf = tuple[int, str]
 """Which message of a batch, and the place in its tree that it has by its header."""
 
@@ -238,7 +240,7 @@ def _stands(
     speaker = registry.speaker(issuer.id)
     if issuer != speaker.authority:
         return None  # 6
-    said = (name, b.id, issuer.id, encode_time(issued))
+    said = (name, b.id, issuer.id, _time_of(issued))
     source = _source(each.block, len(_BEGINS) + len(value), hint_lines(*said))
     if source is None:
         return None  # 1 and 6: every line, and no other
