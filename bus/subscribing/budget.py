@@ -76,10 +76,7 @@ class Charges:
             authority: who is proven to have said it.
             now: the present, in seconds since the epoch.
         """
-        if now != self._looked:
-            self._looked = now
-            if self._budget.is_set_back(now):
-                self._meters.clear()
+        self._look(now)
         since = self._meter(authority).within_from(min(self._moments[position], now))
         return since if since > now else None
 
@@ -88,8 +85,17 @@ class Charges:
         self._meter(authority).spend(1, min(self._moments[position], now))
 
     def take(self, position: int, authority: str, now: float) -> bool:
-        """Charge an authority with a bulletin that need not wait; False, and it is not charged, when it must."""
-        if self.wait(position, authority, now) is not None:
+        """Charge an authority with a bulletin that need not `wait`; False, and it is not charged, when it must."""
+        self._look(now)
+        meter, moment = self._meter(authority), min(self._moments[position], now)
+        if meter.within_from(moment) > now:
             return False
-        self.spend(position, authority, now)
+        meter.spend(1, moment)
         return True
+
+    def _look(self, now: float) -> None:
+        """Look at the clock, once for each present."""
+        if now != self._looked:
+            self._looked = now
+            if self._budget.is_set_back(now):
+                self._meters.clear()

@@ -27,7 +27,7 @@ from schemas.bodies.system import ChannelStatus
 
 FEWEST = 8
 """With fewer than these left of a batch one by one is quicker."""
-LONGEST, SHORTEST = 128, 4
+LONGEST, SHORTEST = 512, 4
 """How far a run is looked ahead for."""
 _ALONE = frozenset({ChannelStatus, ElectionCalendar})
 """Bodies that the picture compares with the chains of that moment."""

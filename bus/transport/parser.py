@@ -32,7 +32,9 @@ _MAX_DIGITS = 10
 _MESSAGE = (b"HMSG ", b"MSG ")
 _MOST_WORDS = 6  # one more than a message line may have parts is enough to refuse it
 _LINE_END = b"\r\n"
-_DELIVERED = re.compile(rb"HMSG ([^ \r\n]+) (%(n)b) ([^ \r\n]+) (%(n)b) (%(n)b)\r\n" % {b"n": rb"0|[1-9][0-9]{0,9}"})
+_DELIVERED = re.compile(
+    rb"HMSG ([^ \r\n]+) (%(n)b) ([^ \r\n]+) (%(n)b) (%(n)b)\r\n" % {b"n": rb"0|[1-9][0-9]{0,9}"}
+)
 """The line of nearly every message, at a glance; what it does not match is read word by word, and may be as good."""
 _ZERO = b"0"[0]
 
