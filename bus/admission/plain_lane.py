@@ -28,14 +28,14 @@ from bus.keys import check_entries
 from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import merkle, rules
 from schemas.bulletin import Bulletin
-from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text, encode_time
+from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text
 from schemas.envelope import (
     SIG_HEADER,
     TYP_BULLETIN,
     Context,
     b64u,
     hint_lines,
-    hint_pairs,
+    hints,
     parse_header,
     unb64u,
 )
@@ -219,8 +219,7 @@ def _stands(
     speaker = registry.speaker(issuer.id)
     if issuer != speaker.authority:
         return None  # 6
-    said = (name, b.id, issuer.id, encode_time(issued))
-    source = _source(each.block, len(_BEGINS) + len(value), hint_lines(*said))
+    source = _source(each.block, len(_BEGINS) + len(value), hint_lines(name))
     if source is None:
         return None  # 1 and 6: every line, and no other
     if not _alone_suffices(key.record, speaker, issued, now):
@@ -235,7 +234,7 @@ def _stands(
     if issued > now + CLOCK_SKEW:
         return None  # 10
     kids = (key.public.kid,)
-    headers = ((SIG_HEADER, value), *hint_pairs(*said))
+    headers = ((SIG_HEADER, value), *hints(name).items())
     return Judged(
         message=Message(
             subject=subject,
