@@ -18,27 +18,25 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
 from bus.admission.steps import Admitted, labels_of
 from bus.admission.verdict import Judged, Message, Refused, decide
-from bus.errors import Proof, TrustError
-from bus.keys import check_entries
+from bus.errors import Proof
+from bus.keys import check_entries, holds_under
 from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import merkle, rules
 from schemas.bulletin import Bulletin
-from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text, encode_time
+from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text
 from schemas.envelope import (
     SIG_HEADER,
     TYP_BULLETIN,
     Context,
     b64u,
     hint_lines,
-    hint_pairs,
+    hints,
     parse_header,
-    signing_input,
     unb64u,
 )
 from schemas.errors import EnvelopeError
@@ -52,7 +50,6 @@ _SOURCE_LINE = f"\r\n{_SOURCE}:".encode()
 MAX_PLAIN_BLOCK = 16 * 1024
 """Far more than one signature needs, and less than the least bound on headers."""
 _PLACE = re.compile(r"(0|[1-9][0-9]?)\.([A-Za-z0-9_-]{43,256})", re.ASCII)
-_time_of = lru_cache(maxsize=64)(encode_time)  # all of a group were issued at one moment
 _Leaf = tuple[int, str]
 """Which message of a batch, and the place in its tree that it has by its header."""
 
@@ -178,11 +175,7 @@ def _lone_signer(value: str, payload: bytes, registry: VerifiedRegistry) -> Regi
     key = registry.openings.get(protected)
     if key is None:
         return _signer(value, payload, registry)
-    try:
-        key.public.verify(unb64u(signature), signing_input(protected, payload))
-    except (EnvelopeError, TrustError):
-        return None
-    return key
+    return key if holds_under(key.public, protected, signature, payload) else None
 
 
 def _signer(value: str, payload: bytes, registry: VerifiedRegistry) -> RegisteredKey | None:
@@ -240,8 +233,7 @@ def _stands(
     speaker = registry.speaker(issuer.id)
     if issuer != speaker.authority:
         return None  # 6
-    said = (name, b.id, issuer.id, _time_of(issued))
-    source = _source(each.block, len(_BEGINS) + len(value), hint_lines(*said))
+    source = _source(each.block, len(_BEGINS) + len(value), hint_lines(name))
     if source is None:
         return None  # 1 and 6: every line, and no other
     if not _alone_suffices(key.record, speaker, issued, now):
@@ -256,7 +248,7 @@ def _stands(
     if issued > now + CLOCK_SKEW:
         return None  # 10
     kids = (key.public.kid,)
-    headers = ((SIG_HEADER, value), *hint_pairs(*said))
+    headers = ((SIG_HEADER, value), *hints(name).items())
     return Judged(
         message=Message(
             subject=subject,

@@ -58,6 +58,7 @@ from schemas.envelope import (
     Entry,
     format_header,
     hints,
+    hints_allowed,
     parse_header,
     read_signed,
 )
@@ -311,7 +312,7 @@ def _proof(reading: Reading, signed: _Signed, now: dt.datetime) -> Proof:
                 rank = 2
             ranked.append((rank, entry))
     ranked.sort(key=lambda each: each[0])
-    headers = {SIG_HEADER: format_header(entry for _, entry in ranked), **hints(bulletin, reading.digest)}
+    headers = {SIG_HEADER: format_header(entry for _, entry in ranked), **hints(reading.digest)}
     return Proof(
         subject=reading.subject,
         headers=tuple(headers.items()),
@@ -403,7 +404,9 @@ def _speaker(
     speaker = registry.speaker(issuer)
     if reading.bulletin.issuer != speaker.authority:
         raise AdmissionError(f"{issuer} is described otherwise in the registry", reason="wrong-issuer")
-    expected = {name.lower(): value for name, value in hints(reading.bulletin, reading.digest).items()}
+    expected = {
+        name.lower(): value for name, value in hints_allowed(reading.bulletin, reading.digest).items()
+    }
     for name, value in pairs:
         if (wanted := expected.get(name.lower())) is not None and value != wanted:
             raise AdmissionError(f"header {name} contradicts the signed content", reason="hint-mismatch")

@@ -261,6 +261,22 @@ def _fault(entry: Entry, payload: bytes, context: Context, key: PublicKey) -> st
     return ""
 
 
+def holds_under(key: PublicKey, protected: str, signature: str, payload: bytes) -> bool:
+    """Whether a signature holds under a protected header that `check_entries` found good before, for the same key and context.
+
+    Args:
+        key: whose `kid` the header names.
+        protected: the protected header, base64url.
+        signature: base64url.
+        payload: what is signed.
+    """
+    try:
+        key.verify(unb64u(signature), signing_input(protected, payload))
+    except (EnvelopeError, TrustError):
+        return False
+    return True
+
+
 def sign_entry(
     signer: Signer, payload: bytes, context: Context, *, iat: int | None = None, x5t: str | None = None
 ) -> Entry:

@@ -118,7 +118,7 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
         signature: the value of its signature header.
     """
     bulletin = drawn.bulletin
-    headers = {SIG_HEADER: signature, **hints(bulletin, drawn.digest)}
+    headers = {SIG_HEADER: signature, **hints(drawn.digest)}
     place = (str(bulletin.status), drawn.channel, bulletin.seq, bulletin.id, bulletin.prev, drawn.subject)
     status, channel, seq, id_, prev, subject = place
     return Row(

@@ -203,7 +203,7 @@ def heal_all(db: sqlite3.Connection, messages: Iterable[tuple[bytes, Mapping[str
 
 def _heal(db: sqlite3.Connection, payload: bytes, headers: Mapping[str, str]) -> None:
     bulletin, name = decode(payload), digest_of(payload)
-    sent = hints(bulletin, name) | {SIG_HEADER: headers[SIG_HEADER]}
+    sent = hints(name) | {SIG_HEADER: headers[SIG_HEADER]}
     del sent[MESSAGE_ID]  # the stream may remember it
     row: dict[str, object] = {"channel": channel_of(bulletin).name, "subject": subject_for(bulletin)}
     row |= {field: getattr(bulletin, field) for field in ("status", "seq", "id", "prev")}

@@ -72,12 +72,7 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
     survey, outbox = await own.survey(), own.outbox
     heads = survey.heads()
     said = await outbox.read(lambda _: outbox.heads.last())
-    # What the heads file has need not be proven by the bus.
-    doubtful = {
-        channel
-        for channel in survey.doubtful
-        if channel not in said or said[channel].seq < heads.get(channel, (0, ""))[0]
-    }
+    doubtful = {channel for channel in survey.doubtful if not _is_known(channel, said, heads)}
     if doubtful:
         raise OutboxError(
             f"something that is not this authority's word has perhaps taken the place of the head of "
@@ -106,6 +101,16 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
         superseded=superseded,
         lost=tuple(lost),
     )
+
+
+def _is_known(channel: str, said: Mapping[str, Said], heads: Mapping[str, tuple[int, str]]) -> bool:
+    """Whether the heads file has the head of a channel, which then need not be proven by the bus.
+
+    Where it has those of others, and nothing of this channel stands on the bus either, nothing was ever said there.
+    """
+    if channel in said:
+        return said[channel].seq >= heads.get(channel, (0, ""))[0]
+    return bool(said) and channel not in heads
 
 
 def _go_past(

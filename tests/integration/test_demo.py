@@ -30,7 +30,9 @@ from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
-FIRST_ROUND = 14  # bulletins of the first samples that the hub of XB may read; the next samples come a minute later
+FIRST_ROUND = (
+    14  # bulletins of the first samples that the hub of XB may read; the next samples come a minute later
+)
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):

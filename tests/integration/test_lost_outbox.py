@@ -13,12 +13,12 @@ from bus.errors import OutboxError, StoreError
 from bus.publishing.heads_lines import heads_path
 from bus.publishing.reanchor import Reanchoring
 from bus.publishing.recovery import Lost, recover
-from bus.transport.jetstream import publish
-from bus.transport.streams import HEADS_EACH
+from bus.transport.streams import BEATS_EACH, beat_channels
 from schemas.codec import decode
-from tests.integration.test_room import CHANNEL, _aged, _own
+from schemas.subject import beat_subject
+from tests.integration.test_room import CHANNEL, _aged, _own, rubbish
 from tests.support.publishers import publishing
-from tests.support.stage import Bus, connected, speaking, stored
+from tests.support.stage import Bus, speaking, stored
 from tests.support.waiting import eventually, longest
 from tests.support.world import draft
 from tests.unit.bus.publishing.test_heads_file import cut
@@ -94,10 +94,11 @@ async def test_rubbish_in_the_place_of_a_head_stops_nobody_who_has_the_heads_fil
     async with speaking(bus, path) as publisher:
         last = [await publisher.publish(draft(f"{n}")) for n in range(3)][-1]
         assert await publisher.settled(last.digest, longest()) == "stored"
-    async with connected(bus.endpoint("xa-csirt")) as thief:
-        for n in range(HEADS_EACH):
-            await publish(thief, last.subject, b"rubbish %d" % n, {}, longest())
-    await _aged(bus, heads=3 + HEADS_EACH)
+    channel = next(
+        each for each in beat_channels(bus.world.registry, "xa-csirt") if each.audience == "community"
+    )
+    await rubbish(bus, beat_subject(channel, bus.world.registry.authority("xa-csirt").domain), BEATS_EACH)
+    await _aged(bus)
     path.unlink()
     async with publishing(path, bus.world) as publisher:
         found = await recover(_own(bus, publisher.outbox), lambda *_: None)

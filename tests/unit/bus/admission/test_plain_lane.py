@@ -43,6 +43,7 @@ from schemas.envelope import (
     format_header,
     head_of,
     hints,
+    hints_allowed,
     protected_for,
     signing_input,
 )
@@ -83,8 +84,14 @@ def came(
     """A bulletin as a publisher sends it and a stream delivers it; `other` are hints that it has instead."""
     raw = encode(b) if payload is None else payload
     value = format_header(entries or (sign_entry(WORLD.signers[b.issuer.id], raw, within()),))
-    said = {**hints(b, digest(raw)), **{name.replace("_", "-"): value for name, value in other.items()}}
+    said = {**hints(digest(raw)), **{name.replace("_", "-"): value for name, value in other.items()}}
     return arrived(subject or subject_for(b), ((SIG_HEADER, value), *said.items(), *source), raw)
+
+
+def other_hints(b: Bulletin) -> list[tuple[str, str]]:
+    """What a message may say of itself beside the hints that a publisher sends."""
+    name = digest(encode(b))
+    return [each for each in hints_allowed(b, name).items() if each not in hints(name).items()]
 
 
 def arrived(subject: str, headers: Iterable[tuple[str, str]], payload: bytes) -> Received:
@@ -308,7 +315,8 @@ WRONG: dict[str, tuple[list[Received], VerifiedRegistry, dt.datetime]] = {
         ("a second signature behind the source", [came(ONE, source=(SOURCE, (SIG_HEADER, "x")))], REGISTRY, NOW),
         ("a hint behind", [came(ONE, source=(("CE-ID", "x"),))], REGISTRY, NOW),
         ("a hint that contradicts", [came(ONE, ce_id="x")], REGISTRY, NOW),
-        ("a hint of the same length", [came(ONE, ce_id=ONE.id[::-1])], REGISTRY, NOW),
+        ("a hint of the same length", [came(ONE, Nats_Msg_Id=digest(encode(ONE))[::-1])], REGISTRY, NOW),
+        ("all hints that there are", [came(ONE, source=(*other_hints(ONE), SOURCE))], REGISTRY, NOW),
         ("a digest that contradicts", [came(ONE, Nats_Msg_Id="x")], REGISTRY, NOW),
         ("two addresses of sources", [came(ONE, source=(SOURCE, SOURCE))], REGISTRY, NOW),
         ("another header", [came(ONE, source=(("X", "y"),)), came(ONE, source=(("X-Another-Stream", "y" * 40),))], REGISTRY, NOW),
