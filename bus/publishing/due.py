@@ -24,7 +24,7 @@ class Due(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is to be sent, and whether nothing else of its status is."""
+    """What is to be sent, and whether all else of its status that is to be sent waits in memory (`Handover`)."""
 
     rows: list[Due]
     is_all: bool
@@ -47,15 +47,20 @@ def due(
     left = most_bytes
     for n, digest, attempted_at, size in found:
         left -= size
-        if taken and left < 0:
-            return Found(taken, is_all=False)
         fresh -= attempted_at is None or handover.holds(n, digest)
-        if fresh < 0:
-            return Found(taken, is_all=False)
+        if (taken and left < 0) or fresh < 0:
+            return Found(taken, is_all=_is_handed_over(db, status, n, handover))
         row = handover.take(n, digest) or _whole_row(db, n)
         if row is not None:
             taken.append(Due(row, attempted_at is not None))
-    return Found(taken, is_all=len(found) < most)
+    is_all = len(found) < most or _is_handed_over(db, status, found[-1][0] + 1, handover)
+    return Found(taken, is_all=is_all)
+
+
+def _is_handed_over(db: sqlite3.Connection, status: str, first: int, handover: Handover) -> bool:
+    """Whether all rows of a status from a number on that are to be sent wait in memory; it stops at the first that does not."""
+    sql = "SELECT n, digest FROM outbox WHERE state = 'kept' AND status = ? AND n >= ? ORDER BY n"
+    return all(handover.holds(n, digest) for n, digest in db.execute(sql, (status, first)))
 
 
 def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:

@@ -32,7 +32,7 @@ from bus.publishing.fitness import (
     fit_to_sign,
     is_behind,
 )
-from bus.publishing.heads_lines import accepted_line, heads_path, mark_line, parse
+from bus.publishing.heads_lines import accepted_line, accepted_lines, heads_path, mark_line, parse
 from bus.storage import boot_id
 
 LONGEST_BYTES = 1024 * 1024
@@ -110,13 +110,11 @@ class HeadsFile:
         if was_unfit:
             self.committing(db)
         if self._fresh:
-            said = [
-                Said(n=n, channel=name, seq=seq, digest=digest, id=id_)
-                for n, name, seq, digest, id_ in self._fresh
-            ]
-            now = self._clock()
-            self._append(b"".join(accepted_line(each, now) for each in said))
-            self._remember(said)
+            self._append(accepted_lines(self._fresh, self._clock()))
+            ends = {row[1]: row for row in self._fresh}.values()
+            self._remember(
+                Said(n=n, channel=name, seq=seq, digest=digest, id=id_) for n, name, seq, digest, id_ in ends
+            )
 
     def close(self) -> None:
         """The outbox is closed, or the file was written anew: it is opened again when it is needed."""

@@ -103,11 +103,12 @@ def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
     return ChainHead(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
-_KEPT = (
-    *("n", "status", "channel", "seq", "id", "digest", "prev", "subject"),
-    *("headers", "payload", "kept_at", "attempted_at", "once", "origin", "sum"),
-)
-_KEEP = f"INSERT INTO outbox ({', '.join(_KEPT)}) VALUES ({', '.join('?' * len(_KEPT))})"
+_KEPT = "n, status, channel, seq, id, digest, prev, subject, headers, payload, kept_at, sum"
+_HANDED_OVER, _NAMED = f"{_KEPT}, attempted_at", f"{_KEPT}, attempted_at, once, origin"
+
+
+def _insert(columns: str) -> str:
+    return f"INSERT INTO outbox ({columns}) VALUES ({', '.join('?' * len(columns.split(',')))})"
 
 
 def keep_all(
@@ -129,7 +130,14 @@ def keep_all(
     first = last_number(db) + 1
     rows = [new_row(first + place, each, signatures[place]) for place, each in enumerate(drawn)]
     takes = handover is not None and handover.takes(len(rows), size_of(rows))
-    db.executemany(_KEEP, [_columns(row, row.kept_at if takes else None) for row in rows])
+    # For what is no int, float, str or bytearray, sqlite3 looks for an adapter, each time: so no None where that is the default.
+    if any(row.once is not None or row.origin is not None for row in rows):
+        named = [(*_columns(row), row.kept_at if takes else None, row.once, row.origin) for row in rows]
+        db.executemany(_insert(_NAMED), named)
+    elif takes:
+        db.executemany(_insert(_HANDED_OVER), [(*_columns(row), row.kept_at) for row in rows])
+    else:
+        db.executemany(_insert(_KEPT), map(_columns, rows))
     if handover is not None and takes:
         handover.offer(rows)
     ends = {each.channel: each for each in drawn}
@@ -137,11 +145,11 @@ def keep_all(
     db.executemany(sql, [(name, each.bulletin.seq, each.digest) for name, each in ends.items()])
 
 
-def _columns(row: Row, attempted_at: float | None) -> tuple[object, ...]:
-    """`_KEPT` of a new row; `attempted_at` is since when it may have been sent."""
+def _columns(row: Row) -> tuple[object, ...]:
+    """`_KEPT` of a new row."""
     return (
         *(row.n, row.status, row.channel, row.seq, row.id, row.digest, row.prev, row.subject),
-        *(row.headers, row.payload, row.kept_at, attempted_at, row.once, row.origin, row.sum),
+        *(row.headers, bytearray(row.payload), row.kept_at, row.sum),
     )
 
 
