@@ -10,9 +10,10 @@ from bus.publishing.outbox_table import Row, rows, set_damaged
 
 # A channel with a parked row waits behind it.
 _DUE = """
-SELECT n, digest, attempted_at, length(payload) FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (
-  SELECT 1 FROM outbox p WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq
-) ORDER BY n LIMIT ?
+SELECT b.n, b.digest, b.attempted_at, length(b.payload) FROM unsent u CROSS JOIN bulletins b ON b.n = u.n
+WHERE u.status = ? AND NOT EXISTS (
+  SELECT 1 FROM aside a CROSS JOIN bulletins p ON p.n = a.n WHERE a.state = 'parked' AND p.channel = b.channel AND p.seq < b.seq
+) ORDER BY u.n LIMIT ?
 """
 
 
@@ -59,7 +60,7 @@ def due(
 
 def _is_handed_over(db: sqlite3.Connection, status: str, first: int, handover: Handover) -> bool:
     """Whether all rows of a status from a number on that are to be sent wait in memory; it stops at the first that does not."""
-    sql = "SELECT n, digest FROM outbox WHERE state = 'kept' AND status = ? AND n >= ? ORDER BY n"
+    sql = "SELECT b.n, b.digest FROM unsent u CROSS JOIN bulletins b ON b.n = u.n WHERE u.status = ? AND u.n >= ? ORDER BY u.n"
     return all(handover.holds(n, digest) for n, digest in db.execute(sql, (status, first)))
 
 
@@ -77,10 +78,10 @@ def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:
 
 
 def _set_aside_unreadable(db: sqlite3.Connection, status: str, most: int) -> None:
-    sql = "SELECT n FROM outbox WHERE state = 'kept' AND status = ? ORDER BY n LIMIT ?"
+    sql = "SELECT n FROM unsent WHERE status = ? ORDER BY n LIMIT ?"
     for (n,) in db.execute(sql, (status, most)).fetchall():
         try:
-            db.execute("SELECT * FROM outbox WHERE n = ?", (n,)).fetchall()
+            db.execute("SELECT * FROM bulletins WHERE n = ?", (n,)).fetchall()
         except sqlite3.OperationalError:
             _set_aside_texts(db, n)
 
@@ -89,12 +90,12 @@ def _set_aside_texts(db: sqlite3.Connection, n: int) -> None:
     """Set a row aside; what is no text any more becomes one, so that a person can look at it."""
     for name in ("channel", "id", "digest", "prev", "subject", "headers", "once", "origin"):
         try:
-            db.execute(f"SELECT {name} FROM outbox WHERE n = ?", (n,)).fetchall()
+            db.execute(f"SELECT {name} FROM bulletins WHERE n = ?", (n,)).fetchall()
         except sqlite3.OperationalError:
-            db.execute(f"UPDATE outbox SET {name} = hex({name}) WHERE n = ?", (n,))
+            db.execute(f"UPDATE bulletins SET {name} = hex({name}) WHERE n = ?", (n,))
     set_damaged(db, n)
 
 
 def is_any_parked(db: sqlite3.Connection) -> bool:
     """Whether some channel waits behind a parked row, inside a transaction."""
-    return db.execute("SELECT 1 FROM outbox WHERE state = 'parked' LIMIT 1").fetchone() is not None
+    return db.execute("SELECT 1 FROM aside WHERE state = 'parked' LIMIT 1").fetchone() is not None

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bus.publishing import handover
 from bus.publishing import outbox as outbox_module
 from bus.publishing.handover import Handover
-from bus.publishing.outbox import Outbox, Row
+from bus.publishing.outbox import Outbox, Row, Settled
 from bus.publishing.publisher import Publisher
 from tests.support.publishers import keeping
 from tests.support.world import draft
@@ -106,7 +106,7 @@ async def test_what_the_budget_keeps_back_is_still_new_later(tmp_path: Path) -> 
         await publisher.publish_many([draft(f"number {n}") for n in range(3)])
         kept = as_new(await in_the_table(outbox))
         assert await claimed(outbox, fresh=2) == kept[:2]
-        await outbox.execute("UPDATE outbox SET state = 'stored' WHERE n <= 2")
+        await outbox.settle([Settled(n=n, stream="XA", stream_seq=n) for n in (1, 2)], 1.0)
         assert await claimed(outbox) == kept[2:]
 
 
@@ -140,7 +140,7 @@ async def test_what_changes_on_the_disk_is_not_what_is_sent(tmp_path: Path) -> N
     async with handing(tmp_path / "o.db") as (publisher, outbox):
         await publisher.publish(draft())
         (kept,) = await in_the_table(outbox)
-        await outbox.execute("UPDATE outbox SET payload = ?", b"{}")
+        await outbox.execute("UPDATE bulletins SET payload = ?", b"{}")
         assert [row.payload for row in await claimed(outbox)] == [kept.payload]
         assert await claimed(outbox) == []
         assert [row.state for row in await in_the_table(outbox)] == ["damaged"]
