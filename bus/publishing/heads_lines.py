@@ -7,6 +7,7 @@ for a mark; times are milliseconds since the epoch.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from bus.publishing.fitness import Mark, Record, Said
@@ -40,7 +41,13 @@ def parse(raw: bytes) -> Record:
 
 def accepted_line(said: Said, now: float) -> bytes:
     """The line of an accepted bulletin."""
-    return _line(f"a {said.n} {said.seq} {said.channel} {said.digest} {said.id} {int(now * 1000)}")
+    return accepted_lines([(said.n, said.channel, said.seq, said.digest, said.id)], now)
+
+
+def accepted_lines(said: Iterable[tuple[int, str, int, str, str]], now: float) -> bytes:
+    """The lines of accepted bulletins, each given as row, channel, number, digest and id."""
+    at = int(now * 1000)
+    return b"".join([_line(f"a {n} {seq} {name} {digest} {id_} {at}") for n, name, seq, digest, id_ in said])
 
 
 def mark_line(mark: Mark, now: float) -> bytes:

@@ -129,11 +129,11 @@ async def test_each_accepted_bulletin_has_a_line_before_anybody_is_told(tmp_path
 def cut(outbox: Path, rows: int) -> None:
     """Let the outbox forget its newest rows, as SQLite does when the log ends earlier."""
     with closing(sqlite3.connect(outbox)) as db, db:
-        db.execute("DELETE FROM outbox WHERE n > (SELECT max(n) FROM outbox) - ?", (rows,))
-        db.execute("UPDATE sqlite_sequence SET seq = (SELECT max(n) FROM outbox) WHERE name = 'outbox'")
-        db.execute(
-            "UPDATE heads SET seq = o.seq, digest = o.digest FROM outbox o WHERE o.n = (SELECT max(n) FROM outbox)"
-        )
+        (last,) = db.execute("SELECT max(n) - ? FROM bulletins", (rows,)).fetchone()
+        for name in ("bulletins", "unsent", "sent", "aside"):
+            db.execute(f"DELETE FROM {name} WHERE n > ?", (last,))
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'bulletins'", (last,))
+        db.execute("UPDATE heads SET seq = o.seq, digest = o.digest FROM bulletins o WHERE o.n = ?", (last,))
 
 
 async def said_five(path: Path) -> None:
