@@ -120,7 +120,7 @@ async def test_what_changes_on_the_disk_is_not_what_is_sent(tmp_path: Path) -> N
         assert [row.state for row in await in_the_table(outbox)] == ["damaged"]
 
 
-@pytest.mark.parametrize(("name", "most"), [("MOST_ROWS", 2), ("MOST_BYTES", 4000)])
+@pytest.mark.parametrize(("name", "most"), [("MOST_ROWS", 2), ("MOST_BYTES", 3000)])
 async def test_memory_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
 ) -> None:
