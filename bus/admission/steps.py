@@ -66,6 +66,7 @@ from schemas.errors import EnvelopeError, SchemaError
 from schemas.subject import Channel, channel_of, subject_for
 
 LATE_AFTER = dt.timedelta(minutes=15)
+_NONE: frozenset[str] = frozenset()
 IAT_SLACK_S = 300
 
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -506,11 +507,11 @@ def _may_say(reading: Reading, speaker: Speaker) -> None:
 
 def labels_of(bulletin: Bulletin, endorsers: tuple[str, ...], now: dt.datetime) -> frozenset[str]:
     """What to know about an admitted bulletin: late, expired, named co-issuers who did not sign."""
-    found = set()
-    if now - bulletin.issued > LATE_AFTER:
-        found.add("late")
-    if bulletin.expires <= now:
-        found.add("expired")
+    is_late = now - bulletin.issued > LATE_AFTER
+    is_expired = bulletin.expires <= now
+    if not (is_late or is_expired or bulletin.co_issuers):
+        return _NONE
+    found = {label for label, is_so in (("late", is_late), ("expired", is_expired)) if is_so}
     if any(each.id not in endorsers for each in bulletin.co_issuers):
         found.add("co-issuers-unconfirmed")
     return frozenset(found)

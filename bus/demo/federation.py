@@ -27,7 +27,11 @@ from schemas.registry import Audience
 
 COUNTRIES = ("xa", "xb", "xc")
 MONITOR_ABOVE = 4000
-PORTS = (*range(8_000, 12_000), *range(16_000, 20_000), *range(24_000, 28_000))  # none is 4000 above another
+PORTS: tuple[int, ...] = (
+    *range(8_000, 12_000),
+    *range(16_000, 20_000),
+    *range(24_000, 28_000),
+)  # none is 4000 above another
 """Among these a free one is looked for: below those that a system gives to whoever connects."""
 _found: set[int] = set()  # by this process, and not bound yet perhaps
 CSIRT = next(office for office in OFFICES if office.kind == "csirt")

@@ -5,6 +5,7 @@ A lane that drops one check is seeded for each of them; the table of what is wro
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import inspect
 import textwrap
@@ -253,6 +254,18 @@ def borrowed() -> list[Received]:
     ]
 
 
+def strayed() -> Received:
+    """A bulletin whose signature has another spelling: bits beyond its last byte."""
+    (opening, last) = (value := dict(ALONE.headers)[SIG_HEADER])[:-1], value[-1]
+    wrong = opening + {"A": "B", "Q": "R", "g": "h", "w": "x"}[last]
+    return msgspec.structs.replace(ALONE, block=ALONE.block.replace(value.encode(), wrong.encode()))
+
+
+def as_head() -> Received:
+    """A bulletin that is signed alone, under the protected header of a batch."""
+    return came(ONE, own(encode(ONE), typ=TYP_BATCH))
+
+
 GENEROUS = registry_with(
     "xa-csirt",
     publish=(
@@ -355,6 +368,13 @@ WRONG: dict[str, tuple[list[Received], VerifiedRegistry, dt.datetime]] = {
         ("a second algorithm is required", [ALONE], registry_with(
             "xa-csirt", keys={MINE.kid: key_record(MINE), SECOND.kid: key_record(SECOND)}, require=("Ed25519", "ES256")
         ), NOW),
+        ("the signature of another, after one that holds", [ALONE, came(TWO, own(encode(ONE)))], REGISTRY, NOW),
+        ("another spelling, after one that holds", [ALONE, strayed()], REGISTRY, NOW),
+        ("a second signature, after one that holds", [ALONE, came(ONE, own(encode(ONE)), own(encode(ONE), domain="x.example"))], REGISTRY, NOW),
+        ("by another key, after one that holds", [ALONE, came(ONE, sign_entry(SECOND, encode(ONE), within()))], TWO_KEYS, NOW),
+        ("a time, after one that holds", [ALONE, came(ONE, own(encode(ONE), iat=int(NOW.timestamp())))], REGISTRY, NOW),
+        ("another federation, after one that holds", [ALONE, came(ONE, own(encode(ONE), domain="x.example"))], REGISTRY, NOW),
+        ("alone, under the header of a batch that holds", [FIRST, as_head()], REGISTRY, NOW),
         ("issued before its key", [came(bulletin(WORLD, issued=NOW - 31 * DAY))], REGISTRY, NOW),
         ("issued as its key ends", [ALONE], keyed(not_after=NOW), NOW - TICK),
         ("a revoked key", [ALONE, FIRST], keyed(revoked_since=NOW + DAY), NOW),
@@ -412,6 +432,10 @@ DROPPED: dict[str, tuple[str, str]] = {
     "2, the federation": ("Context(TYP_BULLETIN, registry.domain)", "_claimed(value)"),
     "3, a time": ("(header.iat, header.x5t, header.x5c) != (None,) * 3", "False"),
     "3 and 4, the signature": ("    if checked.fault:\n        return None\n", ""),
+    "4, alone": ("verify(unb64u(signature), signing_input(protected, payload))", "verify"),
+    "4, its one spelling": ("verify(unb64u(signature),", "verify(_loosely(signature),"),
+    "4, whose opening": ("registry.openings.get(protected)", "next(iter(registry.openings._known.values()), None)"),
+    "4, what is signed alone": ("    else:\n        registry.openings.keep", "    if True:\n        registry.openings.keep"),
     "4, the path": ("return merkle.climb(merkle.leaf_of(hashed), index, size, steps) == root", "return True"),
     "4, the place": ("if index >= size or len(path)", "if len(path)"),
     "4, its spelling": ("_PLACE.fullmatch(place)", "re.fullmatch(r'[ +]?(\\d+)\\.([A-Za-z0-9_-]*)', place)"),
@@ -463,6 +487,10 @@ def _leniently(raw: bytes) -> Bulletin | None:
         return None
 
 
+def _loosely(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "==")
+
+
 def _claimed(value: str) -> Any:
     from schemas.envelope import Context, unb64u
 
@@ -479,7 +507,7 @@ def lane_without(check: str) -> types.ModuleType:
     found, instead = DROPPED[check]
     assert source.count(found) == 1, "the check stands elsewhere by now"
     made = types.ModuleType("a wrong lane")
-    made.__dict__.update(_leniently=_leniently, _claimed=_claimed)
+    made.__dict__.update(_leniently=_leniently, _claimed=_claimed, _loosely=_loosely)
     exec(compile(source.replace(found, instead), "a wrong lane", "exec"), made.__dict__)  # noqa: S102 (our own source)
     return made
 
@@ -508,7 +536,8 @@ def is_caught(lane: types.ModuleType) -> bool:
     for messages, registry, now in TABLE.values():
         expected = [by_steps(each, registry, now) for each in messages]
         try:
-            caught |= judged(messages, anew(registry), now, lane) != expected
+            known = anew(registry)
+            caught |= any(judged(messages, known, now, lane) != expected for _ in range(2))
         except Exception:  # noqa: BLE001 (a lane that breaks is caught too)
             caught = True
         if caught:
@@ -616,3 +645,12 @@ def test_only_roots_that_hold_are_remembered() -> None:
     registry = anew(REGISTRY)
     judged(batched(RUN[:3], FileSigner.generate()), registry)
     assert len(registry.roots) == 0
+
+
+def test_only_openings_of_signatures_that_hold_are_remembered() -> None:
+    """Under one that is not, what is wrong is read from the beginning each time."""
+    registry = anew(REGISTRY)
+    judged([came(ONE, own(encode(TWO))), came(ONE, own(encode(ONE), domain="x.example")), *BATCHED], registry)
+    assert len(registry.openings) == 0
+    judged([ALONE], registry)
+    assert len(registry.openings) == 1
