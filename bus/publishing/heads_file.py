@@ -32,7 +32,7 @@ from bus.publishing.fitness import (
     fit_to_sign,
     is_behind,
 )
-from bus.publishing.heads_lines import accepted_line, accepted_lines, heads_path, mark_line, parse
+from bus.publishing.heads_lines import accepted_line, accepted_lines, heads_path, mark_line, outline, parse
 from bus.storage import boot_id
 
 LONGEST_BYTES = 1024 * 1024
@@ -223,13 +223,13 @@ class HeadsFile:
             self._last[each.channel] = each
             self._upto = max(self._upto, each.n)
 
-    def _read(self) -> Record | None:
+    def _read(self, read: Callable[[bytes], Record] = parse) -> Record | None:
         """What the file says; None when it is not there, or cannot be read."""
         try:
             with self._path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 file.seek(max(0, size - MOST_BYTES))
-                return parse(file.read(MOST_BYTES))
+                return read(file.read(MOST_BYTES))
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -274,7 +274,7 @@ class HeadsFile:
         with contextlib.suppress(OSError), self._locked(fcntl.LOCK_EX) as handle:
             found = os.fstat(handle)
             if self._is_current(found) and found.st_size > LONGEST_BYTES:
-                record = self._read() or Record()
+                record = self._read(lambda raw: outline(raw, RECENT)) or Record()
                 kept = {each.n: each for each in (*record.last.values(), *record.said[-RECENT:])}
                 self._replace([kept[n] for n in sorted(kept)], record.mark or self._mark())
 

@@ -39,6 +39,29 @@ def parse(raw: bytes) -> Record:
     return Record(said=tuple(said), mark=mark, written_at=written_at, damaged=damaged)
 
 
+def outline(raw: bytes, recent: int) -> Record:
+    """As `parse`, of so many lines at the end, the last of each channel before them, and the last mark: others are not judged.
+
+    Where one of these is not as it was written, or they do not tell enough, all are read.
+    """
+    lines = list(filter(None, raw.split(b"\n")))
+    before, end = lines[: -2 * recent], lines[-2 * recent :]
+    mark = b""
+    newest: dict[bytes, tuple[int, bytes]] = {}
+    try:
+        for line in before:
+            _, kind, n, _, channel, *_ = line.split(b" ", 5)
+            if kind == b"m":
+                mark = line
+            elif (place := int(n)) >= newest.get(channel, (0, b""))[0]:
+                newest[channel] = (place, line)
+    except ValueError:
+        return parse(raw)
+    found = parse(b"\n".join([mark, *(line for _, line in newest.values()), *end]))
+    is_enough = not before or len(found.said) - len(newest) >= recent
+    return parse(raw) if found.damaged or not is_enough else found
+
+
 def accepted_line(said: Said, now: float) -> bytes:
     """The line of an accepted bulletin."""
     return accepted_lines([(said.n, said.channel, said.seq, said.digest, said.id)], now)
