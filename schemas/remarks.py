@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -198,6 +199,17 @@ def _other_language(said: str, text: str) -> str | None:
 def _markings(b: Bulletin) -> Iterator[Violation]:
     if b.tlp is Tlp.CLEAR and b.pap is Pap.AMBER:
         yield Violation("pap", "$.pap", "everybody may read it, so PAP:AMBER hides little")
+    until, days = b.handling.embargo_until, b.handling.retention_days
+    if until is not None and until <= b.issued:
+        yield Violation(
+            "embargo", "$.handling.embargo_until", "was over when it was issued, so it holds nothing"
+        )
+    if days is not None and (b.issued + dt.timedelta(days=days)).date() < b.expires.date():
+        yield Violation(
+            "retention",
+            "$.handling.retention_days",
+            "ends before the bulletin expires; it is kept until then",
+        )
     if b.tlp is Tlp.RED and b.pap is Pap.GREEN:
         yield Violation("pap", "$.pap", "few may read it, so PAP:GREEN lets others see that they act")
     if isinstance(b.body, LegalReferral) and b.body.case_ref and b.tlp in (Tlp.GREEN, Tlp.AMBER):

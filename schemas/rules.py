@@ -7,29 +7,30 @@ original issuer updates or cancels, needs what a hub holds and is decided there.
 from __future__ import annotations
 
 import datetime as dt
-import re
+import functools
 from collections.abc import Callable, Iterator, Mapping
-from operator import attrgetter
 from types import MappingProxyType
 
 import msgspec
 
+from schemas import glance
 from schemas.bodies.coordination import Feedback, PostElectionReport, StratCom
-from schemas.bodies.cyber import CyberIncident, CyberThreat
+from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentOrder
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
-from schemas.bodies.system import ChannelStatus, Copy, Reanchor, Receipt, Request, Sealed
+from schemas.bodies.system import ChannelStatus, Reanchor
 from schemas.bulletin import Bulletin
 from schemas.errors import RuleError, SchemaError, Violation
+from schemas.glance import MAX_LIFETIME, PLACES
 from schemas.open_vocab import OPEN
-from schemas.parts import Handling, Observable
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
 from schemas.truth import (
     claims,
     enforcement,
+    handling,
     law,
     markings,
     media,
@@ -43,14 +44,12 @@ from schemas.truth import (
     values,
 )
 from schemas.truth.law import EUDPR, GDPR, GDPR_CLOCK, POLICE, act_of
-from schemas.truth.wording import is_plain
 from schemas.vocab import (
     BROAD_AUDIENCES,
     PERSONAL_RANK,
     TLP_RANK,
     AttributionLevel,
     BreachRisk,
-    Certainty,
     FeedbackKind,
     MsgType,
     Nis2Stage,
@@ -64,12 +63,8 @@ from schemas.vocab import (
 )
 from schemas.zones import ZONES
 
-MAX_LIFETIME = dt.timedelta(days=400)
 LONG_LIFETIME = dt.timedelta(days=3660)
 """How long a listing or a report after an election may stand."""
-
-PLACES = frozenset({"country", "region", "municipality", "constituency", "polling-place"})
-"""The scopes of areas that lie in one country (R29)."""
 
 RESTRICTIVE_ACTIONS = frozenset(
     {
@@ -458,6 +453,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             *references.RULES,
             *text.RULES,
             *values.RULES,
+            *handling.RULES,
             *ties.RULES,
             *enforcement.RULES,
             *media.RULES,
@@ -470,13 +466,47 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
 """Every rule that one bulletin alone can break, by number."""
 
 
-def violations(bulletin: Bulletin) -> tuple[Violation, ...]:
-    """Every rule that the bulletin breaks, in order of their numbers."""
-    return tuple(Violation(name, path, text) for name, rule in RULES.items() for path, text in rule(bulletin))
+_UNKNOWN = glance.set_of(int(name[1:]) for name in RULES) & ~glance.KNOWN
+_MOST_KNOWN = 1024
 
 
-def check(bulletin: Bulletin) -> None:
+@functools.lru_cache(_MOST_KNOWN)
+def _rules_of(asked: int) -> tuple[tuple[str, Callable[[Bulletin], Broken]], ...]:
+    """Name and function of the rules of a set, in order of their numbers."""
+    return tuple((name, rule) for name, rule in RULES.items() if asked >> int(name[1:]) & 1)
+
+
+def violations(bulletin: Bulletin, subject: str | None = None) -> tuple[Violation, ...]:
+    """Every rule that the bulletin breaks, in order of their numbers.
+
+    Args:
+        bulletin: what its types let through.
+        subject: its own (`subject_for`), when it is known.
+    """
+    asked = glance.asked(bulletin, subject) | _UNKNOWN
+    if not asked:
+        return ()
+    return tuple(
+        Violation(name, path, text) for name, rule in _rules_of(asked) for path, text in rule(bulletin)
+    )
+
+
+def holds(bulletin: Bulletin, subject: str) -> bool:
+    """Whether `check` lets a bulletin pass.
+
+    Args:
+        bulletin: what its types let through.
+        subject: its own (`subject_for`).
+    """
+    return (bulletin.seq == 1) == (bulletin.prev is None) and not violations(bulletin, subject)
+
+
+def check(bulletin: Bulletin, subject: str | None = None) -> None:
     """Refuse a bulletin that contradicts itself.
+
+    Args:
+        bulletin: what its types let through.
+        subject: its own (`subject_for`), when it is known.
 
     Raises:
         SchemaError: `schema`, when `prev` is null elsewhere than at number 1, or missing.
@@ -484,151 +514,8 @@ def check(bulletin: Bulletin) -> None:
     """
     if (bulletin.seq == 1) != (bulletin.prev is None):
         raise SchemaError("prev is null exactly at seq 1", path="$.prev")
-    if broken := violations(bulletin):
+    if broken := violations(bulletin, subject):
         raise RuleError(broken)
-
-
-_FREE: Mapping[type, tuple[str, ...]] = MappingProxyType(
-    {
-        CyberThreat: ("title", "description"),
-        Receipt: (),
-        Sealed: (),
-        Reanchor: ("reason",),
-        Request: (),
-        Copy: (),
-    }
-)
-"""The bodies that rules look into for their words alone, and the fields that have them. What is not here is asked about."""
-
-_ADDRESS = re.compile(
-    r"(?:[1-9]|1[1-9]|[2-9][0-9]|1[013-9][0-9]|12[0-689]|2[01][0-9]|22[0-3])(?:\.(?:[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])){3}"
-)
-_HOST = re.compile(r"(?:[a-z0-9][a-z0-9-]*\.)*[a-z0-9][a-z0-9-]{3,}\.[a-z]{3,}")
-_LINK = re.compile(r"https?://(?:[a-z0-9][a-z0-9-]*\.)*[a-z0-9][a-z0-9-]{3,}\.[a-z]{3,}/[a-z0-9/._-]+")
-_PLAIN_VALUES = MappingProxyType({"ipv4-addr": _ADDRESS, "domain-name": _HOST, "url": _LINK})
-"""By type, values that are surely of it and, alone, no matter for R62 to R65; with `_SHARED` excluded."""
-
-_UNSAID = attrgetter(
-    *(
-        "references",
-        "attribution",
-        "personal_data",
-        "election",
-        "co_issuers",
-        "actions",
-        "deadlines",
-        "evidence",
-    ),
-    *(
-        "provenance",
-        "legal",
-        "labels",
-        "targets",
-        "rights",
-        "incident_id",
-        "exercise_id",
-        "effective",
-        "onset",
-        "things",
-        "links",
-        "media_checks",
-    ),
-    *("msg_type", "handling", "confidence.likelihood", "confidence.basis"),
-)
-_NOT_SAID = (
-    (),
-    None,
-    None,
-    None,
-    (),
-    (),
-    (),
-    (),
-    (),
-    (),
-    (),
-    (),
-    *(None,) * 5,
-    (),
-    (),
-    (),
-    MsgType.ALERT,
-    Handling(),
-    None,
-    None,
-)
-"""What most bulletins leave unsaid. Rules look into it, and the grant step looks into co-issuers, actions and deadlines."""
-
-
-def holds(b: Bulletin, subject: str) -> bool:
-    """Whether `check` lets a bulletin pass, where that is seen at a glance; False only means that `check` must be asked.
-
-    It is never True where a rule is broken (tests compare both), nor where the grant step must look at more than who says
-    what where. Most bodies, whatever is seldom said, words in other letters than ASCII, TLP:RED, and everything but alerts,
-    are left to `check`.
-
-    Args:
-        b: the bulletin.
-        subject: its own (`subject_for`).
-    """
-    spoken = _FREE.get(type(b.body))
-    if (
-        spoken is None  # those that look into bodies
-        or _UNSAID(b) != _NOT_SAID
-        or b.status is _EXERCISE  # R4
-        or b.status is _BEAT  # R31
-        or b.tlp is _RED  # R10, R23, R24
-        or (b.pap is _ANYTHING and b.tlp is not _CLEAR)  # R45
-        or (b.pap is _NOTHING and b.tlp is _CLEAR)  # R45
-        or (b.seq == 1) != (b.prev is None)
-        or (b.tlp is _CLEAR) != (b.audience == "public")  # R24
-        or not _NO_TIME < b.expires - b.issued <= MAX_LIFETIME  # R5
-        or len(subject) > MAX_SUBJECT  # R22
-        or (b.confidence.score is None and b.confidence.credibility is None)  # R26
-        or (b.confidence.score is not None and b.certainty in _SURE)  # R51
-        or b.issuer.id.partition("-")[0] != b.issuer.country.lower()  # R21
-        or (len(b.info) > 1 and len({info.lang for info in b.info}) != len(b.info))  # R15
-    ):
-        return False
-    for area in b.areas:
-        scope, country = area.scope, area.country
-        if (country is None and scope in PLACES) or (country and scope == "eu"):
-            return False  # R29
-        if area.code is not None or area.name is not None:
-            return False  # R55, R58
-    if type(b.body) is CyberThreat and b.body.exploited:
-        return False  # R50
-    said = [text for name in spoken if (text := getattr(b.body, name)) is not None]
-    for info in b.info:
-        if info.public_line is not None or info.instruction is not None or info.web is not None:
-            return False  # R58 to R66
-        said += (info.headline, info.summary)
-    return is_plain(said) and all(map(_is_plain, b.observables))
-
-
-_SURE = (Certainty.OBSERVED, Certainty.LIKELY, Certainty.UNLIKELY)
-
-
-_BARE = attrgetter("personal", "value_hmac", "first_seen", "last_seen", "note", "role")
-_NOT_ADDED = (PersonalFlag.NONE, None, None, None, None, "infrastructure")
-
-
-def _is_plain(seen: Observable) -> bool:
-    """Whether no rule about observables objects to this one (R6 to R9, R32, R33, R62 to R66)."""
-    pattern = _PLAIN_VALUES.get(seen.type)
-    return (
-        pattern is not None
-        and _BARE(seen) == _NOT_ADDED
-        and seen.value is not None
-        and pattern.fullmatch(seen.value) is not None
-        and seen.value not in values.SHARED
-    )
-
-
-# Members of an enumeration are found anew each time, which is a tenth of the predicate each.
-_EXERCISE, _BEAT, _RED, _CLEAR = Status.EXERCISE, Status.BEAT, Tlp.RED, Tlp.CLEAR
-_ANYTHING, _NOTHING = Pap.CLEAR, Pap.RED
-_NO_TIME = dt.timedelta()
 
 
 SECTION_RULES = tuple(f"R{n}" for n in (*range(6, 16), 24))

@@ -12,6 +12,7 @@ from adapters.translation.markings import marks_in_words
 from adapters.translation.observables import RETENTION_DAYS
 from adapters.translation.persons import Persons
 from adapters.translation.reading import FormatError, Losses, ReadContext, identifier, sha256_hex, version_of
+from adapters.translation.withheld import digested, unlinked
 from bus.plugin import PUBLIC
 from schemas.bulletin import Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode
@@ -83,7 +84,8 @@ def finished(
 ) -> Draft:
     """Completes a draft so that it can be stamped as it is.
 
-    Limits on sharing that its words hold narrow its marking, and names of persons leave every text, link, label and id of it.
+    Limits on sharing that its words hold narrow its marking, names of persons leave every text, link, label and id of it, and a
+    source that is withheld is not linked to.
 
     Args:
         draft: What the format read; its observables are in the order in which they may be given up.
@@ -100,6 +102,8 @@ def finished(
     if persons:
         draft, origin = _without(draft, persons, losses), _unnamed(origin, persons)
     draft = _narrowed(draft, losses)
+    if draft.handling.anonymise_source:
+        draft, origin = unlinked(draft, losses), digested(origin)
     shaped = _shaped(_tied(draft, tied), context.received, losses, origin)
     while (size := len(_encoded(shaped))) > MAX_DRAFT_BYTES:
         held = len(shaped.observables)
@@ -266,9 +270,7 @@ def _cleaned(value: Any, persons: Persons) -> Any:
 def _unnamed(origin: Provenance, persons: Persons) -> Provenance:
     """The provenance, its id told by its digest where it names a person."""
     named = origin.original_id
-    if named is None or not persons.are_in(named):
-        return origin
-    return msgspec.structs.replace(origin, original_id=identifier(f"{named} "))
+    return origin if named is None or not persons.are_in(named) else digested(origin)
 
 
 def _says_something(attribution: Attribution | None) -> bool:

@@ -7,8 +7,8 @@ It is safe because it only admits, and only where each step would say yes:
 - It admits to the same value, to the field. Tests compare both ways on mutated messages, and seed lanes that drop one check.
 
 Plain is: a header block that is to the byte what a publisher writes, with no more than the line that a stream adds which takes
-from another; one signature of the issuer, alone or in a batch; bytes that are what `encode` writes; kinds whose
-rules need no second look (`schemas.rules.holds`).
+from another; one signature of the issuer, alone or in a batch; bytes that are what `encode` writes. What they say may be
+whatever the rules and the registry let pass.
 
 Each pass goes over the whole batch, so that code and tables stay in the processor's caches: that is where the time goes.
 """

@@ -495,7 +495,7 @@ def _endorses(key: RegisteredKey, entry: Entry, bulletin: Bulletin, now: dt.date
 def _may_say(reading: Reading, speaker: Speaker) -> None:
     """Step 5, the cross-field rules, and step 8."""
     try:
-        rules.check(reading.bulletin)
+        rules.check(reading.bulletin, reading.subject)
         speaker.permit(reading.bulletin, reading.channel)
     except (SchemaError, PermitError) as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None

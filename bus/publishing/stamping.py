@@ -150,8 +150,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         payload = encode(bulletin)
         bulletin = decode(payload)
         subject = subject_for(bulletin)
-        if not rules.holds(bulletin, subject):
-            rules.check(bulletin)
+        rules.check(bulletin, subject)
         # 4 permit
         registry.permit(bulletin)
         sections.judge_section(bulletin, draft.sections, registry)

@@ -16,27 +16,30 @@ What changes rows runs in the store's thread, on an open transaction.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import sqlite3
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from bus.storage import single
+from schemas import passing_on
 from schemas.bulletin import Bulletin
 from schemas.envelope import comes_again
-from schemas.vocab import PersonalFlag
 
-# The later of the two days; NULL when either is no text.
-UNTIL = (
-    "CASE WHEN json_valid(CAST(payload AS TEXT)) "
-    "AND json_extract(CAST(payload AS TEXT), '$.personal_data.flag') != 'none' "
-    "AND typeof(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until')) = 'text' "
-    "AND typeof(json_extract(CAST(payload AS TEXT), '$.expires')) = 'text' "
-    "THEN max(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until'), "
-    "substr(json_extract(CAST(payload AS TEXT), '$.expires'), 1, 10)) END"
+_at = "json_extract(CAST(payload AS TEXT), '$.{}')".format
+_FLAG, _END, _DAYS = map(
+    _at, ("personal_data.flag", "personal_data.retention_until", "handling.retention_days")
 )
-"""SQL: the last day on which a payload may be kept; NULL where it has no personal data. `last_day` says the same."""
+_ISSUED, _EXPIRES = map(_at, ("issued", "expires"))
+_PERSONAL = f"CASE WHEN {_FLAG} != 'none' AND typeof({_END}) = 'text' THEN {_END} END"
+# An index takes no word for the present.
+_IS_DAY = f"{_ISSUED} GLOB '{'-'.join('[0-9]' * n for n in (4, 2, 2))}*'"
+_KEPT = f"CASE WHEN typeof({_DAYS}) = 'integer' AND {_IS_DAY} THEN date(substr({_ISSUED}, 1, 10), {_DAYS} || ' days') END"
+UNTIL = (
+    f"CASE WHEN json_valid(CAST(payload AS TEXT)) AND typeof({_EXPIRES}) = 'text' "
+    f"THEN max(coalesce(min({_PERSONAL}, {_KEPT}), {_PERSONAL}, {_KEPT}), substr({_EXPIRES}, 1, 10)) END"
+)
+"""SQL: the last day on which a payload may be kept (`last_day` says the same); NULL where it sets none, or does not expire."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS texts (n INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
@@ -231,11 +234,8 @@ def parted(signature: str) -> tuple[str, str]:
 
 
 def last_day(bulletin: Bulletin) -> str | None:
-    """The last day on which a bulletin may be kept, in UTC as `UNTIL` says it; None where it has no personal data."""
-    personal = bulletin.personal_data
-    if personal is None or personal.flag is PersonalFlag.NONE:
-        return None
-    return max(personal.retention_until.isoformat(), bulletin.expires.astimezone(dt.UTC).date().isoformat())
+    """The last day on which a bulletin may be kept, in UTC as `UNTIL` says it; None where it sets none."""
+    return day.isoformat() if (day := passing_on.last_day(bulletin)) else None
 
 
 def sign_again(db: sqlite3.Connection, row: int, signature: str, endorsers: str, labels: str) -> None:

@@ -20,7 +20,7 @@ from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
 from schemas.parts import Area, Authority
-from schemas.registry import Audience, AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
+from schemas.registry import AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
 from schemas.subject import Channel
 from schemas.vocab import TALK, Status, Tlp
 
@@ -140,8 +140,12 @@ class Speaker(msgspec.Struct, frozen=True):
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant for {said} on {channel.name}", reason="not-permitted"
             )
-        if self.known is not None and (why := _unlike(bulletin, self.authority, self.known)):
+        if why := self.contradicted(bulletin):
             raise PermitError(why, reason="not-permitted")
+
+    def contradicted(self, bulletin: Bulletin) -> str | None:
+        """In a sentence, what a bulletin says of others that the registry knows otherwise; None where they agree."""
+        return None if self.known is None else _unlike(bulletin, self.authority, self.known)
 
 
 _ADDRESS = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
@@ -156,7 +160,7 @@ def _unlike(b: Bulletin, issuer: Authority, known: Registry) -> str | None:
     return (
         _of_another_election(b, issuer)
         or (_unlike_record(b, known.authorities) if b.co_issuers else None)
-        or _to_nobody(b, known.authorities, known.audiences)
+        or (_to_nobody(b, known) if b.actions or isinstance(b.body, Rfi | Feedback) else None)
         or (_unlike_clock(b, known.clocks) if b.deadlines else None)
     )
 
@@ -189,16 +193,14 @@ def _unlike_record(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> s
     return None
 
 
-def _to_nobody(
-    b: Bulletin, authorities: Mapping[str, AuthorityRecord], audiences: Mapping[str, Audience]
-) -> str | None:
+def _to_nobody(b: Bulletin, known: Registry) -> str | None:
     asked = [word for action in b.actions for word in action.to]
     if isinstance(b.body, Rfi):
         asked += b.body.to
     if isinstance(b.body, Feedback) and b.body.handover_to is not None:
         asked.append(b.body.handover_to)
     for word in asked:
-        if word in _KINDS_OF_AUTHORITY or word in authorities or word in audiences:
+        if word in _KINDS_OF_AUTHORITY or word in known.authorities or word in known.audiences:
             continue
         if _ADDRESS.fullmatch(word):
             return f"{word} is addressed, and is not in the registry; name an authority that is, or its kind"

@@ -441,8 +441,8 @@ class VerifiedRegistry:
         """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
 
         Whatever the grant and the subject look at is in the question that is remembered; of the issuer that is its id, for the
-        caller knows that it is described as here. What else the grant step looks at (co-issuers, who is addressed, deadlines,
-        whose election) is not in it: whoever asks this admits or signs only what `schemas.rules.holds` lets pass, which has none.
+        caller knows that it is described as here. What a bulletin says of others (co-issuers, who is addressed, deadlines) is
+        not in it, and is compared with the registry each time.
         """
         b = bulletin
         areas = tuple([(area.scope == "eu", area.country) for area in b.areas])
@@ -451,14 +451,15 @@ class VerifiedRegistry:
             b.issuer.id, type(b.body), b.status, b.tlp, b.audience, areas, election and election.id,
             b.urgency, b.severity, b.certainty,
         )  # fmt: skip
-        if (found := self.ways.get(way)) is None:
-            channel = channel_of(b)
-            try:
-                self.speaker(b.issuer.id).permit(b, channel)
-            except (PermitError, TrustError):
-                return None
-            found = self.ways.keep(way, (channel, subject_for(b)))
-        return found
+        found = self.ways.get(way)
+        if found is not None:
+            return None if self.speaker(b.issuer.id).contradicted(b) else found
+        channel = channel_of(b)
+        try:
+            self.speaker(b.issuer.id).permit(b, channel)
+        except (PermitError, TrustError):
+            return None
+        return self.ways.keep(way, (channel, subject_for(b)))
 
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""

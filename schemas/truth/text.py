@@ -42,11 +42,24 @@ _EXERCISE = re.compile(
 """An exercise where it is marked as one; the word in a sentence is no mark."""
 
 
+_ASCII_MARKS = ("exerci", "drill", "ejercicio", "esercitazione", "oefening")
+
+
+def _may_be_marked(text: str) -> bool:
+    """Whether `_EXERCISE` is worth a search: it costs far more than the words themselves."""
+    if not text.isascii():
+        return True
+    small = text.lower()
+    return any(mark in small for mark in _ASCII_MARKS)
+
+
 def r58(b: Bulletin) -> Broken:
     """No text turns round, hides, or commands a terminal (Unicode UAX 9 and TR 36, sections 2 and 3; ISO 6429)."""
     for path, text in odd_words(b):
         if _CONTROL.search(text):
             yield path, "holds a control character; write plain text"
+        if text.isascii():
+            continue  # what turns or hides stands beyond
         if _TURNING.search(text):
             yield (
                 path,
@@ -84,6 +97,8 @@ def r59(b: Bulletin) -> Broken:
     """A word is of one script (Unicode TR 39, section 5). A look-alike that is told as one stands among the observables, too."""
     told: str | None = None
     for path, text in odd_words(b):
+        if text.isascii():
+            continue
         for word in _WORD.findall(text):
             if not is_mixed(word):
                 continue
@@ -131,7 +146,7 @@ def r61(b: Bulletin) -> Broken:
     if b.exercise_id is not None:
         yield "$.status", "an exercise_id, but status actual; set status exercise, or drop the id"
     for path, text in odd_words(b):
-        if _EXERCISE.search(text):
+        if _may_be_marked(text) and _EXERCISE.search(text):
             yield (
                 path,
                 "is marked as an exercise, but has status actual; set status exercise and an exercise_id",

@@ -13,14 +13,9 @@ from schemas.bodies.digital import ContentNotice, ContentOrder
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
+from schemas.truth.usual import EMPTY_FILE, HUBS, RESOLVERS, SUFFIXES, unusual
 from schemas.truth.wording import odd_words
 from schemas.vocab import PERSONAL_RANK, PersonalFlag
-
-
-def _set(words: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(words.split())
-
 
 Broken = Iterator[tuple[str, str]]
 
@@ -30,35 +25,6 @@ _LEAST_BITS = {4: 8, 6: 16}
 _NO_DOMAIN = re.compile(r"[\s/\\:@\[\]()<>,;|\"']")
 _HASHES = frozenset({32, 40, 56, 64, 96, 128})
 _HASH = re.compile(r"(?:(?:md5|sha-?1|sha-?224|sha-?256|sha-?384|sha-?512):)?([0-9A-Fa-f]+)")
-_EMPTY_FILE = frozenset(
-    {
-        "d41d8cd98f00b204e9800998ecf8427e",
-        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
-        "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f",
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    }
-)
-"""The digests of no bytes: MD5 (RFC 1321), SHA-1, SHA-224, SHA-256 (FIPS 180-4)."""
-_SUFFIXES = _set(
-    "co.uk org.uk gov.uk ac.uk com.au com.br com.tr co.jp co.in co.za com.ua com.pl gov.pl gouv.fr gv.at "
-    "co.at europa.eu github.io gitlab.io pages.dev workers.dev web.app firebaseapp.com blogspot.com "
-    "wordpress.com herokuapp.com netlify.app vercel.app azurewebsites.net cloudfront.net amazonaws.com "
-    "s3.amazonaws.com googleusercontent.com cloudapp.net"
-)
-"""Names under which strangers have theirs (Public Suffix List, a part of it)."""
-_HUBS = _set(
-    "google.com www.google.com youtube.com www.youtube.com facebook.com www.facebook.com x.com twitter.com "
-    "instagram.com tiktok.com www.tiktok.com t.me telegram.org whatsapp.com wikipedia.org microsoft.com "
-    "apple.com amazon.com cloudflare.com github.com bit.ly linkedin.com reddit.com europa.eu office.com "
-    "outlook.com live.com gmail.com drive.google.com docs.google.com"
-)
-"""Hosts that everybody uses."""
-_RESOLVERS = frozenset(
-    {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
-)
-"""Resolvers of names that everybody may use."""
-SHARED = _SUFFIXES | _HUBS | _RESOLVERS
-"""Hosts of which no whole one is an indicator."""
 _SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
 _TOKEN = re.compile(
     r"[?&;](?:password|passwd|pwd|access_token|api_?key|client_secret|auth_token)=[^&\s]{3,}", re.IGNORECASE
@@ -108,7 +74,7 @@ def _is_whole(url: str) -> bool:
 
 def r62(b: Bulletin) -> Broken:
     """A value is of its type (STIX 2.1, section 6)."""
-    for n, each in enumerate(b.observables):
+    for n, each in unusual(b):
         value = each.value
         if value is None:
             continue
@@ -140,7 +106,7 @@ def r62(b: Bulletin) -> Broken:
 
 def r63(b: Bulletin) -> Broken:
     """What is fit for matching matches something, and not everything (RFC 6890; RFC 1035; MISP to_ids)."""
-    for n, each in enumerate(b.observables):
+    for n, each in unusual(b):
         value = each.value
         if value is None or not each.actionable:
             continue
@@ -152,7 +118,7 @@ def r63(b: Bulletin) -> Broken:
             found = network_of(value)
             if found is not None and (why := _unfit(found)):
                 yield path, f"{why}; it is not fit for matching"
-            elif value in _RESOLVERS:
+            elif value in RESOLVERS:
                 yield path, f"{value} is used by everybody; drop actionable"
         elif each.type in ("domain-name", "url"):
             host = host_of(each) or ""
@@ -163,11 +129,11 @@ def r63(b: Bulletin) -> Broken:
                     yield path, f"{why}; it is not fit for matching"
             elif host in ("localhost", "localhost.localdomain") or host.endswith(".localhost"):
                 yield path, "is every machine itself; it is not fit for matching"
-            elif whole and ("." not in host or host in _SUFFIXES):
+            elif whole and ("." not in host or host in SUFFIXES):
                 yield path, f"matches all under {host}, of whomsoever; name the host that is meant"
-            elif whole and host in _HUBS:
+            elif whole and host in HUBS:
                 yield path, f"{host} is used by everybody; give the whole URL, or drop actionable"
-        elif each.type == "file" and value.lower().rpartition(":")[2] in _EMPTY_FILE:
+        elif each.type == "file" and value.lower().rpartition(":")[2] in EMPTY_FILE:
             yield path, "is the digest of an empty file; it matches everywhere"
 
 
@@ -209,7 +175,7 @@ _WARN = re.compile(
 
 def r64(b: Bulletin) -> Broken:
     """A genuine site is not blocked, and no other is given as the genuine one (MISP warning lists)."""
-    places = list(own_places(b))
+    places = [(path, text, text.lower()) for path, text in own_places(b)]
     for n, each in enumerate(b.observables):
         if each.role == "impersonated" and each.actionable:
             yield (
@@ -223,9 +189,11 @@ def r64(b: Bulletin) -> Broken:
         if host is None or "." not in host:
             continue
         whole = each.type == "domain-name" or (each.value or "").rstrip("/").lower().endswith(host)
-        for path, text in places:
+        for path, text, small in places:
+            if host not in small:
+                continue
             if (each.actionable and whole) or each.role == "impersonating-site":
-                for found in re.finditer(rf"(?<![\w.-]){re.escape(host)}(?![\w-])(?!\.[a-z])", text.lower()):
+                for found in re.finditer(rf"(?<![\w.-]){re.escape(host)}(?![\w-])(?!\.[a-z])", small):
                     before = re.split(r"[.!?]\s", text[: found.start()])[-1]
                     after = re.split(r"[.!?](?:\s|$)", text[found.end() :])[0]
                     if not _WARN.search(before + " " + after):
@@ -237,7 +205,7 @@ def r64(b: Bulletin) -> Broken:
 
 
 def _urls(b: Bulletin) -> Iterator[tuple[str, str]]:
-    for n, each in enumerate(b.observables):
+    for n, each in unusual(b):
         if each.value is not None and "://" in each.value:
             yield f"$.observables[{n}].value", each.value
     for n, kept in enumerate(b.evidence):
@@ -255,15 +223,15 @@ def _urls(b: Bulletin) -> Iterator[tuple[str, str]]:
 def r65(b: Bulletin) -> Broken:
     """No credentials travel in a URL (RFC 3986, section 3.2.1: deprecated; RFC 9110, section 4.2.4)."""
     for path, text in _urls(b):
-        if _SECRET.search(text):
+        if "@" in text and _SECRET.search(text):
             yield path, "holds a password; take it out, and have it changed"
-        elif not path.startswith("$.observables") and _TOKEN.search(text):
+        elif "=" in text and not path.startswith("$.observables") and _TOKEN.search(text):
             yield path, "holds a password or key; take it out, and have it changed"
 
 
 def r66(b: Bulletin) -> Broken:
     """What is certainly of a person is declared as such (GDPR, Articles 4(1) and 87)."""
-    for n, each in enumerate(b.observables):
+    for n, each in unusual(b):
         if each.value is None or each.personal is not PersonalFlag.NONE:
             continue
         if (

@@ -264,6 +264,22 @@ def _markings() -> Iterator[Case]:
     yield "tell them, and do not", "R46", {"handling": {"notify_affected": False}, **tell}, (
         ("R46", "$.actions[0].kind"),
     )  # fmt: skip
+    ask = {"to": ["csirt"], "text": "Please do."}
+    blocking = {"actions": [{"kind": "monitor", **ask}, {"kind": "block-indicator", **ask}]}
+    naming = {"actions": [{"kind": "public-attribution", **ask}]}
+    yield "block what all may act on", "R70", {"pap": "green", **blocking}, ()
+    yield "block what is to be watched", "R70", {"pap": "amber", **blocking}, (("R70", "$.actions[1].kind"),)
+    yield "name whom one may look up", "R70", {"pap": "amber", **naming}, ()
+    yield "name whom nobody may notice", "R70", {"pap": "red", **naming}, (("R70", "$.actions[0].kind"),)
+    withheld = {"handling": {"anonymise_source": True}}
+    came = {"format": "misp-event", "adapter": "xa-cyber", "original_sha256": "0" * 64}
+    yield "a source by its digest", "R71", {
+        **withheld, "provenance": [came, {**came, "original_id": f"sha256:{'0' * 32}"}],
+    }, ()  # fmt: skip
+    yield "a source by its id", "R71", {**withheld, "provenance": [{**came, "original_id": ID}]}, (
+        ("R71", "$.provenance[0].original_id"),
+    )  # fmt: skip
+    yield "a source that may be named", "R71", {"provenance": [{**came, "original_id": ID}]}, ()
     leak = "A paper marked SECRET UE/EU SECRET lay on a public share."
     yield "a report about a leak", "R47", told(summary=leak), ()
     for text in ("SECRET UE/EU SECRET – a network", "RESTREINT UE\nA network", "VS-NfD: a network"):

@@ -51,7 +51,7 @@ from adapters.translation.threats import is_machine_tag, rule_of
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Draft
-from schemas.parts import Confidence, Info, Provenance, Ttp
+from schemas.parts import Confidence, Handling, Info, Provenance, Ttp
 from schemas.scalars import MAX_COUNT
 
 __all__ = ["FORMAT", "read_stix"]
@@ -298,6 +298,7 @@ class _Reading:
             tlp=marking.tlp,
             pap=marking.pap,
             audience=marking.audience,
+            handling=Handling(anonymise_source=marking.anonymise_source),
             confidence=Confidence(score=score) if is_score else Confidence(credibility=6),
             onset=self._onset(top),
             ttps=ttps,

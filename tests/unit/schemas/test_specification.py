@@ -11,7 +11,7 @@ from bus.admission.steps import IAT_SLACK_S, LATE_AFTER, REASONS
 from bus.bundle import file
 from bus.keys.signatures import _SIGNATURE_BYTES
 from bus.trust.registry import CLOCK_SKEW
-from schemas import codec, envelope, merkle, registry, rules, subject
+from schemas import codec, envelope, glance, merkle, registry, rules, subject
 from schemas.export import FOLDER
 
 PAGE = (FOLDER.parent / "SPEC.md").read_text("utf-8")
@@ -33,7 +33,7 @@ LIMITS = {
     "revoked keys remembered": f"{registry.MAX_REMEMBERED}",
     "keys in a registry": f"{registry.MAX_KEYS}",
     "subject": f"{subject.MAX_SUBJECT} characters",
-    "life of a bulletin": f"{rules.MAX_LIFETIME.days} days",
+    "life of a bulletin": f"{glance.MAX_LIFETIME.days} days",
     "bundle": f"{file.MAX_BUNDLE_BYTES // 2**30} GiB, {file.MAX_LINES} lines",
     "registry": f"{registry.MAX_REGISTRY_BYTES // 2**20} MiB",
 }
@@ -47,7 +47,7 @@ def section(title: str) -> str:
 def test_every_rule_is_written_out_in_order() -> None:
     """Those that one bulletin alone can break, and R25, which takes two."""
     told = re.findall(r"^\| (R\d+) \| ", section("### 2.1 Cross-field rules"), re.MULTILINE)
-    assert told == sorted(set(told), key=lambda name: int(name[1:]))
+    assert told == sorted(set(told), key=lambda rule: int(rule[1:]))
     assert set(told) == {*rules.RULES, "R25"}
 
 

@@ -45,10 +45,21 @@ from schemas.envelope import (
     protected_for,
     signing_input,
 )
-from schemas.parts import Action, Area, Deadline, ElectionRef
+from schemas.parts import Action, Area, Deadline, ElectionRef, Info, Observable, Ref
 from schemas.registry import PublishGrant
 from schemas.subject import subject_for
-from schemas.vocab import Certainty, ElectionType, Phase, Severity, Status, Tlp, Urgency
+from schemas.vocab import (
+    Certainty,
+    ElectionType,
+    MsgType,
+    PersonalFlag,
+    Phase,
+    RefRel,
+    Severity,
+    Status,
+    Tlp,
+    Urgency,
+)
 from tests.support.batches import batch
 from tests.support.world import DOMAIN, NOW, bulletin, key_record, within
 from tests.unit.bus.admission.test_hostile import REFUSED
@@ -155,6 +166,10 @@ def batched(run: Sequence[Bulletin], *signers: FileSigner) -> list[Received]:
 
 
 BATCHED = batched(RUN[:5])
+VOTE = ElectionRef(id="xa-parl-2027", type=ElectionType.PARLIAMENTARY, phase=Phase.CAMPAIGN)
+EARLIER = "0196fe2f-9be0-7000-8000-00000000000a"
+ACT = Action(kind="block-indicator", to=("xb-csirt",), text="Block it.")
+MAILBOX = Observable(type="email-addr", personal=PersonalFlag.NONE, value="info@elections.example")
 PLAIN: dict[str, list[Received]] = {
     "alone": [ALONE],
     "from its own stream": [came(ONE, source=())],
@@ -162,6 +177,17 @@ PLAIN: dict[str, list[Received]] = {
     "late": [came(bulletin(WORLD, issued=NOW - dt.timedelta(hours=1)))],
     "expired": [came(bulletin(WORLD, issued=NOW - 3 * DAY, expires=NOW - DAY))],
     "in the clear": [came(bulletin(WORLD, tlp=Tlp.CLEAR, audience="public"))],
+    "of an election": [came(bulletin(WORLD, election=VOTE))],
+    "with labels": [came(bulletin(WORLD, labels=("topic:roll",)))],
+    "an update": [
+        came(bulletin(WORLD, msg_type=MsgType.UPDATE, references=(Ref(id=EARLIER, rel=RefRel.SUPERSEDES),)))
+    ],
+    "in other letters": [
+        came(bulletin(WORLD, info=(Info(lang="el", headline="Ψευδές φυλλάδιο", summary="Δόθηκε διόρθωση."),)))
+    ],
+    "with a co-issuer": [came(bulletin(WORLD, co_issuers=(REGISTRY.issuer("xb-csirt"),)))],
+    "addressed to somebody": [came(bulletin(WORLD, actions=(ACT,)))],
+    "a mailbox of an office": [came(bulletin(WORLD, observables=(MAILBOX,)))],
     **{f"a batch of {size}": batched(RUN[:size]) for size in (2, 3, 5, 63, 64)},
 }
 
@@ -260,7 +286,6 @@ GENEROUS = registry_with(
 )
 GRAVE = bulletin(WORLD, severity=Severity.EXTREME, urgency=Urgency.IMMEDIATE, certainty=Certainty.OBSERVED)
 ABROAD = bulletin(WORLD, areas=(Area(scope="international"),))
-VOTE = ElectionRef(id="xa-parl-2027", type=ElectionType.PARLIAMENTARY, phase=Phase.CAMPAIGN)
 QUESTION = Rfi(question="Who?", respond_by=NOW + DAY, to=("xb-csirt",))
 SIMILAR: dict[str, tuple[Bulletin, Bulletin]] = {
     "issuer": (ONE, bulletin(WORLD, "xb-csirt", areas=ONE.areas)),
@@ -290,11 +315,15 @@ UNLIKE = (
     msgspec.structs.replace(
         ONE, co_issuers=(msgspec.structs.replace(REGISTRY.issuer("xb-csirt"), kind="dsc"),)
     ),
+    msgspec.structs.replace(ONE, body=msgspec.structs.replace(QUESTION, to=("xa-nobody",))),
     msgspec.structs.replace(
         ONE, deadlines=(Deadline(clock="gdpr-33", started=NOW, due=NOW + dt.timedelta(hours=1)),)
     ),
 )
 """What a grant covers and the registry contradicts."""
+ASKED = msgspec.structs.replace(ONE, body=QUESTION)
+CONTRADICTED = [(ASKED if type(each.body) is Rfi else ONE, each) for each in UNLIKE]
+"""Each after one of the same kind and channel that nothing contradicts."""
 RENAMED = msgspec.structs.replace(ONE, issuer=msgspec.structs.replace(ONE.issuer, name="Somebody else"))
 NO_BULLETIN = b'{"seq":1}'
 FIRST, SECOND_OF_TREE = BATCHED[0], BATCHED[1]
@@ -354,6 +383,8 @@ WRONG: dict[str, tuple[list[Received], VerifiedRegistry, dt.datetime]] = {
         ("by another authority", [came(ONE, sign_entry(THEIRS, encode(ONE), within()))], REGISTRY, NOW),
         ("an issuer under another name", [came(RENAMED)], REGISTRY, NOW),
         ("what the grant step knows otherwise, after what it lets pass", [came(ONE), *map(came, UNLIKE), came(ONE)], REGISTRY, NOW),
+        *((f"what the grant step knows otherwise, {n}", [came(one), came(other), came(one)], REGISTRY, NOW)
+          for n, (one, other) in enumerate(CONTRADICTED)),
         ("co-issuers", [came(bulletin(WORLD, co_issuers=(REGISTRY.issuer("xb-csirt"),)))], REGISTRY, NOW),
         ("a required algorithm is missing", [ALONE, FIRST], TWO_KEYS, NOW),
         ("two required algorithms are missing", [ALONE], BOTH_REQUIRED, NOW),
@@ -446,6 +477,7 @@ DROPPED: dict[str, tuple[str, str]] = {
 
 REMEMBERED: dict[str, tuple[str, str]] = {
     "8, the grant": ("self.speaker(b.issuer.id).permit(b, channel)", "pass"),
+    "8, what is said of others": ("self.speaker(b.issuer.id).contradicted(b)", "False"),
     "8, who": ("b.issuer.id, type(b.body)", "type(b.body)"),
     "8, the kind": ("b.issuer.id, type(b.body), b.status", "b.issuer.id, b.status"),
     "8, the status": ("type(b.body), b.status, b.tlp", "type(b.body), b.tlp"),

@@ -23,8 +23,9 @@ from bus.publishing.stamping import Accepted, Stamping
 from bus.transport.client import lines_of
 from schemas.codec import digest, encode
 from schemas.envelope import format_header
+from schemas.parts import Action, ElectionRef, Info, Ref
 from schemas.subject import channel_of, subject_for
-from schemas.vocab import MsgType, Status, Tlp
+from schemas.vocab import ElectionType, MsgType, Phase, RefRel, Status, Tlp
 from tests.support.publishers import publishing
 from tests.support.world import DOMAIN, NOW, bulletin, draft, shared_world
 
@@ -36,6 +37,18 @@ PLACES: tuple[dict[str, Any], ...] = (
     {"tlp": Tlp.AMBER},  # not permitted
     {"msg_type": MsgType.UPDATE},  # against a rule
     {"labels": ("no label",)},  # no reader could decode it
+    {"actions": (Action(kind="investigate", to=("xa-nobody",), text="Look."),)},  # against the registry
+)
+USUAL: tuple[dict[str, Any], ...] = (
+    {},
+    {"election": ElectionRef(id="xa-parl-2027", type=ElectionType.PARLIAMENTARY, phase=Phase.CAMPAIGN)},
+    {"labels": ("topic:roll",)},
+    {
+        "msg_type": MsgType.UPDATE,
+        "references": (Ref(id="0196fe2f-9be0-7000-8000-00000000000a", rel=RefRel.SUPERSEDES),),
+    },
+    {"info": (Info(lang="el", headline="Ψευδές φυλλάδιο", summary="Δόθηκε διόρθωση."),)},
+    {"actions": (Action(kind="block-indicator", to=("xb-csirt",), text="Block it."),)},
 )
 STAND = st.integers(0, 2)
 ANY = st.one_of(STAND, STAND, STAND, st.integers(0, len(PLACES) - 1))
@@ -85,8 +98,13 @@ class _OneByOne(Stamping, frozen=True, kw_only=True):
 
 def slow(publisher: Publisher) -> Stamping:
     """The stamping of a publisher, draft by draft."""
+    return made(_OneByOne, publisher)
+
+
+def made(kind: type[Stamping], publisher: Publisher) -> Stamping:
+    """The stamping of a publisher, of another kind."""
     names = Stamping.__struct_fields__
-    return _OneByOne(**{name: getattr(publisher.stamping, name) for name in names})
+    return kind(**{name: getattr(publisher.stamping, name) for name in names})
 
 
 @settings(max_examples=25, deadline=None)
@@ -98,6 +116,23 @@ def test_both_ways_have_the_same_outcomes_and_rows(
     with tempfile.TemporaryDirectory() as name:
         fast = asyncio.run(published(Path(name), groups, is_fast=True))
         assert fast == asyncio.run(published(Path(name), groups, is_fast=False))
+
+
+class _AtOnce(Stamping, frozen=True, kw_only=True):
+    """A stamping that never goes draft by draft."""
+
+    def _one_by_one(self, *_: object) -> list[Accepted | Exception]:
+        raise AssertionError("the group was taken apart")
+
+
+async def test_what_is_usual_stays_together(tmp_path: Path) -> None:
+    """Elections, labels, references, actions and words of any language take no group apart."""
+    async with publishing(tmp_path / "outbox.db", WORLD) as opened:
+        publisher = msgspec.structs.replace(opened, stamping=made(_AtOnce, opened))
+        found = await publisher.publish_many(
+            [msgspec.structs.replace(draft("said"), **change) for change in USUAL]
+        )
+    assert [type(each) for each in found] == [Accepted] * len(USUAL)
 
 
 @given(st.integers(1, 70), st.integers(1, 2))

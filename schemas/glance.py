@@ -1,0 +1,267 @@
+"""Which rules may object to a bulletin, seen at a glance: those that look at what it says, or at how its parts stand together.
+
+Most rules look at something that most bulletins leave out. To ask all of them costs many times what the answer is worth, so
+`schemas.rules` asks those that are named here, and any rule that this module does not know. A rule that is left out has
+nothing to object to; tests compare the answers with those of all rules.
+
+A rule stands in one of the tables: by the kind of the body, by a field that is there, or by a condition of `asked`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import operator
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi, SituationReport, StratCom
+from schemas.bodies.cyber import CyberIncident, CyberThreat, Vulnerability
+from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure, PoliticalAd, SystemicRisk
+from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
+from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.foreign import Fimi, LegalReferral, SanctionsListing
+from schemas.bodies.system import ChannelStatus, Copy, Reanchor, Receipt, Request, Sealed
+from schemas.bulletin import Bulletin
+from schemas.parts import Handling
+from schemas.subject import MAX_SUBJECT
+from schemas.truth.usual import are_usual
+from schemas.truth.wording import gather, is_plain
+from schemas.vocab import Certainty, MsgType, Pap, PersonalFlag, Status, Tlp
+
+MAX_LIFETIME = dt.timedelta(days=400)
+"""How long a bulletin stands, unless it is of a kind that stands longer (R5)."""
+
+PLACES = frozenset({"country", "region", "municipality", "constituency", "polling-place"})
+"""The scopes of areas that lie in one country (R29)."""
+
+
+def set_of(numbers: Iterable[int]) -> int:
+    """A set of rules, as an integer with a bit for each number."""
+    found = 0
+    for number in numbers:
+        found |= 1 << number
+    return found
+
+
+_BY_BODY: Mapping[type, int] = MappingProxyType(
+    {
+        body: set_of(numbers)
+        for body, numbers in (
+            (ContentNotice, (32, 36, 40, 65)),
+            (ContentOrder, (11, 32, 36, 37, 38, 65, 84)),
+            (PlatformMeasure, (32, 33, 44, 49)),
+            (SystemicRisk, (84,)),
+            (PoliticalAd, (32, 33, 43, 49, 84)),
+            (CyberIncident, (18, 32, 42, 81, 82)),
+            (CyberThreat, ()),  # R50 where it names exploited flaws
+            (Vulnerability, (50, 82)),
+            (DataBreach, (18, 32, 33, 41, 49, 82)),
+            (ElectionCalendar, (27, 28, 34, 35, 36, 83, 87)),
+            (ElectionIncident, (49, 83, 86)),
+            (Enforcement, (78, 79)),
+            (Fimi, ()),
+            (SanctionsListing, (20, 33, 36, 37, 84)),
+            (LegalReferral, (19, 32, 84, 88)),
+            (StratCom, (16, 17, 33, 57, 84)),
+            (SituationReport, (32, 33, 49, 84)),
+            (PostElectionReport, (32, 33, 49)),
+            (Rfi, (33, 36, 54)),
+            (Feedback, (2, 3, 32, 33, 49, 54, 84)),
+            (ChannelStatus, (31,)),
+            (Receipt, ()),
+            (Sealed, ()),
+            (Reanchor, ()),
+            (Request, ()),
+            (Copy, ()),
+        )
+    }
+)
+"""By the kind of the body, the rules that look into it for more than its words."""
+
+_BY_FIELD: tuple[tuple[str, object, tuple[int, ...]], ...] = (
+    ("references", (), (52, 53)),
+    ("co_issuers", (), (54,)),
+    ("exercise_id", None, (61,)),
+    ("incident_id", None, (52,)),
+    ("election", None, (33, 56)),
+    ("effective", None, (33,)),
+    ("onset", None, (33,)),
+    ("ttps", (), ()),
+    ("attribution", None, (12, 13, 14, 32, 51, 85)),
+    ("targets", (), ()),
+    ("actions", (), (11, 33, 36, 37, 54, 70)),
+    ("legal", (), (36,)),
+    ("deadlines", (), (32, 33)),
+    ("personal_data", None, (7, 8, 30, 36, 37)),
+    ("rights", None, (39,)),
+    ("evidence", (), (32, 65)),
+    ("provenance", (), (32,)),
+    ("labels", (), (47, 48)),
+    ("things", (), (77,)),
+    ("links", (), (75, 76)),
+    ("media_checks", (), (80,)),
+)
+"""Each field that may be left out: its value then, and the rules that look into it; where there are none, for its words alone."""
+
+_FIELDS = operator.attrgetter(*(name for name, *_ in _BY_FIELD))
+_LEFT_OUT = tuple(without for _, without, _ in _BY_FIELD)
+_LOOKING = tuple(set_of(numbers) for *_, numbers in _BY_FIELD)
+_MUTE = tuple(
+    name in ("exercise_id", "incident_id", "effective", "onset", "provenance", "labels")
+    for name, *_ in _BY_FIELD
+)
+"""Whether a field has no words for people (`schemas.truth.wording`)."""
+
+_OF_WORDS = set_of((47, 48, 58, 59, 60, 61, 65, 66))
+_EVERY = -1
+"""Every rule, known here or not."""
+_OF_ENDINGS = set_of((1, 2))
+_OF_HANDLING = set_of((46, 71))
+_OF_PERSONS = set_of((6, 7, 8, 9))
+_OF_SIGHTINGS = set_of((32, 33))
+_OF_VALUES = set_of((62, 63, 65, 66))
+_R4, _R5, _R9, _R10, _R15, _R21, _R22, _R23, _R24 = (1 << n for n in (4, 5, 9, 10, 15, 21, 22, 23, 24))
+_R26, _R29, _R31, _R45, _R50, _R51, _R55, _R64 = (1 << n for n in (26, 29, 31, 45, 50, 51, 55, 64))
+
+_ALWAYS = set_of((4, 5, 10, 15, 21, 22, 23, 24, 26, 29, 31, 45, 51, 55, 64))
+
+KNOWN = (
+    _OF_WORDS
+    | _OF_ENDINGS
+    | _OF_HANDLING
+    | _OF_PERSONS
+    | _OF_SIGHTINGS
+    | _OF_VALUES
+    | _ALWAYS
+    | functools.reduce(operator.or_, (*_BY_BODY.values(), *_LOOKING))
+)
+"""The rules that this module knows; every other one must be asked about every bulletin."""
+
+# Members of an enumeration are found anew each time, which is a tenth of the whole each.
+_EXERCISE, _BEAT, _ALERT = Status.EXERCISE, Status.BEAT, MsgType.ALERT
+_RED, _GREEN, _CLEAR = Tlp.RED, Tlp.GREEN, Tlp.CLEAR
+_ANYTHING, _NOTHING = Pap.CLEAR, Pap.RED
+_UNLIKELY, _PERSONAL_NONE = Certainty.UNLIKELY, PersonalFlag.NONE
+_SURE = (Certainty.OBSERVED, Certainty.LIKELY)
+_HANDLING = Handling()
+_NO_TIME = dt.timedelta()
+
+
+def asked(b: Bulletin, subject: str | None = None) -> int:
+    """The rules that may object to a bulletin, as a set of bits; all others that this module knows have nothing to object to.
+
+    Args:
+        b: the bulletin, of whatever values its types let through.
+        subject: its own (`subject_for`), when it is known.
+    """
+    body, said = b.body, list[str]()
+    found = _BY_BODY.get(type(body), _EVERY) | _marked(b) | _placed(b, subject, said)
+    if _FIELDS(b) != _LEFT_OUT:
+        found |= _added(b, said)
+    if type(body) is CyberThreat and body.exploited:
+        found |= _R50
+    if len(b.info) > 1:
+        found |= _R15
+    for info in b.info:
+        gather(info, said)
+    gather(body, said)
+    if not is_plain(said):
+        found |= _OF_WORDS
+    return found | _seen(b) if b.observables else found
+
+
+def _added(b: Bulletin, said: list[str]) -> int:
+    """The rules that look into the fields that are there; adds their words to `said`."""
+    found = 0
+    for value, without, bits, is_mute in zip(_FIELDS(b), _LEFT_OUT, _LOOKING, _MUTE, strict=True):
+        if value == without:
+            continue
+        found |= bits
+        if is_mute:
+            continue
+        for each in value if type(value) is tuple else (value,):
+            gather(each, said)
+    return found
+
+
+def _marked(b: Bulletin) -> int:
+    """The rules about type, status, markings and handling."""
+    found, tlp = 0, b.tlp
+    if b.msg_type is not _ALERT:
+        found |= _OF_ENDINGS
+    if b.handling != _HANDLING:
+        found |= _OF_HANDLING
+    if b.status is _EXERCISE:
+        found |= _R4
+    elif b.status is _BEAT:
+        found |= _R31
+    if tlp is _RED:
+        found |= _R10 | _R23 | _R24
+    if tlp is _CLEAR:
+        if b.pap is _NOTHING:
+            found |= _R45
+        if b.audience != "public":
+            found |= _R24
+    else:
+        if b.pap is _ANYTHING and tlp is not _GREEN:
+            found |= _R45
+        if b.audience == "public":
+            found |= _R24
+    return found
+
+
+def _placed(b: Bulletin, subject: str | None, said: list[str]) -> int:
+    """The rules about time, issuer, confidence and areas; adds their words to `said`."""
+    found, confidence = 0, b.confidence
+    if not _NO_TIME < b.expires - b.issued <= MAX_LIFETIME:
+        found |= _R5
+    if subject is None or len(subject) > MAX_SUBJECT:
+        found |= _R22
+    if b.issuer.id.partition("-")[0] != b.issuer.country.lower():
+        found |= _R21
+    score = confidence.score
+    if score is None:
+        if confidence.credibility is None:
+            found |= _R26
+    elif (score <= 20 and b.certainty in _SURE) or (score >= 80 and b.certainty is _UNLIKELY):
+        found |= _R51
+    if confidence.likelihood is not None:
+        found |= _R51
+    if confidence.basis is not None:
+        said.append(confidence.basis)
+    for area in b.areas:
+        if area.country is None:
+            if area.scope in PLACES:
+                found |= _R29
+        elif area.scope == "eu":
+            found |= _R29
+        if area.code is not None:
+            found |= _R55
+        if area.name is not None:
+            said.append(area.name)
+    return found
+
+
+def _seen(b: Bulletin) -> int:
+    """The rules about observables that may object."""
+    found = 0
+    for each in b.observables:
+        if each.personal is not _PERSONAL_NONE:
+            found |= _OF_PERSONS
+        if each.value is None or each.value_hmac is not None:
+            found |= _R9
+        if each.first_seen is not None or each.last_seen is not None:
+            found |= _OF_SIGHTINGS
+        if each.role == "impersonated":
+            found |= _R64
+    if not are_usual(b.observables):
+        found |= _OF_VALUES
+    if type(b.body) in _SHOWING or any(info.public_line or info.web for info in b.info):
+        found |= _R64
+    return found
+
+
+_SHOWING = frozenset({ElectionCalendar, ElectionIncident, StratCom})
+"""The bodies that tell people what to visit (R64)."""

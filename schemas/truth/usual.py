@@ -1,0 +1,85 @@
+"""Observables that are usual: surely of their type, of one host or file, and of nobody in person. Rules look at the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from schemas.bulletin import Bulletin
+from schemas.parts import Observable
+
+
+def _set(words: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(words.split())
+
+
+EMPTY_FILE = frozenset(
+    {
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    }
+)
+"""The digests of no bytes: MD5 (RFC 1321), SHA-1, SHA-224, SHA-256 (FIPS 180-4)."""
+SUFFIXES = _set(
+    "co.uk org.uk gov.uk ac.uk com.au com.br com.tr co.jp co.in co.za com.ua com.pl gov.pl gouv.fr gv.at "
+    "co.at europa.eu github.io gitlab.io pages.dev workers.dev web.app firebaseapp.com blogspot.com "
+    "wordpress.com herokuapp.com netlify.app vercel.app azurewebsites.net cloudfront.net amazonaws.com "
+    "s3.amazonaws.com googleusercontent.com cloudapp.net"
+)
+"""Names under which strangers have theirs (Public Suffix List, a part of it)."""
+HUBS = _set(
+    "google.com www.google.com youtube.com www.youtube.com facebook.com www.facebook.com x.com twitter.com "
+    "instagram.com tiktok.com www.tiktok.com t.me telegram.org whatsapp.com wikipedia.org microsoft.com "
+    "apple.com amazon.com cloudflare.com github.com bit.ly linkedin.com reddit.com europa.eu office.com "
+    "outlook.com live.com gmail.com drive.google.com docs.google.com"
+)
+"""Hosts that everybody uses."""
+RESOLVERS = frozenset(
+    {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
+)
+"""Resolvers of names that everybody may use."""
+_ADDRESS = (
+    r"(?:[1-9]|[1-9][0-9]|1[013-9][0-9]|12[0-689]|2[01][0-9]|22[0-3])"
+    r"(?:\.(?:[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])){3}"
+)
+_ADDRESS_6 = (
+    r"2[0-9a-f]{3}(?:(?::[0-9a-f]{1,4}){7}|(?::[0-9a-f]{1,4}){1,2}::[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,3})"
+)
+_HOST = r"[a-z0-9_.-]+\.(?!local)[a-z][a-z0-9-]+"
+_LINES = re.compile(
+    rf"(?:(?:ipv4-addr {_ADDRESS}|ipv6-addr {_ADDRESS_6}|domain-name {_HOST}|url https?://{_HOST}/[A-Za-z0-9_-][A-Za-z0-9/._~%&=+-]*"
+    rf"|file (?:[0-9a-f]{{64}}|[0-9a-f]{{40}}|[0-9a-f]{{32}}))\n)*"
+)
+"""Types and values of which each is surely of its type and, alone, no matter for R62, R63, R65 and R66; but for `_NEVER`."""
+_NEVER = SUFFIXES | HUBS | RESOLVERS | EMPTY_FILE
+
+
+def are_usual(seen: Sequence[Observable]) -> bool:
+    """Whether R62, R63, R65 and R66 object to none of several observables. False says nothing."""
+    lines = "".join([f"{each.type} {each.value}\n" for each in seen])
+    return (
+        _LINES.fullmatch(lines) is not None
+        and lines.count("\n") == len(seen)  # a value may have a line end of its own
+        and _NEVER.isdisjoint([each.value for each in seen])
+    )
+
+
+_last: tuple[Bulletin | None, tuple[tuple[int, Observable], ...]] = (None, ())
+
+
+def unusual(b: Bulletin) -> tuple[tuple[int, Observable], ...]:
+    """The observables to which R62, R63, R65 or R66 may object, each with its place; the rules ask one after the other."""
+    global _last  # noqa: PLW0603 (one assignment, of the whole; who finds another's begins anew)
+    known, found = _last
+    if known is not b:
+        seen = b.observables
+        found = (
+            ()
+            if are_usual(seen)
+            else tuple((n, each) for n, each in enumerate(seen) if not are_usual((each,)))
+        )
+        _last = (b, found)
+    return found
