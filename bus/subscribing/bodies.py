@@ -100,6 +100,10 @@ PRAGMA secure_delete = ON;
 DROP TABLE admitted;
 DROP TABLE links
 """
+# Of version 3, in which `retention_days` meant nothing.
+TO_LAST_DAYS = (
+    f"UPDATE bodies SET until = {UNTIL} WHERE until IS NOT {UNTIL};\nDROP INDEX IF EXISTS quarantine_personal"
+)
 # The next row is given by its number: one that is taken, since a bit of the record has flipped, would stop every batch.
 _LAST_ROW = (
     "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0), "

@@ -117,7 +117,7 @@ MOST_UNPROVEN_BYTES = 32 * 1024**2
 """How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
 ROW_BYTES = 512
 """What a row costs beside its texts."""
-LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL, bodies.TO_BODIES))
+LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL, bodies.TO_BODIES, bodies.TO_LAST_DAYS))
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
