@@ -42,7 +42,7 @@ UNTIL = (
 )
 """SQL: the last day on which a payload may be kept (`last_day` says the same); NULL where it sets none, or does not expire."""
 
-_TABLES = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS texts (n INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS places (
   channel INTEGER NOT NULL, seq INTEGER NOT NULL, row INTEGER, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS bodies (
 );
 """
 SCHEMA = (
-    _TABLES
+    TABLES
     + """
 CREATE INDEX IF NOT EXISTS places_by_id ON places (id);
 CREATE INDEX IF NOT EXISTS bodies_by_time ON bodies (admitted_at);
@@ -76,33 +76,6 @@ SELECT b.row, p.digest, p.id, c.text AS channel, b.seq, (SELECT text FROM texts 
 FROM bodies b LEFT JOIN places p ON p.channel = b.channel AND p.seq = b.seq AND p.row = b.row
 LEFT JOIN texts c ON c.n = b.channel;
 """
-)
-# Of version 2, in which a place was a row of `links`, and all that is admitted one of `admitted` besides. Signatures are copied
-# whole: SQL cannot tell which of their openings come again.
-TO_BODIES = f"""{_TABLES}
-INSERT OR IGNORE INTO texts (text) SELECT DISTINCT channel FROM links;
-INSERT OR IGNORE INTO texts (text) SELECT DISTINCT kids FROM links;
-INSERT OR IGNORE INTO texts (text) SELECT DISTINCT subject FROM admitted;
-INSERT OR IGNORE INTO texts (text) SELECT DISTINCT kid FROM admitted;
-INSERT OR IGNORE INTO texts (text) SELECT DISTINCT stream FROM admitted WHERE stream IS NOT NULL;
-INSERT OR IGNORE INTO texts (text) VALUES ('');
-INSERT INTO places SELECT c.n, l.seq, a.row, l.digest, l.prev, l.id, l.reason, k.n, l.received_at, l.issued, l.believed
-FROM links l JOIN texts c ON c.text = l.channel JOIN texts k ON k.text = l.kids LEFT JOIN admitted a ON a.digest = l.digest
-ORDER BY c.n, l.seq;
-INSERT INTO bodies SELECT a.row, c.n, a.seq, a.admitted_at, instr(a.channel, '/system.') > 0, {UNTIL}, s.n, k.n, a.labels, a.trust,
-a.endorsers, (SELECT n FROM texts WHERE text = a.stream), a.stream_seq, a.tries, a.retry_at, a.problem, o.n,
-a.signature, a.payload
-FROM admitted a JOIN texts c ON c.text = a.channel JOIN texts s ON s.text = a.subject JOIN texts k ON k.text = a.kid
-JOIN texts o ON o.text = '' ORDER BY a.row;
-DELETE FROM sqlite_sequence WHERE name = 'bodies';
-INSERT INTO sqlite_sequence SELECT 'bodies', seq FROM sqlite_sequence WHERE name = 'admitted';
-PRAGMA secure_delete = ON;
-DROP TABLE admitted;
-DROP TABLE links
-"""
-# Of version 3, in which `retention_days` meant nothing.
-TO_LAST_DAYS = (
-    f"UPDATE bodies SET until = {UNTIL} WHERE until IS NOT {UNTIL};\nDROP INDEX IF EXISTS quarantine_personal"
 )
 # The next row is given by its number: one that is taken, since a bit of the record has flipped, would stop every batch.
 _LAST_ROW = (

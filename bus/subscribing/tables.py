@@ -17,7 +17,7 @@ from bus.admission import BY_VERSION, Judged, Link, Message, Refused
 from bus.errors import Proof, StoreError
 from bus.logs import logger
 from bus.storage import Layout, insert, utc
-from bus.subscribing import bodies, erasure, totals
+from bus.subscribing import bodies, erasure, migrations, totals
 from bus.subscribing.bodies import Body, Place, Texts
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
@@ -117,7 +117,9 @@ MOST_UNPROVEN_BYTES = 32 * 1024**2
 """How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
 ROW_BYTES = 512
 """What a row costs beside its texts."""
-LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL, bodies.TO_BODIES, bodies.TO_LAST_DAYS))
+LAYOUT = Layout(
+    "subscribing", SCHEMA, migrations=(totals.COUNT_ALL, migrations.TO_BODIES, migrations.TO_LAST_DAYS)
+)
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
