@@ -26,7 +26,7 @@ from schemas.bodies.system import ChannelStatus, Copy, Reanchor, Receipt, Reques
 from schemas.bulletin import Bulletin
 from schemas.parts import Handling
 from schemas.subject import MAX_SUBJECT
-from schemas.truth.usual import are_usual
+from schemas.truth.usual import is_usual
 from schemas.truth.wording import gather, is_plain
 from schemas.vocab import Certainty, MsgType, Pap, PersonalFlag, Status, Tlp
 
@@ -248,8 +248,9 @@ def _placed(b: Bulletin, subject: str | None, said: list[str]) -> int:
 
 def _seen(b: Bulletin) -> int:
     """The rules about observables that may object."""
-    found = 0
+    found, all_usual = 0, True
     for each in b.observables:
+        all_usual = all_usual and is_usual(each)
         if each.personal is not _PERSONAL_NONE:
             found |= _OF_PERSONS
         if each.value is None or each.value_hmac is not None:
@@ -258,10 +259,13 @@ def _seen(b: Bulletin) -> int:
             found |= _OF_SIGHTINGS
         if each.role == "impersonated":
             found |= _R64
-    if not are_usual(b.observables):
+    if not all_usual:
         found |= _OF_VALUES
-    if type(b.body) in _SHOWING or any(info.public_line or info.web for info in b.info):
+    if type(b.body) in _SHOWING:
         found |= _R64
+    for info in b.info:
+        if info.public_line is not None or info.web is not None:
+            found |= _R64
     return found
 
 

@@ -107,7 +107,7 @@ def sentences(b: Bulletin, now: dt.datetime) -> tuple[str, ...]:
     if b.handling.attribution is AttributionRule.MUST_NOT:
         said.append("whoever hands it on does not name its issuer")
     if day is not None:
-        said.append(f"kept until {day} and erased then; its place in the chain and its digest stay")
+        said.append(f"kept until {day} and erased the day after; its place in the chain and its digest stay")
     return tuple(said)
 
 

@@ -151,7 +151,8 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     )
     named = map(str, _list(_dict(incident.get("victim")).get("country")))
     countries = sorted({each for each in named if _COUNTRY.fullmatch(each)})[:60] or [context.country]
-    confirmed = incident.get("security_incident") == "Confirmed" and disclosed != "Potentially"
+    score = _SCORES.get(str(incident.get("confidence")), 50)
+    confirmed = incident.get("security_incident") == "Confirmed" and disclosed != "Potentially" and score > 20
     headline = headline_of(summary, path="summary", losses=Losses()) or "Breach"
     draft = Draft(
         info=(Info(lang="en", headline=headline, summary=summary),),
@@ -160,7 +161,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         urgency=Urgency.PAST,
         severity=Severity.SEVERE if sensitive else Severity.MODERATE,
         certainty=Certainty.OBSERVED if confirmed else Certainty.POSSIBLE,
-        confidence=Confidence(score=_SCORES.get(str(incident.get("confidence")), 50)),
+        confidence=Confidence(score=score),  # what its author hardly believes is not observed (R51)
         deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
     )
     origin = origin_of(

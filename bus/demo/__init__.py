@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
+    from bus.demo.caution import warning
     from bus.demo.countries import KEY_LIFETIME
     from bus.demo.federation import COUNTRIES, Joined, found, joined
     from bus.demo.founding import BEACON_LIFETIME
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         send,
         step,
         until,
-        warning,
     )
     from bus.demo.tally import Tally
 else:

@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from bus.demo.countries import REGISTRY_LIFETIME
@@ -31,14 +30,13 @@ from bus.sealing import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.transport import Endpoint, NatsConnection, Outgoing
 from bus.trust import RegistryStore, VerifiedRegistry, ceremony
-from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, hints
-from schemas.parts import Authority, Info
+from schemas.parts import Authority
 from schemas.registry import Registry
 from schemas.subject import subject_for
-from schemas.vocab import Certainty, Pap, Phase, Severity, Tlp, Urgency
+from schemas.vocab import Pap, Tlp
 
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 PATIENCE_S = 30.0
@@ -98,18 +96,6 @@ def clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def warning(headline: str, **changes: object) -> Draft:
-    """What an electoral body warns of."""
-    draft = Draft(
-        info=(Info(lang="en", headline=headline, summary=f"{headline}. Fictitious."),),
-        body=ElectionIncident(category="voter-suppression", stage=Phase.POLLING),
-        urgency=Urgency.IMMEDIATE,
-        severity=Severity.SEVERE,
-        certainty=Certainty.OBSERVED,
-    )
-    return msgspec.structs.replace(draft, **changes)
-
-
 async def send(publisher: Publisher, draft: Draft) -> Accepted:
     """Publish, and wait until the bus has it."""
     kept = await publisher.publish(draft)
@@ -148,7 +134,7 @@ def forged(
     payload = encode(bulletin)
     forgery = digest(payload)
     entry = sign_entry(signer, payload, Context(TYP_BULLETIN, domain))
-    headers = {SIG_HEADER: format_header((entry,)), **hints(bulletin, forgery)}
+    headers = {SIG_HEADER: format_header((entry,)), **hints(forgery)}
     return Forgery(Outgoing(subject=subject_for(bulletin), payload=payload, headers=headers), forgery)
 
 

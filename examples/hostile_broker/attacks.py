@@ -78,7 +78,7 @@ class Story:
         return sum(each["event"] == event for each in self._alarms)
 
     async def _say(self, name: str, headline: str, **changes: object) -> str:
-        found = (await send(self._desks[name], warning(headline, **changes))).digest
+        found = (await send(self._desks[name], warning(headline, name, **changes))).digest
         self._said[name].append(found)
         return found
 
@@ -157,7 +157,7 @@ class Story:
         old = records[said["xb-emb"][0]]
         lie = records[spoilt].payload.replace(b"20:00", b"12:00")
         made, forgery = forged(
-            self._stage.registry.issuer("xa-csirt"), FileSigner.generate(), warning("Stay at home"),
+            self._stage.registry.issuer("xa-csirt"), FileSigner.generate(), warning("Stay at home", "xa-csirt"),
             domain=self._stage.registry.domain, seq=4, prev=said["xa-csirt"][2], moment=clock(),
         )  # fmt: skip
         false: dict[str, tuple[Record, str]] = {
@@ -315,7 +315,7 @@ class Story:
             forged(
                 issuer,
                 signer,
-                warning(text, severity=severity),
+                warning(text, name, severity=severity),
                 domain=domain,
                 seq=seq,
                 prev=prev,
@@ -329,7 +329,7 @@ class Story:
         follows, after = forged(
             issuer,
             signer,
-            warning("The count has begun"),
+            warning("The count has begun", name),
             domain=domain,
             seq=seq + 1,
             prev=here,
@@ -421,7 +421,7 @@ class Story:
         stage, machine = self._stage, self._machine
         signer, seed = stage.signer(LATE), stage.transport(LATE)
         async with machine.at_rest(), stage.desk(LATE, signer, seed) as desk:
-            kept = await desk.publish(warning("A copy of the register is on the net"))
+            kept = await desk.publish(warning("A copy of the register is on the net", LATE))
         rumour = b"{}"
         async with machine.administrator() as connection:
             await publish(connection, kept.subject, rumour, {"Nats-Msg-Id": kept.digest})
@@ -450,7 +450,7 @@ class Story:
 
     async def sealed(self, *hubs: Hub) -> None:
         """He has every file, and reads what is not sealed."""
-        marked = warning(SECRET, tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+        marked = warning(SECRET, "xa-csirt", tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
         found = (await send(self._desks["xa-csirt"], marked)).digest
 
         async def opened(hub: Hub) -> bool:

@@ -24,7 +24,7 @@ from schemas.parts import Ref
 from schemas.registry import Registry
 from schemas.vocab import MsgType, RefRel, Tlp
 
-BACK = dt.timedelta(minutes=30)
+BACK = dt.timedelta(minutes=4)  # farther back, and what he refers to would be made after it (R52)
 
 
 class Story:
@@ -89,7 +89,7 @@ class Story:
     async def honest_hours(self, desk: Publisher, neighbour: Publisher) -> None:
         """Until eight o'clock everything is as it should be."""
         world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
-        self._theirs.append((await send(neighbour, warning("Scans of results.example"))).digest)
+        self._theirs.append((await send(neighbour, warning("Scans of results.example", NEIGHBOUR))).digest)
         first = await send(desk, warning("A forged notice says that polling ends at noon"))
         second = await send(desk, warning("Letters with a false polling date"))
         self._closed, self._letters = first.id, second.id
@@ -111,8 +111,10 @@ class Story:
 
         cancels = {"msg_type": MsgType.CANCEL, "references": (Ref(id=self._closed, rel=RefRel.CANCELS),)}
         replaces = {"msg_type": MsgType.UPDATE, "references": (Ref(id=self._letters, rel=RefRel.SUPERSEDES),)}
-        third = await thief.forge(warning("Polling does end at noon", **cancels), 3, green[-1], back=BACK)
-        await thief.forge(warning("The date in the letters is right", **replaces), 4, third)
+        third = await thief.forge(
+            warning("Polling does end at noon", VICTIM, **cancels), 3, green[-1], back=BACK
+        )
+        await thief.forge(warning("The date in the letters is right", VICTIM, **replaces), 4, third)
         lie = warning("Polling ends at 12:00", tlp=Tlp.CLEAR, audience="public")
         await thief.forge(lie, 2, public[-1], back=BACK)
         await until(

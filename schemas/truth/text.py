@@ -31,6 +31,7 @@ _ALIKE = re.compile("[ΑΒΕΖΗΙΚΜΝΟΡΤΥΧανικορτυχγηϲϳАВ
 """Letters of Greek and Cyrillic that are taken for Latin ones (Unicode TR 39, confusables)."""
 _ENDING = re.compile(r"[A-Z]{2,}[а-яёіїєґў]{1,6}|[A-Z]{2,}[α-ωά-ώ]{1,6}")
 """An abbreviation in Latin capitals with an ending of the language around it: SMSите."""
+_BEYOND_LATIN = re.compile(f"[{_GREEK}{_CYRILLIC}]")
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007e])[\U000e0000-\U000e007f]")
 _BRACKETED = (
     r"[\[(]\s*(?:EXERCISE|DRILL|ÜBUNG|EXERCICE|EJERCICIO|ESERCITAZIONE|ĆWICZENIE|OEFENING)[^\])]{0,40}[\])]"
@@ -106,7 +107,7 @@ def r59(b: Bulletin) -> Broken:
     """A word is of one script (Unicode TR 39, section 5). A look-alike that is told as one stands among the observables, too."""
     told: str | None = None
     for path, text in odd_words(b):
-        if text.isascii():
+        if text.isascii() or not _BEYOND_LATIN.search(text):
             continue
         for word in _WORD.findall(text):
             if not is_mixed(word):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
@@ -49,21 +48,22 @@ _ADDRESS_6 = (
     r"2[0-9a-f]{3}(?:(?::[0-9a-f]{1,4}){7}|(?::[0-9a-f]{1,4}){1,2}::[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,3})"
 )
 _HOST = r"[a-z0-9_.-]+\.(?!local)[a-z][a-z0-9-]+"
-_LINES = re.compile(
-    rf"(?:(?:ipv4-addr {_ADDRESS}|ipv6-addr {_ADDRESS_6}|domain-name {_HOST}|url https?://{_HOST}/[A-Za-z0-9_-][A-Za-z0-9/._~%&=+-]*"
-    rf"|file (?:[0-9a-f]{{64}}|[0-9a-f]{{40}}|[0-9a-f]{{32}}))\n)*"
-)
-"""Types and values of which each is surely of its type and, alone, no matter for R62, R63, R65 and R66; but for `_NEVER`."""
+_SURELY = {
+    "ipv4-addr": re.compile(_ADDRESS).fullmatch,
+    "ipv6-addr": re.compile(_ADDRESS_6).fullmatch,
+    "domain-name": re.compile(_HOST).fullmatch,
+    "url": re.compile(rf"https?://{_HOST}/[A-Za-z0-9_-][A-Za-z0-9/._~%&=+-]*").fullmatch,
+    "file": re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}").fullmatch,
+}
+"""By type, what a value surely is of it and, alone, no matter for R62, R63, R65 and R66; but for `_NEVER`."""
 _NEVER = SUFFIXES | HUBS | RESOLVERS | EMPTY_FILE
 
 
-def are_usual(seen: Sequence[Observable]) -> bool:
-    """Whether R62, R63, R65 and R66 object to none of several observables. False says nothing."""
-    lines = "".join([f"{each.type} {each.value}\n" for each in seen])
+def is_usual(seen: Observable) -> bool:
+    """Whether R62, R63, R65 and R66 do not object to an observable. False says nothing."""
+    value, is_surely = seen.value, _SURELY.get(seen.type)
     return (
-        _LINES.fullmatch(lines) is not None
-        and lines.count("\n") == len(seen)  # a value may have a line end of its own
-        and _NEVER.isdisjoint([each.value for each in seen])
+        value is not None and is_surely is not None and is_surely(value) is not None and value not in _NEVER
     )
 
 
@@ -75,11 +75,6 @@ def unusual(b: Bulletin) -> tuple[tuple[int, Observable], ...]:
     global _last  # noqa: PLW0603 (one assignment, of the whole; who finds another's begins anew)
     known, found = _last
     if known is not b:
-        seen = b.observables
-        found = (
-            ()
-            if are_usual(seen)
-            else tuple((n, each) for n, each in enumerate(seen) if not are_usual((each,)))
-        )
+        found = tuple((n, each) for n, each in enumerate(b.observables) if not is_usual(each))
         _last = (b, found)
     return found

@@ -236,7 +236,7 @@ async def test_a_hubs_first_heartbeat_follows_the_calendars_that_the_bus_holds(
     """A new hub of a country that votes promises the interval of that phase, not that of a country without elections."""
     window = PhaseWindow(phase=Phase.POLLING, start=bus.world.now - HOUR, end=bus.world.now + HOUR)
     body = ElectionCalendar(windows=(window,), tz="Europe/Vienna")
-    election = ElectionRef(id="xa-parl-2026", type=ElectionType.PARLIAMENTARY, phase=Phase.NONE)
+    election = ElectionRef(id="xa-parl-2027", type=ElectionType.PARLIAMENTARY, phase=Phase.NONE)
     calendar = draft("the vote", body=body, election=election, tlp=Tlp.CLEAR, audience="public")
     await say(bus, sign(bus.world, bulletin(bus.world, "xa-emb", say=calendar)))
     async with (

@@ -22,6 +22,7 @@ from tests.vectors.truth_cases import (
     order,
     refers,
     report,
+    seen,
     told,
 )
 
@@ -42,6 +43,7 @@ LINES = {"mode": "holding-line", "lines": ["Nobody was struck off the roll."]}
 ASK = {"question": "Have you seen it?", "to": ["csirt"], "respond_by": LATER}
 FILE = {"title": "A page", "sha256": "0" * 64, "media_type": "text/html", "size": 7}
 READ = {"format": "misp-event", "adapter": "misp", "original_sha256": "0" * 64, "received": LATER}
+HOSTILE = seen("elections.example", "domain-name")
 NEW_ID = "01ffffff-9be0-7000-8000-000000000001"
 PERSONAL = {
     "flag": "personal",
@@ -157,4 +159,18 @@ MORE: dict[str, dict[str, Any]] = {
     "a listing behind a password": listing(publication_url=SECRET["url"]),
     "a report behind a password": after(report_url=SECRET["url"]),
     "dates behind a password": calendar(official_url=SECRET["url"]),
+    "a hostile site with correct information": {
+        **HOSTILE,
+        **body(
+            "election-incident",
+            category="voter-suppression",
+            stage="polling",
+            correct_information="Look yourself up at elections.example.",
+        ),
+    },
+    "a hostile site of a calendar": {**HOSTILE, **calendar(official_url="https://elections.example/")},
+    "a hostile site with facts": {
+        **HOSTILE,
+        **body("stratcom", **LINES, facts=["https://elections.example/"]),
+    },
 }

@@ -177,21 +177,13 @@ def test_no_rule_objects_to_a_usual_value(type_: str) -> None:
     """Of any type; and some values are usual."""
     for value in VALUES:
         b = seen(type_, value)
-        assert not usual.are_usual(b.observables) or not without_glance(b), value
+        assert not usual.is_usual(b.observables[0]) or not without_glance(b), value
 
 
 def test_many_values_are_usual() -> None:
     """Addresses, hosts, links and digests, as they are shared most."""
-    usual_ones = [
-        (each, value) for each in TYPES for value in VALUES if usual.are_usual(seen(each, value).observables)
-    ]
-    assert {each for each, _ in usual_ones} == {"ipv4-addr", "ipv6-addr", "domain-name", "url", "file"}
-
-
-def test_a_value_with_a_line_end_is_not_taken_for_two() -> None:
-    """Values are looked at line by line; one that has a line of its own is unusual, also among others."""
-    two = (*seen("domain-name", VALUES[-1]).observables, *seen("domain-name", "evil.example").observables)
-    assert not usual.are_usual(two)
+    found = {each for each in TYPES for value in VALUES if usual.is_usual(seen(each, value).observables[0])}
+    assert found == {"ipv4-addr", "ipv6-addr", "domain-name", "url", "file"}
 
 
 # -- tables that lack a rule ----------------------------------------------------------------------------------------------

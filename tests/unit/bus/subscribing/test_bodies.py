@@ -113,7 +113,7 @@ def test_one_place_is_taken_once() -> None:
         hold(db, CHANNEL, 1, "d", row=1)
         place = bodies.Place(1, 1, 2, "another", None, "i", 1, 0.0, 0.0, 1, None)
         with pytest.raises(sqlite3.IntegrityError):
-            bodies.add(db, [place], [])
+            bodies.add(db, [place[:-1]], [])
         with pytest.raises(sqlite3.IntegrityError):
             bodies.add_anywhere(db, place, None)
         assert [row["digest"] for row in db.execute("SELECT digest FROM links")] == ["d"]

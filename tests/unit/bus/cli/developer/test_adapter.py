@@ -39,8 +39,9 @@ def tocsin(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def event(tmp_path: Path) -> Path:
-    """A MISP event as a file."""
-    samples = {each.name: each.data for each in adapter_named("cyber").samples("XA", NOW, 1)}
+    """A MISP event of today as a file: what begins after it expires is refused, by the real clock."""
+    today = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    samples = {each.name: each.data for each in adapter_named("cyber").samples("XA", today, 1)}
     path = tmp_path / "event.json"
     path.write_bytes(samples["portal.misp-1.json"])
     return path

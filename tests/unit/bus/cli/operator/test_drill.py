@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
-from schemas.parts import ElectionRef
-from schemas.vocab import ElectionType, Phase, Status, Tlp
+from schemas.vocab import Phase, Status, Tlp
+from tests.support.elections import election
 from tests.support.hubs import hub_desk, store_of, take_in
 from tests.support.office import Desk
 from tests.support.places import EXAMPLES
@@ -154,8 +154,8 @@ def said_twice() -> tuple[list[Message], list[Message]]:
     drill: list[Message] = []
     for status, said in ((Status.ACTUAL, real), (Status.EXERCISE, drill)):
         name = "in earnest" if status is Status.ACTUAL else "EXERCISE: a drill"
-        election = "xa-parl-2027" if status is Status.ACTUAL else "xa-pres-2027"
-        ref = ElectionRef(id=election, type=ElectionType.PARLIAMENTARY, phase=Phase.POLLING)
+        of = "parl" if status is Status.ACTUAL else "pres"
+        ref = election(f"xa-{of}-{polls.start.year}", Phase.POLLING)
         more: dict[str, Any] = {
             "status": status,
             "exercise_id": None if status is Status.ACTUAL else "xa-drill",

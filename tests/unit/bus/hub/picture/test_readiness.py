@@ -19,9 +19,9 @@ from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
-from schemas.parts import ElectionRef
 from schemas.registry import AuthorityRecord
-from schemas.vocab import ElectionType, Phase, SealPolicy, Tlp
+from schemas.vocab import Phase, SealPolicy, Tlp
+from tests.support import elections
 from tests.support.hubs import take_in
 from tests.support.world import NOW, Message, bulletin, draft, key_record, shared_world, sign
 from tests.unit.schemas.shapes import struct
@@ -39,8 +39,8 @@ def calendar(phase: Phase, start: dt.timedelta, end: dt.timedelta) -> ElectionCa
 
 def said(issuer: str, election: str, body: ElectionCalendar) -> Message:
     """A calendar as its issuer publishes it."""
-    ref = ElectionRef(id=election, type=ElectionType.PARLIAMENTARY, phase=Phase.NONE)
-    say = draft(election, body=body, election=ref, tlp=Tlp.CLEAR, audience="public")
+    ref = elections.election(election, Phase.NONE)
+    say = draft(election, body=body, election=ref, tlp=Tlp.CLEAR, audience="public", **elections.PUT_OFF)
     return sign(WORLD, bulletin(WORLD, issuer, say=say))
 
 
