@@ -375,8 +375,8 @@ _PLATE = re.compile(
     r"[ :,]*(?:number |no\.? |with )?[\"'“«]?([A-Z]{1,3}[ -]?[A-Z0-9]{1,4}[ -]?[A-Z0-9]{1,5})(?![\w])"
 )
 _NAME = (
-    r"(?:(?:Mr|Mrs|Ms|Dr|Herr|Frau|M\.|Mme)\.? )?[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'-]+(?: (?:van|von|de|der|"
-    r"den|di|da|la|le|el|[A-Z]\.))* [A-ZÀ-ÖØ-ÞĀ-Ž][\w’'-]+"
+    r"(?<!\w)(?:(?:Mr|Mrs|Ms|Dr|Herr|Frau|M\.|Mme)\.? )?[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'-]{1,40}(?: (?:van|von|de|der|"
+    r"den|di|da|la|le|el|[A-Z]\.)){0,3} [A-ZÀ-ÖØ-ÞĀ-Ž][\w’'-]{1,40}"
 )
 _STREET = (
     r"(?:[A-ZÀ-Ž][\w’'.-]+ (?:Street|St\.?|Road|Rd\.?|Lane|Avenue|Ave\.?|Square|Court|Drive|Way|"

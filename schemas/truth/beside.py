@@ -101,13 +101,13 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
     try:
         zone = ZoneInfo(body.tz)
         edges = [edge.astimezone(zone) for window in body.windows for edge in (window.start, window.end)]
+        days = {
+            ((edge + shift).month, (edge + shift).day)
+            for edge in edges
+            for shift in (-_NEAR, dt.timedelta(), _NEAR)
+        }
     except (ZoneInfoNotFoundError, ValueError, OverflowError):
         return
-    days = {
-        ((edge + shift).month, (edge + shift).day)
-        for edge in edges
-        for shift in (-_NEAR, dt.timedelta(), _NEAR)
-    }
     hours = {(each.hour, each.minute) for each in edges} | {
         (edge.hour, edge.minute) for window in body.windows for edge in (window.start, window.end)
     }

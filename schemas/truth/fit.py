@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 
 from schemas.bodies.coordination import Rfi
@@ -22,6 +23,7 @@ from schemas.vocab import (
     Phase,
     Severity,
 )
+from schemas.vocabularies import FRAMEWORKS, vocabulary
 
 
 def _set(words_: str) -> frozenset[str]:
@@ -67,6 +69,7 @@ def misfits(b: Bulletin) -> Iterator[Violation]:
     yield from _calendar(b)
     yield from _marked(b)
     yield from _law(b)
+    yield from _named(b)
     yield from _kept_apart(b)
 
 
@@ -156,6 +159,31 @@ def _law(b: Bulletin) -> Iterator[Violation]:
             "$.personal_data.retention_until",
             "kept for longer than any purpose needs (GDPR, Article 5(1)(e))",
         )
+
+
+@cache
+def _labels(framework: str) -> Mapping[str, frozenset[str]]:
+    """The ids of a framework by the letters of their labels."""
+    found: dict[str, set[str]] = {}
+    for term in vocabulary(framework).terms:
+        found.setdefault(_letters(term.label), set()).add(term.id)
+    return {label: frozenset(ids) for label, ids in found.items()}
+
+
+def _letters(label: str) -> str:
+    return "".join(each for each in label.casefold() if each.isalnum())
+
+
+def _named(b: Bulletin) -> Iterator[Violation]:
+    """A technique under the name of another of its framework."""
+    for n, each in enumerate(b.ttps):
+        if each.name is None or each.framework not in FRAMEWORKS:
+            continue
+        ids = _labels(each.framework).get(_letters(each.name), frozenset())
+        if ids and each.id not in ids:
+            yield Violation(
+                "technique", f"$.ttps[{n}].name", f"{each.name} is {', '.join(sorted(ids))}, not {each.id}"
+            )
 
 
 def _kept_apart(b: Bulletin) -> Iterator[Violation]:

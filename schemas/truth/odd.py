@@ -182,7 +182,7 @@ def _kept(b: Bulletin) -> Iterator[Violation]:
     days = b.handling.retention_days
     if b.personal_data is None or days is None:
         return
-    if b.issued.date() + dt.timedelta(days=days) > b.personal_data.retention_until:
+    if (b.personal_data.retention_until - b.issued.date()).days < days:
         yield Violation(
             "retention",
             "$.handling.retention_days",

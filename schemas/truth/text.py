@@ -22,7 +22,7 @@ _SAYING = re.compile(r"[^\W_]")
 _LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _GREEK, _CYRILLIC = "\u0370-\u0373\u0376-\u03ff\u1f00-\u1fff", "\u0400-\u052f\u1c80-\u1c8f"
 _HIDDEN_IN_WORD = re.compile(
-    rf"(?<=[{_LATIN}{_GREEK}{_CYRILLIC}])[\u00ad\u200b-\u200d\u2060\ufeff]+(?=[{_LATIN}{_GREEK}{_CYRILLIC}])"
+    rf"(?<=[{_LATIN}{_GREEK}{_CYRILLIC}])[\u00ad\u115f\u1160\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0]+(?=[{_LATIN}{_GREEK}{_CYRILLIC}])"
 )
 _SOFT = re.compile("\u00ad")
 _WORD = re.compile(rf"[{_LATIN}{_GREEK}{_CYRILLIC}\u0300-\u036f0-9.]{{3,}}")

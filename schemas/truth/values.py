@@ -28,7 +28,7 @@ _NAMES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _HASHES = frozenset({32, 40, 56, 64, 96, 128})
 _HASH = re.compile(r"(?:(?:md5|sha-?1|sha-?224|sha-?256|sha-?384|sha-?512):)?([0-9A-Fa-f]+)")
-_SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
+_SECRET = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
 _TOKEN = re.compile(
     r"[?&;](?:password|passwd|pwd|access_token|api_?key|client_secret|auth_token)=[^&\s]{3,}", re.IGNORECASE
 )

@@ -394,6 +394,7 @@ def _text() -> Iterator[Case]:
         ("an isolate that stays open", "It says \u2067xyz."),
         ("a command to a terminal", "Read \u001b[2J this"),
         ("a letter that nobody sees", "elec\u200btions"),
+        ("a separator that nobody sees", "elec\u2063tions"),
     ):
         yield comment, "R58", told(headline=text), (("R58", headline),)
     yield (

@@ -66,6 +66,11 @@ def network(**fields: Any) -> dict[str, Any]:
     return body("fimi", **{"scope": "campaign", "methods": ["inauthentic-network"]} | fields)
 
 
+def named(name: str) -> dict[str, Any]:
+    """A technique with its name."""
+    return {"ttps": [{"framework": "attack-enterprise", "id": "T1566.001", "name": name}]}
+
+
 def measure(**fields: Any) -> dict[str, Any]:
     """A statement of reasons."""
     given = {
@@ -189,6 +194,7 @@ REMARKED: tuple[Row, ...] = (
     ("a mechanism of the Commission", "crisis", body("systemic-risk", services=["S"], risks=["electoral-processes"], assessment="a", crisis="mechanism-art36")),
     ("three months before", "three-months", {**ABROAD, **election("xa-pres-2028", "presidential", polling_first="2028-01-16")}),
     ("a code of no region", "area", {"areas": [{"scope": "region", "country": "XA", "code": "XA2135577", "system": "nuts-2024"}]}),
+    ("the name of another technique", "technique", named("Data Encrypted for Impact")),
     ("a program of every machine", "everywhere", seen("svchost.exe", "process")),
     ("a digest that is cut", "digest", seen("a3a3a3a3a3a3", "file")),
     ("a digest of nothing", "digest", file(sha256="0" * 64)),
@@ -231,6 +237,8 @@ SOUND: tuple[tuple[str, dict[str, Any]], ...] = (
     ("a small town of one island", {**event(voters_affected=41, electorate_share_ppm=1_000_000), **election("xa-mun-2027", "municipal")}),
     ("a month to answer", body("rfi", question="q", to=["csirt"], respond_by="2027-06-23T21:59:59Z")),
     ("an account of an office", seen("@election.help", "user-account", actionable=False)),
+    ("a technique by its name", named("Spearphishing attachment")),
+    ("a technique by a name of one's own", named("Invoices with a macro")),
     ("seen in the past", seen(first_seen=EARLIER)),
 )  # fmt: skip
 
