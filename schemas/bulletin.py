@@ -11,7 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from schemas.bodies import Body, kind_of
+from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.foreign import LegalReferral
 from schemas.errors import SchemaError
+from schemas.links import MAX_LINKS, MAX_THINGS, Link, MediaCheck, Thing
 from schemas.parts import (
     Action,
     Area,
@@ -78,6 +81,9 @@ class Bulletin(Part, frozen=True, kw_only=True):
     observables: Annotated[tuple[Observable, ...], Meta(max_length=500)] = ()
     attribution: Attribution | None = None
     targets: Annotated[tuple[Target, ...], Meta(max_length=50)] = ()
+    things: Annotated[tuple[Thing, ...], Meta(max_length=MAX_THINGS)] = ()
+    links: Annotated[tuple[Link, ...], Meta(max_length=MAX_LINKS)] = ()
+    media_checks: Annotated[tuple[MediaCheck, ...], Meta(max_length=20)] = ()
     actions: Annotated[tuple[Action, ...], Meta(max_length=30)] = ()
     legal: Annotated[tuple[Legal, ...], Meta(max_length=20)] = ()
     deadlines: Annotated[tuple[Deadline, ...], Meta(max_length=10)] = ()
@@ -92,6 +98,16 @@ class Bulletin(Part, frozen=True, kw_only=True):
     def kind(self) -> str:
         """The tag of the body."""
         return kind_of(self.body)
+
+    @property
+    def headline(self) -> str:
+        """What a line shows of it: its first headline; what enforcement has come to; in public, that nobody is guilty yet."""
+        words, body = self.info[0].headline, self.body
+        if isinstance(body, Enforcement):
+            return f"{words} [{body.in_short}]"
+        if isinstance(body, LegalReferral) and self.tlp is Tlp.CLEAR and body.is_open:
+            return f"{words} [presumed innocent]"
+        return words
 
 
 class Draft(Part, frozen=True, kw_only=True):
@@ -123,6 +139,9 @@ class Draft(Part, frozen=True, kw_only=True):
     observables: Annotated[tuple[Observable, ...], Meta(max_length=500)] = ()
     attribution: Attribution | None = None
     targets: Annotated[tuple[Target, ...], Meta(max_length=50)] = ()
+    things: Annotated[tuple[Thing, ...], Meta(max_length=MAX_THINGS)] = ()
+    links: Annotated[tuple[Link, ...], Meta(max_length=MAX_LINKS)] = ()
+    media_checks: Annotated[tuple[MediaCheck, ...], Meta(max_length=20)] = ()
     actions: Annotated[tuple[Action, ...], Meta(max_length=30)] = ()
     legal: Annotated[tuple[Legal, ...], Meta(max_length=20)] = ()
     deadlines: Annotated[tuple[Deadline, ...], Meta(max_length=10)] = ()
@@ -164,6 +183,7 @@ _DIMENSION_OF: Mapping[str, Dimension] = MappingProxyType(
         "fimi": Dimension.FOREIGN_INTERFERENCE,
         "sanctions-listing": Dimension.FOREIGN_INTERFERENCE,
         "legal-referral": Dimension.CORRUPTION,
+        "enforcement": Dimension.DISINFORMATION,
     }
 )
 """The dimension a kind is about when nobody says; what is missing here is about the electoral process."""

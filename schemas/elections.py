@@ -54,6 +54,9 @@ TYPE_TOKENS: Mapping[str, ElectionType] = MappingProxyType(
 )
 """The type token of an election id, such as `parl` in `xa-parl-2027`."""
 
+CALLED_OFF = "called-off"
+"""The state of a calendar whose election is not held."""
+
 
 def phase_at(calendar: ElectionCalendar, now: dt.datetime) -> Phase:
     """The highest ranked phase whose window is open; a window includes its start and excludes its end."""
@@ -61,10 +64,14 @@ def phase_at(calendar: ElectionCalendar, now: dt.datetime) -> Phase:
 
 
 def phase_over(calendars: Iterable[ElectionCalendar], now: dt.datetime) -> Phase:
-    """The highest ranked phase that is open in any of several elections: what a country watches for."""
+    """The highest ranked phase that is open in any of several elections: what a country watches for.
+
+    An election that is called off has no phase any more.
+    """
     open_now = {
         window.phase
         for calendar in calendars
+        if calendar.state != CALLED_OFF
         for window in calendar.windows
         if window.start <= now < window.end
     }

@@ -504,37 +504,31 @@ def read_contradiction(raw: bytes) -> tuple[bytes, bytes]:
 CE_TYPE: Literal["eu.tocsin.bulletin.v1"] = "eu.tocsin.bulletin.v1"
 
 
-def hints(bulletin: Bulletin, digest: str) -> dict[str, str]:
-    """The unsigned headers beside the signature (CloudEvents NATS binding, binary mode).
+def hints(digest: str) -> dict[str, str]:
+    """The unsigned headers that a publisher sends beside the signature: the payload's digest, by which a stream takes it once.
+
+    It could send all of `hints_allowed`. A broker searches all headers for each of its own, some fifty times for a message
+    and again for its copy, so that each line costs it more than it is worth.
+    """
+    return {MESSAGE_ID: digest}
+
+
+def hint_lines(digest: str) -> str:
+    """The same as a publisher's client writes them into a header block: each begins with the end of the line before it."""
+    return f"\r\n{MESSAGE_ID}: {digest}"
+
+
+def hints_allowed(bulletin: Bulletin, digest: str) -> dict[str, str]:
+    """Every unsigned header that means something beside the signature (CloudEvents NATS binding, binary mode).
 
     They help tools that look at no payload; a reader refuses one that is unequal to the signed content.
     """
-    return dict(hint_pairs(digest, bulletin.id, bulletin.issuer.id, encode_time(bulletin.issued)))
-
-
-def hint_pairs(digest: str, id_: str, issuer: str, time: str) -> tuple[tuple[str, str], ...]:
-    """As `hints`, of their parts: the payload's digest, the bulletin's id, its issuer's id and the wire time of its issue."""
-    return (
-        (MESSAGE_ID, digest),
-        _CE_SPEC,
-        ("ce-id", id_),
-        ("ce-source", f"urn:tocsin:{issuer}"),
-        _CE_TYPE,
-        ("ce-time", time),
-        _CE_CONTENT,
-    )
-
-
-def hint_lines(digest: str, id_: str, issuer: str, time: str) -> str:
-    """The same as a publisher's client writes them into a header block: each begins with the end of the line before it."""
-    return (
-        f"\r\n{MESSAGE_ID}: {digest}\r\nce-specversion: 1.0\r\nce-id: {id_}\r\nce-source: urn:tocsin:{issuer}"
-        f"\r\nce-type: {CE_TYPE}\r\nce-time: {time}\r\nce-datacontenttype: application/json"
-    )
-
-
-_CE_SPEC, _CE_TYPE = ("ce-specversion", "1.0"), ("ce-type", CE_TYPE)
-_CE_CONTENT = ("ce-datacontenttype", "application/json")
-
-
-_time_of = lru_cache(maxsize=64)(encode_time)  # all of a group were issued at one moment
+    return {
+        **hints(digest),
+        "ce-specversion": "1.0",
+        "ce-id": bulletin.id,
+        "ce-source": f"urn:tocsin:{bulletin.issuer.id}",
+        "ce-type": CE_TYPE,
+        "ce-time": encode_time(bulletin.issued),
+        "ce-datacontenttype": "application/json",
+    }

@@ -20,6 +20,7 @@ from schemas.bodies.cyber import CyberIncident, CyberThreat, Vulnerability
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure, PoliticalAd, SystemicRisk
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
+from schemas.bodies.enforcement import Enforcement
 from schemas.bodies.foreign import Fimi, LegalReferral, SanctionsListing
 from schemas.bodies.system import ChannelStatus, Copy, Reanchor, Receipt, Request, Sealed
 from schemas.bulletin import Bulletin
@@ -49,24 +50,25 @@ _BY_BODY: Mapping[type, int] = MappingProxyType(
         body: set_of(numbers)
         for body, numbers in (
             (ContentNotice, (32, 36, 40, 65)),
-            (ContentOrder, (11, 32, 36, 37, 38, 65)),
-            (PlatformMeasure, (32, 33, 44)),
-            (SystemicRisk, ()),
-            (PoliticalAd, (32, 33, 43, 49)),
-            (CyberIncident, (18, 32, 42)),
+            (ContentOrder, (11, 32, 36, 37, 38, 65, 84)),
+            (PlatformMeasure, (32, 33, 44, 49)),
+            (SystemicRisk, (84,)),
+            (PoliticalAd, (32, 33, 43, 49, 84)),
+            (CyberIncident, (18, 32, 42, 81, 82)),
             (CyberThreat, ()),  # R50 where it names exploited flaws
-            (Vulnerability, (50,)),
-            (DataBreach, (18, 32, 33, 41, 49)),
-            (ElectionCalendar, (27, 28, 34, 35, 36)),
-            (ElectionIncident, (49,)),
+            (Vulnerability, (50, 65, 82)),
+            (DataBreach, (18, 32, 33, 41, 49, 82)),
+            (ElectionCalendar, (27, 28, 34, 35, 36, 65, 83, 87)),
+            (ElectionIncident, (49, 83, 86)),
+            (Enforcement, (78, 79)),
             (Fimi, ()),
-            (SanctionsListing, (20, 33, 36, 37)),
-            (LegalReferral, (19, 32)),
-            (StratCom, (16, 17, 33, 57)),
-            (SituationReport, (32, 33, 49)),
-            (PostElectionReport, (32, 33, 49)),
+            (SanctionsListing, (20, 33, 36, 37, 65, 84)),
+            (LegalReferral, (19, 32, 84, 88)),
+            (StratCom, (16, 17, 33, 57, 65, 84)),
+            (SituationReport, (32, 33, 49, 84)),
+            (PostElectionReport, (32, 33, 49, 65)),
             (Rfi, (33, 36, 54)),
-            (Feedback, (2, 3, 32, 33, 49, 54)),
+            (Feedback, (2, 3, 32, 33, 49, 54, 84)),
             (ChannelStatus, (31,)),
             (Receipt, ()),
             (Sealed, ()),
@@ -87,16 +89,19 @@ _BY_FIELD: tuple[tuple[str, object, tuple[int, ...]], ...] = (
     ("effective", None, (33,)),
     ("onset", None, (33,)),
     ("ttps", (), ()),
-    ("attribution", None, (12, 13, 14, 32, 51)),
+    ("attribution", None, (12, 13, 14, 32, 51, 85)),
     ("targets", (), ()),
-    ("actions", (), (11, 33, 36, 37, 54)),
+    ("actions", (), (11, 33, 36, 37, 54, 70)),
     ("legal", (), (36,)),
     ("deadlines", (), (32, 33)),
     ("personal_data", None, (7, 8, 30, 36, 37)),
-    ("rights", None, (39,)),
+    ("rights", None, (38, 39)),
     ("evidence", (), (32, 65)),
     ("provenance", (), (32,)),
     ("labels", (), (47, 48)),
+    ("things", (), (77,)),
+    ("links", (), (75, 76)),
+    ("media_checks", (), (80,)),
 )
 """Each field that may be left out: its value then, and the rules that look into it; where there are none, for its words alone."""
 
@@ -113,12 +118,12 @@ _OF_WORDS = set_of((47, 48, 58, 59, 60, 61, 65, 66))
 _EVERY = -1
 """Every rule, known here or not."""
 _OF_ENDINGS = set_of((1, 2))
-_OF_HANDLING = set_of((46,))
+_OF_HANDLING = set_of((46, 71))
 _OF_PERSONS = set_of((6, 7, 8, 9))
 _OF_SIGHTINGS = set_of((32, 33))
 _OF_VALUES = set_of((62, 63, 65, 66))
 _R4, _R5, _R9, _R10, _R15, _R21, _R22, _R23, _R24 = (1 << n for n in (4, 5, 9, 10, 15, 21, 22, 23, 24))
-_R26, _R29, _R31, _R45, _R50, _R51, _R55, _R64 = (1 << n for n in (26, 29, 31, 45, 50, 51, 55, 64))
+_R26, _R29, _R31, _R45, _R50, _R51, _R55, _R64, _R65 = (1 << n for n in (26, 29, 31, 45, 50, 51, 55, 64, 65))
 
 _ALWAYS = set_of((4, 5, 10, 15, 21, 22, 23, 24, 26, 29, 31, 45, 51, 55, 64))
 
@@ -160,6 +165,8 @@ def asked(b: Bulletin, subject: str | None = None) -> int:
     if len(b.info) > 1:
         found |= _R15
     for info in b.info:
+        if info.web is not None:
+            found |= _R65
         gather(info, said)
     gather(body, said)
     if not is_plain(said):

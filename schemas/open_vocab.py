@@ -31,7 +31,8 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "dsc ec-digital ads-authority csirt nis-authority dpa emb election-network ecne party-finance-authority "
                 "media-regulator fimi-watchdog foreign-service sanctions-authority prosecutor police government-comms intl-partner "
                 "observer platform trusted-flagger fact-checker media civil-society researcher educator election-vendor "
-                "financial-institution registrar data-controller hub",
+                "financial-institution registrar data-controller hub "
+                "financial-intelligence-unit telecom-regulator court electoral-court cyber-crisis-authority",
             ),
             _words(
                 "area-scope",
@@ -48,7 +49,8 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "STIX 2.1 cyber-observable objects, OpenCTI extensions, tocsin",
                 "artifact autonomous-system directory domain-name email-addr email-message file ipv4-addr ipv6-addr mac-addr mutex "
                 "network-traffic process software url user-account windows-registry-key x509-certificate channel media-content text "
-                "hashtag image-phash ad-id crypto-wallet phone-number bank-account",
+                "hashtag image-phash ad-id crypto-wallet phone-number bank-account "
+                "analytics-id sms-sender voice-hash advertiser-account",
             ),
             _words(
                 "observable-role",
@@ -82,7 +84,9 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "strategic-silence public-attribution label-or-contextualise notify-platform request-takedown-order "
                 "request-account-measure order-information suspend-broadcast mitigate-technical patch rotate-credentials "
                 "notify-affected block-indicator block-access-order legal-referral criminal-referral sanctions-proposal "
-                "asset-freeze-check diplomatic-demarche media-literacy exercise all-clear",
+                "asset-freeze-check diplomatic-demarche media-literacy exercise all-clear "
+                "escalate-eu-cyclone escalate-ecne request-cyber-reserve suspend-domain block-sender stop-advertising lift-measure "
+                "do-not-remove reprint prolong-voting call-back issue-keys",
             ),
             _words(
                 "notice-channel",
@@ -92,7 +96,7 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words(
                 "notice-outcome",
                 "practice of rapid response systems, 2024",
-                "removed partly-removed account-banned labelled labelled-and-other demoted no-violation not-addressed pending",
+                "removed partly-removed account-banned labelled labelled-and-other demoted no-violation not-addressed pending keep",
             ),
             _words("order-effect", _OWN, "given partly-given not-given contested impossible"),
             _words(
@@ -160,7 +164,7 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words(
                 "controller-kind",
                 _OWN,
-                "emb municipality party campaign-supplier platform media election-vendor ngo other",
+                "emb municipality party campaign-supplier platform media election-vendor ngo eu-body police court other",
             ),
             _words(
                 "election-incident",
@@ -170,7 +174,8 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "count-discrepancy protocol-falsification registration-irregularity candidate-registration-dispute "
                 "postal-vote-problem abroad-vote-problem multiple-voting campaign-finance-irregularity "
                 "misuse-of-administrative-resources unequal-media-access early-result-publication silence-breach bomb-threat violence "
-                "vote-buying outage accessibility-failure legal-challenge",
+                "vote-buying outage accessibility-failure legal-challenge official-information-error natural-event "
+                "polling-place-moved",
             ),
             _words(
                 "manipulation-method",
@@ -218,7 +223,7 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "feedback-reason",
                 _OWN,
                 "duplicate legitimate-owner satire-or-opinion outdated wrong-jurisdiction insufficient-evidence schema-invalid "
-                "signature-invalid tlp-violation cannot-decrypt other",
+                "signature-invalid tlp-violation cannot-decrypt forwarded other",
             ),
             _words(
                 "area-system",
@@ -249,7 +254,8 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words(
                 "data-subject",
                 _OWN,
-                "voters candidates party-members donors election-staff volunteers account-holders device-owners",
+                "voters candidates party-members donors election-staff volunteers account-holders device-owners observers informants "
+                "journalists",
             ),
             _words(
                 "decisive-impact",
@@ -285,7 +291,7 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "dsa-visibility",
                 "DSA Transparency Database",
                 "content-removed content-disabled content-demoted content-age-restricted content-interaction-restricted labelled content-"
-                "labelled other",
+                "labelled restored other",
             ),
             _words(
                 "duty",
@@ -325,6 +331,15 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "open accepted in-progress done rejected",
             ),
             _words(
+                "link-type",
+                "STIX 2.1 relationship types, OpenCTI extensions, tocsin",
+                "amplifies analysis-of attributed-to authored-by based-on beacons-to belongs-to characterizes communicates-with "
+                "compromises consists-of controls delivers derived-from detects downloads drops duplicate-of dynamic-analysis-of "
+                "exfiltrates-to exploits funds has hosts impersonates indicates investigates located-at mitigates "
+                "originates-from owns part-of publishes redirects-to related-to remediates resolves-to same-as static-analysis-of "
+                "subnarrative-of subtechnique-of supports targets uses variant-of",
+            ),
+            _words(
                 "listed-subject",
                 _OWN,
                 "person enterprise",
@@ -352,7 +367,7 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words(
                 "process-effect",
                 _OWN,
-                "none delay suspension repeat-vote recount unknown",
+                "none delay suspension prolonged repeat-vote recount unknown",
             ),
             _words(
                 "report-edition",
@@ -382,13 +397,64 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             _words(
                 "stratcom-mode",
                 _OWN,
-                "pre-bunk debunk official-statement voter-information holding-line strategic-silence",
+                "pre-bunk debunk official-statement voter-information holding-line strategic-silence reactive",
+            ),
+            _words(
+                "thing-kind",
+                _OWN,
+                "account actor campaign content event infrastructure mailbox malware organisation outlet person phone place tool "
+                "vulnerability other",
+            ),
+            _words(
+                "breach-regime",
+                "Regulations (EU) 2016/679 and 2018/1725, Directive (EU) 2016/680",
+                "gdpr eudpr led eea national",
+            ),
+            _words(
+                "enforcement-addressee",
+                "Regulations (EU) 2022/2065, 2024/900, 2016/679, Directive (EU) 2022/2555",
+                "platform search-engine hosting-provider ad-publisher ad-sponsor ad-service controller processor essential-entity "
+                "important-entity broadcaster party other",
+            ),
+            _words(
+                "finding",
+                _OWN,
+                "infringement none open",
+            ),
+            _words(
+                "incident-regime",
+                "Directives (EU) 2022/2555 and 2022/2557, Regulations (EU, Euratom) 2023/2841 and (EU) 2022/2554",
+                "nis2 eui cer dora national",
+            ),
+            _words(
+                "media-check",
+                "C2PA 2.1; practice of forensic laboratories",
+                "content-credentials watermark detector forensic source-comparison human-review",
+            ),
+            _words(
+                "media-verdict",
+                _OWN,
+                "authentic synthetic altered out-of-context inconclusive",
+            ),
+            _words(
+                "nis2-entity",
+                "Directive (EU) 2022/2555, Article 3",
+                "essential important none",
             ),
             _words(
                 "trend",
                 _OWN,
                 "rising stable falling unknown",
             ),
+            _words(
+                "art34-reason",
+                "Regulation (EU) 2016/679, Article 34(3); Directive (EU) 2016/680, Article 13(3)",
+                "encrypted measures-taken public-communication ongoing-investigation",
+            ),
+            _words("calendar-state", _OWN, "scheduled postponed repeated called-off"),
+            _words("fallback", _OWN, "paper hand-count courier satellite telephone generator none"),
+            _words("order-state", _OWN, "made appealed set-aside expired"),
+            _words("fimi-origin", _OWN, "foreign domestic mixed unknown"),
             _words(
                 "ttp-framework",
                 "DISARM, MITRE ATT&CK and ATLAS, AMITT, Meta kill chain",

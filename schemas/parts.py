@@ -57,13 +57,37 @@ class Ref(Part, frozen=True, kw_only=True):
     issuer: OrgId | None = None
 
 
+MOST_RETENTION_DAYS = 3650
+
+
+class Amount(Part, frozen=True, kw_only=True):
+    """A sum of money; one sum in one currency is written in one way only."""
+
+    value: Annotated[
+        str,
+        Meta(
+            pattern=r"^(?:0|[1-9][0-9]{0,13})(?:\.[0-9]{0,3}[1-9])?$(?!\n)",
+            description="a decimal number without exponent, leading or trailing zeros; at most 14 digits and 4 after the point: 12.5",
+        ),
+    ]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217: EUR")]
+
+
 class Handling(Part, frozen=True, kw_only=True):
     """How a bulletin may be passed on, beside its TLP and PAP (FIRST IEP 2.0 words where they exist)."""
 
-    releasable_to: Annotated[tuple[Country, ...], Meta(max_length=60)] = ()
-    embargo_until: Time | None = None
+    releasable_to: Annotated[
+        tuple[Country, ...],
+        Meta(
+            max_length=60,
+            description="readers, and whom they hand it to, are of these countries or the issuer's",
+        ),
+    ] = ()
+    embargo_until: Annotated[
+        Time | None, Meta(description="readers see it at once; nothing hands it on before")
+    ] = None
     anonymise_source: Annotated[
-        bool, Meta(description="TLP:EX:CHR / Chatham House: source must not be disclosed")
+        bool, Meta(description="TLP:EX:CHR / Chatham House: whom the issuer has it from is not disclosed")
     ] = False
     attribution: Annotated[
         AttributionRule, Meta(description="IEP 2.0 attribution of provider on redistribution")
@@ -74,7 +98,10 @@ class Handling(Part, frozen=True, kw_only=True):
     silence_safe: Annotated[
         bool, Meta(description="publication does not breach national pre-poll silence rules")
     ] = False
-    retention_days: Annotated[int, Meta(ge=1, le=3650)] = 365
+    retention_days: Annotated[
+        Annotated[int, Meta(ge=1, le=MOST_RETENTION_DAYS)] | None,
+        Meta(description="readers erase it so many days after issued, and not before it expires"),
+    ] = None
 
 
 class Area(Part, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ class Find(NamedTuple):
 
 _IBAN = re.compile(r"\b[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?\b")
 _DIGITS = re.compile(
-    r"(?<![\w.,/:-])[0-9](?:[0-9 .\-/+]{4,17})[0-9][A-Z]?(?![\w/-])|"
+    r"(?<![\w.,/:-])[0-9](?:[0-9 .\-/+]{4,19})[0-9][A-Z]?(?![\w/-])|"
     r"(?<![\w.,/:-])[XYZ]?[0-9]{6,9}[A-Z]\b|"
     r"\b[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b|"
     r"(?<![\w.,/:-])[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-Y]\b"
@@ -285,6 +285,15 @@ _NAMED_NUMBER = re.compile(
 """A number that the words before it call one of a person."""
 
 
+_SHORT_NUMBER = 6
+
+
+def is_line_of_an_office(number: str) -> bool:
+    """Whether a telephone number is a free, premium or short one, which no person has, or the name of a sender."""
+    digits = re.sub(r"\D", "", number)
+    return len(digits) <= _SHORT_NUMBER or _HOTLINE.match(number.strip()) is not None
+
+
 def is_personal_mailbox(address: str) -> bool:
     """Whether a mailbox is that of a person: a name before the @, or anything but an office's word at a free provider."""
     found = _MAILBOX.fullmatch(address.strip())
@@ -314,12 +323,17 @@ _SHAPE = bytes(
 """Every digit as 0, every capital as A: what has too few of them is not searched."""
 
 
-def certain(text: str) -> Iterator[Find]:
-    """What a text certainly holds of a person: IBANs, national identification numbers, mailboxes of persons."""
+def mailboxes(text: str) -> Iterator[Find]:
+    """The mailboxes of persons in a text."""
     if "@" in text:
         for found in _MAILBOX.finditer(text):
             if is_personal_mailbox(found[0]):
                 yield Find("the mailbox of a person", found[0])
+
+
+def certain(text: str) -> Iterator[Find]:
+    """What a text certainly holds of a person: IBANs, national identification numbers, mailboxes of persons."""
+    yield from mailboxes(text)
     shape = text.encode("ascii", "replace").translate(_SHAPE)
     if b"AA00" in shape:
         for found in _IBAN.finditer(text):
@@ -350,7 +364,8 @@ _HOTLINE = re.compile(
 )
 _OFFICE_LINE = re.compile(
     r"(?:hotline|helpline|help line|toll[- ]free|free of charge|switchboard|duty|desk|press|"
-    r"office|commission|information|line|"
+    r"office|commission|information|line|questions?|enquir\w+|call (?:us|cent(?:re|er))|contact (?:us|point)|service|"
+    r"Auskunft|Fragen|Hotline|renseignements|informaci[oó]n|informazioni|l[ií]nea|"
     r"kostenlos|Telefonnummer der|Bürgertelefon|numéro vert|centrale|sentralbord|gratis)\b[^.]{0,40}$",
     re.IGNORECASE,
 )
@@ -402,14 +417,66 @@ _BELIEF = re.compile(
     r"\b(?:member|donor|supporter|activist|follower|adherent|sympathi[sz]er|"
     r"voter)s?(?: and \w+)? of (?:the |a )?[A-Z]|"
     r"\b(?:he|she|who|[A-Z][a-z]+ [A-Z][a-z]+) (?:votes?|voted) (?:for|against)\b|"
-    r"\b(?:is|as) (?:an? )?(?:practising |devout |converted )?(?:Muslim|Jew|Jewish|Catholic|"
-    r"Protestant|Hindu|Buddhist|Orthodox|atheist|homosexual|gay|lesbian|bisexual|transgender|"
-    r"Roma)\b|"
+    r"\b(?:is|as|was) (?:an? )?(?:practising |devout |converted |openly )?(?:Muslim|Jew|Jewish|Catholic|Christian|"
+    r"Protestant|Hindu|Buddhist|Orthodox|Sikh|Mormon|Sunni|Shia|Alevi|Baptist|Lutheran|Evangelical|Adventist|"
+    r"Scientologist|Jehovah['’]s Witness|atheist|homosexual|gay|lesbian|bisexual|transgender|transsexual|queer|"
+    r"Roma|Sinti|Kurd|Kurdish|Sami)\b"
+    r"(?! (?i:church|school|parish|community|association|party|holiday|organi[sz]ation|station|media|outlet|channel|calendar|easter)| [A-Z])|"
     r"\b(?:trade union|union) member(?:ship)?\b|\bsexual orientation\b|\breligious (?:belief|affiliation)\b of",
 )
 _BORN = re.compile(
     rf"({_NAME})[^.]{{0,30}}\b(?:born|geboren|née?|date of birth|DOB|\*)\b[^.]{{0,20}}[0-9]{{4}}"
 )
+_AGED = re.compile(
+    rf"({_NAME})[,(]? ?\(?(?:aged|age|alter|âgée?|edad) ?:? ?\d{{1,3}}\b|({_NAME}),? \(?\d{{1,3}}[- ]years?[- ]old"
+    rf"|\b\d{{1,2}}-year-old (?:man|woman|boy|girl|son|daughter|pupil|student|voter|candidate|clerk|driver) ({_NAME})"
+)
+_PAPER = re.compile(
+    r"\b(?:passport|identity card|ID card|driving licen[cs]e|residence permit|Reisepass|Personalausweis|passeport|pasaporte)"
+    r"(?: (?:number|no\.?|nr\.?|n°))?[ :#]*((?=(?:[A-Z]*[0-9]){4})[A-Z0-9]{7,12})\b"
+)
+_SOURCE = (
+    r"(?:informants?|whistle-?blowers?|confidential sources?|undercover (?:agent|officer)|protected witness|witness|complainant|"
+    r"Hinweisgeber(?:in)?|Zeug(?:e|in)|lanceu(?:r|se) d[’']alerte|informateur|témoin|informator|testigo|testimone)"
+)
+_TELLER = re.compile(
+    rf"(?i:\b{_SOURCE}),? ({_NAME})|({_NAME}),? (?:our|the|an?|unser\w*|notre) (?:\w+ )?(?i:{_SOURCE})\b"
+)
+_COMPANY = re.compile(
+    r"\b(?:Ltd|LLC|LLP|plc|PLC|Inc|Corp|GmbH|AG|KG|SE|SA|SAS|SARL|SpA|Srl|BV|NV|AB|Oy|Oyj|A/S|ApS|AS|s\.r\.o|a\.s|Kft|Zrt|OÜ|UAB|SIA|"
+    r"d\.o\.o|e\.V|ry|ehf|Company|Group|Bank|Media|Holding|Union|Party|League|Association|Foundation|Verein|Club|Agency|Trade)\b"
+)
+_FIRST_NAMES = _set(
+    "adam agnieszka alexander ana andrea andrei andreas andrzej anita anna anne anton antonio barbara bence carlos carmen catarina "
+    "charlotte christian christine claudia dagmar daniel david dimitris eduard elena elisabeth emma erik erika eva fatima filip "
+    "francesco francois frank georg george georgios giulia giuseppe hanna hannah hans heike helena ilse ines ingrid irena irina ivan "
+    "ivana jakub jan jana janez jean jens johan johannes john jonas jose josef joseph juan julia julie kaja karin karl katarina "
+    "katarzyna katerina krzysztof kristina lars laszlo laura lena liisa lucia luis luca maja marc marek maria marie mario marko marta "
+    "martin matej matti michael michal miguel mihai milan mohamed monika nadia nicolas nikola nikos olga pablo paolo patrick paul "
+    "pavel pedro peter petra petr pierre piotr radu robert rosa sandra sara sebastian silvia simon sophie stefan susanne svetlana "
+    "sven tatjana thomas tomas ursula vera viktor vladimir wolfgang yannis zofia zoltan zuzana"
+)
+"""First names that are common in Europe."""
+
+
+def is_full_name(text: str) -> bool:
+    """Whether a text is the first and the family name of a person, and nothing more."""
+    parts = text.split()
+    if not 2 <= len(parts) <= 3 or _COMPANY.search(text) or _OF_PLACE.search(text):
+        return False
+    return parts[0].lower() in _FIRST_NAMES and all(
+        part[:1].isupper() and part[1:].islower() for part in parts
+    )
+
+
+def is_named_account(handle: str) -> bool:
+    """Whether the name of an account is the first and the family name of a person."""
+    parts = [part for part in re.split(r"[._-]+", handle.strip().lstrip("@").lower()) if part]
+    if not 2 <= len(parts) <= 3 or any(part in _ROLE for part in parts):
+        return False
+    return parts[0] in _FIRST_NAMES and all(part.isalpha() and len(part) > 1 for part in parts)
+
+
 _CONVICTED = re.compile(
     rf"({_NAME})[^.]{{0,40}}\b(?:was convicted|is suspected|is accused|was arrested|"
     rf"has a criminal record|previous convictions?|is charged|stole|is a thief|was caught)\b"
@@ -431,10 +498,15 @@ def likely(text: str) -> Iterator[Find]:
         (_LIVES, "a name with a home"),
         (_BORN, "a name with a date of birth"),
         (_CONVICTED, "a name with an offence"),
+        (_AGED, "a name with an age"),
+        (_TELLER, "the name of a source"),
     ):
         for found in pattern.finditer(text):
-            if not _OF_PLACE.search(found[1]):
+            name = next(each for each in found.groups() if each)
+            if not _OF_PLACE.search(name) and not _COMPANY.search(name):
                 yield Find(what, found[0])
+    for found in _PAPER.finditer(text):
+        yield Find("the number of a person's paper", found[1])
     for pattern, what in (
         (_HEALTH, "words about somebody's health"),
         (_BELIEF, "words about somebody's belief"),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from schemas.bodies.coordination import PostElectionReport, SituationReport
+from schemas.bodies.coordination import Line, PostElectionReport, SituationReport, StratCom
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import ContentOrder, PoliticalAd
+from schemas.bodies.digital import ContentOrder
 from schemas.bodies.foreign import Fimi, LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
+from schemas.money import currencies, fault_of_currency
 from schemas.parts import Info
 from schemas.techniques import fault_of
+from schemas.truth.odd import oddities, short_digest
 from schemas.truth.values import network_of
 from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp
 
@@ -61,16 +64,6 @@ _MAJOR = re.compile(
     rf"\b([0-9]{{1,6}}|{'|'.join(_WORDS_FOR_NUMBERS)})(?: of (?:them|which))? major\b", re.IGNORECASE
 )
 
-
-_CURRENCIES = _set(
-    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD "
-    "CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ "
-    "GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR "
-    "LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN "
-    "PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB "
-    "TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG XTS"
-)
-"""ISO 4217, and its code for tests."""
 
 _STOPS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -121,7 +114,15 @@ _CLASSES = (Severity.SEVERE, Severity.EXTREME)
 
 def remarks(b: Bulletin) -> tuple[Violation, ...]:
     """What is odd, each with a stable word as its `rule`."""
-    return (*_values(b), *_techniques(b), *_certainty(b), *_languages(b), *_markings(b), *_body(b))
+    return (
+        *_values(b),
+        *_techniques(b),
+        *_certainty(b),
+        *_languages(b),
+        *_markings(b),
+        *_body(b),
+        *oddities(b),
+    )
 
 
 def _values(b: Bulletin) -> Iterator[Violation]:
@@ -131,6 +132,12 @@ def _values(b: Bulletin) -> Iterator[Violation]:
         first = seen.setdefault((each.type, value), n)
         if first != n:
             yield Violation("twice", f"$.observables[{n}]", f"is the same as number {first}; once is enough")
+        if each.actionable and each.type == "file" and each.value and short_digest(each.value):
+            yield Violation(
+                "digest",
+                f"$.observables[{n}].value",
+                "is too short for a digest; copy it whole, or name the file",
+            )
         if each.actionable and each.type in ("ipv4-addr", "ipv6-addr") and each.value:
             found = network_of(each.value)
             if found is not None and found.is_private and not _is_documentation(each.value):
@@ -149,7 +156,7 @@ def _is_documentation(value: str) -> bool:
 
 def _techniques(b: Bulletin) -> Iterator[Violation]:
     for n, each in enumerate(b.ttps):
-        if fault := fault_of(each.framework, each.id):
+        if fault := fault_of(each.framework, each.id, each.version):
             yield Violation("technique", f"$.ttps[{n}].id", fault)
 
 
@@ -171,34 +178,53 @@ def _words_of(info: Info) -> str:
 
 def _languages(b: Bulletin) -> Iterator[Violation]:
     for n, info in enumerate(b.info):
-        text = _words_of(info)
-        lang = info.lang.split("-", 1)[0]
-        letters = sum(each.isalpha() for each in text)
-        own = _SIGNS.get(lang)
-        if own is not None and "Latn" not in info.lang:
-            if letters > 10 and len(own.findall(text)) * 4 < letters:
-                yield Violation("language", f"$.info[{n}].lang", f"is not written in the letters of {lang}")
-            continue
-        strange = [
-            name for name, signs in _SIGNS.items() if letters > 10 and len(signs.findall(text)) * 2 > letters
-        ]
-        if strange and lang in _STOPS:
-            yield Violation(
-                "language", f"$.info[{n}].lang", f"says {lang}, and is written in letters of {strange[0]}"
-            )
-            continue
-        if lang not in _STOPS:
-            continue
-        found = re.findall(r"[^\W\d_]+", text.lower())
-        hits = {name: sum(word in stops for word in found) for name, stops in _STOPS.items()}
-        best = max(hits, key=hits.__getitem__)
-        if best != lang and hits[best] >= _RATHER and hits[lang] * 3 <= hits[best] - 1:
-            yield Violation("language", f"$.info[{n}].lang", f"says {lang}, and reads like {best}")
+        if fault := _other_language(info.lang, _words_of(info)):
+            yield Violation("language", f"$.info[{n}].lang", fault)
+    if isinstance(b.body, StratCom):
+        for name in ("lines", "expected_narratives", "do_not_repeat"):
+            for n, line in enumerate(getattr(b.body, name)):
+                if isinstance(line, Line) and (fault := _other_language(line.lang, line.text)):
+                    yield Violation("language", f"$.body.{name}[{n}].lang", fault)
+
+
+def _other_language(said: str, text: str) -> str | None:
+    """Why a text is hardly in the language that is said; None where it may be."""
+    lang = said.split("-", 1)[0]
+    letters = sum(each.isalpha() for each in text)
+    own = _SIGNS.get(lang)
+    if own is not None and "Latn" not in said:
+        if letters > 10 and len(own.findall(text)) * 4 < letters:
+            return f"is not written in the letters of {lang}"
+        return None
+    strange = [
+        name for name, signs in _SIGNS.items() if letters > 10 and len(signs.findall(text)) * 2 > letters
+    ]
+    if lang not in _STOPS:
+        return None
+    if strange:
+        return f"says {lang}, and is written in letters of {strange[0]}"
+    found = re.findall(r"[^\W\d_]+", text.lower())
+    hits = {name: sum(word in stops for word in found) for name, stops in _STOPS.items()}
+    best = max(hits, key=hits.__getitem__)
+    if best != lang and hits[best] >= _RATHER and hits[lang] * 3 <= hits[best] - 1:
+        return f"says {lang}, and reads like {best}"
+    return None
 
 
 def _markings(b: Bulletin) -> Iterator[Violation]:
     if b.tlp is Tlp.CLEAR and b.pap is Pap.AMBER:
         yield Violation("pap", "$.pap", "everybody may read it, so PAP:AMBER hides little")
+    until, days = b.handling.embargo_until, b.handling.retention_days
+    if until is not None and until <= b.issued:
+        yield Violation(
+            "embargo", "$.handling.embargo_until", "was over when it was issued, so it holds nothing"
+        )
+    if days is not None and (b.issued + dt.timedelta(days=days)).date() < b.expires.date():
+        yield Violation(
+            "retention",
+            "$.handling.retention_days",
+            "ends before the bulletin expires; it is kept until then",
+        )
     if b.tlp is Tlp.RED and b.pap is Pap.GREEN:
         yield Violation("pap", "$.pap", "few may read it, so PAP:GREEN lets others see that they act")
     if isinstance(b.body, LegalReferral) and b.body.case_ref and b.tlp in (Tlp.GREEN, Tlp.AMBER):
@@ -234,14 +260,16 @@ def _body(b: Bulletin) -> Iterator[Violation]:
         if not body.significant and body.stage not in (
             Nis2Stage.EARLY_WARNING,
             Nis2Stage.INTERMEDIATE_REPORT,
+            Nis2Stage.VOLUNTARY_REPORT,
         ):
             yield Violation(
                 "stage", "$.body.significant", "only a significant incident has this stage (NIS2, Article 23)"
             )
         if b.severity in _CLASSES and body.impact == "none" and body.significant:
             yield Violation("severity", "$.severity", f"{b.severity}, and without any impact")
-    if isinstance(body, PoliticalAd) and body.currency is not None and body.currency not in _CURRENCIES:
-        yield Violation("currency", "$.body.currency", f"{body.currency} is no currency of ISO 4217")
+    for path, currency in currencies(body):
+        if fault := fault_of_currency(currency):
+            yield Violation("currency", path, fault)
     if isinstance(body, ContentOrder) and b.issuer.country not in ("EU", "INT"):
         abroad = [each for each in body.territorial_scope if each != b.issuer.country]
         if abroad and body.article == 9:

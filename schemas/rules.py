@@ -27,7 +27,22 @@ from schemas.glance import MAX_LIFETIME, PLACES
 from schemas.open_vocab import OPEN
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
-from schemas.truth import law, markings, numbers, references, text, times, values
+from schemas.truth import (
+    claims,
+    enforcement,
+    handling,
+    law,
+    markings,
+    media,
+    numbers,
+    references,
+    regimes,
+    states,
+    text,
+    ties,
+    times,
+    values,
+)
 from schemas.truth.law import EUDPR, GDPR, GDPR_CLOCK, POLICE, act_of
 from schemas.vocab import (
     BROAD_AUDIENCES,
@@ -61,12 +76,18 @@ RESTRICTIVE_ACTIONS = frozenset(
         "asset-freeze-check",
         "block-access-order",
         "suspend-broadcast",
+        "suspend-domain",
+        "block-sender",
+        "stop-advertising",
     }
 )
 """Actions that restrict a fundamental right; each needs a legal basis and a passed rights check (R11)."""
 
 FREE_ACTIONS = OPEN["action-kind"].values - RESTRICTIVE_ACTIONS
 """Actions that are known to restrict nobody; an unknown one counts as restrictive (R11)."""
+
+_NO_ORDER = frozenset({"set-aside", "expired"})
+"""States of an order that restricts nobody any more."""
 
 _INWARD = frozenset({"strategic-silence", "holding-line", "reactive"})
 """Modes of communication whose lines wait until somebody asks."""
@@ -203,6 +224,8 @@ def r11(b: Bulletin) -> Broken:
     """A restrictive measure passed legality, necessity and proportionality, and names its legal basis."""
     if b.msg_type is MsgType.CANCEL:  # whoever withdraws it may say that it failed the check
         return
+    if isinstance(b.body, ContentOrder) and b.body.state in _NO_ORDER and not b.actions:
+        return
     restrictive = [(n, each) for n, each in enumerate(b.actions) if each.kind not in FREE_ACTIONS]
     if restrictive or isinstance(b.body, ContentOrder):
         rights = b.rights
@@ -233,7 +256,12 @@ def r13(b: Bulletin) -> Broken:
     """At TLP:CLEAR a state is named only where the attribution is public."""
     if b.attribution is None or b.tlp is not Tlp.CLEAR:
         return
-    inner = (AttributionLevel.SUSPECTED, AttributionLevel.ASSESSED, AttributionLevel.CONFIRMED)
+    inner = (
+        AttributionLevel.CLAIMED,
+        AttributionLevel.SUSPECTED,
+        AttributionLevel.ASSESSED,
+        AttributionLevel.CONFIRMED,
+    )
     if b.attribution.level in inner and any(actor.country for actor in b.attribution.actors):
         yield "$.attribution.level", "naming a state at TLP:CLEAR needs level public"
 
@@ -258,10 +286,15 @@ def r15(b: Bulletin) -> Broken:
 
 
 def r16(b: Bulletin) -> Broken:
-    """Strategic communication brings words cleared for the public, unless its line is silence, or for whoever asks."""
-    speaks = isinstance(b.body, StratCom) and b.body.mode not in _INWARD
+    """Strategic communication for everybody brings words cleared for the public, unless its line is silence, or for whoever asks."""
+    speaks = (
+        isinstance(b.body, StratCom)
+        and b.body.mode not in _INWARD
+        and b.body.cleared is not False
+        and b.tlp is Tlp.CLEAR
+    )
     if speaks and not any(info.public_line for info in b.info):
-        yield "$.info", "stratcom needs a public_line"
+        yield "$.info", "stratcom at TLP:CLEAR needs a public_line"
 
 
 def r17(b: Bulletin) -> Broken:
@@ -275,23 +308,31 @@ def r18(b: Bulletin) -> Broken:
     """Staged reports carry what their stage demands."""
     if (
         isinstance(b.body, CyberIncident)
-        and b.body.stage is not Nis2Stage.EARLY_WARNING
+        and b.body.stage not in (Nis2Stage.EARLY_WARNING, Nis2Stage.VOLUNTARY_REPORT)
         and b.body.impact is None
     ):
         yield "$.body.impact", f"stage {b.body.stage} needs impact"
     if isinstance(b.body, DataBreach):
-        if not any(each.clock == GDPR_CLOCK for each in b.deadlines) and not _is_elsewhere(b):
+        is_due = (
+            b.body.risk is not BreachRisk.UNLIKELY
+        )  # GDPR, Article 33(1): unless unlikely to result in a risk
+        if is_due and not any(each.clock == GDPR_CLOCK for each in b.deadlines) and not _is_elsewhere(b):
             yield (
                 "$.deadlines",
                 f"a data-breach needs its {GDPR_CLOCK} deadline; where another law applies, name it in legal, and its own clock",
             )
-        if b.body.risk is BreachRisk.HIGH_RISK and b.body.art34 is NotifyState.NOT_REQUIRED:
+        untold = b.body.risk is BreachRisk.HIGH_RISK and b.body.art34 is NotifyState.NOT_REQUIRED
+        if untold and not b.body.art34_reason:
             yield "$.body.art34", "at high risk the persons concerned must be told, or the exception named"
 
 
 def _is_elsewhere(b: Bulletin) -> bool:
-    """Whether a breach names another law than the GDPR that applies to it: of Union bodies, the police, another country."""
-    return any(act_of(each.ref)[0] != GDPR and not each.ref.startswith("soft:") for each in b.legal)
+    """Whether a breach names another law than the GDPR that applies to it, or its clock: of Union bodies, the police, another country."""
+    if isinstance(b.body, DataBreach) and b.body.regime in ("eudpr", "led", "national"):
+        return True
+    return any(act_of(each.ref)[0] != GDPR and not each.ref.startswith("soft:") for each in b.legal) or any(
+        not each.clock.startswith(("gdpr-", "nis2-")) for each in b.deadlines
+    )
 
 
 def r19(b: Bulletin) -> Broken:
@@ -423,6 +464,13 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
             *references.RULES,
             *text.RULES,
             *values.RULES,
+            *handling.RULES,
+            *ties.RULES,
+            *enforcement.RULES,
+            *media.RULES,
+            *regimes.RULES,
+            *states.RULES,
+            *claims.RULES,
         )
     }
 )

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+VERSION = "2026-11-28"
+"""The day on which tocsin's own words, closed and open, were last changed."""
+
 
 class Status(StrEnum):
     """Whether a bulletin is meant (CAP 1.2 status, without draft), and `beat`, of heartbeats."""
@@ -157,6 +160,7 @@ class AttributionLevel(StrEnum):
     """How firmly somebody is held responsible."""
 
     UNATTRIBUTED = "unattributed"
+    CLAIMED = "claimed"
     CLUSTER = "cluster"
     SUSPECTED = "suspected"
     ASSESSED = "assessed"
@@ -175,13 +179,14 @@ class Affiliation(StrEnum):
 
 
 class Nis2Stage(StrEnum):
-    """Stage of an incident report (Directive (EU) 2022/2555, Article 23(4))."""
+    """Stage of an incident report (Directive (EU) 2022/2555, Article 23(4)); voluntary by its Article 30."""
 
     EARLY_WARNING = "early-warning"
     INCIDENT_NOTIFICATION = "incident-notification"
     INTERMEDIATE_REPORT = "intermediate-report"
     FINAL_REPORT = "final-report"
     PROGRESS_REPORT = "progress-report"
+    VOLUNTARY_REPORT = "voluntary-report"
 
 
 class BreachNature(StrEnum):
@@ -228,9 +233,34 @@ class LegalStage(StrEnum):
     INVESTIGATION = "investigation"
     CHARGE = "charge"
     TRIAL = "trial"
+    APPEAL = "appeal"
     CONVICTION = "conviction"
     ACQUITTAL = "acquittal"
     CLOSED = "closed"
+
+
+class ContentCredentials(StrEnum):
+    """What validation says of the content credentials of a file (C2PA 2.1, section 14)."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    INVALID = "invalid"
+
+
+class EnforcementStage(StrEnum):
+    """How far enforcement has come (Regulation (EU) 2022/2065, Articles 66 to 76)."""
+
+    INFORMATION_REQUESTED = "information-requested"
+    PROCEEDINGS = "proceedings"
+    PRELIMINARY_FINDINGS = "preliminary-findings"
+    INTERIM_MEASURES = "interim-measures"
+    COMMITMENTS_OFFERED = "commitments-offered"
+    COMMITMENTS_BINDING = "commitments-binding"
+    DECISION = "decision"
+    FINE = "fine"
+    PERIODIC_PENALTY = "periodic-penalty"
+    CLOSED = "closed"
+    ANNULLED = "annulled"
 
 
 class FeedbackKind(StrEnum):

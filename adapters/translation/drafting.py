@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -12,14 +12,19 @@ from adapters.translation.markings import marks_in_words
 from adapters.translation.observables import RETENTION_DAYS
 from adapters.translation.persons import Persons
 from adapters.translation.reading import FormatError, Losses, ReadContext, identifier, sha256_hex, version_of
+from adapters.translation.withheld import digested, unlinked
 from bus.plugin import PUBLIC
 from schemas.bulletin import Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode
 from schemas.errors import SchemaError
+from schemas.links import Link, Thing
 from schemas.parts import Attribution, Observable, PersonalData, Provenance
 from schemas.vocab import PERSONAL_RANK, TLP_RANK, PersonalFlag, Tlp
 
-__all__ = ["finished", "instant", "integer", "origin_of", "personal_data"]
+__all__ = ["Tied", "finished", "instant", "integer", "origin_of", "personal_data"]
+
+Tied = Callable[[Draft], tuple[tuple[Thing, ...], tuple[Link, ...]]]
+"""What gives the things and ties of a draft."""
 
 # What a stamp adds to a draft: spec, id, seq, prev, issuer, issued, expires, and the defaults of a manifest.
 STAMP_BYTES: Final = 8_192
@@ -75,10 +80,12 @@ def finished(
     losses: Losses,
     origin: Provenance,
     persons: Persons | None = None,
+    tied: Tied | None = None,
 ) -> Draft:
     """Completes a draft so that it can be stamped as it is.
 
-    Limits on sharing that its words hold narrow its marking, and names of persons leave every text, link, label and id of it.
+    Limits on sharing that its words hold narrow its marking, names of persons leave every text, link, label and id of it, and a
+    source that is withheld is not linked to.
 
     Args:
         draft: What the format read; its observables are in the order in which they may be given up.
@@ -86,6 +93,7 @@ def finished(
         losses: Where observables that do not fit are recorded; its paths go into the provenance.
         origin: The document; its `lost` is filled in here.
         persons: The names that must not stand in it.
+        tied: Gives the things and the ties of a draft whose observables are settled.
 
     Raises:
         FormatError: ``too-large`` when it does not fit even without observables, ``unrepresentable`` when a value that was carried
@@ -94,7 +102,9 @@ def finished(
     if persons:
         draft, origin = _without(draft, persons, losses), _unnamed(origin, persons)
     draft = _narrowed(draft, losses)
-    shaped = _shaped(draft, context.received, losses, origin)
+    if draft.handling.anonymise_source:
+        draft, origin = unlinked(draft, losses), digested(origin)
+    shaped = _shaped(_tied(draft, tied), context.received, losses, origin)
     while (size := len(_encoded(shaped))) > MAX_DRAFT_BYTES:
         held = len(shaped.observables)
         if not held:
@@ -104,7 +114,7 @@ def finished(
             "observables", f"{held - keep} of {held} values: a bulletin holds {MAX_PAYLOAD_BYTES} bytes"
         )
         shorter = msgspec.structs.replace(draft, observables=shaped.observables[:keep])
-        shaped = _shaped(shorter, context.received, losses, origin)
+        shaped = _shaped(_tied(shorter, tied), context.received, losses, origin)
     try:
         return decode_draft(_encoded(shaped))
     except SchemaError as error:
@@ -112,6 +122,14 @@ def finished(
         raise FormatError(
             f"{error.path or 'the draft'}: a value that no bulletin may have", reason="unrepresentable"
         ) from error
+
+
+def _tied(draft: Draft, tied: Tied | None) -> Draft:
+    """The draft with its ties, whose ends are places in it."""
+    if tied is None:
+        return draft
+    things, links = tied(draft)
+    return msgspec.structs.replace(draft, things=things, links=links)
 
 
 def personal_data(observables: tuple[Observable, ...], received: dt.datetime) -> PersonalData | None:
@@ -252,9 +270,7 @@ def _cleaned(value: Any, persons: Persons) -> Any:
 def _unnamed(origin: Provenance, persons: Persons) -> Provenance:
     """The provenance, its id told by its digest where it names a person."""
     named = origin.original_id
-    if named is None or not persons.are_in(named):
-        return origin
-    return msgspec.structs.replace(origin, original_id=identifier(f"{named} "))
+    return origin if named is None or not persons.are_in(named) else digested(origin)
 
 
 def _says_something(attribution: Attribution | None) -> bool:

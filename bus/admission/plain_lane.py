@@ -24,18 +24,18 @@ from typing import Protocol
 from bus.admission.steps import Admitted, labels_of
 from bus.admission.verdict import Judged, Message, Refused, decide
 from bus.errors import Proof
-from bus.keys import check_entries
+from bus.keys import check_entries, holds_under
 from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import merkle, rules
 from schemas.bulletin import Bulletin
-from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text, encode_time
+from schemas.codec import MAX_PAYLOAD_BYTES, as_written, digest_text
 from schemas.envelope import (
     SIG_HEADER,
     TYP_BULLETIN,
     Context,
     b64u,
     hint_lines,
-    hint_pairs,
+    hints,
     parse_header,
     unb64u,
 )
@@ -137,7 +137,7 @@ def _signers(
         if tilde:
             trees.setdefault(jws, []).append((n, place))
         elif value:
-            keys[n] = _signer(value, batch[n].payload, registry)
+            keys[n] = _lone_signer(value, batch[n].payload, registry)
     for jws, leaves in trees.items():
         root = registry.roots.get(jws)
         for n, _ in leaves if root is None else ():
@@ -166,8 +166,20 @@ def _places(leaves: Sequence[_Leaf], hashes: Sequence[bytes], size: int, root: b
     return [None] * len(leaves)
 
 
+def _lone_signer(value: str, payload: bytes, registry: VerifiedRegistry) -> RegisteredKey | None:
+    """As `_signer`, of a message that is signed alone.
+
+    Its protected header is the same on all that its key signs so. One under which a signature has held was read and judged then.
+    """
+    protected, _, signature = value.partition("..")
+    key = registry.openings.get(protected)
+    if key is None:
+        return _signer(value, payload, registry)
+    return key if holds_under(key.public, protected, signature, payload) else None
+
+
 def _signer(value: str, payload: bytes, registry: VerifiedRegistry) -> RegisteredKey | None:
-    """As `_signers`, of one message: parsed and verified. The root of a batch is remembered."""
+    """As `_signers`, of one message: parsed and verified. The root of a batch is remembered, and the opening of what is signed alone."""
     context = Context(TYP_BULLETIN, registry.domain)
     try:
         (entry,) = parse_header(value, context)
@@ -182,6 +194,8 @@ def _signer(value: str, payload: bytes, registry: VerifiedRegistry) -> Registere
         return None
     if entry.batch is not None:
         registry.roots.keep(value.partition("~")[0], (entry.batch.size, entry.batch.root, key))
+    else:
+        registry.openings.keep(entry.protected, key)
     return key
 
 
@@ -219,8 +233,7 @@ def _stands(
     speaker = registry.speaker(issuer.id)
     if issuer != speaker.authority:
         return None  # 6
-    said = (name, b.id, issuer.id, encode_time(issued))
-    source = _source(each.block, len(_BEGINS) + len(value), hint_lines(*said))
+    source = _source(each.block, len(_BEGINS) + len(value), hint_lines(name))
     if source is None:
         return None  # 1 and 6: every line, and no other
     if not _alone_suffices(key.record, speaker, issued, now):
@@ -235,7 +248,7 @@ def _stands(
     if issued > now + CLOCK_SKEW:
         return None  # 10
     kids = (key.public.kid,)
-    headers = ((SIG_HEADER, value), *hint_pairs(*said))
+    headers = ((SIG_HEADER, value), *hints(name).items())
     return Judged(
         message=Message(
             subject=subject,

@@ -58,6 +58,7 @@ from schemas.envelope import (
     Entry,
     format_header,
     hints,
+    hints_allowed,
     parse_header,
     read_signed,
 )
@@ -65,6 +66,7 @@ from schemas.errors import EnvelopeError, SchemaError
 from schemas.subject import Channel, channel_of, subject_for
 
 LATE_AFTER = dt.timedelta(minutes=15)
+_NONE: frozenset[str] = frozenset()
 IAT_SLACK_S = 300
 
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -310,7 +312,7 @@ def _proof(reading: Reading, signed: _Signed, now: dt.datetime) -> Proof:
                 rank = 2
             ranked.append((rank, entry))
     ranked.sort(key=lambda each: each[0])
-    headers = {SIG_HEADER: format_header(entry for _, entry in ranked), **hints(bulletin, reading.digest)}
+    headers = {SIG_HEADER: format_header(entry for _, entry in ranked), **hints(reading.digest)}
     return Proof(
         subject=reading.subject,
         headers=tuple(headers.items()),
@@ -402,7 +404,9 @@ def _speaker(
     speaker = registry.speaker(issuer)
     if reading.bulletin.issuer != speaker.authority:
         raise AdmissionError(f"{issuer} is described otherwise in the registry", reason="wrong-issuer")
-    expected = {name.lower(): value for name, value in hints(reading.bulletin, reading.digest).items()}
+    expected = {
+        name.lower(): value for name, value in hints_allowed(reading.bulletin, reading.digest).items()
+    }
     for name, value in pairs:
         if (wanted := expected.get(name.lower())) is not None and value != wanted:
             raise AdmissionError(f"header {name} contradicts the signed content", reason="hint-mismatch")
@@ -503,11 +507,11 @@ def _may_say(reading: Reading, speaker: Speaker) -> None:
 
 def labels_of(bulletin: Bulletin, endorsers: tuple[str, ...], now: dt.datetime) -> frozenset[str]:
     """What to know about an admitted bulletin: late, expired, named co-issuers who did not sign."""
-    found = set()
-    if now - bulletin.issued > LATE_AFTER:
-        found.add("late")
-    if bulletin.expires <= now:
-        found.add("expired")
+    is_late = now - bulletin.issued > LATE_AFTER
+    is_expired = bulletin.expires <= now
+    if not (is_late or is_expired or bulletin.co_issuers):
+        return _NONE
+    found = {label for label, is_so in (("late", is_late), ("expired", is_expired)) if is_so}
     if any(each.id not in endorsers for each in bulletin.co_issuers):
         found.add("co-issuers-unconfirmed")
     return frozenset(found)

@@ -23,9 +23,11 @@ from bus.bundle.file import Carried, Current, Opening, Statement, Version, read,
 from bus.errors import PermitError, StoreError, TrustError
 from bus.subscribing import Inbox
 from bus.trust import RegistryStore, VerifiedRegistry
-from schemas.codec import digest
+from schemas.bulletin import Bulletin
+from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, TYP_REGISTRY, Context, b64u, read_signed
 from schemas.errors import EnvelopeError, SchemaError
+from schemas.passing_on import embargo, why_held
 from schemas.registry import MAX_REGISTRY_BYTES
 from schemas.subject import Channel, Interest, Trust, parse
 from schemas.vocab import TLP_RANK, Tlp
@@ -179,10 +181,7 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
                     reason="not-permitted",
                 )
         return
-    audience = registry.document.audiences.get(to)
-    if audience is None and to not in registry.document.authorities:
-        raise PermitError(f"the registry has no audience and no authority {to}", reason="unknown-audience")
-    readers = audience.members if audience is not None else (to,)
+    readers = _readers(to, registry)
     for channel in channels:
         if channel.tlp is Tlp.CLEAR:
             continue
@@ -193,6 +192,75 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
                 "is for (--to)",
                 reason="not-permitted",
             )
+
+
+def _readers(to: str, registry: VerifiedRegistry) -> tuple[str, ...]:
+    """The authorities that a bundle is for.
+
+    Raises:
+        PermitError: `unknown-audience`.
+    """
+    audience = registry.document.audiences.get(to)
+    if audience is not None:
+        return tuple(audience.members)
+    if to not in registry.document.authorities:
+        raise PermitError(f"the registry has no audience and no authority {to}", reason="unknown-audience")
+    return (to,)
+
+
+def hold(
+    db: sqlite3.Connection,
+    of: str,
+    chosen: Sequence[Chosen],
+    to: str | None,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+) -> None:
+    """Refuse a bundle with a bulletin that its author does not let be handed on to whom the bundle is for.
+
+    Args:
+        db: a store or an outbox.
+        of: `OF_STORE` or `OF_OUTBOX`.
+        chosen: what is to go; `permit` has let its channels pass.
+        to: the audience or authority it is for; None: whoever gets hold of it.
+        registry: who is of which country, and may read what.
+        now: the present, aware.
+
+    Raises:
+        PermitError: `embargoed`, `not-releasable`, naming the first such bulletin and what to do.
+    """
+    sql = f"SELECT payload FROM ({of}) WHERE channel = ? AND seq = ?"
+    readers = _readers(to, registry) if to is not None else ()
+    countries = None if to is None else {registry.authority(reader).country for reader in readers}
+    for place, seq, channel in chosen:
+        row = db.execute(sql, (place, seq)).fetchone()
+        said = _restricted(row["payload"] if row is not None else b"")
+        if said is None:
+            continue
+        # What is public goes to any audience, but not before its time.
+        named = countries
+        if embargo(said, now) and not all(registry.may_read(reader, channel) for reader in readers):
+            named = None
+        if held := why_held(said, now, named):
+            then = (
+                "say for whom the bundle is (--to), all of whom may read it, or wait"
+                if held.reason == "embargoed"
+                else "narrow whom it is for (--to)"
+            )
+            raise PermitError(
+                f"{said.id}, number {seq} on {channel}, {held.text}; {then}, or leave its channel out (--channel, --topic)",
+                reason=held.reason,
+            )
+
+
+def _restricted(payload: bytes) -> Bulletin | None:
+    """What a payload says, where it says who may have it or from when; None for what is none, which no reader takes in."""
+    if b'"embargo_until"' not in payload and b'"releasable_to"' not in payload:
+        return None
+    try:
+        return decode(payload)
+    except SchemaError:
+        return None
 
 
 # -- in ---------------------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.developer.adapter", "adapter", "join an authority's own systems"),
     "schema": ("bus.cli.developer.help", "schema", "JSON Schema and AsyncAPI of the wire contract"),
+    "vocab": ("bus.cli.developer.vocab", "vocab", "words of the vocabularies, and what a former id is today"),
     "bench": ("bus.cli.developer.bench", "bench", "what single steps cost on this machine"),
     "doctor": ("bus.cli.operator.doctor", "doctor", "what is wrong here, and the command that mends it"),
     "context": ("bus.cli.operator.context", "context", "identities: list, use, add"),

@@ -97,7 +97,7 @@ def found(now: dt.datetime) -> Founded:
 def free_port() -> int:
     """A free port of PORTS whose twin for monitoring, MONITOR_ABOVE it, is free too; none is found twice by one process."""
     while True:
-        port = secrets.choice(PORTS)
+        port: int = secrets.choice(PORTS)
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as twin:
             one.bind(("127.0.0.1", port))
             twin.bind(("127.0.0.1", port + MONITOR_ABOVE))

@@ -134,7 +134,7 @@ def forged(
     payload = encode(bulletin)
     forgery = digest(payload)
     entry = sign_entry(signer, payload, Context(TYP_BULLETIN, domain))
-    headers = {SIG_HEADER: format_header((entry,)), **hints(bulletin, forgery)}
+    headers = {SIG_HEADER: format_header((entry,)), **hints(forgery)}
     return Forgery(Outgoing(subject=subject_for(bulletin), payload=payload, headers=headers), forgery)
 
 

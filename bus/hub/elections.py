@@ -166,14 +166,17 @@ def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:
 
 
 def windows(calendar: ElectionCalendar, now: dt.datetime) -> tuple[Window, ...]:
-    """Every window in the order of their start."""
-    zone = zone_of(calendar.tz)
+    """Every window in the order of their start, each in the time of its own zone."""
     return tuple(
         Window(
-            **msgspec.structs.asdict(window),
+            phase=window.phase,
+            round=window.round,
+            start=window.start,
+            end=window.end,
+            note=window.note or (window.area.name or window.area.scope if window.area else None),
             state="open" if window.start <= now < window.end else "past" if window.end <= now else "to come",
-            local_start=_local(window.start, zone),
-            local_end=_local(window.end, zone),
+            local_start=_local(window.start, zone_of(window.tz or calendar.tz)),
+            local_end=_local(window.end, zone_of(window.tz or calendar.tz)),
         )
         for window in sorted(calendar.windows, key=attrgetter("start", "end"))
     )

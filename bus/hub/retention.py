@@ -1,4 +1,4 @@
-"""What a hub erases: personal data whose retention is over; and prunes: old bulletins of status system. See `bus.subscribing.erasure`."""
+"""What a hub erases: what may be kept no longer; and prunes: old bulletins of status system. See `bus.subscribing.erasure`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     """How many bulletins went.
 
     Attributes:
-        erased: because the retention of personal data in them is over; those in quarantine are counted too.
+        erased: because the time is over for which their authors let them be kept; those in quarantine are counted too.
         pruned: of status system, because they are old.
     """
 

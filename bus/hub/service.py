@@ -23,6 +23,7 @@ import msgspec
 
 from bus.audit import Fact
 from bus.hub import retention
+from bus.hub.collecting import collecting_seldom
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
@@ -147,6 +148,7 @@ class HubService(msgspec.Struct, frozen=True):
         owner = lease.owner_name(gives_way=gives_way)
         turn = Turn(authority_id, Lease(store, clock, owner, by_writing=True), is_quiet=gives_way)
         async with AsyncExitStack() as stack:
+            stack.enter_context(collecting_seldom())
             stack.push_async_callback(turn.lease.drop)
             await turn.try_for_it()  # now, so that one that can have it has it when this returns
             if voice is not None and intervals is not None:

@@ -8,15 +8,16 @@ key ended, or if a bulletin that stands continues it; otherwise it is a thief's.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from bus.admission import ReceivedLink, admit, keys_met, standing
 from bus.errors import AdmissionError
+from bus.publishing import damage
 from bus.publishing import outbox_table as table
+from bus.publishing.named_heads import announced, beats_in, named_by, newest_in
 from bus.publishing.outbox import Outbox, Settled
 from bus.transport import (
     MARGIN_S,
@@ -31,10 +32,8 @@ from bus.transport import (
     read_back,
 )
 from bus.trust import VerifiedRegistry
-from schemas.bodies.system import ChannelStatus, Head
-from schemas.codec import decode, digest
-from schemas.errors import TocsinError
-from schemas.vocab import TALK
+from schemas.bodies.system import Head
+from schemas.codec import digest
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +46,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
         cursors: how far each stream was read.
         announced: the highest number and digest that heartbeats that stand give of a channel, by its name.
         doubtful: the channels of which the streams hold no bulletin that stands with the highest number, while something that
-            does not stand is among the newest of their subjects: it may have taken the place of the head.
+            does not stand is among the newest of their subjects, or of the heartbeats that would name their heads: it may
+            have taken the place of the head.
     """
 
     links: tuple[ReceivedLink, ...]
@@ -112,7 +112,9 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
             for stream, consumer in own_streams(registry, self.endpoint.authority_id):
                 cursors[stream] = 0
                 async for batch in read_back(connection, stream, consumer, 1):
-                    beats |= await asyncio.to_thread(_beats, batch)
+                    beats |= await asyncio.to_thread(beats_in, batch)
+                    if not keeps_all(stream):
+                        newest += newest_in(batch)
                     cursors[stream] = batch[-1].stream_seq
                     links += await asyncio.to_thread(placed, batch, registry, self.clock())
                     arrived += [
@@ -120,21 +122,22 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
                         for message in batch
                         if (name := digest(message.payload)) in unsure
                     ]
-            # What is newest on a subject is there for good, when its stream has long dropped it.
+            # What no heartbeat names and is newest on a subject is there for good, when its stream has long dropped it.
             known = {link.digest for link in links}
             for stream, consumer in own_heads(registry, self.endpoint.authority_id):
                 async for batch in read_back(connection, stream, consumer, 1):
-                    beats |= await asyncio.to_thread(_beats, batch)
-                    newest += [(_channel_of(message.subject), digest(message.payload)) for message in batch]
+                    beats |= await asyncio.to_thread(beats_in, batch)
+                    newest += newest_in(batch)
                     older = [message for message in batch if digest(message.payload) not in known]
                     links += await asyncio.to_thread(placed, older, registry, self.clock())
         stands = standing(links, registry.ended(self.clock())).stands
         await self.outbox.settle(arrived, self.clock().timestamp())
         survey = Survey(
-            links=tuple(links), stands=stands, cursors=cursors, announced=_announced(beats, stands)
+            links=tuple(links), stands=stands, cursors=cursors, announced=announced(beats, stands)
         )
         heads = survey.heads()
         unproven = {channel for channel, name in newest if name not in stands}
+        unproven |= named_by(unproven, publish_channels(registry, self.endpoint.authority_id))
         doubtful = {channel for channel in unproven if heads.get(channel, (0, ""))[1] not in known}
         return msgspec.structs.replace(survey, doubtful=frozenset(doubtful))
 
@@ -211,7 +214,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
     async def _heal(self, messages: Mapping[str, Received], registry: VerifiedRegistry) -> None:
         """Bring back from a stream what has changed in the outbox; each by its digest, with the signatures that hold."""
         outbox = self.outbox
-        bad = await outbox.read(lambda db: table.damaged(db, messages))
+        bad = await outbox.read(lambda db: damage.damaged(db, messages))
         whole = [
             messages[row.digest]
             for row in bad
@@ -219,7 +222,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if whole:
             await outbox.write(
-                lambda db: table.heal_all(db, [(each.payload, dict(each.headers)) for each in whole])
+                lambda db: damage.heal_all(db, [(each.payload, dict(each.headers)) for each in whole])
             )
 
 
@@ -258,30 +261,3 @@ def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.dat
             )
         )
     return links
-
-
-def _channel_of(subject: str) -> str:
-    """The name of the channel on whose subjects a message stands, be it a bulletin or not."""
-    return ".".join(subject.split(".")[2:5])
-
-
-def _beats(messages: Sequence[Received]) -> dict[str, tuple[Head, ...]]:
-    """The heads that heartbeats name, by the digest of each; nothing is verified."""
-    beats: dict[str, tuple[Head, ...]] = {}
-    for message in messages:
-        if _channel_of(message.subject).partition(".")[0] in TALK:
-            with contextlib.suppress(TocsinError):
-                body = decode(message.payload).body
-                if isinstance(body, ChannelStatus):
-                    beats[digest(message.payload)] = body.heads
-    return beats
-
-
-def _announced(beats: Mapping[str, Sequence[Head]], stands: Collection[str]) -> dict[str, tuple[int, str]]:
-    """Of each channel the highest head that a heartbeat that stands names."""
-    highest: dict[str, tuple[int, str]] = {}
-    for name, heads in beats.items():
-        for head in heads if name in stands else ():
-            if head.digest is not None and head.seq > highest.get(head.channel, (0, ""))[0]:
-                highest[head.channel] = (head.seq, head.digest)
-    return highest

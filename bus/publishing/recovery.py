@@ -72,12 +72,7 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
     survey, outbox = await own.survey(), own.outbox
     heads = survey.heads()
     said = await outbox.read(lambda _: outbox.heads.last())
-    # What the heads file has need not be proven by the bus.
-    doubtful = {
-        channel
-        for channel in survey.doubtful
-        if channel not in said or said[channel].seq < heads.get(channel, (0, ""))[0]
-    }
+    doubtful = {channel for channel in survey.doubtful if not _is_known(channel, said, heads)}
     if doubtful:
         raise OutboxError(
             f"something that is not this authority's word has perhaps taken the place of the head of "
@@ -108,6 +103,16 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
     )
 
 
+def _is_known(channel: str, said: Mapping[str, Said], heads: Mapping[str, tuple[int, str]]) -> bool:
+    """Whether the heads file has the head of a channel, which then need not be proven by the bus.
+
+    Where it has those of others, and nothing of this channel stands on the bus either, nothing was ever said there.
+    """
+    if channel in said:
+        return said[channel].seq >= heads.get(channel, (0, ""))[0]
+    return bool(said) and channel not in heads
+
+
 def _go_past(
     db: sqlite3.Connection, ends: Mapping[str, Said], known: Sequence[Said], moment: dt.datetime
 ) -> list[Lost]:
@@ -136,7 +141,9 @@ def _let_go(db: sqlite3.Connection, there: Collection[object], moment: dt.dateti
     """Inside a transaction: what is damaged here, and on the bus neither by digest nor by place, is lost, too; it is set aside."""
     gone = [
         row
-        for row in table.rows(db, "SELECT * FROM outbox WHERE state = 'damaged'")
+        for row in table.rows(
+            db, "SELECT * FROM outbox WHERE n IN (SELECT n FROM aside WHERE state = 'damaged')"
+        )
         if not {row.digest, (row.channel, row.seq)} & set(there)
     ]
     table.set_aside(db, gone, "its bytes were damaged before it was sent, and the bus has none of it")
@@ -169,7 +176,7 @@ def _adopt(
         unsent = [row for row in behind if row.attempted_at is None and row.is_whole and not _is_sealed(row)]
         lost = [row for row in behind if row not in unsent]
         superseded += len(lost)
-        db.executemany("DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
+        table.remove(db, [row.n for row in unsent])
         # What was attempted and is not on the bus, or is sealed, has lost its place.
         table.set_aside(db, lost, "its number is taken on the bus")
         table.set_head(db, channel, seq, top)

@@ -1,19 +1,21 @@
 """The outside of a sealed bulletin: coarse on purpose, and no more than its subject shows. Pure.
 
 A reader without a key still has to keep it, chain it, hand it on, and follow what it retracts. So place in the chain,
-marking, lifetime, priority, countries and retractions stay; words, severity in full, places and observables do not.
+marking, lifetime, embargo, retention, priority, countries and retractions stay; words, severity in full, places and observables do not.
 Under TLP:RED the countries and the election go too, as they do from the subject.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from bus.sealing.opening import is_retraction
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
-from schemas.parts import Area, Confidence, Handling, Info, Ref
+from schemas.parts import MOST_RETENTION_DAYS, Area, Confidence, Handling, Info, Ref
+from schemas.passing_on import last_day
 from schemas.subject import priority
 from schemas.vocab import Certainty, Dimension, MsgType, Severity, Tlp, Urgency
 
@@ -44,7 +46,7 @@ def cover(inner: Bulletin, body: Sealed) -> Bulletin:
         tlp=inner.tlp,
         pap=inner.pap,
         audience=inner.audience,
-        handling=Handling(),
+        handling=_handling(inner),
         dimensions=(Dimension.ELECTORAL_PROCESS,),
         areas=_areas(inner, hidden=hidden),
         urgency=urgency,
@@ -63,6 +65,19 @@ def cover(inner: Bulletin, body: Sealed) -> Bulletin:
         exercise_id=inner.exercise_id,
         references=tuple(Ref(id=ref.id, rel=ref.rel) for ref in inner.references if is_retraction(ref)),
         election=None if hidden else inner.election,
+    )
+
+
+def _handling(inner: Bulletin) -> Handling:
+    """Until when it is not handed on, and how long it is kept: a reader without a key acts on both.
+
+    The last day counts personal data that is inside.
+    """
+    day = last_day(inner)
+    days = None if day is None else (day - inner.issued.astimezone(dt.UTC).date()).days
+    return Handling(
+        embargo_until=inner.handling.embargo_until,
+        retention_days=None if days is None else max(1, min(days, MOST_RETENTION_DAYS)),
     )
 
 

@@ -17,7 +17,7 @@ from bus.trust import VerifiedRegistry
 MAX_PENDING_BYTES = 16 * 1024**2
 MOST_EACH = 64  # connections of one identity
 # Batches that are open: of one stream, which has one speaker, and of the whole server.
-BATCHES_EACH, BATCHES_OPEN, BATCH_S = 1, 12, 2
+BATCHES_EACH, BATCHES_OPEN, BATCH_S = 1, 6, 2
 MAX_CONTROL_LINE = (
     1024  # a subject, a reply and two sizes; or the server's greeting answered: name, key, signature
 )

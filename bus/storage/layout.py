@@ -2,7 +2,7 @@
 
 Several rooms keep tables in one file. Each describes its own in a `Layout`; the table `layouts` records the version of each.
 `PRAGMA user_version` is the version of that record, `PRAGMA application_id` tocsin's mark and, in its last byte, the wire
-number: the bytes in a file are of one wire and cannot be translated, as they are signed. A file of another wire is refused,
+number: the bytes in a file cannot be translated, as they are signed. A file of a wire that this release does not read is refused,
 and so is one that has tables and no mark: it is of before the wires were numbered, or no store at all.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bus.errors import StoreError
-from schemas.codec import WIRE
+from schemas.codec import WIRE, WIRES_READ
 
 RECORD = 1
 """The version of the table `layouts` itself."""
@@ -69,13 +69,15 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
     for layout in layouts:
         if recorded.get(layout.name, 0) > layout.version:
             raise _later(path, f"{layout.name} {recorded[layout.name]}", f"{layout.version}")
-    return all(recorded.get(layout.name) == layout.version for layout in layouts)
+    return _wire(db) == WIRE and all(recorded.get(layout.name) == layout.version for layout in layouts)
 
 
 def is_older(db: sqlite3.Connection, layouts: Sequence[Layout]) -> bool:
-    """Whether the file has tables of an earlier version, which `bring_up_to_date` changes."""
+    """Whether the file is of an earlier wire, or has tables of an earlier version, which `bring_up_to_date` changes."""
     recorded = _recorded(db)
-    return any(0 < recorded.get(layout.name, 0) < layout.version for layout in layouts)
+    return (bool(recorded) and _wire(db) < WIRE) or any(
+        0 < recorded.get(layout.name, 0) < layout.version for layout in layouts
+    )
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) -> None:
@@ -116,13 +118,17 @@ def check_mark(db: sqlite3.Connection, path: Path) -> None:
         raise StoreError(
             f"{path} is a SQLite file of another program; name another file", reason="store-layout"
         )
-    if (wire := mark & 0xFF) != WIRE:
+    if (wire := _wire(db)) not in WIRES_READ:
         raise StoreError(
             f"{path} is of wire {wire}, and this release speaks wire {WIRE}; {_GIVE_UP}",
             reason="store-wire",
         )
     if record > RECORD:
         raise _later(path, f"record {record}", str(RECORD))
+
+
+def _wire(db: sqlite3.Connection) -> int:
+    return _pragma(db, "application_id") & 0xFF
 
 
 def _later(path: Path, version: str, known: str) -> StoreError:

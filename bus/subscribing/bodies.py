@@ -16,27 +16,31 @@ What changes rows runs in the store's thread, on an open transaction.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from bus.storage import single
+from bus.subscribing.rowwise import insert_rows
+from schemas import passing_on
 from schemas.bulletin import Bulletin
 from schemas.envelope import comes_again
-from schemas.vocab import PersonalFlag
 
-# The later of the two days; NULL when either is no text.
-UNTIL = (
-    "CASE WHEN json_valid(CAST(payload AS TEXT)) "
-    "AND json_extract(CAST(payload AS TEXT), '$.personal_data.flag') != 'none' "
-    "AND typeof(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until')) = 'text' "
-    "AND typeof(json_extract(CAST(payload AS TEXT), '$.expires')) = 'text' "
-    "THEN max(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until'), "
-    "substr(json_extract(CAST(payload AS TEXT), '$.expires'), 1, 10)) END"
+_at = "json_extract(CAST(payload AS TEXT), '$.{}')".format
+_FLAG, _END, _DAYS = map(
+    _at, ("personal_data.flag", "personal_data.retention_until", "handling.retention_days")
 )
-"""SQL: the last day on which a payload may be kept; NULL where it has no personal data. `last_day` says the same."""
+_ISSUED, _EXPIRES = map(_at, ("issued", "expires"))
+_PERSONAL = f"CASE WHEN {_FLAG} != 'none' AND typeof({_END}) = 'text' THEN {_END} END"
+# An index takes no word for the present.
+_IS_DAY = f"{_ISSUED} GLOB '{'-'.join('[0-9]' * n for n in (4, 2, 2))}*'"
+_KEPT = f"CASE WHEN typeof({_DAYS}) = 'integer' AND {_IS_DAY} THEN date(substr({_ISSUED}, 1, 10), {_DAYS} || ' days') END"
+UNTIL = (
+    f"CASE WHEN json_valid(CAST(payload AS TEXT)) AND typeof({_EXPIRES}) = 'text' "
+    f"THEN max(coalesce(min({_PERSONAL}, {_KEPT}), {_PERSONAL}, {_KEPT}), substr({_EXPIRES}, 1, 10)) END"
+)
+"""SQL: the last day on which a payload may be kept (`last_day` says the same); NULL where it sets none, or does not expire."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS texts (n INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
@@ -96,6 +100,10 @@ PRAGMA secure_delete = ON;
 DROP TABLE admitted;
 DROP TABLE links
 """
+# Of version 3, in which `retention_days` meant nothing.
+TO_LAST_DAYS = (
+    f"UPDATE bodies SET until = {UNTIL} WHERE until IS NOT {UNTIL};\nDROP INDEX IF EXISTS quarantine_personal"
+)
 # The next row is given by its number: one that is taken, since a bit of the record has flipped, would stop every batch.
 _LAST_ROW = (
     "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0), "
@@ -103,22 +111,18 @@ _LAST_ROW = (
 )
 
 
-class Texts:
-    """The numbers of texts, remembered for the time of one transaction; those that are new get one."""
+class Texts(dict[str, int]):
+    """The number of each text, remembered for the time of one transaction; a new one gets it when it is asked for."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._known: dict[str, int] = {}
 
-    def number(self, text: str) -> int:
-        """The number of a text."""
-        known = self._known.get(text)
-        if known is None:
-            known = number_of(self._db, text)
-            if known is None:
-                known = self._db.execute("INSERT INTO texts (text) VALUES (?)", (text,)).lastrowid or 0
-            self._known[text] = known
-        return known
+    def __missing__(self, text: str) -> int:
+        number = number_of(self._db, text)
+        if number is None:
+            number = self._db.execute("INSERT INTO texts (text) VALUES (?)", (text,)).lastrowid or 0
+        self[text] = number
+        return number
 
 
 def number_of(db: sqlite3.Connection, text: str) -> int | None:
@@ -192,25 +196,32 @@ class Body(NamedTuple):
     until: str | None
 
 
-_INTO = "INSERT OR FAIL INTO {} ({}) VALUES ({})"
-# A statement that may fail and has a trigger keeps a copy of each page it changes, for itself to be undone; with OR FAIL the
-# transaction alone is undone, at a third of the cost.
+_INTO = "INSERT OR FAIL INTO {} ({})"
+# A statement that may fail and has a trigger copies each page it changes; with OR FAIL the transaction alone is undone.
 _PLACE, _BODY = (
-    _INTO.format(table, ", ".join(kind._fields), ", ".join("?" * len(kind._fields)))
+    f"{_INTO.format(table, ', '.join(kind._fields))} VALUES ({', '.join('?' * len(kind._fields))})"
     for table, kind in (("places", Place), ("bodies", Body))
 )
 # For None, as for bytes and bool, sqlite3 looks for an adapter, at the cost of two columns; the last one almost always is None.
-_STANDING_PLACE, _LASTING_BODY = (
-    _INTO.format(table, ", ".join(kind._fields[:-1]), ", ".join("?" * (len(kind._fields) - 1)))
+_STANDING, _LASTING = (
+    (_INTO.format(table, ", ".join(kind._fields[:-1])), f"({', '.join('?' * (len(kind._fields) - 1))})")
     for table, kind in (("places", Place), ("bodies", Body))
 )
 
 
-def add(db: sqlite3.Connection, places: Iterable[Place], bodies: Collection[Body]) -> None:
-    """Keep the next of their channels, none of them refused; the caller undoes the transaction if it fails."""
-    db.executemany(_STANDING_PLACE, [place[:-1] for place in places])
-    db.executemany(_LASTING_BODY, [body[:-1] for body in bodies if body.until is None])
-    db.executemany(_BODY, [body for body in bodies if body.until is not None])
+def add(
+    db: sqlite3.Connection,
+    places: Sequence[tuple[Any, ...]],
+    bodies: Sequence[tuple[Any, ...]],
+    passing: Iterable[Body] = (),
+) -> None:
+    """Keep the next of their channels, none of them refused; the caller undoes the transaction if it fails.
+
+    Each is a `Place`, and a `Body`, without its last; `passing` are the bodies that may be kept up to a day.
+    """
+    insert_rows(db, *_STANDING, places)
+    insert_rows(db, *_LASTING, bodies)
+    db.executemany(_BODY, passing)
 
 
 def add_anywhere(db: sqlite3.Connection, place: Place, body: Body | None) -> None:
@@ -231,11 +242,8 @@ def parted(signature: str) -> tuple[str, str]:
 
 
 def last_day(bulletin: Bulletin) -> str | None:
-    """The last day on which a bulletin may be kept, in UTC as `UNTIL` says it; None where it has no personal data."""
-    personal = bulletin.personal_data
-    if personal is None or personal.flag is PersonalFlag.NONE:
-        return None
-    return max(personal.retention_until.isoformat(), bulletin.expires.astimezone(dt.UTC).date().isoformat())
+    """The last day on which a bulletin may be kept, in UTC as `UNTIL` says it; None where it sets none."""
+    return day.isoformat() if (day := passing_on.last_day(bulletin)) else None
 
 
 def sign_again(db: sqlite3.Connection, row: int, signature: str, endorsers: str, labels: str) -> None:
@@ -243,7 +251,7 @@ def sign_again(db: sqlite3.Connection, row: int, signature: str, endorsers: str,
     opening, rest = parted(signature)
     db.execute(
         "UPDATE bodies SET opening = ?, signature = ?, endorsers = ?, labels = ? WHERE row = ?",
-        (Texts(db).number(opening), rest, endorsers, labels, row),
+        (Texts(db)[opening], rest, endorsers, labels, row),
     )
 
 

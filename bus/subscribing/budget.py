@@ -52,10 +52,12 @@ class Charges:
         self._budget = budget
         self._moments = moments
         self._meters: dict[str, RateMeter] = {}
+        self._looked: float | None = None  # the present of the last look at the clock
 
     def begin(self) -> None:
         """Begin a transaction: what an earlier one has spent was undone with it."""
         self._meters.clear()
+        self._looked = None
 
     def commit(self) -> None:
         """Charge the budget with what the batch has cost."""
@@ -74,11 +76,26 @@ class Charges:
             authority: who is proven to have said it.
             now: the present, in seconds since the epoch.
         """
-        if self._budget.is_set_back(now):
-            self._meters.clear()
+        self._look(now)
         since = self._meter(authority).within_from(min(self._moments[position], now))
         return since if since > now else None
 
     def spend(self, position: int, authority: str, now: float) -> None:
         """Charge an authority with a bulletin."""
         self._meter(authority).spend(1, min(self._moments[position], now))
+
+    def take(self, position: int, authority: str, now: float) -> bool:
+        """Charge an authority with a bulletin that need not `wait`; False, and it is not charged, when it must."""
+        self._look(now)
+        meter, moment = self._meter(authority), min(self._moments[position], now)
+        if meter.within_from(moment) > now:
+            return False
+        meter.spend(1, moment)
+        return True
+
+    def _look(self, now: float) -> None:
+        """Look at the clock, once for each present."""
+        if now != self._looked:
+            self._looked = now
+            if self._budget.is_set_back(now):
+                self._meters.clear()

@@ -1,9 +1,10 @@
 """Erasure: the bytes of a bulletin are deleted; its place in the chain, its digest and the reason stay.
 
-Personal data goes when the day is over until which its author lets it be kept (GDPR Article 5(1)(e)), and never before the
-day on which the bulletin expires: an author cannot have what it says vanish while it holds. It is kept longer only as proof
-of a contradiction, until a person has decided about that or the end of a key explains it. What is not flagged as personal has
-no such day. Talk between programs, heartbeats, receipts, requests and copies, goes when it is old and something newer
+A bulletin goes when the day is over until which its author lets it be kept: `personal_data.retention_until` (GDPR
+Article 5(1)(e)) or `handling.retention_days`, the earlier, and never before the day on which it expires: an author cannot
+have what it says vanish while it holds. It is kept longer only as proof
+of a contradiction, until a person has decided about that or the end of a key explains it. What has neither
+has no such day. Talk between programs, heartbeats, receipts, requests and copies, goes when it is old and something newer
 stands on its channel. Links stay, with their digests: chains stay checkable, and what comes again is recognised.
 """
 
@@ -52,7 +53,7 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def personal(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
-    """The admitted whose personal data may be kept no longer: the last day of it, in UTC, is over.
+    """The admitted that may be kept no longer: their last day, in UTC, is over.
 
     What proves a contradiction that nobody has decided is not among them.
 
@@ -100,7 +101,7 @@ def redact(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
     """
     db.execute("PRAGMA secure_delete = ON")
     db.executemany(
-        "UPDATE quarantine SET payload = X'', headers = '[]', detail = 'erased: the retention of its personal data is over' "
+        "UPDATE quarantine SET payload = X'', headers = '[]', detail = 'erased: the time is over for which it may be kept' "
         "WHERE n = ?",
         [(row["n"],) for row in rows],
     )

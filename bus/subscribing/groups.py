@@ -13,20 +13,21 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bus.admission import Admitted, Judged, Refused
 from bus.storage import utc
 from bus.subscribing import bodies, contested
-from bus.subscribing.bodies import Body, Place, Texts
+from bus.subscribing.bodies import Body, Texts
 from bus.subscribing.budget import Charges
-from bus.subscribing.tables import Stored, body_of
+from bus.subscribing.tables import Stored
+from bus.subscribing.tables import lasting as lasting_body
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 
 FEWEST = 8
 """With fewer than these left of a batch one by one is quicker."""
-LONGEST, SHORTEST = 128, 4
+LONGEST, SHORTEST = 512, 4
 """How far a run is looked ahead for."""
 _ALONE = frozenset({ChannelStatus, ElectionCalendar})
 """Bodies that the picture compares with the chains of that moment."""
@@ -36,12 +37,13 @@ _HELD = "SELECT EXISTS (SELECT 1 FROM held_back WHERE channel = ?)"
 _REFUSED = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE channel = ?)"
 
 
-class Head(NamedTuple):
-    """The last link of a channel, with the keys that signed it."""
+class Head:
+    """The last link of a channel; it moves on with the run."""
 
-    seq: int
-    digest: str | None
-    kids: str
+    __slots__ = ("digest", "seq")
+
+    def __init__(self, seq: int, digest: str | None) -> None:
+        self.seq, self.digest = seq, digest
 
 
 class Run(NamedTuple):
@@ -104,45 +106,46 @@ def take_run(
         return Run(first, [])
     used = bodies.used_ids(db, ids)
     row = bodies.last_row(db)
-    moment = state.now.timestamp()
+    moment, texts = state.now.timestamp(), state.texts
+    names: dict[int, str] = {}  # by the id of a channel, of which most bulletins share one
     heads: dict[str, Head | None] = {}
-    places: list[Place] = []
-    kept_bodies: list[Body] = []
+    places: list[tuple[Any, ...]] = []
+    lasting: list[tuple[Any, ...]] = []
+    passing: list[Body] = []
     rows: list[Stored] = []
     at = utc(moment)
+    at_s = at.timestamp()
     for position, verdict in enumerate(ahead, first):
         if not isinstance(verdict, Judged):
             break
         found, message = verdict.admitted, verdict.message
         b = found.bulletin
-        channel = str(found.channel)
+        channel = names.get(id(found.channel))
+        if channel is None:
+            channel = names[id(found.channel)] = str(found.channel)
         if channel not in heads:
             heads[channel] = _head(db, channel, state)
         head = heads[channel]
         if head is None or not _is_next(found, head, used, state):
             break
-        if state.charges is not None:
-            if state.charges.wait(position, b.issuer.id, moment) is not None:
-                break
-            state.charges.spend(position, b.issuer.id, moment)
-        kids = " ".join(found.signer_kids)
+        if state.charges is not None and not state.charges.take(position, b.issuer.id, moment):
+            break
         used.add(b.id)
-        heads[channel] = Head(b.seq, message.digest, kids)
+        head.seq, head.digest = b.seq, message.digest
         row += 1
-        number = state.texts.number(channel)
+        number = texts[channel]
         places.append(
-            Place(
+            (
                 number,
                 b.seq,
                 row,
                 message.digest,
                 b.prev,
                 b.id,
-                state.texts.number(kids),
-                found.admitted_at.timestamp(),
+                texts[" ".join(found.signer_kids)],
+                moment if found.admitted_at is state.now else found.admitted_at.timestamp(),
                 b.issued.timestamp(),
                 1,
-                None,
             )
         )
         kept = Stored(
@@ -162,8 +165,12 @@ def take_run(
         )
         kept.__dict__["bulletin"] = b  # at hand, so it need not be read again
         rows.append(kept)
-        kept_bodies.append(body_of(kept, number, message, state.texts))
-    bodies.add(db, places, kept_bodies)
+        body = lasting_body(kept, number, message, texts, at_s)
+        if (until := bodies.last_day(b)) is None:
+            lasting.append(body)
+        else:
+            passing.append(Body._make((*body, until)))
+    bodies.add(db, places, lasting, passing)
     return Run(first + len(rows), rows)
 
 
@@ -174,13 +181,13 @@ def _head(db: sqlite3.Connection, channel: str, state: State) -> Head | None:
     if contested.is_frozen(db, channel):
         return None
     row = db.execute(_HEAD, (channel,)).fetchone()
-    head = Head(row["seq"], row["digest"], row["kids"]) if row is not None else Head(0, None, "")
+    seq, digest, kids = row if row is not None else (0, None, "")
     # What a statement has ended may have signed the head, or what waits in quarantine to be continued.
     if state.stated and (
-        not state.stated.isdisjoint(head.kids.split()) or db.execute(_REFUSED, (channel,)).fetchone()[0]
+        not state.stated.isdisjoint(kids.split()) or db.execute(_REFUSED, (channel,)).fetchone()[0]
     ):
         return None
-    return head
+    return Head(seq, digest)
 
 
 def _is_next(found: Admitted, head: Head, used: Collection[str], state: State) -> bool:

@@ -37,6 +37,7 @@ _KINDS = {
 }
 """What of the quarantine is bounded, by the counter of what was let go of it."""
 NOT_PERMITTED = "not-permitted"
+_TALK = tuple(TALK)  # the hash of a member of an enumeration costs more than two comparisons
 log = logger()
 RETRIED = f"reason IN ({_BY_VERSION}, '{NOT_PERMITTED}')"
 """What each version of the registry is tried on once: it may know the key, or permit what the one before did not."""
@@ -116,7 +117,7 @@ MOST_UNPROVEN_BYTES = 32 * 1024**2
 """How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
 ROW_BYTES = 512
 """What a row costs beside its texts."""
-LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL, bodies.TO_BODIES))
+LAYOUT = Layout("subscribing", SCHEMA, migrations=(totals.COUNT_ALL, bodies.TO_BODIES, bodies.TO_LAST_DAYS))
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -321,10 +322,10 @@ def add_placed(
     row = bodies.last_row(db) + 1 if is_kept else None
     bulletin = waiting.bulletin
     place = Place(
-        channel=texts.number(waiting.channel),
+        channel=texts[waiting.channel],
         row=row,
         reason=waiting.refused,
-        kids=texts.number(" ".join(waiting.kids)),
+        kids=texts[" ".join(waiting.kids)],
         received_at=waiting.received_at,
         issued=bulletin.issued.timestamp(),
         believed=int(waiting.believed),
@@ -355,24 +356,31 @@ def add_placed(
 
 def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
     """The row of the bytes of an admitted bulletin; `channel` is the number of its channel."""
+    row = lasting(kept, channel, message, texts, kept.admitted_at.timestamp())
+    return Body._make((*row, bodies.last_day(kept.bulletin)))
+
+
+def lasting(
+    kept: Stored, channel: int, message: Message, texts: Texts, admitted_at: float
+) -> tuple[Any, ...]:
+    """As `body_of`, without its last, the day up to which it may be kept; `admitted_at` is the bulletin's, in seconds since the epoch."""
     opening, rest = bodies.parted(kept.signature)
-    return Body(
+    return (
         kept.rowid,
         channel,
         kept.seq,
-        kept.admitted_at.timestamp(),
-        int(kept.bulletin.status in TALK),
-        texts.number(kept.subject),
-        texts.number(kept.kid),
-        as_json(sorted(kept.labels)),
+        admitted_at,
+        1 if kept.bulletin.status in _TALK else 0,
+        texts[kept.subject],
+        texts[kept.kid],
+        as_json(sorted(kept.labels)) if kept.labels else "[]",
         kept.trust,
         as_json(kept.endorsers),
-        texts.number(message.stream),
+        texts[message.stream],
         message.stream_seq,
-        texts.number(opening),
+        texts[opening],
         rest,
         bytearray(kept.payload),
-        bodies.last_day(kept.bulletin),
     )
 
 

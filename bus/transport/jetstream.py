@@ -17,7 +17,7 @@ from bus.transport.streams import StreamSpec, beyond
 
 REQUEST_TIMEOUT_S = 2.0
 DEAF_S = 0.1
-BATCH = 256  # messages of one atomic batch
+BATCH = 512  # messages of one atomic batch
 BATCH_BYTES = 4 * 1024 * 1024  # and of their payloads
 LEAST_BATCH = 100  # messages that a broker takes which takes fewer
 BATCH_FROM = 4  # so many messages that wait for one stream are a burst

@@ -13,6 +13,7 @@ once for a line's end and copied as often as twice, in whatever pieces it comes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from nats.errors import ProtocolError
@@ -31,6 +32,10 @@ _MAX_DIGITS = 10
 _MESSAGE = (b"HMSG ", b"MSG ")
 _MOST_WORDS = 6  # one more than a message line may have parts is enough to refuse it
 _LINE_END = b"\r\n"
+_DELIVERED = re.compile(
+    rb"HMSG ([^ \r\n]+) (%(n)b) ([^ \r\n]+) (%(n)b) (%(n)b)\r\n" % {b"n": rb"0|[1-9][0-9]{0,9}"}
+)
+"""The line of nearly every message, at a glance; what it does not match is read word by word, and may be as good."""
 _ZERO = b"0"[0]
 
 log = logger()
@@ -69,9 +74,11 @@ class HardenedParser(Parser):
 
     async def _parse(self, data: bytes) -> None:
         kept = self.buf
-        if kept:
+        if kept and len(kept) + len(data) >= self._needed > 0:
+            data, self.buf = b"".join((kept, data)), bytearray()
+        elif kept:
             kept += data
-            if len(kept) < self._needed or (not self._needed and not self._has_line()):
+            if self._needed or not self._has_line():
                 return
             data, self.buf = bytes(kept), bytearray()
         self._needed = self._searched = 0
@@ -94,39 +101,56 @@ class HardenedParser(Parser):
     async def _walk(self, chunk: bytes, given: dict[bytes, list[Raw]]) -> int:
         """Take in all that is complete in a chunk. Returns where it ends, and notes what the rest waits for."""
         at, size = 0, len(chunk)
+        inboxes = self.inboxes
         while at < size:
-            end = chunk.find(_LINE_END, at, at + MAX_LINE_BYTES + 2)
-            if end < 0:
-                longest = _longest(chunk, at)
-                end = chunk.find(_LINE_END, at, at + longest + 2)
+            line = _DELIVERED.match(chunk, at, at + MAX_LINE_BYTES + 2)
+            if line is not None:
+                subject, number, reply, before, whole = line.groups()
+                header_bytes, total_bytes, start = int(before), int(whole), line.end()
+            else:
+                end = self._end_of_line(chunk, at)
                 if end < 0:
-                    # One more may be the first half of the line's end.
-                    if size - at > longest + 1:
-                        raise ProtocolError
                     self._searched = size - at
                     return at
-            if chunk.startswith(_MESSAGE, at):
+                start = end + 2
+                if not chunk.startswith(_MESSAGE, at):
+                    await self._line(chunk[at:end])
+                    at = start
+                    continue
                 words = chunk[at:end].split(b" ", _MOST_WORDS)
                 number, subject, reply, header_bytes, total_bytes = _announced(words)
-                start = end + 2
-                stop = start + total_bytes
-                if size < stop + 2:
-                    self._needed = stop + 2 - at
-                    return at
-                if not chunk.startswith(_LINE_END, stop):
-                    raise ProtocolError  # the lengths lie
-                middle = start + header_bytes
-                if number in self.inboxes:
-                    block = chunk[start:middle] if header_bytes <= MAX_BLOCK_BYTES else b""
-                    given.setdefault(number, []).append((subject, reply, block, chunk[middle:stop]))
-                else:
-                    header = chunk[start:middle] if header_bytes else None
-                    await self.nc._process_msg(int(number), subject, reply, chunk[middle:stop], header)
-                at = stop + 2
+            if not header_bytes <= total_bytes <= MAX_ANNOUNCED_BYTES:
+                raise ProtocolError
+            stop = start + total_bytes
+            if size < stop + 2:
+                self._needed = stop + 2 - at
+                return at
+            if not chunk.startswith(_LINE_END, stop):
+                raise ProtocolError  # the lengths lie
+            middle = start + header_bytes
+            if number in inboxes:
+                block = chunk[start:middle] if header_bytes <= MAX_BLOCK_BYTES else b""
+                messages = given.get(number)
+                if messages is None:
+                    messages = given[number] = []
+                messages.append((subject, reply, block, chunk[middle:stop]))
             else:
-                await self._line(chunk[at:end])
-                at = end + 2
+                header = chunk[start:middle] if header_bytes else None
+                await self.nc._process_msg(int(number), subject, reply, chunk[middle:stop], header)
+            at = stop + 2
         return at
+
+    @staticmethod
+    def _end_of_line(chunk: bytes, at: int) -> int:
+        """Where the line that begins at `at` ends; -1 when its end is still to come."""
+        end = chunk.find(_LINE_END, at, at + MAX_LINE_BYTES + 2)
+        if end < 0:
+            longest = _longest(chunk, at)
+            end = chunk.find(_LINE_END, at, at + longest + 2)
+            # One more may be the first half of the line's end.
+            if end < 0 and len(chunk) - at > longest + 1:
+                raise ProtocolError
+        return end
 
     async def _line(self, line: bytes) -> None:
         verb, _, rest = line.partition(b" ")
@@ -164,10 +188,7 @@ def _announced(words: list[bytes]) -> tuple[bytes, bytes, bytes, int, int]:
     subject, number, total = parts[0], parts[1], parts[-1]
     reply = parts[2] if len(parts) > fewest else b""
     _count(number)
-    total_bytes = _count(total)
-    if not header_bytes <= total_bytes <= MAX_ANNOUNCED_BYTES:
-        raise ProtocolError
-    return number, subject, reply, header_bytes, total_bytes
+    return number, subject, reply, header_bytes, _count(total)
 
 
 def _count(digits: bytes) -> int:

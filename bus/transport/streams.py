@@ -5,8 +5,9 @@ what one authority says at one status, with its own room and its own duplicate w
 suppress another's bulletins by reusing their message ids. Those of status beat keep the newest of each channel and have the
 room for all that their subjects can hold (docs/adr/038). `WORLD_<STATUS>` has no subjects and no duplicate window; it
 sources all of them and is what readers read. What an authority says on status system, receipts, requests and
-copies, and its heartbeats are kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest messages of
-each subject for good, so that a lost outbox finds its heads. `TRUST` carries the registry to everybody, its versions and
+copies, is kept for days, all else for more than a year. A lost outbox finds its heads all the same (docs/adr/040): the newest
+heartbeats of a channel are kept for good in their author's stream, and name what it had said till then; what no heartbeat
+names, `<AUTHORITY>_HEADS` sources, and keeps the newest messages of each subject for good. `TRUST` carries the registry to everybody, its versions and
 beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject for each who may
 say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The provisioner makes all
 this; every other identity has exactly the subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
@@ -190,7 +191,7 @@ def origin_stream(authority_id: str, status: Status) -> str:
 
 
 def heads_stream(authority_id: str) -> str:
-    """The stream that keeps the newest messages of each subject of an authority."""
+    """The stream that keeps the newest messages of each subject of what no heartbeat of an authority names (`unnamed`)."""
     return f"{authority_id}_HEADS".upper()
 
 
@@ -206,7 +207,7 @@ def status_of(stream: str) -> str:
 
 
 def kept_s(stream: str) -> int:
-    """For how many seconds an origin or a world keeps a message."""
+    """For how many seconds an origin or a world keeps a message; of heartbeats an origin has the newest for good."""
     return SYSTEM_AGE_S if status_of(stream) in TALK else MAX_AGE_S
 
 
@@ -264,9 +265,8 @@ def streams_of(
         served: the authorities whose newest messages are kept for good; all by default.
     """
     spoken = speakers(registry)
-    remembered = {name for name, _ in spoken}.intersection(
-        registry.document.authorities if served is None else served
-    )
+    here = registry.document.authorities if served is None else served
+    remembered = {name for name in here if unnamed(registry, name)}
     beats = _beat_streams(registry, store_bytes)
     store_bytes -= sum(spec.max_bytes for spec in beats)
     whole = sum(_SHARES.values()) * 100
@@ -300,7 +300,7 @@ def streams_of(
     heads = [
         StreamSpec(
             name=heads_stream(authority),
-            sources=tuple(origin_stream(authority, status) for name, status in spoken if name == authority),
+            sources=tuple(origin_stream(authority, status) for status in unnamed(registry, authority)),
             max_bytes=store_bytes * _HEADS_PERCENT // 100 // len(remembered),
             each=HEADS_EACH,
             max_age_s=0,
@@ -348,7 +348,6 @@ def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamS
             name=name,
             max_bytes=count * each * room,
             each=each,
-            max_age_s=SYSTEM_AGE_S,
             gives_way=True,
             **more,
         )
@@ -357,14 +356,34 @@ def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamS
         stream(
             origin_stream(name, Status.BEAT),
             len(own),
+            max_age_s=0,  # they name the heads of what other streams have let go
             subjects=tuple(own),
             bursts=True,
             max_msg_size=MAX_BEAT_BYTES,
         )
         for name, own in subjects.items()
     ]
-    world = stream(world_stream(Status.BEAT), channels, sources=tuple(each.name for each in origins))
+    world = stream(
+        world_stream(Status.BEAT),
+        channels,
+        max_age_s=SYSTEM_AGE_S,
+        sources=tuple(each.name for each in origins),
+    )
     return (*origins, world)
+
+
+def unnamed(registry: VerifiedRegistry, authority_id: str) -> tuple[Status, ...]:
+    """The statuses of an authority with a channel whose head its heartbeats do not name for good.
+
+    It may send none at that channel's TLP and audience; or it is status system, of which they name a head only for as long
+    as its stream keeps it.
+    """
+    ways = registry.publish_prefixes(authority_id)
+    named = {(tlp, audience) for status, tlp, audience in ways if status is Status.BEAT}
+    found = {
+        status for status, tlp, audience in ways if status is Status.SYSTEM or (tlp, audience) not in named
+    }
+    return tuple(status for status in Status if status in found)
 
 
 def captured(authority_id: str, status: Status) -> str:
@@ -447,8 +466,8 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
 
 
 def own_heads(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
-    """The (stream, consumer) pairs by which a publisher finds the newest of its own messages, however old they are."""
-    if not registry.publish_prefixes(authority_id):
+    """The (stream, consumer) pairs by which a publisher finds the newest that no heartbeat of its own names, however old it is."""
+    if not unnamed(registry, authority_id):
         return ()
     return ((heads_stream(authority_id), own_consumer(authority_id)),)
 

@@ -13,9 +13,12 @@ from itertools import product
 import msgspec
 
 from bus.errors import PermitError
-from bus.trust.roles import BEYOND_COUNTRIES, BY_KIND, says
+from bus.trust.roles import BEYOND_COUNTRIES, BY_KIND, MAY_ORDER, says
 from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi
+from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import ContentNotice, ContentOrder
 from schemas.bodies.electoral import ElectionCalendar
+from schemas.bodies.foreign import LegalReferral
 from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
@@ -162,6 +165,7 @@ def _unlike(b: Bulletin, issuer: Authority, known: Registry) -> str | None:
         or (_unlike_record(b, known.authorities) if b.co_issuers else None)
         or (_to_nobody(b, known) if b.actions or isinstance(b.body, Rfi | Feedback) else None)
         or (_unlike_clock(b, known.clocks) if b.deadlines else None)
+        or _without_power(b, known.authorities)
     )
 
 
@@ -205,6 +209,29 @@ def _to_nobody(b: Bulletin, known: Registry) -> str | None:
         if _ADDRESS.fullmatch(word):
             return f"{word} is addressed, and is not in the registry; name an authority that is, or its kind"
     return None
+
+
+def _without_power(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> str | None:
+    """Whom a body names as leading, ordering, prosecuting or flagging is of a kind that does so by law."""
+    body = b.body
+    if isinstance(body, DataBreach):
+        name, may, what = body.lead_authority, frozenset({"dpa"}), "leads (GDPR, Article 56)"
+    elif isinstance(body, ContentOrder):
+        name, may, what = (
+            body.issuing_authority,
+            MAY_ORDER,
+            "orders (Regulation (EU) 2022/2065, Article 9(1))",
+        )
+    elif isinstance(body, LegalReferral):
+        name, may, what = body.competent, MAY_ORDER, "is competent for offences"
+    elif isinstance(body, ContentNotice) and body.channel == "art22-trusted-flagger":
+        name, may, what = body.notifier, frozenset({"trusted-flagger"}), "flags under Article 22"
+    else:
+        return None
+    record = authorities.get(name or "")
+    if record is None or record.kind in may:
+        return None
+    return f"{name} is of kind {record.kind}, and none of that kind {what}; name who does"
 
 
 def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:

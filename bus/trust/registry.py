@@ -162,6 +162,7 @@ class VerifiedRegistry:
     def _forget(self) -> None:
         """Begin to remember anew; every registry does, however it was made."""
         self.roots: Remembered[str, tuple[int, bytes, RegisteredKey]] = Remembered()
+        self.openings: Remembered[str, RegisteredKey] = Remembered()
         self.ways: Remembered[tuple[object, ...], tuple[Channel, str]] = Remembered()
 
     def _with(self, **changes: object) -> VerifiedRegistry:

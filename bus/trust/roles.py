@@ -43,13 +43,31 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
             frozenset({"dpa", "data-controller"}),
             "a breach is notified to, and told by, the supervisory authority (GDPR, Articles 33 and 55)",
         ),
+        "enforcement": (
+            frozenset(
+                {
+                    "dsc",
+                    "ec-digital",
+                    "ads-authority",
+                    "media-regulator",
+                    "dpa",
+                    "nis-authority",
+                    "telecom-regulator",
+                    "party-finance-authority",
+                    "emb",
+                    "court",
+                    "electoral-court",
+                }
+            ),
+            "enforcement is told by who supervises and may fine (Regulation (EU) 2022/2065, Articles 51 and 66; Regulation (EU) 2024/900, Article 25)",
+        ),
         "sanctions-listing": (
             frozenset({"sanctions-authority"}),
             "a listing is told by the authority that lists",
         ),
         "legal-referral": (
-            frozenset({"prosecutor", "police", "court", "electoral-court"}),
-            "a matter of justice is told by justice and police",
+            frozenset({"prosecutor", "police", "court", "electoral-court", "financial-intelligence-unit"}),
+            "a matter of justice is told by justice and police, and by the unit that reports flows of money to them (Directive (EU) 2015/849, Article 32)",
         ),
         "platform-measure": (
             frozenset({"platform", "dsc", "ec-digital"}),
@@ -78,6 +96,9 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
     }
 )
 """The kinds of bulletin that only some kinds of authority say unless a grant names them, with the reason; others are said by all."""
+
+MAY_ORDER = BY_KIND["content-order"][0] | BY_KIND["legal-referral"][0] | {"sanctions-authority"}
+"""Who has power over content, or over whoever offends: judicial and administrative authorities."""
 
 BEYOND_COUNTRIES = frozenset({"EU", "INT"})
 """Countries of those whose business is everybody's elections."""

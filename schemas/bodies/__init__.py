@@ -9,6 +9,7 @@ from schemas.bodies.cyber import CyberIncident, CyberThreat, Vulnerability
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure, PoliticalAd, SystemicRisk
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
+from schemas.bodies.enforcement import Enforcement
 from schemas.bodies.foreign import Fimi, LegalReferral, SanctionsListing
 from schemas.bodies.system import ChannelStatus, Copy, Reanchor, Receipt, Request, Sealed
 from schemas.scalars import Part
@@ -28,6 +29,7 @@ Body = (
     | Fimi
     | SanctionsListing
     | LegalReferral
+    | Enforcement
     | StratCom
     | SituationReport
     | PostElectionReport

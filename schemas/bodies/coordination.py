@@ -8,6 +8,7 @@ from msgspec import Meta
 from schemas.scalars import (
     Celex,
     Count,
+    Lang,
     Open,
     OrgId,
     Part,
@@ -23,6 +24,18 @@ from schemas.scalars import (
 from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture
 
 
+class Line(Part, frozen=True, kw_only=True):
+    """Words in a named language. Where a plain text stands instead, it is in the language of the first `info`."""
+
+    lang: Lang
+    text: Text500
+
+
+def text_of(line: Line | str) -> str:
+    """The words of a line, in whatever language."""
+    return line if isinstance(line, str) else line.text
+
+
 class StratCom(
     Part,
     frozen=True,
@@ -36,16 +49,20 @@ class StratCom(
         Slug,
         Open("stratcom-mode"),
     ]
-    lines: Annotated[tuple[Text500, ...], Meta(min_length=1, max_length=12)]
+    lines: Annotated[
+        tuple[Line | Text500, ...],
+        Meta(min_length=1, max_length=50, description="plain text is in the language of the first info"),
+    ]
     facts: Annotated[tuple[Uri, ...], Meta(max_length=20, description="authoritative sources")] = ()
     speaker: Annotated[tuple[Slug, ...], Meta(max_length=10, description="who may use the lines")] = ()
     audience: Annotated[tuple[Slug, ...], Meta(max_length=10)] = ()
     use_from: Time | None = None
     use_until: Time | None = None
-    expected_narratives: Annotated[tuple[Text500, ...], Meta(max_length=12)] = ()
+    expected_narratives: Annotated[tuple[Line | Text500, ...], Meta(max_length=50)] = ()
     do_not_repeat: Annotated[
-        tuple[Text500, ...], Meta(max_length=12, description="phrases not to amplify")
+        tuple[Line | Text500, ...], Meta(max_length=50, description="phrases not to amplify")
     ] = ()
+    cleared: Annotated[bool | None, Meta(description="false: the lines wait for clearance")] = None
 
 
 class DimCount(Part, frozen=True, kw_only=True):
@@ -74,6 +91,12 @@ class SituationReport(
     outlook: Text2000 | None = None
     gaps: Annotated[Text2000 | None, Meta(description="what is not known")] = None
     by: Annotated[tuple[OrgId, ...], Meta(max_length=40)] = ()
+    incidents_total: Annotated[
+        Count | None, Meta(description="each incident once, though it counts in several dimensions")
+    ] = None
+    turnout_ppm: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="so far, in parts per million")
+    ] = None
 
 
 class Lesson(Part, frozen=True, kw_only=True):
@@ -134,6 +157,12 @@ class Rfi(
     to: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30)]
     formats: Annotated[tuple[Slug, ...], Meta(max_length=8)] = ()
     legal_basis: Annotated[tuple[Celex, ...], Meta(max_length=8)] = ()
+    clock: Annotated[
+        Slug | None, Meta(description="id of a clock in the registry, where the law sets the time")
+    ] = None
+    passive_only: Annotated[
+        bool, Meta(description="look at what is there; ask and touch nobody's machine")
+    ] = False
 
 
 class Feedback(
@@ -155,3 +184,4 @@ class Feedback(
     action: Annotated[Slug | None, Meta(description="when action-taken"), Open("action-kind")] = None
     outcome: Annotated[Slug | None, Meta(description="/ order-effect"), Open("notice-outcome")] = None
     handover_to: OrgId | None = None
+    forwarded_to: Annotated[OrgId | None, Meta(description="with reason forwarded")] = None

@@ -4,7 +4,21 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.scalars import Count, Country, Open, Part, Slug, Text80, Text160, Text2000, Text8000, Time, Uri
+from schemas.parts import Amount
+from schemas.scalars import (
+    Count,
+    Country,
+    Open,
+    Part,
+    Slug,
+    Text80,
+    Text160,
+    Text500,
+    Text2000,
+    Text8000,
+    Time,
+    Uri,
+)
 from schemas.vocab import Nis2Stage
 
 
@@ -42,6 +56,20 @@ class CyberIncident(
     description: Text8000 | None = None
     mitigation: Text8000 | None = None
     dpa_notified: bool | None = None
+    regime: Annotated[
+        Slug | None, Meta(description="the law it is reported under"), Open("incident-regime")
+    ] = None
+    near_miss: Annotated[bool, Meta(description="NIS2 Article 6(5): it could have harmed and did not")] = (
+        False
+    )
+    entity_class: Annotated[Slug | None, Meta(description="NIS2 Article 3"), Open("nis2-entity")] = None
+    services: Annotated[tuple[Text160, ...], Meta(max_length=20, description="services affected")] = ()
+    threat_type: Annotated[
+        Text500 | None, Meta(description="NIS2 Article 23(4)(d)(ii): what is likely to have triggered it")
+    ] = None
+    loss: Annotated[Amount | None, Meta(description="financial loss, NIS2 Article 23(3)(a)")] = None
+    early_warning_at: Annotated[Time | None, Meta(description="when the early warning was given")] = None
+    notified_at: Annotated[Time | None, Meta(description="when the incident was notified")] = None
 
 
 class CyberThreat(
@@ -106,4 +134,5 @@ class Vulnerability(
     status: Annotated[Slug, Open("csaf")] = "known-affected"
     remediation: Text2000 | None = None
     advisory: Uri | None = None
+    patch_at: Annotated[Time | None, Meta(description="when the remedy is, or will be, available")] = None
     assets: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("election-asset")] = ()

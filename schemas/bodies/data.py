@@ -36,8 +36,11 @@ class DataBreach(
     phased: Annotated[Slug, Open("breach-phase")] = "initial"
     delay_reason: Text500 | None = None
     art34: NotifyState = NotifyState.REQUIRED
-    art34_reason: Slug | None = None
+    art34_reason: Annotated[Slug | None, Open("art34-reason")] = None
     cross_border: bool | None = None
     lead_authority: OrgId | None = None
     processor_involved: bool | None = None
     republished: Annotated[Slug | None, Open("republication")] = None
+    regime: Annotated[
+        Slug | None, Meta(description="the law that applies; without it the GDPR"), Open("breach-regime")
+    ] = None

@@ -85,6 +85,7 @@ class ContentOrder(
     effect_to: OrgId | None = None
     effect: Annotated[Slug | None, Open("order-effect")] = None
     effect_at: Time | None = None
+    state: Annotated[Slug, Meta(description="whether it still stands"), Open("order-state")] = "made"
 
 
 class PlatformMeasure(
@@ -112,8 +113,20 @@ class PlatformMeasure(
     facts: Annotated[str, Meta(max_length=5000)] | None = None
     puid: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9-_]{1,500}$(?!\n)")] | None = None
     count: Annotated[Count, Meta(description="1 = single SoR; n = aggregate")] = 1
+    reversed: Annotated[
+        Count | None, Meta(description="of these, restored after a complaint or an appeal")
+    ] = None
     period_start: dt.date | None = None
     period_end: dt.date | None = None
+
+
+class Measured(Part, frozen=True, kw_only=True):
+    """A test of a service, in one language: how many answers, how many of them wrong."""
+
+    samples: Count
+    failures: Count
+    lang: Lang | None = None
+    what: Text160 | None = None
 
 
 class SystemicRisk(
@@ -130,6 +143,7 @@ class SystemicRisk(
     assessment: Text8000
     mitigation: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("dsa-mitigation")] = ()
     crisis: Annotated[Slug, Open("crisis")] = "none"
+    measured: Annotated[tuple[Measured, ...], Meta(max_length=40)] = ()
 
 
 class PoliticalAd(
@@ -156,3 +170,5 @@ class PoliticalAd(
     period_end: dt.date | None = None
     targeting: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
     special_category_profiling: bool | None = None
+    finding: Annotated[Slug | None, Meta(description="none: looked at, in order"), Open("finding")] = None
+    complaints: Count | None = None

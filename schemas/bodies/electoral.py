@@ -4,8 +4,32 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.scalars import Celex, Count, Open, Part, Slug, Text160, Text2000, Text8000, Time, Uri
+from schemas.parts import Amount, Area
+from schemas.scalars import (
+    Celex,
+    Count,
+    Open,
+    Part,
+    Slug,
+    Text160,
+    Text500,
+    Text2000,
+    Text8000,
+    Time,
+    Uri,
+    Uuid,
+)
 from schemas.vocab import Phase
+
+TimeZone = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}$(?!\n)",
+        max_length=40,
+        description="a name of the IANA database, R28",
+        extra_json_schema={"x-tocsin-vocabulary": "time-zone"},
+    ),
+]
 
 
 class PhaseWindow(Part, frozen=True, kw_only=True):
@@ -16,6 +40,8 @@ class PhaseWindow(Part, frozen=True, kw_only=True):
     end: Time
     round: Annotated[int, Meta(ge=1, le=5)] = 1
     note: Text160 | None = None
+    tz: Annotated[TimeZone | None, Meta(description="where it is another than the calendar's")] = None
+    area: Annotated[Area | None, Meta(description="where alone it holds: abroad, one island")] = None
 
 
 class ElectionCalendar(
@@ -28,19 +54,17 @@ class ElectionCalendar(
     """The phases of one election."""
 
     windows: Annotated[tuple[PhaseWindow, ...], Meta(min_length=1, max_length=60)]
-    tz: Annotated[
-        str,
-        Meta(
-            pattern=r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}$(?!\n)",
-            max_length=40,
-            description="a name of the IANA database, R28",
-            extra_json_schema={"x-tocsin-vocabulary": "time-zone"},
-        ),
-    ]
+    tz: TimeZone
     legal: Annotated[tuple[Celex, ...], Meta(max_length=10)] = ()
     official_url: Uri | None = None
     results_embargo_until: Annotated[Time | None, Meta(description="no result publication before")] = None
     confirmed: bool = True
+    state: Annotated[
+        Slug, Meta(description="whether the vote is held as planned"), Open("calendar-state")
+    ] = "scheduled"
+    cause: Annotated[Text500 | None, Meta(description="why it is not")] = None
+    votes_void: Annotated[bool | None, Meta(description="whether votes already cast count no more")] = None
+    replaces: Annotated[Uuid | None, Meta(description="the calendar that held before")] = None
 
 
 class ElectionIncident(
@@ -60,6 +84,13 @@ class ElectionIncident(
         Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="parts per million of roll")
     ] = None
     process_effect: Annotated[Slug, Open("process-effect")] = "unknown"
+    until: Annotated[Time | None, Meta(description="when prolonged or delayed voting ends")] = None
+    decided_by: Annotated[Text160 | None, Meta(description="the body that prolonged or delayed it")] = None
+    fallback: Annotated[
+        tuple[Slug, ...], Meta(max_length=8, description="what was used instead"), Open("fallback")
+    ] = ()
+    offered: Annotated[Amount | None, Meta(description="for a vote, or in all, as description says")] = None
+    answer: Annotated[Text2000 | None, Meta(description="what the authority criticised answers")] = None
     description: Text8000 | None = None
     device_type: Annotated[Slug | None, Open("election-device")] = None
     log_events: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schemas.parts import Amount
 from schemas.scalars import (
     Celex,
     Count,
@@ -70,6 +71,11 @@ class Fimi(
     synthetic: Annotated[Slug | None, Open("synthetic")] = None
     exposed: Annotated[bool, Meta(description="already public")] = False
     funding: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
+    amount: Annotated[Amount | None, Meta(description="spent on it, as far as known")] = None
+    origin: Annotated[
+        Slug | None, Meta(description="where it is from, as far as known"), Open("fimi-origin")
+    ] = None
+    aligned: Annotated[tuple[Country, ...], Meta(max_length=60, description="states that align with it")] = ()
 
 
 class ListedName(Part, frozen=True, kw_only=True):
@@ -128,6 +134,11 @@ class SanctionsListing(
     conducts: Annotated[tuple[Slug, ...], Meta(max_length=12), Open("destabilising-conduct")] = ()
     publication_url: Uri | None = None
     expires: dt.date | None = None
+    judgment: Annotated[
+        Annotated[str, Meta(pattern=r"^ECLI:[A-Z]{2}:[A-Z0-9]{1,7}:[0-9]{4}:[A-Z0-9.]{1,25}$(?!\n)")] | None,
+        Meta(description="ECLI of the judgment behind it"),
+    ] = None
+    final_on: Annotated[dt.date | None, Meta(description="when no appeal lies any more")] = None
 
 
 class LegalReferral(
@@ -148,7 +159,18 @@ class LegalReferral(
     ] = None
     judicial_secrecy: bool = True
     money_flow: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
+    amount: Annotated[Amount | None, Meta(description="that it is about")] = None
+    final: Annotated[bool | None, Meta(description="false: open to appeal")] = None
     mla: Annotated[
         tuple[Country, ...], Meta(max_length=30, description="mutual legal assistance / JIT countries")
     ] = ()
     summary: Text2000 | None = None
+    sentence: Annotated[Text500 | None, Meta(description="as the court pronounced it, without names")] = None
+    presumption: Annotated[
+        bool, Meta(description="presumed innocent; false only after a final conviction, R84")
+    ] = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether whom it is about is presumed innocent still (Directive (EU) 2016/343, Article 4)."""
+        return self.presumption and self.stage not in (LegalStage.ACQUITTAL, LegalStage.CLOSED)

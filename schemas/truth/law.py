@@ -61,10 +61,28 @@ _NO_ORDER: Mapping[str, frozenset[int] | None] = MappingProxyType(
 )
 """Articles that are about something else than content, and cannot carry an order; None is every one."""
 
+REPEALED: Mapping[str, str] = MappingProxyType(
+    {
+        "31995L0046": GDPR,
+        "32001R0045": EUDPR,
+        "32008F0977": POLICE,
+        "32016L1148": NIS2,
+        "32008L0114": "32022L2557",
+        "32013R0526": "32019R0881",
+    }
+)
+"""Acts that are no longer law, and which took their place (Article 94 GDPR and its like)."""
+
 _NO_LISTING = frozenset({GDPR, EUDPR, POLICE, DSA, NIS2, ADS, "32024R1689", "32022L2557", "32022R2554"})
 _ACT = re.compile(r"celex:([0-9A-Z()/]+?)(?:-[0-9]{8})?(?:#(.*))?")
 _NOTHING = re.compile(
-    r"\W*(?:none|no|nil|n/?a|not applicable|no appeal|no redress|kein\w*|aucune?|sans objet|ninguno|nessuno|geen|brak|ingen)?\W*",
+    r"\W*(?:none|no|nil|n/?a|not applicable|sans objet|nichtig|unanfechtbar|kein\w*|aucune?|ninguno|nessuno|geen|brak|ingen"
+    r"|(?:there (?:is|are) )?(?:no|not any|without) (?:\w+ )?(?:appeals?|redress|remedy|remedies|recourse|complaints?|objections?|review)"
+    r"(?: (?:is|are|whatsoever|possible|available|allowed|admitted|foreseen|provided|against \w+ \w+|at all)){0,3}"
+    r"|(?:this |the )?(?:order |decision |measure )?(?:is )?(?:final(?: and binding)?|not (?:appealable|contestable|available|possible|foreseen))"
+    r"|(?:this |the )?(?:order |decision |measure )?(?:cannot|can not|may not) be (?:appealed|contested|challenged|reviewed)(?: \w+){0,3}"
+    r"|(?:es gibt )?kein(?:e|en)? (?:Rechtsmittel|Rechtsbehelf|Beschwerde|Einspruch)(?: (?:möglich|vorgesehen|zulässig))?|nicht anfechtbar"
+    r"|(?:pas de|aucun) (?:recours|appel)(?: possible)?)?\W*",
     re.IGNORECASE,
 )
 
@@ -81,7 +99,8 @@ def act_of(ref: str) -> tuple[str, int | None]:
     return act, int(number[0]) if number else None
 
 
-def _cited(b: Bulletin) -> Iterator[tuple[str, str]]:
+def cited(b: Bulletin) -> Iterator[tuple[str, str]]:
+    """Path and reference of every law that a bulletin cites as its ground."""
     for n, each in enumerate(b.legal):
         yield f"$.legal[{n}].ref", each.ref
     for n, action in enumerate(b.actions):
@@ -97,12 +116,18 @@ def _cited(b: Bulletin) -> Iterator[tuple[str, str]]:
         yield "$.body.regulation", body.regulation
 
 
+_OF_THE_TIME = frozenset(f"$.body.illegal_under[{n}]" for n in range(8))
+"""What was done is judged by the law of its time."""
+
+
 def r36(b: Bulletin) -> Broken:
-    """An article that is cited exists (the acts as published in the Official Journal; CELEX: sector, year, type, number)."""
-    for path, ref in _cited(b):
+    """An article that is cited exists, and is law (the acts as published in the Official Journal; CELEX: sector, year, type, number)."""
+    for path, ref in cited(b):
         if not ref.startswith("celex:"):
             continue
         act, article = act_of(ref)
+        if act in REPEALED and path not in _OF_THE_TIME:
+            yield path, f"{act} was repealed; it is {REPEALED[act]} today"
         most = ARTICLES.get(act)
         if article is not None and most is not None and not 1 <= article <= most:
             yield path, f"{act} has {most} articles and no article {article}; name the one that is meant"
@@ -138,7 +163,7 @@ def r37(b: Bulletin) -> Broken:
         if named and all(each == (DSA, wrong) for each in named):
             yield "$.body.legal_basis", f"the order is one under article {b.body.article}, not {wrong}"
     for n, action in enumerate(b.actions):
-        if action.legal_basis and action.kind in _RESTRICTING:
+        if action.legal_basis and action.kind in RESTRICTING:
             if all(_cannot_order(ref) for ref in action.legal_basis):
                 yield f"$.actions[{n}].legal_basis", f"{', '.join(action.legal_basis)} {unfit}"
             elif _all_soft(action.legal_basis):
@@ -151,14 +176,19 @@ def r37(b: Bulletin) -> Broken:
         yield "$.personal_data.lawful_basis", "soft law is no lawful basis (GDPR, Article 6(3)); cite a law"
 
 
-_RESTRICTING = frozenset(
+RESTRICTING = frozenset(
     {"request-takedown-order", "request-account-measure", "block-access-order", "suspend-broadcast"}
 )
+"""Actions that restrict what somebody says."""
 
 
 def r38(b: Bulletin) -> Broken:
     """An order says what it wants and how to contest it (Regulation (EU) 2022/2065, Articles 9(2) and 10(2))."""
-    if not isinstance(b.body, ContentOrder) or b.msg_type is MsgType.CANCEL:
+    if b.msg_type is MsgType.CANCEL:
+        return
+    if b.rights is not None and b.rights.redress is not None and _NOTHING.fullmatch(b.rights.redress):
+        yield "$.rights.redress", "there is always a way to contest (Charter, Article 47); name it"
+    if not isinstance(b.body, ContentOrder):
         return
     body = b.body
     if body.article == 9 and not body.items:
@@ -174,8 +204,6 @@ def r38(b: Bulletin) -> Broken:
             "$.body.redress",
             "an order tells how it is contested (Article 9(2)(a)(v), Charter Article 47); name the court and the time",
         )
-    if b.rights is not None and b.rights.redress is not None and _NOTHING.fullmatch(b.rights.redress):
-        yield "$.rights.redress", "there is always a way to contest (Charter, Article 47); name it"
 
 
 def r39(b: Bulletin) -> Broken:
@@ -183,7 +211,7 @@ def r39(b: Bulletin) -> Broken:
     if b.rights is None or b.msg_type is MsgType.CANCEL:
         return
     restricts = (isinstance(b.body, ContentOrder) and b.body.article == 9) or any(
-        action.kind in _RESTRICTING for action in b.actions
+        action.kind in RESTRICTING for action in b.actions
     )
     if not restricts:
         return
@@ -240,7 +268,7 @@ def r41(b: Bulletin) -> Broken:
     if not isinstance(b.body, DataBreach):
         return
     body = b.body
-    other = b.issuer.country == "EU" or _is_named(b, EUDPR, POLICE)
+    other = b.issuer.country == "EU" or _is_named(b, EUDPR, POLICE) or body.regime in ("eudpr", "led")
     for n, clock in enumerate(b.deadlines):
         path = f"$.deadlines[{n}]"
         if clock.clock == GDPR_CLOCK:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from schemas.bodies.coordination import Feedback, PostElectionReport, SituationReport
 from schemas.bodies.cyber import CyberThreat, Vulnerability
 from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import PoliticalAd
+from schemas.bodies.digital import PlatformMeasure, PoliticalAd
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Bulletin
 from schemas.truth import cvss
@@ -32,7 +32,11 @@ LIKELIHOODS: Mapping[str, tuple[int, int]] = MappingProxyType(
 
 _NUMBERED = re.compile(r"(?:CVE|EUVD)-([0-9]{4})-")
 _TOLERANCE = 15
-_GROWING = ("growth", "increase", "change", "rise", "ratio", "trend")
+_COMPARED = re.compile(
+    r"(?:^|-)(?:growth|grew|increase\w*|change\w*|rise|rose|ratio|trend|against|versus|vs|compared|than|relative|times|"
+    r"index|factor|multiple|demand|overrun|target|quota|plan|planned|budget|capacity|load|(?:19|20)[0-9]{2})(?:-|$)"
+)
+"""Words in the name of a figure that is no part of a whole: it may be above a hundred in a hundred."""
 
 
 def r49(b: Bulletin) -> Broken:
@@ -52,7 +56,7 @@ def r49(b: Bulletin) -> Broken:
     if isinstance(body, PostElectionReport):
         for n, metric in enumerate(body.metrics):
             most = {"percent": 100, "ppm": 1_000_000}.get(metric.unit)
-            if most is not None and metric.value > most and not any(word in metric.name for word in _GROWING):
+            if most is not None and metric.value > most and not _COMPARED.search(metric.name):
                 yield f"$.body.metrics[{n}].value", f"a share is at most {most} {metric.unit}"
     if isinstance(body, ElectionIncident) and body.voters_affected == 0 and body.electorate_share_ppm:
         yield "$.body.electorate_share_ppm", "no voter is affected, but a share of them; mend one of the two"
@@ -62,6 +66,8 @@ def r49(b: Bulletin) -> Broken:
             yield "$.body.records_approx", f"{records} records of {subjects} persons; each has at least one"
     if isinstance(body, PoliticalAd) and body.amount_minor is not None and body.currency is None:
         yield "$.body.currency", "an amount says in which currency (ISO 4217); add it"
+    if isinstance(body, PlatformMeasure) and (body.reversed or 0) > body.count:
+        yield "$.body.reversed", f"{body.reversed} restored of {body.count}; mend one of the two"
     if isinstance(body, Feedback) and body.verdict is FeedbackKind.SIGHTING and body.seen_count == 0:
         yield "$.body.seen_count", "a sighting was seen at least once"
 

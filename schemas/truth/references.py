@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from schemas.bodies.coordination import Feedback, Rfi, StratCom
+from schemas.bodies.coordination import Feedback, Rfi, StratCom, text_of
 from schemas.bulletin import Bulletin
 from schemas.elections import TYPE_TOKENS
 from schemas.truth.times import SKEW
@@ -15,13 +15,17 @@ from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel
 Broken = Iterator[tuple[str, str]]
 
 _ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
+_OPPOSED = (
+    frozenset({RefRel.CORROBORATES, RefRel.CONTRADICTS}),
+    frozenset({RefRel.ACKNOWLEDGES, RefRel.REJECTS}),
+)
 _OF_OTHERS = frozenset({RefRel.CORROBORATES, RefRel.ACKNOWLEDGES, RefRel.REJECTS})
 _ALIASES: Mapping[str, str] = MappingProxyType({"EL": "GR", "UK": "GB"})
 """Country codes of the Union that are others in ISO 3166 (Interinstitutional Style Guide, 7.1)."""
 _DIVISION = re.compile(r"ocd-division/country:([a-z]{2})(?:/.*)?")
 
 
-def _made(uuid: str) -> float:
+def made_at(uuid: str) -> float:
     """When a UUID of version 7 was made, in seconds since 1970 (RFC 9562, section 5.7)."""
     return int(uuid[:8] + uuid[9:13], 16) / 1000
 
@@ -34,7 +38,7 @@ def r52(b: Bulletin) -> Broken:
         path = f"$.references[{n}]"
         if ref.id == b.id:
             yield f"{path}.id", "a bulletin does not refer to itself"
-        elif _made(ref.id) > latest:
+        elif made_at(ref.id) > latest:
             yield f"{path}.id", "names a bulletin that was made after this one; copy the id again"
         if ref.rel in _ENDING and ref.issuer is not None and ref.issuer != b.issuer.id:
             yield (
@@ -46,10 +50,12 @@ def r52(b: Bulletin) -> Broken:
         before = ties.setdefault(ref.id, set())
         if ref.rel in before:
             yield path, "stands twice; name it once"
+        elif any(before | {ref.rel} >= pair and ref.rel in pair for pair in _OPPOSED):
+            yield path, "the same bulletin is agreed and disagreed with; keep one of the two"
         elif before and (before | {ref.rel}) & _ENDING:
             yield path, "the same bulletin is ended and relied on; keep one of the two"
         before.add(ref.rel)
-    if b.incident_id is not None and _made(b.incident_id) > latest:
+    if b.incident_id is not None and made_at(b.incident_id) > latest:
         yield "$.incident_id", "was made after this bulletin; copy the id again"
 
 
@@ -133,12 +139,19 @@ def r57(b: Bulletin) -> Broken:
     """A line that must not be repeated is repeated by nobody, least of all by its author."""
     if not isinstance(b.body, StratCom):
         return
-    said = [(f"$.body.lines[{n}]", line) for n, line in enumerate(b.body.lines)]
+    if b.body.mode == "strategic-silence" and b.msg_type is not MsgType.CANCEL:
+        for n, each in enumerate(b.info):
+            if each.public_line:
+                yield (
+                    f"$.info[{n}].public_line",
+                    "a line for the public breaks the silence; drop it, or choose another mode",
+                )
+    said = [(f"$.body.lines[{n}]", text_of(line)) for n, line in enumerate(b.body.lines)]
     said += [
         (f"$.info[{n}].public_line", each.public_line) for n, each in enumerate(b.info) if each.public_line
     ]
     for phrase in b.body.do_not_repeat:
-        plain = " ".join(phrase.casefold().split()).strip(" .!?\"'«»„“”")
+        plain = " ".join(text_of(phrase).casefold().split()).strip(" .!?\"'«»„“”")
         for path, line in said:
             if len(plain) >= 8 and plain in " ".join(line.casefold().split()):
                 yield path, "repeats what do_not_repeat forbids; say it otherwise"

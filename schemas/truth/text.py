@@ -27,6 +27,10 @@ _HIDDEN_IN_WORD = re.compile(
 _SOFT = re.compile("\u00ad")
 _WORD = re.compile(rf"[{_LATIN}{_GREEK}{_CYRILLIC}\u0300-\u036f0-9.]{{3,}}")
 _SCRIPTS = tuple(re.compile(f"[{ranges}]") for ranges in (_LATIN, _GREEK, _CYRILLIC))
+_ALIKE = re.compile("[ΑΒΕΖΗΙΚΜΝΟΡΤΥΧανικορτυχγηϲϳАВЕЅІЈКМНОРСТУХЬҮҺԀԌԚԜЗаеѕіјкорсухгпԁһӏԛԝмтнвьбѵёїэзч]")
+"""Letters of Greek and Cyrillic that are taken for Latin ones (Unicode TR 39, confusables)."""
+_ENDING = re.compile(r"[A-Z]{2,}[а-яёіїєґў]{1,6}|[A-Z]{2,}[α-ωά-ώ]{1,6}")
+"""An abbreviation in Latin capitals with an ending of the language around it: SMSите."""
 _BEYOND_LATIN = re.compile(f"[{_GREEK}{_CYRILLIC}]")
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007e])[\U000e0000-\U000e007f]")
 _BRACKETED = (
@@ -87,9 +91,14 @@ def _is_balanced(text: str) -> bool:
 
 
 def is_mixed(word: str) -> bool:
-    """Whether a word has letters of two of the scripts that look alike: Latin, Greek, Cyrillic."""
+    """Whether a word has letters of two of the scripts Latin, Greek and Cyrillic, of which one is taken for that of another.
+
+    `μTorrent` is none: nobody takes its first letter for a Latin one.
+    """
     return any(
         sum(script.search(part) is not None for script in _SCRIPTS) > 1
+        and _ALIKE.search(part) is not None
+        and _ENDING.fullmatch(part) is None
         for part in re.findall(rf"[{_LATIN}{_GREEK}{_CYRILLIC}\u0300-\u036f]{{3,}}", word)
     )
 

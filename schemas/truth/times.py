@@ -13,7 +13,7 @@ from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure,
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bulletin import Bulletin
-from schemas.vocab import MsgType, Phase
+from schemas.vocab import MsgType, Phase, Status
 
 Broken = Iterator[tuple[str, str]]
 
@@ -23,7 +23,7 @@ SKEW = dt.timedelta(minutes=5)
 Moment = dt.datetime | dt.date | None
 
 
-def _seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
+def seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
     """What lies in the past of whoever says it."""
     for n, each in enumerate(b.observables):
         yield f"$.observables[{n}].first_seen", each.first_seen
@@ -56,9 +56,14 @@ def _seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
 
 
 def r32(b: Bulletin) -> Broken:
-    """Nothing is observed after it is told (STIX 2.1: first_observed and last_observed are not in the future)."""
+    """Nothing is observed after it is told (STIX 2.1: first_observed and last_observed are not in the future).
+
+    The clock of an exercise is played, so that its days may be still to come.
+    """
+    if b.status is Status.EXERCISE:
+        return
     today = b.issued.date()
-    for path, moment in _seen(b):
+    for path, moment in seen(b):
         if moment is None:
             continue
         if isinstance(moment, dt.datetime):

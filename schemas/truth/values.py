@@ -13,6 +13,7 @@ from schemas.bodies.digital import ContentNotice, ContentOrder
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
+from schemas.truth.text import is_mixed
 from schemas.truth.usual import EMPTY_FILE, HUBS, RESOLVERS, SUFFIXES, unusual
 from schemas.truth.wording import odd_words
 from schemas.vocab import PERSONAL_RANK, PersonalFlag
@@ -23,6 +24,8 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LEAST_BITS = {4: 8, 6: 16}
 _NO_DOMAIN = re.compile(r"[\s/\\:@\[\]()<>,;|\"']")
+_NAMES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr"})
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _HASHES = frozenset({32, 40, 56, 64, 96, 128})
 _HASH = re.compile(r"(?:(?:md5|sha-?1|sha-?224|sha-?256|sha-?384|sha-?512):)?([0-9A-Fa-f]+)")
 _SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
@@ -36,7 +39,7 @@ _NUMERIC = re.compile(r"[0-9.]{7,15}(?:/[0-9]{1,3})?|(?=[^:]{0,4}:)[0-9A-Fa-f:.]
 
 def _is_wild(value: str) -> bool:
     return value.strip() in ("*", ".*", ".", "*.*", "%", "any", "all") or value.strip().startswith(
-        ("*.", ".*")
+        ("*.", ".*", "*@", "@")
     )
 
 
@@ -79,7 +82,9 @@ def r62(b: Bulletin) -> Broken:
         if value is None:
             continue
         path = f"$.observables[{n}].value"
-        if each.type in ("ipv4-addr", "ipv6-addr"):
+        if each.type in _NAMES and _UNSEEN.search(value):
+            yield path, "has a character that nobody sees; write it again"
+        elif each.type in ("ipv4-addr", "ipv6-addr"):
             found = network_of(value)
             version = 4 if each.type == "ipv4-addr" else 6
             if found is None:
@@ -129,6 +134,8 @@ def r63(b: Bulletin) -> Broken:
                     yield path, f"{why}; it is not fit for matching"
             elif host in ("localhost", "localhost.localdomain") or host.endswith(".localhost"):
                 yield path, "is every machine itself; it is not fit for matching"
+            elif "*" in host and not any(part.strip("*") for part in host.split(".")[:-1]):
+                yield path, "matches everything; name what is meant, or drop actionable"
             elif whole and ("." not in host or host in SUFFIXES):
                 yield path, f"matches all under {host}, of whomsoever; name the host that is meant"
             elif whole and host in HUBS:
@@ -176,6 +183,20 @@ _WARN = re.compile(
 def r64(b: Bulletin) -> Broken:
     """A genuine site is not blocked, and no other is given as the genuine one (MISP warning lists)."""
     places = [(path, text, text.lower()) for path, text in own_places(b)]
+    false = {each.value.lower() for each in b.observables if each.value and each.role == "impersonating-site"}
+    for n, each in enumerate(b.observables):
+        if each.role != "impersonated" or each.value is None:
+            continue
+        if each.value.lower() in false:
+            yield (
+                f"$.observables[{n}].value",
+                "is given as the genuine one and as the one that poses as it; mend one of the two",
+            )
+        elif each.type in ("domain-name", "url") and is_mixed(each.value):
+            yield (
+                f"$.observables[{n}].value",
+                "mixes letters of two scripts that look alike; the genuine one is of one script",
+            )
     for n, each in enumerate(b.observables):
         if each.role == "impersonated" and each.actionable:
             yield (
@@ -215,9 +236,19 @@ def _urls(b: Bulletin) -> Iterator[tuple[str, str]]:
         for n, item in enumerate(b.body.items):
             if item.url:
                 yield f"$.body.items[{n}].url", item.url
+    yield from _links(b)
     for path, text in odd_words(b):
         if "://" in text:
             yield path, text
+
+
+def _links(b: Bulletin) -> Iterator[tuple[str, str]]:
+    for path, text in own_places(b):
+        if not path.endswith(("public_line", "correct_information")):
+            yield path, text
+    for name in ("advisory", "publication_url", "report_url"):
+        if link := getattr(b.body, name, None):
+            yield f"$.body.{name}", link
 
 
 def r65(b: Bulletin) -> Broken:
@@ -235,9 +266,11 @@ def r66(b: Bulletin) -> Broken:
         if each.value is None or each.personal is not PersonalFlag.NONE:
             continue
         if (
-            each.type in ("phone-number", "bank-account")
+            each.type == "bank-account"
+            or (each.type == "phone-number" and not personal.is_line_of_an_office(each.value))
             or (each.type == "email-addr" and personal.is_personal_mailbox(each.value))
             or (each.type in ("text", "user-account") and any(personal.certain(each.value)))
+            or (each.type == "url" and any(personal.mailboxes(each.value)))
         ):
             yield (
                 f"$.observables[{n}].personal",
@@ -249,6 +282,8 @@ def r66(b: Bulletin) -> Broken:
     if declared:
         return
     for path, text in odd_words(b):
+        if path.startswith("$.body.listed"):
+            continue  # a listing names persons as the law prints them
         for found in personal.certain(text):
             yield path, f"holds {found.what}; leave it out, or declare personal_data and mark it strictly"
             break

@@ -154,7 +154,10 @@ def words(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
                 yield f"{path}.{wire}", found
             else:
                 for n, each in enumerate(found):
-                    yield f"{path}.{wire}[{n}]", each
+                    if isinstance(each, str):
+                        yield f"{path}.{wire}[{n}]", each
+                    else:
+                        yield from words(each, f"{path}.{wire}[{n}]")
         elif isinstance(found, tuple):
             for n, each in enumerate(found):
                 yield from words(each, f"{path}.{wire}[{n}]")
@@ -163,8 +166,8 @@ def words(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
 
 
 def field_of(path: str) -> str:
-    """The name of the field at the end of a path, without its place in a list."""
-    return path.rsplit(".", 1)[-1].partition("[")[0]
+    """The name of the field at the end of a path, without its place in a list; of a line with its language, that of the list."""
+    return path.removesuffix("].text").rsplit(".", 1)[-1].partition("[")[0]
 
 
 @cache

@@ -69,7 +69,7 @@ class Forger:
         payload = encode(made)
         found = digest(payload)
         signature = format_header((sign_entry(key, payload, within(domain=self._registry.domain)),))
-        headers = {SIG_HEADER: signature, **hints(made, found)}
+        headers = {SIG_HEADER: signature, **hints(found)}
         return Message(
             subject=subject_for(made),
             headers=tuple(headers.items()),

@@ -428,22 +428,19 @@ async def copied(owner: NatsConnection) -> bool:
     """Whether what was said before has come to the streams that copy it, which take it in a little later."""
     held = await subjects_of(owner)
     of_all = {"TRUST", "STATEMENTS", "PROBE"}
-    origins = {
-        name: each for name, each in held.items() if name not in of_all and not name.startswith("WORLD_")
-    }
-    said = {
-        subject: count
-        for name, each in origins.items()
-        if "HEADS" not in name
+    said = {name: each for name, each in held.items() if name not in of_all}
+    copies = {name: said.pop(name) for name in held if name.startswith("WORLD_") or name.endswith("_HEADS")}
+    everything, world = (
+        {subject: count for name in names for subject, count in held[name].items()}
+        for names in (said, [name for name in copies if name.startswith("WORLD_")])
+    )
+    heads = {name: each for name, each in copies.items() if name.endswith("_HEADS")}
+    return world == everything and all(
+        heads[f"{name.removesuffix('_SYSTEM')}_HEADS"].get(subject) == min(count, HEADS_EACH)
+        for name, each in said.items()
+        if name.endswith("_SYSTEM")
         for subject, count in each.items()
-    }
-    world = {
-        subject: count for name in held if name.startswith("WORLD_") for subject, count in held[name].items()
-    }
-    heads = {
-        subject: count for name, each in origins.items() if "HEADS" in name for subject, count in each.items()
-    }
-    return world == said and all(heads.get(subject) == min(said[subject], HEADS_EACH) for subject in said)
+    )
 
 
 def renewed(server: NatsServer, registry: Any, provisioner: str, listener: Listener) -> str:

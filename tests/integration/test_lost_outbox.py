@@ -13,12 +13,12 @@ from bus.errors import OutboxError, StoreError
 from bus.publishing.heads_lines import heads_path
 from bus.publishing.reanchor import Reanchoring
 from bus.publishing.recovery import Lost, recover
-from bus.transport.jetstream import publish
-from bus.transport.streams import HEADS_EACH
+from bus.transport.streams import BEATS_EACH, beat_channels
 from schemas.codec import decode
-from tests.integration.test_room import CHANNEL, _aged, _own
+from schemas.subject import beat_subject
+from tests.integration.test_room import CHANNEL, _aged, _own, rubbish
 from tests.support.publishers import publishing
-from tests.support.stage import Bus, connected, speaking, stored
+from tests.support.stage import Bus, speaking, stored
 from tests.support.waiting import eventually, longest
 from tests.support.world import draft
 from tests.unit.bus.publishing.test_heads_file import cut
@@ -94,10 +94,11 @@ async def test_rubbish_in_the_place_of_a_head_stops_nobody_who_has_the_heads_fil
     async with speaking(bus, path) as publisher:
         last = [await publisher.publish(draft(f"{n}")) for n in range(3)][-1]
         assert await publisher.settled(last.digest, longest()) == "stored"
-    async with connected(bus.endpoint("xa-csirt")) as thief:
-        for n in range(HEADS_EACH):
-            await publish(thief, last.subject, b"rubbish %d" % n, {}, longest())
-    await _aged(bus, heads=3 + HEADS_EACH)
+    channel = next(
+        each for each in beat_channels(bus.world.registry, "xa-csirt") if each.audience == "community"
+    )
+    await rubbish(bus, beat_subject(channel, bus.world.registry.authority("xa-csirt").domain), BEATS_EACH)
+    await _aged(bus)
     path.unlink()
     async with publishing(path, bus.world) as publisher:
         found = await recover(_own(bus, publisher.outbox), lambda *_: None)
@@ -126,12 +127,12 @@ async def test_an_old_copy_signs_once_it_was_compared(bus: Bus, tmp_path: Path) 
 
 
 HARM = {
-    "payload": "UPDATE outbox SET payload = x'7b7d' WHERE seq = 1",
-    "subject": "UPDATE outbox SET subject = replace(subject, 'green', 'amber') WHERE seq = 1",
-    "headers": "UPDATE outbox SET headers = replace(headers, 'ce-id', 'ce-ie') WHERE seq = 1",
-    "headers that are none": "UPDATE outbox SET headers = '{' WHERE seq = 1",
-    "a text that is none": "UPDATE outbox SET subject = CAST(x'ff' || CAST(subject AS BLOB) AS TEXT) WHERE seq = 1",
-    "digest": "UPDATE outbox SET digest = replace(digest, substr(digest, 9, 1), '.') WHERE seq = 1",
+    "payload": "UPDATE bulletins SET payload = x'7b7d' WHERE seq = 1",
+    "subject": "UPDATE bulletins SET subject = replace(subject, 'green', 'amber') WHERE seq = 1",
+    "headers": "UPDATE bulletins SET headers = replace(headers, 'Tocsin-Sig', 'Tocsin-Sif') WHERE seq = 1",
+    "headers that are none": "UPDATE bulletins SET headers = '{' WHERE seq = 1",
+    "a text that is none": "UPDATE bulletins SET subject = CAST(x'ff' || CAST(subject AS BLOB) AS TEXT) WHERE seq = 1",
+    "digest": "UPDATE bulletins SET digest = replace(digest, substr(digest, 9, 1), '.') WHERE seq = 1",
 }
 
 

@@ -18,7 +18,7 @@ from bus.federation.ledger import Ledger
 from bus.hub.picture.projection import Projection
 from bus.publishing.outbox import Outbox
 from bus.subscribing.inbox import Inbox
-from schemas.codec import WIRE
+from schemas.codec import WIRE, WIRES_READ
 from tests.support.hubs import hub_desk
 from tests.support.office import Office
 from tests.support.world import make_world
@@ -47,18 +47,18 @@ async def opened(kind: str, path: Path) -> None:
         pass
 
 
-def of_the_wire_before(kind: str, path: Path) -> Path:
-    """A file of today, marked as of the wire before."""
+def of_a_wire_not_read(kind: str, path: Path) -> Path:
+    """A file of today, marked as of the last wire that is not read."""
     asyncio.run(opened(kind, path))
     with contextlib.closing(sqlite3.connect(path)) as db:
         mark = db.execute("PRAGMA application_id").fetchone()[0]
         assert mark & 0xFF == WIRE
-        db.execute(f"PRAGMA application_id = {mark - 1}")
+        db.execute(f"PRAGMA application_id = {mark - WIRE + min(WIRES_READ) - 1}")
     return path
 
 
 @pytest.mark.parametrize("kind", OPEN)
-@pytest.mark.parametrize("make", [restore, of_the_wire_before], ids=["no mark", "the wire before"])
+@pytest.mark.parametrize("make", [restore, of_a_wire_not_read], ids=["no mark", "an older wire"])
 def test_a_file_of_another_wire_is_refused_and_stays_as_it_is(
     tmp_path: Path, kind: str, make: Callable[[str, Path], Path]
 ) -> None:

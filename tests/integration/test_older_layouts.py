@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import sqlite3
 from pathlib import Path
@@ -19,8 +20,10 @@ from bus.hub.watch.holdings import holes
 from bus.storage import allowances
 from bus.subscribing import bodies, totals
 from bus.subscribing.tables import LAYOUT as SUBSCRIBING
+from schemas.codec import WIRE
+from schemas.parts import Handling
 from tests.support.hubs import STREAM, judged
-from tests.support.world import NOW, chain, shared_world
+from tests.support.world import NOW, bulletin, chain, draft, shared_world, sign
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 ANSWERS: dict[str, Any] = json.loads((FIXTURES / "stores_ad48ede" / "answers.json").read_bytes())
@@ -124,3 +127,20 @@ async def test_what_comes_next_goes_on_where_the_old_file_ended(tmp_path: Path) 
         await store.settle([judged(each) for each in made], STREAM, None, NOW)
         (first, second) = await store.query("SELECT row, channel, seq FROM admitted WHERE row > ?", last)
         assert [(row["row"], row["seq"]) for row in (first, second)] == [(last + 1, 1), (last + 2, 2)]
+
+
+async def test_days_of_retention_count_in_a_store_of_the_wire_before(tmp_path: Path) -> None:
+    """They meant nothing there; from now on each bulletin goes when its own author said."""
+    path = tmp_path / "store.db"
+    async with open_store(path) as store:
+        says = draft("for ten days", handling=Handling(retention_days=10), expires=NOW + dt.timedelta(days=5))
+        world = shared_world()
+        await store.settle([judged(sign(world, bulletin(world, say=says)))], STREAM, None, NOW)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE bodies SET until = NULL")
+        db.execute(f"UPDATE layouts SET version = 3 WHERE name = '{SUBSCRIBING.name}'")
+        mark = db.execute("PRAGMA application_id").fetchone()[0]
+        db.execute(f"PRAGMA application_id = {mark - WIRE + 2}")
+    async with open_store(path) as store:
+        days = await store.query("SELECT until FROM admitted")
+        assert [row["until"] for row in days] == [(NOW + dt.timedelta(days=10)).date().isoformat()]

@@ -40,13 +40,16 @@ from bus.transport.streams import (
     consumer_differs,
     consumers,
     kept_s,
+    origin_stream,
     speakers,
     streams_of,
+    unnamed,
     world_stream,
 )
 from bus.trust.grants import granted
 from bus.trust.registry import VerifiedRegistry
-from schemas.bodies.system import Head
+from schemas.bodies.system import Head, Request, Wanted
+from schemas.registry import PublishGrant
 from schemas.vocab import Status, Tlp
 from tests.support.stage import Bus, connected, say, send
 from tests.support.waiting import eventually, longest
@@ -100,8 +103,7 @@ async def test_what_an_authority_may_send_has_place_for_its_copy(bus: Bus) -> No
         await send(author, message)
 
         async def copied() -> bool:
-            names = ("WORLD_ACTUAL", "XA-CSIRT_HEADS")
-            return all([(await stream_info(owner, name)).state.messages == 2 for name in names])
+            return (await stream_info(owner, "WORLD_ACTUAL")).state.messages == 2
 
         await eventually(copied)
         assert (await lag_check(owner, layout(WORLD.registry, None).streams)).ok
@@ -208,7 +210,7 @@ async def test_a_broker_that_takes_smaller_batches_is_given_those(
         assert len(messages) - len(burst.acks) < BATCH_FROM
 
 
-async def _aged(bus: Bus, *, heads: int) -> None:
+async def _aged(bus: Bus, heads: int = 0) -> None:
     """The streams of actual bulletins and of status system have dropped all, after `heads` are remembered."""
     async with connected(bus.owner) as owner:
 
@@ -216,7 +218,7 @@ async def _aged(bus: Bus, *, heads: int) -> None:
             return (await stream_info(owner, "XA-CSIRT_HEADS")).state.last_seq >= heads
 
         await eventually(remembered)
-        for name in ("XA-CSIRT_ACTUAL", "XA-CSIRT_BEAT"):
+        for name in ("XA-CSIRT_ACTUAL", "XA-CSIRT_SYSTEM"):
             config = (await stream_info(owner, name)).config
             short = {"max_age": 200_000_000, "duplicate_window": 200_000_000}
             await js_api(owner, f"STREAM.UPDATE.{name}", {**config, **short})
@@ -242,22 +244,72 @@ def _own(bus: Bus, outbox: Outbox) -> OwnChannels:
 
 
 CHANNEL = "actual.green.community"
+QUIET = "system.green.community"
 
 
-async def test_the_newest_of_each_subject_outlive_their_stream(bus: Bus, tmp_path: Path) -> None:
-    """The stream has dropped all that is too old; a lost outbox finds its head all the same, once each."""
-    await say(bus, *chain(WORLD, 3))
+def quiet(count: int) -> list[Message]:
+    """Bulletins of XA-CSIRT at status system, of one subject, in order."""
+    asks = [
+        draft(
+            f"{n}", status=Status.SYSTEM, body=Request(items=(Wanted(channel=f"xb-csirt/{CHANNEL}", seq=n),))
+        )
+        for n in range(1, count + 1)
+    ]
+    return goes_on(WORLD, [], asks)
+
+
+def heartbeat_naming(*heads: Head, audience: str = "community") -> Message:
+    """A heartbeat of XA-CSIRT that names heads."""
+    (channel,) = (each for each in beat_channels(WORLD.registry, "xa-csirt") if each.audience == audience)
+    return sign(WORLD, bulletin(WORLD, "xa-csirt", say=heartbeat.draft(channel, heads, 60, WORLD.now)))
+
+
+async def rubbish(bus: Bus, subject: str, count: int = HEADS_EACH) -> None:
+    """So many messages that are nobody's word, by the transport key of XA-CSIRT."""
+    async with connected(bus.endpoint("xa-csirt")) as thief:
+        for n in range(count):
+            await publish(thief, subject, b"rubbish %d" % n, {}, longest())
+
+
+async def test_a_head_that_a_heartbeat_named_outlives_its_stream(bus: Bus, tmp_path: Path) -> None:
+    """The stream has dropped all that is too old; a lost outbox finds its head in a heartbeat, which is there for good."""
+    messages = chain(WORLD, 3)
+    await say(bus, *messages, heartbeat_naming(Head(channel=CHANNEL, seq=3, digest=messages[2].digest)))
+    await _aged(bus)
+    async with Outbox.open(tmp_path / "outbox.db") as outbox:
+        survey = await _survey(bus, outbox)
+    assert survey.heads()[CHANNEL] == (3, messages[2].digest)
+    assert not survey.doubtful
+
+
+async def test_what_was_said_after_the_last_heartbeat_is_found_too(bus: Bus, tmp_path: Path) -> None:
+    """It stands in its own stream: the higher of the two counts."""
+    messages = chain(WORLD, 5)
+    named = heartbeat_naming(Head(channel=CHANNEL, seq=3, digest=messages[2].digest))
+    await say(bus, *messages[:3], named, *messages[3:])
+    async with Outbox.open(tmp_path / "outbox.db") as outbox:
+        survey = await _survey(bus, outbox)
+    assert survey.heads()[CHANNEL] == (5, messages[4].digest)
+    assert not survey.doubtful
+
+
+async def test_the_newest_of_each_subject_that_no_heartbeat_names_outlive_their_stream(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """So do those of status system, which a heartbeat names only as long as their stream keeps them; once each."""
+    said = quiet(3)
+    await say(bus, *said)
     await _aged(bus, heads=3)
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
         survey = await _survey(bus, outbox)
-    assert [link.seq for link in survey.links] == [1, 2, 3]
+    assert [link.digest for link in survey.links] == [each.digest for each in said]
     assert "XA-CSIRT_HEADS" not in survey.cursors
     assert not survey.doubtful
 
 
 async def test_an_older_bulletin_sent_again_is_not_taken_for_the_head(bus: Bus, tmp_path: Path) -> None:
     """It came last on the subject; the highest number that stands counts."""
-    messages = chain(WORLD, 5)
+    messages = quiet(5)
     await say(bus, *messages)
     async with connected(bus.endpoint("xa-csirt")) as author:
         again = {name: value for name, value in messages[1].headers if name != "Nats-Msg-Id"}
@@ -265,51 +317,114 @@ async def test_an_older_bulletin_sent_again_is_not_taken_for_the_head(bus: Bus, 
     await _aged(bus, heads=6)
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
         survey = await _survey(bus, outbox)
-    assert survey.heads()[CHANNEL] == (5, messages[4].digest)
+    assert survey.heads()[QUIET] == (5, messages[4].digest)
+
+
+def _nothing_to_keep(*_: object) -> None:
+    raise AssertionError("there is nothing to stamp anew")
 
 
 async def test_rubbish_in_the_place_of_a_head_stops_a_recovery(bus: Bus, tmp_path: Path) -> None:
     """The transport key alone has pushed the head out: no number is given that may be used twice; with the stream it is."""
-    messages = chain(WORLD, 3)
+    messages = quiet(3)
     await say(bus, *messages)
-    async with connected(bus.endpoint("xa-csirt")) as thief:
-        for n in range(HEADS_EACH):
-            await publish(thief, messages[0].subject, b"rubbish %d" % n, {}, longest())
-
-    def keep(*_: object) -> None:
-        raise AssertionError("there is nothing to stamp anew")
-
+    await rubbish(bus, messages[0].subject)
     async with Outbox.open(tmp_path / "first.db") as outbox:
-        assert (await recover(_own(bus, outbox), keep)).adopted == 1
+        assert (await recover(_own(bus, outbox), _nothing_to_keep)).adopted == 1
     await _aged(bus, heads=3 + HEADS_EACH)
     async with Outbox.open(tmp_path / "second.db") as outbox:
         with pytest.raises(OutboxError) as refused:
-            await recover(_own(bus, outbox), keep)
+            await recover(_own(bus, outbox), _nothing_to_keep)
         assert refused.value.reason == "head-unproven"
-        assert CHANNEL in str(refused.value)
+        assert QUIET in str(refused.value)
+
+
+async def test_rubbish_in_the_place_of_heartbeats_stops_a_recovery(bus: Bus, tmp_path: Path) -> None:
+    """They named the head of what its stream has dropped; while that stands there, the head is proven."""
+    messages = chain(WORLD, 3)
+    beat = heartbeat_naming(Head(channel=CHANNEL, seq=3, digest=messages[2].digest))
+    await say(bus, *messages, beat)
+    await rubbish(bus, beat.subject, BEATS_EACH)
+    async with Outbox.open(tmp_path / "first.db") as outbox:
+        survey = await _survey(bus, outbox)
+    assert survey.heads()[CHANNEL] == (3, messages[2].digest)
+    assert CHANNEL not in survey.doubtful
+    await _aged(bus)
+    async with Outbox.open(tmp_path / "second.db") as outbox:
+        with pytest.raises(OutboxError) as refused:
+            await recover(_own(bus, outbox), _nothing_to_keep)
+    assert refused.value.reason == "head-unproven"
+    assert CHANNEL in str(refused.value)
+    assert QUIET not in str(refused.value)
 
 
 async def test_a_heartbeat_proves_a_head_that_is_gone(bus: Bus, tmp_path: Path) -> None:
     """Its author has signed the number and the digest."""
-    channel = next(each for each in beat_channels(WORLD.registry, "xa-csirt") if each.audience == "community")
-    head = Head(channel=f"actual.{channel.name.partition('.')[2]}", seq=7, digest=chain(WORLD, 7)[6].digest)
-    beat = sign(WORLD, bulletin(WORLD, "xa-csirt", say=heartbeat.draft(channel, (head,), 60, WORLD.now)))
-    await say(bus, beat)
-    await _aged(bus, heads=1)
+    head = Head(channel=CHANNEL, seq=7, digest=chain(WORLD, 7)[6].digest)
+    await say(bus, heartbeat_naming(head))
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
         survey = await _survey(bus, outbox)
     assert survey.heads()[head.channel] == (7, head.digest)
 
 
+async def test_a_broker_whose_heads_were_copies_of_everything_keeps_them_and_copies_no_more(bus: Bus) -> None:
+    """What an earlier release had made is given the new sources; what it holds is still read."""
+    async with connected(bus.owner) as owner:
+        heads = (await stream_info(owner, "XA-CSIRT_HEADS")).config
+        names = [
+            origin_stream("xa-csirt", status)
+            for name, status in speakers(WORLD.registry)
+            if name == "xa-csirt"
+        ]
+        all_of_them = {**heads, "sources": [{"name": name} for name in names]}
+        await js_api(owner, "STREAM.UPDATE.XA-CSIRT_HEADS", all_of_them)
+        await say(bus, *chain(WORLD, 3))
+
+        async def copied() -> bool:
+            return (await stream_info(owner, "XA-CSIRT_HEADS")).state.messages == 3
+
+        await eventually(copied)
+        before = {each.name: each for each in await stream_checks(owner, streams_of(WORLD.registry), 1)}
+        assert "sources" in before["stream XA-CSIRT_HEADS"].detail
+        await bus.provision()
+        info = await stream_info(owner, "XA-CSIRT_HEADS")
+        assert info.sources == {"XA-CSIRT_SYSTEM"}
+        assert info.state.messages == 3
+
+
+def test_what_no_heartbeat_names_for_good_is_copied() -> None:
+    """All of who may send none, what is said at another audience than they are, and status system of everybody."""
+    says = PublishGrant(
+        kinds=("cyber-threat",),
+        statuses=(Status.ACTUAL, Status.TEST),
+        tlps=(Tlp.GREEN,),
+        areas=("xa",),
+        audiences=("community",),
+    )
+    beat = msgspec.structs.replace(says, statuses=(Status.SYSTEM,), kinds=("channel-status",))
+    aside = msgspec.structs.replace(says, statuses=(Status.EXERCISE,), audiences=("eu-csirts",))
+
+    def copied(*grants: PublishGrant) -> tuple[Status, ...]:
+        registry = object.__new__(VerifiedRegistry)
+        registry._publishes = {"xa-csirt": granted(grants)}
+        return unnamed(registry, "xa-csirt")
+
+    assert copied(beat, says) == (Status.SYSTEM,)
+    assert copied(says) == (Status.ACTUAL, Status.TEST)
+    assert set(copied(beat, says, aside)) == {Status.SYSTEM, Status.EXERCISE}
+    assert copied() == ()
+
+
 def test_what_keeps_and_what_drops() -> None:
-    """System messages 7 days, all else 400; the heads for good, eight of each subject."""
+    """System messages 7 days, all else 400; heads, and heartbeats at their author's, for good, eight of each subject."""
     specs = {spec.name: spec for spec in streams_of(WORLD.registry)}
     for name, spec in specs.items():
         if name.endswith("_HEADS"):
             assert (spec.max_age_s, spec.each, spec.gives_way) == (0, HEADS_EACH, True)
         else:
-            talk = name.endswith(("_SYSTEM", "_BEAT"))
-            assert spec.max_age_s == (SYSTEM_AGE_S if talk else MAX_AGE_S)
+            talk = name.endswith(("_SYSTEM", "WORLD_BEAT"))
+            age_s = SYSTEM_AGE_S if talk else MAX_AGE_S
+            assert spec.max_age_s == (0 if name.endswith("_BEAT") and not talk else age_s)
             assert (spec.each == BEATS_EACH and spec.gives_way) == name.endswith("_BEAT")
     assert kept_s("XA-CSIRT_SYSTEM") == kept_s("WORLD_SYSTEM") == SYSTEM_AGE_S
     assert kept_s("XA-CSIRT_ACTUAL") == kept_s("WORLD_ACTUAL") == MAX_AGE_S

@@ -90,7 +90,7 @@ async def forge(
     payload = encode(made)
     headers = {
         SIG_HEADER: format_header((sign_entry(signer, payload, within(domain=registry.domain)),)),
-        **hints(made, digest(payload)),
+        **hints(digest(payload)),
     }
     async with connected(endpoint) as connection:
         await publish(connection, subject_for(made), payload, headers, longest())

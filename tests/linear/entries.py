@@ -130,7 +130,7 @@ EXCUSED: Mapping[str, str] = {
     "schemas.envelope.comes_again": "one protected header, as parse_header reads it",
     "schemas.envelope.hints": "writes",
     "schemas.envelope.hint_lines": "writes",
-    "schemas.envelope.hint_pairs": "writes",
+    "schemas.envelope.hints_allowed": "writes",
     "schemas.jwe.binding": "a hash over at most 64 ids",
     "schemas.jwe.commitment": "a hash",
     "schemas.jwe.padded_size": "a number",

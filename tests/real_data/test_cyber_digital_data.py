@@ -108,6 +108,18 @@ def test_the_french_bundles_are_public_reports_without_persons() -> None:
         assert "stop_time" in reasons(result)
 
 
+@pytest.mark.parametrize(("name", "ties", "links"), [("big", 64, 64), ("rrn-doppelganger", 594, 590)])
+def test_the_ties_of_the_french_bundles_survive(name: str, ties: int, links: int) -> None:
+    """All but those that lead to nothing, or were said twice; bar: 95 in a hundred. No account or person is named."""
+    raw = (ROOT / "stix" / "viginum" / f"{name}.json").read_bytes()
+    assert sum(each["type"] == "relationship" for each in json.loads(raw)["objects"]) == ties
+    (bulletin,) = all_stand(read_stix(raw, CONTEXT))
+    assert len(bulletin.links) == links >= 0.95 * ties
+    assert not [
+        each for each in bulletin.things if each.name and each.kind in ("account", "mailbox", "person")
+    ]
+
+
 def test_the_largest_table_keeps_what_is_explained() -> None:
     """Six thousand domains are cut to five hundred: first those that say which site they imitate."""
     (path,) = (ROOT / "fimi" / "meta").glob("*Doppelganger*.csv")

@@ -36,6 +36,11 @@ def play(desk: Desk) -> None:
                 first=40,
             ),
             Call(command="schema export", arguments=("--out", "schemas-{form}"), title="into a folder"),
+            Call(command="vocab", first=40),
+            Call(command="vocab", arguments=("rsit", "ransom"), title="part of a text"),
+            Call(command="vocab", arguments=("attack", "T1566"), title="an id"),
+            Call(command="vocab", arguments=("attack", "T1086"), title="a former id"),
+            Call(command="vocab", arguments=("rsit", "phising"), title="nothing, and the nearest"),
             Call(command="bulletin draft", arguments=("data-breach",)),
             Call(
                 command="bulletin draft",

@@ -110,6 +110,7 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("adapter list", "too many arguments", ("now",)),
     ("adapter run", "no such adapter", ("cybr", "--stdin")),
     ("schema export", "no such document", ("--name", "buletin")),
+    ("vocab", "no such vocabulary", ("distarm", "T0086")),
     ("bench", "too few rounds", ("--rounds", "0")),
     ("doctor", "unknown context", ("--context", "xc-hub")),
     ("context add", "options are missing", ("xc-hub",)),

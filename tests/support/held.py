@@ -33,9 +33,9 @@ def hold(
         payload: its bytes.
     """
     texts = Texts(db)
-    number = texts.number(channel)
-    place = Place(number, seq, row, digest, None, id or digest, texts.number(kids), 0.0, 0.0, 1, None)
-    empty = texts.number("")
+    number = texts[channel]
+    place = Place(number, seq, row, digest, None, id or digest, texts[kids], 0.0, 0.0, 1, None)
+    empty = texts[""]
     body = None
     if row is not None:
         found = (empty, empty, "[]", "fresh", "[]", empty, seq, empty, "", bytearray(payload), None)

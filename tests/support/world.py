@@ -204,7 +204,7 @@ def sign(
     signer = by if isinstance(by, FileSigner) else world.signers[by or read.issuer.id]
     entry = sign_entry(signer, payload, within(domain=world.registry.domain))
     found = digest(payload)
-    headers = {SIG_HEADER: format_header((entry,)), **hints(read, found)}
+    headers = {SIG_HEADER: format_header((entry,)), **hints(found)}
     return Message(
         subject=subject or subject_for(read),
         headers=tuple(headers.items()),

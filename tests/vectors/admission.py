@@ -13,7 +13,7 @@ from bus.keys.signatures import FileSigner
 from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import digest, encode
-from schemas.envelope import SIG_HEADER, b64u, format_header, hints
+from schemas.envelope import SIG_HEADER, b64u, format_header, hints_allowed
 from schemas.parts import Area, Authority
 from schemas.subject import subject_for
 from schemas.vocab import Domain, Status, Tlp
@@ -201,7 +201,7 @@ def _decisions() -> Iterator[Case]:
 def cases() -> Iterator[Case]:
     """Comment, flag, subject, headers, payload, and the reason of the refusal."""
     value = headers(PAYLOAD)[0]
-    everything = [value, *([name, text] for name, text in hints(GOOD, digest(PAYLOAD)).items())]
+    everything = [value, *([name, text] for name, text in hints_allowed(GOOD, digest(PAYLOAD)).items())]
     yield "a bulletin as it should be", "Good", SUBJECT, everything, PAYLOAD, ""
     yield "without hints", "Good", SUBJECT, [value], PAYLOAD, ""
     yield (

@@ -44,6 +44,8 @@ def _good() -> Iterator[Case]:
     yield "the largest integer", "Good", GOOD.replace(b'"seq":1,"prev":null', _far(2**53 - 1)), ""
     yield "a word nobody knows in an open vocabulary", "Good", edited("results-portal", "quantum-booth"), ""
     yield "one digit of a second", "Good", issued('"2027-05-23T19:41:00.5Z"'), ""
+    tie = '"things":[{"kind":"outlet","name":"A"}],"links":[{"from":"body","rel":"uses","to":"things/0"}]'
+    yield "a tie", "Good", edited('"seq":1', f'"seq":1,{tie}'), ""
     yield "six digits of a second", "Good", issued('"2027-05-23T19:41:00.123456Z"'), ""
 
 
@@ -106,11 +108,14 @@ def _gate() -> Iterator[Case]:
 
 
 def _typed() -> Iterator[Case]:
+    tie = '"links":[{"from":"body","rel":"uses","to":"%s"}]'
     for name, old, new in (
         ("an unknown member", '"seq":1', '"seq":1,"x":1'),
         ("an unknown member within", '"scope":"country"', '"scope":"country","x":1'),
         ("a missing member", '"seq":1,', ""),
         ("null for a number", '"seq":1', '"seq":null'),
+        ("an end of a link with a leading zero", '"seq":1', f'"seq":1,{tie % "targets/01"}'),
+        ("an end of a link in a list that is none", '"seq":1', f'"seq":1,{tie % "labels/0"}'),
         ("a number as text", '"seq":1', '"seq":"1"'),
         ("a truth for a number", '"seq":1', '"seq":true'),
         ("number zero", '"seq":1', '"seq":0'),

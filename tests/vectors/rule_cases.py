@@ -308,7 +308,9 @@ def _bodies() -> Iterator[Case]:
     yield "two languages", "R15", {"info": [{"lang": "en", **words}, {"lang": "el", **words}]}, ()
     yield "one language twice", "R15", {"info": [{"lang": "en", **words}] * 2}, (("R15", "$.info"),)
     yield "lines with a public one", "R16", {**stratcom(), **SPOKEN}, ()
-    yield "lines without a public one", "R16", stratcom(), (("R16", "$.info"),)
+    public = {"tlp": "clear", "pap": "clear", "audience": "public"}
+    yield "lines without a public one", "R16", {**stratcom(), **public}, (("R16", "$.info"),)
+    yield "lines among authorities", "R16", stratcom(), ()
     yield "silence needs no line", "R16", stratcom("strategic-silence"), ()
     yield (
         "lines in the silence, safely",

@@ -14,6 +14,7 @@ ID = "0196fe2f-9be0-7000-8000-00000000000a"
 CLEAR = {"tlp": "clear", "pap": "clear", "audience": "public"}
 STRICT = {"tlp": "amber+strict", "audience": "eu-csirts"}
 RIGHTS = {"legality": True, "necessity": True, "proportionality": True}
+ROLES = ("impersonating-site", "impersonated")
 WORDS = {"lang": "en", "headline": "Leaflets name a wrong day", "summary": "A correction was sent."}
 
 
@@ -208,6 +209,13 @@ def _law() -> Iterator[Case]:
     yield "an order about nothing", "R38", order(items=[]), (("R38", "$.body.items"),)
     yield "no way to contest it", "R38", order(redress="None."), (("R38", "$.body.redress"),)
     satire = {"rights": {**RIGHTS, "editorial_or_satire": True}}
+    for none in ("No appeal is possible.", "This order is final.", "Kein Rechtsmittel möglich."):
+        yield f"no way to contest: {none}", "R38", order(redress=none), (("R38", "$.body.redress"),)
+    wanted = {"rights": {**RIGHTS, "redress": "There is no remedy."}}
+    yield "a check without a way to contest", "R38", wanted, (("R38", "$.rights.redress"),)
+    yield "a law that is repealed", "R36", {"legal": [{"ref": "celex:31995L0046#7", "role": "duty"}]}, (
+        ("R36", "$.legal[0].ref"),
+    )  # fmt: skip
     yield "satire ordered away", "R39", {**order(), **satire}, (("R39", "$.rights.editorial_or_satire"),)
     lawful = {"rights": {**RIGHTS, "content_status": "lawful"}}
     yield "lawful content ordered away", "R39", {**order(), **lawful}, (("R39", "$.rights.content_status"),)
@@ -222,6 +230,19 @@ def _law() -> Iterator[Case]:
     )  # fmt: skip
     yield "a breach in time", "R41", breach(), ()
     late = clock(met="2027-05-23T19:00:00Z", due="2027-05-23T08:00:00Z")
+    yield (
+        "a breach that risks nothing",
+        "R18",
+        {**breach(risk="unlikely", art34="not-required"), "deadlines": []},
+        (),
+    )
+    yield "a breach under a clock of its country", "R18", {**breach(), **clock("xn-national")}, ()
+    yield "a breach under a clock of another thing", "R18", {**breach(), **clock("nis2-early-warning")}, (
+        ("R18", "$.deadlines"),
+    )  # fmt: skip
+    exempt = {"risk": "high-risk", "art34": "not-required"}
+    yield "encrypted, so nobody is told", "R18", breach(**exempt, art34_reason="encrypted"), ()
+    yield "nobody is told, for no reason", "R18", breach(**exempt), (("R18", "$.body.art34"),)
     yield "a breach told late", "R41", {**breach(), **late}, (("R41", "$.body.delay_reason"),)
     yield "a breach told late, with reasons", "R41", {**breach(delay_reason="A storm."), **late}, ()
     began = clock(started="2027-05-21T08:00:00Z", due="2027-05-24T08:00:00Z")
@@ -264,6 +285,22 @@ def _markings() -> Iterator[Case]:
     yield "tell them, and do not", "R46", {"handling": {"notify_affected": False}, **tell}, (
         ("R46", "$.actions[0].kind"),
     )  # fmt: skip
+    ask = {"to": ["csirt"], "text": "Please do."}
+    blocking = {"actions": [{"kind": "monitor", **ask}, {"kind": "block-indicator", **ask}]}
+    naming = {"actions": [{"kind": "public-attribution", **ask}]}
+    yield "block what all may act on", "R70", {"pap": "green", **blocking}, ()
+    yield "block what is to be watched", "R70", {"pap": "amber", **blocking}, (("R70", "$.actions[1].kind"),)
+    yield "name whom one may look up", "R70", {"pap": "amber", **naming}, ()
+    yield "name whom nobody may notice", "R70", {"pap": "red", **naming}, (("R70", "$.actions[0].kind"),)
+    withheld = {"handling": {"anonymise_source": True}}
+    came = {"format": "misp-event", "adapter": "xa-cyber", "original_sha256": "0" * 64}
+    yield "a source by its digest", "R71", {
+        **withheld, "provenance": [came, {**came, "original_id": f"sha256:{'0' * 32}"}],
+    }, ()  # fmt: skip
+    yield "a source by its id", "R71", {**withheld, "provenance": [{**came, "original_id": ID}]}, (
+        ("R71", "$.provenance[0].original_id"),
+    )  # fmt: skip
+    yield "a source that may be named", "R71", {"provenance": [{**came, "original_id": ID}]}, ()
     leak = "A paper marked SECRET UE/EU SECRET lay on a public share."
     yield "a report about a leak", "R47", told(summary=leak), ()
     for text in ("SECRET UE/EU SECRET – a network", "RESTREINT UE\nA network", "VS-NfD: a network"):
@@ -313,6 +350,8 @@ def _references() -> Iterator[Case]:
     yield "what comes later", "R52", future, (("R52", "$.references[0].id"),)
     both = {"msg_type": "cancel", "references": [*refers("cancels")["references"], *refers()["references"]]}
     yield "ended and relied on", "R52", both, (("R52", "$.references[1]"),)
+    torn = {"references": [*refers("corroborates")["references"], *refers("contradicts")["references"]]}
+    yield "confirmed and contradicted", "R52", torn, (("R52", "$.references[1]"),)
     yield "one's own confirmed", "R52", refers("corroborates", issuer="xa-csirt"), (
         ("R52", "$.references[0].issuer"),
     )  # fmt: skip
@@ -332,6 +371,10 @@ def _references() -> Iterator[Case]:
     yield "one of another type", "R56", election(kind="municipal"), (("R56", "$.election.type"),)
     lines = {"mode": "holding-line", "lines": ["Nobody was struck off the roll."]}
     yield "lines", "R57", body("stratcom", **lines, do_not_repeat=["the lighthouse story"]), ()
+    silent = body("stratcom", **{**lines, "mode": "strategic-silence"})
+    yield "silence that speaks", "R57", {**silent, **told(public_line="No comment.")}, (
+        ("R57", "$.info[0].public_line"),
+    )  # fmt: skip
     yield "a line that must not be", "R57", body("stratcom", **lines, do_not_repeat=["Struck off the roll"]), (
         ("R57", "$.body.lines[0]"),
     )  # fmt: skip
@@ -360,6 +403,8 @@ def _text() -> Iterator[Case]:
         (("R59", headline),),
     )
     yield "two scripts in two words", "R59", told(headline="IP-\u0430\u0434\u0440\u0435\u0441 of results"), ()
+    yield "a letter that nobody takes for another", "R59", told(headline="\u03bcTorrent is not meant"), ()
+    yield "an abbreviation with an ending", "R59", told(headline="SMS\u0438\u0442\u0435 are not ours"), ()
     fake = seen("\u0435lections.example", "domain-name", role="impersonating-site", actionable=False)
     yield "a look-alike told as one", "R59", {**told(headline="False: \u0435lections.example"), **fake}, ()
     yield "nothing but blanks", "R60", told(headline=" \u00a0 "), (("R60", headline),)
@@ -381,6 +426,7 @@ def _values() -> Iterator[Case]:
         ("email-addr", "a.example"),
     ):
         yield f"{value} as {kind}", "R62", seen(value, kind), (("R62", at),)
+    yield "a name with what nobody sees", "R62", seen("a\u200b.example", "domain-name"), (("R62", at),)
     yield "a wide network, to read only", "R63", seen("0.0.0.0/0", actionable=False), ()
     for kind, value in (
         ("ipv4-addr", "0.0.0.0/0"),
@@ -396,6 +442,10 @@ def _values() -> Iterator[Case]:
         yield f"{value} to be matched", "R63", seen(value, kind), expected
     genuine = seen("elections.example", "domain-name", role="impersonated")
     yield "the genuine site to be blocked", "R64", genuine, (("R64", "$.observables[0].actionable"),)
+    pair = [{"type": "domain-name", "personal": "none", "value": "a.example", "role": role} for role in ROLES]
+    yield "genuine and false at once", "R64", {"observables": pair}, (("R64", "$.observables[1].value"),)
+    mixed = seen("\u0435lections.example", "domain-name", role="impersonated", actionable=False)
+    yield "a look-alike as the genuine one", "R64", mixed, (("R64", at),)
     line = told(public_line="Look yourself up at elections.example.")
     yield "a hostile site to be visited", "R64", {**seen("elections.example", "domain-name"), **line}, (
         ("R64", "$.info[0].public_line"),
@@ -427,8 +477,374 @@ def _values() -> Iterator[Case]:
         ("a person's mailbox", "Write to maria.ejemplo@mail.example."),
     ):
         yield comment, "R66", told(summary=text), (("R66", "$.info[0].summary"),)
+    yield "a free line", "R66", seen("0800 000 000", "phone-number"), ()
+    yield "a sender's name", "R66", seen("VOTE-INFO", "phone-number"), ()
+    yield "a person's telephone", "R66", seen("+99 555 123 4567", "phone-number"), (
+        ("R66", "$.observables[0].personal"),
+    )  # fmt: skip
+    link = seen("https://a.example/?to=maria.ejemplo@mail.example", "url")
+    yield "a person's mailbox in a link", "R66", link, (("R66", "$.observables[0].personal"),)
     person = seen("maria.ejemplo@mail.example", "email-addr")
     yield "a person's mailbox, called nobody's", "R66", person, (("R66", "$.observables[0].personal"),)
+
+
+SEEN = seen(actionable=False)
+NAMED = {"things": [{"kind": "outlet", "name": "The Example Mirror"}]}
+
+
+def link(start: str, end: str, rel: str = "related-to", **fields: Any) -> dict[str, Any]:
+    """One tie."""
+    return {"links": [{"from": start, "rel": rel, "to": end, **fields}]}
+
+
+def _ties() -> Iterator[Case]:
+    tie = link("observables/0", "things/0", "belongs-to")
+    yield "a site that belongs to an outlet", "R75", {**SEEN, **NAMED, **tie}, ()
+    yield "what it is all about", "R75", {**SEEN, **link("observables/0", "body", confidence=60)}, ()
+    yield "an address that is not there", "R75", {**SEEN, **NAMED, **link("observables/1", "things/0")}, (
+        ("R75", "$.links[0].from"),
+    )  # fmt: skip
+    for end in (
+        "things/0",
+        "narratives/0",
+        "actors/0",
+        "targets/0",
+        "ttps/0",
+        "listed/0",
+        "evidence/0",
+        "references/0",
+    ):
+        yield f"{end} of none", "R75", {**SEEN, **link("observables/0", end)}, (("R75", "$.links[0].to"),)
+    yield (
+        "tied to itself",
+        "R76",
+        {**SEEN, **link("observables/0", "observables/0")},
+        (("R76", "$.links[0]"),),
+    )
+    twice = {"links": [*tie["links"], *tie["links"]]}
+    yield "the same tie twice", "R76", {**SEEN, **NAMED, **twice}, (("R76", "$.links[1]"),)
+    other = {"links": [*tie["links"], *link("observables/0", "things/0", "publishes")["links"]]}
+    yield "two ties of two", "R76", {**SEEN, **NAMED, **other}, ()
+    nameless = {"things": [{"kind": "account", "platform": "social"}]}
+    yield "an account that is not named", "R77", {**SEEN, **nameless, **link("things/0", "observables/0")}, ()
+    yield "an account of nobody and nothing", "R77", nameless, (("R77", "$.things[0]"),)
+    person = {"things": [{"kind": "person", "name": "Maria Ejemplo"}]}
+    yield "a person, to many", "R77", person, (("R77", "$.things[0].name"),)
+    yield "a person, strictly", "R77", {**person, **STRICT}, ()
+
+
+def case(stage: str, **fields: Any) -> dict[str, Any]:
+    """One step of enforcement."""
+    given = {
+        "addressee": "Example Platform",
+        "addressee_kind": "platform",
+        "provisions": ["celex:32022R2065#35.1"],
+    }
+    return body("enforcement", stage=stage, **given | fields)
+
+
+def euros(value: str, currency: str = "EUR") -> dict[str, str]:
+    """A sum."""
+    return {"value": value, "currency": currency}
+
+
+def _enforcement() -> Iterator[Case]:
+    decided = {"opened": "2026-12-17", "decided": "2027-05-20", "finding": "infringement"}
+    fined = {**decided, "fine": euros("120000000"), "turnover_ppm": 20_000}
+    yield "proceedings are opened", "R78", case("proceedings", opened="2027-05-20"), ()
+    yield "information is asked for", "R78", case("information-requested"), ()
+    promise = ["No political advertising in the last week."]
+    yield (
+        "commitments are binding",
+        "R78",
+        case("commitments-binding", decided="2027-05-20", commitments=promise),
+        (),
+    )
+    yield "a fine", "R78", case("fine", **fined, appeal_until="2027-07-30"), ()
+    at = "$.body"
+    for comment, change, path in (
+        ("proceedings of no day", case("proceedings"), "opened"),
+        ("a decision of no day", case("decision", finding="infringement"), "decided"),
+        ("commitments to nothing", case("commitments-offered"), "commitments"),
+        ("a decision that finds nothing", case("decision", decided="2027-05-20", finding="none"), "finding"),
+        ("a fine of no sum", case("fine", **decided), "fine"),
+        ("a penalty of no sum", case("periodic-penalty", decided="2027-05-20"), "penalty_per_day"),
+        ("fined before the decision", case("proceedings", opened="2027-05-20", fine=euros("1")), "fine"),
+        ("opened next month", case("proceedings", opened="2027-06-20"), "opened"),
+        ("decided before it was opened", case("decision", **{**decided, "opened": "2027-05-21"}), "decided"),
+        (
+            "an appeal before the decision",
+            case("decision", **decided, appeal_until="2027-05-01"),
+            "appeal_until",
+        ),
+        ("final, and open to appeal", case("fine", **fined, final=True, appeal_until="2027-07-30"), "final"),
+    ):
+        yield comment, "R78", change, (("R78", f"{at}.{path}"),)
+    none = {**decided, "fine": euros("0")}
+    yield "a fine of nothing", "R79", case("fine", **none), (("R79", "$.body.fine.value"),)
+    share = {"turnover_ppm": 20_000}
+    yield "a share of no fine", "R79", case("decision", **decided, **share), (("R79", "$.body.turnover_ppm"),)
+    above = {**fined, "turnover_ppm": 60_001}
+    yield "more than six in a hundred", "R79", case("fine", **above), (("R79", "$.body.turnover_ppm"),)
+    gdpr = {"provisions": ["celex:32016R0679#5.1.f"], "addressee_kind": "controller"}
+    small = {**gdpr, "fine": euros("1500000"), "turnover_ppm": 55_000}
+    yield "more than four in a hundred, of a small firm", "R79", case("fine", **decided, **small), ()
+    large = {**small, "fine": euros("25000000.5")}
+    yield "more than four in a hundred, of a large one", "R79", case("fine", **decided, **large), (
+        ("R79", "$.body.turnover_ppm"),
+    )  # fmt: skip
+    national = {**above, "provisions": ["national:XA:Media-Act#9"]}
+    yield "a national law, of which nothing is known", "R79", case("fine", **national), ()
+
+
+def checked(**fields: Any) -> dict[str, Any]:
+    """One check of one file."""
+    given = {
+        "of": "observables/0",
+        "method": "content-credentials",
+        "c2pa": "present",
+        "verdict": "authentic",
+    }
+    return {
+        **SEEN,
+        "media_checks": [{name: each for name, each in (given | fields).items() if each is not None}],
+    }
+
+
+def _media() -> Iterator[Case]:
+    at = "$.media_checks[0]"
+    yield "signed by its maker", "R80", checked(signer="Example Broadcaster"), ()
+    yield (
+        "a detector is nearly sure",
+        "R80",
+        checked(method="detector", c2pa=None, verdict="synthetic", certainty=93),
+        (),
+    )
+    yield "no credentials, so nothing is known", "R80", checked(c2pa="absent", verdict="inconclusive"), ()
+    for comment, change, path in (
+        ("of what is not there", checked(of="evidence/0"), "of"),
+        ("of a technique", checked(of="ttps/0"), "of"),
+        ("credentials that nobody looked for", checked(c2pa=None), "c2pa"),
+        ("synthetic for want of credentials", checked(c2pa="absent", verdict="synthetic"), "verdict"),
+        ("authentic by broken credentials", checked(c2pa="invalid"), "verdict"),
+        ("signed by nobody", checked(method="forensic", c2pa=None, signer="Example"), "signer"),
+        ("a detector without a number", checked(method="detector", c2pa=None), "certainty"),
+        ("surely inconclusive", checked(c2pa="absent", verdict="inconclusive", certainty=95), "certainty"),
+        ("checked tomorrow", checked(checked=LATER), "checked"),
+    ):
+        yield comment, "R80", change, (("R80", f"{at}.{path}"),)
+    fake = checked(method="forensic", c2pa=None, verdict="synthetic")
+    fimi = body("fimi", scope="incident", methods=["deepfake-audio"], synthetic="none")
+    yield "synthetic, and not", "R80", {**fake, **fimi}, (("R80", "$.body.synthetic"),)
+
+
+def _regimes() -> Iterator[Case]:
+    near = {"significant": False, "near_miss": True, "stage": "voluntary-report"}
+    yield "a near miss", "R81", incident(**near), ()
+    final = {"stage": "final-report", "impact": "minor", "regime": "nis2"}
+    said = {
+        "description": "The portal was down.",
+        "root_cause": "system-failures",
+        "mitigation": "It was mended.",
+    }
+    yield "a final report", "R81", incident(**final, **said), ()
+    yield "a final report that says nothing", "R81", incident(**final), tuple(
+        ("R81", f"$.body.{name}") for name in said
+    )  # fmt: skip
+    for comment, change, path in (
+        ("a near miss that was significant", {**near, "significant": True}, "significant"),
+        ("a near miss that hit many", {**near, "users_affected": 5}, "near_miss"),
+        (
+            "a near miss that is notified",
+            {**near, "stage": "incident-notification", "impact": "none"},
+            "stage",
+        ),
+        ("warned before it was detected", {"early_warning_at": "2027-05-22T08:00:00Z"}, "early_warning_at"),
+        ("notified before it was detected", {"notified_at": "2027-05-22T08:00:00Z"}, "notified_at"),
+        ("notified tomorrow", {"notified_at": LATER}, "notified_at"),
+    ):
+        yield comment, "R81", incident(**change), (("R81", f"$.body.{path}"),)
+    nis2 = {"deadlines": [{"clock": "nis2-early-warning", "started": EARLIER, "due": "2027-05-23T19:41:00Z"}]}
+    yield "the clock of a significant incident", "R82", {**incident(regime="nis2"), **nis2}, ()
+    for comment, change in (("a voluntary report in time", near), ("a bank's clock", {"regime": "dora"})):
+        yield comment, "R82", {**incident(**change), **nis2}, (("R82", "$.deadlines[0].clock"),)
+    yield "a breach at the police", "R82", {**breach(regime="led"), **clock("led-30")}, ()
+    yield "a breach under the GDPR, timed as at the police", "R82", {
+        **breach(regime="gdpr"), "deadlines": [*clock()["deadlines"], *clock("led-30")["deadlines"]],
+    }, (("R82", "$.deadlines[1].clock"),)  # fmt: skip
+    flaw = {"ids": ["CVE-2027-41234"], "products": ["Poll book"]}
+    yield "a patch to come", "R82", body("vulnerability", **flaw, patch_at=LATER), ()
+    yield "fixed by a patch to come", "R82", body("vulnerability", **flaw, status="fixed", patch_at=LATER), (
+        ("R82", "$.body.patch_at"),
+    )  # fmt: skip
+
+
+def _states() -> Iterator[Case]:
+    cause = {"state": "postponed", "cause": "A candidate has died (Electoral Act, section 40)."}
+    abroad = window(
+        "polling", "06-13T05", "06-13T19", tz="America/Lima", area={"scope": "abroad", "country": "PE"}
+    )
+    yield (
+        "put off, with another zone abroad",
+        "R83",
+        calendar(abroad, **cause, votes_void=True, replaces=ID),
+        (),
+    )
+    for comment, change, path in (
+        ("as ever, for a reason", calendar(cause="A flood."), "$.body.state"),
+        ("a zone that is none", calendar({**abroad, "tz": "America/Atlantis"}), "$.body.windows[1].tz"),
+        (
+            "instead of a later one",
+            calendar(**cause, replaces="01ffffff-9be0-7000-8000-00000000000a"),
+            "$.body.replaces",
+        ),
+    ):
+        yield comment, "R83", change, (("R83", path),)
+    trouble = {"category": "outage", "stage": "polling"}
+    longer = {"process_effect": "prolonged", "until": LATER, "decided_by": "Electoral commission of XA"}
+    yield (
+        "two hours more, on paper",
+        "R83",
+        body("election-incident", **trouble, **longer, fallback=["paper"]),
+        (),
+    )
+    yield "nothing, and paper", "R83", body("election-incident", **trouble, fallback=["none", "paper"]), (
+        ("R83", "$.body.fallback"),
+    )  # fmt: skip
+    risk = {"services": ["Chat"], "risks": ["electoral-processes"], "assessment": "It gives wrong days."}
+    day = {"dimension": "cybercrime", "incidents": 3}
+    report = {
+        "period_start": "2027-05-20T00:00:00Z",
+        "period_end": "2027-05-21T00:00:00Z",
+        "posture": "baseline",
+        "dimensions": [day, {"dimension": "disinformation", "incidents": 4}],
+    }
+    justice = {"offences": ["vote-buying"], "competent": "xa-court", "judicial_secrecy": False}
+    lines = {"mode": "official-statement", "lines": ["Voting is on Sunday."]}
+    yield (
+        "61 of 400 answers are wrong",
+        "R84",
+        body("systemic-risk", **risk, measured=[{"samples": 400, "failures": 61, "lang": "de"}]),
+        (),
+    )
+    yield "five incidents in two dimensions", "R84", body("situation-report", **report, incidents_total=5), ()
+    yield "an advertisement in order", "R84", advertisement(finding="none", complaints=12), ()
+    convicted = {**justice, "stage": "conviction", "sentence": "Two years, suspended."}
+    yield "a conviction that may be appealed", "R84", body("legal-referral", **convicted, final=False), ()
+    yield (
+        "a conviction that is final",
+        "R84",
+        body("legal-referral", **convicted, final=True, presumption=False),
+        (),
+    )
+    yield "lines that are not cleared", "R84", body("stratcom", **lines, cleared=False), ()
+    annulled = {"event": "annulled", "judgment": "ECLI:EU:T:2027:123", "final_on": "2027-08-01"}
+    yield "a listing annulled", "R84", {**listing(**annulled), **CLEAR}, ()
+    for comment, change, path in (
+        (
+            "more wrong answers than answers",
+            body("systemic-risk", **risk, measured=[{"samples": 1, "failures": 2}]),
+            "measured[0].failures",
+        ),
+        (
+            "more incidents than there are",
+            body("situation-report", **report, incidents_total=8),
+            "incidents_total",
+        ),
+        ("no infringement, and one", advertisement(finding="none", infringements=["no-label"]), "finding"),
+        ("an infringement, and none", advertisement(finding="infringement"), "infringements"),
+        ("set aside, and in force", order(state="set-aside", effect="given"), "effect"),
+        ("a judgment that lists", {**listing(judgment="ECLI:EU:T:2027:123"), **CLEAR}, "judgment"),
+        ("guilty before the end", body("legal-referral", **convicted, presumption=False), "presumption"),
+        (
+            "a sentence before the trial",
+            body("legal-referral", **justice, stage="charge", sentence="Two years."),
+            "sentence",
+        ),
+        (
+            "lines for all that are not cleared",
+            {**body("stratcom", **lines, cleared=False), **CLEAR},
+            "cleared",
+        ),
+    ):
+        yield comment, "R84", change, (("R84", f"$.body.{path}"),)
+    said = body("stratcom", **lines, cleared=False)
+    yield (
+        "cleared, and not",
+        "R84",
+        {**said, **told(public_line="Voting is on Sunday.")},
+        (("R84", "$.info[0].public_line"),),
+    )
+    answer = {"references": [{"id": ID, "rel": "answers"}]}
+    sent = {"verdict": "handover", "handover_to": "xb-csirt", "reason": "forwarded"}
+    yield "sent on", "R84", {**body("feedback", **sent, forwarded_to="xb-csirt"), **answer}, ()
+    yield (
+        "sent on to nobody",
+        "R84",
+        {**body("feedback", **sent), **answer},
+        (("R84", "$.body.forwarded_to"),),
+    )
+
+
+def _claims() -> Iterator[Case]:
+    crew = {"name": "Example Crew", "kind": "hacktivist"}
+    for comment, actors, expected in (
+        ("claimed by a group", [crew], ()),
+        ("claimed by nobody", [], (("R85", "$.attribution.actors"),)),
+    ):
+        yield comment, "R85", {"attribution": {"level": "claimed", "actors": actors}}, expected
+    for effect, right in (("prolonged", True), ("recount", False)):
+        said = {
+            "category": "polling-place-moved",
+            "stage": "polling",
+            "process_effect": effect,
+            "until": LATER,
+        }
+        expected = () if right else (("R86", "$.body.until"),)
+        yield f"voting until, {effect}", "R86", body("election-incident", **said), expected
+    off = {"state": "postponed"}
+    yield "a vote postponed for a reason", "R87", calendar(**off, cause="Flood; Decree 12/2027."), ()
+    yield "a vote postponed for none", "R87", calendar(**off), (("R87", "$.body.cause"),)
+    for stage, final, right in (
+        ("conviction", True, True),
+        ("appeal", False, True),
+        ("appeal", True, False),
+        ("investigation", True, False),
+    ):
+        case: dict[str, Any] = {
+            "stage": stage,
+            "offences": ["vote-buying"],
+            "competent": "xa-court",
+            "final": final,
+        }
+        expected = () if right else (("R88", "$.body.final"),)
+        yield f"{stage}, final {final}", "R88", {**STRICT, **body("legal-referral", **case)}, expected
+    spoken = [{"lang": "de", "text": "Niemand wurde gestrichen."}, "Nobody was struck off."]
+    lines: dict[str, Any] = {"mode": "reactive", "lines": spoken, "cleared": False}
+    never = [{"lang": "de", "text": "Niemand wurde gestrichen"}]
+    yield "lines in two languages", "R57", body("stratcom", **lines), ()
+    yield "what must not be repeated in German", "R57", body("stratcom", **lines, do_not_repeat=never), (
+        ("R57", "$.body.lines[0]"),
+    )  # fmt: skip
+    yield "a blank line in German", "R60", body("stratcom", **{**lines, "lines": [{"lang": "de", "text": " "}]}), (
+        ("R60", "$.body.lines[0].text"),
+    )  # fmt: skip
+    measure: dict[str, Any] = {
+        "platform": "social",
+        "source_type": "voluntary",
+        "ground": "illegal-content",
+        "category": "violence",
+    }
+    measure |= {"visibility": ["restored"], "count": 3}
+    yield "measures restored", "R49", body("platform-measure", **measure, reversed=3), ()
+    yield "more restored than made", "R49", body("platform-measure", **measure, reversed=4), (
+        ("R49", "$.body.reversed"),
+    )  # fmt: skip
+    unmet = {**order(state="set-aside"), "rights": {**RIGHTS, "proportionality": False}}
+    yield "an order set aside as not proportionate", "R11", unmet, ()
+    yield "an order that is not proportionate", "R11", {**unmet, **order(state="made"), "rights": unmet["rights"]}, (
+        ("R11", "$.rights"),
+    )  # fmt: skip
 
 
 def cases() -> Iterator[Case]:
@@ -440,3 +856,9 @@ def cases() -> Iterator[Case]:
     yield from _references()
     yield from _text()
     yield from _values()
+    yield from _ties()
+    yield from _enforcement()
+    yield from _media()
+    yield from _regimes()
+    yield from _states()
+    yield from _claims()

@@ -14,7 +14,7 @@ from adapters.translation.reading import Losses
 from schemas.parts import Actor, Attribution, Target
 from schemas.vocab import Affiliation, AttributionLevel
 
-__all__ = ["attribution_of", "persons_of", "targets_of"]
+__all__ = ["attribution_of", "is_person", "persons_of", "targets_of"]
 
 _GROUP_TYPES: Final = frozenset({"crime-syndicate", "nation-state"})
 _GROUP_RESOURCES: Final = frozenset({"club", "contest", "government", "organization", "team"})
@@ -52,7 +52,7 @@ def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attributio
     people = _People(scope)
     for item in scope.of("threat-actor", "intrusion-set"):
         kind = text_of(item, "type")
-        person = _is_person(item)
+        person = is_person(item)
         if (person or people.may_hold(item)) and not marking.may_name_individuals:
             losses.add(kind, "natural persons are not named below TLP:AMBER+STRICT (rule R14)")
             continue
@@ -89,13 +89,13 @@ def persons_of(scope: Scope, marking: Marking) -> Persons:
     shown = {
         text_of(item, "name").strip().casefold()
         for item in scope.of("threat-actor", "intrusion-set")
-        if may_name or not (_is_person(item) or people.may_hold(item))
+        if may_name or not (is_person(item) or people.may_hold(item))
     }
     for item in scope.of("identity"):
-        if _is_person(item):
+        if is_person(item):
             _add_names(persons, item, shown)
     for item in scope.of("threat-actor", "intrusion-set"):
-        is_declared = _is_person(item)
+        is_declared = is_person(item)
         if (is_declared or people.may_hold(item)) and not may_name:
             _add_names(persons, item, shown, surname=is_declared)
         elif text_of(item, "type") == "threat-actor" and not may_name:
@@ -128,7 +128,7 @@ class _People:
     """Who of a report is a natural person, as far as ties and equal names tell."""
 
     def __init__(self, scope: Scope) -> None:
-        individuals = [item for item in scope.of("identity") if _is_person(item)]
+        individuals = [item for item in scope.of("identity") if is_person(item)]
         self.count = len(individuals)
         self._names = {text_of(item, "name").strip().casefold() for item in individuals}
         self._groups = {
@@ -158,7 +158,7 @@ def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
     """The institutions that ``targets`` relationships lead to; natural persons are left out, places carried by country code."""
     targets: dict[Target, None] = {}
     for tie in scope.ties():
-        if tie.kind != "targets" or tie.target is None or _is_person(tie.target):
+        if tie.kind != "targets" or tie.target is None or is_person(tie.target):
             continue
         target = _target(tie.target, losses)
         if target is None:
@@ -190,7 +190,8 @@ def _is_group(item: Member) -> bool:
     )
 
 
-def _is_person(item: Member) -> bool:
+def is_person(item: Member) -> bool:
+    """Whether an object says of itself that it is one natural person."""
     return (
         text_of(item, "identity_class").lower() == "individual"
         or text_of(item, "resource_level").lower() == "individual"

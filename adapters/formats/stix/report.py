@@ -33,6 +33,7 @@ from adapters.formats.stix.objects import (
 from adapters.formats.stix.patterns import PatternError, read_pattern
 from adapters.formats.stix.scope import Scope
 from adapters.formats.stix.threat import threat_of
+from adapters.formats.stix.ties import Ties
 from adapters.translation.drafting import finished, instant, integer, origin_of
 from adapters.translation.gathering import Gathering, at_most
 from adapters.translation.prose import carried, headline_of, link_of, number_of
@@ -50,7 +51,7 @@ from adapters.translation.threats import is_machine_tag, rule_of
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Draft
-from schemas.parts import Confidence, Info, Provenance, Ttp
+from schemas.parts import Confidence, Handling, Info, Provenance, Ttp
 from schemas.scalars import MAX_COUNT
 
 __all__ = ["FORMAT", "read_stix"]
@@ -297,6 +298,7 @@ class _Reading:
             tlp=marking.tlp,
             pap=marking.pap,
             audience=marking.audience,
+            handling=Handling(anonymise_source=marking.anonymise_source),
             confidence=Confidence(score=score) if is_score else Confidence(credibility=6),
             onset=self._onset(top),
             ttps=ttps,
@@ -307,7 +309,10 @@ class _Reading:
         )
         origin = msgspec.structs.replace(origin, original_id=identifier(text_of(top, "id")))
         persons = persons_of(self._scope, marking)
-        return finished(draft, context=self._context, losses=losses, origin=origin, persons=persons)
+        ties = Ties(self._scope, marking, persons, losses)
+        return finished(
+            draft, context=self._context, losses=losses, origin=origin, persons=persons, tied=ties.of
+        )
 
     def _onset(self, top: Member) -> dt.datetime | None:
         """When it began: what the report itself says, else its earliest campaign or incident. When it was published is no onset."""
@@ -340,16 +345,14 @@ class _Reading:
                 )
             if tie.source is None or tie.target is None:
                 self.losses.add(f"relationship[{kind}]", "leads to an object that is not there")
-            elif kind not in ("targets", "attributed-to"):
-                self.losses.add(f"relationship[{kind}]", "ties between objects have no place in a bulletin")
-        aimed = {
-            text_of(tie, "target_ref")
+        tied = {
+            text_of(tie, end)
             for tie in self._scope.of("relationship")
-            if text_of(tie, "relationship_type") == "targets"
+            for end in ("source_ref", "target_ref")
         }
         for item in self._scope.of("identity", "location"):
-            if text_of(item, "id") not in aimed and text_of(item, "identity_class") != "individual":
-                self.losses.add(text_of(item, "type"), "carried as a target only")
+            if text_of(item, "id") not in tied and text_of(item, "identity_class") != "individual":
+                self.losses.add(text_of(item, "type"), "carried as an end of a tie only")
         report = self._scope.report or {}
         missing = sum(1 for each in references(report, "object_refs") if self._scope.get(each) is None)
         if missing:

@@ -39,7 +39,7 @@ def picture(app: App) -> int:
     registry, now = present_registry(app)
     report, closed, held = query_store(app, lambda tx: _pictured(app, tx, now, registry))
     unsealer = Unsealer(app, "picture")
-    top = tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in closed.top)
+    top = tuple(_seen(item, unsealer, held[item.id, item.issuer], now) for item in closed.top)
     seen = msgspec.structs.replace(closed, top=top)
     show_head(app, report)
     facts = {**msgspec.structs.asdict(seen), "health": report}
@@ -66,16 +66,18 @@ def _pictured(
     return report, closed, {(row.id, row.bulletin.issuer.id): row for row in held}
 
 
-def _seen(item: Item, unsealer: Unsealer, row: Stored) -> Item:
-    """An item of the picture, as this identity may see it."""
+def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item:
+    """An item of the picture, as this identity may see it, with what its bulletin forbids."""
     from bus.cli.frame import headline
     from bus.sealing import is_closed
+    from schemas.passing_on import marks
 
     if not is_closed(row.bulletin):
-        return item
+        return msgspec.structs.replace(item, labels=(*marks(row.bulletin, now), *item.labels))
     seen = unsealer.look(row.bulletin, row.digest)
     return msgspec.structs.replace(
         item,
+        labels=(*marks(seen.bulletin, now), *item.labels),
         kind=seen.bulletin.kind,
         severity=seen.bulletin.severity,
         headline=headline(seen.bulletin),

@@ -69,7 +69,7 @@ def verify(
             remedy="fetch the current registry and beacon",
             reason="not-fresh",
         )
-    report(app, admitted, registry, state)
+    report(app, admitted, registry, state, now)
 
 
 def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> None:
@@ -119,9 +119,10 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
     )
 
 
-def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str) -> None:
+def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str, now: dt.datetime) -> None:
     """Say who signed, with which key, and under what trust."""
     from bus.cli.frame import marking
+    from schemas.passing_on import sentences
 
     bulletin = admitted.bulletin
     signer = registry.authority(bulletin.issuer.id)
@@ -133,7 +134,7 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
         "id": bulletin.id,
         "kind": bulletin.kind,
         "channel": str(admitted.channel),
-        **marking(bulletin),
+        **marking(bulletin, now),
         "seq": bulletin.seq,
         "digest": admitted.digest,
         "issued": bulletin.issued,
@@ -151,6 +152,7 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
         f"  signed by  {signer.name} ({bulletin.issuer.id})",
         f"  key        {admitted.signer_kid}",
         f"  marking    TLP:{bulletin.tlp.upper()}, PAP:{bulletin.pap.upper()}, status {bulletin.status}",
+        *(f"  handling   {sentence}" for sentence in sentences(bulletin, now)),
         f"  channel    {admitted.channel}, number {bulletin.seq}",
         f"  issued     {at(bulletin.issued)} UTC",
         f"  digest     {admitted.digest}",

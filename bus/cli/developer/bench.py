@@ -149,7 +149,7 @@ def _admission(signers: Sequence[FileSigner], now: dt.datetime) -> Callable[[], 
     bulletin = _bulletin(registry, now)
     payload, subject = encode(bulletin), subject_for(bulletin)
     entries = tuple(sign_entry(signer, payload, Context(TYP_BULLETIN, _DOMAIN)) for signer in signers)
-    pairs = list({SIG_HEADER: format_header(entries), **hints(bulletin, digest(payload))}.items())
+    pairs = list({SIG_HEADER: format_header(entries), **hints(digest(payload))}.items())
     return lambda: admit(subject, pairs, payload, registry=registry, now=now)
 
 

@@ -59,7 +59,7 @@ def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | Non
     from schemas.review import doubts
 
     odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin))
-    found = (*doubts(bulletin), *_unknown(bulletin, registry))
+    found = (*doubts(bulletin), *_unknown(bulletin, registry), *_elsewhere(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
 
 
@@ -72,6 +72,27 @@ def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[
             yield Violation(
                 "co-issuer", f"$.co_issuers[{n}].id", f"{other.id} is not in the registry; leave it out"
             )
+
+
+def _elsewhere(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
+    """Readers of countries that `releasable_to` leaves out; who reads a channel changes with the registry, so no rule says it."""
+    from schemas.errors import Violation
+    from schemas.passing_on import countries
+    from schemas.subject import channel_of
+
+    allowed = countries(bulletin)
+    if registry is None or not allowed:
+        return
+    readers = {name: registry.authority(name).country for name in registry.readers(channel_of(bulletin))}
+    if strangers := [f"{name} ({country})" for name, country in readers.items() if country not in allowed]:
+        named = ", ".join(strangers[:3])
+        more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+        yield Violation(
+            "releasable-to",
+            "$.handling.releasable_to",
+            f"{named}{more} would read it and {'is' if len(strangers) == 1 else 'are'} left out; "
+            "choose an audience without them, or add their country",
+        )
 
 
 def _at_night(bulletin: Bulletin) -> Iterator[Violation]:

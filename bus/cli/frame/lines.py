@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +13,8 @@ from bus.cli.frame.app import App
 from bus.cli.frame.text import on_terminal, safe
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from schemas.bulletin import Bulletin
 
 WIDE = 120
@@ -24,7 +26,7 @@ _MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": 
 def show_bulletin(
     app: App,
     bulletin: Bulletin,
-    labels: Collection[str] = (),
+    labels: Iterable[str] = (),
     *,
     trust: str = "fresh",
     remark: str = "",
@@ -40,7 +42,10 @@ def show_bulletin(
         remark: added to the headline.
         standing: what is known of it here; of one's own, how far it has come.
     """
-    flags = sorted({*labels, *(() if trust == "fresh" else (f"trust {trust}",))})
+    from schemas.passing_on import marks
+
+    known = {*labels, *(() if trust == "fresh" else (f"trust {trust}",))}
+    flags = (*marks(bulletin, app.now()), *sorted(known))
     if not on_terminal():
         app.line(one_line(bulletin, flags) + (f"  [{remark}]" if remark else ""))
         return
@@ -59,7 +64,7 @@ def show_bulletin(
         click.echo(line, color=colored)
 
 
-def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
+def one_line(bulletin: Bulletin, labels: Iterable[str] = ()) -> str:
     """A whole bulletin in one line, for pipes and lists."""
     from schemas.subject import priority
 
@@ -69,27 +74,30 @@ def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
     )
 
 
-def marking(bulletin: Bulletin) -> dict[str, str]:
-    """How far it may go and whether it is real, beside whatever is told of it as JSON."""
+def marking(bulletin: Bulletin, now: dt.datetime) -> dict[str, object]:
+    """How far it may go, what it forbids and whether it is real, beside whatever is told of it as JSON."""
+    from schemas.passing_on import marks
+
     return {
         "status": str(bulletin.status),
         "tlp": str(bulletin.tlp),
         "pap": str(bulletin.pap),
         "audience": bulletin.audience,
+        "marks": marks(bulletin, now),
     }
 
 
-def headline_line(bulletin: Bulletin, labels: Collection[str]) -> str:
-    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels."""
+def headline_line(bulletin: Bulletin, labels: Iterable[str]) -> str:
+    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels as given."""
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
     before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "
-    after = f" ({', '.join(sorted(labels))})" if labels else ""
+    after = f" ({', '.join(labels)})" if labels else ""
     return f"{before}{headline(bulletin)}{after}"
 
 
 def headline(bulletin: Bulletin) -> str:
     """The words of a bulletin in one line; a cover has none of its own and says to whom it is sealed."""
-    return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.info[0].headline
+    return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.headline
 
 
 def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:

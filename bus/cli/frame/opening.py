@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from bus.trust import RegistryStore
     from schemas.bulletin import Bulletin
 
+MOST_LINKS = 200
+"""Ties that are written out for a person."""
+
 
 class Unsealer:
     """Opens for one command; registry and keys are read when they are first needed."""
@@ -118,6 +121,22 @@ def readable(payload: bytes) -> str:
     return msgspec.json.format(msgspec.json.encode(shown) if parts else payload, indent=2).decode()
 
 
+def show_links(app: App, bulletin: Bulletin) -> None:
+    """What belongs together in a bulletin, a tie a line."""
+    from schemas.links import told
+
+    if not bulletin.links:
+        return
+    app.note(f"what belongs together: {len(bulletin.links)} ties")
+    lines = [
+        f"{told(bulletin, link.from_)} -> {link.rel} -> {told(bulletin, link.to)}"
+        for link in bulletin.links[:MOST_LINKS]
+    ]
+    if len(bulletin.links) > MOST_LINKS:
+        lines.append(f"and {len(bulletin.links) - MOST_LINKS} more, in the field links above")
+    app.block("\n".join(lines))
+
+
 def show_inside(app: App, seen: View) -> None:
     """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
     if seen.inner is not None:
@@ -137,9 +156,29 @@ def show_inside(app: App, seen: View) -> None:
             app.block(msgspec.json.format(msgspec.json.encode(section.content), indent=2).decode())
 
 
+def must_not_be_held(app: App, bulletin: Bulletin) -> None:
+    """Refuse to write a bulletin of another authority into a file before its embargo is over.
+
+    Raises:
+        PermitError: `embargoed`.
+    """
+    from bus.errors import PermitError
+    from schemas.passing_on import why_held
+
+    if bulletin.issuer.id == app.identity.authority:
+        return  # its author may hand it to whom it wants
+    held = why_held(bulletin, app.now())
+    if held is not None and held.reason == "embargoed":
+        raise PermitError(
+            f"{bulletin.id} {held.text}: nothing hands it on before; without --raw it is shown",
+            reason=held.reason,
+        )
+
+
 def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
     """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
     from bus.sealing import View
+    from schemas.passing_on import marks
 
     seen = View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     if app.json:
@@ -154,6 +193,7 @@ def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
                 "late": "late" in row.labels,
                 "trust": row.trust,
                 "labels": sorted(row.labels),
+                "marks": marks(seen.bulletin, app.now()),
                 **opened_data(seen),
             }
         )

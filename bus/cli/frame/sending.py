@@ -259,17 +259,23 @@ def _looked_at(app: App, name: str, draft: Draft | TocsinError, sending: Sending
     from bus.cli.frame.judging import judgement
     from bus.cli.frame.session import defaults, present_registry
     from schemas.errors import TocsinError
+    from schemas.parts import Handling
+    from schemas.passing_on import sentences
 
     if isinstance(draft, TocsinError):
         return draft
     registry, now = present_registry(app)
     try:
         issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
-        found = judgement(draft, stamped(draft, issuer, given, now), registry)
+        bulletin = stamped(draft, issuer, given, now)
+        found = judgement(draft, bulletin, registry)
     except TocsinError as exc:
         return exc
     for remark in found.remarks:
         app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
+    if bulletin.handling != Handling():
+        for sentence in sentences(bulletin, now):
+            app.note(f"{name}: {sentence}")
     if not found.doubts:
         return draft
     if sending.reviewed is None:

@@ -96,7 +96,7 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
 
 def referring_to(draft: Draft, original: Bulletin, msg_type: MsgType, rel: RefRel) -> Draft:
     """The draft on the channel of the original, naming it."""
-    from schemas.parts import Ref
+    from schemas.parts import Handling, Ref
 
     ref = Ref(id=original.id, rel=rel)
     others = tuple(other for other in draft.references if (other.id, other.rel) != (ref.id, ref.rel))
@@ -108,6 +108,8 @@ def referring_to(draft: Draft, original: Bulletin, msg_type: MsgType, rel: RefRe
         exercise_id=original.exercise_id,
         tlp=original.tlp,
         pap=draft.pap or original.pap,
+        # An update that says nothing of it lifts no embargo.
+        handling=original.handling if draft.handling == Handling() else draft.handling,
         audience=original.audience,
     )
 

@@ -24,6 +24,7 @@ from bus.cli.frame import (
     find_bulletin,
     must_be_known,
     must_be_new,
+    must_not_be_held,
     on_terminal,
     reviewed_option,
 )
@@ -138,25 +139,31 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.frame import Unsealer, opened_data, readable, show_inside
+    from bus.cli.frame import Unsealer, opened_data, readable, show_inside, show_links
     from schemas.codec import decode, digest
+    from schemas.passing_on import sentences
 
     signature, payload = find_bulletin(app, bulletin_id)
+    found = decode(payload)
     if raw:
         from bus.cli.frame import record
         from schemas.envelope import file_form
 
+        must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
         record(app, "exported", digest=digest(payload))
         click.echo(file_form(payload, signature).decode(), nl=False)
         return
-    seen = Unsealer(app, "show").look(decode(payload), digest(payload))
+    seen = Unsealer(app, "show").look(found, digest(payload))
     if app.json:
         inside = opened_data(seen)
         app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))
         return
     app.block(readable(payload))
     show_inside(app, seen)
+    show_links(app, seen.bulletin)
+    for sentence in sentences(seen.bulletin, app.now()):
+        app.note(sentence)
 
 
 @command(bulletin, "list")
@@ -170,6 +177,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
     """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
     from bus.cli.frame import STORE_FILE, marking, one_line, show_bulletin
     from schemas.bodies import KINDS
+    from schemas.passing_on import marks
 
     if kind is not None:
         must_be_known("kind", kind, KINDS)
@@ -181,14 +189,15 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
         bulletin = item.bulletin
         if app.json:
             facts = {"id": item.row.id, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
-            app.data({**facts, **marking(bulletin), "headline": bulletin.info[0].headline})
+            app.data({**facts, **marking(bulletin, app.now()), "headline": bulletin.info[0].headline})
         elif on_terminal():
             show_bulletin(
                 app, bulletin, item.labels, trust=item.trust, remark=item.row.id, standing=item.standing
             )
         else:
             state = "" if admitted else f"{item.standing:<8}  "
-            app.line(f"{item.row.id}  {state}{one_line(bulletin, item.labels)}")
+            known = (*marks(bulletin, app.now()), *sorted(item.labels))
+            app.line(f"{item.row.id}  {state}{one_line(bulletin, known)}")
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     """
     from bus.cli.frame import defaults, present_registry, read_draft, stamped
     from bus.sealing import current_key, must_seal, sections
+    from schemas.passing_on import sentences
     from schemas.rules import check, with_section
     from schemas.subject import channel_of, subject_for
 
@@ -61,12 +62,14 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         "channel": str(channel),
         "public": bulletin.tlp == "clear",
         "sealed": sealed,
+        "handling": sentences(bulletin, now),
         "readers": readers,
         "sections": parts,
     }
     lines = [f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, as {channel}"]
     if facts["public"]:
         lines.append("TLP:CLEAR: every recipient may give it to the world")
+    lines += sentences(bulletin, now)
     by = f"read grant {channel.name}"
     rows = ((r["authority"], r["name"], r["country"], r["kind"], by) for r in readers)
     app.answer(facts, lines=lines, table=(("reader", "name", "country", "kind", "by"), rows))

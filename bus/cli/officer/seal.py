@@ -77,7 +77,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     not open, or none of its sections does.
     """
     from bus.admission import verify_file
-    from bus.cli.frame import open_seal_keys, present_registry, record
+    from bus.cli.frame import must_not_be_held, open_seal_keys, present_registry, record
     from bus.errors import SealError
     from bus.sealing import Keys, View, look_at_sections, open_bulletin
     from schemas.envelope import file_form
@@ -101,6 +101,8 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     except TocsinError as exc:
         record(app, "not-opened", reason=exc.reason, **what)
         raise
+    if raw and inner is not None:
+        must_not_be_held(app, inner.bulletin)
     # First, so that nothing is shown that is not recorded.
     record(app, "opened", raw=raw, parts=list(seen.opened), **what)
     if raw and inner is not None:

@@ -67,7 +67,7 @@ def _example(hint: Any, now: dt.datetime) -> tuple[str, str]:
 def _remark(meta: msgspec.Meta) -> str:
     remarks = [meta.description or ""]
     if meta.extra:
-        remarks.append(f"a word of {meta.extra['vocabulary']}")
+        remarks.append(f"tocsin vocab {meta.extra['vocabulary']} lists the words")
     if meta.max_length is not None:
         remarks.append(f"at most {meta.max_length}")
     if meta.le is not None:

@@ -71,11 +71,12 @@ def export(
     """Write what this identity holds, or without a store what it has said itself, into one file.
 
     Says first how much of which marking leaves, and asks. TLP:RED and TLP:AMBER+STRICT leave only for somebody named who
-    may read them; what may not be read by whom it is for refuses the whole bundle (exit 5).
+    may read them; what may not be read by whom it is for, is under embargo and for nobody named, or is for other countries, refuses the
+    whole bundle (exit 5).
     """
     import msgspec
 
-    from bus.bundle import Opening, by_channel, carried, choose, permit, trust_lines, write
+    from bus.bundle import Opening, by_channel, carried, choose, hold, permit, trust_lines, write
     from bus.cli.frame import must_be_new, record, registry_store
     from schemas.vocab import Status
 
@@ -89,6 +90,7 @@ def export(
         chosen = read(lambda db: choose(db, of, interest, named, start))
         leaving = by_channel(chosen)
         permit(leaving, to, held())
+        read(lambda db: hold(db, of, chosen, to, held(), app.now()))
         _tell(app, leaving, to)
         app.confirm(f"Write these {len(chosen)} bulletins to {out}?", yes=yes)
         opening = Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)

@@ -14,12 +14,24 @@ from typing import Any, NamedTuple
 
 from bus.hub.picture import tallies
 from bus.hub.rows import SITUATION, TABLE_OF
-from bus.subscribing import Stored, as_json
+from bus.subscribing import Stored, as_json, insert_rows
 from schemas.subject import area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 
 _ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
-_INSERT = "INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+_CANCEL = MsgType.CANCEL  # a member of an enumeration is found anew each time
+_SAID = (
+    "id", "row", "issuer", "country", "kind", "domain", "tlp", "audience", "priority", "severity", "urgency", "area", "dimensions",
+    "headline", "issued", "expires", "status",
+)  # fmt: skip
+# What almost always is empty is left out where it is.
+_STANDING, _WHOLE = (
+    {
+        table: (f"INSERT INTO {table} ({', '.join(names)})", f"({', '.join('?' * len(names))})")
+        for table in SITUATION
+    }
+    for names in (_SAID, (*_SAID, "election", "incident", "ended_by", "ended_how"))
+)
 _REVISE = "INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?, ?)"
 _ENDED = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM revisions WHERE target = value)"
 FIRST_END = """
@@ -77,46 +89,47 @@ def take_back(db: sqlite3.Connection, row: Stored) -> None:
 
 
 def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
-    values: dict[str, list[tuple[Any, ...]]] = {table: [] for table in SITUATION}
+    standing: dict[str, list[tuple[Any, ...]]] = {table: [] for table in SITUATION}
+    others: dict[str, list[tuple[Any, ...]]] = {table: [] for table in SITUATION}
     counts: dict[str, Counter[tallies.Sort]] = {table: Counter() for table in SITUATION}
     for row in rows:
         b = row.bulletin
+        issuer, election, incident = b.issuer, b.election, b.incident_id
         table = TABLE_OF[b.status]
         # Words are given as plain text: sqlite3 looks for an adapter of whatever is of a class of its own.
         sort = tallies.Sort(priority(b), b.kind, str(b.tlp), area_token(b), as_json(b.dimensions))
-        # A withdrawal says that something is not so; it is no situation by itself.
-        is_ended = b.msg_type is MsgType.CANCEL
-        issuer, election = b.issuer, b.election
-        values[table].append(
-            (
-                b.id,
-                row.rowid,
-                issuer.id,
-                issuer.country,
-                sort.kind,
-                issuer.domain,
-                sort.tlp,
-                b.audience,
-                sort.priority,
-                str(b.severity),
-                str(b.urgency),
-                sort.area,
-                sort.dimensions,
-                election.id if election else None,
-                b.incident_id,
-                b.info[0].headline,
-                b.issued.timestamp(),
-                b.expires.timestamp(),
-                str(b.status),
-                *((b.id, "withdrawal") if is_ended else (None, None)),
-            )
+        said = (
+            b.id,
+            row.rowid,
+            issuer.id,
+            issuer.country,
+            sort.kind,
+            issuer.domain,
+            sort.tlp,
+            b.audience,
+            sort.priority,
+            str(b.severity),
+            str(b.urgency),
+            sort.area,
+            sort.dimensions,
+            b.headline,
+            b.issued.timestamp(),
+            b.expires.timestamp(),
+            str(b.status),
         )
+        # A withdrawal says that something is not so; it is no situation by itself.
+        is_ended = b.msg_type is _CANCEL
         if not is_ended:
             counts[table][sort] += 1
-    for table, these in values.items():
-        if these:
-            db.executemany(_INSERT.format(table), these)
-            tallies.add(db, table, counts[table])
+        if is_ended or election is not None or incident is not None:
+            end = (b.id, "withdrawal") if is_ended else (None, None)
+            others[table].append((*said, None if election is None else election.id, incident, *end))
+        else:
+            standing[table].append(said)
+    for table in SITUATION:
+        insert_rows(db, *_STANDING[table], standing[table])
+        insert_rows(db, *_WHOLE[table], others[table])
+        tallies.add(db, table, counts[table])
 
 
 def _revise(db: sqlite3.Connection, rows: Iterable[Stored]) -> list[Target]:

@@ -49,7 +49,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
         kept = stored(row)
         bulletin = kept.bulletin
         marking = f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}"
-        issued = f"{bulletin.issuer.id}, {marking}: {bulletin.info[0].headline}"
+        issued = f"{bulletin.issuer.id}, {marking}: {bulletin.headline}"
         labels = f", labels {', '.join(sorted(kept.labels))}" if kept.labels else ""
         checked = f"key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}"
         steps.append(TraceStep(bulletin.issued, "issued", issued))

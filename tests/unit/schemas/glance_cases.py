@@ -23,6 +23,7 @@ from tests.vectors.truth_cases import (
     refers,
     report,
     seen,
+    told,
 )
 
 MUCH_LATER = "2027-06-24T19:41:00Z"
@@ -149,6 +150,15 @@ MORE: dict[str, dict[str, Any]] = {
     "likely, by its figure not": {"confidence": {"score": 50, "likelihood": "almost-certain"}},
     "few may read it, all may act": {**RED, "pap": "clear"},
     "detected tomorrow": incident(detected=LATER),
+    "an order that nothing contests, without a check": {**order(redress="None."), "rights": None},
+    "a page behind a password": told(web=SECRET["url"]),
+    "facts behind a password": body("stratcom", **LINES, facts=[SECRET["url"]]),
+    "an advisory behind a password": body(
+        "vulnerability", ids=["CVE-2027-41234"], products=["p"], advisory=SECRET["url"]
+    ),
+    "a listing behind a password": listing(publication_url=SECRET["url"]),
+    "a report behind a password": after(report_url=SECRET["url"]),
+    "dates behind a password": calendar(official_url=SECRET["url"]),
     "a hostile site with correct information": {
         **HOSTILE,
         **body(

@@ -187,3 +187,11 @@ def test_every_zone_of_the_list_can_be_written() -> None:
     for zone in ZONES:
         assert msgspec.convert({**plain, "tz": zone}, ElectionCalendar).tz == zone
     assert {"UTC", "Etc/GMT+3", "Etc/GMT-14", "Europe/Kyiv", "America/Argentina/Buenos_Aires"} <= ZONES
+
+
+def test_an_election_that_is_called_off_has_no_phase() -> None:
+    """Its windows are told as they were, and nobody watches for them."""
+    off = msgspec.structs.replace(CALENDAR, state="called-off", cause="Court decision.")
+    assert phase_at(off, POLLS) is Phase.NONE
+    assert phase_over((off, CALENDAR), POLLS) is Phase.POLLING
+    assert next_change(off, POLLS) is None

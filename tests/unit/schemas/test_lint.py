@@ -19,7 +19,7 @@ def test_every_named_vocabulary_exists_and_is_used() -> None:
         assert vocabulary.values
         assert vocabulary.source
         assert all(
-            word == word.lower() and len(word) <= (90 if vocabulary.name == "rsit" else 64)
+            word == word.lower() == word.strip("-") and len(word) <= (90 if vocabulary.name == "rsit" else 64)
             for word in vocabulary.values
         )
 

@@ -204,7 +204,7 @@ BROKEN: dict[str, tuple[str, Bulletin]] = {
         made(attribution=Attribution(level=AttributionLevel.SUSPECTED, actors=(VICTIM,))),
     ),
     "one language twice": ("R15", made(info=(Info(lang="en", headline="a", summary="b"),) * 2)),
-    "stratcom without a public line": ("R16", made(STRATCOM)),
+    "stratcom for everybody without a public line": ("R16", made(STRATCOM, tlp=Tlp.CLEAR, audience="public")),
     "stratcom that breaks silence": (
         "R17",
         made(

@@ -47,7 +47,7 @@ def section(title: str) -> str:
 def test_every_rule_is_written_out_in_order() -> None:
     """Those that one bulletin alone can break, and R25, which takes two."""
     told = re.findall(r"^\| (R\d+) \| ", section("### 2.1 Cross-field rules"), re.MULTILINE)
-    assert told == [f"R{n}" for n in range(1, len(told) + 1)]
+    assert told == sorted(set(told), key=lambda rule: int(rule[1:]))
     assert set(told) == {*rules.RULES, "R25"}
 
 

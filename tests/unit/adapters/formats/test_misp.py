@@ -100,6 +100,10 @@ def test_chatham_house_hides_the_source() -> None:
     draft = one(tags=("tlp:green", "tlp:ex:chr"))
     assert draft.handling.anonymise_source
     assert draft.handling.attribution is AttributionRule.MUST_NOT
+    named, withheld = one(tags=("tlp:green",)), draft.provenance[0].original_id
+    assert named.provenance[0].original_id == UUID
+    assert withheld is not None
+    assert withheld.startswith("sha256:")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,20 @@ def test_the_strictest_mark_of_any_object_holds() -> None:
     assert one(report(plain, labels=["tlp:amber+strict", "PAP:AMBER"]), plain).pap is Pap.AMBER
 
 
+def test_a_source_that_is_withheld_is_neither_named_nor_linked_to() -> None:
+    """The Chatham House Rule as a label: the id is told by its digest, the link stays behind and is told."""
+    plain = item("domain-name", value="b.example")
+    links = [{"source_name": "the source", "url": "https://source.example/report"}]
+    named = one(report(plain, labels=["tlp:amber"], external_references=links), plain)
+    withheld = one(report(plain, labels=["tlp:amber", "tlp:ex:chr"], external_references=links), plain)
+    assert (named.info[0].web, withheld.info[0].web) == (links[0]["url"], None)
+    assert withheld.handling.anonymise_source
+    (origin,) = withheld.provenance
+    assert origin.original_id is not None
+    assert origin.original_id.startswith("sha256:")
+    assert "info.web" in origin.lost
+
+
 def test_natural_persons_are_named_at_amber_strict_only() -> None:
     """Individuals and the aliases of threat actors stay behind below AMBER+STRICT (rule R14)."""
     actor = item(

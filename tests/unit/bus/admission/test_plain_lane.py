@@ -5,6 +5,7 @@ A lane that drops one check is seeded for each of them; the table of what is wro
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import inspect
 import textwrap
@@ -42,6 +43,7 @@ from schemas.envelope import (
     format_header,
     head_of,
     hints,
+    hints_allowed,
     protected_for,
     signing_input,
 )
@@ -93,8 +95,14 @@ def came(
     """A bulletin as a publisher sends it and a stream delivers it; `other` are hints that it has instead."""
     raw = encode(b) if payload is None else payload
     value = format_header(entries or (sign_entry(WORLD.signers[b.issuer.id], raw, within()),))
-    said = {**hints(b, digest(raw)), **{name.replace("_", "-"): value for name, value in other.items()}}
+    said = {**hints(digest(raw)), **{name.replace("_", "-"): value for name, value in other.items()}}
     return arrived(subject or subject_for(b), ((SIG_HEADER, value), *said.items(), *source), raw)
+
+
+def other_hints(b: Bulletin) -> list[tuple[str, str]]:
+    """What a message may say of itself beside the hints that a publisher sends."""
+    name = digest(encode(b))
+    return [each for each in hints_allowed(b, name).items() if each not in hints(name).items()]
 
 
 def arrived(subject: str, headers: Iterable[tuple[str, str]], payload: bytes) -> Received:
@@ -272,6 +280,18 @@ def borrowed() -> list[Received]:
     ]
 
 
+def strayed() -> Received:
+    """A bulletin whose signature has another spelling: bits beyond its last byte."""
+    (opening, last) = (value := dict(ALONE.headers)[SIG_HEADER])[:-1], value[-1]
+    wrong = opening + {"A": "B", "Q": "R", "g": "h", "w": "x"}[last]
+    return msgspec.structs.replace(ALONE, block=ALONE.block.replace(value.encode(), wrong.encode()))
+
+
+def as_head() -> Received:
+    """A bulletin that is signed alone, under the protected header of a batch."""
+    return came(ONE, own(encode(ONE), typ=TYP_BATCH))
+
+
 GENEROUS = registry_with(
     "xa-csirt",
     publish=(
@@ -336,7 +356,8 @@ WRONG: dict[str, tuple[list[Received], VerifiedRegistry, dt.datetime]] = {
         ("a second signature behind the source", [came(ONE, source=(SOURCE, (SIG_HEADER, "x")))], REGISTRY, NOW),
         ("a hint behind", [came(ONE, source=(("CE-ID", "x"),))], REGISTRY, NOW),
         ("a hint that contradicts", [came(ONE, ce_id="x")], REGISTRY, NOW),
-        ("a hint of the same length", [came(ONE, ce_id=ONE.id[::-1])], REGISTRY, NOW),
+        ("a hint of the same length", [came(ONE, Nats_Msg_Id=digest(encode(ONE))[::-1])], REGISTRY, NOW),
+        ("all hints that there are", [came(ONE, source=(*other_hints(ONE), SOURCE))], REGISTRY, NOW),
         ("a digest that contradicts", [came(ONE, Nats_Msg_Id="x")], REGISTRY, NOW),
         ("two addresses of sources", [came(ONE, source=(SOURCE, SOURCE))], REGISTRY, NOW),
         ("another header", [came(ONE, source=(("X", "y"),)), came(ONE, source=(("X-Another-Stream", "y" * 40),))], REGISTRY, NOW),
@@ -391,6 +412,13 @@ WRONG: dict[str, tuple[list[Received], VerifiedRegistry, dt.datetime]] = {
         ("a second algorithm is required", [ALONE], registry_with(
             "xa-csirt", keys={MINE.kid: key_record(MINE), SECOND.kid: key_record(SECOND)}, require=("Ed25519", "ES256")
         ), NOW),
+        ("the signature of another, after one that holds", [ALONE, came(TWO, own(encode(ONE)))], REGISTRY, NOW),
+        ("another spelling, after one that holds", [ALONE, strayed()], REGISTRY, NOW),
+        ("a second signature, after one that holds", [ALONE, came(ONE, own(encode(ONE)), own(encode(ONE), domain="x.example"))], REGISTRY, NOW),
+        ("by another key, after one that holds", [ALONE, came(ONE, sign_entry(SECOND, encode(ONE), within()))], TWO_KEYS, NOW),
+        ("a time, after one that holds", [ALONE, came(ONE, own(encode(ONE), iat=int(NOW.timestamp())))], REGISTRY, NOW),
+        ("another federation, after one that holds", [ALONE, came(ONE, own(encode(ONE), domain="x.example"))], REGISTRY, NOW),
+        ("alone, under the header of a batch that holds", [FIRST, as_head()], REGISTRY, NOW),
         ("issued before its key", [came(bulletin(WORLD, issued=NOW - 31 * DAY))], REGISTRY, NOW),
         ("issued as its key ends", [ALONE], keyed(not_after=NOW), NOW - TICK),
         ("a revoked key", [ALONE, FIRST], keyed(revoked_since=NOW + DAY), NOW),
@@ -448,6 +476,10 @@ DROPPED: dict[str, tuple[str, str]] = {
     "2, the federation": ("Context(TYP_BULLETIN, registry.domain)", "_claimed(value)"),
     "3, a time": ("(header.iat, header.x5t, header.x5c) != (None,) * 3", "False"),
     "3 and 4, the signature": ("    if checked.fault:\n        return None\n", ""),
+    "4, alone": ("verify(unb64u(signature), signing_input(protected, payload))", "verify"),
+    "4, its one spelling": ("verify(unb64u(signature),", "verify(_loosely(signature),"),
+    "4, whose opening": ("registry.openings.get(protected)", "next(iter(registry.openings._known.values()), None)"),
+    "4, what is signed alone": ("    else:\n        registry.openings.keep", "    if True:\n        registry.openings.keep"),
     "4, the path": ("return merkle.climb(merkle.leaf_of(hashed), index, size, steps) == root", "return True"),
     "4, the place": ("if index >= size or len(path)", "if len(path)"),
     "4, its spelling": ("_PLACE.fullmatch(place)", "re.fullmatch(r'[ +]?(\\d+)\\.([A-Za-z0-9_-]*)', place)"),
@@ -500,6 +532,10 @@ def _leniently(raw: bytes) -> Bulletin | None:
         return None
 
 
+def _loosely(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "==")
+
+
 def _claimed(value: str) -> Any:
     from schemas.envelope import Context, unb64u
 
@@ -516,7 +552,7 @@ def lane_without(check: str) -> types.ModuleType:
     found, instead = DROPPED[check]
     assert source.count(found) == 1, "the check stands elsewhere by now"
     made = types.ModuleType("a wrong lane")
-    made.__dict__.update(_leniently=_leniently, _claimed=_claimed)
+    made.__dict__.update(_leniently=_leniently, _claimed=_claimed, _loosely=_loosely)
     exec(compile(source.replace(found, instead), "a wrong lane", "exec"), made.__dict__)  # noqa: S102 (our own source)
     return made
 
@@ -545,7 +581,8 @@ def is_caught(lane: types.ModuleType) -> bool:
     for messages, registry, now in TABLE.values():
         expected = [by_steps(each, registry, now) for each in messages]
         try:
-            caught |= judged(messages, anew(registry), now, lane) != expected
+            known = anew(registry)
+            caught |= any(judged(messages, known, now, lane) != expected for _ in range(2))
         except Exception:  # noqa: BLE001 (a lane that breaks is caught too)
             caught = True
         if caught:
@@ -653,3 +690,12 @@ def test_only_roots_that_hold_are_remembered() -> None:
     registry = anew(REGISTRY)
     judged(batched(RUN[:3], FileSigner.generate()), registry)
     assert len(registry.roots) == 0
+
+
+def test_only_openings_of_signatures_that_hold_are_remembered() -> None:
+    """Under one that is not, what is wrong is read from the beginning each time."""
+    registry = anew(REGISTRY)
+    judged([came(ONE, own(encode(TWO))), came(ONE, own(encode(ONE), domain="x.example")), *BATCHED], registry)
+    assert len(registry.openings) == 0
+    judged([ALONE], registry)
+    assert len(registry.openings) == 1

@@ -286,7 +286,7 @@ def spliced(draw: st.DrawFn, old: bytes, others: tuple[bytes, ...]) -> bytes:
 def text_of(message: Message, part: str) -> bytes:
     """The bytes of one part of a message."""
     headers = dict(message.headers)
-    texts = {"subject": message.subject, "header": headers[SIG_HEADER], "hint": headers["ce-id"]}
+    texts = {"subject": message.subject, "header": headers[SIG_HEADER], "hint": message.bulletin.id}
     return message.payload if part == "payload" else texts.get(part, SIG_HEADER).encode()
 
 

@@ -65,7 +65,7 @@ ELSEWHERE = {
     ),
     "drafts, which are nobody's word yet": ("bulletin draft", "bulletin check", "adapter convert", "adapter run"),
     "nothing of a bulletin": (
-        *("bench", "key", "registry", "server", "service", "context", "config", "completion", "help", "schema", "adapter list"),
+        *("bench", "key", "registry", "server", "service", "context", "config", "completion", "help", "schema", "vocab", "adapter list"),
     ),
 }  # fmt: skip
 

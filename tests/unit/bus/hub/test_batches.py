@@ -31,7 +31,7 @@ def batched(messages: Sequence[Message]) -> list[Message]:
     return [
         msgspec.structs.replace(
             each,
-            headers=tuple(({SIG_HEADER: format_header(mine)} | hints(each.bulletin, each.digest)).items()),
+            headers=tuple(({SIG_HEADER: format_header(mine)} | hints(each.digest)).items()),
         )
         for each, mine in zip(messages, entries, strict=True)
     ]

@@ -25,7 +25,7 @@ from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Head
 from schemas.bulletin import Draft
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Entry, Header, b64u, format_header, signing_input
-from schemas.parts import PersonalData, Ref
+from schemas.parts import Handling, PersonalData, Ref
 from schemas.subject import Channel
 from schemas.vocab import MsgType, PersonalFlag, RefRel, Status, Tlp
 from tests.support.hubs import hub_desk, judged, store_of, take_in
@@ -93,6 +93,33 @@ async def test_it_goes_when_its_last_day_is_over_and_its_place_stays(store: Inbo
     steps = await store.read(lambda db: trace.of_store(db, ABOUT.bulletin.id))
     assert [(step.what, step.at) for step in steps] == [("erased", THE_DAY_AFTER)]
     assert await let(store, THE_DAY_AFTER) == LetGo(erased=0, pruned=0)
+
+
+async def test_the_days_that_its_author_gives_it_end_it_too(store: Inbox) -> None:
+    """Without personal data; it is kept to the end of the last of them, and its place, digest and reason stay."""
+    says = draft("for ten days", handling=Handling(retention_days=10), expires=NOW + dt.timedelta(days=5))
+    short = sign(WORLD, bulletin(WORLD, say=says))
+    after = sign(WORLD, bulletin(WORLD, say=draft("for good"), seq=2, prev=short.digest))
+    await take(store, short, after)
+    assert await let(store, THAT_EVENING) == LetGo(erased=0, pruned=0)
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=1, pruned=0)
+    assert await kept(store) == [after.digest]
+    assert await store.read(lambda db: list(damaged(db, WORLD.registry))) == []
+    gone = await store.read(lambda db: erasure.of(db, short.digest))
+    assert gone is not None
+    assert (gone.seq, gone.why) == (1, erasure.RETENTION)
+    assert await take(store, short, now=THE_DAY_AFTER) == {"duplicate": 1}
+
+
+async def test_what_is_refused_goes_by_the_same_days(store: Inbox) -> None:
+    """Its bytes leave quarantine, its row stays."""
+    says = draft("refused", handling=Handling(retention_days=10), expires=NOW + dt.timedelta(days=5))
+    wrong = sign(WORLD, bulletin(WORLD, say=says, seq=2, prev=None))
+    await take(store, wrong)
+    sql = "SELECT length(payload) FROM quarantine"
+    assert await store.read(lambda db: db.execute(sql).fetchone()[0]) > 0
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=1, pruned=0)
+    assert await store.read(lambda db: db.execute(sql).fetchone()[0]) == 0
 
 
 async def test_no_byte_of_it_is_left_in_the_file(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus.errors import PermitError
@@ -13,8 +15,9 @@ from bus.publishing.recovery import _adopt
 from bus.sealing.opening import open_bulletin
 from bus.sealing.sealer import Sealer
 from schemas.bulletin import Draft
-from schemas.parts import Info
-from schemas.vocab import SealPolicy, Tlp
+from schemas.parts import Handling, Info, PersonalData
+from schemas.passing_on import last_day
+from schemas.vocab import PersonalFlag, SealPolicy, Tlp
 from tests.support.publishers import publishing
 from tests.support.sealed import (
     ISSUER,
@@ -52,6 +55,34 @@ async def test_what_is_sealed_goes_out_in_its_place(tmp_path: Path) -> None:
                 outer.bulletin, [opening_key(reader)], registry=world.registry, now=world.now
             ).bulletin
             assert (inner.info[0].headline, inner.prev) == (words, outer.bulletin.prev)
+
+
+async def test_the_outside_says_until_when_it_is_held_and_kept(tmp_path: Path) -> None:
+    """A reader without a key holds the embargo, and erases by the last day of what is inside, personal data counted."""
+    world = sealed_world()
+    until, day = world.now + dt.timedelta(days=2), world.now.date() + dt.timedelta(days=40)
+    personal = PersonalData(
+        flag=PersonalFlag.PERSONAL,
+        lawful_basis="celex:32016R0679#6.1.e",
+        purpose="p",
+        retention_until=day,
+    )
+    handling = Handling(embargo_until=until, retention_days=90, anonymise_source=True)
+    drafts = [
+        msgspec.structs.replace(secret(), handling=handling),
+        msgspec.structs.replace(secret(), handling=handling, personal_data=personal),
+        secret(),
+    ]
+    async with speaking(tmp_path, world) as (publisher, outbox):
+        for each in drafts:
+            await publisher.publish(each)
+        outside = [each.bulletin for each in await said(world, outbox)]
+    assert [each.handling for each in outside] == [
+        Handling(embargo_until=until, retention_days=90),
+        Handling(embargo_until=until, retention_days=40),
+        Handling(),
+    ]
+    assert [last_day(each) for each in outside] == [world.now.date() + dt.timedelta(days=90), day, None]
 
 
 @pytest.mark.parametrize("policy", list(SealPolicy))

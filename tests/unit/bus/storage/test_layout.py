@@ -14,7 +14,7 @@ from bus.errors import StoreError
 from bus.storage import lease
 from bus.storage.layout import MARK, RECORD, Layout
 from bus.storage.sqlite import Database
-from schemas.codec import WIRE
+from schemas.codec import WIRE, WIRES_READ
 
 TOLD = "CREATE TABLE told (n INTEGER PRIMARY KEY, why TEXT);\nCREATE INDEX told_why ON told (why);\n"
 MARKED = (
@@ -23,6 +23,7 @@ MARKED = (
     f"PRAGMA application_id = {MARK << 8 | WIRE};\nPRAGMA user_version = {RECORD};\n"
 )
 OLD = TOLD + MARKED
+UNREAD = min(WIRES_READ) - 1
 NEW = """
 CREATE TABLE IF NOT EXISTS reported (n INTEGER PRIMARY KEY, reason TEXT);
 CREATE INDEX IF NOT EXISTS reported_reason ON reported (reason);
@@ -72,6 +73,16 @@ async def test_a_file_of_version_one_goes_all_steps(tmp_path: Path) -> None:
     assert asked(path, "SELECT name FROM sqlite_schema WHERE type = 'index'") == [("reported_reason",)]
 
 
+@pytest.mark.parametrize("wire", sorted(WIRES_READ - {WIRE}))
+async def test_a_file_of_a_wire_that_is_read_is_marked_as_of_this_one(tmp_path: Path, wire: int) -> None:
+    """A release that knows only that wire refuses it from then on, since it holds what that release cannot read."""
+    path = tmp_path / "s.db"
+    await opened(path, LAYOUT, lease.LAYOUT)
+    written(path, f"PRAGMA application_id = {MARK << 8 | wire}")
+    await opened(path, LAYOUT, lease.LAYOUT)
+    assert asked(path, "PRAGMA application_id") == [(MARK << 8 | WIRE,)]
+
+
 async def test_a_file_of_a_version_between_goes_the_steps_that_are_left(tmp_path: Path) -> None:
     """It is as new afterwards."""
     path = tmp_path / "s.db"
@@ -114,10 +125,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "store-wire",
         "is of wire 200",
     ),
-    "the wire before": (
-        lambda path: written(path, f"{OLD}PRAGMA application_id = {MARK << 8 | WIRE - 1}"),
+    "a wire that is not read any more": (
+        lambda path: written(path, f"{OLD}PRAGMA application_id = {MARK << 8 | UNREAD}"),
         "store-wire",
-        f"is of wire {WIRE - 1}, and this release speaks wire {WIRE}; use the release that wrote it, or move the file away",
+        f"is of wire {UNREAD}, and this release speaks wire {WIRE}; use the release that wrote it, or move the file away",
     ),
     "no mark": (
         lambda path: written(path, TOLD),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from bus.subscribing import bodies
 from bus.subscribing.tables import LAYOUT
 from schemas.codec import encode
 from schemas.envelope import TYP_BULLETIN, Context, protected_for
+from schemas.parts import Handling
 from schemas.vocab import PersonalFlag
 from tests.support.held import hold
 from tests.support.world import shared_world
@@ -43,16 +45,35 @@ def empty() -> Iterator[sqlite3.Connection]:
 def test_the_day_on_which_it_goes_is_that_of_a_look_at_its_bytes(
     flag: PersonalFlag, last: dt.date, expires: dt.date
 ) -> None:
-    """With personal data and without, whichever of the two days is later; and with nothing said of it."""
+    """With personal data and without, with days of retention and without, whichever day it is; and with nothing said of it."""
     said = msgspec.structs.replace(PERSONAL, flag=flag, retention_until=last)
     moment = dt.datetime.combine(expires, dt.time(23, 59, 59), dt.UTC)
-    for personal in (said, None):
-        made = msgspec.structs.replace(ABOUT.bulletin, personal_data=personal, expires=moment)
+    for personal, days in itertools.product((said, None), (None, 1, 400)):
+        made = msgspec.structs.replace(
+            ABOUT.bulletin, personal_data=personal, expires=moment, handling=Handling(retention_days=days)
+        )
         with empty() as db:
             (found,) = db.execute(
                 f"SELECT {bodies.UNTIL} FROM (SELECT ? AS payload)", (encode(made),)
             ).fetchone()
         assert bodies.last_day(made) == found
+
+
+@pytest.mark.parametrize("issued", ["now", "2027-13-41T00:00:00Z", "20270523", 7, None])
+@pytest.mark.parametrize("days", [3, -3, 10**17, True, "three"])
+def test_a_refused_payload_that_names_no_day_is_kept(issued: object, days: object) -> None:
+    """Whatever it writes: an index over quarantine takes no word for the present."""
+    payload = msgspec.json.encode(
+        {"issued": issued, "expires": "2027-06-01T00:00:00Z", "handling": {"retention_days": days}}
+    )
+    with empty() as db:
+        (found,) = db.execute(f"SELECT {bodies.UNTIL} FROM (SELECT ? AS payload)", (payload,)).fetchone()
+        db.execute(
+            "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, kids, variant, size) "
+            "VALUES (0, 'schema', '', '', '[]', ?, 'd', '', '', 1)",
+            (payload,),
+        )
+    assert found is None
 
 
 @given(st.text(alphabet="ab.,~", max_size=20))
@@ -92,7 +113,7 @@ def test_one_place_is_taken_once() -> None:
         hold(db, CHANNEL, 1, "d", row=1)
         place = bodies.Place(1, 1, 2, "another", None, "i", 1, 0.0, 0.0, 1, None)
         with pytest.raises(sqlite3.IntegrityError):
-            bodies.add(db, [place], [])
+            bodies.add(db, [place[:-1]], [])
         with pytest.raises(sqlite3.IntegrityError):
             bodies.add_anywhere(db, place, None)
         assert [row["digest"] for row in db.execute("SELECT digest FROM links")] == ["d"]

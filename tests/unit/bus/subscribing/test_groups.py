@@ -295,9 +295,15 @@ OVERLOOKED: dict[str, tuple[str, str]] = {
     "ids": ("        and b.id not in used\n", ""),
     "heads that are named": ("        and type(b.body) not in _ALONE\n", ""),
     "keys that have ended": ("        and state.ended.isdisjoint(found.signer_kids)\n", ""),
-    "the budget": ("if state.charges.wait(position, b.issuer.id, moment) is not None:", "if False:"),
-    "its charge": ("            state.charges.spend(position, b.issuer.id, moment)\n", ""),
-    "what goes before in the run": ("        heads[channel] = Head(b.seq, message.digest, kids)\n", ""),
+    "the budget": (
+        "not state.charges.take(position, b.issuer.id, moment)",
+        "not (state.charges.spend(position, b.issuer.id, moment) or True)",
+    ),
+    "its charge": (
+        "not state.charges.take(position, b.issuer.id, moment)",
+        "state.charges.wait(position, b.issuer.id, moment) is not None",
+    ),
+    "what goes before in the run": ("        head.seq, head.digest = b.seq, message.digest\n", ""),
 }
 
 

@@ -14,12 +14,27 @@ from bus.trust.grants import Speaker
 from schemas.bodies import KINDS
 from schemas.bodies.coordination import DimCount, Feedback, PostElectionReport, Rfi
 from schemas.bodies.cyber import CyberThreat
+from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import ContentItem, ContentNotice, ContentOrder
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
+from schemas.bodies.foreign import LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.parts import Action, Authority, Deadline, ElectionRef, Ref
 from schemas.registry import Clock, PublishGrant
 from schemas.subject import channel_of
-from schemas.vocab import Dimension, Domain, ElectionType, FeedbackKind, Phase, RefRel, Status, Tlp
+from schemas.vocab import (
+    BreachNature,
+    BreachRisk,
+    Dimension,
+    Domain,
+    ElectionType,
+    FeedbackKind,
+    LegalStage,
+    Phase,
+    RefRel,
+    Status,
+    Tlp,
+)
 from tests.support.world import NOW, bulletin, draft, shared_world
 
 WORLD = shared_world()
@@ -40,6 +55,51 @@ REPORT = PostElectionReport(
 def election(name: str) -> ElectionRef:
     """A parliamentary election."""
     return ElectionRef(id=name, type=ElectionType.PARLIAMENTARY, phase=Phase.CAMPAIGN)
+
+
+def breach(lead: str) -> DataBreach:
+    """A breach across borders."""
+    return DataBreach(
+        nature=(BreachNature.CONFIDENTIALITY,),
+        aware=NOW,
+        controller_kind="party",
+        data_categories=("contact",),
+        subject_categories=("voters",),
+        risk=BreachRisk.RISK,
+        lead_authority=lead,
+    )
+
+
+ITEM = ContentItem(url="https://social.example/p/1", platform="social", content_types=("image",))
+
+
+def order(by: str) -> ContentOrder:
+    """An order on one item."""
+    return ContentOrder(
+        article=9,
+        issuing_authority=by,
+        provider="Example Platform",
+        legal_basis=("national:XA:Electoral-Act#71",),
+        reasons="A false polling day.",
+        territorial_scope=("XA",),
+        redress="Administrative court, within one month.",
+        items=(ITEM,),
+    )
+
+
+def notice(by: str) -> ContentNotice:
+    """A notice of a trusted flagger."""
+    return ContentNotice(
+        channel="art22-trusted-flagger",
+        items=(ITEM,),
+        category="scams-and-fraud",
+        explanation="It asks for a fee to vote.",
+        bona_fide=True,
+        notifier=by,
+    )
+
+
+REFERRAL = LegalReferral(stage=LegalStage.REFERRAL, offences=("fraud",), competent="xb-csirt")
 
 
 def said(by: str = "xa-csirt", body: Any = None, **changes: Any) -> Bulletin:
@@ -103,6 +163,9 @@ FINE: dict[str, Bulletin] = {
     ),
     "a clock in time": said(deadlines=(Deadline(clock="gdpr-33", started=NOW, due=NOW + 3 * DAY),)),
     "a clock that nobody knows": said(deadlines=(Deadline(clock="led-30", started=NOW, due=NOW + DAY),)),
+    "a breach led by another": said("xa-dpa", breach("xb-dpa")),
+    "an order of a court": said("xa-dsc", order("xa-court")),
+    "a notice of a flagger whom nobody knows": said("xa-dsc", notice("xa-flagger")),
     "a month": said(deadlines=(Deadline(clock="nis2-final", started=NOW, due=NOW + 31 * DAY),)),
 }
 FALSE: dict[str, tuple[str, Bulletin]] = {
@@ -127,6 +190,10 @@ FALSE: dict[str, tuple[str, Bulletin]] = {
             references=(Ref(id="0196fe2f-9be0-7000-8000-000000000001", rel=RefRel.ANSWERS),),
         ),
     ),
+    "a breach led by a CSIRT": ("none of that kind leads", said("xa-dpa", breach("xb-csirt"))),
+    "an order of a CSIRT": ("none of that kind orders", said("xa-dsc", order("xa-csirt"))),
+    "a case before a CSIRT": ("none of that kind is competent", said("xa-csirt", REFERRAL)),
+    "a trusted flagger that is a CSIRT": ("none of that kind flags", said("xa-dsc", notice("xa-csirt"))),
     "a clock too long": (
         "runs 24 hours",
         said(deadlines=(Deadline(clock="nis2-early-warning", started=NOW, due=NOW + 3 * DAY),)),
@@ -140,7 +207,7 @@ FALSE: dict[str, tuple[str, Bulletin]] = {
 
 @pytest.mark.parametrize("b", FINE.values(), ids=FINE)
 def test_what_the_registry_knows_alike_passes(b: Bulletin) -> None:
-    """Elections, co-issuers, addressees, clocks."""
+    """Elections, co-issuers, addressees, clocks, powers."""
     permit(b)
 
 
@@ -148,7 +215,7 @@ def test_what_the_registry_knows_alike_passes(b: Bulletin) -> None:
 def test_what_the_registry_knows_otherwise_is_refused(words: str, b: Bulletin) -> None:
     """In a sentence, under the reason of the grant step."""
     with pytest.raises(PermitError, match=words) as refused:
-        permit(b)
+        permit(b, "*", b.kind)
     assert refused.value.reason == "not-permitted"
 
 

@@ -41,7 +41,7 @@ OURS: dict[TocsinError, int] = {
     errors.PermitError("x"): 5,
     SchemaError("x"): 5,
     RuleError((Violation("R1", "$", "x"),)): 5,
-    ReviewError((Violation("personal", "$", "x"),)): 5,
+    ReviewError((Violation("person", "$", "x"),)): 5,
     errors.AdmissionError("x", reason="bad-signature"): 6,
     AuditError("x"): 6,
     BackupError("x"): 6,

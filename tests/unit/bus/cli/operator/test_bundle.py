@@ -23,7 +23,8 @@ from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
 from schemas.envelope import SIG_HEADER, b64u, file_form, format_header
-from schemas.parts import Ref
+from schemas.parts import Handling, Ref
+from schemas.subject import Channel
 from schemas.vocab import MsgType, RefRel, Status, Tlp
 from tests.support.hubs import hub_desk, store_of, take_in
 from tests.support.office import Desk
@@ -183,6 +184,51 @@ def test_what_is_not_for_them_refuses_the_whole_bundle(
     assert said in export(desk, *options, code=5)
     assert not (desk.folder / "all.bundle").exists()
     assert not list(desk.folder.glob(".all.bundle*"))
+
+
+def held_world(desk: Desk, tlp: Tlp, audience: str, **handling: Any) -> str:
+    """xa-hub holds one more bulletin, of the CSIRT of XB; its channel as an option."""
+    say = draft("held", tlp=tlp, audience=audience, handling=Handling(**handling))
+    made = bulletin(world(), "xb-csirt", say=say)
+    asyncio.run(take_in(store_of(desk.folder, "xa-hub"), world(), [sign(world(), made)]))
+    return f"xb-csirt/actual.{tlp.replace('+', '-')}.{audience}"
+
+
+def test_an_embargo_holds_it_from_whoever_gets_hold_of_the_file(desk: Desk) -> None:
+    """Exit 5, the sentence and its reason, and no file; those who may read it are given it."""
+    until = world().now + DAY
+    of = ("--channel", held_world(desk, Tlp.GREEN, "community", embargo_until=until))
+    said = json.loads(export(desk, *of, "--json", code=5))["error"]
+    assert said["reason"] == "embargoed"
+    assert f"is under embargo until {until:%Y-%m-%d %H:%M} UTC; say for whom" in said["text"]
+    assert not (desk.folder / "all.bundle").exists()
+    export(desk, *of, "--to", "xb-hub")
+    assert bring(desk)["admitted"] == 1
+
+
+def test_an_embargo_that_is_over_holds_nothing(desk: Desk) -> None:
+    """From its moment on it leaves as any other."""
+    until = world().now - dt.timedelta(seconds=1)
+    export(desk, "--channel", held_world(desk, Tlp.GREEN, "community", embargo_until=until))
+
+
+def test_what_is_public_leaves_before_its_time_for_its_readers_alone(desk: Desk) -> None:
+    """TLP:CLEAR goes to anybody, but not under embargo to an authority that does not read it here."""
+    of = held_world(desk, Tlp.CLEAR, "public", embargo_until=world().now + DAY)
+    assert world().registry.may_read("xb-hub", Channel.parse(of))
+    assert not world().registry.may_read("xa-emb", Channel.parse(of))
+    assert "embargo" in export(desk, "--channel", of, "--to", "xa-emb", code=5)
+    export(desk, "--channel", of, "--to", "xb-hub")
+
+
+def test_what_is_for_some_countries_leaves_for_no_other(desk: Desk) -> None:
+    """Nor for nobody in particular; the issuer's own country needs no naming."""
+    of = ("--channel", held_world(desk, Tlp.GREEN, "community", releasable_to=("EU",)))
+    for to in ((), ("--to", "xa-hub")):
+        said = json.loads(export(desk, *of, *to, "--json", code=5))["error"]
+        assert said["reason"] == "not-releasable"
+        assert "is for authorities of EU, XB alone" in said["text"]
+    export(desk, *of, "--to", "xb-hub")
 
 
 def test_what_leaves_is_said_and_asked_for(desk: Desk) -> None:

@@ -1,0 +1,141 @@
+"""`tocsin vocab`: the vocabularies, and what a word of one means."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame import App, NotFoundError, command
+
+if TYPE_CHECKING:
+    from schemas.vocabularies import Found, Term, Vocabulary
+
+
+@command()
+@click.argument("name", required=False)
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+def vocab(app: App, name: str | None, words: tuple[str, ...]) -> None:
+    """List the vocabularies; the words of NAME; or those of them that WORD finds.
+
+    WORD is an id (T0086), or part of a label (deepfake); several must all be there. An id that a version before had says
+    what it is today. `attack` is ATT&CK for Enterprise, Mobile and ICS together; where NAME is no vocabulary, it is a word
+    too, and looked for in all of them. Exits 3 where nothing is found, and names the nearest.
+    """
+    from schemas import vocabularies as known
+
+    if name is None:
+        _list(app, [known.vocabulary(each) for each in known.names()])
+        return
+    is_one = name in known.FAMILIES or name in known.names()
+    named = known.FAMILIES.get(name, (name,)) if is_one else known.names()
+    word = " ".join(words if is_one else (name, *words))
+    kept = [known.vocabulary(each) for each in named]
+    found = [(each, known.find(each, word) if word else known.Found(terms=each.terms)) for each in kept]
+    if not any(here.terms or here.former for _, here in found):
+        if not is_one:
+            raise NotFoundError(f"no vocabulary has {word!r}, and none is called {name!r}{_called(name)}")
+        raise NotFoundError(f"{name} has no {word!r}{_nearest(found)}")
+    _tell(app, found)
+
+
+def _called(name: str) -> str:
+    from schemas.vocabularies import FAMILIES, names
+
+    near = difflib.get_close_matches(name, (*names(), *FAMILIES), n=1)
+    return f"; did you mean {near[0]!r}?" if near else "; tocsin vocab lists them"
+
+
+def _list(app: App, all_of_them: list[Vocabulary]) -> None:
+    app.answer(
+        [
+            {
+                "name": each.name,
+                "title": each.title,
+                "version": each.version,
+                "terms": len(each.terms),
+                "former": len(each.former),
+                "source": each.source,
+                "licence": each.licence,
+            }
+            for each in all_of_them
+        ],
+        table=(
+            ("vocabulary", "version", "words", "source"),
+            [(each.name, each.version, len(each.terms), _short(each.source)) for each in all_of_them],
+        ),
+        notes=["what one means: tocsin vocab NAME WORD"],
+    )
+
+
+def _short(source: str) -> str:
+    return source.partition(",")[0]
+
+
+def _nearest(found: list[tuple[Vocabulary, Found]]) -> str:
+    like = [_told(each) for _, here in found for each in here.nearest]
+    return f"; the nearest: {', '.join(like[:3])}" if like else "; nothing is like it"
+
+
+def _told(term: Term) -> str:
+    return f"{term.id} ({term.label})" if term.label else term.id
+
+
+def _tell(app: App, found: list[tuple[Vocabulary, Found]]) -> None:
+    shown = [(each, here) for each, here in found if here.terms or here.former]
+    app.answer(
+        [
+            {
+                "vocabulary": each.name,
+                "version": each.version,
+                "source": each.source,
+                "licence": each.licence,
+                "terms": here.terms,
+                "former": here.former,
+                "akin": here.nearest,
+            }
+            for each, here in shown
+        ],
+        lines=[
+            f"{each.name}: {line}" if len(shown) > 1 else line
+            for each, here in shown
+            for line in _of_past(here)
+        ],
+        table=_rows(shown),
+        notes=[
+            f"{each.title.rstrip('.')}, version {each.version}; source: {_short(each.source)}"
+            for each, _ in shown
+        ],
+    )
+
+
+def _of_past(here: Found) -> list[str]:
+    told = []
+    for each in here.former:
+        now = " or ".join(each.now)
+        told.append(
+            f"{each.id} ({each.label}) was {each.why}; "
+            + (f"it is {now} today" if now else "nothing is named in its place")
+        )
+    if here.nearest:
+        told.append(f"akin by their labels: {', '.join(map(_told, here.nearest))}")
+    return told
+
+
+def _rows(
+    shown: list[tuple[Vocabulary, Found]],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]] | None:
+    several = len(shown) > 1
+    rows = [
+        (*((each.name,) if several else ()), term.id, term.label, term.text)
+        for each, here in shown
+        for term in here.terms
+    ]
+    if not rows:
+        return None
+    columns: tuple[str, ...] = ("id", "label", "text")
+    if not any(row[-1] for row in rows):
+        columns = ("id", "label") if any(row[-2] for row in rows) else ("id",)
+    heading = ("vocabulary", *columns) if several else columns
+    return heading, [row[: len(heading)] for row in rows]

@@ -1,0 +1,117 @@
+"""Enforcement: a stage says what belongs to it, and a fine is one that the law allows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+from schemas.bodies.enforcement import Enforcement
+from schemas.bulletin import Bulletin
+from schemas.truth.law import ADS, DSA, GDPR, NIS2, act_of
+from schemas.vocab import EnforcementStage, MsgType
+
+Broken = Iterator[tuple[str, str]]
+
+_DECIDED = frozenset(
+    {
+        EnforcementStage.COMMITMENTS_BINDING,
+        EnforcementStage.DECISION,
+        EnforcementStage.FINE,
+        EnforcementStage.PERIODIC_PENALTY,
+        EnforcementStage.ANNULLED,
+    }
+)
+"""Stages that a decision ends, which has a day."""
+_MAY_FINE = frozenset(
+    {EnforcementStage.DECISION, EnforcementStage.FINE, EnforcementStage.CLOSED, EnforcementStage.ANNULLED}
+)
+
+CAPS: Mapping[str, tuple[int, int | None]] = MappingProxyType(
+    {DSA: (60_000, None), ADS: (60_000, None), GDPR: (40_000, 20_000_000), NIS2: (20_000, 10_000_000)}
+)
+"""The most of a yearly turnover, in parts per million, and the euros up to which it may be more.
+
+Source: Regulation (EU) 2022/2065, Articles 52(3) and 74(1); Regulation (EU) 2024/900, Article 25(4); Regulation (EU)
+2016/679, Article 83(5); Directive (EU) 2022/2555, Article 34(4).
+"""
+_DAY = dt.timedelta(days=1)
+
+
+def r78(b: Bulletin) -> Broken:
+    """A stage of enforcement brings what belongs to it, in its order (Regulation (EU) 2022/2065, Articles 66 to 76)."""
+    if not isinstance(b.body, Enforcement):
+        return
+    body, stage = b.body, b.body.stage
+    if stage is EnforcementStage.PROCEEDINGS and body.opened is None:
+        yield "$.body.opened", "proceedings have a day on which they were opened (Article 66); add it"
+    if stage in _DECIDED and body.decided is None:
+        yield "$.body.decided", f"stage {stage} is decided on a day; add it"
+    if (
+        stage in (EnforcementStage.COMMITMENTS_OFFERED, EnforcementStage.COMMITMENTS_BINDING)
+        and not body.commitments
+    ):
+        yield "$.body.commitments", f"stage {stage} says what is committed to (Article 71); add it"
+    if stage in (EnforcementStage.DECISION, EnforcementStage.FINE) and body.finding != "infringement":
+        yield (
+            "$.body.finding",
+            f"stage {stage} finds an infringement (Articles 73 and 74); write infringement, or stage closed",
+        )
+    if stage is EnforcementStage.FINE and body.fine is None:
+        yield "$.body.fine", "a fine has an amount and its currency; add it"
+    if stage is EnforcementStage.PERIODIC_PENALTY and body.penalty_per_day is None:
+        yield "$.body.penalty_per_day", "a periodic penalty has an amount for each day (Article 76); add it"
+    if body.fine is not None and stage not in _MAY_FINE:
+        yield "$.body.fine", f"nobody is fined at stage {stage}, before a decision; take it out"
+    moments = (("opened", body.opened), ("decided", body.decided))
+    for name, day in moments:
+        if day is not None and day - b.issued.date() > _DAY:
+            yield f"$.body.{name}", "lies after the bulletin was issued; give the day on which it was"
+    spans = (
+        ("decided", body.opened, body.decided, "opened"),
+        ("appeal_until", body.decided, body.appeal_until, "decided"),
+        ("comply_by", body.opened, body.comply_by, "opened"),
+    )
+    for name, earlier, later, before in spans:
+        if earlier is not None and later is not None and later < earlier:
+            yield f"$.body.{name}", f"lies before {before}; mend one of the two"
+    if (
+        body.final
+        and body.appeal_until is not None
+        and body.appeal_until > b.issued.date()
+        and b.msg_type is not MsgType.CANCEL
+    ):
+        yield "$.body.final", f"final, and open to appeal until {body.appeal_until}; mend one of the two"
+
+
+def r79(b: Bulletin) -> Broken:
+    """A fine is above nothing and within what the law allows (the acts and articles of `CAPS`)."""
+    if not isinstance(b.body, Enforcement):
+        return
+    body = b.body
+    for name, amount in (("fine", body.fine), ("penalty_per_day", body.penalty_per_day)):
+        if amount is not None and Decimal(amount.value) == 0:
+            yield f"$.body.{name}.value", "nothing is no sum; give the amount, or leave the field out"
+    if body.turnover_ppm is None:
+        return
+    if body.fine is None:
+        yield "$.body.turnover_ppm", "a share of the turnover belongs to a fine; add the fine"
+        return
+    acts = {act_of(each)[0] for each in body.provisions}
+    if not acts <= CAPS.keys():
+        return
+    sum_ = Decimal(body.fine.value)
+    for share, euros in (CAPS[each] for each in acts):
+        if body.turnover_ppm <= share:
+            return
+        if euros is not None and (body.fine.currency != "EUR" or sum_ <= euros):
+            return
+    most = max(CAPS[each][0] for each in acts)
+    yield (
+        "$.body.turnover_ppm",
+        f"{', '.join(sorted(acts))} allows at most {most} parts per million of the yearly turnover; mend the share",
+    )
+
+
+RULES = ((78, r78), (79, r79))

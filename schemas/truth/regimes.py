@@ -1,0 +1,86 @@
+"""Regimes: a report of an incident or a breach has what the law under which it is made asks for, and the clocks of that law."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from schemas.bodies.cyber import CyberIncident, Vulnerability
+from schemas.bodies.data import DataBreach
+from schemas.bulletin import Bulletin
+from schemas.truth.times import SKEW
+from schemas.vocab import Nis2Stage
+
+Broken = Iterator[tuple[str, str]]
+
+CLOCKS_OF: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "gdpr": frozenset({"eudpr-34", "led-30"}),
+        "eea": frozenset({"eudpr-34", "led-30"}),
+        "eudpr": frozenset({"gdpr-33", "led-30"}),
+        "led": frozenset({"gdpr-33", "eudpr-34"}),
+        "national": frozenset({"gdpr-33", "eudpr-34", "led-30"}),
+    }
+)
+"""Clocks of other laws than the one under which a breach is reported."""
+_NIS2 = "nis2"
+
+
+def r81(b: Bulletin) -> Broken:
+    """A report under NIS2 has what its stage asks for (Directive (EU) 2022/2555, Articles 6(5), 23(4) and 30)."""
+    if not isinstance(b.body, CyberIncident):
+        return
+    body, stage = b.body, b.body.stage
+    if body.near_miss:
+        if body.significant:
+            yield "$.body.significant", "a near miss did no harm (Article 6(5)), so it is not significant"
+        if body.users_affected or body.downtime_s:
+            yield "$.body.near_miss", "users were affected; then it was an incident"
+        if stage not in (Nis2Stage.EARLY_WARNING, Nis2Stage.VOLUNTARY_REPORT):
+            yield "$.body.stage", "a near miss is told as voluntary-report (Article 30)"
+    if stage is Nis2Stage.FINAL_REPORT and body.regime == _NIS2:
+        wanted = (
+            ("description", body.description, "the severity and impact in detail"),
+            ("root_cause", body.root_cause or body.threat_type, "the root cause, or threat_type"),
+            ("mitigation", body.mitigation, "what was done and is being done against it"),
+        )
+        for name, said, what in wanted:
+            if not said:
+                yield f"$.body.{name}", f"a final report says {what} (Article 23(4)(d)); add it"
+    steps = (
+        ("early_warning_at", body.detected, body.early_warning_at, "detected"),
+        ("notified_at", body.early_warning_at or body.detected, body.notified_at, "what comes before it"),
+    )
+    for name, earlier, later, before in steps:
+        if later is not None and later < earlier:
+            yield f"$.body.{name}", f"lies before {before}; mend one of the two"
+        elif later is not None and later - b.issued > SKEW:
+            yield f"$.body.{name}", "lies after the bulletin was issued; give the time at which it was"
+
+
+def r82(b: Bulletin) -> Broken:
+    """A report has the clocks of its own law, and none of another."""
+    if isinstance(b.body, DataBreach) and b.body.regime is not None:
+        for n, clock in enumerate(b.deadlines):
+            if clock.clock in CLOCKS_OF.get(b.body.regime, ()):
+                yield (
+                    f"$.deadlines[{n}].clock",
+                    f"{clock.clock} is of another law than regime {b.body.regime}; mend one of the two",
+                )
+    if isinstance(b.body, CyberIncident):
+        free = b.body.stage is Nis2Stage.VOLUNTARY_REPORT
+        other = b.body.regime not in (None, _NIS2)
+        for n, clock in enumerate(b.deadlines):
+            if clock.clock.startswith("nis2-") and (free or other):
+                why = "a voluntary report has no time (Article 30)" if free else f"regime is {b.body.regime}"
+                yield f"$.deadlines[{n}].clock", f"{clock.clock} is of NIS2, and {why}; take it out"
+    if (
+        isinstance(b.body, Vulnerability)
+        and b.body.status in ("fixed", "first-fixed")
+        and b.body.patch_at is not None
+        and b.body.patch_at - b.issued > SKEW
+    ):
+        yield "$.body.patch_at", f"{b.body.status}, and the remedy is yet to come; mend one of the two"
+
+
+RULES = ((81, r81), (82, r82))

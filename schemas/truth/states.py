@@ -1,0 +1,119 @@
+"""States: what is postponed says why, what is final is not open, and a count of a count is no larger than it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.bodies.coordination import Feedback, SituationReport, StratCom
+from schemas.bodies.digital import ContentOrder, PoliticalAd, SystemicRisk
+from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
+from schemas.bodies.foreign import LegalReferral, SanctionsListing
+from schemas.bulletin import Bulletin
+from schemas.truth.references import made_at
+from schemas.truth.times import SKEW
+from schemas.vocab import LegalStage, SanctionEvent, Tlp
+from schemas.zones import ZONES
+
+Broken = Iterator[tuple[str, str]]
+
+
+def r83(b: Bulletin) -> Broken:
+    """A calendar that is not as it was says why, and a vote that goes on longer says until when (Code of Good Practice, CDL-AD(2002)23)."""
+    body = b.body
+    if isinstance(body, ElectionCalendar):
+        if body.state == "scheduled" and (body.cause or body.votes_void):
+            yield (
+                "$.body.state",
+                "scheduled, but with a cause or void votes; say postponed, repeated or called-off",
+            )
+        if body.replaces == b.id:
+            yield "$.body.replaces", "a calendar does not replace itself; name the one before"
+        elif (
+            body.replaces is not None and made_at(body.replaces) > b.issued.timestamp() + SKEW.total_seconds()
+        ):
+            yield "$.body.replaces", "names a calendar that was made after this one; copy the id again"
+        for n, window in enumerate(body.windows):
+            if window.tz is not None and window.tz not in ZONES:
+                yield (
+                    f"$.body.windows[{n}].tz",
+                    "no name of the IANA database; a zone is named like Europe/Vienna",
+                )
+    if isinstance(body, ElectionIncident) and "none" in body.fallback and len(body.fallback) > 1:
+        yield "$.body.fallback", "none, and something else; take one of the two out"
+
+
+def _counts(b: Bulletin) -> Broken:
+    body = b.body
+    if isinstance(body, SystemicRisk):
+        for n, each in enumerate(body.measured):
+            if each.failures > each.samples:
+                yield (
+                    f"$.body.measured[{n}].failures",
+                    f"{each.failures} of {each.samples}; mend one of the two",
+                )
+    if isinstance(body, SituationReport) and body.incidents_total is not None:
+        numbers = [each.incidents for each in body.dimensions]
+        if not max(numbers) <= body.incidents_total <= sum(numbers):
+            yield (
+                "$.body.incidents_total",
+                f"each incident counts once: at least {max(numbers)}, at most {sum(numbers)}; mend it",
+            )
+
+
+def _justice(b: Bulletin) -> Broken:
+    body = b.body
+    if isinstance(body, LegalReferral):
+        convicted = body.stage is LegalStage.CONVICTION
+        if not body.presumption and not (convicted and body.final):
+            yield (
+                "$.body.presumption",
+                "everybody is presumed innocent until a final conviction; leave it out, or say final",
+            )
+        if body.sentence is not None and body.stage not in (LegalStage.CONVICTION, LegalStage.APPEAL):
+            yield "$.body.sentence", f"nobody is sentenced at stage {body.stage}; take it out"
+
+
+def _said(b: Bulletin) -> Broken:
+    body = b.body
+    if isinstance(body, StratCom) and body.cleared is False:
+        if b.tlp is Tlp.CLEAR:
+            yield (
+                "$.body.cleared",
+                "lines that are not cleared go to nobody in general; wait, or narrow the marking",
+            )
+        for n, info in enumerate(b.info):
+            if info.public_line:
+                yield (
+                    f"$.info[{n}].public_line",
+                    "is cleared for the public, and the lines are not; take it out",
+                )
+    if isinstance(body, Feedback):
+        if body.reason == "forwarded" and body.forwarded_to is None:
+            yield "$.body.forwarded_to", "forwarded says to whom; add it"
+        if body.forwarded_to == b.issuer.id:
+            yield "$.body.forwarded_to", "nobody forwards to himself"
+
+
+def r84(b: Bulletin) -> Broken:
+    """Parts, findings and states agree with each other (presumption of innocence: Directive (EU) 2016/343, Article 4)."""
+    yield from _counts(b)
+    body = b.body
+    if isinstance(body, PoliticalAd) and body.finding == "none" and body.infringements:
+        yield "$.body.finding", f"none, but {body.infringements[0]} is listed; mend one of the two"
+    if isinstance(body, PoliticalAd) and body.finding == "infringement" and not body.infringements:
+        yield "$.body.infringements", "an infringement is found; say which"
+    if isinstance(body, ContentOrder) and body.state == "set-aside" and body.effect == "given":
+        yield "$.body.effect", "an order that is set aside has no effect any more; take it out"
+    if isinstance(body, SanctionsListing):
+        if body.judgment is not None and body.event not in (SanctionEvent.ANNULLED, SanctionEvent.DELISTED):
+            yield (
+                "$.body.judgment",
+                f"a judgment annuls or ends a listing, this is {body.event}; mend one of the two",
+            )
+        if body.final_on is not None and body.final_on < body.published:
+            yield "$.body.final_on", "final before it was published; mend one of the two"
+    yield from _justice(b)
+    yield from _said(b)
+
+
+RULES = ((83, r83), (84, r84))
