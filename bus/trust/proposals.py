@@ -10,7 +10,7 @@ import msgspec
 
 from bus.errors import TrustError
 from bus.keys import thumbprint
-from bus.trust import receipt_grants
+from bus.trust import receipt_grants, roles
 from bus.trust.grants import HEARTBEAT, HUB, granted, spoken_by
 from bus.trust.rotation import record_of, with_record
 from bus.trust.rules import dropped_seal_keys
@@ -149,6 +149,15 @@ def grant(
         publish=(*record.publish, *(grant for grant in publish if grant not in record.publish)),
         read=(*record.read, *(grant for grant in read if grant not in record.read)),
     )
+
+
+def said_by(document: Registry, authority_id: str) -> tuple[str, ...]:
+    """The kinds of bulletin that an authority says by what it is, to be named in its grants.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
+    return roles.said_by(record_of(document, authority_id, ADD_FIRST).kind)
 
 
 def beat(tlp: Tlp, audience: str) -> PublishGrant:

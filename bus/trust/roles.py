@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from schemas.bodies import KINDS
+
 ELECTORAL = frozenset({"emb", "election-network", "electoral-court"})
 """Who sets the dates of an election."""
 
@@ -100,6 +102,15 @@ MAY_ORDER = BY_KIND["content-order"][0] | BY_KIND["legal-referral"][0] | {"sanct
 
 BEYOND_COUNTRIES = frozenset({"EU", "INT"})
 """Countries of those whose business is everybody's elections."""
+
+
+_BY_PROGRAMS = frozenset({"channel-status", "receipt", "request", "copy"})
+"""What programs say to each other, each by a grant that names it."""
+
+
+def said_by(authority_kind: str) -> tuple[str, ...]:
+    """The kinds of bulletin that an authority of this kind says: what a grant of `*` covers, but for what programs say."""
+    return tuple(kind for kind in KINDS if kind not in _BY_PROGRAMS and says(authority_kind, kind))
 
 
 def says(authority_kind: str, kind: str) -> bool:

@@ -53,6 +53,10 @@ personal = "none"
 value = "sign-in.portal.example"
 actionable = true
 """
+_PUT_OFF = """msg_type = "update"
+references = [{ id = "0190a0b1-2c3d-7e5f-8a9b-00042e6693a7", rel = "supersedes" }]
+"""
+"""The year of the election is that of its id; the polls of the record are soon, whenever it is made."""
 _CALENDAR = """
 [election]
 id = "xa-parl-2024"
@@ -142,4 +146,4 @@ def lay_out(desk: Desk, now: dt.datetime) -> None:
     }
     spelt = {name: f"{time:%Y-%m-%dT%H:%M:%SZ}" for name, time in times.items()}
     calendar = _HEAD.format(severity="minor", headline="Parliament of XA: calendar")
-    desk.write("drafts/calendar.toml", calendar + _CALENDAR.format(**spelt))
+    desk.write("drafts/calendar.toml", _PUT_OFF + calendar + _CALENDAR.format(**spelt))

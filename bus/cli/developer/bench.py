@@ -165,7 +165,11 @@ def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> by
     """A registry of so many authorities, signed by two roots; the first authority signs with these keys."""
     roots = [FileSigner.generate() for _ in range(2)]
     grant = PublishGrant(
-        statuses=(Status.ACTUAL,), tlps=(Tlp.GREEN,), audiences=("community",), kinds=("*",), areas=("*",)
+        statuses=(Status.ACTUAL,),
+        tlps=(Tlp.GREEN,),
+        audiences=("community",),
+        kinds=("cyber-threat",),
+        areas=("*",),
     )
     authorities = {}
     for n in range(count):

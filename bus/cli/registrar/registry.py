@@ -204,9 +204,12 @@ def grant(
 ) -> None:
     """Propose further grants for AUTHORITY; its keys and the grants it has stay. Shows what changes.
 
-    Whoever may speak on a channel may also go on with it after a theft. To read at AMBER and above it must be a member
+    Without KINDS it may say what its kind of authority says. Whoever may speak on a channel may also go on with it after a
+    theft. To read at AMBER and above it must be a member
     of the audience: tocsin registry join.
     """
+    import msgspec
+
     from bus.trust import proposals
     from schemas.bodies import KINDS
     from schemas.registry import PublishGrant, ReadGrant
@@ -229,7 +232,7 @@ def grant(
                 statuses=spoken,
                 tlps=(tlp,),
                 audiences=(audience,),
-                kinds=(*listed, proposals.REANCHOR) if listed else ("*",),
+                kinds=(*listed, proposals.REANCHOR) if listed else (),
                 areas=areas or ("*",),
             )
         )
@@ -243,6 +246,8 @@ def grant(
     ]
     document, note = proposal(app, file)
     must_be_in(document, authority)
+    by_role = proposals.said_by(document, authority)
+    says = [grant if grant.kinds else msgspec.structs.replace(grant, kinds=by_role) for grant in says]
     check_audiences(document, says)
     check_audiences(document, hears)
     document = proposals.grant(document, authority, publish=says, read=hears)

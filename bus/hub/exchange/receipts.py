@@ -49,6 +49,8 @@ class Receipts(msgspec.Struct, frozen=True):
         failed: BusError | None = None
         for each in due:
             batch = await self.store.read(partial(receipt_queue.batch_of, which=each))
+            if not batch.items:
+                continue  # another program of this identity has sent it since
             receipt = draft(batch.stage, batch.author, batch.tlp, batch.items)
             try:
                 await publisher.publish(receipt, once=batch.once)

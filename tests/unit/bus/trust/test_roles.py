@@ -235,3 +235,10 @@ def test_a_clock_may_run_for_ages() -> None:
 def test_the_usual_is_at_a_glance() -> None:
     """A threat says nothing of others."""
     permit(said(body=CyberThreat(title="A flood")))
+
+
+@pytest.mark.parametrize("kind", ["emb", "csirt", "dpa", "hub"])
+def test_what_an_authority_says_is_what_a_grant_of_everything_covers(kind: str) -> None:
+    """Named kind by kind; but for what programs say to each other, which is granted by name."""
+    programs = {"channel-status", "receipt", "request", "copy"}
+    assert set(roles.said_by(kind)) == {each for each in KINDS if roles.says(kind, each)} - programs

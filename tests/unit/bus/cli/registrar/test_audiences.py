@@ -11,7 +11,7 @@ import pytest
 
 from bus.keys import nkeys, thumbprint
 from bus.keys.signatures import FileSigner
-from bus.trust import ceremony, proposals
+from bus.trust import ceremony, proposals, roles
 from schemas.registry import AuthorityRecord, PublishGrant, ReadGrant, Registry
 from schemas.vocab import Domain, Scope, Status, Tlp
 from tests.support.office import Desk, Office
@@ -107,6 +107,14 @@ def test_who_joins_is_all_that_changes(office: Office) -> None:
     assert without_versions(after) == without_versions(expected)
     assert after.authorities == before.authorities
     assert len(after.authorities) == 60
+
+
+def test_a_grant_without_kinds_names_those_of_its_role(office: Office) -> None:
+    """No grant that is proposed has a `*` for kinds, and what another role says is not among them."""
+    found = changed(office, "grant", FILE, "xa-office07", "--publish", "green:community")
+    kinds = [kind for each in found for kind in json.loads(each["new"])["kinds"]]
+    assert "*" not in kinds
+    assert set(roles.said_by(held(office).authorities["xa-office07"].kind)) <= set(kinds)
 
 
 def test_the_difference_is_shown_as_lines(office: Office) -> None:

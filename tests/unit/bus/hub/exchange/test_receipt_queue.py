@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 
-from bus.hub.exchange import receipt_queue
+import pytest
+
+from bus.hub.exchange import Receipts, receipt_queue
 from bus.hub.picture.projection import open_store
 from bus.subscribing.inbox import Inbox
+from bus.trust import VerifiedRegistry, Way, receipt_grants
 from tests.support.hubs import judged
 from tests.support.world import NOW, bulletin, chain, draft, shared_world, sign
 
@@ -66,3 +71,39 @@ async def test_what_has_lost_its_channel_holds_up_no_receipt(tmp_path: Path) -> 
         await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
         noted = await store.query("SELECT digest FROM receipt_queue ORDER BY n")
         assert [row["digest"] for row in noted] == [said[0].digest, said[2].digest]
+
+
+class Silent:
+    """A hub that has nothing to publish."""
+
+    authority_id = "xb-hub"
+
+    def registry(self) -> VerifiedRegistry:
+        """Who may say what."""
+        return WORLD.registry
+
+    def clock(self) -> dt.datetime:
+        """The present."""
+        return NOW
+
+    async def publish(self, *_: object, **__: object) -> None:
+        """Never."""
+        raise AssertionError("a receipt for nothing")
+
+
+async def test_a_batch_that_another_program_has_sent_is_no_receipt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bulletin ack` and the hub answer from one store: what one has sent since it was taken up is left out by the other."""
+    take_up = receipt_queue.take_up
+
+    def overtaken(db: sqlite3.Connection, granted: Collection[Way]) -> list[receipt_queue.Open]:
+        due = take_up(db, granted)
+        db.execute("UPDATE receipt_queue SET sent = 1")
+        return due
+
+    monkeypatch.setattr(receipt_queue, "take_up", overtaken)
+    monkeypatch.setattr(receipt_grants, "ways", lambda *_: frozenset({("green", "xa-csirt")}))
+    async with open_store(tmp_path / "s.db", hold_s=0) as store:
+        await store.settle([judged(each) for each in chain(WORLD, 1)], None, None, NOW)
+        assert await Receipts(store, Silent()).answer() == 1  # type: ignore[arg-type]
