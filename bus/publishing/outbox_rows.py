@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -117,24 +116,25 @@ def _told(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 class _Form(NamedTuple):
-    """What goes with the payloads that one authority issued at one moment, as JSON; marks stand for what differs."""
+    """What goes with the payloads of one authority, as JSON; marks stand for what differs."""
 
     headers: str
     told: str
 
 
-# No value has this letter in it: they are base64url, a UUID, and the places in a tree.
-_SIGNATURE, _DIGEST, _ID = "@signature", "@digest", "@id"
+# No value has this letter in it: they are base64url, a UUID, a time, and the places in a tree.
+_SIGNATURE, _DIGEST, _ID, _TIME = "@signature", "@digest", "@id", "@time"
+_time_of = lru_cache(maxsize=16)(encode_time)  # drafts of one call are issued at one moment
 
 
-@lru_cache(maxsize=16)  # all of a group were issued at one moment
-def _form(issuer: str, issued: dt.datetime) -> _Form:
-    headers = {SIG_HEADER: _SIGNATURE, **dict(hint_pairs(_DIGEST, _ID, issuer, encode_time(issued)))}
+@lru_cache(maxsize=16)
+def _form(issuer: str) -> _Form:
+    headers = {SIG_HEADER: _SIGNATURE, **dict(hint_pairs(_DIGEST, _ID, issuer, _TIME))}
     return _Form(*(msgspec.json.encode(each).decode() for each in (headers, _told(headers))))
 
 
-def _filled(form: str, digest: str, id_: str, signature: str) -> str:
-    return form.replace(_DIGEST, digest).replace(_ID, id_).replace(_SIGNATURE, signature)
+def _filled(form: str, digest: str, id_: str, time: str, signature: str) -> str:
+    return form.replace(_DIGEST, digest).replace(_ID, id_).replace(_TIME, time).replace(_SIGNATURE, signature)
 
 
 def new_row(n: int, drawn: Drawn, signature: str) -> Row:
@@ -155,10 +155,10 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
         bulletin.id,
         bulletin.prev,
     )
-    form = _form(bulletin.issuer.id, bulletin.issued)
+    form, time = _form(bulletin.issuer.id), _time_of(bulletin.issued)
     before = "null" if prev is None else f'"{prev}"'
     place = f'"{status}","{channel}",{seq},"{id_}",{before},"{drawn.subject}"'
-    told = _filled(form.told, digest, id_, signature)
+    told = _filled(form.told, digest, id_, time, signature)
     return Row(
         n=n,
         status=status,
@@ -168,7 +168,7 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
         digest=digest,
         prev=prev,
         subject=drawn.subject,
-        headers=_filled(form.headers, digest, id_, signature),
+        headers=_filled(form.headers, digest, id_, time, signature),
         payload=drawn.payload,
         kept_at=drawn.moment.timestamp(),
         attempted_at=None,
