@@ -28,7 +28,7 @@ import asyncio, secrets, sys
 from pathlib import Path
 from bus.keys.files import load_signer
 from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
+from bus.publishing.publisher import GROUP, Publisher
 from bus.trust.registry import VerifiedRegistry
 from tests.support.world import DEFAULTS, NOW, draft
 
@@ -229,3 +229,10 @@ async def test_a_damaged_file_is_refused_and_said_so(tmp_path: Path) -> None:
             pass
     assert refused.value.reason == "store-corrupt"
     assert json.dumps(str(refused.value))
+
+
+async def test_a_group_of_bulletins_has_room_in_memory_until_its_commit(tmp_path: Path) -> None:
+    """Its pages are not written early and read back: 2 kB of payload each, and as much again beside it."""
+    async with Outbox.open(tmp_path / "o.db") as outbox:
+        ((kilobytes,),) = await outbox.query("PRAGMA cache_size")
+    assert -kilobytes * 1024 >= 4 * GROUP * 4096
