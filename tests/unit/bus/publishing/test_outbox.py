@@ -14,6 +14,7 @@ import pytest
 from bus.errors import PermitError, StoreError
 from bus.keys.files import save_signer
 from bus.publishing.outbox import Outbox, Settled
+from bus.publishing.publisher import GROUP
 from bus.storage.layout import Layout
 from bus.storage.lease import owner_name
 from schemas.codec import decode, digest
@@ -28,7 +29,7 @@ import asyncio, secrets, sys
 from pathlib import Path
 from bus.keys.files import load_signer
 from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import GROUP, Publisher
+from bus.publishing.publisher import Publisher
 from bus.trust.registry import VerifiedRegistry
 from tests.support.world import DEFAULTS, NOW, draft
 
