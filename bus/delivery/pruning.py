@@ -11,6 +11,7 @@ import msgspec
 from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState
 from bus.delivery.ledger import KEEP
+from bus.publishing import outbox_table
 from bus.subscribing import erasure
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode
@@ -74,8 +75,9 @@ def prune(
         db.executemany(_REMEMBER, places)
         for table in ("receipts", "reported"):
             db.executemany(f"DELETE FROM {table} WHERE digest = ?", [(row["digest"],) for row in gone])
-        for table in ("expected", "resent", "outbox"):
+        for table in ("expected", "resent"):
             db.executemany(f"DELETE FROM {table} WHERE n = ?", places)
+        outbox_table.remove(db, [row["n"] for row in gone])
     return Pruned(pruned=len(gone), kept=kept, talk=len(talk))
 
 

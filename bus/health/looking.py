@@ -23,8 +23,8 @@ from bus.health.facts import (
     TrustFacts,
 )
 from bus.keys import valid_between
-from bus.publishing import Outbox, Publisher, check_keys
-from bus.storage import lease, single, utc
+from bus.publishing import Outbox, Publisher, RowState, check_keys, outbox_table
+from bus.storage import lease, utc
 from bus.trust import HUB, VerifiedRegistry, receipt_grants
 from schemas.errors import TocsinError
 
@@ -129,10 +129,9 @@ def certificate_facts(*files: Path | None) -> tuple[KeyFacts, ...]:
 
 def _counted(db: sqlite3.Connection) -> OutboxFacts:
     """What waits in an outbox, and what is damaged."""
-    # The words stand in the statements, so that the indexes of what is kept, parked and damaged are used.
-    waiting, oldest = db.execute("SELECT count(*), min(kept_at) FROM outbox WHERE state = 'kept'").fetchone()
-    parked = single(db, "SELECT count(*) FROM outbox WHERE state = 'parked'")
-    damaged = single(db, "SELECT count(*) FROM outbox WHERE state = 'damaged'")
+    waiting, oldest = outbox_table.waiting(db)
+    counts = outbox_table.counts_aside(db)
+    parked, damaged = counts[RowState.PARKED], counts[RowState.DAMAGED]
     since = None if oldest is None else utc(oldest)
     return OutboxFacts(waiting=waiting, parked=parked, damaged=damaged, oldest_at=since)
 

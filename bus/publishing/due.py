@@ -10,9 +10,10 @@ from bus.publishing.outbox_table import Row, rows, set_damaged
 
 # A channel with a parked row waits behind it.
 _DUE = """
-SELECT n, digest, attempted_at, length(payload) FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (
-  SELECT 1 FROM outbox p WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq
-) ORDER BY n LIMIT ?
+SELECT b.n, b.digest, b.attempted_at, length(b.payload) FROM unsent u CROSS JOIN bulletins b ON b.n = u.n
+WHERE u.status = ? AND NOT EXISTS (
+  SELECT 1 FROM aside a CROSS JOIN bulletins p ON p.n = a.n WHERE a.state = 'parked' AND p.channel = b.channel AND p.seq < b.seq
+) ORDER BY u.n LIMIT ?
 """
 
 
@@ -24,7 +25,7 @@ class Due(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is to be sent, and whether nothing else of its status is."""
+    """What is to be sent, and whether all else of its status that is to be sent waits in memory (`Handover`)."""
 
     rows: list[Due]
     is_all: bool
@@ -47,15 +48,20 @@ def due(
     left = most_bytes
     for n, digest, attempted_at, size in found:
         left -= size
-        if taken and left < 0:
-            return Found(taken, is_all=False)
         fresh -= attempted_at is None or handover.holds(n, digest)
-        if fresh < 0:
-            return Found(taken, is_all=False)
+        if (taken and left < 0) or fresh < 0:
+            return Found(taken, is_all=_is_handed_over(db, status, n, handover))
         row = handover.take(n, digest) or _whole_row(db, n)
         if row is not None:
             taken.append(Due(row, attempted_at is not None))
-    return Found(taken, is_all=len(found) < most)
+    is_all = len(found) < most or _is_handed_over(db, status, found[-1][0] + 1, handover)
+    return Found(taken, is_all=is_all)
+
+
+def _is_handed_over(db: sqlite3.Connection, status: str, first: int, handover: Handover) -> bool:
+    """Whether all rows of a status from a number on that are to be sent wait in memory; it stops at the first that does not."""
+    sql = "SELECT b.n, b.digest FROM unsent u CROSS JOIN bulletins b ON b.n = u.n WHERE u.status = ? AND u.n >= ? ORDER BY u.n"
+    return all(handover.holds(n, digest) for n, digest in db.execute(sql, (status, first)))
 
 
 def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:
@@ -72,10 +78,10 @@ def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:
 
 
 def _set_aside_unreadable(db: sqlite3.Connection, status: str, most: int) -> None:
-    sql = "SELECT n FROM outbox WHERE state = 'kept' AND status = ? ORDER BY n LIMIT ?"
+    sql = "SELECT n FROM unsent WHERE status = ? ORDER BY n LIMIT ?"
     for (n,) in db.execute(sql, (status, most)).fetchall():
         try:
-            db.execute("SELECT * FROM outbox WHERE n = ?", (n,)).fetchall()
+            db.execute("SELECT * FROM bulletins WHERE n = ?", (n,)).fetchall()
         except sqlite3.OperationalError:
             _set_aside_texts(db, n)
 
@@ -84,12 +90,12 @@ def _set_aside_texts(db: sqlite3.Connection, n: int) -> None:
     """Set a row aside; what is no text any more becomes one, so that a person can look at it."""
     for name in ("channel", "id", "digest", "prev", "subject", "headers", "once", "origin"):
         try:
-            db.execute(f"SELECT {name} FROM outbox WHERE n = ?", (n,)).fetchall()
+            db.execute(f"SELECT {name} FROM bulletins WHERE n = ?", (n,)).fetchall()
         except sqlite3.OperationalError:
-            db.execute(f"UPDATE outbox SET {name} = hex({name}) WHERE n = ?", (n,))
+            db.execute(f"UPDATE bulletins SET {name} = hex({name}) WHERE n = ?", (n,))
     set_damaged(db, n)
 
 
 def is_any_parked(db: sqlite3.Connection) -> bool:
     """Whether some channel waits behind a parked row, inside a transaction."""
-    return db.execute("SELECT 1 FROM outbox WHERE state = 'parked' LIMIT 1").fetchone() is not None
+    return db.execute("SELECT 1 FROM aside WHERE state = 'parked' LIMIT 1").fetchone() is not None

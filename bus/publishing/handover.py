@@ -65,10 +65,13 @@ class Handover:
     def offer(self, rows: Iterable[Row]) -> None:
         """Hand rows over, before they are committed; none where all were left to the table since `takes`."""
         with self._lock:
-            for row in rows if self.is_open else ():
-                self._forget(row.n)  # of a transaction that was rolled back
-                self._offered[row.n] = row
-                self._bytes += size_of((row,))
+            if self.is_open:
+                offered = {row.n: row for row in rows}
+                for n in offered:
+                    if n in self._offered or n in self._ready:
+                        self._forget(n)  # of a transaction that was rolled back
+                self._offered |= offered
+                self._bytes += size_of(offered.values())
 
     def committing(self, fresh: Iterable[tuple[int, str]]) -> None:
         """Compare what was offered with the rows (number, digest) that the commit which is now made brings, of any process."""
@@ -87,8 +90,9 @@ class Handover:
             for row in self._coming:
                 if self._offered.pop(row.n, None) is not None:
                     self._ready[row.n] = row
-            self._bytes -= size_of(self._offered.values())
-            self._offered.clear()
+            if self._offered:
+                self._bytes -= size_of(self._offered.values())
+                self._offered.clear()
             self._early.clear()
             self._coming = []
             if self._is_gap:

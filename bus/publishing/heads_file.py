@@ -32,7 +32,7 @@ from bus.publishing.fitness import (
     fit_to_sign,
     is_behind,
 )
-from bus.publishing.heads_lines import accepted_line, heads_path, mark_line, parse
+from bus.publishing.heads_lines import accepted_line, accepted_lines, heads_path, mark_line, outline, parse
 from bus.storage import boot_id
 
 LONGEST_BYTES = 1024 * 1024
@@ -43,7 +43,7 @@ MOST_BYTES = 16 * LONGEST_BYTES
 """No more than so much of its end is read."""
 LOCK_TRIES = 50
 LATE_S = 1.0
-_FRESH = "SELECT n, channel, seq, digest, id FROM outbox WHERE n > ? ORDER BY n"
+_FRESH = "SELECT n, channel, seq, digest, id FROM bulletins WHERE n > ? ORDER BY n"
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 log = logger()
@@ -110,13 +110,11 @@ class HeadsFile:
         if was_unfit:
             self.committing(db)
         if self._fresh:
-            said = [
-                Said(n=n, channel=name, seq=seq, digest=digest, id=id_)
-                for n, name, seq, digest, id_ in self._fresh
-            ]
-            now = self._clock()
-            self._append(b"".join(accepted_line(each, now) for each in said))
-            self._remember(said)
+            self._append(accepted_lines(self._fresh, self._clock()))
+            ends = {row[1]: row for row in self._fresh}.values()
+            self._remember(
+                Said(n=n, channel=name, seq=seq, digest=digest, id=id_) for n, name, seq, digest, id_ in ends
+            )
 
     def close(self) -> None:
         """The outbox is closed, or the file was written anew: it is opened again when it is needed."""
@@ -162,7 +160,7 @@ class HeadsFile:
             if is_behind(said, held.heads.get(channel), held.counter)
         }
         known = {each.digest: each for each in record.said if each.channel in ends}
-        held_here = "SELECT 1 FROM outbox WHERE digest = ?"
+        held_here = "SELECT 1 FROM bulletins WHERE digest = ?"
         lacking = [each for name, each in known.items() if db.execute(held_here, (name,)).fetchone() is None]
         return ends, lacking
 
@@ -173,9 +171,9 @@ class HeadsFile:
     def step_over(self, db: sqlite3.Connection) -> None:
         """Have the rows from now on counted above all that were ever accepted, inside a transaction."""
         upto = (self._read() or Record()).upto
-        if db.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'outbox'").fetchone() is None:
-            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', 0)")
-        db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'outbox'", (upto,))
+        if db.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'bulletins'").fetchone() is None:
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('bulletins', 0)")
+        db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'bulletins'", (upto,))
 
     def vouch(self, db: sqlite3.Connection) -> None:
         """Take the outbox for the right one: it was compared with the bus. Inside a transaction."""
@@ -190,10 +188,10 @@ class HeadsFile:
         self._last, self._upto = (record or Record()).last, (record or Record()).upto
 
     def _held(self, db: sqlite3.Connection) -> Held:
-        counter = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        counter = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'bulletins'").fetchone()
         inode = db.execute("SELECT inode FROM outbox_file").fetchone()
         rows = db.execute(
-            "SELECT h.channel, h.seq, h.digest, o.n FROM heads h LEFT JOIN outbox o ON o.digest = h.digest"
+            "SELECT h.channel, h.seq, h.digest, o.n FROM heads h LEFT JOIN bulletins o ON o.digest = h.digest"
         )
         return Held(
             counter=counter[0] if counter else 0,
@@ -225,13 +223,13 @@ class HeadsFile:
             self._last[each.channel] = each
             self._upto = max(self._upto, each.n)
 
-    def _read(self) -> Record | None:
+    def _read(self, read: Callable[[bytes], Record] = parse) -> Record | None:
         """What the file says; None when it is not there, or cannot be read."""
         try:
             with self._path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 file.seek(max(0, size - MOST_BYTES))
-                return parse(file.read(MOST_BYTES))
+                return read(file.read(MOST_BYTES))
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -276,13 +274,13 @@ class HeadsFile:
         with contextlib.suppress(OSError), self._locked(fcntl.LOCK_EX) as handle:
             found = os.fstat(handle)
             if self._is_current(found) and found.st_size > LONGEST_BYTES:
-                record = self._read() or Record()
+                record = self._read(lambda raw: outline(raw, RECENT)) or Record()
                 kept = {each.n: each for each in (*record.last.values(), *record.said[-RECENT:])}
                 self._replace([kept[n] for n in sorted(kept)], record.mark or self._mark())
 
     def _write_anew(self, db: sqlite3.Connection) -> None:
         """Write what the outbox holds: the head of each channel, and the recent rows."""
-        columns = "n, channel, seq, digest, id FROM outbox"
+        columns = "n, channel, seq, digest, id FROM bulletins"
         rows = [
             *db.execute(f"SELECT {columns} WHERE digest IN (SELECT digest FROM heads)"),
             *db.execute(f"SELECT {columns} ORDER BY n DESC LIMIT ?", (RECENT,)),

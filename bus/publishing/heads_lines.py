@@ -7,6 +7,7 @@ for a mark; times are milliseconds since the epoch.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from bus.publishing.fitness import Mark, Record, Said
@@ -38,9 +39,38 @@ def parse(raw: bytes) -> Record:
     return Record(said=tuple(said), mark=mark, written_at=written_at, damaged=damaged)
 
 
+def outline(raw: bytes, recent: int) -> Record:
+    """As `parse`, of so many lines at the end, the last of each channel before them, and the last mark: others are not judged.
+
+    Where one of these is not as it was written, or they do not tell enough, all are read.
+    """
+    lines = list(filter(None, raw.split(b"\n")))
+    before, end = lines[: -2 * recent], lines[-2 * recent :]
+    mark = b""
+    newest: dict[bytes, tuple[int, bytes]] = {}
+    try:
+        for line in before:
+            _, kind, n, _, channel, *_ = line.split(b" ", 5)
+            if kind == b"m":
+                mark = line
+            elif (place := int(n)) >= newest.get(channel, (0, b""))[0]:
+                newest[channel] = (place, line)
+    except ValueError:
+        return parse(raw)
+    found = parse(b"\n".join([mark, *(line for _, line in newest.values()), *end]))
+    is_enough = not before or len(found.said) - len(newest) >= recent
+    return parse(raw) if found.damaged or not is_enough else found
+
+
 def accepted_line(said: Said, now: float) -> bytes:
     """The line of an accepted bulletin."""
-    return _line(f"a {said.n} {said.seq} {said.channel} {said.digest} {said.id} {int(now * 1000)}")
+    return accepted_lines([(said.n, said.channel, said.seq, said.digest, said.id)], now)
+
+
+def accepted_lines(said: Iterable[tuple[int, str, int, str, str]], now: float) -> bytes:
+    """The lines of accepted bulletins, each given as row, channel, number, digest and id."""
+    at = int(now * 1000)
+    return b"".join([_line(f"a {n} {seq} {name} {digest} {id_} {at}") for n, name, seq, digest, id_ in said])
 
 
 def mark_line(mark: Mark, now: float) -> bytes:

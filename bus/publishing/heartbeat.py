@@ -167,7 +167,7 @@ def standing(db: sqlite3.Connection, channel: Channel, now: dt.datetime) -> Chan
 def _is_kept(db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> bool:
     """Whether a bulletin of status system is young enough to be in its stream for a while."""
     row = db.execute(
-        "SELECT max(kept_at) FROM outbox WHERE channel = ? AND seq = ?", (channel, seq)
+        "SELECT max(kept_at) FROM bulletins WHERE channel = ? AND seq = ?", (channel, seq)
     ).fetchone()
     return row[0] is not None and now.timestamp() - row[0] < SYSTEM_AGE_S - MARGIN_S
 

@@ -83,7 +83,7 @@ class Outbox(Store):
 
         def work(db: sqlite3.Connection) -> dict[str, list[Row]]:
             self.acks.note(db)
-            waiting = db.execute("SELECT DISTINCT status FROM outbox WHERE state = 'kept'").fetchall()
+            waiting = db.execute("SELECT DISTINCT status FROM unsent").fetchall()
             claimed: dict[str, list[Row]] = {}
             left = fresh
             is_all = not is_any_parked(db)
@@ -96,7 +96,7 @@ class Outbox(Store):
                 if found.rows:
                     claimed[status] = [each.row for each in found.rows]
                     new = [(now, each.row.n) for each in found.rows if not each.is_marked]
-                    db.executemany("UPDATE outbox SET attempted_at = ? WHERE n = ?", new)
+                    db.executemany("UPDATE bulletins SET attempted_at = ? WHERE n = ?", new)
                     left -= sum(each.row.attempted_at is None for each in found.rows)
             self.handover.is_whole = is_all and self.handover.is_open
             return claimed
@@ -118,21 +118,24 @@ class Outbox(Store):
 
     async def drop_message_id(self, n: int, problem: str) -> None:
         """Send this row without `Nats-Msg-Id` from now on, because the id was used by another sender."""
-        sql = "UPDATE outbox SET headers = json_remove(headers, '$.\"Nats-Msg-Id\"'), problem = ? WHERE n = ?"
-        await self.execute(sql, problem, n)
+
+        def work(db: sqlite3.Connection) -> None:
+            table.drop_message_id(db, n)
+            db.execute("UPDATE unsent SET problem = ? WHERE n = ?", (problem, n))
+
+        await self.write(work)
 
     async def park(self, ns: Sequence[int], problem: str) -> None:
         """Set rows aside that the broker refuses; their channels wait behind them."""
-        sql = "UPDATE outbox SET state = 'parked', problem = ? WHERE n = ? AND state = 'kept'"
-        await self.write(lambda db: db.executemany(sql, [(problem, n) for n in ns]))
+        await self.write(lambda db: table.park(db, ns, problem))
 
     async def release(self) -> int:
         """Offer everything that is parked again. Returns the number of rows."""
-        return await self.execute("UPDATE outbox SET state = 'kept', problem = NULL WHERE state = 'parked'")
+        return await self.write(table.release)
 
     async def note(self, problems: Mapping[int, str]) -> None:
         """Note why rows still wait, by their numbers."""
-        sql = "UPDATE outbox SET problem = ? WHERE n = ?"
+        sql = "UPDATE unsent SET problem = ? WHERE n = ?"
         await self.write(lambda db: db.executemany(sql, [(why, n) for n, why in problems.items()]))
 
     async def get(self, id_or_digest: str) -> Row | None:
@@ -148,10 +151,13 @@ class Outbox(Store):
 
     async def rows(self, state: str | None = None, limit: int = 1000, status: str | None = None) -> list[Row]:
         """The newest rows, of one state and status or of all."""
-        sql = (
-            "SELECT * FROM outbox WHERE (?1 IS NULL OR state = ?1) AND (?3 IS NULL OR status = ?3) "
-            "ORDER BY n DESC LIMIT ?2"
-        )
+        among = {
+            "": "true",
+            RowState.KEPT.value: "n IN (SELECT n FROM unsent)",
+            RowState.STORED.value: "state = ?1",
+        }
+        where = among.get(state or "", "n IN (SELECT n FROM aside WHERE state = ?1)")
+        sql = f"SELECT * FROM outbox WHERE {where} AND (?3 IS NULL OR status = ?3) ORDER BY n DESC LIMIT ?2"
         return await self.read(lambda db: table.rows(db, sql, state, limit, status))
 
     async def chain(self, channel: str) -> list[Row]:
@@ -164,8 +170,7 @@ class Outbox(Store):
 
     async def oldest(self) -> tuple[int, float | None]:
         """How many rows wait to be sent, and since when the oldest does (seconds since the epoch)."""
-        (row,) = await self.query("SELECT count(*), min(kept_at) FROM outbox WHERE state = 'kept'")
-        return int(row[0]), row[1]
+        return await self.read(table.waiting)
 
     async def wait_state(self, digest: str, timeout: float) -> str:
         """Wait until a row is no longer just kept, by any process. Returns its state, or `unknown`; on timeout too."""
@@ -209,15 +214,15 @@ class Outbox(Store):
     async def unsettled(self) -> dict[str, int]:
         """The digests of everything not known to be in a stream, with their row numbers."""
         rows = await self.query(
-            "SELECT digest, n FROM outbox WHERE state = 'kept' UNION ALL "
-            "SELECT digest, n FROM outbox WHERE state = 'parked'"
+            "SELECT b.digest, b.n FROM unsent u CROSS JOIN bulletins b ON b.n = u.n UNION ALL "
+            "SELECT b.digest, b.n FROM aside a CROSS JOIN bulletins b ON b.n = a.n WHERE a.state = 'parked'"
         )
         return {row["digest"]: row["n"] for row in rows}
 
     async def unknown(self, digests: Sequence[str]) -> set[str]:
         """Those of the digests that this outbox does not hold."""
         rows = await self.query(
-            "SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT digest FROM outbox "
+            "SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT digest FROM bulletins "
             "WHERE digest IN (SELECT value FROM json_each(?1)))",
             msgspec.json.encode(digests).decode(),
         )

@@ -3,83 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Iterable, Sequence
 
 from bus.logs import logger
 from bus.publishing.drafted import Drawn
 from bus.publishing.handover import Handover, size_of
+from bus.publishing.outbox_layout import FILE_TABLE, LAYOUT
 from bus.publishing.outbox_rows import (
     ChainHead,
     Row,
     RowState,
     Settled,
     new_row,
-    sum_of,
     whole,
 )
-from bus.storage import Layout
-from schemas.codec import decode
-from schemas.codec import digest as digest_of
-from schemas.envelope import MESSAGE_ID, SIG_HEADER, hints
-from schemas.subject import channel_of, subject_for
 
-__all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
+__all__ = ["LAYOUT", "ChainHead", "Row", "RowState", "Settled", "whole"]
 
 log = logger()
 
-FILE_TABLE = (
-    "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
-)
-SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS outbox (
-  n INTEGER PRIMARY KEY AUTOINCREMENT,
-  status TEXT NOT NULL,
-  channel TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  id TEXT NOT NULL UNIQUE,
-  digest TEXT NOT NULL UNIQUE,
-  prev TEXT,
-  subject TEXT NOT NULL,
-  headers TEXT NOT NULL,
-  payload BLOB NOT NULL,
-  kept_at REAL NOT NULL,
-  attempted_at REAL,
-  stored_at REAL,
-  stream TEXT,
-  stream_seq INTEGER,
-  state TEXT NOT NULL DEFAULT 'kept',
-  problem TEXT,
-  once TEXT UNIQUE,
-  origin TEXT,
-  sum TEXT
-);
-CREATE UNIQUE INDEX IF NOT EXISTS outbox_place ON outbox (channel, seq) WHERE state != 'superseded';
-CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
-CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (channel, seq) WHERE state = 'parked';
-CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (status, n) WHERE state = 'kept';
-CREATE INDEX IF NOT EXISTS outbox_stored ON outbox (stream, stream_seq) WHERE stream IS NOT NULL;
-CREATE INDEX IF NOT EXISTS outbox_superseded ON outbox (n) WHERE state = 'superseded';
-CREATE INDEX IF NOT EXISTS outbox_damaged ON outbox (n) WHERE state = 'damaged';
-CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pruned_once (
-  once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
-  subject TEXT NOT NULL
-) WITHOUT ROWID;
-{FILE_TABLE};
-CREATE TABLE IF NOT EXISTS lost_numbers (
-  channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT, digest TEXT, found_at REAL NOT NULL, PRIMARY KEY (channel, seq)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-"""
-LAYOUT = Layout("publishing", SCHEMA, migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n",))
-
-
 _FIRST_UNSENT = """
-SELECT seq, prev FROM outbox WHERE state = 'kept' AND status = ?1 AND channel = ?2
-UNION ALL SELECT seq, prev FROM outbox WHERE state = 'parked' AND channel = ?2
-ORDER BY seq LIMIT 1
+SELECT b.seq, b.prev FROM unsent u CROSS JOIN bulletins b ON b.n = u.n WHERE u.status = ?1 AND b.channel = ?2
+UNION ALL SELECT b.seq, b.prev FROM aside a CROSS JOIN bulletins b ON b.n = a.n WHERE a.state = 'parked' AND b.channel = ?2
+ORDER BY 1 LIMIT 1
 """
 
 
@@ -103,11 +49,12 @@ def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
     return ChainHead(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
-_KEPT = (
-    *("n", "status", "channel", "seq", "id", "digest", "prev", "subject"),
-    *("headers", "payload", "kept_at", "attempted_at", "once", "origin", "sum"),
-)
-_KEEP = f"INSERT INTO outbox ({', '.join(_KEPT)}) VALUES ({', '.join('?' * len(_KEPT))})"
+_KEPT = "n, status, channel, seq, id, digest, prev, subject, headers, payload, kept_at, sum"
+_HANDED_OVER, _NAMED = f"{_KEPT}, attempted_at", f"{_KEPT}, attempted_at, once, origin"
+
+
+def _insert(columns: str) -> str:
+    return f"INSERT INTO bulletins ({columns}) VALUES ({', '.join('?' * len(columns.split(',')))})"
 
 
 def keep_all(
@@ -129,7 +76,15 @@ def keep_all(
     first = last_number(db) + 1
     rows = [new_row(first + place, each, signatures[place]) for place, each in enumerate(drawn)]
     takes = handover is not None and handover.takes(len(rows), size_of(rows))
-    db.executemany(_KEEP, [_columns(row, row.kept_at if takes else None) for row in rows])
+    # For what is no int, float, str or bytearray, sqlite3 looks for an adapter, each time: so no None where that is the default.
+    if any(row.once is not None or row.origin is not None for row in rows):
+        named = [(*_columns(row), row.kept_at if takes else None, row.once, row.origin) for row in rows]
+        db.executemany(_insert(_NAMED), named)
+    elif takes:
+        db.executemany(_insert(_HANDED_OVER), [(*_columns(row), row.kept_at) for row in rows])
+    else:
+        db.executemany(_insert(_KEPT), map(_columns, rows))
+    db.executemany("INSERT INTO unsent (n, status) VALUES (?, ?)", [(row.n, row.status) for row in rows])
     if handover is not None and takes:
         handover.offer(rows)
     ends = {each.channel: each for each in drawn}
@@ -137,17 +92,17 @@ def keep_all(
     db.executemany(sql, [(name, each.bulletin.seq, each.digest) for name, each in ends.items()])
 
 
-def _columns(row: Row, attempted_at: float | None) -> tuple[object, ...]:
-    """`_KEPT` of a new row; `attempted_at` is since when it may have been sent."""
+def _columns(row: Row) -> tuple[object, ...]:
+    """`_KEPT` of a new row."""
     return (
         *(row.n, row.status, row.channel, row.seq, row.id, row.digest, row.prev, row.subject),
-        *(row.headers, row.payload, row.kept_at, attempted_at, row.once, row.origin, row.sum),
+        *(row.headers, bytearray(row.payload), row.kept_at, row.sum),
     )
 
 
 def last_number(db: sqlite3.Connection) -> int:
     """The highest number that a row ever had, inside a transaction; 0 where there was none."""
-    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'bulletins'").fetchone()
     return int(found[0]) if found else 0
 
 
@@ -179,8 +134,36 @@ def clear_head(db: sqlite3.Connection, channel: str) -> None:
 
 def set_aside(db: sqlite3.Connection, given_up: Iterable[Row], problem: str) -> None:
     """Take rows out of the chain, inside a transaction: kept for a person to look at; their source may say them again."""
-    sql = "UPDATE outbox SET state = 'superseded', problem = ?, once = NULL, origin = NULL WHERE n = ?"
-    db.executemany(sql, [(problem, row.n) for row in given_up])
+    ns = [row.n for row in given_up]
+    sql = "UPDATE bulletins SET superseded = n, once = NULL, origin = NULL WHERE n = ?"
+    db.executemany(sql, [(n,) for n in ns])
+    _put_aside(db, ns, RowState.SUPERSEDED, problem)
+
+
+def _put_aside(db: sqlite3.Connection, ns: Iterable[int], state: RowState, problem: str) -> None:
+    for n in ns:
+        db.execute("DELETE FROM unsent WHERE n = ?", (n,))
+        db.execute("REPLACE INTO aside (n, state, problem) VALUES (?, ?, ?)", (n, state, problem))
+
+
+def park(db: sqlite3.Connection, ns: Iterable[int], problem: str) -> None:
+    """Set rows aside that the broker refuses, as far as they wait to be sent, inside a transaction."""
+    waiting = [n for n in ns if db.execute("SELECT 1 FROM unsent WHERE n = ?", (n,)).fetchone()]
+    _put_aside(db, waiting, RowState.PARKED, problem)
+
+
+def release(db: sqlite3.Connection) -> int:
+    """Offer everything that is parked again, inside a transaction. Returns the number of rows."""
+    parked = "SELECT a.n, b.status FROM aside a CROSS JOIN bulletins b ON b.n = a.n WHERE a.state = 'parked'"
+    db.execute(f"INSERT INTO unsent (n, status) {parked}")
+    return db.execute("DELETE FROM aside WHERE state = 'parked'").rowcount
+
+
+def remove(db: sqlite3.Connection, ns: Iterable[int]) -> None:
+    """Delete rows and what became of them, inside a transaction."""
+    places = [(n,) for n in ns]
+    for name in ("unsent", "sent", "aside", "bulletins"):
+        db.executemany(f"DELETE FROM {name} WHERE n = ?", places)
 
 
 def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
@@ -189,36 +172,10 @@ def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
     return rows(db, sql, channel, seq)
 
 
-def damaged(db: sqlite3.Connection, digests: Iterable[str]) -> list[Row]:
-    """Those of these bulletins whose rows are not what was signed."""
-    found = (first(db, "SELECT * FROM outbox WHERE digest = ?", name) for name in digests)
-    return [row for row in found if row is not None and not row.is_whole]
-
-
-def heal_all(db: sqlite3.Connection, messages: Iterable[tuple[bytes, Mapping[str, str]]]) -> None:
-    """Write bulletins into their damaged rows as a stream holds them (payload, headers), inside a transaction."""
-    for payload, headers in messages:
-        _heal(db, payload, headers)
-
-
-def _heal(db: sqlite3.Connection, payload: bytes, headers: Mapping[str, str]) -> None:
-    bulletin, name = decode(payload), digest_of(payload)
-    sent = hints(name) | {SIG_HEADER: headers[SIG_HEADER]}
-    del sent[MESSAGE_ID]  # the stream may remember it
-    row: dict[str, object] = {"channel": channel_of(bulletin).name, "subject": subject_for(bulletin)}
-    row |= {field: getattr(bulletin, field) for field in ("status", "seq", "id", "prev")}
-    row |= {"sum": sum_of(row, sent), "headers": msgspec.json.encode(sent).decode(), "payload": payload}
-    settings = ", ".join(f"{field} = :{field}" for field in row)
-    sql = f"UPDATE outbox SET {settings}, problem = NULL, state = iif(state = 'damaged', 'kept', state) WHERE digest = :digest"
-    db.execute(sql, {**row, "digest": name})
-    log.warning("row_healed", channel=row["channel"], seq=row["seq"], id=row["id"])
-
-
 def set_damaged(db: sqlite3.Connection, n: int) -> None:
     """Set a row aside that is not what was signed, inside a transaction; its place, so far as it can be read, is logged."""
     log.error("row_damaged", n=n, table="outbox", remedy="tocsin outbox status says more")
-    sql = "UPDATE outbox SET state = 'damaged', problem = ? WHERE n = ?"
-    db.execute(sql, ("its bytes are not those that were signed", n))
+    _put_aside(db, [n], RowState.DAMAGED, "its bytes are not those that were signed")
 
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:
@@ -231,18 +188,29 @@ def settle_at(db: sqlite3.Connection, settled: Iterable[tuple[Settled, float]]) 
 
     What was set aside meanwhile stays that: another row may have its place by now, and then no commit would be done any more.
     """
-    db.executemany(
-        "UPDATE outbox SET state = 'stored', stored_at = coalesce(stored_at, ?), stream = ?, stream_seq = ?, problem = NULL "
-        "WHERE n = ? AND state NOT IN ('stored', 'superseded')",
-        [(at, ack.stream, ack.stream_seq, ack.n) for ack, at in settled],
-    )
+    settled = list(settled)
+    found = [(ack.n, at, ack.stream, ack.stream_seq) for ack, at in settled]
+    places = [(ack.n,) for ack, _ in settled]
+    db.executemany(_SETTLE, found)
+    db.executemany("DELETE FROM unsent WHERE n = ?", places)
+    if db.execute("SELECT 1 FROM aside LIMIT 1").fetchone():
+        db.executemany("DELETE FROM aside WHERE n = ? AND state != 'superseded'", places)
+
+
+# What was stored before, and was sent again, keeps the moment of the first time.
+_SETTLE = """
+INSERT INTO sent (n, stored_at, stream, stream_seq) SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM unsent WHERE n = ?1)
+  OR EXISTS (SELECT 1 FROM aside WHERE n = ?1 AND state != 'superseded')
+ON CONFLICT DO UPDATE SET stream = excluded.stream, stream_seq = excluded.stream_seq
+"""
 
 
 def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite3.Row]:
     """What a stream has acknowledged from the last place at or before `cursor` on, in its order."""
     return db.execute(
-        "SELECT n, digest, channel, stored_at, stream_seq FROM outbox WHERE stream = ?1 AND stream_seq >= coalesce("
-        "(SELECT max(stream_seq) FROM outbox WHERE stream = ?1 AND stream_seq <= ?2), 0) ORDER BY stream_seq",
+        "SELECT s.n, b.digest, b.channel, s.stored_at, s.stream_seq FROM sent s CROSS JOIN bulletins b ON b.n = s.n "
+        "WHERE s.stream = ?1 AND s.stream_seq >= coalesce("
+        "(SELECT max(stream_seq) FROM sent WHERE stream = ?1 AND stream_seq <= ?2), 0) ORDER BY s.stream_seq",
         (stream, cursor),
     ).fetchall()
 
@@ -252,27 +220,47 @@ def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its strea
 
     Without a message id, which the stream may still remember.
     """
-    db.executemany(
-        "UPDATE outbox SET state = 'kept', stream = NULL, stream_seq = NULL, problem = ?, "
-        "headers = json_remove(headers, '$.\"Nats-Msg-Id\"') WHERE n = ? AND state = 'stored'",
-        [(why, n) for n in ns],
-    )
+    stored = "SELECT 1 FROM sent WHERE n = ?1 AND stream IS NOT NULL AND NOT EXISTS (SELECT 1 FROM aside WHERE n = ?1)"
+    for n in ns:
+        if db.execute(stored, (n,)).fetchone():
+            drop_message_id(db, n)
+            db.execute("UPDATE sent SET stream = NULL, stream_seq = NULL WHERE n = ?", (n,))
+            sql = "INSERT INTO unsent (n, status, problem) SELECT n, status, ? FROM bulletins WHERE n = ?"
+            db.execute(sql, (why, n))
+
+
+def drop_message_id(db: sqlite3.Connection, n: int) -> None:
+    """Have a row sent without `Nats-Msg-Id` from now on, inside a transaction."""
+    sql = "UPDATE bulletins SET headers = json_remove(headers, '$.\"Nats-Msg-Id\"') WHERE n = ?"
+    db.execute(sql, (n,))
 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:
     """How many rows are in each state."""
-    # Only what is stored is many; the others have an index of their own.
-    few = {
-        str(state): _count(db, f"SELECT count(*) FROM outbox WHERE state = '{state}'")
-        for state in (RowState.KEPT, RowState.PARKED, RowState.SUPERSEDED, RowState.DAMAGED)
-    }
-    return {**few, str(RowState.STORED): _count(db, "SELECT count(*) FROM outbox") - sum(few.values())}
+    few = {str(RowState.KEPT): _count(db, "SELECT count(*) FROM unsent"), **counts_aside(db)}
+    return {**few, str(RowState.STORED): _count(db, "SELECT count(*) FROM bulletins") - sum(few.values())}
+
+
+def counts_aside(db: sqlite3.Connection) -> dict[str, int]:
+    """How many rows are parked, superseded and damaged: few, however many there are in all."""
+    found = dict(db.execute("SELECT state, count(*) FROM aside GROUP BY state").fetchall())
+    return {str(state): found.get(state, 0) for state in _ASIDE}
+
+
+_ASIDE = (RowState.PARKED, RowState.SUPERSEDED, RowState.DAMAGED)
+
+
+def waiting(db: sqlite3.Connection) -> tuple[int, float | None]:
+    """How many rows wait to be sent, and since when the first of them does (seconds since the epoch)."""
+    oldest = "SELECT kept_at FROM bulletins WHERE n = (SELECT min(n) FROM unsent)"
+    row = db.execute(f"SELECT (SELECT count(*) FROM unsent), ({oldest})").fetchone()
+    return int(row[0]), row[1]
 
 
 def accounts_for(db: sqlite3.Connection, channel: str, seq: int) -> bool:
     """Whether an unknown bulletin at this place is history: behind the head, and the outbox has no row there."""
     top = head(db, channel)
-    ours = "SELECT 1 FROM outbox WHERE channel = ? AND seq = ? AND state != 'superseded'"
+    ours = "SELECT 1 FROM bulletins WHERE channel = ? AND seq = ? AND superseded = 0"
     return top is not None and top.seq >= seq and db.execute(ours, (channel, seq)).fetchone() is None
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from bus.admission import ReceivedLink, admit, keys_met, standing
 from bus.errors import AdmissionError
+from bus.publishing import damage
 from bus.publishing import outbox_table as table
 from bus.publishing.named_heads import announced, beats_in, named_by, newest_in
 from bus.publishing.outbox import Outbox, Settled
@@ -213,7 +214,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
     async def _heal(self, messages: Mapping[str, Received], registry: VerifiedRegistry) -> None:
         """Bring back from a stream what has changed in the outbox; each by its digest, with the signatures that hold."""
         outbox = self.outbox
-        bad = await outbox.read(lambda db: table.damaged(db, messages))
+        bad = await outbox.read(lambda db: damage.damaged(db, messages))
         whole = [
             messages[row.digest]
             for row in bad
@@ -221,7 +222,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if whole:
             await outbox.write(
-                lambda db: table.heal_all(db, [(each.payload, dict(each.headers)) for each in whole])
+                lambda db: damage.heal_all(db, [(each.payload, dict(each.headers)) for each in whole])
             )
 
 

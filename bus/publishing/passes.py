@@ -84,18 +84,18 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
     ) -> list[Drawn] | None:
         """Steps 3 and 4: the bulletins as they were read; None where one is not seen to stand."""
         found = []
+        sealed: dict[tuple[object, ...], bool] = {}  # all that `must_seal` looks at, and the answer
         for each, bulletin, asked in zip(numbered, read, group, strict=True):
             if bulletin is None:
                 return None
             registry = asked.registry
             way = registry.permitted(bulletin)
-            if (
-                asked.draft.sections
-                or way is None
-                or not rules.holds(bulletin, way[1])
-                or must_seal(bulletin, registry)
-                or self._seals(bulletin, each.payload, asked)
-            ):
+            if asked.draft.sections or way is None or not rules.holds(bulletin, way[1]):
+                return None
+            policy = (id(registry), each.channel, type(bulletin.body), bulletin.issuer.country)
+            if (is_sealed := sealed.get(policy)) is None:
+                is_sealed = sealed[policy] = must_seal(bulletin, registry)
+            if is_sealed or self._seals(bulletin, each.payload, asked):
                 return None
             found.append(
                 Drawn(

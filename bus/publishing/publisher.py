@@ -22,9 +22,10 @@ import asyncio
 import contextlib
 import datetime as dt
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -182,12 +183,14 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             origin=origin,
         )
         try:
-            accepted = await self.outbox.write_together(self._keep_group, asked)
+            (outcome,) = await self.outbox.write_together(self._keep_waiting, (asked,))
+            if isinstance(outcome, Exception):
+                raise outcome
         except (SchemaError, PermitError) as exc:
             self._tell_refused(exc)
             raise
         self._nudge()
-        return accepted
+        return outcome
 
     async def publish_many(
         self,
@@ -235,28 +238,55 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return outcomes
 
     async def _publish_group(self, group: Sequence[Asked]) -> list[Accepted | TocsinError]:
-        def keep(db: sqlite3.Connection) -> list[Accepted | TocsinError]:
-            found: list[Accepted | TocsinError] = []
-            for each in self._keep_group(db, group):
-                if not isinstance(each, _OUTCOMES):
-                    raise each  # a fault of ours: nothing of the group is kept
-                found.append(each)
-            return found
-
         try:
             self._refuse_when_behind()
-            outcomes = await self.outbox.write(keep)
+            outcomes = await self.outbox.write_together(self._keep_waiting, group)
         except TocsinError as exc:
             return [exc] * len(group)
+        found: list[Accepted | TocsinError] = []
         for each in outcomes:
+            if not isinstance(each, _OUTCOMES):
+                raise each  # of a group of one; that of a larger one is raised above
             if isinstance(each, _REFUSALS):
                 self._tell_refused(each)
+            found.append(each)
         self._nudge()
-        return outcomes
+        return found
 
-    def _keep_group(self, db: sqlite3.Connection, group: Sequence[Asked]) -> list[Accepted | Exception]:
+    def _keep_waiting(
+        self, db: sqlite3.Connection, groups: Sequence[Sequence[Asked]]
+    ) -> list[list[Accepted | Exception] | Exception]:
+        """What became of each draft of each group that waits; groups that are small are signed together."""
         self.outbox.heads.guard(db)
-        return self.stamping.keep_all(db, group)
+        results: list[list[Accepted | Exception] | Exception] = []
+        for some in _in_steps(groups):
+            results += self._kept_together(db, some)
+        return results
+
+    def _kept_together(
+        self, db: sqlite3.Connection, groups: Sequence[Sequence[Asked]]
+    ) -> Sequence[list[Accepted | Exception] | Exception]:
+        if len(groups) > 1:
+            found = self.stamping.at_a_glance(db, [asked for group in groups for asked in group])
+            if found is not None:
+                each = iter(found)
+                return [list(islice(each, len(group))) for group in groups]
+        alone = iter(self.stamping.keep_all(db, [group[0] for group in groups if len(group) == 1]))
+        return [[next(alone)] if len(group) == 1 else self._kept_whole(db, group) for group in groups]
+
+    def _kept_whole(
+        self, db: sqlite3.Connection, group: Sequence[Asked]
+    ) -> list[Accepted | Exception] | Exception:
+        """As `Stamping.keep_all`; a fault of ours instead, and then nothing of the group is kept."""
+        if (found := self.stamping.at_a_glance(db, group)) is not None:
+            return found
+        db.execute("SAVEPOINT many")
+        outcomes = self.stamping.one_by_one(db, group)
+        fault = next((each for each in outcomes if not isinstance(each, _OUTCOMES)), None)
+        if fault is not None:
+            db.execute("ROLLBACK TO many")
+        db.execute("RELEASE many")
+        return outcomes if fault is None else fault
 
     def _nudge(self) -> None:
         if self.sender is not None:
@@ -375,6 +405,18 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise OutboxError(f"{what} reads the bus; give this publisher an endpoint", reason="no-bus")
         async with self.sender.held():
             yield msgspec.structs.replace(self.sender.own, timeout=timeout)
+
+
+def _in_steps(groups: Sequence[Sequence[Asked]]) -> Iterator[Sequence[Sequence[Asked]]]:
+    """Groups that have `GROUP` drafts together, or a little more: so many are judged in one go at most."""
+    some: list[Sequence[Asked]] = []
+    for group in groups:
+        some.append(group)
+        if sum(map(len, some)) >= GROUP:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def _refuse_anchor(draft: Draft) -> None:

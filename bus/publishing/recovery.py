@@ -141,7 +141,9 @@ def _let_go(db: sqlite3.Connection, there: Collection[object], moment: dt.dateti
     """Inside a transaction: what is damaged here, and on the bus neither by digest nor by place, is lost, too; it is set aside."""
     gone = [
         row
-        for row in table.rows(db, "SELECT * FROM outbox WHERE state = 'damaged'")
+        for row in table.rows(
+            db, "SELECT * FROM outbox WHERE n IN (SELECT n FROM aside WHERE state = 'damaged')"
+        )
         if not {row.digest, (row.channel, row.seq)} & set(there)
     ]
     table.set_aside(db, gone, "its bytes were damaged before it was sent, and the bus has none of it")
@@ -174,7 +176,7 @@ def _adopt(
         unsent = [row for row in behind if row.attempted_at is None and row.is_whole and not _is_sealed(row)]
         lost = [row for row in behind if row not in unsent]
         superseded += len(lost)
-        db.executemany("DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
+        table.remove(db, [row.n for row in unsent])
         # What was attempted and is not on the bus, or is sealed, has lost its place.
         table.set_aside(db, lost, "its number is taken on the bus")
         table.set_head(db, channel, seq, top)

@@ -100,7 +100,7 @@ def send_again(db: sqlite3.Connection, ns: Sequence[int], reader: str, why: str,
 
 def _is_allowed(db: sqlite3.Connection, n: int, reader: str, moment: float) -> bool:
     """Charge the reader, and all together, with a row that is to be sent again."""
-    row = db.execute("SELECT status, length(payload) AS size FROM outbox WHERE n = ?", (n,)).fetchone()
+    row = db.execute("SELECT status, length(payload) AS size FROM bulletins WHERE n = ?", (n,)).fetchone()
     is_system = row["status"] in TALK
     each, everybody = (SYSTEM, SYSTEM) if is_system else (EACH, ALL)
     purpose = "resend-system" if is_system else "resend"

@@ -53,14 +53,16 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
             Exception: they could not be signed, or not be written; then nothing of them may stay.
         """
         group = list(group)
-        if (found := self._at_a_glance(db, group)) is not None:
+        if not group:
+            return []
+        if (found := self.at_a_glance(db, group)) is not None:
             return found
-        return self._one_by_one(db, group)
+        return self.one_by_one(db, group)
 
-    def _at_a_glance(
+    def at_a_glance(
         self, db: sqlite3.Connection, group: Sequence[Asked]
     ) -> list[Accepted | Exception] | None:
-        """As `_one_by_one`, where all of the group stand and are not sealed; else None, and nothing was written."""
+        """As `one_by_one`, where all of the group stand and are not sealed; else None, and nothing was written."""
         names = [name for asked in group if _is_named(asked) for name in names_of(asked)]
         if len({id(asked.registry) for asked in group}) != 1 or len(set(names)) < len(names):
             return None  # some are to find others of the group in the outbox
@@ -82,7 +84,8 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if drawn:
             self.sign_and_keep_all(db, drawn, left[0].registry.domain)
-        accepted = iter([_of_channel(each, self.authority_id) for each in drawn])
+        channels = {name: f"{self.authority_id}/{name}" for name in {each.channel for each in drawn}}
+        accepted = iter([_of_channel(each, channels[each.channel]) for each in drawn])
         return [next(accepted) if known is None else known for known in outcomes]
 
     def _looked_up(self, db: sqlite3.Connection, asked: Asked) -> tuple[Accepted | None, Asked]:
@@ -93,7 +96,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
             asked = msgspec.structs.replace(asked, draft=_superseding(asked.draft, earlier.id))
         return None, asked
 
-    def _one_by_one(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
+    def one_by_one(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
         """Each with the number that those before it left; each refusal is its draft's own."""
         together = _Together(self, db)
         outcomes: list[Accepted | Exception] = []
@@ -267,11 +270,11 @@ def _accepted(bulletin: Bulletin, digest: str, subject: str, state: str = "accep
     )
 
 
-def _of_channel(drawn: Drawn, authority_id: str) -> Accepted:
-    """As `_accepted`, of one that is not sealed."""
+def _of_channel(drawn: Drawn, channel: str) -> Accepted:
+    """As `_accepted`, of one that is not sealed, on a channel in full."""
     return Accepted(
         id=drawn.bulletin.id,
-        channel=f"{authority_id}/{drawn.channel}",
+        channel=channel,
         seq=drawn.bulletin.seq,
         digest=drawn.digest,
         subject=drawn.subject,

@@ -13,6 +13,7 @@ from bus.publishing.outbox_rows import sum_of
 from schemas.codec import digest
 from schemas.envelope import MESSAGE_ID
 from tests.growth.rows import AT_ONCE, CACHE
+from tests.support.outboxes import store_all
 from tests.support.publishers import publishing
 from tests.support.world import World, draft
 
@@ -25,12 +26,12 @@ async def publish_past(path: Path, world: World, count: int) -> None:
         for n in range(2):
             await publisher.publish(draft(f"number {n}"))
         outbox = publisher.outbox
-        row = dict((await outbox.query("SELECT * FROM outbox ORDER BY n DESC LIMIT 1"))[0])
+        row = dict((await outbox.query("SELECT * FROM bulletins ORDER BY n DESC LIMIT 1"))[0])
         await outbox.read(lambda db: db.execute(CACHE).fetchall())
         past = _past(row, count)
         for _ in range(0, count, AT_ONCE):
             await outbox.write(lambda db: _add(db, past))
-        await outbox.execute("UPDATE outbox SET state = 'stored', stored_at = kept_at")
+        await outbox.write(store_all)
         await outbox.read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
 
@@ -45,7 +46,7 @@ def _past(row: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
         found = digest(payload)
         text = headers.replace("\0i", id_).replace("\0d", found)
         another = {**row, "n": n, "id": id_, "seq": seq, "prev": prev, "digest": found, "payload": payload}
-        another |= {"headers": text, "stream": "XA", "stream_seq": n}
+        another["headers"] = text
         told = msgspec.json.decode(text, type=dict[str, str])
         told.pop(MESSAGE_ID, None)
         another["sum"] = sum_of(another, told)
@@ -58,6 +59,7 @@ def _add(db: sqlite3.Connection, past: Iterator[dict[str, Any]]) -> None:
     if not some:
         return
     marks = ", ".join(f":{name}" for name in some[0])
-    db.executemany(f"INSERT INTO outbox ({', '.join(some[0])}) VALUES ({marks})", some)
+    db.executemany(f"INSERT INTO bulletins ({', '.join(some[0])}) VALUES ({marks})", some)
+    db.executemany("INSERT INTO unsent (n, status) VALUES (:n, :status)", some)
     last = some[-1]
     db.execute("REPLACE INTO heads VALUES (?, ?, ?)", (last["channel"], last["seq"], last["digest"]))

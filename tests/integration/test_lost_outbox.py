@@ -127,12 +127,12 @@ async def test_an_old_copy_signs_once_it_was_compared(bus: Bus, tmp_path: Path) 
 
 
 HARM = {
-    "payload": "UPDATE outbox SET payload = x'7b7d' WHERE seq = 1",
-    "subject": "UPDATE outbox SET subject = replace(subject, 'green', 'amber') WHERE seq = 1",
-    "headers": "UPDATE outbox SET headers = replace(headers, 'ce-id', 'ce-ie') WHERE seq = 1",
-    "headers that are none": "UPDATE outbox SET headers = '{' WHERE seq = 1",
-    "a text that is none": "UPDATE outbox SET subject = CAST(x'ff' || CAST(subject AS BLOB) AS TEXT) WHERE seq = 1",
-    "digest": "UPDATE outbox SET digest = replace(digest, substr(digest, 9, 1), '.') WHERE seq = 1",
+    "payload": "UPDATE bulletins SET payload = x'7b7d' WHERE seq = 1",
+    "subject": "UPDATE bulletins SET subject = replace(subject, 'green', 'amber') WHERE seq = 1",
+    "headers": "UPDATE bulletins SET headers = replace(headers, 'Tocsin-Sig', 'Tocsin-Sif') WHERE seq = 1",
+    "headers that are none": "UPDATE bulletins SET headers = '{' WHERE seq = 1",
+    "a text that is none": "UPDATE bulletins SET subject = CAST(x'ff' || CAST(subject AS BLOB) AS TEXT) WHERE seq = 1",
+    "digest": "UPDATE bulletins SET digest = replace(digest, substr(digest, 9, 1), '.') WHERE seq = 1",
 }
 
 

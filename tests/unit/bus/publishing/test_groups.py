@@ -190,6 +190,58 @@ async def test_publish_joins_the_group_under_way(tmp_path: Path) -> None:
     assert sizes(rows) == [5] * 5
 
 
+async def test_groups_that_wait_are_signed_together(tmp_path: Path) -> None:
+    """By either way: one chain, one tree, one call of the thread without a savepoint."""
+    signer = Counting(WORLD.signers["xa-csirt"])
+    async with publishing(tmp_path / "o.db", WORLD, signer=signer) as publisher:
+        two, one, three = await held(
+            publisher,
+            publisher.publish_many([draft("one"), draft("two")]),
+            publisher.publish(draft("three")),
+            publisher.publish_many([draft("four"), draft("five"), draft("six")]),
+        )
+        assert [each.seq for each in (*two, one, *three)] == [1, 2, 3, 4, 5, 6]
+        assert sizes(await kept(publisher.outbox)) == [6] * 6
+    assert signer.count == 1
+
+
+async def test_a_group_that_fails_hinders_no_other_that_waits(tmp_path: Path) -> None:
+    """Its fault is raised where it belongs and nothing of it is kept; numbers go on as if it had not been there."""
+    no_draft: Any = draft("none", body=object())
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
+        two, one, bad, single, refused = await held(
+            publisher,
+            publisher.publish_many([draft("one"), draft("two")]),
+            publisher.publish(draft("three")),
+            publisher.publish_many([draft("lost"), no_draft, draft("lost too")]),
+            publisher.publish(no_draft),
+            publisher.publish_many([NOT_PERMITTED, draft("four")]),
+        )
+        assert not isinstance(bad, (list, OutboxError, PermitError))
+        assert not isinstance(single, (Accepted, OutboxError, PermitError))
+        assert isinstance(refused[0], PermitError)
+        assert sorted(each.seq for each in (*two, one, refused[1])) == [1, 2, 3, 4]
+        assert {decode(row.payload).info[0].headline for row in await kept(outbox)} == {
+            "one",
+            "two",
+            "three",
+            "four",
+        }
+        assert (await publisher.publish(draft("after"))).seq == 5
+
+
+async def held(publisher: Publisher, *calls: Any) -> list[Any]:
+    """The results or errors of calls that all wait while the outbox is busy."""
+    busy = threading.Event()
+    before = asyncio.create_task(publisher.outbox.write(lambda _: busy.wait()))
+    await asyncio.sleep(0)
+    waiting = [asyncio.ensure_future(call) for call in calls]
+    await asyncio.sleep(0)
+    busy.set()
+    await before
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_one_that_is_refused_hinders_no_other(tmp_path: Path) -> None:
     """It uses no number, and stands in its place among the outcomes; who counts refusals hears of it."""
     heard: list[Exception] = []
@@ -240,14 +292,13 @@ async def test_many_drafts_are_several_groups(tmp_path: Path) -> None:
     """No transaction has more than `GROUP`, and the chain goes on from one to the next."""
     groups = []
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
-        write = outbox.write
+        write = outbox.write_together
 
-        async def counted(work: Any) -> Any:
-            done = await write(work)
-            groups.append(len(done))
-            return done
+        async def counted(handler: Any, group: Any) -> Any:
+            groups.append(len(group))
+            return await write(handler, group)
 
-        outbox.write = counted  # type: ignore[method-assign, assignment]  # to see the groups
+        outbox.write_together = counted  # type: ignore[method-assign, assignment]  # to see the groups
         await publisher.publish_many([draft(f"number {n}") for n in range(GROUP + 1)])
         (count,) = await outbox.query("SELECT count(*), max(seq) FROM outbox")
     assert groups == [GROUP, 1]

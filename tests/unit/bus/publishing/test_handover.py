@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.publishing import handover
+from bus.publishing import outbox as outbox_module
 from bus.publishing.handover import Handover
-from bus.publishing.outbox import Outbox, Row
+from bus.publishing.outbox import Outbox, Row, Settled
 from bus.publishing.publisher import Publisher
 from tests.support.publishers import keeping
 from tests.support.world import draft
@@ -105,8 +106,33 @@ async def test_what_the_budget_keeps_back_is_still_new_later(tmp_path: Path) -> 
         await publisher.publish_many([draft(f"number {n}") for n in range(3)])
         kept = as_new(await in_the_table(outbox))
         assert await claimed(outbox, fresh=2) == kept[:2]
-        await outbox.execute("UPDATE outbox SET state = 'stored' WHERE n <= 2")
+        await outbox.settle([Settled(n=n, stream="XA", stream_seq=n) for n in (1, 2)], 1.0)
         assert await claimed(outbox) == kept[2:]
+
+
+async def test_what_is_behind_goes_on_past_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that finds more than it may take leaves the rest in memory, where all of that is."""
+    monkeypatch.setattr(outbox_module, "MOST", 2)
+    async with handing(tmp_path / "o.db") as (publisher, outbox):
+        await publisher.publish_many([draft(f"number {n}") for n in range(5)])
+        kept = as_new(await in_the_table(outbox))
+        assert await claimed(outbox) == kept[:2]
+        assert outbox.handover.is_whole
+        assert list(outbox.handover.ready(9, 2**20) or ()) == kept[2:]
+
+
+@pytest.mark.parametrize("fresh", [1, 9])
+async def test_what_memory_lacks_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: int
+) -> None:
+    """Whether the number of a round or the budget ends it: a row further on that is in the table alone keeps the table asked."""
+    monkeypatch.setattr(outbox_module, "MOST", 2)
+    async with handing(tmp_path / "o.db") as (publisher, outbox):
+        for is_open in (True, True, True, False, True):
+            outbox.handover.is_open = is_open
+            await publisher.publish(draft())
+        assert len(await claimed(outbox, fresh)) == min(fresh, 2)
+        assert not outbox.handover.is_whole
 
 
 async def test_what_changes_on_the_disk_is_not_what_is_sent(tmp_path: Path) -> None:
@@ -114,7 +140,7 @@ async def test_what_changes_on_the_disk_is_not_what_is_sent(tmp_path: Path) -> N
     async with handing(tmp_path / "o.db") as (publisher, outbox):
         await publisher.publish(draft())
         (kept,) = await in_the_table(outbox)
-        await outbox.execute("UPDATE outbox SET payload = ?", b"{}")
+        await outbox.execute("UPDATE bulletins SET payload = ?", b"{}")
         assert [row.payload for row in await claimed(outbox)] == [kept.payload]
         assert await claimed(outbox) == []
         assert [row.state for row in await in_the_table(outbox)] == ["damaged"]

@@ -19,7 +19,7 @@ from bus.errors import OutboxError, StoreError
 from bus.publishing import fit_to_sign
 from bus.publishing.fitness import Held, HeldHead, Mark, Place, Record, Said
 from bus.publishing.heads_file import LONGEST_BYTES, HeadsFile
-from bus.publishing.heads_lines import accepted_line, heads_path, mark_line, parse
+from bus.publishing.heads_lines import accepted_line, heads_path, mark_line, outline, parse
 from bus.publishing.outbox import Outbox
 from tests.support.publishers import publishing
 from tests.support.world import draft, shared_world
@@ -116,6 +116,29 @@ def test_a_flipped_bit_takes_at_most_two_lines(count: int, place: int, bit: int)
     assert record.mark in (MARK, None)
 
 
+LINES = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30)), max_size=40)
+
+
+@given(LINES, st.integers(1, 4), st.lists(st.tuples(st.integers(min_value=0), st.integers(0, 7)), max_size=2))
+def test_an_outline_says_what_all_lines_say(
+    drawn: list[tuple[int, int]], recent: int, flips: list[tuple[int, int]]
+) -> None:
+    """The last of each channel, the recent lines and the mark, whatever the order, the marks between, and the bits that flip."""
+    lines = [
+        accepted_line(said(n, n, f"system.green.a{channel}"), 1.0)
+        if channel
+        else mark_line(Mark(inode=n, boot="b"), 1.0)
+        for channel, n in drawn
+    ]
+    raw = bytearray(b"".join(lines))
+    for place, bit in flips if raw else ():
+        raw[place % len(raw)] ^= 1 << bit
+    whole, part = parse(bytes(raw)), outline(bytes(raw), recent)
+    assert part.last == whole.last
+    assert part.said[-recent:] == whole.said[-recent:]
+    assert part.mark == whole.mark
+
+
 async def test_each_accepted_bulletin_has_a_line_before_anybody_is_told(tmp_path: Path) -> None:
     """What `publish` returned is in the file, in order."""
     path = tmp_path / "outbox.db"
@@ -129,11 +152,11 @@ async def test_each_accepted_bulletin_has_a_line_before_anybody_is_told(tmp_path
 def cut(outbox: Path, rows: int) -> None:
     """Let the outbox forget its newest rows, as SQLite does when the log ends earlier."""
     with closing(sqlite3.connect(outbox)) as db, db:
-        db.execute("DELETE FROM outbox WHERE n > (SELECT max(n) FROM outbox) - ?", (rows,))
-        db.execute("UPDATE sqlite_sequence SET seq = (SELECT max(n) FROM outbox) WHERE name = 'outbox'")
-        db.execute(
-            "UPDATE heads SET seq = o.seq, digest = o.digest FROM outbox o WHERE o.n = (SELECT max(n) FROM outbox)"
-        )
+        (last,) = db.execute("SELECT max(n) - ? FROM bulletins", (rows,)).fetchone()
+        for name in ("bulletins", "unsent", "sent", "aside"):
+            db.execute(f"DELETE FROM {name} WHERE n > ?", (last,))
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'bulletins'", (last,))
+        db.execute("UPDATE heads SET seq = o.seq, digest = o.digest FROM bulletins o WHERE o.n = ?", (last,))
 
 
 async def said_five(path: Path) -> None:

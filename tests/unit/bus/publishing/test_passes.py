@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import tempfile
 from pathlib import Path
@@ -16,17 +17,19 @@ from bus.errors import PermitError
 from bus.keys.signatures import FileSigner
 from bus.publishing.drafted import Drawn
 from bus.publishing.outbox import Row
-from bus.publishing.outbox_rows import new_row
+from bus.publishing.outbox_rows import new_row, sum_of
 from bus.publishing.publisher import Publisher
 from bus.publishing.signing import sign_chain, signature_values
 from bus.publishing.stamping import Accepted, Stamping
 from bus.transport.client import lines_of
 from schemas.codec import digest, encode
-from schemas.envelope import format_header
+from schemas.envelope import SIG_HEADER, format_header, hints
+from schemas.errors import TocsinError
 from schemas.subject import channel_of, subject_for
-from schemas.vocab import MsgType, Status, Tlp
+from schemas.vocab import MsgType, SealPolicy, Status, Tlp
 from tests.support.publishers import publishing
-from tests.support.world import DOMAIN, NOW, bulletin, draft, shared_world
+from tests.support.sealed import NETWORK, with_seal_keys, world_with
+from tests.support.world import DOMAIN, NOW, bulletin, draft, make_world, shared_world
 
 WORLD = shared_world()
 PLACES: tuple[dict[str, Any], ...] = (
@@ -79,7 +82,7 @@ async def published(
 class _OneByOne(Stamping, frozen=True, kw_only=True):
     """A stamping that never goes pass by pass."""
 
-    def _at_a_glance(self, *_: object) -> None:
+    def at_a_glance(self, *_: object) -> None:
         return None
 
 
@@ -132,6 +135,49 @@ def test_headers_are_written_from_their_json_or_not_at_all(headers: dict[str, st
     assert row.header_lines() in (b"", lines_of(headers))
     plain = not any(letter in text for text in (*headers, *headers.values()) for letter in '\\"')
     assert bool(row.header_lines()) == plain
+
+
+IDS = st.uuids(version=None).map(str)
+
+
+@given(
+    st.sampled_from([None, "A" * 43, "_-" * 21 + "x"]),
+    st.integers(1, 2**53 - 1),
+    IDS,
+    st.binary(max_size=20),
+    st.datetimes(timezones=st.just(dt.UTC)),
+    st.text(st.sampled_from("Az09-_.,~"), min_size=1, max_size=90),
+)
+def test_a_new_row_is_to_the_letter_what_its_parts_give(
+    prev: str | None, seq: int, id_: str, payload: bytes, issued: dt.datetime, signature: str
+) -> None:
+    """Headers and sum are written at once: to the letter what `hints` and `sum_of` give."""
+    said = msgspec.structs.replace(SOME, prev=prev, seq=seq, id=id_, issued=issued)
+    each = Drawn.of(said, payload, issued, None, None)
+    row = new_row(1, each, signature)
+    assert list(row.header_map().items()) == list({SIG_HEADER: signature, **hints(each.digest)}.items())
+    assert row.headers == msgspec.json.encode(row.header_map()).decode()
+    assert row.sum == sum_of(msgspec.structs.asdict(row), row.header_map())
+    assert row.is_whole
+
+
+def test_whether_a_bulletin_must_be_sealed_is_asked_for_each_policy(tmp_path: Path) -> None:
+    """Once for each channel and kind of a group, with the answer of `must_seal`; a group with one that must goes no fast way."""
+    world = make_world()
+    world = world_with(with_seal_keys(world.registry.document, policy=SealPolicy.ALWAYS), world)
+    plain, sealed = draft("plain"), draft("sealed", tlp=Tlp.AMBER_STRICT, audience=NETWORK)
+
+    async def work() -> list[Accepted | TocsinError]:
+        async with publishing(tmp_path / "o.db", world) as publisher:
+            return await publisher.publish_many([plain, sealed, plain, sealed])
+
+    outcomes = asyncio.run(work())
+    assert [getattr(each, "reason", "kept") for each in outcomes] == [
+        "kept",
+        "must-seal",
+        "kept",
+        "must-seal",
+    ]
 
 
 def test_a_new_row_has_its_headers_as_they_are_written() -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState, Overdue
-from bus.publishing import outbox_table as table
 from bus.publishing import resend
+from bus.publishing.outbox_layout import LAYOUT
 from bus.storage import allowances
 from schemas.bodies.system import Wanted
 from schemas.subject import Channel
+from tests.support.outboxes import add_stored, store_all
 from tests.support.world import shared_world
 
 WORLD = shared_world()
@@ -25,12 +26,11 @@ def db() -> sqlite3.Connection:
     """The outbox of an authority that has said three bulletins to all and one to its network; all are stored."""
     made = sqlite3.connect(":memory:")
     made.row_factory = sqlite3.Row
-    made.executescript(table.SCHEMA + ledger.SCHEMA + resend.SCHEMA + allowances.SCHEMA)
-    made.executemany(
-        "INSERT INTO outbox (n, id, digest, channel, seq, status, subject, headers, payload, kept_at, stored_at, state) "
-        "VALUES (?, ?, ?, ?, ?, 'actual', '', '{\"Nats-Msg-Id\": \"x\"}', x'', 0, 1, 'stored')",
-        [(n, f"id {n}", f"d{n}", GREEN, n) for n in (1, 2, 3)] + [(4, "id 4", "d4", SECRET, 1)],
-    )
+    made.executescript(LAYOUT.schema + ledger.SCHEMA + resend.SCHEMA + allowances.SCHEMA)
+    said = [(n, f"id {n}", f"d{n}", GREEN, n) for n in (1, 2, 3)] + [(4, "id 4", "d4", SECRET, 1)]
+    fields = ("n", "id", "digest", "channel", "seq")
+    headers = {"headers": '{"Nats-Msg-Id": "x"}'}
+    add_stored(made, [dict(zip(fields, each, strict=True)) | headers for each in said], 1.0)
     return made
 
 
@@ -67,18 +67,25 @@ def test_who_asks_often_has_it_sent_once_an_hour(db: sqlite3.Connection) -> None
         sent.append(resend.resend_asked(db, "xa-dpa", WORLD.registry, "xb-hub", [item], NOW + after))
         row = db.execute("SELECT headers FROM outbox WHERE n = 1").fetchone()
         assert row["headers"] == "{}"
-        db.execute("UPDATE outbox SET state = 'stored'")
+        store_all(db)
     assert sent == [1, 0, 0, 1]
 
 
 def _hundred(db: sqlite3.Connection, size: int, status: str = "actual") -> list[Wanted]:
     """A hundred more bulletins of this size on the open channel, and what asks for them all."""
     name = GREEN.replace("actual", status)
-    db.executemany(
-        "INSERT INTO outbox (id, digest, channel, seq, status, subject, headers, payload, kept_at, stored_at, state) "
-        "VALUES (?1, ?1, ?2, ?3, ?4, '', '{}', zeroblob(?5), 0, 1, 'stored')",
-        [(f"many {n}", name, n, status, size) for n in range(1001, 1101)],
-    )
+    many = [
+        {
+            "id": f"many {n}",
+            "digest": f"many {n}",
+            "channel": name,
+            "seq": n,
+            "status": status,
+            "payload": bytes(size),
+        }
+        for n in range(1001, 1101)
+    ]
+    add_stored(db, many, 1.0)
     return [Wanted(channel=f"xa-dpa/{name}", seq=n) for n in range(1001, 1101)]
 
 
@@ -87,7 +94,7 @@ def _sent(db: sqlite3.Connection, items: list[Wanted], asker: str, moment: float
     resend.resend_asked(db, "xa-dpa", WORLD.registry, asker, items, moment)
     sql = "SELECT coalesce(sum(length(payload)), 0) FROM outbox WHERE state = 'kept'"
     size = int(db.execute(sql).fetchone()[0])
-    db.execute("UPDATE outbox SET state = 'stored'")
+    store_all(db)
     return size
 
 
@@ -170,5 +177,5 @@ def test_who_confirms_selectively_is_charged_as_who_asks(db: sqlite3.Connection)
     late = [overdue(f"many {n}") for n in range(1001, 1100)]
     count = ledger.resend_unconfirmed(db, late, NOW)
     assert 0 < count * 20_000 <= resend.EACH.burst
-    db.execute("UPDATE outbox SET state = 'stored'")
+    store_all(db)
     assert _sent(db, items, "xb-hub", NOW + 3601) == 0

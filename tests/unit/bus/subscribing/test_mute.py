@@ -30,6 +30,7 @@ from schemas.parts import ElectionRef, PersonalData
 from schemas.subject import Channel
 from schemas.vocab import ChannelState, ElectionType, PersonalFlag, Phase, ReceiptStage, Status, Tlp
 from tests.support.hubs import judged
+from tests.support.outboxes import store_all
 from tests.support.publishers import keeping
 from tests.support.world import NOW, Message, bulletin, draft, key_record, shared_world, sign, signed_registry
 
@@ -150,9 +151,7 @@ async def test_a_receipt_dated_back_is_not_counted(tmp_path: Path) -> None:
         (kept,) = await outbox.read(
             lambda db: [dict(row) for row in db.execute("SELECT seq, digest FROM outbox")]
         )
-        await outbox.write(
-            lambda db: db.execute("UPDATE outbox SET state = 'stored', stored_at = 1").rowcount
-        )
+        await outbox.write(lambda db: store_all(db, 1.0))
         item = ReceiptItem(id=said.id, digest=kept["digest"], at=NOW)
         wanted = Wanted(channel="xa-csirt/actual.green.community", seq=kept["seq"], digest=None)
         receipt = Receipt(stage=ReceiptStage.VERIFIED, items=(item,))

@@ -21,6 +21,7 @@ from schemas.parts import ElectionRef, Ref
 from schemas.vocab import ElectionType, MsgType, Phase, RefRel, Status, Tlp
 from tests.support.hubs import hub_desk, store_of, take_in
 from tests.support.office import Desk
+from tests.support.outboxes import add_stored, store_all
 from tests.support.world import Message, World, bulletin, draft, make_world, sign
 
 HOUR = dt.timedelta(hours=1)
@@ -300,11 +301,9 @@ def test_what_was_said_of_an_election_is_kept_until_it_is_over(
 
     asyncio.run(begin())
     with contextlib.closing(sqlite3.connect(outbox)) as db, db:
-        db.execute(
-            "INSERT INTO outbox (id, digest, channel, seq, status, subject, headers, payload, kept_at, stored_at, state) "
-            "VALUES ('i', 'd', 'system.clear.public', 1, 'system', '', '{}', x'', ?1, ?1, 'stored')",
-            ((world().now - 40 * DAY).timestamp(),),
-        )
+        at = (world().now - 40 * DAY).timestamp()
+        place = {"channel": "system.clear.public", "seq": 1, "status": "system", "kept_at": at}
+        add_stored(db, [{"id": "i", "digest": "d", **place}], at)
     assert json.loads(desk.run(*arguments))["pruned"] == 1
     emb, other = Channel("xa-emb"), Channel("xb-emb")
 
@@ -329,7 +328,8 @@ def test_answers_are_overdue_by_the_calendar_in_the_authors_store(
     store = store_of(desk.folder, "xa-csirt")
     ago = (world().now - 2 * HOUR).timestamp()
     with contextlib.closing(sqlite3.connect(store.with_name("outbox.db"))) as db, db:
-        db.execute("UPDATE outbox SET state = 'stored', kept_at = ?1, stored_at = ?1", (ago,))
+        db.execute("UPDATE bulletins SET kept_at = ?", (ago,))
+        store_all(db)
 
     def overdue_with(country: str) -> list[dict[str, Any]]:
         vote = Channel(f"{country}-emb").calendar(f"{country}-parl-2027", (Phase.POLLING, -9 * HOUR, HOUR))

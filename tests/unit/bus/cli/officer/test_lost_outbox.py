@@ -68,5 +68,5 @@ def test_what_is_damaged_is_counted_and_not_shown(office: Office) -> None:
     """`outbox status` exits 1 once a damaged row was found; `bulletin show` refuses it."""
     said = json.loads(office.run(*AS, "--json", "publish", "--wait", "accepted", DRAFT).splitlines()[0])
     with closing(sqlite3.connect(state(office) / "outbox.db")) as db, db:
-        db.execute("UPDATE outbox SET payload = x'7b7d'")
+        db.execute("UPDATE bulletins SET payload = x'7b7d'")
     assert "[row-damaged]" in office.run(*AS, "bulletin", "show", said["id"], code=1)

@@ -1,0 +1,94 @@
+"""The outbox's tables: what was said never changes, and what became of it stands beside it.
+
+A row of `bulletins` is written once. What is to be sent is also in `unsent`, what a stream has acknowledged in `sent`, and what is
+parked, superseded or damaged in `aside`: narrow rows, so that an acknowledgement rewrites no payload. The view `outbox` has them
+as one. Kept is what is neither aside nor acknowledged; such a row, and no other, is in `unsent`.
+"""
+
+from __future__ import annotations
+
+from bus.storage import Layout
+
+FILE_TABLE = (
+    "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
+)
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS bulletins (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  status TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  digest TEXT NOT NULL UNIQUE,
+  prev TEXT,
+  subject TEXT NOT NULL,
+  headers TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  kept_at REAL NOT NULL,
+  sum TEXT,
+  attempted_at REAL,
+  once TEXT,
+  origin TEXT,
+  superseded INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS unsent (n INTEGER PRIMARY KEY, status TEXT NOT NULL, problem TEXT);
+CREATE TABLE IF NOT EXISTS sent (n INTEGER PRIMARY KEY, stored_at REAL NOT NULL, stream TEXT, stream_seq INTEGER);
+CREATE TABLE IF NOT EXISTS aside (n INTEGER PRIMARY KEY, state TEXT NOT NULL, problem TEXT);
+"""
+
+# `superseded` is the row's own number once it was taken out of the chain: so all others have their place alone.
+_INDEXES = """
+CREATE UNIQUE INDEX IF NOT EXISTS bulletins_place ON bulletins (channel, seq, superseded);
+CREATE UNIQUE INDEX IF NOT EXISTS bulletins_once ON bulletins (once) WHERE once IS NOT NULL;
+CREATE INDEX IF NOT EXISTS bulletins_origin ON bulletins (origin, n) WHERE origin IS NOT NULL;
+CREATE INDEX IF NOT EXISTS unsent_status ON unsent (status);
+CREATE INDEX IF NOT EXISTS sent_place ON sent (stream, stream_seq);
+CREATE INDEX IF NOT EXISTS aside_state ON aside (state);
+"""
+
+_VIEW = """
+CREATE VIEW IF NOT EXISTS outbox AS
+SELECT b.n AS n, b.status AS status, b.channel AS channel, b.seq AS seq, b.id AS id, b.digest AS digest, b.prev AS prev,
+  b.subject AS subject, b.headers AS headers, b.payload AS payload, b.kept_at AS kept_at, b.attempted_at AS attempted_at,
+  s.stored_at AS stored_at, s.stream AS stream, s.stream_seq AS stream_seq,
+  CASE WHEN a.n IS NOT NULL THEN a.state WHEN s.stream IS NOT NULL THEN 'stored' ELSE 'kept' END AS state,
+  coalesce(a.problem, u.problem) AS problem, b.once AS once, b.origin AS origin, b.sum AS sum
+FROM bulletins b LEFT JOIN sent s ON s.n = b.n LEFT JOIN unsent u ON u.n = b.n LEFT JOIN aside a ON a.n = b.n;
+"""
+
+_OTHERS = f"""
+CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pruned_once (
+  once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
+  subject TEXT NOT NULL
+) WITHOUT ROWID;
+{FILE_TABLE};
+CREATE TABLE IF NOT EXISTS lost_numbers (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT, digest TEXT, found_at REAL NOT NULL, PRIMARY KEY (channel, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+# In version 2 all of it stood in one table. What was stored once and is to be sent again keeps its moment, and has no stream.
+_APART = f"""
+ALTER TABLE outbox RENAME TO outbox_before;
+{_TABLES.strip()}
+INSERT INTO bulletins SELECT n, status, channel, seq, id, digest, prev, subject, headers, payload, kept_at, sum, attempted_at,
+  once, origin, iif(state = 'superseded', n, 0) FROM outbox_before ORDER BY n;
+INSERT INTO unsent SELECT n, status, problem FROM outbox_before WHERE state = 'kept';
+INSERT INTO sent SELECT n, coalesce(stored_at, kept_at), iif(state = 'stored', coalesce(stream, ''), stream), stream_seq
+  FROM outbox_before WHERE state = 'stored' OR stored_at IS NOT NULL;
+INSERT INTO aside SELECT n, state, problem FROM outbox_before WHERE state NOT IN ('kept', 'stored');
+INSERT INTO sqlite_sequence (name, seq) SELECT 'bulletins', 0
+  WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'bulletins');
+UPDATE sqlite_sequence SET seq = max(seq, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox_before'), 0))
+  WHERE name = 'bulletins';
+DROP TABLE outbox_before;
+"""
+
+LAYOUT = Layout(
+    "publishing",
+    _TABLES + _INDEXES + _VIEW + _OTHERS,
+    migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n", _APART),
+)
