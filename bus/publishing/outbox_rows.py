@@ -112,31 +112,6 @@ def _told(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return sorted([each for each in headers.items() if each[0] != MESSAGE_ID])
 
 
-<<<<<<< HEAD
-=======
-class _Form(NamedTuple):
-    """What goes with the payloads of one authority, as JSON; marks stand for what differs."""
-
-    headers: str
-    told: str
-
-
-# No value has this letter in it: they are base64url, a UUID, a time, and the places in a tree.
-_SIGNATURE, _DIGEST, _ID, _TIME = "@signature", "@digest", "@id", "@time"
-_time_of = lru_cache(maxsize=16)(encode_time)  # drafts of one call are issued at one moment
-
-
-@lru_cache(maxsize=16)
-def _form(issuer: str) -> _Form:
-    headers = {SIG_HEADER: _SIGNATURE, **dict(hint_pairs(_DIGEST, _ID, issuer, _TIME))}
-    return _Form(*(msgspec.json.encode(each).decode() for each in (headers, _told(headers))))
-
-
-def _filled(form: str, digest: str, id_: str, time: str, signature: str) -> str:
-    return form.replace(_DIGEST, digest).replace(_ID, id_).replace(_TIME, time).replace(_SIGNATURE, signature)
-
-
->>>>>>> out
 def new_row(n: int, drawn: Drawn, signature: str) -> Row:
     """The row of a bulletin that was just signed, before it is sent the first time.
 
@@ -156,15 +131,8 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
         bulletin.id,
         bulletin.prev,
     )
-<<<<<<< HEAD
     before = "null" if prev is None else f'"{prev}"'
     place = f'"{status}","{channel}",{seq},"{id_}",{before},"{drawn.subject}"'
-=======
-    form, time = _form(bulletin.issuer.id), _time_of(bulletin.issued)
-    before = "null" if prev is None else f'"{prev}"'
-    place = f'"{status}","{channel}",{seq},"{id_}",{before},"{drawn.subject}"'
-    told = _filled(form.told, digest, id_, time, signature)
->>>>>>> out
     return Row(
         n=n,
         status=status,
@@ -174,11 +142,7 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
         digest=digest,
         prev=prev,
         subject=drawn.subject,
-<<<<<<< HEAD
         headers=f'{{"{SIG_HEADER}":"{signature}","{MESSAGE_ID}":"{digest}"}}',
-=======
-        headers=_filled(form.headers, digest, id_, time, signature),
->>>>>>> out
         payload=drawn.payload,
         kept_at=drawn.moment.timestamp(),
         attempted_at=None,
