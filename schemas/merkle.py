@@ -55,6 +55,53 @@ def tree(leaves: Sequence[bytes]) -> Tree:
     return Tree(levels[-1][0], tuple(paths))
 
 
+def stretch(
+    leaves: Sequence[bytes], first: int, size: int, before: Sequence[bytes], behind: Sequence[bytes]
+) -> Tree:
+    """The root and the paths of consecutive leaves of a tree, with the paths that the outermost two of them claim.
+
+    Nothing is believed of these: each path that is returned leads from its leaf to the root that is returned, and whoever has the
+    root from elsewhere compares.
+
+    Args:
+        leaves: one or more.
+        first: the place of the first of them, from 0.
+        size: how many leaves the tree has; it has all of these.
+        before: exactly the `path_length` hashes of the path of the first.
+        behind: the same of the last.
+    """
+    low, high, width = first, first + len(leaves) - 1, size
+    left, right = iter(before), iter(behind)
+    level, levels = list(leaves), []
+    while width > 1:
+        # What is beside the first, and beside the last. A claim of what is known is passed over: whoever compares finds it wrong.
+        if low ^ 1 < width:
+            beside = next(left)
+            if low & 1:
+                level.insert(0, beside)
+        if high ^ 1 < width:
+            beside = next(right)
+            if not high & 1:
+                level.append(beside)
+        low -= low & 1
+        levels.append((low, width, level))
+        above = [_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        if len(level) & 1:
+            above.append(level[-1])  # it has no sibling here, and goes up as it is
+        level, low, high, width = above, low >> 1, high >> 1, (width + 1) >> 1
+    paths = [
+        tuple(
+            [
+                level[(index >> up ^ 1) - low]
+                for up, (low, width, level) in enumerate(levels)
+                if index >> up ^ 1 < width
+            ]
+        )
+        for index in range(first, first + len(leaves))
+    ]
+    return Tree(level[0], tuple(paths))
+
+
 def path_length(index: int, size: int) -> int:
     """How many hashes the path of a leaf has: no more and no fewer lead to the root.
 

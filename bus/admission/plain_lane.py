@@ -154,15 +154,17 @@ def _signers(
 
 
 def _places(leaves: Sequence[_Leaf], hashes: Sequence[bytes], size: int, root: bytes) -> Sequence[str | None]:
-    """The places of the leaves of a tree, as its signer writes them, where the whole tree is here, in its order.
+    """The places of leaves of a tree, as its signer writes them, where these are a stretch of it, in its order.
 
-    Its one root, which is signed, tells that it is, and so each path has been climbed to its end. None, which no place is, for
-    each leaf of a part of a tree.
+    The root of what the outermost two claim is the one that is signed, and so each path has been climbed to its end. None, which no
+    place is, for each leaf otherwise.
     """
-    if len(leaves) == size:
-        made = merkle.tree([merkle.leaf_of(hashes[n]) for n, _ in leaves])
+    begins, ends = _place(leaves[0][1], size), _place(leaves[-1][1], size)
+    if begins is not None and ends is not None and ends[0] - begins[0] == len(leaves) - 1:
+        own = [merkle.leaf_of(hashes[n]) for n, _ in leaves]
+        made = merkle.stretch(own, begins[0], size, begins[1], ends[1])
         if made.root == root:
-            return [f"{index}.{b64u(b''.join(path))}" for index, path in enumerate(made.paths)]
+            return [f"{index}.{b64u(b''.join(path))}" for index, path in enumerate(made.paths, begins[0])]
     return [None] * len(leaves)
 
 
@@ -200,19 +202,24 @@ def _signer(value: str, payload: bytes, registry: VerifiedRegistry) -> Registere
 
 
 def _leads(hashed: bytes, place: str, size: int, root: bytes) -> bool:
-    """Whether a place, in its one spelling, leads from a payload's hash to the root of a batch whose signature holds."""
-    match = _PLACE.fullmatch(place)
+    """Whether a place leads from a payload's hash to the root of a batch whose signature holds."""
+    found = _place(place, size)
+    return found is not None and merkle.climb(merkle.leaf_of(hashed), found[0], size, found[1]) == root
+
+
+def _place(text: str, size: int) -> tuple[int, list[bytes]] | None:
+    """The index and the path that a place names, in its one spelling, in a tree of a size; None when it names none."""
+    match = _PLACE.fullmatch(text)
     if match is None:
-        return False
+        return None
     index = int(match[1])
     try:
         path = unb64u(match[2])
     except EnvelopeError:
-        return False
+        return None
     if index >= size or len(path) != merkle.path_length(index, size) * merkle.HASH_BYTES:
-        return False
-    steps = [path[at : at + merkle.HASH_BYTES] for at in range(0, len(path), merkle.HASH_BYTES)]
-    return merkle.climb(merkle.leaf_of(hashed), index, size, steps) == root
+        return None
+    return index, [path[at : at + merkle.HASH_BYTES] for at in range(0, len(path), merkle.HASH_BYTES)]
 
 
 def _stands(

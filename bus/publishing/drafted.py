@@ -1,10 +1,12 @@
-"""What stamping works on and gives: a draft that is asked for, a bulletin that is drawn up, one that is accepted."""
+"""What stamping works on and gives: a draft that is asked for, a bulletin that is drawn up, one that is accepted.
+
+None of them refers to what refers to it, so Python need not look for cycles among thousands of them (`gc=False`).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from typing import NamedTuple
 
 import msgspec
 
@@ -21,7 +23,7 @@ class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
     sealed_to: tuple[str, ...]
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bulletin that is on this disk, signed: from here it cannot be lost. Of a rehearsal that would seal there is no `digest`.
 
     `sealed_to` is who can open it; empty when it is not sealed.
@@ -37,7 +39,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[SealedPart, ...] = ()
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A draft with the registry and the moment by which it is judged; the rest are the arguments of `Publisher.publish`."""
 
     draft: Draft
@@ -48,7 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     origin: str | None = None
 
 
-class Drawn(NamedTuple):
+class Drawn(msgspec.Struct, frozen=True, gc=False):
     """A bulletin after step 4, or sealed; `channel` is the name of its channel, `hashed` the SHA-256 of its payload."""
 
     bulletin: Bulletin

@@ -27,6 +27,8 @@ from bus.storage import Database, Layout, Store, allowances, lease
 __all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 
 LAYOUTS = (table.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
+CACHE_KB = 16 * 1024
+"""So much of the file stays in memory: a few groups. With SQLite's 2 MB the pages of one are read back while it is still kept."""
 MOST = 1024
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -242,6 +244,7 @@ class _Beside(NamedTuple):
 
     def opened(self, db: sqlite3.Connection) -> None:
         """As `bus.storage.Companion`; so are the others."""
+        db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self.heads.opened(db)
 
     def committing(self, db: sqlite3.Connection) -> None:

@@ -28,7 +28,7 @@ class RowState(StrEnum):
     DAMAGED = "damaged"
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One bulletin in the outbox. Times are seconds since the epoch."""
 
     n: int
@@ -160,7 +160,7 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
 _KEPT = RowState.KEPT
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
+class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row that a stream has acknowledged."""
 
     n: int

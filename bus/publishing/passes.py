@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -119,7 +118,7 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
         return self.seal(bulletin, payload, asked.registry, asked.moment)[0] is not bulletin
 
 
-class _Numbered(NamedTuple):
+class _Numbered(msgspec.Struct, frozen=True, gc=False):
     """The bytes of a bulletin that has its place in a chain, their SHA-256, and the name of the channel."""
 
     payload: bytes

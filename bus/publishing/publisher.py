@@ -410,11 +410,13 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def _in_steps(groups: Sequence[Sequence[Asked]]) -> Iterator[Sequence[Sequence[Asked]]]:
     """Groups that have `GROUP` drafts together, or a little more: so many are judged in one go at most."""
     some: list[Sequence[Asked]] = []
+    count = 0
     for group in groups:
         some.append(group)
-        if sum(map(len, some)) >= GROUP:
+        count += len(group)
+        if count >= GROUP:
             yield some
-            some = []
+            some, count = [], 0
     if some:
         yield some
 

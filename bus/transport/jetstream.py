@@ -25,6 +25,11 @@ STREAM_FULL = frozenset({10023, 10077})
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 BATCH_TOO_LARGE = 10199
+BATCH_INCOMPLETE = (
+    10176  # it found no place beside those that are open, or took too long; nothing of it is stored
+)
+PLACE_WAITS_S = (0.02, 0.1)
+"""So long a batch that found no place waits, each time: another is open for some 20 ms, and going one by one is dearer."""
 
 
 def stream_differs(spec: StreamSpec, info: StreamInfo) -> tuple[str, ...]:
@@ -96,17 +101,21 @@ async def publish_burst(
     """Publish messages of one stream as atomic batches, in order, for as long as each is stored.
 
     What is left after the acknowledged ones goes one by one: it is too little for a batch, or one of them keeps out the
-    others. After an `UnreachableError` the next `BATCH` messages may have been stored all the same.
+    others. A batch that found no place is sent again a few times. After an `UnreachableError` the next `BATCH` messages may have been stored all the same.
     """
     acks: list[PubAck] = []
-    most = BATCH
+    most, waits = BATCH, iter(PLACE_WAITS_S)
     while len(batch := _next_batch(messages, len(acks), most)) >= BATCH_FROM:
         try:
             acks += await publish_batch(connection, batch, timeout)
         except (BrokerError, DeniedError, UnreachableError) as exc:
-            if getattr(exc, "code", 0) != BATCH_TOO_LARGE or most == LEAST_BATCH:
+            code = getattr(exc, "code", 0)
+            if code == BATCH_TOO_LARGE and most > LEAST_BATCH:
+                most = LEAST_BATCH
+            elif code == BATCH_INCOMPLETE and (wait := next(waits, None)) is not None:
+                await asyncio.sleep(wait)
+            else:
                 return Burst(acks=acks, failure=exc)
-            most = LEAST_BATCH
     return Burst(acks=acks)
 
 

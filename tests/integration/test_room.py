@@ -378,6 +378,8 @@ async def test_a_broker_whose_heads_were_copies_of_everything_keeps_them_and_cop
         ]
         all_of_them = {**heads, "sources": [{"name": name} for name in names]}
         await js_api(owner, "STREAM.UPDATE.XA-CSIRT_HEADS", all_of_them)
+        beats = (await stream_info(owner, "XA-CSIRT_BEAT")).config
+        await js_api(owner, "STREAM.UPDATE.XA-CSIRT_BEAT", {**beats, "max_age": SYSTEM_AGE_S * 1_000_000_000})
         await say(bus, *chain(WORLD, 3))
 
         async def copied() -> bool:
@@ -386,9 +388,11 @@ async def test_a_broker_whose_heads_were_copies_of_everything_keeps_them_and_cop
         await eventually(copied)
         before = {each.name: each for each in await stream_checks(owner, streams_of(WORLD.registry), 1)}
         assert "sources" in before["stream XA-CSIRT_HEADS"].detail
+        assert "max_age" in before["stream XA-CSIRT_BEAT"].detail
         await bus.provision()
         info = await stream_info(owner, "XA-CSIRT_HEADS")
         assert info.sources == {"XA-CSIRT_SYSTEM"}
+        assert (await stream_info(owner, "XA-CSIRT_BEAT")).config["max_age"] == 0
         assert info.state.messages == 3
 
 

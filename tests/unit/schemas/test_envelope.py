@@ -260,3 +260,11 @@ def test_an_issuer_keeps_the_way_in_which_it_signed() -> None:
     assert merge_headers(format_header((single,)), format_header((batched,)), issuer, ()) == format_header(
         (single,)
     )
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{}", b">>>???~~~", b"\xfb\xef\xbe", b"\xff" * 7, bytes(range(256))]
+)
+def test_what_is_signed_has_the_alphabet_of_addresses(payload: bytes) -> None:
+    """Unpadded base64url (RFC 7515, section 2), also where base64 would have `+` or `/`."""
+    assert signing_input("e30", payload) == f"e30.{b64u(payload)}".encode()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.merkle import MAX_SIZE, climb, leaf, path_length, tree
+from schemas.merkle import MAX_SIZE, climb, leaf, path_length, stretch, tree
 
 SIZES = range(2, MAX_SIZE + 1)
 
@@ -54,6 +54,34 @@ def test_no_other_place_has_the_same_path(size: int) -> None:
             assert climb(found[other], index, size, path) != made.root
             if path_length(other, size) == len(path):
                 assert climb(found[index], other, size, path) != made.root
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 7, 8, 13, 33, 63, 64])
+def test_a_stretch_has_the_paths_of_its_tree(size: int) -> None:
+    """Each one, with what the outermost two of it claim."""
+    found = leaves(size)
+    root_, paths = tree(found)
+    for first in range(size):
+        for end in range(first + 1, size + 1):
+            made = stretch(found[first:end], first, size, paths[first], paths[end - 1])
+            assert made == (root_, paths[first:end])
+
+
+@given(st.data())
+def test_a_claim_that_is_wrong_leads_elsewhere(data: st.DataObject) -> None:
+    """To another root, or it is not what comes back; and what comes back leads where it says."""
+    size = data.draw(st.integers(2, MAX_SIZE))
+    first = data.draw(st.integers(0, size - 1))
+    end = data.draw(st.integers(first + 1, size))
+    found = leaves(size)
+    root_, paths = tree(found)
+    outer = [list(paths[first]), list(paths[end - 1])]
+    wrong = data.draw(st.sampled_from(outer))
+    wrong[data.draw(st.integers(0, len(wrong) - 1))] = bytes(32)
+    made = stretch(found[first:end], first, size, *outer)
+    assert made.root != root_ or (outer[0], outer[1]) != (list(made.paths[0]), list(made.paths[-1]))
+    for index, path in enumerate(made.paths, first):
+        assert climb(found[index], index, size, path) == made.root
 
 
 @pytest.mark.parametrize("size", [0, 1, 65, 200])

@@ -14,6 +14,7 @@ import pytest
 from bus.errors import PermitError, StoreError
 from bus.keys.files import save_signer
 from bus.publishing.outbox import Outbox, Settled
+from bus.publishing.publisher import GROUP
 from bus.storage.layout import Layout
 from bus.storage.lease import owner_name
 from schemas.codec import decode, digest
@@ -229,3 +230,10 @@ async def test_a_damaged_file_is_refused_and_said_so(tmp_path: Path) -> None:
             pass
     assert refused.value.reason == "store-corrupt"
     assert json.dumps(str(refused.value))
+
+
+async def test_a_group_of_bulletins_has_room_in_memory_until_its_commit(tmp_path: Path) -> None:
+    """Its pages are not written early and read back: 2 kB of payload each, and as much again beside it."""
+    async with Outbox.open(tmp_path / "o.db") as outbox:
+        ((kilobytes,),) = await outbox.query("PRAGMA cache_size")
+    assert -kilobytes * 1024 >= 4 * GROUP * 4096
