@@ -10,10 +10,13 @@ from bus.publishing.outbox_table import Row, rows, set_damaged
 
 # A channel with a parked row waits behind it.
 _DUE = """
+WITH first_parked AS (
+  SELECT p.channel AS channel, min(p.seq) AS seq FROM aside a CROSS JOIN bulletins p ON p.n = a.n WHERE a.state = 'parked'
+  GROUP BY p.channel
+)
 SELECT b.n, b.digest, b.attempted_at, length(b.payload) FROM unsent u CROSS JOIN bulletins b ON b.n = u.n
-WHERE u.status = ? AND NOT EXISTS (
-  SELECT 1 FROM aside a CROSS JOIN bulletins p ON p.n = a.n WHERE a.state = 'parked' AND p.channel = b.channel AND p.seq < b.seq
-) ORDER BY u.n LIMIT ?
+WHERE u.status = ? AND NOT EXISTS (SELECT 1 FROM first_parked f WHERE f.channel = b.channel AND f.seq < b.seq)
+ORDER BY u.n LIMIT ?
 """
 
 
