@@ -178,8 +178,14 @@ async def test_one_that_waits_alone_is_signed_alone(tmp_path: Path) -> None:
 async def test_publish_joins_the_group_under_way(tmp_path: Path) -> None:
     """What is published while the outbox is busy goes together: one commit, one signature."""
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
-        busy = threading.Event()
-        working = asyncio.ensure_future(outbox.write(lambda _: busy.wait(60)))
+        begun, busy = threading.Event(), threading.Event()
+
+        def work(_: object) -> None:
+            begun.set()
+            busy.wait(60)
+
+        working = asyncio.ensure_future(outbox.write(work))
+        await asyncio.to_thread(begun.wait)  # else it takes those of the five along that come before it begins
         saying = [asyncio.ensure_future(publisher.publish(draft(f"number {n}"))) for n in range(5)]
         await asyncio.sleep(0)  # each has put its draft where the outbox finds it
         busy.set()
