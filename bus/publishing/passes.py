@@ -115,7 +115,7 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the sealer has a will of its own; what it would refuse it refuses again."""
         if self.seal is None:
             return False
-        return self.seal(bulletin, payload, asked.registry, asked.moment)[0] is not bulletin
+        return self.seal(bulletin, payload, asked.registry, asked.moment, rehearsal=True)[0] is not bulletin
 
 
 class _Numbered(msgspec.Struct, frozen=True, gc=False):

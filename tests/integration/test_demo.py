@@ -136,7 +136,9 @@ def test_watch_shows_it_verified_and_verify_names_the_signer(demo: Running, tmp_
     seen = demo.run("watch", "--topic", "cyber", "--since", "all", "--no-follow", "--json", context="xb-hub")
     rows = [json.loads(line) for line in seen.out.splitlines()]
     assert found["digest"] in {row["digest"] for row in rows}
-    assert {"bulletin", "digest", "subject", "admitted_at", "late", "trust", "labels"} == set(rows[-1])
+    assert {"bulletin", "digest", "subject", "admitted_at", "late", "trust", "labels", "marks"} == set(
+        rows[-1]
+    )
     assert {row["trust"] for row in rows} == {"fresh"}
     raw = demo.run("bulletin", "show", found["id"], "--raw", context="xb-hub").out
     path = tmp_path / "b.tocsin.json"

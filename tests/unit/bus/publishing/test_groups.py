@@ -185,7 +185,9 @@ async def test_publish_joins_the_group_under_way(tmp_path: Path) -> None:
             busy.wait(60)
 
         working = asyncio.ensure_future(outbox.write(work))
-        await asyncio.to_thread(begun.wait)  # else it takes those of the five along that come before it begins
+        await asyncio.to_thread(
+            begun.wait
+        )  # else it takes those of the five along that come before it begins
         saying = [asyncio.ensure_future(publisher.publish(draft(f"number {n}"))) for n in range(5)]
         await asyncio.sleep(0)  # each has put its draft where the outbox finds it
         busy.set()
