@@ -268,6 +268,9 @@ def _looked_at(app: App, name: str, draft: Draft | TocsinError, sending: Sending
     try:
         issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
         bulletin = stamped(draft, issuer, given, now)
+    except TocsinError:
+        return draft  # its publisher refuses it for the same reason, and has that in the audit record
+    try:
         found = judgement(draft, bulletin, registry)
     except TocsinError as exc:
         return exc

@@ -83,6 +83,21 @@ def test_a_file_that_is_refused_keeps_out_no_other(desk: Desk) -> None:
     assert [name in done.err for name in (*names, "absent.json")] == [False, True, False, True]
 
 
+def test_a_draft_that_cannot_be_stamped_is_on_the_audit_record(desk: Desk) -> None:
+    """The publisher refuses it, as it refuses what breaks a rule; exit 5."""
+    (name,) = drafts(desk.folder, 1)
+    said = json.loads((desk.folder / name).read_text())
+    del said["tlp"]
+    (desk.folder / name).write_text(json.dumps(said))
+    assert publish(desk, name, code=5) == []
+    told = [
+        json.loads(line) for line in desk.run("audit", "show", "--json", "--context", "xa-csirt").splitlines()
+    ]
+    assert [each["facts"] for each in told if each.get("event") == "refused"] == [
+        {"reason": "schema", "path": "$.tlp"}
+    ]
+
+
 class Notes(App):
     """A command's context, of which only what it is told is of interest."""
 
