@@ -46,6 +46,8 @@ DEFAULT_CLOCKS: Mapping[str, Clock] = {
     "nis2-notification": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32022L2555#23.4.b"),
     "nis2-final": Clock(trigger="notification-sent", due_s=30 * _DAY, ref="celex:32022L2555#23.4.d"),
     "gdpr-33": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32016R0679#33.1"),
+    "eudpr-34": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32018R1725#34.1"),
+    "led-30": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32016L0680#30.1"),
     "ttpa-assist": Clock(trigger="request", due_s=30 * _DAY, ref="celex:32024R0900#23"),
     "ttpa-info": Clock(trigger="request", due_s=14 * _DAY, ref="celex:32024R0900#23"),
 }

@@ -48,6 +48,38 @@ _OTHER_LETTERS = re.compile(
 )
 
 
+_CAPITALS = re.compile("[A-Z\u00c0-\u00de\u0100-\u017f]{5}")
+"""Five capitals, where some are beyond ASCII; small letters of Latin Extended-A count, for they stand between its capitals."""
+_CALLED = (
+    *(
+        "passport",
+        "identi",
+        "national id",
+        "personal",
+        "id card",
+        "social security",
+        "insurance",
+        "tax",
+        "citizen",
+    ),
+    *(
+        "ausweis",
+        "reisepass",
+        "sozialversicherung",
+        "steuer",
+        "pesel",
+        "cnp",
+        "egn",
+        "jmbg",
+        "dni",
+        "nie",
+        "nif",
+    ),
+    *("bsn", "cpr", "nino", "ssn", "amka", "henkil", "rodné", "codice"),
+)
+"""Words, case folded, that call what follows a number of a person (`schemas.personal`)."""
+
+
 def is_plain(texts: Sequence[str]) -> bool:
     """Whether no rule about words objects to any of several texts. False says nothing; most texts of any language are plain."""
     for text in texts:
@@ -63,10 +95,10 @@ def is_odd(text: str) -> bool:
 
 def _is_odd(text: str) -> bool:
     """As `is_odd`, of a text however it begins."""
-    if _EXERCISE in text:
+    if _EXERCISE in text or "NfD" in text:
         return True
     if text.isascii():
-        return _has_odd_shape(text.encode())
+        return _has_odd_shape(text.encode(), text)
     try:
         raw = text.encode(
             "cp1252"
@@ -75,10 +107,10 @@ def _is_odd(text: str) -> bool:
         if _OTHER_LETTERS.search(text):
             return True
         raw = text.encode("ascii", "replace")
-    return "bung" in text.lower() or _has_odd_shape(raw)
+    return _CAPITALS.search(text) is not None or "bung" in text.lower() or _has_odd_shape(raw, text)
 
 
-def _has_odd_shape(raw: bytes) -> bool:
+def _has_odd_shape(raw: bytes, text: str) -> bool:
     """Whether the letters of a text, one byte each, stand as no rule lets them: R47, R48, R61, R65, R66.
 
     The shapes are searched in a string, which takes a third of the time that bytes take.
@@ -89,14 +121,19 @@ def _has_odd_shape(raw: bytes) -> bool:
         or (":" in shape and (":-" in shape or "A:" in shape))
         or "AAAAA" in shape
         or "A-A" in shape
-        or (
-            "0000" in shape
-            and ("0000000" in shape or "000000-" in shape or "000000A" in shape or "0000 0" in shape)
-        )
+        or ("0000" in shape and _has_odd_number(shape, text))
         or "000 000 00" in shape
         or "00.00.00-" in shape
         or ("?" in shape and ("?AAA" in shape or "AAA?" in shape or "A??A" in shape))
     )
+
+
+def _has_odd_number(shape: str, text: str) -> bool:
+    """Whether four digits in a row may be of a number that is somebody's: by its length, or by what it is called."""
+    if "0000000" in shape or "000000-" in shape or "000000A" in shape or "0000 0" in shape:
+        return True
+    folded = text.casefold()
+    return any(word in folded for word in _CALLED)
 
 
 _last: tuple[Bulletin | None, tuple[tuple[str, str], ...]] = (None, ())

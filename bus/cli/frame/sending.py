@@ -235,7 +235,10 @@ async def _publish(
                 made.append(with_marking(make(), sending.audience, sending.tlp))
             except TocsinError as exc:
                 made.append(exc)
-        made = [_looked_at(app, name, each, sending) for (name, _), each in zip(group, made, strict=True)]
+        made = [
+            _looked_at(app, publisher, name, each, sending)
+            for (name, _), each in zip(group, made, strict=True)
+        ]
         ready = [each for each in made if not isinstance(each, TocsinError)]
         said = iter(await _say(publisher, ready, rehearse=sending.dry_run))
         tried += len(group)
@@ -251,20 +254,22 @@ async def _publish(
     return tried, first_refusal
 
 
-def _looked_at(app: App, name: str, draft: Draft | TocsinError, sending: Sending) -> Draft | TocsinError:
+def _looked_at(
+    app: App, publisher: Publisher, name: str, draft: Draft | TocsinError, sending: Sending
+) -> Draft | TocsinError:
     """The draft, when nothing in it waits for a person, or somebody says why it is right, which is recorded; else the error."""
     from bus.cli.frame.audit import record
     from bus.cli.frame.drafts import stamped
     from bus.cli.frame.errors import ReviewError
     from bus.cli.frame.judging import judgement
-    from bus.cli.frame.session import defaults, present_registry
+    from bus.cli.frame.session import defaults
     from schemas.errors import TocsinError
     from schemas.parts import Handling
     from schemas.passing_on import sentences
 
     if isinstance(draft, TocsinError):
         return draft
-    registry, now = present_registry(app)
+    registry, now = publisher.registry(), app.now()
     try:
         issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
         bulletin = stamped(draft, issuer, given, now)

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.demo import story
-from schemas import glance, rules
+from schemas import glance, personal, rules
 from schemas.bodies import KINDS
 from schemas.bulletin import Bulletin
 from schemas.codec import encode
 from schemas.errors import SchemaError, Violation
 from schemas.parts import Confidence, Info, Observable
 from schemas.subject import subject_for
-from schemas.truth import usual, values, wording
+from schemas.truth import markings, usual, values, wording
 from schemas.vocab import Certainty, PersonalFlag
 from tests.support.world import bulletin, shared_world
 from tests.unit.schemas.glance_cases import MORE
@@ -277,3 +277,22 @@ def test_few_rules_are_asked_of_what_offices_say() -> None:
         b = msgspec.structs.replace(USUAL, info=info, body=step.body("XA", USUAL.issued))
         counts.append(glance.asked(b, subject_for(b)).bit_count())
     assert sorted(counts)[len(counts) * 3 // 4] <= 6
+
+
+FOUND_IN_WORDS = [
+    personal._NAMED_NUMBER,
+    personal._IBAN,
+    personal._CARD,
+    personal._DIGITS,
+    personal._MAILBOX,
+    markings.CLASSIFIED,
+]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(FOUND_IN_WORDS).flatmap(st.from_regex), st.sampled_from(["", "The ", "\n", "x "]))
+def test_what_a_rule_finds_in_words_is_odd(found: str, before: str) -> None:
+    """Numbers of persons, mailboxes, classifications: the search that is quick passes over none that the rules would find."""
+    text = before + found
+    if markings.CLASSIFIED.search(text) or any(personal.certain(text)):
+        assert wording.is_odd(text)

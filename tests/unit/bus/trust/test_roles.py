@@ -162,7 +162,7 @@ FINE: dict[str, Bulletin] = {
         actions=(Action(kind="monitor", to=("csirt", "xb-csirt", "eu-csirts", "telecom"), text="Look."),)
     ),
     "a clock in time": said(deadlines=(Deadline(clock="gdpr-33", started=NOW, due=NOW + 3 * DAY),)),
-    "a clock that nobody knows": said(deadlines=(Deadline(clock="led-30", started=NOW, due=NOW + DAY),)),
+    "a clock that nobody knows": said(deadlines=(Deadline(clock="national-30", started=NOW, due=NOW + DAY),)),
     "a breach led by another": said("xa-dpa", breach("xb-dpa")),
     "an order of a court": said("xa-dsc", order("xa-court")),
     "a notice of a flagger whom nobody knows": said("xa-dsc", notice("xa-flagger")),

@@ -131,7 +131,7 @@ class Slow:
 async def test_who_interrupts_still_hears_what_was_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A group on its way is brought to its end, and no further group is begun."""
     monkeypatch.setattr(
-        sending, "_looked_at", lambda app, name, draft, how: draft
+        sending, "_looked_at", lambda app, publisher, name, draft, how: draft
     )  # nothing in them is doubtful
     publisher, done, stop = Slow(), list[Accepted](), asyncio.Event()
     waiting: list[NamedDraft] = [(str(n), draft) for n in range(600)]
