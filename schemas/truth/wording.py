@@ -50,6 +50,8 @@ _OTHER_LETTERS = re.compile(
 
 _CAPITALS = re.compile("[A-Z\u00c0-\u00de\u0100-\u017f]{5}")
 """Five capitals, where some are beyond ASCII; small letters of Latin Extended-A count, for they stand between its capitals."""
+_FEW_DIGITS = 15
+"""Fewer than a payment card has."""
 _CALLED = (
     *(
         "passport",
@@ -121,6 +123,8 @@ def _has_odd_shape(raw: bytes, text: str) -> bool:
         or (":" in shape and (":-" in shape or "A:" in shape))
         or "AAAAA" in shape
         or "A-A" in shape
+        or "AA00" in shape
+        or shape.count("0") > _FEW_DIGITS
         or ("0000" in shape and _has_odd_number(shape, text))
         or "000 000 00" in shape
         or "00.00.00-" in shape

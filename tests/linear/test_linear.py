@@ -27,8 +27,15 @@ ENTRIES = tuple(entries())
 def test_the_work_grows_with_the_bytes_and_no_faster(entry: Entry) -> None:
     """Each hostile shape of each way in, and not many times what a plain pass costs."""
     size = min(entry.limit, entry.tested or MOST)
+
+    def faults(shape: str) -> list[str]:
+        return tried(entry, shape, size, GROWN).faults(entry)
+
     with undisturbed():
-        found = [fault for shape in entry.shapes for fault in tried(entry, shape, size, GROWN).faults(entry)]
+        # What grows too fast does so each time; what a busy machine adds, it adds once.
+        found = [
+            fault for shape in entry.shapes if faults(shape) and faults(shape) for fault in faults(shape)
+        ]
     assert not found
 
 
