@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -30,6 +31,10 @@ class Violation(NamedTuple):
     rule: str
     path: str
     text: str
+
+
+Broken = Iterator[tuple[str, str]]
+"""What a rule finds: path and sentence of each violation."""
 
 
 class SchemaError(TocsinError):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from schemas.vocab import word_set
+
 
 class OpenVocabulary(NamedTuple):
     """One open vocabulary."""
@@ -16,7 +18,7 @@ class OpenVocabulary(NamedTuple):
 
 
 def _words(name: str, source: str, words: str) -> OpenVocabulary:
-    return OpenVocabulary(name, frozenset(words.split()), source)
+    return OpenVocabulary(name, word_set(words), source)
 
 
 _OWN = "tocsin"

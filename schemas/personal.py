@@ -11,10 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-
-def _set(words: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(words.split())
+from schemas.vocab import word_set
 
 
 class Find(NamedTuple):
@@ -38,7 +35,7 @@ _MAILBOX = re.compile(
 )
 
 
-_FREE_MAIL = _set(
+_FREE_MAIL = word_set(
     "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com icloud.com me.com "
     "mac.com aol.com gmx.de gmx.net gmx.at gmx.ch web.de t-online.de freenet.de mail.ru yandex.ru bk.ru "
     "list.ru proton.me protonmail.com pm.me tutanota.com tuta.io tuta.com laposte.net orange.fr free.fr "
@@ -46,7 +43,7 @@ _FREE_MAIL = _set(
     "azet.sk abv.bg ukr.net telenet.be skynet.be ziggo.nl kpnmail.nl telia.com freemail.hu citromail.hu "
     "inbox.lv inbox.lt mail.ee walla.co.il"
 )
-_ROLE = _set(
+_ROLE = word_set(
     "abuse account accounts admin administration administrator advice agency alert alerts answer answers "
     "applications archive audit ballot ballots billing board breach breaches broadcast bureau campaign "
     "candidate candidates cert chair channel child citizen citizens commission committee communication "
@@ -446,7 +443,7 @@ _COMPANY = re.compile(
     r"\b(?:Ltd|LLC|LLP|plc|PLC|Inc|Corp|GmbH|AG|KG|SE|SA|SAS|SARL|SpA|Srl|BV|NV|AB|Oy|Oyj|A/S|ApS|AS|s\.r\.o|a\.s|Kft|Zrt|OÜ|UAB|SIA|"
     r"d\.o\.o|e\.V|ry|ehf|Company|Group|Bank|Media|Holding|Union|Party|League|Association|Foundation|Verein|Club|Agency|Trade)\b"
 )
-_FIRST_NAMES = _set(
+_FIRST_NAMES = word_set(
     "adam agnieszka alexander ana andrea andrei andreas andrzej anita anna anne anton antonio barbara bence carlos carmen catarina "
     "charlotte christian christine claudia dagmar daniel david dimitris eduard elena elisabeth emma erik erika eva fatima filip "
     "francesco francois frank georg george georgios giulia giuseppe hanna hannah hans heike helena ilse ines ingrid irena irina ivan "

@@ -19,13 +19,7 @@ from schemas.parts import Info
 from schemas.techniques import fault_of
 from schemas.truth.odd import oddities, short_digest
 from schemas.truth.values import network_of
-from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp
-
-
-def _set(words: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(words.split())
-
+from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp, word_set
 
 _WORDS_FOR_NUMBERS = MappingProxyType(
     {
@@ -67,33 +61,33 @@ _MAJOR = re.compile(
 
 _STOPS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "en": _set(
+        "en": word_set(
             "the and of is are was were has have been not to in for with by on at that this from it which will"
         ),
-        "de": _set(
+        "de": word_set(
             "der die das und ist sind wurde wurden hat haben nicht ein eine einen den dem des im mit für auf von zu "
             "am bei"
         ),
-        "fr": _set(
+        "fr": word_set(
             "le la les et est sont une un des du au aux ne pas dans pour avec sur par qui que ont été l d n"
         ),
-        "es": _set("el la los las y es son una un del al no en para con por que se su han está sin lo"),
-        "it": _set(
+        "es": word_set("el la los las y es son una un del al no en para con por que se su han está sin lo"),
+        "it": word_set(
             "il la i gli le e è sono una un del della dei al non in per con da che si ha hanno alle nel"
         ),
-        "nl": _set("de het en is zijn een van niet in voor met op aan te bij dat die werd heeft er om"),
-        "pt": _set("o a os as e é são uma um do da dos das ao não em para com por que se foi no na"),
-        "pl": _set("i w na z do nie jest są się że o po od dla przez za to oraz"),
-        "sv": _set("och är en ett det den att i på för med av inte som har till om de från"),
-        "da": _set("og er en et det den at i på for med af ikke som har til om de fra vi"),
+        "nl": word_set("de het en is zijn een van niet in voor met op aan te bij dat die werd heeft er om"),
+        "pt": word_set("o a os as e é são uma um do da dos das ao não em para com por que se foi no na"),
+        "pl": word_set("i w na z do nie jest są się że o po od dla przez za to oraz"),
+        "sv": word_set("och är en ett det den att i på för med av inte som har till om de från"),
+        "da": word_set("og er en et det den at i på for med af ikke som har til om de fra vi"),
         "fi": frozenset(
             ["ja", "on", "ei", "ovat", "se", "että", "joka", "oli", "tai", "mutta", "kun", "myös", "ole"]
         ),
-        "cs": _set("a je v na se z do že jsou ne pro s o k po za byl byla"),
+        "cs": word_set("a je v na se z do že jsou ne pro s o k po za byl byla"),
         "hu": frozenset(
             ["a", "az", "és", "nem", "egy", "is", "hogy", "van", "volt", "meg", "de", "ki", "el"]
         ),
-        "ro": _set("și în de la a nu este sunt cu pe din un o care au fost pentru după"),
+        "ro": word_set("și în de la a nu este sunt cu pe din un o care au fost pentru după"),
     }
 )
 """Small words of languages; a text has some of its own."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -22,7 +22,7 @@ from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bodies.system import ChannelStatus, Reanchor
 from schemas.bulletin import Bulletin
-from schemas.errors import RuleError, SchemaError, Violation
+from schemas.errors import Broken, RuleError, SchemaError, Violation
 from schemas.glance import MAX_LIFETIME, PLACES
 from schemas.open_vocab import OPEN
 from schemas.sections import CONTENT_FIELDS, SectionDraft
@@ -91,9 +91,6 @@ _NO_ORDER = frozenset({"set-aside", "expired"})
 
 _INWARD = frozenset({"strategic-silence", "holding-line", "reactive"})
 """Modes of communication whose lines wait until somebody asks."""
-
-Broken = Iterator[tuple[str, str]]
-"""Path and sentence of each violation."""
 
 
 def r1(b: Bulletin) -> Broken:

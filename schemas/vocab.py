@@ -14,6 +14,11 @@ VERSION = "2026-11-28"
 """The day on which tocsin's own words, closed and open, were last changed."""
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text: how a table of many words is written."""
+    return frozenset(text.split())
+
+
 class Status(StrEnum):
     """Whether a bulletin is meant (CAP 1.2 status, without draft), and `beat`, of heartbeats."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import LegalReferral
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.vocab import AttributionLevel, LegalStage
-
-Broken = Iterator[tuple[str, str]]
 
 _LATER = frozenset({"prolonged", "delay", "suspension", "repeat-vote", "unknown"})
 _DECIDED = frozenset({LegalStage.CONVICTION, LegalStage.ACQUITTAL, LegalStage.APPEAL, LegalStage.CLOSED})

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
 from schemas.bodies.enforcement import Enforcement
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.truth.law import ADS, DSA, GDPR, NIS2, act_of
 from schemas.vocab import EnforcementStage, MsgType
-
-Broken = Iterator[tuple[str, str]]
 
 _DECIDED = frozenset(
     {

@@ -22,14 +22,9 @@ from schemas.vocab import (
     Pap,
     Phase,
     Severity,
+    word_set,
 )
 from schemas.vocabularies import FRAMEWORKS, vocabulary
-
-
-def _set(words_: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(words_.split())
-
 
 _FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
@@ -56,7 +51,7 @@ _THREE_MONTHS = dt.timedelta(days=95)
 _DEFAULT_LIFE = dt.timedelta(days=30)
 _LONG_KEPT_YEARS = 15
 _CRITICAL = 90
-_OF_THE_SYSTEM = _set(
+_OF_THE_SYSTEM = word_set(
     "svchost.exe explorer.exe rundll32.exe cmd.exe powershell.exe lsass.exe services.exe winlogon.exe csrss.exe regsvr32.exe "
     "taskhostw.exe chrome.exe firefox.exe msedge.exe outlook.exe winword.exe excel.exe notepad.exe setup.exe install.exe "
     "kernel32.dll ntdll.dll user32.dll index.html index.php favicon.ico bash sh systemd sshd python3"

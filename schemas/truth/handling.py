@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.vocab import Pap
-
-Broken = Iterator[tuple[str, str]]
 
 TOUCHES = frozenset({"block-indicator", "block-access-order", "block-sender", "suspend-domain"})
 """Actions upon what is watched: PAP:GREEN is the narrowest that allows them."""

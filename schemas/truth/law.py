@@ -12,15 +12,8 @@ from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure, PoliticalAd
 from schemas.bodies.foreign import SanctionsListing
 from schemas.bulletin import Bulletin
-from schemas.vocab import BreachRisk, MsgType, NotifyState
-
-
-def _set(words: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(words.split())
-
-
-Broken = Iterator[tuple[str, str]]
+from schemas.errors import Broken
+from schemas.vocab import BreachRisk, MsgType, NotifyState, word_set
 
 GDPR, EUDPR, POLICE = "32016R0679", "32018R1725", "32016L0680"
 DSA, NIS2, ADS = "32022R2065", "32022L2555", "32024R0900"
@@ -45,7 +38,7 @@ ARTICLES: Mapping[str, int] = MappingProxyType(
 )
 """How many articles a law has, as published in the Official Journal."""
 
-UNION = _set("AT BE BG CY CZ DE DK EE EL ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK EU")
+UNION = word_set("AT BE BG CY CZ DE DK EE EL ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK EU")
 """Member States, in the codes of ISO 3166 and of the Union."""
 
 _NO_ORDER: Mapping[str, frozenset[int] | None] = MappingProxyType(

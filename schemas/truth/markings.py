@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.truth.wording import odd_words
 from schemas.vocab import TLP_RANK, AttributionRule, Pap, Tlp
-
-Broken = Iterator[tuple[str, str]]
 
 _EU = (
     r"(?:TR[EÈ]S SECRET UE|SECRET UE|CONFIDENTIEL UE|RESTREINT UE|EU TOP SECRET|EU SECRET|EU CONFIDENTIAL|EU RESTRICTED"

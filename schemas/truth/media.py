@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.links import counts, is_there
 from schemas.truth.times import SKEW
 from schemas.vocab import ContentCredentials
-
-Broken = Iterator[tuple[str, str]]
 
 _WORKS = ("observables", "evidence", "things", "narratives")
 _SURE = 80

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.bodies.coordination import Feedback, PostElectionReport, SituationReport
@@ -12,10 +12,9 @@ from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import PlatformMeasure, PoliticalAd
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.truth import cvss
 from schemas.vocab import AttributionLevel, Certainty, FeedbackKind
-
-Broken = Iterator[tuple[str, str]]
 
 LIKELIHOODS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {

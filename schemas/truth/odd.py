@@ -29,15 +29,10 @@ from schemas.vocab import (
     Severity,
     Status,
     Tlp,
+    word_set,
 )
 
-
-def _set(words_: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(words_.split())
-
-
-COUNTRIES = _set(
+COUNTRIES = word_set(
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC "
     "CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD "
     "GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH "
@@ -49,7 +44,7 @@ COUNTRIES = _set(
 """ISO 3166-1 alpha-2, and what is used beside it; codes from QM to QZ and XA to XZ are anybody's."""
 _STYLE = MappingProxyType({"UK": "GB", "EL": "GR"})
 
-LANGUAGES = _set(
+LANGUAGES = word_set(
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo es "
     "et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj "
     "kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv "

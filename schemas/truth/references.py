@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.bodies.coordination import Feedback, Rfi, StratCom, text_of
 from schemas.bulletin import Bulletin
 from schemas.elections import TYPE_TOKENS
+from schemas.errors import Broken
 from schemas.truth.times import SKEW
 from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel
-
-Broken = Iterator[tuple[str, str]]
 
 _ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 _OPPOSED = (

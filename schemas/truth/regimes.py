@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.bodies.cyber import CyberIncident, Vulnerability
 from schemas.bodies.data import DataBreach
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.truth.times import SKEW
 from schemas.vocab import Nis2Stage
-
-Broken = Iterator[tuple[str, str]]
 
 CLOCKS_OF: Mapping[str, frozenset[str]] = MappingProxyType(
     {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from schemas.bodies.coordination import Feedback, SituationReport, StratCom
 from schemas.bodies.digital import ContentOrder, PoliticalAd, SystemicRisk
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.truth.references import made_at
 from schemas.truth.times import SKEW
 from schemas.vocab import LegalStage, SanctionEvent, Tlp
 from schemas.zones import ZONES
-
-Broken = Iterator[tuple[str, str]]
 
 
 def r83(b: Bulletin) -> Broken:

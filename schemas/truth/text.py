@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.truth.wording import odd_words
 from schemas.vocab import Status
-
-Broken = Iterator[tuple[str, str]]
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\ufff9-\ufffb]")
 _TURNING = re.compile("[\u202a-\u202e]")  # LRE, RLE, PDF, LRO, RLO
@@ -33,9 +31,6 @@ _ENDING = re.compile(r"[A-Z]{2,}[а-яёіїєґў]{1,6}|[A-Z]{2,}[α-ωά-ώ]{1
 """An abbreviation in Latin capitals with an ending of the language around it: SMSите."""
 _BEYOND_LATIN = re.compile(f"[{_GREEK}{_CYRILLIC}]")
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007e])[\U000e0000-\U000e007f]")
-_BRACKETED = (
-    r"[\[(]\s*(?:EXERCISE|DRILL|ÜBUNG|EXERCICE|EJERCICIO|ESERCITAZIONE|ĆWICZENIE|OEFENING)[^\])]{0,40}[\])]"
-)
 _MARKS = r"(?:EXERCISE|DRILL|ÜBUNG|EXERCICE|EJERCICIO|ESERCITAZIONE|ĆWICZENIE|OEFENING)"
 _EXERCISE = re.compile(
     rf"\b{_MARKS}(?:[\s,.!*–-]{{1,8}}(?:{_MARKS}|ONLY|UNIQUEMENT|NUR)\b)+"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.links import counts, is_there
 from schemas.vocab import TLP_RANK, Tlp
-
-Broken = Iterator[tuple[str, str]]
 
 OF_PERSONS = frozenset({"person", "account", "mailbox", "phone"})
 """Kinds of things that lead to a natural person."""

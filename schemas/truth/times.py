@@ -13,9 +13,8 @@ from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure,
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.vocab import MsgType, Phase, Status
-
-Broken = Iterator[tuple[str, str]]
 
 SKEW = dt.timedelta(minutes=5)
 """How far two honest clocks may stand apart."""

@@ -6,12 +6,7 @@ import re
 
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
-
-
-def _set(words: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(words.split())
-
+from schemas.vocab import word_set
 
 EMPTY_FILE = frozenset(
     {
@@ -22,14 +17,14 @@ EMPTY_FILE = frozenset(
     }
 )
 """The digests of no bytes: MD5 (RFC 1321), SHA-1, SHA-224, SHA-256 (FIPS 180-4)."""
-SUFFIXES = _set(
+SUFFIXES = word_set(
     "co.uk org.uk gov.uk ac.uk com.au com.br com.tr co.jp co.in co.za com.ua com.pl gov.pl gouv.fr gv.at "
     "co.at europa.eu github.io gitlab.io pages.dev workers.dev web.app firebaseapp.com blogspot.com "
     "wordpress.com herokuapp.com netlify.app vercel.app azurewebsites.net cloudfront.net amazonaws.com "
     "s3.amazonaws.com googleusercontent.com cloudapp.net"
 )
 """Names under which strangers have theirs (Public Suffix List, a part of it)."""
-HUBS = _set(
+HUBS = word_set(
     "google.com www.google.com youtube.com www.youtube.com facebook.com www.facebook.com x.com twitter.com "
     "instagram.com tiktok.com www.tiktok.com t.me telegram.org whatsapp.com wikipedia.org microsoft.com "
     "apple.com amazon.com cloudflare.com github.com bit.ly linkedin.com reddit.com europa.eu office.com "

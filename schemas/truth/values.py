@@ -12,13 +12,12 @@ from schemas.bodies.coordination import StratCom
 from schemas.bodies.digital import ContentNotice, ContentOrder
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bulletin import Bulletin
+from schemas.errors import Broken
 from schemas.parts import Observable
 from schemas.truth.text import is_mixed
 from schemas.truth.usual import EMPTY_FILE, HUBS, RESOLVERS, SUFFIXES, unusual
 from schemas.truth.wording import odd_words
 from schemas.vocab import PERSONAL_RANK, PersonalFlag
-
-Broken = Iterator[tuple[str, str]]
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
