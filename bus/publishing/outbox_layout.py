@@ -87,8 +87,21 @@ UPDATE sqlite_sequence SET seq = max(seq, coalesce((SELECT seq FROM sqlite_seque
 DROP TABLE outbox_before;
 """
 
+# What updates and cancels of version 3 name stood in their payloads alone.
+_TEXT = "iif(json_valid(CAST(b.payload AS TEXT)), CAST(b.payload AS TEXT), '{}')"
+_TO_THREADS = f"""
+CREATE TABLE IF NOT EXISTS revisions (
+  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL,
+  row INTEGER NOT NULL, issued REAL NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, issuer, status, by)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO revisions SELECT json_extract(r.value, '$.id'), '', b.status, b.id,
+  iif(json_extract(r.value, '$.rel') = 'cancels', 'cancelled', 'superseded'), b.n, b.kept_at, b.seq
+  FROM bulletins b, json_each({_TEXT}, '$.references') r WHERE b.superseded = 0
+  AND json_extract({_TEXT}, '$.msg_type') || ' ' || json_extract(r.value, '$.rel') IN ('update supersedes', 'cancel cancels');
+"""
+
 LAYOUT = Layout(
     "publishing",
     _TABLES + _INDEXES + _VIEW + _OTHERS,
-    migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n", _APART),
+    migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n", _APART, _TO_THREADS),
 )

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from bus.logs import logger
+from bus.publishing import versions
 from bus.publishing.drafted import Drawn
 from bus.publishing.handover import Handover, size_of
 from bus.publishing.outbox_layout import FILE_TABLE, LAYOUT
@@ -85,6 +86,7 @@ def keep_all(
     else:
         db.executemany(_insert(_KEPT), map(_columns, rows))
     db.executemany("INSERT INTO unsent (n, status) VALUES (?, ?)", [(row.n, row.status) for row in rows])
+    versions.keep(db, drawn, first)
     if handover is not None and takes:
         handover.offer(rows)
     ends = {each.channel: each for each in drawn}
@@ -134,6 +136,8 @@ def clear_head(db: sqlite3.Connection, channel: str) -> None:
 
 def set_aside(db: sqlite3.Connection, given_up: Iterable[Row], problem: str) -> None:
     """Take rows out of the chain, inside a transaction: kept for a person to look at; their source may say them again."""
+    given_up = list(given_up)
+    versions.take_back(db, given_up)
     ns = [row.n for row in given_up]
     sql = "UPDATE bulletins SET superseded = n, once = NULL, origin = NULL WHERE n = ?"
     db.executemany(sql, [(n,) for n in ns])

@@ -7,7 +7,18 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.threads.asking import Thread, Version, in_thread, named, thread_of
     from bus.threads.joining import CANCELLED, SUPERSEDED, Key, Said, Tie
-    from bus.threads.keeping import LAYOUT, End, Known, build, clear, is_due, named_among, take_back, take_in
+    from bus.threads.keeping import (
+        LAYOUT,
+        End,
+        Known,
+        build,
+        clear,
+        is_due,
+        let_go,
+        named_among,
+        take_back,
+        take_in,
+    )
     from bus.threads.prefixes import MOST, bounds, meant
 else:
     __getattr__ = opened(__name__, __file__)
@@ -29,6 +40,7 @@ __all__ = [
     "clear",
     "in_thread",
     "is_due",
+    "let_go",
     "meant",
     "named",
     "named_among",

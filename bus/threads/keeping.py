@@ -121,13 +121,10 @@ def take_in(
     pairs = [(Key(tie.target, *tie.by.key[1:]), tie.by.key) for tie in ties]
     touched = dict.fromkeys((*said, *seen, *(target for target, _ in pairs)))
     forest, newest = _loaded(db, list(touched))
-    new = [
-        target
-        for target in dict.fromkeys(target for target, _ in pairs)
-        if target not in forest and target not in said
-    ]
-    for each in known(db, new) if new else ():
-        forest.note(each)
+    new = dict.fromkeys(target for target, _ in pairs if target not in forest and target not in said)
+    for each in known(db, list(new)) if new else ():
+        if each.key in new:  # and not said by another issuer or at another status
+            forest.note(each)
     for target, source in pairs:
         forest.join(target, source)
     for key, each in said.items():
@@ -197,6 +194,22 @@ def clear(db: sqlite3.Connection, stays: str, known: Known) -> None:
         pass
 
 
+def let_go(db: sqlite3.Connection, keys: Sequence[Key], is_kept: Callable[[Sequence[Key]], bool]) -> None:
+    """Forget the threads of bulletins that are kept no more, where none of their members is, inside a transaction.
+
+    Args:
+        db: a file with these tables.
+        keys: what was let go.
+        is_kept: whether one of several bulletins is kept.
+    """
+    for top in {top for _, top in db.execute(_WAYS, (_json(keys),))}:
+        members = [_node(row) for row in db.execute(_BELOW, (_json([top]),)).fetchall()]
+        if not is_kept([node.key for node in members]):
+            db.executemany("DELETE FROM threads WHERE n = ?", [(node.n,) for node in members])
+            ties = "DELETE FROM revisions WHERE by = ? AND issuer = ? AND status = ?"
+            db.executemany(ties, [node.key for node in members])
+
+
 def is_due(db: sqlite3.Connection) -> bool:
     """Whether this file is of a release that knew no threads, and has some."""
     sql = "SELECT EXISTS (SELECT 1 FROM revisions) AND NOT EXISTS (SELECT 1 FROM threads)"
@@ -205,6 +218,8 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 def build(db: sqlite3.Connection, known: Known) -> Iterator[list[End]]:
     """Make the threads from what was said, inside a transaction; gives what ends the bulletins, a part at a time."""
+    if not is_due(db):
+        return
     ties = db.execute("SELECT target, issuer, status, by, how, row, issued, seq FROM revisions").fetchall()
     for start in range(0, len(ties), AT_ONCE):
         some = ties[start : start + AT_ONCE]

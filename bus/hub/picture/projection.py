@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bus import threads
@@ -134,9 +134,6 @@ _TABLES_OF_CHANNELS = ("channels", "outages", "announced_heads", "holdings")
 class Projection:
     """A projector for `bus.subscribing.inbox`."""
 
-    def __init__(self) -> None:
-        self._has_threads = False
-
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Its tables, and those that record what became of the channels, what was answered and what was asked for."""
@@ -158,14 +155,12 @@ class Projection:
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
-        self._catch_up(db)
         situation.take_back(db, _taken_out(db, rows))
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one in that has no effect: it stands in the situation, and neither dates nor ends nor announces anything."""
-        self._catch_up(db)
         situation.show(db, (row,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
@@ -177,7 +172,6 @@ class Projection:
 
         Heartbeats and calendars are taken in one after the other, each pushing out what is kept no longer.
         """
-        self._catch_up(db)
         _channels(db, rows)
         situation.take_in(db, rows)
         for row in rows:
@@ -187,12 +181,6 @@ class Projection:
             elif isinstance(body, ElectionCalendar) and status is Status.ACTUAL:
                 _calendar(db, row)
 
-    def _catch_up(self, db: sqlite3.Connection) -> None:
-        """Have the threads of an older store made, before anything is done with them."""
-        if not self._has_threads:
-            # They are there when a look finds nothing to do: what is done here may still be undone.
-            self._has_threads = not situation.catch_up(db)
-
 
 def _taken_out(db: sqlite3.Connection, rows: Iterable[Stored]) -> Iterator[Stored]:
     for row in rows:
@@ -200,7 +188,8 @@ def _taken_out(db: sqlite3.Connection, rows: Iterable[Stored]) -> Iterator[Store
         yield row
 
 
-def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManager[Inbox]:
+@asynccontextmanager
+async def open_store(path: Path, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
     """A hub's store: what it has admitted, with the picture in the same file.
 
     Args:
@@ -210,7 +199,10 @@ def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManag
     Raises:
         StoreError: on entering; it is damaged or unreadable.
     """
-    return Inbox.open(path, projector=Projection(), hold_s=hold_s)
+    async with Inbox.open(path, projector=Projection(), hold_s=hold_s) as store:
+        if await store.read(threads.is_due):
+            await store.write(situation.catch_up)
+        yield store
 
 
 class _Channel:

@@ -77,13 +77,10 @@ def clear(db: sqlite3.Connection) -> None:
     threads.clear(db, "SELECT row FROM admitted", _known)
 
 
-def catch_up(db: sqlite3.Connection) -> bool:
-    """Make the threads of a store of a release that knew none, inside a transaction. Returns whether there were any."""
-    if not threads.is_due(db):
-        return False
+def catch_up(db: sqlite3.Connection) -> None:
+    """Make the threads of a store of a release that knew none (`threads.is_due`), inside a transaction."""
     for ends in threads.build(db, _known):
         _note_ends(db, ends)
-    return True
 
 
 def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
@@ -152,12 +149,9 @@ def _said(row: Stored) -> threads.Said:
 
 def _known(db: sqlite3.Connection, keys: Sequence[threads.Key]) -> Iterator[threads.Said]:
     """What of these was said, as far as their places tell."""
-    wanted = set(keys)
     for channel, id_, issued, seq in db.execute(KNOWN, (as_json([key.id for key in keys]),)).fetchall():
         place = Channel.parse(channel)
-        key = threads.Key(id_, place.issuer, str(place.status))
-        if key in wanted:
-            yield threads.Said(key, issued, seq, is_cancel=False)
+        yield threads.Said(threads.Key(id_, place.issuer, str(place.status)), issued, seq, is_cancel=False)
 
 
 def _note_ends(db: sqlite3.Connection, ends: Iterable[threads.End]) -> None:

@@ -33,6 +33,7 @@ from schemas.subject import area_token, priority
 from schemas.vocab import ChannelState, MsgType, RefRel, Severity, Status, Tlp
 from tests.support.elections import election
 from tests.support.hubs import beat, judged
+from tests.support.threads import still_withdrawn
 from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
 from tests.unit.bus.hub.picture.test_bounds import POLLS
 
@@ -292,19 +293,11 @@ def dump(db: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Every table, row by row; what is counted to nothing counts for nothing."""
     names = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()]
     db.execute("DELETE FROM tallies WHERE count = 0")
-    names.remove(
-        "threads"
-    )  # what follows from `revisions`; how the nodes stand below one another depends on the order
+    names.remove("threads")  # what follows from `revisions`
     found = {
         name: sorted(map(tuple, db.execute(f"SELECT * FROM {name}").fetchall()), key=repr) for name in names
     }
-    # What was withdrawn for a moment, and is superseded now, is not told.
-    withdrawn = {
-        row["row"]
-        for table in SITUATION
-        for row in db.execute(f"SELECT row FROM {table} WHERE ended_how = 'cancelled'")
-    }
-    found["newly_withdrawn"] = [row for row in found["newly_withdrawn"] if row[0] in withdrawn]
+    found["newly_withdrawn"] = still_withdrawn(db)
     return found
 
 
@@ -458,7 +451,11 @@ OVERLOOKED: dict[str, tuple[types.ModuleType, str, str]] = {
         "_note_ends(db, threads.take_in(db, here, ties, _known))",
         "threads.take_in(db, here, ties, _known)",
     ),
-    "what was said before": (situation, "if key in wanted:", "if not wanted:"),
+    "what was said before": (
+        situation,
+        "yield threads.Said(threads.Key(id_",
+        "yield threads.Said(threads.Key(channel",
+    ),
     "what is taken back": (situation, "_note_ends(db, threads.take_back(", "list(threads.take_back("),
     "the status of a revision": (situation, "_ENDING.get(ref.rel) is b.msg_type", "True"),
     "that a withdrawal is no situation": (
