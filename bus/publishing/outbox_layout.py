@@ -90,7 +90,7 @@ DROP TABLE outbox_before;
 # What updates and cancels of version 3 name stood in their payloads alone.
 _TEXT = "iif(json_valid(CAST(b.payload AS TEXT)), CAST(b.payload AS TEXT), '{}')"
 _TO_THREADS = f"""
-CREATE TABLE IF NOT EXISTS revisions (
+CREATE TABLE revisions (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL,
   row INTEGER NOT NULL, issued REAL NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, issuer, status, by)
 ) WITHOUT ROWID;

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from bus.threads.asking import Thread, Version, in_thread, named, thread_of
     from bus.threads.joining import CANCELLED, SUPERSEDED, Key, Said, Tie
     from bus.threads.keeping import (
-        LAYOUT,
         End,
         Known,
         build,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         take_in,
     )
     from bus.threads.prefixes import MOST, bounds, meant
+    from bus.threads.tables import LAYOUT
 else:
     __getattr__ = opened(__name__, __file__)
 

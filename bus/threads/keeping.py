@@ -8,73 +8,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from bus.storage import Layout
-from bus.threads.joining import CANCEL, CANCELLED, SUPERSEDED, Forest, Key, Moment, Node, Said, Tie, anew
+from bus.threads.joining import CANCEL, CANCELLED, SUPERSEDED, Forest, Key, Node, Said, Tie, anew
+from bus.threads.tables import ID, ISSUER, KEY, STATUS, as_json, below, loaded, tops_of, write
 
 AT_ONCE = 2000
-TABLES = """
-CREATE TABLE IF NOT EXISTS revisions (
-  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL,
-  row INTEGER NOT NULL, issued REAL NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, issuer, status, by)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS threads (
-  n INTEGER PRIMARY KEY, id TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, up INTEGER NOT NULL, kind TEXT,
-  issued REAL, seq INTEGER, size INTEGER NOT NULL, cancels INTEGER NOT NULL, newest_issued REAL, newest_seq INTEGER,
-  newest TEXT, cancelled_by TEXT
-);
-"""
-SCHEMA = (
-    TABLES
-    + """
-CREATE INDEX IF NOT EXISTS revisions_in_order ON revisions (target, issuer, status, how, by);
-CREATE INDEX IF NOT EXISTS revisions_by ON revisions (by, issuer, status);
-CREATE UNIQUE INDEX IF NOT EXISTS threads_by_id ON threads (id, issuer, status);
-CREATE INDEX IF NOT EXISTS threads_below ON threads (up) WHERE up != n;
-"""
-)
-LAYOUT = Layout("threads", SCHEMA)
-
-_ID, _ISSUER, _STATUS = (f"json_extract(j.value, '$[{n}]')" for n in range(3))
-_KEY = f"{_ID}, {_ISSUER}, {_STATUS}"
-_GIVEN = f"FROM json_each(?) j CROSS JOIN threads t ON t.id = {_ID} AND t.issuer = {_ISSUER} AND t.status = {_STATUS}"
-_WAYS = f"""
-WITH RECURSIVE way (first, n, up) AS (
-  SELECT t.n, t.n, t.up {_GIVEN}
-  UNION ALL SELECT way.first, t.n, t.up FROM way CROSS JOIN threads t ON t.n = way.up WHERE way.up != way.n
-)
-SELECT first, n FROM way WHERE up = n
-"""
-_COLUMNS = "n, id, issuer, status, up, kind, issued, seq, size, cancels, newest_issued, newest_seq, newest, cancelled_by"
-_NODES = f"SELECT {_COLUMNS} FROM threads WHERE n IN (SELECT value FROM json_each(?))"
-_BELOW = f"""
-WITH RECURSIVE below (n) AS (
-  SELECT value FROM json_each(?)
-  UNION SELECT t.n FROM below CROSS JOIN threads t INDEXED BY threads_below ON t.up = below.n AND t.up != t.n
-)
-SELECT {_COLUMNS} FROM threads WHERE n IN (SELECT n FROM below)
-"""
-_WRITE = f"""
-INSERT INTO threads ({_COLUMNS}) VALUES ({", ".join("?" * 14)}) ON CONFLICT (n) DO UPDATE SET up = excluded.up,
-kind = excluded.kind, issued = excluded.issued, seq = excluded.seq, size = excluded.size, cancels = excluded.cancels,
-newest_issued = excluded.newest_issued, newest_seq = excluded.newest_seq, newest = excluded.newest,
-cancelled_by = excluded.cancelled_by
-"""
 _TIE = "INSERT OR IGNORE INTO revisions (target, issuer, status, by, how, row, issued, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _UNTIE = "DELETE FROM revisions WHERE by = ? AND issuer = ? AND status = ? AND row = ?"
 _TIES_OF = f"""
 SELECT r.target, r.issuer, r.status, r.by FROM json_each(?) j CROSS JOIN revisions r
-ON r.target = {_ID} AND r.issuer = {_ISSUER} AND r.status = {_STATUS}
+ON r.target = {ID} AND r.issuer = {ISSUER} AND r.status = {STATUS}
 """
 _FIRST = f"""
 (SELECT r.by FROM revisions r INDEXED BY revisions_in_order
-WHERE r.target = {_ID} AND r.issuer = {_ISSUER} AND r.status = {_STATUS} AND r.how = '{{how}}' ORDER BY r.by LIMIT 1)
+WHERE r.target = {ID} AND r.issuer = {ISSUER} AND r.status = {STATUS} AND r.how = '{{how}}' ORDER BY r.by LIMIT 1)
 """
 DIRECTLY = (
-    f"SELECT {_KEY}, {_FIRST.format(how=CANCELLED)}, {_FIRST.format(how=SUPERSEDED)} FROM json_each(?) j"
+    f"SELECT {KEY}, {_FIRST.format(how=CANCELLED)}, {_FIRST.format(how=SUPERSEDED)} FROM json_each(?) j"
 )
 """SQL: of each bulletin the least id of those that cancel it, and of those that supersede it."""
 
@@ -120,7 +71,7 @@ def take_in(
     db.executemany(_TIE, [_tie_row(tie) for tie in ties])
     pairs = [(Key(tie.target, *tie.by.key[1:]), tie.by.key) for tie in ties]
     touched = dict.fromkeys((*said, *seen, *(target for target, _ in pairs)))
-    forest, newest = _loaded(db, list(touched))
+    forest, newest = loaded(db, list(touched))
     new = dict.fromkeys(target for target, _ in pairs if target not in forest and target not in said)
     for each in known(db, list(new)) if new else ():
         if each.key in new:  # and not said by another issuer or at another status
@@ -130,7 +81,7 @@ def take_in(
     for key, each in said.items():
         if key in forest:
             forest.note(each)
-    _write(db, forest.changed.values())
+    write(db, forest.changed.values())
     # What was the newest of a thread may have another above it now.
     asked = {key: forest.top(key) for key in touched if key in forest}
     asked |= {was: forest.top(one) for was, one in newest}
@@ -141,7 +92,7 @@ def take_in(
 def named_among(db: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
     """Those of these ids that a member of a thread has, of whichever issuer and status."""
     sql = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM threads WHERE id = value)"
-    return {id_ for (id_,) in db.execute(sql, (_json(ids),))}
+    return {id_ for (id_,) in db.execute(sql, (as_json(ids),))}
 
 
 def take_back(db: sqlite3.Connection, gone: Iterable[tuple[Key, int]]) -> list[End]:
@@ -158,23 +109,23 @@ def take_back(db: sqlite3.Connection, gone: Iterable[tuple[Key, int]]) -> list[E
     """
     gone = list(gone)
     db.executemany(_UNTIE, [(*key, row) for key, row in gone])
-    tops = {top for _, top in db.execute(_WAYS, (_json([key for key, _ in gone]),))}
+    tops = tops_of(db, [key for key, _ in gone])
     if not tops:
         return []
     lost = {key for key, _ in gone}
-    members = [_node(row) for row in db.execute(_BELOW, (_json(list(tops)),)).fetchall()]
+    members = below(db, tops)
     for node in members:
         if node.key in lost:
             node.kind = node.issued = node.seq = None
     ties = [
         (Key(target, issuer, status), Key(by, issuer, status))
         for target, issuer, status, by in db.execute(
-            _TIES_OF, (_json([node.key for node in members]),)
+            _TIES_OF, (as_json([node.key for node in members]),)
         ).fetchall()
     ]
     kept, let_go = anew(members, ties)
     db.executemany("DELETE FROM threads WHERE n = ?", [(node.n,) for node in let_go])
-    _write(db, kept)
+    write(db, kept)
     forest = Forest(kept)
     ends = _ends(db, {node.key: forest.top(node.key) for node in kept if node.kind != CANCEL})
     return [*ends, *(End(node.key, None, None) for node in let_go if node.kind != CANCEL)]
@@ -202,8 +153,8 @@ def let_go(db: sqlite3.Connection, keys: Sequence[Key], is_kept: Callable[[Seque
         keys: what was let go.
         is_kept: whether one of several bulletins is kept.
     """
-    for top in {top for _, top in db.execute(_WAYS, (_json(keys),))}:
-        members = [_node(row) for row in db.execute(_BELOW, (_json([top]),)).fetchall()]
+    for top in tops_of(db, keys):
+        members = below(db, [top])
         if not is_kept([node.key for node in members]):
             db.executemany("DELETE FROM threads WHERE n = ?", [(node.n,) for node in members])
             ties = "DELETE FROM revisions WHERE by = ? AND issuer = ? AND status = ?"
@@ -239,69 +190,13 @@ def _tie_row(tie: Tie) -> tuple[object, ...]:
     return (tie.target, by.key.issuer, by.key.status, by.key.id, tie.how, tie.row, by.issued, by.seq)
 
 
-def _loaded(db: sqlite3.Connection, keys: Sequence[Key]) -> tuple[Forest, list[tuple[Key, Key]]]:
-    """The threads of these bulletins; with the newest version of each a member of it."""
-    ways = [(first, n) for first, n in db.execute(_WAYS, (_json(keys),))]
-    nodes = [_node(row) for row in db.execute(_NODES, (_json(list({n for way in ways for n in way})),))]
-    last = db.execute("SELECT coalesce(max(n), 0) FROM threads").fetchone()[0]
-    newest = [
-        (Key(node.newest.id, *node.key[1:]), node.key)
-        for node in nodes
-        if node.up == node.n and node.newest is not None
-    ]
-    return Forest(nodes, ways, last), newest
-
-
-def _node(row: Sequence[Any]) -> Node:
-    (
-        n,
-        id_,
-        issuer,
-        status,
-        up,
-        kind,
-        issued,
-        seq,
-        size,
-        cancels,
-        newest_issued,
-        newest_seq,
-        newest,
-        cancelled_by,
-    ) = row
-    return Node(
-        n=n,
-        key=Key(id_, issuer, status),
-        up=up,
-        kind=kind,
-        issued=issued,
-        seq=seq,
-        size=size,
-        cancels=cancels,
-        newest=None if newest is None else Moment(newest_issued, newest_seq, newest),
-        cancelled_by=cancelled_by,
-    )
-
-
-def _write(db: sqlite3.Connection, nodes: Iterable[Node]) -> None:
-    db.executemany(
-        _WRITE,
-        [
-            (node.n, *node.key, node.up, node.kind, node.issued, node.seq, node.size, node.cancels)
-            + (node.newest or (None, None, None))
-            + (node.cancelled_by,)
-            for node in nodes
-        ],
-    )
-
-
 def _ends(db: sqlite3.Connection, tops: dict[Key, Node]) -> list[End]:
     """What ends bulletins, given the tops of their threads.
 
     A withdrawn thread has its newest version cancelled, and whatever a cancel names. All else is superseded, but for the newest.
     """
     ends = []
-    for id_, issuer, status, cancel, update in db.execute(DIRECTLY, (_json(list(tops)),)).fetchall():
+    for id_, issuer, status, cancel, update in db.execute(DIRECTLY, (as_json(list(tops)),)).fetchall():
         key = Key(id_, issuer, status)
         top = tops[key]
         is_newest = top.newest is not None and top.newest.id == id_
@@ -312,7 +207,3 @@ def _ends(db: sqlite3.Connection, tops: dict[Key, Node]) -> list[End]:
         else:
             ends.append(End(key, update or id_, SUPERSEDED))
     return ends
-
-
-def _json(value: Sequence[object]) -> str:
-    return msgspec.json.encode(value).decode()

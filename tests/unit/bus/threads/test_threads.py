@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bus import threads
 from bus.errors import AmbiguousIdError
 from bus.threads import CANCELLED, SUPERSEDED, Key, Said, Thread, Tie
-from bus.threads.keeping import LAYOUT
+from bus.threads.tables import LAYOUT
 from tests.support.threads import canonical
 
 NOW = dt.datetime(2027, 5, 23, tzinfo=dt.UTC)
