@@ -24,6 +24,7 @@ from bus.cli.frame import (
     safe,
     safe_json,
 )
+from schemas.errors import TocsinError
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -55,7 +56,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "outbox": ("bus.cli.officer.outbox", "outbox", "what still must go out; recovery"),
     "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.developer.adapter", "adapter", "join an authority's own systems"),
-    "schema": ("bus.cli.developer.help", "schema", "JSON Schema and AsyncAPI of the wire contract"),
+    "schema": ("bus.cli.developer.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
     "vocab": ("bus.cli.developer.vocab", "vocab", "words of the vocabularies, and what a former id is today"),
     "bench": ("bus.cli.developer.bench", "bench", "what single steps cost on this machine"),
     "doctor": ("bus.cli.operator.doctor", "doctor", "what is wrong here, and the command that mends it"),
@@ -143,8 +144,6 @@ def program(ctx: click.Context) -> None:
 
 def _failure(exc: Exception) -> tuple[int, str, str]:
     """Exit code, reason and sentence of an error; `bug` for one that nobody has foreseen."""
-    from schemas.errors import TocsinError
-
     if isinstance(exc, OSError):
         return FAILURE, "system", _of_system(exc)
     if isinstance(exc, MemoryError) or (isinstance(exc, ImportError) and "failed to map" in str(exc)):

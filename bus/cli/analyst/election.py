@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FAILURE, App, Group, NotFoundError, command, hint, query_store, wrapped
+from bus import hub
+from bus.cli import frame
+from bus.cli.frame import DONE, FAILURE, App, Group, NotFoundError, command, hint, wrapped
+from bus.hub import picture, watch
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,15 +33,15 @@ def election() -> None:
 @command(election, "list")
 def list_(app: App) -> None:
     """Every election with a calendar, its phase now, what comes next; then the phase of each country."""
-    from bus.hub import elections
-
     now = app.now()
 
     def question(db: sqlite3.Connection) -> tuple[list[Election], tuple[CountryPhase, ...]]:
-        known = elections.calendars(db)
-        return [elections.standing(calendar, now) for calendar in known], elections.by_country(known, now)
+        known = hub.elections.calendars(db)
+        return [hub.elections.standing(calendar, now) for calendar in known], hub.elections.by_country(
+            known, now
+        )
 
-    states, countries = query_store(app, question)
+    states, countries = frame.query_store(app, question)
     facts = {"at": now, "elections": states, "countries": countries}
     if not states:
         note = "no calendar is held here; electoral authorities publish them (kind election-calendar)"
@@ -69,27 +72,22 @@ def show(
     require_ready: bool,
 ) -> int:
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
-    from bus.cli.frame import present_registry
-    from bus.hub import elections
-    from bus.hub.picture import PASS, Facts, assess, read_contacts
-    from bus.hub.watch import channel_rows
-
     context = app.identity
-    registry, now = present_registry(app)
-    contacts = None if context.contacts is None else read_contacts(context.contacts)
+    registry, now = frame.present_registry(app)
+    contacts = None if context.contacts is None else picture.read_contacts(context.contacts)
 
-    def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:
-        return elections.calendars(db), Facts(
+    def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], picture.Facts]:
+        return hub.elections.calendars(db), picture.Facts(
             registry=registry,
-            channels=channel_rows(db, now, registry, context.authority),
+            channels=watch.channel_rows(db, now, registry, context.authority),
             contacts=contacts,
-            drills=elections.last_exercises(db),
+            drills=hub.elections.last_exercises(db),
             now=now,
             drill_days=drill_days,
             contact_days=contact_days,
         )
 
-    known, facts = query_store(app, question)
+    known, facts = frame.query_store(app, question)
     chosen = [
         calendar
         for calendar in known
@@ -103,8 +101,8 @@ def show(
         )
     ready = True
     for calendar in chosen:
-        checks = assess(calendar, facts)
-        ready = ready and all(check.verdict == PASS for check in checks)
+        checks = picture.assess(calendar, facts)
+        ready = ready and all(check.verdict == picture.PASS for check in checks)
         mine = [
             contact
             for contact in contacts or ()
@@ -122,9 +120,8 @@ def _show(
     contacts: Sequence[Contact],
     now: dt.datetime,
 ) -> None:
-    from bus.hub import standing, windows
 
-    body, state, open_windows = calendar.body, standing(calendar, now), windows(calendar.body, now)
+    body, state, open_windows = calendar.body, hub.standing(calendar, now), hub.windows(calendar.body, now)
     counts = {verdict: sum(c.verdict == verdict for c in checks) for verdict in ("pass", "fail", "unknown")}
     ready = counts["pass"] == len(checks)
     facts = {

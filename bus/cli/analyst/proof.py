@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import FILE, App, NotFoundError, command
+from bus.cli import frame
+from bus.cli.frame import FILE, App, NotFoundError, command, report_file, write_new
+from bus.hub import exchange
 
 
 @command(name="proof")
@@ -19,11 +21,11 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     Both signed bulletins in one file; whoever has the registry can check it with `tocsin verify`. Exits 3 when the store
     holds no contradiction there.
     """
-    from bus.cli.frame import query_store, record, report_file, write_new
-    from bus.hub.exchange import contradictions
-
-    proof = query_store(
-        app, lambda db: next((each for each in contradictions(db, channel) if seq in (None, each[0])), None)
+    proof = frame.query_store(
+        app,
+        lambda db: next(
+            (each for each in exchange.contradictions(db, channel) if seq in (None, each[0])), None
+        ),
     )
     if proof is None:
         raise NotFoundError(
@@ -31,7 +33,7 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
             remedy="tocsin channels --alarms lists where there are any",
         )
     number, raw = proof
-    record(app, "exported", what="contradiction", channel=channel, seq=number)
+    frame.record(app, "exported", what="contradiction", channel=channel, seq=number)
     if out is None:
         click.echo(raw.decode(), nl=False)
         return

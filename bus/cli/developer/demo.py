@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, asked, command, show_bulletin, until_unread
+from bus import demo as show
+from bus.cli import frame
+from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, command
 
 if TYPE_CHECKING:
     from bus.demo import Demo, Tally
@@ -66,19 +68,17 @@ async def demo(
     step each minute and nothing twice. Exits 0 only when each hub admitted everything published that its grants let it
     read.
     """
-    from bus.demo import Demo
-
     app.logs()
     app.note("starting: registry, broker, fourteen authorities, two hubs (a few seconds)")
     outcome: int | None = None
     try:
         async with (
-            Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
-            asked() as ended,
+            show.Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+            frame.asked() as ended,
         ):
             _greet(app, folder, running)
             feed = Feed(app, running)
-            telling = [asyncio.create_task(until_unread(app))]
+            telling = [asyncio.create_task(frame.until_unread(app))]
             if not app.json:
                 telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
@@ -147,8 +147,6 @@ async def _rounds(
 
     How the trust stands is counted meanwhile.
     """
-    from bus.demo import ROUND_EVERY_S
-
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds if seconds else None
     next_round, fed = 0.0, False
@@ -161,7 +159,7 @@ async def _rounds(
             return
         if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
             await running.feed(app.now())
-            next_round, fed = now + ROUND_EVERY_S, True
+            next_round, fed = now + show.ROUND_EVERY_S, True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
                 await ended.wait()
@@ -210,10 +208,10 @@ class Feed:
                 del self._seen[row.digest], self._rows[row.digest]
                 without = sorted(set(self._running.stores) - readers)
                 remark = f"{', '.join(without)} has no grant for it" if without else ""
-                show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+                frame.show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
 
     def tell_rest(self) -> None:
         """At the end: what only some of those hubs have verified."""
         for digest, row in self._rows.items():
             remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
-            show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+            frame.show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)

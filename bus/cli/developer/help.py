@@ -1,12 +1,11 @@
-"""`tocsin help`, `completion` and `schema`: what is true of every command, for shells, and for programs in other languages."""
+"""`tocsin help` and `completion`: what is true of every command, and what shells need."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
+from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
-from bus.cli.frame import EXIT_CODES, FOLDER, App, Group, command
+from bus.cli.frame import EXIT_CODES, App, command
 
 TOPICS: dict[str, str] = {
     "exit-codes": "\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items()),
@@ -51,47 +50,9 @@ def help_(ctx: click.Context, app: App, topic: str | None) -> None:
 @click.pass_context
 def completion(ctx: click.Context, app: App, shell: str) -> None:
     """Print the completion script of SHELL; source it from your shell's start-up file."""
-    from click.shell_completion import BashComplete, FishComplete, ZshComplete
-
     shells = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     script = shells[shell](ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
     if app.json:
         app.data({"shell": shell, "script": script})
     else:
         click.echo(script)
-
-
-@click.group(cls=Group)
-def schema() -> None:
-    """JSON Schema and AsyncAPI documents."""
-
-
-@command(schema, "export")
-@click.option("--out", type=FOLDER, help="folder for all of them")
-@click.option("--name", help="print only this one: bulletin, draft, registry, asyncapi, ...")
-def export(app: App, *, out: Path | None, name: str | None) -> None:
-    """Write the documents into a folder, or print one."""
-    import msgspec
-
-    from schemas.export import documents
-
-    texts = documents()
-    if name is not None:
-        named = {file.split(".")[0]: text for file, text in texts.items()}
-        if name not in named:
-            raise click.UsageError(f"there is no document {name!r}; there are: {', '.join(sorted(named))}")
-        click.echo(named[name], nl=False)
-        return
-    if out is None:
-        app.answer(
-            {file: msgspec.json.decode(text) for file, text in texts.items()},
-            table=(("document",), [(file,) for file in sorted(texts)]),
-            notes=["write them with --out FOLDER, or print one with --name NAME"],
-        )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
-        (out / file).write_text(text, "utf-8")
-    app.answer(
-        {"folder": str(out), "files": sorted(texts)}, notes=[f"{len(texts)} documents written to {out}"]
-    )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.frame import App, NotFoundError, command
+from schemas import vocabularies as known
+from schemas.vocabularies import FAMILIES, names
 
 if TYPE_CHECKING:
     from schemas.vocabularies import Found, Term, Vocabulary
@@ -23,8 +25,6 @@ def vocab(app: App, name: str | None, words: tuple[str, ...]) -> None:
     what it is today. `attack` is ATT&CK for Enterprise, Mobile and ICS together; where NAME is no vocabulary, it is a word
     too, and looked for in all of them. Exits 3 where nothing is found, and names the nearest.
     """
-    from schemas import vocabularies as known
-
     if name is None:
         _list(app, [known.vocabulary(each) for each in known.names()])
         return
@@ -41,7 +41,6 @@ def vocab(app: App, name: str | None, words: tuple[str, ...]) -> None:
 
 
 def _called(name: str) -> str:
-    from schemas.vocabularies import FAMILIES, names
 
     near = difflib.get_close_matches(name, (*names(), *FAMILIES), n=1)
     return f"; did you mean {near[0]!r}?" if near else "; tocsin vocab lists them"

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
         write_new,
         write_whole,
     )
-    from bus.cli.frame.health import health_option, telling
+    from bus.cli.frame.health import telling
+    from bus.cli.frame.interest import interest_of
     from bus.cli.frame.judging import Judgement, judged
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
     from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside, show_head
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
         STATUS,
         Since,
         check_shape,
-        interest_of,
+        health_option,
         must_be_known,
         repeatable,
         yes_option,
@@ -73,18 +74,17 @@ if TYPE_CHECKING:
         tracking,
     )
     from bus.cli.frame.running import asked, is_asked, run_on, until_shown, until_unread
-    from bus.cli.frame.sending import (
+    from bus.cli.frame.send_options import (
         TLPS,
         Sending,
         audience_option,
         dry_run_option,
         reviewed_option,
-        send_drafts,
         tlp_option,
         wait_option,
-        with_marking,
         without_option,
     )
+    from bus.cli.frame.sending import send_drafts, with_marking
     from bus.cli.frame.session import (
         OUTBOX_FILE,
         STORE_FILE,

@@ -11,6 +11,8 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.text import on_terminal, safe
+from schemas.passing_on import marks
+from schemas.subject import priority
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,8 +44,6 @@ def show_bulletin(
         remark: added to the headline.
         standing: what is known of it here; of one's own, how far it has come.
     """
-    from schemas.passing_on import marks
-
     known = {*labels, *(() if trust == "fresh" else (f"trust {trust}",))}
     flags = (*marks(bulletin, app.now()), *sorted(known))
     if not on_terminal():
@@ -66,8 +66,6 @@ def show_bulletin(
 
 def one_line(bulletin: Bulletin, labels: Iterable[str] = ()) -> str:
     """A whole bulletin in one line, for pipes and lists."""
-    from schemas.subject import priority
-
     return (
         f"{bulletin.issued:%m-%d %H:%M:%S} {priority(bulletin)} {bulletin.issuer.id:<9} {bulletin.kind:<18} "
         f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10} {headline_line(bulletin, labels)}"
@@ -76,8 +74,6 @@ def one_line(bulletin: Bulletin, labels: Iterable[str] = ()) -> str:
 
 def marking(bulletin: Bulletin, now: dt.datetime) -> dict[str, object]:
     """How far it may go, what it forbids and whether it is real, beside whatever is told of it as JSON."""
-    from schemas.passing_on import marks
-
     return {
         "status": str(bulletin.status),
         "tlp": str(bulletin.tlp),
@@ -102,8 +98,6 @@ def headline(bulletin: Bulletin) -> str:
 
 def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
     """The columns before the standing and the headline, 67 characters, each with its colour."""
-    from schemas.subject import priority
-
     urgency, tlp = priority(bulletin), str(bulletin.tlp)
     return [
         (f"{bulletin.issued:%H:%M}", None),

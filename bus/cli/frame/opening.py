@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus import sealing
 from bus.cli.frame.app import App
+from bus.cli.frame.audit import record
 from bus.cli.frame.lines import recipients_of, show_bulletin
+from bus.cli.frame.session import open_seal_keys, registry_store
+from bus.errors import PermitError
 from schemas.errors import TocsinError
+from schemas.links import told
+from schemas.passing_on import marks, why_held
 
 if TYPE_CHECKING:
     from bus.sealing import Keys, View
@@ -34,20 +40,17 @@ class Unsealer:
         self._registry: RegistryStore | None = None
         self._keys: Keys | None = None
 
-    def look(self, outer: Bulletin, digest: str) -> View:
+    def look(self, outer: Bulletin, digest: str) -> sealing.View:
         """A bulletin that this context holds, as its identity may see it. Never fails: what does not open is a cover."""
-        from bus.cli.frame.audit import record
-        from bus.sealing import View, closed, is_closed, names
-
-        if not is_closed(outer):
-            return View(outer=outer)
+        if not sealing.is_closed(outer):
+            return sealing.View(outer=outer)
         app = self._app
         try:
-            named = names(outer, app.identity.authority)
+            named = sealing.names(outer, app.identity.authority)
             seen = self._look(outer, self.keys() if named else _none("not-a-recipient"))
         except TocsinError as exc:
             app.note(f"what is sealed stays closed: {exc}")
-            return closed(outer, exc.reason)
+            return sealing.closed(outer, exc.reason)
         trouble = [reason for reason in seen.reasons if reason not in ("not-a-recipient", "no-seal-key")]
         what = {"id": outer.id, "digest": digest, "issuer": outer.issuer.id, "shown_by": self._shown_by}
         try:  # first, so that nothing is shown that is not recorded
@@ -61,35 +64,29 @@ class Unsealer:
         return seen
 
     def _look(self, outer: Bulletin, keys: Keys) -> View:
-        from bus.cli.frame.session import registry_store
-        from bus.sealing import look
 
         app, context = self._app, self._app.identity
         if self._registry is None:
             self._registry = registry_store(app)
-        return look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
+        return sealing.look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
 
-    def keys(self) -> Keys:
+    def keys(self) -> sealing.Keys:
         """This identity's seal keys, read once; when they cannot be, it is said once and covers are shown."""
         if self._keys is None:
-            from bus.cli.frame.session import open_seal_keys
-            from bus.sealing import Keys
-
             if self._app.identity.seal_keys is None:
                 self._keys = _none("no-seal-key")
             else:
                 try:
-                    self._keys = Keys(keys=tuple(open_seal_keys(self._app)))
+                    self._keys = sealing.Keys(keys=tuple(open_seal_keys(self._app)))
                 except (TocsinError, click.UsageError) as exc:
                     self._app.note(f"what is sealed stays closed: {exc}")
                     self._keys = _none(getattr(exc, "reason", "passphrase-needed"))
         return self._keys
 
 
-def _none(problem: str) -> Keys:
-    from bus.sealing import Keys
+def _none(problem: str) -> sealing.Keys:
 
-    return Keys(problem=problem)
+    return sealing.Keys(problem=problem)
 
 
 def opened_data(seen: View) -> dict[str, object]:
@@ -123,8 +120,6 @@ def readable(payload: bytes) -> str:
 
 def show_links(app: App, bulletin: Bulletin) -> None:
     """What belongs together in a bulletin, a tie a line."""
-    from schemas.links import told
-
     if not bulletin.links:
         return
     app.note(f"what belongs together: {len(bulletin.links)} ties")
@@ -162,9 +157,6 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
     Raises:
         PermitError: `embargoed`.
     """
-    from bus.errors import PermitError
-    from schemas.passing_on import why_held
-
     if bulletin.issuer.id == app.identity.authority:
         return  # its author may hand it to whom it wants
     held = why_held(bulletin, app.now())
@@ -177,13 +169,8 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
 
 def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
     """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
-    from bus.sealing import View
-    from schemas.passing_on import marks
-
-    seen = View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
+    seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     if app.json:
-        import msgspec
-
         app.data(
             {
                 "bulletin": msgspec.Raw(row.payload),

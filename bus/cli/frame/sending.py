@@ -2,109 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
 import msgspec
 
+from bus import delivery, publishing
 from bus.cli.frame.app import App
-from bus.cli.frame.commands import Declare
+from bus.cli.frame.audit import record
+from bus.cli.frame.drafts import stamped
+from bus.cli.frame.errors import ReviewError
 from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
+from bus.cli.frame.judging import judgement
+from bus.cli.frame.programs import open_publisher, tracking
+from bus.cli.frame.running import asked
+from bus.cli.frame.send_options import WAIT_S, Sending
+from bus.cli.frame.session import defaults
 from bus.cli.frame.text import on_terminal
+from schemas.errors import TocsinError
+from schemas.parts import Handling
+from schemas.passing_on import sentences
+from schemas.vocab import Tlp
 
 if TYPE_CHECKING:
-    import asyncio
-
     from bus.delivery import DeliveryTracker
     from bus.publishing import Accepted, Publisher
     from schemas.bulletin import Draft
-    from schemas.errors import TocsinError
 
 
 T = TypeVar("T")
 NamedDraft = tuple[str, Callable[[], "Draft"]]
-TLPS = ("red", "amber+strict", "amber", "green", "clear")
 HEARD_S = 3.0
 """So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
-WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
-
-
-class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
-    """`STATE` or `STATE=SECONDS`."""
-
-    name = "state[=seconds]"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float | None]:
-        """Split and check."""
-        state, _, seconds = value.partition("=")
-        if state not in WAIT_S:
-            self.fail(f"{state!r} is none of: {', '.join(WAIT_S)}", param, ctx)
-        try:
-            return state, float(seconds) if seconds else None
-        except ValueError:
-            self.fail(f"{seconds!r} is no number of seconds", param, ctx)
-
-
-def tlp_option(*levels: str) -> Declare[Any]:
-    """`--tlp`: one of these, another than the draft's own."""
-    return click.option("--tlp", type=click.Choice(levels), help="marking, instead of the draft's")
-
-
-audience_option = click.option("--audience", help="sharing group or organisation, instead of the draft's")
-wait_option = click.option(
-    "--wait",
-    type=Wait(),
-    default="stored",
-    show_default=True,
-    help="how far to wait: accepted, stored, received or read, with =SECONDS",
-)
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing"
-)
-without_option = click.option(
-    "--without",
-    multiple=True,
-    metavar="ID",
-    help="leave this reader out of what is sealed: it will not be able to open it; repeat",
-)
-
-reviewed_option = click.option(
-    "--reviewed",
-    metavar="REASON",
-    help="somebody has looked at what only a person can judge, and why it is right; it is kept in the audit record",
-)
-
-
-class Sending(msgspec.Struct, frozen=True, kw_only=True):
-    """How drafts are sent.
-
-    Attributes:
-        audience: instead of the draft's own.
-        tlp: instead of the draft's own.
-        wait: the state to wait for, and how many seconds; the state's usual time where that is None.
-        dry_run: sign and keep nothing.
-        without: readers for whom nothing is sealed.
-        seal: seal every draft.
-        reviewed: why what a person must look at is right; None where nobody has looked.
-    """
-
-    audience: str | None = None
-    tlp: str | None = None
-    wait: tuple[str, float | None] = ("stored", None)
-    dry_run: bool = False
-    without: tuple[str, ...] = ()
-    seal: bool = False
-    reviewed: str | None = None
 
 
 def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     """The draft with the audience and marking given on the command line."""
-    from schemas.vocab import Tlp
-
     return msgspec.structs.replace(
         draft,
         audience=draft.audience if audience is None else audience,
@@ -117,12 +52,6 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
 
     A signal comes between two groups, never in the midst of one: what was accepted by then is reported, the rest is not signed.
     """
-    import asyncio
-
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.programs import open_publisher, tracking
-    from bus.cli.frame.running import asked
-
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     (state, seconds), dry_run = sending.wait, sending.dry_run
     patience = seconds if seconds is not None else app.timeout(WAIT_S[state])
@@ -193,8 +122,6 @@ def _outcome(app: App, states: Sequence[str], missing: Sequence[str], wanted: st
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """Wait for some work, but no longer than until the event is set; it is broken off then, and None."""
-    import asyncio
-
     task, halt = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, halt}, return_when=asyncio.FIRST_COMPLETED)
@@ -220,15 +147,12 @@ async def _publish(
     Raises:
         TocsinError: the only draft is refused.
     """
-    from bus.publishing import GROUP
-    from schemas.errors import TocsinError
-
     first_refusal: TocsinError | None = None
     tried = 0
-    for start in range(0, len(drafts), GROUP):
+    for start in range(0, len(drafts), publishing.GROUP):
         if stop.is_set():
             break
-        group = drafts[start : start + GROUP]
+        group = drafts[start : start + publishing.GROUP]
         made: list[Draft | TocsinError] = []
         for _, make in group:
             try:
@@ -258,15 +182,6 @@ def _looked_at(
     app: App, publisher: Publisher, name: str, draft: Draft | TocsinError, sending: Sending
 ) -> Draft | TocsinError:
     """The draft, when nothing in it waits for a person, or somebody says why it is right, which is recorded; else the error."""
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.drafts import stamped
-    from bus.cli.frame.errors import ReviewError
-    from bus.cli.frame.judging import judgement
-    from bus.cli.frame.session import defaults
-    from schemas.errors import TocsinError
-    from schemas.parts import Handling
-    from schemas.passing_on import sentences
-
     if isinstance(draft, TocsinError):
         return draft
     registry, now = publisher.registry(), app.now()
@@ -298,8 +213,6 @@ async def _say(
     publisher: Publisher, drafts: Sequence[Draft], *, rehearse: bool
 ) -> list[Accepted | TocsinError]:
     """What becomes, or would become, of each draft."""
-    from schemas.errors import TocsinError
-
     if not rehearse:
         return await publisher.publish_many(drafts)
     outcomes: list[Accepted | TocsinError] = []
@@ -313,12 +226,10 @@ async def _say(
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
-    from bus.delivery import DeliveryState
-
-    status = await tracker.reached(accepted.digest, DeliveryState(rung), left)
+    status = await tracker.reached(accepted.digest, delivery.DeliveryState(rung), left)
     if status is None or not status.readers:
         return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
-    if status.state in (rung, DeliveryState.READ):
+    if status.state in (rung, delivery.DeliveryState.READ):
         return str(status.state), ""
     return str(status.state), (
         f"{accepted.id} is {status.state}; not yet {rung} by {', '.join(status.missing)}: "

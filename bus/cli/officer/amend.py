@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
     App,
@@ -16,18 +17,20 @@ from bus.cli.frame import (
     command,
     dry_run_option,
     gathered,
-    read_draft,
     reviewed_option,
-    send_drafts,
     tlp_option,
     wait_option,
 )
+from schemas.bulletin import Draft
+from schemas.codec import decode
+from schemas.errors import SchemaError
+from schemas.parts import Handling, Info, Ref
+from schemas.vocab import MsgType, RefRel
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from schemas.bulletin import Bulletin, Draft
-    from schemas.vocab import MsgType, RefRel
+    from schemas.bulletin import Bulletin
 
 WITHDRAWN = "Withdrawn: "
 MAX_HEADLINE = 160
@@ -48,14 +51,12 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
     ID is an id or a digest of this authority's outbox. The update goes the way of the original, its status, marking
     and audience, unless told otherwise. Exits as `publish` does.
     """
-    from schemas.vocab import MsgType, RefRel
-
     original = await own_bulletin(app, bulletin_id)
 
     def make() -> Draft:
-        return referring_to(read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES)
+        return referring_to(frame.read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES)
 
-    return await send_drafts(app, [(file, make)], sending)
+    return await frame.send_drafts(app, [(file, make)], sending)
 
 
 @command(name="cancel")
@@ -70,7 +71,7 @@ async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending:
     otherwise. Exits as `publish` does.
     """
     original = await own_bulletin(app, bulletin_id)
-    return await send_drafts(
+    return await frame.send_drafts(
         app, [(bulletin_id, lambda: withdrawal(original, reason, lang, app.now()))], sending
     )
 
@@ -81,11 +82,8 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
     Raises:
         NotFoundError: it is not there; only its issuer may update or cancel a bulletin.
     """
-    from bus.cli.frame import OUTBOX_FILE, open_outbox
-    from schemas.codec import decode
-
-    if (app.state_folder() / OUTBOX_FILE).exists():
-        async with open_outbox(app) as box:
+    if (app.state_folder() / frame.OUTBOX_FILE).exists():
+        async with frame.open_outbox(app) as box:
             kept = await box.get(wanted)
         if kept is not None:
             return decode(kept.payload)
@@ -96,8 +94,6 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
 
 def referring_to(draft: Draft, original: Bulletin, msg_type: MsgType, rel: RefRel) -> Draft:
     """The draft on the channel of the original, naming it."""
-    from schemas.parts import Handling, Ref
-
     ref = Ref(id=original.id, rel=rel)
     others = tuple(other for other in draft.references if (other.id, other.rel) != (ref.id, ref.rel))
     return msgspec.structs.replace(
@@ -120,11 +116,6 @@ def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> 
     Raises:
         SchemaError: the reason or the language is no such thing, or the original was sealed.
     """
-    from schemas.bulletin import Draft
-    from schemas.errors import SchemaError
-    from schemas.parts import Info
-    from schemas.vocab import MsgType, RefRel
-
     if original.kind == "sealed":
         raise SchemaError(
             "the original is sealed; withdraw it with a draft that has msg_type cancel: tocsin bulletin seal"

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus import delivery, publishing
+from bus.cli import frame
 from bus.cli.frame import DONE, FAILURE, QUEUED, App, Group, command, yes_option
+from bus.errors import OutboxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +35,8 @@ async def status(app: App) -> int:
     `tocsin outbox scrub` brings back what the bus has of it, the rest is to be said again. `lost` is what a recovery found
     to have been accepted here, and is nowhere any more.
     """
-    from bus.cli.frame import open_outbox
-    from bus.delivery import ledger
-
-    async with open_outbox(app) as box:
-        refused, again = await box.read(ledger.refused), await box.query(_SENT_AGAIN)
+    async with frame.open_outbox(app) as box:
+        refused, again = await box.read(delivery.ledger.refused), await box.query(_SENT_AGAIN)
         troubled = [
             row for state in ("parked", "superseded", "damaged") for row in await box.rows(state=state)
         ]
@@ -86,11 +86,9 @@ async def retry(app: App) -> None:
 
     Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
     """
-    from bus.cli.frame import open_outbox, record
-
-    async with open_outbox(app) as box:
+    async with frame.open_outbox(app) as box:
         released = await box.release()
-    record(app, "override", what="outbox-retried", released=released)
+    frame.record(app, "override", what="outbox-retried", released=released)
     app.answer({"released": released}, notes=[f"released: {released}"])
 
 
@@ -102,13 +100,10 @@ async def scrub(app: App) -> int:
     what went missing in its midst, and reads every page of the file. Where a program runs, it is asked to do so. Exits 75
     when something is offered again and not stored yet.
     """
-    from bus.cli.frame import open_publisher, record
-    from bus.errors import OutboxError
-
     app.logs(errors_only=True)
     lost: int | None = None
     is_stored = True
-    async with open_publisher(app) as publisher:
+    async with frame.open_publisher(app) as publisher:
         await publisher.outbox.database.check()
         try:
             lost = await publisher.scrub(app.timeout(RECOVER_S))
@@ -118,7 +113,7 @@ async def scrub(app: App) -> int:
                 raise
             await publisher.outbox.forget_own_cursors()
     if lost:
-        record(app, "override", what="outbox-reoffered", bulletins=lost)
+        frame.record(app, "override", what="outbox-reoffered", bulletins=lost)
     if lost is None:
         text = "the program that sends from this outbox compares everything within a minute, and says so in its log"
     else:
@@ -136,21 +131,18 @@ async def prune(app: App, *, dry_run: bool) -> None:
     goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
     what waits, and what hubs have not received or not confirmed as withdrawn.
     """
-    from bus.cli.frame import open_outbox, present_registry, record, retention
-    from bus.delivery import pruning
-
     authority = app.identity.authority
-    registry, now = present_registry(app)
-    days, elections = await retention(app, now)
+    registry, now = frame.present_registry(app)
+    days, elections = await frame.retention(app, now)
     keep = dt.timedelta(days=days)
-    async with open_outbox(app) as box:
+    async with frame.open_outbox(app) as box:
         gone = await box.write(
-            lambda db: pruning.prune(
+            lambda db: delivery.pruning.prune(
                 db, authority, registry, now, keep=keep, elections=elections, rehearse=dry_run
             )
         )
     if not dry_run:
-        record(app, "outbox-pruned", pruned=gone.pruned)
+        frame.record(app, "outbox-pruned", pruned=gone.pruned)
     would = "would be pruned" if dry_run else "pruned"
     kept = (
         f"  older than {days} days and kept, {why.replace('-', ' ')}: {count}"
@@ -171,13 +163,13 @@ def recover(app: App, *, yes: bool) -> None:
     What had been accepted here, and is neither here nor on the bus, is lost for good. It is listed: say it again if it still
     holds. Its numbers are not given again, and readers see a hole there.
     """
-    from bus.cli.frame import open_publisher, record, within
-
     app.confirm("Is no other outbox of this authority in use anywhere?", yes=yes)
     app.logs(errors_only=True)
-    recovery = within(open_publisher(app), lambda publisher: publisher.recover(app.timeout(RECOVER_S)))
+    recovery = frame.within(
+        frame.open_publisher(app), lambda publisher: publisher.recover(app.timeout(RECOVER_S))
+    )
     places = [_place(each.channel, each.seq, each.id) for each in recovery.lost]
-    record(app, "override", what="outbox-recovered", lost=places[:SHOWN], lost_in_all=len(places))
+    frame.record(app, "override", what="outbox-recovered", lost=places[:SHOWN], lost_in_all=len(places))
     told = {name: getattr(recovery, name) for name in ("read", "adopted", "restamped", "superseded")}
     notes = [f"recovered: {msgspec.json.encode(told).decode()}"]
     notes += [f"lost for good, say it again if it still holds: {place}" for place in places]
@@ -211,15 +203,12 @@ async def reanchor(
     honest history and put the thief's in quarantine. Without CHANNEL it lists the channels on which the bus holds
     something that is not this authority's word, and changes nothing.
     """
-    from bus.cli.frame import open_publisher
-    from bus.publishing import Reanchoring
-
     app.logs(errors_only=True)
     if channel is not None and not reason:
         raise click.UsageError("say why: --reason TEXT; it is shown to the readers of the channel")
     patience = app.timeout(RECOVER_S)
-    async with open_publisher(app) as publisher:
-        async with Reanchoring.open(publisher, patience) as reanchoring:
+    async with frame.open_publisher(app) as publisher:
+        async with publishing.Reanchoring.open(publisher, patience) as reanchoring:
             if channel is None:
                 _list_disowned(app, await reanchoring.disowned())
                 return DONE

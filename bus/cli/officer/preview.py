@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame import TLPS, App, audience_option, command, tlp_option, with_marking
+from bus import sealing
+from bus.cli import frame
+from bus.cli.frame import TLPS, App, audience_option, command, tlp_option
+from schemas.passing_on import sentences
+from schemas.rules import check, with_section
+from schemas.subject import channel_of, subject_for
 
 
 @command()
@@ -16,26 +21,20 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
 
     Exits 5 when this authority may not say it there at all.
     """
-    from bus.cli.frame import defaults, present_registry, read_draft, stamped
-    from bus.sealing import current_key, must_seal, sections
-    from schemas.passing_on import sentences
-    from schemas.rules import check, with_section
-    from schemas.subject import channel_of, subject_for
-
     context = app.identity
-    registry, now = present_registry(app)
-    draft = with_marking(read_draft(file), audience, tlp)
-    bulletin = stamped(draft, registry.issuer(context.authority), defaults(context), now)
+    registry, now = frame.present_registry(app)
+    draft = frame.with_marking(frame.read_draft(file), audience, tlp)
+    bulletin = frame.stamped(draft, registry.issuer(context.authority), frame.defaults(context), now)
     check(bulletin)
     registry.permit(bulletin)
-    sections.judge_section(bulletin, draft.sections, registry)
+    sealing.sections.judge_section(bulletin, draft.sections, registry)
     channel = channel_of(bulletin)
-    sealed = must_seal(bulletin, registry)
+    sealed = sealing.must_seal(bulletin, registry)
     audience_record = registry.document.audiences.get(bulletin.audience)
     members = audience_record.members if audience_record else (bulletin.audience,)
 
     def has_seal_key(reader: str) -> bool:
-        return current_key(registry.seal_keys(reader), now) is not None
+        return sealing.current_key(registry.seal_keys(reader), now) is not None
 
     readers = [
         {
@@ -52,7 +51,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         {
             "label": section.label,
             "channel": channel_of(with_section(bulletin, section)).name,
-            "readers": (names := sections.readers(bulletin, section, registry)),
+            "readers": (names := sealing.sections.readers(bulletin, section, registry)),
             "without_seal_key": [name for name in names if not has_seal_key(name)],
         }
         for section in draft.sections

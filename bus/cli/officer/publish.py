@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
     App,
@@ -14,9 +15,7 @@ from bus.cli.frame import (
     command,
     dry_run_option,
     gathered,
-    read_draft,
     reviewed_option,
-    send_drafts,
     tlp_option,
     wait_option,
     without_option,
@@ -42,4 +41,4 @@ async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     acknowledged it yet, 5 when a draft is refused, 8 when some of several are, or when it is stored and
     hubs have not answered in time (--wait received: admitted by every hub that may read it; read: by a person there).
     """
-    return await send_drafts(app, [(name, partial(read_draft, name)) for name in files], sending)
+    return await frame.send_drafts(app, [(name, partial(frame.read_draft, name)) for name in files], sending)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bus import delivery
+from bus.cli import frame
 from bus.cli.frame import DONE, UNREACHABLE, App, NotFoundError, at, command
 
 if TYPE_CHECKING:
@@ -28,17 +30,14 @@ async def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline:
     ID is an id or a digest of this authority's outbox; without it, everything of the last 30 days. Reads what has come
     on the bus first; what is known is shown all the same when it does not answer, and then exits 7.
     """
-    from bus.cli.frame import at_hand, deadlines_of, present_registry
-    from bus.delivery import late
-
     app.logs(errors_only=True)
-    registry, now = present_registry(app)
+    registry, now = frame.present_registry(app)
     is_whole = offline or await _heard(app)
     statuses = await _statuses(app, registry, now, bulletin_id)
     if bulletin_id is not None and not statuses:
         raise NotFoundError(f"the outbox of this context has not said {bulletin_id}")
-    async with at_hand(app) as calendars:
-        items = late(statuses, now, deadlines_of(app), registry, await calendars.own())
+    async with frame.at_hand(app) as calendars:
+        items = delivery.late(statuses, now, frame.deadlines_of(app), registry, await calendars.own())
     if overdue:
         app.answer(*items, lines=map(_overdue, items))
     elif app.json:
@@ -56,9 +55,7 @@ async def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline:
 
 async def _heard(app: App) -> bool:
     """Read what has come on the bus; False when that was not possible to its end."""
-    from bus.cli.frame import open_publisher, tracking
-
-    async with open_publisher(app) as publisher, tracking(app, publisher) as tracker:
+    async with frame.open_publisher(app) as publisher, frame.tracking(app, publisher) as tracker:
         if await tracker.caught_up(app.timeout(READ_S)):
             return True
         health = await publisher.health()
@@ -70,14 +67,16 @@ async def _heard(app: App) -> bool:
 async def _statuses(
     app: App, registry: VerifiedRegistry, now: dt.datetime, wanted: str | None
 ) -> Sequence[DeliveryStatus]:
-    from bus.cli.frame import open_outbox
-    from bus.delivery import ledger
 
     authority = app.identity.authority
-    async with open_outbox(app) as box:
+    async with frame.open_outbox(app) as box:
         if wanted is None:
-            return await ledger.read(box, lambda db: ledger.lately(db, authority, registry, now))
-        one = await ledger.read(box, lambda db: ledger.of_one(db, authority, registry, wanted))
+            return await delivery.ledger.read(
+                box, lambda db: delivery.ledger.lately(db, authority, registry, now)
+            )
+        one = await delivery.ledger.read(
+            box, lambda db: delivery.ledger.of_one(db, authority, registry, wanted)
+        )
         return [one] if one else []
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import FILE, App, Group, audit_file, command
+from bus.audit import read, set_aside
+from bus.audit import verify as check
+from bus.cli import frame
+from bus.cli.frame import FILE, App, Group, Since, command, must_be_new
+from schemas.codec import parse_time
+from schemas.errors import SchemaError
 
 if TYPE_CHECKING:
     from bus.audit import Fact
@@ -26,9 +32,7 @@ def audit() -> None:
 @_file
 def verify(app: App, *, head: str | None, file: Path | None) -> None:
     """Check every line of the record. Exits 6 and names the first broken line when it is not as it was written."""
-    from bus.audit import verify as check
-
-    path = file or audit_file(app)
+    path = file or frame.audit_file(app)
     chain = check(path, head=head)
     notes = []
     if chain.torn:
@@ -53,11 +57,9 @@ def verify(app: App, *, head: str | None, file: Path | None) -> None:
 @_file
 def show(app: App, *, since: str | None, file: Path | None) -> None:
     """Print the entries, oldest first, each checked on the way. With --json, one object a line."""
-    from bus.audit import read
-
     start = _start(app, since)
     rows = []
-    for entry in read(file or audit_file(app)):
+    for entry in read(file or frame.audit_file(app)):
         if entry.time < start:
             continue
         app.answer(entry)
@@ -70,20 +72,12 @@ def show(app: App, *, since: str | None, file: Path | None) -> None:
 @_file
 def head(app: App, *, file: Path | None) -> None:
     """Print the digest of the last line, of a record that stands: write it down where nobody here can change it."""
-    from bus.audit import verify as check
-
-    chain = check(file or audit_file(app))
+    chain = check(file or frame.audit_file(app))
     app.answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
 
 
 def _start(app: App, text: str | None) -> str:
     """From which time on, as the record spells times; empty is from the first."""
-    import datetime as dt
-
-    from bus.cli.frame import Since
-    from schemas.codec import parse_time
-    from schemas.errors import SchemaError
-
     if not text or text == "all":
         return ""
     try:
@@ -106,11 +100,8 @@ def archive(app: App, target: Path, *, file: Path | None) -> None:
     The record is checked first. Programs may run meanwhile. `audit verify --file TARGET --head DIGEST`, with the head that
     the first entry of the new record names, shows later that it is whole.
     """
-    from bus.audit import set_aside
-    from bus.cli.frame import must_be_new
-
     must_be_new(target)
-    old = set_aside(file or audit_file(app), target, app.now())
+    old = set_aside(file or frame.audit_file(app), target, app.now())
     app.answer(
         {"file": str(target), "entries": old.entries, "head": old.head},
         lines=[old.head or "-"],

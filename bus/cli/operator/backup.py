@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bus import upkeep
+from bus.cli import frame
 from bus.cli.frame import FILE, App, command, input_errors, must_be_new
+from bus.config import save_context, state_of
 
 if TYPE_CHECKING:
     from bus.config import Context
@@ -28,12 +31,9 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
     Its programs may run meanwhile. Each file has its digest in it, and the digest of the whole is printed: write it down
     elsewhere.
     """
-    from bus.cli.frame import record
-    from bus.upkeep import back_up
-
     must_be_new(archive)
     name, context = app.context()
-    kept = back_up(
+    kept = upkeep.back_up(
         name,
         context,
         app.state_folder(),
@@ -42,7 +42,7 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
         with_keys=with_keys,
         with_store=not no_store,
     )
-    record(app, "backed-up", file=str(archive), sha256=kept.sha256, with_keys=with_keys)
+    frame.record(app, "backed-up", file=str(archive), sha256=kept.sha256, with_keys=with_keys)
     size = sum(kept.members.values())
     app.answer(
         {"file": str(archive), "sha256": kept.sha256, "members": kept.members},
@@ -65,26 +65,24 @@ def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run
     What is there stays: registry, keys and audit record are never overwritten, an outbox or a store is set aside with --force.
     A restored outbox signs nothing before it was compared with the bus: publish does that, or tocsin outbox recover.
     """
-    from bus.cli.frame import record
-    from bus.config import save_context
-    from bus.upkeep import restore as put_back
 
     def find(name: str) -> tuple[Context, Path] | None:
-        from bus.config import state_of
 
         context = app.loaded.settings.contexts.get(name)
         return None if context is None else (context, state_of(name, context, os.environ))
 
     with input_errors(archive):
         archive.open("rb").close()
-    done = put_back(archive, app.loaded.home, find, app.now(), force=force, sha256=sha256, rehearse=dry_run)
+    done = upkeep.restore(
+        archive, app.loaded.home, find, app.now(), force=force, sha256=sha256, rehearse=dry_run
+    )
     name = done.name
     if not dry_run:
         if name not in app.loaded.settings.contexts:
             save_context(app.loaded.home, name, done.context)
         app.context_name = name
         app.__dict__.pop("loaded", None)
-        record(
+        frame.record(
             app,
             "restored",
             file=str(archive),

@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from bus import keys
+from bus.cli import frame
 from bus.cli.frame import FILE, App, Group, command
+from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
 
 
 @click.group(cls=Group)
@@ -44,8 +47,6 @@ def current(app: App) -> None:
 @click.argument("name")
 def use(app: App, name: str) -> None:
     """Make NAME the current context."""
-    from bus.config import save_context
-
     _, chosen = app.loaded.pick(name)
     path = save_context(app.loaded.home, name, chosen, current=True)
     app.answer({"name": name, "file": str(path)}, notes=[f"{name} is now the current context ({path})"])
@@ -85,22 +86,18 @@ def use(app: App, name: str) -> None:
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""
-    from bus.cli.frame import record_context
-    from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
-    from bus.keys import is_token
-
     if not CONTEXT_NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} cannot name a context: letters, digits, dots, hyphens; at most 64")
     if parts["server"] is not None and not is_server(parts["server"]):
         raise click.UsageError(f"--server must be an address like nats://host:4222, not {parts['server']!r}")
     fields = {
-        key: value.absolute() if isinstance(value, Path) and not is_token(value) else value
+        key: value.absolute() if isinstance(value, Path) and not keys.is_token(value) else value
         for key, value in parts.items()
     }
     context = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
     if problem := tls_problem(context):
         raise click.UsageError(problem)
-    record_context(app, name, context, app.loaded.settings.contexts.get(name))
+    frame.record_context(app, name, context, app.loaded.settings.contexts.get(name))
     path = save_context(app.loaded.home, name, context, current=make_current)
     facts = {"name": name, "file": str(path), **_plain(context)}
     app.answer(facts, notes=[f"context {name} written to {path}"])

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from bus.cli.frame import FOLDER, App, Group, NotFoundError, command
+from bus import keys as keyring
+from bus import upkeep
+from bus.cli.frame import FOLDER, App, Group, NotFoundError, command, write_whole
+from bus.config import load
+from bus.errors import ConfigError
 
 if TYPE_CHECKING:
     from bus.config import Context
-    from bus.upkeep import Scope, UnitSpec
+    from bus.upkeep import Scope
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 PROGRAMS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -70,15 +74,12 @@ def install(
     For example: tocsin service install adapter -- cyber --spool /srv/spool. The unit is not started; the commands that do
     that are printed. In the system scope systemd hands passphrases over, so root alone need be able to read their files.
     """
-    from bus.cli.frame import write_whole
-    from bus.upkeep import hidden, unit_name, unit_text
-
     system = os.geteuid() == 0 if is_system is None else is_system
     if label is not None and not (label.isascii() and label.replace("-", "").replace("_", "").isalnum()):
         raise click.UsageError(f"{label!r} cannot name a unit: letters, digits, hyphens")
-    name = unit_name(program, app.context()[0], label)
+    name = upkeep.unit_name(program, app.context()[0], label)
     spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
-    text = unit_text(spec)
+    text = upkeep.unit_text(spec)
     if is_printed:
         app.block(text.rstrip("\n"))
         return
@@ -94,7 +95,10 @@ def install(
             f"{path} written",
             f"start it, now and at every boot: {systemctl} daemon-reload && {systemctl} enable --now {name}",
             *(f"make this folder first: {each}" for each in spec.writes if not each.is_dir()),
-            *(f"move this out of the temporary folder: a unit would not see {each}" for each in hidden(spec)),
+            *(
+                f"move this out of the temporary folder: a unit would not see {each}"
+                for each in upkeep.hidden(spec)
+            ),
         ],
     )
 
@@ -136,16 +140,14 @@ def _folder(system: bool) -> Path:
 
 
 def _units(is_system: bool | None, folder: Path | None) -> Iterator[Path]:
-    from bus.upkeep import is_ours
 
     place = folder or _folder(os.geteuid() == 0 if is_system is None else is_system)
-    return (path for path in sorted(place.glob("*.service")) if is_ours(path.name))
+    return (path for path in sorted(place.glob("*.service")) if upkeep.is_ours(path.name))
 
 
 def _is_as_written(path: Path) -> bool:
-    from bus.upkeep import is_unchanged
 
-    return is_unchanged(path.read_text("utf-8", "surrogateescape"))
+    return upkeep.is_unchanged(path.read_text("utf-8", "surrogateescape"))
 
 
 def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> None:
@@ -154,25 +156,21 @@ def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> Non
     Raises:
         UnitError: `unit-changed`.
     """
-    from bus.upkeep import UnitError, is_of
-
     if force or not path.exists():
         return
     told, remedy = "", ""
     if not _is_as_written(path):
         told = "was changed since it was written"
         remedy = "keep your changes in a drop-in (systemctl edit), then use --force"
-    elif context is not None and not is_of(path.read_text("utf-8", "surrogateescape"), context):
+    elif context is not None and not upkeep.is_of(path.read_text("utf-8", "surrogateescape"), context):
         told, remedy = "is the unit of another context", "give this one another --name"
     if told:
-        raise UnitError(f"{path} {told}", remedy=remedy, reason="unit-changed")
+        raise upkeep.UnitError(f"{path} {told}", remedy=remedy, reason="unit-changed")
 
 
 def _spec(
     app: App, program: str, arguments: Sequence[str], name: str, scope: Scope, run_as: str | None
-) -> UnitSpec:
-    from bus.keys import is_token
-    from bus.upkeep import UnitSpec
+) -> upkeep.UnitSpec:
 
     context_name, context = app.context()
     _must_be_everywhere(context_name, context)
@@ -196,7 +194,7 @@ def _spec(
         environment["TOCSIN_NATS_SERVER"] = binary
     keys = (context.key, *(path for param, path in given.paths if param.name == "key_file"))
     python = (Path(sys.prefix), Path(sys.executable).resolve())  # often in somebody's home
-    return UnitSpec(
+    return upkeep.UnitSpec(
         name=name,
         description=f"tocsin: {about.format(context.authority)}",
         command=(*_program(), *words, "--context", context_name, *given.words),
@@ -207,7 +205,7 @@ def _spec(
         run_as=user if scope == "system" else None,
         scope=scope,
         netlink=program == "server",
-        devices=any(key is not None and is_token(key) for key in keys),
+        devices=any(key is not None and keyring.is_token(key) for key in keys),
     )
 
 
@@ -217,9 +215,6 @@ def _must_be_everywhere(name: str, context: Context) -> None:
     Raises:
         ConfigError: `context-here`.
     """
-    from bus.config import load
-    from bus.errors import ConfigError
-
     if load(os.environ, Path("/")).settings.contexts.get(name) != context:
         raise ConfigError(
             f"the context {name} is set in {Path.cwd() / 'tocsin.toml'}, which a service does not read",
@@ -242,8 +237,6 @@ def _parsed(words: Sequence[str], arguments: Sequence[str]) -> _Given:
     Raises:
         click.UsageError: the command does not take them.
     """
-    from bus.keys import is_token
-
     root = click.get_current_context().find_root()
     found: click.Command = root.command
     for word in words:
@@ -258,7 +251,7 @@ def _parsed(words: Sequence[str], arguments: Sequence[str]) -> _Given:
         if value is given or context.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
             continue
         for one in value if isinstance(value, tuple) else (value,):
-            whole = one.absolute() if isinstance(one, Path) and not is_token(one) else one
+            whole = one.absolute() if isinstance(one, Path) and not keyring.is_token(one) else one
             if isinstance(whole, Path):
                 given.paths.append((param, whole))
             given.words += _spelled(param, whole)
@@ -291,11 +284,9 @@ def _named(context: Context) -> Iterator[Path]:
 
 def _credentials(secrets: Sequence[Path]) -> dict[str, Path]:
     """Secret files by the names under which systemd hands them over: their own."""
-    from bus.keys import is_credential_name
-
     found: dict[str, Path] = {}
     for path in secrets:
-        if is_credential_name(path.name) and found.setdefault(path.name, path) == path:
+        if keyring.is_credential_name(path.name) and found.setdefault(path.name, path) == path:
             continue
         raise click.UsageError(
             f"{path.name} cannot be handed over by systemd; give {path} a name of its own, of letters, digits, dots, hyphens"

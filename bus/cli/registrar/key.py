@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, Group, command, gathered, read_passphrase, record, signer_of, yes_option
+from bus import keys
+from bus.cli import frame
+from bus.cli.frame import FILE, App, Group, command, gathered, read_passphrase, yes_option
 from bus.cli.registrar.revoke import Revoking, kid_option, reason_option, since_option, write_statement
 
 if TYPE_CHECKING:
@@ -54,44 +56,34 @@ def new(
     if transport and seal:
         raise click.UsageError("--transport and --seal are two sorts of keys; make each in its own file")
     if transport:
-        from bus.keys import nkeys
-
-        seed, public = nkeys.generate()
-        nkeys.save_nkey(file, seed)
-        record(app, "key-made", use="transport", key=public, file=str(file))
+        seed, public = keys.nkeys.generate()
+        keys.nkeys.save_nkey(file, seed)
+        frame.record(app, "key-made", use="transport", key=public, file=str(file))
         app.answer({"file": str(file), "nkey": public}, lines=[public])
         return
-    from bus.keys import (
-        SEED_BYTES,
-        FileSigner,
-        OpeningKey,
-        TokenSigner,
-        is_token,
-        save_opening_key,
-        save_signer,
-        write_secret,
-    )
 
     if new_passphrase:
         if passphrase_file is None:
             raise click.UsageError("--new-passphrase needs --passphrase-file FILE to write to")
-        write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
-    if is_token(file):
+        keys.write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
+    if keys.is_token(file):
         if seal:
             raise click.UsageError("a seal key is kept in a file: PKCS#11 tokens do not know X-Wing yet")
-        public_half: PublicHalf = TokenSigner.generate(str(file), read_passphrase(app, passphrase_file), alg)
+        public_half: PublicHalf = keys.TokenSigner.generate(
+            str(file), read_passphrase(app, passphrase_file), alg
+        )
     else:
         passphrase = read_passphrase(app, passphrase_file, confirm=True)
         if seal:
-            opening = OpeningKey(secrets.token_bytes(SEED_BYTES))
-            save_opening_key(file, opening, passphrase)
+            opening = keys.OpeningKey(secrets.token_bytes(keys.SEED_BYTES))
+            keys.save_opening_key(file, opening, passphrase)
             public_half = opening.public
         else:
-            signer = FileSigner.generate(alg)
-            save_signer(file, signer, passphrase)
+            signer = keys.FileSigner.generate(alg)
+            keys.save_signer(file, signer, passphrase)
             public_half = signer
     use = "seal" if seal else "signing"
-    record(app, "key-made", use=use, key=public_half.kid, alg=public_half.alg, file=str(file))
+    frame.record(app, "key-made", use=use, key=public_half.kid, alg=public_half.alg, file=str(file))
     _print(app, public_half, file)
 
 
@@ -111,7 +103,7 @@ def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> N
 def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
     public = _public_half(app, file, passphrase_file, seal=seal)
-    record(app, "key-exported", use="seal" if seal else "signing", key=public.kid, file=str(file))
+    frame.record(app, "key-exported", use="seal" if seal else "signing", key=public.kid, file=str(file))
     use = {"use": "enc"} if seal else {"alg": public.alg, "use": "sig"}
     app.data({**public.jwk, "kid": public.kid, **use})
 
@@ -137,19 +129,15 @@ def revoke(
 
     Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
     """
-    from bus.cli.frame import open_registry
-
-    registry = open_registry(app)
-    signer = signer_of(app, key_file, passphrase_file)
+    registry = frame.open_registry(app)
+    signer = frame.signer_of(app, key_file, passphrase_file)
     write_statement(app, registry, app.identity.authority, signer, out, revoking)
 
 
 def _public_half(app: App, file: Path, passphrase_file: Path | None, *, seal: bool) -> PublicHalf:
     """The public half of the seal key or signing key in FILE."""
-    from bus.keys import load_opening_key, open_key
-
     passphrase = read_passphrase(app, passphrase_file)
-    return load_opening_key(file, passphrase).public if seal else open_key(file, passphrase)
+    return keys.load_opening_key(file, passphrase).public if seal else keys.open_key(file, passphrase)
 
 
 def _print(app: App, key: PublicHalf, file: Path) -> None:

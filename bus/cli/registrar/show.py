@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bus import trust
+from bus.cli import frame
 from bus.cli.frame import FILE, App, command, read_file
 from bus.cli.registrar.proposals import must_be_in
 
@@ -20,10 +22,7 @@ if TYPE_CHECKING:
 @click.option("--authority", help="only this one")
 def show(app: App, file: Path | None, *, authority: str | None) -> None:
     """Print the registry in FILE, of which nothing is verified (`verify` does that), or the version in force here."""
-    from bus.cli.frame import open_registry
-    from bus.trust import ceremony
-
-    document = ceremony.document_of(read_file(file)) if file else open_registry(app).document
+    document = trust.ceremony.document_of(read_file(file)) if file else frame.open_registry(app).document
     if authority is not None:
         must_be_in(document, authority)
     rows = (
@@ -64,17 +63,14 @@ def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
 )
 def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> None:
     """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
-    from bus.cli.frame import open_registry
-    from bus.trust import VerifiedRegistry
-
     if file is None and (pin or previous):
         raise click.UsageError("--pin and --previous are about a FILE; name it")
     if file is None:
-        verified = open_registry(app)
+        verified = frame.open_registry(app)
     elif previous is not None:
-        verified = VerifiedRegistry.open(read_file(previous)).update(read_file(file), app.now())
+        verified = trust.VerifiedRegistry.open(read_file(previous)).update(read_file(file), app.now())
     else:
-        verified = VerifiedRegistry.open(read_file(file), pin=pin)
+        verified = trust.VerifiedRegistry.open(read_file(file), pin=pin)
     facts = {
         "verified": True,
         "domain": verified.domain,

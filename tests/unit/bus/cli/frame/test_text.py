@@ -61,6 +61,7 @@ WRITERS = {
     "bus/cli/officer/seal.py": "a signed file, which is ASCII",
     "bus/cli/operator/server.py": "the broker's configuration, whose names are ASCII by their pattern",
     "bus/cli/developer/help.py": "our own help and completion script",
+    "bus/cli/developer/schema.py": "our own documents",
     "bus/demo/stage.py": "the demonstration's own sentences",
 }
 
