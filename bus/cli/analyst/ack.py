@@ -6,7 +6,7 @@ import click
 
 from bus import trust
 from bus.cli import frame
-from bus.cli.frame import DONE, QUEUED, App, NotFoundError, command
+from bus.cli.frame import DONE, QUEUED, Answer, App, NotFoundError, command
 from bus.errors import PermitError
 from bus.hub import exchange
 from schemas.subject import Channel
@@ -18,7 +18,7 @@ STORED_S = 5.0
 @command(name="ack")
 @click.argument("bulletin_id", metavar="ID")
 @click.option("--note", help="for this desk's own audit record; the author is not told")
-async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
+async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
     """Say that a person here has read the bulletin ID: its author sees it as read.
 
     Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
@@ -53,8 +53,8 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
         await exchange.Receipts(store, publisher).answer()
         state = "stored" if await publisher.idle(app.timeout(STORED_S)) else "accepted"
     told = "acknowledged" if new else "acknowledged before"
-    app.answer(
+    return Answer(
         {"id": row["id"], "digest": row["digest"], "author": channel.issuer, "new": new, "state": state},
         notes=[f"{told}: {row['id']} of {channel.issuer}, {state}"],
+        code=DONE if state == "stored" else QUEUED,
     )
-    return DONE if state == "stored" else QUEUED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ import msgspec
 
 from bus import hub
 from bus.cli import frame
-from bus.cli.frame import DONE, FAILURE, App, Group, NotFoundError, command, hint, wrapped
+from bus.cli.frame import DONE, FAILURE, Answer, App, Group, NotFoundError, Table, command, hint, wrapped
 from bus.hub import picture, watch
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def election() -> None:
 
 
 @command(election, "list")
-def list_(app: App) -> None:
+def list_(app: App) -> Iterator[Answer]:
     """Every election with a calendar, its phase now, what comes next; then the phase of each country."""
     now = app.now()
 
@@ -45,15 +46,17 @@ def list_(app: App) -> None:
     facts = {"at": now, "elections": states, "countries": countries}
     if not states:
         note = "no calendar is held here; electoral authorities publish them (kind election-calendar)"
-        app.answer(facts, notes=[note])
+        yield Answer(facts, notes=[note])
         return
     rows = []
     for state in states:
         change = f"{state.next_change:%Y-%m-%d %H:%M} UTC" if state.next_change else "-"
         rows.append((state.election, state.country, state.phase, state.coarse, change, _remark(state)))
-    app.answer(facts, table=(("election", "country", "phase", "roughly", "next change", "remark"), rows))
+    yield Answer(
+        facts, table=Table(("election", "country", "phase", "roughly", "next change", "remark"), rows)
+    )
     by_country = ((each.country, each.phase, each.coarse, ", ".join(each.elections)) for each in countries)
-    app.answer(table=(("country", "phase", "roughly", "by"), by_country))
+    yield Answer(table=Table(("country", "phase", "roughly", "by"), by_country))
 
 
 @command(election, "show")
@@ -70,7 +73,7 @@ def show(
     drill_days: int,
     contact_days: int,
     require_ready: bool,
-) -> int:
+) -> Iterator[Answer]:
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
     context = app.identity
     registry, now = frame.present_registry(app)
@@ -109,18 +112,16 @@ def show(
             if (record := registry.document.authorities.get(contact.authority))
             and record.country == calendar.country
         ]
-        _show(app, calendar, checks, mine, now)
-    return FAILURE if require_ready and not ready else DONE
+        yield from _shown(calendar, checks, mine, now)
+    yield Answer(code=FAILURE if require_ready and not ready else DONE)
 
 
-def _show(
-    app: App,
+def _shown(
     calendar: Calendar,
     checks: Sequence[ReadinessCheck],
     contacts: Sequence[Contact],
     now: dt.datetime,
-) -> None:
-
+) -> Iterator[Answer]:
     body, state, open_windows = calendar.body, hub.standing(calendar, now), hub.windows(calendar.body, now)
     counts = {verdict: sum(c.verdict == verdict for c in checks) for verdict in ("pass", "fail", "unknown")}
     ready = counts["pass"] == len(checks)
@@ -148,20 +149,20 @@ def _show(
         local = (window.local_start, window.local_end)
         rows.append((window.phase, window.round, window.state, *local, *utc))
     columns = ("phase", "round", "state", f"from ({body.tz})", "to", "from (UTC)", "to (UTC)")
-    app.answer(facts, lines=lines, table=(columns, rows))
-    app.answer(
+    yield Answer(facts, lines=lines, table=Table(columns, rows))
+    yield Answer(
         lines=(
             f"contact {one.authority}: {one.role}, {', '.join(one.reach)} (confirmed {one.confirmed})"
             for one in contacts
         ),
-        table=(
+        table=Table(
             ("check", "about", "verdict", "reason"),
             ((c.name, c.about or "-", c.verdict, c.reason) for c in checks),
         ),
     )
     verdict = "ready for election day" if ready else "not ready for election day"
     counted = f"{counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} unknown"
-    app.answer(lines=wrapped(f"{verdict}: {counted}"))
+    yield Answer(lines=wrapped(f"{verdict}: {counted}"))
 
 
 def _remark(state: Election) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from bus import sealing, subscribing
 from bus.cli import frame
-from bus.cli.frame import App, at, command, wrapped
+from bus.cli.frame import Answer, App, Table, at, command, wrapped
 from bus.hub import picture as situation
 from bus.hub import watch
 from schemas.passing_on import marks
@@ -31,7 +31,7 @@ COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing",
 
 
 @command()
-def picture(app: App) -> int:
+def picture(app: App) -> Answer:
     """The situation now: what is in force, by dimension and country, and what stands out.
 
     The first line says as of when, and what is wrong here: of a store that nobody reads into no channel is judged. Of what
@@ -43,10 +43,13 @@ def picture(app: App) -> int:
     unsealer = frame.Unsealer(app, "picture")
     top = tuple(_seen(item, unsealer, held[item.id, item.issuer], now) for item in closed.top)
     seen = msgspec.structs.replace(closed, top=top)
-    frame.show_head(app, report)
     facts = {**msgspec.structs.asdict(seen), "health": report}
-    app.answer(facts, lines=(part for line in situation.summary.as_text(seen) for part in wrapped(line)))
-    return frame.code_of(report)
+    return Answer(
+        facts,
+        head=report,
+        lines=(part for line in situation.summary.as_text(seen) for part in wrapped(line)),
+        code=frame.code_of(report),
+    )
 
 
 def _pictured(
@@ -83,7 +86,7 @@ def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item
 @click.option("--alarms", is_flag=True, help="what is wrong: the alarms that stand, since when and why")
 @click.option("--all", "ended", is_flag=True, help="with --alarms: those that have ended too")
 @click.option("--uptime", is_flag=True, help="in parts per million by phase, as far as a hub has watched")
-def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> int:
+def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> Answer:
     """Every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
 
     `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
@@ -103,10 +106,8 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> int:
         return report, watch.real(rows), ()
 
     report, rows, on_record = frame.query_store(app, look)
-    frame.show_head(app, report, table=True)
     if alarms:
-        _alarms(app, on_record, ended=ended)
-        return frame.code_of(report)
+        return _alarms(on_record, report, ended=ended)
     if uptime:
         columns: tuple[str, ...] = ("state", "authority", "channel", *PHASES)
         cells = (
@@ -130,14 +131,15 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> int:
             )
             for row in rows
         )
-    app.answer(rows, table=(columns, cells))
-    return frame.code_of(report)
+    return Answer(rows, head=report, table=Table(columns, cells), code=frame.code_of(report))
 
 
-def _alarms(app: App, alarms: tuple[watched.AlarmRow, ...], *, ended: bool) -> None:
-    app.answer(
+def _alarms(alarms: tuple[watched.AlarmRow, ...], report: Report, *, ended: bool) -> Answer:
+    return Answer(
         alarms,
-        table=(
+        head=report,
+        code=frame.code_of(report),
+        table=Table(
             ("began", "ended", "reason", "channel", "detail"),
             (
                 (at(alarm.began), at(alarm.ended), alarm.reason, alarm.channel, alarm.detail)
@@ -150,12 +152,12 @@ def _alarms(app: App, alarms: tuple[watched.AlarmRow, ...], *, ended: bool) -> N
 
 @command()
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-def quarantine(app: App, *, limit: int) -> None:
+def quarantine(app: App, *, limit: int) -> Answer:
     """What was refused and is kept as evidence: when, on which subject, for which reason."""
     refusals = frame.query_store(app, lambda tx: situation.summary.quarantine(tx, limit))
     rows = ((at(refusal.at), refusal.reason, refusal.subject, refusal.detail) for refusal in refusals)
-    app.answer(
+    return Answer(
         *refusals,
-        table=(("at", "reason", "subject", "detail"), rows),
+        table=Table(("at", "reason", "subject", "detail"), rows),
         notes=[] if refusals else ["nothing was refused"],
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bus.cli import frame
-from bus.cli.frame import FILE, App, NotFoundError, command, report_file, write_new
+from bus.cli.frame import FILE, Answer, App, NotFoundError, command, write_new, written
 from bus.hub import exchange
 
 
@@ -15,7 +15,7 @@ from bus.hub import exchange
 @click.argument("channel")
 @click.option("--seq", type=click.IntRange(min=1), help="the number, when there are several")
 @click.option("--out", type=FILE, help="write it here instead of standard output")
-def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
+def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> Answer:
     """Write down that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
 
     Both signed bulletins in one file; whoever has the registry can check it with `tocsin verify`. Exits 3 when the store
@@ -35,9 +35,8 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     number, raw = proof
     frame.record(app, "exported", what="contradiction", channel=channel, seq=number)
     if out is None:
-        click.echo(raw.decode(), nl=False)
-        return
+        return Answer(raw=raw.decode())
     write_new(out, raw)
-    report_file(
-        app, out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}"
+    return written(
+        out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}"
     )

@@ -8,7 +8,7 @@ import click
 
 from bus import delivery
 from bus.cli import frame
-from bus.cli.frame import App, NotFoundError, command
+from bus.cli.frame import Answer, App, NotFoundError, Table, command
 from bus.hub import picture
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("bulletin_id", metavar="ID")
-async def trace(app: App, bulletin_id: str) -> None:
+async def trace(app: App, bulletin_id: str) -> Answer:
     """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
     steps, ladder = await _life(app, bulletin_id)
     if not steps:
@@ -30,11 +30,10 @@ async def trace(app: App, bulletin_id: str) -> None:
         notes = [f"{ladder.state}{missing}"]
     rows = ((f"{step.at:%Y-%m-%d %H:%M:%S.%f}", step.what, step.detail) for step in steps)
     facts = {"id": bulletin_id, "steps": steps, "ladder": ladder}
-    app.answer(facts, table=(("at", "what", "detail"), rows), notes=notes)
+    return Answer(facts, table=Table(("at", "what", "detail"), rows), notes=notes)
 
 
 async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliveryStatus | None]:
-
     folder = app.state_folder()
     authority, registry = app.identity.authority, frame.open_registry(app)
     steps: list[TraceStep] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from bus import admission, trust
 from bus.cli import frame
-from bus.cli.frame import FILE, App, at, command, read_file
+from bus.cli.frame import FILE, Answer, App, at, command, read_file
 from bus.errors import AdmissionError, TrustError
 from schemas.codec import parse_time
 from schemas.envelope import is_contradiction
@@ -37,7 +38,7 @@ def verify(
     pin: str | None,
     as_of: str | None,
     require_fresh: bool,
-) -> None:
+) -> Iterator[Answer]:
     """Check FILE (*.tocsin.json) by its signature, the registry, and every rule. Nothing is fetched.
 
     Exits 0 when it stands, 6 with the reason code when it does not; of a proof that an authority contradicted itself
@@ -53,7 +54,7 @@ def verify(
         registry = frame.open_registry(app, now)
     raw = read_file(file)
     if is_contradiction(raw):
-        _explain_fork(app, raw, registry, now, file)
+        yield from _explain_fork(raw, registry, now, file)
     try:
         admitted = admission.verify_file(raw, registry=registry, now=now)
     except AdmissionError as exc:
@@ -68,10 +69,10 @@ def verify(
             remedy="fetch the current registry and beacon",
             reason="not-fresh",
         )
-    report(app, admitted, registry, state, now)
+    yield report(admitted, registry, state, now)
 
 
-def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> None:
+def _explain_fork(raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> Iterator[Answer]:
     """Say what a file of two bulletins proves.
 
     Raises:
@@ -107,7 +108,7 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
             }
         )
     place = {"issuer": issuer, "channel": str(proof.channel), "seq": proof.seq}
-    app.answer({"contradiction": True, **place, "bulletins": bulletins}, lines=lines)
+    yield Answer({"contradiction": True, **place, "bulletins": bulletins}, lines=lines)
     raise AdmissionError(
         f"{issuer} signed two things of which only one can be true",
         remedy="believe neither until it has said which, and by another way than this channel",
@@ -115,7 +116,7 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
     )
 
 
-def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str, now: dt.datetime) -> None:
+def report(admitted: Admitted, registry: VerifiedRegistry, state: str, now: dt.datetime) -> Answer:
     """Say who signed, with which key, and under what trust."""
     bulletin = admitted.bulletin
     signer = registry.authority(bulletin.issuer.id)
@@ -158,4 +159,4 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str,
         lines.append(f"  endorsed   {', '.join(admitted.endorsers)}")
     if admitted.labels:
         lines.append(f"  labels     {', '.join(sorted(admitted.labels))}")
-    app.answer(facts, lines=lines)
+    return Answer(facts, lines=lines)

@@ -19,7 +19,7 @@ import click
 
 from bus import storage, transport, trust
 from bus.cli import frame
-from bus.cli.frame import DONE, INTERRUPTED, STATUS, App, Since, command, health_option, repeatable
+from bus.cli.frame import INTERRUPTED, STATUS, Answer, App, Since, command, health_option, repeatable
 from bus.errors import DeniedError, StoreError, UnreachableError
 from bus.tasks import in_background
 from schemas.subject import parse
@@ -27,7 +27,6 @@ from schemas.subject import parse
 if TYPE_CHECKING:
     from bus.subscribing import Inbox, Subscriber
     from bus.transport import Connection
-    from schemas.subject import Interest
 
 REACH_S = 5.0
 """So long the bus may take to answer before it is said that it does not."""
@@ -56,7 +55,7 @@ async def watch(
     count: int | None,
     follow: bool,
     **interest: tuple[str, ...] | str | None,
-) -> int:
+) -> AsyncIterator[Answer]:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
 
     What is sealed to this identity is opened as it is shown, when the context names its seal keys.
@@ -67,13 +66,7 @@ async def watch(
     With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
     answer, and 9 when what was shown is not to be relied on for another reason.
     """
-    return await _watch(app, frame.interest_of(**interest), since, count, follow=follow)
-
-
-async def _watch(
-    app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
-) -> int:
-
+    wanted = frame.interest_of(**interest)
     shown = 0
     unsealer = frame.Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
@@ -83,22 +76,18 @@ async def _watch(
         frame.open_store(app, make=follow) as store,
         _fed(app, store) if follow else contextlib.nullcontext(),
     ):
-        code = DONE
         if not follow:
             report = await store.read(lambda db: frame.report_beside(app, db, registry, now))
-            app.aside({"health": report}) if app.json else app.warn(report.words())
-            code = frame.code_of(report)
+            yield Answer(head=report, code=frame.code_of(report))
         start = 0 if since is None else await store.row_before(app.now() - since)
         async for row in store.follow(start, live=follow):
-            if not interest.matches(parse(row.subject)):
+            if not wanted.matches(parse(row.subject)):
                 continue
-            frame.show(app, row, unsealer)
-            await frame.until_shown(app)
+            yield frame.shown(app, row, unsealer)
             shown += 1
             if count is not None and shown >= count:
-                return code
+                return
         await _must_answer(app, store)
-    return code
 
 
 async def _must_answer(app: App, store: Inbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,9 +18,11 @@ from bus.cli.frame import (
     PARTLY,
     QUEUED,
     REFUSED,
+    Answer,
     App,
     Group,
     InputFileError,
+    Table,
     command,
     health_option,
     must_be_known,
@@ -36,7 +39,6 @@ PARTING_S = 0.5  # for what is still to be confirmed, once somebody wants the pr
 
 
 def _zone(_: click.Context, __: click.Parameter, name: str) -> str:
-
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -60,7 +62,7 @@ def adapter() -> None:
 
 
 @command(adapter, "list")
-def list_(app: App) -> None:
+def list_(_app: App) -> Answer:
     """List installed adapters and the formats they read."""
     facts, rows = [], []
     for installed in discover():
@@ -73,7 +75,7 @@ def list_(app: App) -> None:
             (", ".join(formats), ", ".join(kinds)) if manifest else ("does not load", installed.problem)
         )
         rows.append((installed.name, reads, publishes))
-    app.answer(facts, table=(("adapter", "reads", "publishes"), rows))
+    return Answer(facts, table=Table(("adapter", "reads", "publishes"), rows))
 
 
 @command(adapter, "convert")
@@ -87,7 +89,7 @@ def list_(app: App) -> None:
 )
 @click.option("--country", default="XA", show_default=True, help="country of the reading authority")
 @TZ
-def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> int:
+def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> Iterator[Answer]:
     """Translate native files into drafts, with a report of what was not carried over. Nothing is published.
 
     A draft whose source marks nothing gets what tocsin adapter run gives it: AMBER+STRICT, to the network of the adapter.
@@ -100,16 +102,15 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
     refused = 0
     for path in files:
         try:
-            _show(app, path, _marked(_translated(path, format_, context), manifest))
+            yield _shown(path, _marked(_translated(path, format_, context), manifest))
         except TocsinError as exc:
             refused += 1
-            app.answer(
+            yield Answer(
                 {"file": str(path), "refused": {"reason": exc.reason, "detail": str(exc)}},
                 notes=[f"{path}: refused: {exc.reason}: {exc}"],
             )
     if refused:
-        return REFUSED if refused == len(files) else PARTLY
-    return DONE
+        yield Answer(code=REFUSED if refused == len(files) else PARTLY)
 
 
 @command(adapter, "run", when_asked=DONE)
@@ -189,7 +190,7 @@ def _translated(path: Path, format_: Format, context: ReadContext) -> ReadResult
     return translate(format_, data, context)
 
 
-def _show(app: App, path: Path, result: ReadResult) -> None:
+def _shown(path: Path, result: ReadResult) -> Answer:
     lines = []
     for draft in result.drafts:
         lines.append(f"{path}: {draft.kind}: {draft.info[0].headline}")
@@ -197,4 +198,4 @@ def _show(app: App, path: Path, result: ReadResult) -> None:
     notes = [f"{path}: {len(result.drafts)} drafts, {len(result.losses)} losses"]
     notes += [f"  not carried over: {loss.path}: {loss.why}" for loss in result.losses]
     facts = {"file": str(path), "drafts": result.drafts, "losses": result.losses}
-    app.answer(facts, lines=lines, notes=notes)
+    return Answer(facts, lines=lines, notes=notes)

@@ -17,7 +17,7 @@ import msgspec
 
 from bus.admission import ReceivedLink, admit, standing
 from bus.cli import frame
-from bus.cli.frame import App, command
+from bus.cli.frame import Answer, App, Table, command
 from bus.keys import FileSigner, OpeningKey, nkeys, open_sealed, seal, sign_entry
 from bus.sealing import context_of
 from bus.trust import Ending, VerifiedRegistry, ceremony
@@ -59,7 +59,7 @@ _ALGORITHMS = {
     show_default=True,
     help="how often each step has its turn; medians are told",
 )
-def bench(app: App, *, rounds: int) -> None:
+def bench(app: App, *, rounds: int) -> Answer:
     """Measure signing, admitting, sealing, opening, and loading a registry; nothing is kept, no bus is needed.
 
     CPU time of this one process, in microseconds and as a multiple of one bare Ed25519 verification. The multiple tells
@@ -67,9 +67,9 @@ def bench(app: App, *, rounds: int) -> None:
     """
     prices = measure(rounds, now=app.now(), rng=secrets.token_bytes, cpu=time.process_time)
     rows = ((price.step, f"{price.microseconds:.0f}", f"{price.verifications:.1f}") for price in prices)
-    app.answer(
+    return Answer(
         {"rounds": rounds, "prices": prices},
-        table=(("step", "microseconds", "x verify"), rows),
+        table=Table(("step", "microseconds", "x verify"), rows),
         notes=[f"medians of {rounds} interleaved rounds, CPU time of one process"],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import msgspec
 
 from bus import demo as show
 from bus.cli import frame
-from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, command
+from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command
 
 if TYPE_CHECKING:
     from bus.demo import Demo, Tally
@@ -79,8 +80,7 @@ async def demo(
             _greet(app, folder, running)
             feed = Feed(app, running)
             telling = [asyncio.create_task(frame.until_unread(app))]
-            if not app.json:
-                telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
+            telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
                 trust: Counter[str] = Counter()
                 await _rounds(app, running, ended, seconds, telling, trust)
@@ -99,7 +99,8 @@ async def demo(
             if ended.is_set() and not tally.published:
                 raise click.Abort  # before anybody had said anything; there is nothing to judge
             # Now, for to close everything may take longer than somebody waits who wants it to end.
-            _sum_up(app, tally, kept, hurry)
+            for part in _summed_up(tally, kept, hurry):
+                app.tell(part)
             outcome = DONE if tally.complete and (hurry == 1 or kept.fresh) else PARTLY
     except asyncio.CancelledError:
         if outcome is None:
@@ -108,18 +109,18 @@ async def demo(
     return outcome
 
 
-def _sum_up(app: App, tally: Tally, kept: Upkept, hurry: int) -> None:
+def _summed_up(tally: Tally, kept: Upkept, hurry: int) -> Iterator[Answer]:
     """What was said and what came of it."""
     said = ((name, count.published, count.stored) for name, count in tally.authorities.items())
-    app.answer(tally, lines=[""], table=(("authority", "published", "stored"), said))
+    yield Answer(tally, lines=[""], table=Table(("authority", "published", "stored"), said))
     heard = ((name, count.admitted, count.refused) for name, count in tally.hubs.items())
-    app.answer(table=(("hub", "admitted", "refused"), heard))
+    yield Answer(table=Table(("hub", "admitted", "refused"), heard))
     sums = f"published {tally.published}, refused {tally.refused}, lost {tally.lost}"
-    app.answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
+    yield Answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
     if hurry > 1:
         looks = ", ".join(f"{state} at {count} looks" for state, count in kept.trust.items())
         over = ", ".join(kept.over) or "nothing"
-        app.answer(kept, lines=[f"trust: {looks}; beacons: {kept.renewed}; has ended: {over}"])
+        yield Answer(kept, lines=[f"trust: {looks}; beacons: {kept.renewed}; has ended: {over}"])
 
 
 class Upkept(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,10 +209,13 @@ class Feed:
                 del self._seen[row.digest], self._rows[row.digest]
                 without = sorted(set(self._running.stores) - readers)
                 remark = f"{', '.join(without)} has no grant for it" if without else ""
-                frame.show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+                self._show(row, remark)
 
     def tell_rest(self) -> None:
         """At the end: what only some of those hubs have verified."""
         for digest, row in self._rows.items():
             remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
-            frame.show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+            self._show(row, remark)
+
+    def _show(self, row: Stored, remark: str) -> None:
+        self._app.tell(Answer(lines=[frame.BulletinLines(row.bulletin, row.labels, row.trust, remark)]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
-from bus.cli.frame import EXIT_CODES, App, command
+from bus.cli.frame import EXIT_CODES, Answer, App, command
 
 TOPICS: dict[str, str] = {
     "exit-codes": "\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items()),
@@ -30,29 +30,24 @@ Times are UTC, RFC 3339.""",
 @command(name="help")
 @click.argument("topic", required=False)
 @click.pass_context
-def help_(ctx: click.Context, app: App, topic: str | None) -> None:
+def help_(ctx: click.Context, _app: App, topic: str | None) -> Answer:
     """Explain TOPIC: exit-codes, environment or formatting; or any command."""
     if topic is None:
-        app.block("\n".join(f"tocsin help {name}" for name in TOPICS))
-        return
+        return Answer(lines=[f"tocsin help {name}" for name in TOPICS])
     if topic in TOPICS:
-        app.answer({"topic": topic, "text": TOPICS[topic]}, lines=TOPICS[topic].split("\n"))
-        return
+        return Answer({"topic": topic, "text": TOPICS[topic]}, lines=TOPICS[topic].split("\n"))
     root = ctx.find_root()
     command_ = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
     if command_ is None:
         raise click.UsageError(f"there is no topic or command {topic!r}; topics: {', '.join(TOPICS)}")
-    click.echo(command_.get_help(click.Context(command_, info_name=topic, parent=root)))
+    return Answer(raw=command_.get_help(click.Context(command_, info_name=topic, parent=root)) + "\n")
 
 
 @command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
-def completion(ctx: click.Context, app: App, shell: str) -> None:
+def completion(ctx: click.Context, _app: App, shell: str) -> Answer:
     """Print the completion script of SHELL; source it from your shell's start-up file."""
     shells = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     script = shells[shell](ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
-    if app.json:
-        app.data({"shell": shell, "script": script})
-    else:
-        click.echo(script)
+    return Answer({"shell": shell, "script": script}, raw=script + "\n")

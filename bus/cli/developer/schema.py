@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from bus.cli.frame import FOLDER, App, Group, command
+from bus.cli.frame import FOLDER, Answer, App, Group, Table, command
 from schemas.export import documents
 
 
@@ -19,25 +19,23 @@ def schema() -> None:
 @command(schema, "export")
 @click.option("--out", type=FOLDER, help="folder for all of them")
 @click.option("--name", help="print only this one: bulletin, draft, registry, asyncapi, ...")
-def export(app: App, *, out: Path | None, name: str | None) -> None:
+def export(_app: App, *, out: Path | None, name: str | None) -> Answer:
     """Write the documents into a folder, or print one."""
     texts = documents()
     if name is not None:
         named = {file.split(".")[0]: text for file, text in texts.items()}
         if name not in named:
             raise click.UsageError(f"there is no document {name!r}; there are: {', '.join(sorted(named))}")
-        click.echo(named[name], nl=False)
-        return
+        return Answer(raw=named[name])
     if out is None:
-        app.answer(
+        return Answer(
             {file: msgspec.json.decode(text) for file, text in texts.items()},
-            table=(("document",), [(file,) for file in sorted(texts)]),
+            table=Table(("document",), [(file,) for file in sorted(texts)]),
             notes=["write them with --out FOLDER, or print one with --name NAME"],
         )
-        return
     out.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
         (out / file).write_text(text, "utf-8")
-    app.answer(
+    return Answer(
         {"folder": str(out), "files": sorted(texts)}, notes=[f"{len(texts)} documents written to {out}"]
     )

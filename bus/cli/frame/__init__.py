@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
+    from bus.cli.frame.answers import Answer, Table
     from bus.cli.frame.app import App
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
@@ -31,23 +32,23 @@ if TYPE_CHECKING:
         read_bounded,
         read_file,
         read_passphrase,
-        report_file,
         write_new,
         write_whole,
+        written,
     )
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
     from bus.cli.frame.judging import Judgement, judged
-    from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
-    from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside, show_head
+    from bus.cli.frame.lines import BulletinLines, headline, marking, one_line
+    from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside
     from bus.cli.frame.opening import (
         Unsealer,
+        inside,
         must_not_be_held,
         opened_data,
         readable,
-        show,
-        show_inside,
-        show_links,
+        shown,
+        ties,
     )
     from bus.cli.frame.options import (
         FILE,
@@ -125,13 +126,16 @@ __all__ = [
     "UNREACHABLE",
     "UNRELIABLE",
     "USAGE",
+    "Answer",
     "App",
+    "BulletinLines",
     "Group",
     "InputFileError",
     "Judgement",
     "NotFoundError",
     "Sending",
     "Since",
+    "Table",
     "Unsealer",
     "admitted_row",
     "asked",
@@ -162,6 +166,7 @@ __all__ = [
     "heartbeat_settings",
     "hint",
     "input_errors",
+    "inside",
     "interest_of",
     "is_asked",
     "judged",
@@ -196,22 +201,18 @@ __all__ = [
     "registry_store",
     "repeatable",
     "report_beside",
-    "report_file",
     "retention",
     "reviewed_option",
     "run_on",
     "safe",
     "safe_json",
     "send_drafts",
-    "show",
-    "show_bulletin",
-    "show_head",
-    "show_inside",
-    "show_links",
+    "shown",
     "signer_of",
     "stamped",
     "tell_of_bus",
     "telling",
+    "ties",
     "tlp_option",
     "tls_of",
     "tracking",
@@ -224,5 +225,6 @@ __all__ = [
     "wrapped",
     "write_new",
     "write_whole",
+    "written",
     "yes_option",
 ]

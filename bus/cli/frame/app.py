@@ -19,10 +19,13 @@ import click
 from bus.cli.frame.text import on_terminal, safe, safe_json
 
 if TYPE_CHECKING:
+    from bus.cli.frame.answers import Answer, Table
     from bus.cli.frame.outlet import Outlets
     from bus.config import Context, Loaded
 
 
+Part = tuple[str, str | None]
+"""Words and their colour."""
 TINTS = {
     **dict.fromkeys(("ok", "pass", "live", "fresh", "stored", "read"), "green"),
     **dict.fromkeys(("warn", "warning", "late", "planned", "unknown", "stale", "queued"), "yellow"),
@@ -97,31 +100,42 @@ class App:
 
     # -- output ---------------------------------------------------------------------------------------------
 
-    def answer(
-        self,
-        *values: object,
-        lines: Iterable[str] = (),
-        table: tuple[Sequence[str], Iterable[Sequence[object]]] | None = None,
-        notes: Iterable[str] = (),
-    ) -> None:
-        """What a command found: with `--json` each value on a line of its own, otherwise words for a person.
-
-        Args:
-            values: what JSON prints.
-            lines: printed first, on standard output.
-            table: column names and rows, printed after the lines.
-            notes: remarks, on standard error.
-        """
+    def tell(self, answer: Answer) -> None:
+        """Print what a command has found: its values with `--json`, otherwise words for a person."""
         if self.json:
-            for value in values:
+            self._as_data(answer)
+        elif answer.is_document:
+            for value in answer.values:
                 self.data(value)
-            return
-        for line in lines:
-            self.line(line)
-        if table is not None:
-            self.table(*table)
-        for note in notes:
+        else:
+            self._head(answer)
+            for each in answer.lines:
+                self.line(each) if isinstance(each, str) else each.draw(self)
+            if answer.table is not None:
+                self.table(answer.table)
+        if answer.raw and not (self.json and answer.values):
+            click.echo(answer.raw, nl=False)
+        for note in answer.notes if not self.json else ():
             self.note(note)
+        for remark in answer.remarks:
+            self.note(remark)
+
+    def _as_data(self, answer: Answer) -> None:
+        """The values; on standard error how they are to be taken, where none of them says so."""
+        health = answer.head
+        if health is not None and not any(
+            isinstance(value, dict) and value.get("health") is health for value in answer.values
+        ):
+            self.aside({"health": health})
+        for value in answer.values:
+            self.data(value)
+
+    def _head(self, answer: Answer) -> None:
+        """How it is to be taken; on standard error before a table in a pipe, which stays one, and before a stream."""
+        if answer.head is None:
+            return
+        is_apart = not answer.lines if answer.table is None else not on_terminal()
+        (self.warn if is_apart else self.line)(answer.head.words())
 
     def data(self, value: object) -> None:
         """One JSON value on standard output, on a line of its own."""
@@ -139,6 +153,14 @@ class App:
         """One line of data for a person, made safe."""
         click.echo(safe(text))
 
+    def painted(self, parts: Iterable[Part]) -> None:
+        """One line for a person, made safe, each part of it in its colour where colour is wanted."""
+        colored = self.colored() and not self.plain
+        line = "".join(
+            click.style(safe(text), fg=color) if color and colored else safe(text) for text, color in parts
+        )
+        click.echo(line, color=colored)
+
     def block(self, text: str) -> None:
         """Several lines of data for a person; the line breaks stay, everything else is made safe."""
         for line in text.split("\n"):
@@ -153,8 +175,9 @@ class App:
         """A line on standard error that is said under `--quiet` too: what is shown is to be read with it."""
         click.echo(safe(text), err=True)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    def table(self, table: Table) -> None:
         """Aligned columns on a terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
+        columns, rows, _ = table
         cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
         if not on_terminal():
             colored = self.colored() and not self.plain

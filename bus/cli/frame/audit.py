@@ -55,7 +55,6 @@ def record_context(app: App, name: str, made: Context, before: Context | None) -
 
 
 def _append(app: App, path: Path, event: str, facts: Mapping[str, Fact]) -> None:
-
     private_folder(path.parent)
     audit.append(path, event, facts, app.now())
 

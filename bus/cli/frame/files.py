@@ -10,6 +10,7 @@ from typing import BinaryIO
 import click
 
 from bus import keys, storage
+from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import InputFileError
 from bus.errors import AdmissionError, BusError
@@ -92,9 +93,9 @@ def write_whole(path: Path, data: bytes) -> None:
     storage.write_atomically(path, data, mode=0o644)
 
 
-def report_file(app: App, file: Path, text: str) -> None:
-    """What was done, for a person or as JSON."""
-    app.answer({"file": str(file), "text": text}, notes=[text])
+def written(file: Path, text: str) -> Answer:
+    """What was done with a file, for a person or as JSON."""
+    return Answer({"file": str(file), "text": text}, notes=[text])
 
 
 def private_folder(path: Path) -> Path:

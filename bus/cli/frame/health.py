@@ -142,7 +142,6 @@ class Teller:
         link: Link | None,
         more: Callable[[], tuple[Condition, ...]],
     ) -> None:
-
         self.facts = health.Facts(identity=app.identity.authority)
         self._app, self._registry, self._publisher = app, registry, publisher
         self._service, self._link, self._more = service, link, more
@@ -214,13 +213,11 @@ class Teller:
         return self.facts
 
     def _reader(self) -> ReaderFacts | None:
-
         if self._service is None:
             return None
         return health.reader_facts(self._service.subscriber.reading(), self._service.standing, self._since)
 
     def _keys(self, registry: VerifiedRegistry, now: dt.datetime) -> tuple[KeyFacts, ...]:
-
         identity, publisher = self._app.identity.authority, self._publisher
         sealed = health.seal_key_facts(registry, identity)
         if publisher is None:
@@ -229,7 +226,6 @@ class Teller:
         return (health.signing_key_facts(registry, identity, kids, now), *sealed)
 
     async def _outbox(self) -> health.OutboxFacts | None:
-
         if self._publisher is None:
             return None
         try:
@@ -238,14 +234,12 @@ class Teller:
             return health.OutboxFacts(problem=str(exc), reason=exc.reason)
 
     def _disk(self, reader: ReaderFacts | None) -> DiskFacts:
-
         found = health.disk_facts(self._app.state_folder(), self._a_day)
         if reader is not None and reader.reason == "store-full":
             return msgspec.structs.replace(found, full=True, problem=reader.problem)
         return found
 
     def _lease(self, reader: ReaderFacts | None, now: dt.datetime) -> health.LeaseFacts | None:
-
         if reader is None:
             return None
         is_ours = reader.standing == "reading"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
-from bus.cli.frame.app import App
+from bus.cli.frame.app import App, Part
 from bus.cli.frame.text import on_terminal, safe
 from schemas.passing_on import marks
 from schemas.subject import priority
@@ -25,43 +23,54 @@ _URGENT = {"p1": "red", "p2": "yellow"}
 _MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
 
 
-def show_bulletin(
-    app: App,
-    bulletin: Bulletin,
-    labels: Iterable[str] = (),
-    *,
-    trust: str = "fresh",
-    remark: str = "",
-    standing: str = "verified",
-) -> None:
-    """Print a bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
+class BulletinLines(NamedTuple):
+    """A bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
 
-    Args:
-        app: this invocation.
+    Attributes:
         bulletin: what was admitted.
         labels: what a reader must know about it, such as `late`.
         trust: the state of the registry it was admitted with.
         remark: added to the headline.
         standing: what is known of it here; of one's own, how far it has come.
+        piped: the line in a pipe, where it is another.
     """
-    known = {*labels, *(() if trust == "fresh" else (f"trust {trust}",))}
-    flags = (*marks(bulletin, app.now()), *sorted(known))
-    if not on_terminal():
-        app.line(one_line(bulletin, flags) + (f"  [{remark}]" if remark else ""))
-        return
-    words = headline_line(bulletin, flags) + (f"  [{remark}]" if remark else "")
-    facts = [*_facts(bulletin), (standing, None)]
-    plain = " ".join(text for text, _ in facts)
-    width = shutil.get_terminal_size().columns
-    hanging = width >= WIDE
-    room = max(20, width - (len(plain) + 2 if hanging else _INDENT) - 1)
-    first, *rest = textwrap.wrap(safe(words), room) or [""]
-    colored = app.colored() and not app.plain
-    painted = " ".join(click.style(text, fg=color) if color and colored else text for text, color in facts)
-    indent = " " * (len(plain) + 2 if hanging else _INDENT)
-    lines = [f"{painted}  {first}"] if hanging else [painted.rstrip(), indent + first]
-    for line in [*lines, *(indent + more for more in rest)]:
-        click.echo(line, color=colored)
+
+    bulletin: Bulletin
+    labels: Collection[str] = ()
+    trust: str = "fresh"
+    remark: str = ""
+    standing: str = "verified"
+    piped: str = ""
+
+    def draw(self, app: App) -> None:
+        """Print it."""
+        known = {*self.labels, *(() if self.trust == "fresh" else (f"trust {self.trust}",))}
+        flags = (*marks(self.bulletin, app.now()), *sorted(known))
+        after = f"  [{self.remark}]" if self.remark else ""
+        if not on_terminal():
+            app.line(self.piped or one_line(self.bulletin, flags) + after)
+            return
+        words = headline_line(self.bulletin, flags) + after
+        facts = [*_facts(self.bulletin), (self.standing, None)]
+        plain = " ".join(text for text, _ in facts)
+        width = shutil.get_terminal_size().columns
+        hanging = width >= WIDE
+        room = max(20, width - (len(plain) + 2 if hanging else _INDENT) - 1)
+        first, *rest = textwrap.wrap(safe(words), room) or [""]
+        indent = " " * (len(plain) + 2 if hanging else _INDENT)
+        if hanging:
+            app.painted([*_spaced(facts), ("  " + first, None)])
+        else:
+            app.painted(_spaced(facts))
+            app.painted([(indent + first, None)])
+        for more in rest:
+            app.painted([(indent + more, None)])
+
+
+def _spaced(facts: Iterable[Part]) -> list[Part]:
+    """The facts with a space between them."""
+    spaced = [part for fact in facts for part in (fact, (" ", None))]
+    return spaced[:-1]
 
 
 def one_line(bulletin: Bulletin, labels: Iterable[str] = ()) -> str:
@@ -96,7 +105,7 @@ def headline(bulletin: Bulletin) -> str:
     return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.headline
 
 
-def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
+def _facts(bulletin: Bulletin) -> list[Part]:
     """The columns before the standing and the headline, 67 characters, each with its colour."""
     urgency, tlp = priority(bulletin), str(bulletin.tlp)
     return [

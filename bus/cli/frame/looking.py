@@ -21,7 +21,6 @@ from bus.cli.frame.session import (
     open_store,
     registry_store,
 )
-from bus.cli.frame.text import on_terminal
 from bus.errors import BrokerError, KeyFileError, OutboxError, UnreachableError
 from schemas.errors import TocsinError
 
@@ -81,22 +80,6 @@ def _with_told_keys(facts: Facts, registry: VerifiedRegistry, now: dt.datetime) 
                 else key
             )
     return msgspec.structs.replace(facts, keys=tuple(kids.values()))
-
-
-def show_head(app: App, report: Report, *, table: bool = False) -> None:
-    """The first line of a view: as of when, and how it is to be taken.
-
-    With `--json` it is for the command to put the report into its object, or, where it streams or prints a list, an object
-    `{"health": ...}` on standard error. A table in a pipe stays one, so there the line goes to standard error.
-    """
-    words = report.words()
-    if app.json:
-        if table:
-            app.aside({"health": report})
-    elif table and not on_terminal():
-        app.warn(words)
-    else:
-        app.line(words)
 
 
 def code_of(report: Report) -> int:

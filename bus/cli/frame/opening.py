@@ -5,15 +5,17 @@ Nothing that is opened is written to a disk; that it was opened stands in the au
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from bus import sealing
+from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
-from bus.cli.frame.lines import recipients_of, show_bulletin
+from bus.cli.frame.lines import BulletinLines, recipients_of
 from bus.cli.frame.session import open_seal_keys, registry_store
 from bus.errors import PermitError
 from schemas.errors import TocsinError
@@ -64,7 +66,6 @@ class Unsealer:
         return seen
 
     def _look(self, outer: Bulletin, keys: Keys) -> View:
-
         app, context = self._app, self._app.identity
         if self._registry is None:
             self._registry = registry_store(app)
@@ -85,7 +86,6 @@ class Unsealer:
 
 
 def _none(problem: str) -> sealing.Keys:
-
     return sealing.Keys(problem=problem)
 
 
@@ -109,46 +109,49 @@ def opened_data(seen: View) -> dict[str, object]:
     return data
 
 
-def readable(payload: bytes) -> str:
-    """A bulletin as indented JSON for a person: what is sealed in it is counted, not printed."""
+def readable(payload: bytes) -> list[str]:
+    """A bulletin as indented JSON for a person, a line each: what is sealed in it is counted, not printed."""
     shown = msgspec.json.decode(payload)
     parts = [part for part in (shown["body"], *shown.get("sections", ())) if "jwe" in part]
     for part in parts:
         part["jwe"] = f"({len(part['jwe'])} characters)"
-    return msgspec.json.format(msgspec.json.encode(shown) if parts else payload, indent=2).decode()
+    return _indented(msgspec.json.encode(shown) if parts else payload)
 
 
-def show_links(app: App, bulletin: Bulletin) -> None:
+def ties(bulletin: Bulletin) -> Iterator[Answer]:
     """What belongs together in a bulletin, a tie a line."""
     if not bulletin.links:
         return
-    app.note(f"what belongs together: {len(bulletin.links)} ties")
+    yield Answer(notes=[f"what belongs together: {len(bulletin.links)} ties"])
     lines = [
         f"{told(bulletin, link.from_)} -> {link.rel} -> {told(bulletin, link.to)}"
         for link in bulletin.links[:MOST_LINKS]
     ]
     if len(bulletin.links) > MOST_LINKS:
         lines.append(f"and {len(bulletin.links) - MOST_LINKS} more, in the field links above")
-    app.block("\n".join(lines))
+    yield Answer(lines=lines)
 
 
-def show_inside(app: App, seen: View) -> None:
+def inside(seen: View) -> Iterator[Answer]:
     """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
     if seen.inner is not None:
-        app.note(
-            f"opened and verified: signed by {seen.inner.bulletin.issuer.name}, "
-            f"sealed to {recipients_of(seen.outer)}; trust {seen.inner.trust}"
-        )
-        app.block(msgspec.json.format(seen.inner.payload, indent=2).decode())
+        who, trust = seen.inner.bulletin.issuer.name, seen.inner.trust
+        text = f"opened and verified: signed by {who}, sealed to {recipients_of(seen.outer)}; trust {trust}"
+        yield Answer(notes=[text])
+        yield Answer(lines=_indented(seen.inner.payload))
     elif seen.reason:
-        app.note(f"sealed to {recipients_of(seen.outer)}; not opened [{seen.reason}]")
+        yield Answer(notes=[f"sealed to {recipients_of(seen.outer)}; not opened [{seen.reason}]"])
     for section in seen.sections:
         to = ", ".join(section.recipients)
         if section.content is None:
-            app.note(f"section {section.label}: sealed to {to}; not opened [{section.reason}]")
+            yield Answer(notes=[f"section {section.label}: sealed to {to}; not opened [{section.reason}]"])
         else:
-            app.note(f"section {section.label}: opened, sealed to {to}")
-            app.block(msgspec.json.format(msgspec.json.encode(section.content), indent=2).decode())
+            yield Answer(notes=[f"section {section.label}: opened, sealed to {to}"])
+            yield Answer(lines=_indented(msgspec.json.encode(section.content)))
+
+
+def _indented(raw: bytes) -> list[str]:
+    return msgspec.json.format(raw, indent=2).decode().split("\n")
 
 
 def must_not_be_held(app: App, bulletin: Bulletin) -> None:
@@ -167,22 +170,18 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         )
 
 
-def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
+def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
     """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
     seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
-    if app.json:
-        app.data(
-            {
-                "bulletin": msgspec.Raw(row.payload),
-                "digest": row.digest,
-                "subject": row.subject,
-                "admitted_at": row.admitted_at,
-                "late": "late" in row.labels,
-                "trust": row.trust,
-                "labels": sorted(row.labels),
-                "marks": marks(seen.bulletin, app.now()),
-                **opened_data(seen),
-            }
-        )
-        return
-    show_bulletin(app, seen.bulletin, {*row.labels, *seen.remarks}, trust=row.trust)
+    facts = {
+        "bulletin": msgspec.Raw(row.payload),
+        "digest": row.digest,
+        "subject": row.subject,
+        "admitted_at": row.admitted_at,
+        "late": "late" in row.labels,
+        "trust": row.trust,
+        "labels": sorted(row.labels),
+        "marks": marks(seen.bulletin, app.now()),
+        **opened_data(seen),
+    }
+    return Answer(facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust)])

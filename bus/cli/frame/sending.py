@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from bus import delivery, publishing
+from bus.cli.frame.answers import Answer, Table
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
 from bus.cli.frame.drafts import stamped
@@ -47,8 +48,8 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     )
 
 
-async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:
-    """Publish drafts, report each, and return the exit code.
+async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> list[Answer]:
+    """Publish drafts; what became of each, and last the exit code.
 
     A signal comes between two groups, never in the midst of one: what was accepted by then is reported, the rest is not signed.
     """
@@ -81,43 +82,33 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
                     states[place], short = rung or ("stored", "")
                     missing += [short] if short else []
         problem = (await publisher.health()).problem
-    for accepted, reached in zip(done, states, strict=True):
-        _report(app, accepted, reached)
+    told = [_report(accepted, reached) for accepted, reached in zip(done, states, strict=True)]
     if stop.is_set() and dry_run:
-        return INTERRUPTED
+        return [*told, Answer(code=INTERRUPTED)]
     if stop.is_set() and (tried < len(drafts) or "accepted" in states):
-        app.note(
+        text = (
             f"interrupted: {len(done)} of {len(drafts)} accepted, as listed; they are safe on this disk, and what is not stored "
             "yet is sent when a tocsin of this authority runs. Do not publish them again"
             + ("" if tried == len(drafts) else "; the others were not signed")
         )
-        return INTERRUPTED
+        return [*told, Answer(remarks=[text], code=INTERRUPTED)]
     if first_refusal is not None:
-        return PARTLY if done else exit_code(first_refusal)
-    return _outcome(app, states, missing, state, problem)
+        return [*told, Answer(code=PARTLY if done else exit_code(first_refusal))]
+    return [*told, _outcome(states, missing, state, problem)]
 
 
-def _outcome(app: App, states: Sequence[str], missing: Sequence[str], wanted: str, problem: str) -> int:
-    """Say what is not as far as was wanted, and return the exit code."""
+def _outcome(states: Sequence[str], missing: Sequence[str], wanted: str, problem: str) -> Answer:
+    """What is not as far as was wanted, and the exit code."""
     if "parked" in states:
-        app.note(
-            "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
-        )
-        return NOT_AUTHORISED
+        text = "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
+        return Answer(remarks=[text], code=NOT_AUTHORISED)
     if "damaged" in states:
-        app.note(
-            "its bytes have changed on this disk, and it was not sent: say it again; tocsin outbox status says more"
-        )
-        return FAILURE
-    for short in missing:
-        app.note(short)
+        text = "its bytes have changed on this disk, and it was not sent: say it again; tocsin outbox status says more"
+        return Answer(remarks=[text], code=FAILURE)
     if wanted != "accepted" and "accepted" in states:
-        app.note(
-            "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
-            + (f" ({problem})" if problem else "")
-        )
-        return QUEUED
-    return PARTLY if missing else DONE
+        text = "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
+        return Answer(remarks=[*missing, text + (f" ({problem})" if problem else "")], code=QUEUED)
+    return Answer(remarks=missing, code=PARTLY if missing else DONE)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -237,24 +228,35 @@ async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left
     )
 
 
-def _report(app: App, accepted: Accepted, state: str) -> None:
-    if app.json:
-        place = {name: getattr(accepted, name) for name in ("id", "channel", "seq", "digest", "subject")}
-        sealed = {"sealed_to": accepted.sealed_to, "sections": accepted.sections}
-        app.data({**place, "state": state, **{name: part for name, part in sealed.items() if part}})
-        return
-    if on_terminal():
-        # Each on a line of its own, so that it can be copied from a narrow window.
-        app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
-        app.line(f"  id      {accepted.id}")
-        app.line(f"  digest  {accepted.digest}")
-    else:
-        app.table(
-            ("state", "channel", "seq", "id", "digest"),
-            [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
-        )
+class Sent(NamedTuple):
+    """One bulletin and how far it is: a row in a pipe, on a terminal a line for what is copied from a narrow window."""
+
+    state: str
+    accepted: Accepted
+
+    def draw(self, app: App) -> None:
+        """Print it."""
+        state, accepted = self
+        if on_terminal():
+            app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
+            app.line(f"  id      {accepted.id}")
+            app.line(f"  digest  {accepted.digest}")
+            return
+        row = (state, accepted.channel, accepted.seq, accepted.id, accepted.digest)
+        app.table(Table(("state", "channel", "seq", "id", "digest"), [row]))
+
+
+def _report(accepted: Accepted, state: str) -> Answer:
+    """One bulletin, how far it is, and to whom it would be sealed."""
+    facts = {name: getattr(accepted, name) for name in ("id", "channel", "seq", "digest", "subject")}
+    sealed = {"sealed_to": accepted.sealed_to, "sections": accepted.sections}
+    facts |= {"state": state, **{name: part for name, part in sealed.items() if part}}
+    notes = []
+    if state == "dry-run" and accepted.sealed_to:
+        notes.append(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")
     if state == "dry-run":
-        if accepted.sealed_to:
-            app.note(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")
-        for part in accepted.sections:
-            app.note(f"its section {part.label} would be sealed, to: {', '.join(part.sealed_to)}")
+        notes += [
+            f"its section {part.label} would be sealed, to: {', '.join(part.sealed_to)}"
+            for part in accepted.sections
+        ]
+    return Answer(facts, lines=[Sent(state, accepted)], notes=notes)

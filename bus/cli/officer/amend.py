@@ -10,6 +10,7 @@ import msgspec
 from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
+    Answer,
     App,
     NotFoundError,
     Sending,
@@ -45,7 +46,7 @@ sending_options = gathered(
 @click.argument("bulletin_id", metavar="ID")
 @click.argument("file", metavar="FILE")
 @sending_options
-async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> int:
+async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> list[Answer]:
     """Publish the draft FILE in place of the bulletin ID, which is superseded.
 
     ID is an id or a digest of this authority's outbox. The update goes the way of the original, its status, marking
@@ -64,7 +65,7 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
 @click.argument("reason")
 @click.option("--lang", default="en", show_default=True, help="language of the reason")
 @sending_options
-async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending: Sending) -> int:
+async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending: Sending) -> list[Answer]:
     """Withdraw the bulletin ID, telling every reader the REASON in a sentence.
 
     ID is an id or a digest of this authority's outbox. The withdrawal goes the way of the original, unless told

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import shlex
 import subprocess
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +20,13 @@ from bus.cli.frame import (
     FILE,
     REFUSED,
     STATUS,
+    Answer,
     App,
     Group,
     InputFileError,
     command,
     must_be_known,
     must_be_new,
-    on_terminal,
     reviewed_option,
 )
 from bus.cli.officer.template import template
@@ -59,36 +60,32 @@ def bulletin() -> None:
 @command(bulletin, "draft")
 @click.argument("kind")
 @click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
-def draft(app: App, kind: str, *, out: Path | None) -> None:
+def draft(app: App, kind: str, *, out: Path | None) -> Answer:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
     must_be_known("kind", kind, KINDS)
     text = template(kind, app.now())
     if out is None:
-        if app.json:
-            app.data({"kind": kind, "toml": text})
-        else:
-            click.echo(text, nl=False)
-        return
+        return Answer({"kind": kind, "toml": text}, raw=text)
     must_be_new(out)
     out.write_text(text, "utf-8")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if editor and app.may_ask():
         subprocess.run([*shlex.split(editor), str(out)], check=False)
-    app.note(f"draft written to {out}; check it: tocsin bulletin check {out}")
+    return Answer(remarks=[f"draft written to {out}; check it: tocsin bulletin check {out}"])
 
 
 @command(bulletin, "check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @reviewed_option
-def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> int:
+def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> Iterator[Answer]:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does.
 
     What a person must look at first (telephone numbers, number plates, text that was not filled in) fails too, until
     --reviewed says why it is right.
     """
-    failed = 0
     for name in files:
         broken: tuple[Violation, ...] = ()
+        odd: tuple[Violation, ...] = ()
         try:
             found = _check(app, name)
         except RuleError as exc:
@@ -100,14 +97,13 @@ def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> int:
             broken = (Violation(exc.reason, path, str(exc).removeprefix(f"{name}: ")),)
         else:
             broken = tuple(found.doubts) if reviewed is None else ()
-            for remark in found.remarks:
-                app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
-        failed += bool(broken)
-        app.answer(
+            odd = found.remarks
+        yield Answer(
             {"file": name, "ok": not broken, "violations": [rule._asdict() for rule in broken]},
             lines=[f"{name}: {rule.rule} at {rule.path}: {rule.text}" for rule in broken] or [f"{name}: ok"],
+            remarks=[f"{name}: {each.path}: {each.text}; it is carried all the same" for each in odd],
+            code=REFUSED if broken else DONE,
         )
-    return REFUSED if failed else DONE
 
 
 def _check(app: App, name: str) -> Judgement:
@@ -133,7 +129,7 @@ def _check(app: App, name: str) -> Judgement:
     is_flag=True,
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
-def show(app: App, bulletin_id: str, *, raw: bool) -> None:
+def show(app: App, bulletin_id: str, *, raw: bool) -> Iterable[Answer]:
     """Show one bulletin of the store or the outbox; ID is an id or a digest.
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
@@ -144,18 +140,16 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
         frame.must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
         frame.record(app, "exported", digest=digest(payload))
-        click.echo(file_form(payload, signature).decode(), nl=False)
-        return
+        return [Answer(raw=file_form(payload, signature).decode())]
     seen = frame.Unsealer(app, "show").look(found, digest(payload))
-    if app.json:
-        inside = frame.opened_data(seen)
-        app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))
-        return
-    app.block(frame.readable(payload))
-    frame.show_inside(app, seen)
-    frame.show_links(app, seen.bulletin)
-    for sentence in sentences(seen.bulletin, app.now()):
-        app.note(sentence)
+    opened = frame.opened_data(seen)
+    facts = {"bulletin": msgspec.Raw(payload), **opened} if opened else msgspec.Raw(payload)
+    return [
+        Answer(facts, lines=frame.readable(payload)),
+        *frame.inside(seen),
+        *frame.ties(seen.bulletin),
+        Answer(notes=sentences(seen.bulletin, app.now())),
+    ]
 
 
 @command(bulletin, "list")
@@ -165,27 +159,29 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
-def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> None:
+def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> Iterator[Answer]:
     """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
     if kind is not None:
         must_be_known("kind", kind, KINDS)
     admitted = not mine and (app.state_folder() / frame.STORE_FILE).exists()
     listed = _admitted(app, kind, status, limit) if admitted else _said(app, kind, status, limit)
     if not listed:
-        app.note(f"the {'store' if admitted else 'outbox'} holds none of this status and kind")
+        yield Answer(remarks=[f"the {'store' if admitted else 'outbox'} holds none of this status and kind"])
     for item in listed:
-        bulletin = item.bulletin
-        if app.json:
-            facts = {"id": item.row.id, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
-            app.data({**facts, **frame.marking(bulletin, app.now()), "headline": bulletin.info[0].headline})
-        elif on_terminal():
-            frame.show_bulletin(
-                app, bulletin, item.labels, trust=item.trust, remark=item.row.id, standing=item.standing
-            )
-        else:
-            state = "" if admitted else f"{item.standing:<8}  "
-            known = (*marks(bulletin, app.now()), *sorted(item.labels))
-            app.line(f"{item.row.id}  {state}{frame.one_line(bulletin, known)}")
+        bulletin, id_ = item.bulletin, item.row.id
+        facts = {"id": id_, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
+        facts |= {**frame.marking(bulletin, app.now()), "headline": bulletin.info[0].headline}
+        state = "" if admitted else f"{item.standing:<8}  "
+        known = (*marks(bulletin, app.now()), *sorted(item.labels))
+        line = frame.BulletinLines(
+            bulletin,
+            item.labels,
+            trust=item.trust,
+            remark=id_,
+            standing=item.standing,
+            piped=f"{id_}  {state}{frame.one_line(bulletin, known)}",
+        )
+        yield Answer(facts, lines=[line])
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

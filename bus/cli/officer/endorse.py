@@ -8,7 +8,7 @@ import click
 
 from bus import admission, keys
 from bus.cli import frame
-from bus.cli.frame import FILE, App, command, read_file, report_file, write_whole
+from bus.cli.frame import FILE, Answer, App, command, read_file, write_whole, written
 from bus.errors import PermitError
 from schemas.codec import digest
 from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, Context, read_signed, write_signed
@@ -21,7 +21,7 @@ from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, Context, read_signed,
 @click.option("--out", type=FILE, help="write the endorsed file here instead of over FILE")
 def endorse(
     app: App, file: Path, *, key_file: Path | None, passphrase_file: Path | None, out: Path | None
-) -> None:
+) -> Answer:
     """Add this context's authority's signature to the bulletin in FILE (*.tocsin.json).
 
     What does not stand is not endorsed. Readers of the file then see the authority as confirmed; the bytes that were
@@ -50,4 +50,4 @@ def endorse(
     admission.verify_file(endorsed, registry=registry, now=now)
     write_whole(out or file, endorsed)
     frame.record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
-    report_file(app, out or file, f"endorsed by {identity.authority}")
+    return written(out or file, f"endorsed by {identity.authority}")

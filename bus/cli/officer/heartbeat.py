@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bus.cli import frame
-from bus.cli.frame import DONE, QUEUED, App, Group, command, health_option
+from bus.cli.frame import DONE, QUEUED, Answer, App, Group, command, health_option
 from bus.tasks import until_first
 
 LEAD_S = 5.0
@@ -35,15 +35,15 @@ async def run(app: App) -> None:
 
 
 @command(heartbeat, "once")
-async def once(app: App) -> int:
+async def once(app: App) -> Answer:
     """Send one heartbeat on every channel now. Exits 75 when the bus has not confirmed them yet."""
     app.logs(errors_only=True)
     async with frame.open_publisher(app) as publisher, frame.heartbeat_of(app, publisher) as beats:
         await publisher.ready(app.timeout(LEAD_S))
         sent = await beats.beat(anyway=True)
         is_stored = await publisher.idle(app.timeout(LEAD_S))
-        app.answer(
-            [{"channel": beat.channel, "seq": beat.seq, "digest": beat.digest} for beat in sent],
-            notes=[f"{len(sent)} heartbeats {'stored' if is_stored else 'kept here, to be sent later'}"],
-        )
-    return DONE if is_stored else QUEUED
+    return Answer(
+        [{"channel": beat.channel, "seq": beat.seq, "digest": beat.digest} for beat in sent],
+        notes=[f"{len(sent)} heartbeats {'stored' if is_stored else 'kept here, to be sent later'}"],
+        code=DONE if is_stored else QUEUED,
+    )

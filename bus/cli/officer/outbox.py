@@ -10,7 +10,7 @@ import msgspec
 
 from bus import delivery, publishing
 from bus.cli import frame
-from bus.cli.frame import DONE, FAILURE, QUEUED, App, Group, command, yes_option
+from bus.cli.frame import DONE, FAILURE, QUEUED, Answer, App, Group, Table, command, yes_option
 from bus.errors import OutboxError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def outbox() -> None:
 
 
 @command(outbox, "status")
-async def status(app: App) -> int:
+async def status(app: App) -> Answer:
     """Counts by state, what is parked, superseded, damaged or lost, what hubs lack or refuse, and whether it may sign.
 
     Exits 1 when it may not sign, or when something in it is damaged. `damaged` is what is not as it was signed: it is not sent;
@@ -61,8 +61,12 @@ async def status(app: App) -> int:
     notes += [f"and {len(lost) - SHOWN} more that are lost"] if len(lost) > SHOWN else []
     if unfit is not None:
         notes.append(f"it may not sign: {unfit.detail}; {unfit.remedy} [{unfit.reason}]")
-    app.answer({**facts, "unfit": unfit}, table=(("state", "bulletins"), sorted(counts.items())), notes=notes)
-    return FAILURE if unfit is not None or counts["damaged"] else DONE
+    return Answer(
+        {**facts, "unfit": unfit},
+        table=Table(("state", "bulletins"), sorted(counts.items())),
+        notes=notes,
+        code=FAILURE if unfit is not None or counts["damaged"] else DONE,
+    )
 
 
 _SENT_AGAIN = """
@@ -81,7 +85,7 @@ def _place(channel: str, seq: int, id_: str | None) -> str:
 
 
 @command(outbox, "retry")
-async def retry(app: App) -> None:
+async def retry(app: App) -> Answer:
     """Offer again what the broker had refused and is parked, once its permissions have been put right.
 
     Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
@@ -89,11 +93,11 @@ async def retry(app: App) -> None:
     async with frame.open_outbox(app) as box:
         released = await box.release()
     frame.record(app, "override", what="outbox-retried", released=released)
-    app.answer({"released": released}, notes=[f"released: {released}"])
+    return Answer({"released": released}, notes=[f"released: {released}"])
 
 
 @command(outbox, "scrub")
-async def scrub(app: App) -> int:
+async def scrub(app: App) -> Answer:
     """Compare everything sent with what the bus holds of it, and send again what it has lost: the same bytes.
 
     Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
@@ -118,13 +122,14 @@ async def scrub(app: App) -> int:
         text = "the program that sends from this outbox compares everything within a minute, and says so in its log"
     else:
         text = f"offered again: {lost}" if lost else "the bus holds everything that was sent"
-    app.answer({"offered_again": lost, "stored": is_stored}, notes=[text])
-    return DONE if is_stored else QUEUED
+    return Answer(
+        {"offered_again": lost, "stored": is_stored}, notes=[text], code=DONE if is_stored else QUEUED
+    )
 
 
 @command(outbox, "prune")
 @click.option("--dry-run", is_flag=True, help="count, and take nothing out")
-async def prune(app: App, *, dry_run: bool) -> None:
+async def prune(app: App, *, dry_run: bool) -> Answer:
     """Take out what need not be kept: 30 days old, over, and received by every hub that must have it.
 
     By the calendars in this identity's store: while an election of its country is not over, and 30 days more, nothing
@@ -148,12 +153,12 @@ async def prune(app: App, *, dry_run: bool) -> None:
         f"  older than {days} days and kept, {why.replace('-', ' ')}: {count}"
         for why, count in sorted(gone.kept.items())
     )
-    app.answer(gone, notes=[f"{would}: {gone.pruned}; of what hubs answered: {gone.talk}", *kept])
+    return Answer(gone, notes=[f"{would}: {gone.pruned}; of what hubs answered: {gone.talk}", *kept])
 
 
 @command(outbox, "recover")
 @yes_option
-def recover(app: App, *, yes: bool) -> None:
+def recover(app: App, *, yes: bool) -> Answer:
     """Rebuild the heads of this authority's chains from its own channels on the bus.
 
     For an outbox that was lost or restored from an old copy: reads the authority's own bulletins, verifies
@@ -173,7 +178,7 @@ def recover(app: App, *, yes: bool) -> None:
     told = {name: getattr(recovery, name) for name in ("read", "adopted", "restamped", "superseded")}
     notes = [f"recovered: {msgspec.json.encode(told).decode()}"]
     notes += [f"lost for good, say it again if it still holds: {place}" for place in places]
-    app.answer(recovery, notes=notes)
+    return Answer(recovery, notes=notes)
 
 
 @command(outbox, "reanchor")
@@ -195,7 +200,7 @@ async def reanchor(
     from_: str | None,
     exercise_id: str | None,
     yes: bool,
-) -> int:
+) -> Answer:
     """Go on with CHANNEL (status.tlp.audience) by decision, after the theft of a key.
 
     First revoke the stolen key (tocsin key revoke), take the statement in, and hold a new key. Then this signs, with
@@ -210,8 +215,7 @@ async def reanchor(
     async with frame.open_publisher(app) as publisher:
         async with publishing.Reanchoring.open(publisher, patience) as reanchoring:
             if channel is None:
-                _list_disowned(app, await reanchoring.disowned())
-                return DONE
+                return _disowned(await reanchoring.disowned())
             anchor = await reanchoring.proposal(channel, from_=from_)
             _explain_anchor(app, f"{publisher.authority_id} goes on with {channel}", anchor)
             app.confirm("This cannot be taken back. Go on from there?", yes=yes)
@@ -219,11 +223,14 @@ async def reanchor(
         state = await publisher.settled(kept.digest, patience)
     facts = {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state}
     columns = ("state", "channel", "seq", "id", "digest")
-    app.answer(facts, table=(columns, [[facts[name] for name in columns]]))
-    return DONE if state == "stored" else QUEUED
+    return Answer(
+        facts,
+        table=Table(columns, [[facts[name] for name in columns]]),
+        code=DONE if state == "stored" else QUEUED,
+    )
 
 
-def _list_disowned(app: App, anchors: Mapping[str, Anchor]) -> None:
+def _disowned(anchors: Mapping[str, Anchor]) -> Answer:
     rows = (
         (name, anchor.from_.seq, anchor.from_.digest or "-", len(anchor.lost))
         for name, anchor in anchors.items()
@@ -233,8 +240,8 @@ def _list_disowned(app: App, anchors: Mapping[str, Anchor]) -> None:
         if anchors
         else "on the bus is nothing in this authority's name that is not its word, by the keys as they are now"
     )
-    table = (("channel", "goes on after", "digest", "disowned"), rows)
-    app.answer(anchors, table=table if anchors else None, notes=[note])
+    table = Table(("channel", "goes on after", "digest", "disowned"), rows)
+    return Answer(anchors, table=table if anchors else None, notes=[note])
 
 
 def _explain_anchor(app: App, who: str, anchor: Anchor) -> None:

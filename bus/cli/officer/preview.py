@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from bus import sealing
 from bus.cli import frame
-from bus.cli.frame import TLPS, App, audience_option, command, tlp_option
+from bus.cli.frame import TLPS, Answer, App, Table, audience_option, command, tlp_option
 from schemas.passing_on import sentences
 from schemas.rules import check, with_section
 from schemas.subject import channel_of, subject_for
@@ -16,7 +18,7 @@ from schemas.subject import channel_of, subject_for
 @click.argument("file", metavar="FILE")
 @audience_option
 @tlp_option(*TLPS)
-def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> None:
+def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> Iterator[Answer]:
     """Who will be able to read the draft FILE, computed by the code that enforces it.
 
     Exits 5 when this authority may not say it there at all.
@@ -71,12 +73,12 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     lines += sentences(bulletin, now)
     by = f"read grant {channel.name}"
     rows = ((r["authority"], r["name"], r["country"], r["kind"], by) for r in readers)
-    app.answer(facts, lines=lines, table=(("reader", "name", "country", "kind", "by"), rows))
+    yield Answer(facts, lines=lines, table=Table(("reader", "name", "country", "kind", "by"), rows))
     for part in parts:
         deaf = ", ".join(part["without_seal_key"])
         heard = ", ".join(part["readers"]) or "nobody"
         label = part["label"]
-        app.answer(
+        yield Answer(
             lines=[f"section {label}, sealed, by read grant {part['channel']}: {heard}"],
             notes=[f"section {label}: without a seal key, so not able to open it: {deaf}"] if deaf else [],
         )
@@ -85,4 +87,4 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         without = ", ".join(str(r["authority"]) for r in readers if not r["seal_key"])
         text = "sealed by the audience's policy, so the broker's operator cannot read it"
         text += f"; without a seal key: {without}" if without else ""
-    app.answer(notes=[f"{len(readers)} readers; {text}"])
+    yield Answer(notes=[f"{len(readers)} readers; {text}"])

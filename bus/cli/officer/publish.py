@@ -9,6 +9,7 @@ import click
 from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
+    Answer,
     App,
     Sending,
     audience_option,
@@ -34,7 +35,7 @@ from bus.cli.frame import (
     without_option,
     reviewed_option,
 )
-async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
+async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
     """Sign and send drafts (JSON or TOML; - is standard input), their sections sealed.
 
     Exits 0 when every bulletin is as far as asked, 75 when it is safe on this disk but the bus has not

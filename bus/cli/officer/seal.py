@@ -14,6 +14,7 @@ from bus.cli import frame
 from bus.cli.frame import (
     FILE,
     TLPS,
+    Answer,
     App,
     Sending,
     audience_option,
@@ -53,7 +54,7 @@ rehearse_option = click.option(
     rehearse_option,
     reviewed_option,
 )
-async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
+async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
     """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.
 
     Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
@@ -74,7 +75,9 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     is_flag=True,
     help="the signed file that was inside; its signature is good for nothing but to be inside",
 )
-def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool) -> None:
+def open_(
+    app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool
+) -> Answer | list[Answer]:
     """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
 
     Inside and outside are verified and compared. Exits 6 with the reason code when the bulletin does not stand or does
@@ -103,30 +106,23 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     # First, so that nothing is shown that is not recorded.
     frame.record(app, "opened", raw=raw, parts=list(seen.opened), **what)
     if raw and inner is not None:
-        click.echo(file_form(inner.payload, inner.signature).decode(), nl=False)
-        return
-    _show(app, outer, seen)
+        return Answer(raw=file_form(inner.payload, inner.signature).decode())
+    return _opened(outer, seen)
 
 
-def _show(app: App, outer: Admitted, seen: View) -> None:
-
-    if not app.json:
-        if seen.inner is None:
-            app.block(frame.readable(outer.payload))
-        frame.show_inside(app, seen)
-        return
+def _opened(outer: Admitted, seen: View) -> list[Answer]:
     shown = seen.inner or outer
-    app.data(
-        {
-            "bulletin": msgspec.Raw(shown.payload),
-            "digest": shown.digest,
-            "outer_digest": outer.digest,
-            "recipients": list(getattr(outer.bulletin.body, "recipients", ())),
-            "labels": sorted(outer.labels | shown.labels),
-            "trust": str(shown.trust),
-        }
-        | {name: value for name, value in frame.opened_data(seen).items() if name == "sections"}
-    )
+    facts: dict[str, object] = {
+        "bulletin": msgspec.Raw(shown.payload),
+        "digest": shown.digest,
+        "outer_digest": outer.digest,
+        "recipients": list(getattr(outer.bulletin.body, "recipients", ())),
+        "labels": sorted(outer.labels | shown.labels),
+        "trust": str(shown.trust),
+    }
+    facts |= {name: value for name, value in frame.opened_data(seen).items() if name == "sections"}
+    lines = frame.readable(outer.payload) if seen.inner is None else ()
+    return [Answer(facts, lines=lines), *frame.inside(seen)]
 
 
 def _file(app: App, name: str) -> tuple[bytes, bool]:

@@ -12,7 +12,7 @@ import msgspec
 from bus.audit import read, set_aside
 from bus.audit import verify as check
 from bus.cli import frame
-from bus.cli.frame import FILE, App, Group, Since, command, must_be_new
+from bus.cli.frame import FILE, Answer, App, Group, Since, Table, command, must_be_new
 from schemas.codec import parse_time
 from schemas.errors import SchemaError
 
@@ -30,7 +30,7 @@ def audit() -> None:
 @command(audit, "verify")
 @click.option("--head", metavar="DIGEST", help="a head that was written down: nothing up to it may be gone")
 @_file
-def verify(app: App, *, head: str | None, file: Path | None) -> None:
+def verify(app: App, *, head: str | None, file: Path | None) -> Answer:
     """Check every line of the record. Exits 6 and names the first broken line when it is not as it was written."""
     path = file or frame.audit_file(app)
     chain = check(path, head=head)
@@ -45,7 +45,7 @@ def verify(app: App, *, head: str | None, file: Path | None) -> None:
         )
     facts = {"verified": True, "file": str(path), "head_given": head is not None}
     verified = f"verified: {chain.entries} entries, each chained to the one before"
-    app.answer(
+    return Answer(
         facts | msgspec.to_builtins(chain),
         lines=[verified, f"  head     {chain.head or '-'}"],
         notes=notes,
@@ -55,25 +55,28 @@ def verify(app: App, *, head: str | None, file: Path | None) -> None:
 @command(audit, "show")
 @click.option("--since", metavar="SPAN|TIME", help="a span such as 2h or 7d, or a time; all without it")
 @_file
-def show(app: App, *, since: str | None, file: Path | None) -> None:
+def show(app: App, *, since: str | None, file: Path | None) -> Answer:
     """Print the entries, oldest first, each checked on the way. With --json, one object a line."""
     start = _start(app, since)
-    rows = []
-    for entry in read(file or frame.audit_file(app)):
-        if entry.time < start:
-            continue
-        app.answer(entry)
-        facts = " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items())
-        rows.append((entry.seq, entry.time, entry.event, facts))
-    app.answer(table=(("seq", "time", "event", "facts"), rows))
+    found = [entry for entry in read(file or frame.audit_file(app)) if entry.time >= start]
+    rows = (
+        (
+            entry.seq,
+            entry.time,
+            entry.event,
+            " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items()),
+        )
+        for entry in found
+    )
+    return Answer(*found, table=Table(("seq", "time", "event", "facts"), rows))
 
 
 @command(audit, "head")
 @_file
-def head(app: App, *, file: Path | None) -> None:
+def head(app: App, *, file: Path | None) -> Answer:
     """Print the digest of the last line, of a record that stands: write it down where nobody here can change it."""
     chain = check(file or frame.audit_file(app))
-    app.answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
+    return Answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
 
 
 def _start(app: App, text: str | None) -> str:
@@ -94,7 +97,7 @@ def _spell(fact: Fact) -> str:
 @command(audit, "archive")
 @click.argument("target", type=FILE)
 @_file
-def archive(app: App, target: Path, *, file: Path | None) -> None:
+def archive(app: App, target: Path, *, file: Path | None) -> Answer:
     """Move the record to TARGET, a new name on the same disk, and begin a new one that names its head.
 
     The record is checked first. Programs may run meanwhile. `audit verify --file TARGET --head DIGEST`, with the head that
@@ -102,7 +105,7 @@ def archive(app: App, target: Path, *, file: Path | None) -> None:
     """
     must_be_new(target)
     old = set_aside(file or frame.audit_file(app), target, app.now())
-    app.answer(
+    return Answer(
         {"file": str(target), "entries": old.entries, "head": old.head},
         lines=[old.head or "-"],
         notes=[f"{old.entries} entries are now in {target}; the new record begins with its head"],

@@ -10,7 +10,7 @@ import click
 
 from bus import upkeep
 from bus.cli import frame
-from bus.cli.frame import FILE, App, command, input_errors, must_be_new
+from bus.cli.frame import FILE, Answer, App, Table, command, input_errors, must_be_new
 from bus.config import save_context, state_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     help="signing and seal keys (encrypted), transport and TLS keys (not encrypted); never a passphrase",
 )
 @click.option("--no-store", is_flag=True, help="leave out the reader's store, which may be large")
-def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
+def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> Answer:
     """Write ARCHIVE, a new file of mode 0600: outbox, store, audit record, registry, statements and settings of a context.
 
     Its programs may run meanwhile. Each file has its digest in it, and the digest of the whole is printed: write it down
@@ -44,7 +44,7 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
     )
     frame.record(app, "backed-up", file=str(archive), sha256=kept.sha256, with_keys=with_keys)
     size = sum(kept.members.values())
-    app.answer(
+    return Answer(
         {"file": str(archive), "sha256": kept.sha256, "members": kept.members},
         lines=[kept.sha256],
         notes=[
@@ -58,7 +58,7 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
 @click.option("--digest", "sha256", metavar="SHA256", help="of the archive, as backup printed it")
 @click.option("--force", is_flag=True, help="set an outbox or a store that is there aside")
 @click.option("--dry-run", is_flag=True, help="check everything, and write nothing")
-def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run: bool) -> None:
+def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run: bool) -> Answer:
     """Put a context back from ARCHIVE, once all of it has been compared with its digests.
 
     Files go to where the settings here name them, or, where they know no such context, below the folder of the settings.
@@ -67,7 +67,6 @@ def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run
     """
 
     def find(name: str) -> tuple[Context, Path] | None:
-
         context = app.loaded.settings.contexts.get(name)
         return None if context is None else (context, state_of(name, context, os.environ))
 
@@ -90,9 +89,9 @@ def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run
             files=len(done.written),
         )
     would = "would be " if dry_run else ""
-    app.answer(
+    return Answer(
         done,
-        table=(
+        table=Table(
             ("", "file"),
             [
                 *((f"{would}written", path) for path in done.written),

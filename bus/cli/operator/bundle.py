@@ -20,11 +20,13 @@ from bus.cli.frame import (
     DONE,
     FILE,
     PARTLY,
+    Answer,
     App,
     Group,
     InputFileError,
     NotFoundError,
     Since,
+    Table,
     command,
     input_errors,
     must_be_new,
@@ -75,7 +77,7 @@ def export(
     channels: tuple[str, ...],
     to: str | None,
     yes: bool,
-) -> None:
+) -> Answer:
     """Write what this identity holds, or without a store what it has said itself, into one file.
 
     Says first how much of which marking leaves, and asks. TLP:RED and TLP:AMBER+STRICT leave only for somebody named who
@@ -115,7 +117,7 @@ def export(
                 bulletins=count,
                 channels=[f"TLP:{channel.tlp.upper()} {channel}: {n}" for channel, n in leaving.items()],
             )
-    app.answer(
+    return Answer(
         {"file": str(out), **_as_json(summary)},
         notes=[
             f"{count} bulletins and registry version {held().version} are in {out}; digest {summary.digest}"
@@ -125,7 +127,7 @@ def export(
 
 @command(bundle, "import")
 @click.argument("file", type=FILE)
-async def import_(app: App, file: Path) -> int:
+async def import_(app: App, file: Path) -> Answer:
     """Take a bundle in: registry, then bulletins, each verified as if it came from the bus. Twice is as once.
 
     Exits 6 when the file is not whole, or its registry none that this identity can follow; 8 when some bulletins were
@@ -156,27 +158,23 @@ async def import_(app: App, file: Path) -> int:
         f"registry version {taken.version}, trust {taken.trust}"
     )
     facts = {"file": str(file), "digest": summary.digest, **msgspec.structs.asdict(taken)}
-    app.answer(facts, lines=[text])
-    for line in taken.left_aside:
-        app.note(f"left aside, a {line}")
-    if taken.refused:
-        app.note("what was refused is kept as evidence: tocsin quarantine")
-    return PARTLY if taken.refused else DONE
+    remarks = [f"left aside, a {line}" for line in taken.left_aside]
+    remarks += ["what was refused is kept as evidence: tocsin quarantine"] if taken.refused else []
+    return Answer(facts, lines=[text], remarks=remarks, code=PARTLY if taken.refused else DONE)
 
 
 @command(bundle, "inspect")
 @click.argument("file", type=FILE)
-def inspect(app: App, file: Path) -> None:
+def inspect(_app: App, file: Path) -> Answer:
     """What a bundle says it is, whether it is whole, and how much is in it; nothing is verified or taken in."""
     with _opened(file) as opened:
         summary = _checked(opened)
     facts = _as_json(summary)
     rows = ((name, "-" if value is None else value) for name, value in facts.items())
-    app.answer({"file": str(file), **facts}, table=(("what", "value"), rows))
+    return Answer({"file": str(file), **facts}, table=Table(("what", "value"), rows))
 
 
 def _as_json(summary: Summary) -> dict[str, object]:
-
     facts = msgspec.structs.asdict(summary)
     return msgspec.structs.asdict(facts.pop("opening")) | facts
 
@@ -236,7 +234,6 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _checked(file: BinaryIO) -> Summary:
-
     try:
         return bundles.check(file)
     except bundles.BundleError as exc:

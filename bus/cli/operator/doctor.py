@@ -16,7 +16,7 @@ import msgspec
 from bus import health
 from bus import server as broker
 from bus.cli import frame
-from bus.cli.frame import App, NotFoundError, command, private_folder
+from bus.cli.frame import Answer, App, NotFoundError, Table, command, private_folder
 from bus.errors import ConfigError
 from schemas.errors import TocsinError
 
@@ -34,7 +34,7 @@ WORDS = {"ok": "ok", "warning": "warn", "bad": "FAIL"}
     metavar="PROGRAM",
     help="let go of the state of a program that does not run here and is not meant to any more",
 )
-async def doctor(app: App, *, forget: str | None) -> int | None:
+async def doctor(app: App, *, forget: str | None) -> Answer:
     """Look at this machine, the settings, and all of the chosen identity, afresh; no program needs to run.
 
     Keys, grants and outbox are judged by the code that publish uses. What the identity's programs say of themselves is told
@@ -42,8 +42,7 @@ async def doctor(app: App, *, forget: str | None) -> int | None:
     """
     app.logs(errors_only=True)
     if forget is not None:
-        _forget(app, forget)
-        return None
+        return _forget(app, forget)
     here = (*_machine(), *_settings(app))
     facts = await _looked_at(app)
     facts = msgspec.structs.replace(facts, more=here)
@@ -53,11 +52,11 @@ async def doctor(app: App, *, forget: str | None) -> int | None:
         (WORDS[each.level], each.name, each.detail, "" if each.code == "ok" else each.code, each.remedy)
         for each in ordered
     ]
-    app.answer(
+    return Answer(
         msgspec.structs.replace(report, conditions=ordered),
-        table=(("", "looked at", "found", "code", "do next"), rows),
+        table=Table(("", "looked at", "found", "code", "do next"), rows),
+        code=frame.code_of(report),
     )
-    return frame.code_of(report)
 
 
 def _in_order(report: Report, first: tuple[Condition, ...]) -> tuple[Condition, ...]:
@@ -65,13 +64,12 @@ def _in_order(report: Report, first: tuple[Condition, ...]) -> tuple[Condition, 
     return (*first, *(each for each in report.conditions if each not in first))
 
 
-def _forget(app: App, program: str) -> None:
-
+def _forget(app: App, program: str) -> Answer:
     if not health.forget(app.state_folder(), program):
         raise NotFoundError(
             f"no program {program!r} of this identity has ended here", remedy="tocsin doctor lists them"
         )
-    app.answer({"forgotten": program}, notes=[f"the state of {program} is let go of"])
+    return Answer({"forgotten": program}, notes=[f"the state of {program} is let go of"])
 
 
 async def _looked_at(app: App) -> health.Facts:
@@ -86,7 +84,6 @@ async def _looked_at(app: App) -> health.Facts:
 
 
 def _machine() -> Iterator[Condition]:
-
     version = sys.version.split()[0]
     is_new = sys.version_info >= (3, 11)
     yield _condition("python", is_new, version, code="python-old", remedy="install Python 3.11 or newer")
@@ -117,7 +114,6 @@ def _settings(app: App) -> Iterator[Condition]:
 
 
 def _look(name: str, question: Callable[[], str], remedy: str) -> Condition:
-
     try:
         return _condition(name, True, question())
     except OSError as exc:
@@ -132,14 +128,12 @@ def _look(name: str, question: Callable[[], str], remedy: str) -> Condition:
 def _condition(
     name: str, is_ok: bool, detail: str, *, code: str = "ok", remedy: str = ""
 ) -> health.Condition:
-
     if is_ok:
         return health.Condition(name=name, level=health.Level.OK, code="ok", detail=detail)
     return health.Condition(name=name, level=health.Level.BAD, code=code, detail=detail, remedy=remedy)
 
 
 def _server() -> str:
-
     binary = broker.find_binary(None, os.environ)
     return f"{broker.check_version(binary)} at {binary}"
 

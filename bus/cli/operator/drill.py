@@ -20,6 +20,7 @@ from bus.cli.frame import (
     INTERRUPTED,
     PARTLY,
     TLPS,
+    Answer,
     App,
     Group,
     Sending,
@@ -66,7 +67,7 @@ def drill() -> None:
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
 )
-async def run(app: App, script: Path, *, out: Path, only_check: bool) -> int:
+async def run(app: App, script: Path, *, out: Path, only_check: bool) -> Answer:
     """Play SCRIPT (TOML): inject its exercise bulletins at their times, hear the answers, write a scored report.
 
     The chosen context conducts: it reads the answers, so it is a hub's. Each step names the context that speaks.
@@ -98,7 +99,7 @@ async def comcheck(
     expected: tuple[str, ...],
     exercise: str | None,
     out: Path,
-) -> int:
+) -> Answer:
     """A communication check: an exercise bulletin to an audience, and who has answered before the deadline.
 
     An answer is feedback to it, as `tocsin drill answer` gives, or a heartbeat that names it. Exits as `drill run`.
@@ -149,7 +150,7 @@ async def comcheck(
 @gathered("sending", Sending)
 async def answer(
     app: App, bulletin_id: str, *, exercise: str, verdict: str, text: str | None, sending: Sending
-) -> int:
+) -> list[Answer]:
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
     check_shape(bulletin_id, Uuid, f"ID is the id of a bulletin: {bulletin_id!r} is none")
     check_shape(exercise, Slug, f"--exercise: {exercise!r} is none")
@@ -204,13 +205,13 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
 
 async def _conduct(
     app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
-) -> int:
+) -> Answer:
     """Rehearse everything, then play it, and tell the score."""
     app.logs(errors_only=True)
     await _rehearse(app, injects)
     if only_check:
-        app.note(f"{len(injects)} bulletins would be said, each as an exercise and each permitted")
-        return DONE
+        text = f"{len(injects)} bulletins would be said, each as an exercise and each permitted"
+        return Answer(remarks=[text])
     await _must_answer(app)
     async with (
         _speakers(app, injects, offline=False) as speakers,
@@ -227,8 +228,7 @@ async def _conduct(
         )
         app.note(f"EXERCISE {exercise} begins: {len(injects)} bulletins; Ctrl-C ends it without a report")
         report = await drills.play(board, speakers, store.follow(start), clock=app.now)
-    _tell(app, report, out)
-    return DONE if report.passed else PARTLY
+    return _written(report, out)
 
 
 async def _must_answer(app: App) -> None:
@@ -264,13 +264,12 @@ async def _speakers(
         }
 
 
-def _tell(app: App, report: Report, out: Path) -> None:
-
+def _written(report: Report, out: Path) -> Answer:
     text = drills.as_text(report)
     stem = f"drill-{report.exercise}-{report.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     storage.write_atomically(
         out / f"{stem}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     )
     storage.write_atomically(out / f"{stem}.txt", ("\n".join(map(safe, text)) + "\n").encode())
-    app.answer(report, lines=text)
-    app.note(f"report written to {out / stem}.json and .txt")
+    remark = f"report written to {out / stem}.json and .txt"
+    return Answer(report, lines=text, remarks=[remark], code=DONE if report.passed else PARTLY)

@@ -11,7 +11,19 @@ import click
 
 from bus import hub as hubs
 from bus.cli import frame
-from bus.cli.frame import DONE, FAILURE, PARTLY, App, Group, NotFoundError, command, health_option, yes_option
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    PARTLY,
+    Answer,
+    App,
+    Group,
+    NotFoundError,
+    Table,
+    command,
+    health_option,
+    yes_option,
+)
 from bus.cli.operator.serving import production_registry
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from schemas.errors import TocsinError
@@ -65,7 +77,7 @@ async def run(app: App) -> None:
                 if (
                     Channel.parse(row.channel).status not in TALK
                 ):  # heartbeats and receipts are for `channels` to show
-                    frame.show(app, row)
+                    app.tell(frame.shown(app, row))
 
         service.beside(tell(), "tell of bulletins")
         service.beside(frame.tell_of_bus(app, service.subscriber), "tell of the bus")
@@ -87,15 +99,15 @@ async def speaking(app: App) -> AsyncIterator[Publisher | None]:
 
 
 @command(hub, "rebuild")
-async def rebuild(app: App) -> None:
+async def rebuild(app: App) -> Answer:
     """Make the projection anew from the signed bytes in the store; nothing is read from the bus."""
     async with frame.open_store(app) as store:
         count = await store.rebuild()
-    app.answer({"rebuilt": count}, notes=[f"projection rebuilt from {count} bulletins"])
+    return Answer({"rebuilt": count}, notes=[f"projection rebuilt from {count} bulletins"])
 
 
 @command(hub, "status")
-async def status(app: App) -> int:
+async def status(app: App) -> Answer:
     """Counts, cursors, lag and what waits, from the store; first whether anybody reads, and what is wrong.
 
     Exits 9 when what is shown is not to be relied on.
@@ -113,9 +125,12 @@ async def status(app: App) -> int:
         each.detail for each in report.conditions if each.name.startswith("program ")
     )
     rows = sorted((name.replace("_", " "), _spell(value)) for name, value in told.items())
-    frame.show_head(app, report, table=not app.json)
-    app.answer({**facts, "health": report}, table=(("what", "value"), rows))
-    return frame.code_of(report)
+    return Answer(
+        {**facts, "health": report},
+        head=report,
+        table=Table(("what", "value"), rows),
+        code=frame.code_of(report),
+    )
 
 
 def _spell(value: object) -> str:
@@ -129,7 +144,7 @@ def _spell(value: object) -> str:
 @click.argument("channel")
 @click.option("--reason", required=True, help="why, in words, for the audit record")
 @yes_option
-def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
+def decide(app: App, channel: str, *, reason: str, yes: bool) -> Answer:
     """Say that the issuer of CHANNEL (xa-csirt/actual.green.community) was asked, and what it says counts again.
 
     Until then all that it says is labelled contested, and supersedes and withdraws nothing. What it said meanwhile takes
@@ -154,12 +169,12 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
         if frozen
         else f"what {issuer} says counts again"
     )
-    app.answer({"channel": channel, "decided": count, "contested": frozen}, notes=[f"decided; {verdict}"])
+    return Answer({"channel": channel, "decided": count, "contested": frozen}, notes=[f"decided; {verdict}"])
 
 
 @command(hub, "prune")
 @click.option("--dry-run", is_flag=True, help="count, and let go of nothing")
-async def prune(app: App, *, dry_run: bool) -> None:
+async def prune(app: App, *, dry_run: bool) -> Answer:
     """Erase bulletins whose personal data may be kept no longer, and prune old heartbeats, receipts, requests and copies.
 
     By `personal_data.retention_until` of each, in force or not, in quarantine too; hub run does the same every hour. What
@@ -171,7 +186,7 @@ async def prune(app: App, *, dry_run: bool) -> None:
     if gone.erased and not dry_run:
         frame.record(app, "personal-data-erased", count=gone.erased)
     would = "would be " if dry_run else ""
-    app.answer(
+    return Answer(
         gone,
         notes=[
             f"{would}erased, the retention of their personal data is over: {gone.erased}",
@@ -181,7 +196,7 @@ async def prune(app: App, *, dry_run: bool) -> None:
 
 
 @command(hub, "scrub")
-async def scrub(app: App) -> int:
+async def scrub(app: App) -> AsyncIterator[Answer]:
     """Verify everything in the store anew, and read the streams whole beside it.
 
     What the store lacked is taken in; what a stream has lost is named, and its author sends it again (tocsin outbox scrub).
@@ -191,10 +206,10 @@ async def scrub(app: App) -> int:
     app.logs(errors_only=True)
     damage, compared, problem = await _scrubbed(app)
     streams = compared or ()
-    app.answer(
+    yield Answer(
         {"damaged": damage, "streams": compared},
         lines=(f"damaged: {one.channel} number {one.seq}, {one.id}: {one.what}" for one in damage),
-        table=(
+        table=Table(
             ("stream", "held", "taken in", "lost"),
             ((each.stream, each.held, each.taken, sum(each.lost.values())) for each in streams),
         ),
@@ -211,12 +226,13 @@ async def scrub(app: App) -> int:
         else "every bulletin in the store is as it was admitted"
     )
     again = "its authority sends it again with: tocsin outbox scrub"
-    app.answer(lines=(f"lost: {count} of {channel}; {again}" for channel, count in lost), notes=notes)
+    yield Answer(
+        lines=(f"lost: {count} of {channel}; {again}" for channel, count in lost),
+        notes=notes,
+        code=FAILURE if damage else PARTLY if lost else DONE,
+    )
     if problem is not None:
         raise problem
-    if damage:
-        return FAILURE
-    return PARTLY if lost else DONE
 
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:

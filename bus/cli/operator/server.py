@@ -11,7 +11,19 @@ import click
 from bus import server as broker
 from bus import storage
 from bus.cli import frame
-from bus.cli.frame import DONE, FAILURE, FILE, FOLDER, App, Group, NotFoundError, command, health_option
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    FILE,
+    FOLDER,
+    Answer,
+    App,
+    Group,
+    NotFoundError,
+    Table,
+    command,
+    health_option,
+)
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
     MONITOR_ABOVE,
@@ -42,7 +54,7 @@ def server() -> None:
 @click.argument("folder", type=FOLDER)
 @listening
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
-def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
+def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> Answer:
     """Write the broker's configuration into FOLDER, generated from the context's registry.
 
     With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
@@ -54,13 +66,12 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
         registry, settings=settings, provisioner_nkey=key_in(folder, PROVISIONER_FILE)[1]
     )
     if stdout:
-        click.echo(text)
-        return
+        return Answer(raw=text + "\n")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / broker.CONF_FILE
     storage.write_atomically(path, text.encode())
     note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID, twice where an authority is new"
-    app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
+    return Answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
 @command(server, "run", when_asked=DONE)
@@ -87,13 +98,13 @@ async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> N
 
 @command(server, "carrier-key")
 @click.argument("folder", type=FOLDER)
-def carrier_key(app: App, folder: Path) -> None:
+def carrier_key(_app: App, folder: Path) -> Answer:
     """Print the public key of the carrier of the country whose broker is in FOLDER; made when first asked for.
 
     It goes into the federation's file, as the `carrier` of its country.
     """
     public = key_in(folder, CARRIER_FILE)[1]
-    app.answer({"carrier": public}, lines=[public])
+    return Answer({"carrier": public}, lines=[public])
 
 
 @command(server, "check")
@@ -101,7 +112,7 @@ def carrier_key(app: App, folder: Path) -> None:
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
 @federated
-async def check(app: App, folder: Path, *, url: str | None, monitor: str | None, which: Place) -> int:
+async def check(app: App, folder: Path, *, url: str | None, monitor: str | None, which: Place) -> Answer:
     """Check every assumption about the running broker; FOLDER holds the provisioner's key.
 
     Exits 1 when a hard one fails.
@@ -133,5 +144,8 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
         settings=settings_of(folder, which, seat),
     )
     rows = [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks]
-    app.answer(checks, table=(("", "check", "found"), rows))
-    return FAILURE if any(c.hard and not c.ok for c in checks) else DONE
+    return Answer(
+        checks,
+        table=Table(("", "check", "found"), rows),
+        code=FAILURE if any(c.hard and (not c.ok) for c in checks) else DONE,
+    )

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from bus import keys as keyring
 from bus import upkeep
-from bus.cli.frame import FOLDER, App, Group, NotFoundError, command, write_whole
+from bus.cli.frame import FOLDER, Answer, App, Group, NotFoundError, Table, command, write_whole
 from bus.config import load
 from bus.errors import ConfigError
 
@@ -68,7 +68,7 @@ def install(
     label: str | None,
     is_printed: bool,
     force: bool,
-) -> None:
+) -> Answer:
     """Write a unit that runs PROGRAM as the chosen context; ARGUMENTs are those of its own command.
 
     For example: tocsin service install adapter -- cyber --spool /srv/spool. The unit is not started; the commands that do
@@ -81,15 +81,14 @@ def install(
     spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
     text = upkeep.unit_text(spec)
     if is_printed:
-        app.block(text.rstrip("\n"))
-        return
+        return Answer(lines=text.rstrip("\n").split("\n"))
     place = folder or _folder(system)
     path = place / f"{name}.service"
     _must_be_ours(path, force=force, context=app.context()[0])
     place.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
     systemctl = "systemctl" if system else "systemctl --user"
-    app.answer(
+    return Answer(
         {"file": str(path), "unit": f"{name}.service", "writes": [str(each) for each in spec.writes]},
         notes=[
             f"{path} written",
@@ -106,14 +105,16 @@ def install(
 @command(service, "list")
 @_scope
 @_dir
-def list_(app: App, *, is_system: bool | None, folder: Path | None) -> None:
+def list_(_app: App, *, is_system: bool | None, folder: Path | None) -> Answer:
     """List the units that were written, and which of them were changed by hand."""
     found = [
         {"unit": path.name, "file": str(path), "changed": not _is_as_written(path)}
         for path in _units(is_system, folder)
     ]
     rows = [(each["unit"], "changed by hand" if each["changed"] else "as written") for each in found]
-    app.answer(found, table=(("unit", "state"), rows), notes=[] if found else ["no unit of tocsin is there"])
+    return Answer(
+        found, table=Table(("unit", "state"), rows), notes=[] if found else ["no unit of tocsin is there"]
+    )
 
 
 @command(service, "remove")
@@ -121,7 +122,7 @@ def list_(app: App, *, is_system: bool | None, folder: Path | None) -> None:
 @_scope
 @_dir
 @click.option("--force", is_flag=True, help="one that was changed by hand too")
-def remove(app: App, unit: str, *, is_system: bool | None, folder: Path | None, force: bool) -> None:
+def remove(_app: App, unit: str, *, is_system: bool | None, folder: Path | None, force: bool) -> Answer:
     """Delete the file of UNIT, as `service list` names it; end the program first."""
     wanted = unit if unit.endswith(".service") else f"{unit}.service"
     path = next((each for each in _units(is_system, folder) if each.name == wanted), None)
@@ -129,7 +130,7 @@ def remove(app: App, unit: str, *, is_system: bool | None, folder: Path | None, 
         raise NotFoundError(f"there is no unit {wanted}", remedy="tocsin service list names those there are")
     _must_be_ours(path, force=force)
     path.unlink()
-    app.answer({"removed": str(path)}, notes=[f"{path} is gone; now: systemctl daemon-reload"])
+    return Answer({"removed": str(path)}, notes=[f"{path} is gone; now: systemctl daemon-reload"])
 
 
 def _folder(system: bool) -> Path:
@@ -140,13 +141,11 @@ def _folder(system: bool) -> Path:
 
 
 def _units(is_system: bool | None, folder: Path | None) -> Iterator[Path]:
-
     place = folder or _folder(os.geteuid() == 0 if is_system is None else is_system)
     return (path for path in sorted(place.glob("*.service")) if upkeep.is_ours(path.name))
 
 
 def _is_as_written(path: Path) -> bool:
-
     return upkeep.is_unchanged(path.read_text("utf-8", "surrogateescape"))
 
 
@@ -171,7 +170,6 @@ def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> Non
 def _spec(
     app: App, program: str, arguments: Sequence[str], name: str, scope: Scope, run_as: str | None
 ) -> upkeep.UnitSpec:
-
     context_name, context = app.context()
     _must_be_everywhere(context_name, context)
     words, about = PROGRAMS[program]

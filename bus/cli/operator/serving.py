@@ -55,7 +55,6 @@ async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, b
 async def _serve(
     app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None, rest_s: float
 ) -> None:
-
     held = frame.registry_store(app)
     seed, public = key_in(folder, PROVISIONER_FILE)
     tls = tls_here(app)
@@ -149,7 +148,6 @@ async def _make(
     settings: ServerSettings,
     tls: Tls | None,
 ) -> None:
-
     await server.provision(broker.url, seed, registry, seat=settings.seat, tls=tls)
     server.must_be_sound(
         await server.check(

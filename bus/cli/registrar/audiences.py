@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bus import trust
-from bus.cli.frame import FILE, App, check_shape, command
+from bus.cli.frame import FILE, Answer, App, check_shape, command
 from bus.cli.registrar.proposals import must_be_audience, must_be_in, out_option, proposal, propose
 from schemas.scalars import AudienceName
 from schemas.vocab import Scope
@@ -23,7 +23,7 @@ from schemas.vocab import Scope
     help="national: members of one country, and nobody of another may publish to it or read it",
 )
 @out_option
-def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path | None) -> None:
+def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path | None) -> Answer:
     """Propose a new AUDIENCE, without members, in the registry in FILE; or another scope for one that is there.
 
     Its members and when it is sealed stay. Shows what changes.
@@ -38,7 +38,7 @@ def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path |
     document = trust.proposals.set_audience(document, audience, Scope(scope))
     what = f"{audience} of scope {scope} proposed"
     what += f", which was {had.scope}," if had is not None else ", without members yet,"
-    propose(app, file, out, document, f"{what} for version {document.version}{note}", shown=True)
+    return propose(app, file, out, document, f"{what} for version {document.version}{note}", shown=True)
 
 
 @command(name="join")
@@ -46,7 +46,7 @@ def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path |
 @click.argument("authority")
 @click.argument("audience")
 @out_option
-def join(app: App, file: Path, authority: str, audience: str, *, out: Path | None) -> None:
+def join(app: App, file: Path, authority: str, audience: str, *, out: Path | None) -> Answer:
     """Propose AUTHORITY as a member of AUDIENCE. Its keys and grants stay, and so does everybody else's.
 
     A member may be granted to read at AMBER and above: tocsin registry grant --read. Shows what changes.
@@ -58,7 +58,7 @@ def join(app: App, file: Path, authority: str, audience: str, *, out: Path | Non
         raise click.UsageError(f"{authority} is a member of {audience} already; nothing would change")
     document = trust.proposals.join(document, authority, audience)
     text = f"{authority} proposed as a member of {audience} for version {document.version}{note}"
-    propose(app, file, out, document, text, shown=True)
+    return propose(app, file, out, document, text, shown=True)
 
 
 @command(name="leave")
@@ -71,7 +71,7 @@ def join(app: App, file: Path, authority: str, audience: str, *, out: Path | Non
 @out_option
 def leave(
     app: App, file: Path, authority: str, audience: str, *, with_grants: bool, out: Path | None
-) -> None:
+) -> Answer:
     """Propose that AUTHORITY is a member of AUDIENCE no more. Its keys stay, and its grants without --with-grants.
 
     Refused when a grant that stays is for members alone. Shows what changes.
@@ -90,4 +90,4 @@ def leave(
             if with_grants
             else f", and keeps {grants} grant(s) for it"
         )
-    propose(app, file, out, document, f"{text}{note}", shown=True)
+    return propose(app, file, out, document, f"{text}{note}", shown=True)

@@ -11,7 +11,7 @@ import click
 
 from bus import health, keys, server, subscribing, transport, upkeep
 from bus.cli import frame
-from bus.cli.frame import DONE, FAILURE, FILE, PARTLY, App, command, health_option
+from bus.cli.frame import DONE, FAILURE, FILE, PARTLY, Answer, App, Table, command, health_option
 from bus.errors import BusError, ConfigError, UnreachableError
 from bus.tasks import in_background, until_first
 
@@ -65,11 +65,13 @@ async def keep(
     life = dt.timedelta(hours=hours)
     feed = subscribing.RegistryFeed(held, place, clock=app.now, on_news=frame.recorder(app))
     keeper = _keeper(app, held, feed, place, signer=signer, life=life, folder=provisioner.parent)
-    return await (_once(app, keeper, feed, place) if once else _run(app, keeper, feed, held))
+    if once:
+        return await _once(app, keeper, feed, place)
+    await _run(app, keeper, feed, held)
+    return DONE
 
 
-async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> int:
-
+async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> None:
     def more() -> tuple[Condition, ...]:
         return upkeep.keeper_conditions(keeper.problems, keeper.found)
 
@@ -77,7 +79,6 @@ async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore
     async with frame.telling(app, "keeper", registry=held, connected=False, more=more):
         app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
         await until_first(keeper.run(), feed.run(), frame.ended())
-    return DONE
 
 
 async def _comes(app: App, provisioner: Path) -> None:
@@ -104,7 +105,6 @@ def _must_name_a_beacon(app: App) -> None:
 
 
 def _place(app: App, provisioner: Path) -> Endpoint:
-
     context = app.identity
     if context.server is None:
         raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
@@ -121,7 +121,6 @@ def _keeper(
     life: dt.timedelta,
     folder: Path,
 ) -> upkeep.Keeper:
-
     def on_news(event: str, facts: Mapping[str, Fact]) -> None:
         frame.recorder(app)(event, facts)
         app.note(f"beacon for version {facts['version']} ({facts['why']})")
@@ -149,7 +148,6 @@ def _certificates(context: Context, folder: Path) -> list[upkeep.Certificate]:
 
 
 async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -> int:
-
     async with transport.Connection.open(place) as connection, in_background(feed.run(), "what the bus says"):
         try:
             async with asyncio.timeout(app.timeout(CONNECT_S)):
@@ -158,15 +156,15 @@ async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             keeper.problems.setdefault("bus", "it does not answer in time")
-    code = _told(app, keeper.terms())
+    app.tell(told := _told(keeper.terms()))  # also where it could not all be done
     if problem := keeper.problems.pop("bus", None):
         raise UnreachableError(f"whether the bus has the beacon is not known: {problem}")
     for problem in keeper.problems.values():
         raise BusError(problem, reason="system")
-    return code
+    return told.code
 
 
-def _told(app: App, found: tuple[Term, ...]) -> int:
+def _told(found: tuple[Term, ...]) -> Answer:
     rows = (
         (
             "ok" if term.level == "ok" else "soon" if term.level == "warning" else "ENDED",
@@ -177,6 +175,9 @@ def _told(app: App, found: tuple[Term, ...]) -> int:
         )
         for term in found
     )
-    app.answer(list(found), table=(("", "what", "whose", "ends", "do next"), rows))
     levels = {term.level for term in found}
-    return FAILURE if "bad" in levels else PARTLY if "warning" in levels else DONE
+    return Answer(
+        list(found),
+        table=Table(("", "what", "whose", "ends", "do next"), rows),
+        code=FAILURE if "bad" in levels else PARTLY if "warning" in levels else DONE,
+    )

@@ -10,7 +10,17 @@ import click
 
 from bus import keys
 from bus.cli import frame
-from bus.cli.frame import FILE, App, Group, command, gathered, read_passphrase, yes_option
+from bus.cli.frame import (
+    FILE,
+    Answer,
+    App,
+    Group,
+    Table,
+    command,
+    gathered,
+    read_passphrase,
+    yes_option,
+)
 from bus.cli.registrar.revoke import Revoking, kid_option, reason_option, since_option, write_statement
 
 if TYPE_CHECKING:
@@ -47,7 +57,7 @@ def new(
     seal: bool,
     passphrase_file: Path | None,
     new_passphrase: bool,
-) -> None:
+) -> Answer:
     """Make a key in FILE (mode 0600; never over an existing file) and print its public half.
 
     FILE may be a PKCS#11 address (pkcs11:token=NAME;object=LABEL?module-path=MODULE): the key is then made in that token
@@ -59,8 +69,7 @@ def new(
         seed, public = keys.nkeys.generate()
         keys.nkeys.save_nkey(file, seed)
         frame.record(app, "key-made", use="transport", key=public, file=str(file))
-        app.answer({"file": str(file), "nkey": public}, lines=[public])
-        return
+        return Answer({"file": str(file), "nkey": public}, lines=[public])
 
     if new_passphrase:
         if passphrase_file is None:
@@ -84,28 +93,28 @@ def new(
             public_half = signer
     use = "seal" if seal else "signing"
     frame.record(app, "key-made", use=use, key=public_half.kid, alg=public_half.alg, file=str(file))
-    _print(app, public_half, file)
+    return _public(public_half, file)
 
 
 @command(key, "show")
 @click.argument("file", type=FILE)
 @click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @_seal
-def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
+def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> Answer:
     """Print the public half of the signing key, or with --seal of the seal key, in FILE."""
-    _print(app, _public_half(app, file, passphrase_file, seal=seal), file)
+    return _public(_public_half(app, file, passphrase_file, seal=seal), file)
 
 
 @command(key, "export")
 @click.argument("file", type=FILE)
 @click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @_seal
-def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
+def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> Answer:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
     public = _public_half(app, file, passphrase_file, seal=seal)
     frame.record(app, "key-exported", use="seal" if seal else "signing", key=public.kid, file=str(file))
     use = {"use": "enc"} if seal else {"alg": public.alg, "use": "sig"}
-    app.data({**public.jwk, "kid": public.kid, **use})
+    return Answer({**public.jwk, "kid": public.kid, **use}, is_document=True)
 
 
 @command(key, "revoke")
@@ -124,14 +133,14 @@ def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) ->
 @gathered("revoking", Revoking)
 def revoke(
     app: App, *, out: Path, key_file: Path | None, passphrase_file: Path | None, revoking: Revoking
-) -> None:
+) -> Answer:
     """End a key of this context's authority now, by one signature: stolen, lost, or no longer needed; a seal key too (--kid).
 
     Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
     """
     registry = frame.open_registry(app)
     signer = frame.signer_of(app, key_file, passphrase_file)
-    write_statement(app, registry, app.identity.authority, signer, out, revoking)
+    return write_statement(app, registry, app.identity.authority, signer, out, revoking)
 
 
 def _public_half(app: App, file: Path, passphrase_file: Path | None, *, seal: bool) -> PublicHalf:
@@ -140,6 +149,6 @@ def _public_half(app: App, file: Path, passphrase_file: Path | None, *, seal: bo
     return keys.load_opening_key(file, passphrase).public if seal else keys.open_key(file, passphrase)
 
 
-def _print(app: App, key: PublicHalf, file: Path) -> None:
+def _public(key: PublicHalf, file: Path) -> Answer:
     facts = {"file": str(file), "alg": key.alg, "kid": key.kid, "jwk": key.jwk}
-    app.answer(facts, table=(("alg", "kid", "file"), [(key.alg, key.kid, file)]))
+    return Answer(facts, table=Table(("alg", "kid", "file"), [(key.alg, key.kid, file)]))

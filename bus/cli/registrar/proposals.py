@@ -13,7 +13,7 @@ import msgspec
 
 from bus import trust
 from bus.cli import frame
-from bus.cli.frame import FILE, App, NotFoundError, check_shape, hint, read_file, report_file, write_whole
+from bus.cli.frame import FILE, Answer, App, NotFoundError, check_shape, hint, read_file, write_whole, written
 from bus.errors import ConfigError, TrustError
 from schemas.codec import digest
 from schemas.envelope import read_claims
@@ -106,7 +106,7 @@ def previous_of(file: Path, document: Registry) -> trust.VerifiedRegistry | None
 
 def propose(
     app: App, file: Path, out: Path | None, document: Registry, text: str, *, shown: bool = False
-) -> None:
+) -> Answer:
     """Write a proposal that would stand, keep the standing version that it would cover, and say what to do next.
 
     Args:
@@ -132,12 +132,11 @@ def propose(
     record_registry(app, "registry-proposed", raw, target)
     told = f"{text}; signatures are needed anew: tocsin registry sign {target}"
     if shown:
-        _show(app, target, told, trust.ceremony.document_of(before), document)
-    else:
-        report_file(app, target, told)
+        return _changes(target, told, trust.ceremony.document_of(before), document)
+    return written(target, told)
 
 
-def _show(app: App, target: Path, text: str, before: Registry, after: Registry) -> None:
+def _changes(target: Path, text: str, before: Registry, after: Registry) -> Answer:
     """What differs, a line for each value that goes or comes, and what was done."""
     found = trust.differences(before, after)
     lines = [
@@ -146,7 +145,7 @@ def _show(app: App, target: Path, text: str, before: Registry, after: Registry) 
         for sign, value in (("-", change.gone), ("+", change.new))
         if value is not None
     ]
-    app.answer({"file": str(target), "text": text, "changes": found}, lines=lines, notes=[text])
+    return Answer({"file": str(target), "text": text, "changes": found}, lines=lines, notes=[text])
 
 
 def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from bus import keys, server, subscribing, transport, trust
 from bus.cli import frame
-from bus.cli.frame import FILE, App, command, read_file, report_file
+from bus.cli.frame import FILE, Answer, App, command, read_file, written
 from bus.cli.registrar.proposals import record_registry
 from bus.errors import TrustError
 from schemas.subject import Trust
@@ -28,7 +29,7 @@ CONNECT_S = 5.0
     type=FILE,
     help="transport key of the server's provisioner (FOLDER/provisioner.nk); versions and beacons need it",
 )
-async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> None:
+async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> AsyncIterator[Answer]:
     """Send each FILE, in this order, to all who read the bus: registry versions, beacons, revocation statements.
 
     Each is taken in here first, after every check, as `registry accept` does; what does not stand is not sent. An
@@ -48,7 +49,7 @@ async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None
         await connection.until_connected(app.timeout(CONNECT_S))
         for path, raw in signed.items():
             ack = await subscribing.publish_trust(connection, raw)
-            report_file(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
+            yield written(path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
 
 
 def _take(held: RegistryStore, raw: bytes) -> None:
@@ -65,7 +66,6 @@ def _take(held: RegistryStore, raw: bytes) -> None:
 
 
 def _speaker(app: App, provisioner: Path | None) -> Endpoint:
-
     if provisioner is None:
         return frame.endpoint(app, "registry publish")
     context = app.identity
@@ -76,7 +76,7 @@ def _speaker(app: App, provisioner: Path | None) -> Endpoint:
 
 @command(name="accept")
 @click.argument("file", type=FILE)
-def accept(app: App, file: Path) -> None:
+def accept(app: App, file: Path) -> Answer:
     """Take FILE in: the next version of this context's registry, a beacon, or a revocation statement.
 
     Everything is checked against what the context holds, and kept beside its registry: versions by their number,
@@ -86,8 +86,7 @@ def accept(app: App, file: Path) -> None:
     held = frame.registry_store(app)
     before = held()
     if not held.take(read_file(file)):
-        report_file(app, file, "nothing changes: this is held already")
-        return
+        return written(file, "nothing changes: this is held already")
     now = held()
     sharing = ", ".join(
         name for name, one in app.loaded.settings.contexts.items() if one.registry == context.registry
@@ -108,4 +107,4 @@ def accept(app: App, file: Path) -> None:
     else:
         record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
         text = f"the beacon is taken in; trust is {now.state(app.now())}"
-    report_file(app, context.registry, text)
+    return written(context.registry, text)

@@ -15,6 +15,7 @@ from bus.cli import frame
 from bus.cli.frame import (
     FILE,
     STATUS,
+    Answer,
     App,
     Group,
     check_shape,
@@ -22,9 +23,9 @@ from bus.cli.frame import (
     must_be_known,
     read_file,
     repeatable,
-    report_file,
     write_new,
     write_whole,
+    written,
 )
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
@@ -71,7 +72,7 @@ def init(
     threshold: int,
     beacons: tuple[Path, ...],
     days: int,
-) -> None:
+) -> Answer:
     """Write the first version of a registry into FILE, unsigned."""
     if domain.startswith("demo-"):
         raise click.UsageError(
@@ -103,7 +104,7 @@ def init(
     raw = trust.ceremony.unsigned(document)
     write_new(file, raw)
     record_registry(app, "registry-proposed", raw, file)
-    report_file(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
+    return written(file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
 
 
 @command(registry, "add")
@@ -131,7 +132,7 @@ def add(
     anew: bool,
     out: Path | None,
     **told: Any,
-) -> None:
+) -> Answer:
     """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
     now = app.now()
     records = [key_record(path, now) for path in keys]
@@ -161,7 +162,7 @@ def add(
             )
         app.note(f"dropped from the proposal: {has} of {authority}")
     document = trust.proposals.add_authority(document, authority, record, member_of=audiences)
-    propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
+    return propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
 
 
 @command(registry, "grant")
@@ -196,7 +197,7 @@ def grant(
     areas: tuple[str, ...],
     receipts: bool,
     out: Path | None,
-) -> None:
+) -> Answer:
     """Propose further grants for AUTHORITY; its keys and the grants it has stay. Shows what changes.
 
     Without KINDS it may say what its kind of authority says. Whoever may speak on a channel may also go on with it after a
@@ -244,18 +245,20 @@ def grant(
         if not document.authorities[authority].keys:
             note += f"; {authority} has no signing key yet, and answers only with one"
     text = f"grants of {authority} proposed for version {document.version}{note}"
-    propose(app, file, out, document, text, shown=True)
+    return propose(app, file, out, document, text, shown=True)
 
 
 @command(registry, "renew")
 @click.argument("file", type=FILE)
 @out_option
-def renew(app: App, file: Path, *, out: Path | None) -> None:
+def renew(app: App, file: Path, *, out: Path | None) -> Answer:
     """Propose the next version with nothing changed but its dates, before the one in FILE ends."""
     if standing_registry(file, read_file(file)) is None:
         raise click.UsageError(f"{file} is a proposal already: tocsin registry sign {file}")
     document, note = proposal(app, file)
-    propose(app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}")
+    return propose(
+        app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}"
+    )
 
 
 @command(registry, "sign")
@@ -265,7 +268,7 @@ def renew(app: App, file: Path, *, out: Path | None) -> None:
 @click.option("--previous", type=FILE, help="the version before, when it is not kept beside FILE")
 def sign(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, previous: Path | None
-) -> None:
+) -> Answer:
     """Add one root signature to FILE, and say how many are missing, of its own root and of the one before.
 
     Refused for what no signatures could make stand, and with the reason when there are enough and it does not.
@@ -303,7 +306,7 @@ def sign(
                 verdict += (
                     f", if enough roots of version {document.version - 1} have signed it too (--previous)"
                 )
-    report_file(app, file, f"version {document.version} has {', '.join(told)}: it {verdict}")
+    return written(file, f"version {document.version} has {', '.join(told)}: it {verdict}")
 
 
 @command(registry, "beacon")
@@ -314,7 +317,7 @@ def sign(
 @click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True)
 def beacon(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, out: Path, hours: int
-) -> None:
+) -> Answer:
     """Sign a beacon that says FILE is the current registry."""
     verified = trust.VerifiedRegistry.open(read_file(file))
     signer = frame.signer_of(app, key_file, passphrase_file)
@@ -322,4 +325,4 @@ def beacon(
     verified.with_beacon(raw, app.now())
     write_whole(out, raw)
     record_registry(app, "beacon-signed", verified.raw, out, by=signer.kid, hours=hours)
-    report_file(app, out, f"beacon for version {verified.version}, good for {hours} h")
+    return written(out, f"beacon for version {verified.version}, good for {hours} h")

@@ -11,7 +11,7 @@ import msgspec
 
 from bus import trust
 from bus.cli import frame
-from bus.cli.frame import App, report_file, write_new
+from bus.cli.frame import Answer, App, write_new, written
 from schemas.codec import parse_time
 from schemas.registry import REVOCATION_REASONS
 
@@ -102,7 +102,7 @@ def explain_revocation(
 
 def write_statement(
     app: App, registry: VerifiedRegistry, authority: str, signer: Signer, out: Path, revoking: Revoking
-) -> None:
+) -> Answer:
     """Explain, ask, and write a revocation statement that this registry believes."""
     now = app.now()
     mine = [key for key in registry.bulletin_keys() if key.authority_id == authority]
@@ -135,8 +135,7 @@ def write_statement(
         by=signer.kid,
         file=str(out),
     )
-    report_file(
-        app,
+    return written(
         out,
         f"{', '.join(chosen)} revoked by the statement in {out}; now send it to every reader, and tell the registrar: "
         f"tocsin registry publish {out}",

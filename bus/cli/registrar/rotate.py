@@ -11,7 +11,17 @@ import msgspec
 
 from bus import trust
 from bus.cli import frame
-from bus.cli.frame import FILE, App, command, gathered, read_file, repeatable, write_whole, yes_option
+from bus.cli.frame import (
+    FILE,
+    Answer,
+    App,
+    command,
+    gathered,
+    read_file,
+    repeatable,
+    write_whole,
+    yes_option,
+)
 from bus.cli.registrar.proposals import (
     key_record,
     out_option,
@@ -78,7 +88,7 @@ class NewRoles(msgspec.Struct, frozen=True, kw_only=True):
 @gathered("roles", NewRoles)
 def rotate(
     app: App, file: Path, authority: str | None, *, new: NewKeys, roles: NewRoles, out: Path | None
-) -> None:
+) -> Answer:
     """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, another set of root or beacon keys.
 
     Another root needs the signatures of the old root's keepers and of the new one's.
@@ -97,7 +107,7 @@ def rotate(
         changed, text = _other_roles(document, roles, now)
     else:
         changed, text = _other_keys(document, authority, new, now)
-    propose(app, file, out, changed, f"{text}, for version {changed.version}{note}")
+    return propose(app, file, out, changed, f"{text}, for version {changed.version}{note}")
 
 
 def _other_keys(document: Registry, authority: str, new: NewKeys, now: dt.datetime) -> tuple[Registry, str]:
@@ -168,7 +178,7 @@ def revoke(
     statement: Path | None,
     key_file: Path | None,
     passphrase_file: Path | None,
-) -> None:
+) -> Answer:
     """Propose to end a key of AUTHORITY before its time: stolen, lost, or no longer needed. It never comes back.
 
     With --statement, AUTHORITY ends it by one signature of any key it has left, without the root keepers.
@@ -178,8 +188,7 @@ def revoke(
     if statement is not None and key_file is not None:
         registry = _standing(file, "no statement is made against it")
         signer = frame.signer_of(app, key_file, passphrase_file)
-        write_statement(app, registry, authority, signer, statement, revoking)
-        return
+        return write_statement(app, registry, authority, signer, statement, revoking)
     now = app.now()
     document, note = proposal(app, file)
     keys = _record(document, authority).keys
@@ -195,11 +204,10 @@ def revoke(
     )
     app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     text = f"{', '.join(chosen)} of {authority} revoked in the proposal for version {document.version}{note}"
-    propose(app, file, out, changed, text)
+    return propose(app, file, out, changed, text)
 
 
 def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
-
     standing = standing_registry(file, read_file(file))
     if standing is None:
         raise TrustError(
@@ -209,7 +217,6 @@ def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
 
 
 def _record(document: Registry, authority: str) -> AuthorityRecord:
-
     if authority not in document.authorities:
         raise TrustError(f"{authority} is not in the registry", reason="unknown-authority")
     return document.authorities[authority]
@@ -219,7 +226,7 @@ def _record(document: Registry, authority: str) -> AuthorityRecord:
 @click.argument("file", type=FILE, required=False)
 @click.option("--jwks", "as_jwks", is_flag=True, help="a JSON Web Key Set (RFC 7517), the one form there is")
 @click.option("--out", type=FILE, help="write it here instead of printing it")
-def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> None:
+def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> Answer:
     """Export every bulletin key that is not revoked, of the registry in FILE or the context's.
 
     Each key has kid, alg, use, its window as nbf and exp, and its authority as tocsin_authority.
@@ -230,7 +237,7 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
     keys = trust.key_set(registry)
     record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(keys["keys"]))
     if out is None:
-        app.data(keys)
-        return
+        return Answer(keys, is_document=True)
     write_whole(out, msgspec.json.encode(keys) + b"\n")
-    app.note(f"{len(keys['keys'])} keys of {registry.domain} version {registry.version} written to {out}")
+    text = f"{len(keys['keys'])} keys of {registry.domain} version {registry.version} written to {out}"
+    return Answer(remarks=[text])

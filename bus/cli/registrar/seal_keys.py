@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from bus import keys, trust
-from bus.cli.frame import FILE, App, command, read_file
+from bus.cli.frame import FILE, Answer, App, command, read_file
 from bus.cli.registrar.proposals import out_option, proposal, propose
 from bus.errors import TrustError
 from schemas.registry import SealKeyRecord
@@ -40,7 +40,7 @@ def seal_key(
     revoke: str | None,
     days: int,
     out: Path | None,
-) -> None:
+) -> Answer:
     """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
     if (key_file is None) == (revoke is None):
         raise click.UsageError("name --key FILE, or --revoke KID")
@@ -54,7 +54,7 @@ def seal_key(
         document = trust.proposals.revoke_seal_key(document, authority, str(revoke), now)
         text = f"the end of seal key {revoke} of {authority} proposed"
     trust.check_rules(document)
-    propose(app, file, out, document, f"{text} for version {document.version}{note}")
+    return propose(app, file, out, document, f"{text} for version {document.version}{note}")
 
 
 def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
@@ -76,9 +76,9 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
 @click.argument("audience")
 @click.argument("policy", type=click.Choice([str(policy) for policy in SealPolicy]))
 @out_option
-def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> None:
+def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> Answer:
     """Propose when bulletins to AUDIENCE must be sealed: never, cross-border (somebody abroad reads), or always."""
     document, note = proposal(app, file)
     document = trust.proposals.set_seal_policy(document, audience, SealPolicy(policy))
     text = f"bulletins to {audience} are sealed {policy}"
-    propose(app, file, out, document, f"{text} from version {document.version}{note}")
+    return propose(app, file, out, document, f"{text} from version {document.version}{note}")

@@ -10,7 +10,7 @@ import click
 
 from bus import trust
 from bus.cli import frame
-from bus.cli.frame import FILE, App, command, read_file
+from bus.cli.frame import FILE, Answer, App, Table, command, read_file
 from bus.cli.registrar.proposals import must_be_in
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @command(name="show")
 @click.argument("file", type=FILE, required=False)
 @click.option("--authority", help="only this one")
-def show(app: App, file: Path | None, *, authority: str | None) -> None:
+def show(app: App, file: Path | None, *, authority: str | None) -> Answer:
     """Print the registry in FILE, of which nothing is verified (`verify` does that), or the version in force here."""
     document = trust.ceremony.document_of(read_file(file)) if file else frame.open_registry(app).document
     if authority is not None:
@@ -35,9 +35,9 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
         f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; "
         f"{root.threshold} of {len(root.keys)} root keys"
     )
-    app.answer(
+    return Answer(
         document if authority is None else document.authorities[authority],
-        table=(("authority", "kind", "domain", "keys", "publishes", "reads"), rows),
+        table=Table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows),
         notes=[text],
     )
 
@@ -61,7 +61,7 @@ def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
 @click.option(
     "--previous", type=FILE, help="the version before: check that FILE continues it under both quorums"
 )
-def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> None:
+def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> Answer:
     """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
     if file is None and (pin or previous):
         raise click.UsageError("--pin and --previous are about a FILE; name it")
@@ -83,7 +83,7 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
     unpinned = (
         "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
     )
-    app.answer(
+    return Answer(
         facts,
         lines=[
             f"verified: {verified.domain} version {verified.version}, {facts['authorities']} authorities",
