@@ -66,6 +66,15 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "help": ("bus.cli.developer.help", "help_", "topics: exit-codes, environment, formatting"),
 }
 
+# role -> heading of its commands in the help; they are those of the README. A command's role is the room of its module.
+ROLES = {
+    "officer": "Officers publish",
+    "analyst": "Analysts read, check and answer",
+    "operator": "Operators keep hubs and brokers running",
+    "registrar": "Registrars and root keepers found and sign the registry",
+    "developer": "Developers join one more system",
+}
+
 # group -> command -> (module, attribute), where the command stands in another module than its group; a group is made of
 # commands of several roles, and no role knows another.
 SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -97,6 +106,11 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
+def role_of(module: str) -> str:
+    """Whose command a module holds: the room it stands in."""
+    return module.split(".")[2]
+
+
 class ReaderGoneError(Exception):
     """The reader of our output has gone, as `head` does when it has enough."""
 
@@ -126,9 +140,17 @@ class Program(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from the table above alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+        """The commands of each role, from the tables above alone."""
+        width = max(map(len, COMMANDS))
+        for role, title in ROLES.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), text)
+                        for name, (module, _, text) in COMMANDS.items()
+                        if role_of(module) == role
+                    ]
+                )
 
 
 @click.group(
