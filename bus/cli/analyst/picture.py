@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,7 @@ import msgspec
 
 from bus import sealing, subscribing
 from bus.cli import frame
-from bus.cli.frame import Answer, App, Table, at, command, wrapped
+from bus.cli.frame import TINTS, Answer, App, Painted, Part, Table, at, command, wrapped
 from bus.hub import picture as situation
 from bus.hub import watch
 from schemas.passing_on import marks
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 PHASES = ("before", "during", "after", "none")
+LESS = ("last", "refused", "split", "missing", "gaps", "forks", "issued")
+"""Columns of the channels that a narrow terminal does without, those first in which nothing stands."""
+_WORDS = re.compile(r"\s+|[^\s]+")
 COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "split", "refused")
 
 
@@ -47,9 +51,18 @@ def picture(app: App) -> Answer:
     return Answer(
         facts,
         head=report,
-        lines=(part for line in situation.summary.as_text(seen) for part in wrapped(line)),
+        lines=[
+            Painted(_in_colour(part)) for line in situation.summary.as_text(seen) for part in wrapped(line)
+        ],
         code=frame.code_of(report),
     )
+
+
+def _in_colour(line: str) -> list[Part]:
+    """A line of the picture: of a bulletin its priority and marking, of channels and trust their state."""
+    if not line.startswith("channels: ") and " UTC   trust " not in line:
+        return frame.in_colour(line)
+    return [(word, TINTS.get(word.strip(" ,"))) for word in _WORDS.findall(line)]
 
 
 def _pictured(
@@ -131,7 +144,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> Answer:
             )
             for row in rows
         )
-    return Answer(rows, head=report, table=Table(columns, cells), code=frame.code_of(report))
+    return Answer(rows, head=report, table=Table(columns, cells, LESS), code=frame.code_of(report))
 
 
 def _alarms(alarms: tuple[watched.AlarmRow, ...], report: Report, *, ended: bool) -> Answer:

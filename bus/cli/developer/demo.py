@@ -14,7 +14,7 @@ import msgspec
 
 from bus import demo as show
 from bus.cli import frame
-from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command
+from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command, tell
 
 if TYPE_CHECKING:
     from bus.demo import Demo, Tally
@@ -100,7 +100,7 @@ async def demo(
                 raise click.Abort  # before anybody had said anything; there is nothing to judge
             # Now, for to close everything may take longer than somebody waits who wants it to end.
             for part in _summed_up(tally, kept, hurry):
-                app.tell(part)
+                tell(app, part)
             outcome = DONE if tally.complete and (hurry == 1 or kept.fresh) else PARTLY
     except asyncio.CancelledError:
         if outcome is None:
@@ -218,4 +218,4 @@ class Feed:
             self._show(row, remark)
 
     def _show(self, row: Stored, remark: str) -> None:
-        self._app.tell(Answer(lines=[frame.BulletinLines(row.bulletin, row.labels, row.trust, remark)]))
+        tell(self._app, Answer(lines=[frame.BulletinLines(row.bulletin, row.labels, row.trust, remark)]))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.cli.frame.answers import Answer, Table
-    from bus.cli.frame.app import App
+    from bus.cli.frame.answers import Answer, Painted, tell
+    from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
     from bus.cli.frame.commands import Group, command, gathered, global_options, load
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
     from bus.cli.frame.judging import Judgement, judged
-    from bus.cli.frame.lines import BulletinLines, headline, marking, one_line
+    from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
     from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside
     from bus.cli.frame.opening import (
         Unsealer,
@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         tls_of,
         within,
     )
+    from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
 else:
     __getattr__ = opened(__name__, __file__)
@@ -122,6 +123,7 @@ __all__ = [
     "REFUSED",
     "STATUS",
     "STORE_FILE",
+    "TINTS",
     "TLPS",
     "UNREACHABLE",
     "UNRELIABLE",
@@ -133,6 +135,8 @@ __all__ = [
     "InputFileError",
     "Judgement",
     "NotFoundError",
+    "Painted",
+    "Part",
     "Sending",
     "Since",
     "Table",
@@ -165,6 +169,7 @@ __all__ = [
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
+    "in_colour",
     "input_errors",
     "inside",
     "interest_of",
@@ -210,6 +215,7 @@ __all__ = [
     "shown",
     "signer_of",
     "stamped",
+    "tell",
     "tell_of_bus",
     "telling",
     "ties",

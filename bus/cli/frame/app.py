@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,16 +17,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bus.cli.frame.tables import Table, laid_out
 from bus.cli.frame.text import on_terminal, safe, safe_json
 
 if TYPE_CHECKING:
-    from bus.cli.frame.answers import Answer, Table
     from bus.cli.frame.outlet import Outlets
     from bus.config import Context, Loaded
 
 
 Part = tuple[str, str | None]
 """Words and their colour."""
+
 TINTS = {
     **dict.fromkeys(("ok", "pass", "live", "fresh", "stored", "read"), "green"),
     **dict.fromkeys(("warn", "warning", "late", "planned", "unknown", "stale", "queued"), "yellow"),
@@ -37,7 +39,8 @@ TINTS = {
 
 
 def _tinted(cell: str) -> str:
-    return click.style(cell, fg=TINTS[cell]) if cell in TINTS else cell
+    word = cell.rstrip()
+    return click.style(word, fg=TINTS[word]) + cell[len(word) :] if word in TINTS else cell
 
 
 class App:
@@ -100,43 +103,6 @@ class App:
 
     # -- output ---------------------------------------------------------------------------------------------
 
-    def tell(self, answer: Answer) -> None:
-        """Print what a command has found: its values with `--json`, otherwise words for a person."""
-        if self.json:
-            self._as_data(answer)
-        elif answer.is_document:
-            for value in answer.values:
-                self.data(value)
-        else:
-            self._head(answer)
-            for each in answer.lines:
-                self.line(each) if isinstance(each, str) else each.draw(self)
-            if answer.table is not None:
-                self.table(answer.table)
-        if answer.raw and not (self.json and answer.values):
-            click.echo(answer.raw, nl=False)
-        for note in answer.notes if not self.json else ():
-            self.note(note)
-        for remark in answer.remarks:
-            self.note(remark)
-
-    def _as_data(self, answer: Answer) -> None:
-        """The values; on standard error how they are to be taken, where none of them says so."""
-        health = answer.head
-        if health is not None and not any(
-            isinstance(value, dict) and value.get("health") is health for value in answer.values
-        ):
-            self.aside({"health": health})
-        for value in answer.values:
-            self.data(value)
-
-    def _head(self, answer: Answer) -> None:
-        """How it is to be taken; on standard error before a table in a pipe, which stays one, and before a stream."""
-        if answer.head is None:
-            return
-        is_apart = not answer.lines if answer.table is None else not on_terminal()
-        (self.warn if is_apart else self.line)(answer.head.words())
-
     def data(self, value: object) -> None:
         """One JSON value on standard output, on a line of its own."""
         import msgspec
@@ -161,6 +127,10 @@ class App:
         )
         click.echo(line, color=colored)
 
+    def raw(self, text: str) -> None:
+        """A text as it stands; whoever prints it answers for what is in it."""
+        click.echo(text, nl=False)
+
     def block(self, text: str) -> None:
         """Several lines of data for a person; the line breaks stay, everything else is made safe."""
         for line in text.split("\n"):
@@ -176,34 +146,29 @@ class App:
         click.echo(safe(text), err=True)
 
     def table(self, table: Table) -> None:
-        """Aligned columns on a terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
-        columns, rows, _ = table
+        """Aligned columns that fit the terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
+        columns, rows, less = table
         cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
         if not on_terminal():
-            colored = self.colored() and not self.plain
             for row in cells:
-                click.echo("\t".join(_tinted(cell) if colored else cell for cell in row), color=colored)
+                self._cells(row, "\t")
             return
-        if not self.plain and self._rich(columns, cells):
-            return
-        widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-        for row in [[name.upper() for name in columns], *cells]:
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        layout = laid_out(columns, cells, shutil.get_terminal_size().columns, less)
+        if layout.heading:
+            self._styled("  ".join(layout.heading).rstrip(), bold=True)
+        for row in layout.lines:
+            self._cells(row, "  ")
+        if layout.left_out:
+            self.note(f"too narrow for: {', '.join(layout.left_out)} (a pipe and --json have all)")
 
-    def _rich(self, columns: Sequence[str], cells: list[list[str]]) -> bool:
-        try:
-            from rich.console import Console
-            from rich.table import Table
-            from rich.text import Text
-        except ImportError:
-            return False
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in columns:
-            table.add_column(name.upper(), overflow="fold")
-        for row in cells:
-            table.add_row(*(Text(cell, TINTS.get(cell, "")) for cell in row))
-        Console(no_color=not self.colored(), highlight=False).print(table)
-        return True
+    def _cells(self, row: Sequence[str], between: str) -> None:
+        colored = self.colored() and not self.plain
+        line = between.join(_tinted(cell) if colored else cell for cell in row)
+        click.echo(line.rstrip() if between == "  " else line, color=colored)
+
+    def _styled(self, text: str, *, bold: bool) -> None:
+        colored = self.colored() and not self.plain
+        click.echo(click.style(text, bold=bold) if colored else text, color=colored)
 
     def colored(self) -> bool:
         """Whether output may be coloured: `--color`, then NO_COLOR, FORCE_COLOR, and the terminal."""

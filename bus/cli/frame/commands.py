@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bus.cli.frame.answers import Answer
+from bus.cli.frame.answers import Outcome, drained, told, waited
 from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Declare = Callable[[Callable[..., R]], Callable[..., R]]
-Told = Answer | Iterable[Answer] | int | None
-Outcome = Told | AsyncIterator[Answer] | Coroutine[Any, Any, Told]  # of a command
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -231,34 +228,6 @@ def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> D
     return declare
 
 
-async def _drained(app: App, found: AsyncIterator[Answer]) -> int:
-    """Print answers as they come, no faster than they are read; the exit code."""
-    from bus.cli.frame.running import until_shown
-
-    code = 0
-    async with contextlib.aclosing(cast("AsyncGenerator[Answer, None]", found)) as answers:
-        async for answer in answers:
-            app.tell(answer)
-            code = answer.code or code
-            await until_shown(app)
-    return code
-
-
-async def _waited(app: App, work: Coroutine[Any, Any, Told]) -> int:
-    return _told(app, await work)
-
-
-def _told(app: App, found: Told) -> int:
-    """Print what a command has found; the exit code."""
-    if found is None or isinstance(found, int):
-        return found or 0
-    code = 0
-    for answer in (found,) if isinstance(found, Answer) else found:
-        app.tell(answer)
-        code = answer.code or code
-    return code
-
-
 def command(
     group: click.Group | None = None,
     name: str | None = None,
@@ -286,11 +255,11 @@ def command(
             app = click.get_current_context().ensure_object(App)
             outcome = function(app, *arguments, **options)
             if isinstance(outcome, Coroutine):
-                code = _run(app, _waited(app, outcome), when_asked)
+                code = _run(app, waited(app, outcome), when_asked)
             elif isinstance(outcome, AsyncIterator):
-                code = _run(app, _drained(app, outcome), when_asked)
+                code = _run(app, drained(app, outcome), when_asked)
             else:
-                code = _told(app, outcome)
+                code = told(app, outcome)
             if code:
                 raise click.exceptions.Exit(code)
 

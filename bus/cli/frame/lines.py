@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Collection, Iterable
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 WIDE = 120
 _INDENT = 9
 _URGENT = {"p1": "red", "p2": "yellow"}
+# A priority and a marking, as lists, `watch` in a pipe and the picture write them: before any word of an author.
+_TOLD = re.compile(
+    r"((?:[0-9a-f-]{36}  )?(?:\w+ +)?(?:\d\d-\d\d \d\d:\d\d:\d\d )|  )(p[1-4])( (?:\d\d-\d\d \d\d:\d\d )?\S+ +\S+ +)"
+    r"(TLP:[A-Z+]+)(.*)",
+    re.DOTALL,
+)
 _MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
 
 
@@ -48,7 +55,7 @@ class BulletinLines(NamedTuple):
         flags = (*marks(self.bulletin, app.now()), *sorted(known))
         after = f"  [{self.remark}]" if self.remark else ""
         if not on_terminal():
-            app.line(self.piped or one_line(self.bulletin, flags) + after)
+            app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + after))
             return
         words = headline_line(self.bulletin, flags) + after
         facts = [*_facts(self.bulletin), (self.standing, None)]
@@ -65,6 +72,19 @@ class BulletinLines(NamedTuple):
             app.painted([(indent + first, None)])
         for more in rest:
             app.painted([(indent + more, None)])
+
+
+def in_colour(line: str) -> list[Part]:
+    """A line that tells of a bulletin, with the colours of its priority and marking; any other line as it is.
+
+    Only what stands where a fact stands has a colour, never a word of a headline.
+    """
+    found = _TOLD.match(line)
+    if found is None:
+        return [(line, None)]
+    before, urgency, between, tlp, after = found.groups()
+    color = _MARKING.get(tlp.removeprefix("TLP:").lower())
+    return [(before, None), (urgency, _URGENT.get(urgency)), (between, None), (tlp, color), (after, None)]
 
 
 def _spaced(facts: Iterable[Part]) -> list[Part]:

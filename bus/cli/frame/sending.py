@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from bus import delivery, publishing
-from bus.cli.frame.answers import Answer, Table
+from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
 from bus.cli.frame.drafts import stamped
@@ -21,6 +21,7 @@ from bus.cli.frame.programs import open_publisher, tracking
 from bus.cli.frame.running import asked
 from bus.cli.frame.send_options import WAIT_S, Sending
 from bus.cli.frame.session import defaults
+from bus.cli.frame.tables import Table
 from bus.cli.frame.text import on_terminal
 from schemas.errors import TocsinError
 from schemas.parts import Handling

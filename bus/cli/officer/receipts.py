@@ -46,7 +46,11 @@ async def receipts(
     if bulletin_id is not None:
         return _of_one(statuses[0], map(_overdue, items), code)
     rows = [(_state(s), s.said.channel, s.said.seq, s.said.id, _missing(s)) for s in statuses]
-    return Answer(*statuses, table=Table(("state", "channel", "seq", "id", "not answered"), rows), code=code)
+    return Answer(
+        *statuses,
+        table=Table(("state", "channel", "seq", "id", "not answered"), rows, ("seq", "channel")),
+        code=code,
+    )
 
 
 async def _heard(app: App) -> bool:

@@ -22,6 +22,7 @@ from bus.cli.frame import (
     Table,
     command,
     health_option,
+    tell,
     yes_option,
 )
 from bus.cli.operator.serving import production_registry
@@ -72,14 +73,14 @@ async def run(app: App) -> None:
         frame.telling(app, "hub", publisher=publisher, service=service, registry=held),
     ):
 
-        async def tell() -> None:
+        async def follow() -> None:
             async for row in store.follow(await store.row_before(app.now())):
                 if (
                     Channel.parse(row.channel).status not in TALK
                 ):  # heartbeats and receipts are for `channels` to show
-                    app.tell(frame.shown(app, row))
+                    tell(app, frame.shown(app, row))
 
-        service.beside(tell(), "tell of bulletins")
+        service.beside(follow(), "tell of bulletins")
         service.beside(frame.tell_of_bus(app, service.subscriber), "tell of the bus")
         service.beside(frame.follow_phase(app, store), "follow the phase")
         await frame.ended()

@@ -11,7 +11,7 @@ import click
 
 from bus import health, keys, server, subscribing, transport, upkeep
 from bus.cli import frame
-from bus.cli.frame import DONE, FAILURE, FILE, PARTLY, Answer, App, Table, command, health_option
+from bus.cli.frame import DONE, FAILURE, FILE, PARTLY, Answer, App, Table, command, health_option, tell
 from bus.errors import BusError, ConfigError, UnreachableError
 from bus.tasks import in_background, until_first
 
@@ -156,7 +156,7 @@ async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             keeper.problems.setdefault("bus", "it does not answer in time")
-    app.tell(told := _told(keeper.terms()))  # also where it could not all be done
+    tell(app, told := _told(keeper.terms()))  # also where it could not all be done
     if problem := keeper.problems.pop("bus", None):
         raise UnreachableError(f"whether the bus has the beacon is not known: {problem}")
     for problem in keeper.problems.values():

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from bus.cli.frame.answers import Answer, Table
+from bus.cli.frame.answers import Answer, Outcome
 from bus.cli.frame.app import App
-from bus.cli.frame.commands import Outcome, command
+from bus.cli.frame.commands import command
+from bus.cli.frame.tables import Table
 
 FOUND = Answer(
     {"n": 1},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bus.cli.frame.answers import Table
 from bus.cli.frame.app import App
+from bus.cli.frame.tables import Table
 
 ROWS = (("live", "xa-csirt"), ("silent", "xb-dpa"), ("lively", "live and well"))
 

@@ -15,10 +15,8 @@ LATE = {
         "bus": "settings are read when they are first asked for; `--help` needs none",
         "bus.cli.frame": "the log is set up when a command wants one",
         "msgspec": "data as JSON; `--help` loads no msgspec",
-        "rich.console": "is not always installed",
-        "rich.table": "is not always installed",
-        "rich.text": "is not always installed",
     },
+    "frame/answers.py": {"bus.cli.frame.running": "for answers that come as a stream"},
     "frame/commands.py": {
         "asyncio": "for commands that are coroutines; `--help` needs none",
         "bus": "the log is set up before a command runs",

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import bus
 from bus.cli import main
-from bus.cli.frame.answers import Answer, Table
+from bus.cli.frame.answers import Answer, tell
 from bus.cli.frame.app import App
+from bus.cli.frame.tables import Table
 from bus.cli.frame.text import JOINERS, UNSEEN, safe
 
 HOSTILE = {
@@ -113,7 +114,7 @@ def test_everything_that_is_printed_is_safe(capfd: pytest.CaptureFixture[str], t
     """Lines, blocks, notes and tables, of words for people."""
     app = App()
     app.plain = True
-    app.tell(Answer(lines=[text], table=Table((text, "b"), [[text, 1]]), notes=[text], remarks=[text]))
+    tell(app, Answer(lines=[text], table=Table((text, "b"), [[text, 1]]), notes=[text], remarks=[text]))
     app.painted([(text, "red")])
     app.block(text)
     out, err = capfd.readouterr()
