@@ -68,7 +68,8 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     ):
         if not dry_run:
             await _unless(stop, publisher.heard(min(patience, HEARD_S)))
-        tried, first_refusal = await _publish(app, publisher, drafts, sending, done, stop)
+        with app.at_work("publishing", lambda: len(done) / len(drafts)):
+            tried, first_refusal = await _publish(app, publisher, drafts, sending, done, stop)
         states = ["dry-run" if dry_run else "accepted"] * len(done)
         missing: list[str] = []
         if not offline:

@@ -99,13 +99,16 @@ def export(
         app.confirm(f"Write these {len(chosen)} bulletins to {out}?", yes=yes)
         opening = bundles.Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)
 
+        written = [0]
+
         def content() -> Iterator[Content]:
             yield from bundles.trust_lines(held)
             for start in range(0, len(chosen), 500):
                 some: list[Chosen] = chosen[start : start + 500]
                 yield from read(lambda db, some=some: bundles.carried(db, of, some))  # type: ignore[misc]  # bound now
+                written[0] = start + len(some)
 
-        with _new_file(out) as file:
+        with app.at_work(f"writing {out}", lambda: written[0] / max(1, len(chosen))), _new_file(out) as file:
             count = bundles.write(file, opening, content())
             summary = _checked(file)
             frame.record(
@@ -138,7 +141,8 @@ async def import_(app: App, file: Path) -> Answer:
         summary = _checked(opened)
         try:
             async with frame.open_store(app, hold_s=0.0, make=True) as store:
-                taken = await bundles.take_in(opened, store=store, held=held, clock=app.now)
+                with app.at_work(f"taking in {file}", _read_share(opened)):
+                    taken = await bundles.take_in(opened, store=store, held=held, clock=app.now)
         except TrustError as exc:
             frame.record(app, "bundle-refused", bundle=summary.digest, file=str(file), reason=exc.reason)
             raise
@@ -238,6 +242,12 @@ def _checked(file: BinaryIO) -> Summary:
         return bundles.check(file)
     except bundles.BundleError as exc:
         raise bundles.BundleError(f"{file.name}: {exc}", reason=exc.reason) from None
+
+
+def _read_share(file: BinaryIO) -> Callable[[], float]:
+    """How much of a file has been read."""
+    size = os.fstat(file.fileno()).st_size
+    return lambda: file.tell() / size if size else 1.0
 
 
 @contextlib.contextmanager

@@ -103,7 +103,8 @@ async def speaking(app: App) -> AsyncIterator[Publisher | None]:
 async def rebuild(app: App) -> Answer:
     """Make the projection anew from the signed bytes in the store; nothing is read from the bus."""
     async with frame.open_store(app) as store:
-        count = await store.rebuild()
+        with app.at_work("making the projection anew"):
+            count = await store.rebuild()
     return Answer({"rebuilt": count}, notes=[f"projection rebuilt from {count} bulletins"])
 
 
@@ -205,7 +206,8 @@ async def scrub(app: App) -> AsyncIterator[Answer]:
     stream has lost something.
     """
     app.logs(errors_only=True)
-    damage, compared, problem = await _scrubbed(app)
+    with app.at_work("verifying everything anew"):
+        damage, compared, problem = await _scrubbed(app)
     streams = compared or ()
     yield Answer(
         {"damaged": damage, "streams": compared},

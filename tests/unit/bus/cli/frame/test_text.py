@@ -56,6 +56,7 @@ PRINTERS = {
 # Who may write to a terminal without the functions of this room, and why.
 WRITERS = {
     "bus/cli/frame/app.py": "it makes everything safe",
+    "bus/cli/frame/progress.py": "the App makes its words safe",
     "bus/cli/main.py": "it makes the error safe",
     "bus/demo/stage.py": "the demonstration's own sentences",
 }
