@@ -230,7 +230,7 @@ async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left
     )
 
 
-class Sent(NamedTuple):
+class SentLines(NamedTuple):
     """One bulletin and how far it is: a row in a pipe, on a terminal a line for what is copied from a narrow window."""
 
     state: str
@@ -261,4 +261,4 @@ def _report(accepted: Accepted, state: str) -> Answer:
             f"its section {part.label} would be sealed, to: {', '.join(part.sealed_to)}"
             for part in accepted.sections
         ]
-    return Answer(facts, lines=[Sent(state, accepted)], notes=notes)
+    return Answer(facts, lines=[SentLines(state, accepted)], notes=notes)
