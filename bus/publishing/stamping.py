@@ -107,7 +107,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         draft = asked.draft
         if asked.origin is not None and (earlier := table.last_of_origin(db, asked.origin)) is not None:
             draft = versions.going_on(db, draft, earlier)
-        moment = versions.moment_of(db, draft, asked.moment)
+        moment = versions.moment_of(db, draft, asked.defaults or self.defaults, asked.moment)
         if draft is not asked.draft or moment is not asked.moment:
             asked = msgspec.structs.replace(asked, draft=draft, moment=moment)
         return None, asked
@@ -138,7 +138,8 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         self, db: sqlite3.Connection, draft: Draft, registry: VerifiedRegistry, moment: dt.datetime
     ) -> Accepted:
         """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
-        asked = Asked(draft=draft, registry=registry, moment=versions.moment_of(db, draft, moment))
+        moment = versions.moment_of(db, draft, self.defaults, moment)
+        asked = Asked(draft=draft, registry=registry, moment=moment)
         bulletin, payload, subject = self.draw_up(asked, lambda channel: self.head(db, channel))
         if self.seal is not None:
             outer, _ = self.seal(bulletin, payload, registry, moment, draft.sections, rehearsal=True)

@@ -18,17 +18,22 @@ from bus import threads
 from bus.errors import VersionError
 from bus.publishing.drafted import Drawn, revised
 from bus.publishing.outbox_rows import Row
-from schemas.bulletin import Bulletin, Draft
+from schemas.bulletin import Bulletin, Defaults, Draft
 from schemas.codec import decode
 from schemas.errors import SchemaError
 from schemas.parts import Ref
+from schemas.subject import Channel
 from schemas.vocab import MsgType, RefRel
 
+MOST_MEMBERS = 1_000_000
 STEP = dt.timedelta(microseconds=1)
 _ALERT = MsgType.ALERT  # a member of an enumeration is found anew each time
 _OURS = ""  # all in an outbox is of one authority
 _BEGIN = "SELECT id, status FROM bulletins WHERE superseded = 0 AND id >= ? AND id < ? ORDER BY n LIMIT ?"
 _SAID = "SELECT id, status, payload, kept_at, seq FROM bulletins WHERE id IN (SELECT value FROM json_each(?)) AND superseded = 0"
+_CHANNELS = (
+    "SELECT id, channel FROM bulletins WHERE id IN (SELECT value FROM json_each(?)) AND superseded = 0"
+)
 _KEPT_AT = "SELECT kept_at FROM bulletins WHERE id = ? AND status = ? AND superseded = 0"
 
 
@@ -73,25 +78,50 @@ def refuse_withdrawn(thread: threads.Thread, wanted: str) -> None:
         )
 
 
-def moment_of(db: sqlite3.Connection, draft: Draft, moment: dt.datetime) -> dt.datetime:
+def open_ways(db: sqlite3.Connection, thread: threads.Thread) -> dict[str, str]:
+    """Where versions of a thread stand and no cancel does, so that their readers have not heard of its withdrawal.
+
+    Args:
+        db: an outbox.
+        thread: of `find`.
+
+    Returns:
+        By the name of the channel the newest version there; that of the living version is the first.
+    """
+    members = threads.in_thread(db, thread.key, MOST_MEMBERS)
+    ids = [each.id for each in members] or [thread.id]
+    channels = dict(db.execute(_CHANNELS, (_json(ids),)).fetchall())
+    told = {channels.get(each.id) for each in members if each.is_cancel}
+    ways: dict[str, str] = {}
+    for id_ in ids:
+        channel = channels.get(id_)
+        if channel is not None and channel not in told:
+            ways.setdefault(channel, id_)
+    return ways
+
+
+def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: dt.datetime) -> dt.datetime:
     """Judge what a draft supersedes or cancels, inside the transaction that gives it a number.
 
     Args:
         db: the outbox.
         draft: an update or a cancel; any other draft passes.
+        defaults: what it leaves out.
         moment: the present, aware.
 
     Returns:
         The moment with which it is stamped: after each version of what it touches, since the newest one counts.
 
     Raises:
-        VersionError: `already-withdrawn`, or `already-superseded` by a version that the draft does not name.
+        VersionError: `already-withdrawn`, unless it is a cancel for readers of a channel who have not heard of it; or
+            `already-superseded` by a version that the draft does not name.
     """
     ids = revised(draft)
     touched: dict[threads.Key, threads.Thread] = {}
     for id_ in ids:
         thread = threads.thread_of(db, _key(id_, draft.status))
-        refuse_withdrawn(thread, id_)
+        if not _tells_others(db, thread, draft, defaults):
+            refuse_withdrawn(thread, id_)
         touched.setdefault(thread.key, thread)
     for thread in touched.values():
         if thread.living not in ids:
@@ -106,6 +136,15 @@ def moment_of(db: sqlite3.Connection, draft: Draft, moment: dt.datetime) -> dt.d
             if said >= moment:
                 moment = said + STEP
     return moment
+
+
+def _tells_others(db: sqlite3.Connection, thread: threads.Thread, draft: Draft, defaults: Defaults) -> bool:
+    """Whether a draft withdraws a thread that is withdrawn, on a channel whose readers have not heard of that."""
+    tlp, audience = draft.tlp or defaults.tlp, draft.audience or defaults.audience
+    if thread.withdrawn_by is None or draft.msg_type is not MsgType.CANCEL or tlp is None or audience is None:
+        return False
+    way = Channel(issuer="", status=draft.status, tlp=tlp, audience=audience).name
+    return way in open_ways(db, thread)
 
 
 def going_on(db: sqlite3.Connection, draft: Draft, earlier: Row) -> Draft:

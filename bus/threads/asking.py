@@ -11,11 +11,11 @@ from bus.storage import utc
 from bus.threads.joining import CANCEL, Key
 
 _TOP = """
-WITH RECURSIVE way (n, up) AS (
-  SELECT n, up FROM threads WHERE id = ? AND issuer = ? AND status = ?
-  UNION ALL SELECT t.n, t.up FROM way CROSS JOIN threads t ON t.n = way.up WHERE way.up != way.n
+WITH RECURSIVE way (n, up, own) AS (
+  SELECT n, up, kind FROM threads WHERE id = ? AND issuer = ? AND status = ?
+  UNION ALL SELECT t.n, t.up, way.own FROM way CROSS JOIN threads t ON t.n = way.up WHERE way.up != way.n
 )
-SELECT t.* FROM way CROSS JOIN threads t ON t.n = way.n WHERE way.up = way.n
+SELECT t.*, way.own FROM way CROSS JOIN threads t ON t.n = way.n WHERE way.up = way.n
 """
 _MEMBERS = """
 WITH RECURSIVE below (n) AS (
@@ -36,6 +36,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
         living: the id of the newest version, which lives unless the thread is withdrawn. It may not be held here any more.
         versions: how many there are, with those that are known by their ids alone; the living one is the last.
         withdrawn_by: the id of the cancel that withdrew the whole thread; None while it stands.
+        is_cancel: whether what was asked for is a cancel.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     living: str
     versions: int = 1
     withdrawn_by: str | None = None
+    is_cancel: bool = False
 
     @property
     def is_newest(self) -> bool:
@@ -90,6 +92,7 @@ def thread_of(db: sqlite3.Connection, key: Key) -> Thread:
         living=top["newest"] or key.id,
         versions=top["size"] - top["cancels"],
         withdrawn_by=top["cancelled_by"],
+        is_cancel=top["own"] == CANCEL,
     )
 
 

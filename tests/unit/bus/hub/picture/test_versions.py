@@ -233,4 +233,5 @@ def test_a_thread_is_told_as_json() -> None:
         "living": SAID["first"].bulletin.id,
         "versions": 1,
         "withdrawn_by": None,
+        "is_cancel": False,
     }
