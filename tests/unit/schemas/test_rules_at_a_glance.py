@@ -301,6 +301,8 @@ CALLED = {
     "a card": "The identity card number AB12345 was shown.",
     "spaces": f"Her tax number{' ' * 300}AB12345",
     "a compound": f"Die Steuer{'identifikations' * 20}nummer: 123456",
+    "a dot": "Ausweisnr.: 123456",
+    "a hyphen": "Reisepass-Nr. C12345",
     "abroad": "Jeho rodn\u00e9 \u010d\u00edslo: 123456",
     "a dotless i": "the \u0131dentity number AB12345",
     "a long s": "her pas\u017fport number AB12345",
