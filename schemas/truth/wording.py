@@ -72,7 +72,15 @@ def _one_of(*words: str) -> bytes:
     return b"(?:" + b"|".join(re.escape(_backwards(word)) for word in words) + b")"
 
 
-_PAPERS = ("identity", "identification", "national id", "personal id", "id card", "passport", "social security")
+_PAPERS = (
+    "identity",
+    "identification",
+    "national id",
+    "personal id",
+    "id card",
+    "passport",
+    "social security",
+)
 _CALLED = re.compile(
     rb"0000(?<!00000)[a-z0./+?-]{0,16}[ :#]*(?:"
     + _one_of(" is", " of", " was")

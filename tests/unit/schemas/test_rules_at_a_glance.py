@@ -319,7 +319,12 @@ def test_a_number_that_words_call_somebodys_is_odd(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Family 000064 is active.", "Passport control, from 2027-05-23 on.", "A number of 2027 hosts.", "taxi 2027"],
+    [
+        "Family 000064 is active.",
+        "Passport control, from 2027-05-23 on.",
+        "A number of 2027 hosts.",
+        "taxi 2027",
+    ],
 )
 def test_a_number_that_no_words_call_somebodys_is_plain(text: str) -> None:
     """A year or a count, where words of persons stand elsewhere."""
