@@ -136,16 +136,8 @@ def _has_odd_number(shape: str, text: str) -> bool:
     """Whether four digits in a row may be of a number that is somebody's: by its length, or by what it is called."""
     if "0000000" in shape or "000000-" in shape or "000000A" in shape or "0000 0" in shape:
         return True
-    # A number and what calls it stand in one text, so of several the others are not searched.
-    called = {
-        part for outline, part in zip(shape.split("|"), text.split("|"), strict=True) if "0000" in outline
-    }
-    for part in called:
-        folded = part.casefold()
-        for word in _CALLED:
-            if word in folded:
-                return True
-    return False
+    folded = text.casefold()
+    return any(word in folded for word in _CALLED)
 
 
 _last: tuple[Bulletin | None, tuple[tuple[str, str], ...]] = (None, ())

@@ -122,12 +122,6 @@ def test_what_is_plain_together_is_plain_alone(texts: list[str]) -> None:
     assert not wording.is_plain(texts) or not any(map(wording.is_odd, texts))
 
 
-def test_a_word_in_another_text_calls_no_number() -> None:
-    """Of several texts those with four digits in a row are searched for what calls them, each by itself."""
-    assert wording.is_plain(["Family 000000 is active", "Passports are checked"])
-    assert not wording.is_plain(["Family 000000 is active", "Passport 123456 was found"])
-
-
 HOSTS = (
     "evil.example",
     "google.com",
