@@ -7,7 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.trust import ceremony, proposals, receipt_grants
     from bus.trust.changes import Change, differences
-    from bus.trust.grants import HEARTBEAT, HUB, Speaker
+    from bus.trust.grants import FEEDBACK, HEARTBEAT, HUB, Speaker
     from bus.trust.jwks import key_set
     from bus.trust.receipt_grants import Way
     from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
@@ -30,6 +30,7 @@ else:
 __all__ = [
     "AGAIN_S",
     "CLOCK_SKEW",
+    "FEEDBACK",
     "HEARTBEAT",
     "HUB",
     "MOST_AGE",

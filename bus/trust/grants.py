@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import product
 
@@ -23,13 +24,15 @@ from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
 from schemas.parts import Area, Authority
-from schemas.registry import AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
+from schemas.registry import Audience, AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
 from schemas.subject import Channel
-from schemas.vocab import TALK, Status, Tlp
+from schemas.vocab import TALK, TLP_RANK, Status, Tlp
 
 ANY = "*"
 UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
 HEARTBEAT = "channel-status"
+FEEDBACK = "feedback"
+"""The kind of an answer: who may read a bulletin may answer it (`feedback_by`)."""
 HUB = "hub"
 """The kind of an authority that is a country's reader: it must have what it may read, answers, and helps other hubs."""
 
@@ -47,9 +50,45 @@ def read_by(name: str, record: AuthorityRecord) -> Ways:
     return ways | _said_to(name, ways) if record.kind == HUB else ways
 
 
-def answers_to(name: str, record: AuthorityRecord) -> Ways:
-    """Where others answer an author, and ask it, by its id, about what it says; it reads that by no grant."""
-    return _said_to(name, (way for way in spoken_by(record) if way[0] not in TALK))
+def feedback_by(document: Registry) -> Mapping[str, Ways]:
+    """Where each authority may say feedback by no grant but that it reads there what others say: nowhere without a key.
+
+    So an answer goes to the audience of what it answers, at its marking and status, and to nobody else.
+    """
+    said = {name: spoken_by(record) for name, record in document.authorities.items()}
+    speakers = Counter(way for ways in said.values() for way in ways)
+    return {
+        name: frozenset(way for way in _not_talk(granted(record.read)) if speakers[way] > (way in said[name]))
+        for name, record in document.authorities.items()
+        if record.keys and record.read
+    }
+
+
+def feedback_heard(name: str, record: AuthorityRecord, audiences: Mapping[str, Audience]) -> Ways:
+    """Where an author hears feedback, and nothing else, by no grant but that it speaks there; what it reads is not among it.
+
+    What is said there at AMBER or above is for members alone, answers too. The subjects of RED hide the kind, so that nobody
+    can be given the answers alone.
+    """
+
+    def may_know(tlp: Tlp, audience: str) -> bool:
+        listed = audiences.get(audience)
+        return TLP_RANK[tlp] < TLP_RANK[Tlp.AMBER] or (listed is not None and name in listed.members)
+
+    return frozenset(
+        (status, tlp, audience)
+        for status, tlp, audience in _not_talk(spoken_by(record)) - granted(record.read)
+        if tlp is not Tlp.RED and may_know(tlp, audience)
+    )
+
+
+def answers_to(name: str, ways: Ways) -> Ways:
+    """Where others send an author receipts, and ask it, by its id, about what it says on these ways; it reads that by no grant."""
+    return _said_to(name, _not_talk(ways))
+
+
+def _not_talk(ways: Ways) -> Ways:
+    return frozenset(way for way in ways if way[0] not in TALK)
 
 
 def _said_to(name: str, ways: Iterable[tuple[Status, Tlp, str]]) -> Ways:
@@ -82,6 +121,7 @@ class Speaker(msgspec.Struct, frozen=True):
         authority: how its bulletins must describe it.
         require: the algorithms that it must sign with.
         grants: what it may say.
+        feedback: where it may say feedback, whatever its grants (`feedback_by`).
         known: the registry, which says who the others are; None asks nothing of it.
     """
 
@@ -89,9 +129,16 @@ class Speaker(msgspec.Struct, frozen=True):
     require: tuple[str, ...]
     grants: tuple[PublishGrant, ...]
     known: Registry | None = None
+    feedback: Ways = frozenset()
 
     @classmethod
-    def of(cls, authority_id: str, record: AuthorityRecord, known: Registry | None = None) -> Speaker:
+    def of(
+        cls,
+        authority_id: str,
+        record: AuthorityRecord,
+        known: Registry | None = None,
+        feedback: Ways = frozenset(),
+    ) -> Speaker:
         """The speaker that a record of the registry describes."""
         return cls(
             known=known,
@@ -104,6 +151,7 @@ class Speaker(msgspec.Struct, frozen=True):
             ),
             require=tuple(record.require),
             grants=tuple(record.publish),
+            feedback=feedback,
         )
 
     def permit(self, bulletin: Bulletin, channel: Channel) -> None:
@@ -116,8 +164,34 @@ class Speaker(msgspec.Struct, frozen=True):
         Raises:
             PermitError: `not-permitted`, saying what is missing.
         """
+        if not self.may_answer(bulletin, channel):
+            self._permit_by_grant(bulletin, channel)
+        if why := self.contradicted(bulletin):
+            raise PermitError(why, reason="not-permitted")
+
+    def may_answer(self, bulletin: Bulletin, channel: Channel) -> bool:
+        """Whether the bulletin is feedback on a channel that the speaker reads, which needs no grant to publish."""
+        way = (channel.status, channel.tlp, channel.audience)
+        return isinstance(bulletin.body, Feedback) and way in self.feedback
+
+    def needs_reading(self, bulletin: Bulletin, channel: Channel) -> bool:
+        """Whether it may say the bulletin only because it reads the channel; no grant to publish covers it."""
+        if not self.may_answer(bulletin, channel):
+            return False
+        try:
+            self._permit_by_grant(bulletin, channel)
+        except PermitError:
+            return True
+        return False
+
+    def _permit_by_grant(self, bulletin: Bulletin, channel: Channel) -> None:
         ways = [grant for grant in self.grants if _covers(grant, channel)]
         if not ways:
+            if (channel.status, channel.tlp, channel.audience) in self.feedback:
+                raise PermitError(
+                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback there, and nothing else; ask your registrar",
+                    reason="not-permitted",
+                )
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant to publish {channel.name} ({bulletin.status}, "
                 f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience}); ask your registrar",
@@ -143,8 +217,6 @@ class Speaker(msgspec.Struct, frozen=True):
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant for {said} on {channel.name}", reason="not-permitted"
             )
-        if why := self.contradicted(bulletin):
-            raise PermitError(why, reason="not-permitted")
 
     def contradicted(self, bulletin: Bulletin) -> str | None:
         """In a sentence, what a bulletin says of others that the registry knows otherwise; None where they agree."""
