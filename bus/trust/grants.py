@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import product
 
@@ -24,15 +23,15 @@ from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
 from schemas.parts import Area, Authority
-from schemas.registry import Audience, AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
+from schemas.registry import AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
 from schemas.subject import Channel
-from schemas.vocab import TALK, TLP_RANK, Status, Tlp
+from schemas.vocab import TALK, Status, Tlp
 
 ANY = "*"
 UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
 HEARTBEAT = "channel-status"
 FEEDBACK = "feedback"
-"""The kind of an answer: who may read a bulletin may answer it (`feedback_by`)."""
+"""The kind of an answer: who may read a bulletin may answer it (`bus.trust.answering`)."""
 HUB = "hub"
 """The kind of an authority that is a country's reader: it must have what it may read, answers, and helps other hubs."""
 
@@ -50,44 +49,13 @@ def read_by(name: str, record: AuthorityRecord) -> Ways:
     return ways | _said_to(name, ways) if record.kind == HUB else ways
 
 
-def feedback_by(document: Registry) -> Mapping[str, Ways]:
-    """Where each authority may say feedback by no grant but that it reads there what others say: nowhere without a key.
-
-    So an answer goes to the audience of what it answers, at its marking and status, and to nobody else.
-    """
-    said = {name: spoken_by(record) for name, record in document.authorities.items()}
-    speakers = Counter(way for ways in said.values() for way in ways)
-    return {
-        name: frozenset(way for way in _not_talk(granted(record.read)) if speakers[way] > (way in said[name]))
-        for name, record in document.authorities.items()
-        if record.keys and record.read
-    }
-
-
-def feedback_heard(name: str, record: AuthorityRecord, audiences: Mapping[str, Audience]) -> Ways:
-    """Where an author hears feedback, and nothing else, by no grant but that it speaks there; what it reads is not among it.
-
-    What is said there at AMBER or above is for members alone, answers too. The subjects of RED hide the kind, so that nobody
-    can be given the answers alone.
-    """
-
-    def may_know(tlp: Tlp, audience: str) -> bool:
-        listed = audiences.get(audience)
-        return TLP_RANK[tlp] < TLP_RANK[Tlp.AMBER] or (listed is not None and name in listed.members)
-
-    return frozenset(
-        (status, tlp, audience)
-        for status, tlp, audience in _not_talk(spoken_by(record)) - granted(record.read)
-        if tlp is not Tlp.RED and may_know(tlp, audience)
-    )
-
-
 def answers_to(name: str, ways: Ways) -> Ways:
     """Where others send an author receipts, and ask it, by its id, about what it says on these ways; it reads that by no grant."""
-    return _said_to(name, _not_talk(ways))
+    return _said_to(name, not_talk(ways))
 
 
-def _not_talk(ways: Ways) -> Ways:
+def not_talk(ways: Ways) -> Ways:
+    """Those on which people speak."""
     return frozenset(way for way in ways if way[0] not in TALK)
 
 
@@ -121,7 +89,7 @@ class Speaker(msgspec.Struct, frozen=True):
         authority: how its bulletins must describe it.
         require: the algorithms that it must sign with.
         grants: what it may say.
-        feedback: where it may say feedback, whatever its grants (`feedback_by`).
+        feedback: where it may say feedback, whatever its grants (`bus.trust.answering`).
         known: the registry, which says who the others are; None asks nothing of it.
     """
 

@@ -50,7 +50,8 @@ from enum import StrEnum
 
 from bus.errors import PermitError, TrustError
 from bus.keys import PublicKey, check_entries
-from bus.trust.grants import Speaker, answers_to, feedback_by, feedback_heard, read_by, spoken_by
+from bus.trust.answering import feedback_by, feedback_heard
+from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
 from bus.trust.remembered import Remembered
 from bus.trust.revocations import (
     Ending,

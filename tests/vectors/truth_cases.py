@@ -365,7 +365,12 @@ def _references() -> Iterator[Case]:
         ("R54", "$.body.handover_to"),
     )  # fmt: skip
     asks = {"verdict": "question", "text": "Which version is affected?"}
-    yield "a question until when", "R54", {**body("feedback", **asks, respond_by=LATER), **refers("answers")}, ()
+    yield (
+        "a question until when",
+        "R54",
+        {**body("feedback", **asks, respond_by=LATER), **refers("answers")},
+        (),
+    )
     for comment, said, path in (
         ("a question without words", {"verdict": "question"}, "text"),
         ("a question before it is asked", {**asks, "respond_by": EARLIER}, "respond_by"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import projection, summary, tallies, trace
+    from bus.hub.picture import answers, projection, summary, tallies, trace
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -22,6 +22,7 @@ __all__ = [
     "Picture",
     "ReadinessCheck",
     "TraceStep",
+    "answers",
     "assess",
     "open_store",
     "projection",

@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import situation, tallies
+from bus.hub.picture import answers, situation, tallies
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
@@ -125,6 +125,7 @@ class Projection:
         """Its tables, and those that record what became of the channels, what was answered and what was asked for."""
         return (
             LAYOUT,
+            answers.LAYOUT,
             receipt_queue.LAYOUT,
             holdings.LAYOUT,
             alarms.LAYOUT,
@@ -137,12 +138,14 @@ class Projection:
         for table in (*SITUATION, *_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
         db.execute("DELETE FROM revisions WHERE row IN (SELECT row FROM admitted)")
+        answers.clear(db)
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
         for row in rows:
             take_out(db, [row.rowid])
             situation.take_back(db, row)
+        answers.take_back(db, channel)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
@@ -161,6 +164,7 @@ class Projection:
         """
         _channels(db, rows)
         situation.take_in(db, rows)
+        answers.take_in(db, rows)
         for row in rows:
             body, status = row.bulletin.body, row.bulletin.status
             if isinstance(body, ChannelStatus) and status in TALK:

@@ -24,13 +24,14 @@ from bus.hub.rows import TABLE_OF
 from bus.storage.layout import bring_up_to_date
 from bus.subscribing.intake import Intake
 from bus.subscribing.tables import LAYOUT, Stored, as_json, stored
+from schemas.bodies.coordination import Feedback
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus, Head, HeldHead
 from schemas.bulletin import Bulletin
 from schemas.codec import digest
 from schemas.parts import Ref
 from schemas.subject import area_token, priority
-from schemas.vocab import ChannelState, MsgType, RefRel, Severity, Status, Tlp
+from schemas.vocab import ChannelState, FeedbackKind, MsgType, RefRel, Severity, Status, Tlp
 from tests.support.elections import election
 from tests.support.hubs import beat, judged
 from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
@@ -61,6 +62,19 @@ class Channel:
         refs = tuple(Ref(id=each.bulletin.id, rel=rel) for each in targets)
         return self.say(f"{how} of {len(targets)}", msg_type=how, references=refs, **of)
 
+    def take_back(self, *answers: Message, **of: Any) -> Message:
+        """The withdrawal of answers, which names what they answered, too."""
+        last = answers[-1].bulletin
+        refs = (*(Ref(id=each.bulletin.id, rel=RefRel.CANCELS) for each in answers), *last.references)
+        return self.say("withdrawn", msg_type=MsgType.CANCEL, references=refs, body=last.body, **of)
+
+    def answer(self, to: Message, verdict: FeedbackKind, rel: RefRel = RefRel.ANSWERS, **of: Any) -> Message:
+        """One that answers another."""
+        refs = (Ref(id=to.bulletin.id, rel=rel, issuer=to.bulletin.issuer.id),)
+        return self.say(
+            str(verdict), references=refs, body=Feedback(verdict=verdict, text="So we see it."), **of
+        )
+
 
 def _pool() -> list[Message]:
     """Updates, cancels, wrong issuers and statuses, heartbeats, calendars, exercises, tests; all in the order of their channels."""
@@ -85,6 +99,14 @@ def _pool() -> list[Message]:
     drill.revise(MsgType.UPDATE, drills[0], first[4])
     drill.revise(MsgType.CANCEL, drills[1])
     trial.revise(MsgType.CANCEL, tests[1], first[4])
+    answers = Channel("xb-dsc")
+    dispute = answers.answer(first[0], FeedbackKind.DISPUTE)
+    answers.answer(first[0], FeedbackKind.DISPUTE, age_s=1800.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=5.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=6.0)
+    answers.take_back(dispute)
+    other.answer(first[1], FeedbackKind.QUESTION, RefRel.CONTRADICTS)
+    other.answer(first[1], FeedbackKind.ENDORSE, RefRel.SAME_INCIDENT)
     polls = Channel("xa-emb", tlp=Tlp.CLEAR, audience="public")
     for n in range(4):
         where = election(("xa-parl-2027", "xa-sen-2027")[n % 2])
@@ -102,7 +124,7 @@ def _pool() -> list[Message]:
             *heads, seq=n, prev=beats[-1].digest if beats else None, state=state, held=held, until=until
         )
         beats.append(made)
-    made_by = (actual, other, narrow, drill, trial, polls)
+    made_by = (actual, other, narrow, drill, trial, answers, polls)
     return [*(each for channel in made_by for each in channel.made), *beats]
 
 
@@ -118,6 +140,7 @@ class Plain(Projection):
         for row in rows:
             self._channel(db, row, row.bulletin)
             self._truth(db, row, row.bulletin)
+            self._answers(db, row, row.bulletin)
             self._endings(db, row, row.bulletin)
             body = row.bulletin.body
             if isinstance(body, ChannelStatus):
@@ -160,6 +183,19 @@ class Plain(Projection):
         marks = ", ".join(f":{name}" for name in values)
         db.execute(f"INSERT INTO {TABLE_OF[b.status]} ({', '.join(values)}) VALUES ({marks})", values)
         self._end(db, b, b.id)
+
+    def _answers(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
+        if not isinstance(b.body, Feedback) or b.msg_type is MsgType.CANCEL:
+            return
+        for ref in b.references:
+            if ref.rel in (RefRel.SAME_INCIDENT, RefRel.SUPERSEDES):
+                continue
+            key = (ref.id, row.channel, str(b.body.verdict))
+            sql = "SELECT at, id FROM answered WHERE target = ? AND channel = ? AND verdict = ?"
+            held = db.execute(sql, key).fetchone()
+            if held is None or tuple(held) < (b.issued.timestamp(), b.id):
+                said = (*key, b.issuer.id, ref.issuer or "", b.issued.timestamp(), b.id, row.rowid)
+                db.execute("REPLACE INTO answered VALUES (?, ?, ?, ?, ?, ?, ?, ?)", said)
 
     def _endings(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
         for ref in b.references:

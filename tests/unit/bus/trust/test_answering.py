@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import PermitError
-from bus.trust.grants import feedback_by, feedback_heard, granted, spoken_by
+from bus.trust.answering import feedback_by, feedback_heard
+from bus.trust.grants import granted, spoken_by
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin
