@@ -552,7 +552,9 @@ class VerifiedRegistry:
 
     def needs_reading(self, bulletin: Bulletin) -> bool:
         """Whether a bulletin that is permitted is so only because its issuer reads the channel (`Speaker.needs_reading`)."""
-        return self.speaker(bulletin.issuer.id).needs_reading(bulletin, channel_of(bulletin))
+        issuer = bulletin.issuer.id
+        known = issuer in self.document.authorities
+        return known and self.speaker(issuer).needs_reading(bulletin, channel_of(bulletin))
 
     def readers(self, channel: Channel) -> tuple[str, ...]:
         """Who may read a channel by grant, or because receipts for them come on it, sorted."""
