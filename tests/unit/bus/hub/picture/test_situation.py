@@ -71,9 +71,8 @@ class Channel:
     def answer(self, to: Message, verdict: FeedbackKind, rel: RefRel = RefRel.ANSWERS, **of: Any) -> Message:
         """One that answers another."""
         refs = (Ref(id=to.bulletin.id, rel=rel, issuer=to.bulletin.issuer.id),)
-        return self.say(
-            str(verdict), references=refs, body=Feedback(verdict=verdict, text="So we see it."), **of
-        )
+        body = of.pop("body", None) or Feedback(verdict=verdict, text="So we see it.")
+        return self.say(str(verdict), references=refs, body=body, **of)
 
 
 def _pool() -> list[Message]:
