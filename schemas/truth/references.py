@@ -75,7 +75,7 @@ def _asked(b: Bulletin, body: Feedback) -> Broken:
         yield "$.body.text", "a question says in text what is asked"
     if body.respond_by is not None and not asks:
         yield "$.body.respond_by", f"{body.verdict} asks nothing; choose question, or drop respond_by"
-    if body.respond_by is not None and body.respond_by <= b.issued:
+    if body.respond_by is not None and body.respond_by <= b.issued and b.msg_type is MsgType.ALERT:
         yield "$.body.respond_by", "lies before the question; write a time after issued"
     if body.relax_to is not None and body.verdict is not FeedbackKind.REQUEST_UPGRADE:
         yield (
