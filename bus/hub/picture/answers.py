@@ -16,7 +16,7 @@ import msgspec
 
 from bus.hub.rows import SITUATION, TABLE_OF
 from bus.storage import Layout, utc
-from bus.subscribing import Stored, as_json, contested
+from bus.subscribing import Stored, as_json, bodies, contested, whole
 from bus.trust import VerifiedRegistry
 from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin
@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS answered (
   target TEXT NOT NULL, channel TEXT NOT NULL, verdict TEXT NOT NULL, by TEXT NOT NULL, named TEXT NOT NULL, at REAL NOT NULL,
   id TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (target, channel, verdict)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS answered_by_time ON answered (at);
 CREATE INDEX IF NOT EXISTS answered_by_verdict ON answered (verdict, target) WHERE verdict IN ('dispute', 'question');
 """
 _NEWEST = """
@@ -177,6 +178,35 @@ def why_not(channel: str, named: str, about: About, registry: VerifiedRegistry |
     if registry is None or said.issuer not in registry.document.authorities:
         return None
     return None if registry.may_read(said.issuer, original) else f"{said.issuer} may not read it"
+
+
+def held(db: sqlite3.Connection, wanted: str) -> list[About]:
+    """The bulletins that the store holds under an id or digest; two authorities may have used one id."""
+    sql = "SELECT id, channel FROM links WHERE row = ?"
+    rows = [db.execute(sql, (row,)).fetchone() for row in bodies.rows_of(db, wanted)]
+    return [About(id=row["id"], channel=Channel.parse(row["channel"])) for row in rows if row is not None]
+
+
+def lately(db: sqlite3.Connection, own: Iterable[About], limit: int) -> list[About]:
+    """The bulletins that were answered last, as far as the store holds them or they are among one's own."""
+    mine = {about.id: about for about in own}
+    newest: dict[str, None] = {}
+    for (target,) in db.execute("SELECT target FROM answered ORDER BY at DESC, id DESC"):
+        newest[target] = None
+        if len(newest) >= limit:
+            break
+    found: list[About] = []
+    for target in newest:
+        found += held(db, target) or ([mine[target]] if target in mine else [])
+    return found
+
+
+def body_of(db: sqlite3.Connection, said: Said) -> Feedback | None:
+    """What an answer says; None where its bytes have changed in this store."""
+    for kept in whole(db.execute("SELECT * FROM admitted WHERE row = ?", (said.row,))):
+        body = kept.bulletin.body
+        return body if isinstance(body, Feedback) else None
+    return None
 
 
 _MANY = "SELECT DISTINCT target FROM answered WHERE target IN (SELECT value FROM json_each(?))"
