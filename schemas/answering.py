@@ -110,7 +110,8 @@ def answer_to(
 
 
 def _words(original: Bulletin, body: Feedback, lang: str) -> Info:
-    headline = f"{_about(body)}: {original.info[0].headline}"
+    # What is said is what a list shows; what it is about stands beside it as a reference.
+    headline = f"{_about(body)}: {body.text or original.info[0].headline}"
     if len(headline) > MAX_HEADLINE:
         headline = headline[: MAX_HEADLINE - 1] + "…"
     words: dict[str, Any] = {

@@ -6,6 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.trust import ceremony, proposals, receipt_grants
+    from bus.trust.answering import feedback_by
     from bus.trust.changes import Change, differences
     from bus.trust.grants import FEEDBACK, HEARTBEAT, HUB, Speaker
     from bus.trust.jwks import key_set
@@ -48,6 +49,7 @@ __all__ = [
     "check_rules",
     "differences",
     "ever_revoked",
+    "feedback_by",
     "heard_beside",
     "key_set",
     "must_stand",

@@ -28,7 +28,10 @@ ANSWERING = frozenset(
     {RefRel.ANSWERS, RefRel.ACKNOWLEDGES, RefRel.REJECTS, RefRel.CONTRADICTS, RefRel.CORROBORATES}
 )
 """How feedback names what it answers; its other references say something else of it."""
+_SHOWN = {str(FeedbackKind.REQUEST_UPGRADE): "relax-marking"}
 MOST_DISPUTED = 1000
+MOST_OWN = 10_000
+"""So many of an authority's own bulletins are looked at for what was answered to them, the newest."""
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answered (
@@ -187,9 +190,16 @@ def held(db: sqlite3.Connection, wanted: str) -> list[About]:
     return [About(id=row["id"], channel=Channel.parse(row["channel"])) for row in rows if row is not None]
 
 
-def lately(db: sqlite3.Connection, own: Iterable[About], limit: int) -> list[About]:
+def own(db: sqlite3.Connection, me: str, wanted: str | None = None, limit: int = MOST_OWN) -> list[About]:
+    """What an authority's outbox has said, by id or digest, or all of it, the newest first."""
+    sql = "SELECT id, channel FROM outbox WHERE ?1 IS NULL OR id = ?1 OR digest = ?1 ORDER BY n DESC LIMIT ?2"
+    rows = db.execute(sql, (wanted, limit)).fetchall()
+    return [About(id=row["id"], channel=Channel.parse(f"{me}/{row['channel']}")) for row in rows]
+
+
+def lately(db: sqlite3.Connection, ours: Iterable[About], limit: int) -> list[About]:
     """The bulletins that were answered last, as far as the store holds them or they are among one's own."""
-    mine = {about.id: about for about in own}
+    mine = {about.id: about for about in ours}
     newest: dict[str, None] = {}
     for (target,) in db.execute("SELECT target FROM answered ORDER BY at DESC, id DESC"):
         newest[target] = None
@@ -240,20 +250,33 @@ def disputed(
 
 def disputers(answers: Iterable[Said]) -> tuple[str, ...]:
     """Who disputes, sorted. A dispute stands until its author withdraws it; an ended bulletin is not asked about."""
-    return tuple(sorted({said.by for said in answers if said.verdict == FeedbackKind.DISPUTE}))
+    return tuple(sorted({each.by for each in answers if each.verdict == FeedbackKind.DISPUTE}))
 
 
 def counted(answers: Iterable[Said]) -> dict[str, int]:
     """How many authorities give each verdict, disputes first, then by word."""
     counts: dict[str, int] = {}
-    for said in answers:
-        counts[said.verdict] = counts.get(said.verdict, 0) + 1
+    for each in answers:
+        counts[each.verdict] = counts.get(each.verdict, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: (item[0] != FeedbackKind.DISPUTE, item[0])))
 
 
-def label(answers: Sequence[Said]) -> tuple[str, ...]:
-    """What a view says beside a bulletin: who disputes it, and the other answers, counted."""
+def shown(verdict: str) -> str:
+    """A verdict as views call it."""
+    return _SHOWN.get(verdict, verdict)
+
+
+def is_settled(db: sqlite3.Connection, about: About) -> bool:
+    """Whether the store knows that a bulletin was superseded or withdrawn, which settles what was disputed of it."""
+    table = TABLE_OF[about.channel.status]
+    sql = f"SELECT 1 FROM links l JOIN {table} s ON s.row = l.row WHERE l.id = ? AND s.issuer = ? AND s.ended_by IS NOT NULL"
+    return db.execute(sql, (about.id, about.channel.issuer)).fetchone() is not None
+
+
+def label(answers: Sequence[Said], *, settled: bool = False) -> tuple[str, ...]:
+    """What a view says beside a bulletin: who disputes it, or did until that was settled, and the other answers, counted."""
     names = disputers(answers)
     others = {verdict: n for verdict, n in counted(answers).items() if verdict != FeedbackKind.DISPUTE}
-    first = (f"disputed by {', '.join(names)}",) if names else ()
-    return (*first, *(f"{n} {verdict}" for verdict, n in others.items()))
+    word = "was disputed" if settled else "disputed"
+    first = (f"{word} by {', '.join(names)}",) if names else ()
+    return (*first, *(f"{n} {shown(verdict)}" for verdict, n in others.items()))

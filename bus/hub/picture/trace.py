@@ -75,7 +75,7 @@ def of_answers(db: sqlite3.Connection, about: About, registry: VerifiedRegistry)
     said = {each.row for each in answers.to_one(db, about, registry)}
     steps: list[TraceStep] = []
     for row in db.execute("SELECT * FROM answered WHERE target = ? ORDER BY at, id", (about.id,)):
-        told = f"{row['verdict']} by {row['by']}, {row['id']}"
+        told = f"{answers.shown(row['verdict'])} by {row['by']}, {row['id']}"
         if row["row"] in said:
             steps.append(TraceStep(utc(row["at"]), "answered", told))
         else:
