@@ -18,6 +18,7 @@ from bus.cli.frame.audit import record
 from bus.cli.frame.lines import BulletinLines, recipients_of
 from bus.cli.frame.session import open_seal_keys, registry_store
 from bus.errors import PermitError
+from schemas import review
 from schemas.errors import TocsinError
 from schemas.links import told
 from schemas.passing_on import marks, why_held
@@ -170,8 +171,8 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         )
 
 
-def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
-    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
+def shown(app: App, row: Stored, unsealer: Unsealer | None = None, remark: str = "") -> Answer:
+    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too. The remark stands behind its headline."""
     seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     facts = {
         "bulletin": msgspec.Raw(row.payload),
@@ -180,8 +181,10 @@ def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
         "admitted_at": row.admitted_at,
         "late": "late" in row.labels,
         "trust": row.trust,
-        "labels": sorted(row.labels),
+        "labels": [*sorted(row.labels), *review.labels(seen.bulletin)],
         "marks": marks(seen.bulletin, app.now()),
         **opened_data(seen),
     }
-    return Answer(facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust)])
+    return Answer(
+        facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust, remark)]
+    )

@@ -32,6 +32,7 @@ from bus.cli.frame import (
 from bus.cli.officer.template import template
 from bus.errors import ConfigError
 from bus.hub import picture
+from schemas import review
 from schemas.bodies import KINDS
 from schemas.bulletin import Defaults
 from schemas.codec import decode, digest
@@ -150,8 +151,19 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool) -> Iterable[Answ
         Answer(facts, lines=frame.readable(payload)),
         *frame.inside(seen),
         *frame.ties(seen.bulletin),
-        Answer(notes=sentences(seen.bulletin, app.now()), remarks=named.words),
+        Answer(notes=[*sentences(seen.bulletin, app.now()), *_answers(app, found)], remarks=named.words),
     ]
+
+
+def _answers(app: App, bulletin: Bulletin) -> list[str]:
+    """Who disputes a bulletin, and what else was answered, as far as the store of this context holds it."""
+    if not (app.state_folder() / frame.STORE_FILE).exists():
+        return []
+    about, registry = picture.About.of(bulletin), frame.open_registry(app)
+    told = picture.answers.label(
+        frame.query_store(app, lambda db: picture.answers.to_one(db, about, registry))
+    )
+    return [f"{', '.join(told)}: tocsin answers {bulletin.id}"] if told else []
 
 
 @command(bulletin, "list")
@@ -174,7 +186,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
         facts = {"id": id_, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
         facts |= {**frame.marking(bulletin, app.now()), "headline": bulletin.info[0].headline}
         state = "" if admitted else f"{item.standing:<8}  "
-        known = (*marks(bulletin, app.now()), *sorted(item.labels))
+        known = (*marks(bulletin, app.now()), *review.labels(bulletin), *sorted(item.labels))
         line = frame.BulletinLines(
             bulletin,
             item.labels,
