@@ -160,9 +160,11 @@ def _answers(app: App, bulletin: Bulletin) -> list[str]:
     if not (app.state_folder() / frame.STORE_FILE).exists():
         return []
     about, registry = picture.About.of(bulletin), frame.open_registry(app)
-    told = picture.answers.label(
-        frame.query_store(app, lambda db: picture.answers.to_one(db, about, registry))
+    said, settled = frame.query_store(
+        app,
+        lambda db: (picture.answers.to_one(db, about, registry), picture.answers.is_settled(db, about)),
     )
+    told = picture.answers.label(said, settled=settled)
     return [f"{', '.join(told)}: tocsin answers {bulletin.id}"] if told else []
 
 
