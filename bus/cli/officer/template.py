@@ -66,7 +66,7 @@ def _example(hint: Any, now: dt.datetime) -> tuple[str, str]:
 
 def _remark(meta: msgspec.Meta) -> str:
     remarks = [meta.description or ""]
-    if meta.extra:
+    if meta.extra and "vocabulary" in meta.extra:
         remarks.append(f"tocsin vocab {meta.extra['vocabulary']} lists the words")
     if meta.max_length is not None:
         remarks.append(f"at most {meta.max_length}")
