@@ -5,6 +5,7 @@ msgspec stops at the first fault. This goes through the same types as msgspec de
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,17 @@ from typing import Any, NamedTuple
 from msgspec import inspect
 
 from bus.drafts.moments import read_day, read_time
-from bus.drafts.phrases import Extra, asked, field_names, info_of, nearest, one_of, shown, words_at
+from bus.drafts.phrases import (
+    Extra,
+    asked,
+    field_names,
+    info_of,
+    nearest,
+    one_of,
+    shown,
+    text_or_table,
+    words_at,
+)
 from bus.drafts.source import Path
 from schemas.bodies import KINDS
 from schemas.bulletin import Draft
@@ -83,6 +94,14 @@ def shaped(value: Mapping[str, Any], now: dt.datetime, missing: Iterable[str] = 
         if bold and not faults and not reader.missing:
             break
     return Shaped(tuple(faults), tuple(mended))
+
+
+def fault_of(type_: inspect.Type, value: object, extra: Extra, now: dt.datetime) -> str | None:
+    """What is wrong with one value at the place of a type, in one sentence; None where it may stand there."""
+    faults: list[Fault] = []
+    with contextlib.suppress(_HopelessError):
+        _Reader(faults, {}, bold=True, now=now, missing=()).value(type_, value, (), extra)
+    return faults[0].text if faults else None
 
 
 class _Reader:
@@ -199,6 +218,9 @@ class _Reader:
         only = one_of(type_)
         if value is None and any(isinstance(each, inspect.NoneType) for each in type_.types):
             return None
+        both = text_or_table(type_)
+        if both is not None:
+            only = both[1] if isinstance(value, Mapping) else both[0]
         if only is not None:
             return self.value(only, value, path, extra)
         by_kind = {str(each.tag): each for each in type_.types if isinstance(each, inspect.StructType)}
@@ -320,7 +342,10 @@ class _Reader:
         if isinstance(type_, inspect.UnionType):
             if any(isinstance(each, inspect.NoneType) for each in type_.types):
                 return None
-            raise _HopelessError
+            both = text_or_table(type_)
+            if both is None:
+                raise _HopelessError
+            return self.least(both[0], extra)
         if isinstance(type_, inspect.StructType):
             required = {each.encode_name: self.least(each.type, {}) for each in type_.fields if each.required}
             return {**({type_.tag_field: type_.tag} if type_.tag_field else {}), **required}

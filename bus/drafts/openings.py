@@ -6,14 +6,13 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bus.drafts.composing import OF_PROGRAMS
 from bus.trust import VerifiedRegistry, says
 from schemas.bodies import KINDS
 from schemas.registry import PublishGrant
 from schemas.vocab import TALK, TLP_RANK, Status, Tlp
 
 _ANY = "*"
-_OF_PROGRAMS = frozenset({"channel-status", "receipt", "sealed", "reanchor", "request", "copy"})
-"""Kinds that nobody drafts."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,4 +73,4 @@ def _drafted(grant: PublishGrant, kind_of_authority: str) -> tuple[str, ...]:
     kinds: Iterable[str] = grant.kinds
     if _ANY in grant.kinds:
         kinds = {*grant.kinds, *(kind for kind in KINDS if says(kind_of_authority, kind))} - {_ANY}
-    return tuple(kind for kind in kinds if kind not in _OF_PROGRAMS)
+    return tuple(kind for kind in kinds if kind not in OF_PROGRAMS)

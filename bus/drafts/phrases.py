@@ -74,6 +74,17 @@ def one_of(type_: inspect.UnionType) -> inspect.Type | None:
     return kinds[0] if len(kinds) == 1 else None
 
 
+def text_or_table(type_: inspect.UnionType) -> tuple[inspect.Type, inspect.StructType] | None:
+    """The two of a place that takes a text, or a table that says more about it; None where it is no such place."""
+    table = next(
+        (each for each in type_.types if isinstance(each, inspect.StructType) and not each.tag), None
+    )
+    text = next(
+        (each for each in type_.types if each is not table and not isinstance(each, inspect.NoneType)), None
+    )
+    return None if table is None or text is None else (text, table)
+
+
 def words_at(type_: inspect.Type, extra: Extra) -> tuple[tuple[str, ...], str | None]:
     """The words that may stand at a place, and what they are called; none where it is no place for words."""
     if isinstance(type_, inspect.Metadata):
@@ -98,7 +109,9 @@ def asked(type_: inspect.Type, extra: Extra) -> str:
 
 
 def _union(type_: inspect.UnionType, extra: Extra) -> str:
-    only = one_of(type_)
+    only, both = one_of(type_), text_or_table(type_)
+    if both is not None:
+        return f"{asked(both[0], extra)}, or {asked(both[1], extra)}"
     return "a table that begins with its kind" if only is None else asked(only, extra)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import re
@@ -17,14 +18,17 @@ from msgspec import inspect
 
 from bus.cli.frame.drafts import _as_wire
 from bus.cli.frame.judging import judged, judgement
-from bus.drafts import Finding, Look, Speaker, look, read, told
+from bus.drafts import DRAFTED, Finding, Look, Speaker, answered, begun, look, questions, read, told
+from bus.drafts.phrases import field_names
 from bus.drafts.source import Source, written
+from schemas.bodies import KINDS
 from schemas.bulletin import Defaults, Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft
 from schemas.errors import RuleError, SchemaError
 from schemas.vocab import Pap, Tlp
 from tests.support.places import EXAMPLES
 from tests.support.world import shared_world
+from tests.unit.bus.drafts.test_composing import reply
 
 NOW = dt.datetime(2026, 11, 28, 22, tzinfo=dt.UTC)
 DRAFTS = sorted((EXAMPLES / "drafts").glob("*.toml"))
@@ -323,26 +327,40 @@ ODD = [
     "2026-11-28T10:00:00+02:00",
     [],
     ["a"],
+    [{}],
+    [{"lang": "en", "text": "x"}],
     {},
     {"a": 1},
 ]
 
 
-@given(st.sampled_from(DRAFTS), st.data())
-def test_the_shape_is_judged_as_the_decoder_judges_it(path: Any, data: st.DataObject) -> None:
+NAMES = sorted({name for type_ in (Draft, *KINDS.values()) for name in field_names(type_)} | {"tpl", "x"})
+
+
+def answers(kind: str) -> dict[Any, Any]:
+    """What each question for a kind may be answered with."""
+    return {
+        each.path: answered(each, reply(each), NOW).value
+        for each in questions(kind, {"tlp": "green", "audience": "community"})
+    }
+
+
+BASES = (*(path.read_text("utf-8") for path in DRAFTS), *(begun(kind, answers(kind)) for kind in DRAFTED))
+
+
+@given(st.sampled_from(BASES), st.data())
+def test_the_shape_is_judged_as_the_decoder_judges_it(base: str, data: st.DataObject) -> None:
     """A draft with some values changed, taken out or added has no fault exactly where it decodes."""
-    document = tomllib.loads(path.read_text("utf-8"))
+    document = tomllib.loads(base)
     for _ in range(data.draw(st.integers(1, 2))):
         container, name = data.draw(st.sampled_from(list(changes(document))))
         how = data.draw(st.sampled_from(["change", "drop", "add"]))
         if how == "drop":
             del container[name]
         elif how == "add" and isinstance(container, dict):
-            container[data.draw(st.sampled_from(["tlp", "tpl", "x", "kind", "detected"]))] = data.draw(
-                st.sampled_from(ODD)
-            )
+            container[data.draw(st.sampled_from(NAMES))] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
         else:
-            container[name] = data.draw(st.sampled_from(ODD))
+            container[name] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
         if not list(changes(document)):
             break
     raw = msgspec.json.encode(document, enc_hook=str)
