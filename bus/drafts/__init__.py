@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from bus.drafts import doubles
     from bus.drafts.composing import DRAFTED, Answer, Question, answered, begun, questions
     from bus.drafts.explaining import Example, Explained, Meaning, explained, like
-    from bus.drafts.findings import Finding, told
-    from bus.drafts.looking import Look, Speaker, look, read
+    from bus.drafts.findings import DraftError, Finding, told
+    from bus.drafts.judging import Judgement, judged, judgement, stamped
+    from bus.drafts.looking import Look, Speaker, look, read, read_table
     from bus.drafts.openings import Opening, audiences_of
 else:
     __getattr__ = opened(__name__, __file__)
@@ -17,9 +18,11 @@ else:
 __all__ = [
     "DRAFTED",
     "Answer",
+    "DraftError",
     "Example",
     "Explained",
     "Finding",
+    "Judgement",
     "Look",
     "Meaning",
     "Opening",
@@ -30,9 +33,13 @@ __all__ = [
     "begun",
     "doubles",
     "explained",
+    "judged",
+    "judgement",
     "like",
     "look",
     "questions",
     "read",
+    "read_table",
+    "stamped",
     "told",
 ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from bus.drafts.source import Path, Source
+from schemas.errors import SchemaError
+from schemas.rules import RULES
 
 MOST_WORDS = 10
 """So many words are shown; the others are counted."""
@@ -102,6 +105,43 @@ def _place(source: Source, path: Path, *, on_key: bool) -> tuple[int | None, int
     if span is None or span.end <= span.start or node is source.node(())[0]:
         return None, None, 1
     return at(source, *span)
+
+
+class DraftError(SchemaError):
+    """A draft that is refused, with everything that is wrong with it; the reason is that of the first finding.
+
+    Attributes:
+        findings: what is wrong, by line.
+        told: the same in lines for a person, with the lines of the draft.
+        brief: what happened, in one sentence.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        findings: Sequence[Finding],
+        told: Sequence[str],
+        *,
+        note: str = "",
+        reason: str | None = None,
+    ) -> None:
+        """Refuse a draft.
+
+        Args:
+            name: what it is called.
+            findings: what is wrong, at least one.
+            told: the same in lines.
+            note: what else a person must know, in one sentence.
+            reason: where it is another than the first finding's.
+        """
+        first = findings[0]
+        text = "; ".join(f"{each.path}: {each.text}" for each in findings)
+        reason = reason or (f"rule:{first.rule}" if first.rule in RULES else first.rule)
+        super().__init__(f"{name}: {text}" + (f"; {note}" if note else ""), reason=reason, path=first.path)
+        self.findings = tuple(findings)
+        self.told = tuple(told)
+        count = "one thing is" if len(findings) == 1 else f"{len(findings)} things are"
+        self.brief = f"{name}: {count} to be mended" + (f"; {note}" if note else "")
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -7,13 +7,14 @@ its shape is faulty, they are asked about two guesses at what was meant; what bo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 import msgspec
 
 from bus.drafts.fields import Fault, shaped
 from bus.drafts.findings import Finding, at, in_order, placed
+from bus.drafts.judging import judgement, stamped
 from bus.drafts.openings import audiences_of
 from bus.drafts.phrases import nearest, of_vocabulary
 from bus.drafts.source import Slip, Source, wire_path
@@ -21,26 +22,13 @@ from bus.errors import PermitError
 from bus.sealing import sections
 from bus.trust import VerifiedRegistry
 from schemas import rules
-from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
+from schemas.bulletin import Bulletin, Defaults, Draft
 from schemas.codec import decode_draft
-from schemas.errors import RuleError, SchemaError, TocsinError, Violation
+from schemas.errors import RuleError, SchemaError, TocsinError
 from schemas.open_vocab import OPEN
 from schemas.parts import Authority
 
-_RANDOM = bytes(10)
 _ASK = "; ask your registrar"
-
-
-class Judged(Protocol):
-    """What a person must look at in a draft, and what is odd in it."""
-
-    @property
-    def doubts(self) -> tuple[Violation, ...]: ...  # noqa: D102
-    @property
-    def remarks(self) -> tuple[Violation, ...]: ...  # noqa: D102
-
-
-Judge = Callable[[Draft, Bulletin, VerifiedRegistry | None], Judged]
 
 
 def _as_it_is(draft: Draft) -> Draft:
@@ -55,7 +43,6 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
         given: what a draft leaves out.
         now: the present.
         registry: who may say what; None leaves that out.
-        judge: what a person must look at.
         marked: the draft with the marking that is asked for beside it.
         beside: the fields that are asked for beside it; what is wrong with these has no line.
     """
@@ -64,7 +51,6 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
     given: Defaults
     now: dt.datetime
     registry: VerifiedRegistry | None = None
-    judge: Judge | None = None
     marked: Callable[[Draft], Draft] = _as_it_is
     beside: frozenset[str] = frozenset()
 
@@ -107,6 +93,16 @@ def read(raw: bytes, now: dt.datetime) -> Look:
     return look(raw, None, now)
 
 
+def read_table(table: Mapping[str, Any], now: dt.datetime) -> Look:
+    """A draft that a table of a TOML file is, and the faults of its shape; they have no line.
+
+    Args:
+        table: as the parser gives it.
+        now: the present.
+    """
+    return _looked(Source(table), None, now)
+
+
 def look(raw: bytes, speaker: Speaker | None, now: dt.datetime) -> Look:
     """Everything there is to say about a draft, whatever bytes it is.
 
@@ -115,7 +111,10 @@ def look(raw: bytes, speaker: Speaker | None, now: dt.datetime) -> Look:
         speaker: as whom it is looked at; None asks its shape alone.
         now: the present.
     """
-    source = Source(raw)
+    return _looked(Source(raw), speaker, now)
+
+
+def _looked(source: Source, speaker: Speaker | None, now: dt.datetime) -> Look:
     found = [_slip(source, slip) for slip in source.slips]
     if source.value is None:
         return Look(source=source, draft=None, findings=in_order(found))
@@ -200,15 +199,7 @@ def _said(draft: Draft, speaker: Speaker) -> Iterable[_Said]:
     """Every rule that a draft breaks, whether it may be said, and what a person must look at."""
     try:
         draft = speaker.marked(draft)
-        bulletin = stamp(
-            draft,
-            id=new_id(speaker.now, _RANDOM),
-            seq=1,
-            prev=None,
-            issuer=speaker.issuer,
-            issued=speaker.now,
-            defaults=speaker.given,
-        )
+        bulletin = stamped(draft, speaker.issuer, speaker.given, speaker.now)
     except SchemaError as exc:
         yield _Said("error", exc.reason, exc.path, str(exc))
         return
@@ -222,9 +213,7 @@ def _said(draft: Draft, speaker: Speaker) -> Iterable[_Said]:
         yield from _permitted(bulletin, speaker.registry)
     for n in range(len(draft.sections)):
         yield from _section(bulletin, draft, n, speaker.registry)
-    if speaker.judge is None:
-        return
-    judged = speaker.judge(draft, bulletin, speaker.registry)
+    judged = judgement(draft, bulletin, speaker.registry)
     for each in judged.doubts:
         yield _Said("doubt", *each)
     for each in judged.remarks:

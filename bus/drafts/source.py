@@ -43,24 +43,27 @@ class Source:
         is_json: whether it is JSON.
     """
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes | Mapping[str, Any]) -> None:
         """Read a draft.
 
         Args:
-            raw: the bytes as they came, whatever they are.
+            raw: the bytes as they came, whatever they are; or a table of a text that was read elsewhere, which has no places.
         """
         self.text = ""
         self.value: Mapping[str, Any] | None = None
         self.slips: list[Slip] = []
         self.guessed: set[str] = set()
-        self.is_json = raw.lstrip()[:1] == b"{"
+        self.is_json = not isinstance(raw, bytes) or raw.lstrip()[:1] == b"{"
         self._scanned = ""
         self._scanner: Scanner | None = None
         self._starts: list[int] | None = None
-        if (text := self._decoded(raw)) is None:
+        if not isinstance(raw, bytes):
+            value: Mapping[str, Any] | None = raw
+        elif (text := self._decoded(raw)) is None:
             return
-        self.text = self._scanned = text
-        value = self._json(text) if self.is_json else self._toml(text)
+        else:
+            self.text = self._scanned = text
+            value = self._json(text) if self.is_json else self._toml(text)
         if value is not None and _is_deep(value):
             self.slips.append(Slip(None, f"the draft is nested more than {MAX_DEPTH} deep"))
         elif value is not None:

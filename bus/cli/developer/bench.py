@@ -16,8 +16,8 @@ import click
 import msgspec
 
 from bus.admission import ReceivedLink, admit, standing
-from bus.cli import frame
 from bus.cli.frame import Answer, App, Table, command
+from bus.drafts import stamped
 from bus.keys import FileSigner, OpeningKey, nkeys, open_sealed, seal, sign_entry
 from bus.sealing import context_of
 from bus.trust import Ending, VerifiedRegistry, ceremony
@@ -159,7 +159,7 @@ def _bulletin(registry: VerifiedRegistry, now: dt.datetime) -> Bulletin:
     info = Info(lang="en", headline=title, summary="Sources in 192.0.2.0/24.")
     draft = Draft(info=(info,), body=CyberThreat(title=title))
     given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-    return frame.stamped(draft, registry.issuer(_ISSUER), given, now)
+    return stamped(draft, registry.issuer(_ISSUER), given, now)
 
 
 def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> bytes:
