@@ -16,6 +16,7 @@ import msgspec
 
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
+from bus.publishing.acknowledged import settle
 from bus.publishing.acks import Acks
 from bus.publishing.due import due, is_any_parked
 from bus.publishing.fitness import Unfit
@@ -116,7 +117,7 @@ class Outbox(Store):
 
     async def settle(self, settled: Sequence[Settled], now: float) -> None:
         """Note durable acknowledgements."""
-        await self.write(lambda db: table.settle(db, settled, now))
+        await self.write(lambda db: settle(db, settled, now))
 
     async def drop_message_id(self, n: int, problem: str) -> None:
         """Send this row without `Nats-Msg-Id` from now on, because the id was used by another sender."""

@@ -13,6 +13,7 @@ from bus.keys import Signer
 from bus.publishing import outbox_table as table
 from bus.publishing.drafted import Accepted, Asked, Drawn, SealedPart, names_of
 from bus.publishing.handover import Handover
+from bus.publishing.outbox_rows import Signed
 from bus.publishing.own_keys import check_keys
 from bus.publishing.passes import ID_NOISE_BYTES, Passes
 from bus.publishing.signing import signature_values
@@ -185,7 +186,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         chains: dict[str, list[Drawn]] = {}
         for each in drawn:
             chains.setdefault(each.channel, []).append(each)
-        values: dict[str, str] = {}
+        values: dict[str, Signed] = {}
         for chain in chains.values():
             signed = signature_values(self.signers, chain, domain)
             values |= zip([each.digest for each in chain], signed, strict=True)

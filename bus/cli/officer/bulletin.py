@@ -27,6 +27,7 @@ from bus.cli.frame import (
     tlp_option,
 )
 from bus.hub import picture
+from schemas import review
 from schemas.bodies import KINDS
 from schemas.codec import decode, digest
 from schemas.envelope import file_form
@@ -132,7 +133,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
         facts = {"id": id_, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
         facts |= {**frame.marking(bulletin, app.now()), "headline": bulletin.info[0].headline}
         state = "" if admitted else f"{item.standing:<8}  "
-        known = (*marks(bulletin, app.now()), *sorted(item.labels))
+        known = (*marks(bulletin, app.now()), *review.labels(bulletin), *sorted(item.labels))
         line = frame.BulletinLines(
             bulletin,
             item.labels,
