@@ -14,6 +14,7 @@ from schemas.rules import RULES
 
 MOST_WORDS = 10
 """So many words are shown; the others are counted."""
+_GRADES = ("error", "doubt", "remark")
 _BEFORE = 48
 """Characters of a long line before the caret."""
 
@@ -147,7 +148,12 @@ class DraftError(SchemaError):
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
     """By line and column; what stands nowhere comes last. One place is told the same thing once."""
     seen = {(each.rule, each.path, each.text): each for each in findings}
-    return tuple(sorted(seen.values(), key=lambda f: (f.line is None, f.line or 0, f.column or 0)))
+    return tuple(sorted(seen.values(), key=_place_of))
+
+
+def _place_of(found: Finding) -> tuple[object, ...]:
+    nowhere = found.line is None
+    return nowhere, found.line or 0, found.column or 0, _GRADES.index(found.grade), found.rule, found.path
 
 
 def told(finding: Finding, source: Source, name: str, columns: int = 100) -> list[str]:

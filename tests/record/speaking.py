@@ -20,7 +20,9 @@ STRICT = ("--tlp", "amber+strict", "--audience", "eu-csirts")
 
 def say(desk: Desk, name: str, context: str, *options: str) -> None:
     """Publish a draft unrecorded, and name its id and digest."""
-    call = Call(command="publish", arguments=(f"drafts/{name}.toml", *options), context=context, forms=JSON)
+    call = Call(
+        command="publish", arguments=(f"drafts/{name}.toml", "--again", *options), context=context, forms=JSON
+    )
     said = json.loads(desk.ask(call).stdout)
     desk.name(said["id"], f"id of {name}")
     desk.name(said["digest"], f"digest of {name}")

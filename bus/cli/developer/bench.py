@@ -17,7 +17,6 @@ import msgspec
 
 from bus import admission, drafts, sealing, trust
 from bus import keys as keyring
-from bus.cli import frame
 from bus.cli.frame import Answer, App, Table, command
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft

@@ -12,7 +12,6 @@ from bus import drafts
 from bus.cli.frame.app import App
 from bus.cli.frame.running import asking
 from bus.cli.frame.session import defaults
-from bus.cli.frame.text import safe
 from bus.errors import PermitError
 from schemas.errors import TocsinError
 
@@ -68,7 +67,8 @@ class Doubles:
         if not self._app.may_ask():
             return PermitError(text, reason="said-before", remedy=remedy)
         with asking():
-            click.confirm(safe(f"{text}. Say it once more?"), abort=True, err=True)
+            if not self._app.agrees(f"{text}. Say it once more?"):
+                raise click.Abort
         return draft
 
     def accepted(self, draft: Draft, said: Accepted) -> None:

@@ -106,7 +106,7 @@ def _edited(app: App, file: Path) -> Answer:
             return found
         for line in found.lines:
             app.note(str(line))
-        if not click.confirm("edit it again?", default=True, err=True):
+        if not app.agrees("edit it again?", usual=True):
             return Answer(
                 remarks=[f"the draft stays in {file}; go on with: tocsin bulletin check {file}"], code=REFUSED
             )
@@ -169,20 +169,14 @@ def _answer(app: App, number: str, question: Question) -> Any:
     app.note(f"{number}  {question.about}: {shown or question.wanted}")
     _complete(words)
     while True:
-        text: str = click.prompt(
-            "      ",
-            default=question.usual or "",
-            show_default=bool(question.usual),
-            prompt_suffix="> ",
-            err=True,
-        )
+        text = app.answer_to("      ", question.usual)
         if text.strip() == "?":
             app.note(", ".join(words) or question.wanted)
             continue
         found = drafts.answered(question, text, app.now())
         if found.fault is None:
             return found.value
-        if found.nearest and click.confirm(f"      did you mean {found.nearest}?", default=True, err=True):
+        if found.nearest and app.agrees(f"      did you mean {found.nearest}?", usual=True):
             return drafts.answered(question, found.nearest, app.now()).value
         app.note(f"      {found.fault}")
 

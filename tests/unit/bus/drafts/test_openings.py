@@ -50,7 +50,7 @@ def test_a_mistyped_audience_has_a_nearest_and_a_list() -> None:
 
 def test_a_marking_that_is_not_granted_lists_those_that_are() -> None:
     """For the audience that was asked for."""
-    (text,) = said(RECENT, tlp=Tlp.RED, audience="eu-csirts")
+    text, *_ = said(RECENT, tlp=Tlp.RED, audience="eu-csirts")
     assert text.endswith(
         ", ".join(
             next(
