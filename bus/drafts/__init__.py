@@ -6,12 +6,13 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.drafts import doubles
-    from bus.drafts.composing import DRAFTED, Answer, Question, answered, begun, questions
+    from bus.drafts.composing import Answer, Question, answered, questions
     from bus.drafts.explaining import Example, Explained, Meaning, explained, like
     from bus.drafts.findings import DraftError, Finding, told
     from bus.drafts.judging import Judgement, judged, judgement, stamped
     from bus.drafts.looking import Look, Speaker, look, read, read_table
     from bus.drafts.openings import Opening, audiences_of
+    from bus.drafts.template import DRAFTED, begun
 else:
     __getattr__ = opened(__name__, __file__)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus.drafts.composing import OF_PROGRAMS
+from bus.drafts.template import OF_PROGRAMS
 from bus.trust import VerifiedRegistry, says
 from schemas.bodies import KINDS
 from schemas.registry import PublishGrant

@@ -96,6 +96,8 @@ def play(desk: Desk) -> None:
     desk.together(
         (
             Call(command="bulletin check", arguments=("drafts/marked.toml",)),
+            Call(command="audiences"),
+            Call(command="audiences", arguments=("eu-csirts",), title="one"),
             Call(command="preview", arguments=marked),
             Call(command="preview", arguments=("drafts/sections.toml", *GREEN), title="sections"),
             Call(command="publish", arguments=(*marked, "--dry-run"), title="dry run"),

@@ -6,8 +6,6 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-import click
-
 from bus import drafts
 from bus.cli.frame.app import App
 from bus.cli.frame.running import asking
@@ -43,11 +41,7 @@ class Doubles:
         self._new: list[Before] = []
 
     def once(self, name: str, draft: Draft | TocsinError, *, rehearse: bool) -> Draft | TocsinError:
-        """The draft, or why it is not sent: it was accepted a short time ago, and is not meant again.
-
-        Raises:
-            click.Abort: a person says that it is not meant.
-        """
+        """The draft, or why it is not sent: it was accepted a short time ago, and is not meant again."""
         if isinstance(draft, TocsinError) or self._is_meant:
             return draft
         wanted = drafts.doubles.asked_for(draft, self._given)
@@ -55,10 +49,10 @@ class Doubles:
         self._here[wanted] = name
         if before is not None:
             ago = _spoken(max(0.0, self._now - before.at))
-            text = f"{name} is the same as {before.id}, accepted {ago} ago"
+            text = f"the same draft was accepted {ago} ago, as {before.id}"
             remedy = f"to correct that: tocsin bulletin update {before.id} FILE; to say it once more: --again"
         elif beside is not None:
-            text, remedy = f"{name} is the same as {beside}, in this command", "to say it twice: --again"
+            text, remedy = f"the same draft stands in {beside}", "to say it twice: --again"
         else:
             return draft
         if rehearse:
@@ -67,9 +61,8 @@ class Doubles:
         if not self._app.may_ask():
             return PermitError(text, reason="said-before", remedy=remedy)
         with asking():
-            if not self._app.agrees(f"{text}. Say it once more?"):
-                raise click.Abort
-        return draft
+            is_meant = self._app.agrees(f"{text}. Say it once more?")
+        return draft if is_meant else PermitError(f"{text}; nothing was sent", reason="said-before")
 
     def accepted(self, draft: Draft, said: Accepted) -> None:
         """Note what was accepted."""

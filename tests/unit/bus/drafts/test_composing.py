@@ -25,7 +25,7 @@ def reply(question: Question) -> str:
     for what, text in (
         ("from 9 to 10", "9"),
         ("whole number", "3"),
-        ("true or false", "yes"),
+        ("yes or no", "yes"),
         ("a time", "now"),
         ("a day", "2026-11-28"),
     ):
