@@ -29,6 +29,7 @@ from schemas.open_vocab import OPEN
 from schemas.parts import Authority
 
 _ASK = "; ask your registrar"
+_MARKS = ("tlp", "pap", "audience")
 
 
 def _as_it_is(draft: Draft) -> Draft:
@@ -199,6 +200,10 @@ def _said(draft: Draft, speaker: Speaker) -> Iterable[_Said]:
     """Every rule that a draft breaks, whether it may be said, and what a person must look at."""
     try:
         draft = speaker.marked(draft)
+        if lacking := [name for name in _MARKS if not (getattr(draft, name) or getattr(speaker.given, name))]:
+            for name in lacking:
+                yield _Said("error", "schema", "$", f"{name} is missing, and the context gives none; add it")
+            return
         bulletin = stamped(draft, speaker.issuer, speaker.given, speaker.now)
     except SchemaError as exc:
         yield _Said("error", exc.reason, exc.path, str(exc))
