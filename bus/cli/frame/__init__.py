@@ -93,7 +93,6 @@ if TYPE_CHECKING:
         admitted_row,
         defaults,
         endpoint,
-        find_bulletin,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -108,6 +107,7 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
+    from bus.cli.frame.versions import FoundBulletin, Named, find_bulletin, named_in_outbox, named_in_store
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -133,8 +133,10 @@ __all__ = [
     "App",
     "BulletinLines",
     "DraftFile",
+    "FoundBulletin",
     "Group",
     "InputFileError",
+    "Named",
     "NotFoundError",
     "Painted",
     "Part",
@@ -184,6 +186,8 @@ __all__ = [
     "must_be_known",
     "must_be_new",
     "must_not_be_held",
+    "named_in_outbox",
+    "named_in_store",
     "on_terminal",
     "once_open",
     "one_line",
