@@ -145,8 +145,9 @@ async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
             else await stack.enter_async_context(frame.reading(app, store, "watch", tell=False))
         )
         if app.identity.server is not None and app.identity.nkey is not None:
-            if not any(True for _ in transport.reader_streams(registry, identity)):
-                app.note(f"the registry grants {identity} nothing to read; only what is held is shown")
+            if not registry.read_prefixes(identity):
+                but = " but answers to what it says" if registry.heard_prefixes(identity) else ""
+                app.note(f"the registry grants {identity} nothing to read{but}")
             connection = await stack.enter_async_context(
                 transport.Connection.open(frame.endpoint(app, "watch bus"))
             )
