@@ -12,7 +12,7 @@ def play(desk: Desk) -> None:
     """Run everything that connects."""
     flood = of(desk, "flood")
     soon = ("--timeout", "1")
-    calls = (
+    calls: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
         ("publish", ("drafts/flood.toml", "--again", *GREEN, "--wait", "stored=1"), None),
         ("bulletin seal", ("drafts/sealed.toml", *STRICT, "--wait", "stored=1"), None),
         ("bulletin update", (flood, "drafts/flood.toml", "--wait", "stored=1"), None),
