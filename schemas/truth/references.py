@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.bodies.coordination import Feedback, Rfi, StratCom, text_of
+from schemas.bodies.foreign import LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.elections import TYPE_TOKENS
 from schemas.errors import Broken
+from schemas.truth.reasons import is_of_nothing
 from schemas.truth.times import SKEW
 from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel
 
@@ -68,6 +70,17 @@ def r53(b: Bulletin) -> Broken:
             yield f"$.references[{n}].rel", f"{ref.rel} belongs to msg_type {wanted}, this is {b.msg_type}"
 
 
+def _asks(b: Bulletin) -> Broken:
+    """What is asked is asked of others, and is something."""
+    body = b.body
+    if isinstance(body, Rfi) and is_of_nothing(body.question):
+        yield "$.body.question", f"{body.question[:40]!r} asks nothing; write what is wanted"
+    if isinstance(body, Rfi) and set(body.to) == {b.issuer.id}:
+        yield "$.body.to", "a question to oneself; name those who may know"
+    if isinstance(body, LegalReferral) and body.mla and set(body.mla) == {b.issuer.country}:
+        yield "$.body.mla", "legal assistance is asked of others; name the other country"
+
+
 def r54(b: Bulletin) -> Broken:
     """Nobody asks, answers or accompanies himself, and an answer agrees with itself."""
     me = b.issuer.id
@@ -78,8 +91,7 @@ def r54(b: Bulletin) -> Broken:
         elif other.id in named:
             yield f"$.co_issuers[{n}].id", "stands twice; name it once"
         named.add(other.id)
-    if isinstance(b.body, Rfi) and set(b.body.to) == {me}:
-        yield "$.body.to", "a question to oneself; name those who may know"
+    yield from _asks(b)
     for n, action in enumerate(b.actions):
         if action.to == (me,) and action.kind == "share-upward":
             yield f"$.actions[{n}].to", "nobody hands on to himself; name whom it is for"

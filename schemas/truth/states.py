@@ -8,6 +8,7 @@ from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
+from schemas.truth.reasons import is_of_nothing
 from schemas.truth.references import made_at
 from schemas.truth.times import SKEW
 from schemas.vocab import LegalStage, SanctionEvent, Tlp
@@ -42,6 +43,8 @@ def r83(b: Bulletin) -> Broken:
 def _counts(b: Bulletin) -> Broken:
     body = b.body
     if isinstance(body, SystemicRisk):
+        if is_of_nothing(body.assessment):
+            yield "$.body.assessment", f"{body.assessment[:40]!r} assesses nothing (Article 34); write it"
         for n, each in enumerate(body.measured):
             if each.failures > each.samples:
                 yield (

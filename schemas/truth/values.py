@@ -14,6 +14,7 @@ from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
 from schemas.parts import Observable
+from schemas.truth.ranges import out_of_range
 from schemas.truth.text import is_mixed
 from schemas.truth.usual import EMPTY_FILE, HUBS, RESOLVERS, SUFFIXES, unusual
 from schemas.truth.wording import odd_words
@@ -75,7 +76,7 @@ def _is_whole(url: str) -> bool:
 
 
 def r62(b: Bulletin) -> Broken:
-    """A value is of its type (STIX 2.1, section 6)."""
+    """A value is of its type, and within its range (STIX 2.1, section 6; RFC 6793, RFC 1035, RFC 5321, RFC 6335, ITU-T E.164)."""
     for n, each in unusual(b):
         value = each.value
         if value is None:
@@ -106,6 +107,8 @@ def r62(b: Bulletin) -> Broken:
             and len(found_hash[1]) >= 28
         ):
             yield path, f"a digest of {len(found_hash[1])} characters is cut; copy it whole"
+        elif fault := out_of_range(each.type, value):
+            yield path, fault
 
 
 def r63(b: Bulletin) -> Broken:

@@ -58,7 +58,7 @@ def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | Non
     from schemas.remarks import remarks
     from schemas.review import doubts
 
-    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin))
+    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin), *_without_law(bulletin, registry))
     found = (*doubts(bulletin), *_unknown(bulletin, registry), *_elsewhere(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
 
@@ -71,6 +71,25 @@ def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[
         if registry is not None and other.id not in registry.document.authorities:
             yield Violation(
                 "co-issuer", f"$.co_issuers[{n}].id", f"{other.id} is not in the registry; leave it out"
+            )
+
+
+def _without_law(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
+    """Clocks that the registry does not have, unless they are named after a country: each network says which laws it knows."""
+    from schemas.errors import Violation
+
+    for n, each in enumerate(bulletin.deadlines if registry is not None else ()):
+        first = each.clock.partition("-")[0]
+        if (
+            registry is not None
+            and each.clock not in registry.document.clocks
+            and first != "national"
+            and len(first) > 2
+        ):
+            yield Violation(
+                "clock",
+                f"$.deadlines[{n}].clock",
+                f"the registry has no clock {each.clock}; nobody checks when it is due",
             )
 
 

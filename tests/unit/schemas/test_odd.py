@@ -102,6 +102,21 @@ def lessons(*names: str) -> dict[str, Any]:
     )
 
 
+def flawed(**fields: Any) -> dict[str, Any]:
+    """A flaw without a score."""
+    return body("vulnerability", ids=["CVE-2027-41234"], products=["CountLink"], **fields)
+
+
+def called_off() -> dict[str, Any]:
+    """A vote that is not held."""
+    return calendar(state="called-off", cause="Judgment of 4 May.")
+
+
+def justice(stage: str) -> dict[str, Any]:
+    """A matter of justice."""
+    return body("legal-referral", stage=stage, offences=["forgery"], competent="xa-court")
+
+
 STATE = {
     "name": "Directorate 4",
     "kind": "state-body",
@@ -151,6 +166,20 @@ DOUBTED: tuple[Row, ...] = (
     ("a listing of next year", "time", listing(published="2028-01-01", in_force="2028-01-01")),
     ("a label of an exercise", "exercise", {"labels": ["exercise:grey-heron=\"2027\""]}),
     ("a label of a narrower PAP", "marking", {"labels": ["pap:red"]}),
+    ("an exercise that says it is none", "exercise", {"status": "exercise", "exercise_id": "e-1", **told(summary="This is real and NOT an exercise.")}),
+    ("a vote that is off, and invites", "words", {**called_off(), **told(public_line="Vote on 13 June, 07:00 to 19:00.")}),
+    ("a vote that is on, and is not", "words", {**calendar(), **told(headline="The election of 13 June is called off")}),
+    ("not affected, and to be updated", "words", flawed(status="known-not-affected", remediation="Install 2.8.")),
+    ("not exploited, and under attack", "words", {**flawed(exploited=False), **told(headline="CountLink is exploited in the wild")}),
+    ("delisted, and listed", "words", {**listing(event="delisted"), **told(headline="One enterprise listed")}),
+    ("acquitted, and sentenced", "words", {**STRICT, **justice("acquittal"), **told(headline="Two persons were sentenced")}),
+    ("suspected, and guilty", "words", {**STRICT, **justice("investigation"), **told(headline="Two persons were found guilty")}),
+    ("in order, and unlawful", "words", {**advertisement(finding="none"), **told(headline="Two unlawful advertisements")}),
+    ("no effect, and prolonged", "words", {**event(process_effect="none"), **told(headline="Voting prolonged by two hours")}),
+    ("seen, and no hit", "words", {**body("feedback", verdict="sighting", seen_count=3), **refers("answers"), **told(headline="No hit in our logs")}),
+    ("polling in a vote of long ago", "phase", {**event(), **election("xa-mun-2019", "municipal", phase="polling")}),
+    ("domestic, by others", "attribution", {**network(origin="domestic"), "attribution": {"level": "assessed", "by": ["xa-mfa"], "actors": [STATE]}}),
+    ("a headline of nothing", "placeholder", told(headline="N/A")),
 )  # fmt: skip
 
 REMARKED: tuple[Row, ...] = (
@@ -212,6 +241,15 @@ REMARKED: tuple[Row, ...] = (
     ("a sighting that hands over", "verdict", {**body("feedback", verdict="sighting", handover_to="xb-dsc"), **refers("answers")}),
     ("across borders, at home", "cross-border", incident(cross_border=True, countries=["XA"])),
     ("possible, nearly sure", "certainty", {"certainty": "possible", "confidence": {"score": 95}}),
+    ("an attack that is a test", "test", incident(classification="test:test")),
+    ("more users than two countries have", "count", incident(users_affected=2_000_000_000, countries=["XA", "XB"])),
+    ("more voters than an island has", "count", {**event(voters_affected=3_000_000), **election("mt-parl-2027")}),
+    ("a calendar that ends before the vote", "expired", {**calendar(), "expires": "2027-06-01T00:00:00Z"}),
+    ("counted for weeks", "long", calendar(window("counting", "06-13T19", "08-13T19"))),
+    ("a label before there was a duty", "before", advertisement(infringements=["no-label"], period_start="2024-05-01", period_end="2024-05-20")),
+    ("a number of no list", "number", told(summary="They use CVE-1987-0034.")),
+    ("facts of nothing", "facts", measure(facts="n/a")),
+    ("a certificate on polling day", "stage", {**event(stage="certification"), **election(phase="polling")}),
 )  # fmt: skip
 
 SOUND: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -240,6 +278,13 @@ SOUND: tuple[tuple[str, dict[str, Any]], ...] = (
     ("a technique by its name", named("Spearphishing attachment")),
     ("a technique by a name of one's own", named("Invoices with a macro")),
     ("seen in the past", seen(first_seen=EARLIER)),
+    ("a week without a measure", measure(visibility=[], count=0, period_start="2027-05-01", period_end="2027-05-07")),
+    ("a cancel of what was not significant", {"msg_type": "cancel", **refers("cancels"), **incident(stage="final-report", significant=False, impact="none")}),
+    ("looked, and not seen", {**body("feedback", verdict="sighting", seen_count=0), **refers("answers"), **told(headline="No hit in thirty days of logs")}),
+    ("a vote that is off, and says so", {**called_off(), **told(public_line="There will be no vote on 13 June.")}),
+    ("not affected, and nothing to do", flawed(status="known-not-affected", remediation="No update is needed.")),
+    ("an exercise that touches nobody", {"status": "exercise", "exercise_id": "e-1", **told(summary="No real systems are touched.")}),
+    ("acquitted, and not sentenced", {**STRICT, **justice("acquittal"), **told(headline="Nobody was sentenced")}),
 )  # fmt: skip
 
 

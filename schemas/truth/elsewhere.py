@@ -1,0 +1,54 @@
+"""Elsewhere: a vote under way that is of another year, and manipulation from another country than is said. For doubts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.bodies.foreign import Fimi
+from schemas.bulletin import Bulletin
+from schemas.errors import Violation
+from schemas.vocab import Phase, Status
+
+_VOTING = (Phase.SILENCE, Phase.ADVANCE_VOTING, Phase.POLLING, Phase.COUNTING)
+
+
+def of_another_year(b: Bulletin) -> Iterator[Violation]:
+    """A vote under way, of an election whose id is of years ago or to come."""
+    election = b.election
+    if (
+        election is None
+        or election.phase not in _VOTING
+        or b.status is not Status.ACTUAL
+        or isinstance(b.body, ElectionCalendar)
+    ):
+        return
+    year = int(election.id.split("-")[2])
+    if abs(year - b.issued.year) > 1 or (
+        election.polling_first is not None and abs(year - election.polling_first.year) > 1
+    ):
+        yield Violation(
+            "phase",
+            "$.election.id",
+            f"{election.phase} in {b.issued.year}, and {election.id} is of {year}; mend the id, or the phase",
+        )
+
+
+def origin(b: Bulletin) -> Iterator[Violation]:
+    """Domestic manipulation by actors of other countries alone, or for a state; and the other way round."""
+    if not isinstance(b.body, Fimi) or b.attribution is None or b.issuer.country in ("EU", "INT"):
+        return
+    said = b.body.origin
+    countries = {actor.country for actor in b.attribution.actors if actor.country}
+    if said == "domestic" and countries and b.issuer.country not in countries:
+        yield Violation(
+            "attribution",
+            "$.body.origin",
+            f"domestic, and all who act are of {', '.join(sorted(countries))}; write foreign or mixed",
+        )
+    elif said == "foreign" and countries == {b.issuer.country}:
+        yield Violation(
+            "attribution",
+            "$.body.origin",
+            f"foreign, and all who act are of {b.issuer.country}; write domestic or mixed",
+        )
