@@ -47,7 +47,6 @@ _SAYING = frozenset(
         "correct_information",
         "observation",
         "recommendation",
-        "title",
     }
 )
 """Fields whose words are read by themselves."""

@@ -94,10 +94,8 @@ _TOLD = (
     (re.compile(r"\bECLI:[A-Z]{2}:[A-Z0-9]{1,7}:([0-9]{4}):"), 1801, 0, "number"),
     (re.compile(r"\bCELEX:? ?[0-9CE]([0-9]{4})[A-Z]{1,2}[0-9]{4}"), 1951, 0, "number"),
     (
-        re.compile(
-            r"\b(?:Regulation|Directive|Decision) \((?:EU|EC|EEC)[^)]{0,12}\) (?:No )?([0-9]{4})/[0-9]{1,4}\b"
-        ),
-        1951,
+        re.compile(r"\b(?:Regulation|Directive|Decision) \(EU(?:, Euratom)?\) ([0-9]{4})/[0-9]{1,4}\b"),
+        2015,
         0,
         "number",
     ),

@@ -8,6 +8,7 @@ from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
+from schemas.truth import phrases
 from schemas.vocab import Phase, Status
 
 _VOTING = (Phase.SILENCE, Phase.ADVANCE_VOTING, Phase.POLLING, Phase.COUNTING)
@@ -23,6 +24,8 @@ def of_another_year(b: Bulletin) -> Iterator[Violation]:
         or isinstance(b.body, ElectionCalendar)
     ):
         return
+    if any(phrases.OFF.search(f"{info.headline} {info.summary}") for info in b.info):
+        return  # it was put off, and says so
     year = int(election.id.split("-")[2])
     if abs(year - b.issued.year) > 1 or (
         election.polling_first is not None and abs(year - election.polling_first.year) > 1
@@ -46,9 +49,17 @@ def origin(b: Bulletin) -> Iterator[Violation]:
             "$.body.origin",
             f"domestic, and all who act are of {', '.join(sorted(countries))}; write foreign or mixed",
         )
-    elif said == "foreign" and countries == {b.issuer.country}:
+    elif said == "foreign" and countries == {b.issuer.country} and not (_for_others(b) or b.body.aligned):
         yield Violation(
             "attribution",
             "$.body.origin",
             f"foreign, and all who act are of {b.issuer.country}; write domestic or mixed",
         )
+
+
+def _for_others(b: Bulletin) -> bool:
+    """Whether some who act are of those who do so for others."""
+    return b.attribution is not None and any(
+        actor.kind in ("proxy", "contractor", "influencer", "mercenary-group", "unknown")
+        for actor in b.attribution.actors
+    )

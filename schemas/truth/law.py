@@ -127,7 +127,7 @@ def r36(b: Bulletin) -> Broken:
         if not ref.startswith("celex:"):
             continue
         act, article = act_of(ref)
-        if act in REPEALED and path not in _OF_THE_TIME:
+        if act in REPEALED and path not in _OF_THE_TIME and not _is_history(b, path):
             yield path, f"{act} was repealed; it is {REPEALED[act]} today"
         most = ARTICLES.get(act)
         if article is not None and most is not None and not 1 <= article <= most:
@@ -209,6 +209,14 @@ RESTRICTING = frozenset(
     {"request-takedown-order", "request-account-measure", "block-access-order", "suspend-broadcast"}
 )
 """Actions that restrict what somebody says."""
+
+
+def _is_history(b: Bulletin, path: str) -> bool:
+    """Whether a reference stands in `legal` beside the act that took its place: it is told as what was before."""
+    if not path.startswith("$.legal["):
+        return False
+    named = {act_of(each.ref)[0] for each in b.legal}
+    return all(REPEALED[act] in named for act in named & REPEALED.keys())
 
 
 def _is_missing(text: str | None) -> bool:
@@ -367,7 +375,15 @@ def r43(b: Bulletin) -> Broken:
     home = body.sponsor_country is not None and (
         body.sponsor_country in UNION or body.sponsor_country == b.issuer.country
     )
-    if "third-country-sponsor" in body.infringements and home and body.funds_from_third_country is not True:
+    is_led = (
+        body.sponsor_controller is not None
+    )  # one that a third country controls counts as one (Article 5(2)(b))
+    if (
+        "third-country-sponsor" in body.infringements
+        and home
+        and not is_led
+        and body.funds_from_third_country is not True
+    ):
         yield (
             "$.body.infringements",
             f"a sponsor of {body.sponsor_country} without money from outside is none of a third country",

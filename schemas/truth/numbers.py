@@ -33,6 +33,8 @@ _NUMBERED = re.compile(r"(?:CVE|EUVD)-([0-9]{4})-[0-9]{4,}")
 _OWN_NUMBER = re.compile(r"[A-Z]{2,3}-[A-Z0-9-]{2,37}-([0-9]{4})-[0-9]{1,8}")
 _FIRST_NUMBER = 1999
 """The year of the first CVE numbers (CVE Program, History)."""
+_HOUSEHOLD = 20
+"""More persons than a record of a household has."""
 _MOST_VOTERS = 1_100_000_000
 """More than the largest roll there is (Election Commission of India, 2024: 970 million)."""
 _TOLERANCE = 15
@@ -66,8 +68,8 @@ def r49(b: Bulletin) -> Broken:
         yield "$.body.electorate_share_ppm", "no voter is affected, but a share of them; mend one of the two"
     if isinstance(body, DataBreach):
         subjects, records = body.subjects_approx, body.records_approx
-        if subjects is not None and records is not None and records < subjects:
-            yield "$.body.records_approx", f"{records} records of {subjects} persons; each has at least one"
+        if subjects is not None and records is not None and records * _HOUSEHOLD < subjects:
+            yield "$.body.records_approx", f"{records} records of {subjects} persons; mend one of the two"
     if isinstance(body, PoliticalAd) and body.amount_minor is not None and body.currency is None:
         yield "$.body.currency", "an amount says in which currency (ISO 4217); add it"
     if isinstance(body, PlatformMeasure) and (body.reversed or 0) > body.count:

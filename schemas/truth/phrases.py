@@ -15,7 +15,7 @@ NEGATED = any_of(
     not?\b never\b none\b without\b nobody\b no_longer\b isn['’]t\b was_?n['’]t\b nicht\b kein\w* ohne\b pas\b
     aucun\w* sans\b ne\b n['’] non\b nessun\w* senza\b sin\b ning[uú]n\w* niet\b geen\b nie\b bez\b inte\b ingen\b
     ikke\b false(?:ly)?\b rumou?r\w* alleged\w* claim\w* wrong\w* fake\b hoax\b acquit\w* lifted\b withdrawn?\b
-    withdraws?\b revoked?\b instead\b correct(?:ion|ed|s)\b appeals?\b request\w* former\w*
+    withdraws?\b revoked?\b instead\b correct(?:ion|ed|s)\b appeals?\b nothing\b genuine\b authentic\b request\w* former\w*
     """
 )
 """Words that turn what stands beside them into its opposite, or into what others say."""
@@ -108,7 +108,7 @@ FINED = any_of(
 )
 CLEARED = any_of(
     r"""
-    no_infringement\b nothing_found\b (?:closed|ended|ends)_without\b in_order\b
+    no_infringement\b nothing_found\b (?:closed|ended|ends)_without\b in_order\b(?!_(?:to|that))
     """
 )
 INFRINGED = any_of(
@@ -119,8 +119,7 @@ INFRINGED = any_of(
 )
 LONGER = any_of(
     r"""
-    prolonged\b extended_(?:by|until|to)\b postponed\b
-    (?:polls?|polling|voting)_(?:is_|are_|was_|were_)?(?:stopped|suspended|closed_early|delayed|interrupted)\b
+    (?:polls?|polling(?:_hours)?|voting(?:_hours)?|vote)_(?:(?:is|are|was|were)_)?(?:prolonged|extended|postponed|stopped|suspended|closed_early|delayed|interrupted)\b
     verlängert\b unterbrochen\b prolongée?\b
     """
 )
@@ -132,7 +131,7 @@ SEEN_NOT = any_of(
 )
 SEEN = any_of(
     r"""
-    seen\b (?:\d+|one|two|three|several|many)_(?:hit|sighting|match)e?s?\b sighted\b observed\b gesehen\b vues?\b
+    seen\b (?:[1-9]\d*|one|two|three|several|many)_(?:hit|sighting|match)e?s?\b sighted\b observed\b gesehen\b vues?\b
     """
 )
 HIGH = any_of(

@@ -124,13 +124,40 @@ def _country_of(code: str, system: str | None) -> str | None:
     return None
 
 
+_WHOLES: Mapping[str, str] = MappingProxyType(
+    {
+        part: whole
+        for whole, parts in (
+            ("FR", "BL GF GP MF MQ NC PF PM RE TF WF YT"),
+            ("NL", "AW BQ CW SX"),
+            ("DK", "FO GL"),
+            ("FI", "AX"),
+            ("NO", "SJ BV"),
+            ("GB", "AI BM FK GG GI GS IM IO JE KY MS PN SH TC VG"),
+            ("US", "AS GU MP PR UM VI"),
+            ("CN", "HK MO"),
+            ("AU", "CC CX HM NF"),
+            ("NZ", "CK NU TK"),
+        )
+        for part in parts.split()
+    }
+)
+"""Codes of parts of a country that have one of their own in ISO 3166-1, and one in the lists of the whole."""
+
+
+def _whole_of(code: str) -> str:
+    """The country of a code, of a part the whole."""
+    code = _ALIASES.get(code, code)
+    return _WHOLES.get(code, code)
+
+
 def r55(b: Bulletin) -> Broken:
     """The code of an area lies in its country (Regulation (EC) No 1059/2003, Article 3(3); ISO 3166-2)."""
     for n, area in enumerate(b.areas):
         if area.code is None or area.country in (None, "EU", "INT"):
             continue
         found = _country_of(area.code, area.system)
-        if found is not None and _ALIASES.get(found, found) != _ALIASES.get(area.country, area.country):
+        if found is not None and _whole_of(found) != _whole_of(area.country or ""):
             yield (
                 f"$.areas[{n}].code",
                 f"{area.code} lies in {found}, not in {area.country}; mend one of the two",

@@ -37,7 +37,7 @@ LONG: Mapping[Phase, dt.timedelta] = MappingProxyType(
     }
 )
 """How long a phase lasts in few places only."""
-_PROLONGED, _DELAYED = dt.timedelta(days=14), dt.timedelta(days=400)
+_PROLONGED, _DELAYED = dt.timedelta(days=31), 3 * _YEAR
 _FAR = 10 * _YEAR
 _DEFAULT_LIFE = dt.timedelta(days=30)
 

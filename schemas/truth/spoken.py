@@ -36,11 +36,12 @@ _QUOTED = re.compile(r"“[^”]{0,200}”|\"[^\"]{0,200}\"|«[^»]{0,200}»|„
 
 
 class _Odds(NamedTuple):
-    """What contradicts a field: the words, the path of the field, and what it says."""
+    """What contradicts a field: the words, the path of the field, what it says, and the words that agree with it."""
 
     pattern: re.Pattern[str]
     path: str
     says: str
+    unless: re.Pattern[str] | None = None
 
 
 _SELF_DENYING = (phrases.UNUSED, phrases.UNFIXED, phrases.CLEARED, phrases.SEEN_NOT)
@@ -52,13 +53,15 @@ def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each fiel
     body = b.body
     if isinstance(body, SanctionsListing):
         if body.event in (SanctionEvent.DELISTED, SanctionEvent.ANNULLED):
-            yield _Odds(phrases.LISTED, "$.body.event", f"event {body.event}")
+            yield _Odds(phrases.LISTED, "$.body.event", f"event {body.event}", phrases.OUT)
         elif body.event is SanctionEvent.LISTED:
-            yield _Odds(phrases.OUT, "$.body.event", "event listed")
+            yield _Odds(phrases.OUT, "$.body.event", "event listed", phrases.LISTED)
     elif isinstance(body, LegalReferral):
         if body.stage in (LegalStage.CONVICTION, LegalStage.ACQUITTAL):
-            pattern = phrases.FREE if body.stage is LegalStage.CONVICTION else phrases.GUILTY
-            yield _Odds(pattern, "$.body.stage", f"stage {body.stage}")
+            wrong, right = phrases.FREE, phrases.GUILTY
+            if body.stage is LegalStage.ACQUITTAL:
+                wrong, right = right, wrong
+            yield _Odds(wrong, "$.body.stage", f"stage {body.stage}", right)
         elif body.stage not in (LegalStage.APPEAL, LegalStage.CLOSED):
             yield _Odds(phrases.GUILTY, "$.body.stage", f"stage {body.stage}")
             yield _Odds(phrases.FREE, "$.body.stage", f"stage {body.stage}")
@@ -75,7 +78,7 @@ def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each fiel
                 f"exploited {body.exploited}",
             )
     elif isinstance(body, Enforcement):
-        if body.finding == "none" or body.stage is EnforcementStage.CLOSED:
+        if body.fine is None and (body.finding == "none" or body.stage is EnforcementStage.CLOSED):
             yield _Odds(phrases.FINED, "$.body.stage", f"stage {body.stage}")
         elif body.stage in (EnforcementStage.FINE, EnforcementStage.DECISION):
             yield _Odds(phrases.CLEARED, "$.body.stage", f"stage {body.stage}")
@@ -88,11 +91,8 @@ def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each fiel
     elif isinstance(body, ElectionIncident) and body.process_effect == "none":
         yield _Odds(phrases.LONGER, "$.body.process_effect", "process_effect none")
     elif isinstance(body, Feedback) and body.verdict is FeedbackKind.SIGHTING and body.seen_count is not None:
-        yield _Odds(
-            phrases.SEEN_NOT if body.seen_count else phrases.SEEN,
-            "$.body.seen_count",
-            f"seen_count {body.seen_count}",
-        )
+        wrong, right = (phrases.SEEN_NOT, phrases.SEEN) if body.seen_count else (phrases.SEEN, None)
+        yield _Odds(wrong, "$.body.seen_count", f"seen_count {body.seen_count}", right)
     elif isinstance(body, DataBreach) and body.risk is BreachRisk.UNLIKELY:
         yield _Odds(phrases.HIGH, "$.body.risk", "risk unlikely")
     elif isinstance(body, Fimi) and body.synthetic == "none":
@@ -105,7 +105,7 @@ def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each fiel
 
 def spoken(b: Bulletin) -> Iterator[Violation]:
     """What the words say otherwise than the fields, each with a stable word as its `rule`: `words` or `exercise`."""
-    if b.status in (Status.EXERCISE, Status.TEST):
+    if b.status is Status.EXERCISE:
         for path, text in words(b):
             found = phrases.NO_EXERCISE.search(_QUOTED.sub("", text))
             if found is not None:
@@ -119,10 +119,10 @@ def spoken(b: Bulletin) -> Iterator[Violation]:
         return
     odds = tuple(_odds(b))
     for n, info in enumerate(b.info):
-        for pattern, path, says in odds:
-            said = _told(info.headline, pattern) or (
-                _told(info.public_line, pattern) if info.public_line else None
-            )
+        for pattern, path, says, unless in odds:
+            said = _told(info.headline, pattern, unless)
+            if said is None and info.public_line:
+                said = _told(info.public_line, pattern, unless)
             if said is not None:
                 yield Violation(
                     "words",
@@ -142,11 +142,13 @@ def spoken(b: Bulletin) -> Iterator[Violation]:
         yield from _calendar(b, b.body)
 
 
-def _told(text: str, pattern: re.Pattern[str]) -> str | None:
-    """The words of a pattern in a text, where its sentence does not deny them."""
+def _told(text: str, pattern: re.Pattern[str], unless: re.Pattern[str] | None = None) -> str | None:
+    """The words of a pattern in a text, where its sentence neither denies them nor agrees with the field."""
     for sentence in re.split(r"[.!?;:]\s", _QUOTED.sub("", text)):
         found = pattern.search(sentence)
-        if found is not None and (pattern in _SELF_DENYING or phrases.NEGATED.search(sentence) is None):
+        if found is None or (unless is not None and unless.search(sentence)):
+            continue
+        if pattern in _SELF_DENYING or phrases.NEGATED.search(sentence) is None:
             return found[0].strip()
     return None
 

@@ -105,13 +105,8 @@ def r84(b: Bulletin) -> Broken:
     if isinstance(body, ContentOrder) and body.state == "set-aside" and body.effect == "given":
         yield "$.body.effect", "an order that is set aside has no effect any more; take it out"
     if isinstance(body, SanctionsListing):
-        if body.judgment is not None and body.event not in (SanctionEvent.ANNULLED, SanctionEvent.DELISTED):
-            yield (
-                "$.body.judgment",
-                f"a judgment annuls or ends a listing, this is {body.event}; mend one of the two",
-            )
-        if body.final_on is not None and body.final_on < body.published:
-            yield "$.body.final_on", "final before it was published; mend one of the two"
+        if body.judgment is not None and body.event is SanctionEvent.LISTED:
+            yield "$.body.judgment", "a judgment annuls, ends or changes a listing; mend one of the two"
     yield from _justice(b)
     yield from _said(b)
 

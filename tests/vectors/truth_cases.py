@@ -321,7 +321,7 @@ def _numbers() -> Iterator[Case]:
     yield "a dimension twice", "R49", report(("physical", 4, 1), ("physical", 1, 0)), (
         ("R49", "$.body.dimensions[1].dimension"),
     )  # fmt: skip
-    yield "fewer records than persons", "R49", breach(subjects_approx=9, records_approx=3), (
+    yield "fewer records than persons", "R49", breach(subjects_approx=740, records_approx=3), (
         ("R49", "$.body.records_approx"),
     )  # fmt: skip
     yield "an amount of nothing", "R49", advertisement(amount_minor=5), (("R49", "$.body.currency"),)
@@ -1131,6 +1131,29 @@ def _ranges() -> Iterator[Case]:
     yield "a mailbox with a year of birth", "R66", mailbox, (("R66", "$.info[0].summary"),)
 
 
+def _practice() -> Iterator[Case]:
+    """What is done somewhere and looked wrong."""
+    early = window("advance-voting", "06-01T05", "06-12T16"), window("counting", "06-12T17", "06-13T21")
+    yield "votes in advance are counted on the day before", "R34", calendar(*early), ()
+    before, now = ({"ref": f"celex:{act}#5", "role": "duty"} for act in ("31995L0046", "32016R0679"))
+    yield "a law beside the one that it followed", "R36", {"legal": [before, now]}, ()
+    yield "a law that is no more", "R36", {"legal": [before]}, (("R36", "$.legal[0].ref"),)
+    led = {"sponsor_country": "AT", "sponsor_controller": "Ministry of Information of XM"}
+    yield (
+        "a firm at home that a third country controls",
+        "R43",
+        advertisement(infringements=["third-country-sponsor"], **led),
+        (),
+    )
+    yield "records of households", "R49", breach(subjects_approx=2100, records_approx=740), ()
+    island = {"scope": "region", "country": "RE", "code": "FRY40", "system": "nuts-2024"}
+    yield "an island with a code of its own", "R55", {"areas": [island]}, ()
+    changed = {"event": "amended", "judgment": "ECLI:EU:T:2027:118"}
+    yield "reasons changed after a judgment", "R84", {**listing(**changed), **CLEAR}, ()
+    ended = {"event": "delisted", "judgment": "ECLI:EU:T:2027:118", "final_on": "2027-05-02"}
+    yield "delisted when it was final", "R84", {**listing(**ended), **CLEAR}, ()
+
+
 def cases() -> Iterator[Case]:
     """Comment, rule, changed members, and what is broken where."""
     yield from _times()
@@ -1150,3 +1173,4 @@ def cases() -> Iterator[Case]:
     yield from _spans()
     yield from _askings()
     yield from _ranges()
+    yield from _practice()
