@@ -62,7 +62,7 @@ _BY_BODY: Mapping[type, int] = MappingProxyType(
             (ElectionIncident, (49, 83, 86, 90)),
             (Enforcement, (78, 79, 89, 91)),
             (Fimi, ()),  # R89 where it has narratives
-            (SanctionsListing, (20, 33, 36, 37, 65, 84, 89, 91)),
+            (SanctionsListing, (20, 32, 33, 36, 37, 65, 84, 89, 91)),
             (LegalReferral, (19, 32, 54, 84, 88)),
             (StratCom, (16, 17, 33, 57, 65, 84)),  # R89 where it has facts
             (SituationReport, (32, 33, 49, 84)),
@@ -85,7 +85,7 @@ _BY_FIELD: tuple[tuple[str, object, tuple[int, ...]], ...] = (
     ("co_issuers", (), (54,)),
     ("exercise_id", None, (61,)),
     ("incident_id", None, (52,)),
-    ("election", None, (33, 56)),
+    ("election", None, (33, 56, 90)),
     ("effective", None, (33,)),
     ("onset", None, (33,)),
     ("ttps", (), ()),

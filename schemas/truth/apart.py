@@ -16,7 +16,7 @@ from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.rules import FREE_ACTIONS
-from schemas.truth.elsewhere import of_another_year, origin
+from schemas.truth.elsewhere import of_another_year, of_itself, origin, over, unborn
 from schemas.truth.wording import words
 from schemas.vocab import (
     PERSONAL_RANK,
@@ -70,7 +70,8 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
             f"{election.phase}, and the first polling day is {election.polling_first}",
         )
     yield from of_another_year(b)
-    yield from origin(b)
+    for looks_at in (origin, of_itself, over, unborn):
+        yield from looks_at(b)
     if b.attribution is not None and b.attribution.level is AttributionLevel.UNATTRIBUTED:
         for n, actor in enumerate(b.attribution.actors):
             if actor.kind in _STATES or actor.affiliation in (

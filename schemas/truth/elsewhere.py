@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from schemas.bodies.electoral import ElectionCalendar
-from schemas.bodies.foreign import Fimi
+from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.truth import phrases
@@ -55,6 +56,45 @@ def origin(b: Bulletin) -> Iterator[Violation]:
             "$.body.origin",
             f"foreign, and all who act are of {b.issuer.country}; write domestic or mixed",
         )
+
+
+def of_itself(b: Bulletin) -> Iterator[Violation]:
+    """Who speaks, and names himself as who acts."""
+    me = {each.casefold() for each in (b.issuer.id, b.issuer.name) if each}
+    for n, actor in enumerate(b.attribution.actors if b.attribution is not None else ()):
+        if me & {actor.name.casefold(), *(alias.casefold() for alias in actor.aliases)}:
+            yield Violation(
+                "attribution", f"$.attribution.actors[{n}].name", f"{actor.name} is the issuer; name who acts"
+            )
+
+
+def over(b: Bulletin) -> Iterator[Violation]:
+    """A calendar of a vote to come, whose polls have closed."""
+    if not isinstance(b.body, ElectionCalendar) or b.election is None or b.status is not Status.ACTUAL:
+        return
+    closes = [window.end for window in b.body.windows if window.phase is Phase.POLLING]
+    if closes and max(closes) < b.issued and b.election.phase in _AHEAD:
+        yield Violation(
+            "phase",
+            "$.election.phase",
+            f"{b.election.phase}, and the last poll closed on {max(closes).date()}",
+        )
+
+
+_AHEAD = (Phase.ANNOUNCED, Phase.REGISTRATION, Phase.CAMPAIGN, Phase.SILENCE, Phase.ADVANCE_VOTING)
+
+
+def unborn(b: Bulletin) -> Iterator[Violation]:
+    """A person who is listed before being born."""
+    if isinstance(b.body, SanctionsListing):
+        for n, each in enumerate(b.body.listed):
+            years = [
+                int(year) for text in each.birth for year in re.findall(r"(?<!\d)[12][0-9]{3}(?!\d)", text)
+            ]
+            if years and max(years) >= b.issued.year:
+                yield Violation(
+                    "time", f"$.body.listed[{n}].birth", f"born in {max(years)}; copy the year again"
+                )
 
 
 def _for_others(b: Bulletin) -> bool:

@@ -354,6 +354,17 @@ def r41(b: Bulletin) -> Broken:
         yield "$.body.art34", "nobody is concerned, so nobody was told; write not-required"
 
 
+_DONE_BY_SOMEBODY = (
+    "malicious-code:",
+    "intrusion-attempts:",
+    "intrusions:",
+    "fraud:",
+    "availability:ddos",
+    "availability:sabotage",
+)
+"""Classes of RSIT that somebody causes."""
+
+
 def r42(b: Bulletin) -> Broken:
     """Nobody is malicious and innocent at once (Directive (EU) 2022/2555, Article 23(4): suspected of being caused by malicious acts)."""
     if not isinstance(b.body, CyberIncident):
@@ -361,6 +372,11 @@ def r42(b: Bulletin) -> Broken:
     body = b.body
     if body.suspected_malicious is False and body.root_cause == "malicious-actions":
         yield "$.body.root_cause", "malicious-actions, but suspected_malicious is false; mend one of the two"
+    if body.root_cause == "natural-phenomena" and body.classification.startswith(_DONE_BY_SOMEBODY):
+        yield (
+            "$.body.root_cause",
+            f"natural-phenomena, but {body.classification} is done by somebody; mend one of the two",
+        )
     if body.suspected_malicious is True and body.root_cause in ("system-failures", "natural-phenomena"):
         yield "$.body.root_cause", f"{body.root_cause}, but suspected_malicious is true; mend one of the two"
     if body.cross_border is False and len(set(body.countries)) > 1:

@@ -18,7 +18,9 @@ from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.open_vocab import OPEN
 from schemas.truth.acts import told
+from schemas.truth.askew import askew
 from schemas.truth.beside import beside
+from schemas.truth.doubled import doubled
 from schemas.truth.fit import misfits
 from schemas.truth.kinds import ANYBODYS, NATIONWIDE, of_a_kind
 from schemas.truth.law import EUDPR, GDPR, act_of, cited
@@ -98,6 +100,8 @@ def oddities(b: Bulletin) -> Iterator[Violation]:
     yield from lasting(b)
     yield from told(b)
     yield from many(b)
+    yield from askew(b)
+    yield from doubled(b)
 
 
 def _codes(b: Bulletin) -> Iterator[Violation]:

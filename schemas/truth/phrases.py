@@ -154,3 +154,14 @@ STANDS = any_of(
     must_(?:be_)?(?:remove|removed|taken_down)\b (?:is|are)_to_be_(?:removed|blocked)\b orders_the\b ordered_to\b
     """
 )
+UNDONE = any_of(
+    r"""
+    nothing_(?:was_|has_been_)?done\b (?:we_)?did_nothing\b no_action\b not_acted\b nichts_(?:getan|unternommen)\b
+    """
+)
+QUIET = any_of(
+    r"""
+    nothing_happened\b all_(?:is_)?quiet\b no_threat_at_all\b no_danger\b harmless\b nothing_to_report\b
+    no_incidents?_at_all\b alles_ruhig\b rien_à_signaler\b
+    """
+)

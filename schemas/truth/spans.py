@@ -10,6 +10,7 @@ from schemas.bodies.coordination import PostElectionReport, Rfi, SituationReport
 from schemas.bodies.digital import PlatformMeasure, PoliticalAd
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.foreign import SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken, Violation
 from schemas.vocab import MsgType, Phase, Status
@@ -38,13 +39,19 @@ LONG: Mapping[Phase, dt.timedelta] = MappingProxyType(
 )
 """How long a phase lasts in few places only."""
 _PROLONGED, _DELAYED = dt.timedelta(days=31), 3 * _YEAR
+_POLLING_DAYS = 184
+"""Between the first and the last polling day of an election, with all its rounds."""
 _FAR = 10 * _YEAR
 _DEFAULT_LIFE = dt.timedelta(days=30)
 
 
 def r90(b: Bulletin) -> Broken:
     """What an election does ends within its time (Venice Commission, Code of Good Practice in Electoral Matters, I.3.2)."""
-    body = b.body
+    body, election = b.body, b.election
+    if election is not None and election.polling_first is not None and election.polling_last is not None:
+        days = (election.polling_last - election.polling_first).days
+        if days > _POLLING_DAYS:
+            yield "$.election.polling_last", f"{days} days after polling_first; mend the year"
     if isinstance(body, ElectionCalendar):
         for n, window in enumerate(body.windows):
             most = MOST.get(window.phase, _FAR)
@@ -90,6 +97,8 @@ def _periods(b: Bulletin) -> Iterator[tuple[str, dt.date | None, dt.date | None]
         yield "$.body.respond_by", b.issued, body.respond_by
     elif isinstance(body, Enforcement):
         yield "$.body.appeal_until", body.decided, body.appeal_until
+    elif isinstance(body, SanctionsListing):
+        yield "$.body.in_force", body.published, body.in_force
     elif isinstance(body, PostElectionReport) and (body.period_end - body.period_start).days > 5 * _YEAR.days:
         yield "$.body.period_end", body.period_start, body.period_end
 

@@ -29,6 +29,7 @@ from schemas.vocab import (
     LegalStage,
     MsgType,
     SanctionEvent,
+    Severity,
     Status,
 )
 
@@ -44,13 +45,31 @@ class _Odds(NamedTuple):
     unless: re.Pattern[str] | None = None
 
 
-_SELF_DENYING = (phrases.UNUSED, phrases.UNFIXED, phrases.CLEARED, phrases.SEEN_NOT)
+_SELF_DENYING = (
+    phrases.UNUSED,
+    phrases.UNFIXED,
+    phrases.CLEARED,
+    phrases.SEEN_NOT,
+    phrases.UNDONE,
+    phrases.QUIET,
+)
 """Patterns that hold their own negation."""
+
+
+def _of_answers(body: Feedback) -> Iterator[_Odds]:
+    if body.verdict is FeedbackKind.ACTION_TAKEN:
+        yield _Odds(phrases.UNDONE, "$.body.verdict", "verdict action-taken")
+    elif body.verdict is FeedbackKind.SIGHTING and body.seen_count:
+        yield _Odds(phrases.SEEN_NOT, "$.body.seen_count", f"seen_count {body.seen_count}", phrases.SEEN)
+    elif body.verdict is FeedbackKind.SIGHTING and body.seen_count == 0:
+        yield _Odds(phrases.SEEN, "$.body.seen_count", "seen_count 0")
 
 
 def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each field)
     """What the words must not say, by the body."""
     body = b.body
+    if b.severity in (Severity.EXTREME, Severity.SEVERE):
+        yield _Odds(phrases.QUIET, "$.severity", f"severity {b.severity}")
     if isinstance(body, SanctionsListing):
         if body.event in (SanctionEvent.DELISTED, SanctionEvent.ANNULLED):
             yield _Odds(phrases.LISTED, "$.body.event", f"event {body.event}", phrases.OUT)
@@ -90,9 +109,8 @@ def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each fiel
         )
     elif isinstance(body, ElectionIncident) and body.process_effect == "none":
         yield _Odds(phrases.LONGER, "$.body.process_effect", "process_effect none")
-    elif isinstance(body, Feedback) and body.verdict is FeedbackKind.SIGHTING and body.seen_count is not None:
-        wrong, right = (phrases.SEEN_NOT, phrases.SEEN) if body.seen_count else (phrases.SEEN, None)
-        yield _Odds(wrong, "$.body.seen_count", f"seen_count {body.seen_count}", right)
+    elif isinstance(body, Feedback):
+        yield from _of_answers(body)
     elif isinstance(body, DataBreach) and body.risk is BreachRisk.UNLIKELY:
         yield _Odds(phrases.HIGH, "$.body.risk", "risk unlikely")
     elif isinstance(body, Fimi) and body.synthetic == "none":

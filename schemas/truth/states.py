@@ -104,9 +104,12 @@ def r84(b: Bulletin) -> Broken:
         yield "$.body.infringements", "an infringement is found; say which"
     if isinstance(body, ContentOrder) and body.state == "set-aside" and body.effect == "given":
         yield "$.body.effect", "an order that is set aside has no effect any more; take it out"
-    if isinstance(body, SanctionsListing):
-        if body.judgment is not None and body.event is SanctionEvent.LISTED:
-            yield "$.body.judgment", "a judgment annuls, ends or changes a listing; mend one of the two"
+    if (
+        isinstance(body, SanctionsListing)
+        and body.judgment is not None
+        and body.event is SanctionEvent.LISTED
+    ):
+        yield "$.body.judgment", "a judgment annuls, ends or changes a listing; mend one of the two"
     yield from _justice(b)
     yield from _said(b)
 

@@ -52,6 +52,9 @@ def seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
     if isinstance(b.body, ContentNotice | ContentOrder):
         for n, item in enumerate(b.body.items):
             yield f"$.body.items[{n}].posted", item.posted
+    elif isinstance(b.body, SanctionsListing):
+        for n, listed in enumerate(b.body.listed):
+            yield f"$.body.listed[{n}].designated", listed.designated
 
 
 def r32(b: Bulletin) -> Broken:

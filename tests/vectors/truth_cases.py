@@ -1146,6 +1146,26 @@ def _practice() -> Iterator[Case]:
         (),
     )
     yield "records of households", "R49", breach(subjects_approx=2100, records_approx=740), ()
+    day = {
+        "event": "listed",
+        "listed": [{"subject": "person", "names": [{"whole": "Ivan Muster"}], "designated": "2029-01-01"}],
+    }
+    yield "designated in years", "R32", {**listing(**day), **CLEAR}, (("R32", "$.body.listed[0].designated"),)
+    storm = incident(classification="intrusions:burglary", root_cause="natural-phenomena")
+    yield "a burglary by lightning", "R42", storm, (("R42", "$.body.root_cause"),)
+    yield (
+        "two signs at",
+        "R62",
+        seen("billing@@evil@example", "email-addr"),
+        (("R62", "$.observables[0].value"),),
+    )
+    yield "a digest in other letters", "R62", seen("z" * 64, "file"), (("R62", "$.observables[0].value"),)
+    asked = case(
+        "decision", opened="2025-02-03", decided="2026-03-02", finding="infringement", comply_by="2025-06-01"
+    )
+    yield "to be obeyed before it was decided", "R78", asked, (("R78", "$.body.comply_by"),)
+    years = election(polling_first="2027-01-01", polling_last="2028-12-31")
+    yield "polls for two years", "R90", years, (("R90", "$.election.polling_last"),)
     island = {"scope": "region", "country": "RE", "code": "FRY40", "system": "nuts-2024"}
     yield "an island with a code of its own", "R55", {"areas": [island]}, ()
     changed = {"event": "amended", "judgment": "ECLI:EU:T:2027:118"}

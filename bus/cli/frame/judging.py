@@ -133,7 +133,8 @@ def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
         return
     for n, window in enumerate(bulletin.body.windows):
         start, end = window.start.astimezone(zone), window.end.astimezone(zone)
-        if window.phase is Phase.POLLING and (start.hour >= EVENING or start.hour < EARLY):
+        is_long = window.end - window.start >= dt.timedelta(hours=20)  # day and night
+        if window.phase is Phase.POLLING and not is_long and (start.hour >= EVENING or start.hour < EARLY):
             yield Violation(
                 "night",
                 f"$.body.windows[{n}]",
