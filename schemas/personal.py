@@ -305,19 +305,24 @@ def is_personal_mailbox(address: str) -> bool:
         return False
     if domain in _FREE_MAIL or _FREE_LABEL.search(domain) is not None:
         return True
-    named = []
+    named, is_aged = [], False
     for part in parts:
         word = part.rstrip("0123456789")
         digits = part[len(word) :]
         if len(digits) > 2 and not (len(digits) == 4 and int(digits) in _YEAR_OF_BIRTH):
             return False  # the number of a machine, or of a round
+        is_aged = is_aged or len(digits) == 4
         if word:
             named.append(word)
     if len(local) < _SHORT_NUMBER or len(named) not in (2, 3):
         return False
     if "." not in local.strip("."):
         is_apart = "_" in local or "-" in local
-        return is_apart and named[0] in _FIRST_NAMES and all(_NAME_PART.fullmatch(word) for word in named)
+        return (
+            is_apart
+            and (is_aged or named[0] in _FIRST_NAMES)
+            and all(_NAME_PART.fullmatch(word) for word in named)
+        )
     longest, initials = 0, 0
     for word in named:
         if len(word) == 1 and word.isalpha():

@@ -12,7 +12,7 @@ from typing import Any
 from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi, SituationReport
 from schemas.bodies.cyber import CyberIncident, CyberThreat, Vulnerability
 from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import PoliticalAd, SystemicRisk
+from schemas.bodies.digital import ContentNotice, ContentOrder, PoliticalAd, SystemicRisk
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.enforcement import Enforcement
 from schemas.bulletin import Bulletin
@@ -24,7 +24,7 @@ from schemas.vocab import ElectionType, MsgType, Nis2Stage, NotifyState, Phase, 
 _BEFORE = frozenset({Phase.ANNOUNCED, Phase.REGISTRATION, Phase.CAMPAIGN, Phase.SILENCE})
 _HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 _SHORT_POLLS, _QUICK, _LONG_OVER = dt.timedelta(minutes=30), dt.timedelta(minutes=5), dt.timedelta(days=90)
-_FIRST_ROUNDS, _MANY = 2, 10_000
+_FIRST_ROUNDS, _MANY, _FEW_WORDS = 2, 10_000, 4
 _MUCH = Decimal(10**12)
 _SPECIAL = word_set(
     "religion religious-belief religious-beliefs belief faith sexual-orientation sex-life ethnicity ethnic-origin race racial-origin health "
@@ -224,6 +224,18 @@ def _advertisement(_b: Bulletin, body: PoliticalAd) -> Iterator[Violation]:
         )
 
 
+def _in_words(_b: Bulletin, body: ContentNotice | ContentOrder) -> Iterator[Violation]:
+    name, text = (
+        ("reasons", body.reasons) if isinstance(body, ContentOrder) else ("explanation", body.explanation)
+    )
+    if re.search("[A-Za-z]", text) and len(text.split()) < _FEW_WORDS:
+        yield Violation(
+            "explanation",
+            f"$.body.{name}",
+            "a few words hardly explain why; say what is false, and which law it breaks",
+        )
+
+
 def _question(b: Bulletin, body: Rfi) -> Iterator[Violation]:
     if body.respond_by - b.issued < _QUICK:
         yield Violation("urgency", "$.body.respond_by", "less than five minutes to answer; is this the time?")
@@ -246,6 +258,8 @@ _BY_BODY: Mapping[type, Callable[[Bulletin, Any], Iterator[Violation]]] = Mappin
         Vulnerability: _flaw,
         DataBreach: _breach,
         SystemicRisk: _risk,
+        ContentNotice: _in_words,
+        ContentOrder: _in_words,
         PoliticalAd: _advertisement,
         Rfi: _question,
         PostElectionReport: _lessons,

@@ -23,13 +23,16 @@ _OTHER = (
     r"|СТРОГО СЕКРЕТНО|СЕКРЕТНО|ПОВЕРИТЕЛНО|ЗА СЛУЖЕБНО ПОЛЗВАНЕ"
     r"|TOP SECRET|SECRET|CONFIDENTIAL|RESTRICTED)"
 )
-_LEVEL = (
-    r"(?:^|\n|[.!?…][\"”»)\]]?[ \t]|\b(?:(?:[Ss]ecurity )?[Cc]lassification|CLASSIFICATION|[Cc]lassified as|[Mm]arking|[Ee]instufung|[Nn]iveau|[Kk]lauzula"
-    r"|[Cc]lassificazione|[Cc]lasificación)(?: level)? ?:)"
+_LEVEL = r"(?:^|\n|[.!?…][\"”»)\]]?[ \t])"
+"""Where a marking stands: first on a line, or first after the end of a sentence."""
+_CALLED = (
+    r"\b(?:(?:[Ss]ecurity )?[Cc]lassification|CLASSIFICATION|[Cc]lassified as|[Mm]arking|[Ee]instufung|[Nn]iveau|[Kk]lauzula"
+    r"|[Cc]lassificazione|[Cc]lasificación)(?: level)? ?:"
 )
-"""Where a marking stands: first on a line, first after the end of a sentence, or after the word for it."""
+"""The word for a marking."""
 CLASSIFIED = re.compile(
     rf"{_LEVEL}[ \t\[(*/_–—-]{{0,8}}(?:{_EU}(?:\s*/\s*{_EU})?|{_OTHER})(?:\s*//?\s*[A-Z ]+)?[\s*_]*(?=[\])\n:.|–—]|\s-\s|-{{2}}|//|$)"
+    rf"|{_CALLED}[ \t\[(*/_–—-]{{0,8}}(?:{_EU}|{_OTHER})(?![\w-])"
     rf"|[–—|-][ \t]{{0,3}}{_EU}\s?/\s?{_EU}[\s.\])*]{{0,4}}$"
 )
 """A classification where it stands as a marking: in its capitals, with nothing but a dash or an end after it."""

@@ -1118,6 +1118,7 @@ def _ranges() -> Iterator[Case]:
     for comment, summary, right in (
         ("a marking in the midst", "It was seen. CONFIDENTIEL UE/EU CONFIDENTIAL. Lines follow.", False),
         ("a marking after its word", "Seen at two houses. Classification: SECRET UE", False),
+        ("a marking within, after its word", "Einstufung: GEHEIM und bleibt es", False),
         ("a marking that is told", "A paper marked SECRET UE was printed in a newspaper.", True),
     ):
         yield comment, "R47", told(summary=summary), () if right else (("R47", "$.info[0].summary"),)

@@ -203,7 +203,7 @@ DOUBTED: tuple[Row, ...] = (
     ("oneself as who acts", "attribution", {"attribution": {"level": "confirmed", "by": ["xa-csirt"], "actors": [ONESELF]}}),
     ("a vote to come that is over", "phase", {**calendar(), **election(), "issued": "2027-06-20T19:41:00Z", "expires": "2027-07-20T19:41:00Z"}),
     ("born when listed", "time", listing(listed=[{"subject": "person", "names": [{"whole": "Ivan Muster"}], "birth": ["1.5.2031"]}])),
-    ("an action that was none", "words", {**body("feedback", verdict="action-taken", action="monitor"), **refers("answers"), **told(headline="Nothing was done")}),
+    ("an action that was none", "words", {**body("feedback", verdict="action-taken", action="patch"), **refers(), **told(headline="Nothing was done")}),
     ("extreme, and nothing", "words", {"severity": "extreme", **told(headline="All is quiet")}),
     ("a headline of nothing", "placeholder", told(headline="N/A")),
 )  # fmt: skip
@@ -295,6 +295,7 @@ REMARKED: tuple[Row, ...] = (
     ("a remedy before the number", "patch", flawed(patch_at="2019-03-01T00:00:00Z")),
     ("records of nobody", "count", breach(subjects_approx=0, records_approx=7)),
     ("an exception that is not used", "art34", breach(risk="high-risk", art34="required", art34_reason="encrypted")),
+    ("explained in three words", "explanation", notice(explanation="It is bad.")),
     ("nothing measured", "count", body("systemic-risk", **RISK, measured=[{"samples": 0, "failures": 0}])),
     ("targeted by religion", "infringement", advertisement(targeting=["religion"], special_category_profiling=False)),
     ("a minute to answer", "urgency", body("rfi", question="q", to=["csirt"], respond_by="2027-05-23T19:41:30Z")),
