@@ -12,7 +12,7 @@ def play(desk: Desk) -> None:
     """Run everything that connects."""
     flood = of(desk, "flood")
     soon = ("--timeout", "1")
-    calls: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
+    calls = (
         ("publish", ("drafts/flood.toml", "--again", *GREEN, "--wait", "stored=1"), None),
         ("bulletin seal", ("drafts/sealed.toml", *STRICT, "--wait", "stored=1"), None),
         ("bulletin update", (flood, "drafts/flood.toml", "--wait", "stored=1"), None),
@@ -34,9 +34,9 @@ def play(desk: Desk) -> None:
     )
     for form in WITHOUT_TERMINAL:
         new = again(desk, "flood", "xa-csirt", *GREEN, "--wait", "accepted")
-        reason = (new, "It was a test.", "--wait", "stored=1")
+        withdraws = (new, "It was a test.", "--wait", "stored=1")
         desk.run(
-            Call(command="bulletin cancel", title=TITLE, arguments=reason, forms=(form,), hidden=FREE)
+            Call(command="bulletin cancel", title=TITLE, arguments=withdraws, forms=(form,), hidden=FREE)
         )
     for command, arguments, context in calls:
         desk.run(
