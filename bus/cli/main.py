@@ -24,6 +24,7 @@ from bus.cli.frame import (
     safe,
     safe_json,
 )
+from schemas.errors import TocsinError
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -32,8 +33,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "watch": ("bus.cli.analyst.watch", "watch", "bulletins by topic, verified, as they arrive"),
     "verify": ("bus.cli.analyst.verify", "verify", "check a bulletin file offline: who signed, which key"),
     "bulletin": ("bus.cli.officer.bulletin", "bulletin", "draft, check, show, list bulletins"),
+    "audiences": ("bus.cli.officer.audiences", "audiences", "to whom may be published, at which markings"),
+    "explain": ("bus.cli.officer.explain", "explain", "what a rule asks for, or a reason code means"),
     "preview": ("bus.cli.officer.preview", "preview", "exactly who would be able to read a draft"),
     "trace": ("bus.cli.analyst.trace", "trace", "the whole life of one bulletin"),
+    "answer": ("bus.cli.analyst.answer", "answer", "what we say to a bulletin of another"),
+    "answers": ("bus.cli.analyst.answers", "answers", "what others have answered, to what we said"),
+    "questions": ("bus.cli.analyst.answers", "questions", "what is not known: asked by, owner, due"),
     "channels": ("bus.cli.analyst.picture", "channels", "every channel: live, late, silent; gaps and forks"),
     "picture": ("bus.cli.analyst.picture", "picture", "the situation now"),
     "election": ("bus.cli.analyst.election", "election", "calendars, phases, readiness for the vote"),
@@ -55,7 +61,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "outbox": ("bus.cli.officer.outbox", "outbox", "what still must go out; recovery"),
     "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.developer.adapter", "adapter", "join an authority's own systems"),
-    "schema": ("bus.cli.developer.help", "schema", "JSON Schema and AsyncAPI of the wire contract"),
+    "schema": ("bus.cli.developer.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
     "vocab": ("bus.cli.developer.vocab", "vocab", "words of the vocabularies, and what a former id is today"),
     "bench": ("bus.cli.developer.bench", "bench", "what single steps cost on this machine"),
     "doctor": ("bus.cli.operator.doctor", "doctor", "what is wrong here, and the command that mends it"),
@@ -65,10 +71,21 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "help": ("bus.cli.developer.help", "help_", "topics: exit-codes, environment, formatting"),
 }
 
+# role -> heading of its commands in the help; they are those of the README. A command's role is the room of its module.
+ROLES = {
+    "officer": "Officers publish",
+    "analyst": "Analysts read, check and answer",
+    "operator": "Operators keep hubs and brokers running",
+    "registrar": "Registrars and root keepers found and sign the registry",
+    "developer": "Developers join one more system",
+}
+
 # group -> command -> (module, attribute), where the command stands in another module than its group; a group is made of
 # commands of several roles, and no role knows another.
 SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "bulletin": {
+        "new": ("bus.cli.officer.compose", "new"),
+        "draft": ("bus.cli.officer.compose", "draft"),
         "ack": ("bus.cli.analyst.ack", "ack"),
         "proof": ("bus.cli.analyst.proof", "export_fork"),
         "update": ("bus.cli.officer.amend", "update"),
@@ -94,6 +111,11 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "seal-policy": ("bus.cli.registrar.seal_keys", "seal_policy"),
     },
 }
+
+
+def role_of(module: str) -> str:
+    """Whose command a module holds: the room it stands in."""
+    return module.split(".")[2]
 
 
 class ReaderGoneError(Exception):
@@ -125,9 +147,17 @@ class Program(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from the table above alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+        """The commands of each role, from the tables above alone."""
+        width = max(map(len, COMMANDS))
+        for role, title in ROLES.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), text)
+                        for name, (module, _, text) in COMMANDS.items()
+                        if role_of(module) == role
+                    ]
+                )
 
 
 @click.group(
@@ -143,8 +173,6 @@ def program(ctx: click.Context) -> None:
 
 def _failure(exc: Exception) -> tuple[int, str, str]:
     """Exit code, reason and sentence of an error; `bug` for one that nobody has foreseen."""
-    from schemas.errors import TocsinError
-
     if isinstance(exc, OSError):
         return FAILURE, "system", _of_system(exc)
     if isinstance(exc, MemoryError) or (isinstance(exc, ImportError) and "failed to map" in str(exc)):
@@ -210,15 +238,18 @@ def main(args: Sequence[str] | None = None) -> None:
         code, reason, text = _failure(exc)
         if reason == "bug" and app.verbosity > 0:
             raise
-        _say(app, code, reason, text)
+        _say(app, code, reason, text, exc)
     finally:
         if app.outlets is not None:
             app.outlets.close()
     sys.exit(code)
 
 
-def _say(app: App, code: int, reason: str, text: str) -> int:
-    """One error on standard error, as a sentence, or as JSON when JSON was asked for."""
+def _say(app: App, code: int, reason: str, text: str, exc: Exception | None = None) -> int:
+    """One error on standard error, as a sentence, or as JSON when JSON was asked for.
+
+    Of an error that tells more than a sentence, such as each fault of a draft with its line, a person gets all.
+    """
     # A wrong flag ends the parsing before --json has been seen.
     if app.json or "--json" in sys.argv[1:]:
         import msgspec
@@ -228,6 +259,9 @@ def _say(app: App, code: int, reason: str, text: str) -> int:
         error = {"reason": reason, "text": told, "exit_code": code}
         click.echo(safe_json(msgspec.json.encode({"error": error}).decode()), err=True)
     else:
+        for line in getattr(exc, "told", ()):
+            click.echo(safe(line), err=True)
+        text = getattr(exc, "brief", text)
         code_word = f" [{reason}]" if reason not in ("usage", "failure", "interrupted") else ""
         click.echo(f"tocsin: {safe(text)}{code_word}", err=True)
     return code

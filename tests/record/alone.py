@@ -42,6 +42,10 @@ def play(desk: Desk) -> None:
             Call(command="vocab", arguments=("attack", "T1086"), title="a former id"),
             Call(command="vocab", arguments=("rsit", "phising"), title="nothing, and the nearest"),
             Call(command="bulletin draft", arguments=("data-breach",)),
+            Call(command="bulletin new", arguments=("data-breach",), forms=WITHOUT_TERMINAL),
+            Call(command="explain", arguments=("R24",), title="a rule"),
+            Call(command="explain", arguments=("key-revoked",), title="a reason code"),
+            Call(command="explain", arguments=("rsit",), title="a vocabulary"),
             Call(
                 command="bulletin draft",
                 arguments=("data-breach", "--out", "draft-{form}.toml"),
@@ -52,8 +56,7 @@ def play(desk: Desk) -> None:
                 arguments=("--rounds", "1"),
                 hidden={
                     r'("microseconds":|"verifications":|\t)[\d.]+': r"\1<n>",
-                    r"(?m)  +[\d.]+(?= )": "  <n>",
-                    r"(?m)(<n>) +$": r"\1",
+                    r"(?m)  +[\d.]+  +[\d.]+$": "  <n>  <n>",
                 },
             ),
             Call(command="config show", title="no settings", home="none", forms=WITHOUT_TERMINAL),

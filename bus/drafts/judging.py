@@ -1,19 +1,33 @@
-"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers."""
+"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers. Pure."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+
+from bus.sealing import sections
+from schemas import rules
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.bulletin import new_id, stamp
+from schemas.codec import decode, encode
+from schemas.errors import Violation
+from schemas.lint import lint
+from schemas.passing_on import countries
+from schemas.remarks import remarks
+from schemas.review import doubts
+from schemas.subject import channel_of
+from schemas.vocab import Phase
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Bulletin, Defaults, Draft
-    from schemas.errors import Violation
     from schemas.parts import Authority
 
+_RANDOM = bytes(10)
 EVENING, EARLY = 20, 4
 """Hours between which no poll opens."""
 
@@ -30,6 +44,23 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[Violation, ...] = ()
 
 
+def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) -> Bulletin:
+    """The draft as the first bulletin of its channel, unsigned, for checks before it is published.
+
+    Raises:
+        SchemaError: what is stamped breaks a bound.
+    """
+    return stamp(
+        draft,
+        id=new_id(now, _RANDOM),
+        seq=1,
+        prev=None,
+        issuer=issuer,
+        issued=now,
+        defaults=given,
+    )
+
+
 def judged(
     draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime, registry: VerifiedRegistry | None
 ) -> Judgement:
@@ -39,11 +70,6 @@ def judged(
         SchemaError, RuleError: it is no bulletin, or breaks a rule.
         PermitError: the registry does not let its issuer say it.
     """
-    from bus.cli.frame.drafts import stamped
-    from bus.sealing import sections
-    from schemas import rules
-    from schemas.codec import decode, encode
-
     bulletin = decode(encode(stamped(draft, issuer, given, now)))
     rules.check(bulletin)
     if registry is not None:
@@ -54,10 +80,6 @@ def judged(
 
 def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
     """What a person must look at in a draft, stamped as a bulletin, and what is odd in it."""
-    from schemas.lint import lint
-    from schemas.remarks import remarks
-    from schemas.review import doubts
-
     odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin), *_without_law(bulletin, registry))
     found = (*doubts(bulletin), *_unknown(bulletin, registry), *_elsewhere(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
@@ -65,8 +87,6 @@ def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | Non
 
 def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
     """Co-issuers that the registry does not have: a slip, unless another registry knows them."""
-    from schemas.errors import Violation
-
     for n, other in enumerate(bulletin.co_issuers if registry is not None else ()):
         if registry is not None and other.id not in registry.document.authorities:
             yield Violation(
@@ -76,8 +96,6 @@ def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[
 
 def _without_law(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
     """Clocks that the registry does not have, unless they are named after a country: each network says which laws it knows."""
-    from schemas.errors import Violation
-
     for n, each in enumerate(bulletin.deadlines if registry is not None else ()):
         first = each.clock.partition("-")[0]
         if (
@@ -95,10 +113,6 @@ def _without_law(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Itera
 
 def _elsewhere(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
     """Readers of countries that `releasable_to` leaves out; who reads a channel changes with the registry, so no rule says it."""
-    from schemas.errors import Violation
-    from schemas.passing_on import countries
-    from schemas.subject import channel_of
-
     allowed = countries(bulletin)
     if registry is None or not allowed:
         return
@@ -116,12 +130,6 @@ def _elsewhere(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterato
 
 def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
     """A window of polling that lies in the night of its own time zone: hours that were typed in another."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    from schemas.bodies.electoral import ElectionCalendar
-    from schemas.errors import Violation
-    from schemas.vocab import Phase
-
     if not isinstance(bulletin.body, ElectionCalendar):
         return
     try:
