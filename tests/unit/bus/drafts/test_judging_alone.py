@@ -7,7 +7,7 @@ import datetime as dt
 import msgspec
 import pytest
 
-from bus.cli.frame import judging
+from bus.drafts import judging
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.parts import Deadline
 from schemas.vocab import Phase
