@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import answers, projection, questions, summary, tallies, trace
+    from bus.hub.picture import answers, projection, questions, summary, tallies, trace, versions
     from bus.hub.picture.answers import About, Said
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
@@ -36,4 +36,5 @@ __all__ = [
     "summary",
     "tallies",
     "trace",
+    "versions",
 ]
