@@ -31,6 +31,7 @@ from schemas.subject import channel_of
 from schemas.vocab import TLP_RANK, MsgType, Tlp
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Sequence
 
     from bus.trust import VerifiedRegistry
@@ -59,6 +60,8 @@ async def answer(
     sending: Sending,
 ) -> list[Answer]:
     """Answer the bulletin ID of another authority; TEXT is one sentence or a few.
+
+    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is answered.
 
     The answer goes to all who may read the bulletin, and to its author, at the bulletin's marking: whoever may read a bulletin
     may answer it, no grant is needed. It counts in watch, picture, trace and show until you withdraw it; of your answers with
@@ -99,10 +102,10 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> Bullet
     """
     me = app.identity.authority
     async with frame.open_store(app, make=True) as store:
-        row = await store.read(lambda db: frame.admitted_row(db, wanted))
+        row = await store.read(lambda db: _newest(db, wanted))
         if row is None and not await own_word(app, wanted):
             await up_to_date(app, store, registry)
-            row = await store.read(lambda db: frame.admitted_row(db, wanted))
+            row = await store.read(lambda db: _newest(db, wanted))
     found = decode(row["payload"]) if row is not None else await own_word(app, wanted)
     if found is None:
         raise NotFoundError(
@@ -117,12 +120,17 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> Bullet
     return found
 
 
+def _newest(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
+    """The newest version of what is meant by an id of any version, the beginning of one, or a digest."""
+    return frame.admitted_row(db, frame.named_in_store(db, wanted).id)
+
+
 async def own_word(app: App, wanted: str) -> Bulletin | None:
     """The bulletin as this authority has said it itself; None when it has not."""
     if not (app.state_folder() / frame.OUTBOX_FILE).exists():
         return None
     async with frame.open_outbox(app) as box:
-        kept = await box.get(wanted)
+        kept = await box.get((await frame.named_in_outbox(box, wanted)).id)
     return None if kept is None else decode(kept.payload)
 
 
