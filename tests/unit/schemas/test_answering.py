@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.answering import answer_to, taken_back
 from schemas.bodies.coordination import Feedback
+from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, stamp
 from schemas.errors import SchemaError
 from schemas.parts import Handling
@@ -98,9 +99,10 @@ def test_the_marking_is_narrowed_and_never_widened(tlp: Tlp) -> None:
 def test_what_programs_say_and_what_is_sealed_is_not_answered() -> None:
     """An answer in clear would tell others of it."""
     body = BODIES[FeedbackKind.DISPUTE]
+    seal = Sealed(jwe="{}", recipients=("xa-hub",), inner_digest="x" * 43)
     for original in (
         msgspec.structs.replace(said(), status=Status.SYSTEM),
-        msgspec.structs.replace(said(), sections=("x",)),
+        msgspec.structs.replace(said(), body=seal),
     ):
         with pytest.raises(SchemaError) as refused:
             answer_to(original, body, NOW)
