@@ -123,7 +123,9 @@ def test_its_headline_fits_and_says_what_it_is() -> None:
     long = msgspec.structs.replace(
         original, info=(msgspec.structs.replace(original.info[0], headline="x" * 160),)
     )
-    assert len(answer_to(long, BODIES[FeedbackKind.SIGHTING], NOW).info[0].headline) == 160
+    wordy = Feedback(verdict=FeedbackKind.SIGHTING, text="We saw it, too. " * 40)
+    for found in (answer_to(long, BODIES[FeedbackKind.HANDOVER], NOW), answer_to(original, wordy, NOW)):
+        assert len(found.info[0].headline) == 160
     told = answer_to(original, BODIES[FeedbackKind.HANDOVER], NOW).info[0].headline
     assert told.startswith("Handed over to xb-emb: ")
     assert (
