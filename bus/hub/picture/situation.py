@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from bus.hub.picture import tallies
 from bus.hub.rows import SITUATION, TABLE_OF
-from bus.subscribing import Stored, as_json, insert_rows
+from bus.storage import insert_rows
+from bus.subscribing import Stored, as_json
 from schemas.subject import area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 
