@@ -283,8 +283,7 @@ def _no_default(name: str) -> SchemaError:
 @lru_cache(maxsize=64)
 def _areas_of(country: str) -> tuple[Area, ...]:
     """What an authority of a country speaks of when it does not say."""
-    scope = {"EU": "eu", "INT": "international"}.get(country, "country")
-    return (Area(scope=scope, country=country),)
+    return (Area(scope={"EU": "eu", "INT": "international"}.get(country, "country"), country=country),)
 
 
 def new_id(now: dt.datetime, random: bytes) -> str:
