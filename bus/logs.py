@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 
+_WARNING = 30  # as in logging, which nothing here needs
+
+
 class _Setting:
     """What is still to be done before the first event."""
 
@@ -51,6 +54,27 @@ def set_up(work: Callable[[], None]) -> None:
         _SETTING.work = work
         if "structlog" in sys.modules:
             load()
+
+
+def quietly() -> None:
+    """Have warnings and worse written to standard error, unless the program has set structlog or the log up itself.
+
+    For a library within a program of others: structlog by itself writes everything to standard output.
+    """
+    with _SETTING.lock:
+        if _SETTING.work is None and not (
+            "structlog" in sys.modules and sys.modules["structlog"].is_configured()
+        ):
+            set_up(_warnings)
+
+
+def _warnings() -> None:
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def plainly() -> None:
