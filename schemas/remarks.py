@@ -17,6 +17,7 @@ from schemas.errors import Violation
 from schemas.money import currencies, fault_of_currency
 from schemas.parts import Info
 from schemas.techniques import fault_of
+from schemas.truth.ahead import far_ahead
 from schemas.truth.odd import oddities, short_digest
 from schemas.truth.values import network_of
 from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp, word_set
@@ -115,6 +116,7 @@ def remarks(b: Bulletin) -> tuple[Violation, ...]:
         *_languages(b),
         *_markings(b),
         *_body(b),
+        *far_ahead(b),
         *oddities(b),
     )
 

@@ -13,7 +13,7 @@ def play(desk: Desk) -> None:
     flood = of(desk, "flood")
     soon = ("--timeout", "1")
     calls = (
-        ("publish", ("drafts/flood.toml", *GREEN, "--wait", "stored=1"), None),
+        ("publish", ("drafts/flood.toml", "--again", *GREEN, "--wait", "stored=1"), None),
         ("bulletin seal", ("drafts/sealed.toml", *STRICT, "--wait", "stored=1"), None),
         ("bulletin update", (flood, "drafts/flood.toml", "--wait", "stored=1"), None),
         ("bulletin cancel", (flood, "It was a test.", "--wait", "stored=1"), None),

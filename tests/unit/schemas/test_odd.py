@@ -154,6 +154,7 @@ DOUBTED: tuple[Row, ...] = (
 )  # fmt: skip
 
 REMARKED: tuple[Row, ...] = (
+    ("a year mistyped", "year", body("rfi", question="q", to=["csirt"], respond_by="2029-06-23T21:59:59Z")),
     ("no country", "country", {"areas": [{"scope": "country", "country": "JJ"}]}),
     ("a country by another list", "country", {"areas": [{"scope": "country", "country": "UK"}]}),
     ("no language", "language", told(lang="gr")),
@@ -240,6 +241,7 @@ SOUND: tuple[tuple[str, dict[str, Any]], ...] = (
     ("a technique by its name", named("Spearphishing attachment")),
     ("a technique by a name of one's own", named("Invoices with a macro")),
     ("seen in the past", seen(first_seen=EARLIER)),
+    ("a year to answer", body("rfi", question="q", to=["csirt"], respond_by="2028-05-20T12:00:00Z")),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers."""
+"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from bus import sealing
-from bus.cli.frame.drafts import stamped
+from bus.sealing import sections
 from schemas import rules
 from schemas.bodies.electoral import ElectionCalendar
+from schemas.bulletin import new_id, stamp
 from schemas.codec import decode, encode
 from schemas.errors import Violation
 from schemas.lint import lint
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from schemas.bulletin import Bulletin, Defaults, Draft
     from schemas.parts import Authority
 
+_RANDOM = bytes(10)
 EVENING, EARLY = 20, 4
 """Hours between which no poll opens."""
 
@@ -43,6 +44,23 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[Violation, ...] = ()
 
 
+def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) -> Bulletin:
+    """The draft as the first bulletin of its channel, unsigned, for checks before it is published.
+
+    Raises:
+        SchemaError: what is stamped breaks a bound.
+    """
+    return stamp(
+        draft,
+        id=new_id(now, _RANDOM),
+        seq=1,
+        prev=None,
+        issuer=issuer,
+        issued=now,
+        defaults=given,
+    )
+
+
 def judged(
     draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime, registry: VerifiedRegistry | None
 ) -> Judgement:
@@ -56,7 +74,7 @@ def judged(
     rules.check(bulletin)
     if registry is not None:
         registry.permit(bulletin)
-    sealing.sections.judge_section(bulletin, draft.sections, registry)
+    sections.judge_section(bulletin, draft.sections, registry)
     return judgement(draft, bulletin, registry)
 
 
