@@ -14,7 +14,6 @@ from bus.errors import PermitError
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
-    from bus.drafts.doubles import Before
     from bus.publishing import Accepted
     from schemas.bulletin import Draft
 
@@ -38,7 +37,7 @@ class Doubles:
         self._now = app.now().timestamp()
         self._known = drafts.doubles.remembered(self._raw(), self._now)
         self._here: dict[str, str] = {}
-        self._new: list[Before] = []
+        self._new: list[drafts.doubles.Before] = []
 
     def once(self, name: str, draft: Draft | TocsinError, *, rehearse: bool) -> Draft | TocsinError:
         """The draft, or why it is not sent: it was accepted a short time ago, and is not meant again."""

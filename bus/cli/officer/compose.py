@@ -19,7 +19,8 @@ from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.drafts import Opening, Question
-    from bus.drafts.source import Path as Way
+
+    Way = tuple[str | int, ...]
 
 _SHOWN = 10
 out_option = click.option("--out", type=FILE, help="the file to write; its name is told otherwise")
