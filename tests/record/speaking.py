@@ -28,6 +28,12 @@ def say(desk: Desk, name: str, context: str, *options: str) -> None:
     desk.name(said["digest"], f"digest of {name}")
 
 
+def again(desk: Desk, name: str, context: str, *options: str) -> str:
+    """Publish a draft once more, unrecorded; its id. What is withdrawn is withdrawn once."""
+    say(desk, name, context, *options)
+    return [value for value, placeholder in desk.names.items() if placeholder == f"id of {name}"][-1]
+
+
 def of(desk: Desk, name: str, what: str = "id") -> str:
     """The id, or the digest, of a bulletin of the scene."""
     return next(value for value, placeholder in desk.names.items() if placeholder == f"{what} of {name}")

@@ -111,8 +111,21 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool) -> Iterable[Answ
         Answer(facts, lines=frame.readable(payload)),
         *frame.inside(seen),
         *frame.ties(seen.bulletin),
-        Answer(notes=sentences(seen.bulletin, app.now()), remarks=named.words),
+        Answer(notes=[*sentences(seen.bulletin, app.now()), *_answers(app, found)], remarks=named.words),
     ]
+
+
+def _answers(app: App, bulletin: Bulletin) -> list[str]:
+    """Who disputes a bulletin, and what else was answered, as far as the store of this context holds it."""
+    if not (app.state_folder() / frame.STORE_FILE).exists():
+        return []
+    about, registry = picture.About.of(bulletin), frame.open_registry(app)
+    said, settled = frame.query_store(
+        app,
+        lambda db: (picture.answers.to_one(db, about, registry), picture.answers.is_settled(db, about)),
+    )
+    told = picture.answers.label(said, settled=settled)
+    return [f"{', '.join(told)}: tocsin answers {bulletin.id}"] if told else []
 
 
 @command(bulletin, "list")
