@@ -80,7 +80,7 @@ def judged(
 
 def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
     """What a person must look at in a draft, stamped as a bulletin, and what is odd in it."""
-    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin))
+    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin), *_without_law(bulletin, registry))
     found = (*doubts(bulletin), *_unknown(bulletin, registry), *_elsewhere(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
 
@@ -91,6 +91,23 @@ def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[
         if registry is not None and other.id not in registry.document.authorities:
             yield Violation(
                 "co-issuer", f"$.co_issuers[{n}].id", f"{other.id} is not in the registry; leave it out"
+            )
+
+
+def _without_law(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
+    """Clocks that the registry does not have, unless they are named after a country: each network says which laws it knows."""
+    for n, each in enumerate(bulletin.deadlines if registry is not None else ()):
+        first = each.clock.partition("-")[0]
+        if (
+            registry is not None
+            and each.clock not in registry.document.clocks
+            and first != "national"
+            and len(first) > 2
+        ):
+            yield Violation(
+                "clock",
+                f"$.deadlines[{n}].clock",
+                f"the registry has no clock {each.clock}; nobody checks when it is due",
             )
 
 
@@ -124,7 +141,8 @@ def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
         return
     for n, window in enumerate(bulletin.body.windows):
         start, end = window.start.astimezone(zone), window.end.astimezone(zone)
-        if window.phase is Phase.POLLING and (start.hour >= EVENING or start.hour < EARLY):
+        is_long = window.end - window.start >= dt.timedelta(hours=20)  # day and night
+        if window.phase is Phase.POLLING and not is_long and (start.hour >= EVENING or start.hour < EARLY):
             yield Violation(
                 "night",
                 f"$.body.windows[{n}]",

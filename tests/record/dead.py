@@ -34,9 +34,9 @@ def play(desk: Desk) -> None:
     )
     for form in WITHOUT_TERMINAL:
         new = again(desk, "flood", "xa-csirt", *GREEN, "--wait", "accepted")
-        arguments = (new, "It was a test.", "--wait", "stored=1")
+        withdraws = (new, "It was a test.", "--wait", "stored=1")
         desk.run(
-            Call(command="bulletin cancel", title=TITLE, arguments=arguments, forms=(form,), hidden=FREE)
+            Call(command="bulletin cancel", title=TITLE, arguments=withdraws, forms=(form,), hidden=FREE)
         )
     for command, arguments, context in calls:
         desk.run(
