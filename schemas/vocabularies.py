@@ -85,13 +85,14 @@ class Found(msgspec.Struct, frozen=True):
     nearest: tuple[Term, ...] = ()
 
 
-def _kebab(name: str) -> str:
+def kebab(name: str) -> str:
+    """The name of a vocabulary, from that of its class: `Nis2Stage` is `nis2-stage`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 _CLOSED: Mapping[str, type[StrEnum]] = MappingProxyType(
     {
-        _kebab(each.__name__): each
+        kebab(each.__name__): each
         for each in vars(vocab).values()
         if isinstance(each, type) and issubclass(each, StrEnum) and each is not StrEnum
     }
