@@ -31,6 +31,7 @@ EXIT_CODES: dict[int, str] = {
 # class holds for its subclasses; a class that is not here, and has no base that is, ends with FAILURE.
 BY_CLASS: dict[str, int] = {
     "ConfigError": USAGE,
+    "FilterError": USAGE,
     "NotFoundError": NOT_FOUND,
     "DeniedError": NOT_AUTHORISED,
     "AdapterError": REFUSED,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import projection, summary, tallies, trace
+    from bus.hub.picture import index, projection, selected, summary, tallies, trace
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -23,9 +23,11 @@ __all__ = [
     "ReadinessCheck",
     "TraceStep",
     "assess",
+    "index",
     "open_store",
     "projection",
     "read_contacts",
+    "selected",
     "summary",
     "tallies",
     "trace",

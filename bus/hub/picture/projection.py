@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import situation, tallies
+from bus.hub.picture import index, situation, tallies
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
@@ -69,6 +69,7 @@ CREATE TABLE IF NOT EXISTS calendars (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS calendars_by_issuer ON calendars (issuer, issued, row);
 """
+    + index.SCHEMA
 )
 # What expires and what was withdrawn was asked of the tables themselves.
 _TO_TALLIES = (
@@ -89,7 +90,7 @@ _TO_BATCHES = "".join(
     for name in tallies.COUNTED
     for comes in ("comes", "comes_ended")
 ) + "".join(f"DROP INDEX IF EXISTS {name}_by_id;\n" for name in ("actual", "exercise", "test_and_system"))
-LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES))
+LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES, index.INDEX_ALL))
 MAX_OF_ELECTION = 8
 """So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
 MAX_CALENDARS = 200
@@ -137,6 +138,7 @@ class Projection:
         for table in (*SITUATION, *_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
         db.execute("DELETE FROM revisions WHERE row IN (SELECT row FROM admitted)")
+        index.clear(db)
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
@@ -149,6 +151,7 @@ class Projection:
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one in that has no effect: it stands in the situation, and neither dates nor ends nor announces anything."""
         situation.show(db, (row,))
+        index.note(db, (row,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
@@ -161,6 +164,7 @@ class Projection:
         """
         _channels(db, rows)
         situation.take_in(db, rows)
+        index.note(db, rows)
         for row in rows:
             body, status = row.bulletin.body, row.bulletin.status
             if isinstance(body, ChannelStatus) and status in TALK:

@@ -1,0 +1,76 @@
+"""What a filter finds in a store: by the index, and of what is not indexed yet by a look at each.
+
+The index narrows down; each bulletin that is shown has been asked itself (`Selection.matches`), so a damaged index shows nothing
+that was not asked for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from bus.filters import Selection, question_of
+from bus.hub.rows import TABLE_OF
+from bus.subscribing import Stored, whole
+from schemas.vocab import TALK, Status
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bulletins a filter finds.
+
+    Attributes:
+        number: how many.
+        waiting: how many of the store were looked at one by one, as they are not indexed yet.
+    """
+
+    number: int
+    waiting: int
+
+
+def newest(
+    db: sqlite3.Connection, selection: Selection, status: Status, now: dt.datetime
+) -> Iterator[Stored]:
+    """The admitted bulletins of a status that a filter asks for, newest first; read as they are asked for.
+
+    Those that are damaged are left out.
+    """
+    for (row,) in db.execute(*_rows(selection, status, now)):
+        for kept in whole(db.execute("SELECT * FROM admitted WHERE row = ?", (row,))):
+            if kept.bulletin.status is status and selection.matches(kept.bulletin, now):
+                yield kept
+
+
+def count(db: sqlite3.Connection, selection: Selection, status: Status, now: dt.datetime) -> Count:
+    """How many of a status a filter asks for; those that are not indexed yet are read."""
+    if status in TALK:
+        return Count(number=sum(1 for _ in newest(db, selection, status, now)), waiting=0)
+    asked = question_of(selection, now)
+    found = db.execute(
+        f"SELECT count(*) FROM {TABLE_OF[status]} WHERE status = ? AND row NOT IN (SELECT row FROM to_index) AND {asked.where}",
+        (str(status), *asked.arguments),
+    ).fetchone()[0]
+    waiting, matching = 0, 0
+    sql = f"SELECT a.* FROM {TABLE_OF[status]} t JOIN to_index i ON i.row = t.row JOIN admitted a ON a.row = t.row WHERE t.status = ?"
+    for kept in whole(db.execute(sql, (str(status),))):
+        waiting += 1
+        matching += selection.matches(kept.bulletin, now)
+    return Count(number=found + matching, waiting=waiting)
+
+
+def _rows(selection: Selection, status: Status, now: dt.datetime) -> tuple[str, tuple[object, ...]]:
+    """SQL for the rows, newest first, that may be asked for: by the index, what waits for it, and what the picture has failed to take in."""
+    table = TABLE_OF[status]
+    asked = question_of(selection, now) if status not in TALK else question_of(Selection(), now)
+    beside = f"SELECT i.row FROM to_index i JOIN {table} t ON t.row = i.row" if status not in TALK else ""
+    parts = filter(
+        None,
+        (
+            f"SELECT row FROM {table} WHERE status = ? AND {asked.where}",
+            beside,
+            "SELECT row FROM admitted WHERE tries > 0",
+        ),
+    )
+    return f"{' UNION '.join(parts)} ORDER BY row DESC", (str(status), *asked.arguments)
