@@ -2,6 +2,16 @@
 
 import importlib.util as _importlib_util
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.api import connect
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = ["connect"]
 
 
 def _refuse_strangers() -> None:

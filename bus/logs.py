@@ -6,6 +6,7 @@ structlog, and a program that wants its log otherwise than structlog has it says
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -51,6 +52,27 @@ def set_up(work: Callable[[], None]) -> None:
         _SETTING.work = work
         if "structlog" in sys.modules:
             load()
+
+
+def quietly() -> None:
+    """Have warnings and worse written to standard error, unless the program has set structlog or the log up itself.
+
+    For a library within a program of others: structlog by itself writes everything to standard output.
+    """
+    with _SETTING.lock:
+        if _SETTING.work is None and not (
+            "structlog" in sys.modules and sys.modules["structlog"].is_configured()
+        ):
+            set_up(_warnings)
+
+
+def _warnings() -> None:
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def plainly() -> None:

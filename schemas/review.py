@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from schemas import personal
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
+from schemas.remarks import remarks
 from schemas.truth.apart import all_words, apart
 from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of
@@ -98,6 +99,18 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
         *_look_alike(b),
         *_in_earnest(b),
         *apart(b),
+    )
+
+
+def labels(b: Bulletin) -> tuple[str, ...]:
+    """What a reader is told beside a bulletin that was admitted: `doubt:WORD` for each doubt, `odd:WORD` for each remark.
+
+    Its author has looked at a doubt and said why it is right; the reason stands in the author's audit record. Made when a bulletin
+    is shown: it takes most of a millisecond, and depends on nothing but the bulletin.
+    """
+    return (
+        *sorted({f"doubt:{found.rule}" for found in doubts(b)}),
+        *sorted({f"odd:{found.rule}" for found in remarks(b)}),
     )
 
 

@@ -24,6 +24,7 @@ from bus.cli.frame import (
     safe,
     safe_json,
 )
+from schemas.errors import TocsinError
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -55,7 +56,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "outbox": ("bus.cli.officer.outbox", "outbox", "what still must go out; recovery"),
     "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.developer.adapter", "adapter", "join an authority's own systems"),
-    "schema": ("bus.cli.developer.help", "schema", "JSON Schema and AsyncAPI of the wire contract"),
+    "schema": ("bus.cli.developer.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
     "vocab": ("bus.cli.developer.vocab", "vocab", "words of the vocabularies, and what a former id is today"),
     "bench": ("bus.cli.developer.bench", "bench", "what single steps cost on this machine"),
     "doctor": ("bus.cli.operator.doctor", "doctor", "what is wrong here, and the command that mends it"),
@@ -63,6 +64,15 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "config": ("bus.cli.operator.context", "config", "settings and where each came from"),
     "completion": ("bus.cli.developer.help", "completion", "shell completion for bash, zsh, fish"),
     "help": ("bus.cli.developer.help", "help_", "topics: exit-codes, environment, formatting"),
+}
+
+# role -> heading of its commands in the help; they are those of the README. A command's role is the room of its module.
+ROLES = {
+    "officer": "Officers publish",
+    "analyst": "Analysts read, check and answer",
+    "operator": "Operators keep hubs and brokers running",
+    "registrar": "Registrars and root keepers found and sign the registry",
+    "developer": "Developers join one more system",
 }
 
 # group -> command -> (module, attribute), where the command stands in another module than its group; a group is made of
@@ -96,6 +106,11 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
+def role_of(module: str) -> str:
+    """Whose command a module holds: the room it stands in."""
+    return module.split(".")[2]
+
+
 class ReaderGoneError(Exception):
     """The reader of our output has gone, as `head` does when it has enough."""
 
@@ -125,9 +140,17 @@ class Program(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from the table above alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+        """The commands of each role, from the tables above alone."""
+        width = max(map(len, COMMANDS))
+        for role, title in ROLES.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), text)
+                        for name, (module, _, text) in COMMANDS.items()
+                        if role_of(module) == role
+                    ]
+                )
 
 
 @click.group(
@@ -143,8 +166,6 @@ def program(ctx: click.Context) -> None:
 
 def _failure(exc: Exception) -> tuple[int, str, str]:
     """Exit code, reason and sentence of an error; `bug` for one that nobody has foreseen."""
-    from schemas.errors import TocsinError
-
     if isinstance(exc, OSError):
         return FAILURE, "system", _of_system(exc)
     if isinstance(exc, MemoryError) or (isinstance(exc, ImportError) and "failed to map" in str(exc)):

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from schemas.bodies.enforcement import Enforcement
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
-from schemas.truth.law import ADS, DSA, GDPR, NIS2, act_of
+from schemas.truth.law import ADS, DSA, GDPR, act_of
 from schemas.vocab import EnforcementStage, MsgType
 
 _DECIDED = frozenset(
@@ -28,12 +28,12 @@ _MAY_FINE = frozenset(
 )
 
 CAPS: Mapping[str, tuple[int, int | None]] = MappingProxyType(
-    {DSA: (60_000, None), ADS: (60_000, None), GDPR: (40_000, 20_000_000), NIS2: (20_000, 10_000_000)}
+    {DSA: (60_000, None), ADS: (60_000, None), GDPR: (40_000, 20_000_000)}
 )
 """The most of a yearly turnover, in parts per million, and the euros up to which it may be more.
 
 Source: Regulation (EU) 2022/2065, Articles 52(3) and 74(1); Regulation (EU) 2024/900, Article 25(4); Regulation (EU)
-2016/679, Article 83(5); Directive (EU) 2022/2555, Article 34(4).
+2016/679, Article 83(5). Directive (EU) 2022/2555, Article 34, sets how low the most of a national law may be, so nothing is known of it.
 """
 _DAY = dt.timedelta(days=1)
 

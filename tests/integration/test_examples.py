@@ -176,6 +176,7 @@ def _at_two_places(entries: list[str]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(150)
+@pytest.mark.short_faults
 @pytest.mark.parametrize(
     ("story", "end"),
     [

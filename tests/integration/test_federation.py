@@ -182,6 +182,7 @@ async def test_of_two_unions_a_hostile_one_takes_nothing_away(tmp_path: Path) ->
             assert info["state"]["messages"] == len(said)
 
 
+@pytest.mark.short_faults
 async def test_a_union_of_three_goes_on_without_its_leader(tmp_path: Path) -> None:
     """Killed, not stopped: what was said before and meanwhile arrives once, in order."""
     async with (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bus.demo import BEACON_LIFETIME, Demo
 from bus.server.standing import STANDING_LOCK
 from bus.trust import RegistryStore, TrustState
@@ -13,6 +15,7 @@ from tests.support.waiting import eventually
 HURRY = 1440
 
 
+@pytest.mark.short_faults
 async def test_a_demonstration_that_is_left_alone_stays_fresh(tmp_path: Path) -> None:
     """A beacon of fifteen seconds is renewed again and again; who begins now over its files trusts them, and nothing has ended.
 

@@ -380,7 +380,7 @@ async def test_the_check_of_a_running_broker_tries_calls_that_the_provisioner_ha
     assert "STREAM.PURGE.PROBE" in detail
 
 
-@pytest.mark.slow
+@pytest.mark.short_faults
 async def test_a_cluster_keeps_its_walls_and_its_ways_after_reloads(tmp_path: Path) -> None:
     """Three nodes, reloaded one after the other with a version that has another authority: it speaks, reads and is walled in at each."""
     seed, public = nkeys.generate()

@@ -31,9 +31,9 @@ main(sys.argv[1:])
 NOBODY = "nats://127.0.0.1:9"
 
 
-def world_of_now() -> World:
-    """A world whose registry and keys hold now."""
-    return make_world(dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=1))
+def world_of_now(*readers: str) -> World:
+    """A world whose registry and keys hold now; offices among `readers` read, too."""
+    return make_world(dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=1), *readers)
 
 
 class Told(NamedTuple):

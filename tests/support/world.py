@@ -24,7 +24,7 @@ from schemas.registry import Audience, AuthorityRecord, KeyRecord, Registry
 from schemas.subject import subject_for
 from schemas.vocab import Pap, Tlp
 from tests.support import countries
-from tests.support.countries import HUBS, MEMBERS, Member, audiences, hub_answers
+from tests.support.countries import HUBS, MEMBERS, Member, audiences, hub_answers, hub_reads
 
 DOMAIN = "test"
 BEACON_LIFETIME = dt.timedelta(hours=6)
@@ -126,13 +126,16 @@ def found(
     )
 
 
-def make_world(now: dt.datetime = NOW) -> World:
-    """The demonstration's two countries."""
+def make_world(now: dt.datetime = NOW, *readers: str) -> World:
+    """The demonstration's two countries; offices among `readers` read what is CLEAR and GREEN."""
     members = (*MEMBERS, *HUBS)
     signers = {member.id: FileSigner.generate() for member in members}
     transport = {member.id: nkeys.generate() for member in members}
     records = {
         member.id: record_of(member, signers[member.id], transport[member.id][1], now) for member in members
+    }
+    records |= {
+        name: msgspec.structs.replace(records[name], read=hub_reads("xb-hub")[:2]) for name in readers
     }
     return found(DOMAIN, records, audiences(), signers=signers, transport=transport, now=now)
 

@@ -5,16 +5,32 @@ from __future__ import annotations
 import datetime as dt
 from typing import assert_type
 
+import bus
 from adapters.sdk import AuthorityAdapter, Format, ReadContext, ReadResult
 from bus.admission.steps import Admitted, admit
+from bus.api import Life, Participant, Seen
 from bus.publishing.publisher import Accepted, Publisher
 from bus.trust.registry import TrustState, VerifiedRegistry
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
 from schemas.errors import TocsinError
 from schemas.parts import Info
-from schemas.subject import Channel, channel_of, subject_for
+from schemas.subject import Channel, Interest, channel_of, subject_for
 from tests.support.waiting import longest
+
+
+async def program(draft: Draft) -> None:
+    """A program of one identity."""
+    async with bus.connect("xa-csirt") as me:
+        assert_type(await me.publish(draft), Accepted)
+        assert_type(await me.publish({"kind": "cyber-threat"}), Accepted)
+        assert_type(await me.publish_many([draft]), list[Accepted | TocsinError])
+        assert_type(await me.get("id"), Seen | None)
+        assert_type(await me.trace("id"), Life)
+        async for seen in me.watch(Interest(topics=("cyber",))):
+            assert_type(seen, Seen)
+        participant: Participant = me
+        assert_type(await participant.get("id"), Seen | None)
 
 
 async def publish(publisher: Publisher, draft: Draft) -> None:

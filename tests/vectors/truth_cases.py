@@ -596,6 +596,8 @@ def _enforcement() -> Iterator[Case]:
     )  # fmt: skip
     national = {**above, "provisions": ["national:XA:Media-Act#9"]}
     yield "a national law, of which nothing is known", "R79", case("fine", **national), ()
+    higher = {**above, "provisions": ["celex:32022L2555#21"], "fine": euros("30000000")}
+    yield "a directive that lets national law set more", "R79", case("fine", **higher), ()
 
 
 def checked(**fields: Any) -> dict[str, Any]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame import DONE, QUEUED, App, NotFoundError, command
+from bus import trust
+from bus.cli import frame
+from bus.cli.frame import DONE, QUEUED, Answer, App, NotFoundError, command
+from bus.errors import PermitError
+from bus.hub import exchange
+from schemas.subject import Channel
+from schemas.vocab import TALK, ReceiptStage
 
 STORED_S = 5.0
 
@@ -12,50 +18,43 @@ STORED_S = 5.0
 @command(name="ack")
 @click.argument("bulletin_id", metavar="ID")
 @click.option("--note", help="for this desk's own audit record; the author is not told")
-async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
+async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
     """Say that a person here has read the bulletin ID: its author sees it as read.
 
     Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
     but the bus has not acknowledged it yet.
     """
-    from bus.cli.frame import admitted_row, open_publisher, open_store, present_registry, record
-    from bus.errors import PermitError
-    from bus.hub.exchange import Receipts, receipt_queue
-    from bus.trust import receipt_grants
-    from schemas.subject import Channel
-    from schemas.vocab import TALK, ReceiptStage
-
     app.logs(errors_only=True)
     authority = app.identity.authority
-    registry, now = present_registry(app)
-    async with open_store(app) as store, open_publisher(app) as publisher:
-        row = await store.read(lambda db: admitted_row(db, bulletin_id))
+    registry, now = frame.present_registry(app)
+    async with frame.open_store(app) as store, frame.open_publisher(app) as publisher:
+        row = await store.read(lambda db: frame.admitted_row(db, bulletin_id))
         if row is None:
             raise NotFoundError(f"the store of this context does not hold {bulletin_id}")
         channel = Channel.parse(row["channel"])
         if channel.status in TALK or channel.issuer == authority:
             raise click.UsageError("only what another authority has said to people is acknowledged")
-        if not receipt_grants.may_answer(registry, authority, channel):
+        if not trust.receipt_grants.may_answer(registry, authority, channel):
             raise PermitError(
                 f"{authority} has no grant for receipts to {channel.issuer} for {channel.name}",
                 remedy="ask your registrar",
                 reason="not-permitted",
             )
         new = not await store.read(
-            lambda db: receipt_queue.is_noted(db, ReceiptStage.ACKNOWLEDGED, row["digest"])
+            lambda db: exchange.receipt_queue.is_noted(db, ReceiptStage.ACKNOWLEDGED, row["digest"])
         )
         if new:  # on the record before it is said
-            record(app, "acknowledged", id=row["id"], digest=row["digest"], note=note or "")
+            frame.record(app, "acknowledged", id=row["id"], digest=row["digest"], note=note or "")
             await store.write(
-                lambda db: receipt_queue.add(
+                lambda db: exchange.receipt_queue.add(
                     db, ReceiptStage.ACKNOWLEDGED, row["digest"], row["id"], channel, now.timestamp()
                 )
             )
-        await Receipts(store, publisher).answer()
+        await exchange.Receipts(store, publisher).answer()
         state = "stored" if await publisher.idle(app.timeout(STORED_S)) else "accepted"
     told = "acknowledged" if new else "acknowledged before"
-    app.answer(
+    return Answer(
         {"id": row["id"], "digest": row["digest"], "author": channel.issuer, "new": new, "state": state},
         notes=[f"{told}: {row['id']} of {channel.issuer}, {state}"],
+        code=DONE if state == "stored" else QUEUED,
     )
-    return DONE if state == "stored" else QUEUED

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FAILURE, App, Group, NotFoundError, command, hint, query_store, wrapped
+from bus import hub
+from bus.cli import frame
+from bus.cli.frame import DONE, FAILURE, Answer, App, Group, NotFoundError, Table, command, hint, wrapped
+from bus.hub import picture, watch
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,29 +32,31 @@ def election() -> None:
 
 
 @command(election, "list")
-def list_(app: App) -> None:
+def list_(app: App) -> Iterator[Answer]:
     """Every election with a calendar, its phase now, what comes next; then the phase of each country."""
-    from bus.hub import elections
-
     now = app.now()
 
     def question(db: sqlite3.Connection) -> tuple[list[Election], tuple[CountryPhase, ...]]:
-        known = elections.calendars(db)
-        return [elections.standing(calendar, now) for calendar in known], elections.by_country(known, now)
+        known = hub.elections.calendars(db)
+        return [hub.elections.standing(calendar, now) for calendar in known], hub.elections.by_country(
+            known, now
+        )
 
-    states, countries = query_store(app, question)
+    states, countries = frame.query_store(app, question)
     facts = {"at": now, "elections": states, "countries": countries}
     if not states:
         note = "no calendar is held here; electoral authorities publish them (kind election-calendar)"
-        app.answer(facts, notes=[note])
+        yield Answer(facts, notes=[note])
         return
     rows = []
     for state in states:
         change = f"{state.next_change:%Y-%m-%d %H:%M} UTC" if state.next_change else "-"
         rows.append((state.election, state.country, state.phase, state.coarse, change, _remark(state)))
-    app.answer(facts, table=(("election", "country", "phase", "roughly", "next change", "remark"), rows))
+    yield Answer(
+        facts, table=Table(("election", "country", "phase", "roughly", "next change", "remark"), rows)
+    )
     by_country = ((each.country, each.phase, each.coarse, ", ".join(each.elections)) for each in countries)
-    app.answer(table=(("country", "phase", "roughly", "by"), by_country))
+    yield Answer(table=Table(("country", "phase", "roughly", "by"), by_country))
 
 
 @command(election, "show")
@@ -67,29 +73,24 @@ def show(
     drill_days: int,
     contact_days: int,
     require_ready: bool,
-) -> int:
+) -> Iterator[Answer]:
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
-    from bus.cli.frame import present_registry
-    from bus.hub import elections
-    from bus.hub.picture import PASS, Facts, assess, read_contacts
-    from bus.hub.watch import channel_rows
-
     context = app.identity
-    registry, now = present_registry(app)
-    contacts = None if context.contacts is None else read_contacts(context.contacts)
+    registry, now = frame.present_registry(app)
+    contacts = None if context.contacts is None else picture.read_contacts(context.contacts)
 
-    def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:
-        return elections.calendars(db), Facts(
+    def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], picture.Facts]:
+        return hub.elections.calendars(db), picture.Facts(
             registry=registry,
-            channels=channel_rows(db, now, registry, context.authority),
+            channels=watch.channel_rows(db, now, registry, context.authority),
             contacts=contacts,
-            drills=elections.last_exercises(db),
+            drills=hub.elections.last_exercises(db),
             now=now,
             drill_days=drill_days,
             contact_days=contact_days,
         )
 
-    known, facts = query_store(app, question)
+    known, facts = frame.query_store(app, question)
     chosen = [
         calendar
         for calendar in known
@@ -103,28 +104,25 @@ def show(
         )
     ready = True
     for calendar in chosen:
-        checks = assess(calendar, facts)
-        ready = ready and all(check.verdict == PASS for check in checks)
+        checks = picture.assess(calendar, facts)
+        ready = ready and all(check.verdict == picture.PASS for check in checks)
         mine = [
             contact
             for contact in contacts or ()
             if (record := registry.document.authorities.get(contact.authority))
             and record.country == calendar.country
         ]
-        _show(app, calendar, checks, mine, now)
-    return FAILURE if require_ready and not ready else DONE
+        yield from _shown(calendar, checks, mine, now)
+    yield Answer(code=FAILURE if require_ready and not ready else DONE)
 
 
-def _show(
-    app: App,
+def _shown(
     calendar: Calendar,
     checks: Sequence[ReadinessCheck],
     contacts: Sequence[Contact],
     now: dt.datetime,
-) -> None:
-    from bus.hub import standing, windows
-
-    body, state, open_windows = calendar.body, standing(calendar, now), windows(calendar.body, now)
+) -> Iterator[Answer]:
+    body, state, open_windows = calendar.body, hub.standing(calendar, now), hub.windows(calendar.body, now)
     counts = {verdict: sum(c.verdict == verdict for c in checks) for verdict in ("pass", "fail", "unknown")}
     ready = counts["pass"] == len(checks)
     facts = {
@@ -151,20 +149,20 @@ def _show(
         local = (window.local_start, window.local_end)
         rows.append((window.phase, window.round, window.state, *local, *utc))
     columns = ("phase", "round", "state", f"from ({body.tz})", "to", "from (UTC)", "to (UTC)")
-    app.answer(facts, lines=lines, table=(columns, rows))
-    app.answer(
+    yield Answer(facts, lines=lines, table=Table(columns, rows))
+    yield Answer(
         lines=(
             f"contact {one.authority}: {one.role}, {', '.join(one.reach)} (confirmed {one.confirmed})"
             for one in contacts
         ),
-        table=(
+        table=Table(
             ("check", "about", "verdict", "reason"),
             ((c.name, c.about or "-", c.verdict, c.reason) for c in checks),
         ),
     )
     verdict = "ready for election day" if ready else "not ready for election day"
     counted = f"{counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} unknown"
-    app.answer(lines=wrapped(f"{verdict}: {counted}"))
+    yield Answer(lines=wrapped(f"{verdict}: {counted}"))
 
 
 def _remark(state: Election) -> str:

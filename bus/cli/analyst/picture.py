@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import App, at, command, query_store, wrapped
+from bus import sealing, subscribing
+from bus.cli import frame
+from bus.cli.frame import TINTS, Answer, App, Painted, Part, Table, at, command, wrapped
+from bus.hub import picture as situation
+from bus.hub import watch
+from schemas.passing_on import marks
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,57 +28,61 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 PHASES = ("before", "during", "after", "none")
+LESS = ("last", "refused", "split", "missing", "gaps", "forks", "issued")
+"""Columns of the channels that a narrow terminal does without, those first in which nothing stands."""
+_WORDS = re.compile(r"\s+|[^\s]+")
 COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "split", "refused")
 
 
 @command()
-def picture(app: App) -> int:
+def picture(app: App) -> Answer:
     """The situation now: what is in force, by dimension and country, and what stands out.
 
     The first line says as of when, and what is wrong here: of a store that nobody reads into no channel is judged. Of what
     stands out, what is sealed to this identity is opened, when the context names its seal keys. Exits 9 when what is shown
     is not to be relied on.
     """
-    from bus.cli.frame import Unsealer, code_of, present_registry, show_head
-    from bus.hub.picture import summary
-
-    registry, now = present_registry(app)
-    report, closed, held = query_store(app, lambda tx: _pictured(app, tx, now, registry))
-    unsealer = Unsealer(app, "picture")
+    registry, now = frame.present_registry(app)
+    report, closed, held = frame.query_store(app, lambda tx: _pictured(app, tx, now, registry))
+    unsealer = frame.Unsealer(app, "picture")
     top = tuple(_seen(item, unsealer, held[item.id, item.issuer], now) for item in closed.top)
     seen = msgspec.structs.replace(closed, top=top)
-    show_head(app, report)
     facts = {**msgspec.structs.asdict(seen), "health": report}
-    app.answer(facts, lines=(part for line in summary.as_text(seen) for part in wrapped(line)))
-    return code_of(report)
+    return Answer(
+        facts,
+        head=report,
+        lines=[
+            Painted(_in_colour(part)) for line in situation.summary.as_text(seen) for part in wrapped(line)
+        ],
+        code=frame.code_of(report),
+    )
+
+
+def _in_colour(line: str) -> list[Part]:
+    """A line of the picture: of a bulletin its priority and marking, of channels and trust their state."""
+    if not line.startswith("channels: ") and " UTC   trust " not in line:
+        return frame.in_colour(line)
+    return [(word, TINTS.get(word.strip(" ,"))) for word in _WORDS.findall(line)]
 
 
 def _pictured(
     app: App, db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry
 ) -> tuple[Report, Picture, dict[tuple[str, str], Stored]]:
     """How the picture is to be taken, the picture, and the bulletins that stand out in it, as they are kept."""
-    from bus.cli.frame import report_beside
-    from bus.hub.picture import summary
-    from bus.subscribing import stored
-
-    report = report_beside(app, db, registry, now)
-    closed = summary.picture(db, now, registry, app.identity.authority, blind=report.is_blind)
+    report = frame.report_beside(app, db, registry, now)
+    closed = situation.summary.picture(db, now, registry, app.identity.authority, blind=report.is_blind)
     marks = ", ".join("?" * len(closed.top))
     rows = db.execute(
         f"SELECT a.* FROM links l JOIN admitted a ON a.row = l.row WHERE l.id IN ({marks})",
         [item.id for item in closed.top],
     )
-    held = [stored(row) for row in rows]
+    held = [subscribing.stored(row) for row in rows]
     return report, closed, {(row.id, row.bulletin.issuer.id): row for row in held}
 
 
 def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item:
     """An item of the picture, as this identity may see it, with what its bulletin forbids."""
-    from bus.cli.frame import headline
-    from bus.sealing import is_closed
-    from schemas.passing_on import marks
-
-    if not is_closed(row.bulletin):
+    if not sealing.is_closed(row.bulletin):
         return msgspec.structs.replace(item, labels=(*marks(row.bulletin, now), *item.labels))
     seen = unsealer.look(row.bulletin, row.digest)
     return msgspec.structs.replace(
@@ -80,7 +90,7 @@ def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item
         labels=(*marks(seen.bulletin, now), *item.labels),
         kind=seen.bulletin.kind,
         severity=seen.bulletin.severity,
-        headline=headline(seen.bulletin),
+        headline=frame.headline(seen.bulletin),
         sealed=seen.remarks,
     )
 
@@ -89,33 +99,28 @@ def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item
 @click.option("--alarms", is_flag=True, help="what is wrong: the alarms that stand, since when and why")
 @click.option("--all", "ended", is_flag=True, help="with --alarms: those that have ended too")
 @click.option("--uptime", is_flag=True, help="in parts per million by phase, as far as a hub has watched")
-def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> int:
+def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> Answer:
     """Every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
 
     `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
     bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs. While nobody reads into
     the store, or it lags, every state is `unknown`. Exits 9 when what is shown is not to be relied on.
     """
-    from bus.cli.frame import code_of, present_registry, report_beside, show_head
-    from bus.hub.watch import channel_rows, real, recorded_alarms
-
     if ended and not alarms:
         raise click.UsageError("--all goes with --alarms")
     authority = app.identity.authority
-    registry, now = present_registry(app)
+    registry, now = frame.present_registry(app)
 
     def look(tx: sqlite3.Connection) -> tuple[Report, tuple[ChannelRow, ...], tuple[watched.AlarmRow, ...]]:
-        report = report_beside(app, tx, registry, now)
+        report = frame.report_beside(app, tx, registry, now)
         if alarms:
-            return report, (), recorded_alarms(tx, ended=ended)
-        rows = channel_rows(tx, now, registry, authority, blind=report.is_blind, with_uptime=True)
-        return report, real(rows), ()
+            return report, (), watch.recorded_alarms(tx, ended=ended)
+        rows = watch.channel_rows(tx, now, registry, authority, blind=report.is_blind, with_uptime=True)
+        return report, watch.real(rows), ()
 
-    report, rows, on_record = query_store(app, look)
-    show_head(app, report, table=True)
+    report, rows, on_record = frame.query_store(app, look)
     if alarms:
-        _alarms(app, on_record, ended=ended)
-        return code_of(report)
+        return _alarms(on_record, report, ended=ended)
     if uptime:
         columns: tuple[str, ...] = ("state", "authority", "channel", *PHASES)
         cells = (
@@ -139,14 +144,15 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> int:
             )
             for row in rows
         )
-    app.answer(rows, table=(columns, cells))
-    return code_of(report)
+    return Answer(rows, head=report, table=Table(columns, cells, LESS), code=frame.code_of(report))
 
 
-def _alarms(app: App, alarms: tuple[watched.AlarmRow, ...], *, ended: bool) -> None:
-    app.answer(
+def _alarms(alarms: tuple[watched.AlarmRow, ...], report: Report, *, ended: bool) -> Answer:
+    return Answer(
         alarms,
-        table=(
+        head=report,
+        code=frame.code_of(report),
+        table=Table(
             ("began", "ended", "reason", "channel", "detail"),
             (
                 (at(alarm.began), at(alarm.ended), alarm.reason, alarm.channel, alarm.detail)
@@ -159,14 +165,12 @@ def _alarms(app: App, alarms: tuple[watched.AlarmRow, ...], *, ended: bool) -> N
 
 @command()
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-def quarantine(app: App, *, limit: int) -> None:
+def quarantine(app: App, *, limit: int) -> Answer:
     """What was refused and is kept as evidence: when, on which subject, for which reason."""
-    from bus.hub.picture import summary
-
-    refusals = query_store(app, lambda tx: summary.quarantine(tx, limit))
+    refusals = frame.query_store(app, lambda tx: situation.summary.quarantine(tx, limit))
     rows = ((at(refusal.at), refusal.reason, refusal.subject, refusal.detail) for refusal in refusals)
-    app.answer(
+    return Answer(
         *refusals,
-        table=(("at", "reason", "subject", "detail"), rows),
+        table=Table(("at", "reason", "subject", "detail"), rows),
         notes=[] if refusals else ["nothing was refused"],
     )

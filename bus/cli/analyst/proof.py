@@ -6,24 +6,26 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import FILE, App, NotFoundError, command
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, NotFoundError, command, write_new, written
+from bus.hub import exchange
 
 
 @command(name="proof")
 @click.argument("channel")
 @click.option("--seq", type=click.IntRange(min=1), help="the number, when there are several")
 @click.option("--out", type=FILE, help="write it here instead of standard output")
-def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
+def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> Answer:
     """Write down that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
 
     Both signed bulletins in one file; whoever has the registry can check it with `tocsin verify`. Exits 3 when the store
     holds no contradiction there.
     """
-    from bus.cli.frame import query_store, record, report_file, write_new
-    from bus.hub.exchange import contradictions
-
-    proof = query_store(
-        app, lambda db: next((each for each in contradictions(db, channel) if seq in (None, each[0])), None)
+    proof = frame.query_store(
+        app,
+        lambda db: next(
+            (each for each in exchange.contradictions(db, channel) if seq in (None, each[0])), None
+        ),
     )
     if proof is None:
         raise NotFoundError(
@@ -31,11 +33,10 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
             remedy="tocsin channels --alarms lists where there are any",
         )
     number, raw = proof
-    record(app, "exported", what="contradiction", channel=channel, seq=number)
+    frame.record(app, "exported", what="contradiction", channel=channel, seq=number)
     if out is None:
-        click.echo(raw.decode(), nl=False)
-        return
+        return Answer(raw=raw.decode())
     write_new(out, raw)
-    report_file(
-        app, out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}"
+    return written(
+        out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}"
     )

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, NotFoundError, command
+from bus import delivery
+from bus.cli import frame
+from bus.cli.frame import Answer, App, NotFoundError, Table, command
+from bus.hub import picture
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryStatus
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("bulletin_id", metavar="ID")
-async def trace(app: App, bulletin_id: str) -> None:
+async def trace(app: App, bulletin_id: str) -> Answer:
     """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
     steps, ladder = await _life(app, bulletin_id)
     if not steps:
@@ -27,23 +30,21 @@ async def trace(app: App, bulletin_id: str) -> None:
         notes = [f"{ladder.state}{missing}"]
     rows = ((f"{step.at:%Y-%m-%d %H:%M:%S.%f}", step.what, step.detail) for step in steps)
     facts = {"id": bulletin_id, "steps": steps, "ladder": ladder}
-    app.answer(facts, table=(("at", "what", "detail"), rows), notes=notes)
+    return Answer(facts, table=Table(("at", "what", "detail"), rows), notes=notes)
 
 
 async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliveryStatus | None]:
-    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, open_registry, open_store
-    from bus.delivery import ledger
-    from bus.hub.picture import trace as traces
-
     folder = app.state_folder()
-    authority, registry = app.identity.authority, open_registry(app)
+    authority, registry = app.identity.authority, frame.open_registry(app)
     steps: list[TraceStep] = []
     ladder = None
-    if (folder / OUTBOX_FILE).exists():
-        async with open_outbox(app) as box:
-            steps += await box.read(lambda tx: traces.of_outbox(tx, bulletin_id))
-            ladder = await ledger.read(box, lambda tx: ledger.of_one(tx, authority, registry, bulletin_id))
-    if (folder / STORE_FILE).exists():
-        async with open_store(app) as store:
-            steps += await store.read(lambda tx: traces.of_store(tx, bulletin_id))
+    if (folder / frame.OUTBOX_FILE).exists():
+        async with frame.open_outbox(app) as box:
+            steps += await box.read(lambda tx: picture.trace.of_outbox(tx, bulletin_id))
+            ladder = await delivery.ledger.read(
+                box, lambda tx: delivery.ledger.of_one(tx, authority, registry, bulletin_id)
+            )
+    if (folder / frame.STORE_FILE).exists():
+        async with frame.open_store(app) as store:
+            steps += await store.read(lambda tx: picture.trace.of_store(tx, bulletin_id))
     return steps, ladder

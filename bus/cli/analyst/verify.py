@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, at, command, read_file
+from bus import admission, trust
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, at, command, read_file
+from bus.errors import AdmissionError, TrustError
+from schemas.codec import parse_time
+from schemas.envelope import is_contradiction
+from schemas.errors import SchemaError
+from schemas.passing_on import sentences
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,59 +38,48 @@ def verify(
     pin: str | None,
     as_of: str | None,
     require_fresh: bool,
-) -> None:
+) -> Iterator[Answer]:
     """Check FILE (*.tocsin.json) by its signature, the registry, and every rule. Nothing is fetched.
 
     Exits 0 when it stands, 6 with the reason code when it does not; of a proof that an authority contradicted itself
     (`bulletin proof`) it says what is proved, and exits 6 with the code `fork`.
     """
-    from bus.admission import verify_file
-    from bus.cli.frame import open_registry
-    from bus.errors import AdmissionError, TrustError
-    from bus.trust import TrustState, VerifiedRegistry
-    from schemas.codec import parse_time
-    from schemas.envelope import is_contradiction
-    from schemas.errors import SchemaError
-
     try:
         now = parse_time(as_of) if as_of else app.now()
     except SchemaError as exc:
         raise click.UsageError(f"--at: {exc}") from None
     if registry_file is not None:
-        registry = VerifiedRegistry.open(read_file(registry_file), pin=pin)
+        registry = trust.VerifiedRegistry.open(read_file(registry_file), pin=pin)
     else:
-        registry = open_registry(app, now)
+        registry = frame.open_registry(app, now)
     raw = read_file(file)
     if is_contradiction(raw):
-        _explain_fork(app, raw, registry, now, file)
+        yield from _explain_fork(raw, registry, now, file)
     try:
-        admitted = verify_file(raw, registry=registry, now=now)
+        admitted = admission.verify_file(raw, registry=registry, now=now)
     except AdmissionError as exc:
         remedy = "do not act on it, and keep it as evidence"
         if exc.reason == "key-ended":
             remedy = "if you can vouch that you had it before then, judge it as of that time: --at"
         raise AdmissionError(f"{file} does not stand: {exc}", reason=exc.reason, remedy=remedy) from None
     state = registry.state(now)
-    if require_fresh and state is not TrustState.FRESH:
+    if require_fresh and state is not trust.TrustState.FRESH:
         raise TrustError(
             f"the bulletin stands, but the registry is {state}",
             remedy="fetch the current registry and beacon",
             reason="not-fresh",
         )
-    report(app, admitted, registry, state, now)
+    yield report(admitted, registry, state, now)
 
 
-def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> None:
+def _explain_fork(raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> Iterator[Answer]:
     """Say what a file of two bulletins proves.
 
     Raises:
         AdmissionError: always: `fork` when it proves a contradiction, else why it proves nothing.
     """
-    from bus.admission import judge_proof
-    from bus.errors import AdmissionError
-
     try:
-        proof = judge_proof(raw, registry=registry, now=now)
+        proof = admission.judge_proof(raw, registry=registry, now=now)
     except AdmissionError as exc:
         raise AdmissionError(f"{file} proves nothing: {exc}", reason=exc.reason) from None
     issuer = proof.channel.issuer
@@ -111,7 +108,7 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
             }
         )
     place = {"issuer": issuer, "channel": str(proof.channel), "seq": proof.seq}
-    app.answer({"contradiction": True, **place, "bulletins": bulletins}, lines=lines)
+    yield Answer({"contradiction": True, **place, "bulletins": bulletins}, lines=lines)
     raise AdmissionError(
         f"{issuer} signed two things of which only one can be true",
         remedy="believe neither until it has said which, and by another way than this channel",
@@ -119,11 +116,8 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
     )
 
 
-def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str, now: dt.datetime) -> None:
+def report(admitted: Admitted, registry: VerifiedRegistry, state: str, now: dt.datetime) -> Answer:
     """Say who signed, with which key, and under what trust."""
-    from bus.cli.frame import marking
-    from schemas.passing_on import sentences
-
     bulletin = admitted.bulletin
     signer = registry.authority(bulletin.issuer.id)
     facts = {
@@ -134,7 +128,7 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str,
         "id": bulletin.id,
         "kind": bulletin.kind,
         "channel": str(admitted.channel),
-        **marking(bulletin, now),
+        **frame.marking(bulletin, now),
         "seq": bulletin.seq,
         "digest": admitted.digest,
         "issued": bulletin.issued,
@@ -165,4 +159,4 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str,
         lines.append(f"  endorsed   {', '.join(admitted.endorsers)}")
     if admitted.labels:
         lines.append(f"  labels     {', '.join(sorted(admitted.labels))}")
-    app.answer(facts, lines=lines)
+    return Answer(facts, lines=lines)

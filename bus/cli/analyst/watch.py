@@ -17,26 +17,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import (
-    DONE,
-    INTERRUPTED,
-    STATUS,
-    App,
-    Since,
-    command,
-    endpoint,
-    health_option,
-    interest_of,
-    open_registry,
-    reading,
-    repeatable,
-    show,
-)
+from bus import storage, transport, trust
+from bus.cli import frame
+from bus.cli.frame import INTERRUPTED, STATUS, Answer, App, Since, command, health_option, repeatable
+from bus.errors import DeniedError, StoreError, UnreachableError
+from bus.tasks import in_background
+from schemas.subject import parse
 
 if TYPE_CHECKING:
     from bus.subscribing import Inbox, Subscriber
     from bus.transport import Connection
-    from schemas.subject import Interest
 
 REACH_S = 5.0
 """So long the bus may take to answer before it is said that it does not."""
@@ -65,7 +55,7 @@ async def watch(
     count: int | None,
     follow: bool,
     **interest: tuple[str, ...] | str | None,
-) -> int:
+) -> AsyncIterator[Answer]:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
 
     What is sealed to this identity is opened as it is shown, when the context names its seal keys.
@@ -76,49 +66,28 @@ async def watch(
     With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
     answer, and 9 when what was shown is not to be relied on for another reason.
     """
-    return await _watch(app, interest_of(**interest), since, count, follow=follow)
-
-
-async def _watch(
-    app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
-) -> int:
-    from bus.cli.frame import (
-        Unsealer,
-        code_of,
-        open_store,
-        present_registry,
-        report_beside,
-        until_shown,
-        until_unread,
-    )
-    from bus.tasks import in_background
-    from schemas.subject import parse
-
+    wanted = frame.interest_of(**interest)
     shown = 0
-    unsealer = Unsealer(app, "watch")
+    unsealer = frame.Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
-    registry, now = present_registry(app)
+    registry, now = frame.present_registry(app)
     async with (
-        in_background(until_unread(app), "reader of the output"),
-        open_store(app, make=follow) as store,
+        in_background(frame.until_unread(app), "reader of the output"),
+        frame.open_store(app, make=follow) as store,
         _fed(app, store) if follow else contextlib.nullcontext(),
     ):
-        code = DONE
         if not follow:
-            report = await store.read(lambda db: report_beside(app, db, registry, now))
-            app.aside({"health": report}) if app.json else app.warn(report.words())
-            code = code_of(report)
+            report = await store.read(lambda db: frame.report_beside(app, db, registry, now))
+            yield Answer(head=report, code=frame.code_of(report))
         start = 0 if since is None else await store.row_before(app.now() - since)
         async for row in store.follow(start, live=follow):
-            if not interest.matches(parse(row.subject)):
+            if not wanted.matches(parse(row.subject)):
                 continue
-            show(app, row, unsealer)
-            await until_shown(app)
+            yield frame.shown(app, row, unsealer)
             shown += 1
             if count is not None and shown >= count:
-                return code
+                return
         await _must_answer(app, store)
-    return code
 
 
 async def _must_answer(app: App, store: Inbox) -> None:
@@ -128,13 +97,10 @@ async def _must_answer(app: App, store: Inbox) -> None:
         UnreachableError: it does not answer within the timeout; the message says as of when what was shown is.
         DeniedError: it refuses this identity.
     """
-    from bus.errors import UnreachableError
-    from bus.transport import Connection
-
     if app.identity.server is None or app.identity.nkey is None:
         return
     try:
-        async with Connection.open(endpoint(app, "watch")) as connection:
+        async with transport.Connection.open(frame.endpoint(app, "watch")) as connection:
             await connection.until_connected(app.timeout(REACH_S))
     except UnreachableError as exc:
         raise UnreachableError(
@@ -150,21 +116,21 @@ async def _as_of(store: Inbox) -> str:
 @asynccontextmanager
 async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
     """Have the store fed by whoever may feed it, and say on standard error while it is not, for as long as the context lasts."""
-    from bus.tasks import in_background
-    from bus.transport import Connection, reader_streams
-    from bus.trust import HUB
-
-    registry, identity = open_registry(app), app.identity.authority
+    registry, identity = frame.open_registry(app), app.identity.authority
     record = registry.document.authorities.get(identity)
-    is_hub = record is not None and record.kind == HUB
+    is_hub = record is not None and record.kind == trust.HUB
     async with AsyncExitStack() as stack:
         service = (
-            None if is_hub else await stack.enter_async_context(reading(app, store, "watch", tell=False))
+            None
+            if is_hub
+            else await stack.enter_async_context(frame.reading(app, store, "watch", tell=False))
         )
         if app.identity.server is not None and app.identity.nkey is not None:
-            if not any(True for _ in reader_streams(registry, identity)):
+            if not any(True for _ in transport.reader_streams(registry, identity)):
                 app.note(f"the registry grants {identity} nothing to read; only what is held is shown")
-            connection = await stack.enter_async_context(Connection.open(endpoint(app, "watch bus")))
+            connection = await stack.enter_async_context(
+                transport.Connection.open(frame.endpoint(app, "watch bus"))
+            )
             told = _tell_of_bus(app, connection, service.subscriber if service else None)
             await stack.enter_async_context(in_background(told, "tell of the bus"))
         if is_hub:
@@ -174,8 +140,6 @@ async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
 
 async def _tell_of_bus(app: App, connection: Connection, subscriber: Subscriber | None) -> None:
     """Say when the bus is out of reach, or nothing can be read from it, and when it can again."""
-    from bus.errors import DeniedError, UnreachableError
-
     with contextlib.suppress(UnreachableError, DeniedError):
         await connection.until_connected(app.timeout(REACH_S))
     dark, wrong = False, 0
@@ -196,14 +160,11 @@ async def _tell_of_bus(app: App, connection: Connection, subscriber: Subscriber 
 
 async def _tell_of_hub(app: App, store: Inbox) -> None:
     """Say when no hub feeds the store, and when one does again."""
-    from bus.errors import StoreError
-    from bus.storage import lease
-
     alone, looks = False, 0
     while True:
         with contextlib.suppress(StoreError):
             moment = app.now().timestamp()
-            is_fed = await store.read(lambda db: lease.holder(db, moment)) is not None  # noqa: B023 (awaited here)
+            is_fed = await store.read(lambda db: storage.lease.holder(db, moment)) is not None  # noqa: B023 (awaited here)
             looks = 0 if is_fed else looks + 1
             if alone and is_fed:
                 app.note("a hub feeds this store again")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import msgspec
 
+from bus.cli import frame
 from bus.cli.frame import (
     DONE,
     FILE,
@@ -15,23 +18,27 @@ from bus.cli.frame import (
     PARTLY,
     QUEUED,
     REFUSED,
+    Answer,
     App,
     Group,
+    InputFileError,
+    Table,
     command,
     health_option,
     must_be_known,
 )
+from bus.plugin import Loss, ReadContext, adapter_named, discover, translate
+from bus.tasks import until_first
+from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
-    from bus.plugin import Format, Manifest, ReadContext, ReadResult
+    from bus.plugin import Format, Manifest, ReadResult
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 PARTING_S = 0.5  # for what is still to be confirmed, once somebody wants the program to end
 
 
 def _zone(_: click.Context, __: click.Parameter, name: str) -> str:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -55,10 +62,8 @@ def adapter() -> None:
 
 
 @command(adapter, "list")
-def list_(app: App) -> None:
+def list_(_app: App) -> Answer:
     """List installed adapters and the formats they read."""
-    from bus.plugin import discover
-
     facts, rows = [], []
     for installed in discover():
         manifest = installed.adapter.manifest if installed.adapter else None
@@ -70,7 +75,7 @@ def list_(app: App) -> None:
             (", ".join(formats), ", ".join(kinds)) if manifest else ("does not load", installed.problem)
         )
         rows.append((installed.name, reads, publishes))
-    app.answer(facts, table=(("adapter", "reads", "publishes"), rows))
+    return Answer(facts, table=Table(("adapter", "reads", "publishes"), rows))
 
 
 @command(adapter, "convert")
@@ -84,32 +89,28 @@ def list_(app: App) -> None:
 )
 @click.option("--country", default="XA", show_default=True, help="country of the reading authority")
 @TZ
-def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> int:
+def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> Iterator[Answer]:
     """Translate native files into drafts, with a report of what was not carried over. Nothing is published.
 
     A draft whose source marks nothing gets what tocsin adapter run gives it: AMBER+STRICT, to the network of the adapter.
 
     Exits 5 when a file is refused, 8 when some of several are.
     """
-    from bus.plugin import ReadContext
-    from schemas.errors import TocsinError
-
     app.logs()
     format_, manifest = format_named(format_id)
     context = ReadContext(received=app.now(), adapter="tocsin-convert", country=country, tz=tz)
     refused = 0
     for path in files:
         try:
-            _show(app, path, _marked(_translated(path, format_, context), manifest))
+            yield _shown(path, _marked(_translated(path, format_, context), manifest))
         except TocsinError as exc:
             refused += 1
-            app.answer(
+            yield Answer(
                 {"file": str(path), "refused": {"reason": exc.reason, "detail": str(exc)}},
                 notes=[f"{path}: refused: {exc.reason}: {exc}"],
             )
     if refused:
-        return REFUSED if refused == len(files) else PARTLY
-    return DONE
+        yield Answer(code=REFUSED if refused == len(files) else PARTLY)
 
 
 @command(adapter, "run", when_asked=DONE)
@@ -124,39 +125,25 @@ async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: 
     With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
     document is refused.
     """
-    from bus.cli.frame import (
-        beating,
-        ended,
-        follow_phase,
-        follow_trust,
-        is_asked,
-        open_publisher,
-        open_registry,
-        telling,
-        tracking,
-    )
-    from bus.plugin import adapter_named, discover
-    from bus.tasks import until_first
-
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")
     must_be_known("adapter", name, [plugin.name for plugin in discover()])
     app.logs()
     chosen = adapter_named(name)
     authority = app.identity.authority
-    country = open_registry(app).authority(authority).country
+    country = frame.open_registry(app).authority(authority).country
 
     if spool is not None:
         app.note(f"reading {spool}/in as {authority}; end with Ctrl-C")
-    async with open_publisher(app) as publisher, tracking(app, publisher):
+    async with frame.open_publisher(app) as publisher, frame.tracking(app, publisher):
         source = chosen.standard_input() if spool is None else chosen.folder(spool)
         running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
         if from_stdin:
             await running
         else:
-            async with beating(app, publisher), telling(app, "adapter", publisher=publisher):
-                await until_first(running, follow_trust(app), follow_phase(app), ended())
-        is_stored = await publisher.idle(PARTING_S if is_asked() else app.timeout(5.0))
+            async with frame.beating(app, publisher), frame.telling(app, "adapter", publisher=publisher):
+                await until_first(running, frame.follow_trust(app), frame.follow_phase(app), frame.ended())
+        is_stored = await publisher.idle(PARTING_S if frame.is_asked() else app.timeout(5.0))
     if is_stored:
         return DONE
     app.note("safe on this disk; the bus has not confirmed it yet, and it is sent later")
@@ -165,8 +152,6 @@ async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: 
 
 def format_named(format_id: str) -> tuple[Format, Manifest]:
     """A format of any installed adapter and the manifest of that adapter, with a hint when the name is nearly right."""
-    from bus.plugin import discover
-
     adapters = [installed.adapter for installed in discover() if installed.adapter]
     known = {
         name: (format_, adapter.manifest) for adapter in adapters for name, format_ in adapter.formats.items()
@@ -177,8 +162,6 @@ def format_named(format_id: str) -> tuple[Format, Manifest]:
 
 def _marked(result: ReadResult, manifest: Manifest) -> ReadResult:
     """The result, with a marking and an audience on every draft that its source does not mark; a loss tells it."""
-    from bus.plugin import Loss
-
     drafts, losses = [], list(result.losses)
     for draft in result.drafts:
         if draft.tlp is not None:
@@ -197,9 +180,6 @@ def _translated(path: Path, format_: Format, context: ReadContext) -> ReadResult
         InputFileError: `unreadable`, `too-large`.
         FormatError: the format refuses it.
     """
-    from bus.cli.frame import InputFileError
-    from bus.plugin import translate
-
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -210,7 +190,7 @@ def _translated(path: Path, format_: Format, context: ReadContext) -> ReadResult
     return translate(format_, data, context)
 
 
-def _show(app: App, path: Path, result: ReadResult) -> None:
+def _shown(path: Path, result: ReadResult) -> Answer:
     lines = []
     for draft in result.drafts:
         lines.append(f"{path}: {draft.kind}: {draft.info[0].headline}")
@@ -218,4 +198,4 @@ def _show(app: App, path: Path, result: ReadResult) -> None:
     notes = [f"{path}: {len(result.drafts)} drafts, {len(result.losses)} losses"]
     notes += [f"  not carried over: {loss.path}: {loss.why}" for loss in result.losses]
     facts = {"file": str(path), "drafts": result.drafts, "losses": result.losses}
-    app.answer(facts, lines=lines, notes=notes)
+    return Answer(facts, lines=lines, notes=notes)

@@ -16,7 +16,8 @@ import click
 import msgspec
 
 from bus.admission import ReceivedLink, admit, standing
-from bus.cli.frame import App, command, stamped
+from bus.cli import frame
+from bus.cli.frame import Answer, App, Table, command
 from bus.keys import FileSigner, OpeningKey, nkeys, open_sealed, seal, sign_entry
 from bus.sealing import context_of
 from bus.trust import Ending, VerifiedRegistry, ceremony
@@ -58,7 +59,7 @@ _ALGORITHMS = {
     show_default=True,
     help="how often each step has its turn; medians are told",
 )
-def bench(app: App, *, rounds: int) -> None:
+def bench(app: App, *, rounds: int) -> Answer:
     """Measure signing, admitting, sealing, opening, and loading a registry; nothing is kept, no bus is needed.
 
     CPU time of this one process, in microseconds and as a multiple of one bare Ed25519 verification. The multiple tells
@@ -66,9 +67,9 @@ def bench(app: App, *, rounds: int) -> None:
     """
     prices = measure(rounds, now=app.now(), rng=secrets.token_bytes, cpu=time.process_time)
     rows = ((price.step, f"{price.microseconds:.0f}", f"{price.verifications:.1f}") for price in prices)
-    app.answer(
+    return Answer(
         {"rounds": rounds, "prices": prices},
-        table=(("step", "microseconds", "x verify"), rows),
+        table=Table(("step", "microseconds", "x verify"), rows),
         notes=[f"medians of {rounds} interleaved rounds, CPU time of one process"],
     )
 
@@ -158,7 +159,7 @@ def _bulletin(registry: VerifiedRegistry, now: dt.datetime) -> Bulletin:
     info = Info(lang="en", headline=title, summary="Sources in 192.0.2.0/24.")
     draft = Draft(info=(info,), body=CyberThreat(title=title))
     given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-    return stamped(draft, registry.issuer(_ISSUER), given, now)
+    return frame.stamped(draft, registry.issuer(_ISSUER), given, now)
 
 
 def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> bytes:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, asked, command, show_bulletin, until_unread
+from bus import demo as show
+from bus.cli import frame
+from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command, tell
 
 if TYPE_CHECKING:
     from bus.demo import Demo, Tally
@@ -66,21 +69,18 @@ async def demo(
     step each minute and nothing twice. Exits 0 only when each hub admitted everything published that its grants let it
     read.
     """
-    from bus.demo import Demo
-
     app.logs()
     app.note("starting: registry, broker, fourteen authorities, two hubs (a few seconds)")
     outcome: int | None = None
     try:
         async with (
-            Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
-            asked() as ended,
+            show.Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+            frame.asked() as ended,
         ):
             _greet(app, folder, running)
             feed = Feed(app, running)
-            telling = [asyncio.create_task(until_unread(app))]
-            if not app.json:
-                telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
+            telling = [asyncio.create_task(frame.until_unread(app))]
+            telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
                 trust: Counter[str] = Counter()
                 await _rounds(app, running, ended, seconds, telling, trust)
@@ -99,7 +99,8 @@ async def demo(
             if ended.is_set() and not tally.published:
                 raise click.Abort  # before anybody had said anything; there is nothing to judge
             # Now, for to close everything may take longer than somebody waits who wants it to end.
-            _sum_up(app, tally, kept, hurry)
+            for part in _summed_up(tally, kept, hurry):
+                tell(app, part)
             outcome = DONE if tally.complete and (hurry == 1 or kept.fresh) else PARTLY
     except asyncio.CancelledError:
         if outcome is None:
@@ -108,18 +109,18 @@ async def demo(
     return outcome
 
 
-def _sum_up(app: App, tally: Tally, kept: Upkept, hurry: int) -> None:
+def _summed_up(tally: Tally, kept: Upkept, hurry: int) -> Iterator[Answer]:
     """What was said and what came of it."""
     said = ((name, count.published, count.stored) for name, count in tally.authorities.items())
-    app.answer(tally, lines=[""], table=(("authority", "published", "stored"), said))
+    yield Answer(tally, lines=[""], table=Table(("authority", "published", "stored"), said))
     heard = ((name, count.admitted, count.refused) for name, count in tally.hubs.items())
-    app.answer(table=(("hub", "admitted", "refused"), heard))
+    yield Answer(table=Table(("hub", "admitted", "refused"), heard))
     sums = f"published {tally.published}, refused {tally.refused}, lost {tally.lost}"
-    app.answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
+    yield Answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
     if hurry > 1:
         looks = ", ".join(f"{state} at {count} looks" for state, count in kept.trust.items())
         over = ", ".join(kept.over) or "nothing"
-        app.answer(kept, lines=[f"trust: {looks}; beacons: {kept.renewed}; has ended: {over}"])
+        yield Answer(kept, lines=[f"trust: {looks}; beacons: {kept.renewed}; has ended: {over}"])
 
 
 class Upkept(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +148,6 @@ async def _rounds(
 
     How the trust stands is counted meanwhile.
     """
-    from bus.demo import ROUND_EVERY_S
-
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds if seconds else None
     next_round, fed = 0.0, False
@@ -161,7 +160,7 @@ async def _rounds(
             return
         if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
             await running.feed(app.now())
-            next_round, fed = now + ROUND_EVERY_S, True
+            next_round, fed = now + show.ROUND_EVERY_S, True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
                 await ended.wait()
@@ -210,10 +209,13 @@ class Feed:
                 del self._seen[row.digest], self._rows[row.digest]
                 without = sorted(set(self._running.stores) - readers)
                 remark = f"{', '.join(without)} has no grant for it" if without else ""
-                show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+                self._show(row, remark)
 
     def tell_rest(self) -> None:
         """At the end: what only some of those hubs have verified."""
         for digest, row in self._rows.items():
             remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
-            show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+            self._show(row, remark)
+
+    def _show(self, row: Stored, remark: str) -> None:
+        tell(self._app, Answer(lines=[frame.BulletinLines(row.bulletin, row.labels, row.trust, remark)]))

@@ -1,12 +1,11 @@
-"""`tocsin help`, `completion` and `schema`: what is true of every command, for shells, and for programs in other languages."""
+"""`tocsin help` and `completion`: what is true of every command, and what shells need."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
+from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
-from bus.cli.frame import EXIT_CODES, FOLDER, App, Group, command
+from bus.cli.frame import EXIT_CODES, Answer, App, command
 
 TOPICS: dict[str, str] = {
     "exit-codes": "\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items()),
@@ -31,67 +30,24 @@ Times are UTC, RFC 3339.""",
 @command(name="help")
 @click.argument("topic", required=False)
 @click.pass_context
-def help_(ctx: click.Context, app: App, topic: str | None) -> None:
+def help_(ctx: click.Context, _app: App, topic: str | None) -> Answer:
     """Explain TOPIC: exit-codes, environment or formatting; or any command."""
     if topic is None:
-        app.block("\n".join(f"tocsin help {name}" for name in TOPICS))
-        return
+        return Answer(lines=[f"tocsin help {name}" for name in TOPICS])
     if topic in TOPICS:
-        app.answer({"topic": topic, "text": TOPICS[topic]}, lines=TOPICS[topic].split("\n"))
-        return
+        return Answer({"topic": topic, "text": TOPICS[topic]}, lines=TOPICS[topic].split("\n"))
     root = ctx.find_root()
     command_ = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
     if command_ is None:
         raise click.UsageError(f"there is no topic or command {topic!r}; topics: {', '.join(TOPICS)}")
-    click.echo(command_.get_help(click.Context(command_, info_name=topic, parent=root)))
+    return Answer(raw=command_.get_help(click.Context(command_, info_name=topic, parent=root)) + "\n")
 
 
 @command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
-def completion(ctx: click.Context, app: App, shell: str) -> None:
+def completion(ctx: click.Context, _app: App, shell: str) -> Answer:
     """Print the completion script of SHELL; source it from your shell's start-up file."""
-    from click.shell_completion import BashComplete, FishComplete, ZshComplete
-
     shells = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     script = shells[shell](ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
-    if app.json:
-        app.data({"shell": shell, "script": script})
-    else:
-        click.echo(script)
-
-
-@click.group(cls=Group)
-def schema() -> None:
-    """JSON Schema and AsyncAPI documents."""
-
-
-@command(schema, "export")
-@click.option("--out", type=FOLDER, help="folder for all of them")
-@click.option("--name", help="print only this one: bulletin, draft, registry, asyncapi, ...")
-def export(app: App, *, out: Path | None, name: str | None) -> None:
-    """Write the documents into a folder, or print one."""
-    import msgspec
-
-    from schemas.export import documents
-
-    texts = documents()
-    if name is not None:
-        named = {file.split(".")[0]: text for file, text in texts.items()}
-        if name not in named:
-            raise click.UsageError(f"there is no document {name!r}; there are: {', '.join(sorted(named))}")
-        click.echo(named[name], nl=False)
-        return
-    if out is None:
-        app.answer(
-            {file: msgspec.json.decode(text) for file, text in texts.items()},
-            table=(("document",), [(file,) for file in sorted(texts)]),
-            notes=["write them with --out FOLDER, or print one with --name NAME"],
-        )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
-        (out / file).write_text(text, "utf-8")
-    app.answer(
-        {"folder": str(out), "files": sorted(texts)}, notes=[f"{len(texts)} documents written to {out}"]
-    )
+    return Answer({"shell": shell, "script": script}, raw=script + "\n")

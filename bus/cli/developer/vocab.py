@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, NotFoundError, command
+from bus.cli.frame import Answer, App, NotFoundError, Table, command
+from schemas import vocabularies as known
+from schemas.vocabularies import FAMILIES, names
 
 if TYPE_CHECKING:
     from schemas.vocabularies import Found, Term, Vocabulary
@@ -16,18 +18,15 @@ if TYPE_CHECKING:
 @command()
 @click.argument("name", required=False)
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-def vocab(app: App, name: str | None, words: tuple[str, ...]) -> None:
+def vocab(_app: App, name: str | None, words: tuple[str, ...]) -> Answer:
     """List the vocabularies; the words of NAME; or those of them that WORD finds.
 
     WORD is an id (T0086), or part of a label (deepfake); several must all be there. An id that a version before had says
     what it is today. `attack` is ATT&CK for Enterprise, Mobile and ICS together; where NAME is no vocabulary, it is a word
     too, and looked for in all of them. Exits 3 where nothing is found, and names the nearest.
     """
-    from schemas import vocabularies as known
-
     if name is None:
-        _list(app, [known.vocabulary(each) for each in known.names()])
-        return
+        return _listed([known.vocabulary(each) for each in known.names()])
     is_one = name in known.FAMILIES or name in known.names()
     named = known.FAMILIES.get(name, (name,)) if is_one else known.names()
     word = " ".join(words if is_one else (name, *words))
@@ -37,18 +36,16 @@ def vocab(app: App, name: str | None, words: tuple[str, ...]) -> None:
         if not is_one:
             raise NotFoundError(f"no vocabulary has {word!r}, and none is called {name!r}{_called(name)}")
         raise NotFoundError(f"{name} has no {word!r}{_nearest(found)}")
-    _tell(app, found)
+    return _found(found)
 
 
 def _called(name: str) -> str:
-    from schemas.vocabularies import FAMILIES, names
-
     near = difflib.get_close_matches(name, (*names(), *FAMILIES), n=1)
     return f"; did you mean {near[0]!r}?" if near else "; tocsin vocab lists them"
 
 
-def _list(app: App, all_of_them: list[Vocabulary]) -> None:
-    app.answer(
+def _listed(all_of_them: list[Vocabulary]) -> Answer:
+    return Answer(
         [
             {
                 "name": each.name,
@@ -61,7 +58,7 @@ def _list(app: App, all_of_them: list[Vocabulary]) -> None:
             }
             for each in all_of_them
         ],
-        table=(
+        table=Table(
             ("vocabulary", "version", "words", "source"),
             [(each.name, each.version, len(each.terms), _short(each.source)) for each in all_of_them],
         ),
@@ -82,9 +79,9 @@ def _told(term: Term) -> str:
     return f"{term.id} ({term.label})" if term.label else term.id
 
 
-def _tell(app: App, found: list[tuple[Vocabulary, Found]]) -> None:
+def _found(found: list[tuple[Vocabulary, Found]]) -> Answer:
     shown = [(each, here) for each, here in found if here.terms or here.former]
-    app.answer(
+    return Answer(
         [
             {
                 "vocabulary": each.name,
@@ -125,7 +122,7 @@ def _of_past(here: Found) -> list[str]:
 
 def _rows(
     shown: list[tuple[Vocabulary, Found]],
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]] | None:
+) -> Table | None:
     several = len(shown) > 1
     rows = [
         (*((each.name,) if several else ()), term.id, term.label, term.text)
@@ -138,4 +135,4 @@ def _rows(
     if not any(row[-1] for row in rows):
         columns = ("id", "label") if any(row[-2] for row in rows) else ("id",)
     heading = ("vocabulary", *columns) if several else columns
-    return heading, [row[: len(heading)] for row in rows]
+    return Table(heading, [row[: len(heading)] for row in rows])

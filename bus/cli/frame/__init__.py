@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.cli.frame.app import App
+    from bus.cli.frame.answers import Answer, Painted, tell
+    from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
     from bus.cli.frame.commands import Group, command, gathered, global_options, load
@@ -31,22 +32,23 @@ if TYPE_CHECKING:
         read_bounded,
         read_file,
         read_passphrase,
-        report_file,
         write_new,
         write_whole,
+        written,
     )
-    from bus.cli.frame.health import health_option, telling
+    from bus.cli.frame.health import telling
+    from bus.cli.frame.interest import interest_of
     from bus.cli.frame.judging import Judgement, judged
-    from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
-    from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside, show_head
+    from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
+    from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside
     from bus.cli.frame.opening import (
         Unsealer,
+        inside,
         must_not_be_held,
         opened_data,
         readable,
-        show,
-        show_inside,
-        show_links,
+        shown,
+        ties,
     )
     from bus.cli.frame.options import (
         FILE,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
         STATUS,
         Since,
         check_shape,
-        interest_of,
+        health_option,
         must_be_known,
         repeatable,
         yes_option,
@@ -73,18 +75,17 @@ if TYPE_CHECKING:
         tracking,
     )
     from bus.cli.frame.running import asked, is_asked, run_on, until_shown, until_unread
-    from bus.cli.frame.sending import (
+    from bus.cli.frame.send_options import (
         TLPS,
         Sending,
         audience_option,
         dry_run_option,
         reviewed_option,
-        send_drafts,
         tlp_option,
         wait_option,
-        with_marking,
         without_option,
     )
+    from bus.cli.frame.sending import send_drafts, with_marking
     from bus.cli.frame.session import (
         OUTBOX_FILE,
         STORE_FILE,
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
         tls_of,
         within,
     )
+    from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
 else:
     __getattr__ = opened(__name__, __file__)
@@ -121,17 +123,23 @@ __all__ = [
     "REFUSED",
     "STATUS",
     "STORE_FILE",
+    "TINTS",
     "TLPS",
     "UNREACHABLE",
     "UNRELIABLE",
     "USAGE",
+    "Answer",
     "App",
+    "BulletinLines",
     "Group",
     "InputFileError",
     "Judgement",
     "NotFoundError",
+    "Painted",
+    "Part",
     "Sending",
     "Since",
+    "Table",
     "Unsealer",
     "admitted_row",
     "asked",
@@ -161,7 +169,9 @@ __all__ = [
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
+    "in_colour",
     "input_errors",
+    "inside",
     "interest_of",
     "is_asked",
     "judged",
@@ -196,22 +206,19 @@ __all__ = [
     "registry_store",
     "repeatable",
     "report_beside",
-    "report_file",
     "retention",
     "reviewed_option",
     "run_on",
     "safe",
     "safe_json",
     "send_drafts",
-    "show",
-    "show_bulletin",
-    "show_head",
-    "show_inside",
-    "show_links",
+    "shown",
     "signer_of",
     "stamped",
+    "tell",
     "tell_of_bus",
     "telling",
+    "ties",
     "tlp_option",
     "tls_of",
     "tracking",
@@ -224,5 +231,6 @@ __all__ = [
     "wrapped",
     "write_new",
     "write_whole",
+    "written",
     "yes_option",
 ]

@@ -6,22 +6,29 @@ where a command streams. A terminal gets aligned tables, a pipe gets tab-separat
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from bus.cli.frame.progress import Line
+from bus.cli.frame.tables import Table, laid_out
 from bus.cli.frame.text import on_terminal, safe, safe_json
 
 if TYPE_CHECKING:
     from bus.cli.frame.outlet import Outlets
     from bus.config import Context, Loaded
 
+
+Part = tuple[str, str | None]
+"""Words and their colour."""
 
 TINTS = {
     **dict.fromkeys(("ok", "pass", "live", "fresh", "stored", "read"), "green"),
@@ -34,7 +41,8 @@ TINTS = {
 
 
 def _tinted(cell: str) -> str:
-    return click.style(cell, fg=TINTS[cell]) if cell in TINTS else cell
+    word = cell.rstrip()
+    return click.style(word, fg=TINTS[word]) + cell[len(word) :] if word in TINTS else cell
 
 
 class App:
@@ -54,6 +62,7 @@ class App:
         self.told_at: Callable[[], dt.datetime] | None = None  # when the program last looked at itself
         self.last_word: Callable[[str], None] | None = None  # writes down with which error it has ended
         self.runs_on = False  # until Ctrl-C: it waits out what passes
+        self.progress: Line | None = None  # of long work, on a terminal
         self.outlets: Outlets | None = None  # of a program that runs on
 
     @functools.cached_property
@@ -97,47 +106,33 @@ class App:
 
     # -- output ---------------------------------------------------------------------------------------------
 
-    def answer(
-        self,
-        *values: object,
-        lines: Iterable[str] = (),
-        table: tuple[Sequence[str], Iterable[Sequence[object]]] | None = None,
-        notes: Iterable[str] = (),
-    ) -> None:
-        """What a command found: with `--json` each value on a line of its own, otherwise words for a person.
-
-        Args:
-            values: what JSON prints.
-            lines: printed first, on standard output.
-            table: column names and rows, printed after the lines.
-            notes: remarks, on standard error.
-        """
-        if self.json:
-            for value in values:
-                self.data(value)
-            return
-        for line in lines:
-            self.line(line)
-        if table is not None:
-            self.table(*table)
-        for note in notes:
-            self.note(note)
-
     def data(self, value: object) -> None:
         """One JSON value on standard output, on a line of its own."""
         import msgspec
 
-        click.echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()))
+        self._echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()))
 
     def aside(self, value: object) -> None:
         """One JSON value on standard error, on a line of its own, beside data that stays as it is."""
         import msgspec
 
-        click.echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()), err=True)
+        self._echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()), err=True)
 
     def line(self, text: str) -> None:
         """One line of data for a person, made safe."""
-        click.echo(safe(text))
+        self._echo(safe(text))
+
+    def painted(self, parts: Iterable[Part]) -> None:
+        """One line for a person, made safe, each part of it in its colour where colour is wanted."""
+        colored = self.colored() and not self.plain
+        line = "".join(
+            click.style(safe(text), fg=color) if color and colored else safe(text) for text, color in parts
+        )
+        self._echo(line, color=colored)
+
+    def raw(self, text: str) -> None:
+        """A text as it stands; whoever prints it answers for what is in it."""
+        self._echo(text, nl=False)
 
     def block(self, text: str) -> None:
         """Several lines of data for a person; the line breaks stay, everything else is made safe."""
@@ -147,40 +142,36 @@ class App:
     def note(self, text: str) -> None:
         """A remark on standard error; silent under `--quiet`."""
         if self.verbosity >= 0:
-            click.echo(safe(text), err=True)
+            self._echo(safe(text), err=True)
 
     def warn(self, text: str) -> None:
         """A line on standard error that is said under `--quiet` too: what is shown is to be read with it."""
-        click.echo(safe(text), err=True)
+        self._echo(safe(text), err=True)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Aligned columns on a terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
+    def table(self, table: Table) -> None:
+        """Aligned columns that fit the terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
+        columns, rows, less = table
         cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
         if not on_terminal():
-            colored = self.colored() and not self.plain
             for row in cells:
-                click.echo("\t".join(_tinted(cell) if colored else cell for cell in row), color=colored)
+                self._cells(row, "\t")
             return
-        if not self.plain and self._rich(columns, cells):
-            return
-        widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-        for row in [[name.upper() for name in columns], *cells]:
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        layout = laid_out(columns, cells, shutil.get_terminal_size().columns, less)
+        if layout.heading:
+            self._styled("  ".join(layout.heading).rstrip(), bold=True)
+        for row in layout.lines:
+            self._cells(row, "  ")
+        if layout.left_out:
+            self.note(f"too narrow for: {', '.join(layout.left_out)} (a pipe and --json have all)")
 
-    def _rich(self, columns: Sequence[str], cells: list[list[str]]) -> bool:
-        try:
-            from rich.console import Console
-            from rich.table import Table
-            from rich.text import Text
-        except ImportError:
-            return False
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in columns:
-            table.add_column(name.upper(), overflow="fold")
-        for row in cells:
-            table.add_row(*(Text(cell, TINTS.get(cell, "")) for cell in row))
-        Console(no_color=not self.colored(), highlight=False).print(table)
-        return True
+    def _cells(self, row: Sequence[str], between: str) -> None:
+        colored = self.colored() and not self.plain
+        line = between.join(_tinted(cell) if colored else cell for cell in row)
+        self._echo(line.rstrip() if between == "  " else line, color=colored)
+
+    def _styled(self, text: str, *, bold: bool) -> None:
+        colored = self.colored() and not self.plain
+        self._echo(click.style(text, bold=bold) if colored else text, color=colored)
 
     def colored(self) -> bool:
         """Whether output may be coloured: `--color`, then NO_COLOR, FORCE_COLOR, and the terminal."""
@@ -190,6 +181,30 @@ class App:
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             return False
         return bool(os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE")) or on_terminal()
+
+    @contextlib.contextmanager
+    def at_work(self, what: str, share: Callable[[], float] | None = None) -> Iterator[None]:
+        """Say on a terminal, for as long as the context lasts, that long work is done and how far it has come.
+
+        Args:
+            what: the work, as in `taking in FILE`.
+            share: how much of it is done, from 0 to 1; asked in another thread.
+        """
+        there = sys.stderr is not None and sys.stderr.isatty() and not (self.json or self.plain)
+        if not there or self.verbosity < 0 or self.progress is not None:
+            yield
+            return
+        self.progress = Line(safe(what), share, lambda: shutil.get_terminal_size().columns)
+        try:
+            yield
+        finally:
+            self.progress.end()
+            self.progress = None
+
+    def _echo(self, text: str, *, err: bool = False, nl: bool = True, color: bool | None = None) -> None:
+        if self.progress is not None:
+            self.progress.hide()
+        click.echo(text, err=err, nl=nl, color=color)
 
     # -- input ----------------------------------------------------------------------------------------------
 

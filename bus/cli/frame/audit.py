@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bus import audit
+from bus.audit import AUDIT_FILE
 from bus.cli.frame.app import App
 from bus.cli.frame.files import private_folder
-from bus.config import Context
+from bus.config import Context, home_of, state_of
 from bus.errors import ConfigError
 from schemas.errors import TocsinError
 
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 
 def audit_file(app: App) -> Path:
     """Where this identity's audit record lies: with its state, or, where no context is chosen, with the settings."""
-    from bus.audit import AUDIT_FILE
-    from bus.config import home_of
-
     try:
         return app.state_folder() / AUDIT_FILE
     except ConfigError:  # a registrar or a root keeper needs no context
@@ -43,9 +42,6 @@ def record_context(app: App, name: str, made: Context, before: Context | None) -
     Raises:
         AuditError, OSError: it could not be recorded.
     """
-    from bus.audit import AUDIT_FILE
-    from bus.config import state_of
-
     facts: dict[str, Fact] = {
         "name": name,
         "authority": made.authority,
@@ -59,8 +55,6 @@ def record_context(app: App, name: str, made: Context, before: Context | None) -
 
 
 def _append(app: App, path: Path, event: str, facts: Mapping[str, Fact]) -> None:
-    from bus import audit
-
     private_folder(path.parent)
     audit.append(path, event, facts, app.now())
 

@@ -7,7 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from bus import hub, policy
 from bus.cli.frame.app import App
+from bus.cli.frame.session import STORE_FILE, open_registry
+from bus.errors import StoreError
+from bus.hub import picture
+from schemas.elections import phase_over
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -33,35 +38,24 @@ class AtHand:
 
     async def known(self) -> tuple[Calendar, ...]:
         """Those that count, of all countries."""
-        from bus.cli.frame.session import STORE_FILE
-        from bus.hub import calendars
-        from bus.hub.picture import open_store
-
         path = self._app.state_folder() / STORE_FILE
         if self._store is None and path.exists():
-            self._store = await self._stack.enter_async_context(open_store(path))
-        self._known = () if self._store is None else await self._store.read(calendars)
+            self._store = await self._stack.enter_async_context(picture.open_store(path))
+        self._known = () if self._store is None else await self._store.read(hub.calendars)
         return self._known
 
     async def own(self) -> tuple[ElectionCalendar, ...]:
         """Those of the identity's country; for the Union's, all."""
-        from bus.cli.frame.session import open_registry
-        from bus.hub import of_country
-
         if not self._country:
             self._country = open_registry(self._app).authority(self._app.identity.authority).country
-        return of_country(await self.known(), self._country)
+        return hub.of_country(await self.known(), self._country)
 
     async def phase(self, now: dt.datetime) -> Phase:
         """The phase the identity's country is in; by the calendars read last, while the store cannot be read."""
-        from bus.errors import StoreError
-        from bus.hub import of_country
-        from schemas.elections import phase_over
-
         try:
             own = await self.own()
         except StoreError:
-            own = of_country(self._known, self._country) if self._country else ()
+            own = hub.of_country(self._known, self._country) if self._country else ()
         return phase_over(own, now)
 
 
@@ -74,20 +68,16 @@ async def at_hand(app: App, store: Inbox | None = None) -> AsyncIterator[AtHand]
 
 async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
     """How many days the identity's outbox keeps everything, and which elections are not over."""
-    from bus.policy import is_unfinished, keep_days
-
     async with at_hand(app) as calendars:
         known, own = await calendars.known(), await calendars.own()
-    return keep_days(own, now), frozenset(
-        calendar.election for calendar in known if is_unfinished(calendar.body, now)
+    return policy.keep_days(own, now), frozenset(
+        calendar.election for calendar in known if policy.is_unfinished(calendar.body, now)
     )
 
 
 async def follow_phase(app: App, store: Inbox | None = None) -> None:
     """Have the program's connections ping as often as the phase asks, for as long as it runs."""
-    from bus.policy import pace
-
     async with at_hand(app, store) as calendars:
         while True:
-            app.ping_s = pace(await calendars.phase(app.now())).ping_s
+            app.ping_s = policy.pace(await calendars.phase(app.now())).ping_s
             await asyncio.sleep(LOOK_S)

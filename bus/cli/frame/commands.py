@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bus.cli.frame.answers import Outcome, drained, told, waited
 from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Declare = Callable[[Callable[..., R]], Callable[..., R]]
-Outcome = int | None | Coroutine[Any, Any, int | None]  # of a command
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -237,12 +237,14 @@ def command(
 ) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Declare a command that receives the App first and accepts the shared options and `--json`.
 
-    The function may be a coroutine function. What it returns is the exit code; None is 0.
+    The function returns an `Answer` or several, or yields them as it finds them; the frame prints them and ends with their
+    exit code. It may be a coroutine function or an asynchronous generator. A program that runs on and prints nothing at its end
+    returns its exit code; None is 0.
 
     Args:
         group: the group it is a command of.
         name: its name; that of the function otherwise.
-        when_asked: for a coroutine function that runs on until it is asked to end: with which exit code it ends when that
+        when_asked: for one that is asynchronous and runs on until it is asked to end: with which exit code it ends when that
             comes before it waits in `ended` (`bus.cli.frame.running`).
         settings: those of click.
     """
@@ -250,17 +252,16 @@ def command(
     def declare(function: Callable[..., Outcome]) -> click.Command:
         @functools.wraps(function)
         def body(*arguments: object, **options: object) -> None:
-            outcome = function(click.get_current_context().ensure_object(App), *arguments, **options)
-            if isinstance(outcome, Coroutine) and when_asked is not None:
-                from bus.cli.frame.running import run_on
-
-                outcome = run_on(click.get_current_context().ensure_object(App), outcome, when_asked)
-            elif isinstance(outcome, Coroutine):
-                import asyncio
-
-                outcome = asyncio.run(outcome)
-            if outcome:
-                raise click.exceptions.Exit(outcome)
+            app = click.get_current_context().ensure_object(App)
+            outcome = function(app, *arguments, **options)
+            if isinstance(outcome, Coroutine):
+                code = _run(app, waited(app, outcome), when_asked)
+            elif isinstance(outcome, AsyncIterator):
+                code = _run(app, drained(app, outcome), when_asked)
+            else:
+                code = told(app, outcome)
+            if code:
+                raise click.exceptions.Exit(code)
 
         declared: click.Command = click.command(name, cls=Command, **settings)(global_options(body))
         if group is not None:
@@ -268,3 +269,14 @@ def command(
         return declared
 
     return declare
+
+
+def _run(app: App, work: Coroutine[Any, Any, int], when_asked: int | None) -> int:
+    """Run something asynchronous to its end."""
+    import asyncio
+
+    if when_asked is None:
+        return asyncio.run(work)
+    from bus.cli.frame.running import run_on
+
+    return run_on(app, work, when_asked) or 0

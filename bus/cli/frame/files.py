@@ -9,19 +9,19 @@ from typing import BinaryIO
 
 import click
 
+from bus import keys, storage
+from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import InputFileError
-from bus.errors import BusError
+from bus.errors import AdmissionError, BusError
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
     """The passphrase from a file of mode 0600, or asked of a person."""
-    from bus.keys import read_secret
-
     if file is not None:
-        return read_secret(file)
+        return keys.read_secret(file)
     from bus.cli.frame.running import asking
 
     if not app.may_ask():
@@ -38,8 +38,6 @@ def read_file(path: Path) -> bytes:
         InputFileError: `file-missing`, `file-unreadable`.
         AdmissionError: `too-large`: it has more than `MAX_FILE_BYTES`.
     """
-    from bus.errors import AdmissionError
-
     return read_bounded(path, MAX_FILE_BYTES, AdmissionError)
 
 
@@ -92,14 +90,12 @@ def write_new(path: Path, data: bytes) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a whole file or nothing."""
-    from bus.storage import write_atomically
-
-    write_atomically(path, data, mode=0o644)
+    storage.write_atomically(path, data, mode=0o644)
 
 
-def report_file(app: App, file: Path, text: str) -> None:
-    """What was done, for a person or as JSON."""
-    app.answer({"file": str(file), "text": text}, notes=[text])
+def written(file: Path, text: str) -> Answer:
+    """What was done with a file, for a person or as JSON."""
+    return Answer({"file": str(file), "text": text}, notes=[text])
 
 
 def private_folder(path: Path) -> Path:

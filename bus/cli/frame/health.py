@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-import click
 import msgspec
 
+from bus import health, transport
 from bus.cli.frame.app import App
 from bus.cli.frame.looking import refused_by_hubs
 from bus.cli.frame.session import endpoint, registry_store
+from bus.tasks import background
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -24,13 +25,10 @@ if TYPE_CHECKING:
         DiskFacts,
         Facts,
         KeyFacts,
-        LeaseFacts,
         Link,
-        OutboxFacts,
         ReaderFacts,
         RefusedFacts,
         Report,
-        TaskFacts,
     )
     from bus.hub import HubService
     from bus.publishing import Publisher
@@ -42,20 +40,6 @@ RARELY_S = 60.0
 """So often it is counted what a day needs and what was refused, and looked at certificates."""
 TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ")
 """How the names of tasks begin without which a program does not do its work."""
-
-
-def _remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        context.ensure_object(App).health_at = value
-
-
-health_option = click.option(
-    "--health",
-    metavar="ADDRESS",
-    expose_value=False,
-    callback=_remember,
-    help="serve /healthz and /metrics at HOST:PORT or unix:PATH; the context's setting `health` otherwise",
-)
 
 
 @asynccontextmanager
@@ -87,19 +71,15 @@ async def telling(
     Raises:
         ConfigError: `health-address`, the address cannot be served at.
     """
-    from bus.health import Link, StateFile, keep_state, metrics_text, parse_address, serve
-    from bus.tasks import background
-    from bus.transport import reader_streams
-
     held = registry or (publisher.registry if publisher is not None else registry_store(app))
     context = app.identity
     link = None
     if connected and context.server is not None and context.nkey is not None:
         place = endpoint(app, "health", by_phase=True)
-        link = Link(place, held, app.now, patience_s=app.timeout(PATIENCE_S))
+        link = health.Link(place, held, app.now, patience_s=app.timeout(PATIENCE_S))
     teller = Teller(app, held, publisher, service, link, more)
     app.told_at = teller.told_at
-    file = StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
+    file = health.StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
     where = app.health_at or (context.health if lasting else None)
     problem = ""
 
@@ -110,8 +90,12 @@ async def telling(
             file.end(teller.facts, problem)
 
     await teller.gather()
-    at = None if where is None else parse_address(where.replace("{program}", program))
-    served = nullcontext() if at is None else serve(at, teller.report, metrics_text(teller.current, program))
+    at = None if where is None else health.parse_address(where.replace("{program}", program))
+    served = (
+        nullcontext()
+        if at is None
+        else health.serve(at, teller.report, health.metrics_text(teller.current, program))
+    )
     try:
         with served as bound:
             if bound is not None:
@@ -120,11 +104,11 @@ async def telling(
             async with background() as tasks:
                 if link is not None:
                     tasks.start(link.run(), "look at the broker")
-                    if says and (service is None or not reader_streams(held(), context.authority)):
+                    if says and (service is None or not transport.reader_streams(held(), context.authority)):
                         tasks.start(
                             _say_of_bus(app, link), "tell of the bus"
                         )  # otherwise its reading says it
-                tasks.start(keep_state(file, teller.gather), "state file")
+                tasks.start(health.keep_state(file, teller.gather), "state file")
                 yield
     except BaseException as exc:
         problem = (
@@ -158,9 +142,7 @@ class Teller:
         link: Link | None,
         more: Callable[[], tuple[Condition, ...]],
     ) -> None:
-        from bus.health import Facts
-
-        self.facts = Facts(identity=app.identity.authority)
+        self.facts = health.Facts(identity=app.identity.authority)
         self._app, self._registry, self._publisher = app, registry, publisher
         self._service, self._link, self._more = service, link, more
         self._at = self._since = app.now()
@@ -179,44 +161,40 @@ class Teller:
 
     def current(self) -> tuple[Facts, Report, dt.datetime]:
         """What is known, how it is judged, and now; may be called in any thread."""
-        from bus.health import STALE_S, Condition, Level, judge, moment_text
-
         facts, at, now = self.facts, self._at, self._app.now()
-        if (now - at).total_seconds() > STALE_S:
-            hangs = Condition(
+        if (now - at).total_seconds() > health.STALE_S:
+            hangs = health.Condition(
                 name="tasks",
-                level=Level.BAD,
+                level=health.Level.BAD,
                 code="program-stuck",
-                detail=f"the program has done nothing since {moment_text(at)}",
+                detail=f"the program has done nothing since {health.moment_text(at)}",
                 remedy="end it, and start it again",
                 since=at,
             )
             facts = msgspec.structs.replace(facts, more=(*facts.more, hangs))
-        return facts, judge(facts, now), now
+        return facts, health.judge(facts, now), now
 
     def report(self) -> Report:
         """The report as it is now."""
         return self.current()[1]
 
-    async def gather(self) -> Facts:
+    async def gather(self) -> health.Facts:
         """What is known now."""
-        from bus.health import Facts, TrustFacts, grant_facts, trust_facts
-
         app, now = self._app, self._app.now()
         identity = app.identity.authority
         reader = self._reader()
-        trust, grants, keys = TrustFacts(), None, self._certificates
+        trust, grants, keys = health.TrustFacts(), None, self._certificates
         await self._look_rarely(now)
         try:
             registry = self._registry()
         except TocsinError as exc:
-            trust = TrustFacts(problem=str(exc), reason=exc.reason)
+            trust = health.TrustFacts(problem=str(exc), reason=exc.reason)
         else:
-            trust = trust_facts(registry, now)
+            trust = health.trust_facts(registry, now)
             if self._publisher is not None or self._service is not None:
-                grants = grant_facts(registry, identity)
+                grants = health.grant_facts(registry, identity)
                 keys = (*self._keys(registry, now), *self._certificates)
-        self.facts = Facts(
+        self.facts = health.Facts(
             identity=identity,
             reader=reader,
             bus=None if self._link is None else self._link.bus,
@@ -235,43 +213,33 @@ class Teller:
         return self.facts
 
     def _reader(self) -> ReaderFacts | None:
-        from bus.health import reader_facts
-
         if self._service is None:
             return None
-        return reader_facts(self._service.subscriber.reading(), self._service.standing, self._since)
+        return health.reader_facts(self._service.subscriber.reading(), self._service.standing, self._since)
 
     def _keys(self, registry: VerifiedRegistry, now: dt.datetime) -> tuple[KeyFacts, ...]:
-        from bus.health import seal_key_facts, signing_key_facts
-
         identity, publisher = self._app.identity.authority, self._publisher
-        sealed = seal_key_facts(registry, identity)
+        sealed = health.seal_key_facts(registry, identity)
         if publisher is None:
             return sealed
         kids = [signer.kid for signer in publisher.stamping.signers]
-        return (signing_key_facts(registry, identity, kids, now), *sealed)
+        return (health.signing_key_facts(registry, identity, kids, now), *sealed)
 
-    async def _outbox(self) -> OutboxFacts | None:
-        from bus.health import OutboxFacts, sending_facts
-
+    async def _outbox(self) -> health.OutboxFacts | None:
         if self._publisher is None:
             return None
         try:
-            return await sending_facts(self._publisher)
+            return await health.sending_facts(self._publisher)
         except TocsinError as exc:
-            return OutboxFacts(problem=str(exc), reason=exc.reason)
+            return health.OutboxFacts(problem=str(exc), reason=exc.reason)
 
     def _disk(self, reader: ReaderFacts | None) -> DiskFacts:
-        from bus.health import disk_facts
-
-        found = disk_facts(self._app.state_folder(), self._a_day)
+        found = health.disk_facts(self._app.state_folder(), self._a_day)
         if reader is not None and reader.reason == "store-full":
             return msgspec.structs.replace(found, full=True, problem=reader.problem)
         return found
 
-    def _lease(self, reader: ReaderFacts | None, now: dt.datetime) -> LeaseFacts | None:
-        from bus.health import LeaseFacts
-
+    def _lease(self, reader: ReaderFacts | None, now: dt.datetime) -> health.LeaseFacts | None:
         if reader is None:
             return None
         is_ours = reader.standing == "reading"
@@ -279,21 +247,19 @@ class Teller:
             self._has_read, self._read_until = True, None
         elif self._has_read and self._read_until is None:
             self._read_until = now
-        return LeaseFacts(held=is_ours, ours=is_ours, lost_at=self._read_until)
+        return health.LeaseFacts(held=is_ours, ours=is_ours, lost_at=self._read_until)
 
-    def _seen_tasks(self, now: dt.datetime) -> tuple[TaskFacts, ...]:
+    def _seen_tasks(self, now: dt.datetime) -> tuple[health.TaskFacts, ...]:
         """The tasks without which nothing is done, and which of them have ended."""
-        from bus.health import TaskFacts
-
         for task in asyncio.all_tasks():
             if task.get_name().startswith(TASKS):
                 self._tasks[task.get_name()] = task
 
-        def of(name: str, task: asyncio.Task[object]) -> TaskFacts:
+        def of(name: str, task: asyncio.Task[object]) -> health.TaskFacts:
             if not task.done():
-                return TaskFacts(name=name)
+                return health.TaskFacts(name=name)
             error = None if task.cancelled() else task.exception()
-            return TaskFacts(
+            return health.TaskFacts(
                 name=name, alive=False, problem=str(error or ""), since=self._dead_since.setdefault(name, now)
             )
 
@@ -301,20 +267,18 @@ class Teller:
 
     async def _look_rarely(self, now: dt.datetime) -> None:
         """What costs a little, or changes seldom."""
-        from bus.health import came_in_a_day, certificate_facts
-
         tick = asyncio.get_running_loop().time()
         if tick - self._rarely_at < RARELY_S:
             return
         self._rarely_at = tick
         context = self._app.identity
         files = (context.tls_cert, context.certificate)
-        self._certificates = await asyncio.to_thread(functools.partial(certificate_facts, *files))
+        self._certificates = await asyncio.to_thread(functools.partial(health.certificate_facts, *files))
         if self._publisher is not None:
             with contextlib.suppress(TocsinError):
                 self._refused = await refused_by_hubs(self._publisher.outbox)
         if self._service is not None:
             try:
-                self._a_day = await self._service.store.read(lambda db: came_in_a_day(db, now))
+                self._a_day = await self._service.store.read(lambda db: health.came_in_a_day(db, now))
             except TocsinError:
                 self._rarely_at = float("-inf")

@@ -5,13 +5,26 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+
+from bus import sealing
+from bus.cli.frame.drafts import stamped
+from schemas import rules
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.codec import decode, encode
+from schemas.errors import Violation
+from schemas.lint import lint
+from schemas.passing_on import countries
+from schemas.remarks import remarks
+from schemas.review import doubts
+from schemas.subject import channel_of
+from schemas.vocab import Phase
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Bulletin, Defaults, Draft
-    from schemas.errors import Violation
     from schemas.parts import Authority
 
 EVENING, EARLY = 20, 4
@@ -39,25 +52,16 @@ def judged(
         SchemaError, RuleError: it is no bulletin, or breaks a rule.
         PermitError: the registry does not let its issuer say it.
     """
-    from bus.cli.frame.drafts import stamped
-    from bus.sealing import sections
-    from schemas import rules
-    from schemas.codec import decode, encode
-
     bulletin = decode(encode(stamped(draft, issuer, given, now)))
     rules.check(bulletin)
     if registry is not None:
         registry.permit(bulletin)
-    sections.judge_section(bulletin, draft.sections, registry)
+    sealing.sections.judge_section(bulletin, draft.sections, registry)
     return judgement(draft, bulletin, registry)
 
 
 def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
     """What a person must look at in a draft, stamped as a bulletin, and what is odd in it."""
-    from schemas.lint import lint
-    from schemas.remarks import remarks
-    from schemas.review import doubts
-
     odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin))
     found = (*doubts(bulletin), *_unknown(bulletin, registry), *_elsewhere(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
@@ -65,8 +69,6 @@ def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | Non
 
 def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
     """Co-issuers that the registry does not have: a slip, unless another registry knows them."""
-    from schemas.errors import Violation
-
     for n, other in enumerate(bulletin.co_issuers if registry is not None else ()):
         if registry is not None and other.id not in registry.document.authorities:
             yield Violation(
@@ -76,10 +78,6 @@ def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[
 
 def _elsewhere(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
     """Readers of countries that `releasable_to` leaves out; who reads a channel changes with the registry, so no rule says it."""
-    from schemas.errors import Violation
-    from schemas.passing_on import countries
-    from schemas.subject import channel_of
-
     allowed = countries(bulletin)
     if registry is None or not allowed:
         return
@@ -97,12 +95,6 @@ def _elsewhere(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterato
 
 def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
     """A window of polling that lies in the night of its own time zone: hours that were typed in another."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    from schemas.bodies.electoral import ElectionCalendar
-    from schemas.errors import Violation
-    from schemas.vocab import Phase
-
     if not isinstance(bulletin.body, ElectionCalendar):
         return
     try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
-from bus.cli.frame.app import App
+from bus.cli.frame.app import App, Part
 from bus.cli.frame.text import on_terminal, safe
+from schemas.passing_on import marks
+from schemas.subject import priority
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,54 +21,80 @@ if TYPE_CHECKING:
 WIDE = 120
 _INDENT = 9
 _URGENT = {"p1": "red", "p2": "yellow"}
+# A priority and a marking, as lists, `watch` in a pipe and the picture write them: before any word of an author.
+_TOLD = re.compile(
+    r"((?:[0-9a-f-]{36}  )?(?:\w+ +)?(?:\d\d-\d\d \d\d:\d\d:\d\d )|  )(p[1-4])( (?:\d\d-\d\d \d\d:\d\d )?\S+ +\S+ +)"
+    r"(TLP:[A-Z+]+)(.*)",
+    re.DOTALL,
+)
 _MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
 
 
-def show_bulletin(
-    app: App,
-    bulletin: Bulletin,
-    labels: Iterable[str] = (),
-    *,
-    trust: str = "fresh",
-    remark: str = "",
-    standing: str = "verified",
-) -> None:
-    """Print a bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
+class BulletinLines(NamedTuple):
+    """A bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
 
-    Args:
-        app: this invocation.
+    Attributes:
         bulletin: what was admitted.
         labels: what a reader must know about it, such as `late`.
         trust: the state of the registry it was admitted with.
         remark: added to the headline.
         standing: what is known of it here; of one's own, how far it has come.
+        piped: the line in a pipe, where it is another.
     """
-    from schemas.passing_on import marks
 
-    known = {*labels, *(() if trust == "fresh" else (f"trust {trust}",))}
-    flags = (*marks(bulletin, app.now()), *sorted(known))
-    if not on_terminal():
-        app.line(one_line(bulletin, flags) + (f"  [{remark}]" if remark else ""))
-        return
-    words = headline_line(bulletin, flags) + (f"  [{remark}]" if remark else "")
-    facts = [*_facts(bulletin), (standing, None)]
-    plain = " ".join(text for text, _ in facts)
-    width = shutil.get_terminal_size().columns
-    hanging = width >= WIDE
-    room = max(20, width - (len(plain) + 2 if hanging else _INDENT) - 1)
-    first, *rest = textwrap.wrap(safe(words), room) or [""]
-    colored = app.colored() and not app.plain
-    painted = " ".join(click.style(text, fg=color) if color and colored else text for text, color in facts)
-    indent = " " * (len(plain) + 2 if hanging else _INDENT)
-    lines = [f"{painted}  {first}"] if hanging else [painted.rstrip(), indent + first]
-    for line in [*lines, *(indent + more for more in rest)]:
-        click.echo(line, color=colored)
+    bulletin: Bulletin
+    labels: Collection[str] = ()
+    trust: str = "fresh"
+    remark: str = ""
+    standing: str = "verified"
+    piped: str = ""
+
+    def draw(self, app: App) -> None:
+        """Print it."""
+        known = {*self.labels, *(() if self.trust == "fresh" else (f"trust {self.trust}",))}
+        flags = (*marks(self.bulletin, app.now()), *sorted(known))
+        after = f"  [{self.remark}]" if self.remark else ""
+        if not on_terminal():
+            app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + after))
+            return
+        words = headline_line(self.bulletin, flags) + after
+        facts = [*_facts(self.bulletin), (self.standing, None)]
+        plain = " ".join(text for text, _ in facts)
+        width = shutil.get_terminal_size().columns
+        hanging = width >= WIDE
+        room = max(20, width - (len(plain) + 2 if hanging else _INDENT) - 1)
+        first, *rest = textwrap.wrap(safe(words), room) or [""]
+        indent = " " * (len(plain) + 2 if hanging else _INDENT)
+        if hanging:
+            app.painted([*_spaced(facts), ("  " + first, None)])
+        else:
+            app.painted(_spaced(facts))
+            app.painted([(indent + first, None)])
+        for more in rest:
+            app.painted([(indent + more, None)])
+
+
+def in_colour(line: str) -> list[Part]:
+    """A line that tells of a bulletin, with the colours of its priority and marking; any other line as it is.
+
+    Only what stands where a fact stands has a colour, never a word of a headline.
+    """
+    found = _TOLD.match(line)
+    if found is None:
+        return [(line, None)]
+    before, urgency, between, tlp, after = found.groups()
+    color = _MARKING.get(tlp.removeprefix("TLP:").lower())
+    return [(before, None), (urgency, _URGENT.get(urgency)), (between, None), (tlp, color), (after, None)]
+
+
+def _spaced(facts: Iterable[Part]) -> list[Part]:
+    """The facts with a space between them."""
+    spaced = [part for fact in facts for part in (fact, (" ", None))]
+    return spaced[:-1]
 
 
 def one_line(bulletin: Bulletin, labels: Iterable[str] = ()) -> str:
     """A whole bulletin in one line, for pipes and lists."""
-    from schemas.subject import priority
-
     return (
         f"{bulletin.issued:%m-%d %H:%M:%S} {priority(bulletin)} {bulletin.issuer.id:<9} {bulletin.kind:<18} "
         f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10} {headline_line(bulletin, labels)}"
@@ -76,8 +103,6 @@ def one_line(bulletin: Bulletin, labels: Iterable[str] = ()) -> str:
 
 def marking(bulletin: Bulletin, now: dt.datetime) -> dict[str, object]:
     """How far it may go, what it forbids and whether it is real, beside whatever is told of it as JSON."""
-    from schemas.passing_on import marks
-
     return {
         "status": str(bulletin.status),
         "tlp": str(bulletin.tlp),
@@ -100,10 +125,8 @@ def headline(bulletin: Bulletin) -> str:
     return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.headline
 
 
-def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
+def _facts(bulletin: Bulletin) -> list[Part]:
     """The columns before the standing and the headline, 67 characters, each with its colour."""
-    from schemas.subject import priority
-
     urgency, tlp = priority(bulletin), str(bulletin.tlp)
     return [
         (f"{bulletin.issued:%H:%M}", None),

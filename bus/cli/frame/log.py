@@ -9,7 +9,7 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any, NoReturn
 
-from bus import logs
+from bus import logs, transport
 from bus.cli.frame.text import safe
 
 DEBUG, WARNING, ERROR, CRITICAL = 10, 30, 40, 50
@@ -105,12 +105,9 @@ def _drop() -> NoReturn:
 
 def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     """`17:59:04 warning: document refused: reason misp-shape, detail ...`."""
-    if "problem" in event:
-        from bus.transport import NOT_YET
-
-        # A connection that is still being made is no news; it is, once there is a reason why it is not.
-        if event["problem"] == NOT_YET:
-            _drop()
+    # A connection that is still being made is no news; it is, once there is a reason why it is not.
+    if "problem" in event and event["problem"] == transport.NOT_YET:
+        _drop()
     when, level = event.pop("timestamp", ""), event.pop("level", "")
     what, trace = str(event.pop("event", "")).replace("_", " "), event.pop("exception", "")
     details = ", ".join(f"{name.replace('_', ' ')} {safe(value)}" for name, value in event.items())

@@ -5,14 +5,22 @@ Nothing that is opened is written to a disk; that it was opened stands in the au
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from bus import sealing
+from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
-from bus.cli.frame.lines import recipients_of, show_bulletin
+from bus.cli.frame.audit import record
+from bus.cli.frame.lines import BulletinLines, recipients_of
+from bus.cli.frame.session import open_seal_keys, registry_store
+from bus.errors import PermitError
 from schemas.errors import TocsinError
+from schemas.links import told
+from schemas.passing_on import marks, why_held
 
 if TYPE_CHECKING:
     from bus.sealing import Keys, View
@@ -34,20 +42,17 @@ class Unsealer:
         self._registry: RegistryStore | None = None
         self._keys: Keys | None = None
 
-    def look(self, outer: Bulletin, digest: str) -> View:
+    def look(self, outer: Bulletin, digest: str) -> sealing.View:
         """A bulletin that this context holds, as its identity may see it. Never fails: what does not open is a cover."""
-        from bus.cli.frame.audit import record
-        from bus.sealing import View, closed, is_closed, names
-
-        if not is_closed(outer):
-            return View(outer=outer)
+        if not sealing.is_closed(outer):
+            return sealing.View(outer=outer)
         app = self._app
         try:
-            named = names(outer, app.identity.authority)
+            named = sealing.names(outer, app.identity.authority)
             seen = self._look(outer, self.keys() if named else _none("not-a-recipient"))
         except TocsinError as exc:
             app.note(f"what is sealed stays closed: {exc}")
-            return closed(outer, exc.reason)
+            return sealing.closed(outer, exc.reason)
         trouble = [reason for reason in seen.reasons if reason not in ("not-a-recipient", "no-seal-key")]
         what = {"id": outer.id, "digest": digest, "issuer": outer.issuer.id, "shown_by": self._shown_by}
         try:  # first, so that nothing is shown that is not recorded
@@ -61,35 +66,27 @@ class Unsealer:
         return seen
 
     def _look(self, outer: Bulletin, keys: Keys) -> View:
-        from bus.cli.frame.session import registry_store
-        from bus.sealing import look
-
         app, context = self._app, self._app.identity
         if self._registry is None:
             self._registry = registry_store(app)
-        return look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
+        return sealing.look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
 
-    def keys(self) -> Keys:
+    def keys(self) -> sealing.Keys:
         """This identity's seal keys, read once; when they cannot be, it is said once and covers are shown."""
         if self._keys is None:
-            from bus.cli.frame.session import open_seal_keys
-            from bus.sealing import Keys
-
             if self._app.identity.seal_keys is None:
                 self._keys = _none("no-seal-key")
             else:
                 try:
-                    self._keys = Keys(keys=tuple(open_seal_keys(self._app)))
+                    self._keys = sealing.Keys(keys=tuple(open_seal_keys(self._app)))
                 except (TocsinError, click.UsageError) as exc:
                     self._app.note(f"what is sealed stays closed: {exc}")
                     self._keys = _none(getattr(exc, "reason", "passphrase-needed"))
         return self._keys
 
 
-def _none(problem: str) -> Keys:
-    from bus.sealing import Keys
-
-    return Keys(problem=problem)
+def _none(problem: str) -> sealing.Keys:
+    return sealing.Keys(problem=problem)
 
 
 def opened_data(seen: View) -> dict[str, object]:
@@ -112,48 +109,49 @@ def opened_data(seen: View) -> dict[str, object]:
     return data
 
 
-def readable(payload: bytes) -> str:
-    """A bulletin as indented JSON for a person: what is sealed in it is counted, not printed."""
+def readable(payload: bytes) -> list[str]:
+    """A bulletin as indented JSON for a person, a line each: what is sealed in it is counted, not printed."""
     shown = msgspec.json.decode(payload)
     parts = [part for part in (shown["body"], *shown.get("sections", ())) if "jwe" in part]
     for part in parts:
         part["jwe"] = f"({len(part['jwe'])} characters)"
-    return msgspec.json.format(msgspec.json.encode(shown) if parts else payload, indent=2).decode()
+    return _indented(msgspec.json.encode(shown) if parts else payload)
 
 
-def show_links(app: App, bulletin: Bulletin) -> None:
+def ties(bulletin: Bulletin) -> Iterator[Answer]:
     """What belongs together in a bulletin, a tie a line."""
-    from schemas.links import told
-
     if not bulletin.links:
         return
-    app.note(f"what belongs together: {len(bulletin.links)} ties")
+    yield Answer(notes=[f"what belongs together: {len(bulletin.links)} ties"])
     lines = [
         f"{told(bulletin, link.from_)} -> {link.rel} -> {told(bulletin, link.to)}"
         for link in bulletin.links[:MOST_LINKS]
     ]
     if len(bulletin.links) > MOST_LINKS:
         lines.append(f"and {len(bulletin.links) - MOST_LINKS} more, in the field links above")
-    app.block("\n".join(lines))
+    yield Answer(lines=lines)
 
 
-def show_inside(app: App, seen: View) -> None:
+def inside(seen: View) -> Iterator[Answer]:
     """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
     if seen.inner is not None:
-        app.note(
-            f"opened and verified: signed by {seen.inner.bulletin.issuer.name}, "
-            f"sealed to {recipients_of(seen.outer)}; trust {seen.inner.trust}"
-        )
-        app.block(msgspec.json.format(seen.inner.payload, indent=2).decode())
+        who, trust = seen.inner.bulletin.issuer.name, seen.inner.trust
+        text = f"opened and verified: signed by {who}, sealed to {recipients_of(seen.outer)}; trust {trust}"
+        yield Answer(notes=[text])
+        yield Answer(lines=_indented(seen.inner.payload))
     elif seen.reason:
-        app.note(f"sealed to {recipients_of(seen.outer)}; not opened [{seen.reason}]")
+        yield Answer(notes=[f"sealed to {recipients_of(seen.outer)}; not opened [{seen.reason}]"])
     for section in seen.sections:
         to = ", ".join(section.recipients)
         if section.content is None:
-            app.note(f"section {section.label}: sealed to {to}; not opened [{section.reason}]")
+            yield Answer(notes=[f"section {section.label}: sealed to {to}; not opened [{section.reason}]"])
         else:
-            app.note(f"section {section.label}: opened, sealed to {to}")
-            app.block(msgspec.json.format(msgspec.json.encode(section.content), indent=2).decode())
+            yield Answer(notes=[f"section {section.label}: opened, sealed to {to}"])
+            yield Answer(lines=_indented(msgspec.json.encode(section.content)))
+
+
+def _indented(raw: bytes) -> list[str]:
+    return msgspec.json.format(raw, indent=2).decode().split("\n")
 
 
 def must_not_be_held(app: App, bulletin: Bulletin) -> None:
@@ -162,9 +160,6 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
     Raises:
         PermitError: `embargoed`.
     """
-    from bus.errors import PermitError
-    from schemas.passing_on import why_held
-
     if bulletin.issuer.id == app.identity.authority:
         return  # its author may hand it to whom it wants
     held = why_held(bulletin, app.now())
@@ -175,27 +170,18 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         )
 
 
-def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
+def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
     """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
-    from bus.sealing import View
-    from schemas.passing_on import marks
-
-    seen = View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
-    if app.json:
-        import msgspec
-
-        app.data(
-            {
-                "bulletin": msgspec.Raw(row.payload),
-                "digest": row.digest,
-                "subject": row.subject,
-                "admitted_at": row.admitted_at,
-                "late": "late" in row.labels,
-                "trust": row.trust,
-                "labels": sorted(row.labels),
-                "marks": marks(seen.bulletin, app.now()),
-                **opened_data(seen),
-            }
-        )
-        return
-    show_bulletin(app, seen.bulletin, {*row.labels, *seen.remarks}, trust=row.trust)
+    seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
+    facts = {
+        "bulletin": msgspec.Raw(row.payload),
+        "digest": row.digest,
+        "subject": row.subject,
+        "admitted_at": row.admitted_at,
+        "late": "late" in row.labels,
+        "trust": row.trust,
+        "labels": sorted(row.labels),
+        "marks": marks(seen.bulletin, app.now()),
+        **opened_data(seen),
+    }
+    return Answer(facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust)])

@@ -7,15 +7,12 @@ import functools
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
-
-if TYPE_CHECKING:
-    from schemas.subject import Interest
-
 
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -24,9 +21,21 @@ STATUS = click.Choice(["actual", "exercise", "system", "test"])
 repeatable = functools.partial(click.option, multiple=True)
 yes_option = click.option("--yes", is_flag=True, help="do not ask")
 
+
+def _keep_address(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(App).health_at = value
+
+
+health_option = click.option(
+    "--health",
+    metavar="ADDRESS",
+    expose_value=False,
+    callback=_keep_address,
+    help="serve /healthz and /metrics at HOST:PORT or unix:PATH; the context's setting `health` otherwise",
+)
+
 _SINCE = re.compile(r"(\d+)([smhd])")
-_COUNTRY = re.compile(r"[a-z]{2}|int")
-_AREA = re.compile(r"[a-z]{2}|multi|intl")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -58,44 +67,7 @@ def check_shape(text: str, type_: object, refusal: str) -> None:
     Raises:
         click.UsageError: with the text `refusal`.
     """
-    import msgspec
-
     try:
         msgspec.convert(text, type_)
     except msgspec.ValidationError:
         raise click.UsageError(refusal) from None
-
-
-def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
-    """The interest the options describe; topics and countries as the subject grammar writes them."""
-    from schemas.bodies import KINDS
-    from schemas.scalars import ElectionId
-    from schemas.subject import Interest
-    from schemas.vocab import Domain, Status
-
-    topics = tuple(parts.get("topics") or ())
-    known = {*KINDS, *(str(domain) for domain in Domain)}
-    for topic in topics:
-        must_be_known("topic", topic, sorted(known))
-    countries = _words(parts.get("countries"), _COUNTRY, "--country takes two letters, or int")
-    areas = _words(parts.get("areas"), _AREA, "--area takes two letters, eu, multi or intl")
-    elections = tuple(parts.get("elections") or ())
-    for election in elections:
-        check_shape(election, ElectionId, f"--election takes an id like xa-parl-2027, not {election!r}")
-    statuses = tuple(Status(status) for status in parts.get("statuses") or ()) or (Status.ACTUAL,)
-    return Interest(
-        topics=topics,
-        countries=countries,
-        areas=areas,
-        elections=elections,
-        statuses=statuses,
-        min_priority=str(parts["min_priority"]) if parts.get("min_priority") else "p4",
-    )
-
-
-def _words(given: tuple[str, ...] | str | None, shape: re.Pattern[str], remark: str) -> tuple[str, ...]:
-    words = tuple(word.lower() for word in given or ())
-    for word in words:
-        if not shape.fullmatch(word):
-            raise click.UsageError(f"{remark}, not {word!r}")
-    return words

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import TypeVar
 
 from bus.cli.frame.app import App
+from bus.errors import StoreError
 
 S = TypeVar("S")
 
@@ -25,8 +26,6 @@ async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S
         StoreError: it cannot be opened; in a program that runs on, not one that passes.
     """
     import asyncio
-
-    from bus.errors import StoreError
 
     async with AsyncExitStack() as stack:
 

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from bus import delivery, hub, policy, publishing, sealing, subscribing, upkeep
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
+from bus.cli.frame.calendars import at_hand
 from bus.cli.frame.files import private_folder
 from bus.cli.frame.health import telling
 from bus.cli.frame.patience import once_open
@@ -22,13 +24,12 @@ from bus.cli.frame.session import (
     open_signer,
     registry_store,
 )
+from bus.tasks import in_background
 from schemas.vocab import Posture
 
 if TYPE_CHECKING:
-    from bus.delivery import DeliveryTracker
-    from bus.hub import HubService
     from bus.policy import Deadlines
-    from bus.publishing import Heartbeat, Intervals, Publisher, Watchkeeping
+    from bus.publishing import Publisher
     from bus.subscribing import Inbox, Subscriber
 
 MUTE_S = 60.0  # a program that has not looked at itself for so long is not called alive
@@ -38,22 +39,20 @@ LOOK_S = 2.0  # how often `tell_of_bus` looks
 @asynccontextmanager
 async def open_publisher(
     app: App, *, offline: bool = False, seal: bool = False, without: Sequence[str] = ()
-) -> AsyncIterator[Publisher]:
+) -> AsyncIterator[publishing.Publisher]:
     """The publisher of the chosen context over its own outbox; sends in the background unless `offline`.
 
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
     """
-    from bus.delivery import TABLES
-    from bus.publishing import Outbox, Publisher
-    from bus.sealing import Sealer
-
     context = app.identity
     folder = private_folder(app.state_folder())
     registry = registry_store(app)
     signer = open_signer(context)
     async with (
-        once_open(app, lambda: Outbox.open(folder / OUTBOX_FILE, tables=TABLES)) as outbox,
-        Publisher.open(
+        once_open(
+            app, lambda: publishing.Outbox.open(folder / OUTBOX_FILE, tables=delivery.TABLES)
+        ) as outbox,
+        publishing.Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
             registry=registry,
@@ -62,7 +61,7 @@ async def open_publisher(
             defaults=defaults(context),
             clock=app.now,
             rng=secrets.token_bytes,
-            seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
+            seal=sealing.Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
             beside_broker=True,
         ) as publisher,
@@ -71,37 +70,30 @@ async def open_publisher(
 
 
 @asynccontextmanager
-async def tracking(app: App, publisher: Publisher) -> AsyncIterator[DeliveryTracker]:
+async def tracking(app: App, publisher: Publisher) -> AsyncIterator[delivery.DeliveryTracker]:
     """Read the receipts for what the publisher says, and log what is overdue, until the context exits."""
-    from bus.cli.frame.calendars import at_hand
-    from bus.delivery import DeliveryTracker
-
     async with (
         at_hand(app) as calendars,
-        DeliveryTracker.open(publisher, deadlines_of(app), calendars.own) as tracker,
+        delivery.DeliveryTracker.open(publisher, deadlines_of(app), calendars.own) as tracker,
     ):
         yield tracker
 
 
 def deadlines_of(app: App) -> Deadlines:
     """By when hubs must have answered, as the settings say."""
-    from bus.policy import changed
-
-    return changed(app.loaded.settings.deadlines)
+    return policy.changed(app.loaded.settings.deadlines)
 
 
 async def follow_trust(app: App) -> None:
     """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
-    from bus.subscribing import RegistryFeed
-
     at = endpoint(app, "trust", by_phase=True)
-    await RegistryFeed(registry_store(app), at, on_news=recorder(app)).run()
+    await subscribing.RegistryFeed(registry_store(app), at, on_news=recorder(app)).run()
 
 
 @asynccontextmanager
 async def reading(
     app: App, store: Inbox, program: str, *, tell: bool = True
-) -> AsyncIterator[HubService | None]:
+) -> AsyncIterator[hub.HubService | None]:
     """Do the hub's reading while nobody else does; a hub that begins takes it over at once.
 
     Args:
@@ -113,8 +105,6 @@ async def reading(
     Yields:
         What reads; None where the context has no server.
     """
-    from bus.hub import HubService
-
     context = app.identity
     if context.server is None or context.nkey is None:
         app.note("this context has no server; showing what the store holds")
@@ -122,7 +112,7 @@ async def reading(
         return
     held = registry_store(app)
     async with (
-        HubService.open(
+        hub.HubService.open(
             authority_id=context.authority,
             store=store,
             registry=held,
@@ -163,28 +153,23 @@ async def beating(app: App, publisher: Publisher) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def heartbeat_of(app: App, publisher: Publisher) -> AsyncIterator[Heartbeat]:
+async def heartbeat_of(app: App, publisher: Publisher) -> AsyncIterator[publishing.Heartbeat]:
     """The chosen context's heartbeat, at the interval that its settings and the phase give; nothing is sent yet."""
-    from bus.cli.frame.calendars import at_hand
-    from bus.publishing import Heartbeat
-
     intervals, keeping = heartbeat_settings(app)
     async with at_hand(app) as calendars:
-        yield Heartbeat(publisher, pace=intervals, phase=calendars.phase, keeping=keeping)
+        yield publishing.Heartbeat(publisher, pace=intervals, phase=calendars.phase, keeping=keeping)
 
 
-def heartbeat_settings(app: App) -> tuple[Intervals, Watchkeeping]:
+def heartbeat_settings(app: App) -> tuple[publishing.Intervals, publishing.Watchkeeping]:
     """How often the chosen context's heartbeats are due, and what else they say."""
-    from bus.publishing import UNSTAFFED, Intervals, Watchkeeping
-
     context = app.identity
     phases = ("before", "during", "after", "none")
     every = {name: getattr(context, f"heartbeat_{name}_s") for name in phases}
-    keeping = Watchkeeping(
-        posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
-        duty=context.duty or UNSTAFFED.duty,
+    keeping = publishing.Watchkeeping(
+        posture=member_of(Posture, context.posture, "posture") or publishing.UNSTAFFED.posture,
+        duty=context.duty or publishing.UNSTAFFED.duty,
     )
-    return Intervals(**{name: seconds for name, seconds in every.items() if seconds}), keeping
+    return publishing.Intervals(**{name: seconds for name, seconds in every.items() if seconds}), keeping
 
 
 async def ended(*, works: bool = True) -> None:
@@ -193,9 +178,6 @@ async def ended(*, works: bool = True) -> None:
     With `works` it is also told that the program works now; one that is still starting says that itself
     (`bus.upkeep.notify.ready`). A program that could not look at itself for a minute is no longer called alive.
     """
-    from bus.tasks import in_background
-    from bus.upkeep import notify
-
     app = Program.current.app if Program.current is not None else None
 
     def alive() -> bool:
@@ -203,8 +185,8 @@ async def ended(*, works: bool = True) -> None:
             return True
         return (app.now() - app.told_at()).total_seconds() < MUTE_S
 
-    async with asked() as stop, in_background(notify.keep_telling(alive), "watchdog"):
+    async with asked() as stop, in_background(upkeep.notify.keep_telling(alive), "watchdog"):
         if works:
-            notify.ready()
+            upkeep.notify.ready()
         await stop.wait()
-        notify.stopping()
+        upkeep.notify.stopping()

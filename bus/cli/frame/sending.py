@@ -2,109 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import click
 import msgspec
 
+from bus import delivery, publishing
+from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
-from bus.cli.frame.commands import Declare
+from bus.cli.frame.audit import record
+from bus.cli.frame.drafts import stamped
+from bus.cli.frame.errors import ReviewError
 from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
+from bus.cli.frame.judging import judgement
+from bus.cli.frame.programs import open_publisher, tracking
+from bus.cli.frame.running import asked
+from bus.cli.frame.send_options import WAIT_S, Sending
+from bus.cli.frame.session import defaults
+from bus.cli.frame.tables import Table
 from bus.cli.frame.text import on_terminal
+from schemas.errors import TocsinError
+from schemas.parts import Handling
+from schemas.passing_on import sentences
+from schemas.vocab import Tlp
 
 if TYPE_CHECKING:
-    import asyncio
-
     from bus.delivery import DeliveryTracker
     from bus.publishing import Accepted, Publisher
     from schemas.bulletin import Draft
-    from schemas.errors import TocsinError
 
 
 T = TypeVar("T")
 NamedDraft = tuple[str, Callable[[], "Draft"]]
-TLPS = ("red", "amber+strict", "amber", "green", "clear")
 HEARD_S = 3.0
 """So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
-WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
-
-
-class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
-    """`STATE` or `STATE=SECONDS`."""
-
-    name = "state[=seconds]"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float | None]:
-        """Split and check."""
-        state, _, seconds = value.partition("=")
-        if state not in WAIT_S:
-            self.fail(f"{state!r} is none of: {', '.join(WAIT_S)}", param, ctx)
-        try:
-            return state, float(seconds) if seconds else None
-        except ValueError:
-            self.fail(f"{seconds!r} is no number of seconds", param, ctx)
-
-
-def tlp_option(*levels: str) -> Declare[Any]:
-    """`--tlp`: one of these, another than the draft's own."""
-    return click.option("--tlp", type=click.Choice(levels), help="marking, instead of the draft's")
-
-
-audience_option = click.option("--audience", help="sharing group or organisation, instead of the draft's")
-wait_option = click.option(
-    "--wait",
-    type=Wait(),
-    default="stored",
-    show_default=True,
-    help="how far to wait: accepted, stored, received or read, with =SECONDS",
-)
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing"
-)
-without_option = click.option(
-    "--without",
-    multiple=True,
-    metavar="ID",
-    help="leave this reader out of what is sealed: it will not be able to open it; repeat",
-)
-
-reviewed_option = click.option(
-    "--reviewed",
-    metavar="REASON",
-    help="somebody has looked at what only a person can judge, and why it is right; it is kept in the audit record",
-)
-
-
-class Sending(msgspec.Struct, frozen=True, kw_only=True):
-    """How drafts are sent.
-
-    Attributes:
-        audience: instead of the draft's own.
-        tlp: instead of the draft's own.
-        wait: the state to wait for, and how many seconds; the state's usual time where that is None.
-        dry_run: sign and keep nothing.
-        without: readers for whom nothing is sealed.
-        seal: seal every draft.
-        reviewed: why what a person must look at is right; None where nobody has looked.
-    """
-
-    audience: str | None = None
-    tlp: str | None = None
-    wait: tuple[str, float | None] = ("stored", None)
-    dry_run: bool = False
-    without: tuple[str, ...] = ()
-    seal: bool = False
-    reviewed: str | None = None
 
 
 def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     """The draft with the audience and marking given on the command line."""
-    from schemas.vocab import Tlp
-
     return msgspec.structs.replace(
         draft,
         audience=draft.audience if audience is None else audience,
@@ -112,17 +49,11 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     )
 
 
-async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:
-    """Publish drafts, report each, and return the exit code.
+async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> list[Answer]:
+    """Publish drafts; what became of each, and last the exit code.
 
     A signal comes between two groups, never in the midst of one: what was accepted by then is reported, the rest is not signed.
     """
-    import asyncio
-
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.programs import open_publisher, tracking
-    from bus.cli.frame.running import asked
-
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     (state, seconds), dry_run = sending.wait, sending.dry_run
     patience = seconds if seconds is not None else app.timeout(WAIT_S[state])
@@ -137,7 +68,8 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
     ):
         if not dry_run:
             await _unless(stop, publisher.heard(min(patience, HEARD_S)))
-        tried, first_refusal = await _publish(app, publisher, drafts, sending, done, stop)
+        with app.at_work("publishing", lambda: len(done) / len(drafts)):
+            tried, first_refusal = await _publish(app, publisher, drafts, sending, done, stop)
         states = ["dry-run" if dry_run else "accepted"] * len(done)
         missing: list[str] = []
         if not offline:
@@ -152,49 +84,37 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
                     states[place], short = rung or ("stored", "")
                     missing += [short] if short else []
         problem = (await publisher.health()).problem
-    for accepted, reached in zip(done, states, strict=True):
-        _report(app, accepted, reached)
+    told = [_report(accepted, reached) for accepted, reached in zip(done, states, strict=True)]
     if stop.is_set() and dry_run:
-        return INTERRUPTED
+        return [*told, Answer(code=INTERRUPTED)]
     if stop.is_set() and (tried < len(drafts) or "accepted" in states):
-        app.note(
+        text = (
             f"interrupted: {len(done)} of {len(drafts)} accepted, as listed; they are safe on this disk, and what is not stored "
             "yet is sent when a tocsin of this authority runs. Do not publish them again"
             + ("" if tried == len(drafts) else "; the others were not signed")
         )
-        return INTERRUPTED
+        return [*told, Answer(remarks=[text], code=INTERRUPTED)]
     if first_refusal is not None:
-        return PARTLY if done else exit_code(first_refusal)
-    return _outcome(app, states, missing, state, problem)
+        return [*told, Answer(code=PARTLY if done else exit_code(first_refusal))]
+    return [*told, _outcome(states, missing, state, problem)]
 
 
-def _outcome(app: App, states: Sequence[str], missing: Sequence[str], wanted: str, problem: str) -> int:
-    """Say what is not as far as was wanted, and return the exit code."""
+def _outcome(states: Sequence[str], missing: Sequence[str], wanted: str, problem: str) -> Answer:
+    """What is not as far as was wanted, and the exit code."""
     if "parked" in states:
-        app.note(
-            "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
-        )
-        return NOT_AUTHORISED
+        text = "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
+        return Answer(remarks=[text], code=NOT_AUTHORISED)
     if "damaged" in states:
-        app.note(
-            "its bytes have changed on this disk, and it was not sent: say it again; tocsin outbox status says more"
-        )
-        return FAILURE
-    for short in missing:
-        app.note(short)
+        text = "its bytes have changed on this disk, and it was not sent: say it again; tocsin outbox status says more"
+        return Answer(remarks=[text], code=FAILURE)
     if wanted != "accepted" and "accepted" in states:
-        app.note(
-            "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
-            + (f" ({problem})" if problem else "")
-        )
-        return QUEUED
-    return PARTLY if missing else DONE
+        text = "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
+        return Answer(remarks=[*missing, text + (f" ({problem})" if problem else "")], code=QUEUED)
+    return Answer(remarks=missing, code=PARTLY if missing else DONE)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """Wait for some work, but no longer than until the event is set; it is broken off then, and None."""
-    import asyncio
-
     task, halt = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, halt}, return_when=asyncio.FIRST_COMPLETED)
@@ -220,15 +140,12 @@ async def _publish(
     Raises:
         TocsinError: the only draft is refused.
     """
-    from bus.publishing import GROUP
-    from schemas.errors import TocsinError
-
     first_refusal: TocsinError | None = None
     tried = 0
-    for start in range(0, len(drafts), GROUP):
+    for start in range(0, len(drafts), publishing.GROUP):
         if stop.is_set():
             break
-        group = drafts[start : start + GROUP]
+        group = drafts[start : start + publishing.GROUP]
         made: list[Draft | TocsinError] = []
         for _, make in group:
             try:
@@ -258,15 +175,6 @@ def _looked_at(
     app: App, publisher: Publisher, name: str, draft: Draft | TocsinError, sending: Sending
 ) -> Draft | TocsinError:
     """The draft, when nothing in it waits for a person, or somebody says why it is right, which is recorded; else the error."""
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.drafts import stamped
-    from bus.cli.frame.errors import ReviewError
-    from bus.cli.frame.judging import judgement
-    from bus.cli.frame.session import defaults
-    from schemas.errors import TocsinError
-    from schemas.parts import Handling
-    from schemas.passing_on import sentences
-
     if isinstance(draft, TocsinError):
         return draft
     registry, now = publisher.registry(), app.now()
@@ -298,8 +206,6 @@ async def _say(
     publisher: Publisher, drafts: Sequence[Draft], *, rehearse: bool
 ) -> list[Accepted | TocsinError]:
     """What becomes, or would become, of each draft."""
-    from schemas.errors import TocsinError
-
     if not rehearse:
         return await publisher.publish_many(drafts)
     outcomes: list[Accepted | TocsinError] = []
@@ -313,12 +219,10 @@ async def _say(
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
-    from bus.delivery import DeliveryState
-
-    status = await tracker.reached(accepted.digest, DeliveryState(rung), left)
+    status = await tracker.reached(accepted.digest, delivery.DeliveryState(rung), left)
     if status is None or not status.readers:
         return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
-    if status.state in (rung, DeliveryState.READ):
+    if status.state in (rung, delivery.DeliveryState.READ):
         return str(status.state), ""
     return str(status.state), (
         f"{accepted.id} is {status.state}; not yet {rung} by {', '.join(status.missing)}: "
@@ -326,24 +230,35 @@ async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left
     )
 
 
-def _report(app: App, accepted: Accepted, state: str) -> None:
-    if app.json:
-        place = {name: getattr(accepted, name) for name in ("id", "channel", "seq", "digest", "subject")}
-        sealed = {"sealed_to": accepted.sealed_to, "sections": accepted.sections}
-        app.data({**place, "state": state, **{name: part for name, part in sealed.items() if part}})
-        return
-    if on_terminal():
-        # Each on a line of its own, so that it can be copied from a narrow window.
-        app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
-        app.line(f"  id      {accepted.id}")
-        app.line(f"  digest  {accepted.digest}")
-    else:
-        app.table(
-            ("state", "channel", "seq", "id", "digest"),
-            [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
-        )
+class SentLines(NamedTuple):
+    """One bulletin and how far it is: a row in a pipe, on a terminal a line for what is copied from a narrow window."""
+
+    state: str
+    accepted: Accepted
+
+    def draw(self, app: App) -> None:
+        """Print it."""
+        state, accepted = self
+        if on_terminal():
+            app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
+            app.line(f"  id      {accepted.id}")
+            app.line(f"  digest  {accepted.digest}")
+            return
+        row = (state, accepted.channel, accepted.seq, accepted.id, accepted.digest)
+        app.table(Table(("state", "channel", "seq", "id", "digest"), [row]))
+
+
+def _report(accepted: Accepted, state: str) -> Answer:
+    """One bulletin, how far it is, and to whom it would be sealed."""
+    facts = {name: getattr(accepted, name) for name in ("id", "channel", "seq", "digest", "subject")}
+    sealed = {"sealed_to": accepted.sealed_to, "sections": accepted.sections}
+    facts |= {"state": state, **{name: part for name, part in sealed.items() if part}}
+    notes = []
+    if state == "dry-run" and accepted.sealed_to:
+        notes.append(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")
     if state == "dry-run":
-        if accepted.sealed_to:
-            app.note(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")
-        for part in accepted.sections:
-            app.note(f"its section {part.label} would be sealed, to: {', '.join(part.sealed_to)}")
+        notes += [
+            f"its section {part.label} would be sealed, to: {', '.join(part.sealed_to)}"
+            for part in accepted.sections
+        ]
+    return Answer(facts, lines=[SentLines(state, accepted)], notes=notes)

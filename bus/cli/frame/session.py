@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from bus import delivery, keys, policy, publishing, subscribing, transport, trust
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.files import private_folder, read_passphrase
 from bus.cli.frame.patience import once_open
-from bus.config import Context
+from bus.config import Context, demands_tls
 from bus.errors import ConfigError
+from bus.hub import picture
 from schemas.bulletin import Defaults
+from schemas.envelope import SIG_HEADER
 from schemas.vocab import Pap, Posture, Tlp
 
 if TYPE_CHECKING:
     import sqlite3
 
     from bus.keys import OpeningKey, Signer
-    from bus.publishing import Outbox
     from bus.subscribing import Inbox
-    from bus.transport import Endpoint, Tls
-    from bus.trust import RegistryStore, VerifiedRegistry
+    from bus.trust import VerifiedRegistry
 
 
 S = TypeVar("S")
@@ -57,50 +58,43 @@ def present_registry(app: App) -> tuple[VerifiedRegistry, dt.datetime]:
     return open_registry(app, now), now
 
 
-def registry_store(app: App, now: dt.datetime | None = None) -> RegistryStore:
+def registry_store(app: App, now: dt.datetime | None = None) -> trust.RegistryStore:
     """The chosen context's registry, for a program that runs on: it follows every version that is taken in.
 
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
     """
-    from bus.trust import RegistryStore
-
     context = app.identity
     clock = app.now if now is None else lambda: now
-    return RegistryStore(
+    return trust.RegistryStore(
         context.registry, pin=context.pin, domain=context.domain, beacon=context.beacon, clock=clock
     )
 
 
 def open_signer(context: Context) -> Signer:
     """The context's signing key."""
-    from bus.keys import open_key, read_secret
-
     if context.key is None:
         raise ConfigError(
             f"{context.authority} has no signing key in this context",
             remedy="publish as an authority",
             reason="no-key",
         )
-    passphrase = read_secret(context.passphrase_file) if context.passphrase_file else None
-    signer = open_key(context.key, passphrase)
+    passphrase = keys.read_secret(context.passphrase_file) if context.passphrase_file else None
+    signer = keys.open_key(context.key, passphrase)
     if context.certificate is None:
         return signer
-    from bus.keys import certified
 
-    return certified(signer, context.certificate.read_bytes())
+    return keys.certified(signer, context.certificate.read_bytes())
 
 
 def signer_of(app: App, key_file: Path | None, passphrase_file: Path | None) -> Signer:
     """The signer in a key file, its passphrase from a file or asked for; without a file the context's."""
-    from bus.keys import open_key
-
     if key_file is None:
         return open_signer(app.identity)
-    return open_key(key_file, read_passphrase(app, passphrase_file))
+    return keys.open_key(key_file, read_passphrase(app, passphrase_file))
 
 
-def endpoint(app: App, purpose: str, *, by_phase: bool = False) -> Endpoint:
+def endpoint(app: App, purpose: str, *, by_phase: bool = False) -> transport.Endpoint:
     """Where and as whom the chosen context connects.
 
     Args:
@@ -111,36 +105,29 @@ def endpoint(app: App, purpose: str, *, by_phase: bool = False) -> Endpoint:
     Raises:
         ConfigError: `no-server`, `tls-file`.
     """
-    from bus.keys import load_nkey
-    from bus.policy import PACES
-    from bus.transport import Endpoint
-
     name, context = app.context()
     if context.server is None or context.nkey is None:
         raise ConfigError("this context names no server or no transport key", reason="no-server")
     tls = tls_of(context)
     if tls is not None:
         tls.context()  # what is wrong with its files is said now, not at each try to connect
-    place = Endpoint(
+    place = transport.Endpoint(
         url=context.server,
         authority_id=context.authority,
-        nkey_seed=load_nkey(context.nkey),
+        nkey_seed=keys.load_nkey(context.nkey),
         name=f"{name} {purpose}",
         tls=tls,
     )
     if not by_phase:
         return place
-    return msgspec.structs.replace(place, ping_s=lambda: app.ping_s or PACES["none"].ping_s)
+    return msgspec.structs.replace(place, ping_s=lambda: app.ping_s or policy.PACES["none"].ping_s)
 
 
-def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
+def tls_of(context: Context, *, host: str | None = None) -> transport.Tls | None:
     """With which certificates the context connects; None where it does not demand TLS."""
-    from bus.config import demands_tls
-    from bus.transport import Tls
-
     if not demands_tls(context):
         return None
-    return Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
+    return transport.Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
 
 
 def defaults(context: Context) -> Defaults:
@@ -172,8 +159,6 @@ def open_seal_keys(
     app: App, file: Path | None = None, passphrase_file: Path | None = None
 ) -> list[OpeningKey]:
     """The private seal keys of the chosen context, or those in a file or folder; old ones too."""
-    from bus.keys import load_opening_key
-
     context = app.identity
     place = file or context.seal_keys
     if place is None:
@@ -188,20 +173,18 @@ def open_seal_keys(
             f"no *.pem file is in {place}", remedy="make one: tocsin key new --seal", reason="no-seal-key"
         )
     passphrase = read_passphrase(app, passphrase_file or context.passphrase_file)
-    return [load_opening_key(each, passphrase) for each in files]
+    return [keys.load_opening_key(each, passphrase) for each in files]
 
 
 @asynccontextmanager
-async def open_outbox(app: App) -> AsyncIterator[Outbox]:
+async def open_outbox(app: App) -> AsyncIterator[publishing.Outbox]:
     """The outbox of the chosen context, with what hubs have answered in it; where there is none, an empty one, and it is said."""
     app.logs()
-    from bus.delivery import TABLES
-    from bus.publishing import Outbox, heads_path
 
     path = private_folder(app.state_folder()) / OUTBOX_FILE
-    missing = not (path.exists() or heads_path(path).exists())
+    missing = not (path.exists() or publishing.heads_path(path).exists())
     with _instead(app, path, "outbox: nothing was published here", missing=missing) as there:
-        async with once_open(app, lambda: Outbox.open(there, tables=TABLES)) as outbox:
+        async with once_open(app, lambda: publishing.Outbox.open(there, tables=delivery.TABLES)) as outbox:
             yield outbox
 
 
@@ -212,14 +195,13 @@ async def open_store(app: App, *, hold_s: float = 30.0, make: bool = False) -> A
     Where there is none it is made with `make`, as by programs that read; else it is an empty one, nothing is made, and it is said.
     """
     app.logs()
-    from bus.hub.picture import projection
 
     path = private_folder(app.state_folder()) / STORE_FILE
     missing = not make and not path.exists()
     with _instead(
         app, path, "store: nobody has read here (tocsin hub run, tocsin watch)", missing=missing
     ) as there:
-        async with once_open(app, lambda: projection.open_store(there, hold_s=hold_s)) as store:
+        async with once_open(app, lambda: picture.projection.open_store(there, hold_s=hold_s)) as store:
             yield store
 
 
@@ -255,9 +237,7 @@ def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
 
 def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
     """The row of an admitted bulletin, by its id or digest."""
-    from bus.subscribing import bodies
-
-    rows = bodies.rows_of(db, wanted)
+    rows = subscribing.bodies.rows_of(db, wanted)
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM admitted WHERE row = ?", rows[:1] or (None,)
     ).fetchone()
@@ -266,12 +246,11 @@ def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
 
 def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
     """Signature header and payload of a bulletin that the context holds, by id or digest."""
-    from bus.subscribing import erasure
-    from schemas.envelope import SIG_HEADER
-
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
-        row, gone = query_store(app, lambda db: (admitted_row(db, wanted), erasure.of(db, wanted)))
+        row, gone = query_store(
+            app, lambda db: (admitted_row(db, wanted), subscribing.erasure.of(db, wanted))
+        )
         if row is not None:
             return row["signature"], row["payload"]
         if gone is not None:

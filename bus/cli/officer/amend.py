@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
+    Answer,
     App,
     NotFoundError,
     Sending,
@@ -16,18 +18,20 @@ from bus.cli.frame import (
     command,
     dry_run_option,
     gathered,
-    read_draft,
     reviewed_option,
-    send_drafts,
     tlp_option,
     wait_option,
 )
+from schemas.bulletin import Draft
+from schemas.codec import decode
+from schemas.errors import SchemaError
+from schemas.parts import Handling, Info, Ref
+from schemas.vocab import MsgType, RefRel
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from schemas.bulletin import Bulletin, Draft
-    from schemas.vocab import MsgType, RefRel
+    from schemas.bulletin import Bulletin
 
 WITHDRAWN = "Withdrawn: "
 MAX_HEADLINE = 160
@@ -42,20 +46,18 @@ sending_options = gathered(
 @click.argument("bulletin_id", metavar="ID")
 @click.argument("file", metavar="FILE")
 @sending_options
-async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> int:
+async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> list[Answer]:
     """Publish the draft FILE in place of the bulletin ID, which is superseded.
 
     ID is an id or a digest of this authority's outbox. The update goes the way of the original, its status, marking
     and audience, unless told otherwise. Exits as `publish` does.
     """
-    from schemas.vocab import MsgType, RefRel
-
     original = await own_bulletin(app, bulletin_id)
 
     def make() -> Draft:
-        return referring_to(read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES)
+        return referring_to(frame.read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES)
 
-    return await send_drafts(app, [(file, make)], sending)
+    return await frame.send_drafts(app, [(file, make)], sending)
 
 
 @command(name="cancel")
@@ -63,14 +65,14 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
 @click.argument("reason")
 @click.option("--lang", default="en", show_default=True, help="language of the reason")
 @sending_options
-async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending: Sending) -> int:
+async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending: Sending) -> list[Answer]:
     """Withdraw the bulletin ID, telling every reader the REASON in a sentence.
 
     ID is an id or a digest of this authority's outbox. The withdrawal goes the way of the original, unless told
     otherwise. Exits as `publish` does.
     """
     original = await own_bulletin(app, bulletin_id)
-    return await send_drafts(
+    return await frame.send_drafts(
         app, [(bulletin_id, lambda: withdrawal(original, reason, lang, app.now()))], sending
     )
 
@@ -81,11 +83,8 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
     Raises:
         NotFoundError: it is not there; only its issuer may update or cancel a bulletin.
     """
-    from bus.cli.frame import OUTBOX_FILE, open_outbox
-    from schemas.codec import decode
-
-    if (app.state_folder() / OUTBOX_FILE).exists():
-        async with open_outbox(app) as box:
+    if (app.state_folder() / frame.OUTBOX_FILE).exists():
+        async with frame.open_outbox(app) as box:
             kept = await box.get(wanted)
         if kept is not None:
             return decode(kept.payload)
@@ -96,8 +95,6 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
 
 def referring_to(draft: Draft, original: Bulletin, msg_type: MsgType, rel: RefRel) -> Draft:
     """The draft on the channel of the original, naming it."""
-    from schemas.parts import Handling, Ref
-
     ref = Ref(id=original.id, rel=rel)
     others = tuple(other for other in draft.references if (other.id, other.rel) != (ref.id, ref.rel))
     return msgspec.structs.replace(
@@ -120,11 +117,6 @@ def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> 
     Raises:
         SchemaError: the reason or the language is no such thing, or the original was sealed.
     """
-    from schemas.bulletin import Draft
-    from schemas.errors import SchemaError
-    from schemas.parts import Info
-    from schemas.vocab import MsgType, RefRel
-
     if original.kind == "sealed":
         raise SchemaError(
             "the original is sealed; withdraw it with a draft that has msg_type cancel: tocsin bulletin seal"

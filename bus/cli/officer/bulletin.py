@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import shlex
 import subprocess
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,21 +14,32 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus.cli import frame
 from bus.cli.frame import (
     DONE,
     FILE,
     REFUSED,
     STATUS,
+    Answer,
     App,
     Group,
+    InputFileError,
     command,
-    find_bulletin,
     must_be_known,
     must_be_new,
-    must_not_be_held,
-    on_terminal,
     reviewed_option,
 )
+from bus.cli.officer.template import template
+from bus.errors import ConfigError
+from bus.hub import picture
+from schemas.bodies import KINDS
+from schemas.bulletin import Defaults
+from schemas.codec import decode, digest
+from schemas.envelope import file_form
+from schemas.errors import RuleError, TocsinError, Violation
+from schemas.parts import Authority
+from schemas.passing_on import marks, sentences
+from schemas.vocab import Domain, Pap, Status, Tlp
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,42 +60,32 @@ def bulletin() -> None:
 @command(bulletin, "draft")
 @click.argument("kind")
 @click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
-def draft(app: App, kind: str, *, out: Path | None) -> None:
+def draft(app: App, kind: str, *, out: Path | None) -> Answer:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
-    from bus.cli.officer.template import template
-    from schemas.bodies import KINDS
-
     must_be_known("kind", kind, KINDS)
     text = template(kind, app.now())
     if out is None:
-        if app.json:
-            app.data({"kind": kind, "toml": text})
-        else:
-            click.echo(text, nl=False)
-        return
+        return Answer({"kind": kind, "toml": text}, raw=text)
     must_be_new(out)
     out.write_text(text, "utf-8")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if editor and app.may_ask():
         subprocess.run([*shlex.split(editor), str(out)], check=False)
-    app.note(f"draft written to {out}; check it: tocsin bulletin check {out}")
+    return Answer(remarks=[f"draft written to {out}; check it: tocsin bulletin check {out}"])
 
 
 @command(bulletin, "check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @reviewed_option
-def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> int:
+def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> Iterator[Answer]:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does.
 
     What a person must look at first (telephone numbers, number plates, text that was not filled in) fails too, until
     --reviewed says why it is right.
     """
-    from bus.cli.frame import InputFileError
-    from schemas.errors import RuleError, TocsinError, Violation
-
-    failed = 0
     for name in files:
         broken: tuple[Violation, ...] = ()
+        odd: tuple[Violation, ...] = ()
         try:
             found = _check(app, name)
         except RuleError as exc:
@@ -95,34 +97,27 @@ def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> int:
             broken = (Violation(exc.reason, path, str(exc).removeprefix(f"{name}: ")),)
         else:
             broken = tuple(found.doubts) if reviewed is None else ()
-            for remark in found.remarks:
-                app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
-        failed += bool(broken)
-        app.answer(
+            odd = found.remarks
+        yield Answer(
             {"file": name, "ok": not broken, "violations": [rule._asdict() for rule in broken]},
             lines=[f"{name}: {rule.rule} at {rule.path}: {rule.text}" for rule in broken] or [f"{name}: ok"],
+            remarks=[f"{name}: {each.path}: {each.text}; it is carried all the same" for each in odd],
+            code=REFUSED if broken else DONE,
         )
-    return REFUSED if failed else DONE
 
 
 def _check(app: App, name: str) -> Judgement:
     """Stamp a draft as the context's authority, or as nobody in particular, and check everything."""
-    from bus.cli.frame import defaults, judged, open_registry, read_draft
-    from bus.errors import ConfigError
-    from schemas.bulletin import Defaults
-    from schemas.parts import Authority
-    from schemas.vocab import Domain, Pap, Tlp
-
     now = app.now()
-    draft = read_draft(name)
+    draft = frame.read_draft(name)
     registry = None
     try:
-        registry = open_registry(app, now)
-        issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
+        registry = frame.open_registry(app, now)
+        issuer, given = registry.issuer(app.identity.authority), frame.defaults(app.identity)
     except ConfigError:
         issuer = Authority(id="xa-nobody", kind="other", domain=Domain.COORD, country="XA")
         given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-    return judged(draft, issuer, given, now, registry)
+    return frame.judged(draft, issuer, given, now, registry)
 
 
 @command(bulletin, "show")
@@ -134,36 +129,27 @@ def _check(app: App, name: str) -> Judgement:
     is_flag=True,
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
-def show(app: App, bulletin_id: str, *, raw: bool) -> None:
+def show(app: App, bulletin_id: str, *, raw: bool) -> Iterable[Answer]:
     """Show one bulletin of the store or the outbox; ID is an id or a digest.
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.frame import Unsealer, opened_data, readable, show_inside, show_links
-    from schemas.codec import decode, digest
-    from schemas.passing_on import sentences
-
-    signature, payload = find_bulletin(app, bulletin_id)
+    signature, payload = frame.find_bulletin(app, bulletin_id)
     found = decode(payload)
     if raw:
-        from bus.cli.frame import record
-        from schemas.envelope import file_form
-
-        must_not_be_held(app, found)
+        frame.must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
-        record(app, "exported", digest=digest(payload))
-        click.echo(file_form(payload, signature).decode(), nl=False)
-        return
-    seen = Unsealer(app, "show").look(found, digest(payload))
-    if app.json:
-        inside = opened_data(seen)
-        app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))
-        return
-    app.block(readable(payload))
-    show_inside(app, seen)
-    show_links(app, seen.bulletin)
-    for sentence in sentences(seen.bulletin, app.now()):
-        app.note(sentence)
+        frame.record(app, "exported", digest=digest(payload))
+        return [Answer(raw=file_form(payload, signature).decode())]
+    seen = frame.Unsealer(app, "show").look(found, digest(payload))
+    opened = frame.opened_data(seen)
+    facts = {"bulletin": msgspec.Raw(payload), **opened} if opened else msgspec.Raw(payload)
+    return [
+        Answer(facts, lines=frame.readable(payload)),
+        *frame.inside(seen),
+        *frame.ties(seen.bulletin),
+        Answer(notes=sentences(seen.bulletin, app.now())),
+    ]
 
 
 @command(bulletin, "list")
@@ -173,31 +159,29 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
-def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> None:
+def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> Iterator[Answer]:
     """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
-    from bus.cli.frame import STORE_FILE, marking, one_line, show_bulletin
-    from schemas.bodies import KINDS
-    from schemas.passing_on import marks
-
     if kind is not None:
         must_be_known("kind", kind, KINDS)
-    admitted = not mine and (app.state_folder() / STORE_FILE).exists()
+    admitted = not mine and (app.state_folder() / frame.STORE_FILE).exists()
     listed = _admitted(app, kind, status, limit) if admitted else _said(app, kind, status, limit)
     if not listed:
-        app.note(f"the {'store' if admitted else 'outbox'} holds none of this status and kind")
+        yield Answer(remarks=[f"the {'store' if admitted else 'outbox'} holds none of this status and kind"])
     for item in listed:
-        bulletin = item.bulletin
-        if app.json:
-            facts = {"id": item.row.id, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
-            app.data({**facts, **marking(bulletin, app.now()), "headline": bulletin.info[0].headline})
-        elif on_terminal():
-            show_bulletin(
-                app, bulletin, item.labels, trust=item.trust, remark=item.row.id, standing=item.standing
-            )
-        else:
-            state = "" if admitted else f"{item.standing:<8}  "
-            known = (*marks(bulletin, app.now()), *sorted(item.labels))
-            app.line(f"{item.row.id}  {state}{one_line(bulletin, known)}")
+        bulletin, id_ = item.bulletin, item.row.id
+        facts = {"id": id_, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
+        facts |= {**frame.marking(bulletin, app.now()), "headline": bulletin.info[0].headline}
+        state = "" if admitted else f"{item.standing:<8}  "
+        known = (*marks(bulletin, app.now()), *sorted(item.labels))
+        line = frame.BulletinLines(
+            bulletin,
+            item.labels,
+            trust=item.trust,
+            remark=id_,
+            standing=item.standing,
+            piped=f"{id_}  {state}{frame.one_line(bulletin, known)}",
+        )
+        yield Answer(facts, lines=[line])
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,12 +205,9 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 def _admitted(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
     """Those of the store, newest first."""
-    from bus.cli.frame import query_store
-    from bus.hub.picture import summary
-    from schemas.vocab import Status
 
     def question(db: sqlite3.Connection) -> list[Stored]:
-        return list(islice(summary.newest(db, Status(status), kind), limit))
+        return list(islice(picture.summary.newest(db, Status(status), kind), limit))
 
     return [
         Listed(
@@ -236,19 +217,16 @@ def _admitted(app: App, kind: str | None, status: str, limit: int) -> list[Liste
             labels=row.labels,
             trust=row.trust,
         )
-        for row in query_store(app, question)
+        for row in frame.query_store(app, question)
     ]
 
 
 def _said(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
     """Those of the outbox, newest first."""
-    from bus.cli.frame import OUTBOX_FILE, open_outbox, within
-    from schemas.codec import decode
-
-    if not (app.state_folder() / OUTBOX_FILE).exists():
+    if not (app.state_folder() / frame.OUTBOX_FILE).exists():
         return []
     most = limit if kind is None else ALL
-    rows = within(open_outbox(app), lambda box: box.rows(limit=most, status=status))
+    rows = frame.within(frame.open_outbox(app), lambda box: box.rows(limit=most, status=status))
     if damaged := sum(not row.is_whole for row in rows):
         app.note(f"left out, because their bytes have changed: {damaged}; tocsin outbox status says more")
     spoken = ((row, decode(row.payload)) for row in rows if row.is_whole)

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import FILE, App, command, read_file, report_file, signer_of, write_whole
+from bus import admission, keys
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, command, read_file, write_whole, written
+from bus.errors import PermitError
+from schemas.codec import digest
+from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, Context, read_signed, write_signed
 
 
 @command(name="endorse")
@@ -16,26 +21,19 @@ from bus.cli.frame import FILE, App, command, read_file, report_file, signer_of,
 @click.option("--out", type=FILE, help="write the endorsed file here instead of over FILE")
 def endorse(
     app: App, file: Path, *, key_file: Path | None, passphrase_file: Path | None, out: Path | None
-) -> None:
+) -> Answer:
     """Add this context's authority's signature to the bulletin in FILE (*.tocsin.json).
 
     What does not stand is not endorsed. Readers of the file then see the authority as confirmed; the bytes that were
     signed, and the issuer's signature, stay as they are.
     """
-    from bus.admission import verify_file
-    from bus.cli.frame import present_registry, record
-    from bus.errors import PermitError
-    from bus.keys import sign_entry
-    from schemas.codec import digest
-    from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, Context, read_signed, write_signed
-
     identity = app.identity
-    registry, now = present_registry(app)
+    registry, now = frame.present_registry(app)
     raw = read_file(file)
-    issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
+    issuer = admission.verify_file(raw, registry=registry, now=now).bulletin.issuer.id
     if issuer == identity.authority:
         raise click.UsageError(f"{issuer} issued it; only another authority endorses it")
-    signer = signer_of(app, key_file, passphrase_file)
+    signer = frame.signer_of(app, key_file, passphrase_file)
     key = registry.key(signer.kid)
     if key is None or key.authority_id != identity.authority:
         raise PermitError(f"key {signer.kid} is not {identity.authority}'s", reason="not-your-key")
@@ -48,8 +46,8 @@ def endorse(
     others = tuple(entry for entry in signed.entries if entry.header.kid != signer.kid)
     if len(others) >= MAX_SIGNATURES:
         raise click.UsageError(f"the file has {len(others)} signatures, which is the most there may be")
-    endorsed = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, context)))
-    verify_file(endorsed, registry=registry, now=now)
+    endorsed = write_signed(signed.payload, (*others, keys.sign_entry(signer, signed.payload, context)))
+    admission.verify_file(endorsed, registry=registry, now=now)
     write_whole(out or file, endorsed)
-    record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
-    report_file(app, out or file, f"endorsed by {identity.authority}")
+    frame.record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
+    return written(out or file, f"endorsed by {identity.authority}")

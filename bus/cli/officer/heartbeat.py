@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame import DONE, QUEUED, App, Group, beating, command, health_option, heartbeat_of
+from bus.cli import frame
+from bus.cli.frame import DONE, QUEUED, Answer, App, Group, command, health_option
+from bus.tasks import until_first
 
 LEAD_S = 5.0
 
@@ -22,31 +24,26 @@ async def run(app: App) -> None:
     For an authority whose other programs do not run all the time; `adapter run` does it by itself. Of several programs
     over one outbox one beats.
     """
-    from bus.cli.frame import ended, follow_phase, follow_trust, open_publisher, telling
-    from bus.tasks import until_first
-
     app.logs()
     async with (
-        open_publisher(app) as publisher,
-        beating(app, publisher),
-        telling(app, "heartbeat", publisher=publisher),
+        frame.open_publisher(app) as publisher,
+        frame.beating(app, publisher),
+        frame.telling(app, "heartbeat", publisher=publisher),
     ):
         app.note(f"heartbeats of {publisher.authority_id}; end with Ctrl-C")
-        await until_first(follow_trust(app), follow_phase(app), ended())
+        await until_first(frame.follow_trust(app), frame.follow_phase(app), frame.ended())
 
 
 @command(heartbeat, "once")
-async def once(app: App) -> int:
+async def once(app: App) -> Answer:
     """Send one heartbeat on every channel now. Exits 75 when the bus has not confirmed them yet."""
-    from bus.cli.frame import open_publisher
-
     app.logs(errors_only=True)
-    async with open_publisher(app) as publisher, heartbeat_of(app, publisher) as beats:
+    async with frame.open_publisher(app) as publisher, frame.heartbeat_of(app, publisher) as beats:
         await publisher.ready(app.timeout(LEAD_S))
         sent = await beats.beat(anyway=True)
         is_stored = await publisher.idle(app.timeout(LEAD_S))
-        app.answer(
-            [{"channel": beat.channel, "seq": beat.seq, "digest": beat.digest} for beat in sent],
-            notes=[f"{len(sent)} heartbeats {'stored' if is_stored else 'kept here, to be sent later'}"],
-        )
-    return DONE if is_stored else QUEUED
+    return Answer(
+        [{"channel": beat.channel, "seq": beat.seq, "digest": beat.digest} for beat in sent],
+        notes=[f"{len(sent)} heartbeats {'stored' if is_stored else 'kept here, to be sent later'}"],
+        code=DONE if is_stored else QUEUED,
+    )

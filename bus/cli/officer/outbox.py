@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FAILURE, QUEUED, App, Group, command, yes_option
+from bus import delivery, publishing
+from bus.cli import frame
+from bus.cli.frame import DONE, FAILURE, QUEUED, Answer, App, Group, Table, command, yes_option
+from bus.errors import OutboxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,18 +28,15 @@ def outbox() -> None:
 
 
 @command(outbox, "status")
-async def status(app: App) -> int:
+async def status(app: App) -> Answer:
     """Counts by state, what is parked, superseded, damaged or lost, what hubs lack or refuse, and whether it may sign.
 
     Exits 1 when it may not sign, or when something in it is damaged. `damaged` is what is not as it was signed: it is not sent;
     `tocsin outbox scrub` brings back what the bus has of it, the rest is to be said again. `lost` is what a recovery found
     to have been accepted here, and is nowhere any more.
     """
-    from bus.cli.frame import open_outbox
-    from bus.delivery import ledger
-
-    async with open_outbox(app) as box:
-        refused, again = await box.read(ledger.refused), await box.query(_SENT_AGAIN)
+    async with frame.open_outbox(app) as box:
+        refused, again = await box.read(delivery.ledger.refused), await box.query(_SENT_AGAIN)
         troubled = [
             row for state in ("parked", "superseded", "damaged") for row in await box.rows(state=state)
         ]
@@ -61,8 +61,12 @@ async def status(app: App) -> int:
     notes += [f"and {len(lost) - SHOWN} more that are lost"] if len(lost) > SHOWN else []
     if unfit is not None:
         notes.append(f"it may not sign: {unfit.detail}; {unfit.remedy} [{unfit.reason}]")
-    app.answer({**facts, "unfit": unfit}, table=(("state", "bulletins"), sorted(counts.items())), notes=notes)
-    return FAILURE if unfit is not None or counts["damaged"] else DONE
+    return Answer(
+        {**facts, "unfit": unfit},
+        table=Table(("state", "bulletins"), sorted(counts.items())),
+        notes=notes,
+        code=FAILURE if unfit is not None or counts["damaged"] else DONE,
+    )
 
 
 _SENT_AGAIN = """
@@ -81,34 +85,29 @@ def _place(channel: str, seq: int, id_: str | None) -> str:
 
 
 @command(outbox, "retry")
-async def retry(app: App) -> None:
+async def retry(app: App) -> Answer:
     """Offer again what the broker had refused and is parked, once its permissions have been put right.
 
     Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
     """
-    from bus.cli.frame import open_outbox, record
-
-    async with open_outbox(app) as box:
+    async with frame.open_outbox(app) as box:
         released = await box.release()
-    record(app, "override", what="outbox-retried", released=released)
-    app.answer({"released": released}, notes=[f"released: {released}"])
+    frame.record(app, "override", what="outbox-retried", released=released)
+    return Answer({"released": released}, notes=[f"released: {released}"])
 
 
 @command(outbox, "scrub")
-async def scrub(app: App) -> int:
+async def scrub(app: App) -> Answer:
     """Compare everything sent with what the bus holds of it, and send again what it has lost: the same bytes.
 
     Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
     what went missing in its midst, and reads every page of the file. Where a program runs, it is asked to do so. Exits 75
     when something is offered again and not stored yet.
     """
-    from bus.cli.frame import open_publisher, record
-    from bus.errors import OutboxError
-
     app.logs(errors_only=True)
     lost: int | None = None
     is_stored = True
-    async with open_publisher(app) as publisher:
+    async with frame.open_publisher(app) as publisher:
         await publisher.outbox.database.check()
         try:
             lost = await publisher.scrub(app.timeout(RECOVER_S))
@@ -118,50 +117,48 @@ async def scrub(app: App) -> int:
                 raise
             await publisher.outbox.forget_own_cursors()
     if lost:
-        record(app, "override", what="outbox-reoffered", bulletins=lost)
+        frame.record(app, "override", what="outbox-reoffered", bulletins=lost)
     if lost is None:
         text = "the program that sends from this outbox compares everything within a minute, and says so in its log"
     else:
         text = f"offered again: {lost}" if lost else "the bus holds everything that was sent"
-    app.answer({"offered_again": lost, "stored": is_stored}, notes=[text])
-    return DONE if is_stored else QUEUED
+    return Answer(
+        {"offered_again": lost, "stored": is_stored}, notes=[text], code=DONE if is_stored else QUEUED
+    )
 
 
 @command(outbox, "prune")
 @click.option("--dry-run", is_flag=True, help="count, and take nothing out")
-async def prune(app: App, *, dry_run: bool) -> None:
+async def prune(app: App, *, dry_run: bool) -> Answer:
     """Take out what need not be kept: 30 days old, over, and received by every hub that must have it.
 
     By the calendars in this identity's store: while an election of its country is not over, and 30 days more, nothing
     goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
     what waits, and what hubs have not received or not confirmed as withdrawn.
     """
-    from bus.cli.frame import open_outbox, present_registry, record, retention
-    from bus.delivery import pruning
-
     authority = app.identity.authority
-    registry, now = present_registry(app)
-    days, elections = await retention(app, now)
+    registry, now = frame.present_registry(app)
+    days, elections = await frame.retention(app, now)
     keep = dt.timedelta(days=days)
-    async with open_outbox(app) as box:
+    async with frame.open_outbox(app) as box:
         gone = await box.write(
-            lambda db: pruning.prune(
+            lambda db: delivery.pruning.prune(
                 db, authority, registry, now, keep=keep, elections=elections, rehearse=dry_run
             )
         )
     if not dry_run:
-        record(app, "outbox-pruned", pruned=gone.pruned)
+        frame.record(app, "outbox-pruned", pruned=gone.pruned)
     would = "would be pruned" if dry_run else "pruned"
     kept = (
         f"  older than {days} days and kept, {why.replace('-', ' ')}: {count}"
         for why, count in sorted(gone.kept.items())
     )
-    app.answer(gone, notes=[f"{would}: {gone.pruned}; of what hubs answered: {gone.talk}", *kept])
+    return Answer(gone, notes=[f"{would}: {gone.pruned}; of what hubs answered: {gone.talk}", *kept])
 
 
 @command(outbox, "recover")
 @yes_option
-def recover(app: App, *, yes: bool) -> None:
+def recover(app: App, *, yes: bool) -> Answer:
     """Rebuild the heads of this authority's chains from its own channels on the bus.
 
     For an outbox that was lost or restored from an old copy: reads the authority's own bulletins, verifies
@@ -171,17 +168,17 @@ def recover(app: App, *, yes: bool) -> None:
     What had been accepted here, and is neither here nor on the bus, is lost for good. It is listed: say it again if it still
     holds. Its numbers are not given again, and readers see a hole there.
     """
-    from bus.cli.frame import open_publisher, record, within
-
     app.confirm("Is no other outbox of this authority in use anywhere?", yes=yes)
     app.logs(errors_only=True)
-    recovery = within(open_publisher(app), lambda publisher: publisher.recover(app.timeout(RECOVER_S)))
+    recovery = frame.within(
+        frame.open_publisher(app), lambda publisher: publisher.recover(app.timeout(RECOVER_S))
+    )
     places = [_place(each.channel, each.seq, each.id) for each in recovery.lost]
-    record(app, "override", what="outbox-recovered", lost=places[:SHOWN], lost_in_all=len(places))
+    frame.record(app, "override", what="outbox-recovered", lost=places[:SHOWN], lost_in_all=len(places))
     told = {name: getattr(recovery, name) for name in ("read", "adopted", "restamped", "superseded")}
     notes = [f"recovered: {msgspec.json.encode(told).decode()}"]
     notes += [f"lost for good, say it again if it still holds: {place}" for place in places]
-    app.answer(recovery, notes=notes)
+    return Answer(recovery, notes=notes)
 
 
 @command(outbox, "reanchor")
@@ -203,7 +200,7 @@ async def reanchor(
     from_: str | None,
     exercise_id: str | None,
     yes: bool,
-) -> int:
+) -> Answer:
     """Go on with CHANNEL (status.tlp.audience) by decision, after the theft of a key.
 
     First revoke the stolen key (tocsin key revoke), take the statement in, and hold a new key. Then this signs, with
@@ -211,18 +208,14 @@ async def reanchor(
     honest history and put the thief's in quarantine. Without CHANNEL it lists the channels on which the bus holds
     something that is not this authority's word, and changes nothing.
     """
-    from bus.cli.frame import open_publisher
-    from bus.publishing import Reanchoring
-
     app.logs(errors_only=True)
     if channel is not None and not reason:
         raise click.UsageError("say why: --reason TEXT; it is shown to the readers of the channel")
     patience = app.timeout(RECOVER_S)
-    async with open_publisher(app) as publisher:
-        async with Reanchoring.open(publisher, patience) as reanchoring:
+    async with frame.open_publisher(app) as publisher:
+        async with publishing.Reanchoring.open(publisher, patience) as reanchoring:
             if channel is None:
-                _list_disowned(app, await reanchoring.disowned())
-                return DONE
+                return _disowned(await reanchoring.disowned())
             anchor = await reanchoring.proposal(channel, from_=from_)
             _explain_anchor(app, f"{publisher.authority_id} goes on with {channel}", anchor)
             app.confirm("This cannot be taken back. Go on from there?", yes=yes)
@@ -230,11 +223,14 @@ async def reanchor(
         state = await publisher.settled(kept.digest, patience)
     facts = {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state}
     columns = ("state", "channel", "seq", "id", "digest")
-    app.answer(facts, table=(columns, [[facts[name] for name in columns]]))
-    return DONE if state == "stored" else QUEUED
+    return Answer(
+        facts,
+        table=Table(columns, [[facts[name] for name in columns]]),
+        code=DONE if state == "stored" else QUEUED,
+    )
 
 
-def _list_disowned(app: App, anchors: Mapping[str, Anchor]) -> None:
+def _disowned(anchors: Mapping[str, Anchor]) -> Answer:
     rows = (
         (name, anchor.from_.seq, anchor.from_.digest or "-", len(anchor.lost))
         for name, anchor in anchors.items()
@@ -244,8 +240,8 @@ def _list_disowned(app: App, anchors: Mapping[str, Anchor]) -> None:
         if anchors
         else "on the bus is nothing in this authority's name that is not its word, by the keys as they are now"
     )
-    table = (("channel", "goes on after", "digest", "disowned"), rows)
-    app.answer(anchors, table=table if anchors else None, notes=[note])
+    table = Table(("channel", "goes on after", "digest", "disowned"), rows)
+    return Answer(anchors, table=table if anchors else None, notes=[note])
 
 
 def _explain_anchor(app: App, who: str, anchor: Anchor) -> None:

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
-from bus.cli.frame import TLPS, App, audience_option, command, tlp_option, with_marking
+from bus import sealing
+from bus.cli import frame
+from bus.cli.frame import TLPS, Answer, App, Table, audience_option, command, tlp_option
+from schemas.passing_on import sentences
+from schemas.rules import check, with_section
+from schemas.subject import channel_of, subject_for
 
 
 @command()
 @click.argument("file", metavar="FILE")
 @audience_option
 @tlp_option(*TLPS)
-def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> None:
+def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> Iterator[Answer]:
     """Who will be able to read the draft FILE, computed by the code that enforces it.
 
     Exits 5 when this authority may not say it there at all.
     """
-    from bus.cli.frame import defaults, present_registry, read_draft, stamped
-    from bus.sealing import current_key, must_seal, sections
-    from schemas.passing_on import sentences
-    from schemas.rules import check, with_section
-    from schemas.subject import channel_of, subject_for
-
     context = app.identity
-    registry, now = present_registry(app)
-    draft = with_marking(read_draft(file), audience, tlp)
-    bulletin = stamped(draft, registry.issuer(context.authority), defaults(context), now)
+    registry, now = frame.present_registry(app)
+    draft = frame.with_marking(frame.read_draft(file), audience, tlp)
+    bulletin = frame.stamped(draft, registry.issuer(context.authority), frame.defaults(context), now)
     check(bulletin)
     registry.permit(bulletin)
-    sections.judge_section(bulletin, draft.sections, registry)
+    sealing.sections.judge_section(bulletin, draft.sections, registry)
     channel = channel_of(bulletin)
-    sealed = must_seal(bulletin, registry)
+    sealed = sealing.must_seal(bulletin, registry)
     audience_record = registry.document.audiences.get(bulletin.audience)
     members = audience_record.members if audience_record else (bulletin.audience,)
 
     def has_seal_key(reader: str) -> bool:
-        return current_key(registry.seal_keys(reader), now) is not None
+        return sealing.current_key(registry.seal_keys(reader), now) is not None
 
     readers = [
         {
@@ -52,7 +53,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         {
             "label": section.label,
             "channel": channel_of(with_section(bulletin, section)).name,
-            "readers": (names := sections.readers(bulletin, section, registry)),
+            "readers": (names := sealing.sections.readers(bulletin, section, registry)),
             "without_seal_key": [name for name in names if not has_seal_key(name)],
         }
         for section in draft.sections
@@ -72,12 +73,12 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     lines += sentences(bulletin, now)
     by = f"read grant {channel.name}"
     rows = ((r["authority"], r["name"], r["country"], r["kind"], by) for r in readers)
-    app.answer(facts, lines=lines, table=(("reader", "name", "country", "kind", "by"), rows))
+    yield Answer(facts, lines=lines, table=Table(("reader", "name", "country", "kind", "by"), rows))
     for part in parts:
         deaf = ", ".join(part["without_seal_key"])
         heard = ", ".join(part["readers"]) or "nobody"
         label = part["label"]
-        app.answer(
+        yield Answer(
             lines=[f"section {label}, sealed, by read grant {part['channel']}: {heard}"],
             notes=[f"section {label}: without a seal key, so not able to open it: {deaf}"] if deaf else [],
         )
@@ -86,4 +87,4 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         without = ", ".join(str(r["authority"]) for r in readers if not r["seal_key"])
         text = "sealed by the audience's policy, so the broker's operator cannot read it"
         text += f"; without a seal key: {without}" if without else ""
-    app.answer(notes=[f"{len(readers)} readers; {text}"])
+    yield Answer(notes=[f"{len(readers)} readers; {text}"])

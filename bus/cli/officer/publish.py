@@ -6,17 +6,17 @@ from functools import partial
 
 import click
 
+from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
+    Answer,
     App,
     Sending,
     audience_option,
     command,
     dry_run_option,
     gathered,
-    read_draft,
     reviewed_option,
-    send_drafts,
     tlp_option,
     wait_option,
     without_option,
@@ -35,11 +35,11 @@ from bus.cli.frame import (
     without_option,
     reviewed_option,
 )
-async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
+async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
     """Sign and send drafts (JSON or TOML; - is standard input), their sections sealed.
 
     Exits 0 when every bulletin is as far as asked, 75 when it is safe on this disk but the bus has not
     acknowledged it yet, 5 when a draft is refused, 8 when some of several are, or when it is stored and
     hubs have not answered in time (--wait received: admitted by every hub that may read it; read: by a person there).
     """
-    return await send_drafts(app, [(name, partial(read_draft, name)) for name in files], sending)
+    return await frame.send_drafts(app, [(name, partial(frame.read_draft, name)) for name in files], sending)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import DONE, UNREACHABLE, App, NotFoundError, at, command
+from bus import delivery
+from bus.cli import frame
+from bus.cli.frame import DONE, UNREACHABLE, Answer, App, NotFoundError, Table, at, command
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,43 +24,38 @@ READ_S = 5.0
 @click.argument("bulletin_id", metavar="[ID]", required=False)
 @click.option("--overdue", is_flag=True, help="only who has not answered in time, and whom to ask next")
 @click.option("--offline", is_flag=True, help="what is known on this disk; do not read the bus")
-async def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool) -> int:
+async def receipts(
+    app: App, bulletin_id: str | None, *, overdue: bool, offline: bool
+) -> Answer | list[Answer]:
     """How far each bulletin has come: accepted, stored, received, read; and who confirms a withdrawal.
 
     ID is an id or a digest of this authority's outbox; without it, everything of the last 30 days. Reads what has come
     on the bus first; what is known is shown all the same when it does not answer, and then exits 7.
     """
-    from bus.cli.frame import at_hand, deadlines_of, present_registry
-    from bus.delivery import late
-
     app.logs(errors_only=True)
-    registry, now = present_registry(app)
+    registry, now = frame.present_registry(app)
     is_whole = offline or await _heard(app)
     statuses = await _statuses(app, registry, now, bulletin_id)
     if bulletin_id is not None and not statuses:
         raise NotFoundError(f"the outbox of this context has not said {bulletin_id}")
-    async with at_hand(app) as calendars:
-        items = late(statuses, now, deadlines_of(app), registry, await calendars.own())
+    async with frame.at_hand(app) as calendars:
+        items = delivery.late(statuses, now, frame.deadlines_of(app), registry, await calendars.own())
+    code = DONE if is_whole else UNREACHABLE
     if overdue:
-        app.answer(*items, lines=map(_overdue, items))
-    elif app.json:
-        app.answer(*statuses)
-    elif bulletin_id is not None:
-        _show_one(app, statuses[0])
-        app.answer(lines=map(_overdue, items))
-    else:
-        app.table(
-            ("state", "channel", "seq", "id", "not answered"),
-            [(_state(s), s.said.channel, s.said.seq, s.said.id, _missing(s)) for s in statuses],
-        )
-    return DONE if is_whole else UNREACHABLE
+        return Answer(*items, lines=map(_overdue, items), code=code)
+    if bulletin_id is not None:
+        return _of_one(statuses[0], map(_overdue, items), code)
+    rows = [(_state(s), s.said.channel, s.said.seq, s.said.id, _missing(s)) for s in statuses]
+    return Answer(
+        *statuses,
+        table=Table(("state", "channel", "seq", "id", "not answered"), rows, ("seq", "channel")),
+        code=code,
+    )
 
 
 async def _heard(app: App) -> bool:
     """Read what has come on the bus; False when that was not possible to its end."""
-    from bus.cli.frame import open_publisher, tracking
-
-    async with open_publisher(app) as publisher, tracking(app, publisher) as tracker:
+    async with frame.open_publisher(app) as publisher, frame.tracking(app, publisher) as tracker:
         if await tracker.caught_up(app.timeout(READ_S)):
             return True
         health = await publisher.health()
@@ -70,14 +67,15 @@ async def _heard(app: App) -> bool:
 async def _statuses(
     app: App, registry: VerifiedRegistry, now: dt.datetime, wanted: str | None
 ) -> Sequence[DeliveryStatus]:
-    from bus.cli.frame import open_outbox
-    from bus.delivery import ledger
-
     authority = app.identity.authority
-    async with open_outbox(app) as box:
+    async with frame.open_outbox(app) as box:
         if wanted is None:
-            return await ledger.read(box, lambda db: ledger.lately(db, authority, registry, now))
-        one = await ledger.read(box, lambda db: ledger.of_one(db, authority, registry, wanted))
+            return await delivery.ledger.read(
+                box, lambda db: delivery.ledger.lately(db, authority, registry, now)
+            )
+        one = await delivery.ledger.read(
+            box, lambda db: delivery.ledger.of_one(db, authority, registry, wanted)
+        )
         return [one] if one else []
 
 
@@ -92,15 +90,20 @@ def _missing(status: DeliveryStatus) -> str:
     return ", ".join(waited) or ("-" if status.readers else "no hub may read it")
 
 
-def _show_one(app: App, status: DeliveryStatus) -> None:
-    app.line(f"{_state(status)}: {status.said.channel}, number {status.said.seq}")
-    app.line(f"  accepted {at(status.said.accepted)}, stored {at(status.said.stored)}")
+def _of_one(status: DeliveryStatus, overdue: Iterable[str], code: int) -> list[Answer]:
+    lines = [
+        f"{_state(status)}: {status.said.channel}, number {status.said.seq}",
+        f"  accepted {at(status.said.accepted)}, stored {at(status.said.stored)}",
+    ]
     rows = []
     for hub in status.readers:
         mute = hub.mute and hub.received is None
         received = "has no key or grant to answer" if mute else at(hub.received)
         rows.append((hub.reader, received, at(hub.read), at(hub.withdrawn)))
-    app.table(("hub", "received", "read", "withdrawn"), rows)
+    return [
+        Answer(status, lines=lines, table=Table(("hub", "received", "read", "withdrawn"), rows), code=code),
+        Answer(lines=overdue),
+    ]
 
 
 def _overdue(item: Overdue) -> str:

@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus import admission, sealing
+from bus.cli import frame
 from bus.cli.frame import (
     FILE,
     TLPS,
+    Answer,
     App,
     Sending,
     audience_option,
     command,
     gathered,
-    read_draft,
+    read_file,
     reviewed_option,
-    send_drafts,
     tlp_option,
     wait_option,
     without_option,
 )
+from bus.errors import SealError
+from schemas.envelope import file_form
+from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.admission import Admitted
@@ -49,14 +54,14 @@ rehearse_option = click.option(
     rehearse_option,
     reviewed_option,
 )
-async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
+async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
     """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.
 
     Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
     out by --without. Exit codes are those of `publish`.
     """
-    drafts = [(name, partial(read_draft, name)) for name in files]
-    return await send_drafts(app, drafts, msgspec.structs.replace(sending, seal=True))
+    drafts = [(name, partial(frame.read_draft, name)) for name in files]
+    return await frame.send_drafts(app, drafts, msgspec.structs.replace(sending, seal=True))
 
 
 @command(name="open")
@@ -70,75 +75,59 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     is_flag=True,
     help="the signed file that was inside; its signature is good for nothing but to be inside",
 )
-def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool) -> None:
+def open_(
+    app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool
+) -> Answer | list[Answer]:
     """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
 
     Inside and outside are verified and compared. Exits 6 with the reason code when the bulletin does not stand or does
     not open, or none of its sections does.
     """
-    from bus.admission import verify_file
-    from bus.cli.frame import must_not_be_held, open_seal_keys, present_registry, record
-    from bus.errors import SealError
-    from bus.sealing import Keys, View, look_at_sections, open_bulletin
-    from schemas.envelope import file_form
-    from schemas.errors import TocsinError
-
-    registry, now = present_registry(app)
+    registry, now = frame.present_registry(app)
     file, held = _file(app, name)
-    outer = verify_file(file, registry=registry, now=now, continued=held)
-    keys = open_seal_keys(app, key_file, passphrase_file)
+    outer = admission.verify_file(file, registry=registry, now=now, continued=held)
+    keys = frame.open_seal_keys(app, key_file, passphrase_file)
     what = {"id": outer.bulletin.id, "digest": outer.digest, "issuer": outer.bulletin.issuer.id}
     try:
         inner = None
         if raw or outer.bulletin.kind == "sealed" or not outer.bulletin.sections:
-            inner = open_bulletin(outer.bulletin, keys, registry=registry, now=now, held=held)
-        sections = look_at_sections(
-            outer.bulletin, inner, Keys(keys=tuple(keys)), reader=None, registry=registry
+            inner = sealing.open_bulletin(outer.bulletin, keys, registry=registry, now=now, held=held)
+        sections = sealing.look_at_sections(
+            outer.bulletin, inner, sealing.Keys(keys=tuple(keys)), reader=None, registry=registry
         )
-        seen = View(outer=outer.bulletin, inner=inner, sections=sections)
+        seen = sealing.View(outer=outer.bulletin, inner=inner, sections=sections)
         if not seen.opened:
             raise SealError("none of its sections opens with these keys", reason=seen.reasons[0])
     except TocsinError as exc:
-        record(app, "not-opened", reason=exc.reason, **what)
+        frame.record(app, "not-opened", reason=exc.reason, **what)
         raise
     if raw and inner is not None:
-        must_not_be_held(app, inner.bulletin)
+        frame.must_not_be_held(app, inner.bulletin)
     # First, so that nothing is shown that is not recorded.
-    record(app, "opened", raw=raw, parts=list(seen.opened), **what)
+    frame.record(app, "opened", raw=raw, parts=list(seen.opened), **what)
     if raw and inner is not None:
-        click.echo(file_form(inner.payload, inner.signature).decode(), nl=False)
-        return
-    _show(app, outer, seen)
+        return Answer(raw=file_form(inner.payload, inner.signature).decode())
+    return _opened(outer, seen)
 
 
-def _show(app: App, outer: Admitted, seen: View) -> None:
-    from bus.cli.frame import opened_data, readable, show_inside
-
-    if not app.json:
-        if seen.inner is None:
-            app.block(readable(outer.payload))
-        show_inside(app, seen)
-        return
+def _opened(outer: Admitted, seen: View) -> list[Answer]:
     shown = seen.inner or outer
-    app.data(
-        {
-            "bulletin": msgspec.Raw(shown.payload),
-            "digest": shown.digest,
-            "outer_digest": outer.digest,
-            "recipients": list(getattr(outer.bulletin.body, "recipients", ())),
-            "labels": sorted(outer.labels | shown.labels),
-            "trust": str(shown.trust),
-        }
-        | {name: value for name, value in opened_data(seen).items() if name == "sections"}
-    )
+    facts: dict[str, object] = {
+        "bulletin": msgspec.Raw(shown.payload),
+        "digest": shown.digest,
+        "outer_digest": outer.digest,
+        "recipients": list(getattr(outer.bulletin.body, "recipients", ())),
+        "labels": sorted(outer.labels | shown.labels),
+        "trust": str(shown.trust),
+    }
+    facts |= {name: value for name, value in frame.opened_data(seen).items() if name == "sections"}
+    lines = frame.readable(outer.payload) if seen.inner is None else ()
+    return [Answer(facts, lines=lines), *frame.inside(seen)]
 
 
 def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
-    from bus.cli.frame import find_bulletin, read_file
-    from schemas.envelope import file_form
-
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
-    signature, payload = find_bulletin(app, name)
+    signature, payload = frame.find_bulletin(app, name)
     return file_form(payload, signature), True

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import FILE, App, Group, audit_file, command
+from bus.audit import read, set_aside
+from bus.audit import verify as check
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, Group, Since, Table, command, must_be_new
+from schemas.codec import parse_time
+from schemas.errors import SchemaError
 
 if TYPE_CHECKING:
     from bus.audit import Fact
@@ -24,11 +30,9 @@ def audit() -> None:
 @command(audit, "verify")
 @click.option("--head", metavar="DIGEST", help="a head that was written down: nothing up to it may be gone")
 @_file
-def verify(app: App, *, head: str | None, file: Path | None) -> None:
+def verify(app: App, *, head: str | None, file: Path | None) -> Answer:
     """Check every line of the record. Exits 6 and names the first broken line when it is not as it was written."""
-    from bus.audit import verify as check
-
-    path = file or audit_file(app)
+    path = file or frame.audit_file(app)
     chain = check(path, head=head)
     notes = []
     if chain.torn:
@@ -41,7 +45,7 @@ def verify(app: App, *, head: str | None, file: Path | None) -> None:
         )
     facts = {"verified": True, "file": str(path), "head_given": head is not None}
     verified = f"verified: {chain.entries} entries, each chained to the one before"
-    app.answer(
+    return Answer(
         facts | msgspec.to_builtins(chain),
         lines=[verified, f"  head     {chain.head or '-'}"],
         notes=notes,
@@ -51,39 +55,32 @@ def verify(app: App, *, head: str | None, file: Path | None) -> None:
 @command(audit, "show")
 @click.option("--since", metavar="SPAN|TIME", help="a span such as 2h or 7d, or a time; all without it")
 @_file
-def show(app: App, *, since: str | None, file: Path | None) -> None:
+def show(app: App, *, since: str | None, file: Path | None) -> Answer:
     """Print the entries, oldest first, each checked on the way. With --json, one object a line."""
-    from bus.audit import read
-
     start = _start(app, since)
-    rows = []
-    for entry in read(file or audit_file(app)):
-        if entry.time < start:
-            continue
-        app.answer(entry)
-        facts = " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items())
-        rows.append((entry.seq, entry.time, entry.event, facts))
-    app.answer(table=(("seq", "time", "event", "facts"), rows))
+    found = [entry for entry in read(file or frame.audit_file(app)) if entry.time >= start]
+    rows = (
+        (
+            entry.seq,
+            entry.time,
+            entry.event,
+            " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items()),
+        )
+        for entry in found
+    )
+    return Answer(*found, table=Table(("seq", "time", "event", "facts"), rows))
 
 
 @command(audit, "head")
 @_file
-def head(app: App, *, file: Path | None) -> None:
+def head(app: App, *, file: Path | None) -> Answer:
     """Print the digest of the last line, of a record that stands: write it down where nobody here can change it."""
-    from bus.audit import verify as check
-
-    chain = check(file or audit_file(app))
-    app.answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
+    chain = check(file or frame.audit_file(app))
+    return Answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
 
 
 def _start(app: App, text: str | None) -> str:
     """From which time on, as the record spells times; empty is from the first."""
-    import datetime as dt
-
-    from bus.cli.frame import Since
-    from schemas.codec import parse_time
-    from schemas.errors import SchemaError
-
     if not text or text == "all":
         return ""
     try:
@@ -100,18 +97,15 @@ def _spell(fact: Fact) -> str:
 @command(audit, "archive")
 @click.argument("target", type=FILE)
 @_file
-def archive(app: App, target: Path, *, file: Path | None) -> None:
+def archive(app: App, target: Path, *, file: Path | None) -> Answer:
     """Move the record to TARGET, a new name on the same disk, and begin a new one that names its head.
 
     The record is checked first. Programs may run meanwhile. `audit verify --file TARGET --head DIGEST`, with the head that
     the first entry of the new record names, shows later that it is whole.
     """
-    from bus.audit import set_aside
-    from bus.cli.frame import must_be_new
-
     must_be_new(target)
-    old = set_aside(file or audit_file(app), target, app.now())
-    app.answer(
+    old = set_aside(file or frame.audit_file(app), target, app.now())
+    return Answer(
         {"file": str(target), "entries": old.entries, "head": old.head},
         lines=[old.head or "-"],
         notes=[f"{old.entries} entries are now in {target}; the new record begins with its head"],

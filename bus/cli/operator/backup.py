@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, command, input_errors, must_be_new
+from bus import upkeep
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, Table, command, input_errors, must_be_new
+from bus.config import save_context, state_of
 
 if TYPE_CHECKING:
     from bus.config import Context
@@ -22,18 +25,15 @@ if TYPE_CHECKING:
     help="signing and seal keys (encrypted), transport and TLS keys (not encrypted); never a passphrase",
 )
 @click.option("--no-store", is_flag=True, help="leave out the reader's store, which may be large")
-def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
+def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> Answer:
     """Write ARCHIVE, a new file of mode 0600: outbox, store, audit record, registry, statements and settings of a context.
 
     Its programs may run meanwhile. Each file has its digest in it, and the digest of the whole is printed: write it down
     elsewhere.
     """
-    from bus.cli.frame import record
-    from bus.upkeep import back_up
-
     must_be_new(archive)
     name, context = app.context()
-    kept = back_up(
+    kept = upkeep.back_up(
         name,
         context,
         app.state_folder(),
@@ -42,9 +42,9 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
         with_keys=with_keys,
         with_store=not no_store,
     )
-    record(app, "backed-up", file=str(archive), sha256=kept.sha256, with_keys=with_keys)
+    frame.record(app, "backed-up", file=str(archive), sha256=kept.sha256, with_keys=with_keys)
     size = sum(kept.members.values())
-    app.answer(
+    return Answer(
         {"file": str(archive), "sha256": kept.sha256, "members": kept.members},
         lines=[kept.sha256],
         notes=[
@@ -58,33 +58,30 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
 @click.option("--digest", "sha256", metavar="SHA256", help="of the archive, as backup printed it")
 @click.option("--force", is_flag=True, help="set an outbox or a store that is there aside")
 @click.option("--dry-run", is_flag=True, help="check everything, and write nothing")
-def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run: bool) -> None:
+def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run: bool) -> Answer:
     """Put a context back from ARCHIVE, once all of it has been compared with its digests.
 
     Files go to where the settings here name them, or, where they know no such context, below the folder of the settings.
     What is there stays: registry, keys and audit record are never overwritten, an outbox or a store is set aside with --force.
     A restored outbox signs nothing before it was compared with the bus: publish does that, or tocsin outbox recover.
     """
-    from bus.cli.frame import record
-    from bus.config import save_context
-    from bus.upkeep import restore as put_back
 
     def find(name: str) -> tuple[Context, Path] | None:
-        from bus.config import state_of
-
         context = app.loaded.settings.contexts.get(name)
         return None if context is None else (context, state_of(name, context, os.environ))
 
     with input_errors(archive):
         archive.open("rb").close()
-    done = put_back(archive, app.loaded.home, find, app.now(), force=force, sha256=sha256, rehearse=dry_run)
+    done = upkeep.restore(
+        archive, app.loaded.home, find, app.now(), force=force, sha256=sha256, rehearse=dry_run
+    )
     name = done.name
     if not dry_run:
         if name not in app.loaded.settings.contexts:
             save_context(app.loaded.home, name, done.context)
         app.context_name = name
         app.__dict__.pop("loaded", None)
-        record(
+        frame.record(
             app,
             "restored",
             file=str(archive),
@@ -92,9 +89,9 @@ def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run
             files=len(done.written),
         )
     would = "would be " if dry_run else ""
-    app.answer(
+    return Answer(
         done,
-        table=(
+        table=Table(
             ("", "file"),
             [
                 *((f"{would}written", path) for path in done.written),

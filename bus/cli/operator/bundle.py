@@ -12,26 +12,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
+import msgspec
 
+from bus import bundle as bundles
+from bus.cli import frame
 from bus.cli.frame import (
     DONE,
     FILE,
     PARTLY,
+    Answer,
     App,
     Group,
+    InputFileError,
     NotFoundError,
     Since,
+    Table,
     command,
-    interest_of,
+    input_errors,
+    must_be_new,
     repeatable,
     yes_option,
 )
+from bus.errors import TrustError
+from schemas.errors import SchemaError
+from schemas.subject import Channel
+from schemas.vocab import Status
 
 if TYPE_CHECKING:
     import sqlite3
 
     from bus.bundle import Chosen, Content, Summary
-    from schemas.subject import Channel
 
 T = TypeVar("T")
 
@@ -67,44 +77,41 @@ def export(
     channels: tuple[str, ...],
     to: str | None,
     yes: bool,
-) -> None:
+) -> Answer:
     """Write what this identity holds, or without a store what it has said itself, into one file.
 
     Says first how much of which marking leaves, and asks. TLP:RED and TLP:AMBER+STRICT leave only for somebody named who
     may read them; what may not be read by whom it is for, is under embargo and for nobody named, or is for other countries, refuses the
     whole bundle (exit 5).
     """
-    import msgspec
-
-    from bus.bundle import Opening, by_channel, carried, choose, hold, permit, trust_lines, write
-    from bus.cli.frame import must_be_new, record, registry_store
-    from schemas.vocab import Status
-
     must_be_new(out)
     context = app.identity
-    held = registry_store(app)
-    interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
+    held = frame.registry_store(app)
+    interest = msgspec.structs.replace(frame.interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(text) for text in channels)
     start = None if since is None else app.now() - since
     with _holding(app) as (read, of):
-        chosen = read(lambda db: choose(db, of, interest, named, start))
-        leaving = by_channel(chosen)
-        permit(leaving, to, held())
-        read(lambda db: hold(db, of, chosen, to, held(), app.now()))
+        chosen = read(lambda db: bundles.choose(db, of, interest, named, start))
+        leaving = bundles.by_channel(chosen)
+        bundles.permit(leaving, to, held())
+        read(lambda db: bundles.hold(db, of, chosen, to, held(), app.now()))
         _tell(app, leaving, to)
         app.confirm(f"Write these {len(chosen)} bulletins to {out}?", yes=yes)
-        opening = Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)
+        opening = bundles.Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)
+
+        written = [0]
 
         def content() -> Iterator[Content]:
-            yield from trust_lines(held)
+            yield from bundles.trust_lines(held)
             for start in range(0, len(chosen), 500):
                 some: list[Chosen] = chosen[start : start + 500]
-                yield from read(lambda db, some=some: carried(db, of, some))  # type: ignore[misc]  # bound now
+                yield from read(lambda db, some=some: bundles.carried(db, of, some))  # type: ignore[misc]  # bound now
+                written[0] = start + len(some)
 
-        with _new_file(out) as file:
-            count = write(file, opening, content())
+        with app.at_work(f"writing {out}", lambda: written[0] / max(1, len(chosen))), _new_file(out) as file:
+            count = bundles.write(file, opening, content())
             summary = _checked(file)
-            record(
+            frame.record(
                 app,
                 "bundle-exported",
                 bundle=summary.digest,
@@ -113,7 +120,7 @@ def export(
                 bulletins=count,
                 channels=[f"TLP:{channel.tlp.upper()} {channel}: {n}" for channel, n in leaving.items()],
             )
-    app.answer(
+    return Answer(
         {"file": str(out), **_as_json(summary)},
         notes=[
             f"{count} bulletins and registry version {held().version} are in {out}; digest {summary.digest}"
@@ -123,28 +130,23 @@ def export(
 
 @command(bundle, "import")
 @click.argument("file", type=FILE)
-async def import_(app: App, file: Path) -> int:
+async def import_(app: App, file: Path) -> Answer:
     """Take a bundle in: registry, then bulletins, each verified as if it came from the bus. Twice is as once.
 
     Exits 6 when the file is not whole, or its registry none that this identity can follow; 8 when some bulletins were
     refused: they are in quarantine.
     """
-    import msgspec
-
-    from bus.bundle import take_in
-    from bus.cli.frame import open_store, record, registry_store
-    from bus.errors import TrustError
-
-    held = registry_store(app)
+    held = frame.registry_store(app)
     with _opened(file) as opened:
         summary = _checked(opened)
         try:
-            async with open_store(app, hold_s=0.0, make=True) as store:
-                taken = await take_in(opened, store=store, held=held, clock=app.now)
+            async with frame.open_store(app, hold_s=0.0, make=True) as store:
+                with app.at_work(f"taking in {file}", _read_share(opened)):
+                    taken = await bundles.take_in(opened, store=store, held=held, clock=app.now)
         except TrustError as exc:
-            record(app, "bundle-refused", bundle=summary.digest, file=str(file), reason=exc.reason)
+            frame.record(app, "bundle-refused", bundle=summary.digest, file=str(file), reason=exc.reason)
             raise
-    record(
+    frame.record(
         app,
         "bundle-imported",
         bundle=summary.digest,
@@ -160,28 +162,23 @@ async def import_(app: App, file: Path) -> int:
         f"registry version {taken.version}, trust {taken.trust}"
     )
     facts = {"file": str(file), "digest": summary.digest, **msgspec.structs.asdict(taken)}
-    app.answer(facts, lines=[text])
-    for line in taken.left_aside:
-        app.note(f"left aside, a {line}")
-    if taken.refused:
-        app.note("what was refused is kept as evidence: tocsin quarantine")
-    return PARTLY if taken.refused else DONE
+    remarks = [f"left aside, a {line}" for line in taken.left_aside]
+    remarks += ["what was refused is kept as evidence: tocsin quarantine"] if taken.refused else []
+    return Answer(facts, lines=[text], remarks=remarks, code=PARTLY if taken.refused else DONE)
 
 
 @command(bundle, "inspect")
 @click.argument("file", type=FILE)
-def inspect(app: App, file: Path) -> None:
+def inspect(_app: App, file: Path) -> Answer:
     """What a bundle says it is, whether it is whole, and how much is in it; nothing is verified or taken in."""
     with _opened(file) as opened:
         summary = _checked(opened)
     facts = _as_json(summary)
     rows = ((name, "-" if value is None else value) for name, value in facts.items())
-    app.answer({"file": str(file), **facts}, table=(("what", "value"), rows))
+    return Answer({"file": str(file), **facts}, table=Table(("what", "value"), rows))
 
 
 def _as_json(summary: Summary) -> dict[str, object]:
-    import msgspec
-
     facts = msgspec.structs.asdict(summary)
     return msgspec.structs.asdict(facts.pop("opening")) | facts
 
@@ -196,9 +193,6 @@ def _tell(app: App, leaving: dict[Channel, int], to: str | None) -> None:
 
 def _channel(text: str) -> Channel:
     """A channel with its authority."""
-    from schemas.errors import SchemaError
-    from schemas.subject import Channel
-
     try:
         return Channel.parse(text)
     except SchemaError:
@@ -210,28 +204,25 @@ def _channel(text: str) -> Channel:
 @contextlib.contextmanager
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
     """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
-    from bus.bundle import OF_OUTBOX, OF_STORE
-    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, query_store, within
-
     folder = app.state_folder()
-    if (folder / STORE_FILE).exists():
-        yield lambda question: query_store(app, question), OF_STORE
+    if (folder / frame.STORE_FILE).exists():
+        yield lambda question: frame.query_store(app, question), bundles.OF_STORE
         return
-    if not (folder / OUTBOX_FILE).exists():
+    if not (folder / frame.OUTBOX_FILE).exists():
         raise NotFoundError(
             "this context holds no bulletins yet",
             remedy="export as a hub, or as an authority that has spoken",
         )
 
-    yield lambda question: within(open_outbox(app), lambda box: box.read(question)), OF_OUTBOX
+    yield (
+        lambda question: frame.within(frame.open_outbox(app), lambda box: box.read(question)),
+        bundles.OF_OUTBOX,
+    )
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """A bundle that is a file: it is read twice, so nothing else will do."""
-    from bus.bundle import MAX_BUNDLE_BYTES, BundleError
-    from bus.cli.frame import InputFileError, input_errors
-
     if not path.exists():
         raise InputFileError(f"there is no file {path}", reason="file-missing")
     if not path.is_file():
@@ -239,18 +230,24 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     with input_errors(path):
         file = path.open("rb")
     with file:
-        if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:
-            raise BundleError(f"{path} is larger than {MAX_BUNDLE_BYTES} bytes", reason="too-large")
+        if os.fstat(file.fileno()).st_size > bundles.MAX_BUNDLE_BYTES:
+            raise bundles.BundleError(
+                f"{path} is larger than {bundles.MAX_BUNDLE_BYTES} bytes", reason="too-large"
+            )
         yield file
 
 
 def _checked(file: BinaryIO) -> Summary:
-    from bus.bundle import BundleError, check
-
     try:
-        return check(file)
-    except BundleError as exc:
-        raise BundleError(f"{file.name}: {exc}", reason=exc.reason) from None
+        return bundles.check(file)
+    except bundles.BundleError as exc:
+        raise bundles.BundleError(f"{file.name}: {exc}", reason=exc.reason) from None
+
+
+def _read_share(file: BinaryIO) -> Callable[[], float]:
+    """How much of a file has been read."""
+    size = os.fstat(file.fileno()).st_size
+    return lambda: file.tell() / size if size else 1.0
 
 
 @contextlib.contextmanager

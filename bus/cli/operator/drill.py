@@ -10,30 +10,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from bus import drills, storage, transport
+from bus.cli import frame
 from bus.cli.frame import (
     DONE,
     FILE,
     INTERRUPTED,
     PARTLY,
     TLPS,
+    Answer,
     App,
     Group,
     Sending,
+    check_shape,
     command,
     gathered,
     health_option,
     hint,
     repeatable,
+    safe,
 )
-from schemas.vocab import FeedbackKind
+from bus.cli.operator.drill_files import read_inject, read_script
+from bus.errors import PermitError
+from schemas.scalars import Slug, Uuid
+from schemas.subject import Channel
+from schemas.vocab import FeedbackKind, Status, Tlp
 
 if TYPE_CHECKING:
     from bus.drills import Expectation, Inject, Report
     from bus.publishing import Publisher
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Draft
-    from schemas.vocab import Tlp
 
 CONNECT_S = 5.0
 
@@ -58,15 +67,13 @@ def drill() -> None:
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
 )
-async def run(app: App, script: Path, *, out: Path, only_check: bool) -> int:
+async def run(app: App, script: Path, *, out: Path, only_check: bool) -> Answer:
     """Play SCRIPT (TOML): inject its exercise bulletins at their times, hear the answers, write a scored report.
 
     The chosen context conducts: it reads the answers, so it is a hub's. Each step names the context that speaks.
     Everything is read and rehearsed before the first bulletin goes out. Exits 0 when all that was expected came in time,
     8 when not, 5 when something in the script is no exercise or may not be said.
     """
-    from bus.cli.operator.drill_files import read_inject, read_script
-
     plan = read_script(script)
     injects = [read_inject(plan, n, script.parent) for n in range(len(plan.step))]
     return await _conduct(app, plan.exercise, plan.title, injects, out, only_check=only_check)
@@ -92,19 +99,15 @@ async def comcheck(
     expected: tuple[str, ...],
     exercise: str | None,
     out: Path,
-) -> int:
+) -> Answer:
     """A communication check: an exercise bulletin to an audience, and who has answered before the deadline.
 
     An answer is feedback to it, as `tocsin drill answer` gives, or a heartbeat that names it. Exits as `drill run`.
     """
-    from bus.cli.frame import open_registry
-    from bus.drills import Expectation, Inject, communication_check, of_exercise
-    from schemas.vocab import Tlp
-
     now = app.now()
     name, _ = app.context()
     speaker = speaker or name
-    registry = open_registry(app, now)
+    registry = frame.open_registry(app, now)
     issuer = _as(app, speaker).context()[1].authority
     members, mute = _members(registry, audience, Tlp(tlp), issuer)
     for authority in expected:
@@ -120,11 +123,13 @@ async def comcheck(
     if mute and not expected:
         app.note(f"cannot answer there, having no grant: {', '.join(mute)}")
     exercise = exercise or f"comcheck-{now:%Y-%m-%d}"
-    inject = Inject(
+    inject = drills.Inject(
         at=0,
         speaker=speaker,
-        draft=of_exercise(communication_check(exercise, audience, Tlp(tlp), now, within), exercise),
-        expect=tuple(Expectation(by=authority, within=within) for authority in wanted),
+        draft=drills.of_exercise(
+            drills.communication_check(exercise, audience, Tlp(tlp), now, within), exercise
+        ),
+        expect=tuple(drills.Expectation(by=authority, within=within) for authority in wanted),
     )
     title = f"communication check to {audience}"
     return await _conduct(app, exercise, title, [inject], out, only_check=False)
@@ -145,19 +150,15 @@ async def comcheck(
 @gathered("sending", Sending)
 async def answer(
     app: App, bulletin_id: str, *, exercise: str, verdict: str, text: str | None, sending: Sending
-) -> int:
+) -> list[Answer]:
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
-    from bus.cli.frame import check_shape, send_drafts
-    from bus.drills import answer as answer_to
-    from schemas.scalars import Slug, Uuid
-
     check_shape(bulletin_id, Uuid, f"ID is the id of a bulletin: {bulletin_id!r} is none")
     check_shape(exercise, Slug, f"--exercise: {exercise!r} is none")
 
     def make() -> Draft:
-        return answer_to(bulletin_id, exercise, FeedbackKind(verdict), text)
+        return drills.answer(bulletin_id, exercise, FeedbackKind(verdict), text)
 
-    return await send_drafts(app, [(bulletin_id, make)], sending)
+    return await frame.send_drafts(app, [(bulletin_id, make)], sending)
 
 
 # -- conducting it ----------------------------------------------------------------------------------------------
@@ -172,10 +173,6 @@ def _as(app: App, context: str) -> App:
 
 def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -> tuple[list[str], list[str]]:
     """Who can answer a check, and who is a member but has no grant to."""
-    from bus.errors import PermitError
-    from schemas.subject import Channel
-    from schemas.vocab import Status
-
     group = registry.document.audiences.get(audience)
     if group is None:
         known = sorted(registry.document.audiences)
@@ -195,11 +192,6 @@ def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -
 
 def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequence[Expectation]) -> None:
     """Refuse a drill whose answers its conductor could not read."""
-    import msgspec
-
-    from bus.errors import PermitError
-    from schemas.subject import Channel
-
     asked = Channel.parse(channel)
     for answer in expect:
         registry.authority(answer.by)
@@ -213,24 +205,21 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
 
 async def _conduct(
     app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
-) -> int:
+) -> Answer:
     """Rehearse everything, then play it, and tell the score."""
-    from bus.cli.frame import open_store, reading
-    from bus.drills import Board, play
-
     app.logs(errors_only=True)
     await _rehearse(app, injects)
     if only_check:
-        app.note(f"{len(injects)} bulletins would be said, each as an exercise and each permitted")
-        return DONE
+        text = f"{len(injects)} bulletins would be said, each as an exercise and each permitted"
+        return Answer(remarks=[text])
     await _must_answer(app)
     async with (
         _speakers(app, injects, offline=False) as speakers,
-        open_store(app, make=True) as store,
-        reading(app, store, "drill"),
+        frame.open_store(app, make=True) as store,
+        frame.reading(app, store, "drill"),
     ):
         start = await store.row_before(app.now())
-        board = Board(
+        board = drills.Board(
             exercise=exercise,
             title=title,
             conducted_by=app.identity.authority,
@@ -238,9 +227,8 @@ async def _conduct(
             started=app.now(),
         )
         app.note(f"EXERCISE {exercise} begins: {len(injects)} bulletins; Ctrl-C ends it without a report")
-        report = await play(board, speakers, store.follow(start), clock=app.now)
-    _tell(app, report, out)
-    return DONE if report.passed else PARTLY
+        report = await drills.play(board, speakers, store.follow(start), clock=app.now)
+    return _written(report, out)
 
 
 async def _must_answer(app: App) -> None:
@@ -249,19 +237,14 @@ async def _must_answer(app: App) -> None:
     Raises:
         UnreachableError, DeniedError: from the broker.
     """
-    from bus.cli.frame import endpoint
-    from bus.transport import Connection
-
-    async with Connection.open(endpoint(app, "drill")) as connection:
+    async with transport.Connection.open(frame.endpoint(app, "drill")) as connection:
         await connection.until_connected(app.timeout(CONNECT_S))
 
 
 async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
     """Refuse the whole drill when one bulletin may not be said, or an answer to it could not be read; no key is used."""
-    from bus.cli.frame import open_registry
-
     context = app.identity
-    registry = open_registry(app)
+    registry = frame.open_registry(app)
     async with _speakers(app, injects, offline=True) as speakers:
         for inject in injects:
             speaker = speakers[inject.speaker]
@@ -274,25 +257,19 @@ async def _speakers(
     app: App, injects: Sequence[Inject], *, offline: bool
 ) -> AsyncIterator[dict[str, Publisher]]:
     """The publisher of each context that speaks."""
-    from bus.cli.frame import open_publisher
-
     async with contextlib.AsyncExitStack() as stack:
         yield {
-            name: await stack.enter_async_context(open_publisher(_as(app, name), offline=offline))
+            name: await stack.enter_async_context(frame.open_publisher(_as(app, name), offline=offline))
             for name in dict.fromkeys(inject.speaker for inject in injects)
         }
 
 
-def _tell(app: App, report: Report, out: Path) -> None:
-    import msgspec
-
-    from bus.cli.frame import safe
-    from bus.drills import as_text
-    from bus.storage import write_atomically
-
-    text = as_text(report)
+def _written(report: Report, out: Path) -> Answer:
+    text = drills.as_text(report)
     stem = f"drill-{report.exercise}-{report.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    write_atomically(out / f"{stem}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    write_atomically(out / f"{stem}.txt", ("\n".join(map(safe, text)) + "\n").encode())
-    app.answer(report, lines=text)
-    app.note(f"report written to {out / stem}.json and .txt")
+    storage.write_atomically(
+        out / f"{stem}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    )
+    storage.write_atomically(out / f"{stem}.txt", ("\n".join(map(safe, text)) + "\n").encode())
+    remark = f"report written to {out / stem}.json and .txt"
+    return Answer(report, lines=text, remarks=[remark], code=DONE if report.passed else PARTLY)

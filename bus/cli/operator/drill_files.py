@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from bus import toml
-from bus.cli.frame import InputFileError, draft_in, read_bounded, read_draft
+from bus.cli import frame
+from bus.cli.frame import InputFileError, read_bounded
 from bus.drills import Inject, Script, of_exercise
 from bus.errors import PermitError
 
@@ -42,7 +43,9 @@ def read_inject(script: Script, n: int, folder: Path) -> Inject:
             reason="malformed-script",
         )
     draft = (
-        read_draft(str(folder / step.draft)) if step.draft is not None else draft_in(step.say or {}, where)
+        frame.read_draft(str(folder / step.draft))
+        if step.draft is not None
+        else frame.draft_in(step.say or {}, where)
     )
     try:
         exercise = of_exercise(draft, script.exercise)

@@ -9,8 +9,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import DONE, FAILURE, PARTLY, App, Group, NotFoundError, command, health_option, yes_option
+from bus import hub as hubs
+from bus.cli import frame
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    PARTLY,
+    Answer,
+    App,
+    Group,
+    NotFoundError,
+    Table,
+    command,
+    health_option,
+    tell,
+    yes_option,
+)
+from bus.cli.operator.serving import production_registry
+from bus.errors import BrokerError, DeniedError, UnreachableError
 from schemas.errors import TocsinError
+from schemas.subject import Channel
+from schemas.vocab import TALK
 
 if TYPE_CHECKING:
     from bus.errors import BusError
@@ -34,94 +53,72 @@ async def run(app: App) -> None:
     where its grants let it, and says that a channel has gone dark to the audience for which a grant on status actual names
     channel-status.
     """
-    from bus.cli.frame import (
-        ended,
-        endpoint,
-        follow_phase,
-        heartbeat_settings,
-        open_store,
-        recorder,
-        registry_store,
-        show,
-        tell_of_bus,
-        telling,
-    )
-    from bus.cli.operator.serving import production_registry
-    from bus.hub import HubService
-    from schemas.subject import Channel
-    from schemas.vocab import TALK
-
     production_registry(app)
-    held = registry_store(app)
-    intervals, keeping = heartbeat_settings(app)
+    held = frame.registry_store(app)
+    intervals, keeping = frame.heartbeat_settings(app)
     async with (
-        open_store(app, make=True) as store,
+        frame.open_store(app, make=True) as store,
         speaking(app) as publisher,
-        HubService.open(
+        hubs.HubService.open(
             authority_id=app.identity.authority,
             store=store,
             registry=held,
-            endpoint=endpoint(app, "hub", by_phase=True),
+            endpoint=frame.endpoint(app, "hub", by_phase=True),
             clock=app.now,
             publisher=publisher,
             intervals=intervals,
             keeping=keeping,
-            on_news=recorder(app),
+            on_news=frame.recorder(app),
         ) as service,
-        telling(app, "hub", publisher=publisher, service=service, registry=held),
+        frame.telling(app, "hub", publisher=publisher, service=service, registry=held),
     ):
 
-        async def tell() -> None:
+        async def follow() -> None:
             async for row in store.follow(await store.row_before(app.now())):
                 if (
                     Channel.parse(row.channel).status not in TALK
                 ):  # heartbeats and receipts are for `channels` to show
-                    show(app, row)
+                    tell(app, frame.shown(app, row))
 
-        service.beside(tell(), "tell of bulletins")
-        service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
-        service.beside(follow_phase(app, store), "follow the phase")
-        await ended()
+        service.beside(follow(), "tell of bulletins")
+        service.beside(frame.tell_of_bus(app, service.subscriber), "tell of the bus")
+        service.beside(frame.follow_phase(app, store), "follow the phase")
+        await frame.ended()
 
 
 @asynccontextmanager
 async def speaking(app: App) -> AsyncIterator[Publisher | None]:
     """The voice of a hub that has a key; one whose key does not stand reads all the same, and says so."""
-    from bus.cli.frame import open_publisher
-
     async with AsyncExitStack() as stack:
         publisher = None
         if app.identity.key is not None:
             try:
-                publisher = await stack.enter_async_context(open_publisher(app))
+                publisher = await stack.enter_async_context(frame.open_publisher(app))
             except TocsinError as exc:
                 app.note(f"this hub only reads, it cannot speak: {exc}")
         yield publisher
 
 
 @command(hub, "rebuild")
-async def rebuild(app: App) -> None:
+async def rebuild(app: App) -> Answer:
     """Make the projection anew from the signed bytes in the store; nothing is read from the bus."""
-    from bus.cli.frame import open_store
-
-    async with open_store(app) as store:
-        count = await store.rebuild()
-    app.answer({"rebuilt": count}, notes=[f"projection rebuilt from {count} bulletins"])
+    async with frame.open_store(app) as store:
+        with app.at_work("making the projection anew"):
+            count = await store.rebuild()
+    return Answer({"rebuilt": count}, notes=[f"projection rebuilt from {count} bulletins"])
 
 
 @command(hub, "status")
-async def status(app: App) -> int:
+async def status(app: App) -> Answer:
     """Counts, cursors, lag and what waits, from the store; first whether anybody reads, and what is wrong.
 
     Exits 9 when what is shown is not to be relied on.
     """
-    from bus.cli.frame import behind_now, code_of, open_store, present_registry, report_beside, show_head
-
-    registry, now = present_registry(app)
-    async with open_store(app) as store:
+    registry, now = frame.present_registry(app)
+    async with frame.open_store(app) as store:
         counts = await store.status()
-        report = await store.read(lambda db: report_beside(app, db, registry, now))
-    counts["behind"] = behind_now(app, now)  # the store knows it as of the last batch alone
+        report = await store.read(lambda db: frame.report_beside(app, db, registry, now))
+    counts["behind"] = frame.behind_now(app, now)  # the store knows it as of the last batch alone
     facts = {**counts, "trust": str(registry.state(now)), "registry_version": registry.version}
     told = dict(facts)
     if last := counts.get("last_admitted"):
@@ -130,9 +127,12 @@ async def status(app: App) -> int:
         each.detail for each in report.conditions if each.name.startswith("program ")
     )
     rows = sorted((name.replace("_", " "), _spell(value)) for name, value in told.items())
-    show_head(app, report, table=not app.json)
-    app.answer({**facts, "health": report}, table=(("what", "value"), rows))
-    return code_of(report)
+    return Answer(
+        {**facts, "health": report},
+        head=report,
+        table=Table(("what", "value"), rows),
+        code=frame.code_of(report),
+    )
 
 
 def _spell(value: object) -> str:
@@ -146,52 +146,49 @@ def _spell(value: object) -> str:
 @click.argument("channel")
 @click.option("--reason", required=True, help="why, in words, for the audit record")
 @yes_option
-def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
+def decide(app: App, channel: str, *, reason: str, yes: bool) -> Answer:
     """Say that the issuer of CHANNEL (xa-csirt/actual.green.community) was asked, and what it says counts again.
 
     Until then all that it says is labelled contested, and supersedes and withdraws nothing. What it said meanwhile takes
     effect now, the alarm ends, and the evidence stays (tocsin bulletin proof). A further contradiction is to be decided
     anew. Exits 3 when there is nothing to decide.
     """
-    from bus.cli.frame import open_store, record, within
-
     authority = app.identity.authority
     app.confirm(
         "Has its issuer said, by another way than this channel, which of the two is its own?", yes=yes
     )
-    count, frozen = within(open_store(app), lambda store: store.decide(channel, authority, reason, app.now()))
+    count, frozen = frame.within(
+        frame.open_store(app), lambda store: store.decide(channel, authority, reason, app.now())
+    )
     if not count:
         raise NotFoundError(
             f"nothing is to be decided on {channel}", remedy="tocsin channels --alarms lists what is"
         )
-    record(app, "override", what="fork-decided", channel=channel, reason=reason)
+    frame.record(app, "override", what="fork-decided", channel=channel, reason=reason)
     issuer = channel.partition("/")[0]
     verdict = (
         f"{issuer} contradicts itself on another channel too, and stays contested until that is"
         if frozen
         else f"what {issuer} says counts again"
     )
-    app.answer({"channel": channel, "decided": count, "contested": frozen}, notes=[f"decided; {verdict}"])
+    return Answer({"channel": channel, "decided": count, "contested": frozen}, notes=[f"decided; {verdict}"])
 
 
 @command(hub, "prune")
 @click.option("--dry-run", is_flag=True, help="count, and let go of nothing")
-async def prune(app: App, *, dry_run: bool) -> None:
+async def prune(app: App, *, dry_run: bool) -> Answer:
     """Erase bulletins whose personal data may be kept no longer, and prune old heartbeats, receipts, requests and copies.
 
     By `personal_data.retention_until` of each, in force or not, in quarantine too; hub run does the same every hour. What
     is pruned is 30 days old, and not the last of its channel or needed as evidence. Places and digests stay, so the chains
     can be checked as before (tocsin trace says what became of a bulletin).
     """
-    from bus.cli.frame import open_store, record
-    from bus.hub import retention
-
-    async with open_store(app) as store:
-        gone = await store.write(lambda db: retention.erase_and_prune(db, app.now(), rehearse=dry_run))
+    async with frame.open_store(app) as store:
+        gone = await store.write(lambda db: hubs.retention.erase_and_prune(db, app.now(), rehearse=dry_run))
     if gone.erased and not dry_run:
-        record(app, "personal-data-erased", count=gone.erased)
+        frame.record(app, "personal-data-erased", count=gone.erased)
     would = "would be " if dry_run else ""
-    app.answer(
+    return Answer(
         gone,
         notes=[
             f"{would}erased, the retention of their personal data is over: {gone.erased}",
@@ -201,7 +198,7 @@ async def prune(app: App, *, dry_run: bool) -> None:
 
 
 @command(hub, "scrub")
-async def scrub(app: App) -> int:
+async def scrub(app: App) -> AsyncIterator[Answer]:
     """Verify everything in the store anew, and read the streams whole beside it.
 
     What the store lacked is taken in; what a stream has lost is named, and its author sends it again (tocsin outbox scrub).
@@ -209,12 +206,13 @@ async def scrub(app: App) -> int:
     stream has lost something.
     """
     app.logs(errors_only=True)
-    damage, compared, problem = await _scrubbed(app)
+    with app.at_work("verifying everything anew"):
+        damage, compared, problem = await _scrubbed(app)
     streams = compared or ()
-    app.answer(
+    yield Answer(
         {"damaged": damage, "streams": compared},
         lines=(f"damaged: {one.channel} number {one.seq}, {one.id}: {one.what}" for one in damage),
-        table=(
+        table=Table(
             ("stream", "held", "taken in", "lost"),
             ((each.stream, each.held, each.taken, sum(each.lost.values())) for each in streams),
         ),
@@ -231,27 +229,24 @@ async def scrub(app: App) -> int:
         else "every bulletin in the store is as it was admitted"
     )
     again = "its authority sends it again with: tocsin outbox scrub"
-    app.answer(lines=(f"lost: {count} of {channel}; {again}" for channel, count in lost), notes=notes)
+    yield Answer(
+        lines=(f"lost: {count} of {channel}; {again}" for channel, count in lost),
+        notes=notes,
+        code=FAILURE if damage else PARTLY if lost else DONE,
+    )
     if problem is not None:
         raise problem
-    if damage:
-        return FAILURE
-    return PARTLY if lost else DONE
 
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:
     """What is damaged, the streams unless they could not be read, and why they could not."""
-    from bus.cli.frame import endpoint, open_registry, open_store
-    from bus.errors import BrokerError, DeniedError, UnreachableError
-    from bus.hub import scrub as scrubbing
-
-    registry = open_registry(app)
-    async with open_store(app) as store:
+    registry = frame.open_registry(app)
+    async with frame.open_store(app) as store:
         await store.database.check()
-        damage = await store.read(lambda db: list(scrubbing.damaged(db, registry)))
-        place = endpoint(app, "scrub")
+        damage = await store.read(lambda db: list(hubs.scrub.damaged(db, registry)))
+        place = frame.endpoint(app, "scrub")
         try:
-            compared = await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
+            compared = await hubs.scrub.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
         except (UnreachableError, DeniedError, BrokerError) as exc:
             return damage, None, exc
     return damage, compared, None

@@ -8,16 +8,20 @@ from urllib.parse import urlsplit
 
 import click
 
+from bus import server as broker
+from bus import storage
+from bus.cli import frame
 from bus.cli.frame import (
     DONE,
     FAILURE,
     FILE,
     FOLDER,
+    Answer,
     App,
     Group,
     NotFoundError,
+    Table,
     command,
-    ended,
     health_option,
 )
 from bus.cli.operator.carrier import (
@@ -37,6 +41,8 @@ from bus.cli.operator.serving import (
     settings_of,
     tls_here,
 )
+from bus.config import is_server
+from bus.tasks import until_first
 
 
 @click.group(cls=Group)
@@ -48,26 +54,24 @@ def server() -> None:
 @click.argument("folder", type=FOLDER)
 @listening
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
-def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
+def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> Answer:
     """Write the broker's configuration into FOLDER, generated from the context's registry.
 
     With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
     With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
     """
-    from bus.server import CONF_FILE, render_conf
-    from bus.storage import write_atomically
-
     registry = production_registry(app)
     settings = settings_of(folder, which, seat_of(folder, registry, which))
-    text = render_conf(registry, settings=settings, provisioner_nkey=key_in(folder, PROVISIONER_FILE)[1])
+    text = broker.render_conf(
+        registry, settings=settings, provisioner_nkey=key_in(folder, PROVISIONER_FILE)[1]
+    )
     if stdout:
-        click.echo(text)
-        return
+        return Answer(raw=text + "\n")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / CONF_FILE
-    write_atomically(path, text.encode())
+    path = folder / broker.CONF_FILE
+    storage.write_atomically(path, text.encode())
     note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID, twice where an authority is new"
-    app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
+    return Answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
 @command(server, "run", when_asked=DONE)
@@ -86,23 +90,21 @@ async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> N
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
     """
-    from bus.tasks import until_first
-
     app.logs()
     seat = seat_of(folder, production_registry(app), which)
     # A signal that comes while it starts ends it too, and its nats-server with it.
-    await until_first(ended(works=False), serve(app, folder, which, seat, binary))
+    await until_first(frame.ended(works=False), serve(app, folder, which, seat, binary))
 
 
 @command(server, "carrier-key")
 @click.argument("folder", type=FOLDER)
-def carrier_key(app: App, folder: Path) -> None:
+def carrier_key(_app: App, folder: Path) -> Answer:
     """Print the public key of the carrier of the country whose broker is in FOLDER; made when first asked for.
 
     It goes into the federation's file, as the `carrier` of its country.
     """
     public = key_in(folder, CARRIER_FILE)[1]
-    app.answer({"carrier": public}, lines=[public])
+    return Answer({"carrier": public}, lines=[public])
 
 
 @command(server, "check")
@@ -110,16 +112,11 @@ def carrier_key(app: App, folder: Path) -> None:
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
 @federated
-async def check(app: App, folder: Path, *, url: str | None, monitor: str | None, which: Place) -> int:
+async def check(app: App, folder: Path, *, url: str | None, monitor: str | None, which: Place) -> Answer:
     """Check every assumption about the running broker; FOLDER holds the provisioner's key.
 
     Exits 1 when a hard one fails.
     """
-    from bus.cli.frame import open_registry
-    from bus.config import is_server
-    from bus.server import CONF_FILE, find_binary, ports_of, standing_check
-    from bus.server import check as run_checks
-
     app.logs()
     address = url or app.identity.server
     if address is None or not is_server(address):
@@ -127,25 +124,28 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
     if not (folder / PROVISIONER_FILE).exists():
         raise NotFoundError(f"{folder} is no broker's folder: {PROVISIONER_FILE} is not there")
     at = urlsplit(address)
-    running = ports_of(folder)
+    running = broker.ports_of(folder)
     ports = running[1] if running else {}
     if address in ports.get("nats", ()):
         monitor = monitor or next(iter(ports.get("monitoring", ())), None)
-    registry = open_registry(app)
+    registry = frame.open_registry(app)
     seat = seat_of(folder, registry, which)
-    checks = [standing_check(folder, app.now().timestamp())]
-    checks += await run_checks(
+    checks = [broker.standing_check(folder, app.now().timestamp())]
+    checks += await broker.check(
         url=address,
         monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
         provisioner_seed=key_in(folder, PROVISIONER_FILE)[0],
         registry=registry,
         seat=seat,
-        conf_file=folder / CONF_FILE,
-        binary=find_binary(None, os.environ),
+        conf_file=folder / broker.CONF_FILE,
+        binary=broker.find_binary(None, os.environ),
         tls=tls_here(app),
         probe_seeds=[seed for seed, _ in probes_in(folder)],
         settings=settings_of(folder, which, seat),
     )
     rows = [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks]
-    app.answer(checks, table=(("", "check", "found"), rows))
-    return FAILURE if any(c.hard and not c.ok for c in checks) else DONE
+    return Answer(
+        checks,
+        table=Table(("", "check", "found"), rows),
+        code=FAILURE if any(c.hard and (not c.ok) for c in checks) else DONE,
+    )

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from bus.cli.frame import FOLDER, App, Group, NotFoundError, command
+from bus import keys as keyring
+from bus import upkeep
+from bus.cli.frame import FOLDER, Answer, App, Group, NotFoundError, Table, command, write_whole
+from bus.config import load
+from bus.errors import ConfigError
 
 if TYPE_CHECKING:
     from bus.config import Context
-    from bus.upkeep import Scope, UnitSpec
+    from bus.upkeep import Scope
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 PROGRAMS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -64,37 +68,36 @@ def install(
     label: str | None,
     is_printed: bool,
     force: bool,
-) -> None:
+) -> Answer:
     """Write a unit that runs PROGRAM as the chosen context; ARGUMENTs are those of its own command.
 
     For example: tocsin service install adapter -- cyber --spool /srv/spool. The unit is not started; the commands that do
     that are printed. In the system scope systemd hands passphrases over, so root alone need be able to read their files.
     """
-    from bus.cli.frame import write_whole
-    from bus.upkeep import hidden, unit_name, unit_text
-
     system = os.geteuid() == 0 if is_system is None else is_system
     if label is not None and not (label.isascii() and label.replace("-", "").replace("_", "").isalnum()):
         raise click.UsageError(f"{label!r} cannot name a unit: letters, digits, hyphens")
-    name = unit_name(program, app.context()[0], label)
+    name = upkeep.unit_name(program, app.context()[0], label)
     spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
-    text = unit_text(spec)
+    text = upkeep.unit_text(spec)
     if is_printed:
-        app.block(text.rstrip("\n"))
-        return
+        return Answer(lines=text.rstrip("\n").split("\n"))
     place = folder or _folder(system)
     path = place / f"{name}.service"
     _must_be_ours(path, force=force, context=app.context()[0])
     place.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
     systemctl = "systemctl" if system else "systemctl --user"
-    app.answer(
+    return Answer(
         {"file": str(path), "unit": f"{name}.service", "writes": [str(each) for each in spec.writes]},
         notes=[
             f"{path} written",
             f"start it, now and at every boot: {systemctl} daemon-reload && {systemctl} enable --now {name}",
             *(f"make this folder first: {each}" for each in spec.writes if not each.is_dir()),
-            *(f"move this out of the temporary folder: a unit would not see {each}" for each in hidden(spec)),
+            *(
+                f"move this out of the temporary folder: a unit would not see {each}"
+                for each in upkeep.hidden(spec)
+            ),
         ],
     )
 
@@ -102,14 +105,16 @@ def install(
 @command(service, "list")
 @_scope
 @_dir
-def list_(app: App, *, is_system: bool | None, folder: Path | None) -> None:
+def list_(_app: App, *, is_system: bool | None, folder: Path | None) -> Answer:
     """List the units that were written, and which of them were changed by hand."""
     found = [
         {"unit": path.name, "file": str(path), "changed": not _is_as_written(path)}
         for path in _units(is_system, folder)
     ]
     rows = [(each["unit"], "changed by hand" if each["changed"] else "as written") for each in found]
-    app.answer(found, table=(("unit", "state"), rows), notes=[] if found else ["no unit of tocsin is there"])
+    return Answer(
+        found, table=Table(("unit", "state"), rows), notes=[] if found else ["no unit of tocsin is there"]
+    )
 
 
 @command(service, "remove")
@@ -117,7 +122,7 @@ def list_(app: App, *, is_system: bool | None, folder: Path | None) -> None:
 @_scope
 @_dir
 @click.option("--force", is_flag=True, help="one that was changed by hand too")
-def remove(app: App, unit: str, *, is_system: bool | None, folder: Path | None, force: bool) -> None:
+def remove(_app: App, unit: str, *, is_system: bool | None, folder: Path | None, force: bool) -> Answer:
     """Delete the file of UNIT, as `service list` names it; end the program first."""
     wanted = unit if unit.endswith(".service") else f"{unit}.service"
     path = next((each for each in _units(is_system, folder) if each.name == wanted), None)
@@ -125,7 +130,7 @@ def remove(app: App, unit: str, *, is_system: bool | None, folder: Path | None, 
         raise NotFoundError(f"there is no unit {wanted}", remedy="tocsin service list names those there are")
     _must_be_ours(path, force=force)
     path.unlink()
-    app.answer({"removed": str(path)}, notes=[f"{path} is gone; now: systemctl daemon-reload"])
+    return Answer({"removed": str(path)}, notes=[f"{path} is gone; now: systemctl daemon-reload"])
 
 
 def _folder(system: bool) -> Path:
@@ -136,16 +141,12 @@ def _folder(system: bool) -> Path:
 
 
 def _units(is_system: bool | None, folder: Path | None) -> Iterator[Path]:
-    from bus.upkeep import is_ours
-
     place = folder or _folder(os.geteuid() == 0 if is_system is None else is_system)
-    return (path for path in sorted(place.glob("*.service")) if is_ours(path.name))
+    return (path for path in sorted(place.glob("*.service")) if upkeep.is_ours(path.name))
 
 
 def _is_as_written(path: Path) -> bool:
-    from bus.upkeep import is_unchanged
-
-    return is_unchanged(path.read_text("utf-8", "surrogateescape"))
+    return upkeep.is_unchanged(path.read_text("utf-8", "surrogateescape"))
 
 
 def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> None:
@@ -154,26 +155,21 @@ def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> Non
     Raises:
         UnitError: `unit-changed`.
     """
-    from bus.upkeep import UnitError, is_of
-
     if force or not path.exists():
         return
     told, remedy = "", ""
     if not _is_as_written(path):
         told = "was changed since it was written"
         remedy = "keep your changes in a drop-in (systemctl edit), then use --force"
-    elif context is not None and not is_of(path.read_text("utf-8", "surrogateescape"), context):
+    elif context is not None and not upkeep.is_of(path.read_text("utf-8", "surrogateescape"), context):
         told, remedy = "is the unit of another context", "give this one another --name"
     if told:
-        raise UnitError(f"{path} {told}", remedy=remedy, reason="unit-changed")
+        raise upkeep.UnitError(f"{path} {told}", remedy=remedy, reason="unit-changed")
 
 
 def _spec(
     app: App, program: str, arguments: Sequence[str], name: str, scope: Scope, run_as: str | None
-) -> UnitSpec:
-    from bus.keys import is_token
-    from bus.upkeep import UnitSpec
-
+) -> upkeep.UnitSpec:
     context_name, context = app.context()
     _must_be_everywhere(context_name, context)
     words, about = PROGRAMS[program]
@@ -196,7 +192,7 @@ def _spec(
         environment["TOCSIN_NATS_SERVER"] = binary
     keys = (context.key, *(path for param, path in given.paths if param.name == "key_file"))
     python = (Path(sys.prefix), Path(sys.executable).resolve())  # often in somebody's home
-    return UnitSpec(
+    return upkeep.UnitSpec(
         name=name,
         description=f"tocsin: {about.format(context.authority)}",
         command=(*_program(), *words, "--context", context_name, *given.words),
@@ -207,7 +203,7 @@ def _spec(
         run_as=user if scope == "system" else None,
         scope=scope,
         netlink=program == "server",
-        devices=any(key is not None and is_token(key) for key in keys),
+        devices=any(key is not None and keyring.is_token(key) for key in keys),
     )
 
 
@@ -217,9 +213,6 @@ def _must_be_everywhere(name: str, context: Context) -> None:
     Raises:
         ConfigError: `context-here`.
     """
-    from bus.config import load
-    from bus.errors import ConfigError
-
     if load(os.environ, Path("/")).settings.contexts.get(name) != context:
         raise ConfigError(
             f"the context {name} is set in {Path.cwd() / 'tocsin.toml'}, which a service does not read",
@@ -242,8 +235,6 @@ def _parsed(words: Sequence[str], arguments: Sequence[str]) -> _Given:
     Raises:
         click.UsageError: the command does not take them.
     """
-    from bus.keys import is_token
-
     root = click.get_current_context().find_root()
     found: click.Command = root.command
     for word in words:
@@ -258,7 +249,7 @@ def _parsed(words: Sequence[str], arguments: Sequence[str]) -> _Given:
         if value is given or context.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
             continue
         for one in value if isinstance(value, tuple) else (value,):
-            whole = one.absolute() if isinstance(one, Path) and not is_token(one) else one
+            whole = one.absolute() if isinstance(one, Path) and not keyring.is_token(one) else one
             if isinstance(whole, Path):
                 given.paths.append((param, whole))
             given.words += _spelled(param, whole)
@@ -291,11 +282,9 @@ def _named(context: Context) -> Iterator[Path]:
 
 def _credentials(secrets: Sequence[Path]) -> dict[str, Path]:
     """Secret files by the names under which systemd hands them over: their own."""
-    from bus.keys import is_credential_name
-
     found: dict[str, Path] = {}
     for path in secrets:
-        if is_credential_name(path.name) and found.setdefault(path.name, path) == path:
+        if keyring.is_credential_name(path.name) and found.setdefault(path.name, path) == path:
             continue
         raise click.UsageError(
             f"{path.name} cannot be handed over by systemd; give {path} a name of its own, of letters, digits, dots, hyphens"

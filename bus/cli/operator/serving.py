@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bus import federation, health, keys, server, subscribing, upkeep
+from bus.cli import frame
 from bus.cli.frame import App, NotFoundError
 from bus.cli.operator.carrier import MONITOR_ABOVE, Carrying, Place, carry, key_in, name_of, port_of
+from bus.errors import ConfigError, KeyFileError
+from bus.tasks import until_first
 
 if TYPE_CHECKING:
     from bus.federation import BrokerRole
@@ -29,15 +35,13 @@ server whose last one was killed begins only after some seconds to copy again.""
 
 async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None) -> None:
     """Serve; begin anew, after rests that double, when the server hangs or can store nothing more."""
-    from bus.server import ServerError
-
     loop = asyncio.get_running_loop()
     rest_s = 0.0
     while True:
         began = loop.time()
         try:
             return await _serve(app, folder, which, seat, binary, rest_s)
-        except ServerError as exc:
+        except server.ServerError as exc:
             if exc.reason not in ("no-answer", "cannot-store"):
                 raise
             app.note(f"{exc}; it is begun anew")
@@ -51,12 +55,7 @@ async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, b
 async def _serve(
     app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None, rest_s: float
 ) -> None:
-    from bus.cli.frame import registry_store, telling
-    from bus.errors import ConfigError
-    from bus.server import DISK_RESERVE_BYTES, NatsServer, render_conf, tend
-    from bus.tasks import until_first
-
-    held = registry_store(app)
+    held = frame.registry_store(app)
     seed, public = key_in(folder, PROVISIONER_FILE)
     tls = tls_here(app)
     settings = settings_of(folder, which, seat)
@@ -66,32 +65,32 @@ async def _serve(
             reason="tls-file",
         )
     registry = held()
-    text = render_conf(registry, settings=settings, provisioner_nkey=public)
+    text = server.render_conf(registry, settings=settings, provisioner_nkey=public)
     carrying = Carrying()
 
     def more() -> tuple[Condition, ...]:
         return (*_conditions(broker), *carrying.conditions(app.now()))
 
     async with (
-        NatsServer(folder, text, binary=binary) as broker,
-        telling(app, "server", registry=held, connected=False, more=more),
+        server.NatsServer(folder, text, binary=binary) as broker,
+        frame.telling(app, "server", registry=held, connected=False, more=more),
     ):
         await until_first(
-            tend(broker, room=DISK_RESERVE_BYTES, rest_s=rest_s),
+            server.tend(broker, room=server.DISK_RESERVE_BYTES, rest_s=rest_s),
             _follow(app, folder, broker, held, registry, seed, settings, tls, carrying),
         )
 
 
-def _conditions(broker: NatsServer) -> tuple[Condition, ...]:
+def _conditions(broker: NatsServer) -> tuple[health.Condition, ...]:
     """What the program's report says of its broker."""
-    from bus.health import Condition, Level
-
     code, sentence = broker.trouble
     if not code:
-        return (Condition(name="broker", level=Level.OK, code="ok", detail="it answers and stores"),)
-    level = Level.WARNING if code == "unhealthy" else Level.BAD
+        return (
+            health.Condition(name="broker", level=health.Level.OK, code="ok", detail="it answers and stores"),
+        )
+    level = health.Level.WARNING if code == "unhealthy" else health.Level.BAD
     remedy = "tocsin server check, and nats-server.log in its folder"
-    return (Condition(name="broker", level=level, code=code, detail=sentence, remedy=remedy),)
+    return (health.Condition(name="broker", level=level, code=code, detail=sentence, remedy=remedy),)
 
 
 async def _follow(
@@ -109,22 +108,15 @@ async def _follow(
 
     A node of a cluster waits for the others: it is one of those for whom they wait, and would end them by ending.
     """
-    from bus.cli.frame import recorder
-    from bus.federation import CLUSTER
-    from bus.server import ServerError, follow_registry, provisioner_endpoint
-    from bus.subscribing import RegistryFeed
-    from bus.tasks import until_first
-    from bus.upkeep import notify
-
     seat = settings.seat
-    clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= CLUSTER
+    clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= federation.CLUSTER
     most = MOST_UNSOUND if clustered else MOST_UNSOUND_ALONE
     unsound, told = 0, ""
     while True:
         try:
             await _make(folder, broker, registry, seed, settings, tls)
             break
-        except ServerError as exc:
+        except server.ServerError as exc:
             unsound += exc.reason == "not-sound"
             if exc.reason != "not-ready" and not 0 < unsound <= most:
                 raise
@@ -138,11 +130,13 @@ async def _follow(
     app.note(
         f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
     )
-    notify.ready()
+    upkeep.notify.ready()
     await until_first(
         carry(app, folder, broker.url, held, seat, tls, carrying),
-        RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
-        follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+        subscribing.RegistryFeed(
+            held, server.provisioner_endpoint(broker.url, seed, tls), on_news=frame.recorder(app)
+        ).run(),
+        server.follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
     )
 
 
@@ -154,18 +148,15 @@ async def _make(
     settings: ServerSettings,
     tls: Tls | None,
 ) -> None:
-    from bus.server import CONF_FILE, must_be_sound, provision
-    from bus.server import check as run_checks
-
-    await provision(broker.url, seed, registry, seat=settings.seat, tls=tls)
-    must_be_sound(
-        await run_checks(
+    await server.provision(broker.url, seed, registry, seat=settings.seat, tls=tls)
+    server.must_be_sound(
+        await server.check(
             url=broker.url,
             monitor_url=broker.monitor_url,
             provisioner_seed=seed,
             registry=registry,
             seat=settings.seat,
-            conf_file=folder / CONF_FILE,
+            conf_file=folder / server.CONF_FILE,
             binary=broker.binary,
             tls=tls,
             probe_seeds=[each for each, _ in probes_in(folder)],
@@ -174,17 +165,15 @@ async def _make(
     )
 
 
-def settings_of(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSettings:
+def settings_of(folder: Path, which: Place, seat: BrokerRole | None) -> server.ServerSettings:
     """What the operator has chosen, by options, by the federation's file and by what lies in the folder."""
-    from bus.server import ServerSettings, ServerTls
-
     port = which.port or port_of(seat)
-    return ServerSettings(
+    return server.ServerSettings(
         host=which.host,
         port=port,
         monitor_port=port + MONITOR_ABOVE,
         name=name_of(seat),
-        tls=ServerTls.in_folder(folder),
+        tls=server.ServerTls.in_folder(folder),
         probe_nkeys=tuple(public for _, public in probes_in(folder)),
         route_secret=_route_secret(folder, seat),
         seat=seat,
@@ -193,9 +182,7 @@ def settings_of(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSe
 
 def tls_here(app: App) -> Tls | None:
     """The context's certificates; the broker's must bear the host name of the context's server."""
-    from bus.cli.frame import tls_of
-
-    tls = tls_of(app.identity, host=urlsplit(app.identity.server or "").hostname)
+    tls = frame.tls_of(app.identity, host=urlsplit(app.identity.server or "").hostname)
     if tls is not None:
         tls.context()  # what is wrong with its files is said now
     return tls
@@ -203,10 +190,7 @@ def tls_here(app: App) -> Tls | None:
 
 def production_registry(app: App) -> VerifiedRegistry:
     """The context's registry, refused when it is a demonstration's."""
-    from bus.cli.frame import open_registry
-    from bus.errors import ConfigError
-
-    registry = open_registry(app)
+    registry = frame.open_registry(app)
     if registry.domain.startswith("demo-"):
         raise ConfigError(
             f"{registry.domain} is a demonstration: its keys protect nothing",
@@ -218,9 +202,7 @@ def production_registry(app: App) -> VerifiedRegistry:
 
 def probes_in(folder: Path) -> list[tuple[str, str]]:
     """The seeds and public keys of the identities that try the walls; made when first asked for."""
-    from bus.server import PROBE_FILES
-
-    return [key_in(folder, name) for name in PROBE_FILES]
+    return [key_in(folder, name) for name in server.PROBE_FILES]
 
 
 def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
@@ -230,22 +212,15 @@ def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
         NotFoundError: it is not in the folder of another node.
         KeyFileError: as `read_secret`; `key-malformed`: it is not as it was made.
     """
-    import re
-    import secrets
-
-    from bus.errors import KeyFileError
-    from bus.federation import CLUSTER
-    from bus.keys import read_secret, write_secret
-
-    if seat is None or len(seat.federation.nodes(seat.name)) < CLUSTER:
+    if seat is None or len(seat.federation.nodes(seat.name)) < federation.CLUSTER:
         return None
     path = folder / ROUTE_FILE
     if not path.exists():
         if seat.node > 0:
             raise NotFoundError(f"{path} is not there: copy it from the folder of node 1 of {seat.name}")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_secret(path, secrets.token_hex(32).encode())
-    secret = read_secret(path)
+        keys.write_secret(path, secrets.token_hex(32).encode())
+    secret = keys.read_secret(path)
     if not re.fullmatch(rb"[A-Za-z0-9_-]{16,128}", secret):
         raise KeyFileError(
             f"{path} holds no secret of a cluster",

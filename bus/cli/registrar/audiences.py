@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import FILE, App, check_shape, command
+from bus import trust
+from bus.cli.frame import FILE, Answer, App, check_shape, command
 from bus.cli.registrar.proposals import must_be_audience, must_be_in, out_option, proposal, propose
+from schemas.scalars import AudienceName
 from schemas.vocab import Scope
 
 
@@ -21,14 +23,11 @@ from schemas.vocab import Scope
     help="national: members of one country, and nobody of another may publish to it or read it",
 )
 @out_option
-def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path | None) -> None:
+def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path | None) -> Answer:
     """Propose a new AUDIENCE, without members, in the registry in FILE; or another scope for one that is there.
 
     Its members and when it is sealed stay. Shows what changes.
     """
-    from bus.trust import proposals
-    from schemas.scalars import AudienceName
-
     document, note = proposal(app, file)
     check_shape(
         audience, AudienceName, f"{audience!r} is no name of an audience: small letters, digits, hyphens"
@@ -36,10 +35,10 @@ def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path |
     had = document.audiences.get(audience)
     if had is not None and had.scope == scope:
         raise click.UsageError(f"{audience} is an audience of scope {scope} already; nothing would change")
-    document = proposals.set_audience(document, audience, Scope(scope))
+    document = trust.proposals.set_audience(document, audience, Scope(scope))
     what = f"{audience} of scope {scope} proposed"
     what += f", which was {had.scope}," if had is not None else ", without members yet,"
-    propose(app, file, out, document, f"{what} for version {document.version}{note}", shown=True)
+    return propose(app, file, out, document, f"{what} for version {document.version}{note}", shown=True)
 
 
 @command(name="join")
@@ -47,21 +46,19 @@ def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path |
 @click.argument("authority")
 @click.argument("audience")
 @out_option
-def join(app: App, file: Path, authority: str, audience: str, *, out: Path | None) -> None:
+def join(app: App, file: Path, authority: str, audience: str, *, out: Path | None) -> Answer:
     """Propose AUTHORITY as a member of AUDIENCE. Its keys and grants stay, and so does everybody else's.
 
     A member may be granted to read at AMBER and above: tocsin registry grant --read. Shows what changes.
     """
-    from bus.trust import proposals
-
     document, note = proposal(app, file)
     must_be_in(document, authority)
     must_be_audience(document, audience)
     if authority in document.audiences[audience].members:
         raise click.UsageError(f"{authority} is a member of {audience} already; nothing would change")
-    document = proposals.join(document, authority, audience)
+    document = trust.proposals.join(document, authority, audience)
     text = f"{authority} proposed as a member of {audience} for version {document.version}{note}"
-    propose(app, file, out, document, text, shown=True)
+    return propose(app, file, out, document, text, shown=True)
 
 
 @command(name="leave")
@@ -74,20 +71,18 @@ def join(app: App, file: Path, authority: str, audience: str, *, out: Path | Non
 @out_option
 def leave(
     app: App, file: Path, authority: str, audience: str, *, with_grants: bool, out: Path | None
-) -> None:
+) -> Answer:
     """Propose that AUTHORITY is a member of AUDIENCE no more. Its keys stay, and its grants without --with-grants.
 
     Refused when a grant that stays is for members alone. Shows what changes.
     """
-    from bus.trust import proposals
-
     document, note = proposal(app, file)
     must_be_in(document, authority)
     must_be_audience(document, audience)
-    grants = proposals.grants_for(document.authorities[authority], audience)
+    grants = trust.proposals.grants_for(document.authorities[authority], audience)
     if authority not in document.audiences[audience].members and not (with_grants and grants):
         raise click.UsageError(f"{authority} is no member of {audience}; nothing would change")
-    document = proposals.leave(document, authority, audience, with_grants=with_grants)
+    document = trust.proposals.leave(document, authority, audience, with_grants=with_grants)
     text = f"{authority} leaves {audience} in version {document.version}"
     if grants:
         text += (
@@ -95,4 +90,4 @@ def leave(
             if with_grants
             else f", and keeps {grants} grant(s) for it"
         )
-    propose(app, file, out, document, f"{text}{note}", shown=True)
+    return propose(app, file, out, document, f"{text}{note}", shown=True)

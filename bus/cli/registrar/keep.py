@@ -9,21 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import (
-    DONE,
-    FAILURE,
-    FILE,
-    PARTLY,
-    App,
-    command,
-    ended,
-    health_option,
-    recorder,
-    registry_store,
-    signer_of,
-    telling,
-    tls_of,
-)
+from bus import health, keys, server, subscribing, transport, upkeep
+from bus.cli import frame
+from bus.cli.frame import DONE, FAILURE, FILE, PARTLY, Answer, App, Table, command, health_option, tell
+from bus.errors import BusError, ConfigError, UnreachableError
+from bus.tasks import in_background, until_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +25,7 @@ if TYPE_CHECKING:
     from bus.subscribing import RegistryFeed
     from bus.transport import Endpoint
     from bus.trust import RegistryStore
-    from bus.upkeep import Certificate, Keeper, Term
+    from bus.upkeep import Keeper, Term
 
 CONNECT_S = 5.0
 LOOK_S = 0.1
@@ -64,35 +54,31 @@ async def keep(
 
     With --once: exits 1 when something has ended, 8 when something ends soon, 7 when the bus does not answer.
     """
-    from bus.subscribing import RegistryFeed
-    from bus.upkeep import must_have_role
-
     app.logs()
-    held = registry_store(app)
+    held = frame.registry_store(app)
     _must_name_a_beacon(app)
-    signer = signer_of(app, key_file, passphrase_file)
-    must_have_role(held(), signer.kid, app.now())
+    signer = frame.signer_of(app, key_file, passphrase_file)
+    upkeep.must_have_role(held(), signer.kid, app.now())
     if not once:
         await _comes(app, provisioner)
     place = _place(app, provisioner)
     life = dt.timedelta(hours=hours)
-    feed = RegistryFeed(held, place, clock=app.now, on_news=recorder(app))
+    feed = subscribing.RegistryFeed(held, place, clock=app.now, on_news=frame.recorder(app))
     keeper = _keeper(app, held, feed, place, signer=signer, life=life, folder=provisioner.parent)
-    return await (_once(app, keeper, feed, place) if once else _run(app, keeper, feed, held))
+    if once:
+        return await _once(app, keeper, feed, place)
+    await _run(app, keeper, feed, held)
+    return DONE
 
 
-async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> int:
-    from bus.tasks import until_first
-    from bus.upkeep import keeper_conditions
-
+async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> None:
     def more() -> tuple[Condition, ...]:
-        return keeper_conditions(keeper.problems, keeper.found)
+        return upkeep.keeper_conditions(keeper.problems, keeper.found)
 
     # What the keeper does at the broker says whether that is there.
-    async with telling(app, "keeper", registry=held, connected=False, more=more):
+    async with frame.telling(app, "keeper", registry=held, connected=False, more=more):
         app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
-        await until_first(keeper.run(), feed.run(), ended())
-    return DONE
+        await until_first(keeper.run(), feed.run(), frame.ended())
 
 
 async def _comes(app: App, provisioner: Path) -> None:
@@ -110,8 +96,6 @@ def _must_name_a_beacon(app: App) -> None:
     Raises:
         ConfigError: `no-beacon-file`.
     """
-    from bus.errors import ConfigError
-
     if app.identity.beacon is None:
         raise ConfigError(
             "this context names no beacon file",
@@ -121,13 +105,10 @@ def _must_name_a_beacon(app: App) -> None:
 
 
 def _place(app: App, provisioner: Path) -> Endpoint:
-    from bus.keys import load_nkey
-    from bus.server import provisioner_endpoint
-
     context = app.identity
     if context.server is None:
         raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
-    return provisioner_endpoint(context.server, load_nkey(provisioner), tls_of(context))
+    return server.provisioner_endpoint(context.server, keys.load_nkey(provisioner), frame.tls_of(context))
 
 
 def _keeper(
@@ -139,14 +120,12 @@ def _keeper(
     signer: Signer,
     life: dt.timedelta,
     folder: Path,
-) -> Keeper:
-    from bus.upkeep import Keeper
-
+) -> upkeep.Keeper:
     def on_news(event: str, facts: Mapping[str, Fact]) -> None:
-        recorder(app)(event, facts)
+        frame.recorder(app)(event, facts)
         app.note(f"beacon for version {facts['version']} ({facts['why']})")
 
-    return Keeper(
+    return upkeep.Keeper(
         held,
         signer,
         place,
@@ -158,25 +137,18 @@ def _keeper(
     )
 
 
-def _certificates(context: Context, folder: Path) -> list[Certificate]:
+def _certificates(context: Context, folder: Path) -> list[upkeep.Certificate]:
     """Those of the context and of a broker's folder; what cannot be read is said by who uses it."""
-    from bus.health import certificate_facts
-    from bus.upkeep import Certificate
-
     files = (context.tls_cert, context.tls_ca, context.certificate, *sorted(folder.glob("*.pem")))
     return [
-        Certificate(name=each.kid, not_before=each.not_before, not_after=each.not_after)
-        for each in certificate_facts(*files)
+        upkeep.Certificate(name=each.kid, not_before=each.not_before, not_after=each.not_after)
+        for each in health.certificate_facts(*files)
         if each.not_before is not None and each.not_after is not None
     ]
 
 
 async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -> int:
-    from bus.errors import BusError, UnreachableError
-    from bus.tasks import in_background
-    from bus.transport import Connection
-
-    async with Connection.open(place) as connection, in_background(feed.run(), "what the bus says"):
+    async with transport.Connection.open(place) as connection, in_background(feed.run(), "what the bus says"):
         try:
             async with asyncio.timeout(app.timeout(CONNECT_S)):
                 while not keeper.is_done:
@@ -184,15 +156,15 @@ async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             keeper.problems.setdefault("bus", "it does not answer in time")
-    code = _told(app, keeper.terms())
+    tell(app, told := _told(keeper.terms()))  # also where it could not all be done
     if problem := keeper.problems.pop("bus", None):
         raise UnreachableError(f"whether the bus has the beacon is not known: {problem}")
     for problem in keeper.problems.values():
         raise BusError(problem, reason="system")
-    return code
+    return told.code
 
 
-def _told(app: App, found: tuple[Term, ...]) -> int:
+def _told(found: tuple[Term, ...]) -> Answer:
     rows = (
         (
             "ok" if term.level == "ok" else "soon" if term.level == "warning" else "ENDED",
@@ -203,6 +175,9 @@ def _told(app: App, found: tuple[Term, ...]) -> int:
         )
         for term in found
     )
-    app.answer(list(found), table=(("", "what", "whose", "ends", "do next"), rows))
     levels = {term.level for term in found}
-    return FAILURE if "bad" in levels else PARTLY if "warning" in levels else DONE
+    return Answer(
+        list(found),
+        table=Table(("", "what", "whose", "ends", "do next"), rows),
+        code=FAILURE if "bad" in levels else PARTLY if "warning" in levels else DONE,
+    )

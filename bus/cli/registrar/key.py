@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, Group, command, gathered, read_passphrase, record, signer_of, yes_option
+from bus import keys
+from bus.cli import frame
+from bus.cli.frame import (
+    FILE,
+    Answer,
+    App,
+    Group,
+    Table,
+    command,
+    gathered,
+    read_passphrase,
+    yes_option,
+)
 from bus.cli.registrar.revoke import Revoking, kid_option, reason_option, since_option, write_statement
 
 if TYPE_CHECKING:
@@ -45,7 +57,7 @@ def new(
     seal: bool,
     passphrase_file: Path | None,
     new_passphrase: bool,
-) -> None:
+) -> Answer:
     """Make a key in FILE (mode 0600; never over an existing file) and print its public half.
 
     FILE may be a PKCS#11 address (pkcs11:token=NAME;object=LABEL?module-path=MODULE): the key is then made in that token
@@ -54,66 +66,55 @@ def new(
     if transport and seal:
         raise click.UsageError("--transport and --seal are two sorts of keys; make each in its own file")
     if transport:
-        from bus.keys import nkeys
-
-        seed, public = nkeys.generate()
-        nkeys.save_nkey(file, seed)
-        record(app, "key-made", use="transport", key=public, file=str(file))
-        app.answer({"file": str(file), "nkey": public}, lines=[public])
-        return
-    from bus.keys import (
-        SEED_BYTES,
-        FileSigner,
-        OpeningKey,
-        TokenSigner,
-        is_token,
-        save_opening_key,
-        save_signer,
-        write_secret,
-    )
+        seed, public = keys.nkeys.generate()
+        keys.nkeys.save_nkey(file, seed)
+        frame.record(app, "key-made", use="transport", key=public, file=str(file))
+        return Answer({"file": str(file), "nkey": public}, lines=[public])
 
     if new_passphrase:
         if passphrase_file is None:
             raise click.UsageError("--new-passphrase needs --passphrase-file FILE to write to")
-        write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
-    if is_token(file):
+        keys.write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
+    if keys.is_token(file):
         if seal:
             raise click.UsageError("a seal key is kept in a file: PKCS#11 tokens do not know X-Wing yet")
-        public_half: PublicHalf = TokenSigner.generate(str(file), read_passphrase(app, passphrase_file), alg)
+        public_half: PublicHalf = keys.TokenSigner.generate(
+            str(file), read_passphrase(app, passphrase_file), alg
+        )
     else:
         passphrase = read_passphrase(app, passphrase_file, confirm=True)
         if seal:
-            opening = OpeningKey(secrets.token_bytes(SEED_BYTES))
-            save_opening_key(file, opening, passphrase)
+            opening = keys.OpeningKey(secrets.token_bytes(keys.SEED_BYTES))
+            keys.save_opening_key(file, opening, passphrase)
             public_half = opening.public
         else:
-            signer = FileSigner.generate(alg)
-            save_signer(file, signer, passphrase)
+            signer = keys.FileSigner.generate(alg)
+            keys.save_signer(file, signer, passphrase)
             public_half = signer
     use = "seal" if seal else "signing"
-    record(app, "key-made", use=use, key=public_half.kid, alg=public_half.alg, file=str(file))
-    _print(app, public_half, file)
+    frame.record(app, "key-made", use=use, key=public_half.kid, alg=public_half.alg, file=str(file))
+    return _public(public_half, file)
 
 
 @command(key, "show")
 @click.argument("file", type=FILE)
 @click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @_seal
-def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
+def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> Answer:
     """Print the public half of the signing key, or with --seal of the seal key, in FILE."""
-    _print(app, _public_half(app, file, passphrase_file, seal=seal), file)
+    return _public(_public_half(app, file, passphrase_file, seal=seal), file)
 
 
 @command(key, "export")
 @click.argument("file", type=FILE)
 @click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @_seal
-def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
+def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> Answer:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
     public = _public_half(app, file, passphrase_file, seal=seal)
-    record(app, "key-exported", use="seal" if seal else "signing", key=public.kid, file=str(file))
+    frame.record(app, "key-exported", use="seal" if seal else "signing", key=public.kid, file=str(file))
     use = {"use": "enc"} if seal else {"alg": public.alg, "use": "sig"}
-    app.data({**public.jwk, "kid": public.kid, **use})
+    return Answer({**public.jwk, "kid": public.kid, **use}, is_document=True)
 
 
 @command(key, "revoke")
@@ -132,26 +133,22 @@ def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) ->
 @gathered("revoking", Revoking)
 def revoke(
     app: App, *, out: Path, key_file: Path | None, passphrase_file: Path | None, revoking: Revoking
-) -> None:
+) -> Answer:
     """End a key of this context's authority now, by one signature: stolen, lost, or no longer needed; a seal key too (--kid).
 
     Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
     """
-    from bus.cli.frame import open_registry
-
-    registry = open_registry(app)
-    signer = signer_of(app, key_file, passphrase_file)
-    write_statement(app, registry, app.identity.authority, signer, out, revoking)
+    registry = frame.open_registry(app)
+    signer = frame.signer_of(app, key_file, passphrase_file)
+    return write_statement(app, registry, app.identity.authority, signer, out, revoking)
 
 
 def _public_half(app: App, file: Path, passphrase_file: Path | None, *, seal: bool) -> PublicHalf:
     """The public half of the seal key or signing key in FILE."""
-    from bus.keys import load_opening_key, open_key
-
     passphrase = read_passphrase(app, passphrase_file)
-    return load_opening_key(file, passphrase).public if seal else open_key(file, passphrase)
+    return keys.load_opening_key(file, passphrase).public if seal else keys.open_key(file, passphrase)
 
 
-def _print(app: App, key: PublicHalf, file: Path) -> None:
+def _public(key: PublicHalf, file: Path) -> Answer:
     facts = {"file": str(file), "alg": key.alg, "kid": key.kid, "jwk": key.jwk}
-    app.answer(facts, table=(("alg", "kid", "file"), [(key.alg, key.kid, file)]))
+    return Answer(facts, table=Table(("alg", "kid", "file"), [(key.alg, key.kid, file)]))

@@ -11,23 +11,21 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import (
-    FILE,
-    App,
-    NotFoundError,
-    check_shape,
-    hint,
-    read_file,
-    record,
-    report_file,
-    write_whole,
-)
+from bus import trust
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, NotFoundError, check_shape, hint, read_file, write_whole, written
+from bus.errors import ConfigError, TrustError
+from schemas.codec import digest
+from schemas.envelope import read_claims
+from schemas.errors import SchemaError
+from schemas.registry import MAX_REGISTRY_BYTES, KeyRecord
+from schemas.scalars import Country
+from schemas.vocab import Tlp
 
 if TYPE_CHECKING:
     from bus.audit import Fact
     from bus.trust import VerifiedRegistry
-    from schemas.registry import KeyRecord, PublishGrant, ReadGrant, Registry
-    from schemas.vocab import Tlp
+    from schemas.registry import PublishGrant, ReadGrant, Registry
 
 KEY_LIFETIME_DAYS = 365
 REGISTRY_LIFETIME_DAYS = 90
@@ -41,16 +39,14 @@ def proposal(app: App, file: Path) -> tuple[Registry, str]:
     Keys that statements have ended, as far as they were taken in beside FILE or by the context, are revoked in it, and that
     is said: who begins with the next version does not hear the statements.
     """
-    from bus.trust import ceremony
-
     raw, now = read_file(file), app.now()
     standing = standing_registry(file, raw)
     if standing is None:
-        document, note = ceremony.document_of(raw), ""
+        document, note = trust.ceremony.document_of(raw), ""
         before = previous_of(file, document)
     else:
         lifetime = dt.timedelta(days=REGISTRY_LIFETIME_DAYS)
-        document = ceremony.next_version(standing.document, standing.digest, now, lifetime)
+        document = trust.ceremony.next_version(standing.document, standing.digest, now, lifetime)
         note, before = f" (after version {standing.version})", standing
     if before is None:
         return document, note
@@ -60,18 +56,15 @@ def proposal(app: App, file: Path) -> tuple[Registry, str]:
 
 def _remembering(app: App, file: Path, before: VerifiedRegistry, document: Registry) -> tuple[Registry, str]:
     """The document in which what statements have ended is revoked, and which keys that are, in words."""
-    from bus.errors import ConfigError
-    from bus.trust import ceremony, ever_revoked, heard_beside
-
-    heard = heard_beside(file, before, app.now())
+    heard = trust.heard_beside(file, before, app.now())
     with contextlib.suppress(ConfigError):
         if app.identity.domain == before.domain:
-            heard = heard_beside(app.identity.registry, heard, app.now())
-    remembering = ceremony.remembering(document, heard.revocations)
-    was = ever_revoked(document)
+            heard = trust.heard_beside(app.identity.registry, heard, app.now())
+    remembering = trust.ceremony.remembering(document, heard.revocations)
+    was = trust.ever_revoked(document)
     new = [
         f"{kid} since {since:%Y-%m-%dT%H:%M:%SZ}"
-        for kid, since in ever_revoked(remembering).items()
+        for kid, since in trust.ever_revoked(remembering).items()
         if kid not in was
     ]
     if not new:
@@ -82,18 +75,15 @@ def _remembering(app: App, file: Path, before: VerifiedRegistry, document: Regis
     )
 
 
-def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
+def standing_registry(file: Path, raw: bytes) -> trust.VerifiedRegistry | None:
     """The registry in a file, when enough roots have signed it; None while it is a proposal.
 
     Of a version that has one before it, kept beside it, the roots of both count.
     """
-    from bus.errors import TrustError
-    from bus.trust import VerifiedRegistry, ceremony
-
-    if not ceremony.signatures(raw):
+    if not trust.ceremony.signatures(raw):
         return None
     try:
-        registry = VerifiedRegistry.open(raw)
+        registry = trust.VerifiedRegistry.open(raw)
         before = previous_of(file, registry.document)
         return registry if before is None else before.update(raw, registry.document.issued)
     except TrustError as exc:
@@ -102,16 +92,13 @@ def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
         return None
 
 
-def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
+def previous_of(file: Path, document: Registry) -> trust.VerifiedRegistry | None:
     """The version before a document, when a proposal has kept it beside FILE."""
-    from bus.errors import TrustError
-    from bus.trust import VerifiedRegistry, version_file
-
-    kept = version_file(file, document.version - 1)
+    kept = trust.version_file(file, document.version - 1)
     if not kept.is_file():
         return None
     try:
-        registry = VerifiedRegistry.open(read_file(kept))
+        registry = trust.VerifiedRegistry.open(read_file(kept))
     except TrustError:
         return None
     return registry if registry.digest == document.prev else None
@@ -119,7 +106,7 @@ def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
 
 def propose(
     app: App, file: Path, out: Path | None, document: Registry, text: str, *, shown: bool = False
-) -> None:
+) -> Answer:
     """Write a proposal that would stand, keep the standing version that it would cover, and say what to do next.
 
     Args:
@@ -133,49 +120,39 @@ def propose(
     Raises:
         TrustError: no signatures could make it stand; nothing is written.
     """
-    from bus.trust import ceremony, must_stand, version_file
-
     before = read_file(file)
-    must_stand(document, standing_registry(file, before) or previous_of(file, document), app.now())
+    trust.must_stand(document, standing_registry(file, before) or previous_of(file, document), app.now())
     target = out or file
     if target.exists() and (standing := standing_registry(target, read_file(target))) is not None:
-        kept = version_file(target, standing.version)
+        kept = trust.version_file(target, standing.version)
         write_whole(kept, standing.raw)
         app.note(f"version {standing.version} is kept as {kept}")
-    raw = ceremony.unsigned(document)
+    raw = trust.ceremony.unsigned(document)
     write_whole(target, raw)
     record_registry(app, "registry-proposed", raw, target)
     told = f"{text}; signatures are needed anew: tocsin registry sign {target}"
     if shown:
-        _show(app, target, told, ceremony.document_of(before), document)
-    else:
-        report_file(app, target, told)
+        return _changes(target, told, trust.ceremony.document_of(before), document)
+    return written(target, told)
 
 
-def _show(app: App, target: Path, text: str, before: Registry, after: Registry) -> None:
+def _changes(target: Path, text: str, before: Registry, after: Registry) -> Answer:
     """What differs, a line for each value that goes or comes, and what was done."""
-    from bus.trust import differences
-
-    found = differences(before, after)
+    found = trust.differences(before, after)
     lines = [
         f"{sign} {change.place} {value}"
         for change in found
         for sign, value in (("-", change.gone), ("+", change.new))
         if value is not None
     ]
-    app.answer({"file": str(target), "text": text, "changes": found}, lines=lines, notes=[text])
+    return Answer({"file": str(target), "text": text, "changes": found}, lines=lines, notes=[text])
 
 
 def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact) -> None:
     """Record what happened to a version of a registry, known by the digest of the bytes that are signed."""
-    from bus.trust import ceremony
-    from schemas.codec import digest
-    from schemas.envelope import read_claims
-    from schemas.registry import MAX_REGISTRY_BYTES
-
-    document = ceremony.document_of(raw)
+    document = trust.ceremony.document_of(raw)
     payload = read_claims(raw, max_bytes=MAX_REGISTRY_BYTES, unsigned=True).payload
-    record(
+    frame.record(
         app,
         event,
         domain=document.domain,
@@ -188,8 +165,6 @@ def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact)
 
 def parse_grant(text: str, parts: int) -> tuple[Tlp, str, str]:
     """`TLP:AUDIENCE[:KINDS]` taken apart."""
-    from schemas.vocab import Tlp
-
     tlp, *rest = text.split(":", parts - 1)
     if not rest or tlp not in set(Tlp):
         raise click.UsageError(f"{text!r} is not TLP:AUDIENCE; TLP is one of {', '.join(Tlp)}")
@@ -198,8 +173,6 @@ def parse_grant(text: str, parts: int) -> tuple[Tlp, str, str]:
 
 def check_country(code: str) -> None:
     """Refuse what is no code of a country."""
-    from schemas.scalars import Country
-
     check_shape(code, Country, f"{code!r} is not a country in two capital letters, EU or INT")
 
 
@@ -243,9 +216,6 @@ def must_be_in(document: Registry, authority: str) -> None:
 
 def key_record(path: Path, now: dt.datetime) -> KeyRecord:
     """A registry record for the public key in a JWK file, valid from now."""
-    from schemas.errors import SchemaError
-    from schemas.registry import KeyRecord
-
     try:
         jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError as exc:

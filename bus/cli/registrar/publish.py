@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, command, endpoint, read_file, record, registry_store, report_file, tls_of
+from bus import keys, server, subscribing, transport, trust
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, command, read_file, written
 from bus.cli.registrar.proposals import record_registry
+from bus.errors import TrustError
+from schemas.subject import Trust
 
 if TYPE_CHECKING:
     from bus.transport import Endpoint
@@ -24,32 +29,27 @@ CONNECT_S = 5.0
     type=FILE,
     help="transport key of the server's provisioner (FOLDER/provisioner.nk); versions and beacons need it",
 )
-async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> None:
+async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> AsyncIterator[Answer]:
     """Send each FILE, in this order, to all who read the bus: registry versions, beacons, revocation statements.
 
     Each is taken in here first, after every check, as `registry accept` does; what does not stand is not sent. An
     authority sends its own revocation statement without the provisioner's key.
     """
-    from bus.subscribing import publish_trust
-    from bus.transport import Connection
-    from bus.trust import trust_kind
-    from schemas.subject import Trust
-
     app.logs()
     signed = {path: read_file(path) for path in files}
     for path, raw in signed.items():
-        if provisioner is None and trust_kind(raw) is not Trust.REVOKE:
+        if provisioner is None and trust.trust_kind(raw) is not Trust.REVOKE:
             raise click.UsageError(
                 f"{path} is no revocation statement; add --provisioner FOLDER/provisioner.nk, the key of the server"
             )
-    held = registry_store(app)
+    held = frame.registry_store(app)
     for raw in signed.values():
         _take(held, raw)
-    async with Connection.open(_speaker(app, provisioner)) as connection:
+    async with transport.Connection.open(_speaker(app, provisioner)) as connection:
         await connection.until_connected(app.timeout(CONNECT_S))
         for path, raw in signed.items():
-            ack = await publish_trust(connection, raw)
-            report_file(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
+            ack = await subscribing.publish_trust(connection, raw)
+            yield written(path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
 
 
 def _take(held: RegistryStore, raw: bytes) -> None:
@@ -58,8 +58,6 @@ def _take(held: RegistryStore, raw: bytes) -> None:
     Raises:
         TrustError: it does not stand.
     """
-    from bus.errors import TrustError
-
     try:
         held.take(raw)
     except TrustError as exc:
@@ -68,31 +66,27 @@ def _take(held: RegistryStore, raw: bytes) -> None:
 
 
 def _speaker(app: App, provisioner: Path | None) -> Endpoint:
-    from bus.keys import load_nkey
-    from bus.server import provisioner_endpoint
-
     if provisioner is None:
-        return endpoint(app, "registry publish")
+        return frame.endpoint(app, "registry publish")
     context = app.identity
     if context.server is None:
         raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
-    return provisioner_endpoint(context.server, load_nkey(provisioner), tls_of(context))
+    return server.provisioner_endpoint(context.server, keys.load_nkey(provisioner), frame.tls_of(context))
 
 
 @command(name="accept")
 @click.argument("file", type=FILE)
-def accept(app: App, file: Path) -> None:
+def accept(app: App, file: Path) -> Answer:
     """Take FILE in: the next version of this context's registry, a beacon, or a revocation statement.
 
     Everything is checked against what the context holds, and kept beside its registry: versions by their number,
     statements in the folder `revocations`. The pin stays where it is. Programs that run follow within a second.
     """
     context = app.identity
-    held = registry_store(app)
+    held = frame.registry_store(app)
     before = held()
     if not held.take(read_file(file)):
-        report_file(app, file, "nothing changes: this is held already")
-        return
+        return written(file, "nothing changes: this is held already")
     now = held()
     sharing = ", ".join(
         name for name, one in app.loaded.settings.contexts.items() if one.registry == context.registry
@@ -102,7 +96,7 @@ def accept(app: App, file: Path) -> None:
         text = f"version {now.version} is now the registry of {sharing}"
     elif said := [each for each in now.revocations if each not in before.revocations]:
         (statement,) = said
-        record(
+        frame.record(
             app,
             "revocation-accepted",
             authority=statement.authority,
@@ -113,4 +107,4 @@ def accept(app: App, file: Path) -> None:
     else:
         record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
         text = f"the beacon is taken in; trust is {now.state(app.now())}"
-    report_file(app, context.registry, text)
+    return written(context.registry, text)

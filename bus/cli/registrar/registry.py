@@ -9,9 +9,13 @@ from typing import Any
 import click
 import msgspec
 
+from bus import keys as keyring
+from bus import trust
+from bus.cli import frame
 from bus.cli.frame import (
     FILE,
     STATUS,
+    Answer,
     App,
     Group,
     check_shape,
@@ -19,10 +23,9 @@ from bus.cli.frame import (
     must_be_known,
     read_file,
     repeatable,
-    report_file,
-    signer_of,
     write_new,
     write_whole,
+    written,
 )
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
@@ -38,6 +41,10 @@ from bus.cli.registrar.proposals import (
     record_registry,
     standing_registry,
 )
+from schemas.bodies import KINDS
+from schemas.registry import Audience, AuthorityRecord, DomainName, NkeyUser, PublishGrant, ReadGrant
+from schemas.scalars import OrgId
+from schemas.vocab import Domain, Scope, Status
 
 
 @click.group(cls=Group)
@@ -65,13 +72,8 @@ def init(
     threshold: int,
     beacons: tuple[Path, ...],
     days: int,
-) -> None:
+) -> Answer:
     """Write the first version of a registry into FILE, unsigned."""
-    from bus.keys import thumbprint
-    from bus.trust import ceremony, must_stand
-    from schemas.registry import Audience, DomainName
-    from schemas.vocab import Scope
-
     if domain.startswith("demo-"):
         raise click.UsageError(
             "a domain that starts with demo- belongs to `tocsin demo`; choose another name"
@@ -81,11 +83,11 @@ def init(
     )
     now = app.now()
     root_keys = [key_record(path, now) for path in roots]
-    if threshold > (count := len({thumbprint(key.jwk) for key in root_keys})):
+    if threshold > (count := len({keyring.thumbprint(key.jwk) for key in root_keys})):
         raise click.UsageError(
             f"--threshold {threshold} can never be met: {count} different root keys are named"
         )
-    document = ceremony.new_registry(
+    document = trust.ceremony.new_registry(
         domain=domain,
         root_keys=root_keys,
         root_threshold=threshold,
@@ -98,11 +100,11 @@ def init(
         now=now,
         lifetime=dt.timedelta(days=days),
     )
-    must_stand(document, None, now)
-    raw = ceremony.unsigned(document)
+    trust.must_stand(document, None, now)
+    raw = trust.ceremony.unsigned(document)
     write_new(file, raw)
     record_registry(app, "registry-proposed", raw, file)
-    report_file(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
+    return written(file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
 
 
 @command(registry, "add")
@@ -130,14 +132,8 @@ def add(
     anew: bool,
     out: Path | None,
     **told: Any,
-) -> None:
+) -> Answer:
     """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
-    from bus.keys import thumbprint
-    from bus.trust import proposals
-    from schemas.registry import AuthorityRecord, NkeyUser
-    from schemas.scalars import OrgId
-    from schemas.vocab import Domain
-
     now = app.now()
     records = [key_record(path, now) for path in keys]
     document, note = proposal(app, file)
@@ -149,7 +145,7 @@ def add(
         check_shape(nkey, NkeyUser, f"{nkey!r} is not {shape}")
     must_be_known("domain", told["domain"], list(Domain))
     fields = {field: told[field] for field in ("name", "kind", "domain", "country", "nkeys", "contacts")}
-    fields["keys"] = {thumbprint(key.jwk): key for key in records}
+    fields["keys"] = {keyring.thumbprint(key.jwk): key for key in records}
     try:
         record = msgspec.convert(fields, AuthorityRecord)
     except msgspec.ValidationError as exc:
@@ -165,8 +161,8 @@ def add(
                 "further rights: tocsin registry grant; to begin anew with what is named here alone: --replace"
             )
         app.note(f"dropped from the proposal: {has} of {authority}")
-    document = proposals.add_authority(document, authority, record, member_of=audiences)
-    propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
+    document = trust.proposals.add_authority(document, authority, record, member_of=audiences)
+    return propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
 
 
 @command(registry, "grant")
@@ -201,20 +197,13 @@ def grant(
     areas: tuple[str, ...],
     receipts: bool,
     out: Path | None,
-) -> None:
+) -> Answer:
     """Propose further grants for AUTHORITY; its keys and the grants it has stay. Shows what changes.
 
     Without KINDS it may say what its kind of authority says. Whoever may speak on a channel may also go on with it after a
     theft. To read at AMBER and above it must be a member
     of the audience: tocsin registry join.
     """
-    import msgspec
-
-    from bus.trust import proposals
-    from schemas.bodies import KINDS
-    from schemas.registry import PublishGrant, ReadGrant
-    from schemas.vocab import Status
-
     if not publishes and not reads and not receipts:
         raise click.UsageError("name at least one --publish or --read, or --receipts")
     for area in areas:
@@ -232,12 +221,12 @@ def grant(
                 statuses=spoken,
                 tlps=(tlp,),
                 audiences=(audience,),
-                kinds=(*listed, proposals.REANCHOR) if listed else (),
+                kinds=(*listed, trust.proposals.REANCHOR) if listed else (),
                 areas=areas or ("*",),
             )
         )
         if not statuses:
-            says.append(proposals.beat(tlp, audience))
+            says.append(trust.proposals.beat(tlp, audience))
     hears = [
         ReadGrant(
             statuses=spoken if statuses else (*spoken, Status.SYSTEM), tlps=(tlp,), audiences=(audience,)
@@ -246,28 +235,30 @@ def grant(
     ]
     document, note = proposal(app, file)
     must_be_in(document, authority)
-    by_role = proposals.said_by(document, authority)
+    by_role = trust.proposals.said_by(document, authority)
     says = [grant if grant.kinds else msgspec.structs.replace(grant, kinds=by_role) for grant in says]
     check_audiences(document, says)
     check_audiences(document, hears)
-    document = proposals.grant(document, authority, publish=says, read=hears)
+    document = trust.proposals.grant(document, authority, publish=says, read=hears)
     if receipts:
-        document = proposals.grant_receipts(document, authority)
+        document = trust.proposals.grant_receipts(document, authority)
         if not document.authorities[authority].keys:
             note += f"; {authority} has no signing key yet, and answers only with one"
     text = f"grants of {authority} proposed for version {document.version}{note}"
-    propose(app, file, out, document, text, shown=True)
+    return propose(app, file, out, document, text, shown=True)
 
 
 @command(registry, "renew")
 @click.argument("file", type=FILE)
 @out_option
-def renew(app: App, file: Path, *, out: Path | None) -> None:
+def renew(app: App, file: Path, *, out: Path | None) -> Answer:
     """Propose the next version with nothing changed but its dates, before the one in FILE ends."""
     if standing_registry(file, read_file(file)) is None:
         raise click.UsageError(f"{file} is a proposal already: tocsin registry sign {file}")
     document, note = proposal(app, file)
-    propose(app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}")
+    return propose(
+        app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}"
+    )
 
 
 @command(registry, "sign")
@@ -277,18 +268,16 @@ def renew(app: App, file: Path, *, out: Path | None) -> None:
 @click.option("--previous", type=FILE, help="the version before, when it is not kept beside FILE")
 def sign(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, previous: Path | None
-) -> None:
+) -> Answer:
     """Add one root signature to FILE, and say how many are missing, of its own root and of the one before.
 
     Refused for what no signatures could make stand, and with the reason when there are enough and it does not.
     """
-    from bus.trust import VerifiedRegistry, ceremony, must_stand
-
-    document = ceremony.document_of(unsigned := read_file(file))
-    before = VerifiedRegistry.open(read_file(previous)) if previous else previous_of(file, document)
-    must_stand(document, before, app.now())
-    signer = signer_of(app, key_file, passphrase_file)
-    raw = ceremony.sign_registry(unsigned, signer)
+    document = trust.ceremony.document_of(unsigned := read_file(file))
+    before = trust.VerifiedRegistry.open(read_file(previous)) if previous else previous_of(file, document)
+    trust.must_stand(document, before, app.now())
+    signer = frame.signer_of(app, key_file, passphrase_file)
+    raw = trust.ceremony.sign_registry(unsigned, signer)
     roots = [("root", document.root), *([("the root before it", before.document.root)] if before else [])]
     if all(signer.kid not in role.keys for _, role in roots):
         hint = (
@@ -299,7 +288,7 @@ def sign(
         raise click.UsageError(f"{signer.kid} is no root key of version {document.version}{hint}")
     write_whole(file, raw)
     record_registry(app, "registry-signed", raw, file, by=signer.kid)
-    signed = set(ceremony.signatures(raw))
+    signed = set(trust.ceremony.signatures(raw))
     missing = {name: max(0, role.threshold - len(signed & role.keys.keys())) for name, role in roots}
     told = [
         f"{role.threshold - missing[name]} of {role.threshold} signatures of {name}" for name, role in roots
@@ -312,12 +301,12 @@ def sign(
         if before is not None:
             before.update(raw, app.now())
         else:
-            VerifiedRegistry.open(raw)
+            trust.VerifiedRegistry.open(raw)
             if document.version > 1:
                 verdict += (
                     f", if enough roots of version {document.version - 1} have signed it too (--previous)"
                 )
-    report_file(app, file, f"version {document.version} has {', '.join(told)}: it {verdict}")
+    return written(file, f"version {document.version} has {', '.join(told)}: it {verdict}")
 
 
 @command(registry, "beacon")
@@ -328,14 +317,12 @@ def sign(
 @click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True)
 def beacon(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, out: Path, hours: int
-) -> None:
+) -> Answer:
     """Sign a beacon that says FILE is the current registry."""
-    from bus.trust import VerifiedRegistry, ceremony
-
-    verified = VerifiedRegistry.open(read_file(file))
-    signer = signer_of(app, key_file, passphrase_file)
-    raw = ceremony.new_beacon(verified, signer, app.now(), dt.timedelta(hours=hours))
+    verified = trust.VerifiedRegistry.open(read_file(file))
+    signer = frame.signer_of(app, key_file, passphrase_file)
+    raw = trust.ceremony.new_beacon(verified, signer, app.now(), dt.timedelta(hours=hours))
     verified.with_beacon(raw, app.now())
     write_whole(out, raw)
     record_registry(app, "beacon-signed", verified.raw, out, by=signer.kid, hours=hours)
-    report_file(app, out, f"beacon for version {verified.version}, good for {hours} h")
+    return written(out, f"beacon for version {verified.version}, good for {hours} h")

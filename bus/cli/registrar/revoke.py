@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import App, record, report_file, write_new
+from bus import trust
+from bus.cli import frame
+from bus.cli.frame import Answer, App, write_new, written
+from schemas.codec import parse_time
 from schemas.registry import REVOCATION_REASONS
 
 if TYPE_CHECKING:
@@ -39,8 +42,6 @@ class Revoking(msgspec.Struct, frozen=True, kw_only=True):
 
     def moment(self, now: dt.datetime) -> dt.datetime:
         """Since when the keys are revoked, to the second; raises SchemaError."""
-        from schemas.codec import parse_time
-
         return parse_time(self.since) if self.since else now.replace(microsecond=0)
 
 
@@ -66,9 +67,7 @@ def explain_revocation(
     statement: bool = False,
 ) -> None:
     """Tell an officer what revoking does, by the registry or by a `statement`, before it is done."""
-    from bus.trust import REACH, usable_keys
-
-    left = len([kid for kid in usable_keys(record, now) if kid not in kids])
+    left = len([kid for kid in trust.usable_keys(record, now) if kid not in kids])
     sealing = [kid for kid in kids if kid in record.seal_keys]
     app.note(f"To revoke, of {authority} ({record.name}), since {since:%Y-%m-%d %H:%M:%S} UTC:")
     for kid in kids:
@@ -88,9 +87,9 @@ def explain_revocation(
         f"  What {said} before that time stays. What {later} later goes to quarantine, unless a "
         "later bulletin by a valid key continues from it."
     )
-    if statement and since < now - REACH:
+    if statement and since < now - trust.REACH:
         app.note(
-            f"  A statement reaches {REACH.days} days back. What is dated earlier stays until the registry revokes the key."
+            f"  A statement reaches {trust.REACH.days} days back. What is dated earlier stays until the registry revokes the key."
         )
     app.note("  This cannot be taken back: the key is never trusted again.")
     app.note(
@@ -103,17 +102,15 @@ def explain_revocation(
 
 def write_statement(
     app: App, registry: VerifiedRegistry, authority: str, signer: Signer, out: Path, revoking: Revoking
-) -> None:
+) -> Answer:
     """Explain, ask, and write a revocation statement that this registry believes."""
-    from bus.trust import new_statement
-
     now = app.now()
     mine = [key for key in registry.bulletin_keys() if key.authority_id == authority]
     chosen = keys_to_revoke(
         authority, tuple(key.public.kid for key in mine if key.record.revoked_since is None), revoking.kids
     )
     moment = revoking.moment(now)
-    raw = new_statement(
+    raw = trust.new_statement(
         domain=registry.domain,
         authority=authority,
         kids=chosen,
@@ -128,7 +125,7 @@ def write_statement(
     app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
     app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     write_new(out, raw)
-    record(
+    frame.record(
         app,
         "keys-revoked",
         authority=authority,
@@ -138,8 +135,7 @@ def write_statement(
         by=signer.kid,
         file=str(out),
     )
-    report_file(
-        app,
+    return written(
         out,
         f"{', '.join(chosen)} revoked by the statement in {out}; now send it to every reader, and tell the registrar: "
         f"tocsin registry publish {out}",

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus import trust
+from bus.cli import frame
 from bus.cli.frame import (
     FILE,
+    Answer,
     App,
     command,
     gathered,
     read_file,
     repeatable,
-    signer_of,
     write_whole,
     yes_option,
 )
@@ -37,6 +39,7 @@ from bus.cli.registrar.revoke import (
     since_option,
     write_statement,
 )
+from bus.errors import TrustError
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
@@ -85,7 +88,7 @@ class NewRoles(msgspec.Struct, frozen=True, kw_only=True):
 @gathered("roles", NewRoles)
 def rotate(
     app: App, file: Path, authority: str | None, *, new: NewKeys, roles: NewRoles, out: Path | None
-) -> None:
+) -> Answer:
     """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, another set of root or beacon keys.
 
     Another root needs the signatures of the old root's keepers and of the new one's.
@@ -104,25 +107,23 @@ def rotate(
         changed, text = _other_roles(document, roles, now)
     else:
         changed, text = _other_keys(document, authority, new, now)
-    propose(app, file, out, changed, f"{text}, for version {changed.version}{note}")
+    return propose(app, file, out, changed, f"{text}, for version {changed.version}{note}")
 
 
 def _other_keys(document: Registry, authority: str, new: NewKeys, now: dt.datetime) -> tuple[Registry, str]:
     """The document with other keys of an authority, and what changed, in words."""
-    from bus.trust import add_key, replace_nkeys, rotate_key
-
     told: list[str] = []
     if new.nkeys:
-        document = replace_nkeys(document, authority, new.nkeys)
+        document = trust.replace_nkeys(document, authority, new.nkeys)
         told.append(f"{len(new.nkeys)} transport key(s) of {authority} proposed, and no other any more")
     if new.key is not None:
         key = key_record(new.key, now)
         ended: tuple[str, ...] = ()
         if new.beside:
-            document = add_key(document, authority, key)
+            document = trust.add_key(document, authority, key)
         else:
             overlap = dt.timedelta(days=new.overlap_days)
-            document, ended = rotate_key(
+            document, ended = trust.rotate_key(
                 document, authority, key, replaces=new.replaces, overlap=overlap, now=now
             )
         until = min((document.authorities[authority].keys[kid].not_after for kid in ended), default=None)
@@ -136,16 +137,14 @@ def _other_keys(document: Registry, authority: str, new: NewKeys, now: dt.dateti
 
 def _other_roles(document: Registry, roles: NewRoles, now: dt.datetime) -> tuple[Registry, str]:
     """The document with other root or beacon keys, and what changed, in words."""
-    from bus.trust import check_rules, rotate_role
-
     root, beacon = document.root, document.beacon
     if roles.roots or roles.threshold is not None:
         keys = [key_record(path, now) for path in roles.roots] or list(root.keys.values())
-        root = rotate_role(root, keys, roles.threshold)
+        root = trust.rotate_role(root, keys, roles.threshold)
     if roles.beacons:
-        beacon = rotate_role(beacon, [key_record(path, now) for path in roles.beacons])
+        beacon = trust.rotate_role(beacon, [key_record(path, now) for path in roles.beacons])
     changed = msgspec.structs.replace(document, root=root, beacon=beacon)
-    check_rules(changed)
+    trust.check_rules(changed)
     told = [*_difference("root", document.root, root), *_difference("beacon", document.beacon, beacon)]
     return changed, "; ".join(told) or "nothing changes"
 
@@ -179,28 +178,25 @@ def revoke(
     statement: Path | None,
     key_file: Path | None,
     passphrase_file: Path | None,
-) -> None:
+) -> Answer:
     """Propose to end a key of AUTHORITY before its time: stolen, lost, or no longer needed. It never comes back.
 
     With --statement, AUTHORITY ends it by one signature of any key it has left, without the root keepers.
     """
-    from bus.trust import check_rules, revoke_keys
-
     if (statement is None) != (key_file is None):
         raise click.UsageError("--statement FILE and --key FILE go together")
     if statement is not None and key_file is not None:
         registry = _standing(file, "no statement is made against it")
-        signer = signer_of(app, key_file, passphrase_file)
-        write_statement(app, registry, authority, signer, statement, revoking)
-        return
+        signer = frame.signer_of(app, key_file, passphrase_file)
+        return write_statement(app, registry, authority, signer, statement, revoking)
     now = app.now()
     document, note = proposal(app, file)
     keys = _record(document, authority).keys
     left = tuple(kid for kid, key in keys.items() if key.revoked_since is None)
     chosen = keys_to_revoke(authority, left, revoking.kids)
     moment = revoking.moment(now)
-    changed = revoke_keys(document, authority, chosen, since=moment, reason=revoking.reason, now=now)
-    check_rules(changed)
+    changed = trust.revoke_keys(document, authority, chosen, since=moment, reason=revoking.reason, now=now)
+    trust.check_rules(changed)
     explain_revocation(app, authority, changed.authorities[authority], chosen, moment, now)
     app.note(
         f"  It is in force once {document.root.threshold} of {len(document.root.keys)} root keepers have signed "
@@ -208,12 +204,10 @@ def revoke(
     )
     app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     text = f"{', '.join(chosen)} of {authority} revoked in the proposal for version {document.version}{note}"
-    propose(app, file, out, changed, text)
+    return propose(app, file, out, changed, text)
 
 
 def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
-    from bus.errors import TrustError
-
     standing = standing_registry(file, read_file(file))
     if standing is None:
         raise TrustError(
@@ -223,8 +217,6 @@ def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
 
 
 def _record(document: Registry, authority: str) -> AuthorityRecord:
-    from bus.errors import TrustError
-
     if authority not in document.authorities:
         raise TrustError(f"{authority} is not in the registry", reason="unknown-authority")
     return document.authorities[authority]
@@ -234,21 +226,18 @@ def _record(document: Registry, authority: str) -> AuthorityRecord:
 @click.argument("file", type=FILE, required=False)
 @click.option("--jwks", "as_jwks", is_flag=True, help="a JSON Web Key Set (RFC 7517), the one form there is")
 @click.option("--out", type=FILE, help="write it here instead of printing it")
-def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> None:
+def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> Answer:
     """Export every bulletin key that is not revoked, of the registry in FILE or the context's.
 
     Each key has kid, alg, use, its window as nbf and exp, and its authority as tocsin_authority.
     """
-    from bus.cli.frame import open_registry
-    from bus.trust import key_set
-
     if not as_jwks:
         raise click.UsageError("say in which form: --jwks")
-    registry = _standing(file, "nothing is exported from it") if file else open_registry(app)
-    keys = key_set(registry)
+    registry = _standing(file, "nothing is exported from it") if file else frame.open_registry(app)
+    keys = trust.key_set(registry)
     record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(keys["keys"]))
     if out is None:
-        app.data(keys)
-        return
+        return Answer(keys, is_document=True)
     write_whole(out, msgspec.json.encode(keys) + b"\n")
-    app.note(f"{len(keys['keys'])} keys of {registry.domain} version {registry.version} written to {out}")
+    text = f"{len(keys['keys'])} keys of {registry.domain} version {registry.version} written to {out}"
+    return Answer(remarks=[text])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import FILE, App, command, read_file
+from bus import keys, trust
+from bus.cli.frame import FILE, Answer, App, command, read_file
 from bus.cli.registrar.proposals import out_option, proposal, propose
+from bus.errors import TrustError
+from schemas.registry import SealKeyRecord
 from schemas.vocab import SealPolicy
-
-if TYPE_CHECKING:
-    from schemas.registry import SealKeyRecord
 
 MOST_DAYS = 90
 
@@ -41,38 +40,32 @@ def seal_key(
     revoke: str | None,
     days: int,
     out: Path | None,
-) -> None:
+) -> Answer:
     """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
-    from bus.trust import check_rules, proposals
-
     if (key_file is None) == (revoke is None):
         raise click.UsageError("name --key FILE, or --revoke KID")
     now = app.now().replace(microsecond=0)
     document, note = proposal(app, file)
     if key_file is not None:
         record = _record(key_file, now, days)
-        document = proposals.add_seal_key(document, authority, record)
+        document = trust.proposals.add_seal_key(document, authority, record)
         text = f"a seal key of {authority} until {record.not_after:%Y-%m-%d} proposed"
     else:
-        document = proposals.revoke_seal_key(document, authority, str(revoke), now)
+        document = trust.proposals.revoke_seal_key(document, authority, str(revoke), now)
         text = f"the end of seal key {revoke} of {authority} proposed"
-    check_rules(document)
-    propose(app, file, out, document, f"{text} for version {document.version}{note}")
+    trust.check_rules(document)
+    return propose(app, file, out, document, f"{text} for version {document.version}{note}")
 
 
 def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
     """A registry record for the public key in a JWK file, valid from now."""
-    from bus.errors import TrustError
-    from bus.keys import SealKey
-    from schemas.registry import SealKeyRecord
-
     try:
         jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError:
         raise TrustError(
             f"{path} is no JWK file", remedy="make one: tocsin key export --seal", reason="unsupported-key"
         ) from None
-    key = SealKey.from_jwk(jwk)
+    key = keys.SealKey.from_jwk(jwk)
     return SealKeyRecord(
         alg="HPKE-9-KE", jwk=key.jwk, not_before=now, not_after=now + dt.timedelta(days=days)
     )
@@ -83,11 +76,9 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
 @click.argument("audience")
 @click.argument("policy", type=click.Choice([str(policy) for policy in SealPolicy]))
 @out_option
-def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> None:
+def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> Answer:
     """Propose when bulletins to AUDIENCE must be sealed: never, cross-border (somebody abroad reads), or always."""
-    from bus.trust import proposals
-
     document, note = proposal(app, file)
-    document = proposals.set_seal_policy(document, audience, SealPolicy(policy))
+    document = trust.proposals.set_seal_policy(document, audience, SealPolicy(policy))
     text = f"bulletins to {audience} are sealed {policy}"
-    propose(app, file, out, document, f"{text} from version {document.version}{note}")
+    return propose(app, file, out, document, f"{text} from version {document.version}{note}")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, command, read_file
+from bus import trust
+from bus.cli import frame
+from bus.cli.frame import FILE, Answer, App, Table, command, read_file
 from bus.cli.registrar.proposals import must_be_in
 
 if TYPE_CHECKING:
@@ -18,12 +20,9 @@ if TYPE_CHECKING:
 @command(name="show")
 @click.argument("file", type=FILE, required=False)
 @click.option("--authority", help="only this one")
-def show(app: App, file: Path | None, *, authority: str | None) -> None:
+def show(app: App, file: Path | None, *, authority: str | None) -> Answer:
     """Print the registry in FILE, of which nothing is verified (`verify` does that), or the version in force here."""
-    from bus.cli.frame import open_registry
-    from bus.trust import ceremony
-
-    document = ceremony.document_of(read_file(file)) if file else open_registry(app).document
+    document = trust.ceremony.document_of(read_file(file)) if file else frame.open_registry(app).document
     if authority is not None:
         must_be_in(document, authority)
     rows = (
@@ -36,9 +35,9 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
         f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; "
         f"{root.threshold} of {len(root.keys)} root keys"
     )
-    app.answer(
+    return Answer(
         document if authority is None else document.authorities[authority],
-        table=(("authority", "kind", "domain", "keys", "publishes", "reads"), rows),
+        table=Table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows),
         notes=[text],
     )
 
@@ -62,19 +61,16 @@ def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
 @click.option(
     "--previous", type=FILE, help="the version before: check that FILE continues it under both quorums"
 )
-def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> None:
+def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> Answer:
     """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
-    from bus.cli.frame import open_registry
-    from bus.trust import VerifiedRegistry
-
     if file is None and (pin or previous):
         raise click.UsageError("--pin and --previous are about a FILE; name it")
     if file is None:
-        verified = open_registry(app)
+        verified = frame.open_registry(app)
     elif previous is not None:
-        verified = VerifiedRegistry.open(read_file(previous)).update(read_file(file), app.now())
+        verified = trust.VerifiedRegistry.open(read_file(previous)).update(read_file(file), app.now())
     else:
-        verified = VerifiedRegistry.open(read_file(file), pin=pin)
+        verified = trust.VerifiedRegistry.open(read_file(file), pin=pin)
     facts = {
         "verified": True,
         "domain": verified.domain,
@@ -87,7 +83,7 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
     unpinned = (
         "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
     )
-    app.answer(
+    return Answer(
         facts,
         lines=[
             f"verified: {verified.domain} version {verified.version}, {facts['authorities']} authorities",

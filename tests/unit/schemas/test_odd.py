@@ -10,7 +10,7 @@ import pytest
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 from schemas.remarks import remarks
-from schemas.review import doubts
+from schemas.review import doubts, labels
 from tests.vectors.rule_cases import BASE
 from tests.vectors.truth_cases import (
     CLEAR,
@@ -253,6 +253,16 @@ def test_a_person_is_asked(word: str, changes: dict[str, Any]) -> None:
 def test_what_is_odd_is_told(word: str, changes: dict[str, Any]) -> None:
     """It is carried all the same, with a remark of this word."""
     assert word in {each.rule for each in remarks(made(changes))}
+
+
+@pytest.mark.parametrize(("word", "changes"), [row[1:] for row in DOUBTED], ids=[row[0] for row in DOUBTED])
+def test_a_reader_sees_that_a_person_was_asked(word: str, changes: dict[str, Any]) -> None:
+    """The label names the doubt, once; remarks are labels too."""
+    told_ = labels(made(changes))
+    assert told_.count(f"doubt:{word}") == 1
+    assert {each.removeprefix("odd:") for each in told_ if each.startswith("odd:")} == {
+        each.rule for each in remarks(made(changes))
+    }
 
 
 @pytest.mark.parametrize("changes", [row[1] for row in SOUND], ids=[row[0] for row in SOUND])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.cli.frame.app import App
+from bus.cli.frame.tables import Table
 
 ROWS = (("live", "xa-csirt"), ("silent", "xb-dpa"), ("lively", "live and well"))
 
@@ -15,7 +16,7 @@ def printed(capsys: pytest.CaptureFixture[str], **wishes: object) -> str:
     app.no_config = True
     for name, value in wishes.items():
         setattr(app, name, value)
-    app.table(("state", "authority"), ROWS)
+    app.table(Table(("state", "authority"), ROWS))
     return capsys.readouterr().out
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bus.cli.frame.app import App
-from bus.cli.frame.lines import show_bulletin
+from bus.cli.frame.lines import BulletinLines
 from bus.cli.frame.text import wrapped
 from schemas.bulletin import Bulletin
 from schemas.vocab import Tlp
@@ -40,7 +40,7 @@ def test_no_line_is_wider_than_the_window(
 ) -> None:
     """From 80 columns on; the headline hangs under itself, and every word of it is there."""
     terminal.setenv("COLUMNS", str(width))
-    show_bulletin(App(), told(), ("late",), trust="stale", remark="xb-hub has no grant for it")
+    BulletinLines(told(), ("late",), "stale", "xb-hub has no grant for it").draw(App())
     lines = PAINT.sub("", capsys.readouterr().out).splitlines()
     assert all(len(line) <= max(width, 80) for line in lines)
     text = " ".join(" ".join(lines).split())
@@ -56,7 +56,7 @@ def test_hostile_words_neither_steer_nor_add_a_line(
     terminal.setenv("COLUMNS", "200")
     shown = App()
     shown.color = "never"
-    show_bulletin(shown, told("a\x1b[2Jb\u202ec\nd\u2028e"))
+    BulletinLines(told("a\x1b[2Jb\u202ec\nd\u2028e")).draw(shown)
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert "a\\u001b[2Jb\\u202ec\\u000ad\\u2028e" in out
@@ -71,7 +71,7 @@ def test_colour_says_nothing_that_words_do_not(
     terminal.setenv("COLUMNS", "100")
     shown = App()
     shown.color = color
-    show_bulletin(shown, told())
+    BulletinLines(told()).draw(shown)
     out = capsys.readouterr().out
     assert bool(PAINT.search(out)) is painted
     assert "TLP:AMBER+STRICT" in PAINT.sub("", out)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 import bus
 from bus.cli import main
+from bus.cli.frame.answers import Answer, tell
 from bus.cli.frame.app import App
+from bus.cli.frame.tables import Table
 from bus.cli.frame.text import JOINERS, UNSEEN, safe
 
 HOSTILE = {
@@ -54,13 +56,8 @@ PRINTERS = {
 # Who may write to a terminal without the functions of this room, and why.
 WRITERS = {
     "bus/cli/frame/app.py": "it makes everything safe",
-    "bus/cli/frame/lines.py": "its words are made safe before they are wrapped, its facts are vocabulary",
+    "bus/cli/frame/progress.py": "the App makes its words safe",
     "bus/cli/main.py": "it makes the error safe",
-    "bus/cli/analyst/proof.py": "signed files, which are ASCII",
-    "bus/cli/officer/bulletin.py": "a signed file, which is ASCII, and a template of our own words",
-    "bus/cli/officer/seal.py": "a signed file, which is ASCII",
-    "bus/cli/operator/server.py": "the broker's configuration, whose names are ASCII by their pattern",
-    "bus/cli/developer/help.py": "our own help and completion script",
     "bus/demo/stage.py": "the demonstration's own sentences",
 }
 
@@ -118,7 +115,8 @@ def test_everything_that_is_printed_is_safe(capfd: pytest.CaptureFixture[str], t
     """Lines, blocks, notes and tables, of words for people."""
     app = App()
     app.plain = True
-    app.answer(lines=[text], table=((text, "b"), [[text, 1]]), notes=[text])
+    tell(app, Answer(lines=[text], table=Table((text, "b"), [[text, 1]]), notes=[text], remarks=[text]))
+    app.painted([(text, "red")])
     app.block(text)
     out, err = capfd.readouterr()
     assert unseen(out + err) <= {"\n", "\t"}
@@ -161,3 +159,28 @@ def test_nothing_else_writes_to_the_terminal() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in PRINTERS
     }
     assert found - {"schemas/export.py"} == set(WRITERS)
+
+
+RAW = {
+    "bus/cli/analyst/proof.py": "signed files, which are ASCII",
+    "bus/cli/developer/help.py": "our own help and completion script",
+    "bus/cli/developer/schema.py": "our own documents",
+    "bus/cli/officer/bulletin.py": "a signed file, which is ASCII, and a template of our own words",
+    "bus/cli/officer/seal.py": "a signed file, which is ASCII",
+    "bus/cli/operator/server.py": "the broker's configuration, whose names are ASCII by their pattern",
+}
+"""Whose answers stand as they are, and why that is safe."""
+
+
+def test_who_answers_with_a_text_as_it_stands_is_named() -> None:
+    """Each with the reason why nothing in it steers a terminal."""
+    root = Path(bus.__file__).parent.parent
+    found = {
+        str(path.relative_to(root))
+        for path in (root / "bus" / "cli").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "Answer"
+        and any(keyword.arg == "raw" for keyword in node.keywords)
+    }
+    assert found == set(RAW)

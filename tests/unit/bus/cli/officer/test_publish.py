@@ -13,7 +13,8 @@ import pytest
 
 from bus.cli.frame import sending
 from bus.cli.frame.app import App
-from bus.cli.frame.sending import NamedDraft, Sending, _publish
+from bus.cli.frame.send_options import Sending
+from bus.cli.frame.sending import NamedDraft, _publish
 from bus.errors import PermitError
 from bus.publishing.stamping import Accepted
 from schemas.bulletin import Draft

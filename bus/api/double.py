@@ -1,0 +1,158 @@
+"""A participant for tests: no broker, no keys, no registry; every rule of a bulletin holds."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+
+from bus.api.drafts import as_draft
+from bus.api.participant import EVERYTHING, AnyDraft, Life, Seen
+from bus.delivery import DeliveryState
+from bus.hub.picture import TraceStep
+from bus.publishing import Accepted
+from schemas import rules
+from schemas.bulletin import Bulletin, Defaults, new_id, stamp
+from schemas.codec import decode, digest, encode
+from schemas.errors import TocsinError
+from schemas.parts import Authority
+from schemas.subject import Interest, channel_of, parse, subject_for
+
+
+class Double:
+    """Says and hears in memory. What it publishes, and what a test lets it hear, is watched and looked up.
+
+    A draft is stamped, encoded, decoded and held to every rule as on the bus; who may say what is not judged.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        *,
+        clock: Callable[[], dt.datetime],
+        rng: Callable[[int], bytes],
+        defaults: Defaults | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            authority: who speaks.
+            clock: the present, aware.
+            rng: random bytes, for ids.
+            defaults: what drafts leave out.
+        """
+        self.seen: list[Seen] = []
+        self._authority = authority
+        self._clock = clock
+        self._rng = rng
+        self._defaults = defaults or Defaults()
+        self._numbers: Counter[str] = Counter()
+        self._heads: dict[str, str] = {}
+        self._once: dict[str, Accepted] = {}
+        self._news = asyncio.Condition()
+
+    async def publish(
+        self,
+        draft: AnyDraft,
+        *,
+        once: str | None = None,
+        wait: str = "stored",
+        timeout: float = 5.0,  # noqa: ARG002 (there is nothing to wait for)
+    ) -> Accepted:
+        """See `Participant.publish`; it reaches the state that is waited for at once."""
+        if once is not None and once in self._once:
+            return self._once[once]
+        now = self._clock()
+        made = stamp(
+            as_draft(draft),
+            id=new_id(now, self._rng(10)),
+            seq=1,
+            prev=None,
+            issuer=self._authority,
+            issued=now,
+            defaults=self._defaults,
+        )
+        channel = str(channel_of(made))
+        seq = self._numbers[channel] + 1
+        payload = encode(msgspec.structs.replace(made, seq=seq, prev=self._heads.get(channel)))
+        bulletin = decode(payload)
+        rules.check(bulletin)
+        self._numbers[channel], self._heads[channel] = seq, digest(payload)
+        accepted = Accepted(
+            id=bulletin.id,
+            channel=channel,
+            seq=seq,
+            digest=digest(payload),
+            subject=subject_for(bulletin),
+            state=str(DeliveryState(wait)),
+        )
+        if once is not None:
+            self._once[once] = accepted
+        await self._take(Seen(bulletin=bulletin, digest=accepted.digest, payload=payload, signature=""))
+        return accepted
+
+    async def publish_many(
+        self, drafts: Sequence[AnyDraft], *, wait: str = "stored", timeout: float = 5.0
+    ) -> list[Accepted | TocsinError]:
+        """See `Participant.publish_many`."""
+        outcomes: list[Accepted | TocsinError] = []
+        for draft in drafts:
+            try:
+                outcomes.append(await self.publish(draft, wait=wait, timeout=timeout))
+            except TocsinError as exc:
+                outcomes.append(exc)
+        return outcomes
+
+    async def hear(self, bulletin: Bulletin, *labels: str) -> Seen:
+        """Let it admit what another has said, with these labels."""
+        payload = encode(bulletin)
+        seen = Seen(
+            bulletin=bulletin,
+            digest=digest(payload),
+            payload=payload,
+            signature="",
+            labels=frozenset(labels),
+            trust="fresh",
+            admitted_at=self._clock(),
+        )
+        await self._take(seen)
+        return seen
+
+    async def watch(
+        self, interest: Interest = EVERYTHING, *, since: dt.timedelta | None = dt.timedelta(0)
+    ) -> AsyncIterator[Seen]:
+        """See `Participant.watch`."""
+        start = self._clock() - since if since is not None else None
+        place = 0
+        while True:
+            async with self._news:
+                await self._news.wait_for(lambda: len(self.seen) > place)  # noqa: B023 (awaited here)
+            one, place = self.seen[place], place + 1
+            at = one.admitted_at or one.bulletin.issued
+            if (start is None or at >= start) and interest.matches(parse(subject_for(one.bulletin))):
+                yield one
+
+    async def get(self, id_or_digest: str) -> Seen | None:
+        """See `Participant.get`."""
+        return next((one for one in self.seen if id_or_digest in (one.bulletin.id, one.digest)), None)
+
+    async def trace(self, id_or_digest: str) -> Life:
+        """See `Participant.trace`."""
+        one = await self.get(id_or_digest)
+        if one is None:
+            return Life()
+        return Life(
+            steps=(
+                TraceStep(
+                    one.admitted_at or one.bulletin.issued, "admitted" if one.admitted_at else "accepted"
+                ),
+            )
+        )
+
+    async def _take(self, seen: Seen) -> None:
+        async with self._news:
+            self.seen.append(seen)
+            self._news.notify_all()

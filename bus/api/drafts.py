@@ -1,0 +1,32 @@
+"""A draft in either form: the struct, or the table that a draft file holds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bus.api.participant import AnyDraft
+from schemas.bulletin import Draft
+from schemas.codec import decode_draft
+from schemas.errors import SchemaError, TocsinError
+
+
+def as_draft(draft: AnyDraft) -> Draft:
+    """The draft.
+
+    Raises:
+        SchemaError: the table is none, with the path of what is wrong.
+    """
+    if isinstance(draft, Draft):
+        return draft
+    try:
+        return decode_draft(msgspec.json.encode(draft, enc_hook=str))
+    except (TypeError, OverflowError) as exc:
+        raise SchemaError(f"this table is no draft: {exc}", reason="malformed-payload") from None
+
+
+def read(draft: AnyDraft) -> Draft | TocsinError:
+    """The draft, or the error."""
+    try:
+        return as_draft(draft)
+    except TocsinError as exc:
+        return exc

@@ -1,0 +1,264 @@
+"""An identity on the bus: what a context names, opened as it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from bus import audit
+from bus.api.drafts import as_draft, read
+from bus.api.opening import (
+    OUTBOX_FILE,
+    STORE_FILE,
+    defaults_of,
+    endpoint_of,
+    private_folder,
+    registry_of,
+    signer_of,
+)
+from bus.api.part import Part
+from bus.api.participant import EVERYTHING, AnyDraft, Life, Seen
+from bus.config import Context
+from bus.delivery import TABLES, DeliveryState, DeliveryTracker, ledger
+from bus.hub import HubService
+from bus.hub.picture import TraceStep, open_store
+from bus.hub.picture import trace as life
+from bus.logs import logger
+from bus.policy import changed
+from bus.publishing import Accepted, Outbox, Publisher
+from bus.sealing import Sealer
+from bus.subscribing import Inbox, Stored, bodies, whole
+from bus.tasks import Background
+from bus.trust import HUB, RegistryStore
+from schemas.codec import decode
+from schemas.envelope import SIG_HEADER
+from schemas.errors import TocsinError
+from schemas.subject import Interest, parse
+
+HEARD_S = 3.0
+"""So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
+
+log = logger()
+
+
+class Identity:
+    """A `Participant` over the files and the broker that a context names. Use `bus.connect`."""
+
+    def __init__(
+        self,
+        name: str,
+        context: Context,
+        folder: Path,
+        tasks: Background,
+        clock: Callable[[], dt.datetime],
+        rng: Callable[[int], bytes],
+        deadlines: dict[str, list[int]],
+    ) -> None:
+        """Prepare; nothing is opened yet but the registry.
+
+        Args:
+            name: of the context.
+            context: the identity.
+            folder: its state folder.
+            tasks: end what is opened.
+            clock: the present, aware.
+            rng: random bytes.
+            deadlines: by when hubs must have answered, as the settings say.
+
+        Raises:
+            ConfigError, TrustError: the registry cannot be relied on.
+        """
+        self._name = name
+        self._context = context
+        self._folder = private_folder(folder)
+        self._clock = clock
+        self._rng = rng
+        self._deadlines = deadlines
+        self._registry: RegistryStore = registry_of(context, clock)
+        self._way_out = Part(tasks, self._open_way_out, f"{name} publishes")
+        self._store = Part(tasks, partial(open_store, self._folder / STORE_FILE), f"{name} looks up")
+        self._reader = Part(tasks, self._open_reader, f"{name} reads")
+
+    @property
+    def authority(self) -> str:
+        """Whose identity it is."""
+        return self._context.authority
+
+    # -- publishing -------------------------------------------------------------------------------------------------
+
+    async def publish(
+        self, draft: AnyDraft, *, once: str | None = None, wait: str = "stored", timeout: float = 5.0
+    ) -> Accepted:
+        """See `Participant.publish`."""
+        until, clock = self._until(wait, timeout)
+        publisher, tracker = await self._way_out.get()
+        await publisher.heard(min(timeout, HEARD_S))
+        accepted = await publisher.publish(as_draft(draft), once=once)
+        return await _reached(publisher, tracker, accepted, until, clock)
+
+    async def publish_many(
+        self, drafts: Sequence[AnyDraft], *, wait: str = "stored", timeout: float = 5.0
+    ) -> list[Accepted | TocsinError]:
+        """See `Participant.publish_many`."""
+        until, clock = self._until(wait, timeout)
+        publisher, tracker = await self._way_out.get()
+        await publisher.heard(min(timeout, HEARD_S))
+        made = [read(draft) for draft in drafts]
+        said = iter(
+            await publisher.publish_many([each for each in made if not isinstance(each, TocsinError)])
+        )
+        outcomes = [each if isinstance(each, TocsinError) else next(said) for each in made]
+        return [
+            each if isinstance(each, TocsinError) else await _reached(publisher, tracker, each, until, clock)
+            for each in outcomes
+        ]
+
+    def _until(self, wait: str, timeout: float) -> tuple[DeliveryState, Callable[[], float]]:
+        """The state to wait for, and what asks how many seconds are left."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        return DeliveryState(wait), lambda: max(0.0, end - loop.time())
+
+    @asynccontextmanager
+    async def _open_way_out(self) -> AsyncIterator[tuple[Publisher, DeliveryTracker]]:
+        context = self._context
+        signer = signer_of(context)
+        async with (
+            Outbox.open(self._folder / OUTBOX_FILE, tables=TABLES) as outbox,
+            Publisher.open(
+                authority_id=context.authority,
+                outbox=outbox,
+                registry=self._registry,
+                signers=(signer,),
+                endpoint=None if context.server is None else endpoint_of(self._name, context, "publish"),
+                defaults=defaults_of(context),
+                clock=self._clock,
+                rng=self._rng,
+                seal=Sealer((signer,), self._rng),
+                on_refused=self._note_refused,
+                beside_broker=True,
+            ) as publisher,
+            DeliveryTracker.open(publisher, changed(self._deadlines)) as tracker,
+        ):
+            yield publisher, tracker
+
+    def _note_refused(self, exc: TocsinError) -> None:
+        """Record a refusal by its reason and place, never its text, which may quote the draft."""
+        facts = {"reason": exc.reason, "path": getattr(exc, "path", "")}
+        try:
+            audit.append(self._folder / audit.AUDIT_FILE, "refused", facts, self._clock())
+        except (TocsinError, OSError) as trouble:
+            log.warning("not_recorded", problem=str(trouble))
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    async def watch(
+        self, interest: Interest = EVERYTHING, *, since: dt.timedelta | None = dt.timedelta(0)
+    ) -> AsyncIterator[Seen]:
+        """See `Participant.watch`."""
+        store = await self._reader.get()
+        start = 0 if since is None else await store.row_before(self._clock() - since)
+        async for row in store.follow(start):
+            if interest.matches(parse(row.subject)):
+                yield _admitted(row)
+
+    async def get(self, id_or_digest: str) -> Seen | None:
+        """See `Participant.get`."""
+        if (self._folder / STORE_FILE).exists():
+            store = await self._store.get()
+            for row in await store.read(lambda db: _rows(db, id_or_digest)):
+                return _admitted(row)
+        if not (self._folder / OUTBOX_FILE).exists():
+            return None
+        async with Outbox.open(self._folder / OUTBOX_FILE, tables=TABLES) as outbox:
+            own = await outbox.get(id_or_digest)
+        if own is None:
+            return None
+        return Seen(
+            bulletin=decode(own.payload),
+            digest=own.digest,
+            payload=own.payload,
+            signature=own.header_map()[SIG_HEADER],
+        )
+
+    async def trace(self, id_or_digest: str) -> Life:
+        """See `Participant.trace`."""
+        steps: list[TraceStep] = []
+        status = None
+        if (self._folder / OUTBOX_FILE).exists():
+            async with Outbox.open(self._folder / OUTBOX_FILE, tables=TABLES) as outbox:
+                steps += await outbox.read(lambda db: life.of_outbox(db, id_or_digest))
+                status = await ledger.read(
+                    outbox,
+                    lambda db: ledger.of_one(db, self.authority, self._registry(), id_or_digest),
+                )
+        if (self._folder / STORE_FILE).exists():
+            store = await self._store.get()
+            steps += await store.read(lambda db: life.of_store(db, id_or_digest))
+        return Life(steps=tuple(sorted(steps, key=lambda step: step.at)), status=status)
+
+    @asynccontextmanager
+    async def _open_reader(self) -> AsyncIterator[Inbox]:
+        """The store, read into from here unless a hub does that."""
+        context = self._context
+        record = self._registry().document.authorities.get(context.authority)
+        is_fed = context.server is None or (record is not None and record.kind == HUB)
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(open_store(self._folder / STORE_FILE))
+            if not is_fed:
+                await stack.enter_async_context(
+                    HubService.open(
+                        authority_id=context.authority,
+                        store=store,
+                        registry=self._registry,
+                        endpoint=endpoint_of(self._name, context, "watch"),
+                        clock=self._clock,
+                        gives_way=True,
+                    )
+                )
+            yield store
+
+
+async def _reached(
+    publisher: Publisher,
+    tracker: DeliveryTracker,
+    accepted: Accepted,
+    until: DeliveryState,
+    left: Callable[[], float],
+) -> Accepted:
+    """The bulletin with the state that it has reached by the time there is."""
+    state = str(DeliveryState.ACCEPTED)
+    if until is not DeliveryState.ACCEPTED and publisher.sender is not None:
+        state = await publisher.settled(accepted.digest, left())
+    if state == DeliveryState.STORED and until in (DeliveryState.RECEIVED, DeliveryState.READ):
+        status = await tracker.reached(accepted.digest, until, left())
+        state = state if status is None else str(status.state)
+    return msgspec.structs.replace(accepted, state=state)
+
+
+def _rows(db: sqlite3.Connection, wanted: str) -> list[Stored]:
+    """What is admitted under an id or digest."""
+    rows = [
+        db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()
+        for n in bodies.rows_of(db, wanted)
+    ]
+    return list(whole(row for row in rows if row is not None))
+
+
+def _admitted(row: Stored) -> Seen:
+    return Seen(
+        bulletin=row.bulletin,
+        digest=row.digest,
+        payload=row.payload,
+        signature=row.signature,
+        labels=row.labels,
+        trust=row.trust,
+        admitted_at=row.admitted_at,
+    )
