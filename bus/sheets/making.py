@@ -29,6 +29,9 @@ _MORE = (
 )  # fmt: skip
 """What is told around the facts; the rest of a bulletin has blocks of its own."""
 
+_BARE = ("spec", "salt", "label", "audience", "tlp")
+"""What an opened section has for machines, or has been told already."""
+
 
 def sheet_of(b: Bulletin, known: Known, lang: str) -> Sheet:
     """A bulletin as a person reads it.
@@ -225,7 +228,7 @@ def _sealed(tell: Telling, parts: tuple[SealedPart, ...]) -> Iterator[Entry]:
             yield Entry(part.label, (tell.say.say("sealed-to", who=who, reason=part.reason),))
             continue
         yield Entry(part.label, (tell.say.say("sealed-open", who=who),))
-        yield from tell.entries(part.content, depth=1)
+        yield from tell.entries(part.content, skip=_BARE, depth=1)
 
 
 def _versions(tell: Telling, b: Bulletin, known: Known) -> Iterator[Entry]:

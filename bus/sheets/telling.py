@@ -145,7 +145,10 @@ class Telling:
 
     def _nested(self, label: str, part: msgspec.Struct, depth: int) -> Iterator[Entry]:
         below = list(self.entries(part, depth=depth + 1))
-        if isinstance(part, Area):
+        if isinstance(part, Observable):
+            seen = self.observable(part)
+            yield Entry(seen.label, seen.text, depth)
+        elif isinstance(part, Area):
             yield Entry(label, (self.place(part),), depth)
         elif len(below) == 1 and below[0].label in (self.say.label("text"), self.say.label("whole")):
             yield Entry(label, below[0].text, depth, below[0].lang)

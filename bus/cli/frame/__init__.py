@@ -48,7 +48,6 @@ if TYPE_CHECKING:
         opened_data,
         readable,
         shown,
-        ties,
     )
     from bus.cli.frame.options import (
         FILE,
@@ -105,6 +104,7 @@ if TYPE_CHECKING:
         tls_of,
         within,
     )
+    from bus.cli.frame.sheets import SheetLines, language, sheet_of_held
     from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
 else:
@@ -138,6 +138,7 @@ __all__ = [
     "Painted",
     "Part",
     "Sending",
+    "SheetLines",
     "Since",
     "Table",
     "Unsealer",
@@ -175,6 +176,7 @@ __all__ = [
     "interest_of",
     "is_asked",
     "judged",
+    "language",
     "load",
     "looked_at",
     "marking",
@@ -212,13 +214,13 @@ __all__ = [
     "safe",
     "safe_json",
     "send_drafts",
+    "sheet_of_held",
     "shown",
     "signer_of",
     "stamped",
     "tell",
     "tell_of_bus",
     "telling",
-    "ties",
     "tlp_option",
     "tls_of",
     "tracking",

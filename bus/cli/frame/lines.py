@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 WIDE = 120
 _INDENT = 9
-_URGENT = {"p1": "red", "p2": "yellow"}
+URGENT = {"p1": "red", "p2": "yellow"}
 # A priority and a marking, as lists, `watch` in a pipe and the picture write them: before any word of an author.
 _TOLD = re.compile(
     r"((?:[0-9a-f-]{36}  )?(?:\w+ +)?(?:\d\d-\d\d \d\d:\d\d:\d\d )|  )(p[1-4])( (?:\d\d-\d\d \d\d:\d\d )?\S+ +\S+ +)"
     r"(TLP:[A-Z+]+)(.*)",
     re.DOTALL,
 )
-_MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
+MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
 
 
 class BulletinLines(NamedTuple):
@@ -83,8 +83,8 @@ def in_colour(line: str) -> list[Part]:
     if found is None:
         return [(line, None)]
     before, urgency, between, tlp, after = found.groups()
-    color = _MARKING.get(tlp.removeprefix("TLP:").lower())
-    return [(before, None), (urgency, _URGENT.get(urgency)), (between, None), (tlp, color), (after, None)]
+    color = MARKING.get(tlp.removeprefix("TLP:").lower())
+    return [(before, None), (urgency, URGENT.get(urgency)), (between, None), (tlp, color), (after, None)]
 
 
 def _spaced(facts: Iterable[Part]) -> list[Part]:
@@ -130,10 +130,10 @@ def _facts(bulletin: Bulletin) -> list[Part]:
     urgency, tlp = priority(bulletin), str(bulletin.tlp)
     return [
         (f"{bulletin.issued:%H:%M}", None),
-        (urgency, _URGENT.get(urgency)),
+        (urgency, URGENT.get(urgency)),
         (f"{bulletin.issuer.id:<11}", None),
         (f"{bulletin.kind:<18}", None),
-        (f"TLP:{tlp.upper():<12}", _MARKING.get(tlp)),
+        (f"TLP:{tlp.upper():<12}", MARKING.get(tlp)),
         (f"{bulletin.audience:<10}", None),
     ]
 

@@ -19,7 +19,6 @@ from bus.cli.frame.lines import BulletinLines, recipients_of
 from bus.cli.frame.session import open_seal_keys, registry_store
 from bus.errors import PermitError
 from schemas.errors import TocsinError
-from schemas.links import told
 from schemas.passing_on import marks, why_held
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from bus.subscribing import Stored
     from bus.trust import RegistryStore
     from schemas.bulletin import Bulletin
-
-MOST_LINKS = 200
-"""Ties that are written out for a person."""
 
 
 class Unsealer:
@@ -116,20 +112,6 @@ def readable(payload: bytes) -> list[str]:
     for part in parts:
         part["jwe"] = f"({len(part['jwe'])} characters)"
     return _indented(msgspec.json.encode(shown) if parts else payload)
-
-
-def ties(bulletin: Bulletin) -> Iterator[Answer]:
-    """What belongs together in a bulletin, a tie a line."""
-    if not bulletin.links:
-        return
-    yield Answer(notes=[f"what belongs together: {len(bulletin.links)} ties"])
-    lines = [
-        f"{told(bulletin, link.from_)} -> {link.rel} -> {told(bulletin, link.to)}"
-        for link in bulletin.links[:MOST_LINKS]
-    ]
-    if len(bulletin.links) > MOST_LINKS:
-        lines.append(f"and {len(bulletin.links) - MOST_LINKS} more, in the field links above")
-    yield Answer(lines=lines)
 
 
 def inside(seen: View) -> Iterator[Answer]:

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ from schemas.codec import decode, digest
 from schemas.envelope import file_form
 from schemas.errors import RuleError, TocsinError, Violation
 from schemas.parts import Authority
-from schemas.passing_on import marks, sentences
+from schemas.passing_on import marks
 from schemas.vocab import Domain, Pap, Status, Tlp
 
 if TYPE_CHECKING:
@@ -129,8 +129,14 @@ def _check(app: App, name: str) -> Judgement:
     is_flag=True,
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
-def show(app: App, bulletin_id: str, *, raw: bool) -> Iterable[Answer]:
+@click.option(
+    "--lang", metavar="TAG", help="language of the sheet; that of the context, of LC_ALL or LANG otherwise"
+)
+def show(app: App, bulletin_id: str, *, raw: bool, lang: str | None) -> Answer:
     """Show one bulletin of the store or the outbox; ID is an id or a digest.
+
+    A sheet: markings first, what to do and by when, what may be said in public, the facts in words, why one can rely on it, what
+    became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German and Greek.
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
@@ -140,16 +146,12 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> Iterable[Answer]:
         frame.must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
         frame.record(app, "exported", digest=digest(payload))
-        return [Answer(raw=file_form(payload, signature).decode())]
+        return Answer(raw=file_form(payload, signature).decode())
     seen = frame.Unsealer(app, "show").look(found, digest(payload))
     opened = frame.opened_data(seen)
     facts = {"bulletin": msgspec.Raw(payload), **opened} if opened else msgspec.Raw(payload)
-    return [
-        Answer(facts, lines=frame.readable(payload)),
-        *frame.inside(seen),
-        *frame.ties(seen.bulletin),
-        Answer(notes=sentences(seen.bulletin, app.now())),
-    ]
+    sheet = frame.sheet_of_held(app, seen, signature, bulletin_id, frame.language(app, lang))
+    return Answer(facts, lines=[frame.SheetLines(sheet)])
 
 
 @command(bulletin, "list")

@@ -30,6 +30,20 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """What has ended a bulletin: `superseded`, `cancelled`, or `withdrawal` for what is one; empty while nothing has."""
+
+    how: str = ""
+    by: str = ""
+
+
+def ending(db: sqlite3.Connection, row: Stored) -> Ending:
+    """What has ended an admitted bulletin."""
+    sql = f"SELECT ended_how, ended_by FROM {TABLE_OF[row.bulletin.status]} WHERE row = ?"
+    found = db.execute(sql, (row.rowid,)).fetchone()
+    return Ending(how=found[0] or "", by=found[1] or "") if found is not None else Ending()
+
+
 def newest(
     db: sqlite3.Connection, selection: Selection, status: Status, now: dt.datetime
 ) -> Iterator[Stored]:

@@ -28,6 +28,7 @@ OURS: dict[TocsinError, int] = {
     BackupError("x", reason="backup-room"): 1,
     errors.ConfigError("x"): 2,
     errors.ConfigError("x", reason="file-missing"): 2,
+    errors.FilterError("x"): 2,
     InputFileError("x", reason="file-unreadable"): 2,
     InputFileError("x", reason="file-missing"): 3,
     BackupError("x", reason="backup-empty"): 3,
