@@ -6,7 +6,6 @@ structlog, and a program that wants its log otherwise than structlog has it says
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+
+_WARNING = 30  # as in logging, which nothing here needs
 
 
 class _Setting:
@@ -70,7 +72,7 @@ def _warnings() -> None:
     import structlog
 
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 

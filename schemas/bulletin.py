@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -213,29 +213,70 @@ def stamp(
     Raises:
         SchemaError: `schema`, when neither draft nor defaults give TLP, PAP or audience.
     """
-    fields = msgspec.structs.asdict(draft)
-    fields["sections"] = ()
-    for name in ("tlp", "pap", "audience"):
-        if fields[name] is None:
-            fields[name] = getattr(defaults, name)
-        if fields[name] is None:
-            raise SchemaError(
-                f"the draft has no {name} and there is no default for it; add it", path=f"$.{name}"
-            )
-    if fields["areas"] is None:
-        fields["areas"] = defaults.areas or (Area(scope=_scope(issuer.country), country=issuer.country),)
-    if fields["dimensions"] is None:
-        fields["dimensions"] = defaults.dimensions or (
-            _DIMENSION_OF.get(draft.kind, Dimension.ELECTORAL_PROCESS),
-        )
-    if fields["expires"] is None:
-        fields["expires"] = issued + dt.timedelta(days=defaults.lifetime_days)
-    fields |= {"spec": SPEC, "id": id, "seq": seq, "prev": prev, "issuer": issuer, "issued": issued}
-    return Bulletin(**(_IN_ORDER | fields))
+    tlp, pap, audience = draft.tlp, draft.pap, draft.audience
+    areas, dimensions, expires = draft.areas, draft.dimensions, draft.expires
+    if tlp is None and (tlp := defaults.tlp) is None:
+        raise _no_default("tlp")
+    if pap is None and (pap := defaults.pap) is None:
+        raise _no_default("pap")
+    if audience is None and (audience := defaults.audience) is None:
+        raise _no_default("audience")
+    if areas is None:
+        areas = defaults.areas or (Area(scope=_scope(issuer.country), country=issuer.country),)
+    if dimensions is None:
+        dimensions = defaults.dimensions or (_DIMENSION_OF.get(draft.kind, Dimension.ELECTORAL_PROCESS),)
+    if expires is None:
+        expires = issued + dt.timedelta(days=defaults.lifetime_days)
+    # Field by field, in the order of the struct: by way of a dictionary it takes more than twice as long.
+    return Bulletin(
+        spec=SPEC,
+        id=id,
+        seq=seq,
+        prev=prev,
+        issuer=issuer,
+        issued=issued,
+        status=draft.status,
+        msg_type=draft.msg_type,
+        tlp=tlp,
+        pap=pap,
+        audience=audience,
+        handling=draft.handling,
+        dimensions=dimensions,
+        areas=areas,
+        urgency=draft.urgency,
+        severity=draft.severity,
+        certainty=draft.certainty,
+        confidence=draft.confidence,
+        expires=expires,
+        info=draft.info,
+        body=draft.body,
+        co_issuers=draft.co_issuers,
+        exercise_id=draft.exercise_id,
+        incident_id=draft.incident_id,
+        references=draft.references,
+        election=draft.election,
+        effective=draft.effective,
+        onset=draft.onset,
+        ttps=draft.ttps,
+        observables=draft.observables,
+        attribution=draft.attribution,
+        targets=draft.targets,
+        things=draft.things,
+        links=draft.links,
+        media_checks=draft.media_checks,
+        actions=draft.actions,
+        legal=draft.legal,
+        deadlines=draft.deadlines,
+        personal_data=draft.personal_data,
+        rights=draft.rights,
+        evidence=draft.evidence,
+        provenance=draft.provenance,
+        labels=draft.labels,
+    )
 
 
-_IN_ORDER: dict[str, Any] = dict.fromkeys(Bulletin.__struct_fields__)
-"""Every field, in the order of the struct: so msgspec takes them in half the time."""
+def _no_default(name: str) -> SchemaError:
+    return SchemaError(f"the draft has no {name} and there is no default for it; add it", path=f"$.{name}")
 
 
 def _scope(country: str) -> str:

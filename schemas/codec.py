@@ -9,7 +9,7 @@ that are exactly what `encode` writes for the value read from them pass without 
 
 from __future__ import annotations
 
-import base64
+import binascii
 import datetime as dt
 import hashlib
 import json
@@ -49,6 +49,9 @@ _OFFSET = re.compile(rb':\d\d"')  # how a time ends that does not end in Z
 _OFFSET_CHARS = -len("+00:00")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _WHERE = " - at `"  # how msgspec says where in a document it is
+
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+"""From the alphabet of base64 to that of base64url."""
 
 _T = TypeVar("_T")
 
@@ -108,7 +111,7 @@ def digest(raw: bytes) -> str:
 
 def digest_text(hashed: bytes) -> str:
     """A SHA-256 of 32 bytes as a digest is written."""
-    return base64.urlsafe_b64encode(hashed)[:-1].decode("ascii")
+    return binascii.b2a_base64(hashed, newline=False).translate(URL_SAFE)[:-1].decode("ascii")
 
 
 def encode_time(moment: dt.datetime) -> str:

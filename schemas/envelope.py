@@ -22,7 +22,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from schemas import merkle
 from schemas.bulletin import Bulletin
-from schemas.codec import MAX_PAYLOAD_BYTES, decode_as, encode_time
+from schemas.codec import MAX_PAYLOAD_BYTES, URL_SAFE, decode_as, encode_time
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.registry import DomainName
 from schemas.scalars import MAX_INTEGER, Part
@@ -46,7 +46,6 @@ MAX_FILE_SIGNATURES = 64  # a registry may be signed by many roots
 
 _SIZE_BYTES = 2
 _HEAD_CHARS = 46  # size and root in base64url
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _ENTRY = re.compile(
     r"([A-Za-z0-9_-]{2,8192})\."
@@ -115,7 +114,7 @@ class SignedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def b64u(data: bytes) -> str:
     """Unpadded base64url (RFC 7515, section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(URL_SAFE).rstrip(b"=").decode("ascii")
 
 
 def unb64u(text: str) -> bytes:
@@ -149,7 +148,7 @@ def signing_input(protected: str, payload: bytes) -> bytes:
     if (
         b"+" in text or b"/" in text
     ):  # JSON hardly ever comes to these, and to look is a fifth of to translate
-        text = text.translate(_URL_SAFE)
+        text = text.translate(URL_SAFE)
     return b"%b.%b" % (protected.encode("ascii"), text)
 
 

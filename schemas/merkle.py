@@ -46,13 +46,7 @@ def tree(leaves: Sequence[bytes]) -> Tree:
         if len(level) & 1:
             above.append(level[-1])  # it has no sibling here, and goes up as it is
         levels.append(above)
-    paths = [
-        tuple(
-            [level[index >> up ^ 1] for up, level in enumerate(levels[:-1]) if index >> up ^ 1 < len(level)]
-        )
-        for index in range(len(leaves))
-    ]
-    return Tree(levels[-1][0], tuple(paths))
+    return Tree(levels[-1][0], tuple(_paths([(0, len(level), level) for level in levels[:-1]])))
 
 
 def stretch(
@@ -89,17 +83,27 @@ def stretch(
         if len(level) & 1:
             above.append(level[-1])  # it has no sibling here, and goes up as it is
         level, low, high, width = above, low >> 1, high >> 1, (width + 1) >> 1
-    paths = [
-        tuple(
-            [
-                level[(index >> up ^ 1) - low]
-                for up, (low, width, level) in enumerate(levels)
-                if index >> up ^ 1 < width
-            ]
-        )
-        for index in range(first, first + len(leaves))
-    ]
-    return Tree(level[0], tuple(paths))
+    skipped = first - levels[0][0]
+    return Tree(level[0], tuple(_paths(levels)[skipped : skipped + len(leaves)]))
+
+
+_Level = tuple[int, int, Sequence[bytes]]
+"""The place of the first hash of a level that is known, how many the level has, and those that are known."""
+
+
+def _paths(levels: Sequence[_Level]) -> list[tuple[bytes, ...]]:
+    """The paths of what is known of the lowest level, the root's left out: what is beside each, then the path of the one above it."""
+    above: list[tuple[bytes, ...]] = [()]  # the root's
+    above_low = 0
+    for low, width, level in reversed(levels):
+        above = [
+            (level[(place ^ 1) - low], *above[(place >> 1) - above_low])
+            if place ^ 1 < width
+            else above[(place >> 1) - above_low]
+            for place in range(low, low + len(level))
+        ]
+        above_low = low
+    return above
 
 
 def path_length(index: int, size: int) -> int:

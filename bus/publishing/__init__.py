@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.publishing import outbox_table, resend
+    from bus.publishing import outbox_table, resend, versions
     from bus.publishing.fitness import Behind, Unfit, fit_to_sign
     from bus.publishing.heads_lines import heads_path
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
@@ -44,4 +44,5 @@ __all__ = [
     "outbox_table",
     "resend",
     "resend_asked",
+    "versions",
 ]

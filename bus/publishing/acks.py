@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from bus.publishing import outbox_table as table
+from bus.publishing.acknowledged import settle_at
 from bus.publishing.outbox_rows import Settled
 
 LATE_S = 0.2
@@ -60,7 +60,7 @@ class Acks:
         """Note all that wait, inside a transaction. They wait on until `noted`, for it may fail."""
         self._taken = len(self._left)
         if self._taken:
-            table.settle_at(db, self._left[: self._taken])
+            settle_at(db, self._left[: self._taken])
 
     def noted(self) -> None:
         """The commit after the last `note` is done."""

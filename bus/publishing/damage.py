@@ -36,7 +36,12 @@ def _heal(db: sqlite3.Connection, payload: bytes, headers: Mapping[str, str]) ->
     del sent[MESSAGE_ID]  # the stream may remember it
     row: dict[str, object] = {"channel": channel_of(bulletin).name, "subject": subject_for(bulletin)}
     row |= {field: getattr(bulletin, field) for field in ("status", "seq", "id", "prev")}
-    row |= {"sum": sum_of(row, sent), "headers": msgspec.json.encode(sent).decode(), "payload": payload}
+    row |= {
+        "sum": sum_of(row, sent),
+        "headers": msgspec.json.encode(sent).decode(),
+        "payload": payload,
+        "opening": None,
+    }
     settings = ", ".join(f"{field} = :{field}" for field in row)
     db.execute(f"UPDATE bulletins SET {settings} WHERE digest = :digest", {**row, "digest": name})
     row_of = "(SELECT n FROM bulletins WHERE digest = ?)"

@@ -84,7 +84,7 @@ def _set_aside_unreadable(db: sqlite3.Connection, status: str, most: int) -> Non
     sql = "SELECT n FROM unsent WHERE status = ? ORDER BY n LIMIT ?"
     for (n,) in db.execute(sql, (status, most)).fetchall():
         try:
-            db.execute("SELECT * FROM bulletins WHERE n = ?", (n,)).fetchall()
+            db.execute("SELECT * FROM outbox WHERE n = ?", (n,)).fetchall()
         except sqlite3.OperationalError:
             _set_aside_texts(db, n)
 
@@ -96,6 +96,10 @@ def _set_aside_texts(db: sqlite3.Connection, n: int) -> None:
             db.execute(f"SELECT {name} FROM bulletins WHERE n = ?", (n,)).fetchall()
         except sqlite3.OperationalError:
             db.execute(f"UPDATE bulletins SET {name} = hex({name}) WHERE n = ?", (n,))
+    try:
+        db.execute("SELECT headers FROM outbox WHERE n = ?", (n,)).fetchall()
+    except sqlite3.OperationalError:  # what its batch shares
+        db.execute("UPDATE bulletins SET opening = NULL WHERE n = ?", (n,))
     set_damaged(db, n)
 
 

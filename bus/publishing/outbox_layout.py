@@ -3,6 +3,10 @@
 A row of `bulletins` is written once. What is to be sent is also in `unsent`, what a stream has acknowledged in `sent`, and what is
 parked, superseded or damaged in `aside`: narrow rows, so that an acknowledgement rewrites no payload. The view `outbox` has them
 as one. Kept is what is neither aside nor acknowledged; such a row, and no other, is in `unsent`.
+
+What many rows share stands once. A row of `sent` is for `count` rows with consecutive numbers that have consecutive places in one
+stream, as a batch has them; they never overlap. How the signature header of a batch begins stands in `openings`, under the number of
+its first row, and `headers` of a row that names one is the rest of it.
 """
 
 from __future__ import annotations
@@ -13,7 +17,10 @@ FILE_TABLE = (
     "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
 )
 
-_TABLES = """
+
+def _tables(of_bulletins: str = "", of_sent: str = "") -> str:
+    """The tables that a row is in, as version 3 had them, with columns that came later."""
+    return f"""
 CREATE TABLE IF NOT EXISTS bulletins (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   status TEXT NOT NULL,
@@ -30,12 +37,19 @@ CREATE TABLE IF NOT EXISTS bulletins (
   attempted_at REAL,
   once TEXT,
   origin TEXT,
-  superseded INTEGER NOT NULL DEFAULT 0
+  superseded INTEGER NOT NULL DEFAULT 0{of_bulletins}
 );
 CREATE TABLE IF NOT EXISTS unsent (n INTEGER PRIMARY KEY, status TEXT NOT NULL, problem TEXT);
-CREATE TABLE IF NOT EXISTS sent (n INTEGER PRIMARY KEY, stored_at REAL NOT NULL, stream TEXT, stream_seq INTEGER);
+CREATE TABLE IF NOT EXISTS sent (n INTEGER PRIMARY KEY, stored_at REAL NOT NULL, stream TEXT, stream_seq INTEGER{of_sent});
 CREATE TABLE IF NOT EXISTS aside (n INTEGER PRIMARY KEY, state TEXT NOT NULL, problem TEXT);
 """
+
+
+_OPENING, _COUNT = "opening INTEGER", "count INTEGER NOT NULL DEFAULT 1"
+_TABLES = (
+    _tables(f",\n  {_OPENING}", f", {_COUNT}")
+    + "CREATE TABLE IF NOT EXISTS openings (n INTEGER PRIMARY KEY, last INTEGER NOT NULL, text TEXT NOT NULL);\n"
+)
 
 # `superseded` is the row's own number once it was taken out of the chain: so all others have their place alone.
 _INDEXES = """
@@ -47,14 +61,19 @@ CREATE INDEX IF NOT EXISTS sent_place ON sent (stream, stream_seq);
 CREATE INDEX IF NOT EXISTS aside_state ON aside (state);
 """
 
-_VIEW = """
+# What a batch shares is joined again. `Nats-Msg-Id` is the digest, where the row was not written with its headers whole.
+_HEADERS = """
+  iif(b.opening IS NULL, b.headers, '{"Tocsin-Sig":"' || coalesce(p.text, '') || b.headers || '","Nats-Msg-Id":"' || b.digest || '"}')
+"""
+_VIEW = f"""
 CREATE VIEW IF NOT EXISTS outbox AS
 SELECT b.n AS n, b.status AS status, b.channel AS channel, b.seq AS seq, b.id AS id, b.digest AS digest, b.prev AS prev,
-  b.subject AS subject, b.headers AS headers, b.payload AS payload, b.kept_at AS kept_at, b.attempted_at AS attempted_at,
-  s.stored_at AS stored_at, s.stream AS stream, s.stream_seq AS stream_seq,
+  b.subject AS subject, {_HEADERS.strip()} AS headers, b.payload AS payload, b.kept_at AS kept_at, b.attempted_at AS attempted_at,
+  s.stored_at AS stored_at, s.stream AS stream, s.stream_seq + b.n - s.n AS stream_seq,
   CASE WHEN a.n IS NOT NULL THEN a.state WHEN s.stream IS NOT NULL THEN 'stored' ELSE 'kept' END AS state,
   coalesce(a.problem, u.problem) AS problem, b.once AS once, b.origin AS origin, b.sum AS sum
-FROM bulletins b LEFT JOIN sent s ON s.n = b.n LEFT JOIN unsent u ON u.n = b.n LEFT JOIN aside a ON a.n = b.n;
+FROM bulletins b LEFT JOIN sent s ON s.n = (SELECT max(n) FROM sent WHERE n <= b.n) AND b.n < s.n + s.count
+  LEFT JOIN unsent u ON u.n = b.n LEFT JOIN aside a ON a.n = b.n LEFT JOIN openings p ON p.n = b.opening;
 """
 
 _OTHERS = f"""
@@ -73,7 +92,7 @@ CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT
 # In version 2 all of it stood in one table. What was stored once and is to be sent again keeps its moment, and has no stream.
 _APART = f"""
 ALTER TABLE outbox RENAME TO outbox_before;
-{_TABLES.strip()}
+{_tables().strip()}
 INSERT INTO bulletins SELECT n, status, channel, seq, id, digest, prev, subject, headers, payload, kept_at, sum, attempted_at,
   once, origin, iif(state = 'superseded', n, 0) FROM outbox_before ORDER BY n;
 INSERT INTO unsent SELECT n, status, problem FROM outbox_before WHERE state = 'kept';
@@ -87,8 +106,28 @@ UPDATE sqlite_sequence SET seq = max(seq, coalesce((SELECT seq FROM sqlite_seque
 DROP TABLE outbox_before;
 """
 
+# In version 3 each row had its headers whole, and a row of `sent` was for one bulletin.
+_SHARED = f"""
+DROP VIEW IF EXISTS outbox;
+ALTER TABLE bulletins ADD COLUMN {_OPENING};
+ALTER TABLE sent ADD COLUMN {_COUNT};
+"""
+
+# What updates and cancels of version 4 name stood in their payloads alone.
+_TEXT = "iif(json_valid(CAST(b.payload AS TEXT)), CAST(b.payload AS TEXT), '{}')"
+_TO_THREADS = f"""
+CREATE TABLE revisions (
+  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL,
+  row INTEGER NOT NULL, issued REAL NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, issuer, status, by)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO revisions SELECT json_extract(r.value, '$.id'), '', b.status, b.id,
+  iif(json_extract(r.value, '$.rel') = 'cancels', 'cancelled', 'superseded'), b.n, b.kept_at, b.seq
+  FROM bulletins b, json_each({_TEXT}, '$.references') r WHERE b.superseded = 0
+  AND json_extract({_TEXT}, '$.msg_type') || ' ' || json_extract(r.value, '$.rel') IN ('update supersedes', 'cancel cancels');
+"""
+
 LAYOUT = Layout(
     "publishing",
     _TABLES + _INDEXES + _VIEW + _OTHERS,
-    migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n", _APART),
+    migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n", _APART, _SHARED, _TO_THREADS),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -77,8 +79,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return False
         if headers.get(MESSAGE_ID, self.digest) != self.digest:
             return False
-        # A row of before there were sums has none.
-        return self.sum is None or self.sum == sum_of(msgspec.structs.asdict(self), headers)
+        # A row of before there were sums has none, and one of before they were checksums a digest.
+        told = told_of(msgspec.structs.asdict(self), headers)
+        return self.sum is None or self.sum in (_sum(told), digest_of(told))
 
 
 def whole(row: Row) -> Row:
@@ -100,19 +103,24 @@ _SUMMED = ("status", "channel", "seq", "id", "prev", "subject")
 
 
 def sum_of(row: Mapping[str, object], headers: Mapping[str, str]) -> str:
-    """A digest of what goes with a payload: its place, its subject, its headers but for the message id, which may be dropped."""
-    return _sum([row[name] for name in _SUMMED], headers)
+    """The checksum of what goes with a payload (`told_of`), in hexadecimal: it finds bits that have flipped, like that of a line of the heads file."""
+    return _sum(told_of(row, headers))
 
 
-def _sum(place: Iterable[object], headers: Mapping[str, str]) -> str:
-    return digest_of(msgspec.json.encode([*place, _told(headers)]))
+def told_of(row: Mapping[str, object], headers: Mapping[str, str]) -> bytes:
+    """What goes with a payload: its place, its subject, its headers but for the message id, which may be dropped."""
+    return msgspec.json.encode([*(row[name] for name in _SUMMED), _told(headers)])
+
+
+def _sum(told: bytes) -> str:
+    return f"{zlib.crc32(told):08x}"
 
 
 def _told(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return sorted([each for each in headers.items() if each[0] != MESSAGE_ID])
 
 
-def new_row(n: int, drawn: Drawn, signature: str) -> Row:
+def new_row(n: int, drawn: Drawn, signed: Signed) -> Row:
     """The row of a bulletin that was just signed, before it is sent the first time.
 
     Headers and sum are written as JSON at once, for no value in them needs an escape; tests hold them equal to what `hints` and
@@ -121,9 +129,9 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
     Args:
         n: its number in the outbox.
         drawn: the bulletin.
-        signature: the value of its signature header.
+        signed: its signature header.
     """
-    bulletin, digest = drawn.bulletin, drawn.digest
+    bulletin, digest, signature = drawn.bulletin, drawn.digest, signed.value
     status, channel, seq, id_, prev = (
         str(bulletin.status),
         drawn.channel,
@@ -153,11 +161,23 @@ def new_row(n: int, drawn: Drawn, signature: str) -> Row:
         problem=None,
         once=drawn.once,
         origin=drawn.origin,
-        sum=digest_of(f'[{place},[["{SIG_HEADER}","{signature}"]]]'.encode()),
+        sum=_sum(f'[{place},[["{SIG_HEADER}","{signature}"]]]'.encode()),
     )
 
 
 _KEPT = RowState.KEPT
+
+
+class Signed(NamedTuple):
+    """The value of a signature header: how it begins for all of its batch, or nothing, and the rest."""
+
+    opening: str
+    rest: str
+
+    @property
+    def value(self) -> str:
+        """The whole."""
+        return self.opening + self.rest
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):

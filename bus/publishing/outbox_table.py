@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
 
 from bus.logs import logger
+from bus.publishing import versions
+from bus.publishing.acknowledged import set_apart
 from bus.publishing.drafted import Drawn
 from bus.publishing.handover import Handover, size_of
 from bus.publishing.outbox_layout import FILE_TABLE, LAYOUT
-from bus.publishing.outbox_rows import (
-    ChainHead,
-    Row,
-    RowState,
-    Settled,
-    new_row,
-    whole,
-)
+from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, Signed, new_row, whole
 
 __all__ = ["LAYOUT", "ChainHead", "Row", "RowState", "Settled", "whole"]
 
@@ -49,18 +46,16 @@ def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
     return ChainHead(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
-_KEPT = "n, status, channel, seq, id, digest, prev, subject, headers, payload, kept_at, sum"
-_HANDED_OVER, _NAMED = f"{_KEPT}, attempted_at", f"{_KEPT}, attempted_at, once, origin"
-
-
-def _insert(columns: str) -> str:
-    return f"INSERT INTO bulletins ({columns}) VALUES ({', '.join('?' * len(columns.split(',')))})"
+_KEPT = (
+    *("n", "status", "channel", "seq", "id", "digest", "prev", "subject"),
+    *("headers", "payload", "kept_at", "sum"),
+)
 
 
 def keep_all(
     db: sqlite3.Connection,
     drawn: Sequence[Drawn],
-    signatures: Sequence[str],
+    signatures: Sequence[Signed],
     handover: Handover | None = None,
 ) -> None:
     """Keep signed bulletins, in their order, and make the last of each channel its head, inside a transaction.
@@ -70,21 +65,32 @@ def keep_all(
     Args:
         db: the outbox.
         drawn: the bulletins.
-        signatures: the value of the signature header of each.
+        signatures: of each.
         handover: to the sender of this process, if there may be one.
     """
     first = last_number(db) + 1
-    rows = [new_row(first + place, each, signatures[place]) for place, each in enumerate(drawn)]
+    rows = [
+        new_row(n, each, signed)
+        for n, (each, signed) in enumerate(zip(drawn, signatures, strict=True), first)
+    ]
     takes = handover is not None and handover.takes(len(rows), size_of(rows))
-    # For what is no int, float, str or bytearray, sqlite3 looks for an adapter, each time: so no None where that is the default.
-    if any(row.once is not None or row.origin is not None for row in rows):
-        named = [(*_columns(row), row.kept_at if takes else None, row.once, row.origin) for row in rows]
-        db.executemany(_insert(_NAMED), named)
-    elif takes:
-        db.executemany(_insert(_HANDED_OVER), [(*_columns(row), row.kept_at) for row in rows])
-    else:
-        db.executemany(_insert(_KEPT), map(_columns, rows))
+    openings = _open(db, first, signatures)
+    columns: dict[str, list[Any]] = {name: list(map(attrgetter(name), rows)) for name in _KEPT}
+    columns["payload"] = [bytearray(row.payload) for row in rows]
+    columns["attempted_at"] = [row.kept_at if takes else None for row in rows]
+    columns |= {"once": [row.once for row in rows], "origin": [row.origin for row in rows]}
+    if openings:
+        columns["opening"] = [openings.get(signed.opening) for signed in signatures]
+        columns["headers"] = [
+            signed.rest if signed.opening else row.headers
+            for row, signed in zip(rows, signatures, strict=True)
+        ]
+    # For what is no int, float, str or bytearray, sqlite3 looks for an adapter, each time: so no None where all are.
+    told = {name: each for name, each in columns.items() if any(value is not None for value in each)}
+    sql = f"INSERT INTO bulletins ({', '.join(told)}) VALUES ({', '.join('?' * len(told))})"
+    db.executemany(sql, zip(*told.values(), strict=True))
     db.executemany("INSERT INTO unsent (n, status) VALUES (?, ?)", [(row.n, row.status) for row in rows])
+    versions.keep(db, drawn, first)
     if handover is not None and takes:
         handover.offer(rows)
     ends = {each.channel: each for each in drawn}
@@ -92,12 +98,21 @@ def keep_all(
     db.executemany(sql, [(name, each.bulletin.seq, each.digest) for name, each in ends.items()])
 
 
-def _columns(row: Row) -> tuple[object, ...]:
-    """`_KEPT` of a new row."""
-    return (
-        *(row.n, row.status, row.channel, row.seq, row.id, row.digest, row.prev, row.subject),
-        *(row.headers, bytearray(row.payload), row.kept_at, row.sum),
-    )
+def _open(db: sqlite3.Connection, first: int, signatures: Sequence[Signed]) -> dict[str, int]:
+    """Keep what the signatures of each batch begin with. Returns under which number, by that beginning.
+
+    Args:
+        db: the outbox.
+        first: the number of the first row; the others follow.
+        signatures: of the rows.
+    """
+    found: dict[str, list[int]] = {}
+    for n, signed in enumerate(signatures, first):
+        if signed.opening:
+            found.setdefault(signed.opening, []).append(n)
+    told = [(ns[0], ns[-1], text) for text, ns in found.items()]
+    db.executemany("INSERT INTO openings (n, last, text) VALUES (?, ?, ?)", told)
+    return {text: ns[0] for text, ns in found.items()}
 
 
 def last_number(db: sqlite3.Connection) -> int:
@@ -134,6 +149,8 @@ def clear_head(db: sqlite3.Connection, channel: str) -> None:
 
 def set_aside(db: sqlite3.Connection, given_up: Iterable[Row], problem: str) -> None:
     """Take rows out of the chain, inside a transaction: kept for a person to look at; their source may say them again."""
+    given_up = list(given_up)
+    versions.take_back(db, given_up)
     ns = [row.n for row in given_up]
     sql = "UPDATE bulletins SET superseded = n, once = NULL, origin = NULL WHERE n = ?"
     db.executemany(sql, [(n,) for n in ns])
@@ -160,10 +177,22 @@ def release(db: sqlite3.Connection) -> int:
 
 
 def remove(db: sqlite3.Connection, ns: Iterable[int]) -> None:
-    """Delete rows and what became of them, inside a transaction."""
+    """Delete rows and what became of them, inside a transaction; with the last of a batch, what its rows shared."""
+    ns = list(ns)
+    for n in ns:
+        set_apart(db, n)
     places = [(n,) for n in ns]
+    opened = {row[0] for n in ns for row in db.execute("SELECT opening FROM bulletins WHERE n = ?", (n,))}
     for name in ("unsent", "sent", "aside", "bulletins"):
         db.executemany(f"DELETE FROM {name} WHERE n = ?", places)
+    db.executemany(_CLOSE, [(n,) for n in opened if n is not None])
+
+
+_CLOSE = """
+DELETE FROM openings WHERE n = ?1 AND NOT EXISTS (
+  SELECT 1 FROM bulletins b WHERE b.n BETWEEN openings.n AND openings.last AND b.opening = ?1
+)
+"""
 
 
 def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
@@ -178,43 +207,6 @@ def set_damaged(db: sqlite3.Connection, n: int) -> None:
     _put_aside(db, [n], RowState.DAMAGED, "its bytes are not those that were signed")
 
 
-def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:
-    """Note durable acknowledgements, inside a transaction."""
-    settle_at(db, [(ack, now) for ack in settled])
-
-
-def settle_at(db: sqlite3.Connection, settled: Iterable[tuple[Settled, float]]) -> None:
-    """As `settle`, each with the moment at which it came.
-
-    What was set aside meanwhile stays that: another row may have its place by now, and then no commit would be done any more.
-    """
-    settled = list(settled)
-    found = [(ack.n, at, ack.stream, ack.stream_seq) for ack, at in settled]
-    places = [(ack.n,) for ack, _ in settled]
-    db.executemany(_SETTLE, found)
-    db.executemany("DELETE FROM unsent WHERE n = ?", places)
-    if db.execute("SELECT 1 FROM aside LIMIT 1").fetchone():
-        db.executemany("DELETE FROM aside WHERE n = ? AND state != 'superseded'", places)
-
-
-# What was stored before, and was sent again, keeps the moment of the first time.
-_SETTLE = """
-INSERT INTO sent (n, stored_at, stream, stream_seq) SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM unsent WHERE n = ?1)
-  OR EXISTS (SELECT 1 FROM aside WHERE n = ?1 AND state != 'superseded')
-ON CONFLICT DO UPDATE SET stream = excluded.stream, stream_seq = excluded.stream_seq
-"""
-
-
-def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite3.Row]:
-    """What a stream has acknowledged from the last place at or before `cursor` on, in its order."""
-    return db.execute(
-        "SELECT s.n, b.digest, b.channel, s.stored_at, s.stream_seq FROM sent s CROSS JOIN bulletins b ON b.n = s.n "
-        "WHERE s.stream = ?1 AND s.stream_seq >= coalesce("
-        "(SELECT max(stream_seq) FROM sent WHERE stream = ?1 AND stream_seq <= ?2), 0) ORDER BY s.stream_seq",
-        (stream, cursor),
-    ).fetchall()
-
-
 def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its stream has lost it") -> None:
     """Have rows sent again that were stored, inside a transaction: their stream, or a reader, lacks them.
 
@@ -222,6 +214,7 @@ def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its strea
     """
     stored = "SELECT 1 FROM sent WHERE n = ?1 AND stream IS NOT NULL AND NOT EXISTS (SELECT 1 FROM aside WHERE n = ?1)"
     for n in ns:
+        set_apart(db, n)
         if db.execute(stored, (n,)).fetchone():
             drop_message_id(db, n)
             db.execute("UPDATE sent SET stream = NULL, stream_seq = NULL WHERE n = ?", (n,))
@@ -231,8 +224,8 @@ def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its strea
 
 def drop_message_id(db: sqlite3.Connection, n: int) -> None:
     """Have a row sent without `Nats-Msg-Id` from now on, inside a transaction."""
-    sql = "UPDATE bulletins SET headers = json_remove(headers, '$.\"Nats-Msg-Id\"') WHERE n = ?"
-    db.execute(sql, (n,))
+    told = "SELECT json_remove(o.headers, '$.\"Nats-Msg-Id\"') FROM outbox o WHERE o.n = bulletins.n"
+    db.execute(f"UPDATE bulletins SET headers = ({told}), opening = NULL WHERE n = ?", (n,))
 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:

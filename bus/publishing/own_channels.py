@@ -17,6 +17,7 @@ from bus.admission import ReceivedLink, admit, keys_met, standing
 from bus.errors import AdmissionError
 from bus.publishing import damage
 from bus.publishing import outbox_table as table
+from bus.publishing.acknowledged import stored_from
 from bus.publishing.named_heads import announced, beats_in, named_by, newest_in
 from bus.publishing.outbox import Outbox, Settled
 from bus.transport import (
@@ -176,9 +177,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
         since = self.clock().timestamp() - kept_s(stream) + MARGIN_S
         # Of heartbeats none is missed, so nobody asks for all that were ever sent.
-        stored = (
-            await outbox.read(lambda db: table.stored_from(db, stream, cursor)) if keeps_all(stream) else []
-        )
+        stored = await outbox.read(lambda db: stored_from(db, stream, cursor)) if keeps_all(stream) else []
         expected = {
             row["digest"]: row["n"]
             for row in stored

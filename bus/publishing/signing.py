@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bus.keys import Signer, sign_batch, sign_bulletin, sign_entry, signs_batches
 from bus.publishing.drafted import Drawn
+from bus.publishing.outbox_rows import Signed
 from schemas.envelope import TYP_BATCH, TYP_BULLETIN, Context, Entry, b64u, format_header, head_of
 from schemas.merkle import MAX_SIZE, leaf_of, tree
 
@@ -35,7 +36,7 @@ def sign_chain(
             yield tuple(sign_bulletin(signer, payload, context, issued) for signer in signers)
 
 
-def signature_values(signers: Sequence[Signer], chain: Sequence[Drawn], domain: str) -> Iterator[str]:
+def signature_values(signers: Sequence[Signer], chain: Sequence[Drawn], domain: str) -> Iterator[Signed]:
     """As `sign_chain`, of bulletins whose hashes are known; gives the value of each bulletin's signature header.
 
     What all of a batch share is written once; tests hold it equal to `sign_chain` and `format_header`.
@@ -45,7 +46,7 @@ def signature_values(signers: Sequence[Signer], chain: Sequence[Drawn], domain: 
         batch = chain[start : start + most]
         if len(batch) == 1:
             told = [(each.payload, each.bulletin.issued) for each in batch]
-            yield from map(format_header, sign_chain(signers, told, domain))
+            yield from [Signed("", format_header(entries)) for entries in sign_chain(signers, told, domain)]
             continue
         root, paths = tree([leaf_of(each.hashed) for each in batch])
         head, context = head_of(root, len(batch)), Context(TYP_BATCH, domain)
@@ -53,4 +54,7 @@ def signature_values(signers: Sequence[Signer], chain: Sequence[Drawn], domain: 
         shared = [f"{entry.protected}.{b64u(head)}.{b64u(entry.signature)}~" for entry in signed]
         for index, path in enumerate(paths):
             place = f"{index}.{b64u(b''.join(path))}"
-            yield ",".join([each + place for each in shared])
+            if len(shared) == 1:
+                yield Signed(shared[0], place)
+            else:
+                yield Signed("", ",".join([each + place for each in shared]))

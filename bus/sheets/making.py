@@ -236,7 +236,7 @@ def _versions(tell: Telling, b: Bulletin, known: Known) -> Iterator[Entry]:
     for version in known.versions:
         what = say.word("msg-type", version.msg_type)
         if version.state:
-            what += f", {version.state}"
+            what += f", {say.say(f'state-{version.state}')}"
         if version.id == b.id:
             what += f" ({say.say('version-this')})"
         yield Entry("", (say.say("version-line", issued=moment(version.issued), id=version.id, what=what),))

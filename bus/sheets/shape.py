@@ -14,7 +14,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
         id: the bulletin's.
         issued: when it was issued.
         msg_type: what it does to the one before it.
-        state: what became of it, a word such as `in-force`; empty where it is not known.
+        state: of the newest, how the thread stands: `in-force`, `updated`, `withdrawn` or `expired`; empty for the others.
     """
 
     id: str

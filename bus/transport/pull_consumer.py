@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator
@@ -48,9 +49,9 @@ _REQUEST = {
     "idle_heartbeat": int(HEARTBEAT_S * _NS),
 }
 _ADDRESS = b"$JS.ACK."
-_V1_TOKENS, _V2_TOKENS = 9, 12
-_NUMBERS = 5
-_MAX_DIGITS = 19
+_NUMBERS = rb"\.([0-9]{1,19})" * 5
+_FIRST_FORM = re.compile(rb"\$JS\.ACK\.([^.]*)\.([^.]*)" + _NUMBERS)
+_SECOND_FORM = re.compile(rb"\$JS\.ACK\.[^.]*\.[^.]*\.([^.]*)\.([^.]*)" + _NUMBERS + rb"(?:\.[^.]*)*")
 _MOST = 2**63 - 1  # what the server counts in, and SQLite keeps
 _HEARTBEAT = b"NATS/1.0 100 "
 _REFUSED = frozenset({"400", "503"})
@@ -293,16 +294,12 @@ def received_at(raw: Raw, place: tuple[bytes, bytes]) -> Received | None:
     `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<...the same>.<random>`.
     """
     subject, reply, block, payload = raw
-    if not reply.startswith(_ADDRESS):
+    found = _FIRST_FORM.fullmatch(reply) or _SECOND_FORM.fullmatch(reply)
+    if found is None:
         return None
-    tokens = reply.split(b".", _V2_TOKENS)
-    first = 2 if len(tokens) == _V1_TOKENS else 4
-    numbers = tokens[first + 2 : first + 2 + _NUMBERS]
-    if (*tokens[first : first + 2],) != place or len(numbers) != _NUMBERS:
+    stream, name, *numbers = found.groups()
+    if (stream, name) != place:
         return None
-    for digits in numbers:
-        if not digits.isdigit() or len(digits) > _MAX_DIGITS:
-            return None
     _, seq, consumer_seq, stored, pending = counts = [*map(int, numbers)]
     if max(counts) > _MOST:
         return None

@@ -52,34 +52,59 @@ _CAPITALS = re.compile("[A-Z\u00c0-\u00de\u0100-\u017f]{5}")
 """Five capitals, where some are beyond ASCII; small letters of Latin Extended-A count, for they stand between its capitals."""
 _FEW_DIGITS = 15
 """Fewer than a payment card has."""
-_CALLED = (
-    *(
-        "passport",
-        "identi",
-        "national id",
-        "personal",
-        "id card",
-        "social security",
-        "insurance",
-        "tax",
-        "citizen",
-    ),
-    *(
-        "ausweis",
-        "reisepass",
-        "sozialversicherung",
-        "steuer",
-        "pesel",
-        "cnp",
-        "egn",
-        "jmbg",
-        "dni",
-        "nie",
-        "nif",
-    ),
-    *("bsn", "cpr", "nino", "ssn", "amka", "henkil", "rodné", "codice"),
+
+
+_FOLDED = "".join("0" if chr(n).isdigit() else chr(n).lower() for n in range(128)).encode().ljust(256, b"?")
+"""Small letters, and every digit as 0."""
+_LIKE_ASCII = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k"))
+"""Letters beyond ASCII that stand for one of ASCII where case does not count."""
+
+
+def _backwards(text: str) -> bytes:
+    """A text from its end to its beginning, with small letters, every digit as 0 and every letter beyond ASCII as a question mark."""
+    if not text.isascii():
+        for letter, like in _LIKE_ASCII:
+            text = text.replace(letter, like)
+    return text.encode("ascii", "replace").translate(_FOLDED)[::-1]
+
+
+def _one_of(*words: str) -> bytes:
+    return b"(?:" + b"|".join(re.escape(_backwards(word)) for word in words) + b")"
+
+
+_PAPERS = (
+    "identity",
+    "identification",
+    "national id",
+    "personal id",
+    "id card",
+    "passport",
+    "social security",
 )
-"""Words, case folded, that call what follows a number of a person (`schemas.personal`)."""
+_CALLED = re.compile(
+    rb"0000(?<!00000)[a-z0./+?-]{0,16}[ :#]*(?:"
+    + _one_of(" is", " of", " was")
+    + b"?s?"
+    + _one_of("number", "no.", "no", "nr.", "nr", "code", "card")
+    + b"[ -]?"
+    + _one_of(" identification", " identity", " id", " card", " security")
+    + b"?"
+    + _one_of(*_PAPERS, "insurance", "tax", "personal", "citizen")
+    + rb"|(?:\.?rn-?)?[a-z0_?]*"
+    + _one_of("ausweis", "reisepass", "sozialversicherungs", "steuer")
+    + b"|"
+    + _one_of(" number", " no.", " no")
+    + b"?"
+    + _one_of(
+        *("pesel", "cnp", "egn", "jmbg", "dni", "nie", "nif", "bsn", "cpr", "nino", "ssn", "amka"),
+        *("personnummer", "henkilötunnus", "rodné číslo", "codice fiscale"),
+    )
+    + b")"
+)
+"""Four digits and the words before them that call a number one of a person (`schemas.personal`), read backwards.
+
+So words are looked for only where a number is; most texts have one, of a year.
+"""
 
 
 def is_plain(texts: Sequence[str]) -> bool:
@@ -97,7 +122,8 @@ def is_odd(text: str) -> bool:
 
 def _is_odd(text: str) -> bool:
     """As `is_odd`, of a text however it begins."""
-    if _EXERCISE in text or "NfD" in text:
+    # One letter is found ten times as fast as a word that begins with it.
+    if ("x" in text and _EXERCISE in text) or ("N" in text and "NfD" in text):
         return True
     if text.isascii():
         return _has_odd_shape(text.encode(), text)
@@ -136,8 +162,7 @@ def _has_odd_number(shape: str, text: str) -> bool:
     """Whether four digits in a row may be of a number that is somebody's: by its length, or by what it is called."""
     if "0000000" in shape or "000000-" in shape or "000000A" in shape or "0000 0" in shape:
         return True
-    folded = text.casefold()
-    return any(word in folded for word in _CALLED)
+    return _CALLED.search(_backwards(text)) is not None
 
 
 _last: tuple[Bulletin | None, tuple[tuple[str, str], ...]] = (None, ())

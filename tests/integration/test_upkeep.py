@@ -213,7 +213,7 @@ def test_every_long_running_program_speaks_to_its_supervisor(
         with supervised(office, supervisors[name], name, *command):
             says(supervisors[name], "READY=1", log)
             if name == "server":
-                assert "serving" in log.read_text()
+                eventually_sync(lambda: "serving" in log.read_text(), describe=log.read_text)
             before = supervisors[name].heard().count("WATCHDOG=1")
             eventually_sync(lambda: supervisors[name].heard().count("WATCHDOG=1") > before + 2)
             yield

@@ -52,8 +52,7 @@ def play(desk: Desk) -> None:
                 arguments=("--rounds", "1"),
                 hidden={
                     r'("microseconds":|"verifications":|\t)[\d.]+': r"\1<n>",
-                    r"(?m)  +[\d.]+(?= )": "  <n>",
-                    r"(?m)(<n>) +$": r"\1",
+                    r"(?m)  +[\d.]+  +[\d.]+$": "  <n>  <n>",
                 },
             ),
             Call(command="config show", title="no settings", home="none", forms=WITHOUT_TERMINAL),

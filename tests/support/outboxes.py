@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bus.publishing import outbox_table as table
+from bus.publishing.acknowledged import settle_at
 from bus.publishing.outbox_rows import Settled
 
 STREAM = "XA"
@@ -20,7 +20,7 @@ def store_all(db: sqlite3.Connection, at: float | None = None) -> int:
         at: when, in seconds since the epoch; when it was kept, if nothing is said.
     """
     found = db.execute("SELECT n, kept_at FROM unsent JOIN bulletins USING (n)").fetchall()
-    table.settle_at(
+    settle_at(
         db,
         [(Settled(n=n, stream=STREAM, stream_seq=n), kept_at if at is None else at) for n, kept_at in found],
     )
@@ -34,4 +34,6 @@ def add_stored(db: sqlite3.Connection, said: Iterable[Mapping[str, Any]], at: fl
         names = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
         n = db.execute(f"INSERT INTO bulletins ({names}) VALUES ({marks})", row).lastrowid
-        db.execute("INSERT INTO sent VALUES (?, ?, ?, ?)", (n, at, STREAM, n))
+        db.execute(
+            "INSERT INTO sent (n, stored_at, stream, stream_seq) VALUES (?, ?, ?, ?)", (n, at, STREAM, n)
+        )

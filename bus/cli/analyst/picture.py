@@ -13,6 +13,7 @@ from bus.cli import frame
 from bus.cli.frame import TINTS, Answer, App, Painted, Part, Table, at, command, wrapped
 from bus.hub import picture as situation
 from bus.hub import watch
+from schemas import review
 from schemas.passing_on import marks
 
 if TYPE_CHECKING:
@@ -83,11 +84,13 @@ def _pictured(
 def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item:
     """An item of the picture, as this identity may see it, with what its bulletin forbids."""
     if not sealing.is_closed(row.bulletin):
-        return msgspec.structs.replace(item, labels=(*marks(row.bulletin, now), *item.labels))
+        return msgspec.structs.replace(
+            item, labels=(*marks(row.bulletin, now), *review.labels(row.bulletin), *item.labels)
+        )
     seen = unsealer.look(row.bulletin, row.digest)
     return msgspec.structs.replace(
         item,
-        labels=(*marks(seen.bulletin, now), *item.labels),
+        labels=(*marks(seen.bulletin, now), *review.labels(seen.bulletin), *item.labels),
         kind=seen.bulletin.kind,
         severity=seen.bulletin.severity,
         headline=frame.headline(seen.bulletin),

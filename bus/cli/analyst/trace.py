@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("bulletin_id", metavar="ID")
-async def trace(app: App, bulletin_id: str) -> Answer:
-    """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
-    steps, ladder = await _life(app, bulletin_id)
+@click.option("--exact", is_flag=True, help="of that very version, not of the newest")
+async def trace(app: App, bulletin_id: str, *, exact: bool) -> Answer:
+    """Stamped, kept, sent, stored; admitted or refused and why; replaced by what.
+
+    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is traced.
+    """
+    named, steps, ladder = await _life(app, bulletin_id, exact=exact)
     if not steps:
         raise NotFoundError(f"neither the outbox nor the store of this context knows {bulletin_id}")
     steps.sort(key=lambda step: step.at)
@@ -29,22 +33,28 @@ async def trace(app: App, bulletin_id: str) -> Answer:
         missing = f"; not yet answered: {', '.join(ladder.missing)}" if ladder.missing else ""
         notes = [f"{ladder.state}{missing}"]
     rows = ((f"{step.at:%Y-%m-%d %H:%M:%S.%f}", step.what, step.detail) for step in steps)
-    facts = {"id": bulletin_id, "steps": steps, "ladder": ladder}
-    return Answer(facts, table=Table(("at", "what", "detail"), rows), notes=notes)
+    facts = {"id": named.id, "thread": named.thread, "steps": steps, "ladder": ladder}
+    return Answer(facts, table=Table(("at", "what", "detail"), rows), notes=notes, remarks=named.words)
 
 
-async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliveryStatus | None]:
+async def _life(
+    app: App, wanted: str, *, exact: bool
+) -> tuple[frame.Named, list[TraceStep], DeliveryStatus | None]:
     folder = app.state_folder()
     authority, registry = app.identity.authority, frame.open_registry(app)
+    named = frame.Named(wanted)
     steps: list[TraceStep] = []
     ladder = None
     if (folder / frame.OUTBOX_FILE).exists():
         async with frame.open_outbox(app) as box:
-            steps += await box.read(lambda tx: picture.trace.of_outbox(tx, bulletin_id))
+            named = await frame.named_in_outbox(box, wanted, exact=exact)
+            steps += await box.read(lambda tx: picture.trace.of_outbox(tx, named.id))
             ladder = await delivery.ledger.read(
-                box, lambda tx: delivery.ledger.of_one(tx, authority, registry, bulletin_id)
+                box, lambda tx: delivery.ledger.of_one(tx, authority, registry, named.id)
             )
     if (folder / frame.STORE_FILE).exists():
         async with frame.open_store(app) as store:
-            steps += await store.read(lambda tx: picture.trace.of_store(tx, bulletin_id))
-    return steps, ladder
+            if named.thread is None:
+                named = await store.read(lambda tx: frame.named_in_store(tx, wanted, exact=exact))
+            steps += await store.read(lambda tx: picture.trace.of_store(tx, named.id))
+    return named, steps, ladder

@@ -15,12 +15,10 @@ from statistics import median
 import click
 import msgspec
 
-from bus.admission import ReceivedLink, admit, standing
+from bus import admission, sealing, trust
+from bus import keys as keyring
 from bus.cli import frame
 from bus.cli.frame import Answer, App, Table, command
-from bus.keys import FileSigner, OpeningKey, nkeys, open_sealed, seal, sign_entry
-from bus.sealing import context_of
-from bus.trust import Ending, VerifiedRegistry, ceremony
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft
 from schemas.codec import digest, encode
@@ -117,44 +115,48 @@ def measure(
 
 
 def _steps(now: dt.datetime, rng: Callable[[int], bytes]) -> Iterator[_Step]:
-    signer = FileSigner.generate()
+    signer = keyring.FileSigner.generate()
     raw = _registry(FEW, [signer], now)
-    registry = VerifiedRegistry.open(raw)
+    registry = trust.VerifiedRegistry.open(raw)
     bulletin = _bulletin(registry, now)
     payload = encode(bulletin)
-    entry = sign_entry(signer, payload, Context(TYP_BULLETIN, _DOMAIN))
+    entry = keyring.sign_entry(signer, payload, Context(TYP_BULLETIN, _DOMAIN))
     data = signing_input(entry.protected, payload)
     yield _Step(name=VERIFY, run=lambda: signer.public.verify(entry.signature, data), times=200)
     yield _Step(name="sign Ed25519", run=lambda: signer.sign(data), times=200)
     for name, algorithms in _ALGORITHMS.items():
-        signers = [FileSigner.generate(algorithm) for algorithm in algorithms]
+        signers = [keyring.FileSigner.generate(algorithm) for algorithm in algorithms]
         yield _Step(name=f"admit, {name}", run=_admission(signers, now), times=100)
-    inside = sign_entry(signer, payload, Context(TYP_SEALED_BULLETIN, _DOMAIN))
-    signed, context = write_signed(payload, (inside,)), context_of(bulletin, _DOMAIN)
+    inside = keyring.sign_entry(signer, payload, Context(TYP_SEALED_BULLETIN, _DOMAIN))
+    signed, context = write_signed(payload, (inside,)), sealing.context_of(bulletin, _DOMAIN)
     for count in (1, 10, 30):
-        keys = [OpeningKey(rng(32)) for _ in range(count)]
+        keys = [keyring.OpeningKey(rng(32)) for _ in range(count)]
         public = [key.public for key in keys]
-        sealed = seal(signed, public, context, rng)
-        yield _Step(name=f"seal for {count}", run=partial(seal, signed, public, context, rng), times=10)
-        yield _Step(name=f"open, of {count}", run=partial(open_sealed, sealed, keys[-1:], context), times=20)
+        sealed = keyring.seal(signed, public, context, rng)
+        yield _Step(
+            name=f"seal for {count}", run=partial(keyring.seal, signed, public, context, rng), times=10
+        )
+        yield _Step(
+            name=f"open, of {count}", run=partial(keyring.open_sealed, sealed, keys[-1:], context), times=20
+        )
     for count in (FEW, MANY):
         large = raw if count == FEW else _registry(count, [signer], now)
-        opened = partial(VerifiedRegistry.open, large)
+        opened = partial(trust.VerifiedRegistry.open, large)
         yield _Step(name=f"open a registry of {count} authorities", run=opened, times=1)
     yield _Step(name="rule on a chain of 10 000 when a key ends", run=_ruling(10_000, now), times=1)
 
 
-def _admission(signers: Sequence[FileSigner], now: dt.datetime) -> Callable[[], object]:
+def _admission(signers: Sequence[keyring.FileSigner], now: dt.datetime) -> Callable[[], object]:
     """Admission whole, of a bulletin by an issuer that must sign with these keys."""
-    registry = VerifiedRegistry.open(_registry(FEW, signers, now))
+    registry = trust.VerifiedRegistry.open(_registry(FEW, signers, now))
     bulletin = _bulletin(registry, now)
     payload, subject = encode(bulletin), subject_for(bulletin)
-    entries = tuple(sign_entry(signer, payload, Context(TYP_BULLETIN, _DOMAIN)) for signer in signers)
+    entries = tuple(keyring.sign_entry(signer, payload, Context(TYP_BULLETIN, _DOMAIN)) for signer in signers)
     pairs = list({SIG_HEADER: format_header(entries), **hints(digest(payload))}.items())
-    return lambda: admit(subject, pairs, payload, registry=registry, now=now)
+    return lambda: admission.admit(subject, pairs, payload, registry=registry, now=now)
 
 
-def _bulletin(registry: VerifiedRegistry, now: dt.datetime) -> Bulletin:
+def _bulletin(registry: trust.VerifiedRegistry, now: dt.datetime) -> Bulletin:
     title = "Flood against results.example"
     info = Info(lang="en", headline=title, summary="Sources in 192.0.2.0/24.")
     draft = Draft(info=(info,), body=CyberThreat(title=title))
@@ -162,9 +164,9 @@ def _bulletin(registry: VerifiedRegistry, now: dt.datetime) -> Bulletin:
     return frame.stamped(draft, registry.issuer(_ISSUER), given, now)
 
 
-def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> bytes:
+def _registry(count: int, signers: Sequence[keyring.FileSigner], now: dt.datetime) -> bytes:
     """A registry of so many authorities, signed by two roots; the first authority signs with these keys."""
-    roots = [FileSigner.generate() for _ in range(2)]
+    roots = [keyring.FileSigner.generate() for _ in range(2)]
     grant = PublishGrant(
         statuses=(Status.ACTUAL,),
         tlps=(Tlp.GREEN,),
@@ -174,7 +176,7 @@ def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> by
     )
     authorities = {}
     for n in range(count):
-        speaks = signers if n == 0 else [FileSigner.generate()]
+        speaks = signers if n == 0 else [keyring.FileSigner.generate()]
         keys = {signer.kid: _record(signer, now) for signer in speaks}
         authorities[f"xa-a{n:04d}"] = AuthorityRecord(
             name=f"Authority {n}",
@@ -183,26 +185,26 @@ def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> by
             country="XA",
             keys=keys,
             require=tuple(key.alg for key in keys.values()),
-            nkeys=(nkeys.generate()[1],),
+            nkeys=(keyring.nkeys.generate()[1],),
             publish=(grant,),
         )
-    document = ceremony.new_registry(
+    document = trust.ceremony.new_registry(
         domain=_DOMAIN,
         root_keys=[_record(root, now) for root in roots],
         root_threshold=2,
-        beacon_keys=[_record(FileSigner.generate(), now)],
+        beacon_keys=[_record(keyring.FileSigner.generate(), now)],
         beacon_threshold=1,
         audiences={"community": Audience(scope=Scope.UNION, members=())},
         now=now,
         lifetime=90 * DAY,
     )
-    raw = ceremony.unsigned(msgspec.structs.replace(document, authorities=authorities))
+    raw = trust.ceremony.unsigned(msgspec.structs.replace(document, authorities=authorities))
     for root in roots:
-        raw = ceremony.sign_registry(raw, root)
+        raw = trust.ceremony.sign_registry(raw, root)
     return raw
 
 
-def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
+def _record(signer: keyring.FileSigner, now: dt.datetime) -> KeyRecord:
     begin = now.replace(microsecond=0)
     window = {"not_before": begin - DAY, "not_after": begin + 90 * DAY}
     return msgspec.convert({"alg": signer.alg, "jwk": signer.jwk, **window}, KeyRecord)
@@ -211,7 +213,7 @@ def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
 def _ruling(count: int, now: dt.datetime) -> Callable[[], object]:
     """A chain that a thief left in the middle."""
     links = [
-        ReceivedLink(
+        admission.ReceivedLink(
             channel="c",
             seq=n,
             digest=f"{n}",
@@ -222,4 +224,4 @@ def _ruling(count: int, now: dt.datetime) -> Callable[[], object]:
         )
         for n in range(1, count + 1)
     ]
-    return lambda: standing(links, {"old": Ending(since=now - DAY)})
+    return lambda: admission.standing(links, {"old": trust.Ending(since=now - DAY)})

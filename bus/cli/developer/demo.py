@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus import demo as show
+from bus import demo as demonstration
 from bus.cli import frame
 from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command, tell
 
@@ -74,7 +74,7 @@ async def demo(
     outcome: int | None = None
     try:
         async with (
-            show.Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+            demonstration.Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
             frame.asked() as ended,
         ):
             _greet(app, folder, running)
@@ -160,7 +160,7 @@ async def _rounds(
             return
         if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
             await running.feed(app.now())
-            next_round, fed = now + show.ROUND_EVERY_S, True
+            next_round, fed = now + demonstration.ROUND_EVERY_S, True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
                 await ended.wait()

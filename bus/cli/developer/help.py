@@ -33,7 +33,7 @@ Times are UTC, RFC 3339.""",
 def help_(ctx: click.Context, _app: App, topic: str | None) -> Answer:
     """Explain TOPIC: exit-codes, environment or formatting; or any command."""
     if topic is None:
-        return Answer(lines=[f"tocsin help {name}" for name in TOPICS])
+        return Answer({"topics": list(TOPICS)}, lines=[f"tocsin help {name}" for name in TOPICS])
     if topic in TOPICS:
         return Answer({"topic": topic, "text": TOPICS[topic]}, lines=TOPICS[topic].split("\n"))
     root = ctx.find_root()

@@ -91,7 +91,6 @@ if TYPE_CHECKING:
         admitted_row,
         defaults,
         endpoint,
-        find_bulletin,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -107,6 +106,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.sheets import SheetLines, language, sheet_of_held
     from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
+    from bus.cli.frame.versions import FoundBulletin, Named, find_bulletin, named_in_outbox, named_in_store
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -131,9 +131,11 @@ __all__ = [
     "Answer",
     "App",
     "BulletinLines",
+    "FoundBulletin",
     "Group",
     "InputFileError",
     "Judgement",
+    "Named",
     "NotFoundError",
     "Painted",
     "Part",
@@ -183,6 +185,8 @@ __all__ = [
     "must_be_known",
     "must_be_new",
     "must_not_be_held",
+    "named_in_outbox",
+    "named_in_store",
     "on_terminal",
     "once_open",
     "one_line",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bus.cli.frame.app import App, Part
 from bus.cli.frame.text import on_terminal, safe
+from schemas import review
 from schemas.passing_on import marks
 from schemas.subject import priority
 
@@ -52,7 +53,7 @@ class BulletinLines(NamedTuple):
     def draw(self, app: App) -> None:
         """Print it."""
         known = {*self.labels, *(() if self.trust == "fresh" else (f"trust {self.trust}",))}
-        flags = (*marks(self.bulletin, app.now()), *sorted(known))
+        flags = (*marks(self.bulletin, app.now()), *review.labels(self.bulletin), *sorted(known))
         after = f"  [{self.remark}]" if self.remark else ""
         if not on_terminal():
             app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + after))

@@ -18,6 +18,7 @@ from bus.cli.frame.audit import record
 from bus.cli.frame.lines import BulletinLines, recipients_of
 from bus.cli.frame.session import open_seal_keys, registry_store
 from bus.errors import PermitError
+from schemas import review
 from schemas.errors import TocsinError
 from schemas.passing_on import marks, why_held
 
@@ -162,7 +163,7 @@ def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
         "admitted_at": row.admitted_at,
         "late": "late" in row.labels,
         "trust": row.trust,
-        "labels": sorted(row.labels),
+        "labels": [*sorted(row.labels), *review.labels(seen.bulletin)],
         "marks": marks(seen.bulletin, app.now()),
         **opened_data(seen),
     }

@@ -28,6 +28,7 @@ from schemas.envelope import TYP_BULLETIN, Context, parse_header
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
+    import datetime as dt
     import sqlite3
 
     from bus.sealing import View
@@ -82,7 +83,7 @@ def sheet_of_held(app: App, seen: View, signature: str, wanted: str, lang: str) 
         app: the context.
         seen: the bulletin, as this identity may see it.
         signature: its signature header.
-        wanted: the id or digest by which it was found.
+        wanted: its id.
         lang: the reader's language.
     """
     return sheets.sheet_of(seen.bulletin, _known(app, seen, signature, wanted), lang)
@@ -126,9 +127,34 @@ def _of_store(app: App, wanted: str, known: sheets.Known) -> sheets.Known:
             endorsers=row.endorsers,
             ended_how=ending.how,
             ended_by=ending.by,
+            versions=_versions(db, wanted, known.now),
         )
 
     return query_store(app, question)
+
+
+def _versions(db: sqlite3.Connection, wanted: str, now: dt.datetime) -> tuple[sheets.Version, ...]:
+    """The versions of the thread of a bulletin, the oldest first; none where it is the only one."""
+    thread = picture.versions.find(db, wanted)
+    if thread is None:
+        return ()
+    members = picture.versions.in_thread(db, thread)
+    if len(members) < 2:
+        return ()
+    state = picture.versions.state(db, thread, now)
+    said = "alert"
+    found = []
+    for member in reversed(members):
+        is_living = member.id == thread.living
+        kind = "cancel" if member.is_cancel else said
+        said = "update"
+        if member.issued is not None:
+            found.append(
+                sheets.Version(
+                    id=member.id, issued=member.issued, msg_type=kind, state=state if is_living else ""
+                )
+            )
+    return tuple(found)
 
 
 def _of_outbox(app: App, wanted: str, known: sheets.Known) -> sheets.Known:

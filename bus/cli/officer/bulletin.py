@@ -32,6 +32,7 @@ from bus.cli.frame import (
 from bus.cli.officer.template import template
 from bus.errors import ConfigError
 from bus.hub import picture
+from schemas import review
 from schemas.bodies import KINDS
 from schemas.bulletin import Defaults
 from schemas.codec import decode, digest
@@ -129,29 +130,32 @@ def _check(app: App, name: str) -> Judgement:
     is_flag=True,
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
+@click.option("--exact", is_flag=True, help="that very version, not the newest")
 @click.option(
     "--lang", metavar="TAG", help="language of the sheet; that of the context, of LC_ALL or LANG otherwise"
 )
-def show(app: App, bulletin_id: str, *, raw: bool, lang: str | None) -> Answer:
-    """Show one bulletin of the store or the outbox; ID is an id or a digest.
+def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None) -> Answer:
+    """Show one bulletin of the store or the outbox.
+
+    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is shown.
 
     A sheet: markings first, what to do and by when, what may be said in public, the facts in words, why one can rely on it, what
     became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German and Greek.
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    signature, payload = frame.find_bulletin(app, bulletin_id)
+    signature, payload, named = frame.find_bulletin(app, bulletin_id, exact=exact)
     found = decode(payload)
     if raw:
         frame.must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
         frame.record(app, "exported", digest=digest(payload))
-        return Answer(raw=file_form(payload, signature).decode())
+        return Answer(raw=file_form(payload, signature).decode(), remarks=named.words)
     seen = frame.Unsealer(app, "show").look(found, digest(payload))
     opened = frame.opened_data(seen)
     facts = {"bulletin": msgspec.Raw(payload), **opened} if opened else msgspec.Raw(payload)
-    sheet = frame.sheet_of_held(app, seen, signature, bulletin_id, frame.language(app, lang))
-    return Answer(facts, lines=[frame.SheetLines(sheet)])
+    sheet = frame.sheet_of_held(app, seen, signature, found.id, frame.language(app, lang))
+    return Answer(facts, lines=[frame.SheetLines(sheet)], remarks=named.words)
 
 
 @command(bulletin, "list")
@@ -174,7 +178,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
         facts = {"id": id_, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
         facts |= {**frame.marking(bulletin, app.now()), "headline": bulletin.info[0].headline}
         state = "" if admitted else f"{item.standing:<8}  "
-        known = (*marks(bulletin, app.now()), *sorted(item.labels))
+        known = (*marks(bulletin, app.now()), *review.labels(bulletin), *sorted(item.labels))
         line = frame.BulletinLines(
             bulletin,
             item.labels,

@@ -129,5 +129,7 @@ def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
-    signature, payload = frame.find_bulletin(app, name)
-    return file_form(payload, signature), True
+    found = frame.find_bulletin(app, name)
+    for word in found.named.words:
+        app.note(word)
+    return file_form(found.payload, found.signature), True

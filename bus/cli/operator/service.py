@@ -81,7 +81,7 @@ def install(
     spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
     text = upkeep.unit_text(spec)
     if is_printed:
-        return Answer(lines=text.rstrip("\n").split("\n"))
+        return Answer({"unit": f"{name}.service", "text": text}, lines=text.rstrip("\n").split("\n"))
     place = folder or _folder(system)
     path = place / f"{name}.service"
     _must_be_ours(path, force=force, context=app.context()[0])

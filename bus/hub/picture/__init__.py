@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import index, projection, selected, summary, tallies, trace
+    from bus.hub.picture import index, projection, selected, summary, tallies, trace, versions
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -31,4 +31,5 @@ __all__ = [
     "summary",
     "tallies",
     "trace",
+    "versions",
 ]

@@ -92,6 +92,16 @@ def test_a_draft_has_every_field_of_a_bulletin_but_the_stamp() -> None:
     assert set(Draft.__struct_fields__) < set(Bulletin.__struct_fields__)
 
 
+def test_every_field_of_a_draft_is_stamped() -> None:
+    """Whatever stands in a field of the draft stands in the same field of the bulletin, and a value that is no None stays."""
+    said = Draft(**{name: object() for name in Draft.__struct_fields__})  # type: ignore[arg-type]
+    made = stamped(said)
+    for name in set(Draft.__struct_fields__) - {"sections"}:
+        assert getattr(made, name) is getattr(said, name)
+    empty = Draft(info=(), body=said.body, audience="", areas=(), dimensions=())
+    assert (stamped(empty).audience, stamped(empty).areas, stamped(empty).dimensions) == ("", (), ())
+
+
 def test_sections_are_not_stamped_in_clear() -> None:
     """They wait for whoever seals them; the bulletin that is stamped has none of them."""
     part = SectionDraft(label="legal", audience="eu-few", info=(Info(lang="en", headline="h", summary="s"),))

@@ -295,3 +295,37 @@ def test_what_a_rule_finds_in_words_is_odd(found: str, before: str) -> None:
     text = before + found
     if markings.CLASSIFIED.search(text) or any(personal.certain(text)):
         assert wording.is_odd(text)
+
+
+CALLED = {
+    "a card": "The identity card number AB12345 was shown.",
+    "spaces": f"Her tax number{' ' * 300}AB12345",
+    "a compound": f"Die Steuer{'identifikations' * 20}nummer: 123456",
+    "a dot": "Ausweisnr.: 123456",
+    "a hyphen": "Reisepass-Nr. C12345",
+    "abroad": "Jeho rodn\u00e9 \u010d\u00edslo: 123456",
+    "a dotless i": "the \u0131dentity number AB12345",
+    "a long s": "her pas\u017fport number AB12345",
+    "the second": "In 2027 the passport no. AB12345 was used.",
+}
+
+
+@pytest.mark.parametrize("text", CALLED.values(), ids=CALLED)
+def test_a_number_that_words_call_somebodys_is_odd(text: str) -> None:
+    """However far the words are from it, and in whatever letters that count as those of the words."""
+    assert any(personal.certain(text))
+    assert wording.is_odd(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Family 000064 is active.",
+        "Passport control, from 2027-05-23 on.",
+        "A number of 2027 hosts.",
+        "taxi 2027",
+    ],
+)
+def test_a_number_that_no_words_call_somebodys_is_plain(text: str) -> None:
+    """A year or a count, where words of persons stand elsewhere."""
+    assert not wording.is_odd(text)

@@ -474,9 +474,13 @@ def test_a_batch_of_everything_is_judged_as_each_alone() -> None:
 # -- lanes that drop a check --------------------------------------------------------------------------------------------
 
 DROPPED: dict[str, tuple[str, str]] = {
-    "1, more lines": (" or rest.find(_LINE_END, len(_SOURCE_LINE)) != len(rest) - len(_END)", ""),
-    "1, another name": ("not rest.startswith(_SOURCE_LINE) or ", ""),
-    "1, the end of the block": ("if not rest.endswith(_END):", "if False:"),
+    "1, more lines": ("if block[end:] != _END:", "if not block.endswith(_END):"),
+    "1, another name": (
+        "    if not block.startswith(_SOURCE_LINE, at):\n        return () if block[at:] == _END else None\n",
+        "    if block[at:] == _END:\n        return ()\n",
+    ),
+    "1, lines of no stream": ("return () if block[at:] == _END else None", "return ()"),
+    "1, the end of the block": ("if block[end:] != _END:", "if end < 0:"),
     "2, the federation": ("Context(TYP_BULLETIN, registry.domain)", "_claimed(value)"),
     "3, a time": ("(header.iat, header.x5t, header.x5c) != (None,) * 3", "False"),
     "3 and 4, the signature": ("    if checked.fault:\n        return None\n", ""),

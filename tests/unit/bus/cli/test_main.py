@@ -50,6 +50,20 @@ def test_no_command_loads_what_draws_tracebacks() -> None:
     assert done.stdout.splitlines()[-1] == "['structlog']"
 
 
+def test_no_help_loads_what_is_large() -> None:
+    """Whatever command is asked about: no client of the broker, no keys, no log, no database."""
+    code = (
+        "import sys, click; from bus.cli.main import COMMANDS, program\n"
+        "context = click.Context(program)\n"
+        "for found in [program.get_command(context, name) for name in COMMANDS]:\n"
+        "    if isinstance(found, click.Group):\n"
+        "        for name in found.list_commands(context): found.get_command(context, name)\n"
+        "print([m for m in ('nats', 'cryptography', 'structlog', 'sqlite3', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_group_of_the_table_is_a_command() -> None:
     """A group that is renamed takes its rows with it."""
     assert set(SUBCOMMANDS) <= set(COMMANDS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bus.publishing import outbox_table, own_channels
+from bus.publishing import own_channels
 from bus.publishing.own_channels import Comparison, OwnChannels
 from bus.transport import own_streams, status_of
 from bus.transport.memory import MemoryBroker
@@ -36,7 +36,7 @@ async def test_heartbeats_are_compared_without_all_that_were_ever_sent(
         asked.append(stream)
         return []
 
-    monkeypatch.setattr(outbox_table, "stored_from", stored_from)
+    monkeypatch.setattr(own_channels, "stored_from", stored_from)
     monkeypatch.setattr(own_channels, "read_back", _nothing)
     streams = own_streams(WORLD.registry, "xa-csirt")
     async with keeping(tmp_path / "o.db") as (_, outbox):

@@ -47,7 +47,9 @@ KNOWN = Known(
     trust="fresh",
     network="example",
     registry_version=3,
-    versions=(Version(id="018f3c5e-7d3a-7000-8000-00000000000a", issued=ISSUED, msg_type="alert"),),
+    versions=(
+        Version(id="018f3c5e-7d3a-7000-8000-00000000000a", issued=ISSUED, msg_type="alert", state="in-force"),
+    ),
     answers=(Answered(by="xb-csirt", at=NOW, verdict="dispute", text="Not here."),),
 )
 PLACES = re.compile(r"\{(\w+)\}")
