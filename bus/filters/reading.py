@@ -138,6 +138,8 @@ def _read(field: str, value: str) -> tuple[str, ...]:
         return (" ".join(words) + ("*" if plain.endswith("*") else ""),)
     if field == "observable":
         return (norm(plain),)
+    if field == "area" and low in ("multi", "intl"):
+        return (low.upper(),)
     if field in ("country", "area"):
         return (_shaped(field, plain.upper(), Country, "two letters, EU or INT"),)
     if field == "region":

@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.bodies.digital import ContentItem
 from schemas.bulletin import Bulletin
-from schemas.subject import priority
+from schemas.subject import area_token, priority
 
 BETWEEN = "\ue000"
 """Stands between two texts: it is no part of a word, and no phrase goes across it."""
@@ -60,6 +60,8 @@ def said(b: Bulletin) -> frozenset[tuple[str, str]]:
             facts.update((("country", country), ("area", country)))
         if area.code is not None:
             facts.update(("region", code) for code in _codes(area.code, area.system))
+    if (token := area_token(b)) in ("multi", "intl"):
+        facts.add(("area", token.upper()))
     if b.election is not None:
         facts.add(("election", b.election.id))
     if b.incident_id is not None:

@@ -54,7 +54,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kind: kinds of bulletin: `data-breach`.
         dimension: sides of the threat: `disinformation`.
         country: countries that it is about, or that its issuer is of: `XA`.
-        area: countries that it is about.
+        area: countries that it is about; `MULTI` and `INTL` where it is about several, or none in particular.
         region: codes of places: `xa12`; of NUTS codes a shorter one covers the longer.
         election: ids of elections.
         audience: whom it is for.
@@ -85,6 +85,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_any(self) -> bool:
         """Whether it asks for nothing in particular."""
         return self == Selection()
+
+    def joined(self, other: Selection) -> Selection:
+        """Both as one, as if all had been written in one line: values of a field are alternatives, all texts must stand there."""
+        fields = {
+            name: any_of((*getattr(self, name), *getattr(other, name))) for name in FIELDS if name != "since"
+        }
+        since = other.since_s if other.since_s is not None else self.since_s
+        return Selection(**fields, since_s=since)
 
     def matches(self, b: Bulletin, now: dt.datetime) -> bool:
         """Whether a bulletin is asked for.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         write_whole,
         written,
     )
+    from bus.cli.frame.filtering import Asked, filter_options, stream_options
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
     from bus.cli.frame.judging import Judgement, judged
@@ -130,6 +131,7 @@ __all__ = [
     "USAGE",
     "Answer",
     "App",
+    "Asked",
     "BulletinLines",
     "FoundBulletin",
     "Group",
@@ -162,6 +164,7 @@ __all__ = [
     "ended",
     "endpoint",
     "exit_code",
+    "filter_options",
     "find_bulletin",
     "follow_phase",
     "follow_trust",
@@ -222,6 +225,7 @@ __all__ = [
     "shown",
     "signer_of",
     "stamped",
+    "stream_options",
     "tell",
     "tell_of_bus",
     "telling",

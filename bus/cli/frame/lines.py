@@ -41,6 +41,7 @@ class BulletinLines(NamedTuple):
         remark: added to the headline.
         standing: what is known of it here; of one's own, how far it has come.
         piped: the line in a pipe, where it is another.
+        id: what stands in a pipe for the remark, which has the beginning of the id.
     """
 
     bulletin: Bulletin
@@ -49,6 +50,7 @@ class BulletinLines(NamedTuple):
     remark: str = ""
     standing: str = "verified"
     piped: str = ""
+    id: str = ""
 
     def draw(self, app: App) -> None:
         """Print it."""
@@ -56,7 +58,8 @@ class BulletinLines(NamedTuple):
         flags = (*marks(self.bulletin, app.now()), *review.labels(self.bulletin), *sorted(known))
         after = f"  [{self.remark}]" if self.remark else ""
         if not on_terminal():
-            app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + after))
+            whole = f"  [{self.id}]" if self.id else after
+            app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + whole))
             return
         words = headline_line(self.bulletin, flags) + after
         facts = [*_facts(self.bulletin), (self.standing, None)]

@@ -153,8 +153,8 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         )
 
 
-def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
-    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
+def shown(app: App, row: Stored, unsealer: Unsealer | None = None, name: str = "") -> Answer:
+    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too; a terminal shows `name` for its id."""
     seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     facts = {
         "bulletin": msgspec.Raw(row.payload),
@@ -167,4 +167,7 @@ def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
         "marks": marks(seen.bulletin, app.now()),
         **opened_data(seen),
     }
-    return Answer(facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust)])
+    labels = {*row.labels, *seen.remarks}
+    return Answer(
+        facts, lines=[BulletinLines(seen.bulletin, labels, row.trust, remark=name or row.id, id=row.id)]
+    )

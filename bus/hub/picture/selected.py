@@ -17,6 +17,8 @@ from bus.hub.rows import TABLE_OF
 from bus.subscribing import Stored, whole
 from schemas.vocab import TALK, Status
 
+_SHORTEST = 13
+
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
     """How many bulletins a filter finds.
@@ -59,6 +61,9 @@ def newest(
 
 def count(db: sqlite3.Connection, selection: Selection, status: Status, now: dt.datetime) -> Count:
     """How many of a status a filter asks for; those that are not indexed yet are read."""
+    if selection.is_any:
+        sql = f"SELECT count(*) FROM {TABLE_OF[status]} WHERE status = ?"
+        return Count(number=int(db.execute(sql, (str(status),)).fetchone()[0]), waiting=0)
     if status in TALK:
         return Count(number=sum(1 for _ in newest(db, selection, status, now)), waiting=0)
     asked = question_of(selection, now)
@@ -72,6 +77,37 @@ def count(db: sqlite3.Connection, selection: Selection, status: Status, now: dt.
         waiting += 1
         matching += selection.matches(kept.bulletin, now)
     return Count(number=found + matching, waiting=waiting)
+
+
+def in_force(db: sqlite3.Connection, selection: Selection, now: dt.datetime) -> list[int]:
+    """The rows of the actual bulletins in force that a filter asks for; those that are not indexed yet are read."""
+    asked, moment = question_of(selection, now), now.timestamp()
+    standing = "ended_by IS NULL AND expires > ?"
+    rows = db.execute(
+        f"SELECT row FROM actual WHERE {standing} AND row NOT IN (SELECT row FROM to_index) AND {asked.where}",
+        (moment, *asked.arguments),
+    ).fetchall()
+    sql = "SELECT a.* FROM actual t JOIN to_index i ON i.row = t.row JOIN admitted a ON a.row = t.row WHERE t.ended_by IS NULL AND t.expires > ?"
+    waiting = whole(db.execute(sql, (moment,)))
+    return [row for (row,) in rows] + [
+        kept.rowid for kept in waiting if selection.matches(kept.bulletin, now)
+    ]
+
+
+def short(db: sqlite3.Connection, wanted: str) -> str:
+    """The beginning of an id that no other bulletin of the store has; at least 13 characters, which are the millisecond of its making.
+
+    The 8 of the first group are those of 65 seconds: what else is said in them would soon make them ambiguous.
+    """
+    sql = "SELECT id FROM links WHERE id {0} ? ORDER BY id {1} LIMIT 1"
+    beside = (db.execute(sql.format(*way), (wanted,)).fetchone() for way in (("<", "DESC"), (">", "ASC")))
+    size = max((_alike(wanted, row[0]) + 1 for row in beside if row), default=0)
+    return wanted[: max(_SHORTEST, size)].rstrip("-")
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two ids begin with alike."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
 
 
 def _rows(selection: Selection, status: Status, now: dt.datetime) -> tuple[str, tuple[object, ...]]:
