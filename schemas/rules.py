@@ -101,8 +101,10 @@ def r1(b: Bulletin) -> Broken:
 
 
 def r2(b: Bulletin) -> Broken:
-    """`ack` and `error` belong to the feedback verdicts ack and reject, and to nothing else."""
+    """`ack` and `error` belong to the feedback verdicts ack and reject, and to nothing else; any feedback is updated or withdrawn."""
     if isinstance(b.body, Feedback):
+        if b.msg_type in (MsgType.UPDATE, MsgType.CANCEL):
+            return
         verdicts = {FeedbackKind.ACK: MsgType.ACK, FeedbackKind.REJECT: MsgType.ERROR}
         wanted = verdicts.get(b.body.verdict, MsgType.ALERT)
         if b.msg_type is not wanted:

@@ -6,8 +6,9 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.trust import ceremony, proposals, receipt_grants
+    from bus.trust.answering import feedback_by
     from bus.trust.changes import Change, differences
-    from bus.trust.grants import HEARTBEAT, HUB, Speaker
+    from bus.trust.grants import FEEDBACK, HEARTBEAT, HUB, Speaker
     from bus.trust.jwks import key_set
     from bus.trust.receipt_grants import Way
     from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
@@ -30,6 +31,7 @@ else:
 __all__ = [
     "AGAIN_S",
     "CLOCK_SKEW",
+    "FEEDBACK",
     "HEARTBEAT",
     "HUB",
     "MOST_AGE",
@@ -47,6 +49,7 @@ __all__ = [
     "check_rules",
     "differences",
     "ever_revoked",
+    "feedback_by",
     "heard_beside",
     "key_set",
     "must_stand",

@@ -11,7 +11,7 @@ from schemas.bulletin import Bulletin
 from schemas.elections import TYPE_TOKENS
 from schemas.errors import Broken
 from schemas.truth.times import SKEW
-from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel
+from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel, Tlp
 
 _ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 _OPPOSED = (
@@ -68,6 +68,24 @@ def r53(b: Bulletin) -> Broken:
             yield f"$.references[{n}].rel", f"{ref.rel} belongs to msg_type {wanted}, this is {b.msg_type}"
 
 
+def _asked(b: Bulletin, body: Feedback) -> Broken:
+    """What a question and a request for another marking say, and nothing else does."""
+    asks = body.verdict is FeedbackKind.QUESTION
+    if asks and not body.text:
+        yield "$.body.text", "a question says in text what is asked"
+    if body.respond_by is not None and not asks:
+        yield "$.body.respond_by", f"{body.verdict} asks nothing; choose question, or drop respond_by"
+    if body.respond_by is not None and body.respond_by <= b.issued and b.msg_type is MsgType.ALERT:
+        yield "$.body.respond_by", "lies before the question; write a time after issued"
+    if body.relax_to is not None and body.verdict is not FeedbackKind.REQUEST_UPGRADE:
+        yield (
+            "$.body.relax_to",
+            f"{body.verdict} asks for no marking; choose request-upgrade, or drop relax_to",
+        )
+    if body.relax_to is Tlp.RED:
+        yield "$.body.relax_to", "nothing is narrower than red; name the wider marking that is asked for"
+
+
 def r54(b: Bulletin) -> Broken:
     """Nobody asks, answers or accompanies himself, and an answer agrees with itself."""
     me = b.issuer.id
@@ -94,6 +112,7 @@ def r54(b: Bulletin) -> Broken:
         yield "$.body.handover_to", "nobody hands over to himself"
     if body.verdict is FeedbackKind.ACTION_TAKEN and body.action is None and not body.text:
         yield "$.body.action", "action-taken says which action, or what was done in text"
+    yield from _asked(b, body)
     agrees, disagrees = (Opinion.AGREE, Opinion.STRONGLY_AGREE), (Opinion.DISAGREE, Opinion.STRONGLY_DISAGREE)
     if body.verdict is FeedbackKind.ENDORSE and body.opinion in disagrees:
         yield "$.body.opinion", f"endorsed, but {body.opinion}; mend one of the two"

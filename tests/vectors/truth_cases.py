@@ -364,6 +364,23 @@ def _references() -> Iterator[Case]:
     yield "a handover to nobody", "R54", {**body("feedback", verdict="handover"), **refers("answers")}, (
         ("R54", "$.body.handover_to"),
     )  # fmt: skip
+    asks = {"verdict": "question", "text": "Which version is affected?"}
+    yield (
+        "a question until when",
+        "R54",
+        {**body("feedback", **asks, respond_by=LATER), **refers("answers")},
+        (),
+    )
+    for comment, said, path in (
+        ("a question without words", {"verdict": "question"}, "text"),
+        ("a question before it is asked", {**asks, "respond_by": EARLIER}, "respond_by"),
+        ("a sighting until when", {"verdict": "sighting", "respond_by": LATER}, "respond_by"),
+        ("a dispute about the marking", {"verdict": "dispute", "relax_to": "green"}, "relax_to"),
+        ("a wider marking that is none", {"verdict": "request-upgrade", "relax_to": "red"}, "relax_to"),
+    ):
+        yield comment, "R54", {**body("feedback", **said), **refers("answers")}, (("R54", f"$.body.{path}"),)
+    wider = {"verdict": "request-upgrade", "relax_to": "green"}
+    yield "a wider marking", "R54", {**body("feedback", **wider), **refers("answers")}, ()
     place = {"scope": "region", "country": "XA", "system": "nuts-2024"}
     yield "a region in its country", "R55", {"areas": [{**place, "code": "XA21"}]}, ()
     yield "a region in another", "R55", {"areas": [{**place, "code": "XB21"}]}, (("R55", "$.areas[0].code"),)

@@ -37,8 +37,11 @@ from bus.tasks import in_background
 from schemas.subject import parse
 
 if TYPE_CHECKING:
-    from bus.subscribing import Inbox, Subscriber
+    import sqlite3
+
+    from bus.subscribing import Inbox, Stored, Subscriber
     from bus.transport import Connection
+    from bus.trust import VerifiedRegistry
 
 REACH_S = 5.0
 """So long the bus may take to answer before it is said that it does not."""
@@ -96,8 +99,8 @@ async def watch(
         async for row in store.follow(start, live=follow):
             if not (wanted.matches(parse(row.subject)) and selection.matches(row.bulletin, app.now())):
                 continue
-            name = await store.read(lambda db, id_=row.id: picture.selected.short(db, id_))  # type: ignore[misc]
-            yield frame.shown(app, row, unsealer, name)
+            remark, name = await store.read(lambda db, row=row: _beside(db, row, registry))  # type: ignore[misc]  # bound now
+            yield frame.shown(app, row, unsealer, remark, name)
             shown += 1
             if count is not None and shown >= count:
                 return
@@ -108,6 +111,25 @@ def _is_default(option: str) -> bool:
     """Whether nobody has given an option."""
     source = click.get_current_context().get_parameter_source(option)
     return source is click.core.ParameterSource.DEFAULT
+
+
+def _beside(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) -> tuple[str, str]:
+    """What is told beside a bulletin: of an answer what it answers, and the beginning of its id."""
+    return _answering(db, row, registry), picture.selected.short(db, row.id)
+
+
+def _answering(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) -> str:
+    """Of an answer, what it answers, and what the answers to that are by now; empty for any other bulletin."""
+    told = []
+    for target in picture.answers.answered_by(row.bulletin) if row.bulletin.kind == trust.FEEDBACK else ():
+        held = picture.answers.held(db, target)
+        now = [
+            part
+            for about in held
+            for part in picture.answers.label(picture.answers.to_one(db, about, registry))
+        ]
+        told.append(f"to {target}" + (f": {', '.join(now)}" if now else ""))
+    return "; ".join(told)
 
 
 async def _must_answer(app: App, store: Inbox) -> None:
@@ -146,8 +168,9 @@ async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
             else await stack.enter_async_context(frame.reading(app, store, "watch", tell=False))
         )
         if app.identity.server is not None and app.identity.nkey is not None:
-            if not any(True for _ in transport.reader_streams(registry, identity)):
-                app.note(f"the registry grants {identity} nothing to read; only what is held is shown")
+            if not registry.read_prefixes(identity):
+                but = " but answers to what it says" if registry.heard_prefixes(identity) else ""
+                app.note(f"the registry grants {identity} nothing to read{but}")
             connection = await stack.enter_async_context(
                 transport.Connection.open(frame.endpoint(app, "watch bus"))
             )

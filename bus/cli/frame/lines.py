@@ -41,7 +41,8 @@ class BulletinLines(NamedTuple):
         remark: added to the headline.
         standing: what is known of it here; of one's own, how far it has come.
         piped: the line in a pipe, where it is another.
-        id: what stands in a pipe for the remark, which has the beginning of the id.
+        id: of the bulletin, where it is to be named.
+        name: the beginning of it, for a terminal.
     """
 
     bulletin: Bulletin
@@ -51,15 +52,16 @@ class BulletinLines(NamedTuple):
     standing: str = "verified"
     piped: str = ""
     id: str = ""
+    name: str = ""
 
     def draw(self, app: App) -> None:
         """Print it."""
         known = {*self.labels, *(() if self.trust == "fresh" else (f"trust {self.trust}",))}
         flags = (*marks(self.bulletin, app.now()), *review.labels(self.bulletin), *sorted(known))
-        after = f"  [{self.remark}]" if self.remark else ""
+        id_ = (self.name or self.id) if on_terminal() else self.id
+        after = "".join(f"  [{each}]" for each in (self.remark, id_) if each)
         if not on_terminal():
-            whole = f"  [{self.id}]" if self.id else after
-            app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + whole))
+            app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + after))
             return
         words = headline_line(self.bulletin, flags) + after
         facts = [*_facts(self.bulletin), (self.standing, None)]

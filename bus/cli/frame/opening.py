@@ -153,8 +153,13 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         )
 
 
-def shown(app: App, row: Stored, unsealer: Unsealer | None = None, name: str = "") -> Answer:
-    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too; a terminal shows `name` for its id."""
+def shown(
+    app: App, row: Stored, unsealer: Unsealer | None = None, remark: str = "", name: str = ""
+) -> Answer:
+    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too.
+
+    The remark stands behind its headline, and `name`, the beginning of its id; in a pipe the whole id.
+    """
     seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     facts = {
         "bulletin": msgspec.Raw(row.payload),
@@ -168,6 +173,5 @@ def shown(app: App, row: Stored, unsealer: Unsealer | None = None, name: str = "
         **opened_data(seen),
     }
     labels = {*row.labels, *seen.remarks}
-    return Answer(
-        facts, lines=[BulletinLines(seen.bulletin, labels, row.trust, remark=name or row.id, id=row.id)]
-    )
+    line = BulletinLines(seen.bulletin, labels, row.trust, remark=remark, id=row.id, name=name)
+    return Answer(facts, lines=[line])

@@ -91,14 +91,16 @@ def sheet_of_held(app: App, seen: View, signature: str, wanted: str, lang: str) 
 
 def _known(app: App, seen: View, signature: str, wanted: str) -> sheets.Known:
     now, issuer = app.now(), seen.outer.issuer.id
-    known = _of_store(app, wanted, sheets.Known(now=now, parts=tuple(_parts(seen))))
+    try:
+        registry = open_registry(app, now)
+    except (ConfigError, TrustError):
+        registry = None
+    known = _of_store(app, wanted, sheets.Known(now=now, parts=tuple(_parts(seen))), registry)
     if known.admitted_at is None:
         known = _of_outbox(app, wanted, known)
     if seen.inner is not None:
         known = msgspec.structs.replace(known, labels=(*known.labels, *sorted(seen.inner.labels)))
-    try:
-        registry = open_registry(app, now)
-    except (ConfigError, TrustError):
+    if registry is None:
         return known
     keys = _keys(registry, issuer)
     kid = known.kid or _kid(signature, registry.domain, keys)
@@ -107,7 +109,7 @@ def _known(app: App, seen: View, signature: str, wanted: str) -> sheets.Known:
     )
 
 
-def _of_store(app: App, wanted: str, known: sheets.Known) -> sheets.Known:
+def _of_store(app: App, wanted: str, known: sheets.Known, registry: VerifiedRegistry | None) -> sheets.Known:
     """What admission recorded of a bulletin, and what has ended it since."""
     if not (app.state_folder() / STORE_FILE).exists():
         return known
@@ -128,9 +130,27 @@ def _of_store(app: App, wanted: str, known: sheets.Known) -> sheets.Known:
             ended_how=ending.how,
             ended_by=ending.by,
             versions=_versions(db, wanted, known.now),
+            answers=_answers(db, row, registry),
         )
 
     return query_store(app, question)
+
+
+def _answers(
+    db: sqlite3.Connection, row: subscribing.Stored, registry: VerifiedRegistry | None
+) -> tuple[sheets.Answered, ...]:
+    """The answers to a bulletin that count, the newest first, with their words where they are held."""
+    said = picture.answers.to_one(db, picture.About.of(row.bulletin), registry)
+    return tuple(
+        sheets.Answered(by=each.by, at=each.at, verdict=each.verdict, text=_words(db, each.row))
+        for each in said
+    )
+
+
+def _words(db: sqlite3.Connection, row: int) -> str:
+    for kept in subscribing.whole(db.execute("SELECT * FROM admitted WHERE row = ?", (row,))):
+        return getattr(kept.bulletin.body, "text", None) or ""
+    return ""
 
 
 def _versions(db: sqlite3.Connection, wanted: str, now: dt.datetime) -> tuple[sheets.Version, ...]:

@@ -87,4 +87,11 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> It
         without = ", ".join(str(r["authority"]) for r in readers if not r["seal_key"])
         text = "sealed by the audience's policy, so the broker's operator cannot read it"
         text += f"; without a seal key: {without}" if without else ""
-    yield Answer(notes=[f"{len(readers)} readers; {text}"])
+    answering = sum(bool(registry.authority(str(r["authority"])).keys) for r in readers)
+    heard = f"{context.authority} {'hears it' if registry.hears_answers(context.authority, channel) else 'does not hear it'}"
+    yield Answer(
+        notes=[
+            f"{len(readers)} readers; {text}",
+            f"{answering} of them may answer it, to the same readers; {heard}",
+        ]
+    )

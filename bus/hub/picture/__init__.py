@@ -5,9 +5,21 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import index, projection, selected, summary, tallies, trace, versions
+    from bus.hub.picture import (
+        answers,
+        index,
+        projection,
+        questions,
+        selected,
+        summary,
+        tallies,
+        trace,
+        versions,
+    )
+    from bus.hub.picture.answers import About, Said
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
+    from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
     from bus.hub.picture.summary import Item, Picture
     from bus.hub.picture.trace import TraceStep
@@ -16,16 +28,21 @@ else:
 
 __all__ = [
     "PASS",
+    "About",
     "Contact",
     "Facts",
     "Item",
     "Picture",
+    "Question",
     "ReadinessCheck",
+    "Said",
     "TraceStep",
+    "answers",
     "assess",
     "index",
     "open_store",
     "projection",
+    "questions",
     "read_contacts",
     "selected",
     "summary",

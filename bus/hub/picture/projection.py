@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bus import threads
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import index, situation, tallies
+from bus.hub.picture import answers, index, situation, tallies
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
@@ -141,6 +141,7 @@ class Projection:
         return (
             LAYOUT,
             threads.LAYOUT,
+            answers.LAYOUT,
             receipt_queue.LAYOUT,
             holdings.LAYOUT,
             alarms.LAYOUT,
@@ -154,10 +155,12 @@ class Projection:
             db.execute(f"DELETE FROM {table}")
         situation.clear(db)
         index.clear(db)
+        answers.clear(db)
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
         situation.take_back(db, _taken_out(db, rows))
+        answers.take_back(db, channel)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
@@ -178,6 +181,7 @@ class Projection:
         _channels(db, rows)
         situation.take_in(db, rows)
         index.note(db, rows)
+        answers.take_in(db, rows)
         for row in rows:
             body, status = row.bulletin.body, row.bulletin.status
             if isinstance(body, ChannelStatus) and status in TALK:

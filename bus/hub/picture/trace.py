@@ -9,8 +9,11 @@ from collections.abc import Iterator
 import msgspec
 
 from bus import threads
+from bus.hub.picture import answers
+from bus.hub.picture.answers import About
 from bus.storage import utc
 from bus.subscribing import bodies, erasure, stored
+from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.vocab import MsgType
 
@@ -66,6 +69,22 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     for row in db.execute("SELECT * FROM held_back WHERE digest = ?", (wanted,)):
         detail = f"{row['channel']} number {row['seq']}, for the one before it"
         steps.append(TraceStep(utc(row["until"]), "waits", detail))
+    return steps
+
+
+def of_answers(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> list[TraceStep]:
+    """What was answered to a bulletin, which the store need not hold: what counts, and what was said in vain, with the reason."""
+    said = {each.row for each in answers.to_one(db, about, registry)}
+    steps: list[TraceStep] = []
+    for row in db.execute("SELECT * FROM answered WHERE target = ? ORDER BY at, id", (about.id,)):
+        told = f"{answers.shown(row['verdict'])} by {row['by']}, {row['id']}"
+        if row["row"] in said:
+            steps.append(TraceStep(utc(row["at"]), "answered", told))
+        else:
+            why = answers.why_not(row["channel"], row["named"], about, registry)
+            steps.append(
+                TraceStep(utc(row["at"]), "disregarded", f"{told}: {why or 'it is withdrawn, or replaced'}")
+            )
     return steps
 
 

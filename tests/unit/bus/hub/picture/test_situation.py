@@ -24,13 +24,14 @@ from bus.hub.rows import SITUATION, TABLE_OF, take_out
 from bus.storage.layout import bring_up_to_date
 from bus.subscribing.intake import Intake
 from bus.subscribing.tables import LAYOUT, Stored, as_json, stored
+from schemas.bodies.coordination import Feedback
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus, Head, HeldHead
 from schemas.bulletin import Bulletin
 from schemas.codec import digest
 from schemas.parts import Ref
 from schemas.subject import area_token, priority
-from schemas.vocab import ChannelState, MsgType, RefRel, Severity, Status, Tlp
+from schemas.vocab import ChannelState, FeedbackKind, MsgType, RefRel, Severity, Status, Tlp
 from tests.support.elections import election
 from tests.support.hubs import beat, judged
 from tests.support.threads import still_withdrawn
@@ -61,6 +62,18 @@ class Channel:
         rel = RefRel.CANCELS if how is MsgType.CANCEL else RefRel.SUPERSEDES
         refs = tuple(Ref(id=each.bulletin.id, rel=rel) for each in targets)
         return self.say(f"{how} of {len(targets)}", msg_type=how, references=refs, **of)
+
+    def take_back(self, *answers: Message, **of: Any) -> Message:
+        """The withdrawal of answers, which names what they answered, too."""
+        last = answers[-1].bulletin
+        refs = (*(Ref(id=each.bulletin.id, rel=RefRel.CANCELS) for each in answers), *last.references)
+        return self.say("withdrawn", msg_type=MsgType.CANCEL, references=refs, body=last.body, **of)
+
+    def answer(self, to: Message, verdict: FeedbackKind, rel: RefRel = RefRel.ANSWERS, **of: Any) -> Message:
+        """One that answers another."""
+        refs = (Ref(id=to.bulletin.id, rel=rel, issuer=to.bulletin.issuer.id),)
+        body = of.pop("body", None) or Feedback(verdict=verdict, text="So we see it.")
+        return self.say(str(verdict), references=refs, body=body, **of)
 
 
 def _pool() -> list[Message]:
@@ -95,6 +108,14 @@ def _pool() -> list[Message]:
     actual.revise(MsgType.UPDATE, said[1], age_s=950)
     narrow.revise(MsgType.UPDATE, moved, said[2], age_s=100)
     actual.revise(MsgType.UPDATE, said[3], age_s=1900)
+    answers = Channel("xb-dsc")
+    dispute = answers.answer(first[0], FeedbackKind.DISPUTE)
+    answers.answer(first[0], FeedbackKind.DISPUTE, age_s=1800.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=5.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=6.0)
+    answers.take_back(dispute)
+    other.answer(first[1], FeedbackKind.QUESTION, RefRel.CONTRADICTS)
+    other.answer(first[1], FeedbackKind.ENDORSE, RefRel.SAME_INCIDENT)
     polls = Channel("xa-emb", tlp=Tlp.CLEAR, audience="public")
     for n in range(4):
         where = election(("xa-parl-2027", "xa-sen-2027")[n % 2])
@@ -112,7 +133,7 @@ def _pool() -> list[Message]:
             *heads, seq=n, prev=beats[-1].digest if beats else None, state=state, held=held, until=until
         )
         beats.append(made)
-    made_by = (actual, other, narrow, drill, trial, polls)
+    made_by = (actual, other, narrow, drill, trial, answers, polls)
     return [*(each for channel in made_by for each in channel.made), *beats]
 
 
@@ -131,7 +152,8 @@ class Plain(Projection):
         """Empty all."""
         for table in (*SITUATION, "channels", "outages", "announced_heads", "holdings", "calendars"):
             db.execute(f"DELETE FROM {table}")
-        db.execute("DELETE FROM revisions WHERE row IN (SELECT row FROM admitted)")
+        for table in ("revisions", "answered"):
+            db.execute(f"DELETE FROM {table} WHERE row IN (SELECT row FROM admitted)")
         self._out.clear()
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
@@ -139,6 +161,7 @@ class Plain(Projection):
         for row in rows:
             take_out(db, [row.rowid])
             db.execute("DELETE FROM revisions WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM answered WHERE row = ?", (row.rowid,))
             self._out.add(row.id)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
@@ -150,6 +173,7 @@ class Plain(Projection):
             self._channel(db, row, row.bulletin)
             self._out.discard(row.id)
             self._truth(db, row, row.bulletin)
+            self._answers(db, row, row.bulletin)
             self._say(db, row, row.bulletin)
             self._mark(db)
             body = row.bulletin.body
@@ -195,6 +219,19 @@ class Plain(Projection):
             db.execute(one, (b.status, *named))
         marks = ", ".join(f":{name}" for name in values)
         db.execute(f"INSERT INTO {TABLE_OF[b.status]} ({', '.join(values)}) VALUES ({marks})", values)
+
+    def _answers(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
+        if not isinstance(b.body, Feedback) or b.msg_type is MsgType.CANCEL:
+            return
+        for ref in b.references:
+            if ref.rel in (RefRel.SAME_INCIDENT, RefRel.SUPERSEDES):
+                continue
+            key = (ref.id, row.channel, str(b.body.verdict))
+            sql = "SELECT at, id FROM answered WHERE target = ? AND channel = ? AND verdict = ?"
+            held = db.execute(sql, key).fetchone()
+            if held is None or tuple(held) < (b.issued.timestamp(), b.id):
+                said = (*key, b.issuer.id, ref.issuer or "", b.issued.timestamp(), b.id, row.rowid)
+                db.execute("REPLACE INTO answered VALUES (?, ?, ?, ?, ?, ?, ?, ?)", said)
 
     def _say(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
         for ref in b.references:
