@@ -71,7 +71,7 @@ def sheet_of(b: Bulletin, known: Known, lang: str) -> Sheet:
                 tell.say.word("kind", b.kind),
                 tell.text("msg_type", b.msg_type),
                 b.issuer.id,
-                moment(b.issued),
+                f"{b.issued.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
             )
         ),
         standing=_standing(tell, b, known),
