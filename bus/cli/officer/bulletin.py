@@ -198,7 +198,7 @@ def list_(app: App, *, asked: Asked, status: str, limit: int, mine: bool) -> Ite
         yield Answer(facts, lines=[line])
     if listed and (number > len(listed) or frame.on_terminal()):
         told = f"{len(listed)} of {number} or more" if number == limit + 1 else f"{len(listed)} of {number}"
-        more = "; more of them: --limit" if number > len(listed) else ""
+        more = f"; more: --limit {number}" if number > len(listed) else ""
         yield Answer(notes=[f"as of {frame.at(app.now())} UTC: {told}{more}"])
 
 

@@ -116,7 +116,7 @@ def _seen(found: Iterable[tuple[int, Bulletin]]) -> Iterator[tuple[str, int, str
 
 
 def _merge(db: sqlite3.Connection) -> None:
-    """Merge a part of the words, so that nothing stays of those that were deleted.
+    """Merge a part of the words, so that nothing stays of those that were deleted; at the end facts go that nobody states.
 
     https://www.sqlite.org/fts5.html, sections 6.8 and 6.9: a negative number begins, a positive one goes on, and it is done when
     less than two rows change.
@@ -129,5 +129,6 @@ def _merge(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (_PAGES if row[0] else -_PAGES,))
     if db.total_changes - before < 2:
         db.execute("DELETE FROM words_deleted")
+        db.execute("DELETE FROM fact_names WHERE NOT EXISTS (SELECT 1 FROM fact_rows WHERE fact = n)")
     else:
         db.execute("UPDATE words_deleted SET is_begun = 1")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.filters import Selection, of_text
-from bus.hub.picture import index, selected
+from bus.hub.picture import index, selected, summary
 from bus.hub.picture.projection import Projection, open_store
 from bus.hub.rows import take_out
 from bus.hub.service import Indexing
@@ -22,7 +22,7 @@ from schemas.parts import Observable
 from schemas.vocab import PersonalFlag, Status
 from tests.support.hubs import judged
 from tests.support.world import NOW
-from tests.unit.bus.hub.picture.test_situation import POOL, VERDICTS, Channel, admitted
+from tests.unit.bus.hub.picture.test_situation import POOL, VERDICTS, WORLD, Channel, admitted
 
 ASKED = (
     "",
@@ -139,6 +139,8 @@ def test_what_is_erased_leaves_no_word_in_the_file(tmp_path: Path) -> None:
     while index.advance(db):
         turns += 1
         assert turns < 1000
+    stated = "SELECT count(*) FROM fact_names WHERE n NOT IN (SELECT fact FROM fact_rows)"
+    assert db.execute(stated).fetchone()[0] == 0
     db.close()
     assert secret.encode() not in path.read_bytes()
 
@@ -215,6 +217,35 @@ async def test_it_waits_while_much_comes_in(tmp_path: Path) -> None:
         await look()
         assert await waits() == 0
         assert slept
+
+
+def test_an_id_is_named_by_a_beginning_that_no_other_has() -> None:
+    """Thirteen characters, the millisecond of its making, or as many more as tell it from its neighbours."""
+    with admitted(VERDICTS) as (db, rows):
+        ids = sorted({row.id for row in rows})
+        for id_ in ids:
+            name = selected.short(db, id_)
+            assert len(name) >= 13
+            assert [other for other in ids if other.startswith(name)] == [id_]
+
+
+def test_the_picture_tells_of_what_is_asked_for_alone() -> None:
+    """With a filter it counts and shows what fits and is in force, indexed or not, and says what was asked for."""
+    registry = WORLD.registry
+    with admitted(VERDICTS) as (db, rows):
+        Projection().apply_many(db, rows)
+        whole = summary.picture(db, NOW, registry)
+        asked = of_text("issuer:xb-csirt")
+        for most in (0, 3, 1000):
+            if most:
+                index.advance(db, most)
+            part = summary.picture(db, NOW, registry, selection=asked)
+            assert (part.filter, part.in_force) == ("issuer:xb-csirt", sum(part.by_priority.values()))
+            assert {item.issuer for item in part.top} == {"xb-csirt"}
+            assert part.in_force == sum(
+                1 for n in selected.in_force(db, Selection(), NOW) if n in found(db, "issuer:xb-csirt")
+            )
+            assert 0 < part.in_force < whole.in_force
 
 
 def test_a_filter_of_nothing_finds_all() -> None:
