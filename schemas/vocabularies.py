@@ -85,18 +85,22 @@ class Found(msgspec.Struct, frozen=True):
     nearest: tuple[Term, ...] = ()
 
 
-def kebab(name: str) -> str:
-    """The name of a vocabulary, from that of its class: `Nis2Stage` is `nis2-stage`."""
+def _kebab(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 _CLOSED: Mapping[str, type[StrEnum]] = MappingProxyType(
     {
-        kebab(each.__name__): each
+        _kebab(each.__name__): each
         for each in vars(vocab).values()
         if isinstance(each, type) and issubclass(each, StrEnum) and each is not StrEnum
     }
 )
+
+
+def name_of(words: type[StrEnum]) -> str:
+    """The name of the vocabulary that the words of a closed list are."""
+    return _kebab(words.__name__)
 
 
 def names() -> tuple[str, ...]:

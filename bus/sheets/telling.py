@@ -15,7 +15,7 @@ from bus.sheets.shape import Entry
 from schemas.bodies.coordination import Line
 from schemas.lint import fields_of
 from schemas.parts import Amount, Area, Observable
-from schemas.vocabularies import kebab, vocabulary
+from schemas.vocabularies import name_of, vocabulary
 
 MOST = 50
 """So many parts of one field are told; of more, how many there are."""
@@ -209,7 +209,7 @@ def _language(value: object) -> str:
 
 @cache
 def _vocabulary_of(kind: type[StrEnum]) -> str:
-    return kebab(kind.__name__)
+    return name_of(kind)
 
 
 @cache

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
+    from bus.cli.frame.checking import look_at, sound_draft, speaker
     from bus.cli.frame.commands import Group, command, gathered, global_options, load
-    from bus.cli.frame.drafts import draft_in, read_draft, stamped
+    from bus.cli.frame.drafts import DraftFile, bytes_of, draft_in, read_draft, refusal, told, with_marking
     from bus.cli.frame.errors import InputFileError, NotFoundError
     from bus.cli.frame.exit_codes import (
         DONE,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from bus.cli.frame.filtering import Asked, filter_options, stream_options
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
-    from bus.cli.frame.judging import Judgement, judged
     from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
     from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside
     from bus.cli.frame.opening import (
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.send_options import (
         TLPS,
         Sending,
+        again_option,
         audience_option,
         dry_run_option,
         reviewed_option,
@@ -85,7 +86,7 @@ if TYPE_CHECKING:
         wait_option,
         without_option,
     )
-    from bus.cli.frame.sending import send_drafts, with_marking
+    from bus.cli.frame.sending import send_drafts
     from bus.cli.frame.session import (
         OUTBOX_FILE,
         STORE_FILE,
@@ -133,10 +134,10 @@ __all__ = [
     "App",
     "Asked",
     "BulletinLines",
+    "DraftFile",
     "FoundBulletin",
     "Group",
     "InputFileError",
-    "Judgement",
     "Named",
     "NotFoundError",
     "Painted",
@@ -147,6 +148,7 @@ __all__ = [
     "Table",
     "Unsealer",
     "admitted_row",
+    "again_option",
     "asked",
     "at",
     "at_hand",
@@ -154,6 +156,7 @@ __all__ = [
     "audit_file",
     "beating",
     "behind_now",
+    "bytes_of",
     "check_shape",
     "code_of",
     "command",
@@ -180,9 +183,9 @@ __all__ = [
     "inside",
     "interest_of",
     "is_asked",
-    "judged",
     "language",
     "load",
+    "look_at",
     "looked_at",
     "marking",
     "must_be_known",
@@ -212,6 +215,7 @@ __all__ = [
     "record",
     "record_context",
     "recorder",
+    "refusal",
     "registry_store",
     "repeatable",
     "report_beside",
@@ -224,13 +228,15 @@ __all__ = [
     "sheet_of_held",
     "shown",
     "signer_of",
-    "stamped",
+    "sound_draft",
+    "speaker",
     "stream_options",
     "tell",
     "tell_of_bus",
     "telling",
     "tlp_option",
     "tls_of",
+    "told",
     "tracking",
     "until_shown",
     "until_unread",

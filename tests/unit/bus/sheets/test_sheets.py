@@ -36,7 +36,7 @@ from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
 from schemas.parts import Handling, Info, Observable
 from schemas.vocab import PersonalFlag, Status, Tlp
-from schemas.vocabularies import kebab
+from schemas.vocabularies import name_of
 from tests.support.filled import ISSUED, bulletin_of
 
 NOW = ISSUED + dt.timedelta(hours=1)
@@ -91,7 +91,7 @@ def test_no_word_of_a_vocabulary_lacks_a_translation(lang: str) -> None:
     """Every word of every closed and open vocabulary, and every kind, is said in every language that has a catalogue."""
     words = {(name, word) for name, each in OPEN.items() for word in each.values}
     words |= {
-        (kebab(each.__name__), str(word))
+        (name_of(each), str(word))
         for each in vars(vocab).values()
         if isinstance(each, type) and issubclass(each, StrEnum) and each is not StrEnum
         for word in each
