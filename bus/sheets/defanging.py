@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s/?#]*)")
+_SCHEME = "".join(map(chr, range(0x21, 0x7F))).translate(str.maketrans("", "", "()[]{}<>\"'`,;:/?#@"))
+"""Characters that may stand in a scheme, and more: what else a terminal might take for one."""
+_AFTER_HOST = re.compile(r"[\s/?#]|$")
 _HTTP = re.compile(r"(?<=^h)tt(?=ps?$)", re.IGNORECASE)
 _NAMES = frozenset({"domain-name", "email-addr", "email-message", "ipv4-addr", "ipv6-addr"})
 
@@ -21,14 +23,22 @@ def defanged(type_: str, value: str) -> str:
 
 def defanged_url(value: str) -> str:
     """A text in which no program finds an address to open: scheme and host of each are changed, its path is not."""
-    return _ADDRESS.sub(_changed, value) if "://" in value else _no_host(value)
-
-
-def _changed(found: re.Match[str]) -> str:
-    scheme, host = found.groups()
-    changed = _HTTP.sub("xx", scheme)
-    colon = "[:]" if changed == scheme else ":"
-    return f"{changed}{colon}//{_no_host(host)}"
+    before, *rest = value.split("://")
+    if not rest:
+        return _no_host(value)
+    said = [before]
+    for part in rest:
+        before = said.pop()
+        bare = before.rstrip(_SCHEME)
+        scheme = before[len(bare) :]
+        changed = _HTTP.sub("xx", scheme)
+        end = _AFTER_HOST.search(part)
+        cut = len(part) if end is None else end.start()
+        said += [
+            f"{bare}{changed}{'[:]' if changed == scheme else ':'}//",
+            _no_host(part[:cut]) + part[cut:],
+        ]
+    return "".join(said)
 
 
 def _no_host(value: str) -> str:
