@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bus.filters import indexed, observed, said
 from bus.hub.rows import INDEX
-from bus.subscribing import Stored, insert_rows, whole
+from bus.storage import insert_rows
+from bus.subscribing import Stored, whole
 from schemas.bulletin import Bulletin
 from schemas.vocab import TALK
 
