@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bus.trust.receipt_grants import Way
     from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
     from bus.trust.revocations import MOST_AGE, REACH, Ending, new_statement, speaker_of
+    from bus.trust.roles import says
     from bus.trust.rotation import (
         add_key,
         check_rules,
@@ -60,6 +61,7 @@ __all__ = [
     "revoke_keys",
     "rotate_key",
     "rotate_role",
+    "says",
     "speaker_of",
     "trust_kind",
     "usable_keys",

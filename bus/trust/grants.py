@@ -22,7 +22,7 @@ from schemas.bodies.foreign import LegalReferral
 from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
-from schemas.parts import Area, Authority
+from schemas.parts import Area, Authority, Deadline
 from schemas.registry import AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
 from schemas.subject import Channel
 from schemas.vocab import TALK, Status, Tlp
@@ -275,18 +275,25 @@ def _without_power(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> s
 
 
 def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:
+    """A deadline that does not run as its clock does, nor as one named after it: for trust services some laws have a shorter time."""
     for each in b.deadlines:
         clock = clocks.get(each.clock)
         if clock is None:
             continue
-        runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
-        slack = _MONTH_SLACK if runs >= _ROUGH else dt.timedelta(minutes=1)  # months have 28 to 31 days
-        if abs(each.due - each.started - runs) > slack:
+        special = (other for name, other in clocks.items() if name.startswith(f"{each.clock}-"))
+        if not any(_runs_like(each, other) for other in (clock, *special)):
+            runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
             return (
                 f"the clock {each.clock} runs {_spoken(runs)} ({clock.ref}), and is due {_spoken(each.due - each.started)} after it "
                 "started; mend due or started"
             )
     return None
+
+
+def _runs_like(deadline: Deadline, clock: Clock) -> bool:
+    runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
+    slack = _MONTH_SLACK if runs >= _ROUGH else dt.timedelta(minutes=1)  # months have 28 to 31 days
+    return abs(deadline.due - deadline.started - runs) <= slack
 
 
 def _spoken(span: dt.timedelta) -> str:

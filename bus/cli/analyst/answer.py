@@ -72,9 +72,9 @@ async def answer(
     """
     must_fit(chosen, text)
     registry, now = frame.present_registry(app)
-    original = await _original(app, bulletin_id, registry)
+    original, versions = await _original(app, bulletin_id, registry)
     if chosen.withdraw:
-        return await _withdrawn(app, original, chosen, text, lang, sending)
+        return await _withdrawn(app, original, versions, chosen, text, lang, sending)
     verdict = VERDICTS[chosen.flags[0]].verdict
     body = Feedback(
         verdict=verdict,
@@ -94,8 +94,8 @@ async def answer(
     return [*await frame.send_drafts(app, [(original.id, lambda: draft)], sending), Answer(remarks=notes)]
 
 
-async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> Bulletin:
-    """The bulletin of another authority that is answered, read from the bus first where the store does not hold it.
+async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[Bulletin, frozenset[str]]:
+    """The bulletin of another authority that is answered, read from the bus first where the store does not hold it; and its versions.
 
     Raises:
         NotFoundError: this context does not hold it.
@@ -103,11 +103,13 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> Bullet
     """
     me = app.identity.authority
     async with frame.open_store(app, make=True) as store:
-        row = await store.read(lambda db: _newest(db, wanted))
+        named, row = await store.read(lambda db: _held(db, wanted))
         if row is None and not await own_word(app, wanted):
             await up_to_date(app, store, registry)
-            row = await store.read(lambda db: _newest(db, wanted))
+            named, row = await store.read(lambda db: _held(db, wanted))
     found = decode(row["payload"]) if row is not None else await own_word(app, wanted)
+    for word in named.words if row is not None else ():
+        app.note(word)
     if found is None:
         raise NotFoundError(
             f"this context does not hold {wanted}, so it cannot answer it",
@@ -118,16 +120,26 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> Bullet
             f"{found.id} is what {me} has said itself, and nobody answers himself; correct it with tocsin bulletin update, "
             "or withdraw it with tocsin bulletin cancel"
         )
-    return found
+    async with frame.open_store(app) as store:
+        ids = await store.read(lambda db: _versions(db, named, found.id))
+    return found, ids
 
 
-def _newest(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
-    """The newest version of what is meant by an id of any version, the beginning of one, or a digest."""
-    return frame.admitted_row(db, frame.named_in_store(db, wanted).id)
+def _versions(db: sqlite3.Connection, named: frame.Named, id_: str) -> frozenset[str]:
+    """The ids of all versions of a bulletin: what was answered to one of them was answered to it."""
+    thread = named.thread
+    members = () if thread is None else picture.versions.in_thread(db, thread, MOST)
+    return frozenset({id_, *(each.id for each in members)})
+
+
+def _held(db: sqlite3.Connection, wanted: str) -> tuple[frame.Named, sqlite3.Row | None]:
+    """What is meant by an id, the beginning of one or a digest of any version, and its row in the store."""
+    named = frame.named_in_store(db, wanted)
+    return named, frame.admitted_row(db, named.id)
 
 
 async def own_word(app: App, wanted: str) -> Bulletin | None:
-    """The bulletin as this authority has said it itself; None when it has not."""
+    """The bulletin as this authority has said it itself, in its newest version; None when it has not."""
     if not (app.state_folder() / frame.OUTBOX_FILE).exists():
         return None
     async with frame.open_outbox(app) as box:
@@ -160,7 +172,13 @@ def _must_reach(original: Bulletin, draft: Draft, registry: VerifiedRegistry, me
 
 
 async def _withdrawn(
-    app: App, original: Bulletin, chosen: Chosen, text: str | None, lang: str, sending: Sending
+    app: App,
+    original: Bulletin,
+    versions: frozenset[str],
+    chosen: Chosen,
+    text: str | None,
+    lang: str,
+    sending: Sending,
 ) -> list[Answer]:
     """Withdraw what this authority has answered, or what it has with one verdict."""
     now = app.now()
@@ -168,7 +186,7 @@ async def _withdrawn(
     if (app.state_folder() / frame.OUTBOX_FILE).exists():
         async with frame.open_outbox(app) as box:
             rows = await box.rows(limit=MOST, status=str(original.status))
-        mine = list(_standing([decode(row.payload) for row in rows if row.is_whole], original.id))
+        mine = list(_standing([decode(row.payload) for row in rows if row.is_whole], versions))
     wanted = {VERDICTS[name].verdict for name in chosen.flags}
     found = [
         each
@@ -189,8 +207,8 @@ MOST = 10_000
 """So many of this authority's bulletins are looked through for its answers, the newest."""
 
 
-def _standing(said: Sequence[Bulletin], target: str) -> Iterator[Bulletin]:
-    """The answers to a bulletin that their own author has neither withdrawn nor replaced."""
+def _standing(said: Sequence[Bulletin], targets: frozenset[str]) -> Iterator[Bulletin]:
+    """The answers to versions of a bulletin that their own author has neither withdrawn nor replaced."""
     ended = {
         ref.id
         for each in said
@@ -203,6 +221,6 @@ def _standing(said: Sequence[Bulletin], target: str) -> Iterator[Bulletin]:
             isinstance(each.body, Feedback)
             and each.msg_type is not MsgType.CANCEL
             and each.id not in ended
-            and target in picture.answers.answered_by(each)
+            and not targets.isdisjoint(picture.answers.answered_by(each))
         ):
             yield each

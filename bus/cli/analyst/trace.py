@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus import delivery
+from bus import delivery, threads
 from bus.cli import frame
 from bus.cli.frame import Answer, App, NotFoundError, Table, command
 from bus.hub import picture
@@ -55,7 +55,7 @@ async def _life(
         async with frame.open_outbox(app) as box:
             named = await frame.named_in_outbox(box, wanted, exact=exact)
             steps += await box.read(lambda tx: picture.trace.of_outbox(tx, named.id))
-            about = await box.read(lambda tx: picture.answers.own(tx, authority, named.id))
+            about = await box.read(lambda tx: _own(tx, authority, named))
             ladder = await delivery.ledger.read(
                 box, lambda tx: delivery.ledger.of_one(tx, authority, registry, named.id)
             )
@@ -64,11 +64,27 @@ async def _life(
             if named.thread is None:
                 named = await store.read(lambda tx: frame.named_in_store(tx, wanted, exact=exact))
             steps += await store.read(lambda tx: picture.trace.of_store(tx, named.id))
-            about = about or await store.read(lambda tx: picture.answers.held(tx, named.id))
+            about = about or await store.read(lambda tx: _held(tx, named))
             for each in about:
                 steps += await store.read(lambda tx, each=each: picture.trace.of_answers(tx, each, registry))  # type: ignore[misc]  # bound now
                 label += await store.read(lambda tx, each=each: _label(tx, each, registry))  # type: ignore[misc]  # bound now
     return named, steps, ladder, label
+
+
+def _own(db: sqlite3.Connection, me: str, named: frame.Named) -> list[About]:
+    """The versions of a bulletin of one's own."""
+    return [about for id_ in _versions(db, named) for about in picture.answers.own(db, me, id_)]
+
+
+def _held(db: sqlite3.Connection, named: frame.Named) -> list[About]:
+    """The versions of a bulletin of another."""
+    return [about for id_ in _versions(db, named) for about in picture.answers.held(db, id_)]
+
+
+def _versions(db: sqlite3.Connection, named: frame.Named) -> list[str]:
+    """What was answered to any of them was answered to the bulletin; the one that was asked for comes first."""
+    every = threads.in_thread(db, named.thread.key) if named.thread else []
+    return list(dict.fromkeys((named.id, *(version.id for version in every if not version.is_cancel))))
 
 
 def _label(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> tuple[str, ...]:

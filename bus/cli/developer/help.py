@@ -17,7 +17,7 @@ TOCSIN_COLOR        auto, always or never, as --color
 TOCSIN_NATS_SERVER  path of the nats-server binary
 NO_COLOR            any value turns colour off
 XDG_STATE_HOME      where outboxes and stores live unless a context says otherwise
-EDITOR              opened by tocsin bulletin draft""",
+EDITOR              opened by tocsin bulletin new""",
     "formatting": """\
 Data goes to standard output, everything else to standard error.
 --json prints one object; commands that stream print one object a line (NDJSON).

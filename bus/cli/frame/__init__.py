@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
+    from bus.cli.frame.checking import look_at, sound_draft, speaker
     from bus.cli.frame.commands import Group, command, gathered, global_options, load
-    from bus.cli.frame.drafts import draft_in, read_draft, stamped
+    from bus.cli.frame.drafts import DraftFile, bytes_of, draft_in, read_draft, refusal, told, with_marking
     from bus.cli.frame.errors import InputFileError, NotFoundError
     from bus.cli.frame.exit_codes import (
         DONE,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
-    from bus.cli.frame.judging import Judgement, judged
     from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
     from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside
     from bus.cli.frame.opening import (
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.send_options import (
         TLPS,
         Sending,
+        again_option,
         audience_option,
         dry_run_option,
         reviewed_option,
@@ -85,7 +86,7 @@ if TYPE_CHECKING:
         wait_option,
         without_option,
     )
-    from bus.cli.frame.sending import send_drafts, with_marking
+    from bus.cli.frame.sending import send_drafts
     from bus.cli.frame.session import (
         OUTBOX_FILE,
         STORE_FILE,
@@ -131,10 +132,10 @@ __all__ = [
     "Answer",
     "App",
     "BulletinLines",
+    "DraftFile",
     "FoundBulletin",
     "Group",
     "InputFileError",
-    "Judgement",
     "Named",
     "NotFoundError",
     "Painted",
@@ -144,6 +145,7 @@ __all__ = [
     "Table",
     "Unsealer",
     "admitted_row",
+    "again_option",
     "asked",
     "at",
     "at_hand",
@@ -151,6 +153,7 @@ __all__ = [
     "audit_file",
     "beating",
     "behind_now",
+    "bytes_of",
     "check_shape",
     "code_of",
     "command",
@@ -176,8 +179,8 @@ __all__ = [
     "inside",
     "interest_of",
     "is_asked",
-    "judged",
     "load",
+    "look_at",
     "looked_at",
     "marking",
     "must_be_known",
@@ -207,6 +210,7 @@ __all__ = [
     "record",
     "record_context",
     "recorder",
+    "refusal",
     "registry_store",
     "repeatable",
     "report_beside",
@@ -218,13 +222,15 @@ __all__ = [
     "send_drafts",
     "shown",
     "signer_of",
-    "stamped",
+    "sound_draft",
+    "speaker",
     "tell",
     "tell_of_bus",
     "telling",
     "ties",
     "tlp_option",
     "tls_of",
+    "told",
     "tracking",
     "until_shown",
     "until_unread",

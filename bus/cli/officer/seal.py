@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from bus.cli.frame import (
     Answer,
     App,
     Sending,
+    again_option,
     audience_option,
     command,
     gathered,
@@ -53,6 +53,7 @@ rehearse_option = click.option(
     wait_option,
     rehearse_option,
     reviewed_option,
+    again_option,
 )
 async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
     """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.
@@ -60,7 +61,7 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[An
     Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
     out by --without. Exit codes are those of `publish`.
     """
-    drafts = [(name, partial(frame.read_draft, name)) for name in files]
+    drafts = [(name, frame.DraftFile(name)) for name in files]
     return await frame.send_drafts(app, drafts, msgspec.structs.replace(sending, seal=True))
 
 

@@ -139,8 +139,8 @@ class Projection:
         """Its tables, and those that record what became of the channels, what was answered and what was asked for."""
         return (
             LAYOUT,
-            answers.LAYOUT,
             threads.LAYOUT,
+            answers.LAYOUT,
             receipt_queue.LAYOUT,
             holdings.LAYOUT,
             alarms.LAYOUT,

@@ -63,9 +63,10 @@ ELSEWHERE = {
     "channel, number and digest of what was said, which name marking and status": (
         *("publish", "bulletin update", "bulletin cancel", "bulletin ack", "answer"),
     ),
-    "drafts, which are nobody's word yet": ("bulletin draft", "bulletin check", "adapter convert", "adapter run"),
+    "drafts, which are nobody's word yet": ("bulletin new", "bulletin draft", "bulletin check", "adapter convert", "adapter run"),
     "nothing of a bulletin": (
         *("bench", "key", "registry", "server", "service", "context", "config", "completion", "help", "schema", "vocab", "adapter list"),
+        *("audiences", "explain"),
     ),
 }  # fmt: skip
 

@@ -197,7 +197,7 @@ BEFORE = (
     "DROP TABLE threads",
     "DROP TABLE revisions",
     "DELETE FROM layouts WHERE name = 'threads'",
-    "UPDATE layouts SET version = 3 WHERE name = 'publishing'",
+    "UPDATE layouts SET version = 4 WHERE name = 'publishing'",
 )
 
 

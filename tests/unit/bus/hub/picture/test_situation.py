@@ -99,14 +99,6 @@ def _pool() -> list[Message]:
     drill.revise(MsgType.UPDATE, drills[0], first[4])
     drill.revise(MsgType.CANCEL, drills[1])
     trial.revise(MsgType.CANCEL, tests[1], first[4])
-    answers = Channel("xb-dsc")
-    dispute = answers.answer(first[0], FeedbackKind.DISPUTE)
-    answers.answer(first[0], FeedbackKind.DISPUTE, age_s=1800.0)
-    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=5.0)
-    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=6.0)
-    answers.take_back(dispute)
-    other.answer(first[1], FeedbackKind.QUESTION, RefRel.CONTRADICTS)
-    other.answer(first[1], FeedbackKind.ENDORSE, RefRel.SAME_INCIDENT)
     said = [actual.say(f"thread {n}", age_s=1800.0 - n) for n in range(4)]
     second = actual.revise(MsgType.UPDATE, said[0], age_s=900)
     third = actual.revise(MsgType.UPDATE, second, age_s=800)
@@ -116,6 +108,14 @@ def _pool() -> list[Message]:
     actual.revise(MsgType.UPDATE, said[1], age_s=950)
     narrow.revise(MsgType.UPDATE, moved, said[2], age_s=100)
     actual.revise(MsgType.UPDATE, said[3], age_s=1900)
+    answers = Channel("xb-dsc")
+    dispute = answers.answer(first[0], FeedbackKind.DISPUTE)
+    answers.answer(first[0], FeedbackKind.DISPUTE, age_s=1800.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=5.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=6.0)
+    answers.take_back(dispute)
+    other.answer(first[1], FeedbackKind.QUESTION, RefRel.CONTRADICTS)
+    other.answer(first[1], FeedbackKind.ENDORSE, RefRel.SAME_INCIDENT)
     polls = Channel("xa-emb", tlp=Tlp.CLEAR, audience="public")
     for n in range(4):
         where = election(("xa-parl-2027", "xa-sen-2027")[n % 2])
@@ -150,17 +150,10 @@ class Plain(Projection):
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty all."""
-        for table in (
-            *SITUATION,
-            "channels",
-            "outages",
-            "announced_heads",
-            "holdings",
-            "calendars",
-            "answered",
-        ):
+        for table in (*SITUATION, "channels", "outages", "announced_heads", "holdings", "calendars"):
             db.execute(f"DELETE FROM {table}")
-        db.execute("DELETE FROM revisions WHERE row IN (SELECT row FROM admitted)")
+        for table in ("revisions", "answered"):
+            db.execute(f"DELETE FROM {table} WHERE row IN (SELECT row FROM admitted)")
         self._out.clear()
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
@@ -168,8 +161,9 @@ class Plain(Projection):
         for row in rows:
             take_out(db, [row.rowid])
             db.execute("DELETE FROM revisions WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM answered WHERE row = ?", (row.rowid,))
             self._out.add(row.id)
-        for table in ("channels", "outages", "answered"):
+        for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
         self._mark(db)
 
