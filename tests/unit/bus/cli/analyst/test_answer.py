@@ -125,6 +125,9 @@ def test_who_said_the_bulletin_sees_the_answers(scene: Scene) -> None:
         "It is not so.",
     )
     assert (found["tlp"], found["audience"], found["status"]) == ("green", "community", "actual")
+    for name in (flood, scene.flood.digest):
+        assert flood in scene.desk.run("answers", name, "--offline", *at)
+        assert flood in scene.desk.run("answers", name, "--offline", "--context", "xa-hub")
     assert "dispute by xb-hub" in scene.desk.run("trace", flood, *at)
     assert "disputed 1" in scene.desk.view("picture", *at)
     assert "disputed by xb-hub" in scene.desk.view(
