@@ -13,12 +13,12 @@ from bus.cli import frame
 from bus.cli.analyst.up_to_date import up_to_date
 from bus.cli.frame import DONE, UNREACHABLE, Answer, App, NotFoundError, Table, at, command
 from bus.hub import picture
-from bus.hub.picture import About
 from schemas.vocab import Status
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from bus.hub.picture import About
     from bus.trust import VerifiedRegistry
     from schemas.bodies.coordination import Feedback
 

@@ -22,6 +22,7 @@ from bus.cli.frame import (
     PARTLY,
     Answer,
     App,
+    Asked,
     Group,
     InputFileError,
     NotFoundError,
@@ -31,6 +32,7 @@ from bus.cli.frame import (
     input_errors,
     must_be_new,
     repeatable,
+    stream_options,
     yes_option,
 )
 from bus.errors import TrustError
@@ -61,6 +63,7 @@ def bundle() -> None:
     help="what came since: all, or a span such as 2d",
 )
 @repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach)")
+@stream_options
 @repeatable(
     "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
 )
@@ -74,6 +77,7 @@ def export(
     out: Path,
     since: dt.timedelta | None,
     topics: tuple[str, ...],
+    asked: Asked,
     channels: tuple[str, ...],
     to: str | None,
     yes: bool,
@@ -89,9 +93,10 @@ def export(
     held = frame.registry_store(app)
     interest = msgspec.structs.replace(frame.interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(text) for text in channels)
-    start = None if since is None else app.now() - since
+    start, now, selection = None if since is None else app.now() - since, app.now(), asked.selection
+    fits = None if selection.is_any else lambda bulletin: selection.matches(bulletin, now)
     with _holding(app) as (read, of):
-        chosen = read(lambda db: bundles.choose(db, of, interest, named, start))
+        chosen = read(lambda db: bundles.choose(db, of, interest, named, start, fits))
         leaving = bundles.by_channel(chosen)
         bundles.permit(leaving, to, held())
         read(lambda db: bundles.hold(db, of, chosen, to, held(), app.now()))

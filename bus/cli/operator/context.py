@@ -83,6 +83,9 @@ def use(app: App, name: str) -> Answer:
     metavar="ADDRESS",
     help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
 )
+@click.option(
+    "--lang", help="language of the sheets of bulletins: de, el, en; otherwise that of LC_ALL or LANG"
+)
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> Answer:
     """Add or replace the context NAME in your own settings."""
