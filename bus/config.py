@@ -63,6 +63,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.type in (Path, Path | None))
 _VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color": "TOCSIN_COLOR"}
 """The settings beside contexts and deadlines, each with the variable that sets it."""
+OUTBOX_FILE, STORE_FILE = "outbox.db", "store.db"
+"""Of a state folder: what its identity says, and what it has read."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it also names a folder
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -127,6 +129,12 @@ def home_of(env: Mapping[str, str]) -> Path:
 def state_of(name: str, context: Context, env: Mapping[str, str]) -> Path:
     """The state folder of a context: as configured, else under `$XDG_STATE_HOME/tocsin`."""
     return context.state or _xdg_folder(env, "XDG_STATE_HOME", ".local/state") / name
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made for its owner alone when it was not there."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
 
 
 def _xdg_folder(env: Mapping[str, str], variable: str, default: str) -> Path:

@@ -14,18 +14,10 @@ import msgspec
 
 from bus import audit, filters, publishing
 from bus.api.drafts import as_draft, body_of, read
-from bus.api.opening import (
-    OUTBOX_FILE,
-    STORE_FILE,
-    defaults_of,
-    endpoint_of,
-    private_folder,
-    registry_of,
-    signer_of,
-)
+from bus.api.opening import defaults_of, endpoint_of, registry_of, signer_of
 from bus.api.part import Part
 from bus.api.participant import AnyDraft, Life, Seen
-from bus.config import Context
+from bus.config import OUTBOX_FILE, STORE_FILE, Context, private_folder
 from bus.delivery import TABLES, DeliveryState, DeliveryTracker, ledger
 from bus.hub import HubService, picture
 from bus.hub.picture import TraceStep, open_store

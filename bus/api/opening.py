@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from bus import keys, transport, trust
 from bus.config import Context, demands_tls
 from bus.errors import ConfigError
-from bus.keys import Signer, certified, load_nkey, open_key, read_secret
-from bus.transport import Endpoint, Tls
-from bus.trust import RegistryStore
 from schemas.bulletin import Defaults
 from schemas.vocab import Pap, Posture, Tlp
 
+if TYPE_CHECKING:
+    from bus.keys import Signer
+    from bus.transport import Endpoint, Tls
+    from bus.trust import RegistryStore
+
 V = TypeVar("V", Tlp, Pap, Posture)
-
-OUTBOX_FILE = "outbox.db"
-STORE_FILE = "store.db"
-
-
-def private_folder(path: Path) -> Path:
-    """The folder, made for its owner alone when it was not there."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
 
 
 def registry_of(context: Context, clock: Callable[[], dt.datetime]) -> RegistryStore:
@@ -33,7 +26,7 @@ def registry_of(context: Context, clock: Callable[[], dt.datetime]) -> RegistryS
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
     """
-    return RegistryStore(
+    return trust.RegistryStore(
         context.registry, pin=context.pin, domain=context.domain, beacon=context.beacon, clock=clock
     )
 
@@ -50,11 +43,11 @@ def signer_of(context: Context) -> Signer:
             remedy="publish as an authority",
             reason="no-key",
         )
-    passphrase = read_secret(context.passphrase_file) if context.passphrase_file else None
-    signer = open_key(context.key, passphrase)
+    passphrase = keys.read_secret(context.passphrase_file) if context.passphrase_file else None
+    signer = keys.open_key(context.key, passphrase)
     if context.certificate is None:
         return signer
-    return certified(signer, context.certificate.read_bytes())
+    return keys.certified(signer, context.certificate.read_bytes())
 
 
 def endpoint_of(name: str, context: Context, purpose: str) -> Endpoint:
@@ -73,10 +66,10 @@ def endpoint_of(name: str, context: Context, purpose: str) -> Endpoint:
     tls = tls_of(context)
     if tls is not None:
         tls.context()  # what is wrong with its files is said now, not at each try to connect
-    return Endpoint(
+    return transport.Endpoint(
         url=context.server,
         authority_id=context.authority,
-        nkey_seed=load_nkey(context.nkey),
+        nkey_seed=keys.load_nkey(context.nkey),
         name=f"{name} {purpose}",
         tls=tls,
     )
@@ -86,7 +79,7 @@ def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
     """With which certificates the context connects; None where it does not demand TLS."""
     if not demands_tls(context):
         return None
-    return Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
+    return transport.Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
 
 
 def defaults_of(context: Context) -> Defaults:

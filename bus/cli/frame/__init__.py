@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bus.cli.frame.files import (
         input_errors,
         must_be_new,
-        private_folder,
         read_bounded,
         read_file,
         read_passphrase,
@@ -88,8 +87,6 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.sending import send_drafts
     from bus.cli.frame.session import (
-        OUTBOX_FILE,
-        STORE_FILE,
         admitted_row,
         defaults,
         endpoint,
@@ -102,13 +99,13 @@ if TYPE_CHECKING:
         query_store,
         registry_store,
         signer_of,
-        tls_of,
         within,
     )
     from bus.cli.frame.sheets import SheetLines, language, sheet_of_held
     from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
     from bus.cli.frame.versions import FoundBulletin, Named, find_bulletin, named_in_outbox, named_in_store
+    from bus.config import OUTBOX_FILE, STORE_FILE, private_folder
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -235,7 +232,6 @@ __all__ = [
     "tell_of_bus",
     "telling",
     "tlp_option",
-    "tls_of",
     "told",
     "tracking",
     "until_shown",

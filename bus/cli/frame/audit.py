@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from bus import audit
 from bus.audit import AUDIT_FILE
 from bus.cli.frame.app import App
-from bus.cli.frame.files import private_folder
-from bus.config import Context, home_of, state_of
+from bus.config import Context, home_of, private_folder, state_of
 from bus.errors import ConfigError
 from schemas.errors import TocsinError
 

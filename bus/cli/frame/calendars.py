@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from bus import hub, policy
 from bus.cli.frame.app import App
-from bus.cli.frame.session import STORE_FILE, open_registry
+from bus.cli.frame.session import open_registry
+from bus.config import STORE_FILE
 from bus.errors import StoreError
 from bus.hub import picture
 from schemas.elections import phase_over

@@ -96,9 +96,3 @@ def write_whole(path: Path, data: bytes) -> None:
 def written(file: Path, text: str) -> Answer:
     """What was done with a file, for a person or as JSON."""
     return Answer({"file": str(file), "text": text}, notes=[text])
-
-
-def private_folder(path: Path) -> Path:
-    """The folder, made for its owner alone when it was not there."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path

@@ -12,15 +12,8 @@ import msgspec
 from bus import delivery, health, publishing, storage
 from bus.cli.frame.app import App
 from bus.cli.frame.exit_codes import DONE, UNRELIABLE
-from bus.cli.frame.session import (
-    OUTBOX_FILE,
-    STORE_FILE,
-    endpoint,
-    open_outbox,
-    open_signer,
-    open_store,
-    registry_store,
-)
+from bus.cli.frame.session import endpoint, open_outbox, open_signer, open_store, registry_store
+from bus.config import OUTBOX_FILE, STORE_FILE
 from bus.errors import BrokerError, KeyFileError, OutboxError, UnreachableError
 from schemas.errors import TocsinError
 

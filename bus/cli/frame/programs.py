@@ -8,22 +8,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from bus import delivery, hub, policy, publishing, sealing, subscribing, upkeep
+from bus import api, delivery, hub, policy, publishing, sealing, subscribing, upkeep
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.calendars import at_hand
-from bus.cli.frame.files import private_folder
 from bus.cli.frame.health import telling
 from bus.cli.frame.patience import once_open
 from bus.cli.frame.running import Program, asked
-from bus.cli.frame.session import (
-    OUTBOX_FILE,
-    defaults,
-    endpoint,
-    member_of,
-    open_signer,
-    registry_store,
-)
+from bus.cli.frame.session import defaults, endpoint, open_signer, registry_store
+from bus.config import OUTBOX_FILE, private_folder
 from bus.tasks import in_background
 from schemas.vocab import Posture
 
@@ -166,7 +159,7 @@ def heartbeat_settings(app: App) -> tuple[publishing.Intervals, publishing.Watch
     phases = ("before", "during", "after", "none")
     every = {name: getattr(context, f"heartbeat_{name}_s") for name in phases}
     keeping = publishing.Watchkeeping(
-        posture=member_of(Posture, context.posture, "posture") or publishing.UNSTAFFED.posture,
+        posture=api.opening.member_of(Posture, context.posture, "posture") or publishing.UNSTAFFED.posture,
         duty=context.duty or publishing.UNSTAFFED.duty,
     )
     return publishing.Intervals(**{name: seconds for name, seconds in every.items() if seconds}), keeping

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from bus import delivery, keys, policy, publishing, subscribing, transport, trust
+from bus import api, delivery, keys, policy, publishing, subscribing, transport, trust
 from bus.cli.frame.app import App
-from bus.cli.frame.files import private_folder, read_passphrase
+from bus.cli.frame.files import read_passphrase
 from bus.cli.frame.patience import once_open
-from bus.config import Context, demands_tls
+from bus.config import OUTBOX_FILE, STORE_FILE, Context, private_folder
 from bus.errors import ConfigError
 from bus.hub import picture
 from schemas.bulletin import Defaults
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 T = TypeVar("T")
 V = TypeVar("V", Tlp, Pap, Posture)
-
-OUTBOX_FILE = "outbox.db"
-STORE_FILE = "store.db"
 
 
 def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
@@ -62,27 +59,12 @@ def registry_store(app: App, now: dt.datetime | None = None) -> trust.RegistrySt
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
     """
-    context = app.identity
-    clock = app.now if now is None else lambda: now
-    return trust.RegistryStore(
-        context.registry, pin=context.pin, domain=context.domain, beacon=context.beacon, clock=clock
-    )
+    return api.opening.registry_of(app.identity, app.now if now is None else lambda: now)
 
 
 def open_signer(context: Context) -> Signer:
     """The context's signing key."""
-    if context.key is None:
-        raise ConfigError(
-            f"{context.authority} has no signing key in this context",
-            remedy="publish as an authority",
-            reason="no-key",
-        )
-    passphrase = keys.read_secret(context.passphrase_file) if context.passphrase_file else None
-    signer = keys.open_key(context.key, passphrase)
-    if context.certificate is None:
-        return signer
-
-    return keys.certified(signer, context.certificate.read_bytes())
+    return api.opening.signer_of(context)
 
 
 def signer_of(app: App, key_file: Path | None, passphrase_file: Path | None) -> Signer:
@@ -103,54 +85,15 @@ def endpoint(app: App, purpose: str, *, by_phase: bool = False) -> transport.End
     Raises:
         ConfigError: `no-server`, `tls-file`.
     """
-    name, context = app.context()
-    if context.server is None or context.nkey is None:
-        raise ConfigError("this context names no server or no transport key", reason="no-server")
-    tls = tls_of(context)
-    if tls is not None:
-        tls.context()  # what is wrong with its files is said now, not at each try to connect
-    place = transport.Endpoint(
-        url=context.server,
-        authority_id=context.authority,
-        nkey_seed=keys.load_nkey(context.nkey),
-        name=f"{name} {purpose}",
-        tls=tls,
-    )
+    place = api.opening.endpoint_of(*app.context(), purpose)
     if not by_phase:
         return place
     return msgspec.structs.replace(place, ping_s=lambda: app.ping_s or policy.PACES["none"].ping_s)
 
 
-def tls_of(context: Context, *, host: str | None = None) -> transport.Tls | None:
-    """With which certificates the context connects; None where it does not demand TLS."""
-    if not demands_tls(context):
-        return None
-    return transport.Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
-
-
 def defaults(context: Context) -> Defaults:
     """What a draft leaves out and the context fills in."""
-    return Defaults(
-        tlp=member_of(Tlp, context.tlp, "tlp"),
-        pap=member_of(Pap, context.pap, "pap") or Pap.GREEN,
-        audience=context.audience,
-    )
-
-
-def member_of(vocabulary: type[V], value: str | None, field: str) -> V | None:
-    """The word of a vocabulary that a setting names.
-
-    Raises:
-        ConfigError: `config-malformed`, with the words there are.
-    """
-    if value is None:
-        return None
-    try:
-        return vocabulary(value)
-    except ValueError:
-        raise ConfigError(
-            f"{field} {value!r} is none of: {', '.join(vocabulary)}", reason="config-malformed"
-        ) from None
+    return api.opening.defaults_of(context)
 
 
 def open_seal_keys(

@@ -12,16 +12,9 @@ import msgspec
 from bus import sheets, subscribing
 from bus.cli.frame.app import App, Part
 from bus.cli.frame.lines import MARKING, URGENT
-from bus.cli.frame.session import (
-    OUTBOX_FILE,
-    STORE_FILE,
-    admitted_row,
-    open_outbox,
-    open_registry,
-    query_store,
-    within,
-)
+from bus.cli.frame.session import admitted_row, open_outbox, open_registry, query_store, within
 from bus.cli.frame.text import on_terminal, safe
+from bus.config import OUTBOX_FILE, STORE_FILE
 from bus.errors import ConfigError, TrustError
 from bus.hub import picture
 from schemas.envelope import TYP_BULLETIN, Context, parse_header

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from bus import publishing, subscribing
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, admitted_row, open_outbox, query_store, within
+from bus.cli.frame.session import admitted_row, open_outbox, query_store, within
+from bus.config import OUTBOX_FILE, STORE_FILE
 from bus.hub import picture
 from schemas.envelope import SIG_HEADER
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bus import federation, health, keys, server, subscribing, upkeep
+from bus import api, federation, health, keys, server, subscribing, upkeep
 from bus.cli import frame
 from bus.cli.frame import App, NotFoundError
 from bus.cli.operator.carrier import MONITOR_ABOVE, Carrying, Place, carry, key_in, name_of, port_of
@@ -182,7 +182,7 @@ def settings_of(folder: Path, which: Place, seat: BrokerRole | None) -> server.S
 
 def tls_here(app: App) -> Tls | None:
     """The context's certificates; the broker's must bear the host name of the context's server."""
-    tls = frame.tls_of(app.identity, host=urlsplit(app.identity.server or "").hostname)
+    tls = api.opening.tls_of(app.identity, host=urlsplit(app.identity.server or "").hostname)
     if tls is not None:
         tls.context()  # what is wrong with its files is said now
     return tls

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus import health, keys, server, subscribing, transport, upkeep
+from bus import api, health, keys, server, subscribing, transport, upkeep
 from bus.cli import frame
 from bus.cli.frame import DONE, FAILURE, FILE, PARTLY, Answer, App, Table, command, health_option, tell
 from bus.errors import BusError, ConfigError, UnreachableError
@@ -108,7 +108,9 @@ def _place(app: App, provisioner: Path) -> Endpoint:
     context = app.identity
     if context.server is None:
         raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
-    return server.provisioner_endpoint(context.server, keys.load_nkey(provisioner), frame.tls_of(context))
+    return server.provisioner_endpoint(
+        context.server, keys.load_nkey(provisioner), api.opening.tls_of(context)
+    )
 
 
 def _keeper(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus import keys, server, subscribing, transport, trust
+from bus import api, keys, server, subscribing, transport, trust
 from bus.cli import frame
 from bus.cli.frame import FILE, Answer, App, command, read_file, written
 from bus.cli.registrar.proposals import record_registry
@@ -71,7 +71,9 @@ def _speaker(app: App, provisioner: Path | None) -> Endpoint:
     context = app.identity
     if context.server is None:
         raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
-    return server.provisioner_endpoint(context.server, keys.load_nkey(provisioner), frame.tls_of(context))
+    return server.provisioner_endpoint(
+        context.server, keys.load_nkey(provisioner), api.opening.tls_of(context)
+    )
 
 
 @command(name="accept")
