@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from bus.api.connecting import connect
     from bus.api.double import Double
     from bus.api.identity import Identity
-    from bus.api.participant import EVERYTHING, Life, Participant, Seen
+    from bus.api.participant import Life, Participant, Seen
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
-    "EVERYTHING",
     "Double",
     "Identity",
     "Life",

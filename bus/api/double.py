@@ -9,17 +9,21 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
-from bus.api.drafts import as_draft
-from bus.api.participant import EVERYTHING, AnyDraft, Life, Seen
+from bus import filters
+from bus.api.drafts import as_draft, body_of
+from bus.api.participant import AnyDraft, Life, Seen
 from bus.delivery import DeliveryState
 from bus.hub.picture import TraceStep
 from bus.publishing import Accepted
 from schemas import rules
+from schemas.answering import answer_to
+from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin, Defaults, new_id, stamp
 from schemas.codec import decode, digest, encode
 from schemas.errors import TocsinError
 from schemas.parts import Authority
-from schemas.subject import Interest, channel_of, parse, subject_for
+from schemas.subject import channel_of, subject_for
+from schemas.vocab import FeedbackKind, Status
 
 
 class Double:
@@ -121,10 +125,26 @@ class Double:
         await self._take(seen)
         return seen
 
+    async def answer(
+        self, wanted: str, verdict: FeedbackKind | Feedback, text: str | None = None, *, timeout: float = 5.0
+    ) -> Accepted:
+        """See `Participant.answer`."""
+        seen = await self.get(wanted)
+        if seen is None or seen.admitted_at is None:
+            raise LookupError(f"{self._authority.id} has read no bulletin {wanted}, so it cannot answer it")
+        return await self.publish(
+            answer_to(seen.bulletin, body_of(verdict, text), self._clock()), timeout=timeout
+        )
+
     async def watch(
-        self, interest: Interest = EVERYTHING, *, since: dt.timedelta | None = dt.timedelta(0)
+        self,
+        filter_: str = "",
+        *,
+        since: dt.timedelta | None = dt.timedelta(0),
+        status: Status = Status.ACTUAL,
     ) -> AsyncIterator[Seen]:
         """See `Participant.watch`."""
+        selection = filters.of_text(filter_)
         start = self._clock() - since if since is not None else None
         place = 0
         while True:
@@ -132,25 +152,23 @@ class Double:
                 await self._news.wait_for(lambda: len(self.seen) > place)  # noqa: B023 (awaited here)
             one, place = self.seen[place], place + 1
             at = one.admitted_at or one.bulletin.issued
-            if (start is None or at >= start) and interest.matches(parse(subject_for(one.bulletin))):
+            is_due = start is None or at >= start
+            if is_due and one.bulletin.status is status and selection.matches(one.bulletin, self._clock()):
                 yield one
 
-    async def get(self, id_or_digest: str) -> Seen | None:
-        """See `Participant.get`."""
-        return next((one for one in self.seen if id_or_digest in (one.bulletin.id, one.digest)), None)
+    async def get(self, wanted: str) -> Seen | None:
+        """See `Participant.get`; of several versions it is the one that is named."""
+        return next(
+            (one for one in self.seen if one.bulletin.id.startswith(wanted) or one.digest == wanted), None
+        )
 
-    async def trace(self, id_or_digest: str) -> Life:
+    async def trace(self, wanted: str) -> Life:
         """See `Participant.trace`."""
-        one = await self.get(id_or_digest)
+        one = await self.get(wanted)
         if one is None:
             return Life()
-        return Life(
-            steps=(
-                TraceStep(
-                    one.admitted_at or one.bulletin.issued, "admitted" if one.admitted_at else "accepted"
-                ),
-            )
-        )
+        what = "admitted" if one.admitted_at else "accepted"
+        return Life(steps=(TraceStep(one.admitted_at or one.bulletin.issued, what),))
 
     async def _take(self, seen: Seen) -> None:
         async with self._news:

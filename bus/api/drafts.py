@@ -1,13 +1,15 @@
-"""A draft in either form: the struct, or the table that a draft file holds."""
+"""What is said, in either form: the struct, or the table that a draft file holds."""
 
 from __future__ import annotations
 
 import msgspec
 
 from bus.api.participant import AnyDraft
+from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Draft
 from schemas.codec import decode_draft
 from schemas.errors import SchemaError, TocsinError
+from schemas.vocab import FeedbackKind
 
 
 def as_draft(draft: AnyDraft) -> Draft:
@@ -30,3 +32,8 @@ def read(draft: AnyDraft) -> Draft | TocsinError:
         return as_draft(draft)
     except TocsinError as exc:
         return exc
+
+
+def body_of(verdict: FeedbackKind | Feedback, text: str | None) -> Feedback:
+    """What an answer says."""
+    return verdict if isinstance(verdict, Feedback) else Feedback(verdict=verdict, text=text)

@@ -6,14 +6,14 @@ import asyncio
 import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from bus import audit
-from bus.api.drafts import as_draft, read
+from bus import audit, filters, publishing
+from bus.api.drafts import as_draft, body_of, read
 from bus.api.opening import (
     OUTBOX_FILE,
     STORE_FILE,
@@ -24,10 +24,10 @@ from bus.api.opening import (
     signer_of,
 )
 from bus.api.part import Part
-from bus.api.participant import EVERYTHING, AnyDraft, Life, Seen
+from bus.api.participant import AnyDraft, Life, Seen
 from bus.config import Context
 from bus.delivery import TABLES, DeliveryState, DeliveryTracker, ledger
-from bus.hub import HubService
+from bus.hub import HubService, picture
 from bus.hub.picture import TraceStep, open_store
 from bus.hub.picture import trace as life
 from bus.logs import logger
@@ -36,11 +36,14 @@ from bus.publishing import Accepted, Outbox, Publisher
 from bus.sealing import Sealer
 from bus.subscribing import Inbox, Stored, bodies, whole
 from bus.tasks import Background
+from bus.threads import Thread
 from bus.trust import HUB, RegistryStore
+from schemas.answering import answer_to
+from schemas.bodies.coordination import Feedback
 from schemas.codec import decode
 from schemas.envelope import SIG_HEADER
 from schemas.errors import TocsinError
-from schemas.subject import Interest, parse
+from schemas.vocab import FeedbackKind, Status
 
 HEARD_S = 3.0
 """So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
@@ -120,6 +123,17 @@ class Identity:
             for each in outcomes
         ]
 
+    async def answer(
+        self, wanted: str, verdict: FeedbackKind | Feedback, text: str | None = None, *, timeout: float = 5.0
+    ) -> Accepted:
+        """See `Participant.answer`."""
+        seen = await self._held(wanted)
+        if seen is None:
+            raise LookupError(f"{self.authority} has read no bulletin {wanted}, so it cannot answer it")
+        return await self.publish(
+            answer_to(seen.bulletin, body_of(verdict, text), self._clock()), timeout=timeout
+        )
+
     def _until(self, wait: str, timeout: float) -> tuple[DeliveryState, Callable[[], float]]:
         """The state to wait for, and what asks how many seconds are left."""
         loop = asyncio.get_running_loop()
@@ -160,25 +174,57 @@ class Identity:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     async def watch(
-        self, interest: Interest = EVERYTHING, *, since: dt.timedelta | None = dt.timedelta(0)
+        self,
+        filter_: str = "",
+        *,
+        since: dt.timedelta | None = dt.timedelta(0),
+        status: Status = Status.ACTUAL,
     ) -> AsyncIterator[Seen]:
         """See `Participant.watch`."""
+        selection = filters.of_text(filter_)
         store = await self._reader.get()
         start = 0 if since is None else await store.row_before(self._clock() - since)
         async for row in store.follow(start):
-            if interest.matches(parse(row.subject)):
+            if row.bulletin.status is status and selection.matches(row.bulletin, self._clock()):
                 yield _admitted(row)
 
-    async def get(self, id_or_digest: str) -> Seen | None:
+    async def get(self, wanted: str) -> Seen | None:
         """See `Participant.get`."""
+        return await self._held(wanted) or await self._own(wanted)
+
+    async def trace(self, wanted: str) -> Life:
+        """See `Participant.trace`."""
+        steps: list[TraceStep] = []
+        status = None
+        if (self._folder / OUTBOX_FILE).exists():
+            async with self._outbox() as outbox:
+                id_ = await outbox.read(lambda db: _newest(publishing.versions.find(db, wanted), wanted))
+                steps += await outbox.read(lambda db: life.of_outbox(db, id_))
+                status = await ledger.read(
+                    outbox, lambda db: ledger.of_one(db, self.authority, self._registry(), id_)
+                )
         if (self._folder / STORE_FILE).exists():
             store = await self._store.get()
-            for row in await store.read(lambda db: _rows(db, id_or_digest)):
-                return _admitted(row)
+            steps += await store.read(
+                lambda db: life.of_store(db, _newest(picture.versions.find(db, wanted), wanted))
+            )
+        return Life(steps=tuple(sorted(steps, key=lambda step: step.at)), status=status)
+
+    async def _held(self, wanted: str) -> Seen | None:
+        """As this identity has read it."""
+        if not (self._folder / STORE_FILE).exists():
+            return None
+        store = await self._store.get()
+        rows = await store.read(lambda db: _rows(db, _newest(picture.versions.find(db, wanted), wanted)))
+        return _admitted(rows[0]) if rows else None
+
+    async def _own(self, wanted: str) -> Seen | None:
+        """As this identity has said it."""
         if not (self._folder / OUTBOX_FILE).exists():
             return None
-        async with Outbox.open(self._folder / OUTBOX_FILE, tables=TABLES) as outbox:
-            own = await outbox.get(id_or_digest)
+        async with self._outbox() as outbox:
+            id_ = await outbox.read(lambda db: _newest(publishing.versions.find(db, wanted), wanted))
+            own = await outbox.get(id_)
         if own is None:
             return None
         return Seen(
@@ -188,21 +234,8 @@ class Identity:
             signature=own.header_map()[SIG_HEADER],
         )
 
-    async def trace(self, id_or_digest: str) -> Life:
-        """See `Participant.trace`."""
-        steps: list[TraceStep] = []
-        status = None
-        if (self._folder / OUTBOX_FILE).exists():
-            async with Outbox.open(self._folder / OUTBOX_FILE, tables=TABLES) as outbox:
-                steps += await outbox.read(lambda db: life.of_outbox(db, id_or_digest))
-                status = await ledger.read(
-                    outbox,
-                    lambda db: ledger.of_one(db, self.authority, self._registry(), id_or_digest),
-                )
-        if (self._folder / STORE_FILE).exists():
-            store = await self._store.get()
-            steps += await store.read(lambda db: life.of_store(db, id_or_digest))
-        return Life(steps=tuple(sorted(steps, key=lambda step: step.at)), status=status)
+    def _outbox(self) -> AbstractAsyncContextManager[Outbox]:
+        return Outbox.open(self._folder / OUTBOX_FILE, tables=TABLES)
 
     @asynccontextmanager
     async def _open_reader(self) -> AsyncIterator[Inbox]:
@@ -241,6 +274,11 @@ async def _reached(
         status = await tracker.reached(accepted.digest, until, left())
         state = state if status is None else str(status.state)
     return msgspec.structs.replace(accepted, state=state)
+
+
+def _newest(thread: Thread | None, wanted: str) -> str:
+    """The id of the newest version; what was asked for where nothing is known of it. A cancel is itself."""
+    return wanted if thread is None else thread.id if thread.is_cancel else thread.living
 
 
 def _rows(db: sqlite3.Connection, wanted: str) -> list[Stored]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin, Draft
-from schemas.subject import Interest
+from schemas.vocab import FeedbackKind, Status
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryStatus
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from bus.publishing import Accepted
     from schemas.errors import TocsinError
 
-EVERYTHING = Interest()
-"""All actual bulletins that may be read."""
 AnyDraft = Draft | Mapping[str, object]
 """A draft, or the table that a draft file holds."""
 
@@ -83,21 +82,53 @@ class Participant(Protocol):
         """Publish drafts in groups. Returns what became of each, in their order; a refused one hinders no other."""
         ...
 
+    async def answer(
+        self, wanted: str, verdict: FeedbackKind | Feedback, text: str | None = None, *, timeout: float = 5.0
+    ) -> Accepted:
+        """Answer a bulletin of another authority that was read here, to its author and to all who may read it.
+
+        Args:
+            wanted: an id of any version, the beginning of one, or a digest; the newest version is answered.
+            verdict: what is said of it, or a whole body where more belongs to it.
+            text: why, or what is asked.
+            timeout: seconds to wait until the bus has the answer.
+
+        Raises:
+            LookupError: it is not held here.
+            SchemaError, RuleError, PermitError: it may not be answered so (`not-answerable`, `wider-marking`).
+        """
+        ...
+
     def watch(
-        self, interest: Interest = EVERYTHING, *, since: dt.timedelta | None = dt.timedelta(0)
+        self,
+        filter_: str = "",
+        *,
+        since: dt.timedelta | None = dt.timedelta(0),
+        status: Status = Status.ACTUAL,
     ) -> AsyncIterator[Seen]:
         """Bulletins as they are admitted, without end.
 
         Args:
-            interest: which.
+            filter_: which, in the grammar of `tocsin watch`: `kind:data-breach country:XA priority:p1,p2`.
             since: how far to look back first; None is everything that is held.
+            status: at which status; never two.
+
+        Raises:
+            FilterError: the filter cannot be read.
         """
         ...
 
-    async def get(self, id_or_digest: str) -> Seen | None:
-        """A bulletin that this identity has read or published; None when it holds none."""
+    async def get(self, wanted: str) -> Seen | None:
+        """The newest version of a bulletin that this identity has read or published; None when it holds none.
+
+        Args:
+            wanted: an id of any version, the beginning of one, or a digest.
+
+        Raises:
+            AmbiguousIdError: bulletins of several threads begin so.
+        """
         ...
 
-    async def trace(self, id_or_digest: str) -> Life:
-        """What became of a bulletin, as far as this identity's own files tell."""
+    async def trace(self, wanted: str) -> Life:
+        """What became of a bulletin in its newest version, as far as this identity's own files tell."""
         ...

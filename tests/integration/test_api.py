@@ -13,8 +13,7 @@ import pytest
 
 import bus
 from bus.errors import ConfigError, KeyFileError, PermitError
-from schemas.subject import Interest
-from schemas.vocab import Tlp
+from schemas.vocab import FeedbackKind, Tlp
 from tests.support.households import Household, world_of_now
 from tests.support.places import ROOT
 from tests.support.stage import serving
@@ -46,7 +45,7 @@ async def test_what_one_says_the_other_sees_gets_and_traces(house: Household) ->
     ):
         said = await me.publish(draft(), timeout=longest())
         assert said.state == "stored"
-        seen = await anext(other.watch(Interest(topics=("cyber",)), since=None))
+        seen = await anext(other.watch("domain:cyber", since=None))
         assert seen.bulletin.id == said.id
         assert seen.digest == said.digest
         assert seen.trust == "fresh"
@@ -59,6 +58,12 @@ async def test_what_one_says_the_other_sees_gets_and_traces(house: Household) ->
         assert [step.what for step in life.steps] == ["accepted", "sent", "stored"]
         assert life.status is not None
         assert await me.get("nothing") is None
+        answer = await other.answer(said.id[:13], FeedbackKind.SIGHTING, "Seen here too.", timeout=longest())
+        assert answer.state == "stored"
+        heard = await anext(me.watch("kind:feedback", since=None))
+        assert (heard.bulletin.issuer.id, heard.bulletin.references[0].id) == (READER, said.id)
+        with pytest.raises(LookupError):
+            await me.answer(said.id, FeedbackKind.SIGHTING)
 
 
 async def test_one_that_is_refused_hinders_no_other_and_is_recorded(house: Household) -> None:
@@ -111,7 +116,7 @@ async def test_a_part_that_cannot_be_opened_is_told_to_who_asked(house: Househol
 
 async def test_the_examples_publish_and_watch(house: Household) -> None:
     """As two processes, with the settings of the environment."""
-    program = [sys.executable, str(EXAMPLES / "watch.py"), "cyber"]
+    program = [sys.executable, str(EXAMPLES / "watch.py"), "domain:cyber"]
     file = ROOT / "examples" / "drafts" / "cyber.toml"
     watching = await asyncio.create_subprocess_exec(
         *program, env=house.env({"TOCSIN_CONTEXT": READER}), stdout=subprocess.PIPE

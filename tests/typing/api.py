@@ -15,7 +15,8 @@ from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
 from schemas.errors import TocsinError
 from schemas.parts import Info
-from schemas.subject import Channel, Interest, channel_of, subject_for
+from schemas.subject import Channel, channel_of, subject_for
+from schemas.vocab import FeedbackKind
 from tests.support.waiting import longest
 
 
@@ -27,7 +28,8 @@ async def program(draft: Draft) -> None:
         assert_type(await me.publish_many([draft]), list[Accepted | TocsinError])
         assert_type(await me.get("id"), Seen | None)
         assert_type(await me.trace("id"), Life)
-        async for seen in me.watch(Interest(topics=("cyber",))):
+        assert_type(await me.answer("id", FeedbackKind.SIGHTING), Accepted)
+        async for seen in me.watch("domain:cyber"):
             assert_type(seen, Seen)
         participant: Participant = me
         assert_type(await participant.get("id"), Seen | None)

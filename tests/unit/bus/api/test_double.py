@@ -11,8 +11,7 @@ import pytest
 from bus.api import Double, Participant
 from schemas.bulletin import Defaults
 from schemas.errors import RuleError, SchemaError
-from schemas.subject import Interest
-from schemas.vocab import Pap, Tlp
+from schemas.vocab import FeedbackKind, Pap, Tlp
 from tests.support.world import NOW, bulletin, draft, shared_world
 
 GIVEN = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
@@ -35,7 +34,7 @@ async def test_what_is_published_is_numbered_chained_and_watched(double: Double)
     me: Participant = double
     first, second = await me.publish(draft("One")), await me.publish(draft("Two"))
     assert (first.seq, second.seq) == (1, 2)
-    watched = me.watch(Interest(topics=("cyber",)), since=None)
+    watched = me.watch("domain:cyber", since=None)
     seen = [await anext(watched), await anext(watched)]
     assert [each.bulletin.headline for each in seen] == ["One", "Two"]
     assert seen[1].bulletin.prev == first.digest
@@ -45,7 +44,7 @@ async def test_what_is_published_is_numbered_chained_and_watched(double: Double)
 
 async def test_who_watches_waits_for_what_comes(double: Double) -> None:
     """What another says is admitted with its labels, and only what is asked for is shown."""
-    watched = double.watch(Interest(countries=("xb",)))
+    watched = double.watch("country:XB")
     waiting = asyncio.ensure_future(anext(watched))
     await double.publish(draft())
     said = bulletin(shared_world(), issuer="xb-csirt")
@@ -69,3 +68,14 @@ async def test_a_key_is_said_once(double: Double) -> None:
     first = await double.publish(draft(), once="ticket-7")
     assert await double.publish(draft("Other"), once="ticket-7") == first
     assert len(double.seen) == 1
+
+
+async def test_what_was_heard_is_answered_and_what_one_said_is_not(double: Double) -> None:
+    """The answer goes the way of the bulletin."""
+    seen = await double.hear(bulletin(shared_world(), issuer="xb-csirt"))
+    said = await double.answer(seen.bulletin.id[:13], FeedbackKind.DISPUTE, "It is not so.")
+    answered = await double.get(said.id)
+    assert answered is not None
+    assert [ref.id for ref in answered.bulletin.references] == [seen.bulletin.id]
+    with pytest.raises(LookupError):
+        await double.answer(said.id, FeedbackKind.SIGHTING)

@@ -125,6 +125,9 @@ def test_who_said_the_bulletin_sees_the_answers(scene: Scene) -> None:
         "It is not so.",
     )
     assert (found["tlp"], found["audience"], found["status"]) == ("green", "community", "actual")
+    for name in (flood, scene.flood.digest):
+        assert flood in scene.desk.run("answers", name, "--offline", *at)
+        assert flood in scene.desk.run("answers", name, "--offline", "--context", "xa-hub")
     assert "dispute by xb-hub" in scene.desk.run("trace", flood, *at)
     assert "disputed 1" in scene.desk.view("picture", *at)
     assert "disputed by xb-hub" in scene.desk.view(
@@ -133,6 +136,8 @@ def test_who_said_the_bulletin_sees_the_answers(scene: Scene) -> None:
     shown = scene.desk.look("bulletin", "show", flood, *at)
     assert "DISPUTED by xb-hub" in shown.out
     assert "It is not so." in shown.out
+    assert "xb-hub" in shown.out.partition("ANSWERS")[2]
+    assert "disputed" in shown.out.partition("ANSWERS")[2]
 
 
 def test_what_is_not_known_is_a_view(scene: Scene) -> None:
