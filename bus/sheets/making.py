@@ -19,7 +19,7 @@ from schemas.bodies.foreign import LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.parts import Action, Deadline, Info, Observable
 from schemas.subject import priority
-from schemas.vocab import Status, Tlp
+from schemas.vocab import FeedbackKind, Status, Tlp
 
 _STRATCOM = ("lines", "use_from", "use_until", "do_not_repeat", "expected_narratives", "speaker", "cleared")
 _MORE = (
@@ -74,7 +74,7 @@ def sheet_of(b: Bulletin, known: Known, lang: str) -> Sheet:
                 f"{b.issued.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
             )
         ),
-        standing=_standing(tell, b, known),
+        standing="; ".join((_standing(tell, b, known), *_disputed(tell, known))),
         blocks=tuple(block for block in blocks if block.entries),
     )
 
@@ -101,6 +101,13 @@ def _standing(tell: Telling, b: Bulletin, known: Known) -> str:
     if b.effective is not None and b.effective > known.now:
         return say.say("not-yet", **{"from": moment(b.effective), "time": moment(b.expires)})
     return say.say("in-force", time=moment(b.expires))
+
+
+def _disputed(tell: Telling, known: Known) -> Iterator[str]:
+    """Who disputes it, as long as that is not settled."""
+    by = dict.fromkeys(each.by for each in known.answers or () if each.verdict == FeedbackKind.DISPUTE)
+    if by and not known.is_settled:
+        yield tell.say.say("disputed", who=", ".join(by))
 
 
 def _to_do(tell: Telling, b: Bulletin, info: Info, known: Known) -> Iterator[Entry]:

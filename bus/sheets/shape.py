@@ -67,6 +67,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         ended_by: the id of what ended it.
         versions: what is known of its thread, in the order of their times.
         answers: what was answered; None where answers are not kept.
+        is_settled: whether what is disputed was settled since.
         parts: what of it is sealed.
     """
 
@@ -85,6 +86,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     ended_by: str = ""
     versions: tuple[Version, ...] = ()
     answers: tuple[Answered, ...] | None = None
+    is_settled: bool = False
     parts: tuple[SealedPart, ...] = ()
 
 

@@ -71,6 +71,8 @@ async def test_a_store_of_an_earlier_commit_answers_as_it_did(old: Path) -> None
         # What is told since then, and nobody had answered anything.
         assert now["picture"].pop("disputed") == 0
         assert not any(item.pop("answers") for item in now["picture"]["top"])
+        assert now["picture"].pop("filter") == ""
+        assert all(item["id"].startswith(item.pop("short")) for item in now["picture"]["top"])
         assert now == ANSWERS, step
 
 

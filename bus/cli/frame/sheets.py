@@ -124,6 +124,7 @@ def _of_store(app: App, wanted: str, known: sheets.Known, registry: VerifiedRegi
             ended_by=ending.by,
             versions=_versions(db, wanted, known.now),
             answers=_answers(db, row, registry),
+            is_settled=picture.answers.is_settled(db, picture.About.of(row.bulletin)),
         )
 
     return query_store(app, question)

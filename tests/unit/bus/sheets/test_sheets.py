@@ -309,6 +309,14 @@ def test_the_standing_says_what_became_of_it(how: str, words: str) -> None:
     assert sheet_of(b, known, "en").standing.startswith(words)
 
 
+def test_a_dispute_stands_above_the_words_until_it_is_settled() -> None:
+    """Beside the standing, with who disputes it."""
+    b = bulletin_of("fimi")
+    assert sheet_of(b, KNOWN, "en").standing.endswith("; DISPUTED by xb-csirt")
+    settled = msgspec.structs.replace(KNOWN, is_settled=True)
+    assert "DISPUTED" not in sheet_of(b, settled, "en").standing
+
+
 def test_what_is_due_and_over_is_marked() -> None:
     """An action whose time is over says OVERDUE."""
     b = bulletin_of("fimi")

@@ -134,6 +134,8 @@ def test_who_said_the_bulletin_sees_the_answers(scene: Scene) -> None:
         "watch", "--no-follow", "--since", "all", "--topic", "feedback", *at
     )
     shown = scene.desk.look("bulletin", "show", flood, *at)
+    assert "DISPUTED by xb-hub" in shown.out
+    assert "It is not so." in shown.out
     assert "xb-hub" in shown.out.partition("ANSWERS")[2]
     assert "disputed" in shown.out.partition("ANSWERS")[2]
 
