@@ -8,7 +8,7 @@ import click
 
 from bus import delivery
 from bus.cli import frame
-from bus.cli.frame import Answer, App, NotFoundError, Table, command
+from bus.cli.frame import Answer, App, NotFoundError, Table, command, completing
 from bus.hub import picture
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 async def trace(app: App, bulletin_id: str) -> Answer:
     """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
     steps, ladder = await _life(app, bulletin_id)

@@ -19,7 +19,17 @@ import click
 
 from bus import storage, transport, trust
 from bus.cli import frame
-from bus.cli.frame import INTERRUPTED, STATUS, Answer, App, Since, command, health_option, repeatable
+from bus.cli.frame import (
+    INTERRUPTED,
+    STATUS,
+    Answer,
+    App,
+    Since,
+    command,
+    completing,
+    health_option,
+    repeatable,
+)
 from bus.errors import DeniedError, StoreError, UnreachableError
 from bus.tasks import in_background
 from schemas.subject import parse
@@ -36,7 +46,12 @@ PATIENCE = 3
 
 
 @command(when_asked=INTERRUPTED)
-@repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach); may be repeated")
+@repeatable(
+    "--topic",
+    "topics",
+    shell_complete=completing.topics,
+    help="a domain (cyber) or a kind (data-breach); may be repeated",
+)
 @repeatable("--country", "countries", metavar="CC", help="issued by an authority of this country")
 @repeatable("--area", "areas", metavar="CC", help="affecting this country, eu, multi or intl")
 @repeatable("--election", "elections", metavar="ID", help="about this election")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import BashComplete, FishComplete, ZshComplete
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
 from bus.cli.frame import EXIT_CODES, Answer, App, command
 
@@ -27,8 +27,14 @@ Times are UTC, RFC 3339.""",
 }
 
 
+def _topics(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    root = ctx.find_root()
+    commands = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    return [CompletionItem(name) for name in (*TOPICS, *commands) if name.startswith(incomplete)]
+
+
 @command(name="help")
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=_topics)
 @click.pass_context
 def help_(ctx: click.Context, _app: App, topic: str | None) -> Answer:
     """Explain TOPIC: exit-codes, environment or formatting; or any command."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
+    from bus.cli.frame import completing
     from bus.cli.frame.answers import Answer, Painted, tell
     from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
@@ -152,6 +153,7 @@ __all__ = [
     "check_shape",
     "code_of",
     "command",
+    "completing",
     "deadlines_of",
     "defaults",
     "draft_in",

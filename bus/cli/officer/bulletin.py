@@ -25,6 +25,7 @@ from bus.cli.frame import (
     Group,
     InputFileError,
     command,
+    completing,
     must_be_known,
     must_be_new,
     reviewed_option,
@@ -59,7 +60,7 @@ def bulletin() -> None:
 
 
 @command(bulletin, "draft")
-@click.argument("kind")
+@click.argument("kind", shell_complete=completing.kinds)
 @click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
 def draft(app: App, kind: str, *, out: Path | None) -> Answer:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
@@ -76,7 +77,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> Answer:
 
 
 @command(bulletin, "check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.files)
 @reviewed_option
 def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> Iterator[Answer]:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does.
@@ -122,7 +123,7 @@ def _check(app: App, name: str) -> Judgement:
 
 
 @command(bulletin, "show")
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.option(
     "--raw",
     "--file",
@@ -154,7 +155,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> Iterable[Answer]:
 
 
 @command(bulletin, "list")
-@click.option("--kind", help="only this kind")
+@click.option("--kind", shell_complete=completing.kinds, help="only this kind")
 @click.option(
     "--status", type=STATUS, default="actual", show_default=True, help="of this status; never two in one list"
 )

@@ -14,6 +14,7 @@ from bus.cli.frame import (
     Sending,
     audience_option,
     command,
+    completing,
     dry_run_option,
     gathered,
     reviewed_option,
@@ -24,7 +25,7 @@ from bus.cli.frame import (
 
 
 @command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.files)
 @gathered(
     "sending",
     Sending,

@@ -28,6 +28,7 @@ from bus.cli.frame import (
     Since,
     Table,
     command,
+    completing,
     input_errors,
     must_be_new,
     repeatable,
@@ -60,7 +61,9 @@ def bundle() -> None:
     show_default=True,
     help="what came since: all, or a span such as 2d",
 )
-@repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach)")
+@repeatable(
+    "--topic", "topics", shell_complete=completing.topics, help="a domain (cyber) or a kind (data-breach)"
+)
 @repeatable(
     "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
 )

@@ -26,6 +26,7 @@ from bus.cli.frame import (
     Sending,
     check_shape,
     command,
+    completing,
     gathered,
     health_option,
     hint,
@@ -136,7 +137,7 @@ async def comcheck(
 
 
 @command(drill, "answer")
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.option("--exercise", metavar="NAME", required=True, help="the exercise that the bulletin is of")
 @click.option(
     "--verdict",
@@ -146,7 +147,7 @@ async def comcheck(
 )
 @click.option("--text", help="a sentence")
 @click.option("--tlp", type=click.Choice(TLPS[:-1]), help="the bulletin's marking")
-@click.option("--audience", help="the bulletin's audience")
+@click.option("--audience", shell_complete=completing.audiences, help="the bulletin's audience")
 @gathered("sending", Sending)
 async def answer(
     app: App, bulletin_id: str, *, exercise: str, verdict: str, text: str | None, sending: Sending
