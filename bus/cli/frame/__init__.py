@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
-    from bus.cli.frame.commands import Group, command, gathered, global_options, load
+    from bus.cli.frame.commands import Group, Shared, command, gathered, global_options, load
     from bus.cli.frame.drafts import draft_in, read_draft, stamped
     from bus.cli.frame.errors import InputFileError, NotFoundError
     from bus.cli.frame.exit_codes import (
@@ -139,6 +139,7 @@ __all__ = [
     "Painted",
     "Part",
     "Sending",
+    "Shared",
     "Since",
     "Table",
     "Unsealer",
