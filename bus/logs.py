@@ -78,7 +78,7 @@ def _warnings() -> None:
 
 
 def plainly() -> None:
-    """Have structlog imported without rich, which it loads where it finds it, to draw tracebacks that nobody is shown."""
+    """Have structlog imported without rich, which tocsin does not bring and structlog loads where something else does, to draw tracebacks that nobody is shown."""
     _SETTING.plain = True
 
 
