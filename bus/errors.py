@@ -39,6 +39,44 @@ class PermitError(BusError):
     reason = "not-permitted"
 
 
+class VersionError(PermitError):
+    """An update or cancel of what is not the living version of its thread; found before anything is signed.
+
+    Attributes:
+        living: the id of the version to act on; of a withdrawn thread the one that was withdrawn.
+        cancelled_by: the id of the cancel that withdrew the thread; None where it stands.
+    """
+
+    reason = "already-superseded"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        reason: str,
+        living: str,
+        cancelled_by: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(detail, reason=reason, remedy=remedy)
+        self.living = living
+        self.cancelled_by = cancelled_by
+
+
+class AmbiguousIdError(BusError):
+    """The beginning of an id that several bulletins have.
+
+    Attributes:
+        candidates: their ids, or the first of them.
+    """
+
+    reason = "ambiguous-id"
+
+    def __init__(self, detail: str, *, candidates: tuple[str, ...]) -> None:
+        super().__init__(detail, remedy="type more of it")
+        self.candidates = candidates
+
+
 class Proof(NamedTuple):
     """What the signatures of a bulletin prove, without anything that came beside it.
 

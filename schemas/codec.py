@@ -25,14 +25,14 @@ from schemas.errors import SchemaError
 from schemas.scalars import MAX_INTEGER
 from schemas.sections import SectionContent
 
-WIRE = 3
+WIRE = 4
 """The number of the wire: it rises once with a change of what is signed or how it is read, an added kind or field too.
 
 It stands beside the encoder because the encoder's bytes are what it numbers. Every store and outbox carries it
 (`bus.storage.layout`); subjects do not.
 """
-WIRES_READ = frozenset({2, WIRE})
-"""The wires whose bytes this release reads: what came with 3 may be left out, and what stands in bytes of 2 means the same."""
+WIRES_READ = frozenset({2, 3, WIRE})
+"""The wires whose bytes this release reads: what came with 3 and 4 may be left out, and what stands in bytes of before means the same."""
 MAX_PAYLOAD_BYTES = 262_144
 MAX_SEALED_INNER_BYTES = 65_536
 MAX_DEPTH = 32

@@ -49,26 +49,26 @@ _BY_BODY: Mapping[type, int] = MappingProxyType(
     {
         body: set_of(numbers)
         for body, numbers in (
-            (ContentNotice, (32, 36, 40, 65)),
-            (ContentOrder, (11, 32, 36, 37, 38, 65, 84)),
+            (ContentNotice, (32, 36, 40, 65, 89)),
+            (ContentOrder, (11, 32, 36, 37, 38, 65, 84, 89)),
             (PlatformMeasure, (32, 33, 44, 49)),
             (SystemicRisk, (84,)),
             (PoliticalAd, (32, 33, 43, 49, 84)),
             (CyberIncident, (18, 32, 42, 81, 82)),
             (CyberThreat, ()),  # R50 where it names exploited flaws
-            (Vulnerability, (50, 65, 82)),
+            (Vulnerability, (50, 65, 82, 89)),
             (DataBreach, (18, 32, 33, 41, 49, 82)),
-            (ElectionCalendar, (27, 28, 34, 35, 36, 65, 83, 87)),
-            (ElectionIncident, (49, 83, 86)),
-            (Enforcement, (78, 79)),
-            (Fimi, ()),
-            (SanctionsListing, (20, 33, 36, 37, 65, 84)),
-            (LegalReferral, (19, 32, 84, 88)),
-            (StratCom, (16, 17, 33, 57, 65, 84)),
+            (ElectionCalendar, (27, 28, 34, 35, 36, 65, 83, 87, 89, 90)),
+            (ElectionIncident, (49, 83, 86, 90)),
+            (Enforcement, (78, 79, 89, 91)),
+            (Fimi, ()),  # R89 where it has narratives
+            (SanctionsListing, (20, 32, 33, 36, 37, 65, 84, 89, 91)),
+            (LegalReferral, (19, 32, 54, 84, 88)),
+            (StratCom, (16, 17, 33, 57, 65, 84)),  # R89 where it has facts
             (SituationReport, (32, 33, 49, 84)),
-            (PostElectionReport, (32, 33, 49, 65)),
-            (Rfi, (33, 36, 54)),
-            (Feedback, (2, 3, 32, 33, 49, 54, 84)),
+            (PostElectionReport, (32, 33, 49, 65, 89, 93)),
+            (Rfi, (33, 36, 54, 92)),
+            (Feedback, (2, 3, 32, 33, 54, 84)),
             (ChannelStatus, (31,)),
             (Receipt, ()),
             (Sealed, ()),
@@ -85,7 +85,7 @@ _BY_FIELD: tuple[tuple[str, object, tuple[int, ...]], ...] = (
     ("co_issuers", (), (54,)),
     ("exercise_id", None, (61,)),
     ("incident_id", None, (52,)),
-    ("election", None, (33, 56)),
+    ("election", None, (33, 56, 90)),
     ("effective", None, (33,)),
     ("onset", None, (33,)),
     ("ttps", (), ()),
@@ -93,10 +93,10 @@ _BY_FIELD: tuple[tuple[str, object, tuple[int, ...]], ...] = (
     ("targets", (), ()),
     ("actions", (), (11, 33, 36, 37, 54, 70)),
     ("legal", (), (36,)),
-    ("deadlines", (), (32, 33)),
+    ("deadlines", (), (32, 33, 91)),
     ("personal_data", None, (7, 8, 30, 36, 37)),
     ("rights", None, (38, 39)),
-    ("evidence", (), (32, 65)),
+    ("evidence", (), (32, 65, 89)),
     ("provenance", (), (32,)),
     ("labels", (), (47, 48)),
     ("things", (), (77,)),
@@ -119,11 +119,12 @@ _EVERY = -1
 """Every rule, known here or not."""
 _OF_ENDINGS = set_of((1, 2))
 _OF_HANDLING = set_of((46, 71))
+_OF_LINKS = set_of((65, 89))
 _OF_PERSONS = set_of((6, 7, 8, 9))
 _OF_SIGHTINGS = set_of((32, 33))
 _OF_VALUES = set_of((62, 63, 65, 66))
 _R4, _R5, _R9, _R10, _R15, _R21, _R22, _R23, _R24 = (1 << n for n in (4, 5, 9, 10, 15, 21, 22, 23, 24))
-_R26, _R29, _R31, _R45, _R50, _R51, _R55, _R64, _R65 = (1 << n for n in (26, 29, 31, 45, 50, 51, 55, 64, 65))
+_R26, _R29, _R31, _R45, _R50, _R51, _R55, _R64, _R89 = (1 << n for n in (26, 29, 31, 45, 50, 51, 55, 64, 89))
 
 _ALWAYS = set_of((4, 5, 10, 15, 21, 22, 23, 24, 26, 29, 31, 45, 51, 55, 64))
 
@@ -131,6 +132,7 @@ KNOWN = (
     _OF_WORDS
     | _OF_ENDINGS
     | _OF_HANDLING
+    | _OF_LINKS
     | _OF_PERSONS
     | _OF_SIGHTINGS
     | _OF_VALUES
@@ -162,11 +164,13 @@ def asked(b: Bulletin, subject: str | None = None) -> int:
         found |= _added(b, said)
     if type(body) is CyberThreat and body.exploited:
         found |= _R50
+    elif (type(body) is StratCom and body.facts) or (type(body) is Fimi and body.narratives):
+        found |= _R89
     if len(b.info) > 1:
         found |= _R15
     for info in b.info:
         if info.web is not None:
-            found |= _R65
+            found |= _OF_LINKS
         gather(info, said)
     gather(body, said)
     if not is_plain(said):

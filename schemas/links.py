@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
-from schemas.scalars import Country, Open, Part, Percent, Slug, Text80, Text160, Time
+from schemas.scalars import Country, Form, Open, Part, Percent, Slug, Text80, Text160, Time
 from schemas.vocab import ContentCredentials
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ End = Annotated[
         ),
         description="a place in this bulletin, counted from 0: observables/3, things/0, narratives/1 of the body, actors/0 of the "
         "attribution, targets/0, ttps/2, listed/0 of the body, evidence/0, references/0; body is what it is about",
+    ),
+    Form(
+        "a place of this draft: body, or the name of a list, a slash and a number counted from 0",
+        "observables/0",
     ),
 ]
 

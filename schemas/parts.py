@@ -11,6 +11,7 @@ from schemas.scalars import (
     Country,
     Digest,
     ElectionId,
+    Form,
     Lang,
     Open,
     OrgId,
@@ -69,8 +70,15 @@ class Amount(Part, frozen=True, kw_only=True):
             pattern=r"^(?:0|[1-9][0-9]{0,13})(?:\.[0-9]{0,3}[1-9])?$(?!\n)",
             description="a decimal number without exponent, leading or trailing zeros; at most 14 digits and 4 after the point: 12.5",
         ),
+        Form(
+            "a sum in digits, with a point before cents, and no zero at either end that says nothing", "12.5"
+        ),
     ]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217: EUR")]
+    currency: Annotated[
+        str,
+        Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217: EUR"),
+        Form("a currency: three capitals", "EUR"),
+    ]
 
 
 class Handling(Part, frozen=True, kw_only=True):
@@ -109,7 +117,14 @@ class Area(Part, frozen=True, kw_only=True):
 
     scope: Annotated[Slug, Open("area-scope")]
     country: Country | None = None
-    code: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,64}$(?!\n)")] | None = None
+    code: (
+        Annotated[
+            str,
+            Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,64}$(?!\n)"),
+            Form("a code of a place: letters, digits and : / _ . - without spaces", "XA1"),
+        ]
+        | None
+    ) = None
     system: Annotated[Slug | None, Open("area-system")] = None
     name: Text160 | None = None
 
@@ -144,7 +159,13 @@ class Confidence(Part, frozen=True, kw_only=True):
 
     score: Annotated[Percent | None, Meta(description="STIX 2.1 confidence")] = None
     source: Annotated[
-        Annotated[str, Meta(pattern=r"^[A-F]$(?!\n)")] | None, Meta(description="Admiralty reliability")
+        Annotated[
+            str,
+            Meta(pattern=r"^[A-F]$(?!\n)"),
+            Form("a letter from A (reliable) to F (cannot be judged)", "B"),
+        ]
+        | None,
+        Meta(description="Admiralty reliability"),
     ] = None
     credibility: Annotated[
         Annotated[int, Meta(ge=1, le=6)] | None, Meta(description="Admiralty credibility")
@@ -160,7 +181,11 @@ class Ttp(Part, frozen=True, kw_only=True):
         Slug,
         Open("ttp-framework"),
     ]
-    id: Annotated[str, Meta(pattern=r"^(?:AML\.TA?|[A-Z]{0,3})[0-9][0-9A-Z.]{0,15}$(?!\n)")]
+    id: Annotated[
+        str,
+        Meta(pattern=r"^(?:AML\.TA?|[A-Z]{0,3})[0-9][0-9A-Z.]{0,15}$(?!\n)"),
+        Form("an id of a technique: its letters and number, as its framework writes it", "T0086.002"),
+    ]
     version: Annotated[str, Meta(max_length=16)] | None = None
     name: Text160 | None = None
 
@@ -172,7 +197,7 @@ class Observable(Part, frozen=True, kw_only=True):
     personal: PersonalFlag
     value: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
     value_hmac: Annotated[
-        Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None,
+        Sha256 | None,
         Meta(description="HMAC-SHA-256 of normalised value"),
     ] = None
     key_id: Slug | None = None
@@ -229,7 +254,11 @@ class Action(Part, frozen=True, kw_only=True):
     due: Time | None = None
     legal_basis: Annotated[tuple[Celex, ...], Meta(max_length=8)] = ()
     counter: Annotated[
-        Annotated[str, Meta(pattern=r"^C[0-9]{5}$(?!\n)")] | None, Meta(description="DISARM Blue counter id")
+        Annotated[
+            str, Meta(pattern=r"^C[0-9]{5}$(?!\n)"), Form("a counter of DISARM: C and five digits", "C00009")
+        ]
+        | None,
+        Meta(description="DISARM Blue counter id"),
     ] = None
 
 
@@ -283,7 +312,11 @@ class Evidence(Part, frozen=True, kw_only=True):
 
     title: Text160
     sha256: Sha256
-    media_type: Annotated[str, Meta(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$(?!\n)", max_length=100)]
+    media_type: Annotated[
+        str,
+        Meta(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$(?!\n)", max_length=100),
+        Form("a media type: two words of small letters with a slash", "video/mp4"),
+    ]
     size: Annotated[Whole, Meta(description="bytes")]
     uri: Uri | None = None
     captured: Time | None = None

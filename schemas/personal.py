@@ -30,9 +30,7 @@ _DIGITS = re.compile(
     r"\b[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b|"
     r"(?<![\w.,/:-])[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-Y]\b"
 )
-_MAILBOX = re.compile(
-    r"(?<![\w.+@-])([A-Za-z0-9_.+'-]{1,64})@((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})(?![\w@])"
-)
+_MAILBOX = re.compile(r"(?<![\w.+@-])([\w.+'-]{1,64})@((?:[\w-]{1,63}\.)+[^\W\d_]{2,24})(?![\w@])")
 
 
 _FREE_MAIL = word_set(
@@ -74,7 +72,12 @@ _ROLE = word_set(
     "tiedotus"
 )
 """Parts of a mailbox's name that say it belongs to an office."""
-_NAME_PART = re.compile(r"[A-Za-z][A-Za-z'-]+")
+_NAME_PART = re.compile(r"[^\W\d_][^\W\d_'-]*['-]?[^\W\d_]+")
+_FREE_LABEL = re.compile(
+    r"(?:^|[.-])(?:free-?mail|web-?mail|my-?mail|g-?mail|hotmail|yahoo|outlook|gmx|proton-?mail|zoho|fastmail|posteo|mailbox|rambler)[.-]"
+)
+"""Providers of mailboxes for everybody, by a part of their name."""
+_YEAR_OF_BIRTH = range(1910, 2014)
 
 
 def iban_stands(text: str) -> bool:
@@ -300,10 +303,35 @@ def is_personal_mailbox(address: str) -> bool:
     parts = [part for part in re.split(r"[._-]+", local) if part]
     if not parts or any(part.rstrip("0123456789") in _ROLE for part in parts):
         return False
-    if domain in _FREE_MAIL:
+    if domain in _FREE_MAIL or _FREE_LABEL.search(domain) is not None:
         return True
-    letters = [part for part in parts if _NAME_PART.fullmatch(part)]
-    return "." in local.strip(".") and len(parts) in (2, 3) and len(letters) == len(parts) and len(local) >= 6
+    named, is_aged = [], False
+    for part in parts:
+        word = part.rstrip("0123456789")
+        digits = part[len(word) :]
+        if len(digits) > 2 and not (len(digits) == 4 and int(digits) in _YEAR_OF_BIRTH):
+            return False  # the number of a machine, or of a round
+        is_aged = is_aged or len(digits) == 4
+        if word:
+            named.append(word)
+    if len(local) < _SHORT_NUMBER or len(named) not in (2, 3):
+        return False
+    if "." not in local.strip("."):
+        is_apart = "_" in local or "-" in local
+        return (
+            is_apart
+            and (is_aged or named[0] in _FIRST_NAMES)
+            and all(_NAME_PART.fullmatch(word) for word in named)
+        )
+    longest, initials = 0, 0
+    for word in named:
+        if len(word) == 1 and word.isalpha():
+            initials += 1
+        elif _NAME_PART.fullmatch(word):
+            longest = max(longest, len(word))
+        else:
+            return False
+    return initials == 0 or longest > initials + 2
 
 
 _CARD = re.compile(r"(?<![\w.-])[3-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}(?![\w-])")

@@ -17,40 +17,13 @@ from schemas.errors import Violation
 from schemas.money import currencies, fault_of_currency
 from schemas.parts import Info
 from schemas.techniques import fault_of
+from schemas.truth.ahead import far_ahead
 from schemas.truth.odd import oddities, short_digest
 from schemas.truth.values import network_of
-from schemas.vocab import BreachRisk, Certainty, Nis2Stage, NotifyState, Pap, Severity, Tlp, word_set
+from schemas.vocab import BreachRisk, Certainty, MsgType, Nis2Stage, NotifyState, Pap, Severity, Tlp, word_set
 
-_WORDS_FOR_NUMBERS = MappingProxyType(
-    {
-        word: n
-        for n, word in enumerate(
-            [
-                "no",
-                "one",
-                "two",
-                "three",
-                "four",
-                "five",
-                "six",
-                "seven",
-                "eight",
-                "nine",
-                "ten",
-                "eleven",
-                "twelve",
-                "thirteen",
-                "fourteen",
-                "fifteen",
-                "sixteen",
-                "seventeen",
-                "eighteen",
-                "nineteen",
-                "twenty",
-            ]
-        )
-    }
-)
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+_WORDS_FOR_NUMBERS = MappingProxyType({word: n for n, word in enumerate(_NUMBERS.split())})
 _INCIDENTS = re.compile(
     rf"\b([0-9]{{1,6}}|{'|'.join(_WORDS_FOR_NUMBERS)}) (?:(?!or|of)[a-z]+ )?incidents?\b", re.IGNORECASE
 )
@@ -115,6 +88,7 @@ def remarks(b: Bulletin) -> tuple[Violation, ...]:
         *_languages(b),
         *_markings(b),
         *_body(b),
+        *far_ahead(b),
         *oddities(b),
     )
 
@@ -251,10 +225,15 @@ def _body(b: Bulletin) -> Iterator[Violation]:
             "persons are told at high risk (GDPR, Article 34(1)); the risk is unlikely",
         )
     if isinstance(body, CyberIncident):
-        if not body.significant and body.stage not in (
-            Nis2Stage.EARLY_WARNING,
-            Nis2Stage.INTERMEDIATE_REPORT,
-            Nis2Stage.VOLUNTARY_REPORT,
+        if (
+            not body.significant
+            and b.msg_type is not MsgType.CANCEL
+            and body.stage
+            not in (
+                Nis2Stage.EARLY_WARNING,
+                Nis2Stage.INTERMEDIATE_REPORT,
+                Nis2Stage.VOLUNTARY_REPORT,
+            )
         ):
             yield Violation(
                 "stage", "$.body.significant", "only a significant incident has this stage (NIS2, Article 23)"

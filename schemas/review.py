@@ -13,6 +13,8 @@ from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.remarks import remarks
 from schemas.truth.apart import all_words, apart
+from schemas.truth.reasons import is_of_nothing
+from schemas.truth.spoken import spoken
 from schemas.truth.values import own_places
 from schemas.truth.wording import PUBLIC, field_of
 from schemas.vocab import (
@@ -35,6 +37,19 @@ _TEMPLATE = re.compile(
     r"|\b(?:[Yy]our|[Hh]eadline|[Tt]itle|[Tt]ext|[Ss]ummary|[Dd]escription) (?:text |goes )here\b|\b(?:[Dd]ummy|[Ss]ample|[Ff]iller) text\b"
     r"|(?<![\w%])%[sd]\b|\bN\.N\.|\bas an AI language model\b|\bblah blah\b",
 )
+_SAYING = frozenset(
+    {
+        "headline",
+        "summary",
+        "public_line",
+        "instruction",
+        "purpose",
+        "correct_information",
+        "observation",
+        "recommendation",
+    }
+)
+"""Fields whose words are read by themselves."""
 _PROPER = re.compile(r"\[(?:EXERCISE|TEST|UPDATE|CORRECTION|URGENT)\]")
 _INTERNAL = re.compile(
     r"\b(?:(?:for )?(?:internal|official) use only|internal only|not for (?:publication|"
@@ -90,7 +105,7 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
 
     `personal`, `placeholder`, `internal`, `look-alike`; `test` and `exercise`; `phase`, `attribution`, `synthetic`, `measure`,
     `clock` and `victim` where two fields do not go together; `time`, `evidence`, `everything` and `twice` for what says nothing;
-    `marking` for a label that is narrower; `secret` for a password.
+    `marking` for a label that is narrower; `secret` for a password; `words` where the words say otherwise than the fields.
     """
     return (
         *_personal(b),
@@ -99,6 +114,7 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
         *_look_alike(b),
         *_in_earnest(b),
         *apart(b),
+        *spoken(b),
     )
 
 
@@ -163,6 +179,8 @@ def _unfinished(b: Bulletin) -> Iterator[Violation]:
         found = _TEMPLATE.search(text)
         if found is not None and not _PROPER.fullmatch(found[0]):
             yield Violation("placeholder", path, f"{found[0]} was not filled in; write what is meant")
+        elif b.status is Status.ACTUAL and field_of(path) in _SAYING and is_of_nothing(text):
+            yield Violation("placeholder", path, f"{text[:40]!r} says nothing; write what is meant")
 
 
 def _internal(b: Bulletin) -> Iterator[Violation]:

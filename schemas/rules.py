@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -28,6 +29,7 @@ from schemas.open_vocab import OPEN
 from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
 from schemas.truth import (
+    acts,
     claims,
     enforcement,
     handling,
@@ -35,8 +37,10 @@ from schemas.truth import (
     markings,
     media,
     numbers,
+    places,
     references,
     regimes,
+    spans,
     states,
     text,
     ties,
@@ -101,8 +105,10 @@ def r1(b: Bulletin) -> Broken:
 
 
 def r2(b: Bulletin) -> Broken:
-    """`ack` and `error` belong to the feedback verdicts ack and reject, and to nothing else."""
+    """`ack` and `error` belong to the feedback verdicts ack and reject, and to nothing else; any feedback is updated or withdrawn."""
     if isinstance(b.body, Feedback):
+        if b.msg_type in (MsgType.UPDATE, MsgType.CANCEL):
+            return
         verdicts = {FeedbackKind.ACK: MsgType.ACK, FeedbackKind.REJECT: MsgType.ERROR}
         wanted = verdicts.get(b.body.verdict, MsgType.ALERT)
         if b.msg_type is not wanted:
@@ -448,26 +454,54 @@ def r25(answer: Bulletin, referred: Bulletin) -> Broken:
 RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
     {
         f"R{n}": rule
-        for n, rule in (
-            *enumerate(
-                (r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17, r18, r19, r20), 1
+        for n, rule in sorted(
+            (
+                *enumerate(
+                    (
+                        r1,
+                        r2,
+                        r3,
+                        r4,
+                        r5,
+                        r6,
+                        r7,
+                        r8,
+                        r9,
+                        r10,
+                        r11,
+                        r12,
+                        r13,
+                        r14,
+                        r15,
+                        r16,
+                        r17,
+                        r18,
+                        r19,
+                        r20,
+                    ),
+                    1,
+                ),
+                *enumerate((r21, r22, r23, r24), 21),
+                *enumerate((r26, r27, r28, r29, r30, r31), 26),
+                *times.RULES,
+                *law.RULES,
+                *markings.RULES,
+                *numbers.RULES,
+                *references.RULES,
+                *text.RULES,
+                *values.RULES,
+                *handling.RULES,
+                *ties.RULES,
+                *enforcement.RULES,
+                *media.RULES,
+                *regimes.RULES,
+                *states.RULES,
+                *claims.RULES,
+                *places.RULES,
+                *spans.RULES,
+                *acts.RULES,
             ),
-            *enumerate((r21, r22, r23, r24), 21),
-            *enumerate((r26, r27, r28, r29, r30, r31), 26),
-            *times.RULES,
-            *law.RULES,
-            *markings.RULES,
-            *numbers.RULES,
-            *references.RULES,
-            *text.RULES,
-            *values.RULES,
-            *handling.RULES,
-            *ties.RULES,
-            *enforcement.RULES,
-            *media.RULES,
-            *regimes.RULES,
-            *states.RULES,
-            *claims.RULES,
+            key=operator.itemgetter(0),
         )
     }
 )

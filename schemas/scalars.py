@@ -16,26 +16,52 @@ MAX_COUNT = 2_000_000_000
 # so these are named.
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 
+
+def Form(says: str, like: str) -> Meta:  # noqa: N802 (reads as a type where it stands)
+    """Say in words what a pattern asks for, as a person is told it, with an example. It is no part of the wire.
+
+    Args:
+        says: what is wanted, beginning with its article.
+        like: a value that the pattern takes.
+    """
+    return Meta(extra={"says": says, "like": like})
+
+
 Uuid = Annotated[
     str,
     Meta(
         pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)",
         description="UUID version 7, RFC 9562",
     ),
+    Form(
+        "an id of a bulletin: a UUID of version 7, in small letters", "01a2b3c4-d5e6-7f80-9a1b-2c3d4e5f6071"
+    ),
 ]
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)")]
+Slug = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)"),
+    Form("a word of small letters, digits and hyphens, at most 64", "results-portal"),
+]
 OrgId = Annotated[
     str,
     Meta(
         pattern=r"^(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?$(?!\n)",
         description="country or int, then the organisation: xa-csirt",
     ),
+    Form(
+        "an id of an authority: two small letters of its country, or int, then a hyphen and its name",
+        "xa-csirt",
+    ),
 ]
 AudienceName = Annotated[
-    str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$(?!\n)", description="sharing group or organisation id")
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$(?!\n)", description="sharing group or organisation id"),
+    Form("a name of an audience: small letters, digits and hyphens", "eu-csirts"),
 ]
 Country = Annotated[
-    str, Meta(pattern=r"^(?:[A-Z]{2}|INT)$(?!\n)", description="ISO 3166-1 alpha-2, EU or INT")
+    str,
+    Meta(pattern=r"^(?:[A-Z]{2}|INT)$(?!\n)", description="ISO 3166-1 alpha-2, EU or INT"),
+    Form("a country: two capitals, or EU, or INT", "XA"),
 ]
 Lang = Annotated[
     str,
@@ -47,13 +73,24 @@ Lang = Annotated[
         max_length=35,
         description="BCP 47, as its registry writes it: de, sr-Latn, es-419, ca-valencia",
     ),
+    Form("a language by its code in small letters, with script or region where they matter", "de"),
 ]
 Time = Annotated[dt.datetime, Meta(tz=True, description="RFC 3339, Z, at most six fractional digits")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
-Digest = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)", description="SHA-256, base64url, RFC 7515")
+Sha256 = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)"), Form("a SHA-256: 64 digits and letters from a to f", "0" * 64)
 ]
-Uri = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9+.-]{{1,20}}:{_VISIBLE}{{1,2000}}$(?!\n)", max_length=2048)]
+Digest = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)", description="SHA-256, base64url, RFC 7515"),
+    Form(
+        "a digest of a bulletin: 43 letters, digits, hyphens and underscores, as publish prints it", "A" * 43
+    ),
+]
+Uri = Annotated[
+    str,
+    Meta(pattern=rf"^[a-z][a-z0-9+.-]{{1,20}}:{_VISIBLE}{{1,2000}}$(?!\n)", max_length=2048),
+    Form("an address with its scheme and without spaces", "https://results.example/page"),
+]
 Text80 = Annotated[str, Meta(min_length=1, max_length=80)]
 Text160 = Annotated[str, Meta(min_length=1, max_length=160)]
 Text500 = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -71,12 +108,21 @@ Celex = Annotated[
         ),
         description="a legal text: celex:32022L2555#23.4.a, celex:02022L2555-20221227#30, eli:..., national:XA:..., soft:...",
     ),
+    Form(
+        "a legal text: celex: and its number, or eli:, national:XA: or soft:, with # before the article",
+        "celex:32022L2555#23.4.a",
+    ),
 ]
 ElectionId = Annotated[
     str,
     Meta(
         pattern=r"^[a-z]{2}-(?:ep|pres|parl|sen|reg|mun|ref|byel|oth)-[0-9]{4}(?:-[a-z0-9]{1,12})?$(?!\n)",
         description="country, type, year: xa-parl-2027",
+    ),
+    Form(
+        "an id of an election: two small letters of its country, its type (ep, pres, parl, sen, reg, mun, ref, byel or oth), "
+        "its year, with hyphens between them",
+        "xa-parl-2027",
     ),
 ]
 Label = Annotated[
@@ -85,6 +131,7 @@ Label = Annotated[
         pattern=r"^[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:=\"[^\"]{1,120}\")?$(?!\n)",
         description="MISP machine tag",
     ),
+    Form("a label: a name space, a colon, a word, and perhaps = with a value in quotes", "rt:election"),
 ]
 
 

@@ -269,7 +269,7 @@ class EnforcementStage(StrEnum):
 
 
 class FeedbackKind(StrEnum):
-    """What an answer says."""
+    """What an answer says; `question` asks back, `reply` says what was asked, `request-upgrade` asks for a wider marking."""
 
     ACK = "ack"
     REJECT = "reject"
@@ -280,6 +280,8 @@ class FeedbackKind(StrEnum):
     ACTION_TAKEN = "action-taken"
     HANDOVER = "handover"
     REQUEST_UPGRADE = "request-upgrade"
+    QUESTION = "question"
+    REPLY = "reply"
 
 
 class Opinion(StrEnum):

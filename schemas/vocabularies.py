@@ -98,6 +98,11 @@ _CLOSED: Mapping[str, type[StrEnum]] = MappingProxyType(
 )
 
 
+def name_of(words: type[StrEnum]) -> str:
+    """The name of the vocabulary that the words of a closed list are."""
+    return _kebab(words.__name__)
+
+
 def names() -> tuple[str, ...]:
     """The names of all vocabularies, in the order of the alphabet."""
     return tuple(sorted({*_CLOSED, *OPEN, *FRAMEWORKS, "kind", "time-zone"}))

@@ -37,8 +37,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "watch": ("bus.cli.analyst.watch", "watch", "bulletins by topic, verified, as they arrive"),
     "verify": ("bus.cli.analyst.verify", "verify", "check a bulletin file offline: who signed, which key"),
     "bulletin": ("bus.cli.officer.bulletin", "bulletin", "draft, check, show, list bulletins"),
+    "audiences": ("bus.cli.officer.audiences", "audiences", "to whom may be published, at which markings"),
+    "explain": ("bus.cli.officer.explain", "explain", "what a rule asks for, or a reason code means"),
     "preview": ("bus.cli.officer.preview", "preview", "exactly who would be able to read a draft"),
     "trace": ("bus.cli.analyst.trace", "trace", "the whole life of one bulletin"),
+    "answer": ("bus.cli.analyst.answer", "answer", "what we say to a bulletin of another"),
+    "answers": ("bus.cli.analyst.answers", "answers", "what others have answered, to what we said"),
+    "questions": ("bus.cli.analyst.answers", "questions", "what is not known: asked by, owner, due"),
     "channels": ("bus.cli.analyst.picture", "channels", "every channel: live, late, silent; gaps and forks"),
     "picture": ("bus.cli.analyst.picture", "picture", "the situation now"),
     "election": ("bus.cli.analyst.election", "election", "calendars, phases, readiness for the vote"),
@@ -83,6 +88,8 @@ ROLES = {
 # commands of several roles, and no role knows another.
 SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "bulletin": {
+        "new": ("bus.cli.officer.compose", "new"),
+        "draft": ("bus.cli.officer.compose", "draft"),
         "ack": ("bus.cli.analyst.ack", "ack"),
         "proof": ("bus.cli.analyst.proof", "export_fork"),
         "update": ("bus.cli.officer.amend", "update"),
@@ -247,7 +254,7 @@ def main(args: Sequence[str] | None = None) -> None:
         code, reason, text = _failure(exc)
         if reason == "bug" and app.verbosity > 0:
             raise
-        _say(app, code, reason, text)
+        _say(app, code, reason, text, exc)
     finally:
         if app.outlets is not None:
             app.outlets.close()
@@ -263,8 +270,11 @@ def _complete(app: App) -> int:
     return DONE
 
 
-def _say(app: App, code: int, reason: str, text: str) -> int:
-    """One error on standard error, as a sentence, or as JSON when JSON was asked for."""
+def _say(app: App, code: int, reason: str, text: str, exc: Exception | None = None) -> int:
+    """One error on standard error, as a sentence, or as JSON when JSON was asked for.
+
+    Of an error that tells more than a sentence, such as each fault of a draft with its line, a person gets all.
+    """
     # A wrong flag ends the parsing before --json has been seen.
     if app.json or "--json" in sys.argv[1:]:
         import msgspec
@@ -274,6 +284,9 @@ def _say(app: App, code: int, reason: str, text: str) -> int:
         error = {"reason": reason, "text": told, "exit_code": code}
         click.echo(safe_json(msgspec.json.encode({"error": error}).decode()), err=True)
     else:
+        for line in getattr(exc, "told", ()):
+            click.echo(safe(line), err=True)
+        text = getattr(exc, "brief", text)
         code_word = f" [{reason}]" if reason not in ("usage", "failure", "interrupted") else ""
         click.echo(f"tocsin: {safe(text)}{code_word}", err=True)
     return code

@@ -11,7 +11,7 @@ import msgspec
 from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState
 from bus.delivery.ledger import KEEP
-from bus.publishing import outbox_table
+from bus.publishing import outbox_table, versions
 from bus.subscribing import erasure
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode
@@ -78,6 +78,7 @@ def prune(
         for table in ("expected", "resent"):
             db.executemany(f"DELETE FROM {table} WHERE n = ?", places)
         outbox_table.remove(db, [row["n"] for row in gone])
+        versions.prune(db, [(row["id"], row["status"]) for row in gone])
     return Pruned(pruned=len(gone), kept=kept, talk=len(talk))
 
 

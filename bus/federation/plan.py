@@ -32,12 +32,14 @@ from bus.transport import (
     trust_consumers,
     world_stream,
 )
-from bus.trust import VerifiedRegistry
+from bus.trust import FEEDBACK, VerifiedRegistry
 from schemas.subject import PREFIX, REGISTRAR_SUBJECTS, Trust, tlp_token, trust_subject
 from schemas.vocab import Status, Tlp
 
 CLUSTER = 3
 HOME = "carrier"
+_ANSWERS = f"*.*.{FEEDBACK}.>"
+"""What follows the country in the subjects of answers."""
 """The carrier's identity at its own country's broker."""
 
 CountryName = Annotated[str, msgspec.Meta(pattern=r"^(?:[a-z]{2}|int)$(?!\n)")]
@@ -201,19 +203,26 @@ def _way(registry: VerifiedRegistry, federation: Federation, country: str, place
 def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str, ...]:
     """The subjects of one country that go to another: those that an authority there may read.
 
-    Sorted patterns `tocsin.v1.<status>.<tlp>.<audience>.<origin>.>`.
+    Sorted patterns `tocsin.v1.<status>.<tlp>.<audience>.<origin>.>`; where an authority there only hears answers, those of
+    kind feedback.
     """
     said: set[tuple[Status, Tlp, str]] = set()
     read: set[tuple[Status, Tlp, str]] = set()
+    heard: set[tuple[Status, Tlp, str]] = set()
     for name in registry.document.authorities:
         if country_of(name) == origin:
             said.update(registry.publish_prefixes(name))
         if country_of(name) == reader:
             read.update((*registry.read_prefixes(name), *registry.receipt_prefixes(name)))
-    return tuple(
-        f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{origin}.>"
-        for status, tlp, audience in sorted(said & read)
-    )
+            heard.update(registry.heard_prefixes(name))
+    whole = {_from(origin, way): ">" for way in said & read}
+    answers = {_from(origin, way): _ANSWERS for way in said & heard - read}
+    return tuple(sorted(f"{start}.{rest}" for start, rest in {**answers, **whole}.items()))
+
+
+def _from(origin: str, way: tuple[Status, Tlp, str]) -> str:
+    status, tlp, audience = way
+    return f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{origin}"
 
 
 def identity_at(country: str) -> str:
@@ -227,7 +236,10 @@ def _all_released(
     """The subjects of one country that go to any other, or of any other that go to one."""
     others = [other for other in federation.countries if other not in (origin, reader)]
     pairs = [(origin or other, reader or other) for other in others]
-    return tuple(sorted({pattern for pair in pairs for pattern in released(registry, *pair)}))
+    found = {pattern for pair in pairs for pattern in released(registry, *pair)}
+    # No two filters of a consumer may cover the same subject.
+    covered = {pattern.removesuffix(">") + _ANSWERS for pattern in found}
+    return tuple(sorted(found - covered))
 
 
 def _consumers(to: str, patterns: tuple[str, ...]) -> tuple[ConsumerSpec, ...]:

@@ -58,7 +58,7 @@ def grant_facts(registry: VerifiedRegistry, authority_id: str) -> GrantFacts:
     except TrustError as exc:
         return GrantFacts(problem=str(exc), reason=exc.reason)
     return GrantFacts(
-        publishes=len(registry.publish_prefixes(authority_id)),
+        publishes=len(registry.granted_prefixes(authority_id)),
         reads=len(registry.read_prefixes(authority_id)),
         answers=len(receipt_grants.ways(registry, authority_id)) if is_hub else None,
     )

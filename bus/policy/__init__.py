@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from bus.policy.clocks import ClockGap, clock_gap
     from bus.policy.deadlines import Deadlines, changed, steps, stricter
     from bus.policy.phases import PACES, is_unfinished, keep_days, pace
-    from bus.policy.rates import READING, SENDING, RateLimit, RateMeter
+    from bus.policy.rates import ANSWERING, READING, SENDING, RateLimit, RateMeter
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "ANSWERING",
     "PACES",
     "READING",
     "SENDING",

@@ -24,6 +24,11 @@ SENDING = RateLimit(burst=20_000, per_s=50.0)
 READING = RateLimit(burst=25_000, per_s=50.0)
 
 
+ANSWERING = RateLimit(burst=500, per_s=1 / 60)
+"""What is read of the answers of one authority that no grant names, which it says because it reads: who has nothing but read
+grants cannot flood anybody with them."""
+
+
 class RateMeter:
     """What one authority has used of its allowance."""
 

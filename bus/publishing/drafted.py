@@ -14,6 +14,9 @@ from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin, Defaults, Draft
 from schemas.codec import digest_text
 from schemas.subject import channel_of, subject_for
+from schemas.vocab import MsgType, RefRel
+
+_REVISING = {MsgType.UPDATE: RefRel.SUPERSEDES, MsgType.CANCEL: RefRel.CANCELS}
 
 
 class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,4 +79,11 @@ class Drawn(msgspec.Struct, frozen=True, gc=False):
 def names_of(asked: Asked) -> tuple[str, ...]:
     """What a later draft of a group may share with this one, and then finds it in the outbox."""
     names = {"once": asked.once, "origin": asked.origin}
-    return tuple([f"{what} {name}" for what, name in names.items() if name is not None])
+    said = [f"{what} {name}" for what, name in names.items() if name is not None]
+    return (*said, *[f"version {id_}" for id_ in revised(asked.draft)])
+
+
+def revised(said: Draft | Bulletin) -> tuple[str, ...]:
+    """The ids of what an update supersedes, or a cancel cancels; empty for what is neither."""
+    rel = _REVISING.get(said.msg_type)
+    return () if rel is None else tuple([ref.id for ref in said.references if ref.rel is rel])

@@ -64,7 +64,7 @@ class Watchkeeping(msgspec.Struct, frozen=True, kw_only=True):
     duty: str = "unstaffed"
 
 
-UNSTAFFED = Watchkeeping()
+UNSTAFFED: Watchkeeping = Watchkeeping()
 
 
 class Holding(Protocol):

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from bus import threads
 from bus.publishing import outbox_table as table
-from bus.publishing import resend
+from bus.publishing import resend, versions
 from bus.publishing.acknowledged import settle
 from bus.publishing.acks import Acks
 from bus.publishing.due import due, is_any_parked
@@ -27,7 +28,7 @@ from bus.storage import Database, Layout, Store, allowances, lease
 
 __all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 
-LAYOUTS = (table.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
+LAYOUTS = (table.LAYOUT, threads.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
 CACHE_KB = 16 * 1024
 """So much of the file stays in memory: a few groups. With SQLite's 2 MB the pages of one are read back while it is still kept."""
 MOST = 1024
@@ -68,7 +69,10 @@ class Outbox(Store):
         """
         beside = _Beside(HeadsFile(path), Handover(), Acks())
         async with Database.open(path, (*LAYOUTS, *tables), companion=beside) as database:
-            yield cls(database, beside)
+            outbox = cls(database, beside)
+            if await outbox.read(threads.is_due):
+                await outbox.write(versions.build)
+            yield outbox
 
     async def claim(self, resting: Collection[str], now: float, fresh: int = MOST) -> dict[str, list[Row]]:
         """A round of the sender in one transaction: note what was acknowledged, take what is next.

@@ -113,8 +113,21 @@ ALTER TABLE bulletins ADD COLUMN {_OPENING};
 ALTER TABLE sent ADD COLUMN {_COUNT};
 """
 
+# What updates and cancels of version 4 name stood in their payloads alone.
+_TEXT = "iif(json_valid(CAST(b.payload AS TEXT)), CAST(b.payload AS TEXT), '{}')"
+_TO_THREADS = f"""
+CREATE TABLE revisions (
+  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL,
+  row INTEGER NOT NULL, issued REAL NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, issuer, status, by)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO revisions SELECT json_extract(r.value, '$.id'), '', b.status, b.id,
+  iif(json_extract(r.value, '$.rel') = 'cancels', 'cancelled', 'superseded'), b.n, b.kept_at, b.seq
+  FROM bulletins b, json_each({_TEXT}, '$.references') r WHERE b.superseded = 0
+  AND json_extract({_TEXT}, '$.msg_type') || ' ' || json_extract(r.value, '$.rel') IN ('update supersedes', 'cancel cancels');
+"""
+
 LAYOUT = Layout(
     "publishing",
     _TABLES + _INDEXES + _VIEW + _OTHERS,
-    migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n", _APART, _SHARED),
+    migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n", _APART, _SHARED, _TO_THREADS),
 )

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from bus.logs import logger
+from bus.publishing import versions
 from bus.publishing.acknowledged import set_apart
 from bus.publishing.drafted import Drawn
 from bus.publishing.handover import Handover, size_of
@@ -89,6 +90,7 @@ def keep_all(
     sql = f"INSERT INTO bulletins ({', '.join(told)}) VALUES ({', '.join('?' * len(told))})"
     db.executemany(sql, zip(*told.values(), strict=True))
     db.executemany("INSERT INTO unsent (n, status) VALUES (?, ?)", [(row.n, row.status) for row in rows])
+    versions.keep(db, drawn, first)
     if handover is not None and takes:
         handover.offer(rows)
     ends = {each.channel: each for each in drawn}
@@ -147,6 +149,8 @@ def clear_head(db: sqlite3.Connection, channel: str) -> None:
 
 def set_aside(db: sqlite3.Connection, given_up: Iterable[Row], problem: str) -> None:
     """Take rows out of the chain, inside a transaction: kept for a person to look at; their source may say them again."""
+    given_up = list(given_up)
+    versions.take_back(db, given_up)
     ns = [row.n for row in given_up]
     sql = "UPDATE bulletins SET superseded = n, once = NULL, origin = NULL WHERE n = ?"
     db.executemany(sql, [(n,) for n in ns])

@@ -19,6 +19,7 @@ import msgspec
 
 from bus.errors import OutboxError
 from bus.publishing import outbox_table as table
+from bus.publishing import versions
 from bus.publishing.fitness import Said
 from bus.publishing.own_channels import OwnChannels
 from schemas.bulletin import Bulletin
@@ -176,6 +177,7 @@ def _adopt(
         unsent = [row for row in behind if row.attempted_at is None and row.is_whole and not _is_sealed(row)]
         lost = [row for row in behind if row not in unsent]
         superseded += len(lost)
+        versions.take_back(db, unsent)
         table.remove(db, [row.n for row in unsent])
         # What was attempted and is not on the bus, or is sealed, has lost its place.
         table.set_aside(db, lost, "its number is taken on the bus")

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from bus.errors import PermitError
+from bus.errors import PermitError, VersionError
 from bus.keys import Signer
 from bus.publishing import outbox_table as table
+from bus.publishing import versions
 from bus.publishing.drafted import Accepted, Asked, Drawn, SealedPart, names_of
 from bus.publishing.handover import Handover
 from bus.publishing.outbox_rows import Signed
@@ -23,11 +24,12 @@ from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, digest, encode
-from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
-from schemas.vocab import MsgType, RefRel
+from schemas.vocab import MsgType
 
 __all__ = ["Accepted", "Asked", "SealedPart", "Stamping"]
+
+_ALERT = MsgType.ALERT
 
 
 class Stamping(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,9 +72,15 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         outcomes: list[Accepted | Exception | None] = [None] * len(group)
         left: list[Asked] = list(group)
         if names:
-            looked_up = [self._looked_up(db, asked) for asked in group]
+            try:
+                looked_up = [self._looked_up(db, asked) for asked in group]
+            except VersionError:
+                return None
             outcomes = [known for known, _ in looked_up]
             left = [asked for known, asked in looked_up if known is None]
+            names = [name for asked in left if _is_named(asked) for name in names_of(asked)]
+            if len(set(names)) < len(names):
+                return None  # two go on with one version, by its id and by what it is about
         passes = Passes(
             authority_id=self.authority_id,
             kids=[signer.kid for signer in self.signers],
@@ -90,11 +98,19 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         return [next(accepted) if known is None else known for known in outcomes]
 
     def _looked_up(self, db: sqlite3.Connection, asked: Asked) -> tuple[Accepted | None, Asked]:
-        """What was kept under the key of a draft, if anything; and the draft, superseding the last of its origin."""
+        """What was kept under the key of a draft, if anything; and the draft, going on with the last of its origin.
+
+        Raises:
+            VersionError: it goes on with what is not the living version of its thread.
+        """
         if asked.once is not None and (known := _known(db, self.authority_id, asked.once)) is not None:
             return known, asked
+        draft = asked.draft
         if asked.origin is not None and (earlier := table.last_of_origin(db, asked.origin)) is not None:
-            asked = msgspec.structs.replace(asked, draft=_superseding(asked.draft, earlier.id))
+            draft = versions.going_on(db, draft, earlier)
+        moment = versions.moment_of(db, draft, asked.defaults or self.defaults, asked.moment)
+        if draft is not asked.draft or moment is not asked.moment:
+            asked = msgspec.structs.replace(asked, draft=draft, moment=moment)
         return None, asked
 
     def one_by_one(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
@@ -123,6 +139,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         self, db: sqlite3.Connection, draft: Draft, registry: VerifiedRegistry, moment: dt.datetime
     ) -> Accepted:
         """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
+        moment = versions.moment_of(db, draft, self.defaults, moment)
         asked = Asked(draft=draft, registry=registry, moment=moment)
         bulletin, payload, subject = self.draw_up(asked, lambda channel: self.head(db, channel))
         if self.seal is not None:
@@ -214,9 +231,13 @@ class _Together:
     def take(self, asked: Asked) -> Accepted:
         """Judge a draft, and number it if it stands."""
         stamping = self._stamping
-        known, asked = stamping._looked_up(self._db, asked)  # noqa: SLF001
+        known, found = stamping._looked_up(self._db, asked)  # noqa: SLF001
         if known is not None:
             return known
+        if not self._named.isdisjoint(names_of(found)):  # it goes on with one of these
+            self.keep()
+            _, found = stamping._looked_up(self._db, asked)  # noqa: SLF001
+        asked = found
         bulletin, payload, _ = stamping.draw_up(asked, self._head)
         if stamping.seal is not None:
             sections = asked.draft.sections
@@ -239,7 +260,7 @@ class _Together:
 
 
 def _is_named(asked: Asked) -> bool:
-    return asked.once is not None or asked.origin is not None
+    return asked.once is not None or asked.origin is not None or asked.draft.msg_type is not _ALERT
 
 
 def _known(db: sqlite3.Connection, authority_id: str, once: str) -> Accepted | None:
@@ -250,11 +271,6 @@ def _known(db: sqlite3.Connection, authority_id: str, once: str) -> Accepted | N
         place = {name: pruned[name] for name in ("id", "seq", "digest", "subject")}
         return Accepted(channel=f"{authority_id}/{pruned['channel']}", state="known", **place)
     return None
-
-
-def _superseding(draft: Draft, earlier: str) -> Draft:
-    ref = Ref(id=earlier, rel=RefRel.SUPERSEDES)
-    return msgspec.structs.replace(draft, msg_type=MsgType.UPDATE, references=(*draft.references, ref))
 
 
 def _accepted(bulletin: Bulletin, digest: str, subject: str, state: str = "accepted") -> Accepted:

@@ -20,6 +20,7 @@ from bus.transport import (
 BULLETIN_BYTES = 4096
 """A bulletin of common size, with its signature and what the store adds."""
 FEW_A_DAY = 5  # of common size, from each authority, for as long as they are kept
+FEW_ANSWERS = 100  # of common size, from an authority that may say nothing else at a status, for as long as they are kept
 FEW_SUBJECTS = 16  # of an authority that speaks on few channels
 _MB = 1_000_000
 _DAY_S = 86_400
@@ -37,8 +38,11 @@ def room_checks(specs: Sequence[StreamSpec], store_bytes: int, kept_bytes: int =
     beats = [spec for spec in specs if spec.subjects and not keeps_all(spec.name)]
     of: dict[str, list[StreamSpec]] = {}
     for spec in origins:
-        of.setdefault(status_of(spec.name), []).append(spec)
+        if not spec.answers:
+            of.setdefault(status_of(spec.name), []).append(spec)
     checks = [_share(status, streams) for status, streams in sorted(of.items())]
+    if answers := [spec.max_bytes for spec in origins if spec.answers]:
+        checks.append(_answers(answers))
     if beats:
         checks.append(_beats(beats))
     if heads := [spec for spec in specs if spec.sources and not spec.max_age_s]:
@@ -94,6 +98,13 @@ def _beats(streams: Sequence[StreamSpec]) -> Check:
     return hard(
         "room for heartbeats", has >= needs, told, f"{told} of {needs / _MB:.1f} MB; make the store larger"
     )
+
+
+def _answers(sizes: Sequence[int]) -> Check:
+    """How many answers find room of an authority that may say nothing else at a status."""
+    least = min(sizes)
+    told = f"{len(sizes)} streams, each {least / _MB:.1f} MB: {least // BULLETIN_BYTES} answers of {BULLETIN_BYTES // 1024} kB"
+    return soft("room for answers", least // BULLETIN_BYTES >= FEW_ANSWERS, told)
 
 
 def _share(status: str, streams: Iterable[StreamSpec]) -> Check:

@@ -9,23 +9,38 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from bus.policy import RateLimit, RateMeter
+from bus.policy import ANSWERING, RateLimit, RateMeter
+
+_ANSWERS = " answers"
+
+
+def answers(authority: str) -> str:
+    """Who pays for the answers of an authority that no grant names; no authority's id has a space."""
+    return authority + _ANSWERS
 
 
 class Budget:
     """The meters of one stream, one for each authority that is proven to have said something."""
 
-    def __init__(self, allowance: RateLimit) -> None:
-        """Start with nothing used; `allowance` is each authority's."""
+    def __init__(self, allowance: RateLimit, answers: RateLimit = ANSWERING) -> None:
+        """Start with nothing used.
+
+        Args:
+            allowance: each authority's.
+            answers: each authority's for what it says by no grant, but because it reads.
+        """
         self._allowance = allowance
+        self._answers = answers
         self._meters: dict[str, RateMeter] = {}
         self._latest = float("-inf")  # when it was last asked
 
     def meter(self, authority: str) -> RateMeter:
-        """What an authority has used."""
+        """What an authority has used, or what its `answers` have."""
         if (meter := self._meters.get(authority)) is None:
-            meter = self._meters[authority] = RateMeter(self._allowance)
+            allowance = self._answers if authority.endswith(_ANSWERS) else self._allowance
+            meter = self._meters[authority] = RateMeter(allowance)
         return meter
 
     def keep(self, meters: Mapping[str, RateMeter]) -> None:
@@ -48,9 +63,19 @@ class Charges:
     has been settled: a batch that the disk did not take costs nothing, however often it is tried.
     """
 
-    def __init__(self, budget: Budget, moments: Sequence[float]) -> None:
+    def __init__(
+        self, budget: Budget, moments: Sequence[float], payers: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
+        """Begin with nothing spent.
+
+        Args:
+            budget: what is charged.
+            moments: when the stream took each message.
+            payers: by position, who pays where that is not the authority itself.
+        """
         self._budget = budget
         self._moments = moments
+        self._payers = payers
         self._meters: dict[str, RateMeter] = {}
         self._looked: float | None = None  # the present of the last look at the clock
 
@@ -63,7 +88,8 @@ class Charges:
         """Charge the budget with what the batch has cost."""
         self._budget.keep(self._meters)
 
-    def _meter(self, authority: str) -> RateMeter:
+    def _meter(self, position: int, authority: str) -> RateMeter:
+        authority = self._payers.get(position, authority)
         if (meter := self._meters.get(authority)) is None:
             meter = self._meters[authority] = copy.copy(self._budget.meter(authority))
         return meter
@@ -77,17 +103,17 @@ class Charges:
             now: the present, in seconds since the epoch.
         """
         self._look(now)
-        since = self._meter(authority).within_from(min(self._moments[position], now))
+        since = self._meter(position, authority).within_from(min(self._moments[position], now))
         return since if since > now else None
 
     def spend(self, position: int, authority: str, now: float) -> None:
         """Charge an authority with a bulletin."""
-        self._meter(authority).spend(1, min(self._moments[position], now))
+        self._meter(position, authority).spend(1, min(self._moments[position], now))
 
     def take(self, position: int, authority: str, now: float) -> bool:
         """Charge an authority with a bulletin that need not `wait`; False, and it is not charged, when it must."""
         self._look(now)
-        meter, moment = self._meter(authority), min(self._moments[position], now)
+        meter, moment = self._meter(position, authority), min(self._moments[position], now)
         if meter.within_from(moment) > now:
             return False
         meter.spend(1, moment)

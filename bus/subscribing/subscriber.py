@@ -21,7 +21,7 @@ from bus.admission import Judged, Message, Refused, decide, judge
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError
 from bus.logs import logger
 from bus.policy import READING, RateLimit
-from bus.subscribing.budget import Budget, Charges
+from bus.subscribing.budget import Budget, Charges, answers
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.intake import OVER_BUDGET
 from bus.subscribing.progress import Moment, Progress, Reading, reading
@@ -38,6 +38,7 @@ from bus.transport import (
     reader_streams,
 )
 from bus.trust import VerifiedRegistry
+from schemas.bodies.coordination import Feedback
 from schemas.codec import digest
 from schemas.subject import matches
 
@@ -216,9 +217,8 @@ class Subscriber:
                     # In bulk one batch is settled while the next is judged, but never before the one before it.
                     if settled is not None:
                         await settled
-                    settled = tasks.create_task(
-                        self._settle(stream, judged, cursor, now, charges(budget, batch), batch[-1])
-                    )
+                    charged = charges(budget, batch, judged, self._registry())
+                    settled = tasks.create_task(self._settle(stream, judged, cursor, now, charged, batch[-1]))
                 if stream in self._again:
                     break
                 present = self._present()
@@ -263,9 +263,8 @@ class Subscriber:
                 ]
                 if mine:
                     judged, _, now = await self._judged(stream, mine)
-                    self._count(
-                        await self._inbox.settle(judged, None, None, now, charges=charges(budget, mine))
-                    )
+                    charged = charges(budget, mine, judged, self._registry())
+                    self._count(await self._inbox.settle(judged, None, None, now, charges=charged))
                     count += len(mine)
                 if batch[-1].stream_seq >= until or not batch[-1].pending:
                     break
@@ -353,6 +352,14 @@ def message_from(stream: str, received: Received) -> Message:
     )
 
 
-def charges(budget: Budget, batch: Sequence[Received]) -> Charges:
-    """What a batch costs of a budget: the stream's own times decide."""
-    return Charges(budget, [received.stored_ns / 1e9 for received in batch])
+def charges(
+    budget: Budget, batch: Sequence[Received], judged: Sequence[Judged | Refused], registry: VerifiedRegistry
+) -> Charges:
+    """What a batch costs of a budget: the stream's own times decide, and answers that no grant names are counted by themselves."""
+    payers: dict[int, str] = {}
+    for position, verdict in enumerate(judged):
+        if isinstance(verdict, Judged):
+            b = verdict.admitted.bulletin
+            if type(b.body) is Feedback and registry.needs_reading(b):
+                payers[position] = answers(b.issuer.id)
+    return Charges(budget, [received.stored_ns / 1e9 for received in batch], payers)

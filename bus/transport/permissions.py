@@ -14,8 +14,9 @@ from bus.transport.streams import (
     reader_streams,
     receipt_streams,
 )
-from bus.trust import VerifiedRegistry
-from schemas.subject import Trust, trust_subject
+from bus.trust import FEEDBACK, VerifiedRegistry
+from schemas.subject import HIDDEN, Channel, Trust, trust_subject
+from schemas.vocab import Tlp
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +29,17 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
 def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions:
     """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
 
-    An authority with keys may revoke them, on a subject of its own.
+    An authority with keys may revoke them, on a subject of its own. Where it may say feedback alone, it has the subjects of that
+    kind; those of RED hide the kind, and readers refuse the others.
     """
-    speaks = [f"{channel.prefix}.>" for channel in publish_channels(registry, authority_id)]
+    alone = frozenset(registry.feedback_prefixes(authority_id))
+    domain = registry.authority(authority_id).domain
+    speaks = [
+        f"{channel.prefix}.{domain}.{_answers(channel)}.>"
+        if (channel.status, channel.tlp, channel.audience) in alone
+        else f"{channel.prefix}.>"
+        for channel in publish_channels(registry, authority_id)
+    ]
     if registry.document.authorities[authority_id].keys:
         speaks.append(trust_subject(Trust.REVOKE, authority_id))
     attached = (
@@ -43,6 +52,10 @@ def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions
     )
     calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
     return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
+
+
+def _answers(channel: Channel) -> str:
+    return HIDDEN if channel.tlp is Tlp.RED else FEEDBACK
 
 
 def reading(stream: str, consumer: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from bus.trust import VerifiedRegistry
+from bus.trust import FEEDBACK, VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import MAX_HEADER_BYTES
 from schemas.registry import MAX_REVOKE_BYTES
@@ -68,7 +68,9 @@ BEAT_ROOM_BYTES = 32 * 1024
 MAX_BEAT_BYTES = BEAT_ROOM_BYTES - 1024  # what the store adds, and a copy says of where it came from
 _BEATS_SHARE = 8
 """An eighth of the store at the most is for heartbeats: what they do not need is everybody else's."""
-# Of that, by status, in these parts; each authority that speaks has an equal one.
+ANSWERS_SHARE = 4
+"""How many times the room of an authority that may only answer another has at a status."""
+# Of that, by status, in these parts; each authority that speaks has an equal one, but for those that may only answer.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
 
@@ -99,6 +101,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     """For how many seconds a message is kept; 0 is for good."""
     gives_way: bool = False
     """Whether a full stream drops its oldest message; otherwise it takes no further one, and its speaker is told."""
+    answers: bool = False
+    """Whether its authority may say feedback alone there, and so has less room."""
 
     def config(self) -> dict[str, Any]:
         """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
@@ -243,9 +247,25 @@ def is_spoken(registry: VerifiedRegistry, status: Status) -> bool:
     )
 
 
+def only_answering(registry: VerifiedRegistry, status: Status) -> frozenset[str]:
+    """Those who may say feedback at a status, and nothing else."""
+    return frozenset(
+        name
+        for name, at in speakers(registry)
+        if at is status and all(way[0] is not status for way in registry.granted_prefixes(name))
+    )
+
+
 def country_of(authority_id: str) -> str:
     """The country, in lower case, by which an authority's id begins."""
     return authority_id.split("-", 1)[0]
+
+
+def _room_of(rooms: int, speaking: Iterable[str], answering: Collection[str]) -> Mapping[str, int]:
+    """How many bytes of a room each speaker has: those who may only answer a share that is smaller."""
+    shares = {name: 1 if name in answering else ANSWERS_SHARE for name in speaking}
+    whole = sum(shares.values())
+    return {name: rooms * share // whole for name, share in shares.items()}
 
 
 def streams_of(
@@ -272,6 +292,11 @@ def streams_of(
     whole = sum(_SHARES.values()) * 100
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
     speaking = {status: [name for name, at in spoken if at is status] for status in _SHARES}
+    answering = {status: only_answering(registry, status) for status in _SHARES}
+    rooms = {
+        status: _room_of(parts[status] * _ORIGINS_PERCENT, names, answering[status])
+        for status, names in speaking.items()
+    }
     trust = StreamSpec(
         name=TRUST_STREAM,
         subjects=REGISTRAR_SUBJECTS,
@@ -290,9 +315,10 @@ def streams_of(
             subjects=(captured(authority, status),),
             bursts=True,
             max_msg_size=MAX_ORIGIN_BYTES,
-            max_bytes=(room := parts[status] * _ORIGINS_PERCENT // len(speaking[status])),
+            max_bytes=(room := rooms[status][authority]),
             max_msgs=max(1, room // CHARGE_BYTES),
             max_age_s=kept_s(name),
+            answers=authority in answering[status],
         )
         for authority, status in spoken
         if status is not Status.BEAT
@@ -376,9 +402,9 @@ def unnamed(registry: VerifiedRegistry, authority_id: str) -> tuple[Status, ...]
     """The statuses of an authority with a channel whose head its heartbeats do not name for good.
 
     It may send none at that channel's TLP and audience; or it is status system, of which they name a head only for as long
-    as its stream keeps it.
+    as its stream keeps it. Channels of feedback alone are not counted: their heads are found for as long as streams keep them.
     """
-    ways = registry.publish_prefixes(authority_id)
+    ways = registry.granted_prefixes(authority_id)
     named = {(tlp, audience) for status, tlp, audience in ways if status is Status.BEAT}
     found = {
         status for status, tlp, audience in ways if status is Status.SYSTEM or (tlp, audience) not in named
@@ -404,8 +430,11 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
     for name in served:
         reads = registry.read_prefixes(name)
         speaks = publish_channels(registry, name)
+        hears = registry.heard_prefixes(name)
         for status in Status:
-            filters = expand(Interest(statuses=(status,)), reads)
+            filters = expand(Interest(statuses=(status,)), reads) + expand(
+                Interest(statuses=(status,), topics=(FEEDBACK,)), hears
+            )
             if filters and is_spoken(registry, status):
                 specs.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
             if own := tuple(f"{channel.prefix}.>" for channel in speaks if channel.status is status):
@@ -447,7 +476,8 @@ def receipt_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tupl
 
 def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
     """The (stream, consumer) pairs a reader attaches to: none of a status at which nobody may speak, which has no world."""
-    statuses = {status for status, _, _ in registry.read_prefixes(authority_id)}
+    ways = (*registry.read_prefixes(authority_id), *registry.heard_prefixes(authority_id))
+    statuses = {status for status, _, _ in ways}
     return tuple(
         (world_stream(status), authority_id)
         for status in Status

@@ -6,12 +6,14 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.trust import ceremony, proposals, receipt_grants
+    from bus.trust.answering import feedback_by
     from bus.trust.changes import Change, differences
-    from bus.trust.grants import HEARTBEAT, HUB, Speaker
+    from bus.trust.grants import FEEDBACK, HEARTBEAT, HUB, Speaker
     from bus.trust.jwks import key_set
     from bus.trust.receipt_grants import Way
     from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
     from bus.trust.revocations import MOST_AGE, REACH, Ending, new_statement, speaker_of
+    from bus.trust.roles import says
     from bus.trust.rotation import (
         add_key,
         check_rules,
@@ -30,6 +32,7 @@ else:
 __all__ = [
     "AGAIN_S",
     "CLOCK_SKEW",
+    "FEEDBACK",
     "HEARTBEAT",
     "HUB",
     "MOST_AGE",
@@ -47,6 +50,7 @@ __all__ = [
     "check_rules",
     "differences",
     "ever_revoked",
+    "feedback_by",
     "heard_beside",
     "key_set",
     "must_stand",
@@ -57,6 +61,7 @@ __all__ = [
     "revoke_keys",
     "rotate_key",
     "rotate_role",
+    "says",
     "speaker_of",
     "trust_kind",
     "usable_keys",

@@ -44,10 +44,17 @@ _DAY = 24 * _HOUR
 DEFAULT_CLOCKS: Mapping[str, Clock] = {
     "nis2-early-warning": Clock(trigger="aware", due_s=24 * _HOUR, ref="celex:32022L2555#23.4.a"),
     "nis2-notification": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32022L2555#23.4.b"),
+    "nis2-notification-trust": Clock(trigger="aware", due_s=24 * _HOUR, ref="celex:32022L2555#23.4"),
     "nis2-final": Clock(trigger="notification-sent", due_s=30 * _DAY, ref="celex:32022L2555#23.4.d"),
     "gdpr-33": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32016R0679#33.1"),
     "eudpr-34": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32018R1725#34.1"),
     "led-30": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32016L0680#30.1"),
+    "eui-early-warning": Clock(trigger="aware", due_s=24 * _HOUR, ref="celex:32023R2841#21"),
+    "eui-notification": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32023R2841#21"),
+    "eui-final": Clock(trigger="notification-sent", due_s=30 * _DAY, ref="celex:32023R2841#21"),
+    "cer-notification": Clock(trigger="aware", due_s=24 * _HOUR, ref="celex:32022L2557#15.1"),
+    "cra-early-warning": Clock(trigger="aware", due_s=24 * _HOUR, ref="celex:32024R2847#14.2.a"),
+    "cra-notification": Clock(trigger="aware", due_s=72 * _HOUR, ref="celex:32024R2847#14.2.b"),
     "ttpa-assist": Clock(trigger="request", due_s=30 * _DAY, ref="celex:32024R0900#23"),
     "ttpa-info": Clock(trigger="request", due_s=14 * _DAY, ref="celex:32024R0900#23"),
 }

@@ -22,7 +22,7 @@ from schemas.bodies.foreign import LegalReferral
 from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
-from schemas.parts import Area, Authority
+from schemas.parts import Area, Authority, Deadline
 from schemas.registry import AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
 from schemas.subject import Channel
 from schemas.vocab import TALK, Status, Tlp
@@ -30,6 +30,8 @@ from schemas.vocab import TALK, Status, Tlp
 ANY = "*"
 UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
 HEARTBEAT = "channel-status"
+FEEDBACK = "feedback"
+"""The kind of an answer: who may read a bulletin may answer it (`bus.trust.answering`)."""
 HUB = "hub"
 """The kind of an authority that is a country's reader: it must have what it may read, answers, and helps other hubs."""
 
@@ -47,9 +49,14 @@ def read_by(name: str, record: AuthorityRecord) -> Ways:
     return ways | _said_to(name, ways) if record.kind == HUB else ways
 
 
-def answers_to(name: str, record: AuthorityRecord) -> Ways:
-    """Where others answer an author, and ask it, by its id, about what it says; it reads that by no grant."""
-    return _said_to(name, (way for way in spoken_by(record) if way[0] not in TALK))
+def answers_to(name: str, ways: Ways) -> Ways:
+    """Where others send an author receipts, and ask it, by its id, about what it says on these ways; it reads that by no grant."""
+    return _said_to(name, not_talk(ways))
+
+
+def not_talk(ways: Ways) -> Ways:
+    """Those on which people speak."""
+    return frozenset(way for way in ways if way[0] not in TALK)
 
 
 def _said_to(name: str, ways: Iterable[tuple[Status, Tlp, str]]) -> Ways:
@@ -82,6 +89,7 @@ class Speaker(msgspec.Struct, frozen=True):
         authority: how its bulletins must describe it.
         require: the algorithms that it must sign with.
         grants: what it may say.
+        feedback: where it may say feedback, whatever its grants (`bus.trust.answering`).
         known: the registry, which says who the others are; None asks nothing of it.
     """
 
@@ -89,9 +97,16 @@ class Speaker(msgspec.Struct, frozen=True):
     require: tuple[str, ...]
     grants: tuple[PublishGrant, ...]
     known: Registry | None = None
+    feedback: Ways = frozenset()
 
     @classmethod
-    def of(cls, authority_id: str, record: AuthorityRecord, known: Registry | None = None) -> Speaker:
+    def of(
+        cls,
+        authority_id: str,
+        record: AuthorityRecord,
+        known: Registry | None = None,
+        feedback: Ways = frozenset(),
+    ) -> Speaker:
         """The speaker that a record of the registry describes."""
         return cls(
             known=known,
@@ -104,6 +119,7 @@ class Speaker(msgspec.Struct, frozen=True):
             ),
             require=tuple(record.require),
             grants=tuple(record.publish),
+            feedback=feedback,
         )
 
     def permit(self, bulletin: Bulletin, channel: Channel) -> None:
@@ -116,8 +132,34 @@ class Speaker(msgspec.Struct, frozen=True):
         Raises:
             PermitError: `not-permitted`, saying what is missing.
         """
+        if not self.may_answer(bulletin, channel):
+            self._permit_by_grant(bulletin, channel)
+        if why := self.contradicted(bulletin):
+            raise PermitError(why, reason="not-permitted")
+
+    def may_answer(self, bulletin: Bulletin, channel: Channel) -> bool:
+        """Whether the bulletin is feedback on a channel that the speaker reads, which needs no grant to publish."""
+        way = (channel.status, channel.tlp, channel.audience)
+        return isinstance(bulletin.body, Feedback) and way in self.feedback
+
+    def needs_reading(self, bulletin: Bulletin, channel: Channel) -> bool:
+        """Whether it may say the bulletin only because it reads the channel; no grant to publish covers it."""
+        if not self.may_answer(bulletin, channel):
+            return False
+        try:
+            self._permit_by_grant(bulletin, channel)
+        except PermitError:
+            return True
+        return False
+
+    def _permit_by_grant(self, bulletin: Bulletin, channel: Channel) -> None:
         ways = [grant for grant in self.grants if _covers(grant, channel)]
         if not ways:
+            if (channel.status, channel.tlp, channel.audience) in self.feedback:
+                raise PermitError(
+                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback there, and nothing else; ask your registrar",
+                    reason="not-permitted",
+                )
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant to publish {channel.name} ({bulletin.status}, "
                 f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience}); ask your registrar",
@@ -143,8 +185,6 @@ class Speaker(msgspec.Struct, frozen=True):
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant for {said} on {channel.name}", reason="not-permitted"
             )
-        if why := self.contradicted(bulletin):
-            raise PermitError(why, reason="not-permitted")
 
     def contradicted(self, bulletin: Bulletin) -> str | None:
         """In a sentence, what a bulletin says of others that the registry knows otherwise; None where they agree."""
@@ -235,18 +275,25 @@ def _without_power(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> s
 
 
 def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:
+    """A deadline that does not run as its clock does, nor as one named after it: for trust services some laws have a shorter time."""
     for each in b.deadlines:
         clock = clocks.get(each.clock)
         if clock is None:
             continue
-        runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
-        slack = _MONTH_SLACK if runs >= _ROUGH else dt.timedelta(minutes=1)  # months have 28 to 31 days
-        if abs(each.due - each.started - runs) > slack:
+        special = (other for name, other in clocks.items() if name.startswith(f"{each.clock}-"))
+        if not any(_runs_like(each, other) for other in (clock, *special)):
+            runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
             return (
                 f"the clock {each.clock} runs {_spoken(runs)} ({clock.ref}), and is due {_spoken(each.due - each.started)} after it "
                 "started; mend due or started"
             )
     return None
+
+
+def _runs_like(deadline: Deadline, clock: Clock) -> bool:
+    runs = dt.timedelta(seconds=min(clock.due_s, _LONGEST_S))
+    slack = _MONTH_SLACK if runs >= _ROUGH else dt.timedelta(minutes=1)  # months have 28 to 31 days
+    return abs(deadline.due - deadline.started - runs) <= slack
 
 
 def _spoken(span: dt.timedelta) -> str:

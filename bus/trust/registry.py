@@ -50,6 +50,7 @@ from enum import StrEnum
 
 from bus.errors import PermitError, TrustError
 from bus.keys import PublicKey, check_entries
+from bus.trust.answering import feedback_by, feedback_heard
 from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
 from bus.trust.remembered import Remembered
 from bus.trust.revocations import (
@@ -154,8 +155,15 @@ class VerifiedRegistry:
         check_grants(document)
         listed = document.authorities.items()
         self._reads = {name: read_by(name, record) for name, record in listed if record.read}
-        self._publishes = {name: spoken_by(record) for name, record in listed if record.publish}
-        self._answers = {name: answers_to(name, record) for name, record in listed if record.publish}
+        self._grants = {name: spoken_by(record) for name, record in listed}
+        self._feedback = feedback_by(document)
+        self._publishes = {
+            name: ways
+            for name, granted in self._grants.items()
+            if (ways := granted | self._feedback.get(name, frozenset()))
+        }
+        self._hears = {name: feedback_heard(name, record, document.audiences) for name, record in listed}
+        self._answers = {name: answers_to(name, ways) for name, ways in self._publishes.items()}
         self._speakers: dict[str, Speaker] = {}  # made when first asked for; the document never changes
         self._forget()
 
@@ -398,7 +406,9 @@ class VerifiedRegistry:
         speaker = self._speakers.get(authority_id)
         if speaker is None:
             record = self.authority(authority_id)
-            speaker = self._speakers[authority_id] = Speaker.of(authority_id, record, self.document)
+            feedback = self._feedback.get(authority_id, frozenset())
+            speaker = Speaker.of(authority_id, record, self.document, feedback)
+            self._speakers[authority_id] = speaker
         return speaker
 
     def issuer(self, authority_id: str) -> Authority:
@@ -497,7 +507,7 @@ class VerifiedRegistry:
         return found
 
     def may_publish(self, authority_id: str, channel: Channel) -> bool:
-        """Whether some grant lets the authority speak on the channel, whatever the kind and area."""
+        """Whether the authority may speak on the channel by some grant, whatever the kind and area, or by reading it."""
         way = (channel.status, channel.tlp, channel.audience)
         return channel.issuer == authority_id and way in self._publishes.get(authority_id, ())
 
@@ -516,8 +526,35 @@ class VerifiedRegistry:
         return tuple(sorted(self._answers.get(authority_id, ())))
 
     def publish_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) the authority may speak on, sorted."""
+        """Every (status, tlp, audience) the authority may speak on, be it feedback alone, sorted."""
         return tuple(sorted(self._publishes.get(authority_id, ())))
+
+    def granted_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
+        """Those of `publish_prefixes` that grants open; on the others it says feedback alone. Sorted."""
+        return tuple(sorted(self._grants.get(authority_id, ())))
+
+    def feedback_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
+        """Those of `publish_prefixes` on which it may say feedback alone, since it reads there and has no grant. Sorted."""
+        return tuple(
+            sorted(
+                self._publishes.get(authority_id, frozenset()) - self._grants.get(authority_id, frozenset())
+            )
+        )
+
+    def heard_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
+        """Every (status, tlp, audience) on which it hears feedback alone, since it speaks there and does not read. Sorted."""
+        return tuple(sorted(self._hears.get(authority_id, ())))
+
+    def hears_answers(self, authority_id: str, channel: Channel) -> bool:
+        """Whether answers on a channel come to the authority: it reads the channel, or speaks there and hears feedback."""
+        way = (channel.status, channel.tlp, channel.audience)
+        return self.may_read(authority_id, channel) or way in self._hears.get(authority_id, ())
+
+    def needs_reading(self, bulletin: Bulletin) -> bool:
+        """Whether a bulletin that is permitted is so only because its issuer reads the channel (`Speaker.needs_reading`)."""
+        issuer = bulletin.issuer.id
+        known = issuer in self.document.authorities
+        return known and self.speaker(issuer).needs_reading(bulletin, channel_of(bulletin))
 
     def readers(self, channel: Channel) -> tuple[str, ...]:
         """Who may read a channel by grant, or because receipts for them come on it, sorted."""

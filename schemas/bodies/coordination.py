@@ -21,7 +21,7 @@ from schemas.scalars import (
     Uuid,
     Whole,
 )
-from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture
+from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture, Tlp
 
 
 class Line(Part, frozen=True, kw_only=True):
@@ -185,3 +185,9 @@ class Feedback(
     outcome: Annotated[Slug | None, Meta(description="/ order-effect"), Open("notice-outcome")] = None
     handover_to: OrgId | None = None
     forwarded_to: Annotated[OrgId | None, Meta(description="with reason forwarded")] = None
+    respond_by: Annotated[Time | None, Meta(description="with question: until when it is to be answered")] = (
+        None
+    )
+    relax_to: Annotated[
+        Tlp | None, Meta(description="with request-upgrade: the marking that is asked for")
+    ] = None

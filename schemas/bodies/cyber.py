@@ -8,6 +8,7 @@ from schemas.parts import Amount
 from schemas.scalars import (
     Count,
     Country,
+    Form,
     Open,
     Part,
     Slug,
@@ -35,6 +36,7 @@ class CyberIncident(
     classification: Annotated[
         str,
         Meta(pattern=r"^[a-z-]{3,40}:[a-z0-9-]{2,48}$(?!\n)", description="RSIT predicate:value"),
+        Form("a class of the taxonomy RSIT: two words with a colon", "availability:ddos"),
         Open("rsit"),
     ]
     detected: Time
@@ -87,7 +89,14 @@ class CyberThreat(
     ] = ()
     malware: Annotated[tuple[Text80, ...], Meta(max_length=20)] = ()
     exploited: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}$(?!\n)")], ...],
+        tuple[
+            Annotated[
+                str,
+                Meta(pattern=r"^(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}$(?!\n)"),
+                Form("a number of CVE or EUVD: CVE, the year, the number, with hyphens", "CVE-2026-12345"),
+            ],
+            ...,
+        ],
         Meta(max_length=100),
     ] = ()
     description: Text8000 | None = None
@@ -113,6 +122,10 @@ class Vulnerability(
                 Meta(
                     pattern=r"^(?:(?:CVE|EUVD|GHSA)-[0-9A-Za-z-]{4,24}|[A-Z]{2,3}-[A-Z0-9-]{2,37}-[0-9]{4}-[0-9]{1,8})$(?!\n)"
                 ),
+                Form(
+                    "a number of CVE, EUVD or GHSA, or the issuer's own: country, name, year, number, with hyphens",
+                    "CVE-2026-12345",
+                ),
             ],
             ...,
         ],
@@ -125,7 +138,12 @@ class Vulnerability(
     products: Annotated[tuple[Text160, ...], Meta(min_length=1, max_length=200)]
     cvss: (
         Annotated[
-            str, Meta(pattern=r"^CVSS:[34]\.[01](?:/[A-Z]{1,3}:[A-Za-z]{1,12})+$(?!\n)", max_length=200)
+            str,
+            Meta(pattern=r"^CVSS:[34]\.[01](?:/[A-Z]{1,3}:[A-Za-z]{1,12})+$(?!\n)", max_length=200),
+            Form(
+                "a vector of CVSS 3 or 4 with its version in front",
+                "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H",
+            ),
         ]
         | None
     ) = None

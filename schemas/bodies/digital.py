@@ -9,6 +9,7 @@ from schemas.scalars import (
     Celex,
     Count,
     Country,
+    Form,
     Lang,
     Open,
     OrgId,
@@ -111,7 +112,14 @@ class PlatformMeasure(
     automated_detection: bool | None = None
     automated_decision: Annotated[Slug | None, Open("dsa-automated-decision")] = None
     facts: Annotated[str, Meta(max_length=5000)] | None = None
-    puid: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9-_]{1,500}$(?!\n)")] | None = None
+    puid: (
+        Annotated[
+            str,
+            Meta(pattern=r"^[a-zA-Z0-9-_]{1,500}$(?!\n)"),
+            Form("an id of the platform's own: letters, digits, hyphens and underscores", "a1b2-c3"),
+        ]
+        | None
+    ) = None
     count: Annotated[Count, Meta(description="1 = single SoR; n = aggregate")] = 1
     reversed: Annotated[
         Count | None, Meta(description="of these, restored after a complaint or an appeal")
@@ -165,7 +173,9 @@ class PoliticalAd(
     funds_origin: Annotated[Slug | None, Open("funds-origin")] = None
     funds_from_third_country: bool | None = None
     amount_minor: Annotated[Whole | None, Meta(description="integer minor units")] = None
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None = None
+    currency: (
+        Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)"), Form("a currency: three capitals", "EUR")] | None
+    ) = None
     period_start: dt.date | None = None
     period_end: dt.date | None = None
     targeting: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()

@@ -8,6 +8,7 @@ from schemas.parts import Amount, Area
 from schemas.scalars import (
     Celex,
     Count,
+    Form,
     Open,
     Part,
     Slug,
@@ -29,6 +30,7 @@ TimeZone = Annotated[
         description="a name of the IANA database, R28",
         extra_json_schema={"x-tocsin-vocabulary": "time-zone"},
     ),
+    Form("a time zone of the IANA database", "Europe/Brussels"),
 ]
 
 

@@ -10,6 +10,7 @@ from schemas.scalars import (
     Celex,
     Count,
     Country,
+    Form,
     Lang,
     Open,
     OrgId,
@@ -92,7 +93,12 @@ class Listed(Part, frozen=True, kw_only=True):
     subject: Annotated[Slug, Open("listed-subject")]
     names: Annotated[tuple[ListedName, ...], Meta(min_length=1, max_length=60)]
     eu_ref: Annotated[
-        Annotated[str, Meta(pattern=r"^EU\.[0-9]{1,8}\.[0-9]{1,4}$(?!\n)")] | None,
+        Annotated[
+            str,
+            Meta(pattern=r"^EU\.[0-9]{1,8}\.[0-9]{1,4}$(?!\n)"),
+            Form("a reference number of the list of the Union: EU, two numbers, with points", "EU.1234.56"),
+        ]
+        | None,
         Meta(description="euReferenceNumber"),
     ] = None
     reason: Text8000 | None = None
@@ -123,7 +129,9 @@ class SanctionsListing(
 
     event: SanctionEvent
     programme: Annotated[
-        str, Meta(pattern=r"^[A-Z]{2,12}$(?!\n)", description="FSF programme code, e.g. RUSDA")
+        str,
+        Meta(pattern=r"^[A-Z]{2,12}$(?!\n)", description="FSF programme code, e.g. RUSDA"),
+        Form("a code of a sanctions programme: two to twelve capitals", "RUSDA"),
     ]
     authority: Annotated[Slug, Open("listing-authority")]
     regulation: Celex
@@ -135,7 +143,12 @@ class SanctionsListing(
     publication_url: Uri | None = None
     expires: dt.date | None = None
     judgment: Annotated[
-        Annotated[str, Meta(pattern=r"^ECLI:[A-Z]{2}:[A-Z0-9]{1,7}:[0-9]{4}:[A-Z0-9.]{1,25}$(?!\n)")] | None,
+        Annotated[
+            str,
+            Meta(pattern=r"^ECLI:[A-Z]{2}:[A-Z0-9]{1,7}:[0-9]{4}:[A-Z0-9.]{1,25}$(?!\n)"),
+            Form("an ECLI of a judgment", "ECLI:EU:T:2026:123"),
+        ]
+        | None,
         Meta(description="ECLI of the judgment behind it"),
     ] = None
     final_on: Annotated[dt.date | None, Meta(description="when no appeal lies any more")] = None

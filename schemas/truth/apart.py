@@ -16,6 +16,7 @@ from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.rules import FREE_ACTIONS
+from schemas.truth.elsewhere import of_another_year, of_itself, origin, over, unborn
 from schemas.truth.wording import words
 from schemas.vocab import (
     PERSONAL_RANK,
@@ -68,6 +69,9 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
             "$.election.phase",
             f"{election.phase}, and the first polling day is {election.polling_first}",
         )
+    yield from of_another_year(b)
+    for looks_at in (origin, of_itself, over, unborn):
+        yield from looks_at(b)
     if b.attribution is not None and b.attribution.level is AttributionLevel.UNATTRIBUTED:
         for n, actor in enumerate(b.attribution.actors):
             if actor.kind in _STATES or actor.affiliation in (
@@ -92,7 +96,7 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
     if (
         isinstance(body, SanctionsListing)
         and set(body.measures) == {"travel-ban"}
-        and _is_of_enterprises(body)
+        and all(each.subject == "enterprise" for each in body.listed)
     ):
         yield Violation(
             "measure", "$.body.measures", "a travel ban binds persons, and only enterprises are listed"
@@ -137,10 +141,6 @@ def _labelled(b: Bulletin) -> Iterator[Violation]:
                 f"$.labels[{n}]",
                 f"{label} is narrower than PAP:{b.pap.upper()}; drop one of the two",
             )
-
-
-def _is_of_enterprises(body: SanctionsListing) -> bool:
-    return all(each.subject == "enterprise" for each in body.listed)
 
 
 _HARSH = re.compile(

@@ -131,6 +131,11 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
             )
 
 
+def days_told(text: str, lang: str) -> frozenset[tuple[int, int]]:
+    """Month and day of each date that a text spells out in a language."""
+    return frozenset(_dates(text, lang.partition("-")[0]))
+
+
 def _dates(text: str, lang: str) -> Iterator[tuple[int, int]]:
     """Month and day of each date that a text spells out."""
     months = _MONTHS.get(lang)

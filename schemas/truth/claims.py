@@ -1,12 +1,15 @@
-"""Claims, decisions and changed plans: who claims it, what is decided, why it is not held as planned."""
+"""Claims, decisions and changed plans: who claims it, what is decided, why it is not held as planned, what may be done about it."""
 
 from __future__ import annotations
 
+from schemas.bodies.coordination import PostElectionReport, Rfi
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
-from schemas.vocab import AttributionLevel, LegalStage
+from schemas.truth.handling import NOTICED, TOUCHES
+from schemas.truth.reasons import is_of_nothing
+from schemas.vocab import AttributionLevel, LegalStage, MsgType, Phase
 
 _LATER = frozenset({"prolonged", "delay", "suspension", "repeat-vote", "unknown"})
 _DECIDED = frozenset({LegalStage.CONVICTION, LegalStage.ACQUITTAL, LegalStage.APPEAL, LegalStage.CLOSED})
@@ -38,6 +41,8 @@ def r87(b: Bulletin) -> Broken:
     """A vote that is not held as planned is not for a reason."""
     if isinstance(b.body, ElectionCalendar) and b.body.state != "scheduled" and b.body.cause is None:
         yield "$.body.cause", f"the vote is {b.body.state}; say why, and by which decision"
+    elif isinstance(b.body, ElectionCalendar) and b.body.cause is not None and is_of_nothing(b.body.cause):
+        yield "$.body.cause", f"{b.body.cause[:40]!r} is no cause; say why, and by which decision"
 
 
 def r88(b: Bulletin) -> Broken:
@@ -50,4 +55,40 @@ def r88(b: Bulletin) -> Broken:
         yield "$.body.final", "a matter under appeal is not final; set it to false"
 
 
-RULES = ((85, r85), (86, r86), (87, r87), (88, r88))
+_ACTS = TOUCHES | NOTICED | {"call-back"}
+_UNVOTED = frozenset(
+    {Phase.ANNOUNCED, Phase.REGISTRATION, Phase.CAMPAIGN, Phase.SILENCE, Phase.ADVANCE_VOTING, Phase.POLLING}
+)
+_OF_RESULTS = frozenset({"final", "follow-up"})
+
+
+def r92(b: Bulletin) -> Broken:
+    """Who asks others only to look does not ask them to act (MISP taxonomy PAP, version 3: passive actions)."""
+    if not isinstance(b.body, Rfi) or not b.body.passive_only:
+        return
+    for n, action in enumerate(b.actions):
+        if action.kind in _ACTS:
+            yield (
+                f"$.actions[{n}].kind",
+                f"the question asks only to look (passive_only), and {action.kind} acts; drop one of the two",
+            )
+
+
+def r93(b: Bulletin) -> Broken:
+    """What an election taught is told after it (Venice Commission, Code of Good Practice in Electoral Matters, II.3)."""
+    body, election = b.body, b.election
+    if not isinstance(body, PostElectionReport) or election is None or b.msg_type is MsgType.CANCEL:
+        return
+    if body.edition in _OF_RESULTS and election.phase in _UNVOTED:
+        yield (
+            "$.election.phase",
+            f"a {body.edition} report, and the election is in phase {election.phase}; mend one of the two",
+        )
+    elif election.polling_first is not None and (election.polling_first - b.issued.date()).days > 1:
+        yield (
+            "$.election.polling_first",
+            f"the vote of {election.polling_first} is still to come; mend the date, or wait",
+        )
+
+
+RULES = ((85, r85), (86, r86), (87, r87), (88, r88), (92, r92), (93, r93))

@@ -67,11 +67,13 @@ def r78(b: Bulletin) -> Broken:
     for name, day in moments:
         if day is not None and day - b.issued.date() > _DAY:
             yield f"$.body.{name}", "lies after the bulletin was issued; give the day on which it was"
-    spans = (
+    spans = [
         ("decided", body.opened, body.decided, "opened"),
         ("appeal_until", body.decided, body.appeal_until, "decided"),
         ("comply_by", body.opened, body.comply_by, "opened"),
-    )
+    ]
+    if stage in (EnforcementStage.DECISION, EnforcementStage.COMMITMENTS_BINDING):
+        spans.append(("comply_by", body.decided, body.comply_by, "decided"))
     for name, earlier, later, before in spans:
         if earlier is not None and later is not None and later < earlier:
             yield f"$.body.{name}", f"lies before {before}; mend one of the two"

@@ -16,6 +16,7 @@ from schemas.bodies.electoral import ElectionIncident
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
+from schemas.truth.reasons import is_of_nothing
 from schemas.vocab import (
     AttributionLevel,
     BreachRisk,
@@ -24,6 +25,7 @@ from schemas.vocab import (
     MsgType,
     Phase,
     Posture,
+    Status,
     Urgency,
 )
 
@@ -35,6 +37,7 @@ NATIONWIDE = frozenset(
 """Elections in which a whole country votes."""
 _AFTER = frozenset({Phase.COUNTING, Phase.CERTIFICATION, Phase.DISPUTE, Phase.REVIEW})
 _BEFORE = frozenset({Phase.ANNOUNCED, Phase.REGISTRATION, Phase.CAMPAIGN, Phase.SILENCE})
+_VOTING, _LATE = frozenset({Phase.ADVANCE_VOTING, Phase.POLLING}), _AFTER - {Phase.COUNTING}
 _OF_RESULTS = frozenset({"count-discrepancy", "protocol-falsification"})
 _MANY_MAJOR = 3
 _WIDE_REACH = 5_000_000
@@ -76,7 +79,10 @@ def _election_incident(b: Bulletin, body: ElectionIncident) -> Iterator[Violatio
         yield Violation(
             "share", "$.body.electorate_share_ppm", "half of the voters of a country, at one place"
         )
-    is_ahead = b.election is not None and b.election.phase in _BEFORE and body.stage in _AFTER
+    phase = b.election.phase if b.election is not None else None
+    is_ahead = (phase in _BEFORE and body.stage in _AFTER) or (
+        phase in _VOTING and body.stage in _LATE and body.category not in _OF_RESULTS
+    )
     if is_ahead or (body.category in _OF_RESULTS and body.stage in _BEFORE):
         yield Violation("stage", "$.body.stage", f"{body.stage} does not fit the phase, or {body.category}")
 
@@ -113,7 +119,20 @@ def _advertisement(_b: Bulletin, body: PoliticalAd) -> Iterator[Violation]:
 
 def _measure(b: Bulletin, body: PlatformMeasure) -> Iterator[Violation]:
     if body.count == 0 and b.msg_type is not MsgType.CANCEL:
-        yield Violation("count", "$.body.count", "no measure at all")
+        if body.visibility or body.monetary or body.provision or body.account:
+            yield Violation(
+                "count", "$.body.count", "no measure at all, and one is named; mend one of the two"
+            )
+        elif body.period_start is None:
+            yield Violation(
+                "count", "$.body.count", "no measure at all, and no period in which there was none; add it"
+            )
+    if body.facts is not None and is_of_nothing(body.facts):
+        yield Violation(
+            "facts",
+            "$.body.facts",
+            "says nothing (Regulation (EU) 2022/2065, Article 17(3)(b)); tell the facts, or leave it out",
+        )
 
 
 def _fimi(_b: Bulletin, body: Fimi) -> Iterator[Violation]:
@@ -133,6 +152,12 @@ def _feedback(_b: Bulletin, body: Feedback) -> Iterator[Violation]:
 
 
 def _across(b: Bulletin, body: CyberIncident) -> Iterator[Violation]:
+    if body.classification.startswith("test:") and b.status is Status.ACTUAL:
+        yield Violation(
+            "test",
+            "$.body.classification",
+            "test is for what is none (RSIT); choose a class, or set status test",
+        )
     if body.cross_border and set(body.countries) == {b.issuer.country}:
         yield Violation(
             "cross-border", "$.body.cross_border", f"only {b.issuer.country} is named; name the others"

@@ -13,7 +13,8 @@ from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure,
 from schemas.bodies.foreign import SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
-from schemas.vocab import BreachRisk, MsgType, NotifyState, word_set
+from schemas.truth.reasons import is_of_nothing
+from schemas.vocab import BreachNature, BreachRisk, MsgType, NotifyState, word_set
 
 GDPR, EUDPR, POLICE = "32016R0679", "32018R1725", "32016L0680"
 DSA, NIS2, ADS = "32022R2065", "32022L2555", "32024R0900"
@@ -114,19 +115,54 @@ _OF_THE_TIME = frozenset(f"$.body.illegal_under[{n}]" for n in range(8))
 
 
 def r36(b: Bulletin) -> Broken:
-    """An article that is cited exists, and is law (the acts as published in the Official Journal; CELEX: sector, year, type, number)."""
+    """A text that is cited exists, and is law (the acts as published in the Official Journal; CELEX, ELI and ECLI: the year in them)."""
+    if isinstance(b.body, SanctionsListing) and b.body.judgment is not None:
+        told = int(b.body.judgment.split(":")[3])
+        if told > _year_of(b):
+            yield "$.body.judgment", f"a judgment of {told} is not given yet; copy its ECLI again"
     for path, ref in cited(b):
+        eli = _ELI.match(ref)
+        if eli is not None and int(eli[1]) > _year_of(b):
+            yield path, f"an act of {eli[1]} does not exist yet; mend the ELI"
         if not ref.startswith("celex:"):
             continue
         act, article = act_of(ref)
-        if act in REPEALED and path not in _OF_THE_TIME:
+        if act in REPEALED and path not in _OF_THE_TIME and not _is_history(b, path):
             yield path, f"{act} was repealed; it is {REPEALED[act]} today"
         most = ARTICLES.get(act)
         if article is not None and most is not None and not 1 <= article <= most:
             yield path, f"{act} has {most} articles and no article {article}; name the one that is meant"
-        year = re.match(r"[0-9CE]([0-9]{4})[A-Z]", act)
-        if year is not None and int(year[1]) > b.issued.year + 1:
+        year = _YEAR.match(act)
+        if year is not None and int(year[1]) > _year_of(b):
             yield path, f"an act of {year[1]} does not exist yet; mend the CELEX number"
+        elif year is not None and int(year[1]) < _FIRST_ACT:
+            yield path, f"no act of the Union is of {year[1]}; mend the CELEX number"
+        as_of = _AS_OF.match(ref)
+        if as_of is not None and year is not None:
+            day = _day_of(as_of[1])
+            if day is None or day.year < int(year[1]) or (day - b.issued.date()).days > _CONSOLIDATED_AHEAD:
+                yield path, f"no text of {act} is as of {as_of[1]}; copy the number again"
+
+
+_YEAR = re.compile(r"[0-9CE]([0-9]{4})[A-Z]")
+_ELI = re.compile(r"eli:(?:https?://data\.europa\.eu/eli/|/?eli/|/{0,2})[a-z_]{2,12}/([0-9]{4})/[0-9]")
+_AS_OF = re.compile(r"celex:0[0-9A-Z()/]+?-([0-9]{8})")
+_FIRST_ACT = 1951
+"""The year of the Treaty establishing the European Coal and Steel Community."""
+_CONSOLIDATED_AHEAD = 400
+"""A consolidated text may be of a day on which an amendment will apply."""
+
+
+def _year_of(b: Bulletin) -> int:
+    """The last year that an act can be of when a bulletin is issued: on the last day it may be the next one elsewhere."""
+    return (b.issued + dt.timedelta(days=1)).year
+
+
+def _day_of(digits: str) -> dt.date | None:
+    try:
+        return dt.datetime.strptime(f"{digits}+0000", "%Y%m%d%z").date()
+    except ValueError:
+        return None
 
 
 def _all_soft(refs: Iterable[str]) -> bool:
@@ -175,6 +211,18 @@ RESTRICTING = frozenset(
 """Actions that restrict what somebody says."""
 
 
+def _is_history(b: Bulletin, path: str) -> bool:
+    """Whether a reference stands in `legal` beside the act that took its place: it is told as what was before."""
+    if not path.startswith("$.legal["):
+        return False
+    named = {act_of(each.ref)[0] for each in b.legal}
+    return all(REPEALED[act] in named for act in named & REPEALED.keys())
+
+
+def _is_missing(text: str | None) -> bool:
+    return text is None or not text.strip() or is_of_nothing(text)
+
+
 def r38(b: Bulletin) -> Broken:
     """An order says what it wants and how to contest it (Regulation (EU) 2022/2065, Articles 9(2) and 10(2))."""
     if b.msg_type is MsgType.CANCEL:
@@ -186,7 +234,12 @@ def r38(b: Bulletin) -> Broken:
     body = b.body
     if body.article == 9 and not body.items:
         yield "$.body.items", "an order under Article 9 names the content, by its exact URL; add the items"
-    if body.article == 10 and not (body.information_requested or "").strip():
+    if is_of_nothing(body.reasons):
+        yield (
+            "$.body.reasons",
+            f"{body.reasons[:40]!r} is no reason (Articles 9(2)(a)(ii) and 10(2)(a)(ii)); write it",
+        )
+    if body.article == 10 and _is_missing(body.information_requested):
         yield "$.body.information_requested", "an order under Article 10 says which information is wanted"
     if body.article == 9:
         for n, item in enumerate(body.items):
@@ -226,6 +279,11 @@ def r40(b: Bulletin) -> Broken:
         return
     body = b.body
     if body.channel in ("art16-notice", "art22-trusted-flagger"):
+        if is_of_nothing(body.explanation):
+            yield (
+                "$.body.explanation",
+                f"{body.explanation[:40]!r} does not explain why the content is illegal (Article 16(2)(a)); write it",
+            )
         if not body.bona_fide:
             yield "$.body.bona_fide", "a notice states good faith (Article 16(2)(d)); without it send none"
         for n, item in enumerate(body.items):
@@ -256,8 +314,12 @@ def _late(started: dt.datetime, aware: dt.datetime) -> bool:
     return abs(started - aware) > dt.timedelta(hours=1)
 
 
+_PUBLISHED = frozenset({"leaked", "used-in-operation"})
+"""What is only offered for sale may be a bluff."""
+
+
 def r41(b: Bulletin) -> Broken:
-    """A breach is told under the law that applies to it (GDPR, Articles 33 and 34; Regulation (EU) 2018/1725; Directive (EU) 2016/680)."""
+    """A breach is told under the law that applies to it (GDPR, Articles 33 and 34; Regulation (EU) 2018/1725; Directive (EU) 2016/680; EDPB, 9/2022)."""
     if not isinstance(b.body, DataBreach):
         return
     body = b.body
@@ -276,11 +338,13 @@ def r41(b: Bulletin) -> Broken:
                     "the clock starts when the controller became aware: the time in aware",
                 )
         late = clock.met is not None and clock.met > clock.due
-        if late and clock.clock in _OF_72_HOURS and not (body.delay_reason or "").strip():
+        if late and clock.clock in _OF_72_HOURS and _is_missing(body.delay_reason):
             yield (
                 "$.body.delay_reason",
                 "notified after 72 hours: the reasons for the delay belong to it (Article 33(1))",
             )
+    if body.republished in _PUBLISHED and BreachNature.CONFIDENTIALITY not in body.nature:
+        yield "$.body.nature", f"the data are {body.republished}, so others have them; add confidentiality"
     if body.art34 is NotifyState.WITHHELD and body.risk is BreachRisk.HIGH_RISK and not body.art34_reason:
         yield (
             "$.body.art34_reason",
@@ -290,6 +354,17 @@ def r41(b: Bulletin) -> Broken:
         yield "$.body.art34", "nobody is concerned, so nobody was told; write not-required"
 
 
+_DONE_BY_SOMEBODY = (
+    "malicious-code:",
+    "intrusion-attempts:",
+    "intrusions:",
+    "fraud:",
+    "availability:ddos",
+    "availability:sabotage",
+)
+"""Classes of RSIT that somebody causes."""
+
+
 def r42(b: Bulletin) -> Broken:
     """Nobody is malicious and innocent at once (Directive (EU) 2022/2555, Article 23(4): suspected of being caused by malicious acts)."""
     if not isinstance(b.body, CyberIncident):
@@ -297,6 +372,11 @@ def r42(b: Bulletin) -> Broken:
     body = b.body
     if body.suspected_malicious is False and body.root_cause == "malicious-actions":
         yield "$.body.root_cause", "malicious-actions, but suspected_malicious is false; mend one of the two"
+    if body.root_cause == "natural-phenomena" and body.classification.startswith(_DONE_BY_SOMEBODY):
+        yield (
+            "$.body.root_cause",
+            f"natural-phenomena, but {body.classification} is done by somebody; mend one of the two",
+        )
     if body.suspected_malicious is True and body.root_cause in ("system-failures", "natural-phenomena"):
         yield "$.body.root_cause", f"{body.root_cause}, but suspected_malicious is true; mend one of the two"
     if body.cross_border is False and len(set(body.countries)) > 1:
@@ -311,7 +391,15 @@ def r43(b: Bulletin) -> Broken:
     home = body.sponsor_country is not None and (
         body.sponsor_country in UNION or body.sponsor_country == b.issuer.country
     )
-    if "third-country-sponsor" in body.infringements and home and body.funds_from_third_country is not True:
+    is_led = (
+        body.sponsor_controller is not None
+    )  # one that a third country controls counts as one (Article 5(2)(b))
+    if (
+        "third-country-sponsor" in body.infringements
+        and home
+        and not is_led
+        and body.funds_from_third_country is not True
+    ):
         yield (
             "$.body.infringements",
             f"a sponsor of {body.sponsor_country} without money from outside is none of a third country",
@@ -324,6 +412,8 @@ def r44(b: Bulletin) -> Broken:
     """A statement of reasons names what was done (Regulation (EU) 2022/2065, Article 17(3)(a))."""
     if isinstance(b.body, PlatformMeasure) and b.msg_type is not MsgType.CANCEL:
         body = b.body
+        if body.count == 0:  # none was taken, which a report of zero says
+            return
         if not (body.visibility or body.monetary or body.provision or body.account):
             yield "$.body.visibility", "no measure is named; give visibility, monetary, provision or account"
 

@@ -23,10 +23,26 @@ _OTHER = (
     r"|СТРОГО СЕКРЕТНО|СЕКРЕТНО|ПОВЕРИТЕЛНО|ЗА СЛУЖЕБНО ПОЛЗВАНЕ"
     r"|TOP SECRET|SECRET|CONFIDENTIAL|RESTRICTED)"
 )
-CLASSIFIED = re.compile(
-    rf"(?:^|\n)[ \t\[(*/_–—-]{{0,8}}(?:{_EU}(?:\s*/\s*{_EU})?|{_OTHER})(?:\s*//?\s*[A-Z ]+)?[\s*_]*(?=[\])\n:.|–—]|\s-\s|-{{2}}|//|$)"
+_LEVEL = r"(?:^|\n|[.!?…][\"”»)\]]?[ \t])"
+"""Where a marking stands: first on a line, or first after the end of a sentence."""
+_CALLED = (
+    r"\b(?:(?:[Ss]ecurity )?[Cc]lassification|CLASSIFICATION|[Cc]lassified as|[Mm]arking|[Ee]instufung|[Nn]iveau|[Kk]lauzula"
+    r"|[Cc]lassificazione|[Cc]lasificación)(?: level)? ?:"
 )
-"""A classification where it stands as a marking: first on a line, in its capitals, with nothing but a dash or an end after it."""
+"""The word for a marking."""
+CLASSIFIED = re.compile(
+    rf"{_LEVEL}[ \t\[(*/_–—-]{{0,8}}(?:{_EU}(?:\s*/\s*{_EU})?|{_OTHER})(?:\s*//?\s*[A-Z ]+)?[\s*_]*(?=[\])\n:.|–—]|\s-\s|-{{2}}|//|$)"
+    rf"|{_CALLED}[ \t\[(*/_–—-]{{0,8}}(?:{_EU}|{_OTHER})(?![\w-])"
+    rf"|[–—|-][ \t]{{0,3}}{_EU}\s?/\s?{_EU}[\s.\])*]{{0,4}}$"
+)
+"""A classification where it stands as a marking: in its capitals, with nothing but a dash or an end after it."""
+_LABELLED = re.compile(
+    r"(?:^|[:=-])(?:(?:tres-)?secret|confidentiel|restreint|r|c|s|ts)-(?:ue|defense)(?:-|$)|(?:^|[:=-])(?:r|c|s|ts)-ue-eu-|(?:^|[:=-])eu-(?:top-secret|secret"
+    r"|confidential|restricted)(?:-|$)|nato-(?:secret|confidential|restricted)|cosmic-top-secret|(?:^|[:=-])(?:top-secret|vs-nfd|streng-geheim|strictly-secret)(?:-|$)"
+    r"|(?:classif[a-z]*|marking|einstufung|vs|secrecy|clearance|sensitivity|confidentiality)[:=-](?:[a-z-]*[=:-])?(?:secret|confidential|restricted|geheim"
+    r"|vertraulich|secreto|segreto|tajne|poufne|hemlig|top-secret)$"
+)
+"""A label, in small letters and with dashes, that names a classification."""
 _TLP = re.compile(r"(?:^|\n)[ \t\[(*]{0,8}TLP ?: ?(RED|AMBER\+STRICT|AMBER|GREEN|CLEAR|WHITE)\b")
 
 
@@ -69,13 +85,14 @@ def r47(b: Bulletin) -> Broken:
     """Classified information does not travel here (Decision 2013/488/EU, Article 9 and Annex III)."""
     for n, label in enumerate(b.labels):
         name, _, value = label.partition(":")
-        if name in ("euci", "nato", "classification-eu") and value not in ("none", "unclassified"):
+        is_level = name in ("euci", "nato", "classification-eu") and value not in ("none", "unclassified")
+        if is_level or _LABELLED.search(re.sub(r"[^a-z:=]+", "-", label.casefold()).strip("-")):
             yield f"$.labels[{n}]", "classified information does not travel here; use the accredited network"
     for path, text in odd_words(b):
         if CLASSIFIED.search(text):
             yield (
                 path,
-                "begins with a classification; classified information does not travel here, say it otherwise",
+                "bears a classification; classified information does not travel here, say it otherwise",
             )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schemas.bodies.coordination import Feedback, PostElectionReport, SituationReport
+from schemas.bodies.coordination import PostElectionReport, SituationReport
 from schemas.bodies.cyber import CyberThreat, Vulnerability
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import PlatformMeasure, PoliticalAd
@@ -14,7 +14,7 @@ from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
 from schemas.truth import cvss
-from schemas.vocab import AttributionLevel, Certainty, FeedbackKind
+from schemas.vocab import AttributionLevel, Certainty
 
 LIKELIHOODS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
@@ -29,7 +29,14 @@ LIKELIHOODS: Mapping[str, tuple[int, int]] = MappingProxyType(
 )
 """How many in a hundred each word means (ICD 203, section D.6.e.2)."""
 
-_NUMBERED = re.compile(r"(?:CVE|EUVD)-([0-9]{4})-")
+_NUMBERED = re.compile(r"(?:CVE|EUVD)-([0-9]{4})-[0-9]{4,}")
+_OWN_NUMBER = re.compile(r"[A-Z]{2,3}-[A-Z0-9-]{2,37}-([0-9]{4})-[0-9]{1,8}")
+_FIRST_NUMBER = 1999
+"""The year of the first CVE numbers (CVE Program, History)."""
+_HOUSEHOLD = 20
+"""More persons than a record of a household has."""
+_MOST_VOTERS = 1_100_000_000
+"""More than the largest roll there is (Election Commission of India, 2024: 970 million)."""
 _TOLERANCE = 15
 _COMPARED = re.compile(
     r"(?:^|-)(?:growth|grew|increase\w*|change\w*|rise|rose|ratio|trend|against|versus|vs|compared|than|relative|times|"
@@ -61,27 +68,47 @@ def r49(b: Bulletin) -> Broken:
         yield "$.body.electorate_share_ppm", "no voter is affected, but a share of them; mend one of the two"
     if isinstance(body, DataBreach):
         subjects, records = body.subjects_approx, body.records_approx
-        if subjects is not None and records is not None and records < subjects:
-            yield "$.body.records_approx", f"{records} records of {subjects} persons; each has at least one"
+        if subjects is not None and records is not None and records * _HOUSEHOLD < subjects:
+            yield "$.body.records_approx", f"{records} records of {subjects} persons; mend one of the two"
     if isinstance(body, PoliticalAd) and body.amount_minor is not None and body.currency is None:
         yield "$.body.currency", "an amount says in which currency (ISO 4217); add it"
     if isinstance(body, PlatformMeasure) and (body.reversed or 0) > body.count:
         yield "$.body.reversed", f"{body.reversed} restored of {body.count}; mend one of the two"
-    if isinstance(body, Feedback) and body.verdict is FeedbackKind.SIGHTING and body.seen_count == 0:
-        yield "$.body.seen_count", "a sighting was seen at least once"
+    if isinstance(body, ElectionIncident) and (body.voters_affected or 0) > _MOST_VOTERS:
+        yield "$.body.voters_affected", f"no election has more than {_MOST_VOTERS} voters; mend the number"
+
+
+def _exploited(b: Bulletin) -> tuple[str, ...]:
+    return b.body.exploited if isinstance(b.body, CyberThreat) else ()
+
+
+def _fault_of_number(name: str, this_year: int) -> str | None:
+    """What is wrong with the number of a flaw: its year, or its form."""
+    public = _NUMBERED.fullmatch(name)
+    if public is None and name.startswith(("CVE-", "EUVD-")):
+        return f"{name} has not the form of its list: the year, and four digits or more"
+    if name.startswith("GHSA-") and not _ADVISORY.fullmatch(name):
+        return f"{name} has not the form GHSA-xxxx-xxxx-xxxx"
+    year = public or _OWN_NUMBER.fullmatch(name)
+    if year is None:
+        return None
+    if int(year[1]) > this_year + 1:
+        return f"a number of {year[1]} is not given yet"
+    if public is not None and int(year[1]) < _FIRST_NUMBER:
+        return f"the list begins with {_FIRST_NUMBER}, and this is of {year[1]}"
+    return None
+
+
+_ADVISORY = re.compile(r"GHSA(?:-[0-9a-z]{4}){3}", re.IGNORECASE)
 
 
 def r50(b: Bulletin) -> Broken:
-    """A score is that of its vector (FIRST, CVSS v3.1, section 7.1; v4.0, section 8.2)."""
-    for n, name in enumerate(b.body.ids if isinstance(b.body, Vulnerability) else ()):
-        year = _NUMBERED.match(name)
-        if year is not None and int(year[1]) > b.issued.year + 1:
-            yield f"$.body.ids[{n}]", f"a number of {year[1]} is not given yet; copy it again"
-    if isinstance(b.body, CyberThreat):
-        for n, name in enumerate(b.body.exploited):
-            year = _NUMBERED.match(name)
-            if year is not None and int(year[1]) > b.issued.year + 1:
-                yield f"$.body.exploited[{n}]", f"a number of {year[1]} is not given yet; copy it again"
+    """A score is that of its vector (FIRST, CVSS v3.1, section 7.1; v4.0, section 8.2), and a number is one that was given (CVE Program)."""
+    names = [(f"$.body.ids[{n}]", each) for n, each in enumerate(getattr(b.body, "ids", ()))]
+    names += [(f"$.body.exploited[{n}]", each) for n, each in enumerate(_exploited(b))]
+    for path, name in names:
+        if fault := _fault_of_number(name, b.issued.year):
+            yield path, f"{fault}; copy it again"
     if not isinstance(b.body, Vulnerability) or b.body.cvss is None:
         return
     try:

@@ -17,10 +17,15 @@ from schemas.bodies.foreign import Fimi, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Violation
 from schemas.open_vocab import OPEN
+from schemas.truth.acts import told
+from schemas.truth.askew import askew
 from schemas.truth.beside import beside
+from schemas.truth.doubled import doubled
 from schemas.truth.fit import misfits
 from schemas.truth.kinds import ANYBODYS, NATIONWIDE, of_a_kind
 from schemas.truth.law import EUDPR, GDPR, act_of, cited
+from schemas.truth.many import many
+from schemas.truth.spans import lasting
 from schemas.truth.wording import words
 from schemas.vocab import (
     BROAD_AUDIENCES,
@@ -92,6 +97,11 @@ def oddities(b: Bulletin) -> Iterator[Violation]:
     yield from misfits(b)
     yield from of_a_kind(b)
     yield from beside(b)
+    yield from lasting(b)
+    yield from told(b)
+    yield from many(b)
+    yield from askew(b)
+    yield from doubled(b)
 
 
 def _codes(b: Bulletin) -> Iterator[Violation]:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.bodies.coordination import Feedback, Rfi, StratCom, text_of
+from schemas.bodies.foreign import LegalReferral
 from schemas.bulletin import Bulletin
 from schemas.elections import TYPE_TOKENS
 from schemas.errors import Broken
+from schemas.truth.reasons import is_of_nothing
 from schemas.truth.times import SKEW
-from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel
+from schemas.vocab import FeedbackKind, MsgType, Opinion, RefRel, Tlp
 
 _ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 _OPPOSED = (
@@ -68,6 +70,35 @@ def r53(b: Bulletin) -> Broken:
             yield f"$.references[{n}].rel", f"{ref.rel} belongs to msg_type {wanted}, this is {b.msg_type}"
 
 
+def _asked(b: Bulletin, body: Feedback) -> Broken:
+    """What a question and a request for another marking say, and nothing else does."""
+    asks = body.verdict is FeedbackKind.QUESTION
+    if asks and not body.text:
+        yield "$.body.text", "a question says in text what is asked"
+    if body.respond_by is not None and not asks:
+        yield "$.body.respond_by", f"{body.verdict} asks nothing; choose question, or drop respond_by"
+    if body.respond_by is not None and body.respond_by <= b.issued and b.msg_type is MsgType.ALERT:
+        yield "$.body.respond_by", "lies before the question; write a time after issued"
+    if body.relax_to is not None and body.verdict is not FeedbackKind.REQUEST_UPGRADE:
+        yield (
+            "$.body.relax_to",
+            f"{body.verdict} asks for no marking; choose request-upgrade, or drop relax_to",
+        )
+    if body.relax_to is Tlp.RED:
+        yield "$.body.relax_to", "nothing is narrower than red; name the wider marking that is asked for"
+
+
+def _asks(b: Bulletin) -> Broken:
+    """What is asked is asked of others, and is something."""
+    body = b.body
+    if isinstance(body, Rfi) and is_of_nothing(body.question):
+        yield "$.body.question", f"{body.question[:40]!r} asks nothing; write what is wanted"
+    if isinstance(body, Rfi) and set(body.to) == {b.issuer.id}:
+        yield "$.body.to", "a question to oneself; name those who may know"
+    if isinstance(body, LegalReferral) and body.mla and set(body.mla) == {b.issuer.country}:
+        yield "$.body.mla", "legal assistance is asked of others; name the other country"
+
+
 def r54(b: Bulletin) -> Broken:
     """Nobody asks, answers or accompanies himself, and an answer agrees with itself."""
     me = b.issuer.id
@@ -78,8 +109,7 @@ def r54(b: Bulletin) -> Broken:
         elif other.id in named:
             yield f"$.co_issuers[{n}].id", "stands twice; name it once"
         named.add(other.id)
-    if isinstance(b.body, Rfi) and set(b.body.to) == {me}:
-        yield "$.body.to", "a question to oneself; name those who may know"
+    yield from _asks(b)
     for n, action in enumerate(b.actions):
         if action.to == (me,) and action.kind == "share-upward":
             yield f"$.actions[{n}].to", "nobody hands on to himself; name whom it is for"
@@ -94,6 +124,7 @@ def r54(b: Bulletin) -> Broken:
         yield "$.body.handover_to", "nobody hands over to himself"
     if body.verdict is FeedbackKind.ACTION_TAKEN and body.action is None and not body.text:
         yield "$.body.action", "action-taken says which action, or what was done in text"
+    yield from _asked(b, body)
     agrees, disagrees = (Opinion.AGREE, Opinion.STRONGLY_AGREE), (Opinion.DISAGREE, Opinion.STRONGLY_DISAGREE)
     if body.verdict is FeedbackKind.ENDORSE and body.opinion in disagrees:
         yield "$.body.opinion", f"endorsed, but {body.opinion}; mend one of the two"
@@ -112,13 +143,40 @@ def _country_of(code: str, system: str | None) -> str | None:
     return None
 
 
+_WHOLES: Mapping[str, str] = MappingProxyType(
+    {
+        part: whole
+        for whole, parts in (
+            ("FR", "BL GF GP MF MQ NC PF PM RE TF WF YT"),
+            ("NL", "AW BQ CW SX"),
+            ("DK", "FO GL"),
+            ("FI", "AX"),
+            ("NO", "SJ BV"),
+            ("GB", "AI BM FK GG GI GS IM IO JE KY MS PN SH TC VG"),
+            ("US", "AS GU MP PR UM VI"),
+            ("CN", "HK MO"),
+            ("AU", "CC CX HM NF"),
+            ("NZ", "CK NU TK"),
+        )
+        for part in parts.split()
+    }
+)
+"""Codes of parts of a country that have one of their own in ISO 3166-1, and one in the lists of the whole."""
+
+
+def _whole_of(code: str) -> str:
+    """The country of a code, of a part the whole."""
+    code = _ALIASES.get(code, code)
+    return _WHOLES.get(code, code)
+
+
 def r55(b: Bulletin) -> Broken:
     """The code of an area lies in its country (Regulation (EC) No 1059/2003, Article 3(3); ISO 3166-2)."""
     for n, area in enumerate(b.areas):
         if area.code is None or area.country in (None, "EU", "INT"):
             continue
         found = _country_of(area.code, area.system)
-        if found is not None and _ALIASES.get(found, found) != _ALIASES.get(area.country, area.country):
+        if found is not None and _whole_of(found) != _whole_of(area.country or ""):
             yield (
                 f"$.areas[{n}].code",
                 f"{area.code} lies in {found}, not in {area.country}; mend one of the two",

@@ -9,6 +9,7 @@ from schemas.bodies.cyber import CyberIncident, Vulnerability
 from schemas.bodies.data import DataBreach
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
+from schemas.truth.reasons import is_of_nothing
 from schemas.truth.times import SKEW
 from schemas.vocab import Nis2Stage
 
@@ -44,7 +45,7 @@ def r81(b: Bulletin) -> Broken:
             ("mitigation", body.mitigation, "what was done and is being done against it"),
         )
         for name, said, what in wanted:
-            if not said:
+            if not said or is_of_nothing(said):
                 yield f"$.body.{name}", f"a final report says {what} (Article 23(4)(d)); add it"
     steps = (
         ("early_warning_at", body.detected, body.early_warning_at, "detected"),

@@ -8,6 +8,7 @@ from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
+from schemas.truth.reasons import is_of_nothing
 from schemas.truth.references import made_at
 from schemas.truth.times import SKEW
 from schemas.vocab import LegalStage, SanctionEvent, Tlp
@@ -42,6 +43,8 @@ def r83(b: Bulletin) -> Broken:
 def _counts(b: Bulletin) -> Broken:
     body = b.body
     if isinstance(body, SystemicRisk):
+        if is_of_nothing(body.assessment):
+            yield "$.body.assessment", f"{body.assessment[:40]!r} assesses nothing (Article 34); write it"
         for n, each in enumerate(body.measured):
             if each.failures > each.samples:
                 yield (
@@ -101,14 +104,12 @@ def r84(b: Bulletin) -> Broken:
         yield "$.body.infringements", "an infringement is found; say which"
     if isinstance(body, ContentOrder) and body.state == "set-aside" and body.effect == "given":
         yield "$.body.effect", "an order that is set aside has no effect any more; take it out"
-    if isinstance(body, SanctionsListing):
-        if body.judgment is not None and body.event not in (SanctionEvent.ANNULLED, SanctionEvent.DELISTED):
-            yield (
-                "$.body.judgment",
-                f"a judgment annuls or ends a listing, this is {body.event}; mend one of the two",
-            )
-        if body.final_on is not None and body.final_on < body.published:
-            yield "$.body.final_on", "final before it was published; mend one of the two"
+    if (
+        isinstance(body, SanctionsListing)
+        and body.judgment is not None
+        and body.event is SanctionEvent.LISTED
+    ):
+        yield "$.body.judgment", "a judgment annuls, ends or changes a listing; mend one of the two"
     yield from _justice(b)
     yield from _said(b)
 

@@ -52,6 +52,9 @@ def seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
     if isinstance(b.body, ContentNotice | ContentOrder):
         for n, item in enumerate(b.body.items):
             yield f"$.body.items[{n}].posted", item.posted
+    elif isinstance(b.body, SanctionsListing):
+        for n, listed in enumerate(b.body.listed):
+            yield f"$.body.listed[{n}].designated", listed.designated
 
 
 def r32(b: Bulletin) -> Broken:
@@ -118,6 +121,9 @@ def r33(b: Bulletin) -> Broken:
             yield path, f"lies before {name}; a time that is asked for or ends something comes after it"
 
 
+_OF_RESULTS = (Phase.COUNTING, Phase.CERTIFICATION)
+
+
 def _by_round(windows: tuple[PhaseWindow, ...]) -> Iterator[tuple[int, list[tuple[int, PhaseWindow]]]]:
     placed = sorted(enumerate(windows), key=lambda each: each[1].round)
     for number, group in groupby(placed, key=lambda each: each[1].round):
@@ -134,6 +140,7 @@ def r34(b: Bulletin) -> Broken:
         if not polls:
             continue
         opens, close = min(each.start for each in polls), max(each.end for each in polls)
+        cast = min([opens, *(each.start for _, each in group if each.phase is Phase.ADVANCE_VOTING)])
         if closes and opens < closes[-1]:
             yield (
                 "$.body.windows",
@@ -142,8 +149,11 @@ def r34(b: Bulletin) -> Broken:
         closes.append(close)
         for n, window in group:
             path = f"$.body.windows[{n}].start"
-            if window.phase in (Phase.COUNTING, Phase.CERTIFICATION) and window.start < opens:
-                yield path, f"{window.phase} begins before the polls open; it follows them"
+            if (
+                window.start < (cast if window.phase is Phase.COUNTING else opens)
+                and window.phase in _OF_RESULTS
+            ):
+                yield path, f"{window.phase} begins before anybody votes; it follows the polls"
             elif window.phase in (Phase.CAMPAIGN, Phase.REGISTRATION, Phase.SILENCE, Phase.ANNOUNCED) and (
                 window.start >= close
             ):

@@ -52,13 +52,19 @@ _SURELY = {
 }
 """By type, what a value surely is of it and, alone, no matter for R62, R63, R65 and R66; but for `_NEVER`."""
 _NEVER = SUFFIXES | HUBS | RESOLVERS | EMPTY_FILE
+_SHORT = 64
+"""A digest is as long; a name that is no longer has no part that is too long."""
 
 
 def is_usual(seen: Observable) -> bool:
     """Whether R62, R63, R65 and R66 do not object to an observable. False says nothing."""
     value, is_surely = seen.value, _SURELY.get(seen.type)
     return (
-        value is not None and is_surely is not None and is_surely(value) is not None and value not in _NEVER
+        value is not None
+        and is_surely is not None
+        and len(value) <= _SHORT
+        and is_surely(value) is not None
+        and value not in _NEVER
     )
 
 

@@ -14,6 +14,7 @@ from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bulletin import Bulletin
 from schemas.errors import Broken
 from schemas.parts import Observable
+from schemas.truth.ranges import out_of_range
 from schemas.truth.text import is_mixed
 from schemas.truth.usual import EMPTY_FILE, HUBS, RESOLVERS, SUFFIXES, unusual
 from schemas.truth.wording import odd_words
@@ -27,6 +28,7 @@ _NAMES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr"
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _HASHES = frozenset({32, 40, 56, 64, 96, 128})
 _HASH = re.compile(r"(?:(?:md5|sha-?1|sha-?224|sha-?256|sha-?384|sha-?512):)?([0-9A-Fa-f]+)")
+_NO_DIGEST = re.compile(r"(?![0-9A-Fa-f]*$)(?:[0-9A-Za-z]{64}|[0-9A-Za-z]{96}|[0-9A-Za-z]{128})")
 _SECRET = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^\s/?#@:]*:[^\s/?#@]+@", re.IGNORECASE)
 _TOKEN = re.compile(
     r"[?&;](?:password|passwd|pwd|access_token|api_?key|client_secret|auth_token)=[^&\s]{3,}", re.IGNORECASE
@@ -75,7 +77,7 @@ def _is_whole(url: str) -> bool:
 
 
 def r62(b: Bulletin) -> Broken:
-    """A value is of its type (STIX 2.1, section 6)."""
+    """A value is of its type, and within its range (STIX 2.1, section 6; RFC 6793, RFC 1035, RFC 5321, RFC 6335, ITU-T E.164)."""
     for n, each in unusual(b):
         value = each.value
         if value is None:
@@ -96,7 +98,7 @@ def r62(b: Bulletin) -> Broken:
             (":" not in value and "/" not in value) or (each.actionable and "[.]" in value)
         ):
             yield path, "is no URL; write it with scheme and path, or correct its type"
-        elif each.type == "email-addr" and "@" not in value:
+        elif each.type == "email-addr" and ("@" not in value or ('"' not in value and value.count("@") > 1)):
             yield path, "is no e-mail address; correct its type"
         elif (
             each.type == "file"
@@ -106,6 +108,10 @@ def r62(b: Bulletin) -> Broken:
             and len(found_hash[1]) >= 28
         ):
             yield path, f"a digest of {len(found_hash[1])} characters is cut; copy it whole"
+        elif each.type == "file" and each.actionable and _NO_DIGEST.fullmatch(value):
+            yield path, f"has the length of a digest, {len(value)}, and other signs than its; copy it again"
+        elif fault := out_of_range(each.type, value):
+            yield path, fault
 
 
 def r63(b: Bulletin) -> Broken:

@@ -25,7 +25,10 @@ from tests.support.clocks import utc_now
 from tests.support.hubs import hub_desk
 from tests.support.world import draft, make_world
 
-COMMANDS = {"--help": ["--help"], "publish --wait accepted": ["publish", "draft.json", "--wait", "accepted"]}
+COMMANDS = {
+    "--help": ["--help"],
+    "publish --wait accepted": ["publish", "draft.json", "--again", "--wait", "accepted"],
+}
 
 
 def main() -> None:

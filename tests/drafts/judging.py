@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from bus.cli.frame import judged, read_draft
+from bus.cli.frame import read_draft
+from bus.drafts import judged
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
 from bus.trust.registry import VerifiedRegistry

@@ -95,7 +95,9 @@ def rounds(founded: Founded, patch: pytest.MonkeyPatch, plan: list[tuple[str, st
 
     def say() -> None:
         (desk.folder / "scans.toml").write_text(SCANS.format(number=len(said)))
-        told = desk.run("publish", "scans.toml", "--wait", "accepted", "--context", "xa-csirt", "--json")
+        told = desk.run(
+            "publish", "scans.toml", "--again", "--wait", "accepted", "--context", "xa-csirt", "--json"
+        )
         said.append(json.loads(told.splitlines()[0])["digest"])
 
     with running(reader, [*starting, "tocsin heartbeat run --context xa-csirt"]) as programs:

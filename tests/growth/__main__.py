@@ -184,7 +184,7 @@ def _cold(folder: Path, world: World, outbox: Path) -> float:
         for each in sorted(outbox.parent.glob("outbox*")):
             shutil.move(each, there.with_name(each.name))
         (desk.folder / "draft.toml").write_text(DRAFT)
-        words = [TOCSIN, "publish", "draft.toml", "--wait", "accepted", "--context", AUTHOR]
+        words = [TOCSIN, "publish", "draft.toml", "--again", "--wait", "accepted", "--context", AUTHOR]
         costs = []
         for _ in range(5):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)

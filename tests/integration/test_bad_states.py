@@ -219,6 +219,7 @@ async def test_doctor_needs_no_program_to_judge_as_publish_does(tmp_path: Path) 
                 name,
                 "publish",
                 DRAFT,
+                "--again",
                 "--tlp",
                 "green",
                 "--audience",

@@ -65,7 +65,7 @@ def test_the_guide_leads_to_a_working_federation(tmp_path: Path, monkeypatch: py
         with office.running("hub", "run", "--context", "xa-hub"):
             draft = str(ROOT / "examples" / "drafts" / "cyber.json")
             sent = json.loads(
-                office.run("publish", draft, "--tlp", "green", "--audience", "community", "--json")
+                office.run("publish", draft, "--again", "--tlp", "green", "--audience", "community", "--json")
             )
             assert sent["state"] == "stored"
             seen = ("--context", "xa-hub", "watch", "--since", "all", "--no-follow", "--json")

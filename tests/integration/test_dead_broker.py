@@ -24,7 +24,7 @@ SOON = ("--timeout", "0.5")
 TO_ALL = ("--tlp", "green", "--audience", "community")
 UNREACHABLE, QUEUED, UNRELIABLE = 7, 75, 9
 ENDS: dict[str, tuple[str, tuple[str, ...], int, str]] = {
-    "publish": ("xa-csirt", ("publish", DRAFT, *TO_ALL, "--wait", "stored=0.5"), QUEUED, "queued"),
+    "publish": ("xa-csirt", ("publish", DRAFT, "--again", *TO_ALL, "--wait", "stored=0.5"), QUEUED, "queued"),
     "bulletin cancel": (
         "xa-csirt",
         ("bulletin", "cancel", "{id}", "A test.", "--wait", "stored=0.5"),
@@ -92,7 +92,7 @@ def test_a_command_ends_within_its_timeout(
     desk = Desk(house.folder, monkeypatch)
     said = {"id": ""}
     if any("{id}" in each for each in arguments):
-        at_once = ("publish", DRAFT, *TO_ALL, "--wait", "accepted", "--json")
+        at_once = ("publish", DRAFT, "--again", *TO_ALL, "--wait", "accepted", "--json")
         said = json.loads(desk.run("--context", identity, *at_once))
     filled = [each.format(**said) if "{id}" in each else each for each in arguments]
     told = desk.run("--context", identity, *filled, *SOON, code=code)

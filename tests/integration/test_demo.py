@@ -115,7 +115,7 @@ def folder(begun: Path, tmp_path: Path) -> Path:
 
 def published(run: Callable[..., Done]) -> dict[str, Any]:
     """One more bulletin of the CSIRT of XA."""
-    done = run("publish", str(DRAFTS / "cyber.json"), "--json")
+    done = run("publish", str(DRAFTS / "cyber.json"), "--again", "--json")
     assert done.code == 0, done.err
     found: dict[str, Any] = json.loads(done.out)
     return found
@@ -158,7 +158,14 @@ def test_watch_shows_it_verified_and_verify_names_the_signer(demo: Running, tmp_
 def test_an_authority_cannot_say_what_it_has_no_grant_for(demo: Running) -> None:
     """Refused before signing, with exit code 5, and nothing is kept."""
     refused = demo.run(
-        "publish", str(DRAFTS / "electoral.toml"), "--tlp", "clear", "--audience", "public", "--json"
+        "publish",
+        str(DRAFTS / "electoral.toml"),
+        "--again",
+        "--tlp",
+        "clear",
+        "--audience",
+        "public",
+        "--json",
     )
     assert (refused.code, json.loads(refused.err)["error"]["reason"]) == (5, "not-permitted")
     path = demo.folder / "state" / "xa-csirt" / "outbox.db"
@@ -178,7 +185,7 @@ def test_a_deepfake_is_read_by_four_authorities_of_its_country(demo: Running) ->
     readers = json.loads(demo.run("preview", draft, *NETWORK, "--json", context="xa-dsc").out)["readers"]
     assert {reader["country"] for reader in readers} == {"XA"}
     assert {reader["authority"] for reader in readers} >= set(READERS)
-    done = demo.run("publish", draft, *NETWORK, "--json", context="xa-dsc")
+    done = demo.run("publish", draft, "--again", *NETWORK, "--json", context="xa-dsc")
     assert done.code == 0, done.err
     said = json.loads(done.out)
     for reader in READERS:
@@ -202,7 +209,7 @@ def test_a_deepfake_is_read_by_four_authorities_of_its_country(demo: Running) ->
 def test_the_network_of_another_country_is_refused_in_a_sentence(demo: Running) -> None:
     """Before anything is signed, with whose network it is and where to write instead."""
     elsewhere = ("--tlp", "amber+strict", "--audience", "xb-election-network")
-    done = demo.run("publish", str(DRAFTS / "digital.toml"), *elsewhere, context="xa-dsc")
+    done = demo.run("publish", str(DRAFTS / "digital.toml"), "--again", *elsewhere, context="xa-dsc")
     assert (done.code, done.out) == (5, "")
     assert done.err == (
         "tocsin: xb-election-network is a national network of XB, and xa-dsc is of XA: nobody of another country "
@@ -218,7 +225,9 @@ def test_an_authority_cannot_speak_as_another(demo: Running, tmp_path: Path) -> 
         (home / part).symlink_to(demo.folder / part)
     settings = (demo.folder / "config.toml").read_text()
     (home / "config.toml").write_text(settings.replace("keys/xa-emb/signing", "keys/xa-csirt/signing"))
-    done = demo.run("publish", str(DRAFTS / "electoral.toml"), "--json", context="xa-emb", home=home)
+    done = demo.run(
+        "publish", str(DRAFTS / "electoral.toml"), "--again", "--json", context="xa-emb", home=home
+    )
     assert (done.code, json.loads(done.err)["error"]["reason"]) == (5, "not-your-key")
 
 
@@ -250,10 +259,10 @@ def receipts(demo: Running, digest: str, reached: Callable[[dict[str, Any]], boo
 
 def test_the_ladder_is_climbed_to_its_end(demo: Running) -> None:
     """Received by both hubs, read when a person at each says so, withdrawn when both confirm it."""
-    said = demo.run("publish", str(DRAFTS / "cyber.json"), "--wait", "received", "--json")
+    said = demo.run("publish", str(DRAFTS / "cyber.json"), "--again", "--wait", "received", "--json")
     found = json.loads(said.out)
     assert (said.code, found["state"]) == (0, "received"), said.err
-    unread = demo.run("publish", str(DRAFTS / "cyber.json"), "--wait", "read=5", "--json")
+    unread = demo.run("publish", str(DRAFTS / "cyber.json"), "--again", "--wait", "read=5", "--json")
     assert (unread.code, json.loads(unread.out)["state"] != "read") == (8, True)
     for hub in ("xa-hub", "xb-hub"):
         done = demo.run("bulletin", "ack", found["id"], "--note", "told the minister", "--json", context=hub)
@@ -302,6 +311,7 @@ def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
     draft = (
         "publish",
         str(DRAFTS / "cyber.json"),
+        "--again",
         "--tlp",
         "amber+strict",
         "--audience",
@@ -315,8 +325,9 @@ def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
     cancelled = json.loads(done.out)
     assert (done.code, cancelled["channel"]) == (0, original["channel"])
     held(demo, cancelled["digest"])
-    life = json.loads(demo.run("trace", original["id"], "--json", context="xb-hub").out)
-    assert [step["what"] for step in life["steps"]][-2:] == ["superseded", "cancelled"]
+    for exact, ends in (((), ["cancelled"]), (("--exact",), ["superseded", "withdrawn"])):
+        life = json.loads(demo.run("trace", original["id"], *exact, "--json", context="xb-hub").out)
+        assert [step["what"] for step in life["steps"]][2:] == ends
     shown = json.loads(demo.run("bulletin", "show", cancelled["id"], "--json", context="xb-hub").out)
     assert (shown["msg_type"], shown["info"][0]["summary"]) == ("cancel", "It was a load test.")
     picture = json.loads(demo.run("picture", "--json", context="xb-hub").out)
@@ -329,7 +340,7 @@ def test_a_headline_with_a_line_end_forges_no_line_of_the_picture(demo: Running,
     draft["info"][0]["headline"] = "x\n  p1 11-25 17:03 xa-emb    the vote is void \x1b[31m"
     path = tmp_path / "hostile.json"
     path.write_text(json.dumps(draft))
-    done = demo.run("publish", str(path), "--json")
+    done = demo.run("publish", str(path), "--again", "--json")
     if done.code == 5:
         return  # refused before it was signed: better still
     held(demo, json.loads(done.out)["digest"])
@@ -420,7 +431,7 @@ def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
         (home / part).symlink_to(demo.folder / part)
     server = next(line for line in settings.splitlines() if line.startswith("server"))
     (home / "config.toml").write_text(settings.replace(server, 'server = "nats://127.0.0.1:9"'))
-    said = ("publish", str(DRAFTS / "cyber.json"), "--wait", "stored=1", "--json")
+    said = ("publish", str(DRAFTS / "cyber.json"), "--again", "--wait", "stored=1", "--json")
     done = demo.run(*said, context="xb-csirt", home=home)
     assert done.code == 75, done.err
     assert json.loads(done.out)["state"] == "accepted"

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.test_demo import Running, demo
 from tests.support.guides import Reader, blocks
 from tests.support.office import Desk
+from tests.support.places import EXAMPLES
 
 __all__ = ["demo"]
 
@@ -28,6 +29,7 @@ PRINTED = {
 def followed(guide: str, context: str, running: Running, folder: Path, patch: pytest.MonkeyPatch) -> Reader:
     """Somebody who has typed every command of a guide as one identity of the demonstration."""
     (folder / "home").symlink_to(running.folder)
+    (folder / "examples").symlink_to(EXAMPLES)
     patch.setenv("TOCSIN_CONTEXT", context)
     reader = Reader(Desk(folder, patch), PRINTED)
     for block in blocks(guide):

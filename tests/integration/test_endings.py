@@ -134,6 +134,7 @@ def test_a_publish_that_is_interrupted_tells_what_it_has_accepted(
     publish = (
         "publish",
         *drafts,
+        "--again",
         "--tlp",
         "green",
         "--audience",

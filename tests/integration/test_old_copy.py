@@ -16,7 +16,7 @@ from tests.support.places import ROOT
 from tests.support.waiting import eventually_sync, longest
 
 DRAFT = str(ROOT / "examples" / "drafts" / "cyber.json")
-SAY = ("publish", DRAFT, "--tlp", "green", "--audience", "community", "--context", "author")
+SAY = ("publish", DRAFT, "--again", "--tlp", "green", "--audience", "community", "--context", "author")
 
 
 @pytest.fixture

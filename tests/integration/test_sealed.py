@@ -114,7 +114,7 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(
     refused = office.run("publish", *MARKED, code=5)
     assert "xa-emb has no valid seal key" in refused
     assert "[no-seal-key]" in refused
-    seal = ("bulletin", "seal", *MARKED, "--without", "xa-emb", "--json")
+    seal = ("bulletin", "seal", *MARKED, "--again", "--without", "xa-emb", "--json")
     rehearsed = json.loads(office.run(*seal, "--dry-run"))
     assert (rehearsed["seq"], rehearsed["sealed_to"], rehearsed["digest"]) == (1, ["xb-hub"], "")
     assert "[file-missing]" in office.run("bulletin", "open", "nothing.json", code=3)

@@ -213,7 +213,7 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
     office.run(
         "context", "add", "renewed", *shared, "--key", "reserve.pem", "--passphrase-file", "reserve.pass"
     )
-    send = ("publish", DRAFT, "--tlp", "green", "--audience", "community", "--json")
+    send = ("publish", DRAFT, "--again", "--tlp", "green", "--audience", "community", "--json")
     with office.serving(port):
         first = json.loads(office.run(*send))
         assert first["state"] == "stored"

@@ -31,6 +31,7 @@ from bus.admission.plain_lane import judge
 from bus.admission.steps import admit, verify_file, verify_inside
 from bus.bundle import file as bundle
 from bus.cli.frame.text import safe, safe_json
+from bus.drafts import Speaker, look, told
 from bus.keys import files, pbes2
 from bus.keys.signatures import sign_entry
 from bus.plugin import Format, ReadContext, discover, translate
@@ -40,9 +41,12 @@ from bus.transport.raw import RawHeaders, block_of
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import trust_kind
 from schemas import codec, envelope, jwe, subject
+from schemas.bulletin import Defaults
 from schemas.envelope import b64u, write_signed
 from schemas.errors import TocsinError
+from schemas.parts import Authority
 from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES, Registry
+from schemas.vocab import Domain, Pap, Tlp
 from tests.linear import rows
 from tests.linear.shapes import (
     Shape,
@@ -105,6 +109,7 @@ MODULES = (
     "bus.bundle.file",
     "bus.keys.pbes2",
     "bus.toml",
+    "bus.drafts.looking",
     "bus.admission.steps",
     "bus.admission.plain_lane",
     "bus.admission.contradiction",
@@ -942,7 +947,52 @@ def _protocol(raw: bytes, step: int = 1) -> object:
     return parser
 
 
+NOBODY = Speaker(
+    issuer=Authority(id="xa-csirt", kind="csirt", domain=Domain.CYBER, country="XA"),
+    given=Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community"),
+    now=NOW,
+)
+
+
+def _looked_at(raw: bytes) -> object:
+    """A draft looked at, and all of it told to a person."""
+    found = look(raw, NOBODY, NOW)
+    return [told(each, found.source, "draft") for each in found.findings]
+
+
+def _draft_shapes() -> Mapping[str, Shape]:
+    """Drafts that are faulty in many places, or in one that is long."""
+    info = b'info = [{lang="en",headline="a",summary="b"}]\nbody = {kind="rfi",'
+    seen = b'{"type":"url","personal":"non","valu":"a"},'
+    return {
+        "faulty observables": filled(b'{"observables":[', seen, seen[:-1] + b"]}"),
+        "unknown fields": listed(b"{", lambda n, word: f'"{word}{n}":1'.encode(), b"}"),
+        "unknown fields in TOML": listed(info, lambda n, word: f"{word}{n}=1".encode(), b"}"),
+        "words that are none": filled(b'{"dimensions":[', b'"cybercrim",', b'"x"]}'),
+        "a long word that is none": filled(b'{"severity":"', b"moderate-", b'"}'),
+        "an id that is none": filled(b'{"incident_id":"', b"0", b'"}'),
+        "a label that is none": filled(b'{"labels":["', b"a:b=", b'"]}'),
+        "a link that is none": filled(
+            b'{"body":{"kind":"fimi","narratives":[{"text":"a","claim_review":"', b"a:", b' "}]}}'
+        ),
+        "lines that are no TOML": filled(b"", b"a = b\n"),
+        "headings": filled(b"", b"[[info]]\n"),
+        "quotes in quotes": filled(b'a = """', b'""\\"', b'"""'),
+        "names with dots": filled(b"", b"a.b.c = 1\n"),
+        "a line of letters beyond ASCII": filled(b'severity = "', "\u9078".encode(), b'"'),
+    }
+
+
 def _operator() -> Iterator[Entry]:
+    yield Entry(
+        name="a draft, looked at",
+        limit=codec.MAX_PAYLOAD_BYTES,
+        read=_looked_at,
+        shapes={**json_shapes(), **_toml_shapes(), **_draft_shapes()},
+        covers=("bus.drafts.looking.look", "bus.drafts.looking.read"),
+        price=200,
+        tested=16 * KIB,
+    )
     yield Entry(
         name="settings, drafts and scripts in TOML",
         limit=1 * MIB,

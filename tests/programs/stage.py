@@ -278,7 +278,7 @@ class Stage:
         """`publish`: what it prints is what was acknowledged."""
         if count > 1 and not options and who in NETWORKS and self.rng.random() < 0.3:
             options = ("--audience", NETWORKS[who], "--tlp", "amber+strict")
-        words = ("publish", *self.drafts(count), "--json", "--context", who, *options)
+        words = ("publish", *self.drafts(count), "--json", "--again", "--context", who, *options)
         done, _ = await self._run(words, clock_s=clock_s, among=self.talking)
         for line in done.out.splitlines():
             told = msgspec.json.decode(line)
@@ -410,7 +410,7 @@ class Stage:
 
     async def must_see(self, who: str, name: str, what: str) -> None:
         """`doctor` of an identity must not find one of its conditions well while something is known to be wrong."""
-        done = await self.command("doctor", "--json", "--context", who)
+        done = await self.command("doctor", "--json", "--again", "--context", who)
         found = [
             each["level"] for each in msgspec.json.decode(done.out)["conditions"] if each["name"] == name
         ]

@@ -42,6 +42,10 @@ def play(desk: Desk) -> None:
             Call(command="vocab", arguments=("attack", "T1086"), title="a former id"),
             Call(command="vocab", arguments=("rsit", "phising"), title="nothing, and the nearest"),
             Call(command="bulletin draft", arguments=("data-breach",)),
+            Call(command="bulletin new", arguments=("data-breach",), forms=WITHOUT_TERMINAL),
+            Call(command="explain", arguments=("R24",), title="a rule"),
+            Call(command="explain", arguments=("key-revoked",), title="a reason code"),
+            Call(command="explain", arguments=("rsit",), title="a vocabulary"),
             Call(
                 command="bulletin draft",
                 arguments=("data-breach", "--out", "draft-{form}.toml"),

@@ -5,19 +5,27 @@ from __future__ import annotations
 from tests.record.desk import Call, Desk
 from tests.record.entries import Form
 from tests.record.founding import REGISTRY
-from tests.record.speaking import GREEN, of
+from tests.record.speaking import GREEN, again, of
 
 PIPE = (Form.PIPE,)
 
 
 def play(desk: Desk) -> None:
     """Update, withdraw, endorse; rehearse; keep an outbox; end a key; take in the next version."""
-    flood, phishing = of(desk, "flood"), of(desk, "phishing")
+    flood = of(desk, "flood")
     for form in (Form.PIPE, Form.JSON, Form.TERMINAL):
         desk.run(
             Call(command="bulletin update", arguments=(flood, "drafts/flood-goes-on.toml"), forms=(form,))
         )
-    desk.run(Call(command="bulletin cancel", arguments=(phishing, "It was a test."), context="xb-csirt"))
+    phishing = ""
+    for form in (Form.PIPE, Form.JSON, Form.TERMINAL):
+        phishing = again(desk, "phishing", "xb-csirt", *GREEN)
+        reason = (phishing, "It was a test.")
+        desk.run(Call(command="bulletin cancel", arguments=reason, context="xb-csirt", forms=(form,)))
+    for command, rest in (("bulletin cancel", "It was a test."), ("bulletin update", "drafts/phishing.toml")):
+        desk.run(
+            Call(command=command, title="withdrawn already", arguments=(phishing, rest), context="xb-csirt")
+        )
     raw = desk.ask(
         Call(command="bulletin show", arguments=(flood, "--raw"), context="xb-hub", forms=PIPE)
     ).stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.record.desk import FREE, WITHOUT_TERMINAL, Call, Desk
-from tests.record.speaking import GREEN, STRICT, of
+from tests.record.speaking import GREEN, STRICT, again, of
 
 TITLE = "the broker is dead"
 
@@ -13,10 +13,9 @@ def play(desk: Desk) -> None:
     flood = of(desk, "flood")
     soon = ("--timeout", "1")
     calls = (
-        ("publish", ("drafts/flood.toml", *GREEN, "--wait", "stored=1"), None),
+        ("publish", ("drafts/flood.toml", "--again", *GREEN, "--wait", "stored=1"), None),
         ("bulletin seal", ("drafts/sealed.toml", *STRICT, "--wait", "stored=1"), None),
         ("bulletin update", (flood, "drafts/flood.toml", "--wait", "stored=1"), None),
-        ("bulletin cancel", (flood, "It was a test.", "--wait", "stored=1"), None),
         ("bulletin ack", (flood, *soon), "xb-hub"),
         ("heartbeat once", soon, "xa-emb"),
         ("outbox scrub", soon, None),
@@ -33,6 +32,12 @@ def play(desk: Desk) -> None:
         ),
         ("doctor", soon, "xb-hub"),
     )
+    for form in WITHOUT_TERMINAL:
+        new = again(desk, "flood", "xa-csirt", *GREEN, "--wait", "accepted")
+        withdraws = (new, "It was a test.", "--wait", "stored=1")
+        desk.run(
+            Call(command="bulletin cancel", title=TITLE, arguments=withdraws, forms=(form,), hidden=FREE)
+        )
     for command, arguments, context in calls:
         desk.run(
             Call(

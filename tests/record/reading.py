@@ -82,6 +82,8 @@ def play(desk: Desk) -> None:
             Call(command="doctor", context=hub, forms=WITHOUT_TERMINAL, hidden=FREE),
         )
     )
+    desk.run(Call(command="answers", arguments=(flood, "--offline"), context=hub))
+    desk.run(Call(command="questions", arguments=("--offline",), context=hub))
     # Each of these reads the bus for the same outbox, so they run one after the other.
     desk.run(Call(command="outbox receipts"))
     desk.run(Call(command="outbox receipts", title="one", arguments=(flood,)))
@@ -101,3 +103,12 @@ def acks(desk: Desk) -> None:
             context="xb-hub",
         )
     )
+    # Said once for each form of output: the last one counts.
+    sighting = (of(desk, "flood"), "--sighting", "Two pages here, too.", "--seen", "2")
+    desk.run(Call(command="answer", arguments=sighting, context="xb-hub"))
+    question = (of(desk, "flood"), "--question", "Since when?", "--within", "2h")
+    desk.run(
+        Call(command="answer", title="a question", arguments=question, context="xb-hub", forms=(Form.PIPE,))
+    )
+    wider = (of(desk, "flood"), "--dispute", "It is not so.", "--tlp", "clear")
+    desk.run(Call(command="answer", title="at a wider marking", arguments=wider, context="xb-hub"))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from schemas.elections import TYPE_TOKENS
 from schemas.parts import ElectionRef, Ref
 from schemas.vocab import MsgType, Phase, RefRel
 
-PUT_OFF: dict[str, Any] = {
-    "msg_type": MsgType.UPDATE,
-    "references": (Ref(id="0196fe2f-9be0-7000-8000-00000000000a", rel=RefRel.SUPERSEDES),),
-}
-"""What makes a calendar one of an election that was put off, so that its polls may be in another year than its id says."""
+_BEFORE = count(10)
+
+
+def put_off() -> dict[str, Any]:
+    """What makes a calendar one of an election that was put off, so that its polls may be in another year than its id says.
+
+    It takes the place of a calendar of its own, so that each is a thread by itself.
+    """
+    before = f"0196fe2f-9be0-7000-8000-{next(_BEFORE):012x}"
+    return {"msg_type": MsgType.UPDATE, "references": (Ref(id=before, rel=RefRel.SUPERSEDES),)}
 
 
 def election(name: str, phase: Phase = Phase.CAMPAIGN) -> ElectionRef:

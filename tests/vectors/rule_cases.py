@@ -171,6 +171,8 @@ def _ties() -> Iterator[Case]:
         {"msg_type": "ack", **feedback("sighting"), **reference("corroborates")},
         (("R2", "$.msg_type"),),
     )
+    taken_back = {"msg_type": "cancel", **feedback("dispute"), **reference("cancels")}
+    yield "an answer that is withdrawn", "R2", taken_back, ()
     yield "feedback to nothing", "R3", feedback("dispute"), (("R3", "$.references"),)
     yield "an exercise by its name", "R4", {"status": "exercise", "exercise_id": "ce-2027"}, ()
     yield "an exercise without a name", "R4", {"status": "exercise"}, (("R4", "$.exercise_id"),)

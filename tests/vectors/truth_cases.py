@@ -321,7 +321,7 @@ def _numbers() -> Iterator[Case]:
     yield "a dimension twice", "R49", report(("physical", 4, 1), ("physical", 1, 0)), (
         ("R49", "$.body.dimensions[1].dimension"),
     )  # fmt: skip
-    yield "fewer records than persons", "R49", breach(subjects_approx=9, records_approx=3), (
+    yield "fewer records than persons", "R49", breach(subjects_approx=740, records_approx=3), (
         ("R49", "$.body.records_approx"),
     )  # fmt: skip
     yield "an amount of nothing", "R49", advertisement(amount_minor=5), (("R49", "$.body.currency"),)
@@ -364,6 +364,23 @@ def _references() -> Iterator[Case]:
     yield "a handover to nobody", "R54", {**body("feedback", verdict="handover"), **refers("answers")}, (
         ("R54", "$.body.handover_to"),
     )  # fmt: skip
+    asks = {"verdict": "question", "text": "Which version is affected?"}
+    yield (
+        "a question until when",
+        "R54",
+        {**body("feedback", **asks, respond_by=LATER), **refers("answers")},
+        (),
+    )
+    for comment, said, path in (
+        ("a question without words", {"verdict": "question"}, "text"),
+        ("a question before it is asked", {**asks, "respond_by": EARLIER}, "respond_by"),
+        ("a sighting until when", {"verdict": "sighting", "respond_by": LATER}, "respond_by"),
+        ("a dispute about the marking", {"verdict": "dispute", "relax_to": "green"}, "relax_to"),
+        ("a wider marking that is none", {"verdict": "request-upgrade", "relax_to": "red"}, "relax_to"),
+    ):
+        yield comment, "R54", {**body("feedback", **said), **refers("answers")}, (("R54", f"$.body.{path}"),)
+    wider = {"verdict": "request-upgrade", "relax_to": "green"}
+    yield "a wider marking", "R54", {**body("feedback", **wider), **refers("answers")}, ()
     place = {"scope": "region", "country": "XA", "system": "nuts-2024"}
     yield "a region in its country", "R55", {"areas": [{**place, "code": "XA21"}]}, ()
     yield "a region in another", "R55", {"areas": [{**place, "code": "XB21"}]}, (("R55", "$.areas[0].code"),)
@@ -850,6 +867,331 @@ def _claims() -> Iterator[Case]:
     )  # fmt: skip
 
 
+LINES: dict[str, Any] = {"mode": "holding-line", "lines": ["Nobody was struck off the roll."]}
+FLAW: dict[str, Any] = {"ids": ["CVE-2027-41234"], "products": ["p"]}
+AFTER: dict[str, Any] = {
+    "edition": "interim",
+    "period_start": "2027-01-01",
+    "period_end": "2027-05-20",
+    "dimensions": [{"dimension": "physical", "incidents": 4}],
+    "decisive_impact": "none-evidenced",
+}
+KEPT = {"title": "A page", "sha256": "0" * 64, "media_type": "text/html", "size": 7}
+
+
+def item(url: str) -> dict[str, Any]:
+    """A place of content."""
+    return {"url": url, "platform": "social", "content_types": ["image"]}
+
+
+def _places() -> Iterator[Case]:
+    script, here, inner = "javascript:alert(1)", "http://localhost/2027", "https://intranet/notice"
+    official = "https://elections.xa.example/2027"
+    yield "an official page", "R89", {**calendar(official_url=official), **CLEAR}, ()
+    yield "a page within a house, for the house", "R89", told(web=inner), ()
+    yield (
+        "a page within a house, for everybody",
+        "R89",
+        {**told(web=inner), **CLEAR},
+        (("R89", "$.info[0].web"),),
+    )
+    yield "a page at an address within a house", "R89", {**told(web="https://192.168.1.7/notice"), **CLEAR}, (
+        ("R89", "$.info[0].web"),
+    )  # fmt: skip
+    yield (
+        "content at a place that only its platform opens",
+        "R89",
+        notice(items=[item("tg://resolve?domain=x")]),
+        (),
+    )
+    yield (
+        "an act as the source of a line",
+        "R89",
+        body("stratcom", **LINES, facts=["eli:reg/2022/2065/oj"]),
+        (),
+    )
+    yield "evidence on a machine", "R89", {"evidence": [{**KEPT, "uri": "file://vault/page.html"}]}, ()
+    for comment, change, path in (
+        ("a script as an official page", calendar(official_url=script), "$.body.official_url"),
+        ("an official page on this very machine", calendar(official_url=here), "$.body.official_url"),
+        (
+            "an official page at a port that there is not",
+            calendar(official_url="https://xa.example:99999/"),
+            "$.body.official_url",
+        ),
+        ("an official page of no host", calendar(official_url="https:///2027"), "$.body.official_url"),
+        ("a script as a page", told(web=script), "$.info[0].web"),
+        ("a script as content", notice(items=[item(script)]), "$.body.items[0].url"),
+        ("content on this very machine", notice(items=[item("file:///tmp/a.png")]), "$.body.items[0].url"),
+        ("a script to be removed", order(items=[item(script)]), "$.body.items[0].url"),
+        ("a script as an advisory", body("vulnerability", **FLAW, advisory=script), "$.body.advisory"),
+        ("a script as a publication", {**listing(publication_url=script), **CLEAR}, "$.body.publication_url"),
+        (
+            "a script as a report",
+            body("post-election-report", **AFTER, report_url=script),
+            "$.body.report_url",
+        ),
+        ("a script as a fact", body("stratcom", **LINES, facts=[script]), "$.body.facts[0]"),
+        (
+            "a script as a decision",
+            case("proceedings", opened="2027-03-02", decision_url=script),
+            "$.body.decision_url",
+        ),
+        (
+            "a script as a review",
+            body(
+                "fimi",
+                scope="campaign",
+                methods=["inauthentic-network"],
+                narratives=[{"text": "Pens are forged.", "claim_review": script}],
+            ),
+            "$.body.narratives[0].claim_review",
+        ),
+        ("a script as evidence", {"evidence": [{**KEPT, "uri": script}]}, "$.evidence[0].uri"),
+    ):
+        yield comment, "R89", change, (("R89", path),)
+
+
+def _spans() -> Iterator[Case]:
+    counting = {"phase": "counting", "start": "2027-06-13T19:00:00Z"}
+    yield "counted for weeks", "R90", calendar({**counting, "end": "2027-07-13T19:00:00Z"}), ()
+    yield "counted for a century", "R90", calendar({**counting, "end": "2127-06-14T19:00:00Z"}), (
+        ("R90", "$.body.windows[1].end"),
+    )  # fmt: skip
+    longer = {"category": "outage", "stage": "polling", "until": "2028-05-23T20:00:00Z"}
+    yield "repeated in a year", "R90", body("election-incident", **longer, process_effect="repeat-vote"), ()
+    yield "prolonged by a year", "R90", body("election-incident", **longer, process_effect="prolonged"), (
+        ("R90", "$.body.until"),
+    )  # fmt: skip
+    yield "a clock of a law that did not apply", "R91", clock("nis2-notification", started="2023-05-22T08:00:00Z"), (
+        ("R91", "$.deadlines[0].started"),
+    )  # fmt: skip
+    yield "a clock of a country", "R91", clock("xa-act-7", started="2016-05-22T08:00:00Z"), ()
+    yield "proceedings of long ago", "R91", case("proceedings", opened="2022-11-17"), ()
+    yield (
+        "proceedings under no law",
+        "R91",
+        case("proceedings", opened="2021-03-02"),
+        (("R91", "$.body.opened"),),
+    )
+    yield (
+        "listed before there was a list",
+        "R91",
+        {**listing(published="2023-05-01"), **CLEAR},
+        (("R91", "$.body.published"),),
+    )
+
+
+def _askings() -> Iterator[Case]:
+    ask: dict[str, Any] = {
+        "question": "Have you seen it?",
+        "to": ["csirt"],
+        "respond_by": LATER,
+        "passive_only": True,
+    }
+
+    def act(kind: str) -> dict[str, Any]:
+        return {"actions": [{"kind": kind, "to": ["csirt"], "text": "Look into it."}]}
+
+    yield "look, and verify", "R92", {**body("rfi", **ask), **act("verify")}, ()
+    yield (
+        "look, and block",
+        "R92",
+        {**body("rfi", **ask), **act("block-indicator")},
+        (("R92", "$.actions[0].kind"),),
+    )
+    yield (
+        "a question of nothing",
+        "R54",
+        body("rfi", **{**ask, "question": "n/a"}),
+        (("R54", "$.body.question"),),
+    )
+    voted, unvoted = election(phase="review"), election()
+    yield (
+        "a report after the vote",
+        "R93",
+        {**body("post-election-report", **{**AFTER, "edition": "final"}), **voted},
+        (),
+    )
+    yield "a report before the vote", "R93", {**body("post-election-report", **{**AFTER, "edition": "final"}), **unvoted}, (
+        ("R93", "$.election.phase"),
+    )  # fmt: skip
+    ahead = election(phase="review", polling_first="2027-06-13")
+    yield (
+        "a report on a day to come",
+        "R93",
+        {**body("post-election-report", **AFTER), **ahead},
+        (("R93", "$.election.polling_first"),),
+    )
+    justice = {
+        "stage": "investigation",
+        "offences": ["forgery"],
+        "competent": "xa-court",
+        "judicial_secrecy": False,
+    }
+    yield "assistance of two countries", "R54", body("legal-referral", **justice, mla=["XA", "XB"]), ()
+    yield (
+        "assistance of oneself",
+        "R54",
+        body("legal-referral", **justice, mla=["XA"]),
+        (("R54", "$.body.mla"),),
+    )
+    yield "explained by nothing", "R40", notice(explanation="See above."), (("R40", "$.body.explanation"),)
+    yield "ordered for nothing", "R38", order(reasons="N/A"), (("R38", "$.body.reasons"),)
+    risk = {"services": ["Chat"], "risks": ["electoral-processes"]}
+    yield (
+        "a risk assessed by nothing",
+        "R84",
+        body("systemic-risk", **risk, assessment="to follow"),
+        (("R84", "$.body.assessment"),),
+    )
+    yield (
+        "put off for nothing",
+        "R87",
+        calendar(state="postponed", cause="siehe oben"),
+        (("R87", "$.body.cause"),),
+    )
+    yield (
+        "leaked, and only out of reach",
+        "R41",
+        breach(nature=["availability"], republished="leaked"),
+        (("R41", "$.body.nature"),),
+    )
+    measure = {
+        "platform": "social",
+        "source_type": "article-16",
+        "ground": "illegal-content",
+        "category": "violence",
+    }
+    yield "a week without a measure", "R44", body("platform-measure", **measure, count=0), ()
+    yield (
+        "looked, and not seen",
+        "R49",
+        {**body("feedback", verdict="sighting", seen_count=0), "references": [{"id": ID, "rel": "answers"}]},
+        (),
+    )
+
+
+def _ranges() -> Iterator[Case]:
+    for comment, value, kind, right in (
+        ("the last number of a network", "AS4294967295", "autonomous-system", True),
+        ("a network by its name", "Example Networks", "autonomous-system", True),
+        ("a number of no network", "AS99999999999", "autonomous-system", False),
+        ("network 0", "AS0", "autonomous-system", False),
+        ("a network in two halves", "AS70000.1", "autonomous-system", False),
+        ("an address of a card", "00:00:5e:00:53:01", "mac-addr", True),
+        ("no address of a card", "00:00:5e:00:53:zz", "mac-addr", False),
+        ("a part of a name that is too long", f"{'a' * 64}.example", "domain-name", False),
+        ("a mailbox that is too long", f"{'a' * 65}@mail.example", "email-addr", False),
+        ("a port that there is not", "https://evil.example:70000/gate", "url", False),
+        ("traffic to no port", "tcp/99999", "network-traffic", False),
+    ):
+        expected = () if right else (("R62", "$.observables[0].value"),)
+        yield comment, "R62", seen(value, kind), expected
+    many = {"type": "phone-number", "personal": "personal", "value": "+1 555 0100 0100 0100 0100"}
+    named = {
+        "flag": "personal",
+        "lawful_basis": "celex:32016R0679#6.1.e",
+        "purpose": "finding those who are warned of",
+        "retention_until": "2027-11-23",
+    }
+    yield "a number of too many digits", "R62", {**STRICT, "observables": [many], "personal_data": named}, (
+        ("R62", "$.observables[0].value"),
+    )  # fmt: skip
+    for name, right in (
+        ("CVE-1999-0001", True),
+        ("CVE-1987-0034", False),
+        ("CVE-2027-12", False),
+        ("GHSA-abcd-2345-wxyz", True),
+        ("GHSA-abcd", False),
+    ):
+        expected = () if right else (("R50", "$.body.ids[0]"),)
+        yield f"number {name}", "R50", body("vulnerability", ids=[name], products=["p"]), expected
+    for name, ref, right in (
+        ("a text as it will apply", "celex:02022L2555-20280101#23", True),
+        ("a text as of a day that is none", "celex:02022L2555-20271341#23", False),
+        ("a text older than its act", "celex:02022L2555-20201227#23", False),
+        ("an act of before the Union", "celex:31917R0001#1", False),
+        ("an act to come, by its ELI", "eli:reg/2031/7/oj", False),
+        ("an act, by its ELI", "eli:reg/2022/2065/oj", True),
+    ):
+        expected = () if right else (("R36", "$.legal[0].ref"),)
+        yield name, "R36", {"legal": [{"ref": ref, "role": "basis"}]}, expected
+    for judgment, right in (("ECLI:EU:T:2026:118", True), ("ECLI:EU:T:2031:118", False)):
+        annulled = listing(event="annulled", judgment=judgment)
+        yield (
+            f"judgment {judgment}",
+            "R36",
+            {**annulled, **CLEAR},
+            () if right else (("R36", "$.body.judgment"),),
+        )
+    crowd = {"category": "outage", "stage": "polling", "voters_affected": 1_900_000_000}
+    yield (
+        "more voters than anywhere",
+        "R49",
+        body("election-incident", **crowd),
+        (("R49", "$.body.voters_affected"),),
+    )
+    for comment, summary, right in (
+        ("a marking in the midst", "It was seen. CONFIDENTIEL UE/EU CONFIDENTIAL. Lines follow.", False),
+        ("a marking after its word", "Seen at two houses. Classification: SECRET UE", False),
+        ("a marking within, after its word", "Einstufung: GEHEIM und bleibt es", False),
+        ("a marking that is told", "A paper marked SECRET UE was printed in a newspaper.", True),
+    ):
+        yield comment, "R47", told(summary=summary), () if right else (("R47", "$.info[0].summary"),)
+    for label, right in (
+        ("classification:restricted", False),
+        ("workflow:secret-ballot", True),
+        ("marking:SECRET-UE", False),
+    ):
+        yield f"label {label}", "R47", {"labels": [label]}, () if right else (("R47", "$.labels[0]"),)
+    mailbox = {"info": [{**WORDS, "summary": "Told by anna.muster.1983@party.example."}]}
+    yield "a mailbox with a year of birth", "R66", mailbox, (("R66", "$.info[0].summary"),)
+
+
+def _practice() -> Iterator[Case]:
+    """What is done somewhere and looked wrong."""
+    early = window("advance-voting", "06-01T05", "06-12T16"), window("counting", "06-12T17", "06-13T21")
+    yield "votes in advance are counted on the day before", "R34", calendar(*early), ()
+    before, now = ({"ref": f"celex:{act}#5", "role": "duty"} for act in ("31995L0046", "32016R0679"))
+    yield "a law beside the one that it followed", "R36", {"legal": [before, now]}, ()
+    yield "a law that is no more", "R36", {"legal": [before]}, (("R36", "$.legal[0].ref"),)
+    led = {"sponsor_country": "AT", "sponsor_controller": "Ministry of Information of XM"}
+    yield (
+        "a firm at home that a third country controls",
+        "R43",
+        advertisement(infringements=["third-country-sponsor"], **led),
+        (),
+    )
+    yield "records of households", "R49", breach(subjects_approx=2100, records_approx=740), ()
+    day = {
+        "event": "listed",
+        "listed": [{"subject": "person", "names": [{"whole": "Ivan Muster"}], "designated": "2029-01-01"}],
+    }
+    yield "designated in years", "R32", {**listing(**day), **CLEAR}, (("R32", "$.body.listed[0].designated"),)
+    storm = incident(classification="intrusions:burglary", root_cause="natural-phenomena")
+    yield "a burglary by lightning", "R42", storm, (("R42", "$.body.root_cause"),)
+    yield (
+        "two signs at",
+        "R62",
+        seen("billing@@evil@example", "email-addr"),
+        (("R62", "$.observables[0].value"),),
+    )
+    yield "a digest in other letters", "R62", seen("z" * 64, "file"), (("R62", "$.observables[0].value"),)
+    asked = case(
+        "decision", opened="2025-02-03", decided="2026-03-02", finding="infringement", comply_by="2025-06-01"
+    )
+    yield "to be obeyed before it was decided", "R78", asked, (("R78", "$.body.comply_by"),)
+    years = election(polling_first="2027-01-01", polling_last="2028-12-31")
+    yield "polls for two years", "R90", years, (("R90", "$.election.polling_last"),)
+    island = {"scope": "region", "country": "RE", "code": "FRY40", "system": "nuts-2024"}
+    yield "an island with a code of its own", "R55", {"areas": [island]}, ()
+    changed = {"event": "amended", "judgment": "ECLI:EU:T:2027:118"}
+    yield "reasons changed after a judgment", "R84", {**listing(**changed), **CLEAR}, ()
+    ended = {"event": "delisted", "judgment": "ECLI:EU:T:2027:118", "final_on": "2027-05-02"}
+    yield "delisted when it was final", "R84", {**listing(**ended), **CLEAR}, ()
+
+
 def cases() -> Iterator[Case]:
     """Comment, rule, changed members, and what is broken where."""
     yield from _times()
@@ -865,3 +1207,8 @@ def cases() -> Iterator[Case]:
     yield from _regimes()
     yield from _states()
     yield from _claims()
+    yield from _places()
+    yield from _spans()
+    yield from _askings()
+    yield from _ranges()
+    yield from _practice()

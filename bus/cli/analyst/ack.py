@@ -21,6 +21,7 @@ STORED_S = 5.0
 async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
     """Say that a person here has read the bulletin ID: its author sees it as read.
 
+    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is acknowledged.
     Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
     but the bus has not acknowledged it yet.
     """
@@ -28,9 +29,10 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
     authority = app.identity.authority
     registry, now = frame.present_registry(app)
     async with frame.open_store(app) as store, frame.open_publisher(app) as publisher:
-        row = await store.read(lambda db: frame.admitted_row(db, bulletin_id))
+        named = await store.read(lambda db: frame.named_in_store(db, bulletin_id))
+        row = await store.read(lambda db: frame.admitted_row(db, named.id))
         if row is None:
-            raise NotFoundError(f"the store of this context does not hold {bulletin_id}")
+            raise NotFoundError(f"the store of this context does not hold {named.id}")
         channel = Channel.parse(row["channel"])
         if channel.status in TALK or channel.issuer == authority:
             raise click.UsageError("only what another authority has said to people is acknowledged")
@@ -56,5 +58,6 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
     return Answer(
         {"id": row["id"], "digest": row["digest"], "author": channel.issuer, "new": new, "state": state},
         notes=[f"{told}: {row['id']} of {channel.issuer}, {state}"],
+        remarks=named.words,
         code=DONE if state == "stored" else QUEUED,
     )

@@ -6,21 +6,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus import delivery
+from bus import delivery, threads
 from bus.cli import frame
 from bus.cli.frame import Answer, App, NotFoundError, Table, command, completing
 from bus.hub import picture
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from bus.delivery import DeliveryStatus
-    from bus.hub.picture import TraceStep
+    from bus.hub.picture import About, TraceStep
+    from bus.trust import VerifiedRegistry
 
 
 @command()
 @click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
-async def trace(app: App, bulletin_id: str) -> Answer:
-    """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
-    steps, ladder = await _life(app, bulletin_id)
+@click.option("--exact", is_flag=True, help="of that very version, not of the newest")
+async def trace(app: App, bulletin_id: str, *, exact: bool) -> Answer:
+    """Stamped, kept, sent, stored; admitted or refused and why; replaced by what; answered by whom.
+
+    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is traced.
+    """
+    named, steps, ladder, label = await _life(app, bulletin_id, exact=exact)
     if not steps:
         raise NotFoundError(f"neither the outbox nor the store of this context knows {bulletin_id}")
     steps.sort(key=lambda step: step.at)
@@ -28,23 +35,59 @@ async def trace(app: App, bulletin_id: str) -> Answer:
     if ladder is not None:
         missing = f"; not yet answered: {', '.join(ladder.missing)}" if ladder.missing else ""
         notes = [f"{ladder.state}{missing}"]
+    notes += [f"answers: {', '.join(told)}" for told in [label] if told]
     rows = ((f"{step.at:%Y-%m-%d %H:%M:%S.%f}", step.what, step.detail) for step in steps)
-    facts = {"id": bulletin_id, "steps": steps, "ladder": ladder}
-    return Answer(facts, table=Table(("at", "what", "detail"), rows), notes=notes)
+    facts = {"id": named.id, "thread": named.thread, "steps": steps, "ladder": ladder, "answers": label}
+    return Answer(facts, table=Table(("at", "what", "detail"), rows), notes=notes, remarks=named.words)
 
 
-async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliveryStatus | None]:
+async def _life(
+    app: App, wanted: str, *, exact: bool
+) -> tuple[frame.Named, list[TraceStep], DeliveryStatus | None, tuple[str, ...]]:
     folder = app.state_folder()
     authority, registry = app.identity.authority, frame.open_registry(app)
+    named = frame.Named(wanted)
     steps: list[TraceStep] = []
     ladder = None
+    about: list[About] = []
+    label: tuple[str, ...] = ()
     if (folder / frame.OUTBOX_FILE).exists():
         async with frame.open_outbox(app) as box:
-            steps += await box.read(lambda tx: picture.trace.of_outbox(tx, bulletin_id))
+            named = await frame.named_in_outbox(box, wanted, exact=exact)
+            steps += await box.read(lambda tx: picture.trace.of_outbox(tx, named.id))
+            about = await box.read(lambda tx: _own(tx, authority, named))
             ladder = await delivery.ledger.read(
-                box, lambda tx: delivery.ledger.of_one(tx, authority, registry, bulletin_id)
+                box, lambda tx: delivery.ledger.of_one(tx, authority, registry, named.id)
             )
     if (folder / frame.STORE_FILE).exists():
         async with frame.open_store(app) as store:
-            steps += await store.read(lambda tx: picture.trace.of_store(tx, bulletin_id))
-    return steps, ladder
+            if named.thread is None:
+                named = await store.read(lambda tx: frame.named_in_store(tx, wanted, exact=exact))
+            steps += await store.read(lambda tx: picture.trace.of_store(tx, named.id))
+            about = about or await store.read(lambda tx: _held(tx, named))
+            for each in about:
+                steps += await store.read(lambda tx, each=each: picture.trace.of_answers(tx, each, registry))  # type: ignore[misc]  # bound now
+                label += await store.read(lambda tx, each=each: _label(tx, each, registry))  # type: ignore[misc]  # bound now
+    return named, steps, ladder, label
+
+
+def _own(db: sqlite3.Connection, me: str, named: frame.Named) -> list[About]:
+    """The versions of a bulletin of one's own."""
+    return [about for id_ in _versions(db, named) for about in picture.answers.own(db, me, id_)]
+
+
+def _held(db: sqlite3.Connection, named: frame.Named) -> list[About]:
+    """The versions of a bulletin of another."""
+    return [about for id_ in _versions(db, named) for about in picture.answers.held(db, id_)]
+
+
+def _versions(db: sqlite3.Connection, named: frame.Named) -> list[str]:
+    """What was answered to any of them was answered to the bulletin; the one that was asked for comes first."""
+    every = threads.in_thread(db, named.thread.key) if named.thread else []
+    return list(dict.fromkeys((named.id, *(version.id for version in every if not version.is_cancel))))
+
+
+def _label(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> tuple[str, ...]:
+    """The answers to a bulletin, counted."""
+    said = picture.answers.to_one(db, about, registry)
+    return picture.answers.label(said, settled=picture.answers.is_settled(db, about))

@@ -31,12 +31,16 @@ from bus.cli.frame import (
     repeatable,
 )
 from bus.errors import DeniedError, StoreError, UnreachableError
+from bus.hub import picture
 from bus.tasks import in_background
 from schemas.subject import parse
 
 if TYPE_CHECKING:
-    from bus.subscribing import Inbox, Subscriber
+    import sqlite3
+
+    from bus.subscribing import Inbox, Stored, Subscriber
     from bus.transport import Connection
+    from bus.trust import VerifiedRegistry
 
 REACH_S = 5.0
 """So long the bus may take to answer before it is said that it does not."""
@@ -98,11 +102,26 @@ async def watch(
         async for row in store.follow(start, live=follow):
             if not wanted.matches(parse(row.subject)):
                 continue
-            yield frame.shown(app, row, unsealer)
+            remark = await store.read(lambda db, row=row: _answering(db, row, registry))  # type: ignore[misc]  # bound now
+            yield frame.shown(app, row, unsealer, remark)
             shown += 1
             if count is not None and shown >= count:
                 return
         await _must_answer(app, store)
+
+
+def _answering(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) -> str:
+    """Of an answer, what it answers, and what the answers to that are by now; empty for any other bulletin."""
+    told = []
+    for target in picture.answers.answered_by(row.bulletin) if row.bulletin.kind == trust.FEEDBACK else ():
+        held = picture.answers.held(db, target)
+        now = [
+            part
+            for about in held
+            for part in picture.answers.label(picture.answers.to_one(db, about, registry))
+        ]
+        told.append(f"to {target}" + (f": {', '.join(now)}" if now else ""))
+    return "; ".join(told)
 
 
 async def _must_answer(app: App, store: Inbox) -> None:
@@ -141,8 +160,9 @@ async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
             else await stack.enter_async_context(frame.reading(app, store, "watch", tell=False))
         )
         if app.identity.server is not None and app.identity.nkey is not None:
-            if not any(True for _ in transport.reader_streams(registry, identity)):
-                app.note(f"the registry grants {identity} nothing to read; only what is held is shown")
+            if not registry.read_prefixes(identity):
+                but = " but answers to what it says" if registry.heard_prefixes(identity) else ""
+                app.note(f"the registry grants {identity} nothing to read{but}")
             connection = await stack.enter_async_context(
                 transport.Connection.open(frame.endpoint(app, "watch bus"))
             )

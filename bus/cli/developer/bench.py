@@ -15,9 +15,8 @@ from statistics import median
 import click
 import msgspec
 
-from bus import admission, sealing, trust
+from bus import admission, drafts, sealing, trust
 from bus import keys as keyring
-from bus.cli import frame
 from bus.cli.frame import Answer, App, Table, command
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft
@@ -161,7 +160,7 @@ def _bulletin(registry: trust.VerifiedRegistry, now: dt.datetime) -> Bulletin:
     info = Info(lang="en", headline=title, summary="Sources in 192.0.2.0/24.")
     draft = Draft(info=(info,), body=CyberThreat(title=title))
     given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-    return frame.stamped(draft, registry.issuer(_ISSUER), given, now)
+    return drafts.stamped(draft, registry.issuer(_ISSUER), given, now)
 
 
 def _registry(count: int, signers: Sequence[keyring.FileSigner], now: dt.datetime) -> bytes:

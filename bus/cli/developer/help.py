@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "TOCSIN_NATS_SERVER": "path of the nats-server binary",
     "NO_COLOR": "any value turns colour off",
     "XDG_STATE_HOME": "where outboxes and stores live unless a context says otherwise",
-    "EDITOR": "opened by tocsin bulletin draft",
+    "EDITOR": "opened by tocsin bulletin new",
 }
 
 TOPICS: dict[str, str] = {

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
+    from bus.cli.frame.checking import look_at, sound_draft, speaker
     from bus.cli.frame.commands import Group, Shared, command, gathered, global_options, load
-    from bus.cli.frame.drafts import draft_in, read_draft, stamped
+    from bus.cli.frame.drafts import DraftFile, bytes_of, draft_in, read_draft, refusal, told, with_marking
     from bus.cli.frame.errors import InputFileError, NotFoundError
     from bus.cli.frame.exit_codes import (
         DONE,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
-    from bus.cli.frame.judging import Judgement, judged
     from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
     from bus.cli.frame.looking import behind_now, code_of, looked_at, report_beside
     from bus.cli.frame.opening import (
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.send_options import (
         TLPS,
         Sending,
+        again_option,
         audience_option,
         dry_run_option,
         reviewed_option,
@@ -86,14 +87,13 @@ if TYPE_CHECKING:
         wait_option,
         without_option,
     )
-    from bus.cli.frame.sending import send_drafts, with_marking
+    from bus.cli.frame.sending import send_drafts
     from bus.cli.frame.session import (
         OUTBOX_FILE,
         STORE_FILE,
         admitted_row,
         defaults,
         endpoint,
-        find_bulletin,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
+    from bus.cli.frame.versions import FoundBulletin, Named, find_bulletin, named_in_outbox, named_in_store
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -132,9 +133,11 @@ __all__ = [
     "Answer",
     "App",
     "BulletinLines",
+    "DraftFile",
+    "FoundBulletin",
     "Group",
     "InputFileError",
-    "Judgement",
+    "Named",
     "NotFoundError",
     "Painted",
     "Part",
@@ -144,6 +147,7 @@ __all__ = [
     "Table",
     "Unsealer",
     "admitted_row",
+    "again_option",
     "asked",
     "at",
     "at_hand",
@@ -151,6 +155,7 @@ __all__ = [
     "audit_file",
     "beating",
     "behind_now",
+    "bytes_of",
     "check_shape",
     "code_of",
     "command",
@@ -177,13 +182,15 @@ __all__ = [
     "inside",
     "interest_of",
     "is_asked",
-    "judged",
     "load",
+    "look_at",
     "looked_at",
     "marking",
     "must_be_known",
     "must_be_new",
     "must_not_be_held",
+    "named_in_outbox",
+    "named_in_store",
     "on_terminal",
     "once_open",
     "one_line",
@@ -206,6 +213,7 @@ __all__ = [
     "record",
     "record_context",
     "recorder",
+    "refusal",
     "registry_store",
     "repeatable",
     "report_beside",
@@ -217,13 +225,15 @@ __all__ = [
     "send_drafts",
     "shown",
     "signer_of",
-    "stamped",
+    "sound_draft",
+    "speaker",
     "tell",
     "tell_of_bus",
     "telling",
     "ties",
     "tlp_option",
     "tls_of",
+    "told",
     "tracking",
     "until_shown",
     "until_unread",

@@ -220,3 +220,18 @@ class App:
         if not self.may_ask():
             raise click.UsageError("this needs a yes: add --yes")
         click.confirm(safe(question), abort=True, err=True)
+
+    def agrees(self, question: str, *, usual: bool = False) -> bool:
+        """Whether a person says yes; `may_ask` says whether one is there."""
+        return click.confirm(safe(question), default=usual, err=True)
+
+    def answer_to(self, question: str, usual: str | None = None) -> str:
+        """What a person types; `usual` where that is nothing."""
+        text: str = click.prompt(
+            safe(question),
+            default=usual or "",
+            show_default=bool(usual),
+            prompt_suffix="> ",
+            err=True,
+        )
+        return text

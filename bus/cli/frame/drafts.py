@@ -1,27 +1,59 @@
-"""Reads drafts from JSON or TOML files, as a person or a program wrote them."""
+"""Reads drafts from JSON or TOML files, as a person or a program wrote them, and looks at them as the context's authority."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-import secrets
+import shutil
 import sys
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bus import toml
+from bus import drafts
 from bus.cli.frame.errors import InputFileError
 from bus.cli.frame.files import read_bounded
-from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
-from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode_time, time_names
+from bus.cli.frame.text import on_terminal
+from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft
 from schemas.errors import SchemaError
-from schemas.parts import Authority
+from schemas.vocab import Tlp
+
+if TYPE_CHECKING:
+    from bus.drafts import Finding, Look
+    from schemas.bulletin import Draft
 
 STANDARD_INPUT = "-"
+_WIDE = 100
+
+
+class DraftFile:
+    """The draft in a file, read when it is asked for.
+
+    Attributes:
+        name: of the file; `-` is standard input.
+        raw: its bytes, once it was read.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.raw: bytes | None = None
+
+    def __call__(self) -> Draft:
+        """The draft.
+
+        Raises:
+            InputFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
+            DraftError: the content is no draft, with everything that is wrong with its shape.
+        """
+        self.raw = bytes_of(self.name)
+        try:
+            return decode_draft(self.raw.strip())
+        except SchemaError:  # TOML, a time with an offset, or a fault: all in words
+            found = drafts.read(self.raw, dt.datetime.now(dt.UTC))
+            if found.draft is None:
+                raise refusal(self.name, found, found.of("error")) from None
+            return found.draft
 
 
 def read_draft(name: str) -> Draft:
@@ -29,86 +61,59 @@ def read_draft(name: str) -> Draft:
 
     Raises:
         InputFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
-        SchemaError: the content is no draft, with the path of what is wrong.
+        DraftError: the content is no draft, with everything that is wrong with its shape.
     """
-    raw = _bytes(name)
-    return _read(name, lambda: raw.strip() if raw.lstrip()[:1] == b"{" else _from_toml(raw))
+    return DraftFile(name)()
 
 
-def draft_in(table: Mapping[str, object], where: str) -> Draft:
+def draft_in(table: Mapping[str, Any], where: str) -> Draft:
     """The draft that a table of a TOML file is.
 
     Raises:
-        SchemaError: it is none, with the path of what is wrong.
+        DraftError: it is none, with everything that is wrong with its shape.
     """
-    return _read(where, lambda: msgspec.json.encode(table, enc_hook=str))
+    found = drafts.read_table(table, dt.datetime.now(dt.UTC))
+    if found.draft is None:
+        raise refusal(where, found, found.of("error"))
+    return found.draft
 
 
-def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) -> Bulletin:
-    """The draft as the first bulletin of its channel, unsigned, for checks before it is published.
+def refusal(
+    name: str, found: Look, wrong: tuple[Finding, ...], note: str = "", *, reason: str | None = None
+) -> drafts.DraftError:
+    """Why a draft is refused, with each line that is to be mended."""
+    lines = [line for each in wrong for line in drafts.told(each, found.source, name, _columns())]
+    return drafts.DraftError(name, wrong, lines, note=note, reason=reason)
+
+
+def told(name: str, found: Look, findings: tuple[Finding, ...]) -> list[str]:
+    """What was found in a draft, in lines that fit the terminal."""
+    return [line for each in findings for line in drafts.told(each, found.source, name, _columns())]
+
+
+def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
+    """The draft with the audience and marking given on the command line."""
+    return msgspec.structs.replace(
+        draft,
+        audience=draft.audience if audience is None else audience,
+        tlp=draft.tlp if tlp is None else Tlp(tlp),
+    )
+
+
+def bytes_of(name: str) -> bytes:
+    """The bytes of a draft's file.
 
     Raises:
-        SchemaError: what is stamped breaks a bound.
+        InputFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
     """
-    return stamp(
-        draft,
-        id=new_id(now, secrets.token_bytes(10)),
-        seq=1,
-        prev=None,
-        issuer=issuer,
-        issued=now,
-        defaults=given,
-    )
-
-
-@cache
-def _timed() -> re.Pattern[bytes]:
-    """A member that is a time, as RFC 3339 lets it be written."""
-    names = "|".join(sorted(time_names())).encode()
-    return re.compile(
-        rb'("(?:' + names + rb')"\s*:\s*")'
-        rb"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,6})?)([Zz]|[+-]\d\d:\d\d)(?=\")"
-    )
-
-
-def _as_wire(raw: bytes) -> bytes:
-    """A draft whose times end in Z: drafts take any time of RFC 3339, the wire has one form (SPEC, section 1)."""
-    return _timed().sub(_in_utc, raw)
-
-
-def _in_utc(found: re.Match[bytes]) -> bytes:
-    name, day, clock, zone = found.groups()
-    try:
-        moment = dt.datetime.fromisoformat((day + b"T" + clock + zone.upper()).decode())
-        return name + encode_time(moment).encode()
-    except (ValueError, OverflowError):  # there is no such time; the decoder says so
-        return found[0]
-
-
-def _read(name: str, raw: Callable[[], bytes]) -> Draft:
-    try:
-        return decode_draft(_as_wire(raw()))
-    except SchemaError as exc:
-        where = f"{name}, {exc.path}" if exc.path and exc.path not in str(exc) else name
-        raise SchemaError(f"{where}: {exc}", reason=exc.reason, path=exc.path) from None
-
-
-def _bytes(name: str) -> bytes:
     stdin = nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else None
     raw = read_bounded(name, MAX_PAYLOAD_BYTES, opened=stdin)
     if not raw.strip():
         raise InputFileError(
-            f"{name} is empty", remedy="begin with: tocsin bulletin draft KIND", reason="empty"
+            f"{name} is empty", remedy="begin with: tocsin bulletin new KIND", reason="empty"
         )
     return raw
 
 
-def _from_toml(raw: bytes) -> bytes:
-    try:
-        return msgspec.json.encode(toml.loads(raw), enc_hook=str)
-    except UnicodeDecodeError:
-        raise SchemaError("a draft is JSON or TOML; this is no text", reason="malformed-payload") from None
-    except tomllib.TOMLDecodeError as exc:
-        raise SchemaError(
-            f"neither a JSON object nor valid TOML: {exc}", reason="malformed-payload"
-        ) from None
+def _columns() -> int:
+    return shutil.get_terminal_size().columns if on_terminal() else _WIDE

@@ -30,6 +30,7 @@ EXIT_CODES: dict[int, str] = {
 # Class names, not classes: to say how a command failed, no room of the library needs to be imported. The code of a
 # class holds for its subclasses; a class that is not here, and has no base that is, ends with FAILURE.
 BY_CLASS: dict[str, int] = {
+    "AmbiguousIdError": USAGE,
     "ConfigError": USAGE,
     "NotFoundError": NOT_FOUND,
     "DeniedError": NOT_AUTHORISED,

@@ -171,8 +171,8 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         )
 
 
-def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
-    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
+def shown(app: App, row: Stored, unsealer: Unsealer | None = None, remark: str = "") -> Answer:
+    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too. The remark stands behind its headline."""
     seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     facts = {
         "bulletin": msgspec.Raw(row.payload),
@@ -185,4 +185,6 @@ def shown(app: App, row: Stored, unsealer: Unsealer | None = None) -> Answer:
         "marks": marks(seen.bulletin, app.now()),
         **opened_data(seen),
     }
-    return Answer(facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust)])
+    return Answer(
+        facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust, remark)]
+    )

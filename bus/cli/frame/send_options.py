@@ -66,6 +66,11 @@ reviewed_option = click.option(
 )
 
 
+again_option = click.option(
+    "--again", is_flag=True, help="send it though the same draft was accepted a short time ago"
+)
+
+
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
     """How drafts are sent.
 
@@ -77,6 +82,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
         without: readers for whom nothing is sealed.
         seal: seal every draft.
         reviewed: why what a person must look at is right; None where nobody has looked.
+        again: whether a draft is meant that was accepted a short time ago; None does not ask.
     """
 
     audience: str | None = None
@@ -86,3 +92,4 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     without: tuple[str, ...] = ()
     seal: bool = False
     reviewed: str | None = None
+    again: bool | None = None

@@ -7,46 +7,37 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import msgspec
-
 from bus import delivery, publishing
 from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
-from bus.cli.frame.drafts import stamped
+from bus.cli.frame.checking import in_whole, speaker
+from bus.cli.frame.doubles import Doubles
+from bus.cli.frame.drafts import DraftFile, with_marking
 from bus.cli.frame.errors import ReviewError
 from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
-from bus.cli.frame.judging import judgement
 from bus.cli.frame.programs import open_publisher, tracking
 from bus.cli.frame.running import asked
 from bus.cli.frame.send_options import WAIT_S, Sending
 from bus.cli.frame.session import defaults
 from bus.cli.frame.tables import Table
 from bus.cli.frame.text import on_terminal
-from schemas.errors import TocsinError
+from bus.drafts import judgement, stamped
+from bus.errors import PermitError
+from schemas.bulletin import Draft
+from schemas.errors import SchemaError, TocsinError
 from schemas.parts import Handling
 from schemas.passing_on import sentences
-from schemas.vocab import Tlp
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryTracker
     from bus.publishing import Accepted, Publisher
-    from schemas.bulletin import Draft
 
 
 T = TypeVar("T")
 NamedDraft = tuple[str, Callable[[], "Draft"]]
 HEARD_S = 3.0
 """So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
-
-
-def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
-    """The draft with the audience and marking given on the command line."""
-    return msgspec.structs.replace(
-        draft,
-        audience=draft.audience if audience is None else audience,
-        tlp=draft.tlp if tlp is None else Tlp(tlp),
-    )
 
 
 async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> list[Answer]:
@@ -142,6 +133,7 @@ async def _publish(
     """
     first_refusal: TocsinError | None = None
     tried = 0
+    doubles = None if sending.again is None else Doubles(app, is_meant=sending.again)
     for start in range(0, len(drafts), publishing.GROUP):
         if stop.is_set():
             break
@@ -156,19 +148,46 @@ async def _publish(
             _looked_at(app, publisher, name, each, sending)
             for (name, _), each in zip(group, made, strict=True)
         ]
+        if doubles is not None:
+            names = [name for name, _ in group]
+            made = [doubles.once(*each, rehearse=sending.dry_run) for each in zip(names, made, strict=True)]
         ready = [each for each in made if not isinstance(each, TocsinError)]
         said = iter(await _say(publisher, ready, rehearse=sending.dry_run))
         tried += len(group)
-        for (name, _), draft in zip(group, made, strict=True):
+        for (name, make), draft in zip(group, made, strict=True):
             outcome = draft if isinstance(draft, TocsinError) else next(said)
             if not isinstance(outcome, TocsinError):
                 done.append(outcome)
+                if doubles is not None and isinstance(draft, Draft) and not sending.dry_run:
+                    doubles.accepted(draft, outcome)
                 continue
+            outcome = _in_whole(app, publisher, name, make, outcome, sending)
             if len(drafts) == 1:
                 raise outcome
             first_refusal = first_refusal or outcome
-            app.note(f"{name}: {outcome}")
+            for line in getattr(outcome, "told", ()) or (f"{name}: {outcome}",):
+                app.note(line)
+    if doubles is not None:
+        doubles.keep()
     return tried, first_refusal
+
+
+def _in_whole(
+    app: App,
+    publisher: Publisher,
+    name: str,
+    make: Callable[[], Draft],
+    refused: TocsinError,
+    sending: Sending,
+) -> TocsinError:
+    """A refusal of a file for what stands in it, with everything else that is wrong there."""
+    is_of_draft = isinstance(refused, SchemaError | ReviewError) or (
+        isinstance(refused, PermitError) and refused.reason in ("not-permitted", "seal-public")
+    )
+    if not is_of_draft or not isinstance(make, DraftFile) or make.raw is None:
+        return refused
+    as_whom = speaker(app, sending.audience, sending.tlp, publisher.registry())
+    return in_whole(name, make.raw, refused, as_whom, reviewed=sending.reviewed is not None)
 
 
 def _looked_at(

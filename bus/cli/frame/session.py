@@ -13,14 +13,12 @@ import msgspec
 
 from bus import delivery, keys, policy, publishing, subscribing, transport, trust
 from bus.cli.frame.app import App
-from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.files import private_folder, read_passphrase
 from bus.cli.frame.patience import once_open
 from bus.config import Context, demands_tls
 from bus.errors import ConfigError
 from bus.hub import picture
 from schemas.bulletin import Defaults
-from schemas.envelope import SIG_HEADER
 from schemas.vocab import Pap, Posture, Tlp
 
 if TYPE_CHECKING:
@@ -242,27 +240,3 @@ def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
         "SELECT * FROM admitted WHERE row = ?", rows[:1] or (None,)
     ).fetchone()
     return row
-
-
-def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
-    """Signature header and payload of a bulletin that the context holds, by id or digest."""
-    folder = app.state_folder()
-    if (folder / STORE_FILE).exists():
-        row, gone = query_store(
-            app, lambda db: (admitted_row(db, wanted), subscribing.erasure.of(db, wanted))
-        )
-        if row is not None:
-            return row["signature"], row["payload"]
-        if gone is not None:
-            raise NotFoundError(
-                f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was let go of on {gone.at:%Y-%m-%d} "
-                f"({gone.why.replace('-', ' ')})",
-                remedy=f"what is known of it: tocsin trace {wanted}",
-            )
-    if (folder / OUTBOX_FILE).exists():
-        kept = within(open_outbox(app), lambda box: box.get(wanted))
-        if kept is not None:
-            return kept.header_map()[SIG_HEADER], kept.payload
-    raise NotFoundError(
-        f"neither the store nor the outbox of this context holds {wanted}", remedy="ids: tocsin bulletin list"
-    )

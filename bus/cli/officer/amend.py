@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus import publishing
 from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
@@ -31,6 +32,7 @@ from schemas.vocab import MsgType, RefRel
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
 
     from schemas.bulletin import Bulletin
 
@@ -50,13 +52,14 @@ sending_options = gathered(
 async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> list[Answer]:
     """Publish the draft FILE in place of the bulletin ID, which is superseded.
 
-    ID is an id or a digest of this authority's outbox. The update goes the way of the original, its status, marking
-    and audience, unless told otherwise. Exits as `publish` does.
+    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is superseded.
+    The update goes the way of that version, its status, marking and audience, unless told otherwise. What is withdrawn is
+    not updated. Exits as `publish` does.
     """
-    original = await own_bulletin(app, bulletin_id)
+    original = (await _own_versions(app, bulletin_id))[0]
 
     def make() -> Draft:
-        return referring_to(frame.read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES)
+        return referring_to(frame.read_draft(file), MsgType.UPDATE, RefRel.SUPERSEDES, original)
 
     return await frame.send_drafts(app, [(file, make)], sending)
 
@@ -67,41 +70,62 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
 @click.option("--lang", default="en", show_default=True, help="language of the reason")
 @sending_options
 async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending: Sending) -> list[Answer]:
-    """Withdraw the bulletin ID, telling every reader the REASON in a sentence.
+    """Withdraw the bulletin ID with all its versions, telling every reader the REASON in a sentence.
 
-    ID is an id or a digest of this authority's outbox. The withdrawal goes the way of the original, unless told
-    otherwise. Exits as `publish` does.
+    ID is an id of any version, at least four characters of its beginning, or a digest. The withdrawal goes the way of the
+    newest version, unless told otherwise; and where versions have gone other ways, to their readers too. Exits as
+    `publish` does.
     """
-    original = await own_bulletin(app, bulletin_id)
-    return await frame.send_drafts(
-        app, [(bulletin_id, lambda: withdrawal(original, reason, lang, app.now()))], sending
-    )
+    versions = await _own_versions(app, bulletin_id)
+    if sending.audience is not None or sending.tlp is not None:
+        versions = versions[:1]
+    newest = versions[0]
+
+    def made(version: Bulletin) -> Callable[[], Draft]:
+        return lambda: withdrawal(version, reason, lang, app.now(), newest)
+
+    return await frame.send_drafts(app, [(version.id, made(version)) for version in versions], sending)
 
 
-async def own_bulletin(app: App, wanted: str) -> Bulletin:
-    """The bulletin in this authority's own outbox.
+async def _own_versions(app: App, wanted: str) -> list[Bulletin]:
+    """The newest version of what this authority has said, and on each other channel the newest that went there.
 
     Raises:
-        NotFoundError: it is not there; only its issuer may update or cancel a bulletin.
+        NotFoundError: it is not in the outbox; only its issuer may update or cancel a bulletin.
+        AmbiguousIdError: bulletins of several threads begin so.
+        VersionError: `already-withdrawn`.
     """
     if (app.state_folder() / frame.OUTBOX_FILE).exists():
         async with frame.open_outbox(app) as box:
-            kept = await box.get(wanted)
-        if kept is not None:
-            return decode(kept.payload)
+            named = await frame.named_in_outbox(box, wanted)
+            thread = named.thread
+            ids = (
+                []
+                if thread is None
+                else list(await box.read(lambda db: publishing.versions.open_ways(db, thread).values()))
+            )
+            if thread is not None and not ids:
+                publishing.versions.refuse_withdrawn(thread, wanted)
+            rows = [await box.get(id_) for id_ in ids]
+        for word in named.words:
+            app.note(word)
+        if found := [decode(row.payload) for row in rows if row is not None]:
+            return found
     raise NotFoundError(
         f"the outbox of this context does not hold {wanted}; only who said it may update or cancel it, others answer"
     )
 
 
-def referring_to(draft: Draft, original: Bulletin, msg_type: MsgType, rel: RefRel) -> Draft:
-    """The draft on the channel of the original, naming it."""
-    ref = Ref(id=original.id, rel=rel)
-    others = tuple(other for other in draft.references if (other.id, other.rel) != (ref.id, ref.rel))
+def referring_to(
+    draft: Draft, msg_type: MsgType, rel: RefRel, original: Bulletin, newest: Bulletin | None = None
+) -> Draft:
+    """The draft on the channel of a version, naming it; and the newest one, where that stands elsewhere."""
+    named = dict.fromkeys((original.id, *([newest.id] if newest else [])))
+    others = tuple(other for other in draft.references if (other.id in named, other.rel) != (True, rel))
     return msgspec.structs.replace(
         draft,
         msg_type=msg_type,
-        references=(ref, *others),
+        references=(*(Ref(id=id_, rel=rel) for id_ in named), *others),
         status=original.status,
         exercise_id=original.exercise_id,
         tlp=original.tlp,
@@ -112,8 +136,10 @@ def referring_to(draft: Draft, original: Bulletin, msg_type: MsgType, rel: RefRe
     )
 
 
-def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> Draft:
-    """A draft that withdraws the original: what it was about, with the reason in place of its words.
+def withdrawal(
+    original: Bulletin, reason: str, lang: str, now: dt.datetime, newest: Bulletin | None = None
+) -> Draft:
+    """A draft that withdraws the original, and the newest version: what it was about, with the reason in place of its words.
 
     Raises:
         SchemaError: the reason or the language is no such thing, or the original was sealed.
@@ -130,11 +156,15 @@ def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> 
     except msgspec.ValidationError as exc:
         raise SchemaError(f"the reason cannot be told so: {exc}") from None
     fields = {name: getattr(original, name) for name in Draft.__struct_fields__}
-    # It must outlive the original, or the original would stand again; when that is over, the usual lifetime is enough.
+    # It is to be read as long as the original would be; when that is over, the usual lifetime is enough.
     # What was in sealed sections is withdrawn with the rest; nobody needs to read it once more.
     fields |= {
         "info": (info,),
         "sections": (),
         "expires": original.expires if original.expires > now else None,
     }
-    return referring_to(Draft(**fields), original, MsgType.CANCEL, RefRel.CANCELS)
+    # What the original refers to is not what its withdrawal is about.
+    fields["references"] = tuple(
+        ref for ref in original.references if ref.rel not in (RefRel.SUPERSEDES, RefRel.CANCELS)
+    )
+    return referring_to(Draft(**fields), MsgType.CANCEL, RefRel.CANCELS, original, newest)

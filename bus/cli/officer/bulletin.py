@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import shlex
-import subprocess
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,36 +13,31 @@ import msgspec
 from bus.cli import frame
 from bus.cli.frame import (
     DONE,
-    FILE,
     REFUSED,
     STATUS,
+    TLPS,
     Answer,
     App,
     Group,
     InputFileError,
+    audience_option,
     command,
     completing,
     must_be_known,
-    must_be_new,
     reviewed_option,
+    tlp_option,
 )
-from bus.cli.officer.template import template
-from bus.errors import ConfigError
 from bus.hub import picture
 from schemas import review
 from schemas.bodies import KINDS
-from schemas.bulletin import Defaults
 from schemas.codec import decode, digest
 from schemas.envelope import file_form
-from schemas.errors import RuleError, TocsinError, Violation
-from schemas.parts import Authority
 from schemas.passing_on import marks, sentences
-from schemas.vocab import Domain, Pap, Status, Tlp
+from schemas.vocab import Status
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from bus.cli.frame import Judgement
     from bus.publishing import Row
     from bus.subscribing import Stored
     from schemas.bulletin import Bulletin
@@ -59,67 +50,36 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
-@command(bulletin, "draft")
-@click.argument("kind", shell_complete=completing.kinds)
-@click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
-def draft(app: App, kind: str, *, out: Path | None) -> Answer:
-    """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
-    must_be_known("kind", kind, KINDS)
-    text = template(kind, app.now())
-    if out is None:
-        return Answer({"kind": kind, "toml": text}, raw=text)
-    must_be_new(out)
-    out.write_text(text, "utf-8")
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-    if editor and app.may_ask():
-        subprocess.run([*shlex.split(editor), str(out)], check=False)
-    return Answer(remarks=[f"draft written to {out}; check it: tocsin bulletin check {out}"])
-
-
 @command(bulletin, "check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.files)
+@audience_option
+@tlp_option(*TLPS)
 @reviewed_option
-def check(app: App, files: tuple[str, ...], *, reviewed: str | None) -> Iterator[Answer]:
-    """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does.
+def check(
+    app: App, files: tuple[str, ...], *, audience: str | None, tlp: str | None, reviewed: str | None
+) -> Iterator[Answer]:
+    """Check drafts as `publish` would, and tell everything that is to be mended, by line. Exits 5 if something is.
 
-    What a person must look at first (telephone numbers, number plates, text that was not filled in) fails too, until
-    --reviewed says why it is right.
+    The words in brackets are explained by `tocsin explain`. What a person must look at first (telephone numbers, number
+    plates, text that was not filled in) is to be mended too, until --reviewed says why it is right.
     """
     for name in files:
-        broken: tuple[Violation, ...] = ()
-        odd: tuple[Violation, ...] = ()
         try:
-            found = _check(app, name)
-        except RuleError as exc:
-            broken = exc.violations
-        except TocsinError as exc:
-            if isinstance(exc, InputFileError) and len(files) == 1:
+            found = frame.look_at(app, name, audience, tlp)
+        except InputFileError as exc:
+            if len(files) == 1:
                 raise
-            path = getattr(exc, "path", "") or "$"
-            broken = (Violation(exc.reason, path, str(exc).removeprefix(f"{name}: ")),)
-        else:
-            broken = tuple(found.doubts) if reviewed is None else ()
-            odd = found.remarks
+            broken = {"grade": "error", "rule": exc.reason, "path": "$", "text": str(exc)}
+            yield Answer({"file": name, "ok": False, "violations": [broken]}, lines=[str(exc)], code=REFUSED)
+            continue
+        wrong = found.of("error", "doubt") if reviewed is None else found.of("error")
+        odd = found.of("remark")
         yield Answer(
-            {"file": name, "ok": not broken, "violations": [rule._asdict() for rule in broken]},
-            lines=[f"{name}: {rule.rule} at {rule.path}: {rule.text}" for rule in broken] or [f"{name}: ok"],
-            remarks=[f"{name}: {each.path}: {each.text}; it is carried all the same" for each in odd],
-            code=REFUSED if broken else DONE,
+            {"file": name, "ok": not wrong, "violations": wrong, "remarks": odd},
+            lines=frame.told(name, found, wrong) or [f"{name}: ok"],
+            notes=frame.told(name, found, odd),
+            code=REFUSED if wrong else DONE,
         )
-
-
-def _check(app: App, name: str) -> Judgement:
-    """Stamp a draft as the context's authority, or as nobody in particular, and check everything."""
-    now = app.now()
-    draft = frame.read_draft(name)
-    registry = None
-    try:
-        registry = frame.open_registry(app, now)
-        issuer, given = registry.issuer(app.identity.authority), frame.defaults(app.identity)
-    except ConfigError:
-        issuer = Authority(id="xa-nobody", kind="other", domain=Domain.COORD, country="XA")
-        given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-    return frame.judged(draft, issuer, given, now, registry)
 
 
 @command(bulletin, "show")
@@ -131,18 +91,20 @@ def _check(app: App, name: str) -> Judgement:
     is_flag=True,
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
-def show(app: App, bulletin_id: str, *, raw: bool) -> Iterable[Answer]:
-    """Show one bulletin of the store or the outbox; ID is an id or a digest.
+@click.option("--exact", is_flag=True, help="that very version, not the newest")
+def show(app: App, bulletin_id: str, *, raw: bool, exact: bool) -> Iterable[Answer]:
+    """Show one bulletin of the store or the outbox.
 
+    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is shown.
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    signature, payload = frame.find_bulletin(app, bulletin_id)
+    signature, payload, named = frame.find_bulletin(app, bulletin_id, exact=exact)
     found = decode(payload)
     if raw:
         frame.must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
         frame.record(app, "exported", digest=digest(payload))
-        return [Answer(raw=file_form(payload, signature).decode())]
+        return [Answer(raw=file_form(payload, signature).decode(), remarks=named.words)]
     seen = frame.Unsealer(app, "show").look(found, digest(payload))
     opened = frame.opened_data(seen)
     facts = {"bulletin": msgspec.Raw(payload), **opened} if opened else msgspec.Raw(payload)
@@ -150,8 +112,21 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> Iterable[Answer]:
         Answer(facts, lines=frame.readable(payload)),
         *frame.inside(seen),
         *frame.ties(seen.bulletin),
-        Answer(notes=sentences(seen.bulletin, app.now())),
+        Answer(notes=[*sentences(seen.bulletin, app.now()), *_answers(app, found)], remarks=named.words),
     ]
+
+
+def _answers(app: App, bulletin: Bulletin) -> list[str]:
+    """Who disputes a bulletin, and what else was answered, as far as the store of this context holds it."""
+    if not (app.state_folder() / frame.STORE_FILE).exists():
+        return []
+    about, registry = picture.About.of(bulletin), frame.open_registry(app)
+    said, settled = frame.query_store(
+        app,
+        lambda db: (picture.answers.to_one(db, about, registry), picture.answers.is_settled(db, about)),
+    )
+    told = picture.answers.label(said, settled=settled)
+    return [f"{', '.join(told)}: tocsin answers {bulletin.id}"] if told else []
 
 
 @command(bulletin, "list")

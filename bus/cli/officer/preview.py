@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import click
 
-from bus import sealing
+from bus import drafts, sealing
 from bus.cli import frame
 from bus.cli.frame import TLPS, Answer, App, Table, audience_option, command, completing, tlp_option
 from schemas.passing_on import sentences
-from schemas.rules import check, with_section
+from schemas.rules import with_section
 from schemas.subject import channel_of, subject_for
 
 
@@ -25,11 +25,8 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> It
     """
     context = app.identity
     registry, now = frame.present_registry(app)
-    draft = frame.with_marking(frame.read_draft(file), audience, tlp)
-    bulletin = frame.stamped(draft, registry.issuer(context.authority), frame.defaults(context), now)
-    check(bulletin)
-    registry.permit(bulletin)
-    sealing.sections.judge_section(bulletin, draft.sections, registry)
+    draft = frame.sound_draft(app, file, audience, tlp)
+    bulletin = drafts.stamped(draft, registry.issuer(context.authority), frame.defaults(context), now)
     channel = channel_of(bulletin)
     sealed = sealing.must_seal(bulletin, registry)
     audience_record = registry.document.audiences.get(bulletin.audience)
@@ -87,4 +84,11 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> It
         without = ", ".join(str(r["authority"]) for r in readers if not r["seal_key"])
         text = "sealed by the audience's policy, so the broker's operator cannot read it"
         text += f"; without a seal key: {without}" if without else ""
-    yield Answer(notes=[f"{len(readers)} readers; {text}"])
+    answering = sum(bool(registry.authority(str(r["authority"])).keys) for r in readers)
+    heard = f"{context.authority} {'hears it' if registry.hears_answers(context.authority, channel) else 'does not hear it'}"
+    yield Answer(
+        notes=[
+            f"{len(readers)} readers; {text}",
+            f"{answering} of them may answer it, to the same readers; {heard}",
+        ]
+    )

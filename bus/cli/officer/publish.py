@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import click
 
 from bus.cli import frame
@@ -12,6 +10,7 @@ from bus.cli.frame import (
     Answer,
     App,
     Sending,
+    again_option,
     audience_option,
     command,
     completing,
@@ -35,6 +34,7 @@ from bus.cli.frame import (
     dry_run_option,
     without_option,
     reviewed_option,
+    again_option,
 )
 async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
     """Sign and send drafts (JSON or TOML; - is standard input), their sections sealed.
@@ -43,4 +43,4 @@ async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> list
     acknowledged it yet, 5 when a draft is refused, 8 when some of several are, or when it is stored and
     hubs have not answered in time (--wait received: admitted by every hub that may read it; read: by a person there).
     """
-    return await frame.send_drafts(app, [(name, partial(frame.read_draft, name)) for name in files], sending)
+    return await frame.send_drafts(app, [(name, frame.DraftFile(name)) for name in files], sending)

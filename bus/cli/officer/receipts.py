@@ -29,7 +29,8 @@ async def receipts(
 ) -> Answer | list[Answer]:
     """How far each bulletin has come: accepted, stored, received, read; and who confirms a withdrawal.
 
-    ID is an id or a digest of this authority's outbox; without it, everything of the last 30 days. Reads what has come
+    ID is an id of any version, at least four characters of its beginning, or a digest, and the newest version is told of;
+    without it, everything of the last 30 days. Reads what has come
     on the bus first; what is known is shown all the same when it does not answer, and then exits 7.
     """
     app.logs(errors_only=True)
@@ -73,10 +74,13 @@ async def _statuses(
             return await delivery.ledger.read(
                 box, lambda db: delivery.ledger.lately(db, authority, registry, now)
             )
+        named = await frame.named_in_outbox(box, wanted)
         one = await delivery.ledger.read(
-            box, lambda db: delivery.ledger.of_one(db, authority, registry, wanted)
+            box, lambda db: delivery.ledger.of_one(db, authority, registry, named.id)
         )
-        return [one] if one else []
+    for word in named.words:
+        app.note(word)
+    return [one] if one else []
 
 
 def _state(status: DeliveryStatus) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from bus.cli.frame import (
     Answer,
     App,
     Sending,
+    again_option,
     audience_option,
     command,
     completing,
@@ -54,6 +54,7 @@ rehearse_option = click.option(
     wait_option,
     rehearse_option,
     reviewed_option,
+    again_option,
 )
 async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
     """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.
@@ -61,7 +62,7 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[An
     Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
     out by --without. Exit codes are those of `publish`.
     """
-    drafts = [(name, partial(frame.read_draft, name)) for name in files]
+    drafts = [(name, frame.DraftFile(name)) for name in files]
     return await frame.send_drafts(app, drafts, msgspec.structs.replace(sending, seal=True))
 
 
@@ -130,5 +131,7 @@ def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
-    signature, payload = frame.find_bulletin(app, name)
-    return file_form(payload, signature), True
+    found = frame.find_bulletin(app, name)
+    for word in found.named.words:
+        app.note(word)
+    return file_form(found.payload, found.signature), True

@@ -68,7 +68,10 @@ def bundle() -> None:
     "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
 )
 @click.option(
-    "--to", metavar="AUDIENCE", help="for whom it is: an audience or an authority, all of whom may read it"
+    "--to",
+    metavar="AUDIENCE",
+    shell_complete=completing.audiences,
+    help="for whom it is: an audience or an authority, all of whom may read it",
 )
 @yes_option
 def export(

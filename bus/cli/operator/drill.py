@@ -82,7 +82,14 @@ async def run(app: App, script: Path, *, out: Path, only_check: bool) -> Answer:
 
 @command(drill, "comcheck", when_asked=INTERRUPTED)
 @click.option("--as", "speaker", metavar="CONTEXT", help="who asks; the chosen context when it is not said")
-@click.option("--to", "audience", default="community", show_default=True, help="the audience that is asked")
+@click.option(
+    "--to",
+    "audience",
+    shell_complete=completing.audiences,
+    default="community",
+    show_default=True,
+    help="the audience that is asked",
+)
 @click.option("--tlp", type=click.Choice(TLPS[1:-1]), default="green", show_default=True)
 @click.option(
     "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer in"

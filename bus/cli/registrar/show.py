@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,17 @@ def show(app: App, file: Path | None, *, authority: str | None) -> Answer:
     document = trust.ceremony.document_of(read_file(file)) if file else frame.open_registry(app).document
     if authority is not None:
         must_be_in(document, authority)
+    answering = trust.feedback_by(document)
     rows = (
-        (name, record.kind, record.domain, len(record.keys), _spell(record.publish), _spell(record.read))
+        (
+            name,
+            record.kind,
+            record.domain,
+            len(record.keys),
+            _spell(record.publish),
+            _spell(record.read),
+            _spelled((str(status), f"{tlp}:{audience}") for status, tlp, audience in answering.get(name, ())),
+        )
         for name, record in sorted(document.authorities.items())
         if authority in (None, name)
     )
@@ -37,21 +46,34 @@ def show(app: App, file: Path | None, *, authority: str | None) -> Answer:
     )
     return Answer(
         document if authority is None else document.authorities[authority],
-        table=Table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows),
-        notes=[text],
+        table=Table(
+            ("authority", "kind", "domain", "keys", "publishes", "reads", "answers"), rows, ("answers",)
+        ),
+        notes=[text, "who reads a channel may say feedback there, and needs no grant for it (answers)"],
     )
 
 
 def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
     """`STATUS: TLP:AUDIENCE ...` of all grants, each status once, and apart with `(KIND ...)` where not every kind is granted."""
+    return _spelled(
+        (f"{status}{_only(grant)}", f"{tlp}:{name}")
+        for grant in grants
+        for status in grant.statuses
+        for tlp in grant.tlps
+        for name in grant.audiences
+    )
+
+
+def _only(grant: PublishGrant | ReadGrant) -> str:
+    kinds = getattr(grant, "kinds", ("*",))
+    return "" if "*" in kinds else f" ({' '.join(kinds)})"
+
+
+def _spelled(ways: Iterable[tuple[str, str]]) -> str:
+    """`STATUS: TLP:AUDIENCE ...`, each status once."""
     places: dict[str, set[str]] = {}
-    for grant in grants:
-        kinds = getattr(grant, "kinds", ("*",))
-        only = "" if "*" in kinds else f" ({' '.join(kinds)})"
-        for status in grant.statuses:
-            places.setdefault(f"{status}{only}", set()).update(
-                f"{tlp}:{name}" for tlp in grant.tlps for name in grant.audiences
-            )
+    for status, place in ways:
+        places.setdefault(status, set()).add(place)
     return "; ".join(f"{status}: {' '.join(sorted(names))}" for status, names in sorted(places.items()))
 
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import projection, summary, tallies, trace
+    from bus.hub.picture import answers, projection, questions, summary, tallies, trace, versions
+    from bus.hub.picture.answers import About, Said
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
+    from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
     from bus.hub.picture.summary import Item, Picture
     from bus.hub.picture.trace import TraceStep
@@ -16,17 +18,23 @@ else:
 
 __all__ = [
     "PASS",
+    "About",
     "Contact",
     "Facts",
     "Item",
     "Picture",
+    "Question",
     "ReadinessCheck",
+    "Said",
     "TraceStep",
+    "answers",
     "assess",
     "open_store",
     "projection",
+    "questions",
     "read_contacts",
     "summary",
     "tallies",
     "trace",
+    "versions",
 ]

@@ -1,8 +1,8 @@
 """The picture's tables: what is in force, by channel and by bulletin, made from admitted bulletins alone.
 
 Exercise, test and system bulletins stand in tables of their own and never in one view with actual ones. Updates and
-cancels count only from the original issuer and within one status; they may arrive before what they refer to. What
-the tables say depends on which bulletins were taken in, never on the order, so made anew they come out the same.
+cancels count only from the original issuer and within one status, and reach the whole thread (`bus.threads`); they may
+arrive before what they refer to. What the tables say depends on which bulletins were taken in, never on the order, so made anew they come out the same.
 Expiry is a question of now and is asked in `bus.hub.picture.summary`.
 """
 
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bus import threads
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import situation, tallies
+from bus.hub.picture import answers, situation, tallies
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
@@ -48,11 +49,6 @@ SCHEMA = (
     + """
 CREATE INDEX IF NOT EXISTS tests_in_order ON test_and_system (row) WHERE status = 'test';
 CREATE INDEX IF NOT EXISTS actual_first ON actual (priority, issued DESC) WHERE ended_by IS NULL AND NOT is_over;
-CREATE TABLE IF NOT EXISTS revisions (
-  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
-  how TEXT NOT NULL, PRIMARY KEY (target, issuer, status, row)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS revisions_in_order ON revisions (target, issuer, status, how, row);
 CREATE TABLE IF NOT EXISTS channels (
   channel TEXT PRIMARY KEY, authority TEXT NOT NULL, last_seq INTEGER NOT NULL, last_issued REAL NOT NULL,
   last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, heartbeat_seq INTEGER NOT NULL,
@@ -89,7 +85,25 @@ _TO_BATCHES = "".join(
     for name in tallies.COUNTED
     for comes in ("comes", "comes_ended")
 ) + "".join(f"DROP INDEX IF EXISTS {name}_by_id;\n" for name in ("actual", "exercise", "test_and_system"))
-LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES))
+# What superseded what stood here, without its moment and number; a withdrawal that was withdrawn counted as withdrawn.
+_SOURCE = "FROM links l WHERE l.id = r.by AND substr(l.channel, 1, length(r.issuer) + 1) = r.issuer || '/'"
+_TO_THREADS = f"""
+ALTER TABLE revisions RENAME TO revisions_before;
+DROP INDEX IF EXISTS revisions_in_order;
+CREATE TABLE revisions (
+  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL,
+  row INTEGER NOT NULL, issued REAL NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, issuer, status, by)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO revisions SELECT r.target, r.issuer, r.status, r.by, r.how, r.row,
+  coalesce((SELECT l.issued {_SOURCE} LIMIT 1), 0), coalesce((SELECT l.seq {_SOURCE} LIMIT 1), 0) FROM revisions_before r;
+DROP TABLE revisions_before;
+CREATE INDEX revisions_by ON revisions (by, issuer, status);
+""" + "".join(
+    f"UPDATE {name} SET ended_by = id, ended_how = 'withdrawal' WHERE ended_how IN ('cancelled', 'superseded') AND EXISTS "
+    f"(SELECT 1 FROM revisions r WHERE r.by = {name}.id AND r.issuer = {name}.issuer AND r.how = 'cancelled');\n"
+    for name in ("actual", "exercise", "test_and_system")
+)
+LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES, _TO_THREADS))
 MAX_OF_ELECTION = 8
 """So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
 MAX_CALENDARS = 200
@@ -125,6 +139,8 @@ class Projection:
         """Its tables, and those that record what became of the channels, what was answered and what was asked for."""
         return (
             LAYOUT,
+            threads.LAYOUT,
+            answers.LAYOUT,
             receipt_queue.LAYOUT,
             holdings.LAYOUT,
             alarms.LAYOUT,
@@ -134,15 +150,15 @@ class Projection:
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables; what was answered stays known, and what was ended by a bulletin that is not kept any more."""
-        for table in (*SITUATION, *_TABLES_OF_CHANNELS, "calendars"):
+        for table in (*_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
-        db.execute("DELETE FROM revisions WHERE row IN (SELECT row FROM admitted)")
+        situation.clear(db)
+        answers.clear(db)
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
-        for row in rows:
-            take_out(db, [row.rowid])
-            situation.take_back(db, row)
+        situation.take_back(db, _taken_out(db, rows))
+        answers.take_back(db, channel)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
@@ -161,6 +177,7 @@ class Projection:
         """
         _channels(db, rows)
         situation.take_in(db, rows)
+        answers.take_in(db, rows)
         for row in rows:
             body, status = row.bulletin.body, row.bulletin.status
             if isinstance(body, ChannelStatus) and status in TALK:
@@ -169,7 +186,14 @@ class Projection:
                 _calendar(db, row)
 
 
-def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManager[Inbox]:
+def _taken_out(db: sqlite3.Connection, rows: Iterable[Stored]) -> Iterator[Stored]:
+    for row in rows:
+        take_out(db, [row.rowid])
+        yield row
+
+
+@asynccontextmanager
+async def open_store(path: Path, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
     """A hub's store: what it has admitted, with the picture in the same file.
 
     Args:
@@ -179,7 +203,10 @@ def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManag
     Raises:
         StoreError: on entering; it is damaged or unreadable.
     """
-    return Inbox.open(path, projector=Projection(), hold_s=hold_s)
+    async with Inbox.open(path, projector=Projection(), hold_s=hold_s) as store:
+        if await store.read(threads.is_due):
+            await store.write(situation.catch_up)
+        yield store
 
 
 class _Channel:

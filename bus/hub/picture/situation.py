@@ -1,21 +1,22 @@
 """The rows of the situation, and what ends them: written for a whole batch, with one statement for each table.
 
-A bulletin is ended by an update or a cancel of its own issuer and status, whichever of the two came first. So a batch is written
-in three steps, and the order of its bulletins makes no difference: its rows, what they say of others, then the endings of
-whatever one of the first two may have ended.
+What is superseded or withdrawn follows from the threads (`bus.threads`): of each the newest version stands, unless a cancel has
+withdrawn the thread. So a batch is written in three steps, and the order of its bulletins makes no difference: its rows, what
+they say of others, then the endings of whatever one of the first two may have ended.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+from bus import threads
 from bus.hub.picture import tallies
 from bus.hub.rows import SITUATION, TABLE_OF
-from bus.subscribing import Stored, as_json, insert_rows
-from schemas.subject import area_token, priority
+from bus.subscribing import Stored, as_json, contested, insert_rows
+from schemas.subject import Channel, area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 
 _ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
@@ -32,60 +33,54 @@ _STANDING, _WHOLE = (
     }
     for names in (_SAID, (*_SAID, "election", "incident", "ended_by", "ended_how"))
 )
-_REVISE = "INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?, ?)"
-_ENDED = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM revisions WHERE target = value)"
-FIRST_END = """
-SELECT by, how FROM revisions INDEXED BY revisions_in_order WHERE target = ? AND issuer = ? AND status = ?
-ORDER BY how, row LIMIT 1
-"""
 # The picture has no index of ids of its own: what stands in it is admitted, under the same row. A place whose row has changed leads
-# to another bulletin, so the id is compared as well.
+# to another bulletin, so the id is compared as well. What is a withdrawal itself is no situation, whatever else is said of it.
 NOTE_END = """
-UPDATE {} SET ended_by = ?, ended_how = ? WHERE row IN (SELECT row FROM links WHERE id = ?) AND issuer = ? AND status = ? AND id = ?
+UPDATE {} SET ended_by = ?1, ended_how = ?2 WHERE row IN (SELECT row FROM links WHERE id = ?3) AND issuer = ?4 AND status = ?5
+AND id = ?3 AND ended_how IS NOT 'withdrawal' AND (ended_by IS NOT ?1 OR ended_how IS NOT ?2)
 """
-# What is a withdrawal itself is no situation, whichever bulletin has ended it.
-_WITHDRAWAL = """
-UPDATE {} SET ended_by = id, ended_how = 'withdrawal' WHERE id = ?1 AND issuer = ?2 AND status = ?3 AND row IN (
-  SELECT a.row FROM links l JOIN admitted a ON a.row = l.row WHERE l.id = ?1
-  AND iif(json_valid(CAST(a.payload AS TEXT)), json_extract(CAST(a.payload AS TEXT), '$.msg_type'), '') = ?4
-)
+# What has a place, in a chain of its issuer at its status, was said, also when it is erased; but not what was refused there, and
+# what is shown alone takes no part.
+KNOWN = f"""
+SELECT l.channel, l.id, l.issued, l.seq FROM json_each(?) j CROSS JOIN links l ON l.id = j.value
+WHERE l.reason IS NULL AND l.issued IS NOT NULL AND NOT {contested.muted("l.row")}
 """
-
-
-class Target(NamedTuple):
-    """What an ending may be of: a bulletin by its id, as said by an issuer at a status."""
-
-    id: str
-    issuer: str
-    status: Status
 
 
 def show(db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
     """Have bulletins stand in the situation, with the endings that came before them; inside a transaction."""
     _show(db, rows)
-    _end(db, _ended_before(db, rows))
+    if named := threads.named_among(db, [row.id for row in rows]):
+        seen = [_key(row) for row in rows if row.id in named]
+        _note_ends(db, threads.take_in(db, (), (), _known, seen=seen))
 
 
 def take_in(db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
     """As `show`; and end what they supersede or withdraw."""
     _show(db, rows)
-    revised = _revise(db, rows)
-    _end(db, dict.fromkeys((*_ended_before(db, rows), *revised)))
+    ties = list(_ties(rows))
+    named = threads.named_among(db, [row.id for row in rows])
+    if ties or named:
+        here = [_said(row) for row in rows if row.id in named]
+        _note_ends(db, threads.take_in(db, here, ties, _known))
 
 
-def take_back(db: sqlite3.Connection, row: Stored) -> None:
-    """Have what a bulletin ended stand again, unless another has ended it too; the bulletin's own row is left."""
-    b = row.bulletin
-    for ref in b.references:
-        gone = db.execute(
-            "DELETE FROM revisions WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
-            (ref.id, b.issuer.id, b.status, row.rowid),
-        ).rowcount
-        if gone:
-            target = Target(ref.id, b.issuer.id, b.status)
-            _note_end(db, target, None, None)
-            db.execute(_WITHDRAWAL.format(TABLE_OF[target.status]), (*target, str(MsgType.CANCEL)))
-            _end(db, [target])
+def take_back(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
+    """Have what bulletins ended stand again, unless another ends it too; their own rows are left."""
+    _note_ends(db, threads.take_back(db, ((_key(row), row.rowid) for row in rows)))
+
+
+def clear(db: sqlite3.Connection) -> None:
+    """Empty the situation; what was ended by a bulletin that is not kept any more stays known."""
+    for table in SITUATION:
+        db.execute(f"DELETE FROM {table}")
+    threads.clear(db, "SELECT row FROM admitted", _known)
+
+
+def catch_up(db: sqlite3.Connection) -> None:
+    """Make the threads of a store of a release that knew none (`threads.is_due`), inside a transaction."""
+    for ends in threads.build(db, _known):
+        _note_ends(db, ends)
 
 
 def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
@@ -132,37 +127,37 @@ def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
         tallies.add(db, table, counts[table])
 
 
-def _revise(db: sqlite3.Connection, rows: Iterable[Stored]) -> list[Target]:
-    """Record what updates supersede and cancels withdraw. All is recorded; that of another issuer ends nothing."""
-    revised: list[Target] = []
-    values: list[tuple[Any, ...]] = []
+def _ties(rows: Iterable[Stored]) -> Iterator[threads.Tie]:
+    """What updates supersede and cancels withdraw. What names a bulletin of another issuer or status ends nothing."""
     for row in rows:
         b = row.bulletin
         for ref in b.references:
-            if _ENDING.get(ref.rel) is not b.msg_type:
-                continue
-            how = "superseded" if ref.rel is RefRel.SUPERSEDES else "cancelled"
-            revised.append(Target(ref.id, b.issuer.id, b.status))
-            values.append((ref.id, b.issuer.id, str(b.status), row.rowid, b.id, how))
-    if values:
-        db.executemany(_REVISE, values)
-    return revised
+            if _ENDING.get(ref.rel) is b.msg_type:
+                how = threads.SUPERSEDED if ref.rel is RefRel.SUPERSEDES else threads.CANCELLED
+                yield threads.Tie(ref.id, _said(row), row.rowid, how)
 
 
-def _ended_before(db: sqlite3.Connection, rows: Iterable[Stored]) -> list[Target]:
-    """Those bulletins of a batch that something on record names as superseded or withdrawn."""
-    by_id = {row.bulletin.id: row.bulletin for row in rows}
-    found = db.execute(_ENDED, (as_json(list(by_id)),)).fetchall()
-    return [Target(id_, by_id[id_].issuer.id, by_id[id_].status) for (id_,) in found]
+def _key(row: Stored) -> threads.Key:
+    b = row.bulletin
+    return threads.Key(b.id, b.issuer.id, str(b.status))
 
 
-def _end(db: sqlite3.Connection, targets: Iterable[Target]) -> None:
-    """Mark bulletins with their endings; withdrawn outranks superseded, then the first counts."""
-    for target in targets:
-        ended = db.execute(FIRST_END, target).fetchone()
-        if ended is not None:
-            _note_end(db, target, *ended)
+def _said(row: Stored) -> threads.Said:
+    b = row.bulletin
+    return threads.Said(_key(row), b.issued.timestamp(), b.seq, b.msg_type is _CANCEL)
 
 
-def _note_end(db: sqlite3.Connection, target: Target, by: str | None, how: str | None) -> None:
-    db.execute(NOTE_END.format(TABLE_OF[target.status]), (by, how, *target, target.id))
+def _known(db: sqlite3.Connection, keys: Sequence[threads.Key]) -> Iterator[threads.Said]:
+    """What of these was said, as far as their places tell."""
+    for channel, id_, issued, seq in db.execute(KNOWN, (as_json([key.id for key in keys]),)).fetchall():
+        place = Channel.parse(channel)
+        yield threads.Said(threads.Key(id_, place.issuer, str(place.status)), issued, seq, is_cancel=False)
+
+
+def _note_ends(db: sqlite3.Connection, ends: Iterable[threads.End]) -> None:
+    """Mark bulletins with what ends them."""
+    marks: dict[str, list[tuple[str | None, ...]]] = {}
+    for end in ends:
+        marks.setdefault(TABLE_OF[Status(end.key.status)], []).append((end.by, end.how, *end.key))
+    for table, values in marks.items():
+        db.executemany(NOTE_END.format(table), values)

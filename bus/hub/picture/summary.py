@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from bus.hub.elections import Election, elections
-from bus.hub.picture import tallies
+from bus.hub.picture import answers, tallies
 from bus.hub.rows import TABLE_OF
 from bus.hub.watch import channel_rows
 from bus.storage import from_row
 from bus.subscribing import Stored, totals, undecided, whole
 from bus.trust import VerifiedRegistry
+from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
 
 TOP = 10
@@ -40,6 +41,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     expires: dt.datetime
     sealed: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    """Who disputes it, and the other answers, counted."""
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +66,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     exercises_in_force: int
     contested: tuple[str, ...] = ()
     """The authorities with an undecided contradiction: what they have said since supersedes and cancels nothing."""
+    disputed: int = 0
+    """How many of those in force somebody disputes."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +108,7 @@ def picture(
         by_priority=_by(counts, "priority"),
         by_dimension={dimension: dict(sorted(areas[dimension].items())) for dimension in sorted(areas)},
         by_kind=_by(counts, "kind"),
-        top=tuple(_item(db, row) for row in tallies.first(db, moment, TOP)),
+        top=tuple(_item(db, row, registry) for row in tallies.first(db, moment, TOP)),
         elections=elections(db, now),
         channels_by_state=_count(row.state for row in seen if row.channel.startswith(f"{Status.ACTUAL}.")),
         withdrawn=tallies.number(db, "actual", tallies.WITHDRAWN, moment),
@@ -111,6 +116,7 @@ def picture(
         refused=sum(totals.refused_by_reason(db).values()),
         exercises_in_force=tallies.number(db, "exercise", tallies.IN_FORCE, moment),
         contested=tuple(sorted(contested)),
+        disputed=len(answers.disputed(db, moment, registry)),
     )
 
 
@@ -150,7 +156,7 @@ def as_text(picture: Picture) -> list[str]:
         lines += ["", "what stands out"]
         lines += [
             f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.audience:<10} {item.headline}"
-            + (f" ({', '.join((*item.labels, *item.sealed))})" if item.labels or item.sealed else "")
+            + (f" ({', '.join(told)})" if (told := (*item.labels, *item.sealed, *item.answers)) else "")
             for item in picture.top
         ]
     if picture.elections:
@@ -164,7 +170,8 @@ def as_text(picture: Picture) -> list[str]:
         lines += ["", f"contested, for they contradict themselves: {', '.join(picture.contested)}"]
     lines += ["", f"channels: {_spell(picture.channels_by_state) or 'none heard yet'}"]
     lines.append(
-        f"withdrawn {picture.withdrawn}, expired {picture.expired}, refused {picture.refused}, exercises in force {picture.exercises_in_force}"
+        f"disputed {picture.disputed}, withdrawn {picture.withdrawn}, expired {picture.expired}, "
+        f"refused {picture.refused}, exercises in force {picture.exercises_in_force}"
     )
     return lines
 
@@ -184,6 +191,10 @@ def _by(counts: Counter[tallies.Sort], field: str) -> dict[str, int]:
     return dict(sorted(summed.items()))
 
 
-def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:
+def _item(db: sqlite3.Connection, row: sqlite3.Row, registry: VerifiedRegistry) -> Item:
     labels = db.execute("SELECT labels FROM admitted WHERE row = ?", (row["row"],)).fetchone()
-    return from_row(Item, row, labels=sorted(json.loads(labels["labels"])))
+    channel = Channel(
+        issuer=row["issuer"], status=Status(row["status"]), tlp=Tlp(row["tlp"]), audience=row["audience"]
+    )
+    said = answers.to_one(db, answers.About(id=row["id"], channel=channel), registry)
+    return from_row(Item, row, labels=sorted(json.loads(labels["labels"])), answers=answers.label(said))

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 
 import msgspec
 
+from bus import threads
+from bus.hub.picture import answers
+from bus.hub.picture.answers import About
 from bus.storage import utc
 from bus.subscribing import bodies, erasure, stored
+from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
+from schemas.vocab import MsgType
 
 
 class TraceStep(msgspec.Struct, frozen=True):
@@ -67,16 +72,44 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     return steps
 
 
+def of_answers(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> list[TraceStep]:
+    """What was answered to a bulletin, which the store need not hold: what counts, and what was said in vain, with the reason."""
+    said = {each.row for each in answers.to_one(db, about, registry)}
+    steps: list[TraceStep] = []
+    for row in db.execute("SELECT * FROM answered WHERE target = ? ORDER BY at, id", (about.id,)):
+        told = f"{answers.shown(row['verdict'])} by {row['by']}, {row['id']}"
+        if row["row"] in said:
+            steps.append(TraceStep(utc(row["at"]), "answered", told))
+        else:
+            why = answers.why_not(row["channel"], row["named"], about, registry)
+            steps.append(
+                TraceStep(utc(row["at"]), "disregarded", f"{told}: {why or 'it is withdrawn, or replaced'}")
+            )
+    return steps
+
+
 def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> Iterator[TraceStep]:
-    """What superseded or withdrew it, and what of another issuer or status named it in vain."""
-    sql = (
-        "SELECT e.how, e.by, e.issuer, e.status, "
-        "coalesce((SELECT admitted_at FROM admitted WHERE row = e.row), t.at) AS at FROM revisions e "
-        "LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
-    )
+    """What superseded or withdrew it, or its whole thread, and what of another issuer or status named it in vain."""
+    sql = f"SELECT e.how, e.by, e.issuer, e.status, {_SINCE.format('e.row', 'e.by')} AS at FROM revisions e WHERE e.target = ? ORDER BY e.row"
+    named = set()
     for how, by, issuer, status, at in db.execute(sql, (bulletin.id,)).fetchall():
         if (issuer, status) == (bulletin.issuer.id, bulletin.status):
+            named.add(by)
             yield TraceStep(utc(at), how, f"by {by} of {issuer}")
         else:
             detail = f"{by} of {issuer}, status {status}, would have it {how}"
             yield TraceStep(utc(at), "disregarded", detail)
+    thread = threads.thread_of(db, threads.Key(bulletin.id, bulletin.issuer.id, str(bulletin.status)))
+    cancel, came = thread.withdrawn_by, _SINCE.format(_ROW, "?1")
+    if cancel is not None and cancel not in {*named, bulletin.id}:
+        (at,) = db.execute(f"SELECT {came}", (cancel, thread.issuer, thread.status)).fetchone()
+        yield TraceStep(utc(at), "withdrawn", f"with its whole thread, by {cancel} of {thread.issuer}")
+    if not named and not thread.is_newest and bulletin.msg_type is not MsgType.CANCEL:
+        (at,) = db.execute(f"SELECT {came}", thread.key).fetchone()
+        if at is not None:
+            yield TraceStep(utc(at), "superseded", f"by {thread.living}, a newer version of its thread")
+
+
+_ROW = "(SELECT e.row FROM revisions e WHERE e.by = ?1 AND e.issuer = ?2 AND e.status = ?3 LIMIT 1)"
+# When a bulletin came, or was erased: by its row and its id.
+_SINCE = "coalesce((SELECT admitted_at FROM admitted WHERE row = {}), (SELECT min(t.at) FROM tombstones t WHERE t.id = {}))"

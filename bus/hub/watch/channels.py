@@ -178,9 +178,9 @@ def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
 
 
 def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
-    """The actual channels on which an authority may publish and which this reader may read."""
+    """The actual channels on which a grant lets an authority publish and which this reader may read; nobody waits for answers."""
     for name in registry.document.authorities:
-        for status, tlp, audience in registry.publish_prefixes(name):
+        for status, tlp, audience in registry.granted_prefixes(name):
             channel = Channel(issuer=name, status=status, tlp=tlp, audience=audience)
             if status is Status.ACTUAL and registry.may_read(reader, channel):
                 yield str(channel)

@@ -120,7 +120,6 @@ MORE: dict[str, dict[str, Any]] = {
         **feedback("sighting", seen_first=EARLIER, seen_last="2027-05-21T08:00:00Z"),
         **refers("answers"),
     },
-    "a sighting of nothing": {**feedback("sighting", seen_count=0), **refers("answers")},
     "an exercise that is meant": {"exercise_id": "ce-2027"},
     "an incident of later": {"incident_id": NEW_ID},
     "polls from end to start": election(polling_first="2027-06-13", polling_last="2027-06-12"),

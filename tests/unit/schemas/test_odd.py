@@ -102,6 +102,42 @@ def lessons(*names: str) -> dict[str, Any]:
     )
 
 
+def flawed(**fields: Any) -> dict[str, Any]:
+    """A flaw without a score."""
+    return body("vulnerability", ids=["CVE-2027-41234"], products=["CountLink"], **fields)
+
+
+def called_off() -> dict[str, Any]:
+    """A vote that is not held."""
+    return calendar(state="called-off", cause="Judgment of 4 May.")
+
+
+def justice(stage: str) -> dict[str, Any]:
+    """A matter of justice."""
+    return body("legal-referral", stage=stage, offences=["forgery"], competent="xa-court")
+
+
+def lessons_due(day: str) -> dict[str, Any]:
+    """A report with a lesson that is due on a day."""
+    given = lessons("spare")["body"]
+    return {"body": {**given, "lessons": [{**given["lessons"][0], "due": day}]}}
+
+
+def situation(end: str, **fields: Any) -> dict[str, Any]:
+    """The situation of a few days."""
+    counts = [{"dimension": "physical", "incidents": 1}]
+    return body(
+        "situation-report",
+        period_start="2024-05-20T00:00:00Z",
+        period_end=end,
+        posture="baseline",
+        dimensions=counts,
+        **fields,
+    )
+
+
+RISK: dict[str, Any] = {"services": ["S"], "risks": ["electoral-processes"], "assessment": "a"}
+ONESELF = {"name": "xa-csirt", "kind": "state-body", "public_role": True}
 STATE = {
     "name": "Directorate 4",
     "kind": "state-body",
@@ -151,9 +187,29 @@ DOUBTED: tuple[Row, ...] = (
     ("a listing of next year", "time", listing(published="2028-01-01", in_force="2028-01-01")),
     ("a label of an exercise", "exercise", {"labels": ["exercise:grey-heron=\"2027\""]}),
     ("a label of a narrower PAP", "marking", {"labels": ["pap:red"]}),
+    ("an exercise that says it is none", "exercise", {"status": "exercise", "exercise_id": "e-1", **told(summary="This is real and NOT an exercise.")}),
+    ("a vote that is off, and invites", "words", {**called_off(), **told(public_line="Vote on 13 June, 07:00 to 19:00.")}),
+    ("a vote that is on, and is not", "words", {**calendar(), **told(headline="The election of 13 June is called off")}),
+    ("not affected, and to be updated", "words", flawed(status="known-not-affected", remediation="Install 2.8.")),
+    ("not exploited, and under attack", "words", {**flawed(exploited=False), **told(headline="CountLink is exploited in the wild")}),
+    ("delisted, and listed", "words", {**listing(event="delisted"), **told(headline="One enterprise listed")}),
+    ("acquitted, and sentenced", "words", {**STRICT, **justice("acquittal"), **told(headline="Two persons were sentenced")}),
+    ("suspected, and guilty", "words", {**STRICT, **justice("investigation"), **told(headline="Two persons were found guilty")}),
+    ("in order, and unlawful", "words", {**advertisement(finding="none"), **told(headline="Two unlawful advertisements")}),
+    ("no effect, and prolonged", "words", {**event(process_effect="none"), **told(headline="Voting prolonged by two hours")}),
+    ("seen, and no hit", "words", {**body("feedback", verdict="sighting", seen_count=3), **refers("answers"), **told(headline="No hit in our logs")}),
+    ("polling in a vote of long ago", "phase", {**event(), **election("xa-mun-2019", "municipal", phase="polling")}),
+    ("domestic, by others", "attribution", {**network(origin="domestic"), "attribution": {"level": "assessed", "by": ["xa-mfa"], "actors": [STATE]}}),
+    ("oneself as who acts", "attribution", {"attribution": {"level": "confirmed", "by": ["xa-csirt"], "actors": [ONESELF]}}),
+    ("a vote to come that is over", "phase", {**calendar(), **election(), "issued": "2027-06-20T19:41:00Z", "expires": "2027-07-20T19:41:00Z"}),
+    ("born when listed", "time", listing(listed=[{"subject": "person", "names": [{"whole": "Ivan Muster"}], "birth": ["1.5.2031"]}])),
+    ("an action that was none", "words", {**body("feedback", verdict="action-taken", action="patch"), **refers(), **told(headline="Nothing was done")}),
+    ("extreme, and nothing", "words", {"severity": "extreme", **told(headline="All is quiet")}),
+    ("a headline of nothing", "placeholder", told(headline="N/A")),
 )  # fmt: skip
 
 REMARKED: tuple[Row, ...] = (
+    ("a year mistyped", "year", body("rfi", question="q", to=["csirt"], respond_by="2029-06-23T21:59:59Z")),
     ("no country", "country", {"areas": [{"scope": "country", "country": "JJ"}]}),
     ("a country by another list", "country", {"areas": [{"scope": "country", "country": "UK"}]}),
     ("no language", "language", told(lang="gr")),
@@ -212,6 +268,50 @@ REMARKED: tuple[Row, ...] = (
     ("a sighting that hands over", "verdict", {**body("feedback", verdict="sighting", handover_to="xb-dsc"), **refers("answers")}),
     ("across borders, at home", "cross-border", incident(cross_border=True, countries=["XA"])),
     ("possible, nearly sure", "certainty", {"certainty": "possible", "confidence": {"score": 95}}),
+    ("an attack that is a test", "test", incident(classification="test:test")),
+    ("more users than two countries have", "count", incident(users_affected=2_000_000_000, countries=["XA", "XB"])),
+    ("more voters than an island has", "count", {**event(voters_affected=3_000_000), **election("mt-parl-2027")}),
+    ("a calendar that ends before the vote", "expired", {**calendar(), "expires": "2027-06-01T00:00:00Z"}),
+    ("counted for weeks", "long", calendar(window("counting", "06-13T19", "08-13T19"))),
+    ("a label before there was a duty", "before", advertisement(infringements=["no-label"], period_start="2024-05-01", period_end="2024-05-20")),
+    ("a number of no list", "number", told(summary="They use CVE-1987-0034.")),
+    ("facts of nothing", "facts", measure(facts="n/a")),
+    ("one item twice", "twice", notice(items=[{"url": "https://s.example/1", "platform": "s", "content_types": ["text"]}] * 2)),
+    ("one clock at two times", "twice", {"deadlines": [*clock()["deadlines"], *clock(started="2027-05-22T09:00:00Z")["deadlines"]]}),
+    ("a clock of a breach in a calendar", "clock", {**calendar(), **clock()}),
+    ("a campaign after the polls", "order", calendar(window("campaign", "05-13T05", "06-20T19"))),
+    ("silence before the campaign", "order", calendar(window("silence", "02-01T05", "02-02T19"), window("campaign", "05-13T05", "06-10T19"))),
+    ("polls of a minute", "polling", calendar({"phase": "polling", "start": "2027-06-13T20:00:00Z", "end": "2027-06-13T20:01:00Z"})),
+    ("the third round first", "round", body("election-calendar", windows=[window("polling", "06-13T05", "06-13T19", round=3)], tz="Europe/Vienna")),
+    ("another election in the words", "election", {**calendar(), **election(), **told(headline="Presidential election on 13 June")}),
+    ("a recount before the vote", "stage", event(process_effect="recount")),
+    ("voters at no place", "count", event(units_affected=0, voters_affected=4)),
+    ("a price of nothing", "amount", event(category="vote-buying", offered={"value": "0", "currency": "EUR"})),
+    ("more money than there is", "amount", event(category="vote-buying", offered={"value": "99999999999999", "currency": "EUR"})),
+    ("turnout in the campaign", "phase", {**situation("2027-05-21T00:00:00Z", turnout_ppm=5), **election()}),
+    ("a situation of years ago", "long", situation("2024-05-21T00:00:00Z")),
+    ("no impact on thousands", "impact", incident(impact="none", users_affected=50_000)),
+    ("final, and worsening", "stage", incident(stage="final-report", impact="large", outlook="worsening")),
+    ("notified at two times", "clock", {**incident(notified_at="2027-05-23T08:00:00Z"), **clock("nis2-notification", met="2027-05-22T10:00:00Z")}),
+    ("a remedy before the number", "patch", flawed(patch_at="2019-03-01T00:00:00Z")),
+    ("records of nobody", "count", breach(subjects_approx=0, records_approx=7)),
+    ("an exception that is not used", "art34", breach(risk="high-risk", art34="required", art34_reason="encrypted")),
+    ("explained in three words", "explanation", notice(explanation="It is bad.")),
+    ("nothing measured", "count", body("systemic-risk", **RISK, measured=[{"samples": 0, "failures": 0}])),
+    ("targeted by religion", "infringement", advertisement(targeting=["religion"], special_category_profiling=False)),
+    ("a minute to answer", "urgency", body("rfi", question="q", to=["csirt"], respond_by="2027-05-23T19:41:30Z")),
+    ("a lesson due before it", "expired", lessons_due("2019-06-30")),
+    ("future, and begun", "urgency", {"urgency": "future", "onset": "2001-01-01T00:00:00Z"}),
+    ("past, and to come", "urgency", {"urgency": "past", "onset": "2027-06-01T00:00:00Z", "expires": "2027-06-20T00:00:00Z"}),
+    ("seen, and not once", "count", seen(count=0, last_seen=EARLIER)),
+    ("an address as a name", "type", seen("198.51.100.7", "domain-name")),
+    ("a tag of words", "type", seen("stay at home", "hashtag")),
+    ("a short wallet", "type", seen("1234", "crypto-wallet")),
+    ("who acts on himself", "target", {"attribution": {"level": "assessed", "actors": [STATE]}, "targets": [{"kind": "other", "name": "Directorate 4"}]}),
+    ("a film as a picture", "media-type", file(title="screen.mp4")),
+    ("a polling place, and not which", "area", {"areas": [{"scope": "polling-place", "country": "XA"}]}),
+    ("in force in ten years", "long", listing(in_force="2037-05-21")),
+    ("a certificate on polling day", "stage", {**event(stage="certification"), **election(phase="polling")}),
 )  # fmt: skip
 
 SOUND: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -240,6 +340,14 @@ SOUND: tuple[tuple[str, dict[str, Any]], ...] = (
     ("a technique by its name", named("Spearphishing attachment")),
     ("a technique by a name of one's own", named("Invoices with a macro")),
     ("seen in the past", seen(first_seen=EARLIER)),
+    ("a year to answer", body("rfi", question="q", to=["csirt"], respond_by="2028-05-20T12:00:00Z")),
+    ("a week without a measure", measure(visibility=[], count=0, period_start="2027-05-01", period_end="2027-05-07")),
+    ("a cancel of what was not significant", {"msg_type": "cancel", **refers("cancels"), **incident(stage="final-report", significant=False, impact="none")}),
+    ("looked, and not seen", {**body("feedback", verdict="sighting", seen_count=0), **refers("answers"), **told(headline="No hit in thirty days of logs")}),
+    ("a vote that is off, and says so", {**called_off(), **told(public_line="There will be no vote on 13 June.")}),
+    ("not affected, and nothing to do", flawed(status="known-not-affected", remediation="No update is needed.")),
+    ("an exercise that touches nobody", {"status": "exercise", "exercise_id": "e-1", **told(summary="No real systems are touched.")}),
+    ("acquitted, and not sentenced", {**STRICT, **justice("acquittal"), **told(headline="Nobody was sentenced")}),
 )  # fmt: skip
 
 

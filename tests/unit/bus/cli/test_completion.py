@@ -148,7 +148,7 @@ def test_what_steers_a_terminal_stays_on_its_line(desk: Desk, monkeypatch: pytes
         ("tocsin help exit", ["exit-codes"]),
         ("tocsin help pub", ["publish"]),
         ("tocsin chan", ["channels"]),
-        ("tocsin bulletin a", ["ack"]),
+        ("tocsin answ", ["answer", "answers"]),
     ],
 )
 def test_a_word(desk: Desk, monkeypatch: pytest.MonkeyPatch, words: str, answer: list[str]) -> None:
@@ -234,7 +234,7 @@ def test_every_command_that_takes_an_id_completes_it() -> None:
         for path, command in every_command(program, click.Context(program))
     }
     takes = {path: ids[0] for path, ids in found.items() if ids}
-    assert {"tocsin trace", "tocsin bulletin show", "tocsin bulletin ack"} <= set(takes)
+    assert {"tocsin trace", "tocsin bulletin show", "tocsin bulletin ack", "tocsin answer"} <= set(takes)
     assert {
         path for path, each in takes.items() if each._custom_shell_complete is not completing.bulletins
     } == set()

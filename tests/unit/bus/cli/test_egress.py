@@ -53,7 +53,7 @@ ELSEWHERE = {
     "its own tests": (
         *("demo", "bulletin seal", "bulletin open", "bulletin endorse", "bulletin proof"),
         *("bundle export", "bundle import", "bundle inspect", "drill run", "drill comcheck", "drill answer"),
-        *("backup", "restore"),
+        *("backup", "restore", "answers", "questions"),
     ),
     "numbers, names and reasons alone": (
         *("channels", "quarantine", "hub run", "hub status", "hub decide", "hub prune", "hub scrub", "hub rebuild", "doctor", "outbox status", "outbox retry"),
@@ -61,11 +61,12 @@ ELSEWHERE = {
         *("election list", "election show", "heartbeat run", "heartbeat once"),
     ),
     "channel, number and digest of what was said, which name marking and status": (
-        *("publish", "bulletin update", "bulletin cancel", "bulletin ack"),
+        *("publish", "bulletin update", "bulletin cancel", "bulletin ack", "answer"),
     ),
-    "drafts, which are nobody's word yet": ("bulletin draft", "bulletin check", "adapter convert", "adapter run"),
+    "drafts, which are nobody's word yet": ("bulletin new", "bulletin draft", "bulletin check", "adapter convert", "adapter run"),
     "nothing of a bulletin": (
         *("bench", "key", "registry", "server", "service", "context", "config", "completion", "help", "schema", "vocab", "adapter list"),
+        *("audiences", "explain"),
     ),
 }  # fmt: skip
 

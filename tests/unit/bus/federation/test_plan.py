@@ -196,7 +196,8 @@ def test_a_country_serves_its_own_and_a_union_nobody() -> None:
     assert "\n  xb-csirt {" not in conf
     assert served_authorities(registry(), seat) == ("xa-csirt", "xa-hub")
     assert {each.name for each in consumers(registry(), served_authorities(registry(), seat))} == {
-        *("provisioner", "xa-csirt", "xa-csirt_own", "xa-csirt_receipts", "xa-hub", "xa-hub_own"),
+        "provisioner",
+        *(f"xa-{name}{role}" for name in ("csirt", "hub") for role in ("", "_own", "_receipts")),
     }
     assert served_authorities(registry(), BrokerRole(federation=federation, name="east")) == ()
 

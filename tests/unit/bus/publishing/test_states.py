@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bus import threads
 from bus.publishing import outbox_table as table
 from bus.publishing.acknowledged import settle
 from bus.publishing.outbox_layout import LAYOUT
@@ -78,7 +79,7 @@ class Tables:
     def __init__(self) -> None:
         self.db = sqlite3.connect(":memory:")
         self.db.row_factory = sqlite3.Row
-        self.db.executescript(LAYOUT.schema)
+        self.db.executescript(LAYOUT.schema + threads.LAYOUT.schema)
 
     def take(self, step: str, ns: list[int], at: int) -> None:
         """The same step, as the product does it."""

@@ -35,6 +35,7 @@ from schemas.envelope import SIG_HEADER, format_header
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status
 from tests.support.hubs import STREAM, beat, judged
+from tests.support.threads import canonical, still_withdrawn
 from tests.support.world import NOW, Message, bulletin, chain, draft, sign, within
 from tests.unit.bus.subscribing.test_statements import (
     CHANNEL,
@@ -134,11 +135,12 @@ async def dump(store: Inbox) -> dict[str, list[tuple[Any, ...]]]:
         names = [
             row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         ]
-        return {
+        found = {
             name: sorted((tuple(row) for row in db.execute(f"SELECT * FROM {name}")), key=repr)
             for name in names
             if name != "lease"
         }
+        return found | {"threads": canonical(db), "newly_withdrawn": still_withdrawn(db)}
 
     return await store.read(work)
 

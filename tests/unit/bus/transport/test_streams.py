@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from bus.transport import consumers, reader_streams, streams_of
+from bus.transport import consumers, permissions_of, reader_streams, streams_of
+from bus.transport.streams import ANSWERS_SHARE
 from bus.trust import VerifiedRegistry
 from schemas.registry import AuthorityRecord
-from schemas.vocab import Status
+from schemas.subject import PREFIX
+from schemas.vocab import TALK, Status
 from tests.support.world import shared_world, signed_registry
 
 SAID = (Status.ACTUAL, Status.SYSTEM)
@@ -39,3 +41,26 @@ def test_a_status_at_which_nobody_may_speak_has_no_world() -> None:
     assert worlds == {"WORLD_ACTUAL", "WORLD_BEAT", "WORLD_SYSTEM"}
     assert {stream for stream, _ in reader_streams(registry, "xa-hub")} == worlds
     assert {spec.stream for spec in consumers(registry)} <= {spec.name for spec in streams_of(registry)}
+
+
+def test_who_may_only_answer_has_the_subjects_of_answers_and_less_room() -> None:
+    """A hub of the tests' world speaks to people with feedback alone, where it reads."""
+    registry = shared_world().registry
+    mine = [each for each in permissions_of(registry, "xa-hub").publish if ".xa.hub." in each]
+    to_people = [each for each in mine if each.split(".")[2] not in TALK]
+    assert to_people
+    assert {each.split(".", 7)[7] for each in to_people} == {"coord.feedback.>"}
+    assert not [each for each in permissions_of(registry, "xb-hub").publish if "eu-dpas.xb.hub" in each]
+    room = {spec.name: spec.max_bytes for spec in streams_of(registry)}
+    assert room["XA-CSIRT_ACTUAL"] // room["XA-HUB_ACTUAL"] == ANSWERS_SHARE
+    assert room["XA-CSIRT_SYSTEM"] == room["XA-HUB_SYSTEM"]
+
+
+def test_an_author_is_given_the_answers_where_it_speaks_and_nothing_else() -> None:
+    """An office of the tests' world reads nothing, and no filter of its consumer covers another."""
+    registry = shared_world().registry
+    filters = [each for spec in consumers(registry) if spec.name == "xa-csirt" for each in spec.filters]
+    bulletins = [each for each in filters if each.startswith(PREFIX)]
+    assert bulletins
+    assert all(each.split(".")[5:] == ["*", "*", "*", "feedback", ">"] for each in bulletins)
+    assert {each.split(".")[4] for each in bulletins} == {"community", "eu-csirts"}

@@ -67,7 +67,7 @@ def test_a_grant_for_heartbeats_opens_status_beat() -> None:
     assert granted([says(statuses=(SYSTEM,), kinds=("receipt",))]) == {system}
     assert granted([says(kinds=("channel-status",))]) == {(ACTUAL, Tlp.GREEN, "community")}
     assert granted([reads("community", status=SYSTEM)]) == {system, beat}
-    assert answers_to("xa-csirt", record(publish=(says(statuses=(SYSTEM,)),))) == frozenset()
+    assert answers_to("xa-csirt", granted([says(statuses=(SYSTEM,))])) == frozenset()
 
 
 def test_speaking_and_reading_are_two_things() -> None:
@@ -91,8 +91,8 @@ def test_a_hub_also_hears_what_is_said_to_it_about_what_it_reads() -> None:
 def test_an_author_hears_answers_to_what_it_says_and_none_to_its_answers() -> None:
     """At each marking it speaks at; what it says on status system asks for no answer."""
     grants = (says(tlps=(Tlp.AMBER,)), says(statuses=(SYSTEM,), tlps=(Tlp.RED,)))
-    assert answers_to("xa-csirt", record(publish=grants)) == {(SYSTEM, Tlp.AMBER, "xa-csirt")}
-    assert answers_to("xa-csirt", record(publish=grants[1:])) == frozenset()
+    assert answers_to("xa-csirt", granted(grants)) == {(SYSTEM, Tlp.AMBER, "xa-csirt")}
+    assert answers_to("xa-csirt", granted(grants[1:])) == frozenset()
 
 
 def test_a_speaker_is_as_its_record_says() -> None:
@@ -235,7 +235,12 @@ PUBLISHES: dict[str, tuple[str, Channel, bool]] = {
     "another marking": ("xa-csirt", on(tlp=Tlp.RED), False),
     "a marking of another status": ("xa-csirt", on(SYSTEM, Tlp.AMBER), False),
     "another audience": ("xa-csirt", on(audience="public"), False),
-    "without any grant": ("xb-csirt", on(issuer="xb-csirt"), False),
+    "without any grant, where it reads": ("xb-csirt", on(issuer="xb-csirt"), True),
+    "without any grant, where it reads what nobody says": (
+        "xb-csirt",
+        on(audience="public", issuer="xb-csirt"),
+        False,
+    ),
     "nobody": ("xa-nobody", on(issuer="xa-nobody"), False),
 }
 
@@ -258,11 +263,7 @@ READS: dict[str, tuple[str, Channel, bool]] = {
     "answers at another marking it says": ("xa-csirt", on(SYSTEM, Tlp.AMBER, "xa-csirt", "xa-hub"), True),
     "answers to another": ("xb-csirt", on(SYSTEM, Tlp.GREEN, "xa-csirt", "xa-hub"), False),
     "a hub, what is said to it": ("xa-hub", on(SYSTEM, Tlp.GREEN, "xa-hub"), True),
-    "an office, what is said to it about what it reads": (
-        "xb-csirt",
-        on(SYSTEM, Tlp.GREEN, "xb-csirt"),
-        False,
-    ),
+    "an office, what is said to it about its answers": ("xb-csirt", on(SYSTEM, Tlp.GREEN, "xb-csirt"), True),
     "nobody": ("xa-nobody", on(), False),
 }
 
@@ -279,7 +280,7 @@ def test_the_readers_of_a_channel_are_sorted_and_include_who_is_answered() -> No
     assert "xa-csirt" not in REGISTRY.readers(on())
     assert list(REGISTRY.readers(on())) == sorted(REGISTRY.readers(on()))
     assert "xa-csirt" in REGISTRY.readers(on(SYSTEM, Tlp.AMBER, "xa-csirt", "xa-hub"))
-    assert "xb-csirt" not in REGISTRY.readers(on(SYSTEM, Tlp.GREEN, "xb-csirt", "xa-hub"))
+    assert "xb-csirt" not in REGISTRY.readers(on(SYSTEM, Tlp.AMBER, "xb-csirt", "xa-hub"))
     assert REGISTRY.readers(on(SYSTEM, Tlp.RED, "xa-csirt", "xa-hub")) == ()
 
 
@@ -304,8 +305,10 @@ def test_the_ways_of_an_authority_are_listed_sorted() -> None:
         (Status.BEAT, Tlp.GREEN, "community"),
         (SYSTEM, Tlp.GREEN, "community"),
     )
-    for who in ("xa-nobody", "xb-csirt"):
-        assert registry.receipt_prefixes(who) == registry.publish_prefixes(who) == ()
+    assert registry.granted_prefixes("xa-csirt") == registry.publish_prefixes("xa-csirt")
+    assert registry.publish_prefixes("xb-csirt") == ((ACTUAL, Tlp.GREEN, "community"),)
+    assert registry.granted_prefixes("xb-csirt") == ()
+    assert registry.receipt_prefixes("xa-nobody") == registry.publish_prefixes("xa-nobody") == ()
     assert registry.read_prefixes("xa-nobody") == ()
     assert registry.seal_keys("xa-nobody") == {}
 

@@ -63,7 +63,7 @@ class Channel:
         now = world().now
         made = tuple(PhaseWindow(phase=p, start=now + start, end=now + end) for p, start, end in windows)
         body = ElectionCalendar(windows=made, tz=tz, confirmed=confirmed)
-        return self.say(body, election=elections.election(election), **{**elections.PUT_OFF, **more})
+        return self.say(body, election=elections.election(election), **{**elections.put_off(), **more})
 
 
 CAMPAIGN = (Phase.CAMPAIGN, -DAY, 5 * DAY)

@@ -26,6 +26,7 @@ LATE = {
     "frame/files.py": {"bus.cli.frame.running": "a person is asked; what only reads a file needs no asyncio"},
     "frame/log.py": {"structlog": "only when something is logged"},
     "frame/patience.py": {"asyncio": "what opens a registry alone needs none"},
+    "officer/compose.py": {"readline": "not every Python has it, and only a person who types needs it"},
     "frame/session.py": {"asyncio": "what opens a registry alone needs none"},
 }
 

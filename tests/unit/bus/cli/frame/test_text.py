@@ -165,7 +165,8 @@ RAW = {
     "bus/cli/analyst/proof.py": "signed files, which are ASCII",
     "bus/cli/developer/help.py": "our own help and completion script",
     "bus/cli/developer/schema.py": "our own documents",
-    "bus/cli/officer/bulletin.py": "a signed file, which is ASCII, and a template of our own words",
+    "bus/cli/officer/bulletin.py": "a signed file, which is ASCII",
+    "bus/cli/officer/compose.py": "a draft begun, of our own words",
     "bus/cli/officer/seal.py": "a signed file, which is ASCII",
     "bus/cli/operator/server.py": "the broker's configuration, whose names are ASCII by their pattern",
 }

@@ -45,9 +45,9 @@ def state(office: Office) -> Path:
 def test_an_outbox_that_lost_its_end_says_so_everywhere(office: Office) -> None:
     """`publish` refuses with the code, without the bus too; `outbox status` says how much, and exits 1."""
     for _ in range(3):
-        office.run(*AS, "publish", "--wait", "accepted", DRAFT)
+        office.run(*AS, "publish", "--again", "--wait", "accepted", DRAFT)
     cut(state(office) / "outbox.db", 1)
-    told = office.run(*AS, "publish", "--wait", "accepted", DRAFT, code=1)
+    told = office.run(*AS, "publish", "--again", "--wait", "accepted", DRAFT, code=1)
     assert "[outbox-behind]" in told
     assert "tocsin outbox recover" in told
     assert "[outbox-behind]" in office.run(*AS, "publish", "--dry-run", DRAFT, code=1)
@@ -67,7 +67,9 @@ def test_looking_makes_no_store(office: Office) -> None:
 
 def test_what_is_damaged_is_counted_and_not_shown(office: Office) -> None:
     """`outbox status` exits 1 once a damaged row was found; `bulletin show` refuses it."""
-    said = json.loads(office.run(*AS, "--json", "publish", "--wait", "accepted", DRAFT).splitlines()[0])
+    said = json.loads(
+        office.run(*AS, "--json", "publish", "--again", "--wait", "accepted", DRAFT).splitlines()[0]
+    )
     with closing(sqlite3.connect(state(office) / "outbox.db")) as db, db:
         db.execute("UPDATE bulletins SET payload = x'7b7d'")
     assert "[row-damaged]" in office.run(*AS, "bulletin", "show", said["id"], code=1)

@@ -320,7 +320,7 @@ def test_a_claim_is_as_old_as_the_first_that_was_not_met() -> None:
 def test_a_channel_that_nobody_may_speak_on_is_missed_by_nobody() -> None:
     """Its issuer is not in the registry, or has no grant for it."""
     store = Store()
-    for n, channel in enumerate(("xz-nobody/actual.green.community", "xb-hub/exercise.green.community")):
+    for n, channel in enumerate(("xz-nobody/actual.green.community", "xb-hub/actual.amber-strict.eu-dpas")):
         store.says("xa-hub", 9, "9", row=n + 1, channel=channel)
     assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
 

@@ -40,7 +40,7 @@ def calendar(phase: Phase, start: dt.timedelta, end: dt.timedelta) -> ElectionCa
 def said(issuer: str, election: str, body: ElectionCalendar) -> Message:
     """A calendar as its issuer publishes it."""
     ref = elections.election(election, Phase.NONE)
-    say = draft(election, body=body, election=ref, tlp=Tlp.CLEAR, audience="public", **elections.PUT_OFF)
+    say = draft(election, body=body, election=ref, tlp=Tlp.CLEAR, audience="public", **elections.put_off())
     return sign(WORLD, bulletin(WORLD, issuer, say=say))
 
 

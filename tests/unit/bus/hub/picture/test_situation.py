@@ -7,7 +7,7 @@ import inspect
 import random
 import sqlite3
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,21 @@ from hypothesis import strategies as st
 from bus.admission import Judged, Refused
 from bus.hub.picture import projection, situation, tallies
 from bus.hub.picture.projection import Projection
-from bus.hub.rows import TABLE_OF
+from bus.hub.rows import SITUATION, TABLE_OF, take_out
 from bus.storage.layout import bring_up_to_date
 from bus.subscribing.intake import Intake
 from bus.subscribing.tables import LAYOUT, Stored, as_json, stored
+from schemas.bodies.coordination import Feedback
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus, Head, HeldHead
 from schemas.bulletin import Bulletin
 from schemas.codec import digest
 from schemas.parts import Ref
 from schemas.subject import area_token, priority
-from schemas.vocab import ChannelState, MsgType, RefRel, Severity, Status, Tlp
+from schemas.vocab import ChannelState, FeedbackKind, MsgType, RefRel, Severity, Status, Tlp
 from tests.support.elections import election
 from tests.support.hubs import beat, judged
+from tests.support.threads import still_withdrawn
 from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
 from tests.unit.bus.hub.picture.test_bounds import POLLS
 
@@ -61,6 +63,18 @@ class Channel:
         refs = tuple(Ref(id=each.bulletin.id, rel=rel) for each in targets)
         return self.say(f"{how} of {len(targets)}", msg_type=how, references=refs, **of)
 
+    def take_back(self, *answers: Message, **of: Any) -> Message:
+        """The withdrawal of answers, which names what they answered, too."""
+        last = answers[-1].bulletin
+        refs = (*(Ref(id=each.bulletin.id, rel=RefRel.CANCELS) for each in answers), *last.references)
+        return self.say("withdrawn", msg_type=MsgType.CANCEL, references=refs, body=last.body, **of)
+
+    def answer(self, to: Message, verdict: FeedbackKind, rel: RefRel = RefRel.ANSWERS, **of: Any) -> Message:
+        """One that answers another."""
+        refs = (Ref(id=to.bulletin.id, rel=rel, issuer=to.bulletin.issuer.id),)
+        body = of.pop("body", None) or Feedback(verdict=verdict, text="So we see it.")
+        return self.say(str(verdict), references=refs, body=body, **of)
+
 
 def _pool() -> list[Message]:
     """Updates, cancels, wrong issuers and statuses, heartbeats, calendars, exercises, tests; all in the order of their channels."""
@@ -85,6 +99,23 @@ def _pool() -> list[Message]:
     drill.revise(MsgType.UPDATE, drills[0], first[4])
     drill.revise(MsgType.CANCEL, drills[1])
     trial.revise(MsgType.CANCEL, tests[1], first[4])
+    said = [actual.say(f"thread {n}", age_s=1800.0 - n) for n in range(4)]
+    second = actual.revise(MsgType.UPDATE, said[0], age_s=900)
+    third = actual.revise(MsgType.UPDATE, second, age_s=800)
+    actual.revise(MsgType.CANCEL, said[0], age_s=700)
+    actual.revise(MsgType.UPDATE, third, age_s=600)
+    moved = narrow.revise(MsgType.UPDATE, said[1], age_s=900)
+    actual.revise(MsgType.UPDATE, said[1], age_s=950)
+    narrow.revise(MsgType.UPDATE, moved, said[2], age_s=100)
+    actual.revise(MsgType.UPDATE, said[3], age_s=1900)
+    answers = Channel("xb-dsc")
+    dispute = answers.answer(first[0], FeedbackKind.DISPUTE)
+    answers.answer(first[0], FeedbackKind.DISPUTE, age_s=1800.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=5.0)
+    answers.answer(first[2], FeedbackKind.SIGHTING, age_s=6.0)
+    answers.take_back(dispute)
+    other.answer(first[1], FeedbackKind.QUESTION, RefRel.CONTRADICTS)
+    other.answer(first[1], FeedbackKind.ENDORSE, RefRel.SAME_INCIDENT)
     polls = Channel("xa-emb", tlp=Tlp.CLEAR, audience="public")
     for n in range(4):
         where = election(("xa-parl-2027", "xa-sen-2027")[n % 2])
@@ -102,7 +133,7 @@ def _pool() -> list[Message]:
             *heads, seq=n, prev=beats[-1].digest if beats else None, state=state, held=held, until=until
         )
         beats.append(made)
-    made_by = (actual, other, narrow, drill, trial, polls)
+    made_by = (actual, other, narrow, drill, trial, answers, polls)
     return [*(each for channel in made_by for each in channel.made), *beats]
 
 
@@ -111,14 +142,40 @@ VERDICTS = [judged(each) for each in POOL]
 
 
 class Plain(Projection):
-    """One statement after the other for one bulletin after the other, and the tallies counted anew: the yardstick."""
+    """One statement after the other for one bulletin after the other, and the threads made anew for each: the yardstick."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._out: set[str] = set()  # what is taken out for the moment
+
+    def clear(self, db: sqlite3.Connection) -> None:
+        """Empty all."""
+        for table in (*SITUATION, "channels", "outages", "announced_heads", "holdings", "calendars"):
+            db.execute(f"DELETE FROM {table}")
+        for table in ("revisions", "answered"):
+            db.execute(f"DELETE FROM {table} WHERE row IN (SELECT row FROM admitted)")
+        self._out.clear()
+
+    def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
+        """Take a channel out."""
+        for row in rows:
+            take_out(db, [row.rowid])
+            db.execute("DELETE FROM revisions WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM answered WHERE row = ?", (row.rowid,))
+            self._out.add(row.id)
+        for table in ("channels", "outages"):
+            db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
+        self._mark(db)
 
     def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
         """Take bulletins in."""
         for row in rows:
             self._channel(db, row, row.bulletin)
+            self._out.discard(row.id)
             self._truth(db, row, row.bulletin)
-            self._endings(db, row, row.bulletin)
+            self._answers(db, row, row.bulletin)
+            self._say(db, row, row.bulletin)
+            self._mark(db)
             body = row.bulletin.body
             if isinstance(body, ChannelStatus):
                 projection._heartbeat(db, row, body)
@@ -128,6 +185,7 @@ class Plain(Projection):
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one in that has no effect."""
         self._truth(db, row, row.bulletin)
+        self._mark(db)
 
     def _truth(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
         values = {
@@ -159,25 +217,69 @@ class Plain(Projection):
             db.execute(one, (b.status, *named))
         marks = ", ".join(f":{name}" for name in values)
         db.execute(f"INSERT INTO {TABLE_OF[b.status]} ({', '.join(values)}) VALUES ({marks})", values)
-        self._end(db, b, b.id)
 
-    def _endings(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
+    def _answers(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
+        if not isinstance(b.body, Feedback) or b.msg_type is MsgType.CANCEL:
+            return
+        for ref in b.references:
+            if ref.rel in (RefRel.SAME_INCIDENT, RefRel.SUPERSEDES):
+                continue
+            key = (ref.id, row.channel, str(b.body.verdict))
+            sql = "SELECT at, id FROM answered WHERE target = ? AND channel = ? AND verdict = ?"
+            held = db.execute(sql, key).fetchone()
+            if held is None or tuple(held) < (b.issued.timestamp(), b.id):
+                said = (*key, b.issuer.id, ref.issuer or "", b.issued.timestamp(), b.id, row.rowid)
+                db.execute("REPLACE INTO answered VALUES (?, ?, ?, ?, ?, ?, ?, ?)", said)
+
+    def _say(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
         for ref in b.references:
             how = {
                 (RefRel.SUPERSEDES, MsgType.UPDATE): "superseded",
                 (RefRel.CANCELS, MsgType.CANCEL): "cancelled",
             }.get((ref.rel, b.msg_type))
             if how is not None:
-                said = (ref.id, b.issuer.id, b.status, row.rowid, b.id, how)
-                db.execute("INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?, ?)", said)
-                self._end(db, b, ref.id)
+                said = (ref.id, b.issuer.id, b.status, b.id, how, row.rowid, b.issued.timestamp(), b.seq)
+                db.execute("INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", said)
 
-    def _end(self, db: sqlite3.Connection, b: Bulletin, target: str) -> None:
-        said = "SELECT by, how FROM revisions WHERE target = ? AND issuer = ? AND status = ? ORDER BY how, row LIMIT 1"
-        ended = db.execute(said, (target, b.issuer.id, b.status)).fetchone()
-        if ended is not None:
-            mark = f"UPDATE {TABLE_OF[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?"
-            db.execute(mark, (*ended, target, b.issuer.id, b.status))
+    def _mark(self, db: sqlite3.Connection) -> None:
+        """Mark all rows with their endings, found by looking at everything."""
+        said = db.execute("SELECT target, issuer, status, by, how, issued, seq FROM revisions").fetchall()
+        thread = {key: {key} for each in said for key in ((each[0], *each[1:3]), (each[3], *each[1:3]))}
+        for target, issuer, status, by, *_ in said:
+            both = thread[target, issuer, status] | thread[by, issuer, status]
+            thread |= dict.fromkeys(both, both)
+        moments = {
+            (id_, channel.partition("/")[0], channel.partition("/")[2].partition(".")[0]): (issued, seq, id_)
+            for channel, id_, issued, seq in db.execute(
+                "SELECT channel, id, issued, seq FROM links"
+            ).fetchall()
+            if id_ not in self._out
+        }
+        moments |= {(by, issuer, status): (issued, seq, by) for _, issuer, status, by, _, issued, seq in said}
+        cancels = {(by, issuer, status) for _, issuer, status, by, how, *_ in said if how == "cancelled"}
+        for table in SITUATION:
+            for row, id_, issuer, status in db.execute(
+                f"SELECT row, id, issuer, status FROM {table}"
+            ).fetchall():
+                key = (id_, issuer, status)
+                together = thread.get(key, {key})
+                ends = {
+                    how: min((e[3] for e in said if (e[0], e[1], e[2], e[4]) == (*key, how)), default=None)
+                    for how in ("cancelled", "superseded")
+                }
+                newest = max(
+                    (moments[each] for each in together - cancels if each in moments), default=(0, 0, id_)
+                )
+                withdrawn = min((each[0] for each in together & cancels), default=None)
+                by = how = None
+                if ends["cancelled"]:
+                    by, how = ends["cancelled"], "cancelled"
+                elif newest[2] != id_:
+                    by, how = ends["superseded"] or id_, "superseded"
+                elif withdrawn:
+                    by, how = withdrawn, "cancelled"
+                sql = f"UPDATE {table} SET ended_by = ?1, ended_how = ?2 WHERE row = ?3 AND ended_how IS NOT 'withdrawal'"
+                db.execute(f"{sql} AND (ended_by IS NOT ?1 OR ended_how IS NOT ?2)", (by, how, row))
 
     def _channel(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
         body = b.body if isinstance(b.body, ChannelStatus) else None
@@ -228,9 +330,12 @@ def dump(db: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Every table, row by row; what is counted to nothing counts for nothing."""
     names = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()]
     db.execute("DELETE FROM tallies WHERE count = 0")
-    return {
+    names.remove("threads")  # what follows from `revisions`
+    found = {
         name: sorted(map(tuple, db.execute(f"SELECT * FROM {name}").fetchall()), key=repr) for name in names
     }
+    found["newly_withdrawn"] = still_withdrawn(db)
+    return found
 
 
 def tried(db: sqlite3.Connection, work: Callable[[], None]) -> dict[str, list[tuple[Any, ...]]]:
@@ -373,9 +478,23 @@ class Counting:
 # -- batches that overlook something ------------------------------------------------------------------------------------
 
 OVERLOOKED: dict[str, tuple[types.ModuleType, str, str]] = {
-    "what was ended before it came": (situation, "(*_ended_before(db, rows), *revised)", "revised"),
-    "what is ended now": (situation, "(*_ended_before(db, rows), *revised)", "_ended_before(db, rows)"),
-    "the status of a revision": (situation, "_ENDING.get(ref.rel) is not b.msg_type", "False"),
+    "what was ended before it came": (
+        situation,
+        "named = threads.named_among(db, [row.id for row in rows])\n    if ties",
+        "named: set[str] = set()\n    if ties",
+    ),
+    "what is ended now": (
+        situation,
+        "_note_ends(db, threads.take_in(db, here, ties, _known))",
+        "threads.take_in(db, here, ties, _known)",
+    ),
+    "what was said before": (
+        situation,
+        "yield threads.Said(threads.Key(id_",
+        "yield threads.Said(threads.Key(channel",
+    ),
+    "what is taken back": (situation, "_note_ends(db, threads.take_back(", "list(threads.take_back("),
+    "the status of a revision": (situation, "_ENDING.get(ref.rel) is b.msg_type", "True"),
     "that a withdrawal is no situation": (
         situation,
         "is_ended = b.msg_type is _CANCEL",
@@ -384,7 +503,7 @@ OVERLOOKED: dict[str, tuple[types.ModuleType, str, str]] = {
     "that a withdrawal has its end": (situation, "if is_ended or election", "if election"),
     "an election": (situation, "or election is not None ", ""),
     "an incident": (situation, " or incident is not None", ""),
-    "who may end": (situation, "WHERE id = ?) AND issuer = ?", "WHERE id = ?) AND ? IS NOT NULL"),
+    "who may end": (situation, "AND issuer = ?4", "AND ?4 IS NOT NULL"),
     "sorts": (
         situation,
         "counts[table][sort] += 1",

@@ -1,4 +1,4 @@
-"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers."""
+"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from bus import sealing
-from bus.cli.frame.drafts import stamped
+from bus.sealing import sections
 from schemas import rules
 from schemas.bodies.electoral import ElectionCalendar
+from schemas.bulletin import new_id, stamp
 from schemas.codec import decode, encode
 from schemas.errors import Violation
 from schemas.lint import lint
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from schemas.bulletin import Bulletin, Defaults, Draft
     from schemas.parts import Authority
 
+_RANDOM = bytes(10)
 EVENING, EARLY = 20, 4
 """Hours between which no poll opens."""
 
@@ -43,6 +44,23 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[Violation, ...] = ()
 
 
+def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) -> Bulletin:
+    """The draft as the first bulletin of its channel, unsigned, for checks before it is published.
+
+    Raises:
+        SchemaError: what is stamped breaks a bound.
+    """
+    return stamp(
+        draft,
+        id=new_id(now, _RANDOM),
+        seq=1,
+        prev=None,
+        issuer=issuer,
+        issued=now,
+        defaults=given,
+    )
+
+
 def judged(
     draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime, registry: VerifiedRegistry | None
 ) -> Judgement:
@@ -56,13 +74,13 @@ def judged(
     rules.check(bulletin)
     if registry is not None:
         registry.permit(bulletin)
-    sealing.sections.judge_section(bulletin, draft.sections, registry)
+    sections.judge_section(bulletin, draft.sections, registry)
     return judgement(draft, bulletin, registry)
 
 
 def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
     """What a person must look at in a draft, stamped as a bulletin, and what is odd in it."""
-    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin))
+    odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin), *_without_law(bulletin, registry))
     found = (*doubts(bulletin), *_unknown(bulletin, registry), *_elsewhere(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
 
@@ -73,6 +91,23 @@ def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[
         if registry is not None and other.id not in registry.document.authorities:
             yield Violation(
                 "co-issuer", f"$.co_issuers[{n}].id", f"{other.id} is not in the registry; leave it out"
+            )
+
+
+def _without_law(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
+    """Clocks that the registry does not have, unless they are named after a country: each network says which laws it knows."""
+    for n, each in enumerate(bulletin.deadlines if registry is not None else ()):
+        first = each.clock.partition("-")[0]
+        if (
+            registry is not None
+            and each.clock not in registry.document.clocks
+            and first != "national"
+            and len(first) > 2
+        ):
+            yield Violation(
+                "clock",
+                f"$.deadlines[{n}].clock",
+                f"the registry has no clock {each.clock}; nobody checks when it is due",
             )
 
 
@@ -106,7 +141,8 @@ def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
         return
     for n, window in enumerate(bulletin.body.windows):
         start, end = window.start.astimezone(zone), window.end.astimezone(zone)
-        if window.phase is Phase.POLLING and (start.hour >= EVENING or start.hour < EARLY):
+        is_long = window.end - window.start >= dt.timedelta(hours=20)  # day and night
+        if window.phase is Phase.POLLING and not is_long and (start.hour >= EVENING or start.hour < EARLY):
             yield Violation(
                 "night",
                 f"$.body.windows[{n}]",

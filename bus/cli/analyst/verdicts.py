@@ -1,0 +1,135 @@
+"""The flags of `tocsin answer`: what an answer says, and what belongs to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from bus.cli.frame import TLPS, Since, completing, gathered
+from schemas.vocab import FeedbackKind
+
+
+class Said(NamedTuple):
+    """A flag: what it says, whether it needs words, and its help."""
+
+    verdict: FeedbackKind
+    needs_text: bool
+    help: str
+
+
+VERDICTS = {
+    "sighting": Said(
+        FeedbackKind.SIGHTING, needs_text=False, help="it was seen here too (--seen says how often)"
+    ),
+    "endorse": Said(FeedbackKind.ENDORSE, needs_text=False, help="we stand behind it"),
+    "dispute": Said(FeedbackKind.DISPUTE, needs_text=True, help="it is not so, and why"),
+    "false-positive": Said(
+        FeedbackKind.FALSE_POSITIVE, needs_text=True, help="what it names is harmless, and why"
+    ),
+    "action-taken": Said(
+        FeedbackKind.ACTION_TAKEN, needs_text=False, help="what was done about it (--action names it)"
+    ),
+    "question": Said(
+        FeedbackKind.QUESTION, needs_text=True, help="ask its author something (--within says until when)"
+    ),
+    "reply": Said(
+        FeedbackKind.REPLY,
+        needs_text=True,
+        help="say what it asks: of a question or a request for information",
+    ),
+    "handover": Said(
+        FeedbackKind.HANDOVER, needs_text=False, help="another authority takes it over: --to says which"
+    ),
+    "relax-marking": Said(
+        FeedbackKind.REQUEST_UPGRADE,
+        needs_text=False,
+        help="ask its author to publish it at a wider marking: --marking",
+    ),
+}
+"""The flags, in the order of the help."""
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags that were given, and what belongs to them."""
+
+    sighting: bool = False
+    endorse: bool = False
+    dispute: bool = False
+    false_positive: bool = False
+    action_taken: bool = False
+    question: bool = False
+    reply: bool = False
+    handover: bool = False
+    relax_marking: bool = False
+    withdraw: bool = False
+    to: str | None = None
+    marking: str | None = None
+    within: dt.timedelta | None = None
+    action: str | None = None
+    seen: int | None = None
+
+    @property
+    def flags(self) -> list[str]:
+        """The names of those that say something."""
+        return [name for name in VERDICTS if getattr(self, name.replace("-", "_"))]
+
+
+chosen_options = gathered(
+    "chosen",
+    Chosen,
+    *(click.option(f"--{name}", is_flag=True, help=each.help) for name, each in VERDICTS.items()),
+    click.option("--withdraw", is_flag=True, help="take back what was answered; with a flag, that alone"),
+    click.option(
+        "--to",
+        metavar="AUTHORITY",
+        shell_complete=completing.authorities,
+        help="with --handover: who takes it over",
+    ),
+    click.option(
+        "--marking", type=click.Choice(TLPS[1:]), help="with --relax-marking: the marking that is asked for"
+    ),
+    click.option(
+        "--within", type=Since(), help="with --question: a span such as 2h, within which it is to be answered"
+    ),
+    click.option(
+        "--action",
+        metavar="WORD",
+        help="with --action-taken: a word of action-kind (tocsin vocab action-kind)",
+    ),
+    click.option("--seen", type=click.IntRange(1, 2_000_000_000), help="with --sighting: how often"),
+)
+_BELONGS = {
+    "to": "handover",
+    "marking": "relax-marking",
+    "within": "question",
+    "action": "action-taken",
+    "seen": "sighting",
+}
+
+
+def must_fit(chosen: Chosen, text: str | None) -> None:
+    """Refuse flags that do not go together.
+
+    Raises:
+        click.UsageError: with what is missing or too much.
+    """
+    if len(chosen.flags) != 1 and not (chosen.withdraw and not chosen.flags):
+        names = ", ".join(f"--{name}" for name in VERDICTS)
+        raise click.UsageError(f"say one thing: {names}, or --withdraw")
+    name = chosen.flags[0] if chosen.flags else ""
+    for option, flag in _BELONGS.items():
+        if getattr(chosen, option) is not None and (name != flag or chosen.withdraw):
+            raise click.UsageError(f"--{option} goes with --{flag}")
+    if chosen.withdraw:
+        return
+    if VERDICTS[name].needs_text and not text:
+        raise click.UsageError(f'--{name} needs a sentence: tocsin answer ID --{name} "..."')
+    if chosen.handover and chosen.to is None:
+        raise click.UsageError("--handover needs --to AUTHORITY, who takes it over")
+    if chosen.relax_marking and chosen.marking is None:
+        raise click.UsageError("--relax-marking needs --marking, the one that is asked for")
+    if chosen.action_taken and not (text or chosen.action):
+        raise click.UsageError("--action-taken needs --action WORD, or a sentence that says what was done")

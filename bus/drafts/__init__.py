@@ -1,0 +1,46 @@
+"""Drafts as people write them: read with their places, and everything that is wrong with one told at once; pure."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.drafts import doubles
+    from bus.drafts.composing import Answer, Question, answered, questions
+    from bus.drafts.explaining import Example, Explained, Meaning, explained, like
+    from bus.drafts.findings import DraftError, Finding, told
+    from bus.drafts.judging import Judgement, judged, judgement, stamped
+    from bus.drafts.looking import Look, Speaker, look, read, read_table
+    from bus.drafts.openings import Opening, audiences_of
+    from bus.drafts.template import DRAFTED, begun
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "DRAFTED",
+    "Answer",
+    "DraftError",
+    "Example",
+    "Explained",
+    "Finding",
+    "Judgement",
+    "Look",
+    "Meaning",
+    "Opening",
+    "Question",
+    "Speaker",
+    "answered",
+    "audiences_of",
+    "begun",
+    "doubles",
+    "explained",
+    "judged",
+    "judgement",
+    "like",
+    "look",
+    "questions",
+    "read",
+    "read_table",
+    "stamped",
+    "told",
+]

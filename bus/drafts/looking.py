@@ -1,0 +1,263 @@
+"""Looks at a draft as a person wrote it, and tells everything that is wrong with it in one run. Pure.
+
+Shape first, by `bus.drafts.fields`. Then every rule, the grant and the doubts of judgement, over the draft that it is. Where
+its shape is faulty, they are asked about two guesses at what was meant; what both break is told, what only one breaks is not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from bus.drafts.fields import Fault, shaped
+from bus.drafts.findings import Finding, at, in_order, placed
+from bus.drafts.judging import judgement, stamped
+from bus.drafts.openings import audiences_of
+from bus.drafts.phrases import nearest, of_vocabulary
+from bus.drafts.source import Slip, Source, wire_path
+from bus.errors import PermitError
+from bus.sealing import sections
+from bus.trust import VerifiedRegistry
+from schemas import rules
+from schemas.bulletin import Bulletin, Defaults, Draft
+from schemas.codec import decode_draft
+from schemas.errors import RuleError, SchemaError, TocsinError
+from schemas.open_vocab import OPEN
+from schemas.parts import Authority
+
+_ASK = "; ask your registrar"
+_MARKS = ("tlp", "pap", "audience")
+
+
+def _as_it_is(draft: Draft) -> Draft:
+    return draft
+
+
+class Speaker(msgspec.Struct, frozen=True, kw_only=True):
+    """As whom a draft is looked at, and when.
+
+    Attributes:
+        issuer: the authority that would say it.
+        given: what a draft leaves out.
+        now: the present.
+        registry: who may say what; None leaves that out.
+        marked: the draft with the marking that is asked for beside it.
+        beside: the fields that are asked for beside it; what is wrong with these has no line.
+    """
+
+    issuer: Authority
+    given: Defaults
+    now: dt.datetime
+    registry: VerifiedRegistry | None = None
+    marked: Callable[[Draft], Draft] = _as_it_is
+    beside: frozenset[str] = frozenset()
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a look at a draft.
+
+    Attributes:
+        source: the draft as it is written.
+        draft: the draft itself; None where it has none of the shape of one.
+        findings: everything there is to say, by line.
+    """
+
+    source: Source
+    draft: Draft | None
+    findings: tuple[Finding, ...]
+
+    def of(self, *grades: str) -> tuple[Finding, ...]:
+        """The findings of some grades."""
+        return tuple(each for each in self.findings if each.grade in grades)
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """Something that is said of a draft that has its shape."""
+
+    grade: Literal["error", "doubt", "remark"]
+    rule: str
+    path: str
+    text: str
+    audience: str = ""
+
+
+def read(raw: bytes, now: dt.datetime) -> Look:
+    """A draft and the faults of its shape, whatever bytes they are.
+
+    Args:
+        raw: the file, TOML or JSON.
+        now: the present.
+    """
+    return look(raw, None, now)
+
+
+def read_table(table: Mapping[str, Any], now: dt.datetime) -> Look:
+    """A draft that a table of a TOML file is, and the faults of its shape; they have no line.
+
+    Args:
+        table: as the parser gives it.
+        now: the present.
+    """
+    return _looked(Source(table), None, now)
+
+
+def look(raw: bytes, speaker: Speaker | None, now: dt.datetime) -> Look:
+    """Everything there is to say about a draft, whatever bytes it is.
+
+    Args:
+        raw: the file, TOML or JSON.
+        speaker: as whom it is looked at; None asks its shape alone.
+        now: the present.
+    """
+    return _looked(Source(raw), speaker, now)
+
+
+def _looked(source: Source, speaker: Speaker | None, now: dt.datetime) -> Look:
+    found = [_slip(source, slip) for slip in source.slips]
+    if source.value is None:
+        return Look(source=source, draft=None, findings=in_order(found))
+    shape = shaped(source.value, now, source.guessed)
+    found += [_fault(source, fault) for fault in shape.faults]
+    drafts: list[Draft] = []
+    for mended in shape.mended:
+        try:
+            drafts.append(decode_draft(msgspec.json.encode(mended)))
+        except SchemaError as exc:
+            if not found:  # the decoder is right, and its words are better than none
+                found.append(placed(source, wire_path(exc.path), rule=exc.reason, text=str(exc)))
+    is_whole = not found
+    if speaker is not None and drafts and (is_whole or len(drafts) == len(shape.mended)):
+        said = [frozenset(_said(draft, speaker)) for draft in drafts]
+        faulty = [fault.path for fault in shape.faults if not fault.on_key]
+        for each in frozenset.intersection(*said):
+            path = wire_path(each.path)
+            if is_whole or not any(path[: len(at_)] == at_ for at_ in faulty):
+                found.append(_placed(source, each, speaker))
+    return Look(source=source, draft=drafts[0] if is_whole and drafts else None, findings=in_order(found))
+
+
+def _slip(source: Source, slip: Slip) -> Finding:
+    bare = Finding(grade="error", rule=slip.reason, path="$", text=slip.text)
+    if slip.at is None or not source.text:
+        return bare
+    line, column, width = at(source, *slip.at)
+    return msgspec.structs.replace(bare, line=line, column=column, width=width)
+
+
+def _fault(source: Source, fault: Fault) -> Finding:
+    return placed(
+        source,
+        fault.path,
+        on_key=fault.on_key,
+        rule="schema",
+        text=fault.text,
+        words=fault.words,
+        vocabulary=fault.vocabulary,
+        nearest=fault.nearest,
+    )
+
+
+def _placed(source: Source, said: _Said, speaker: Speaker) -> Finding:
+    path = wire_path(said.path)
+    words, vocabulary, word = _choice(said, speaker)
+    like = nearest(word, words) if word is not None and word not in words else None
+    found = placed(
+        source,
+        path,
+        grade=said.grade,
+        rule=said.rule,
+        text=f"{said.text.removesuffix(_ASK)}; did you mean {like}?" if like else said.text,
+        words=words,
+        vocabulary=vocabulary,
+        nearest=like,
+    )
+    if path[:1] and path[0] in speaker.beside:
+        return msgspec.structs.replace(found, line=None, column=None, width=1)
+    return found
+
+
+def _choice(said: _Said, speaker: Speaker) -> tuple[tuple[str, ...], str | None, str | None]:
+    """What may stand there instead, what these words are called, and the word that does."""
+    if said.rule in OPEN:
+        return of_vocabulary(said.rule), said.rule, said.text.partition("'")[2].partition("'")[0]
+    if said.rule != "not-permitted" or speaker.registry is None:
+        return (), None, None
+    ways = audiences_of(speaker.registry, speaker.issuer.id)
+    if said.path.endswith(".audience"):
+        return tuple(each.audience for each in ways), None, said.audience
+    here = [each for each in ways if each.audience == said.audience]
+    if said.path.endswith(".tlp"):
+        return tuple(dict.fromkeys(tlp for each in here for tlp in each.tlps)), None, None
+    if said.path.endswith(".kind"):
+        return tuple(dict.fromkeys(kind for each in here for kind in each.kinds)), None, None
+    return (), None, None
+
+
+def _said(draft: Draft, speaker: Speaker) -> Iterable[_Said]:
+    """Every rule that a draft breaks, whether it may be said, and what a person must look at."""
+    try:
+        draft = speaker.marked(draft)
+        if lacking := [name for name in _MARKS if not (getattr(draft, name) or getattr(speaker.given, name))]:
+            for name in lacking:
+                yield _Said("error", "schema", "$", f"{name} is missing, and the context gives none; add it")
+            return
+        bulletin = stamped(draft, speaker.issuer, speaker.given, speaker.now)
+    except SchemaError as exc:
+        yield _Said("error", exc.reason, exc.path, str(exc))
+        return
+    except OverflowError:
+        yield _Said("error", "schema", "$.expires", "there is no such time")
+        return
+    broken = rules.violations(bulletin)
+    for each in broken:
+        yield _Said("error", *each)
+    if speaker.registry is not None:
+        yield from _permitted(bulletin, speaker.registry)
+    for n in range(len(draft.sections)):
+        yield from _section(bulletin, draft, n, speaker.registry)
+    judged = judgement(draft, bulletin, speaker.registry)
+    for each in judged.doubts:
+        yield _Said("doubt", *each)
+    for each in judged.remarks:
+        yield _Said("remark", *each)
+
+
+def _permitted(bulletin: Bulletin, registry: VerifiedRegistry) -> Iterable[_Said]:
+    try:
+        registry.permit(bulletin)
+    except TocsinError as exc:
+        yield _Said("error", exc.reason, _blamed(bulletin, registry), str(exc), bulletin.audience)
+
+
+def _blamed(bulletin: Bulletin, registry: VerifiedRegistry) -> str:
+    """The field that a refusal is about: the audience where nothing may be said to it, else the marking, else the kind."""
+    here = [each for each in audiences_of(registry, bulletin.issuer.id) if each.audience == bulletin.audience]
+    if not here:
+        return "$.audience"
+    if not any(bulletin.tlp in each.tlps for each in here):
+        return "$.tlp"
+    if not any(bulletin.status in each.statuses for each in here):
+        return "$.status"
+    if not any(bulletin.kind in each.kinds for each in here):
+        return "$.body.kind"
+    return "$"
+
+
+def _section(bulletin: Bulletin, draft: Draft, n: int, registry: VerifiedRegistry | None) -> Iterable[_Said]:
+    here = f"$.sections[{n}]"
+
+    def moved(path: str) -> str:
+        return here + path.removeprefix("$.sections[0]") if path.startswith("$.sections[0]") else here
+
+    try:
+        sections.judge_section(bulletin, draft.sections[n : n + 1], registry)
+    except RuleError as exc:
+        for each in exc.violations:
+            yield _Said("error", each.rule, moved(each.path), each.text)
+    except SchemaError as exc:
+        yield _Said("error", exc.reason, moved(exc.path), str(exc))
+    except PermitError as exc:
+        yield _Said("error", exc.reason, f"{here}.audience", str(exc), draft.sections[n].audience)

@@ -1,0 +1,76 @@
+"""Where an authority may speak, by its grants: audiences, with markings and kinds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from bus.drafts.template import OF_PROGRAMS
+from bus.trust import VerifiedRegistry, says
+from schemas.bodies import KINDS
+from schemas.registry import PublishGrant
+from schemas.vocab import TALK, TLP_RANK, Status, Tlp
+
+_ANY = "*"
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """One audience to which an authority may publish.
+
+    Attributes:
+        audience: its name, or the id of one authority.
+        tlps: the markings, from the widest.
+        kinds: the kinds of bulletins.
+        areas: the countries that they may be about; `*` is every one.
+        statuses: whether they may be meant, exercises, tests.
+        scope: how far the audience reaches; empty of one authority.
+        members: how many belong to it.
+    """
+
+    audience: str
+    tlps: tuple[str, ...]
+    kinds: tuple[str, ...]
+    areas: tuple[str, ...]
+    statuses: tuple[str, ...]
+    scope: str = ""
+    members: int = 0
+
+
+def audiences_of(registry: VerifiedRegistry, authority: str) -> tuple[Opening, ...]:
+    """Every audience to which an authority may publish what a person drafts, by name.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
+    record = registry.authority(authority)
+    grants = [
+        grant for grant in record.publish if set(grant.statuses) - TALK and _drafted(grant, record.kind)
+    ]
+    found: dict[str, Opening] = {}
+    for name in sorted({name for grant in grants for name in grant.audiences}):
+        mine = [grant for grant in grants if name in grant.audiences]
+        group = registry.document.audiences.get(name)
+        found[name] = Opening(
+            audience=name,
+            tlps=tuple(
+                sorted({str(tlp) for grant in mine for tlp in grant.tlps}, key=lambda tlp: TLP_RANK[Tlp(tlp)])
+            ),
+            kinds=tuple(sorted({kind for grant in mine for kind in _drafted(grant, record.kind)})),
+            areas=tuple(sorted({str(area) for grant in mine for area in grant.areas})),
+            statuses=tuple(
+                str(status)
+                for status in Status
+                if status not in TALK and any(status in grant.statuses for grant in mine)
+            ),
+            scope="" if group is None else str(group.scope),
+            members=0 if group is None else len(group.members),
+        )
+    return tuple(found.values())
+
+
+def _drafted(grant: PublishGrant, kind_of_authority: str) -> tuple[str, ...]:
+    kinds: Iterable[str] = grant.kinds
+    if _ANY in grant.kinds:
+        kinds = {*grant.kinds, *(kind for kind in KINDS if says(kind_of_authority, kind))} - {_ANY}
+    return tuple(kind for kind in kinds if kind not in OF_PROGRAMS)

@@ -1,0 +1,155 @@
+"""The draft of an answer: where it goes, what it names, and what it says in words. Pure.
+
+An answer goes the way of what it answers: the same status and audience, the same or a narrower marking, the same embargo and
+countries, so that nobody learns of a bulletin by its answers who may not read it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from schemas.bodies.coordination import Feedback
+from schemas.bulletin import Bulletin, Draft
+from schemas.errors import SchemaError
+from schemas.parts import Handling, Info, Ref
+from schemas.vocab import TALK, TLP_RANK, FeedbackKind, MsgType, RefRel, Tlp
+
+MAX_HEADLINE = 160
+LEAST_LIFETIME = dt.timedelta(days=1)
+MOST_LIFETIME = dt.timedelta(days=399)
+_TYPES: Mapping[FeedbackKind, tuple[MsgType, RefRel]] = MappingProxyType(
+    {
+        FeedbackKind.ACK: (MsgType.ACK, RefRel.ACKNOWLEDGES),
+        FeedbackKind.REJECT: (MsgType.ERROR, RefRel.REJECTS),
+    }
+)
+_WORDS: Mapping[FeedbackKind, str] = MappingProxyType(
+    {
+        FeedbackKind.ACK: "Accepted",
+        FeedbackKind.REJECT: "Rejected",
+        FeedbackKind.SIGHTING: "Seen here too",
+        FeedbackKind.ENDORSE: "Endorsed",
+        FeedbackKind.DISPUTE: "Disputed",
+        FeedbackKind.FALSE_POSITIVE: "False positive",
+        FeedbackKind.ACTION_TAKEN: "Action taken",
+        FeedbackKind.HANDOVER: "Handed over",
+        FeedbackKind.REQUEST_UPGRADE: "A wider marking is asked for",
+        FeedbackKind.QUESTION: "Question",
+        FeedbackKind.REPLY: "Reply",
+    }
+)
+
+
+def rel_of(verdict: FeedbackKind) -> tuple[MsgType, RefRel]:
+    """The type of the message, and how it names what it answers."""
+    return _TYPES.get(verdict, (MsgType.ALERT, RefRel.ANSWERS))
+
+
+def answer_to(
+    original: Bulletin, body: Feedback, now: dt.datetime, *, lang: str = "en", tlp: Tlp | None = None
+) -> Draft:
+    """The draft that answers a bulletin.
+
+    It lasts as long as what it answers, for a day at least, so that it counts until that is over.
+
+    Args:
+        original: what is answered.
+        body: what is said.
+        now: the present.
+        lang: the language of the text.
+        tlp: a narrower marking than the original's.
+
+    Raises:
+        SchemaError: `not-answerable`, what programs say, or what is sealed; `wider-marking`; `schema`, the text or the
+            language is no such thing.
+    """
+    if original.status in TALK:
+        raise SchemaError(
+            f"{original.id} is what programs say to each other; answer what people say",
+            reason="not-answerable",
+        )
+    if original.kind == "sealed" or original.sections:
+        raise SchemaError(
+            f"{original.id} is sealed, at least in part, and an answer in clear would tell others of it; write a draft of kind "
+            "feedback that names it, and seal it: tocsin bulletin seal",
+            reason="not-answerable",
+        )
+    marking = original.tlp if tlp is None else tlp
+    if TLP_RANK[marking] < TLP_RANK[original.tlp]:
+        raise SchemaError(
+            f"{original.id} is TLP:{original.tlp.upper()}, and its answers go no wider than that; leave the marking out",
+            reason="wider-marking",
+        )
+    msg_type, rel = rel_of(body.verdict)
+    handling = Handling(
+        releasable_to=original.handling.releasable_to,
+        embargo_until=original.handling.embargo_until,
+        retention_days=original.handling.retention_days,
+    )
+    return Draft(
+        msg_type=msg_type,
+        references=(Ref(id=original.id, rel=rel, issuer=original.issuer.id),),
+        status=original.status,
+        exercise_id=original.exercise_id,
+        tlp=marking,
+        pap=original.pap,
+        audience=original.audience,
+        handling=handling,
+        areas=original.areas,
+        election=original.election,
+        incident_id=original.incident_id,
+        expires=min(max(original.expires, now + LEAST_LIFETIME), now + MOST_LIFETIME).replace(microsecond=0),
+        info=(_words(original, body, lang),),
+        body=body,
+    )
+
+
+def _words(original: Bulletin, body: Feedback, lang: str) -> Info:
+    # What is said is what a list shows; what it is about stands beside it as a reference.
+    headline = f"{_about(body)}: {body.text or original.info[0].headline}"
+    if len(headline) > MAX_HEADLINE:
+        headline = headline[: MAX_HEADLINE - 1] + "…"
+    words: dict[str, Any] = {
+        "lang": lang,
+        "headline": headline,
+        "summary": body.text or f"{_about(body)}, said of a bulletin of {original.issuer.id}.",
+    }
+    try:
+        return msgspec.convert(words, Info)
+    except msgspec.ValidationError as exc:
+        raise SchemaError(f"the answer cannot be told so: {exc}") from None
+
+
+def _about(body: Feedback) -> str:
+    if body.verdict is FeedbackKind.HANDOVER and body.handover_to is not None:
+        return f"{_WORDS[body.verdict]} to {body.handover_to}"
+    if body.verdict is FeedbackKind.REQUEST_UPGRADE and body.relax_to is not None:
+        return f"TLP:{body.relax_to.upper()} is asked for"
+    return _WORDS[body.verdict]
+
+
+def taken_back(answer: Bulletin, now: dt.datetime, why: str, lang: str = "en") -> Draft:
+    """The draft that withdraws an answer, where it was said.
+
+    Raises:
+        SchemaError: the reason or the language is no such thing.
+    """
+    headline = f"Withdrawn: {answer.info[0].headline}"[:MAX_HEADLINE]
+    try:
+        info = msgspec.convert({"lang": lang, "headline": headline, "summary": why}, Info)
+    except msgspec.ValidationError as exc:
+        raise SchemaError(f"the reason cannot be told so: {exc}") from None
+    others = tuple(ref for ref in answer.references if ref.rel not in (RefRel.CANCELS, RefRel.SUPERSEDES))
+    fields = {name: getattr(answer, name) for name in Draft.__struct_fields__ if name != "sections"}
+    fields |= {
+        "msg_type": MsgType.CANCEL,
+        "references": (Ref(id=answer.id, rel=RefRel.CANCELS), *others),
+        "info": (info,),
+        "expires": answer.expires if answer.expires > now else None,
+    }
+    return Draft(**fields)

@@ -1,0 +1,126 @@
+"""Acts and judgments: from when on a law applies, and which numbers of texts there can be."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from schemas.bodies.digital import PoliticalAd
+from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.foreign import SanctionsListing
+from schemas.bulletin import Bulletin
+from schemas.errors import Broken, Violation
+from schemas.truth.law import ADS, DSA, EUDPR, GDPR, NIS2, POLICE, act_of
+from schemas.truth.wording import words
+from schemas.vocab import MsgType, Status
+
+APPLIES: Mapping[str, dt.date] = MappingProxyType(
+    {
+        GDPR: dt.date(2018, 5, 25),
+        EUDPR: dt.date(2018, 12, 11),
+        POLICE: dt.date(2018, 5, 6),
+        DSA: dt.date(2022, 11, 16),
+        NIS2: dt.date(2024, 10, 18),
+        ADS: dt.date(2025, 10, 10),
+        "32022L2557": dt.date(2024, 10, 18),
+        "32022R2554": dt.date(2025, 1, 17),
+        "32023R2841": dt.date(2024, 1, 7),
+        "32024R2847": dt.date(2026, 9, 11),
+    }
+)
+"""From when on somebody has a duty under an act: its last article. Of the Digital Services Act, from when on it was in force."""
+_ACT_OF_CLOCK: Mapping[str, str] = MappingProxyType(
+    {
+        "gdpr": GDPR,
+        "eudpr": EUDPR,
+        "led": POLICE,
+        "dsa": DSA,
+        "nis2": NIS2,
+        "ttpa": ADS,
+        "cer": "32022L2557",
+        "dora": "32022R2554",
+        "eui": "32023R2841",
+        "cra": "32024R2847",
+    }
+)
+"""The act that a clock is named after."""
+_IN_FORCE: Mapping[str, dt.date] = MappingProxyType(
+    {
+        GDPR: dt.date(2016, 5, 24),
+        DSA: dt.date(2022, 11, 16),
+        NIS2: dt.date(2023, 1, 16),
+        ADS: dt.date(2024, 4, 9),
+        EUDPR: dt.date(2018, 12, 11),
+    }
+)
+_DAY = dt.timedelta(days=1)
+_YEAR_OF_ACT = re.compile(r"[0-9CE]([0-9]{4})[A-Z]")
+
+
+def r91(b: Bulletin) -> Broken:
+    """No duty is older than its law (the last articles of the acts of `APPLIES`)."""
+    if b.status is Status.EXERCISE or b.msg_type is MsgType.CANCEL:
+        return
+    for n, clock in enumerate(b.deadlines):
+        act = _ACT_OF_CLOCK.get(clock.clock.partition("-")[0])
+        if act is not None and clock.started.date() < APPLIES[act] - _DAY:
+            yield (
+                f"$.deadlines[{n}].started",
+                f"{act} applies from {APPLIES[act]} on; mend the date, or the clock",
+            )
+    body = b.body
+    if isinstance(body, Enforcement):
+        acts = {act_of(each)[0] for each in body.provisions}
+        since = min((_IN_FORCE[each] for each in acts), default=None) if acts <= _IN_FORCE.keys() else None
+        for name, day in (("opened", body.opened), ("decided", body.decided)):
+            if since is not None and day is not None and day < since:
+                yield (
+                    f"$.body.{name}",
+                    f"{', '.join(sorted(acts))} came into force on {since}; mend one of the two",
+                )
+    if isinstance(body, SanctionsListing):
+        year = _YEAR_OF_ACT.match(act_of(body.regulation)[0])
+        if year is not None and body.published.year < int(year[1]):
+            yield (
+                "$.body.published",
+                f"{body.regulation} is of {year[1]}; nobody was listed under it before, mend one of the two",
+            )
+
+
+_TOLD = (
+    (re.compile(r"\b(?:CVE|EUVD)-([0-9]{4})-[0-9]{4,}"), 1999, 1, "number"),
+    (re.compile(r"\bECLI:[A-Z]{2}:[A-Z0-9]{1,7}:([0-9]{4}):"), 1801, 0, "number"),
+    (re.compile(r"\bCELEX:? ?[0-9CE]([0-9]{4})[A-Z]{1,2}[0-9]{4}"), 1951, 0, "number"),
+    (
+        re.compile(r"\b(?:Regulation|Directive|Decision) \(EU(?:, Euratom)?\) ([0-9]{4})/[0-9]{1,4}\b"),
+        2015,
+        0,
+        "number",
+    ),
+)
+"""Numbers of texts in words: the pattern, the first year there is, how many years ahead there may be, and the word for it."""
+
+
+def told(b: Bulletin) -> Iterator[Violation]:
+    """Numbers of years that no text has, and findings under a law that did not apply yet. For remarks alone."""
+    for path, text in words(b):
+        if "-" not in text and "/" not in text and ":" not in text:
+            continue
+        for pattern, first, ahead, name in _TOLD:
+            for found in pattern.finditer(text):
+                if not first <= int(found[1]) <= b.issued.year + ahead:
+                    yield Violation(name, path, f"{found[0]} is of a year that has none; copy it again")
+    body = b.body
+    if isinstance(body, PoliticalAd) and body.infringements:
+        last = body.period_end or body.period_start
+        if last is not None and last < APPLIES[ADS]:
+            yield Violation(
+                "before",
+                "$.body.infringements",
+                f"{ADS} applies from {APPLIES[ADS]} on, and it ended on {last}",
+            )
+
+
+RULES = ((91, r91),)

@@ -1,0 +1,124 @@
+"""Who may read a bulletin may answer it: feedback that no grant names, where it goes, and who hears it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.errors import PermitError
+from bus.trust.answering import feedback_by, feedback_heard
+from bus.trust.grants import granted, spoken_by
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.coordination import Feedback
+from schemas.bulletin import Bulletin
+from schemas.parts import Ref
+from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
+from schemas.subject import channel_of
+from schemas.vocab import TALK, FeedbackKind, RefRel, Scope, Status, Tlp
+from tests.support.world import bulletin, shared_world
+
+WORLD = shared_world()
+ANSWER = Feedback(verdict=FeedbackKind.SIGHTING, text="Seen here, too.")
+WAYS = st.tuples(
+    st.sampled_from([Status.ACTUAL, Status.EXERCISE, Status.SYSTEM, Status.TEST]),
+    st.sampled_from(Tlp),
+    st.sampled_from(["community", "eu-csirts", "eu-dpas", "xa-csirt"]),
+)
+
+
+def answer(by: str, **changes: Any) -> Bulletin:
+    """An answer of one authority, at GREEN to the community."""
+    fields = {
+        "body": ANSWER,
+        "references": (Ref(id="0197a1b0-0000-7000-8000-000000000001", rel=RefRel.ANSWERS),),
+    }
+    return msgspec.structs.replace(bulletin(WORLD, by), **{**fields, **changes})
+
+
+def test_who_reads_a_channel_may_say_feedback_there_and_nothing_else() -> None:
+    """A hub of the tests' world has no grant to publish to people."""
+    registry = WORLD.registry
+    registry.permit(answer("xa-hub"))
+    assert registry.permitted(answer("xa-hub")) is not None
+    other = bulletin(WORLD, "xa-hub")
+    assert registry.permitted(other) is None
+    with pytest.raises(PermitError, match="may say feedback there, and nothing else"):
+        registry.permit(other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"audience": "eu-dpas", "tlp": Tlp.AMBER_STRICT}, {"tlp": Tlp.AMBER}, {"status": Status.SYSTEM}],
+    ids=["an audience withheld from it", "a marking it does not read", "what programs say"],
+)
+def test_who_does_not_read_a_channel_says_no_feedback_there(changes: dict[str, Any]) -> None:
+    """The right to answer reaches as far as reading does."""
+    with pytest.raises(PermitError):
+        WORLD.registry.permit(answer("xb-hub", **changes))
+
+
+def test_feedback_by_reading_is_told_from_feedback_by_grant() -> None:
+    """Readers hold the first to a smaller rate."""
+    assert WORLD.registry.needs_reading(answer("xa-hub"))
+    assert not WORLD.registry.needs_reading(answer("xa-csirt"))
+
+
+def record(reads: set[Any], says: set[Any], keys: bool = True) -> AuthorityRecord:
+    """A record with a grant for each way."""
+    known = WORLD.registry.document.authorities["xa-csirt"]
+    return msgspec.structs.replace(
+        known,
+        keys=known.keys if keys else {},
+        read=tuple(ReadGrant(statuses=(s,), tlps=(t,), audiences=(a,)) for s, t, a in reads),
+        publish=tuple(
+            PublishGrant(statuses=(s,), tlps=(t,), audiences=(a,), kinds=("*",), areas=("*",))
+            for s, t, a in says
+        ),
+    )
+
+
+@given(reads=st.sets(WAYS, max_size=6), says=st.sets(WAYS, max_size=6), others=st.sets(WAYS, max_size=6))
+def test_feedback_goes_where_one_reads_what_another_says(
+    reads: set[Any], says: set[Any], others: set[Any]
+) -> None:
+    """And nowhere wider: each way is one of the reader's own grants, and none is what programs use."""
+    names = {
+        "xa-csirt": record(reads, says),
+        "xb-csirt": record(set(), others),
+        "xa-mute": record(reads, set(), keys=False),
+    }
+    document = msgspec.structs.replace(WORLD.registry.document, authorities=names)
+    found = feedback_by(document)
+    assert found.get("xa-csirt", frozenset()) == {
+        way for way in granted(names["xa-csirt"].read) & spoken_by(names["xb-csirt"]) if way[0] not in TALK
+    }
+    assert "xa-mute" not in found
+
+
+@given(reads=st.sets(WAYS, max_size=6), says=st.sets(WAYS, max_size=6), is_member=st.booleans())
+def test_an_author_hears_feedback_where_it_speaks_and_may_know_what_is_said(
+    reads: set[Any], says: set[Any], is_member: bool
+) -> None:
+    """Never at RED, whose subjects tell no kind; at AMBER and above as a member alone; where it reads it hears all."""
+    members = ("xa-csirt",) if is_member else ()
+    audiences = {
+        name: Audience(scope=Scope.UNION, members=members) for name in ("community", "eu-csirts", "eu-dpas")
+    }
+    mine = record(reads, says)
+    for status, tlp, audience in feedback_heard("xa-csirt", mine, audiences):
+        assert (status, tlp, audience) in spoken_by(mine) - granted(mine.read)
+        assert status not in TALK
+        assert tlp in (Tlp.CLEAR, Tlp.GREEN) or (tlp is not Tlp.RED and is_member and audience in audiences)
+
+
+def test_an_author_that_reads_nothing_hears_the_answers() -> None:
+    """It may not read the channel of another for that."""
+    registry: VerifiedRegistry = WORLD.registry
+    channel = channel_of(answer("xa-hub"))
+    assert registry.hears_answers("xa-csirt", channel)
+    assert not registry.may_read("xa-csirt", channel)
+    assert not registry.hears_answers("xa-csirt", channel_of(answer("xa-hub", tlp=Tlp.AMBER)))
