@@ -57,6 +57,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     posture: str | None = None
     duty: str | None = None
     health: str | None = None
+    lang: str | None = None
 
 
 _PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.type in (Path, Path | None))

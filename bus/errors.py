@@ -21,6 +21,12 @@ class ConfigError(BusError):
     reason = "config"
 
 
+class FilterError(BusError):
+    """A filter that cannot be read, or names what there is not."""
+
+    reason = "filter-malformed"
+
+
 class KeyFileError(BusError):
     """A key file that is missing, exposed, weakly encrypted or damaged."""
 

@@ -24,7 +24,7 @@ from bus.sealing import SEAL_REASONS, SECTION_REASONS, SIGHT_REASONS
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
 TREE = re.compile(r"^```text (\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
+TABLE = re.compile(r"CREATE (?:VIRTUAL )?TABLE IF NOT EXISTS (\w+)")
 MODULE = re.compile(r"`((?:bus|schemas|adapters|tests)/[\w/]+\.py)`")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 PACKAGES = ("bus", "schemas", "adapters")

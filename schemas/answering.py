@@ -73,9 +73,9 @@ def answer_to(
             f"{original.id} is what programs say to each other; answer what people say",
             reason="not-answerable",
         )
-    if original.kind == "sealed" or original.sections:
+    if original.kind == "sealed":
         raise SchemaError(
-            f"{original.id} is sealed, at least in part, and an answer in clear would tell others of it; write a draft of kind "
+            f"{original.id} is sealed, and an answer in clear would tell others of it; write a draft of kind "
             "feedback that names it, and seal it: tocsin bulletin seal",
             reason="not-answerable",
         )

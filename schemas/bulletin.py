@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -222,7 +223,7 @@ def stamp(
     if audience is None and (audience := defaults.audience) is None:
         raise _no_default("audience")
     if areas is None:
-        areas = defaults.areas or (Area(scope=_scope(issuer.country), country=issuer.country),)
+        areas = defaults.areas or _areas_of(issuer.country)
     if dimensions is None:
         dimensions = defaults.dimensions or (_DIMENSION_OF.get(draft.kind, Dimension.ELECTORAL_PROCESS),)
     if expires is None:
@@ -279,8 +280,10 @@ def _no_default(name: str) -> SchemaError:
     return SchemaError(f"the draft has no {name} and there is no default for it; add it", path=f"$.{name}")
 
 
-def _scope(country: str) -> str:
-    return {"EU": "eu", "INT": "international"}.get(country, "country")
+@lru_cache(maxsize=64)
+def _areas_of(country: str) -> tuple[Area, ...]:
+    """What an authority of a country speaks of when it does not say."""
+    return (Area(scope={"EU": "eu", "INT": "international"}.get(country, "country"), country=country),)
 
 
 def new_id(now: dt.datetime, random: bytes) -> str:

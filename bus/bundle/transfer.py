@@ -30,12 +30,13 @@ from schemas.errors import EnvelopeError, SchemaError
 from schemas.passing_on import embargo, why_held
 from schemas.registry import MAX_REGISTRY_BYTES
 from schemas.subject import Channel, Interest, Trust, parse
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import TLP_RANK, RefRel, Tlp
 
 STREAM = "bundle"
 AT_ONCE = 500
 NAMED_ONLY = frozenset({Tlp.RED, Tlp.AMBER_STRICT})
 """Markings that need a named recipient who may read them."""
+_ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 
 OF_STORE = """
 SELECT l.channel, l.seq, l.received_at AS moment,
@@ -85,6 +86,7 @@ def choose(
     interest: Interest,
     channels: Sequence[Channel],
     since: dt.datetime | None,
+    fits: Callable[[Bulletin], bool] | None = None,
 ) -> list[Chosen]:
     """What is wanted, in the order in which it came.
 
@@ -94,6 +96,8 @@ def choose(
         interest: topics and statuses.
         channels: only these, or all when there is none.
         since: only what came then or later.
+        fits: whether a bulletin is wanted by what it says. What updates or withdraws one that is wanted comes too; nothing
+            that was refused does.
     """
     rows = db.execute(
         f"SELECT channel, seq, subject FROM ({of}) WHERE moment >= ? AND subject IS NOT NULL ORDER BY moment, channel, seq",
@@ -110,7 +114,39 @@ def choose(
         wanted = not interest.topics if subject is None else interest.matches(subject)
         if wanted and (not channels or channel in channels):
             chosen.append(Chosen(place, seq, channel))
-    return chosen
+    return chosen if fits is None else _fitting(db, of, chosen, fits)
+
+
+def _fitting(
+    db: sqlite3.Connection, of: str, chosen: Sequence[Chosen], fits: Callable[[Bulletin], bool]
+) -> list[Chosen]:
+    """Those that fit, and what updates or withdraws one of them, so that nobody gets one without its end."""
+    sql = f"SELECT payload FROM ({of}) WHERE channel = ? AND seq = ?"
+    wanted: set[str] = set()
+    ending: list[tuple[str, frozenset[str]]] = []
+    ids: list[str] = []
+    for place, seq, _ in chosen:
+        row = db.execute(sql, (place, seq)).fetchone()
+        bulletin = _decoded(row["payload"] if row is not None else None)
+        ids.append("" if bulletin is None else bulletin.id)
+        if bulletin is None:
+            continue
+        if fits(bulletin):
+            wanted.add(bulletin.id)
+        if targets := frozenset(ref.id for ref in bulletin.references if ref.rel in _ENDING):
+            ending.append((bulletin.id, targets))
+    count = -1
+    while count != len(wanted):
+        count = len(wanted)
+        wanted.update(id_ for id_, targets in ending if not targets.isdisjoint(wanted))
+    return [each for each, id_ in zip(chosen, ids, strict=True) if id_ in wanted]
+
+
+def _decoded(payload: bytes | None) -> Bulletin | None:
+    try:
+        return None if payload is None else decode(payload)
+    except SchemaError:  # what was refused may be no bulletin
+        return None
 
 
 def carried(db: sqlite3.Connection, of: str, chosen: Sequence[Chosen]) -> list[Carried]:

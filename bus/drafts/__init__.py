@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bus.drafts.composing import Answer, Question, answered, questions
     from bus.drafts.explaining import Example, Explained, Meaning, explained, like
     from bus.drafts.findings import DraftError, Finding, told
-    from bus.drafts.judging import Judgement, judged, judgement, stamped
+    from bus.drafts.judging import Judgement, judgement, stamped
     from bus.drafts.looking import Look, Speaker, look, read, read_table
     from bus.drafts.openings import Opening, audiences_of
     from bus.drafts.template import DRAFTED, begun
@@ -34,7 +34,6 @@ __all__ = [
     "begun",
     "doubles",
     "explained",
-    "judged",
     "judgement",
     "like",
     "look",

@@ -9,11 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from bus.sealing import sections
-from schemas import rules
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bulletin import new_id, stamp
-from schemas.codec import decode, encode
 from schemas.errors import Violation
 from schemas.lint import lint
 from schemas.passing_on import countries
@@ -59,23 +56,6 @@ def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) 
         issued=now,
         defaults=given,
     )
-
-
-def judged(
-    draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime, registry: VerifiedRegistry | None
-) -> Judgement:
-    """Stamp a draft and check everything about it; None as registry leaves out who may say what.
-
-    Raises:
-        SchemaError, RuleError: it is no bulletin, or breaks a rule.
-        PermitError: the registry does not let its issuer say it.
-    """
-    bulletin = decode(encode(stamped(draft, issuer, given, now)))
-    rules.check(bulletin)
-    if registry is not None:
-        registry.permit(bulletin)
-    sections.judge_section(bulletin, draft.sections, registry)
-    return judgement(draft, bulletin, registry)
 
 
 def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:

@@ -187,7 +187,9 @@ def _choice(said: _Said, speaker: Speaker) -> tuple[tuple[str, ...], str | None,
         return (), None, None
     ways = audiences_of(speaker.registry, speaker.issuer.id)
     if said.path.endswith(".audience"):
-        return tuple(each.audience for each in ways), None, said.audience
+        document = speaker.registry.document
+        is_there = said.audience in document.audiences or said.audience in document.authorities
+        return tuple(each.audience for each in ways), None, None if is_there else said.audience
     here = [each for each in ways if each.audience == said.audience]
     if said.path.endswith(".tlp"):
         return tuple(dict.fromkeys(tlp for each in here for tlp in each.tlps)), None, None

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -27,7 +27,7 @@ from bus.hub.collecting import collecting_seldom
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
-from bus.hub.picture import tallies
+from bus.hub.picture import index, tallies
 from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.logs import logger
@@ -137,6 +137,9 @@ class HubService(msgspec.Struct, frozen=True):
             works["situation"] = partial(
                 repeated, partial(_roll, store, clock), failing="not_rolled", every_s=tallies.EVERY_S
             )
+            works["index"] = partial(
+                repeated, Indexing(store).look, failing="not_indexed", every_s=index.EVERY_S
+            )
             let_go = partial(_let_go, store, clock, authority_id, on_news)
             works["retention"] = partial(
                 repeated, let_go, failing="nothing_let_go", every_s=retention.EVERY_S
@@ -217,6 +220,29 @@ async def _roll(store: Inbox, clock: Callable[[], dt.datetime]) -> None:
     is_left = await store.read(lambda db: tallies.is_due(db, moment))
     while is_left:
         is_left = await store.write(lambda db: tallies.roll(db, moment))
+
+
+class Indexing:
+    """Makes the index while little comes in, and a part of it now and then while much does."""
+
+    def __init__(self, store: Inbox, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Take the hub's store, and what waits for some seconds."""
+        self._store, self._sleep = store, sleep
+        self._last = self._waited = 0
+
+    async def look(self) -> None:
+        """Index what waits, a part at a time; other work comes in between."""
+        last, is_left = await self._store.read(index.progress)
+        is_busy, self._last = last - self._last > index.BUSY, last
+        self._waited = self._waited + 1 if is_busy and is_left else 0
+        if is_busy and self._waited <= index.PATIENCE:
+            return
+        self._waited = 0
+        while is_left:
+            is_left = await self._store.write(index.advance)
+            if is_busy:
+                return
+            await self._sleep(index.REST_S)
 
 
 def _heartbeat(

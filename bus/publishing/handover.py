@@ -130,7 +130,8 @@ class Handover:
                     break
                 found.append(row)
             for row in found:
-                self._forget(row.n)
+                del self._ready[row.n]
+            self._bytes -= size_of(found)
             return found
 
     def _forget(self, n: int) -> Row | None:

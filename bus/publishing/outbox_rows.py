@@ -64,9 +64,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return b""
         # No text has a quote in it then, so each quote bounds one: a name, a colon, a value, a comma, and so on.
         pieces = self.headers.split('"')
-        return "".join(
-            [f"{name}: {value}\r\n" for name, value in zip(pieces[1::4], pieces[3::4], strict=True)]
-        ).encode()
+        count = len(pieces) // 4
+        pieces[0] = ""
+        pieces[2::4], pieces[4::4] = [": "] * count, ["\r\n"] * count
+        return "".join(pieces).encode()
 
     @property
     def is_whole(self) -> bool:

@@ -14,6 +14,7 @@ from bus.publishing.drafted import Drawn
 from bus.publishing.handover import Handover, size_of
 from bus.publishing.outbox_layout import FILE_TABLE, LAYOUT
 from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, Signed, new_row, whole
+from bus.storage import insert_rows
 
 __all__ = ["LAYOUT", "ChainHead", "Row", "RowState", "Settled", "whole"]
 
@@ -87,9 +88,10 @@ def keep_all(
         ]
     # For what is no int, float, str or bytearray, sqlite3 looks for an adapter, each time: so no None where all are.
     told = {name: each for name, each in columns.items() if any(value is not None for value in each)}
-    sql = f"INSERT INTO bulletins ({', '.join(told)}) VALUES ({', '.join('?' * len(told))})"
-    db.executemany(sql, zip(*told.values(), strict=True))
-    db.executemany("INSERT INTO unsent (n, status) VALUES (?, ?)", [(row.n, row.status) for row in rows])
+    into, values = f"INSERT OR FAIL INTO bulletins ({', '.join(told)})", f"({', '.join('?' * len(told))})"
+    insert_rows(db, into, values, list(zip(*told.values(), strict=True)))
+    waiting = [(row.n, row.status) for row in rows]
+    insert_rows(db, "INSERT OR FAIL INTO unsent (n, status)", "(?, ?)", waiting)
     versions.keep(db, drawn, first)
     if handover is not None and takes:
         handover.offer(rows)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bus.storage.glance import only_read
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S, boot_id
+    from bus.storage.rowwise import insert_rows
     from bus.storage.sqlite import Companion, Database, by_others, utc
     from bus.storage.store import Lease, Store, from_row, insert, single, up_to
 else:
@@ -32,6 +33,7 @@ __all__ = [
     "copy_database",
     "from_row",
     "insert",
+    "insert_rows",
     "is_in_use",
     "lease",
     "only_read",

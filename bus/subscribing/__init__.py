@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.progress import Reading
     from bus.subscribing.registry_feed import EVERY_S, Heard, RegistryFeed, publish_trust
-    from bus.subscribing.rowwise import insert_rows
     from bus.subscribing.subscriber import Subscriber, message_from
     from bus.subscribing.tables import Stored, as_json, stored, whole
 else:
@@ -29,7 +28,6 @@ __all__ = [
     "bodies",
     "contested",
     "erasure",
-    "insert_rows",
     "is_mute",
     "message_from",
     "publish_trust",

@@ -21,8 +21,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from bus.storage import single
-from bus.subscribing.rowwise import insert_rows
+from bus.storage import insert_rows, single
 from schemas import passing_on
 from schemas.bulletin import Bulletin
 from schemas.envelope import comes_again

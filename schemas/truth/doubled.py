@@ -33,16 +33,23 @@ def doubled(b: Bulletin) -> Iterator[Violation]:
 
 def _in(value: object, path: str) -> Iterator[Violation]:
     if isinstance(value, tuple):
-        seen: list[object] = []
-        for n, each in enumerate(value):
-            if each in seen and path not in _TOLD:
-                yield Violation("twice", f"{path}[{n}]", "stands above; once is enough")
-                break
-            seen.append(each)
+        if len(value) > 1 and path not in _TOLD and len(set(value)) < len(value):
+            yield Violation("twice", f"{path}[{_again(value)}]", "stands above; once is enough")
         for n, each in enumerate(value):
             if isinstance(each, msgspec.Struct):
                 yield from _in(each, f"{path}[{n}]")
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            if name not in _MAY_REPEAT:
-                yield from _in(getattr(value, name), f"{path}.{name}")
+            found = getattr(value, name)
+            if name not in _MAY_REPEAT and found and isinstance(found, tuple | msgspec.Struct):
+                yield from _in(found, f"{path}.{name}")
+
+
+def _again(value: tuple[object, ...]) -> int:
+    """The place of the first thing that stands in a list before."""
+    seen: set[object] = set()
+    for n, each in enumerate(value):
+        if each in seen:
+            return n
+        seen.add(each)
+    return 0

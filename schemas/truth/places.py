@@ -32,6 +32,12 @@ _INNER = ("local", "internal", "lan", "intranet", "corp", "home", "private", "ho
 _ALONE = re.compile(r"[^.:]+")
 
 
+_PLAIN = re.compile(
+    rf"https?://(?:[a-z0-9_-]+\.)+(?!(?:{'|'.join((*_NOBODYS, *_INNER, 'test'))}|arpa)(?:[/?#]|$))[a-z][a-z-]+(?:[/?#]|$)"
+)
+"""A page that others can reach, at a glance: a name of several parts, without port and user."""
+
+
 class Link(NamedTuple):
     """A link of a bulletin: where it stands, and whether it is a page that people are sent to, a text, content, or a file."""
 
@@ -77,6 +83,8 @@ def links(b: Bulletin) -> Iterator[Link]:
 def r89(b: Bulletin) -> Broken:
     """A link leads to a page that its readers can reach (RFC 3986, section 3.1; RFC 6761, RFC 6762, RFC 6890; Regulation (EU) 2022/2065, Article 16(2)(b))."""
     for path, uri, kind in links(b):
+        if _PLAIN.match(uri) is not None:
+            continue
         scheme = uri.partition(":")[0]
         may_be = {"page": _PAGES, "text": _TEXTS}.get(kind)
         if scheme in _CODE:

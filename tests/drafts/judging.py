@@ -8,13 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from bus.cli.frame import read_draft
-from bus.drafts import judged
+from bus.drafts import Speaker, look
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
 from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Defaults
-from schemas.errors import RuleError, TocsinError
 from schemas.registry import Audience, AuthorityRecord, PublishGrant
 from schemas.vocab import Domain, Pap, Scope, Status, Tlp
 from tests.support.world import found, key_record
@@ -128,14 +126,9 @@ def judge(folder: Path) -> Iterator[Judged]:
     for line in (folder / "index.tsv").read_text("utf-8").splitlines()[1:]:
         name, speaker, expected, _ = line.split("\t", 3)
         issuer = registry().issuer(_SPEAKS_AS.get(speaker, speaker))
-        try:
-            outcome = judged(read_draft(str(folder / name)), issuer, given, NOW, registry())
-        except RuleError as exc:
-            got, why = "refuse", "; ".join(f"{v.rule} {v.path}: {v.text}" for v in exc.violations)
-        except TocsinError as exc:
-            got, why = "refuse", f"{exc.reason}: {str(exc).removeprefix(str(folder / name))}"
-        else:
-            found_ = (*outcome.doubts, *outcome.remarks)
-            got = "refuse" if outcome.doubts else "warn" if found_ else "accept"
-            why = "; ".join(f"{v.rule} {v.path}: {v.text}" for v in found_)
+        as_whom = Speaker(issuer=issuer, given=given, now=NOW, registry=registry())
+        found_ = look((folder / name).read_bytes(), as_whom, NOW)
+        grades = {each.grade for each in found_.findings}
+        got = "refuse" if grades & {"error", "doubt"} else "warn" if grades else "accept"
+        why = "; ".join(f"{each.rule} {each.path}: {each.text}" for each in found_.findings)
         yield Judged(folder.name, name, expected, got, why)

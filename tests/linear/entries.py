@@ -989,7 +989,7 @@ def _operator() -> Iterator[Entry]:
         limit=codec.MAX_PAYLOAD_BYTES,
         read=_looked_at,
         shapes={**json_shapes(), **_toml_shapes(), **_draft_shapes()},
-        covers=("bus.drafts.looking.look", "bus.drafts.looking.read"),
+        covers=("bus.drafts.looking.look", "bus.drafts.looking.read", "bus.drafts.looking.read_table"),
         price=200,
         tested=16 * KIB,
     )

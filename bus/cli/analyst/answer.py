@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 
 sending_options = gathered("sending", Sending, wait_option, dry_run_option, reviewed_option)
+SECTIONS = "parts of it are sealed: all who read the rest have read your answer, too"
 WITHDRAWN = "Taken back by its author."
 
 
@@ -162,11 +163,12 @@ def _must_reach(original: Bulletin, draft: Draft, registry: VerifiedRegistry, me
                 "leave --tlp out"
             )
         channel = there
+    notes = [SECTIONS] if original.sections else []
     if registry.hears_answers(original.issuer.id, channel):
-        return []
+        return notes
     author = original.issuer.id
     why = "it neither reads there nor is a member; tell it otherwise, too"
-    return [f"{author}, who said it, does not hear answers on {channel.name}: {why}"]
+    return [*notes, f"{author}, who said it, does not hear answers on {channel.name}: {why}"]
 
 
 async def _withdrawn(

@@ -49,6 +49,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 async def answers(app: App, bulletin_id: str | None, *, every: bool, limit: int, offline: bool) -> Answer:
     """What others have answered to what this authority has said, or to the bulletin ID, the newest first.
 
+    ID is an id of any version, at least four characters of its beginning, or a digest; the answers to all versions are shown.
     Each authority counts once for each verdict, until it withdraws it. Reads what has come on the bus first; what is known is
     shown all the same when it does not answer, and then exits 7.
     """
@@ -57,15 +58,18 @@ async def answers(app: App, bulletin_id: str | None, *, every: bool, limit: int,
     record = registry.document.authorities.get(me)
     is_hub = record is not None and record.kind == trust.HUB
     own: list[About] = []
+    named = frame.Named(bulletin_id or "")
     if (app.state_folder() / frame.OUTBOX_FILE).exists():
         async with frame.open_outbox(app) as box:
-            own = await box.read(lambda db: picture.answers.own(db, me, bulletin_id))
+            if bulletin_id is not None:
+                named = await frame.named_in_outbox(box, bulletin_id)
+            own = await box.read(lambda db: picture.answers.own(db, me, named.id if bulletin_id else None))
     async with frame.open_store(app, make=True) as store:
         is_whole = offline or await up_to_date(app, store, registry)
 
         def look(db: sqlite3.Connection) -> list[Told]:
             if bulletin_id is not None:
-                wanted = own or picture.answers.held(db, bulletin_id)
+                wanted = _versions(db, bulletin_id) or own
                 if not wanted:
                     raise NotFoundError(
                         f"neither the store nor the outbox of this context holds {bulletin_id}",
@@ -108,6 +112,16 @@ async def answers(app: App, bulletin_id: str | None, *, every: bool, limit: int,
         notes=notes,
         code=DONE if is_whole else UNREACHABLE,
     )
+
+
+def _versions(db: sqlite3.Connection, wanted: str) -> list[About]:
+    """Every version of a bulletin that the store holds."""
+    thread = frame.named_in_store(db, wanted).thread
+    if thread is None:
+        return picture.answers.held(db, wanted)
+    ids = {version.id for version in picture.versions.in_thread(db, thread)}
+    found = (about for each in sorted(ids) for about in picture.answers.held(db, each))
+    return [about for about in found if about.channel.issuer == thread.issuer]
 
 
 def _told(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> list[Told]:

@@ -10,7 +10,19 @@ import msgspec
 
 from bus import sealing, subscribing
 from bus.cli import frame
-from bus.cli.frame import TINTS, Answer, App, Painted, Part, Table, at, command, wrapped
+from bus.cli.frame import (
+    TINTS,
+    Answer,
+    App,
+    Asked,
+    Painted,
+    Part,
+    Table,
+    at,
+    command,
+    filter_options,
+    wrapped,
+)
 from bus.hub import picture as situation
 from bus.hub import watch
 from schemas import review
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from bus.cli.frame import Unsealer
+    from bus.filters import Selection
     from bus.health import Report
     from bus.hub.picture import Item, Picture
     from bus.hub.watch import ChannelRow
@@ -36,15 +49,20 @@ COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing",
 
 
 @command()
-def picture(app: App) -> Answer:
+@filter_options
+def picture(app: App, *, asked: Asked) -> Answer:
     """The situation now: what is in force, by dimension and country, and what stands out.
+
+    With a filter it tells of what is asked for alone; channels, elections and the last line stay whole.
 
     The first line says as of when, and what is wrong here: of a store that nobody reads into no channel is judged. Of what
     stands out, what is sealed to this identity is opened, when the context names its seal keys. Exits 9 when what is shown
     is not to be relied on.
     """
     registry, now = frame.present_registry(app)
-    report, closed, held = frame.query_store(app, lambda tx: _pictured(app, tx, now, registry))
+    report, closed, held = frame.query_store(
+        app, lambda tx: _pictured(app, tx, now, registry, asked.selection)
+    )
     unsealer = frame.Unsealer(app, "picture")
     top = tuple(_seen(item, unsealer, held[item.id, item.issuer], now) for item in closed.top)
     seen = msgspec.structs.replace(closed, top=top)
@@ -67,11 +85,13 @@ def _in_colour(line: str) -> list[Part]:
 
 
 def _pictured(
-    app: App, db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry
+    app: App, db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, selection: Selection
 ) -> tuple[Report, Picture, dict[tuple[str, str], Stored]]:
     """How the picture is to be taken, the picture, and the bulletins that stand out in it, as they are kept."""
     report = frame.report_beside(app, db, registry, now)
-    closed = situation.summary.picture(db, now, registry, app.identity.authority, blind=report.is_blind)
+    closed = situation.summary.picture(
+        db, now, registry, app.identity.authority, blind=report.is_blind, selection=selection
+    )
     marks = ", ".join("?" * len(closed.top))
     rows = db.execute(
         f"SELECT a.* FROM links l JOIN admitted a ON a.row = l.row WHERE l.id IN ({marks})",

@@ -31,14 +31,28 @@ async def trace(app: App, bulletin_id: str, *, exact: bool) -> Answer:
     if not steps:
         raise NotFoundError(f"neither the outbox nor the store of this context knows {bulletin_id}")
     steps.sort(key=lambda step: step.at)
-    notes = []
-    if ladder is not None:
-        missing = f"; not yet answered: {', '.join(ladder.missing)}" if ladder.missing else ""
-        notes = [f"{ladder.state}{missing}"]
+    notes = [] if ladder is None else [_how_far(ladder)]
     notes += [f"answers: {', '.join(told)}" for told in [label] if told]
     rows = ((f"{step.at:%Y-%m-%d %H:%M:%S.%f}", step.what, step.detail) for step in steps)
     facts = {"id": named.id, "thread": named.thread, "steps": steps, "ladder": ladder, "answers": label}
     return Answer(facts, table=Table(("at", "what", "detail"), rows), notes=notes, remarks=named.words)
+
+
+def _how_far(status: DeliveryStatus) -> str:
+    """Who has received it and who has read it, each apart, and who has not."""
+    if not status.readers:
+        return f"{status.state}; no hub must have it"
+    received = [each.reader for each in status.readers if each.received or each.read]
+    read = [each.reader for each in status.readers if each.read]
+    every = [each.reader for each in status.readers]
+    return f"{status.state}: received by {_of(received, every)}; read by {_of(read, every)}"
+
+
+def _of(some: list[str], every: list[str]) -> str:
+    if not some:
+        return f"none of {', '.join(every)}"
+    left = [each for each in every if each not in some]
+    return ", ".join(some) + (f", not by {', '.join(left)}" if left else "")
 
 
 async def _life(

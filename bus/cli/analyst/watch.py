@@ -24,11 +24,13 @@ from bus.cli.frame import (
     STATUS,
     Answer,
     App,
+    Asked,
     Since,
     command,
     completing,
     health_option,
     repeatable,
+    stream_options,
 )
 from bus.errors import DeniedError, StoreError, UnreachableError
 from bus.hub import picture
@@ -56,9 +58,7 @@ PATIENCE = 3
     shell_complete=completing.topics,
     help="a domain (cyber) or a kind (data-breach); may be repeated",
 )
-@repeatable("--country", "countries", metavar="CC", help="issued by an authority of this country")
-@repeatable("--area", "areas", metavar="CC", help="affecting this country, eu, multi or intl")
-@repeatable("--election", "elections", metavar="ID", help="about this election")
+@stream_options
 @click.option("--min-priority", type=click.Choice(["p1", "p2", "p3", "p4"]), help="this urgent or more")
 @repeatable("--status", "statuses", type=STATUS, help="of this status; actual unless you say otherwise")
 @click.option(
@@ -73,6 +73,7 @@ async def watch(
     since: dt.timedelta | None,
     count: int | None,
     follow: bool,
+    asked: Asked,
     **interest: tuple[str, ...] | str | None,
 ) -> AsyncIterator[Answer]:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
@@ -85,7 +86,9 @@ async def watch(
     With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
     answer, and 9 when what was shown is not to be relied on for another reason.
     """
-    wanted = frame.interest_of(**interest)
+    wanted, selection = frame.interest_of(**interest), asked.selection
+    if selection.since_s is not None and _is_default("since"):
+        since = dt.timedelta(seconds=selection.since_s)
     shown = 0
     unsealer = frame.Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
@@ -100,14 +103,25 @@ async def watch(
             yield Answer(head=report, code=frame.code_of(report))
         start = 0 if since is None else await store.row_before(app.now() - since)
         async for row in store.follow(start, live=follow):
-            if not wanted.matches(parse(row.subject)):
+            if not (wanted.matches(parse(row.subject)) and selection.matches(row.bulletin, app.now())):
                 continue
-            remark = await store.read(lambda db, row=row: _answering(db, row, registry))  # type: ignore[misc]  # bound now
-            yield frame.shown(app, row, unsealer, remark)
+            remark, name = await store.read(lambda db, row=row: _beside(db, row, registry))  # type: ignore[misc]  # bound now
+            yield frame.shown(app, row, unsealer, remark, name)
             shown += 1
             if count is not None and shown >= count:
                 return
         await _must_answer(app, store)
+
+
+def _is_default(option: str) -> bool:
+    """Whether nobody has given an option."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.DEFAULT
+
+
+def _beside(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) -> tuple[str, str]:
+    """What is told beside a bulletin: of an answer what it answers, and the beginning of its id."""
+    return _answering(db, row, registry), picture.selected.short(db, row.id)
 
 
 def _answering(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) -> str:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         write_whole,
         written,
     )
+    from bus.cli.frame.filtering import Asked, filter_options, stream_options
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
     from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
         opened_data,
         readable,
         shown,
-        ties,
     )
     from bus.cli.frame.options import (
         FILE,
@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         tls_of,
         within,
     )
+    from bus.cli.frame.sheets import SheetLines, language, sheet_of_held
     from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
     from bus.cli.frame.versions import FoundBulletin, Named, find_bulletin, named_in_outbox, named_in_store
@@ -132,6 +133,7 @@ __all__ = [
     "USAGE",
     "Answer",
     "App",
+    "Asked",
     "BulletinLines",
     "DraftFile",
     "FoundBulletin",
@@ -143,6 +145,7 @@ __all__ = [
     "Part",
     "Sending",
     "Shared",
+    "SheetLines",
     "Since",
     "Table",
     "Unsealer",
@@ -167,6 +170,7 @@ __all__ = [
     "ended",
     "endpoint",
     "exit_code",
+    "filter_options",
     "find_bulletin",
     "follow_phase",
     "follow_trust",
@@ -182,6 +186,7 @@ __all__ = [
     "inside",
     "interest_of",
     "is_asked",
+    "language",
     "load",
     "look_at",
     "looked_at",
@@ -223,14 +228,15 @@ __all__ = [
     "safe",
     "safe_json",
     "send_drafts",
+    "sheet_of_held",
     "shown",
     "signer_of",
     "sound_draft",
     "speaker",
+    "stream_options",
     "tell",
     "tell_of_bus",
     "telling",
-    "ties",
     "tlp_option",
     "tls_of",
     "told",

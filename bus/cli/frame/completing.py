@@ -70,6 +70,7 @@ def files(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> 
 
 contexts = _of("contexts")
 kinds = _of("kinds")
+domains = _of("domains")
 topics = _of("topics")
 audiences = _of("audiences")
 authorities = _of("authorities")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +33,12 @@ class DraftFile:
     Attributes:
         name: of the file; `-` is standard input.
         raw: its bytes, once it was read.
+        changed: what the command makes of it, such as an update of another.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, changed: Callable[[Draft], Draft] | None = None) -> None:
         self.name = name
+        self.changed = changed
         self.raw: bytes | None = None
 
     def __call__(self) -> Draft:
@@ -48,12 +50,13 @@ class DraftFile:
         """
         self.raw = bytes_of(self.name)
         try:
-            return decode_draft(self.raw.strip())
+            draft = decode_draft(self.raw.strip())
         except SchemaError:  # TOML, a time with an offset, or a fault: all in words
             found = drafts.read(self.raw, dt.datetime.now(dt.UTC))
             if found.draft is None:
                 raise refusal(self.name, found, found.of("error")) from None
-            return found.draft
+            draft = found.draft
+        return draft if self.changed is None else self.changed(draft)
 
 
 def read_draft(name: str) -> Draft:

@@ -32,6 +32,7 @@ EXIT_CODES: dict[int, str] = {
 BY_CLASS: dict[str, int] = {
     "AmbiguousIdError": USAGE,
     "ConfigError": USAGE,
+    "FilterError": USAGE,
     "NotFoundError": NOT_FOUND,
     "DeniedError": NOT_AUTHORISED,
     "AdapterError": REFUSED,

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 WIDE = 120
 _INDENT = 9
-_URGENT = {"p1": "red", "p2": "yellow"}
+URGENT = {"p1": "red", "p2": "yellow"}
 # A priority and a marking, as lists, `watch` in a pipe and the picture write them: before any word of an author.
 _TOLD = re.compile(
     r"((?:[0-9a-f-]{36}  )?(?:\w+ +)?(?:\d\d-\d\d \d\d:\d\d:\d\d )|  )(p[1-4])( (?:\d\d-\d\d \d\d:\d\d )?\S+ +\S+ +)"
     r"(TLP:[A-Z+]+)(.*)",
     re.DOTALL,
 )
-_MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
+MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
 
 
 class BulletinLines(NamedTuple):
@@ -41,6 +41,8 @@ class BulletinLines(NamedTuple):
         remark: added to the headline.
         standing: what is known of it here; of one's own, how far it has come.
         piped: the line in a pipe, where it is another.
+        id: of the bulletin, where it is to be named.
+        name: the beginning of it, for a terminal.
     """
 
     bulletin: Bulletin
@@ -49,12 +51,15 @@ class BulletinLines(NamedTuple):
     remark: str = ""
     standing: str = "verified"
     piped: str = ""
+    id: str = ""
+    name: str = ""
 
     def draw(self, app: App) -> None:
         """Print it."""
         known = {*self.labels, *(() if self.trust == "fresh" else (f"trust {self.trust}",))}
         flags = (*marks(self.bulletin, app.now()), *review.labels(self.bulletin), *sorted(known))
-        after = f"  [{self.remark}]" if self.remark else ""
+        id_ = (self.name or self.id) if on_terminal() else self.id
+        after = "".join(f"  [{each}]" for each in (self.remark, id_) if each)
         if not on_terminal():
             app.painted(in_colour(self.piped or one_line(self.bulletin, flags) + after))
             return
@@ -84,8 +89,8 @@ def in_colour(line: str) -> list[Part]:
     if found is None:
         return [(line, None)]
     before, urgency, between, tlp, after = found.groups()
-    color = _MARKING.get(tlp.removeprefix("TLP:").lower())
-    return [(before, None), (urgency, _URGENT.get(urgency)), (between, None), (tlp, color), (after, None)]
+    color = MARKING.get(tlp.removeprefix("TLP:").lower())
+    return [(before, None), (urgency, URGENT.get(urgency)), (between, None), (tlp, color), (after, None)]
 
 
 def _spaced(facts: Iterable[Part]) -> list[Part]:
@@ -131,10 +136,10 @@ def _facts(bulletin: Bulletin) -> list[Part]:
     urgency, tlp = priority(bulletin), str(bulletin.tlp)
     return [
         (f"{bulletin.issued:%H:%M}", None),
-        (urgency, _URGENT.get(urgency)),
+        (urgency, URGENT.get(urgency)),
         (f"{bulletin.issuer.id:<11}", None),
         (f"{bulletin.kind:<18}", None),
-        (f"TLP:{tlp.upper():<12}", _MARKING.get(tlp)),
+        (f"TLP:{tlp.upper():<12}", MARKING.get(tlp)),
         (f"{bulletin.audience:<10}", None),
     ]
 

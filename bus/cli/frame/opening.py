@@ -20,7 +20,6 @@ from bus.cli.frame.session import open_seal_keys, registry_store
 from bus.errors import PermitError
 from schemas import review
 from schemas.errors import TocsinError
-from schemas.links import told
 from schemas.passing_on import marks, why_held
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from bus.subscribing import Stored
     from bus.trust import RegistryStore
     from schemas.bulletin import Bulletin
-
-MOST_LINKS = 200
-"""Ties that are written out for a person."""
 
 
 class Unsealer:
@@ -119,20 +115,6 @@ def readable(payload: bytes) -> list[str]:
     return _indented(msgspec.json.encode(shown) if parts else payload)
 
 
-def ties(bulletin: Bulletin) -> Iterator[Answer]:
-    """What belongs together in a bulletin, a tie a line."""
-    if not bulletin.links:
-        return
-    yield Answer(notes=[f"what belongs together: {len(bulletin.links)} ties"])
-    lines = [
-        f"{told(bulletin, link.from_)} -> {link.rel} -> {told(bulletin, link.to)}"
-        for link in bulletin.links[:MOST_LINKS]
-    ]
-    if len(bulletin.links) > MOST_LINKS:
-        lines.append(f"and {len(bulletin.links) - MOST_LINKS} more, in the field links above")
-    yield Answer(lines=lines)
-
-
 def inside(seen: View) -> Iterator[Answer]:
     """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
     if seen.inner is not None:
@@ -171,8 +153,13 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         )
 
 
-def shown(app: App, row: Stored, unsealer: Unsealer | None = None, remark: str = "") -> Answer:
-    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too. The remark stands behind its headline."""
+def shown(
+    app: App, row: Stored, unsealer: Unsealer | None = None, remark: str = "", name: str = ""
+) -> Answer:
+    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too.
+
+    The remark stands behind its headline, and `name`, the beginning of its id; in a pipe the whole id.
+    """
     seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     facts = {
         "bulletin": msgspec.Raw(row.payload),
@@ -185,6 +172,6 @@ def shown(app: App, row: Stored, unsealer: Unsealer | None = None, remark: str =
         "marks": marks(seen.bulletin, app.now()),
         **opened_data(seen),
     }
-    return Answer(
-        facts, lines=[BulletinLines(seen.bulletin, {*row.labels, *seen.remarks}, row.trust, remark)]
-    )
+    labels = {*row.labels, *seen.remarks}
+    line = BulletinLines(seen.bulletin, labels, row.trust, remark=remark, id=row.id, name=name)
+    return Answer(facts, lines=[line])

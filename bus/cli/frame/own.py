@@ -66,9 +66,14 @@ def kinds(_app: App, _given: Mapping[str, object]) -> list[Own]:
     return [Own(kind) for kind in sorted(KINDS)]
 
 
+def domains(_app: App, _given: Mapping[str, object]) -> list[Own]:
+    """Whose business a bulletin may be."""
+    return [Own(str(domain), "domain") for domain in Domain]
+
+
 def topics(app: App, given: Mapping[str, object]) -> list[Own]:
     """What may be subscribed to: domains, then kinds."""
-    return [*(Own(str(domain), "domain") for domain in Domain), *kinds(app, given)]
+    return [*domains(app, given), *kinds(app, given)]
 
 
 def audiences(app: App, given: Mapping[str, object]) -> list[Own]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import msgspec
+
 from bus import delivery, publishing
 from bus.cli.frame.answers import Answer
 from bus.cli.frame.app import App
@@ -187,6 +189,9 @@ def _in_whole(
     if not is_of_draft or not isinstance(make, DraftFile) or make.raw is None:
         return refused
     as_whom = speaker(app, sending.audience, sending.tlp, publisher.registry())
+    if (changed := make.changed) is not None:
+        marked = as_whom.marked
+        as_whom = msgspec.structs.replace(as_whom, marked=lambda draft: marked(changed(draft)))
     return in_whole(name, make.raw, refused, as_whom, reviewed=sending.reviewed is not None)
 
 

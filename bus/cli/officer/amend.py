@@ -58,10 +58,10 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
     """
     original = (await _own_versions(app, bulletin_id))[0]
 
-    def make() -> Draft:
-        return referring_to(frame.read_draft(file), MsgType.UPDATE, RefRel.SUPERSEDES, original)
+    def changed(draft: Draft) -> Draft:
+        return referring_to(draft, MsgType.UPDATE, RefRel.SUPERSEDES, original)
 
-    return await frame.send_drafts(app, [(file, make)], sending)
+    return await frame.send_drafts(app, [(file, frame.DraftFile(file, changed))], sending)
 
 
 @command(name="cancel")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,31 +18,34 @@ from bus.cli.frame import (
     TLPS,
     Answer,
     App,
+    Asked,
     Group,
     InputFileError,
     audience_option,
     command,
     completing,
-    must_be_known,
+    filter_options,
     reviewed_option,
     tlp_option,
 )
 from bus.hub import picture
 from schemas import review
-from schemas.bodies import KINDS
 from schemas.codec import decode, digest
 from schemas.envelope import file_form
-from schemas.passing_on import marks, sentences
+from schemas.passing_on import marks
 from schemas.vocab import Status
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from bus.filters import Selection
     from bus.publishing import Row
     from bus.subscribing import Stored
     from schemas.bulletin import Bulletin
 
 ALL = 1_000_000
+MOST_READ = 2_000
+"""Of so many bulletins that are not indexed yet it is counted how many fit; of more it is said that there are more."""
 
 
 @click.group(cls=Group)
@@ -92,10 +95,17 @@ def check(
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
 @click.option("--exact", is_flag=True, help="that very version, not the newest")
-def show(app: App, bulletin_id: str, *, raw: bool, exact: bool) -> Iterable[Answer]:
+@click.option(
+    "--lang", metavar="TAG", help="language of the sheet; that of the context, of LC_ALL or LANG otherwise"
+)
+def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None) -> Answer:
     """Show one bulletin of the store or the outbox.
 
     ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is shown.
+
+    A sheet: markings first, what to do and by when, what may be said in public, the facts in words, why one can rely on it, what
+    became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German and Greek.
+
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
     signature, payload, named = frame.find_bulletin(app, bulletin_id, exact=exact)
@@ -104,44 +114,30 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool) -> Iterable[Answ
         frame.must_not_be_held(app, found)
         # First, so that nothing goes out that is not recorded.
         frame.record(app, "exported", digest=digest(payload))
-        return [Answer(raw=file_form(payload, signature).decode(), remarks=named.words)]
+        return Answer(raw=file_form(payload, signature).decode(), remarks=named.words)
     seen = frame.Unsealer(app, "show").look(found, digest(payload))
     opened = frame.opened_data(seen)
     facts = {"bulletin": msgspec.Raw(payload), **opened} if opened else msgspec.Raw(payload)
-    return [
-        Answer(facts, lines=frame.readable(payload)),
-        *frame.inside(seen),
-        *frame.ties(seen.bulletin),
-        Answer(notes=[*sentences(seen.bulletin, app.now()), *_answers(app, found)], remarks=named.words),
-    ]
-
-
-def _answers(app: App, bulletin: Bulletin) -> list[str]:
-    """Who disputes a bulletin, and what else was answered, as far as the store of this context holds it."""
-    if not (app.state_folder() / frame.STORE_FILE).exists():
-        return []
-    about, registry = picture.About.of(bulletin), frame.open_registry(app)
-    said, settled = frame.query_store(
-        app,
-        lambda db: (picture.answers.to_one(db, about, registry), picture.answers.is_settled(db, about)),
-    )
-    told = picture.answers.label(said, settled=settled)
-    return [f"{', '.join(told)}: tocsin answers {bulletin.id}"] if told else []
+    sheet = frame.sheet_of_held(app, seen, signature, found.id, frame.language(app, lang))
+    return Answer(facts, lines=[frame.SheetLines(sheet)], remarks=named.words)
 
 
 @command(bulletin, "list")
-@click.option("--kind", shell_complete=completing.kinds, help="only this kind")
+@filter_options
 @click.option(
     "--status", type=STATUS, default="actual", show_default=True, help="of this status; never two in one list"
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
-def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> Iterator[Answer]:
-    """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
-    if kind is not None:
-        must_be_known("kind", kind, KINDS)
+def list_(app: App, *, asked: Asked, status: str, limit: int, mine: bool) -> Iterator[Answer]:
+    """List bulletins, newest first: those of the store, or without one what this authority has said itself.
+
+    What is asked for may stand in options or in one line: --filter 'kind:data-breach country:XA text:"false date" since:2h'.
+    Values of one field are alternatives, fields and texts are conditions. It says when there are more than it shows.
+    """
+    selection = asked.selection
     admitted = not mine and (app.state_folder() / frame.STORE_FILE).exists()
-    listed = _admitted(app, kind, status, limit) if admitted else _said(app, kind, status, limit)
+    listed, number = (_admitted if admitted else _said)(app, selection, Status(status), limit)
     if not listed:
         yield Answer(remarks=[f"the {'store' if admitted else 'outbox'} holds none of this status and kind"])
     for item in listed:
@@ -154,11 +150,15 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
             bulletin,
             item.labels,
             trust=item.trust,
-            remark=id_,
+            remark=item.short or id_,
             standing=item.standing,
             piped=f"{id_}  {state}{frame.one_line(bulletin, known)}",
         )
         yield Answer(facts, lines=[line])
+    if listed and (number > len(listed) or frame.on_terminal()):
+        told = f"{len(listed)} of {number} or more" if number == limit + 1 else f"{len(listed)} of {number}"
+        more = f"; more: --limit {number}" if number > len(listed) else ""
+        yield Answer(notes=[f"as of {frame.at(app.now())} UTC: {told}{more}"])
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +170,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
         facts: what JSON tells beside that.
         standing: what is known of it here; of one's own, how far it has come.
         labels, trust: as it was admitted.
+        short: the beginning of its id that no other of the store has; empty where that is not known.
     """
 
     row: Row | Stored
@@ -178,14 +179,23 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     standing: str = "verified"
     labels: frozenset[str] = frozenset()
     trust: str = "fresh"
+    short: str = ""
 
 
-def _admitted(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
-    """Those of the store, newest first."""
+def _admitted(app: App, selection: Selection, status: Status, limit: int) -> tuple[list[Listed], int]:
+    """Those of the store, newest first, and how many there are."""
+    now = app.now()
 
-    def question(db: sqlite3.Connection) -> list[Stored]:
-        return list(islice(picture.summary.newest(db, Status(status), kind), limit))
+    def question(db: sqlite3.Connection) -> tuple[list[tuple[Stored, str]], int]:
+        rows = list(islice(picture.selected.newest(db, selection, status, now), limit))
+        named = [(row, picture.selected.short(db, row.id)) for row in rows]
+        if len(rows) < limit:
+            return named, len(rows)
+        if picture.index.waiting(db) > MOST_READ:
+            return named, limit + 1
+        return named, picture.selected.count(db, selection, status, now).number
 
+    rows, number = frame.query_store(app, question)
     return [
         Listed(
             row=row,
@@ -193,24 +203,26 @@ def _admitted(app: App, kind: str | None, status: str, limit: int) -> list[Liste
             facts={"admitted_at": row.admitted_at, "labels": sorted(row.labels)},
             labels=row.labels,
             trust=row.trust,
+            short=short,
         )
-        for row in frame.query_store(app, question)
-    ]
+        for row, short in rows
+    ], number
 
 
-def _said(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
-    """Those of the outbox, newest first."""
+def _said(app: App, selection: Selection, status: Status, limit: int) -> tuple[list[Listed], int]:
+    """Those of the outbox, newest first, and how many there are."""
     if not (app.state_folder() / frame.OUTBOX_FILE).exists():
-        return []
-    most = limit if kind is None else ALL
-    rows = frame.within(frame.open_outbox(app), lambda box: box.rows(limit=most, status=status))
+        return [], 0
+    now = app.now()
+    most = limit + 1 if selection.is_any else ALL
+    rows = frame.within(frame.open_outbox(app), lambda box: box.rows(limit=most, status=str(status)))
     if damaged := sum(not row.is_whole for row in rows):
         app.note(f"left out, because their bytes have changed: {damaged}; tocsin outbox status says more")
     spoken = ((row, decode(row.payload)) for row in rows if row.is_whole)
-    wanted = ((row, bulletin) for row, bulletin in spoken if kind in (None, bulletin.kind))
+    wanted = [(row, bulletin) for row, bulletin in spoken if selection.matches(bulletin, now)]
     listed = []
-    for row, bulletin in islice(wanted, limit):
+    for row, bulletin in wanted[:limit]:
         state = "accepted" if row.state == "kept" else row.state
         facts = {"kept_at": dt.datetime.fromtimestamp(row.kept_at, dt.UTC), "state": state}
         listed.append(Listed(row=row, bulletin=bulletin, facts=facts, standing=state))
-    return listed
+    return listed, len(wanted)

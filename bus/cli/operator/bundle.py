@@ -22,6 +22,7 @@ from bus.cli.frame import (
     PARTLY,
     Answer,
     App,
+    Asked,
     Group,
     InputFileError,
     NotFoundError,
@@ -32,6 +33,7 @@ from bus.cli.frame import (
     input_errors,
     must_be_new,
     repeatable,
+    stream_options,
     yes_option,
 )
 from bus.errors import TrustError
@@ -64,6 +66,7 @@ def bundle() -> None:
 @repeatable(
     "--topic", "topics", shell_complete=completing.topics, help="a domain (cyber) or a kind (data-breach)"
 )
+@stream_options
 @repeatable(
     "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
 )
@@ -80,6 +83,7 @@ def export(
     out: Path,
     since: dt.timedelta | None,
     topics: tuple[str, ...],
+    asked: Asked,
     channels: tuple[str, ...],
     to: str | None,
     yes: bool,
@@ -95,9 +99,10 @@ def export(
     held = frame.registry_store(app)
     interest = msgspec.structs.replace(frame.interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(text) for text in channels)
-    start = None if since is None else app.now() - since
+    start, now, selection = None if since is None else app.now() - since, app.now(), asked.selection
+    fits = None if selection.is_any else lambda bulletin: selection.matches(bulletin, now)
     with _holding(app) as (read, of):
-        chosen = read(lambda db: bundles.choose(db, of, interest, named, start))
+        chosen = read(lambda db: bundles.choose(db, of, interest, named, start, fits))
         leaving = bundles.by_channel(chosen)
         bundles.permit(leaving, to, held())
         read(lambda db: bundles.hold(db, of, chosen, to, held(), app.now()))

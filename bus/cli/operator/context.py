@@ -82,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tlp: str | None = None
     audience: str | None = None
     health: str | None = None
+    lang: str | None = None
 
     def given(self) -> dict[str, object]:
         """Those that were given, paths absolute.
@@ -127,6 +128,9 @@ settings_options = gathered(
         "--health",
         metavar="ADDRESS",
         help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
+    ),
+    click.option(
+        "--lang", help="language of the sheets of bulletins: de, el, en; otherwise that of LC_ALL or LANG"
     ),
 )
 

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub.picture import answers, projection, questions, summary, tallies, trace, versions
+    from bus.hub.picture import (
+        answers,
+        index,
+        projection,
+        questions,
+        selected,
+        summary,
+        tallies,
+        trace,
+        versions,
+    )
     from bus.hub.picture.answers import About, Said
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.projection import open_store
@@ -29,10 +39,12 @@ __all__ = [
     "TraceStep",
     "answers",
     "assess",
+    "index",
     "open_store",
     "projection",
     "questions",
     "read_contacts",
+    "selected",
     "summary",
     "tallies",
     "trace",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bus import threads
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import answers, situation, tallies
+from bus.hub.picture import answers, index, situation, tallies
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS calendars (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS calendars_by_issuer ON calendars (issuer, issued, row);
 """
+    + index.SCHEMA
 )
 # What expires and what was withdrawn was asked of the tables themselves.
 _TO_TALLIES = (
@@ -103,7 +104,7 @@ CREATE INDEX revisions_by ON revisions (by, issuer, status);
     f"(SELECT 1 FROM revisions r WHERE r.by = {name}.id AND r.issuer = {name}.issuer AND r.how = 'cancelled');\n"
     for name in ("actual", "exercise", "test_and_system")
 )
-LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES, _TO_THREADS))
+LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES, _TO_THREADS, index.INDEX_ALL))
 MAX_OF_ELECTION = 8
 """So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
 MAX_CALENDARS = 200
@@ -153,6 +154,7 @@ class Projection:
         for table in (*_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
         situation.clear(db)
+        index.clear(db)
         answers.clear(db)
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
@@ -165,6 +167,7 @@ class Projection:
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one in that has no effect: it stands in the situation, and neither dates nor ends nor announces anything."""
         situation.show(db, (row,))
+        index.note(db, (row,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
@@ -177,6 +180,7 @@ class Projection:
         """
         _channels(db, rows)
         situation.take_in(db, rows)
+        index.note(db, rows)
         answers.take_in(db, rows)
         for row in rows:
             body, status = row.bulletin.body, row.bulletin.status

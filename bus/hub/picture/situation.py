@@ -15,7 +15,8 @@ from typing import Any
 from bus import threads
 from bus.hub.picture import tallies
 from bus.hub.rows import SITUATION, TABLE_OF
-from bus.subscribing import Stored, as_json, contested, insert_rows
+from bus.storage import insert_rows
+from bus.subscribing import Stored, as_json, contested
 from schemas.subject import Channel, area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from bus.filters import Selection
 from bus.hub.elections import Election, elections
-from bus.hub.picture import answers, tallies
+from bus.hub.picture import answers, selected, tallies
 from bus.hub.rows import TABLE_OF
 from bus.hub.watch import channel_rows
 from bus.storage import from_row
@@ -41,6 +42,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     expires: dt.datetime
     sealed: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    short: str = ""
+    """The beginning of its id that no other here has."""
     answers: tuple[str, ...] = ()
     """Who disputes it, and the other answers, counted."""
 
@@ -64,6 +67,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     expired: int
     refused: int
     exercises_in_force: int
+    filter: str = ""
+    """What was asked for, as it is written; empty for all. What follows the elections is not filtered."""
     contested: tuple[str, ...] = ()
     """The authorities with an undecided contradiction: what they have said since supersedes and cancels nothing."""
     disputed: int = 0
@@ -89,10 +94,17 @@ def picture(
     reader: str | None = None,
     *,
     blind: bool = False,
+    selection: Selection | None = None,
 ) -> Picture:
-    """The situation now; with `blind` no channel is judged, as in `channel_rows`."""
+    """The situation now; with `blind` no channel is judged, as in `channel_rows`.
+
+    Of what a selection asks for it tells alone, where there is one; not so of channels, elections and totals.
+    """
     moment = now.timestamp()
-    counts = tallies.in_force(db, moment)
+    if selection is None or selection.is_any:
+        counts, top = tallies.in_force(db, moment), tallies.first(db, moment, TOP)
+    else:
+        counts, top = _filtered(db, selected.in_force(db, selection, now))
     areas: dict[str, Counter[str]] = {}
     for sort, count in counts.items():
         for dimension in json.loads(sort.dimensions):
@@ -108,7 +120,8 @@ def picture(
         by_priority=_by(counts, "priority"),
         by_dimension={dimension: dict(sorted(areas[dimension].items())) for dimension in sorted(areas)},
         by_kind=_by(counts, "kind"),
-        top=tuple(_item(db, row, registry) for row in tallies.first(db, moment, TOP)),
+        top=tuple(_item(db, row, registry) for row in top),
+        filter=str(selection or ""),
         elections=elections(db, now),
         channels_by_state=_count(row.state for row in seen if row.channel.startswith(f"{Status.ACTUAL}.")),
         withdrawn=tallies.number(db, "actual", tallies.WITHDRAWN, moment),
@@ -118,6 +131,16 @@ def picture(
         contested=tuple(sorted(contested)),
         disputed=len(answers.disputed(db, moment, registry)),
     )
+
+
+def _filtered(db: sqlite3.Connection, rows: list[int]) -> tuple[Counter[tallies.Sort], list[sqlite3.Row]]:
+    """What these rows are counted by, and those of them that come first."""
+    among, columns = "row IN (SELECT value FROM json_each(?))", ", ".join(tallies.Sort._fields)
+    keys = json.dumps(rows)
+    counted = db.execute(f"SELECT {columns}, count(*) FROM actual WHERE {among} GROUP BY {columns}", (keys,))
+    counts = Counter({tallies.Sort(*sort): count for *sort, count in counted})
+    order = "ORDER BY priority, issued DESC, id LIMIT ?"
+    return counts, db.execute(f"SELECT * FROM actual WHERE {among} {order}", (keys, TOP)).fetchall()
 
 
 def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
@@ -145,6 +168,7 @@ def as_text(picture: Picture) -> list[str]:
     """
     lines = [
         f"{picture.at:%Y-%m-%d %H:%M:%S} UTC   trust {picture.trust} (registry version {picture.registry_version})",
+        *([f"only: {picture.filter}"] if picture.filter else []),
         f"{picture.in_force} bulletins in force: "
         + (_spell(picture.by_priority) or "none")
         + (f"; made from up to TLP:{picture.tlp.upper()}" if picture.tlp else ""),
@@ -157,8 +181,10 @@ def as_text(picture: Picture) -> list[str]:
         lines += [
             f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.audience:<10} {item.headline}"
             + (f" ({', '.join(told)})" if (told := (*item.labels, *item.sealed, *item.answers)) else "")
+            + f"  [{item.short or item.id}]"
             for item in picture.top
         ]
+        lines += _more(picture)
     if picture.elections:
         lines += ["", "elections"]
         lines += [
@@ -174,6 +200,23 @@ def as_text(picture: Picture) -> list[str]:
         f"refused {picture.refused}, exercises in force {picture.exercises_in_force}"
     )
     return lines
+
+
+def _more(picture: Picture) -> list[str]:
+    """How many more there are of each priority than stand out, and what lists them."""
+    shown = Counter(item.priority for item in picture.top)
+    left = {
+        priority: count - shown[priority]
+        for priority, count in picture.by_priority.items()
+        if count > shown[priority]
+    }
+    if not left:
+        return []
+    asked = f" --filter '{picture.filter}'" if picture.filter else ""
+    first = min(left)
+    return [
+        f"  and {sum(left.values())} more: {_spell(left)}; tocsin bulletin list --priority {first}{asked}"
+    ]
 
 
 def _spell(counts: dict[str, int]) -> str:
@@ -197,4 +240,10 @@ def _item(db: sqlite3.Connection, row: sqlite3.Row, registry: VerifiedRegistry) 
         issuer=row["issuer"], status=Status(row["status"]), tlp=Tlp(row["tlp"]), audience=row["audience"]
     )
     said = answers.to_one(db, answers.About(id=row["id"], channel=channel), registry)
-    return from_row(Item, row, labels=sorted(json.loads(labels["labels"])), answers=answers.label(said))
+    return from_row(
+        Item,
+        row,
+        labels=sorted(json.loads(labels["labels"])),
+        answers=answers.label(said),
+        short=selected.short(db, row["id"]),
+    )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.answering import answer_to, taken_back
 from schemas.bodies.coordination import Feedback
+from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, stamp
 from schemas.errors import SchemaError
 from schemas.parts import Handling
@@ -98,9 +99,10 @@ def test_the_marking_is_narrowed_and_never_widened(tlp: Tlp) -> None:
 def test_what_programs_say_and_what_is_sealed_is_not_answered() -> None:
     """An answer in clear would tell others of it."""
     body = BODIES[FeedbackKind.DISPUTE]
+    seal = Sealed(jwe="{}", recipients=("xa-hub",), inner_digest="x" * 43)
     for original in (
         msgspec.structs.replace(said(), status=Status.SYSTEM),
-        msgspec.structs.replace(said(), sections=("x",)),
+        msgspec.structs.replace(said(), body=seal),
     ):
         with pytest.raises(SchemaError) as refused:
             answer_to(original, body, NOW)
@@ -121,7 +123,9 @@ def test_its_headline_fits_and_says_what_it_is() -> None:
     long = msgspec.structs.replace(
         original, info=(msgspec.structs.replace(original.info[0], headline="x" * 160),)
     )
-    assert len(answer_to(long, BODIES[FeedbackKind.SIGHTING], NOW).info[0].headline) == 160
+    wordy = Feedback(verdict=FeedbackKind.SIGHTING, text="We saw it, too. " * 40)
+    for found in (answer_to(long, BODIES[FeedbackKind.HANDOVER], NOW), answer_to(original, wordy, NOW)):
+        assert len(found.info[0].headline) == 160
     told = answer_to(original, BODIES[FeedbackKind.HANDOVER], NOW).info[0].headline
     assert told.startswith("Handed over to xb-emb: ")
     assert (

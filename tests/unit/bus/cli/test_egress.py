@@ -145,7 +145,12 @@ def told(desk: Desk, arguments: tuple[str, ...], case: str) -> str:
 def says_how(text: str, case: str) -> bool:
     """Whether words for a person carry marking, audience and what is not real."""
     status, tlp, audience = CASES[case]
-    real = f"[{status.upper()}]" in text or f"status {status}" in text or f"{status}." in text
+    real = (
+        f"[{status.upper()}]" in text
+        or f"{status.upper()}: THIS IS NOT REAL" in text
+        or f"status {status}" in text
+        or f"{status}." in text
+    )
     return f"TLP:{tlp.upper()}" in text and audience in text and (real or status is Status.ACTUAL)
 
 

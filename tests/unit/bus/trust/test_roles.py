@@ -232,6 +232,26 @@ def test_a_clock_may_run_for_ages() -> None:
         permit(b, clocks={"slow": Clock(trigger="aware", due_s=2**53 - 1, ref="celex:32016R0679#33")})
 
 
+NOTIFIED = {
+    "nis2": Clock(trigger="aware", due_s=72 * 3600, ref="celex:32022L2555#23.4.b"),
+    "nis2-trust": Clock(trigger="aware", due_s=24 * 3600, ref="celex:32022L2555#23.4"),
+    "nis": Clock(trigger="aware", due_s=3600, ref="celex:32022L2555#23.4"),
+}
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_a_clock_may_run_as_one_named_after_it(days: int) -> None:
+    """Trust services have a day where others have three (Directive (EU) 2022/2555, Article 23(4))."""
+    permit(said(deadlines=(Deadline(clock="nis2", started=NOW, due=NOW + days * DAY),)), clocks=NOTIFIED)
+
+
+def test_a_clock_does_not_run_as_one_that_it_is_not_named_after() -> None:
+    """The special is no rule for the general."""
+    b = said(deadlines=(Deadline(clock="nis2-trust", started=NOW, due=NOW + 3 * DAY),))
+    with pytest.raises(PermitError, match="runs 24 hours"):
+        permit(b, clocks=NOTIFIED)
+
+
 def test_the_usual_is_at_a_glance() -> None:
     """A threat says nothing of others."""
     permit(said(body=CyberThreat(title="A flood")))

@@ -29,6 +29,7 @@ OURS: dict[TocsinError, int] = {
     errors.AmbiguousIdError("x", candidates=()): 2,
     errors.ConfigError("x"): 2,
     errors.ConfigError("x", reason="file-missing"): 2,
+    errors.FilterError("x"): 2,
     InputFileError("x", reason="file-unreadable"): 2,
     InputFileError("x", reason="file-missing"): 3,
     BackupError("x", reason="backup-empty"): 3,

@@ -185,3 +185,13 @@ def test_rules_and_codes_are_explained(desk: Desk) -> None:
     assert json.loads(desk.run("explain", "R36", "--json"))["source"]
     assert "tocsin vocab rsit" in desk.run("explain", "rsit")
     assert "did you mean key-revoked?" in desk.run("explain", "key-revokd", code=3)
+
+
+def test_an_update_is_told_whole_too(desk: Desk) -> None:
+    """A rule that it breaks stands beside the fault of its shape, with the line."""
+    first = json.loads(desk.run(*AS, "publish", "--wait", "accepted", "--json", "good.toml"))
+    (desk.folder / "late.toml").write_text('expires = "2020-01-01T00:00:00Z"\n' + BAD)
+    told = desk.look(*AS, "bulletin", "update", first["id"], "late.toml", "--wait", "accepted")
+    assert told.code == 5
+    assert "late.toml:1:11: expires: " in told.err
+    assert "did you mean moderate?" in told.err

@@ -77,9 +77,10 @@ def test_who_looks_at_one_is_told_in_sentences(desk: Desk) -> None:
     """What may be done with it, and how long it is kept."""
     looked = desk.look("bulletin", "show", held().bulletin.id, "--context", "xa-hub")
     assert looked.code == 0
-    assert "PAP:AMBER: look it up, at third parties too; neither touch nor block it" in looked.err
-    assert "nothing hands it on before" in looked.err
-    assert f"kept until {held().bulletin.issued.date() + dt.timedelta(days=90)}" in looked.err
+    said = " ".join(looked.out.split())
+    assert "PAP:AMBER: look it up, at third parties too; neither touch nor block it" in said
+    assert "nothing hands it on before" in said
+    assert f"kept until {held().bulletin.issued.date() + dt.timedelta(days=90)}" in said
 
 
 def test_no_file_is_written_of_it_before_its_time(desk: Desk) -> None:

@@ -46,8 +46,8 @@ def test_each_tie_is_a_line(desk: Desk) -> None:
     desk.run("publish", "draft.json", "--wait", "accepted")
     listed = desk.run("bulletin", "list", "--mine", "--json")
     name = json.loads(listed.splitlines()[0])["id"]
-    shown = desk.run("bulletin", "show", name)
-    assert "domain-name mirror.example -> impersonates -> outlet The Mirror" in shown.splitlines()
+    shown = " ".join(desk.run("bulletin", "show", name).split())
+    assert "domain name mirror[.]example -> impersonates -> outlet The Mirror" in shown
     assert json.loads(desk.run("bulletin", "show", name, "--json"))["links"] == [
         {"from": "observables/0", "rel": "impersonates", "to": "things/0"}
     ]

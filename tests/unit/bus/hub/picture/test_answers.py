@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bus.admission.verdict import Refused
 from bus.hub.picture import answers
 from bus.hub.picture.answers import About, Said, counted, disputed, disputers, label, to_many, to_one
 from bus.hub.picture.projection import Projection
@@ -268,3 +269,15 @@ def test_exercises_are_answered_among_themselves() -> None:
     hub.answer(about, SIGHTING)
     aside = Channel("xb-hub").answer(about, SIGHTING)
     assert counting([about, *hub.made, aside], about) == {("xa-hub", "sighting")}
+
+
+def test_an_answer_with_a_future_time_waits_until_then() -> None:
+    """It pushes out no other of its own author before that, and none of anybody else ever."""
+    about, hub, other = Channel().say("A flood", age_s=600.0), Channel("xa-hub"), Channel("xb-hub")
+    now = hub.answer(about, DISPUTE)
+    theirs = other.answer(about, DISPUTE, age_s=60.0)
+    ahead = judged(hub.answer(about, DISPUTE, age_s=-3600.0))
+    assert isinstance(ahead, Refused)
+    assert ahead.reason == "from-the-future"
+    assert ahead.retry_at is not None
+    assert counting([about, now, theirs], about) == {("xa-hub", "dispute"), ("xb-hub", "dispute")}

@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from bus.subscribing import insert_rows
-from bus.subscribing.rowwise import AT_ONCE
+from bus.storage import insert_rows
+from bus.storage.rowwise import AT_ONCE
 
 ROWS = [(n, f"row {n}") for n in range(2 * AT_ONCE + 1)]
 

@@ -1,0 +1,57 @@
+"""A filter as a question to a store: conditions over `facts`, `observables` and `words`, which hold what `sayings` says.
+
+The words of a filter are parameters and never part of the SQL.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+from bus.filters.sayings import words_in
+from bus.filters.selection import FACTS, Selection
+
+
+class Question(NamedTuple):
+    """A condition on the rows of a table of the situation, and what stands at its question marks."""
+
+    where: str
+    arguments: tuple[object, ...]
+
+
+def question_of(selection: Selection, now: dt.datetime) -> Question:
+    """What is asked of a table with the columns `row` and `issued`; all of it where nothing is asked for.
+
+    Args:
+        selection: what is asked for.
+        now: the present, aware.
+    """
+    where: list[str] = []
+    arguments: list[object] = []
+    for name in FACTS:
+        if values := getattr(selection, name):
+            marks = ", ".join("?" * len(values))
+            where.append(f"row IN (SELECT row FROM facts WHERE field = ? AND value IN ({marks}))")
+            arguments += [name, *values]
+    if selection.incident:
+        each = " OR ".join(["value >= ? AND value < ?"] * len(selection.incident))
+        where.append(f"row IN (SELECT row FROM facts WHERE field = 'incident' AND ({each}))")
+        # Ids have digits, letters to f and hyphens only, so `g` is beyond whatever begins alike.
+        arguments += [bound for value in selection.incident for bound in (value, f"{value}g")]
+    if selection.observable:
+        marks = ", ".join("?" * len(selection.observable))
+        where.append(f"row IN (SELECT row FROM observables WHERE norm IN ({marks}))")
+        arguments += selection.observable
+    if selection.text:
+        where.append("row IN (SELECT rowid FROM words WHERE words MATCH ?)")
+        arguments.append(" AND ".join(map(_phrase, selection.text)))
+    if selection.since_s is not None:
+        where.append("issued >= ?")
+        arguments.append(now.timestamp() - selection.since_s)
+    return Question(" AND ".join(where) or "1", tuple(arguments))
+
+
+def _phrase(text: str) -> str:
+    """A phrase of FTS5: words next to each other, the last with any ending where an `*` follows. Words have no quotes."""
+    words = " ".join(words_in(text))
+    return f'"{words}"{" *" if text.endswith("*") else ""}'

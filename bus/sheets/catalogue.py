@@ -1,0 +1,91 @@
+"""What a sheet says in each language: catalogues in the form of gettext (`languages/*.po`), read as text when first needed.
+
+Every catalogue has the same keys. `label NAME` is a field of the wire, `word SLUG` a word of a vocabulary, `word VOCABULARY/SLUG`
+one that means something else there, `say NAME` a sentence with places in braces. Translators know the form and its tools; nothing
+has to be compiled, so what is read is what is in the repository (docs/adr/048).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from bus.sheets.choosing import DEFAULT, looked_up
+from schemas.open_vocab import OPEN
+
+FOLDER = Path(__file__).parent / "languages"
+TRANSLATED = ("en", "de", "el")
+"""The languages that have a catalogue."""
+_LINE = re.compile(r'(msgid|msgstr)?\s*"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
+_CODES = {"n": "\n", "t": "\t"}
+
+
+class Sayings:
+    """What can be said in one language. A key that its catalogue lacks is taken from the English one."""
+
+    def __init__(self, lang: str, own: dict[str, str], english: dict[str, str]) -> None:
+        """Take the catalogue of a language, and the English one."""
+        self.lang = lang
+        self._said = english | own
+
+    def say(self, name: str, /, **places: object) -> str:
+        """A sentence with its places filled; what is filled in stays as it is, braces and all."""
+        return self._said[f"say {name}"].format(**places)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a sentence of this name."""
+        return f"say {name}" in self._said
+
+    def label(self, name: str) -> str:
+        """What a field of the wire is called; the field's own name where nobody has named it."""
+        return self._said.get(f"label {name}", name.replace("_", " "))
+
+    def word(self, vocabulary: str, word: str) -> str:
+        """What a word of a vocabulary means; one that the vocabulary does not list is shown as it is."""
+        known = OPEN.get(vocabulary)
+        if known is not None and word not in known.values:
+            return word
+        own = self._said.get(f"word {vocabulary}/{word}")
+        return own if own is not None else self._said.get(f"word {word}", word)
+
+
+@cache
+def sayings(lang: str) -> Sayings:
+    """What a reader of a language is told, in that language, or in English where it has no catalogue yet."""
+    found = looked_up((lang,), TRANSLATED) or DEFAULT
+    return Sayings(found, catalogue(found), catalogue(DEFAULT))
+
+
+@cache
+def catalogue(lang: str) -> dict[str, str]:
+    """The entries of a catalogue: key and what is said. An entry without a translation is left out."""
+    text = (FOLDER / f"{lang}.po").read_text("utf-8")
+    return {key: said for key, said in entries(text) if key and said}
+
+
+def entries(text: str) -> Iterator[tuple[str, str]]:
+    """The entries of a file in gettext's form without plurals or contexts, the heading with its empty key among them.
+
+    Raises:
+        ValueError: a line is neither a comment nor part of an entry.
+    """
+    key, said, into = "", "", ""
+    for line in (*text.splitlines(), 'msgid ""'):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = _LINE.fullmatch(line.strip())
+        if found is None:
+            raise ValueError(f"no line of a catalogue: {line}")
+        name, part = found[1], _ESCAPED.sub(lambda code: _CODES.get(code[1], code[1]), found[2])
+        if name == "msgid":
+            if into == "msgstr":
+                yield key, said
+            key, said = "", ""
+        into = name or into
+        if into == "msgid":
+            key += part
+        else:
+            said += part

@@ -1,0 +1,136 @@
+"""What a sheet is made from, and what it is: plain structs, fit for a terminal, a page or JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of what a bulletin says: an alert, an update, a withdrawal.
+
+    Attributes:
+        id: the bulletin's.
+        issued: when it was issued.
+        msg_type: what it does to the one before it.
+        state: of the newest, how the thread stands: `in-force`, `updated`, `withdrawn` or `expired`; empty for the others.
+    """
+
+    id: str
+    issued: dt.datetime
+    msg_type: str
+    state: str = ""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer to a bulletin: who gave it and when, its verdict, and its words where they are known."""
+
+    by: str
+    at: dt.datetime
+    verdict: str
+    text: str = ""
+
+
+class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a bulletin that is sealed to some readers.
+
+    Attributes:
+        label: what the part is called.
+        recipients: the authorities that may open it.
+        content: what was opened, as a struct of the wire; None where it stays closed.
+        reason: why it stays closed, a reason code.
+    """
+
+    label: str
+    recipients: tuple[str, ...]
+    content: msgspec.Struct | None = None
+    reason: str = ""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a bulletin beside its own words: how it came, whether it is believed, what became of it.
+
+    Attributes:
+        now: the present, aware.
+        admitted_at: when it came in and was checked; None for one of the own outbox, or of nobody.
+        is_own: whether it was signed here.
+        state: how far one's own has come: `accepted`, `stored`.
+        kid: the key that it is signed with; empty where it is not known.
+        trust: how current the registry was when it came in; empty where it is not known.
+        labels: what admission and the chain found.
+        endorsers: co-issuers who have signed.
+        network: the domain of the registry; empty where none was asked.
+        registry_version: its version.
+        names_key: whether that version still names the key for the issuer.
+        ended_how: `superseded`, `cancelled`, `withdrawal`, or empty while nothing has ended it.
+        ended_by: the id of what ended it.
+        versions: what is known of its thread, in the order of their times.
+        answers: what was answered; None where answers are not kept.
+        parts: what of it is sealed.
+    """
+
+    now: dt.datetime
+    admitted_at: dt.datetime | None = None
+    is_own: bool = False
+    state: str = ""
+    kid: str = ""
+    trust: str = ""
+    labels: tuple[str, ...] = ()
+    endorsers: tuple[str, ...] = ()
+    network: str = ""
+    registry_version: int = 0
+    names_key: bool = True
+    ended_how: str = ""
+    ended_by: str = ""
+    versions: tuple[Version, ...] = ()
+    answers: tuple[Answered, ...] | None = None
+    parts: tuple[SealedPart, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that a sheet says.
+
+    Attributes:
+        label: what it is about; empty for a sentence that stands alone.
+        text: paragraphs, as the author or the catalogue has them: whoever prints them makes them safe.
+        depth: how many steps it is indented below the one before.
+        lang: the language of the text where it is another than that of the sheet.
+    """
+
+    label: str = ""
+    text: tuple[str, ...] = ()
+    depth: int = 0
+    lang: str = ""
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A part of a sheet with a heading; `name` is the same in every language."""
+
+    name: str
+    heading: str
+    entries: tuple[Entry, ...]
+
+
+class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin as a person reads it.
+
+    Attributes:
+        lang: the language of its labels.
+        id: of the bulletin.
+        marks: what comes before all else: TLP and PAP, then a sentence for each restriction.
+        alert: that it is an exercise or a test, in capitals; empty for what is real.
+        headline: in the reader's language where the bulletin has it.
+        about: kind, priority, issuer and time, in a line.
+        standing: whether it is in force, in a sentence.
+        blocks: the rest, in the order in which it is read.
+    """
+
+    lang: str
+    id: str
+    marks: tuple[str, ...]
+    alert: str
+    headline: str
+    about: str
+    standing: str
+    blocks: tuple[Block, ...]
