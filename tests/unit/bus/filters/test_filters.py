@@ -17,7 +17,7 @@ from bus.errors import FilterError
 from bus.filters import FIELDS, Selection, of_options, of_text, question_of
 from bus.filters.sayings import norm, observed, said, words_in
 from bus.hub.picture import index
-from bus.subscribing import insert_rows
+from bus.storage import insert_rows
 from schemas.bodies import KINDS
 from schemas.bulletin import Bulletin
 from schemas.parts import Area, ElectionRef, Evidence, Info, Observable
