@@ -14,7 +14,17 @@ from bus.cli.frame import EXIT_CODES, Shared
 SECTION = "1"
 _LEADS = re.compile(r"^([.'])", re.MULTILINE)
 # What roff would show as another character: a hyphen, quotes, an accent; and the backslash, with which it is told so.
-_SPECIAL = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti", '"': r"\(dq"}
+# A list of words may be broken at its bars, where it is wider than the screen.
+_SPECIAL = {
+    "|": r"|\:",
+    "\\": r"\e",
+    "-": r"\-",
+    "'": r"\(aq",
+    "`": r"\(ga",
+    "^": r"\(ha",
+    "~": r"\(ti",
+    '"': r"\(dq",
+}
 
 FILES = {
     "./tocsin.toml": "settings of this folder",

@@ -92,7 +92,8 @@ def rotate(
 ) -> Answer:
     """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, another set of root or beacon keys.
 
-    Another root needs the signatures of the old root's keepers and of the new one's.
+    Another root needs the signatures of the old root's keepers and of the new one's. Once a new key of an authority is in
+    force, its context is told so: tocsin context set NAME --key FILE --passphrase-file FILE.
     """
     if (authority is None) != (new.key is None and not new.nkeys):
         raise click.UsageError("AUTHORITY and --key FILE, or --nkey KEY, go together")

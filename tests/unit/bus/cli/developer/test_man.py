@@ -35,13 +35,13 @@ def made() -> dict[str, str]:
     return dict(pages(program, "tocsin", "1.2.3", DAY, ENVIRONMENT))
 
 
-def shown(text: str) -> str:
+def shown(text: str, columns: int = 5000) -> str:
     """A page as a terminal shows it, on one line and without what makes letters bold; and roff says nothing."""
     groff = shutil.which("groff")
     if groff is None:
         pytest.skip("groff is not here")
     done = subprocess.run(
-        [groff, "-man", "-ww", "-Tutf8", "-P-c", "-rLL=5000n"],
+        [groff, "-man", "-ww", "-Tutf8", "-P-c", f"-rLL={columns}n"],
         input=text.encode("ascii"),
         capture_output=True,
         timeout=longest(),
@@ -80,6 +80,11 @@ def test_roff_shows_what_the_help_says(made: dict[str, str]) -> None:
         said += [option.help or "" for option in options] + [name for o in options for name in o.opts]
         missing += [part for part in said if " ".join(part.split()) not in text]
     assert missing == []
+
+
+def test_they_fit_a_screen(made: dict[str, str]) -> None:
+    """Of 80 columns: no word is too long for its line, or roff would say so."""
+    assert shown("".join(made.values()), 80)
 
 
 def test_the_first_page_has_all_commands_variables_and_exit_codes(made: dict[str, str]) -> None:
