@@ -64,6 +64,7 @@ async def answer(
     """Answer the bulletin ID of another authority; TEXT is one sentence or a few.
 
     ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is answered.
+
     The answer goes to all who may read the bulletin, and to its author, at the bulletin's marking: whoever may read a bulletin
     may answer it, no grant is needed. It counts in watch, picture, trace and show until you withdraw it; of your answers with
     one verdict the last counts. Exits as publish does.

@@ -116,10 +116,11 @@ async def answers(app: App, bulletin_id: str | None, *, every: bool, limit: int,
 
 def _versions(db: sqlite3.Connection, wanted: str) -> list[About]:
     """Every version of a bulletin that the store holds."""
-    thread = frame.named_in_store(db, wanted).thread
+    named = frame.named_in_store(db, wanted)
+    thread = named.thread
     if thread is None:
         return picture.answers.held(db, wanted)
-    ids = {version.id for version in picture.versions.in_thread(db, thread)}
+    ids = {named.id, *(version.id for version in picture.versions.in_thread(db, thread))}
     found = (about for each in sorted(ids) for about in picture.answers.held(db, each))
     return [about for about in found if about.channel.issuer == thread.issuer]
 

@@ -142,7 +142,7 @@ VERDICTS = [judged(each) for each in POOL]
 
 
 class Plain(Projection):
-    """One statement after the other for one bulletin after the other, and the threads made anew for each: the yardstick."""
+    """One statement after the other for one bulletin after the other, and the threads found by looking at everything: the yardstick."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ class Plain(Projection):
             self._out.add(row.id)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
-        self._mark(db)
+        self.mark(db)
 
     def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
         """Take bulletins in."""
@@ -175,7 +175,6 @@ class Plain(Projection):
             self._truth(db, row, row.bulletin)
             self._answers(db, row, row.bulletin)
             self._say(db, row, row.bulletin)
-            self._mark(db)
             body = row.bulletin.body
             if isinstance(body, ChannelStatus):
                 projection._heartbeat(db, row, body)
@@ -187,7 +186,6 @@ class Plain(Projection):
         """Take one in that has no effect."""
         self._truth(db, row, row.bulletin)
         index.note(db, [row])
-        self._mark(db)
 
     def _truth(self, db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
         values = {
@@ -243,7 +241,7 @@ class Plain(Projection):
                 said = (ref.id, b.issuer.id, b.status, b.id, how, row.rowid, b.issued.timestamp(), b.seq)
                 db.execute("INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", said)
 
-    def _mark(self, db: sqlite3.Connection) -> None:
+    def mark(self, db: sqlite3.Connection) -> None:
         """Mark all rows with their endings, found by looking at everything."""
         said = db.execute("SELECT target, issuer, status, by, how, issued, seq FROM revisions").fetchall()
         thread = {key: {key} for each in said for key in ((each[0], *each[1:3]), (each[3], *each[1:3]))}
@@ -358,6 +356,8 @@ def in_groups(
         size = sizes[turn % len(sizes)]
         picture.apply_many(db, rows[start : start + size])
         start, turn = start + size, turn + 1
+    if isinstance(picture, Plain):
+        picture.mark(db)
 
 
 def played(
@@ -413,6 +413,8 @@ def test_one_that_is_shown_alone_stands_there_as_it_did() -> None:
         def shown(picture: Projection) -> None:
             for n, row in enumerate(rows):
                 (picture.show if n % 3 else picture.apply)(db, row)
+            if isinstance(picture, Plain):
+                picture.mark(db)
 
         assert tried(db, lambda: shown(Projection())) == tried(db, lambda: shown(Plain()))
 
