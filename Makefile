@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
-.PHONY: help setup demo token test coverage mutants record attacks linear growth faults faults-short soak check bench prices fmt lock clean
+.PHONY: help setup demo token test coverage mutants record attacks linear growth faults faults-short soak check bench prices fmt lock man clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -87,6 +87,9 @@ fmt: setup     ## format, sort imports, regenerate
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	$(BIN)/python -m schemas.export
+
+man: setup     ## the manual page of every command, in build/man
+	$(BIN)/tocsin help --man build/man/man1
 
 lock:          ## requirement files from the *.in files, hashed, naming no registry (needs uv)
 	cd requirements && for n in run dev mutants; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done

@@ -328,12 +328,20 @@ def _toml(settings: Settings, base: Path) -> str:
     lines = ["# Written by tocsin; edit freely, unknown keys are errors.\n"]
     top = ((key, getattr(settings, key)) for key in _VARIABLES)
     lines.extend(f"{key} = {_literal(value, base)}\n" for key, value in top if value is not None)
+    if settings.deadlines:
+        lines.append("\n[deadlines]\n")
+        lines.extend(f"{_name(key)} = {_literal(value, base)}\n" for key, value in settings.deadlines.items())
     for name in sorted(settings.contexts):
-        lines.append(f"\n[contexts.{name if _BARE_KEY.fullmatch(name) else _literal(name, base)}]\n")
+        lines.append(f"\n[contexts.{_name(name)}]\n")
         for field, value in msgspec.structs.asdict(settings.contexts[name]).items():
             if value is not None:
                 lines.append(f"{field} = {_literal(value, base)}\n")
     return "".join(lines)
+
+
+def _name(key: str) -> str:
+    """A key in TOML."""
+    return key if _BARE_KEY.fullmatch(key) else _literal(key, Path())
 
 
 def _literal(value: object, base: Path) -> str:

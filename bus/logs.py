@@ -78,7 +78,7 @@ def _warnings() -> None:
 
 
 def plainly() -> None:
-    """Have structlog imported without rich, which it loads where it finds it, to draw tracebacks that nobody is shown."""
+    """Have structlog imported without rich: tocsin does not bring it, structlog loads it where it is, for tracebacks nobody is shown."""
     _SETTING.plain = True
 
 

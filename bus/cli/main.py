@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from bus.cli.frame import (
     DONE,
@@ -25,6 +26,9 @@ from bus.cli.frame import (
     safe_json,
 )
 from schemas.errors import TocsinError
+
+COMPLETION = "_TOCSIN_COMPLETE"
+"""The variable by which a shell asks what may come next."""
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -132,6 +136,16 @@ class Program(Group):
         except BrokenPipeError:
             raise ReaderGoneError from None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """As click does, but the commands come from the table, which loads none of them."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=text)
+            for name, (_, _, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of daily use."""
         return list(COMMANDS)
@@ -218,6 +232,8 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the program and end the process with the documented exit code."""
     app = App()
     _outputs()
+    if os.environ.get(COMPLETION):
+        sys.exit(_complete(app))
     try:
         outcome: Any = program.main(args=args, prog_name="tocsin", standalone_mode=False, obj=app)
         code = outcome if isinstance(outcome, int) else DONE
@@ -243,6 +259,15 @@ def main(args: Sequence[str] | None = None) -> None:
         if app.outlets is not None:
             app.outlets.close()
     sys.exit(code)
+
+
+def _complete(app: App) -> int:
+    """Answer a shell that asks what may come next. Its user is in the middle of a line, so what goes wrong is not said."""
+    try:
+        program.main(args=[], prog_name="tocsin", complete_var=COMPLETION, standalone_mode=False, obj=app)
+    except Exception:  # noqa: BLE001
+        return FAILURE
+    return DONE
 
 
 def _say(app: App, code: int, reason: str, text: str, exc: Exception | None = None) -> int:

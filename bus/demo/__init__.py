@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.demo.caution import warning
     from bus.demo.countries import KEY_LIFETIME
+    from bus.demo.drafts import put_drafts
     from bus.demo.federation import COUNTRIES, Joined, found, joined
     from bus.demo.founding import BEACON_LIFETIME
     from bus.demo.keyring import load_key
@@ -45,6 +46,7 @@ __all__ = [
     "joined",
     "load_key",
     "played",
+    "put_drafts",
     "send",
     "step",
     "until",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.publishing import outbox_table, resend, versions
+    from bus.publishing import outbox_table, recent, resend, versions
     from bus.publishing.fitness import Behind, Unfit, fit_to_sign
     from bus.publishing.heads_lines import heads_path
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
@@ -42,6 +42,7 @@ __all__ = [
     "fit_to_sign",
     "heads_path",
     "outbox_table",
+    "recent",
     "resend",
     "resend_asked",
     "versions",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bus.storage.allowances import Allowance
     from bus.storage.copying import check_copy, copy_database, is_in_use
     from bus.storage.files import write_atomically, written_atomically
+    from bus.storage.glance import only_read
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S, boot_id
     from bus.storage.rowwise import insert_rows
@@ -35,6 +36,7 @@ __all__ = [
     "insert_rows",
     "is_in_use",
     "lease",
+    "only_read",
     "single",
     "up_to",
     "utc",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.subscribing import bodies, contested, erasure, tables, totals
+    from bus.subscribing import bodies, contested, erasure, recent, tables, totals
     from bus.subscribing.contested import CONTESTED, is_mute, undecided
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.progress import Reading
@@ -31,6 +31,7 @@ __all__ = [
     "is_mute",
     "message_from",
     "publish_trust",
+    "recent",
     "stored",
     "tables",
     "totals",

@@ -119,6 +119,8 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("context add", "options are missing", ("xc-hub",)),
     ("context current", "unknown context", ("--context", "xc-hub")),
     ("context ls", "too many arguments", ("now",)),
+    ("context set", "nothing to change", ("xa-csirt",)),
+    ("context show", "unknown context", ("xa-csrit",)),
     ("context use", "unknown context", ("xa-csrit",)),
     ("config show", "too many arguments", ("now",)),
     ("completion", "no such shell", ("tcsh",)),

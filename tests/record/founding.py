@@ -166,6 +166,10 @@ def contexts(desk: Desk, digest: str, server: str) -> None:
         desk.run(Call(command="context add", arguments=arguments, forms=forms, title=title))
     desk.run(Call(command="context current", title="none is chosen", forms=(Form.PIPE, Form.JSON)))
     desk.run(Call(command="context use", arguments=("xa-csirt",)))
+    set_, unset = ("xa-csirt", "--tlp", "green"), ("xa-csirt", "--unset", "tlp")
+    desk.run(Call(command="context set", arguments=set_, forms=WITHOUT_TERMINAL))
+    desk.run(Call(command="context set", title="takes one out", arguments=unset, forms=WITHOUT_TERMINAL))
+    desk.run(Call(command="context show", arguments=("xa-csirt",), forms=WITHOUT_TERMINAL))
     # The width of this table, and where it breaks a path, depend on the name of the folder: no terminal.
     shown = Call(command="config show", forms=WITHOUT_TERMINAL)
     origins = Call(

@@ -6,7 +6,7 @@ import click
 
 from bus import trust
 from bus.cli import frame
-from bus.cli.frame import DONE, QUEUED, Answer, App, NotFoundError, command
+from bus.cli.frame import DONE, QUEUED, Answer, App, NotFoundError, command, completing
 from bus.errors import PermitError
 from bus.hub import exchange
 from schemas.subject import Channel
@@ -16,7 +16,7 @@ STORED_S = 5.0
 
 
 @command(name="ack")
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.option("--note", help="for this desk's own audit record; the author is not told")
 async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
     """Say that a person here has read the bulletin ID: its author sees it as read.

@@ -18,6 +18,7 @@ from bus.cli.frame import (
     NotFoundError,
     Sending,
     command,
+    completing,
     dry_run_option,
     gathered,
     reviewed_option,
@@ -44,7 +45,7 @@ WITHDRAWN = "Taken back by its author."
 
 
 @command()
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.argument("text", required=False)
 @chosen_options
 @click.option("--lang", default="en", show_default=True, help="language of the text")

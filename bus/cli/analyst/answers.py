@@ -11,7 +11,7 @@ import msgspec
 from bus import trust
 from bus.cli import frame
 from bus.cli.analyst.up_to_date import up_to_date
-from bus.cli.frame import DONE, UNREACHABLE, Answer, App, NotFoundError, Table, at, command
+from bus.cli.frame import DONE, UNREACHABLE, Answer, App, NotFoundError, Table, at, command, completing
 from bus.hub import picture
 from schemas.vocab import Status
 
@@ -42,7 +42,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @command()
-@click.argument("bulletin_id", metavar="[ID]", required=False)
+@click.argument("bulletin_id", metavar="[ID]", required=False, shell_complete=completing.bulletins)
 @click.option("--all", "every", is_flag=True, help="to bulletins of others, too; of a hub always")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @click.option("--offline", is_flag=True, help="what is held on this disk; do not read the bus")

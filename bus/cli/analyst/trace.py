@@ -8,7 +8,7 @@ import click
 
 from bus import delivery, threads
 from bus.cli import frame
-from bus.cli.frame import Answer, App, NotFoundError, Table, command
+from bus.cli.frame import Answer, App, NotFoundError, Table, command, completing
 from bus.hub import picture
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.option("--exact", is_flag=True, help="of that very version, not of the newest")
 async def trace(app: App, bulletin_id: str, *, exact: bool) -> Answer:
     """Stamped, kept, sent, stored; admitted or refused and why; replaced by what; answered by whom.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 import msgspec
 
-from bus.cli.frame import TLPS, Since, gathered
+from bus.cli.frame import TLPS, Since, completing, gathered
 from schemas.vocab import FeedbackKind
 
 
@@ -82,7 +82,12 @@ chosen_options = gathered(
     Chosen,
     *(click.option(f"--{name}", is_flag=True, help=each.help) for name, each in VERDICTS.items()),
     click.option("--withdraw", is_flag=True, help="take back what was answered; with a flag, that alone"),
-    click.option("--to", metavar="AUTHORITY", help="with --handover: who takes it over"),
+    click.option(
+        "--to",
+        metavar="AUTHORITY",
+        shell_complete=completing.authorities,
+        help="with --handover: who takes it over",
+    ),
     click.option(
         "--marking", type=click.Choice(TLPS[1:]), help="with --relax-marking: the marking that is asked for"
     ),

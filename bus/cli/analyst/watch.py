@@ -27,6 +27,7 @@ from bus.cli.frame import (
     Asked,
     Since,
     command,
+    completing,
     health_option,
     repeatable,
     stream_options,
@@ -51,7 +52,12 @@ PATIENCE = 3
 
 
 @command(when_asked=INTERRUPTED)
-@repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach); may be repeated")
+@repeatable(
+    "--topic",
+    "topics",
+    shell_complete=completing.topics,
+    help="a domain (cyber) or a kind (data-breach); may be repeated",
+)
 @stream_options
 @click.option("--min-priority", type=click.Choice(["p1", "p2", "p3", "p4"]), help="this urgent or more")
 @repeatable("--status", "statuses", type=STATUS, help="of this status; actual unless you say otherwise")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,13 +170,15 @@ async def _rounds(
 
 def _greet(app: App, folder: Path, running: Demo) -> None:
     home = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    drafts = demonstration.put_drafts(folder).name
+    path = f" PATH={shlex.quote(str(place))}:$PATH" if (place := _place()) else ""
     greeting = f"""
 Broker {running.server.url}, registry {running.registry.domain} version {running.registry.version}.
 A bulletin is shown when every hub that may read it has verified it. Ctrl-C ends.
 
-In another terminal, here:
-  export TOCSIN_HOME={folder} PATH=$PWD/.venv/bin:$PATH
-  tocsin --context xa-csirt publish examples/drafts/cyber.toml
+In another terminal:
+  export TOCSIN_HOME={shlex.quote(str(folder))}{path}
+  tocsin --context xa-csirt publish $TOCSIN_HOME/{drafts}/cyber.toml
   tocsin --context xa-dsc watch --since all
   tocsin --context xb-hub watch --topic cyber --since all
   tocsin --context xb-hub picture
@@ -182,6 +186,13 @@ Native files dropped into {home}/spool/AUTHORITY/in are published too.
 """
     for line in greeting.split("\n"):
         app.note(line)
+
+
+def _place() -> Path | None:
+    """The folder of the program as it was called, or beside the interpreter; None where it is in neither."""
+    called, beside = Path(sys.argv[0]), Path(sys.executable).with_name("tocsin")
+    found = next((each for each in (called, beside) if each.name == "tocsin" and each.is_file()), None)
+    return None if found is None else found.absolute().parent
 
 
 def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import click
-from click.shell_completion import BashComplete, FishComplete, ZshComplete
+import datetime as dt
+import os
+from importlib import metadata
+from pathlib import Path
 
-from bus.cli.frame import EXIT_CODES, Answer, App, command
+import click
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
+
+from bus.cli.developer import man
+from bus.cli.frame import EXIT_CODES, FOLDER, Answer, App, command
+
+ENVIRONMENT = {
+    "TOCSIN_HOME": "folder of config.toml (default $XDG_CONFIG_HOME/tocsin)",
+    "TOCSIN_CONTEXT": "identity to act as, as --context",
+    "TOCSIN_TIMEOUT": "seconds to wait for the bus, as --timeout",
+    "TOCSIN_COLOR": "auto, always or never, as --color",
+    "TOCSIN_NATS_SERVER": "path of the nats-server binary",
+    "NO_COLOR": "any value turns colour off",
+    "XDG_STATE_HOME": "where outboxes and stores live unless a context says otherwise",
+    "EDITOR": "opened by tocsin bulletin new",
+}
 
 TOPICS: dict[str, str] = {
     "exit-codes": "\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items()),
-    "environment": """\
-TOCSIN_HOME         folder of config.toml (default $XDG_CONFIG_HOME/tocsin)
-TOCSIN_CONTEXT      identity to act as, as --context
-TOCSIN_TIMEOUT      seconds to wait for the bus, as --timeout
-TOCSIN_COLOR        auto, always or never, as --color
-TOCSIN_NATS_SERVER  path of the nats-server binary
-NO_COLOR            any value turns colour off
-XDG_STATE_HOME      where outboxes and stores live unless a context says otherwise
-EDITOR              opened by tocsin bulletin new""",
+    "environment": "\n".join(f"{name:<20}{meaning}" for name, meaning in ENVIRONMENT.items()),
     "formatting": """\
 Data goes to standard output, everything else to standard error.
 --json prints one object; commands that stream print one object a line (NDJSON).
@@ -27,11 +36,22 @@ Times are UTC, RFC 3339.""",
 }
 
 
+def _topics(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    root = ctx.find_root()
+    commands = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    return [CompletionItem(name) for name in (*TOPICS, *commands) if name.startswith(incomplete)]
+
+
 @command(name="help")
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=_topics)
+@click.option("--man", "folder", type=FOLDER, help="write the manual page of every command into this folder")
 @click.pass_context
-def help_(ctx: click.Context, _app: App, topic: str | None) -> Answer:
-    """Explain TOPIC: exit-codes, environment or formatting; or any command."""
+def help_(ctx: click.Context, app: App, topic: str | None, folder: Path | None) -> Answer:
+    """Explain TOPIC: exit-codes, environment or formatting; or any command. With --man, all commands as manual pages."""
+    if folder is not None:
+        if topic is not None:
+            raise click.UsageError("--man writes the pages of every command; leave TOPIC out")
+        return _write_pages(ctx, app, folder)
     if topic is None:
         return Answer({"topics": list(TOPICS)}, lines=[f"tocsin help {name}" for name in TOPICS])
     if topic in TOPICS:
@@ -41,6 +61,27 @@ def help_(ctx: click.Context, _app: App, topic: str | None) -> Answer:
     if command_ is None:
         raise click.UsageError(f"there is no topic or command {topic!r}; topics: {', '.join(TOPICS)}")
     return Answer(raw=command_.get_help(click.Context(command_, info_name=topic, parent=root)) + "\n")
+
+
+def _write_pages(ctx: click.Context, app: App, folder: Path) -> Answer:
+    """Every page; of the day that SOURCE_DATE_EPOCH names, where a package is built, or of today."""
+    root = ctx.find_root().command
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    day = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch.isdecimal() else app.now()
+    made = (
+        man.pages(root, "tocsin", metadata.version("tocsin"), day.date(), ENVIRONMENT)
+        if isinstance(root, click.Group)
+        else ()
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for name, text in made:
+        (folder / name).write_text(text, "utf-8")
+        names.append(name)
+    look = f"man {folder / names[0]}"
+    return Answer(
+        {"folder": str(folder), "pages": names}, notes=[f"{len(names)} pages in {folder}; look: {look}"]
+    )
 
 
 @command()

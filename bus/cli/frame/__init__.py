@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
+    from bus.cli.frame import completing
     from bus.cli.frame.answers import Answer, Painted, tell
     from bus.cli.frame.app import TINTS, App, Part
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
     from bus.cli.frame.checking import look_at, sound_draft, speaker
-    from bus.cli.frame.commands import Group, command, gathered, global_options, load
+    from bus.cli.frame.commands import Group, Shared, command, gathered, global_options, load
     from bus.cli.frame.drafts import DraftFile, bytes_of, draft_in, read_draft, refusal, told, with_marking
     from bus.cli.frame.errors import InputFileError, NotFoundError
     from bus.cli.frame.exit_codes import (
@@ -140,6 +141,7 @@ __all__ = [
     "Painted",
     "Part",
     "Sending",
+    "Shared",
     "SheetLines",
     "Since",
     "Table",
@@ -157,6 +159,7 @@ __all__ = [
     "check_shape",
     "code_of",
     "command",
+    "completing",
     "deadlines_of",
     "defaults",
     "draft_in",

@@ -36,7 +36,7 @@ def record(app: App, event: str, **facts: Fact) -> None:
 
 
 def record_context(app: App, name: str, made: Context, before: Context | None) -> None:
-    """Add an entry to the record of the context itself: that it was made or changed, and by which pin it trusts.
+    """Add an entry to the record of the context itself: that it was made, or what was changed, and by which pin it trusts.
 
     Raises:
         AuditError, OSError: it could not be recorded.
@@ -49,6 +49,10 @@ def record_context(app: App, name: str, made: Context, before: Context | None) -
     }
     if before is not None and before.pin != made.pin:
         facts["pin_before"] = before.pin or ""
+    if before is not None:
+        facts["changed"] = ", ".join(
+            field for field in made.__struct_fields__ if getattr(made, field) != getattr(before, field)
+        )
     event = "context-added" if before is None else "context-changed"
     _append(app, state_of(name, made, os.environ) / AUDIT_FILE, event, facts)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bus.cli.frame import completing
 from bus.cli.frame.answers import Outcome, drained, told, waited
 from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
@@ -44,7 +45,13 @@ _option = functools.partial(click.option, cls=Shared, expose_value=False, is_eag
 _GLOBAL = (
     _option("--json", is_flag=True, help="machine-readable output"),
     _option("-q", "--quiet", is_flag=True, callback=_quiet, help="data only"),
-    _option("--context", "context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"),
+    _option(
+        "--context",
+        "context_name",
+        metavar="NAME",
+        shell_complete=completing.contexts,
+        help="identity to act as [env: TOCSIN_CONTEXT]",
+    ),
     _option(
         "--timeout",
         "timeout_s",

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from bus import filters
+from bus.cli.frame import completing
 from bus.cli.frame.commands import gathered
 from bus.cli.frame.options import repeatable
 
@@ -53,9 +54,10 @@ _OPTIONS = (
     repeatable(
         "--domain",
         metavar="WORD",
+        shell_complete=completing.domains,
         help="whose business it is: cyber, data, digital, electoral, foreign, justice, ...",
     ),
-    repeatable("--kind", metavar="WORD", help="of this kind: data-breach"),
+    repeatable("--kind", metavar="WORD", shell_complete=completing.kinds, help="of this kind: data-breach"),
     repeatable(
         "--dimension", metavar="WORD", help="disinformation, foreign-interference, ai-misuse, cybercrime, ..."
     ),
@@ -65,9 +67,9 @@ _OPTIONS = (
         "--region", metavar="CODE", help="about this region; of NUTS a shorter code covers the longer"
     ),
     repeatable("--election", metavar="ID", help="about this election"),
-    repeatable("--audience", metavar="NAME", help="for this audience"),
+    repeatable("--audience", metavar="NAME", shell_complete=completing.audiences, help="for this audience"),
     repeatable("--priority", metavar="P", help="p1 to p4; p2+ is this urgent or more"),
-    repeatable("--issuer", metavar="ID", help="by this authority"),
+    repeatable("--issuer", metavar="ID", shell_complete=completing.authorities, help="by this authority"),
     repeatable("--incident", metavar="ID", help="of this incident; the beginning of its id is enough"),
     repeatable(
         "--text",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from bus.cli.frame import completing
 from bus.cli.frame.commands import Declare
 
 TLPS = ("red", "amber+strict", "amber", "green", "clear")
@@ -36,7 +37,11 @@ def tlp_option(*levels: str) -> Declare[Any]:
     return click.option("--tlp", type=click.Choice(levels), help="marking, instead of the draft's")
 
 
-audience_option = click.option("--audience", help="sharing group or organisation, instead of the draft's")
+audience_option = click.option(
+    "--audience",
+    shell_complete=completing.audiences,
+    help="sharing group or organisation, instead of the draft's",
+)
 wait_option = click.option(
     "--wait",
     type=Wait(),

@@ -17,6 +17,7 @@ from bus.cli.frame import (
     Sending,
     audience_option,
     command,
+    completing,
     dry_run_option,
     gathered,
     reviewed_option,
@@ -45,8 +46,8 @@ sending_options = gathered(
 
 
 @command(name="update")
-@click.argument("bulletin_id", metavar="ID")
-@click.argument("file", metavar="FILE")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
+@click.argument("file", metavar="FILE", shell_complete=completing.files)
 @sending_options
 async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> list[Answer]:
     """Publish the draft FILE in place of the bulletin ID, which is superseded.
@@ -64,7 +65,7 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
 
 
 @command(name="cancel")
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.argument("reason")
 @click.option("--lang", default="en", show_default=True, help="language of the reason")
 @sending_options

@@ -6,11 +6,11 @@ import click
 
 from bus import drafts
 from bus.cli import frame
-from bus.cli.frame import Answer, App, NotFoundError, Table, command, hint
+from bus.cli.frame import Answer, App, NotFoundError, Table, command, completing, hint
 
 
 @command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.audiences)
 def audiences(app: App, name: str | None) -> Answer:
     """List the audiences to which this authority may publish, with markings and kinds; or NAME alone, with its readers.
 

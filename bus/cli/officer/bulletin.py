@@ -23,6 +23,7 @@ from bus.cli.frame import (
     InputFileError,
     audience_option,
     command,
+    completing,
     filter_options,
     reviewed_option,
     tlp_option,
@@ -53,7 +54,7 @@ def bulletin() -> None:
 
 
 @command(bulletin, "check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.files)
 @audience_option
 @tlp_option(*TLPS)
 @reviewed_option
@@ -85,7 +86,7 @@ def check(
 
 
 @command(bulletin, "show")
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.option(
     "--raw",
     "--file",

@@ -13,7 +13,18 @@ import msgspec
 
 from bus import drafts
 from bus.cli import frame
-from bus.cli.frame import DONE, FAILURE, FILE, REFUSED, Answer, App, command, must_be_known, must_be_new
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    FILE,
+    REFUSED,
+    Answer,
+    App,
+    command,
+    completing,
+    must_be_known,
+    must_be_new,
+)
 from bus.errors import ConfigError
 from schemas.errors import TocsinError
 
@@ -27,7 +38,7 @@ out_option = click.option("--out", type=FILE, help="the file to write; its name 
 
 
 @command(name="new")
-@click.argument("kind")
+@click.argument("kind", shell_complete=completing.kinds)
 @out_option
 @click.option("--edit", is_flag=True, help="open a commented draft in $VISUAL or $EDITOR instead of asking")
 def new(app: App, kind: str, *, out: Path | None, edit: bool) -> Answer:
@@ -56,7 +67,7 @@ def new(app: App, kind: str, *, out: Path | None, edit: bool) -> Answer:
 
 
 @command(name="draft")
-@click.argument("kind")
+@click.argument("kind", shell_complete=completing.kinds)
 @click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
 def draft(app: App, kind: str, *, out: Path | None) -> Answer:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""

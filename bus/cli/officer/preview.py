@@ -8,14 +8,14 @@ import click
 
 from bus import drafts, sealing
 from bus.cli import frame
-from bus.cli.frame import TLPS, Answer, App, Table, audience_option, command, tlp_option
+from bus.cli.frame import TLPS, Answer, App, Table, audience_option, command, completing, tlp_option
 from schemas.passing_on import sentences
 from schemas.rules import with_section
 from schemas.subject import channel_of, subject_for
 
 
 @command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completing.files)
 @audience_option
 @tlp_option(*TLPS)
 def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> Iterator[Answer]:

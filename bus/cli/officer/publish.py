@@ -13,6 +13,7 @@ from bus.cli.frame import (
     again_option,
     audience_option,
     command,
+    completing,
     dry_run_option,
     gathered,
     reviewed_option,
@@ -23,7 +24,7 @@ from bus.cli.frame import (
 
 
 @command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.files)
 @gathered(
     "sending",
     Sending,

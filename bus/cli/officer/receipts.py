@@ -9,7 +9,7 @@ import click
 
 from bus import delivery
 from bus.cli import frame
-from bus.cli.frame import DONE, UNREACHABLE, Answer, App, NotFoundError, Table, at, command
+from bus.cli.frame import DONE, UNREACHABLE, Answer, App, NotFoundError, Table, at, command, completing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,7 +21,7 @@ READ_S = 5.0
 
 
 @command(name="receipts")
-@click.argument("bulletin_id", metavar="[ID]", required=False)
+@click.argument("bulletin_id", metavar="[ID]", required=False, shell_complete=completing.bulletins)
 @click.option("--overdue", is_flag=True, help="only who has not answered in time, and whom to ask next")
 @click.option("--offline", is_flag=True, help="what is known on this disk; do not read the bus")
 async def receipts(

@@ -19,6 +19,7 @@ from bus.cli.frame import (
     again_option,
     audience_option,
     command,
+    completing,
     gathered,
     read_file,
     reviewed_option,
@@ -43,7 +44,7 @@ rehearse_option = click.option(
 
 
 @command(name="seal")
-@click.argument("files", nargs=-1, required=True, metavar="DRAFT...")
+@click.argument("files", nargs=-1, required=True, metavar="DRAFT...", shell_complete=completing.files)
 @gathered(
     "sending",
     Sending,
@@ -66,7 +67,7 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[An
 
 
 @command(name="open")
-@click.argument("name", metavar="FILE|ID")
+@click.argument("name", metavar="FILE|ID", shell_complete=completing.files_or_bulletins)
 @click.option(
     "--seal-key", "key_file", type=FILE, help="seal key, or folder of seal keys, instead of the context's"
 )

@@ -29,6 +29,7 @@ from bus.cli.frame import (
     Since,
     Table,
     command,
+    completing,
     input_errors,
     must_be_new,
     repeatable,
@@ -62,13 +63,18 @@ def bundle() -> None:
     show_default=True,
     help="what came since: all, or a span such as 2d",
 )
-@repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach)")
+@repeatable(
+    "--topic", "topics", shell_complete=completing.topics, help="a domain (cyber) or a kind (data-breach)"
+)
 @stream_options
 @repeatable(
     "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
 )
 @click.option(
-    "--to", metavar="AUDIENCE", help="for whom it is: an audience or an authority, all of whom may read it"
+    "--to",
+    metavar="AUDIENCE",
+    shell_complete=completing.audiences,
+    help="for whom it is: an audience or an authority, all of whom may read it",
 )
 @yes_option
 def export(

@@ -9,8 +9,11 @@ import msgspec
 
 from bus import keys
 from bus.cli import frame
-from bus.cli.frame import FILE, Answer, App, Group, Table, command
+from bus.cli.frame import FILE, TLPS, Answer, App, Group, Table, command, completing, gathered, repeatable
 from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
+
+REQUIRED = ("authority", "domain", "pin", "registry")
+OPTIONAL = [name for name in Context.__struct_fields__ if name not in REQUIRED]
 
 
 @click.group(cls=Group)
@@ -43,8 +46,17 @@ def current(app: App) -> Answer:
     return Answer({"name": name, **_plain(context)}, lines=[name])
 
 
+@command(context, "show")
+@click.argument("name", required=False, shell_complete=completing.contexts)
+def show_context(app: App, name: str | None) -> Answer:
+    """Print the settings of the context NAME, or of the current one."""
+    found, chosen = app.loaded.pick(name or app.context_name)
+    settings = _plain(chosen)
+    return Answer({"name": found, **settings}, table=Table(("setting", "value"), settings.items()))
+
+
 @command(context, "use")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.contexts)
 def use(app: App, name: str) -> Answer:
     """Make NAME the current context."""
     _, chosen = app.loaded.pick(name)
@@ -52,58 +64,162 @@ def use(app: App, name: str) -> Answer:
     return Answer({"name": name, "file": str(path)}, notes=[f"{name} is now the current context ({path})"])
 
 
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What options say of a context: those that may be left out, each None where it was."""
+
+    beacon: Path | None = None
+    server: str | None = None
+    key: Path | None = None
+    passphrase_file: Path | None = None
+    nkey: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    seal_keys: Path | None = None
+    certificate: Path | None = None
+    contacts: Path | None = None
+    state: Path | None = None
+    tlp: str | None = None
+    audience: str | None = None
+    health: str | None = None
+    lang: str | None = None
+
+    def given(self) -> dict[str, object]:
+        """Those that were given, paths absolute.
+
+        Raises:
+            click.UsageError: the address of the server is none.
+        """
+        if self.server is not None and not is_server(self.server):
+            raise click.UsageError(f"--server must be an address like nats://host:4222, not {self.server!r}")
+        return {
+            name: _absolute(value)
+            for name, value in msgspec.structs.asdict(self).items()
+            if value is not None
+        }
+
+
+settings_options = gathered(
+    "settings",
+    Settings,
+    click.option("--beacon", type=FILE, help="beacon file"),
+    click.option("--server", help="nats://host:port"),
+    click.option("--key", type=FILE, help="signing key (encrypted PEM, or a pkcs11: address)"),
+    click.option("--passphrase-file", type=FILE, help="file holding the key's passphrase or PIN"),
+    click.option("--nkey", type=FILE, help="transport key"),
+    click.option("--tls-ca", type=FILE, help="who signs the broker's certificate (PEM); demands TLS"),
+    click.option("--tls-cert", type=FILE, help="client certificate (PEM)"),
+    click.option("--tls-key", type=FILE, help="its private key (PEM, mode 0600)"),
+    click.option(
+        "--seal-keys",
+        type=FILE,
+        help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
+    ),
+    click.option(
+        "--certificate",
+        type=FILE,
+        help="seal certificate of the (ES256) key in PEM: what is signed is a JAdES seal too",
+    ),
+    click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)"),
+    click.option("--state", type=FILE, help="folder of outbox and store"),
+    click.option("--tlp", type=click.Choice(TLPS), help="marking of drafts that have none"),
+    click.option("--audience", shell_complete=completing.audiences, help="audience of drafts that name none"),
+    click.option(
+        "--health",
+        metavar="ADDRESS",
+        help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
+    ),
+    click.option(
+        "--lang", help="language of the sheets of bulletins: de, el, en; otherwise that of LC_ALL or LANG"
+    ),
+)
+
+
 @command(context, "add")
 @click.argument("name")
 @click.option("--authority", required=True, help="authority or hub id, e.g. xa-csirt")
 @click.option("--domain", required=True, help="the registry's domain")
 @click.option("--pin", required=True, help="digest of the registry version you were given out of band")
-@click.option("--registry", "registry_file", required=True, type=FILE, help="registry file")
-@click.option("--beacon", type=FILE, help="beacon file")
-@click.option("--server", help="nats://host:port")
-@click.option("--key", type=FILE, help="signing key (encrypted PEM, or a pkcs11: address)")
-@click.option("--passphrase-file", type=FILE, help="file holding the key's passphrase or PIN")
-@click.option("--nkey", type=FILE, help="transport key")
-@click.option("--tls-ca", type=FILE, help="who signs the broker's certificate (PEM); demands TLS")
-@click.option("--tls-cert", type=FILE, help="client certificate (PEM)")
-@click.option("--tls-key", type=FILE, help="its private key (PEM, mode 0600)")
-@click.option(
-    "--seal-keys",
-    type=FILE,
-    help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
-)
-@click.option(
-    "--certificate",
-    type=FILE,
-    help="seal certificate of the (ES256) key in PEM: what is signed is a JAdES seal too",
-)
-@click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)")
-@click.option("--state", type=FILE, help="folder of outbox and store")
-@click.option(
-    "--health",
-    metavar="ADDRESS",
-    help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
-)
-@click.option(
-    "--lang", help="language of the sheets of bulletins: de, el, en; otherwise that of LC_ALL or LANG"
-)
+@click.option("--registry", type=FILE, required=True, help="registry file")
+@settings_options
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
-def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> Answer:
-    """Add or replace the context NAME in your own settings."""
+def add(app: App, name: str, *, registry: Path, settings: Settings, make_current: bool, **who: str) -> Answer:
+    """Add or replace the context NAME in your own settings; `context set` changes single settings of one."""
     if not CONTEXT_NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} cannot name a context: letters, digits, dots, hyphens; at most 64")
-    if parts["server"] is not None and not is_server(parts["server"]):
-        raise click.UsageError(f"--server must be an address like nats://host:4222, not {parts['server']!r}")
-    fields = {
-        key: value.absolute() if isinstance(value, Path) and not keys.is_token(value) else value
-        for key, value in parts.items()
-    }
-    context = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
-    if problem := tls_problem(context):
+    made = msgspec.convert({**who, "registry": registry.absolute(), **settings.given()}, Context)
+    path = _kept(app, name, made, app.loaded.settings.contexts.get(name), current=make_current)
+    return Answer(
+        {"name": name, "file": str(path), **_plain(made)}, notes=[f"context {name} written to {path}"]
+    )
+
+
+@command(context, "set")
+@click.argument("name", shell_complete=completing.contexts)
+@click.option("--authority", help="authority or hub id, e.g. xa-csirt")
+@click.option("--domain", help="the registry's domain")
+@click.option("--pin", help="digest of the registry version you were given out of band")
+@click.option("--registry", type=FILE, help="registry file")
+@settings_options
+@repeatable(
+    "--unset",
+    type=click.Choice(OPTIONAL),
+    metavar="SETTING",
+    help="take this setting out, as context show names it; may be repeated",
+)
+def set_(
+    app: App,
+    name: str,
+    *,
+    registry: Path | None,
+    settings: Settings,
+    unset: tuple[str, ...],
+    **who: str | None,
+) -> Answer:
+    """Change single settings of the context NAME; all others stay as they are.
+
+    After `registry rotate`: --key NEW.pem --passphrase-file NEW.pass.
+    """
+    _, before = app.loaded.pick(name)
+    _must_be_mine(app, name)
+    given = {key: value for key, value in who.items() if value is not None} | settings.given()
+    if registry is not None:
+        given["registry"] = registry.absolute()
+    if both := sorted(set(given) & set(unset)):
+        raise click.UsageError(f"{', '.join(both)}: set or unset, not both")
+    if not given and not unset:
+        raise click.UsageError("nothing is to be changed: name a setting, such as --key FILE")
+    changed = {key: given.get(key) for key in (*given, *unset) if getattr(before, key) != given.get(key)}
+    made = msgspec.structs.replace(before, **changed)
+    if not changed:
+        return Answer({"name": name, "changed": [], **_plain(made)}, notes=[f"context {name} is so already"])
+    path = _kept(app, name, made, before)
+    return Answer(
+        {"name": name, "file": str(path), "changed": sorted(changed), **_plain(made)},
+        notes=[f"context {name}: {', '.join(sorted(changed))} changed in {path}"],
+    )
+
+
+def _kept(app: App, name: str, made: Context, before: Context | None, *, current: bool = False) -> Path:
+    """Write a context into the user's own settings, once its audit record has it; the file."""
+    if problem := tls_problem(made):
         raise click.UsageError(problem)
-    frame.record_context(app, name, context, app.loaded.settings.contexts.get(name))
-    path = save_context(app.loaded.home, name, context, current=make_current)
-    facts = {"name": name, "file": str(path), **_plain(context)}
-    return Answer(facts, notes=[f"context {name} written to {path}"])
+    frame.record_context(app, name, made, before)
+    return save_context(app.loaded.home, name, made, current=current)
+
+
+def _must_be_mine(app: App, name: str) -> None:
+    """Refuse to change what a file of this folder says, which goes before the user's own settings."""
+    nearer = str(Path.cwd() / "tocsin.toml")
+    if any(each.key == f"contexts.{name}.authority" and each.origin == nearer for each in app.loaded.origins):
+        raise click.UsageError(
+            f"{name} is set by {nearer}, which goes before your own settings; change it there"
+        )
+
+
+def _absolute(value: object) -> object:
+    """A path from the root; the address of a key in a token as it is."""
+    return value.absolute() if isinstance(value, Path) and not keys.is_token(value) else value
 
 
 @click.group(cls=Group)

@@ -26,6 +26,7 @@ from bus.cli.frame import (
     Sending,
     check_shape,
     command,
+    completing,
     gathered,
     health_option,
     hint,
@@ -81,7 +82,14 @@ async def run(app: App, script: Path, *, out: Path, only_check: bool) -> Answer:
 
 @command(drill, "comcheck", when_asked=INTERRUPTED)
 @click.option("--as", "speaker", metavar="CONTEXT", help="who asks; the chosen context when it is not said")
-@click.option("--to", "audience", default="community", show_default=True, help="the audience that is asked")
+@click.option(
+    "--to",
+    "audience",
+    shell_complete=completing.audiences,
+    default="community",
+    show_default=True,
+    help="the audience that is asked",
+)
 @click.option("--tlp", type=click.Choice(TLPS[1:-1]), default="green", show_default=True)
 @click.option(
     "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer in"
@@ -136,7 +144,7 @@ async def comcheck(
 
 
 @command(drill, "answer")
-@click.argument("bulletin_id", metavar="ID")
+@click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
 @click.option("--exercise", metavar="NAME", required=True, help="the exercise that the bulletin is of")
 @click.option(
     "--verdict",
@@ -146,7 +154,7 @@ async def comcheck(
 )
 @click.option("--text", help="a sentence")
 @click.option("--tlp", type=click.Choice(TLPS[:-1]), help="the bulletin's marking")
-@click.option("--audience", help="the bulletin's audience")
+@click.option("--audience", shell_complete=completing.audiences, help="the bulletin's audience")
 @gathered("sending", Sending)
 async def answer(
     app: App, bulletin_id: str, *, exercise: str, verdict: str, text: str | None, sending: Sending

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bus import trust
-from bus.cli.frame import FILE, Answer, App, check_shape, command
+from bus.cli.frame import FILE, Answer, App, check_shape, command, completing
 from bus.cli.registrar.proposals import must_be_audience, must_be_in, out_option, proposal, propose
 from schemas.scalars import AudienceName
 from schemas.vocab import Scope
@@ -15,7 +15,7 @@ from schemas.vocab import Scope
 
 @command(name="audience")
 @click.argument("file", type=FILE)
-@click.argument("audience")
+@click.argument("audience", shell_complete=completing.audiences)
 @click.option(
     "--scope",
     type=click.Choice([str(scope) for scope in Scope]),
@@ -43,8 +43,8 @@ def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path |
 
 @command(name="join")
 @click.argument("file", type=FILE)
-@click.argument("authority")
-@click.argument("audience")
+@click.argument("authority", shell_complete=completing.authorities)
+@click.argument("audience", shell_complete=completing.audiences)
 @out_option
 def join(app: App, file: Path, authority: str, audience: str, *, out: Path | None) -> Answer:
     """Propose AUTHORITY as a member of AUDIENCE. Its keys and grants stay, and so does everybody else's.
@@ -63,8 +63,8 @@ def join(app: App, file: Path, authority: str, audience: str, *, out: Path | Non
 
 @command(name="leave")
 @click.argument("file", type=FILE)
-@click.argument("authority")
-@click.argument("audience")
+@click.argument("authority", shell_complete=completing.authorities)
+@click.argument("audience", shell_complete=completing.audiences)
 @click.option(
     "--with-grants", is_flag=True, help="take back what AUTHORITY may publish to AUDIENCE and read of it too"
 )

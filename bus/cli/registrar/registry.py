@@ -20,6 +20,7 @@ from bus.cli.frame import (
     Group,
     check_shape,
     command,
+    completing,
     must_be_known,
     read_file,
     repeatable,
@@ -167,7 +168,7 @@ def add(
 
 @command(registry, "grant")
 @click.argument("file", type=FILE)
-@click.argument("authority")
+@click.argument("authority", shell_complete=completing.authorities)
 @repeatable(
     "--publish",
     "publishes",

@@ -16,6 +16,7 @@ from bus.cli.frame import (
     Answer,
     App,
     command,
+    completing,
     gathered,
     read_file,
     repeatable,
@@ -66,7 +67,7 @@ class NewRoles(msgspec.Struct, frozen=True, kw_only=True):
 
 @command(name="rotate")
 @click.argument("file", type=FILE)
-@click.argument("authority", required=False)
+@click.argument("authority", required=False, shell_complete=completing.authorities)
 @click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
 @repeatable("--replaces", metavar="KID", help="key that ends; needed when there are several")
 @click.option(
@@ -91,7 +92,8 @@ def rotate(
 ) -> Answer:
     """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, another set of root or beacon keys.
 
-    Another root needs the signatures of the old root's keepers and of the new one's.
+    Another root needs the signatures of the old root's keepers and of the new one's. Once a new key of an authority is in
+    force, its context is told so: tocsin context set NAME --key FILE --passphrase-file FILE.
     """
     if (authority is None) != (new.key is None and not new.nkeys):
         raise click.UsageError("AUTHORITY and --key FILE, or --nkey KEY, go together")
@@ -160,7 +162,7 @@ def _difference(name: str, before: Role, after: Role) -> list[str]:
 
 @command(name="revoke")
 @click.argument("file", type=FILE)
-@click.argument("authority")
+@click.argument("authority", shell_complete=completing.authorities)
 @gathered("revoking", Revoking, kid_option, since_option, reason_option, yes_option)
 @out_option
 @click.option(

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from bus import keys, trust
-from bus.cli.frame import FILE, Answer, App, command, read_file
+from bus.cli.frame import FILE, Answer, App, command, completing, read_file
 from bus.cli.registrar.proposals import out_option, proposal, propose
 from bus.errors import TrustError
 from schemas.registry import SealKeyRecord
@@ -20,7 +20,7 @@ MOST_DAYS = 90
 
 @command(name="seal-key")
 @click.argument("file", type=FILE)
-@click.argument("authority")
+@click.argument("authority", shell_complete=completing.authorities)
 @click.option("--key", "key_file", type=FILE, help="public JWK file: tocsin key export --seal")
 @click.option("--revoke", metavar="KID", help="end this seal key now instead: nobody seals to it any more")
 @click.option(
@@ -73,7 +73,7 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
 
 @command(name="seal-policy")
 @click.argument("file", type=FILE)
-@click.argument("audience")
+@click.argument("audience", shell_complete=completing.audiences)
 @click.argument("policy", type=click.Choice([str(policy) for policy in SealPolicy]))
 @out_option
 def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> Answer:

@@ -1,76 +1,40 @@
-"""The folder of a demonstration."""
+"""What the demonstration tells a newcomer to type."""
 
 from __future__ import annotations
 
-import asyncio
-import datetime as dt
-import threading
+import re
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from bus.demo import Demo, founding
-from bus.demo.founding import prepare
-from bus.errors import TrustError
-from tests.support.waiting import longest
+from bus.cli.developer import demo
+from bus.cli.frame import App
 
 
-def test_the_folder_of_another_version_is_named_with_what_to_do(tmp_path: Path) -> None:
-    """A registry that is not read here does not leave its reader alone with a sentence about headers."""
-    (tmp_path / "registry").mkdir()
-    (tmp_path / "registry" / "registry.tocsin.json").write_text('{"payload": "e30", "signatures": []}')
-    with pytest.raises(TrustError, match="made by another version") as refused:
-        prepare(tmp_path, now=dt.datetime.now(dt.UTC))
-    assert str(tmp_path) in str(refused.value)
-    assert str(refused.value).endswith("delete that folder, or name another")
-
-
-def test_a_founding_ends_between_two_keys_and_is_done_anew(tmp_path: Path) -> None:
-    """What is called between them may end it: no further key is made, and no registry stands; the next call founds one."""
-    calls = 0
-
-    def third_ends() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise InterruptedError
-
-    now = dt.datetime.now(dt.UTC)
-    with pytest.raises(InterruptedError):
-        prepare(tmp_path, now=now, between=third_ends)
-    assert calls == 3
-    assert sorted(path.name for path in (tmp_path / "registry").iterdir()) == [
-        "root-1.pass",
-        "root-1.pem",
-        "root-2.pass",
-        "root-2.pem",
-    ]
-    assert prepare(tmp_path, now=now).version == 1
-
-
-async def test_a_demonstration_that_is_given_up_makes_no_further_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("called", ["here it is/bin/tocsin", "nowhere/tocsin", "-c"])
+def test_every_path_it_names_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], called: str
 ) -> None:
-    """Cancelled while it founds: its thread ends with the key that it is at."""
-    at_work, go_on = threading.Event(), threading.Event()
-    made = []
-
-    def slow(key: Path) -> None:
-        made.append(key)
-        at_work.set()
-        go_on.wait()
-
-    monkeypatch.setattr(founding, "new_signing_key", slow)
-
-    async def begun() -> None:
-        async with Demo.open(tmp_path / "demo", port=-1, clock=lambda: dt.datetime.now(dt.UTC)):
-            pass
-
-    task = asyncio.create_task(begun())
-    assert await asyncio.to_thread(at_work.wait, longest())
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    go_on.set()
-    await asyncio.get_running_loop().shutdown_default_executor()
-    assert len(made) == 1
+    """In any folder, as a shell reads the lines: the program as it was called, and the draft."""
+    program = tmp_path / "here it is" / "bin" / "tocsin"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [called])
+    running: Any = SimpleNamespace(
+        server=SimpleNamespace(url="nats://127.0.0.1:4222"),
+        registry=SimpleNamespace(domain="demo", version=1),
+    )
+    demo._greet(App(), tmp_path / "a demo", running)
+    said = capsys.readouterr().err
+    (export,) = re.findall(r"export .*", said)
+    (draft,) = re.findall(r"publish (\S+)", said)
+    script = f'{export}; command -v tocsin; ls "{draft}"'
+    done = subprocess.run(["/bin/sh", "-c", script], cwd="/", capture_output=True, text=True, check=True)
+    found, listed = done.stdout.splitlines()
+    wanted = program if called.startswith("here") else Path(sys.executable).with_name("tocsin")
+    assert (found, listed) == (str(wanted), str(tmp_path / "a demo" / "drafts" / "cyber.toml"))

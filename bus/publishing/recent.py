@@ -1,0 +1,31 @@
+"""What an authority said last, at a glance: for completion, which checks nothing and must not be late."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+LOOKED_THROUGH = 5_000
+"""At most so many of the newest rows are looked at; the others may all be heartbeats and receipts."""
+
+_NEWEST = """
+SELECT id, kept_at, payload FROM bulletins
+WHERE status NOT IN ('beat', 'system') AND n > (SELECT max(n) FROM bulletins) - ? ORDER BY n DESC LIMIT ?
+"""
+
+
+class Said(NamedTuple):
+    """A bulletin as a row has it: its id, when it was accepted in seconds since 1970, its payload."""
+
+    id: str
+    at: float
+    payload: bytes
+
+
+def accepted(db: sqlite3.Connection, count: int) -> list[Said]:
+    """The newest bulletins of an outbox that are for people, newest first.
+
+    Raises:
+        sqlite3.Error: the file has other tables, or is damaged.
+    """
+    return [Said(*row) for row in db.execute(_NEWEST, (LOOKED_THROUGH, count))]
