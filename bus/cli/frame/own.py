@@ -12,7 +12,7 @@ import msgspec
 from bus import publishing, storage, subscribing
 from bus.cli.frame.app import App
 from bus.cli.frame.completing import Own
-from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE
+from bus.config import OUTBOX_FILE, STORE_FILE
 from schemas.bodies import KINDS
 from schemas.envelope import unb64u
 from schemas.registry import MAX_REGISTRY_BYTES
