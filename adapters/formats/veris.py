@@ -27,6 +27,8 @@ from schemas.bodies.data import DataBreach
 from schemas.bulletin import Draft
 from schemas.parts import Area, Confidence, Deadline, Info
 from schemas.scalars import MAX_COUNT
+from schemas.truth.acts import APPLIES
+from schemas.truth.law import GDPR
 from schemas.vocab import BreachNature, BreachRisk, Certainty, Severity, Urgency
 
 __all__ = ["FORMAT", "read_veris"]
@@ -136,6 +138,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     victims = map(str, _list(confidentiality.get("data_victim")))
     subjects = sorted({_SUBJECTS.get(each, "other") for each in victims})
     sensitive = bool(_SENSITIVE & set(varieties))
+    is_gdpr = aware.date() >= APPLIES[GDPR]
     body = DataBreach(
         nature=tuple(_NATURES[name] for name in broken),
         aware=aware,
@@ -148,6 +151,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         started=started,
         cause=_cause(incident["action"], losses),
         phased="final",
+        regime=None if is_gdpr else "national",
     )
     named = map(str, _list(_dict(incident.get("victim")).get("country")))
     countries = sorted({each for each in named if _COUNTRY.fullmatch(each)})[:60] or [context.country]
@@ -162,7 +166,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         severity=Severity.SEVERE if sensitive else Severity.MODERATE,
         certainty=Certainty.OBSERVED if confirmed else Certainty.POSSIBLE,
         confidence=Confidence(score=score),  # what its author hardly believes is not observed (R51)
-        deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
+        deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),) if is_gdpr else (),
     )
     origin = origin_of(
         FORMAT.id,

@@ -11,6 +11,7 @@ from adapters.translation.prose import carried
 from adapters.translation.reading import Losses
 from schemas.parts import Observable
 from schemas.scalars import MAX_COUNT
+from schemas.truth.values import why_unfit
 from schemas.vocab import PERSONAL_RANK, PersonalFlag, Tlp
 
 __all__ = ["MAX_OBSERVABLES", "Gathering", "at_most"]
@@ -65,6 +66,9 @@ class Gathering:
         key = (found.type, value)
         words = carried(note or "", limit=_NOTE_CHARS, path=path, losses=self._losses)
         new = Observable(type=found.type, value=value, personal=found.personal, role=_DEFAULT_ROLE)
+        if actionable and (why := why_unfit(new)):
+            self._losses.add(path, f"not fit for matching: {why}")
+            actionable = False
         held = self._found.get(key, new)
         self._found[key] = msgspec.structs.replace(
             held,

@@ -114,51 +114,59 @@ def r62(b: Bulletin) -> Broken:
             yield path, fault
 
 
+_ALL = "matches everything; name what is meant, or drop actionable"
+
+
 def r63(b: Bulletin) -> Broken:
     """What is fit for matching matches something, and not everything (RFC 6890; RFC 1035; MISP to_ids)."""
     for n, each in unusual(b):
-        value = each.value
-        if value is None or not each.actionable:
-            continue
-        path = f"$.observables[{n}].value"
-        if _is_wild(value):
-            yield path, "matches everything; name what is meant, or drop actionable"
-            continue
-        if each.type in ("ipv4-addr", "ipv6-addr"):
-            found = network_of(value)
-            if found is not None and (why := _unfit(found)):
-                yield path, f"{why}; it is not fit for matching"
-            elif value in RESOLVERS:
-                yield path, f"{value} is used by everybody; drop actionable"
-        elif each.type in ("domain-name", "url"):
-            host = host_of(each) or ""
-            whole = each.type == "domain-name" or _is_whole(value)
-            found = network_of(host.strip("[]"))
-            if found is not None:
-                if why := _unfit(found):
-                    yield path, f"{why}; it is not fit for matching"
-            elif host in ("localhost", "localhost.localdomain") or host.endswith(".localhost"):
-                yield path, "is every machine itself; it is not fit for matching"
-            elif "*" in host and not any(part.strip("*") for part in host.split(".")[:-1]):
-                yield path, "matches everything; name what is meant, or drop actionable"
-            elif whole and ("." not in host or host in SUFFIXES):
-                yield path, f"matches all under {host}, of whomsoever; name the host that is meant"
-            elif whole and host in HUBS:
-                yield path, f"{host} is used by everybody; give the whole URL, or drop actionable"
-        elif each.type == "file" and value.lower().rpartition(":")[2] in EMPTY_FILE:
-            yield path, "is the digest of an empty file; it matches everywhere"
+        if each.actionable and (why := why_unfit(each)):
+            yield f"$.observables[{n}].value", why
+
+
+def why_unfit(each: Observable) -> str | None:
+    """Why an observable is not fit for matching, in a sentence; None where it is, or has no value in clear."""
+    value = each.value
+    if value is None:
+        return None
+    if _is_wild(value):
+        return _ALL
+    if each.type in ("ipv4-addr", "ipv6-addr"):
+        found = network_of(value)
+        everybodys = f"{value} is used by everybody; drop actionable" if value in RESOLVERS else None
+        return everybodys if found is None else _unfit(found) or everybodys
+    if each.type in ("domain-name", "url"):
+        return _why_host(each, value)
+    is_empty = each.type == "file" and value.lower().rpartition(":")[2] in EMPTY_FILE
+    return "is the digest of an empty file; it matches everywhere" if is_empty else None
+
+
+def _why_host(each: Observable, value: str) -> str | None:
+    host = host_of(each) or ""
+    whole = each.type == "domain-name" or _is_whole(value)
+    found = network_of(host.strip("[]"))
+    if found is not None:
+        return _unfit(found)
+    if host in ("localhost", "localhost.localdomain") or host.endswith(".localhost"):
+        return "is every machine itself; it is not fit for matching"
+    if "*" in host and not any(part.strip("*") for part in host.split(".")[:-1]):
+        return _ALL
+    if whole and ("." not in host or host in SUFFIXES):
+        return f"matches all under {host}, of whomsoever; name the host that is meant"
+    if whole and host in HUBS:
+        return f"{host} is used by everybody; give the whole URL, or drop actionable"
+    return None
 
 
 def _unfit(found: _Network) -> str | None:
     if found.prefixlen < _LEAST_BITS[found.version]:
-        return f"/{found.prefixlen} is a large part of the whole Internet"
+        return f"/{found.prefixlen} is a large part of the whole Internet; it is not fit for matching"
     if found.is_loopback:
-        return "is every machine itself"
+        return "is every machine itself; it is not fit for matching"
     if found.is_unspecified or found.network_address.is_unspecified:
-        return "is no address"
-    if found.is_multicast or str(found) == "255.255.255.255/32":
-        return "is everybody in a network"
-    return None
+        return "is no address; it is not fit for matching"
+    is_everybody = found.is_multicast or str(found) == "255.255.255.255/32"
+    return "is everybody in a network; it is not fit for matching" if is_everybody else None
 
 
 def own_places(b: Bulletin) -> Iterator[tuple[str, str]]:
