@@ -34,6 +34,8 @@ from tests.support.stage import Bus, serving, speaking
 from tests.support.waiting import eventually, eventually_sync, longest, stretched
 from tests.support.world import draft
 
+pytestmark = pytest.mark.short_faults
+
 HUB, OTHER_HUB, CSIRT, AUTHOR = "xa-hub", "xb-hub", "xa-csirt", "xa-emb"
 CODES = {HUB: DONE, OTHER_HUB: INTERRUPTED, CSIRT: DONE, AUTHOR: QUEUED}
 """With which code each ends that is asked to: hub run, watch, heartbeat run, adapter run with bulletins that wait."""

@@ -204,7 +204,7 @@ def test_a_filter_is_read_as_it_is_written(options: dict[str, list[str]]) -> Non
     assert of_text(str(selection)) == selection
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.text(max_size=60))
 def test_no_line_is_a_fault(line: str) -> None:
     """Any line is a filter or is refused with a sentence; what is a filter is written so that it reads back."""
