@@ -80,7 +80,7 @@ def _least(
     columns: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int], less: Collection[str]
 ) -> int | None:
     """The column to leave out next; None when all that are left matter."""
-    may_go = [columns.index(name) for name in less if columns.index(name) in kept]
+    may_go = [n for n in (columns.index(name) for name in less if name in columns) if n in kept]
     mute = [place for place in may_go if all(row[place] in _EMPTY for row in rows)]
     return next(iter(mute or may_go), None)
 
