@@ -27,7 +27,7 @@ from bus.errors import BrokerError, BusError, DeniedError, StoreError, Unreachab
 from bus.federation.ledger import Ledger
 from bus.federation.messages import Item, Proven, copies_of, sort_out
 from bus.federation.plan import Federation, Route, routes_of
-from bus.federation.storing import Going, LostError, Sink, store, stream_of
+from bus.federation.storing import NO_ROOM, Going, LostError, Sink, store, stream_of
 from bus.logs import logger
 from bus.policy import Backoff, RateLimit, RateMeter
 from bus.tasks import one_failure, run_with_current, worked
@@ -253,8 +253,8 @@ class Carrier(msgspec.Struct, kw_only=True):
             if left:
                 self.left.update(left)
                 log.warning("not_carriable", source=route.source, stream=stream, reasons=dict(left))
-        # What is over its budget may be within it by the time of the next version.
-        awaits = awaits or bool(left[NO_STREAM] or left[OVER_BUDGET])
+        # What is over its budget, or has no room, may be within it, or have some, by the time of the next version.
+        awaits = awaits or bool(left[NO_STREAM] or left[OVER_BUDGET] or left[NO_ROOM])
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
         passed_over = registry.digest if awaits else ""
         await self.ledger.note(route, stream, cursor, filters, now.timestamp(), passed_over=passed_over)

@@ -15,6 +15,9 @@ from schemas.envelope import MESSAGE_ID
 
 ACK_S = 5.0
 TOO_LARGE = "too-large"
+NO_ROOM = "no-room"
+_NOT_STORED, _BOUNDS = 10077, ("maximum messages exceeded", "maximum bytes exceeded")
+"""JetStream's code for what a stream failed to store, and its words where that has all the messages or bytes that it may."""
 _NEVER_STORED = frozenset({10054, 10097})
 """JetStream's codes for a message or header that is larger than a stream takes."""
 
@@ -59,7 +62,8 @@ async def store(
     """Publish in order to one stream and wait until all are stored: as an atomic batch, or one by one.
 
     What is acknowledged is noted, whatever becomes of the rest, so that no retry stores it again. What the stream will never
-    take is passed over.
+    take is passed over, and so is the rest where the stream is full: each is one authority's, and what others say must not wait
+    for that. The next version of the registry has it read again.
 
     Args:
         sink: where to.
@@ -90,10 +94,14 @@ async def store(
         for each, ack in zip(going, burst.acks, strict=False):
             note(each, ack)
         # All or nothing: of a batch that is refused, one by one shows which message is not wanted.
-        for each in going[len(burst.acks) :]:
+        for place, each in enumerate(going[len(burst.acks) :], len(burst.acks)):
             try:
                 ack = await _publish(sink.connection, each)
             except BrokerError as exc:
+                if exc.code == _NOT_STORED and str(exc).endswith(_BOUNDS):
+                    left[NO_ROOM] += len(going) - place
+                    log.warning("sink_full", stream=sink.stream, sink=sink.place)
+                    break
                 if exc.reason != TOO_LARGE and exc.code not in _NEVER_STORED:
                     raise
                 left[TOO_LARGE] += 1

@@ -24,7 +24,7 @@ from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
 from schemas.parts import Area, Authority, Deadline
 from schemas.registry import AuthorityRecord, Clock, PublishGrant, ReadGrant, Registry
-from schemas.subject import Channel
+from schemas.subject import Channel, priority
 from schemas.vocab import TALK, Status, Tlp
 
 ANY = "*"
@@ -138,9 +138,12 @@ class Speaker(msgspec.Struct, frozen=True):
             raise PermitError(why, reason="not-permitted")
 
     def may_answer(self, bulletin: Bulletin, channel: Channel) -> bool:
-        """Whether the bulletin is feedback on a channel that the speaker reads, which needs no grant to publish."""
+        """Whether the bulletin is feedback on a channel that the speaker reads, which needs no grant to publish.
+
+        What would wake somebody needs one: who only reads must not stand before the warnings of others.
+        """
         way = (channel.status, channel.tlp, channel.audience)
-        return isinstance(bulletin.body, Feedback) and way in self.feedback
+        return isinstance(bulletin.body, Feedback) and way in self.feedback and not _wakes(bulletin)
 
     def needs_reading(self, bulletin: Bulletin, channel: Channel) -> bool:
         """Whether it may say the bulletin only because it reads the channel; no grant to publish covers it."""
@@ -156,8 +159,10 @@ class Speaker(msgspec.Struct, frozen=True):
         ways = [grant for grant in self.grants if _covers(grant, channel)]
         if not ways:
             if (channel.status, channel.tlp, channel.audience) in self.feedback:
+                pressing = " that is not pressing" if isinstance(bulletin.body, Feedback) else ""
                 raise PermitError(
-                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback there, and nothing else; ask your registrar",
+                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback{pressing} there, and nothing else; "
+                    "ask your registrar",
                     reason="not-permitted",
                 )
             raise PermitError(
@@ -189,6 +194,10 @@ class Speaker(msgspec.Struct, frozen=True):
     def contradicted(self, bulletin: Bulletin) -> str | None:
         """In a sentence, what a bulletin says of others that the registry knows otherwise; None where they agree."""
         return None if self.known is None else _unlike(bulletin, self.authority, self.known)
+
+
+def _wakes(bulletin: Bulletin) -> bool:
+    return priority(bulletin) in ("p1", "p2")
 
 
 _ADDRESS = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")

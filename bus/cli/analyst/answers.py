@@ -76,13 +76,9 @@ async def answers(app: App, bulletin_id: str | None, *, every: bool, limit: int,
                         remedy="ids: tocsin bulletin list",
                     )
                 return [told for about in wanted for told in _told(db, about, registry)][:limit]
-            found = picture.answers.lately(db, own, limit)
-            return [
-                told
-                for about in found
-                for told in _told(db, about, registry)
-                if every or is_hub or about.channel.issuer == me
-            ][:limit]
+            whose = None if every or is_hub else me
+            found = picture.answers.lately(db, own, limit, registry, whose)
+            return [told for about in found for told in _told(db, about, registry)][:limit]
 
         found = sorted(await store.read(look), key=lambda told: (told.at, told.id), reverse=True)
     counts = picture.answers.counted(

@@ -54,14 +54,14 @@ def new(app: App, kind: str, *, out: Path | None, edit: bool) -> Answer:
     file = out or _name(app, kind)
     must_be_new(file)
     if edit:
-        file.write_text(drafts.begun(kind), "utf-8")
+        _begin(file, drafts.begun(kind))
         return _edited(app, file)
     answers: dict[Way, Any] = {}
     try:
         _ask(app, kind, answers)
     finally:
         if answers:
-            file.write_text(drafts.begun(kind, answers), "utf-8")
+            _begin(file, drafts.begun(kind, answers))
             app.note(f"what you answered stands in {file}")
     return _looked_at(app, file)
 
@@ -75,7 +75,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> Answer:
     if out is None or not app.may_ask() or not _editor():
         return _printed(kind, out)
     must_be_new(out)
-    out.write_text(drafts.begun(kind), "utf-8")
+    _begin(out, drafts.begun(kind))
     return _edited(app, out)
 
 
@@ -84,8 +84,18 @@ def _printed(kind: str, out: Path | None) -> Answer:
     if out is None:
         return Answer({"kind": kind, "toml": text}, raw=text)
     must_be_new(out)
-    out.write_text(text, "utf-8")
+    _begin(out, text)
     return Answer(remarks=[f"draft written to {out}; check it: tocsin bulletin check {out}"])
+
+
+def _begin(file: Path, text: str) -> None:
+    """Write a new file that others may not read: a draft may become of any marking, and no link that stands there is followed."""
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise click.UsageError(f"{file} is there already; choose a new name") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as new_file:
+        new_file.write(text)
 
 
 def _name(app: App, kind: str) -> Path:

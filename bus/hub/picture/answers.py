@@ -197,18 +197,35 @@ def own(db: sqlite3.Connection, me: str, wanted: str | None = None, limit: int =
     return [About(id=row["id"], channel=Channel.parse(f"{me}/{row['channel']}")) for row in rows]
 
 
-def lately(db: sqlite3.Connection, ours: Iterable[About], limit: int) -> list[About]:
-    """The bulletins that were answered last, as far as the store holds them or they are among one's own."""
+_LATELY = """
+SELECT target FROM answered a WHERE target IN (SELECT value FROM json_each(?)) OR EXISTS (SELECT 1 FROM links WHERE id = a.target)
+ORDER BY at DESC, id DESC
+"""
+
+
+def lately(
+    db: sqlite3.Connection,
+    ours: Iterable[About],
+    limit: int,
+    registry: VerifiedRegistry | None = None,
+    by: str | None = None,
+) -> list[About]:
+    """The bulletins of an author, or of all, that were answered last, as far as the store holds them or they are one's own.
+
+    Only an answer that counts counts here: rubbish about ids that nobody has said pushes nothing out of sight.
+    """
     mine = {about.id: about for about in ours}
-    newest: dict[str, None] = {}
-    for (target,) in db.execute("SELECT target FROM answered ORDER BY at DESC, id DESC"):
-        newest[target] = None
-        if len(newest) >= limit:
-            break
     found: list[About] = []
-    for target in newest:
-        found += held(db, target) or ([mine[target]] if target in mine else [])
-    return found
+    seen: set[str] = set()
+    for (target,) in db.execute(_LATELY, (as_json(list(mine)),)):
+        if len(found) >= limit:
+            break
+        if target not in seen:
+            seen.add(target)
+            abouts = held(db, target) or ([mine[target]] if target in mine else [])
+            wanted = (about for about in abouts if by in (None, about.channel.issuer))
+            found += [about for about in wanted if to_one(db, about, registry)]
+    return found[:limit]
 
 
 def body_of(db: sqlite3.Connection, said: Said) -> Feedback | None:

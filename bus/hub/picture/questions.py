@@ -29,11 +29,13 @@ CLOSING = frozenset(FeedbackKind) - {
 """The verdicts that say what was asked; the others say that it was heard, refused, asked back or passed on."""
 
 _RFI = "SELECT row FROM actual WHERE kind = 'rfi' AND ended_by IS NULL ORDER BY row DESC LIMIT ?"
+# Whoever asks much has its newest among those that are looked at, and pushes out nobody else's.
 _ASKED = """
-SELECT a.row, a.target, a.named FROM answered a JOIN actual s ON s.row = a.row
-WHERE a.verdict = 'question' AND s.ended_by IS NULL ORDER BY a.row DESC LIMIT ?
+SELECT a.row, a.target, a.named, a.channel,
+  row_number() OVER (PARTITION BY a.by ORDER BY a.row DESC, a.target) AS place
+FROM answered a JOIN actual s ON s.row = a.row
+WHERE a.verdict = 'question' AND s.ended_by IS NULL ORDER BY place, a.row DESC LIMIT ?
 """
-_ISSUER = "SELECT s.issuer, s.tlp, s.audience FROM links l JOIN actual s ON s.row = l.row AND s.id = l.id WHERE l.id = ?"
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,10 +100,9 @@ def _asked_back(
 ) -> Iterator[tuple[Question, bool]]:
     """Answers that ask: whoever said the bulletin is to answer."""
     seen: set[int] = set()
-    for row, target, named in db.execute(_ASKED, (MOST,)).fetchall():
-        original = db.execute(_ISSUER, (target,)).fetchone()
-        owner = named or (original["issuer"] if original is not None else "")
-        if row in seen or not owner:
+    for row, target, named, channel, _ in db.execute(_ASKED, (MOST,)).fetchall():
+        owner = "" if row in seen else _owner(answers.held(db, target), named, channel, registry)
+        if not owner:
             continue
         seen.add(row)
         for kept in _whole(db, row):
@@ -109,6 +110,23 @@ def _asked_back(
             if isinstance(b.body, Feedback) and b.body.text and owner != b.issuer.id:
                 said = answers.to_one(db, About.of(b), registry)
                 yield _question(db, b, b.body.text, (owner,), b.body.respond_by, said, now, registry, target)
+
+
+def _owner(held: Sequence[About], named: str, channel: str, registry: VerifiedRegistry) -> str:
+    """Who said the bulletin that is asked about; empty where the question does not count for it.
+
+    Args:
+        held: what the store has under its id; another authority may have used it, too.
+        named: the issuer that the question names, or nothing.
+        channel: the question's.
+        registry: who may read what.
+    """
+    for about in held:
+        if answers.why_not(channel, named, about, registry) is None:
+            return about.channel.issuer
+    if any(named in ("", about.channel.issuer) for about in held):
+        return ""  # it is here, and the question is not one to it
+    return named
 
 
 def _question(

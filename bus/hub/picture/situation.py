@@ -45,7 +45,10 @@ AND id = ?3 AND ended_how IS NOT 'withdrawal' AND (ended_by IS NOT ?1 OR ended_h
 KNOWN = f"""
 SELECT l.channel, l.id, l.issued, l.seq FROM json_each(?) j CROSS JOIN links l ON l.id = j.value
 WHERE l.reason IS NULL AND l.issued IS NOT NULL AND NOT {contested.muted("l.row")}
+AND (l.row IS NULL OR {" OR ".join(f"EXISTS (SELECT 1 FROM {table} s WHERE s.row = l.row)" for table in SITUATION)})
 """
+"""What is kept and does not stand in the picture yet, since that is made anew, is left out: it says itself what it is."""
+_CANCELS = "SELECT EXISTS (SELECT 1 FROM revisions WHERE by = ? AND issuer = ? AND status = ? AND how = ?)"
 
 
 def show(db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
@@ -152,7 +155,9 @@ def _known(db: sqlite3.Connection, keys: Sequence[threads.Key]) -> Iterator[thre
     """What of these was said, as far as their places tell."""
     for channel, id_, issued, seq in db.execute(KNOWN, (as_json([key.id for key in keys]),)).fetchall():
         place = Channel.parse(channel)
-        yield threads.Said(threads.Key(id_, place.issuer, str(place.status)), issued, seq, is_cancel=False)
+        key = threads.Key(id_, place.issuer, str(place.status))
+        (is_cancel,) = db.execute(_CANCELS, (*key, threads.CANCELLED)).fetchone()
+        yield threads.Said(key, issued, seq, is_cancel=bool(is_cancel))
 
 
 def _note_ends(db: sqlite3.Connection, ends: Iterable[threads.End]) -> None:

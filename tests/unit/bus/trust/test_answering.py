@@ -18,7 +18,7 @@ from schemas.bulletin import Bulletin
 from schemas.parts import Ref
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import channel_of
-from schemas.vocab import TALK, FeedbackKind, RefRel, Scope, Status, Tlp
+from schemas.vocab import TALK, Certainty, FeedbackKind, RefRel, Scope, Severity, Status, Tlp, Urgency
 from tests.support.world import bulletin, shared_world
 
 WORLD = shared_world()
@@ -48,6 +48,16 @@ def test_who_reads_a_channel_may_say_feedback_there_and_nothing_else() -> None:
     assert registry.permitted(other) is None
     with pytest.raises(PermitError, match="may say feedback there, and nothing else"):
         registry.permit(other)
+
+
+def test_feedback_that_would_wake_somebody_needs_a_grant() -> None:
+    """Who only reads stands before nobody's warning; who has a grant for feedback says it as urgently as it is."""
+    pressing = {"urgency": Urgency.IMMEDIATE, "severity": Severity.EXTREME, "certainty": Certainty.OBSERVED}
+    with pytest.raises(PermitError, match="feedback that is not pressing"):
+        WORLD.registry.permit(answer("xa-hub", **pressing))
+    assert WORLD.registry.permitted(answer("xa-hub", **pressing)) is None
+    WORLD.registry.permit(answer("xa-hub", **{**pressing, "urgency": Urgency.FUTURE}))
+    WORLD.registry.permit(answer("xa-csirt", **pressing))
 
 
 @pytest.mark.parametrize(

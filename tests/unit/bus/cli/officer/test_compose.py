@@ -67,6 +67,15 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return answers
 
 
+def test_a_new_draft_is_for_its_writer_alone_and_follows_no_link(desk: Desk) -> None:
+    """It may become of any marking, and a link to nothing is no new name."""
+    assert desk.look(*AS, "bulletin", "draft", "cyber-threat", "--out", "mine.toml").code == 0
+    assert (desk.folder / "mine.toml").stat().st_mode & 0o077 == 0
+    (desk.folder / "link.toml").symlink_to(desk.folder / "elsewhere.toml")
+    assert desk.look(*AS, "bulletin", "draft", "cyber-threat", "--out", "link.toml").code == 2
+    assert not (desk.folder / "elsewhere.toml").exists()
+
+
 def rules(said: str) -> Iterator[tuple[str, int | None]]:
     """Rule and line of each thing that `check --json` tells."""
     for line in said.splitlines():

@@ -219,6 +219,24 @@ def test_several_are_asked_at_once_and_those_without_answers_left_out() -> None:
         assert label(every) == ("disputed by xb-emb", "1 endorse", "1 sighting")
 
 
+def test_answers_that_count_for_nothing_push_no_other_out_of_sight() -> None:
+    """Neither to ids that nobody has said nor to what was said elsewhere; and of one's own as many are shown as are asked for."""
+    author, other, hub, flood = Channel(), Channel("xb-dpa"), Channel("xa-hub"), Channel("xb-csirt")
+    narrow = Channel(tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+    about, theirs = author.say("A flood", age_s=600.0), other.say("A leak", age_s=500.0)
+    hub.answer(about, DISPUTE, age_s=60.0)
+    hub.answer(theirs, ENDORSE, age_s=50.0)
+    flood.answer(narrow.say("For few", age_s=600.0), DISPUTE, age_s=40.0)
+    refs = tuple(Ref(id=f"0197a1b0-0000-7000-8000-{n:012x}", rel=RefRel.ANSWERS) for n in range(50))
+    flood.say("rubbish", references=refs, body=Feedback(verdict=SIGHTING, text="Seen."), age_s=1.0)
+    made = [each for channel in (author, other, narrow, hub, flood) for each in channel.made]
+    with admitted([judged(each) for each in made]) as (db, rows):
+        Projection().apply_many(db, rows)
+        assert answers.lately(db, (), 1) == [About.of(theirs.bulletin)]
+        assert answers.lately(db, (), 9) == [About.of(theirs.bulletin), About.of(about.bulletin)]
+        assert answers.lately(db, (), 1, by="xa-csirt") == [About.of(about.bulletin)]
+
+
 def test_what_is_erased_leaves_the_last_word() -> None:
     """Where a withdrawn answer is not kept any more, the one before it does not come back, made anew or not."""
     author, hub = Channel(), Channel("xa-hub")

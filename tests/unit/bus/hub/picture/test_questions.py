@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.hub.picture import questions as module
 from bus.hub.picture.projection import Projection
 from bus.hub.picture.questions import Question, is_of, questions
 from bus.trust import VerifiedRegistry
@@ -98,6 +99,26 @@ def test_a_question_in_an_answer_is_for_who_said_the_bulletin() -> None:
     assert asked([about, question, reply]) == ()
     (closed,) = asked([about, question, reply], every=True)
     assert closed.answered_by == ("xa-csirt",)
+
+
+def test_who_asks_much_pushes_no_others_question_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few are looked at, the newest of each who asks is among them."""
+    monkeypatch.setattr(module, "MOST", 3)
+    author, other, flood = Channel(), Channel("xb-csirt"), Channel("xb-emb")
+    about = [author.say(f"number {n}", age_s=600.0) for n in range(6)]
+    one = other.answer(about[0], FeedbackKind.QUESTION, age_s=60.0)
+    for n in range(6):
+        flood.answer(about[n], FeedbackKind.QUESTION, age_s=6.0 - n)
+    found = asked([*about, one, *flood.made])
+    assert [each.asked_by for each in found].count("xb-emb") == 2
+    assert one.bulletin.id in {each.id for each in found}
+
+
+def test_a_question_that_does_not_count_is_for_nobody() -> None:
+    """It was said where others read it than the bulletin that it is about."""
+    narrow = Channel(tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+    about = narrow.say("For few", age_s=600.0)
+    assert asked([about, Channel("xb-csirt").answer(about, FeedbackKind.QUESTION)]) == ()
 
 
 def test_a_handover_gives_a_question_to_another() -> None:

@@ -435,6 +435,33 @@ def test_a_withdrawal_that_stands_again_is_no_situation() -> None:
     assert (found["actual"], found["tallies"]) == (expected["actual"], expected["tallies"])
 
 
+def test_a_withdrawal_that_was_named_before_it_came_stays_one_when_the_picture_is_made_anew() -> None:
+    """In parts: an update that names it is taken in first, and what has a place already is no version for that."""
+    green, narrow = Channel(), Channel(tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+    first = green.say("number 1", age_s=50.0)
+    withdrawal = green.revise(MsgType.CANCEL, first, age_s=30.0)
+    early = narrow.revise(MsgType.UPDATE, withdrawal, age_s=40.0)
+    late = narrow.revise(MsgType.UPDATE, first, age_s=10.0)
+    picture = Projection()
+    with admitted([judged(each) for each in (first, early, withdrawal, late)]) as (db, rows):
+        order = {each.bulletin.id: n for n, each in enumerate((first, early, withdrawal, late))}
+        rows.sort(key=lambda row: order[row.id])
+
+        def in_parts() -> None:
+            for row in rows:
+                picture.apply_many(db, [row])
+
+        in_parts()
+        live = dump(db)["actual"]
+        assert ("cancelled",) in [tuple(each) for each in db.execute(_ENDED, (late.bulletin.id,)).fetchall()]
+        picture.clear(db)
+        in_parts()
+        assert dump(db)["actual"] == live
+
+
+_ENDED = "SELECT ended_how FROM actual WHERE id = ?"
+
+
 def test_a_place_that_leads_to_another_bulletin_ends_none() -> None:
     """After a flipped bit in the number of its row: what withdraws the one leaves the other in force."""
     green = Channel()
@@ -494,8 +521,8 @@ OVERLOOKED: dict[str, tuple[types.ModuleType, str, str]] = {
     ),
     "what was said before": (
         situation,
-        "yield threads.Said(threads.Key(id_",
-        "yield threads.Said(threads.Key(channel",
+        "key = threads.Key(id_, place",
+        "key = threads.Key(channel, place",
     ),
     "what is taken back": (situation, "_note_ends(db, threads.take_back(", "list(threads.take_back("),
     "the status of a revision": (situation, "_ENDING.get(ref.rel) is b.msg_type", "True"),
