@@ -56,7 +56,7 @@ linear: setup  ## what hostile bytes cost at the bound of each way in, at half a
 growth: setup  ## what everything costs with a past of 1 000, 100 000 and 1 000 000 bulletins; ten minutes, 5 GB; ARGS='--rows 1000 20000'
 	$(BIN)/python -m tests.growth $(ARGS)
 
-faults-short: setup token ## whole programs that are hurt or tell a story, in their short form; two minutes
+faults-short: setup token ## whole programs that are hurt, tell a story or follow a guide, in their short form; three minutes
 	$(BIN)/pytest -q -n 3 --dist worksteal -m short_faults $(ARGS)
 
 faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, then 200 kills and 60 other faults of whole programs, judged; ARGS='--seconds 60 --seed 7'

@@ -440,6 +440,7 @@ def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
     assert json.loads(done.out)["state"] == "accepted"
 
 
+@pytest.mark.short_faults
 @pytest.mark.slow
 def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(folder: Path) -> None:
     """Fourteen authorities, at least four kinds, nothing refused, nothing lost; twice in the same folder."""

@@ -13,6 +13,8 @@ from tests.support.guides import Reader, blocks
 from tests.support.office import Desk
 from tests.support.places import EXAMPLES
 
+pytestmark = pytest.mark.short_faults
+
 __all__ = ["demo"]
 
 

@@ -18,6 +18,8 @@ from tests.support.joined import Founded, follow, found, is_sound, reader_at, un
 from tests.support.office import Office
 from tests.support.waiting import longest
 
+pytestmark = pytest.mark.short_faults
+
 
 @pytest.fixture(scope="module")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Founded:

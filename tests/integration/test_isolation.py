@@ -357,6 +357,7 @@ async def test_the_check_of_a_running_broker_tries_its_walls(tmp_path: Path) -> 
             assert all(each.startswith("tocsin.probe.") for each in added(before, await subjects_of(owner)))
 
 
+@pytest.mark.short_faults
 async def test_the_check_of_a_running_broker_tries_calls_that_the_provisioner_has_no_need_of(
     bus: Bus,
 ) -> None:
@@ -451,6 +452,7 @@ def renewed(server: NatsServer, registry: Any, provisioner: str, listener: Liste
     return server.conf[: server.conf.index("accounts {")] + accounts
 
 
+@pytest.mark.short_faults
 async def test_a_stranger_on_this_machine_is_no_node(tmp_path: Path) -> None:
     """Whoever connects to a route without the cluster's secret is sent away."""
     async with nodes(tmp_path, WORLD.registry, NAMES) as (servers, _):

@@ -57,6 +57,7 @@ def add_context(office: Office, name: str, url: str) -> Path:
     return folder
 
 
+@pytest.mark.short_faults
 def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office) -> None:
     """The registrar publishes version 2 and a beacon, the authority a statement: server and reader hold all of them."""
     number = free_port()

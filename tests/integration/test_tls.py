@@ -261,6 +261,7 @@ def test_a_brokers_folder_has_all_three_files_or_none(tmp_path: Path) -> None:
         ServerTls.in_folder(tmp_path)
 
 
+@pytest.mark.short_faults
 def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`server run` with the files in its folder, a context with the client's: the checks pass; without them, exit 7 or 2."""
     office = Desk(tmp_path, monkeypatch)

@@ -128,6 +128,7 @@ def says(supervisor: Supervisor, word: str, log: Path) -> None:
     eventually_sync(lambda: word in supervisor.heard(), describe=log.read_text)
 
 
+@pytest.mark.short_faults
 @pytest.mark.slow
 def test_the_keeper_keeps_a_reader_fresh(office: Desk, supervise: Callable[[str], Supervisor]) -> None:
     """Its beacon reaches who reads the bus; a new version is named at once; after a kill nothing is made twice."""

@@ -10,7 +10,7 @@ import pytest
 from tests.support.how_to import PAGES, Copy
 
 # Each page starts a dozen programs; how long they take is the machine's affair.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.short_faults, pytest.mark.timeout(600)]
 
 
 def test_a_reason_code(tmp_path: Path) -> None:
