@@ -19,7 +19,7 @@ from schemas.parts import Ref
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import channel_of
 from schemas.vocab import TALK, Certainty, FeedbackKind, RefRel, Scope, Severity, Status, Tlp, Urgency
-from tests.support.world import bulletin, shared_world
+from tests.support.world import NOW, bulletin, make_world, shared_world
 
 WORLD = shared_world()
 ANSWER = Feedback(verdict=FeedbackKind.SIGHTING, text="Seen here, too.")
@@ -132,3 +132,18 @@ def test_an_author_that_reads_nothing_hears_the_answers() -> None:
     assert registry.hears_answers("xa-csirt", channel)
     assert not registry.may_read("xa-csirt", channel)
     assert not registry.hears_answers("xa-csirt", channel_of(answer("xa-hub", tlp=Tlp.AMBER)))
+
+
+def test_who_reads_and_speaks_at_one_place_speaks_by_its_grant() -> None:
+    """Reading opens what no grant does, and an author hears where it speaks and does not read."""
+    registry = make_world(NOW, "xb-csirt").registry
+    green, clear = (Status.ACTUAL, Tlp.GREEN, "community"), (Status.ACTUAL, Tlp.CLEAR, "public")
+    assert green in registry.granted_prefixes("xb-csirt")
+    assert green not in registry.feedback_prefixes("xb-csirt")
+    assert clear in registry.feedback_prefixes("xb-csirt")
+    assert green in registry.heard_prefixes("xa-csirt")
+    assert green not in registry.heard_prefixes("xb-csirt")
+    said = answer("xa-csirt")
+    mine = msgspec.structs.replace(said, issuer=registry.issuer("xb-csirt"))
+    assert not registry.needs_reading(mine)
+    assert registry.needs_reading(msgspec.structs.replace(mine, tlp=Tlp.CLEAR, audience="public"))
