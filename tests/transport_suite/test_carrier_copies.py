@@ -164,6 +164,7 @@ async def test_a_restart_forgets_not_what_waits_for_a_version(
         await eventually(holds(brokers["xa"], AT_HOME, 1))
 
 
+@pytest.mark.short_faults
 async def test_a_signature_that_a_version_lists_later_follows(
     brokers: dict[str, Broker], world: World, tmp_path: Path
 ) -> None:

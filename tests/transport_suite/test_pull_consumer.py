@@ -147,6 +147,7 @@ async def test_a_consumer_that_is_taken_away_refuses(broker: Broker, author: Con
             await pull.next(1, 30)
 
 
+@pytest.mark.short_faults
 async def test_a_backlog_waits_at_the_broker(author: Connection) -> None:
     """A reader holds no more than a request and a half, and has one open, however the server says that a request has ended."""
     count = 4 * PULL_MESSAGES

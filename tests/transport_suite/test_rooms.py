@@ -558,6 +558,7 @@ async def test_copies_of_what_was_carried_have_an_end(
     assert [each.payload for each in found] == [true[n].payload for n in (0, 0, 0, 1)]
 
 
+@pytest.mark.short_faults
 async def test_a_key_that_the_carrier_learns_later_is_carried_then(
     brokers: dict[str, Broker], world: World, tmp_path: Path
 ) -> None:
