@@ -122,15 +122,8 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[
             "or withdraw it with tocsin bulletin cancel"
         )
     async with frame.open_store(app) as store:
-        ids = await store.read(lambda db: _versions(db, named, found.id))
+        ids = await store.read(lambda db: frozenset({found.id, *frame.ids_of(db, named, MOST)}))
     return found, ids
-
-
-def _versions(db: sqlite3.Connection, named: frame.Named, id_: str) -> frozenset[str]:
-    """The ids of all versions of a bulletin: what was answered to one of them was answered to it."""
-    thread = named.thread
-    members = () if thread is None else picture.versions.in_thread(db, thread, MOST)
-    return frozenset({id_, *(each.id for each in members)})
 
 
 def _held(db: sqlite3.Connection, wanted: str) -> tuple[frame.Named, sqlite3.Row | None]:

@@ -116,8 +116,7 @@ def _versions(db: sqlite3.Connection, wanted: str) -> list[About]:
     thread = named.thread
     if thread is None:
         return picture.answers.held(db, wanted)
-    ids = {named.id, *(version.id for version in picture.versions.in_thread(db, thread))}
-    found = (about for each in sorted(ids) for about in picture.answers.held(db, each))
+    found = (about for each in sorted(frame.ids_of(db, named)) for about in picture.answers.held(db, each))
     return [about for about in found if about.channel.issuer == thread.issuer]
 
 

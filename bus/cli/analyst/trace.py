@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus import delivery, threads
+from bus import delivery
 from bus.cli import frame
 from bus.cli.frame import Answer, App, NotFoundError, Table, command, completing
 from bus.hub import picture
@@ -87,18 +87,16 @@ async def _life(
 
 def _own(db: sqlite3.Connection, me: str, named: frame.Named) -> list[About]:
     """The versions of a bulletin of one's own."""
-    return [about for id_ in _versions(db, named) for about in picture.answers.own(db, me, id_)]
+    return [
+        about for id_ in frame.ids_of(db, named, cancels=False) for about in picture.answers.own(db, me, id_)
+    ]
 
 
 def _held(db: sqlite3.Connection, named: frame.Named) -> list[About]:
     """The versions of a bulletin of another."""
-    return [about for id_ in _versions(db, named) for about in picture.answers.held(db, id_)]
-
-
-def _versions(db: sqlite3.Connection, named: frame.Named) -> list[str]:
-    """What was answered to any of them was answered to the bulletin; the one that was asked for comes first."""
-    every = threads.in_thread(db, named.thread.key) if named.thread else []
-    return list(dict.fromkeys((named.id, *(version.id for version in every if not version.is_cancel))))
+    return [
+        about for id_ in frame.ids_of(db, named, cancels=False) for about in picture.answers.held(db, id_)
+    ]
 
 
 def _label(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> tuple[str, ...]:

@@ -105,7 +105,14 @@ if TYPE_CHECKING:
     from bus.cli.frame.sheets import SheetLines, language, sheet_of_held
     from bus.cli.frame.tables import Table
     from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
-    from bus.cli.frame.versions import FoundBulletin, Named, find_bulletin, named_in_outbox, named_in_store
+    from bus.cli.frame.versions import (
+        FoundBulletin,
+        Named,
+        find_bulletin,
+        ids_of,
+        named_in_outbox,
+        named_in_store,
+    )
     from bus.config import OUTBOX_FILE, STORE_FILE, private_folder
 else:
     __getattr__ = opened(__name__, __file__)
@@ -178,6 +185,7 @@ __all__ = [
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
+    "ids_of",
     "in_colour",
     "input_errors",
     "inside",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, NamedTuple
 
-from bus import publishing, subscribing
+from bus import publishing, subscribing, threads
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.session import admitted_row, open_outbox, query_store, within
@@ -56,6 +56,19 @@ class Named(NamedTuple):
         if thread.withdrawn_by not in (None, self.id):
             said.append(f"withdrawn, with its whole thread, by {thread.withdrawn_by}")
         return said
+
+
+def ids_of(db: sqlite3.Connection, named: Named, most: int = 50, *, cancels: bool = True) -> list[str]:
+    """The ids of all members of the thread of what is meant, the one to act on first: what was answered to one was answered to it.
+
+    Args:
+        db: a store or an outbox.
+        named: what is meant.
+        most: so many members are looked at, the newest.
+        cancels: whether cancels, which are no versions, are among them.
+    """
+    every = threads.in_thread(db, named.thread.key, most) if named.thread else []
+    return list(dict.fromkeys((named.id, *(each.id for each in every if cancels or not each.is_cancel))))
 
 
 class FoundBulletin(NamedTuple):
