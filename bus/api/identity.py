@@ -269,8 +269,8 @@ async def _reached(
 
 
 def _newest(thread: Thread | None, wanted: str) -> str:
-    """The id of the newest version; what was asked for where nothing is known of it. A cancel is itself."""
-    return wanted if thread is None else thread.id if thread.is_cancel else thread.living
+    """The id to act on; what was asked for where nothing is known of it."""
+    return wanted if thread is None else thread.acted_on
 
 
 def _rows(db: sqlite3.Connection, wanted: str) -> list[Stored]:

@@ -1,6 +1,6 @@
 """Something that is opened when it is first asked for and stays open: a task of its own opens and closes it.
 
-A context manager that holds tasks must be left by the task that entered it, and whoever asks first may be any task.
+The task that enters a context manager with a task group must leave it too, and any task may be the first to ask.
 """
 
 from __future__ import annotations

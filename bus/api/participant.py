@@ -1,4 +1,4 @@
-"""What a Python program can do on the bus, whoever it is: the real identity and its double are such a participant."""
+"""What a Python program can do on the bus. `Identity` does it over a broker, `Double` in memory."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> No
 def settle_at(db: sqlite3.Connection, settled: Iterable[tuple[Settled, float]]) -> None:
     """As `settle`, each with the moment at which it came.
 
-    What was set aside meanwhile stays that: another row may have its place by now, and then no commit would be done any more.
+    What was set aside since stays so: another row may have its place, and then every later commit would fail.
     """
     for first, at, count in _runs(settled):
         last = first.n + count - 1

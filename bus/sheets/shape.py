@@ -95,7 +95,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         label: what it is about; empty for a sentence that stands alone.
-        text: paragraphs, as the author or the catalogue has them: whoever prints them makes them safe.
+        text: paragraphs, as the author or the catalogue has them; they are made safe when they are printed.
         depth: how many steps it is indented below the one before.
         lang: the language of the text where it is another than that of the sheet.
     """

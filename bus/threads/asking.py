@@ -53,6 +53,11 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
         return self.id == self.living
 
     @property
+    def acted_on(self) -> str:
+        """The id to act on: that of the newest version; a cancel is acted on itself."""
+        return self.id if self.is_cancel else self.living
+
+    @property
     def key(self) -> Key:
         """The newest version."""
         return Key(self.living, self.issuer, self.status)

@@ -118,7 +118,7 @@ def _short(command: click.Command) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """The paragraphs of a help, wrapped by whoever shows them; one that begins with a backspace stays as it is."""
+    """The paragraphs of a help, not wrapped; one that begins with a backspace stays as it is."""
     for n, paragraph in enumerate(each for each in inspect.cleandoc(text).split("\n\n") if each.strip()):
         if n:
             yield ".PP"

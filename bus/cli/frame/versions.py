@@ -40,7 +40,7 @@ class Named(NamedTuple):
         """
         if thread is None:
             return cls(wanted)
-        return cls(thread.id if exact or thread.is_cancel else thread.living, thread)
+        return cls(thread.id if exact else thread.acted_on, thread)
 
     @property
     def words(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The index of what stands in the picture: facts, observables and words of each bulletin, by which filters find it.
 
 It follows the picture. Taking a bulletin in notes only that it is to be indexed; the index is made when the hub has nothing
-better to do, a part at a time (docs/adr/048). What still waits is read by whoever asks, so an answer never lacks it. Rows go with
+better to do, a part at a time (docs/adr/048). A question reads what still waits, so its answer never lacks it. Rows go with
 what is erased, and what FTS5 keeps of deleted words is merged away.
 """
 

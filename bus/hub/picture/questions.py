@@ -29,7 +29,7 @@ CLOSING = frozenset(FeedbackKind) - {
 """The verdicts that say what was asked; the others say that it was heard, refused, asked back or passed on."""
 
 _RFI = "SELECT row FROM actual WHERE kind = 'rfi' AND ended_by IS NULL ORDER BY row DESC LIMIT ?"
-# Whoever asks much has its newest among those that are looked at, and pushes out nobody else's.
+# Of each asker the newest questions are looked at first, so one who asks much pushes out nobody else's.
 _ASKED = """
 SELECT a.row, a.target, a.named, a.channel,
   row_number() OVER (PARTITION BY a.by ORDER BY a.row DESC, a.target) AS place
@@ -98,7 +98,7 @@ def _requests(
 def _asked_back(
     db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry
 ) -> Iterator[tuple[Question, bool]]:
-    """Answers that ask: whoever said the bulletin is to answer."""
+    """Answers that ask: the author of the bulletin is to answer."""
     seen: set[int] = set()
     for row, target, named, channel, _ in db.execute(_ASKED, (MOST,)).fetchall():
         owner = "" if row in seen else _owner(answers.held(db, target), named, channel, registry)
