@@ -12,7 +12,7 @@ import sqlite3
 from typing import NamedTuple
 
 from bus.filters import FACTS, Selection, phrase_of
-from bus.hub.picture.clearance import Clearance, ask
+from bus.hub.picture.clearance import Clearance, ask, within
 from bus.subscribing import as_json
 
 FEW = 2000
@@ -26,11 +26,13 @@ class Narrowed(NamedTuple):
         where: SQL; `1` where all is asked for.
         arguments: what stands at its names.
         down_to: the row down to which words were looked for; 0 for all.
+        is_few: whether one of them names the rows that are looked at.
     """
 
     where: str
     arguments: dict[str, object]
     down_to: int = 0
+    is_few: bool = False
 
 
 class _Way(NamedTuple):
@@ -88,10 +90,10 @@ def narrow(
     if selection.observable:
         arguments[f"a{len(ways)}"] = as_json(list(selection.observable))
         ways.append(_OF_OBSERVABLES)
-    where, down_to = [], 0
+    where, down_to, is_few = [], 0, bool(selection.text)
     if selection.text:
         # Of what many words are in the newest are looked at, and asked for the rest.
-        arguments["text"] = " AND ".join(map(phrase_of, selection.text))
+        arguments["text"] = within(clearance, " AND ".join(map(phrase_of, selection.text)))
         words = _WORDS.format(table)
         where.append(f"s.row IN ({words})")
         least = ask(db, clearance, f"SELECT min(rowid), count(*) FROM ({words})", arguments).fetchone()
@@ -103,13 +105,14 @@ def narrow(
             for n, way in enumerate(ways)
         ]
         first = min(sizes, default=(FEW, -1))
+        is_few = first[0] < FEW
         for n, way in enumerate(ways):
-            is_first = first[0] < FEW and n == first[1]
+            is_first = is_few and n == first[1]
             where.append(f"s.row IN ({way.rows.format(f'a{n}')})" if is_first else way.asked.format(f"a{n}"))
     if selection.since_s is not None:
         where.append("s.issued >= :since")
         arguments["since"] = now.timestamp() - selection.since_s
-    return Narrowed(" AND ".join(where) or "1", arguments, down_to)
+    return Narrowed(" AND ".join(where) or "1", arguments, down_to, is_few)
 
 
 def _facts(db: sqlite3.Connection, field: str, values: tuple[str, ...]) -> str:
