@@ -83,7 +83,7 @@ ASKED = {
     "of an authority": "issuer:xa-csirt",
     "of two fields": "issuer:xa-csirt kind:cyber-threat",
     "of something rare": "kind:data-breach country:XB",
-    "of an observable": "203.0.113.7",
+    "of an observable": "observable:203.0.113.7",
     "of a word": "text:flood",
 }
 
