@@ -80,11 +80,11 @@ def in_words(clock: Clock, now: dt.datetime) -> str:
 
 
 def test_incidents_by_chance_have_the_clocks_of_the_table() -> None:
-    """2 000 reports of all stages, laws and times, in three zones: start, due, latest and met are the same."""
+    """4 000 reports of all stages, laws and times, in three zones: start, due, latest and met are the same."""
     chance = random.Random(20270503)
     stages = list(Nis2Stage)
     seen: set[str] = set()
-    for n in range(2_000):
+    for n in range(4_000):
         detected = BEGIN + dt.timedelta(minutes=chance.randrange(525_600))
         warned = detected + dt.timedelta(minutes=chance.randrange(3_000))
         notified = warned + dt.timedelta(minutes=chance.randrange(6_000))
