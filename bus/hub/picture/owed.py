@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from bus.policy import Deadlines, deadlines
 from bus.storage import utc
 from bus.subscribing import Stored, as_json, whole
 from bus.trust import VerifiedRegistry
-from schemas.bodies.coordination import Feedback
+from schemas.bodies.coordination import Feedback, Rfi
 from schemas.bulletin import Bulletin
 from schemas.elections import coarse, phase_over
 from schemas.subject import Channel
@@ -27,10 +27,14 @@ from schemas.vocab import ReceiptStage, RefRel
 
 MOST = 2000
 """So many bulletins are looked at: the newest that stand."""
-MOST_LATER = 200
-"""So many later bulletins are tried on the clocks of one, the first that came."""
+MOST_OF_ONE = 8
+"""So many of what one authority says of a bulletin are tried on its clocks, the first that came: who says much hides nobody's answer."""
+MOST_FILED = 50
+"""So many reports of one authority that are filed under one incident are tried on the clocks of each other."""
 MOST_ACKS = dt.timedelta(days=1)
 """An acknowledgement that is late for longer is left to the alarms of its author."""
+
+_DPA = "dpa"
 
 _STANDING = """
 SELECT a.* FROM actual s JOIN admitted a ON a.row = s.row WHERE s.ended_by IS NULL ORDER BY s.row DESC LIMIT ?
@@ -66,10 +70,10 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Tied(NamedTuple):
-    """Bulletins by what they name, and by the incident they are filed under."""
+    """Bulletins by what they name, and reports by author and the incident they are filed under."""
 
     naming: Mapping[str, Sequence[Bulletin]]
-    filed: Mapping[str, Sequence[Bulletin]]
+    filed: Mapping[tuple[str, str], Sequence[Bulletin]]
 
 
 def owed(
@@ -102,7 +106,7 @@ def owed(
         if clocks:
             thread = [ref.id for ref in b.references if ref.rel is RefRel.SUPERSEDES]
             later = list(_later(b, thread, tied, registry))
-            clocks = tuple(followed(each, b, later, registry.document, thread) for each in clocks)
+            clocks = tuple(_followed(each, b, thread, later, registry) for each in clocks)
         found += [_owed(each, b, now) for each in clocks]
     if reader is not None:
         found += _to_acknowledge(db, kept, now, registry, reader, allowed)
@@ -112,33 +116,47 @@ def owed(
 
 def _tied(bulletins: Iterable[Bulletin]) -> _Tied:
     naming: defaultdict[str, list[Bulletin]] = defaultdict(list)
-    filed: defaultdict[str, list[Bulletin]] = defaultdict(list)
+    filed: defaultdict[tuple[str, str], list[Bulletin]] = defaultdict(list)
+    count: Counter[tuple[str, str]] = Counter()
     for b in bulletins:
+        author = b.issuer.id
         for id_ in {ref.id for ref in b.references}:
-            if len(naming[id_]) < MOST_LATER:
+            count[id_, author] += 1
+            if count[id_, author] <= MOST_OF_ONE:
                 naming[id_].append(b)
         # An answer counts for what it names alone.
-        if (
-            b.incident_id is not None
-            and not isinstance(b.body, Feedback)
-            and len(filed[b.incident_id]) < MOST_LATER
-        ):
-            filed[b.incident_id].append(b)
+        if b.incident_id is not None and not isinstance(b.body, Feedback):
+            # A breach is told of by the authority to which it was notified, too.
+            for whose in (author, *([_DPA] if b.issuer.kind == _DPA else [])):
+                mates = filed[b.incident_id, whose]
+                if len(mates) < MOST_FILED:
+                    mates.append(b)
     return _Tied(naming, filed)
+
+
+def _followed(
+    clock: Clock, b: Bulletin, thread: Sequence[str], later: Sequence[Bulletin], registry: VerifiedRegistry
+) -> Clock:
+    """A clock after those later bulletins that may meet one of its sort: answers what is asked, reports what is reported."""
+    is_asked = clock.place.startswith("actions/") or isinstance(b.body, Rfi | Feedback)
+    fit = [each for each in later if isinstance(each.body, Feedback) is is_asked]
+    return followed(clock, b, fit, registry.document, thread) if fit else clock
 
 
 def _later(b: Bulletin, thread: Iterable[str], tied: _Tied, registry: VerifiedRegistry) -> Iterator[Bulletin]:
     """What may meet the clocks of a bulletin: of answers those that count."""
     about = About.of(b)
+    ids = frozenset((b.id, *thread))
     seen = {b.id}
-    named = [each for id_ in (b.id, *thread) for each in tied.naming.get(id_, ())]
-    filed = tied.filed.get(b.incident_id, ()) if b.incident_id is not None else ()
+    named = [each for id_ in ids for each in tied.naming.get(id_, ())]
+    incident = b.incident_id or ""
+    filed = [each for whose in (b.issuer.id, _DPA) for each in tied.filed.get((incident, whose), ())]
     for each in (*named, *filed):
         if each.id in seen:
             continue
         seen.add(each.id)
         if isinstance(each.body, Feedback):
-            names = {ref.issuer or "" for ref in each.references if ref.id in (b.id, *thread)}
+            names = {ref.issuer or "" for ref in each.references if ref.id in ids}
             channel = str(About.of(each).channel)
             if all(answers.why_not(channel, name, about, registry) is not None for name in names):
                 continue

@@ -15,9 +15,12 @@ from bus.hub.picture.owed import Owed, owed
 from bus.hub.picture.projection import Projection
 from schemas.bodies.coordination import Feedback, Rfi
 from schemas.bodies.cyber import CyberIncident
-from schemas.parts import Action, Ref
+from schemas.bodies.data import DataBreach
+from schemas.parts import Action, Deadline, Ref
 from schemas.subject import Channel as ChannelName
 from schemas.vocab import (
+    BreachNature,
+    BreachRisk,
     Certainty,
     FeedbackKind,
     MsgType,
@@ -34,6 +37,7 @@ from tests.unit.bus.hub.picture.test_questions import REGISTRY
 from tests.unit.bus.hub.picture.test_situation import Channel, admitted
 
 HOUR = dt.timedelta(hours=1)
+INCIDENT = "0197a1b0-0000-7000-8000-000000000001"
 DAY = dt.timedelta(days=1)
 ASKS = Rfi(question="Which servers are hit?", respond_by=NOW + HOUR, to=("xb-csirt", "dpa"))
 GRAVE: dict[str, Any] = {
@@ -130,7 +134,7 @@ def test_an_update_takes_the_clocks_of_what_it_supersedes() -> None:
 
 def test_another_report_of_the_incident_meets_a_clock() -> None:
     """That names the first, or is filed under the same id."""
-    for changes in ({"incident_id": "0197a1b0-0000-7000-8000-000000000001"}, {}):
+    for changes in ({"incident_id": INCIDENT}, {}):
         author = Channel()
         warning = author.say(body=incident("early-warning", NOW - 20 * HOUR), age_s=10 * 3600.0, **changes)
         refs = () if changes else (Ref(id=warning.bulletin.id, rel=RefRel.SAME_INCIDENT),)
@@ -172,6 +176,44 @@ def test_the_newest_bulletins_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     author = Channel()
     made = [author.say(body=ASKS, age_s=600.0 - n) for n in range(5)]
     assert {each.id for each in found(made)} == {each.bulletin.id for each in made[2:]}
+
+
+def test_who_answers_much_hides_nobodys_answer() -> None:
+    """Of each author a few are tried, so the owner's reply is among them."""
+    author, other, loud = Channel(), Channel("xb-csirt"), Channel("xb-emb")
+    made = author.say(body=ASKS, age_s=600.0)
+    noise = [loud.answer(made, FeedbackKind.SIGHTING, age_s=500.0 - n) for n in range(3 * module.MOST_OF_ONE)]
+    assert found([made, *noise, other.answer(made, FeedbackKind.REPLY, age_s=60.0)]) == ()
+
+
+def test_what_others_file_under_the_incident_meets_nothing() -> None:
+    """Each authority owes its own reports."""
+    warning = Channel().say(
+        body=incident("early-warning", NOW - 20 * HOUR), age_s=10 * 3600.0, incident_id=INCIDENT
+    )
+    other = Channel("xb-csirt").say(
+        body=incident("incident-notification", NOW - 20 * HOUR), incident_id=INCIDENT, age_s=60.0
+    )
+    clocks = [each for each in found([warning, other]) if each.issuer == "xa-csirt"]
+    assert told(clocks) == [("nis2-notification", "running")]
+
+
+def test_what_a_supervisory_authority_files_under_it_meets_a_breach() -> None:
+    """It has been notified, or could not tell of it."""
+    aware = NOW - 20 * HOUR
+    body = DataBreach(
+        nature=(BreachNature.CONFIDENTIALITY,),
+        aware=aware,
+        controller_kind="emb",
+        data_categories=("contact",),
+        subject_categories=("voters",),
+        risk=BreachRisk.RISK,
+    )
+    runs = (Deadline(clock="gdpr-33", started=aware, due=aware + 72 * HOUR),)
+    own = Channel().say(deadlines=runs, incident_id=INCIDENT, age_s=10 * 3600.0)
+    assert told(found([own])) == [("gdpr-33", "running")]
+    theirs = Channel("xa-dpa").say(body=body, deadlines=runs, incident_id=INCIDENT, age_s=60.0)
+    assert found([own, theirs]) == ()
 
 
 def test_a_hub_owes_acknowledgements_to_authors_who_may_be_told() -> None:
