@@ -8,10 +8,11 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 import msgspec
 
 from bus.hub.clocks import law
-from bus.hub.clocks.shape import Clock
+from bus.hub.clocks.shape import Clock, is_in_time
 from bus.policy import Deadlines, stricter
 from schemas import registry
 from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi
+from schemas.bodies.data import DataBreach
 from schemas.bodies.enforcement import Enforcement
 from schemas.bulletin import Bulletin
 from schemas.deadlines import due
@@ -50,14 +51,24 @@ def clocks_of(
     """
     if bulletin.msg_type is MsgType.CANCEL or bulletin.status in TALK:
         return ()
-    return (
+    reported = (
         *_named(bulletin, known, zone, holidays),
         *_by_law(bulletin, known, zone, holidays),
+    )
+    return (
+        *(each for each in reported if not _is_unsaid(bulletin, each)),
         *_asked(bulletin),
         *_actions(bulletin),
         *_lessons(bulletin, zone),
         *_to_comply(bulletin, zone),
     )
+
+
+def _is_unsaid(b: Bulletin, clock: Clock) -> bool:
+    """Whether a breach was notified some time before a supervisory authority told of it, and nothing says whether in time."""
+    if not isinstance(b.body, DataBreach) or clock.met != b.issued or is_in_time(clock, b.issued):
+        return False
+    return all(each.met is None for each in b.deadlines if each.clock == clock.rule)
 
 
 def acknowledgement(

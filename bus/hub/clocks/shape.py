@@ -65,11 +65,12 @@ def standing(clock: Clock, now: dt.datetime, soon: dt.timedelta = SOON) -> Stand
         soon: how long before it is due that is near.
     """
     if clock.met is not None:
-        return Standing.MET if _is_in_time(clock, clock.met) else Standing.MET_LATE
-    if not _is_in_time(clock, now):
+        return Standing.MET if is_in_time(clock, clock.met) else Standing.MET_LATE
+    if not is_in_time(clock, now):
         return Standing.LATE
     return Standing.DUE_SOON if now >= clock.due - soon else Standing.RUNNING
 
 
-def _is_in_time(clock: Clock, moment: dt.datetime) -> bool:
+def is_in_time(clock: Clock, moment: dt.datetime) -> bool:
+    """Whether a clock that is met at a moment is met in time."""
     return moment <= clock.due or (clock.latest is not None and moment < clock.latest)

@@ -335,8 +335,14 @@ CASES: tuple[Case, ...] = (
         (("gdpr-33", "9 10:20", "11 00:00", "met"),),
     ),
     Case(
-        "and was told of late",
+        "and tells of later, without a word whether that was in time",
         said(breach(), "12 12:00", "xa-dpa", deadlines=named("gdpr-33", "6 10:20", "9 10:20")),
+        "20 12:00",
+        (),
+    ),
+    Case(
+        "and says that it was not",
+        said(breach(), "12 12:00", "xa-dpa", deadlines=named("gdpr-33", "6 10:20", "9 10:20", "11 00:00")),
         "20 12:00",
         (("gdpr-33", "9 10:20", "11 00:00", "met_late"),),
     ),
