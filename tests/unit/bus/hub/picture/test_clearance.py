@@ -280,7 +280,7 @@ def test_an_alarm_of_a_channel_is_told_to_those_who_may_read_it() -> None:
 
 FOR_PAGES: tuple[ModuleType, ...] = (lines, lists, figures, searching, dossier)
 """Modules that read for pages alone."""
-HELPERS = {"last_row", "thread_of", "in_thread", "why", "reach", "narrow", "ask", "above"}
+HELPERS = {"waiting", "last_row", "thread_of", "in_thread", "why", "reach", "narrow", "ask", "above"}
 """What of other modules may be given the connection: of a bulletin that was seen, or with limits."""
 
 
@@ -298,7 +298,7 @@ def test_pages_read_by_one_function(module: ModuleType) -> None:
         ):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert name in own | doors | HELPERS, f"{name} is given the store"
-            if name in own | doors | {"narrow", "ask", "above"}:
+            if name in own | doors | {"waiting", "narrow", "ask", "above"}:
                 given = [each.id for each in node.args if isinstance(each, ast.Name)]
                 assert given[:2] == ["db", "clearance"], f"{name} is called without the limits of who asks"
 
