@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.hub.picture import lists, narrowing, open_store, searching
+from bus.hub.picture import lists, narrowing, open_store, owed, searching
 from tests.growth.looks import looks, steps
 from tests.growth.rows import fill
 from tests.support.hubs import STREAM, judged
@@ -21,7 +21,14 @@ ADMITTING = "admitting"
 SHORT, MIDDLE, LONG = 1_000, 20_000, 100_000
 MORE = 1.5
 """So many times the steps of a short past may be needed with a long one."""
-BOUNDS = ((narrowing, "FEW", 100), (lists, "FEW", 100), (searching, "MOST", 100), (lists, "_AT_ONCE", 300))
+BOUNDS = (
+    (owed, "MOST_WALKED", 300),
+    (owed, "MOST", 100),
+    (narrowing, "FEW", 100),
+    (lists, "FEW", 100),
+    (searching, "MOST", 100),
+    (lists, "_AT_ONCE", 300),
+)
 """So many matches and rows are looked at, in place of thousands, so that a short past has more."""
 SHOWS_MORE = {"arrivals": 1000, "live log": 100, "word": 100, "words": 100, "beginning": 100}
 """So many more steps, in tens, by how the name of a look ends: a day or a week of a longer past of as many days has more, and

@@ -132,4 +132,5 @@ def test_the_log_is_let_go_of_from_its_beginning_and_never_whole() -> None:
 def test_a_number_that_the_log_never_had_is_said_to_be_none() -> None:
     """As after a store was put back from a copy: all is to be read again."""
     with admitted([]) as (db, _):
-        assert not events.events_after(db, EVERYBODY, 7).is_whole
+        told = events.events_after(db, EVERYBODY, 7)
+        assert (told.is_whole, told.upto) == (False, 0)
