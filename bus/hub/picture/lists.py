@@ -173,8 +173,11 @@ def standing(
     status: Status,
     selection: Selection,
     columns: str,
+    *,
+    by: str = "",
 ) -> Iterator[sqlite3.Row]:
-    """Columns of every row `s` that is live and asked for, in no order."""
+    """Columns of every row `s` that is live and asked for, in no order; or groups of rows, of which more than one may be alike."""
+    group = f" GROUP BY {by}" if by else ""
     table = table_of(status)
     narrowed = narrow(db, clearance, table, selection, now, LAST)
     moment = {"now": now.timestamp()}
@@ -182,11 +185,11 @@ def standing(
         sql = f"SELECT {columns} FROM {table} s WHERE LIMITS(s) AND {condition} AND {narrowed.where}"
         if selection != EVERYTHING:
             sql += " AND NOT EXISTS (SELECT 1 FROM to_index i WHERE i.row = s.row)"
-        yield from ask(db, clearance, sql, {**narrowed.arguments, **moment})
+        yield from ask(db, clearance, f"{sql}{group}", {**narrowed.arguments, **moment})
     if selection != EVERYTHING:
         rows = [key.row for key in waiting(db, clearance, now, status, selection, None, is_live=True)]
         sql = f"SELECT {columns} FROM {table} s WHERE LIMITS(s) AND s.row IN (SELECT value FROM json_each(:rows))"
-        yield from ask(db, clearance, sql, {"rows": as_json(rows)})
+        yield from ask(db, clearance, f"{sql}{group}", {"rows": as_json(rows)})
 
 
 def _page(
