@@ -1,11 +1,11 @@
 """Chains: where a bulletin stands among those its channel already has. Pure.
 
-Each bulletin of a channel has a number, from 1, and names the digest of the one before it. What is held decides:
+Each bulletin of a channel has a number, from 1, and names the digest of the one before it. The held bulletins decide:
 
 - the same digest at its place            duplicate: settled quietly
 - another digest at its place             fork: the signer contradicted itself, both are kept as proof
 - its id used by its issuer before        replayed-id (another issuer's use of it must not shut it out)
-- its predecessor held under another one  broken-chain
+- its predecessor held, another digest   broken-chain
 - its successor held, naming another one  broken-chain
 - number one, or right after the head     next
 - a hole before it                        gap: a label, never a refusal
@@ -61,8 +61,8 @@ def judge_link(link: Link, held: Neighbours) -> Outcome:
 
     Args:
         link: the bulletin's place.
-        held: the channel's highest number; the digest at the same number, at the number before, and the `prev`
-            that the one after names; the digest under which its issuer used the id. None where nothing is held.
+        held: the channel's highest number; the digests at the same number and at the one before; the `prev` of the
+            bulletin after it; the digest for which its issuer used the id. None where nothing is held.
     """
     if held.at_seq == link.digest:
         return Outcome.DUPLICATE

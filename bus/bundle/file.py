@@ -165,7 +165,7 @@ def read(file: BinaryIO) -> Iterator[Line]:
             if (line.lines, line.digest) != (count, b64u(running.digest())):
                 raise _broken("it is not as it was written", "bundle-damaged")
             if file.read(1):
-                raise BundleError("there is something after its end")
+                raise BundleError("the file has bytes after the end of the bundle")
             yield line
             return
         count += 1
@@ -195,7 +195,7 @@ def check(file: BinaryIO) -> Summary:
         opening = opening or last
     file.seek(0)
     if not isinstance(opening, Opening) or not isinstance(last, End):  # `read` has checked both
-        raise BundleError("it has no beginning and no end")
+        raise BundleError("the bundle has no beginning and no end")
     return Summary(
         opening=opening,
         versions=counts[Version],

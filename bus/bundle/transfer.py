@@ -212,7 +212,7 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
         for channel in channels:
             if channel.tlp in NAMED_ONLY:
                 raise PermitError(
-                    f"{channel} is TLP:{channel.tlp.upper()}: say for whom the bundle is (--to AUDIENCE), or leave it out "
+                    f"{channel} is TLP:{channel.tlp.upper()}: name its readers (--to AUDIENCE), or leave it out "
                     "(--channel, --topic)",
                     reason="not-permitted",
                 )
@@ -224,8 +224,8 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
         strangers = [reader for reader in readers if not registry.may_read(reader, channel)]
         if strangers or not readers:
             raise PermitError(
-                f"{', '.join(strangers) or to} may not read {channel}; narrow the bundle (--channel, --topic) or whom it "
-                "is for (--to)",
+                f"{', '.join(strangers) or to} may not read {channel}; narrow the bundle (--channel, --topic) or its "
+                "readers (--to)",
                 reason="not-permitted",
             )
 
@@ -279,9 +279,9 @@ def hold(
             named = None
         if held := why_held(said, now, named):
             then = (
-                "say for whom the bundle is (--to), all of whom may read it, or wait"
+                "name readers who may all read it (--to), or wait"
                 if held.reason == "embargoed"
-                else "narrow whom it is for (--to)"
+                else "narrow its readers (--to)"
             )
             raise PermitError(
                 f"{said.id}, number {seq} on {channel}, {held.text}; {then}, or leave its channel out (--channel, --topic)",
@@ -327,7 +327,8 @@ async def take_in(
         if isinstance(line, Opening):
             if line.domain != held().domain:
                 raise TrustError(
-                    f"the bundle is of {line.domain}, this identity is of {held().domain}", reason="domain"
+                    f"the bundle is of {line.domain}, but this identity is of {held().domain}",
+                    reason="domain",
                 )
         elif isinstance(line, Version):
             counts["versions"] += _follow(held, line.file.encode())
@@ -386,7 +387,7 @@ def _follow(held: RegistryStore, raw: bytes) -> bool:
             return False
         if number == registry.version and exc.reason == "rollback":
             raise TrustError(
-                f"version {number} in the bundle is another one than the version {number} that is held: a split view",
+                f"version {number} in the bundle differs from the version {number} that is held: a split view",
                 reason="fork",
             ) from None
         raise _unfollowed(registry, exc) from None

@@ -103,7 +103,7 @@ def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
                 # Who has no seal key can be sent nothing sealed, and goes on with all else.
                 level=Level.WARNING if key.use == "seal" else Level.BAD,
                 code="key-not-valid",
-                detail=f"{key.kid} has ended at {moment_text(key.not_after)}",
+                detail=f"{key.kid} expired at {moment_text(key.not_after)}",
                 remedy=remedy,
                 since=key.not_after,
             )
@@ -203,11 +203,11 @@ def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
         return
     if not facts.count:
         yield Condition(
-            name="quarantine", level=Level.OK, code="ok", detail="no hub says it refused anything of yours"
+            name="quarantine", level=Level.OK, code="ok", detail="no hub reports a refused bulletin of yours"
         )
         return
     last = f", the last one {facts.last_by}" if facts.last_by else ""
-    detail = f"hubs hold {facts.count} of your bulletins and have not admitted them{last}"
+    detail = f"hubs hold {facts.count} of your bulletins that they did not admit{last}"
     yield Condition(
         name="quarantine",
         level=Level.WARNING,

@@ -98,7 +98,7 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
         and not lease.ours
         and (reading is None or reading.way is not Way.RUNS)
     ):
-        detail = f"process {lease.pid} reads into this store, and tells nothing of itself"
+        detail = f"process {lease.pid} reads into this store and reports no state of its own"
         yield Condition(name=READER, level=Level.OK, code="ok", detail=detail)
         return
     if reading is None:
@@ -113,7 +113,7 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
         ended = {
             Way.ENDED: f"the program {state.program} has ended",
             Way.DIED: f"the program {state.program} was killed",
-            Way.STUCK: f"the program {state.program} (process {state.pid}) lives and says nothing",
+            Way.STUCK: f"the program {state.program} (process {state.pid}) is alive but reports nothing",
         }[way]
         yield _not_reading(
             Level.BAD if is_lasting else Level.WARNING, _last_read(facts_of, state.as_of), ended
@@ -123,7 +123,7 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
             name=READER,
             level=Level.OK,
             code="standing-by",
-            detail="it stands by while another program reads into this store",
+            detail="it waits while another program reads into this store",
         )
     elif not facts_of.attached:
         yield _cut_off(facts_of, now)
@@ -180,7 +180,7 @@ def _lag(reader: ReaderFacts, now: dt.datetime) -> Iterator[Condition]:
         detail=f"LAGGING: {behind} behind, the oldest for {reader.lag_s:.0f} seconds"
         if is_late
         else "the bus has not been read to its end yet",
-        remedy="wait; while it grows, look at the load and the disk of this machine",
+        remedy="wait; if it grows, check the load and the disk of this machine",
         since=since,
     )
 
@@ -209,7 +209,7 @@ def _bus(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
         level=Level.BAD,
         code=worst.reason or "unreachable",
         detail=worst.problem or f"{worst.place} does not answer",
-        remedy="is the broker running (tocsin server check), and is this identity in its registry?",
+        remedy="check that the broker runs (tocsin server check) and that its registry has this identity",
         since=since,
     )
 
@@ -254,7 +254,7 @@ def _clock(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
         level=level,
         code="ok" if level is Level.OK else "clock-off",
         detail=f"this clock is {off:.0f} seconds {way} the broker's" if off >= 1 else "as the broker's",
-        remedy="" if level is Level.OK else "timedatectl status; one of the two clocks is to be set",
+        remedy="" if level is Level.OK else "timedatectl status; set the clock that is wrong",
         since=None if level is Level.OK else found.measured_at,
     )
 
@@ -276,7 +276,7 @@ def _lease(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
             level=Level.WARNING,
             code="lease-lost",
             detail=f"a program lost the lease of this store at {moment_text(each.lost_at)}, and stands by",
-            remedy="none while another program reads; was this machine stopped, or too busy?",
+            remedy="nothing to do while another program reads; check whether this machine was stopped or too busy",
             since=each.lost_at,
         )
     if (lease := facts.lease) is not None and not lost:

@@ -55,8 +55,8 @@ def programs(
             name=f"program {name}",
             level=Level.BAD,
             code="state-unreadable",
-            detail=f"what {name} last said of itself cannot be read: it may have been killed",
-            remedy=f"start it (it writes another at once); when it is not meant to run: tocsin doctor --forget {name}",
+            detail=f"the last state of {name} cannot be read; the program may have been killed",
+            remedy=f"start it (it writes its state at once); if it must not run: tocsin doctor --forget {name}",
         )
 
 
@@ -66,14 +66,14 @@ def _program(seen: ProgramSeen, way: Way) -> Condition:
     if way is Way.RUNS:
         detail = f"{what} runs since {moment_text(state.started_at)}"
         return Condition(name=name, level=Level.OK, code="ok", detail=detail, since=state.started_at)
-    again = f"start it again; when it is not meant to run: tocsin doctor --forget {state.program}"
+    again = f"start it again; if it must not run: tocsin doctor --forget {state.program}"
     if way is Way.STUCK:
         return Condition(
             name=name,
             level=Level.BAD,
             code="program-stuck",
-            detail=f"{what} lives, and has said nothing since {moment_text(state.as_of)}",
-            remedy=f"is it stopped, or the disk full? ps -o pid,stat,cmd {state.pid}",
+            detail=f"{what} is alive but has reported nothing since {moment_text(state.as_of)}",
+            remedy=f"look whether it is stopped or the disk is full: ps -o pid,stat,cmd {state.pid}",
             since=state.as_of,
         )
     if way is Way.DIED:

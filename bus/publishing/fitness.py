@@ -114,15 +114,15 @@ def fit_to_sign(record: Record | None, held: Held, place: Place) -> Unfit | None
     if record is not None and (channels := behind(record, held)):
         return Unfit(
             reason="outbox-behind",
-            detail=f"this outbox has lost what it had accepted: {_worded(channels)}. To sign on would give a number twice",
+            detail=f"this outbox has lost accepted bulletins: {_worded(channels)}. Signing now would use a number twice",
             remedy="tocsin outbox recover",
             channels=channels,
         )
     known = {held.inode} if record is None or record.mark is None else {held.inode, record.mark.inode}
     if not known <= {None, place.inode}:
-        return _restored("it is another file than the one that was last written")
+        return _restored("it is not the file that was last written")
     if record is not None and _is_touched(record, place):
-        return _restored("the file beside it that lists what was accepted was changed by another hand")
+        return _restored("another program changed the heads file beside it")
     return None
 
 
@@ -159,9 +159,9 @@ def _is_touched(record: Record, place: Place) -> bool:
 def _restored(why: str) -> Unfit:
     return Unfit(
         reason="outbox-restored",
-        detail=f"this outbox may be an old copy: {why}. Before it signs it must be compared with the bus, which happens by "
-        "itself as soon as the bus answers",
-        remedy="see that the bus can be reached; if it cannot, no number is safe",
+        detail=f"this outbox may be an old copy: {why}. It signs only after a comparison with the bus, which happens "
+        "automatically as soon as the bus answers",
+        remedy="make sure that the bus answers; without it no number is safe",
     )
 
 

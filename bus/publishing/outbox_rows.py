@@ -93,8 +93,8 @@ def whole(row: Row) -> Row:
     """
     if not row.is_whole:
         raise StoreError(
-            f"number {row.seq} on {row.channel} ({row.id}) is not what was signed: its bytes have changed in this outbox",
-            remedy="tocsin outbox scrub brings it back from the bus, where it is; else say it again",
+            f"number {row.seq} on {row.channel} ({row.id}) has other bytes than were signed: they have changed in this outbox",
+            remedy="tocsin outbox scrub restores it if the bus still has it; otherwise publish it again",
             reason="row-damaged",
         )
     return row

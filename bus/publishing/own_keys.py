@@ -51,7 +51,7 @@ def own_key(registry: VerifiedRegistry, authority_id: str, kid: str) -> Register
     key = registry.key(kid)
     if key is None or key.authority_id != authority_id:
         raise PermitError(
-            f"key {kid} is not {authority_id}'s in registry version {registry.version}; nobody speaks as another",
+            f"key {kid} does not belong to {authority_id} in registry version {registry.version}; sign with its own key",
             reason="not-your-key",
         )
     return key

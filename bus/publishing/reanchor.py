@@ -103,10 +103,11 @@ def check(channel: str, anchor: Anchor, survey: Survey, mine: Sequence[Row]) -> 
     """
     from_ = anchor.from_
     if any(head.channel != channel for head in (from_, *anchor.lost)):
-        raise OutboxError(f"the heads given are not all of the channel {channel}", reason="bad-anchor")
+        raise OutboxError(f"every head given must be of the channel {channel}", reason="bad-anchor")
     if (from_.seq == 0) != (from_.digest is None):
         raise OutboxError(
-            "an anchor has a number and a digest, or begins the channel anew", reason="bad-anchor"
+            "an anchor needs a number and a digest together, or neither to restart the channel",
+            reason="bad-anchor",
         )
     links = [link for link in survey.links if link.channel == channel]
     there = {(link.seq, link.digest) for link in links}
@@ -117,17 +118,17 @@ def check(channel: str, anchor: Anchor, survey: Survey, mine: Sequence[Row]) -> 
     for link in links:
         if _is_against(link, from_, way) and link.digest in survey.stands:
             raise OutboxError(
-                f"number {link.seq} on {channel} stands at every reader: its key {link.kid} is not revoked, or was not yet "
-                f"at {link.received_at:%Y-%m-%d %H:%M:%S} UTC, when it came. Revoke it since before that: tocsin key revoke "
-                f"{link.kid} --since TIME; or go on from number {link.seq}: tocsin outbox recover",
+                f"number {link.seq} on {channel} stands at every reader: its key {link.kid} is not revoked, or was not yet revoked "
+                f"at {link.received_at:%Y-%m-%d %H:%M:%S} UTC, when it arrived. Revoke it from before that time: tocsin key revoke "
+                f"{link.kid} --since TIME; or continue from number {link.seq}: tocsin outbox recover",
                 reason="anchor-contradicted",
             )
     named = {head.digest for head in anchor.lost}
     for row in mine:
         if row.seq > from_.seq and row.state == RowState.STORED and row.digest not in named:
             raise OutboxError(
-                f"number {row.seq} on {channel} is this outbox's own and is on the bus; go on from there, or name it among "
-                "what is lost",
+                f"number {row.seq} on {channel} is on the bus and comes from this outbox; continue from there, or name it among "
+                "`lost`",
                 reason="bad-anchor",
             )
 
@@ -145,7 +146,7 @@ def _way_back(links: Sequence[ReceivedLink], mine: Sequence[Row], from_: Head) -
 
 def _unknown(channel: str, digest: str) -> OutboxError:
     return OutboxError(
-        f"{digest} is no bulletin on {channel} that the bus holds under this authority's name or this outbox has sent",
+        f"{digest} is not a bulletin on {channel} that this outbox has sent or that the bus holds from this authority",
         reason="unknown-anchor",
     )
 

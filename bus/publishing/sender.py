@@ -240,7 +240,7 @@ class Sender:
         self._budget.spend(sum(row.attempted_at is None for rows in due.values() for row in rows), now)
         if not due and not room and (await self._outbox.oldest())[0]:
             raise BrokerError(
-                "this authority has said so much in a short time that the rest goes out slowly",
+                "this authority has reached its rate limit; the rest goes out slowly",
                 reason="over-budget",
             )
         return due

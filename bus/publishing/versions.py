@@ -74,7 +74,7 @@ def refuse_withdrawn(thread: threads.Thread, wanted: str) -> None:
             reason="already-withdrawn",
             living=thread.living,
             cancelled_by=thread.withdrawn_by,
-            remedy="what is to be said all the same is published as a new bulletin",
+            remedy="to say it again, publish a new bulletin",
         )
 
 
@@ -126,10 +126,10 @@ def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: 
     for thread in touched.values():
         if thread.living not in ids:
             raise VersionError(
-                f"{thread.id} is superseded already: the version that stands is {thread.living}, version {thread.versions}",
+                f"{thread.id} is superseded already: the living version is {thread.living}, version {thread.versions}",
                 reason="already-superseded",
                 living=thread.living,
-                remedy=f"read that one, and name it instead: {thread.living}",
+                remedy=f"read that version and name it instead: {thread.living}",
             )
         for (kept_at,) in db.execute(_KEPT_AT, (thread.living, thread.status)).fetchall():
             said = dt.datetime.fromtimestamp(kept_at, dt.UTC)

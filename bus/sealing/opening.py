@@ -130,10 +130,10 @@ def opened(
     if len(owners) != len(part.recipients) or any(
         owner not in (None, name) for owner, name in zip(owners, part.recipients, strict=True)
     ):
-        raise SealError("the recipients named are not those who can open it", reason="recipient-mismatch")
+        raise SealError("the recipients named differ from those who can open it", reason="recipient-mismatch")
     raw = open_sealed(seal, keys, context)
     if digest(raw) != part.inner_digest:
-        raise SealError("what was sealed is not what the outside names", reason="inner-digest")
+        raise SealError("the sealed content is not the one that the outside names", reason="inner-digest")
     return raw
 
 

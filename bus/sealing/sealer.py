@@ -103,7 +103,7 @@ class Sealer:
         if not (self._everything or must_seal(inner, registry)):
             if self._without and not sections:
                 raise PermitError(
-                    "nothing of this draft is sealed, so nobody can be left out: all who may read it would",
+                    "nothing in this draft is sealed, so no reader can be left out",
                     reason="not-sealed",
                 )
             return False
@@ -136,7 +136,7 @@ def _checked(
     if len(outer) > MAX_PAYLOAD_BYTES:
         raise PermitError(
             f"with its sections the bulletin has {len(outer)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed: "
-            "say less, or to narrower audiences",
+            "shorten it, or choose narrower audiences",
             reason="too-large",
         )
     bulletin = decode(outer)

@@ -65,7 +65,7 @@ def judge_section(
         if both.tlp is Tlp.CLEAR:
             raise PermitError(
                 f"the section {section.label} is TLP:CLEAR, for everybody",
-                remedy="give it a tlp, or say it in the open part",
+                remedy="give it a tlp, or move it to the open part",
                 reason="seal-public",
             )
         if registry is not None:

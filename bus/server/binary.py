@@ -63,7 +63,7 @@ def check_version(binary: Path) -> str:
         raise ServerError(f"{binary} does not run: {exc}", reason="no-server") from None
     match = _VERSION.search(out)
     if match is None:
-        raise ServerError(f"{binary} is no nats-server", reason="no-server")
+        raise ServerError(f"{binary} is not a nats-server", reason="no-server")
     version = tuple(int(part) for part in match.groups())
     if version < MINIMUM_VERSION:
         need = ".".join(map(str, MINIMUM_VERSION))
@@ -93,5 +93,5 @@ def config_digest(binary: Path, conf_file: Path) -> str:
     said = done.stdout + done.stderr
     match = _DIGEST.search(said)
     if done.returncode != 0 or match is None:
-        raise ServerError(f"{conf_file} is no sound configuration: {said.strip()}", reason="bad-conf")
+        raise ServerError(f"{conf_file} is not a valid configuration: {said.strip()}", reason="bad-conf")
     return match[0]

@@ -183,7 +183,7 @@ def must_be_sound(checks: Iterable[Check]) -> None:
     """
     failed = [f"{finding.name} ({finding.detail})" for finding in checks if finding.hard and not finding.ok]
     if failed:
-        raise ServerError(f"this broker is not as it must be: {'; '.join(failed)}", reason="not-sound")
+        raise ServerError(f"this broker is not set up as it must be: {'; '.join(failed)}", reason="not-sound")
 
 
 def _server(varz: dict[str, Any], home: Path) -> Iterator[Check]:

@@ -168,13 +168,14 @@ def _cluster(settings: ServerSettings, files: str) -> str:
         return ""
     if not settings.route_secret:
         raise ServerError(
-            "the nodes of a cluster need a secret by which they know one another", reason="route-secret"
+            "the nodes of a cluster need a shared secret: route.secret in the folder of each",
+            reason="route-secret",
         )
     routes = [node.route or "" for node in nodes]
     for route in routes:
         if not files and urlsplit(route).hostname not in LOOPBACK:
             raise ServerError(
-                f"{route} leads beyond this machine, and what it carries is read there; put server.pem, "
+                f"{route} leaves this machine unencrypted; put server.pem, "
                 "server.key and ca.pem into the folder's tls/",
                 reason="tls-file",
             )

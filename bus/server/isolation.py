@@ -198,7 +198,7 @@ async def _try(probe: NatsConnection, tried: Iterable[Goal]) -> None:
             async with asyncio.timeout(ANSWER_S):
                 await answered.wait()
         except TimeoutError:
-            raise UnreachableError(f"the broker gives {PROBES[0]} nothing of its own stream") from None
+            raise UnreachableError(f"the broker gives {PROBES[0]} nothing from its own stream") from None
 
 
 async def _held(owner: Connection, goal: Goal) -> int:

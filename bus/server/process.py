@@ -202,7 +202,7 @@ class NatsServer:
         except TimeoutError:
             write_atomically(self._conf_file, held)
             raise ServerError(
-                f"nats-server did not take the configuration: {self._said.last_words()}",
+                f"nats-server did not apply the configuration: {self._said.last_words()}",
                 reason="server-reload",
             ) from None
         except ServerError as exc:

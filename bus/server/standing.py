@@ -51,7 +51,7 @@ class Standing:
                 await asyncio.sleep(_PAUSE_S)  # who only asks whether it is taken has it for a moment
             held = _holder(lock)
             raise ServerError(
-                f"another nats-server runs in {folder}, and the program that started it stands behind it",
+                f"another nats-server runs in {folder}, and the program that started it still runs",
                 remedy=f"end that one first: kill {held}" if held else "end that one first",
                 reason="server-running",
             )
@@ -139,7 +139,7 @@ async def take_server_lock(folder: Path) -> int:
                     await _end(folder, pid)
             await asyncio.sleep(_PAUSE_S)  # it may have been born and not yet be what it will be
         raise ServerError(
-            f"what is no nats-server of this folder holds {folder / SERVER_LOCK}, and is left alone",
+            f"a program that is not this folder's nats-server holds {folder / SERVER_LOCK} and is not stopped",
             remedy=f"see who: fuser {folder / SERVER_LOCK}",
             reason="server-running",
         )

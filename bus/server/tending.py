@@ -71,7 +71,7 @@ class Tending:
                 self._once(
                     Trouble(
                         "no-answer",
-                        f"the broker does not answer; after {HUNG_S:.0f} s it is ended and begun anew",
+                        f"the broker does not answer; after {HUNG_S:.0f} s it is ended and restarted",
                     )
                 )
                 if self._unanswered >= SAID_AFTER
@@ -88,12 +88,12 @@ class Tending:
         self._unhealthy = 0
         if look.free >= self._room and now >= self._may_from:
             raise ServerError(
-                f"the broker stores nothing more, and its disk has room: {look.problem}",
+                f"the broker no longer stores messages although its disk has room: {look.problem}",
                 reason="cannot-store",
             )
         sentence = (
-            f"the broker could not write and stores nothing more: {look.problem}; "
-            f"it is begun anew when {self._room} bytes are free on its disk"
+            f"the broker could not write and no longer stores messages: {look.problem}; "
+            f"it is restarted when {self._room} bytes are free on its disk"
         )
         return self._once(Trouble("cannot-store", sentence))
 

@@ -71,7 +71,7 @@ def ended(path: Path, why: BaseException | None = None) -> StoreError:
     """The thread of the store has ended."""
     if isinstance(why, MemoryError):
         return no_memory(path)
-    return StoreError(f"the work on {path} broke off ({why!r})", reason="store-failed")
+    return StoreError(f"the work on {path} failed ({why!r})", reason="store-failed")
 
 
 def _known(exc: BaseException, path: Path) -> StoreError | None:

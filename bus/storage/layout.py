@@ -22,7 +22,7 @@ MARK = int.from_bytes(b"TOC")
 """The first three bytes of `application_id`."""
 
 _GIVE_UP = (
-    "use the release that wrote it, or move the file away and have what the bus still holds read anew, for an outbox by: "
+    "use the release that wrote it, or move the file away and read again what the bus still holds; for an outbox: "
     "tocsin outbox recover"
 )
 _RECORD = "CREATE TABLE IF NOT EXISTS layouts (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
@@ -141,7 +141,7 @@ def _later(path: Path, version: str, known: str) -> StoreError:
 
 def _unknown(path: Path, why: str) -> StoreError:
     return StoreError(
-        f"{path} is of a layout that this release does not know ({why}); {_GIVE_UP}",
+        f"{path} has a layout that this release does not know ({why}); {_GIVE_UP}",
         reason="store-layout",
     )
 

@@ -87,7 +87,7 @@ def attempt(run: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) ->
     except Exception as exc:  # noqa: BLE001 (it belongs to the caller)
         return None, _bearable(exc)
     except BaseException as exc:  # noqa: BLE001 (a native library's panic; the thread must live, others wait for it)
-        return None, RuntimeError(f"the work broke off: {exc!r}")
+        return None, RuntimeError(f"the work failed: {exc!r}")
 
 
 def _outcome(work: Work, result: object) -> Outcome:

@@ -239,7 +239,7 @@ class RegistryFeed:
             TrustError: it does not stand.
         """
         if kind is None:
-            raise TrustError("nothing of the registry travels there", reason="unknown-type")
+            raise TrustError("this subject carries nothing of the registry", reason="unknown-type")
         if len(raw) > MOST_BYTES[kind]:
             raise TrustError(f"{len(raw)} bytes are too many for a {kind}", reason="too-large")
         before = self._held()
@@ -314,6 +314,7 @@ async def publish_trust(connection: Connection, raw: bytes) -> PubAck:
     kind = trust_kind(raw)
     if len(raw) > MOST_BYTES[kind]:
         raise BrokerError(
-            f"{len(raw)} bytes are too many for a {kind} on the bus; hand the file over", reason="too-large"
+            f"{len(raw)} bytes are too many for a {kind} on the bus; send the file another way",
+            reason="too-large",
         )
     return await publish(connection, trust_subject(kind, connection.endpoint.authority_id), raw, {})

@@ -229,7 +229,9 @@ class Subscriber:
                         return
                     progress.look(looked, self._present(), info)
                     if progress.is_stuck:
-                        raise UnreachableError(f"the bus has more on {stream}, and does not give it")
+                        raise UnreachableError(
+                            f"the bus has more messages on {stream} but does not deliver them"
+                        )
                     # What the store would not take is over when it has taken something, or nothing is there to take.
                     has_work = settled is not None or info.num_pending > 0
                     if not (has_work and isinstance(self._problems.get(stream), StoreError)):

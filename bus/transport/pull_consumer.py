@@ -156,7 +156,7 @@ class PullConsumer:
             seen = anchor(cursor, None, delivered=info.delivered.stream_seq, pending=info.num_pending)
             at_end = info.delivered.consumer_seq + info.num_pending == 0
         if seen is Anchor.UNSEEN:
-            raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
+            raise UnreachableError(f"the bus has more messages on {self._stream} but does not deliver them")
         return Resumed(after=batch, at_end=at_end) if seen is Anchor.HOLDS else None
 
     @property
@@ -203,7 +203,7 @@ class PullConsumer:
         size = sum(_cost(each.subject, each.block, each.payload) for each in batch)
         while queue and len(batch) < most and size < MOST_AT_ONCE_BYTES:
             if self._overrun:
-                raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
+                raise UnreachableError(f"the bus delivers more of {self._stream} than was requested")
             raw, cost = queue.popleft()
             self._queued_bytes -= cost
             # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
@@ -232,7 +232,7 @@ class PullConsumer:
             except TimeoutError:
                 since = max(self._asked_at, self.heard or 0.0)
                 if asyncio.get_running_loop().time() - since > HEARTBEAT_S * 3:
-                    raise UnreachableError("the consumer has gone quiet") from None
+                    raise UnreachableError("the consumer no longer answers") from None
 
     async def _ask_if_due(self) -> None:
         """Ask for more when all that was asked for has come, and half as much again may wait."""
@@ -343,7 +343,7 @@ async def read_back(
             # An announced message that is not given is no end: the caller needs all of them.
             if not (batch := await pull.next(MOST, QUIET_S)):
                 raise UnreachableError(
-                    f"the bus has {left} more messages on {stream}, and does not give them"
+                    f"the bus has {left} more messages on {stream} but does not deliver them"
                 )
             left = batch[-1].pending
             yield batch

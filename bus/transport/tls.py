@@ -64,7 +64,7 @@ def _loaded(path: Path, load: Callable[[], None], otherwise: str) -> None:
     try:
         load()
     except FileNotFoundError:
-        raise ConfigError(f"{path} or its key is not there", reason="tls-file") from None
+        raise ConfigError(f"{path} or its key file is missing", reason="tls-file") from None
     except (ssl.SSLError, ValueError):
         raise ConfigError(f"{path} is {otherwise}, in PEM", reason="tls-file") from None
     except OSError as exc:

@@ -161,7 +161,7 @@ class Speaker(msgspec.Struct, frozen=True):
             if (channel.status, channel.tlp, channel.audience) in self.feedback:
                 pressing = " that is not pressing" if isinstance(bulletin.body, Feedback) else ""
                 raise PermitError(
-                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback{pressing} there, and nothing else; "
+                    f"{bulletin.issuer.id} reads {channel.name} and may publish only feedback{pressing} there; "
                     "ask your registrar",
                     reason="not-permitted",
                 )
@@ -176,7 +176,7 @@ class Speaker(msgspec.Struct, frozen=True):
         if not kinds:
             if not by_role and any(ANY in grant.kinds for grant in ways):
                 raise PermitError(
-                    f"{bulletin.issuer.id} is of kind {self.authority.kind}, which does not say {kind}: {BY_KIND[kind][1]}; "
+                    f"{bulletin.issuer.id} is of kind {self.authority.kind}, which does not publish {kind}: {BY_KIND[kind][1]}; "
                     "a grant that names the kind would allow it",
                     reason="not-permitted",
                 )

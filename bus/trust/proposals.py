@@ -208,7 +208,7 @@ def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -
     kid = thumbprint(record.jwk)
     if kid in keys:
         raise TrustError(
-            f"seal key {kid} stands in the registry already, and its window does not begin anew",
+            f"seal key {kid} is already in the registry, and its window cannot start again",
             remedy="make a new key",
             reason="seal-window",
         )

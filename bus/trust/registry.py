@@ -263,7 +263,7 @@ class VerifiedRegistry:
             raise TrustError(f"version {document.version} is not after {self.version}", reason="rollback")
         if document.version != self.version + 1:
             raise TrustError(
-                f"version {document.version} skips after {self.version}",
+                f"version {document.version} does not directly follow {self.version}",
                 remedy="fetch each in turn",
                 reason="skip",
             )
@@ -272,7 +272,7 @@ class VerifiedRegistry:
 
     def _must_keep(self, document: Registry, now: dt.datetime) -> None:
         if document.issued < self.document.issued:
-            raise TrustError("the registry is issued before the one held", reason="rollback")
+            raise TrustError("the registry was issued before the one held", reason="rollback")
         if document.issued > now + CLOCK_SKEW:
             raise TrustError(
                 "the registry is from the future", remedy="check the clock", reason="from-the-future"
@@ -301,10 +301,10 @@ class VerifiedRegistry:
                 "the beacon is from the future", remedy="check the clock", reason="from-the-future"
             )
         if beacon.expires <= now:
-            raise TrustError("the beacon has run out", remedy="fetch a new one", reason="expired")
+            raise TrustError("the beacon has expired", remedy="fetch a new one", reason="expired")
         if not dt.timedelta(0) < beacon.expires - beacon.issued <= BEACON_LIFE:
             raise TrustError(
-                f"the beacon is good for more than {BEACON_LIFE_HOURS} hours", reason="beacon-bounds"
+                f"the beacon is valid for more than {BEACON_LIFE_HOURS} hours", reason="beacon-bounds"
             )
         if beacon.version > self.version + BEACON_LEAD:
             raise TrustError(f"the beacon is more than {BEACON_LEAD} versions ahead", reason="beacon-bounds")
@@ -444,7 +444,7 @@ class VerifiedRegistry:
         instead = f"; at this marking it may publish to: {', '.join(others)}" if others else ""
         raise PermitError(
             f"{channel.audience} is a national network of {nation.upper()}, and {channel.issuer} is of "
-            f"{country.upper()}: nobody of another country publishes there{instead}",
+            f"{country.upper()}: only authorities of its own country publish there{instead}",
             reason="not-permitted",
         )
 

@@ -135,7 +135,9 @@ def judge_statement(
     if not mine:
         raise TrustError(f"no key of {found.authority} signed it", reason="not-your-key")
     if found.since > found.issued:
-        raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
+        raise TrustError(
+            "the time since which a key is revoked must not be in the future", reason="from-the-future"
+        )
     if now is None or set(found.kids) <= set(remembered):
         return found
     for kid in found.kids:
@@ -144,20 +146,23 @@ def judge_statement(
         if owner is None:
             raise TrustError(f"key {kid} is not in the registry", reason="unknown-key")
         if owner != found.authority:
-            raise TrustError(f"key {kid} is not {found.authority}'s to revoke", reason="not-your-key")
+            raise TrustError(
+                f"key {kid} does not belong to {found.authority}, which therefore cannot revoke it",
+                reason="not-your-key",
+            )
     if found.issued > now + CLOCK_SKEW:
         raise TrustError(
             "the revocation is from the future", remedy="check the clock", reason="from-the-future"
         )
     alive = [key for key in mine if key.record.revoked_since is None]
     if not alive:
-        raise TrustError("the key that signed it is revoked itself", reason="key-revoked")
+        raise TrustError("the key that signed the revocation is itself revoked", reason="key-revoked")
     if not any(key.record.not_before <= found.issued and now < key.record.not_after for key in alive):
-        raise TrustError("the key that signed it is outside its window", reason="key-not-valid")
+        raise TrustError("the key that signed the revocation is outside its window", reason="key-not-valid")
     if found.issued < now - MOST_AGE:
         raise TrustError(
             f"the revocation is more than {MOST_AGE.days} days old",
-            remedy="the registry's next version must say it",
+            remedy="ask a registrar to revoke it in the next version of the registry",
             reason="too-old",
         )
     return found
@@ -183,7 +188,7 @@ def _signers(
         else:
             good.append(keys[checked.key.kid])
     if not good and not (gone and any(entry.header.kid not in keys for entry in signed.entries)):
-        raise TrustError("no signature by a key of the registry stands over the revocation", reason=worst)
+        raise TrustError("no key of the registry signed the revocation", reason=worst)
     return good
 
 

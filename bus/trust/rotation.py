@@ -101,7 +101,7 @@ def _with_new(keys: Mapping[str, KeyRecord], authority_id: str, new: KeyRecord) 
     kid = thumbprint(new.jwk)
     if kid in keys:
         raise TrustError(
-            f"key {kid} is {authority_id}'s already", remedy="make a new one", reason="shared-key"
+            f"key {kid} already belongs to {authority_id}", remedy="make a new one", reason="shared-key"
         )
     return {**keys, kid: new}
 
@@ -144,7 +144,9 @@ def revoke_keys(
     """
     keys = dict(record_of(document, authority_id).keys)
     if since > now:
-        raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
+        raise TrustError(
+            "the time since which a key is revoked must not be in the future", reason="from-the-future"
+        )
     for kid in kids:
         if kid not in keys:
             raise TrustError(f"{kid} is no key of {authority_id}", reason="unknown-key")

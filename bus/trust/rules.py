@@ -163,7 +163,7 @@ def check_grants(document: Registry) -> None:
         ]
         if any(Status.BEAT in statuses for statuses in granted):
             raise TrustError(
-                f"{name} has a grant for status beat; the one for heartbeats on status system opens it",
+                f"{name} has a grant for status beat; grant heartbeats on status system instead",
                 reason="malformed-registry",
             )
         for publish in authority.publish:
@@ -182,7 +182,7 @@ def check_grants(document: Registry) -> None:
                     )
                 if Status.SYSTEM in read.statuses and audience in document.authorities and audience != name:
                     raise TrustError(
-                        f"{name} reads system to {audience}; what comes there is for {audience} alone",
+                        f"{name} reads status system to {audience}; only {audience} may read that",
                         reason="not-a-member",
                     )
 
@@ -245,7 +245,7 @@ def refuse_returning_keys(held: Registry, document: Registry) -> None:
     """
     for kid in sorted(ever_revoked(held).keys() - ever_revoked(document).keys()):
         raise TrustError(
-            f"key {kid} is revoked; the next version must not trust it, nor forget it (`revoked`)",
+            f"key {kid} is revoked; the next version must not trust it and must keep it in `revoked`",
             remedy="make a new key",
             reason="key-revoked",
         )
@@ -289,12 +289,14 @@ def check_seal_succession(held: Registry, document: Registry) -> None:
             was, found = before[kid], authority.seal_keys[kid]
             if found.not_before > was.not_before:
                 raise TrustError(
-                    f"seal key {kid} had its window", remedy="make a new key", reason="seal-window"
+                    f"the window of seal key {kid} has been used",
+                    remedy="make a new key",
+                    reason="seal-window",
                 )
     listed = {kid for authority in document.authorities.values() for kid in authority.seal_keys}
     for kid in sorted(before.keys() - listed - document.revoked.keys()):
         raise TrustError(
-            f"seal key {kid} is listed no more and not remembered (`revoked`); it could begin anew",
+            f"seal key {kid} is no longer listed and is not in `revoked`; its window could start again",
             remedy="keep it listed, or name it in `revoked`",
             reason="seal-window",
         )

@@ -35,7 +35,7 @@ def _must_be_able_to_sign(role: Role, whose: str, moment: dt.datetime) -> None:
     )
     if able < role.threshold:
         raise TrustError(
-            f"{role.threshold} keys of {whose} must sign, and only {able} may at {moment:%Y-%m-%d %H:%M} UTC",
+            f"{role.threshold} keys of {whose} must sign, but only {able} can at {moment:%Y-%m-%d %H:%M} UTC",
             remedy="renew the root keys in time: tocsin registry rotate --root",
             reason="unreachable-threshold",
         )

@@ -203,7 +203,9 @@ class RegistryStore:
                 self._follow()
         except OSError as exc:
             folder = self._file.parent
-            self._leave(folder, ConfigError(f"cannot look at {folder}: {exc.strerror}", reason=UNREADABLE))
+            self._leave(
+                folder, ConfigError(f"cannot read the folder {folder}: {exc.strerror}", reason=UNREADABLE)
+            )
 
     def _pinned(self, pin: str | None, domain: str | None) -> VerifiedRegistry:
         """The pinned version: in its file, or, where a proposal covers that, kept beside it."""

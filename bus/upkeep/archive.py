@@ -183,7 +183,7 @@ def _manifest(file: IO[bytes]) -> Manifest:
     listing = msgspec.json.decode(file.read(size), type=_Listing)
     listed = bytes(listing.manifest)
     if hashlib.sha256(listed).hexdigest() != listing.sha256:
-        raise BackupError("its list is not as it was written", reason="backup-digest")
+        raise BackupError("its list has changed since it was written", reason="backup-digest")
     manifest = msgspec.json.decode(listed, type=Manifest)
     if header != _header(MANIFEST, size, manifest.made):
         raise BackupError("an archive of tocsin begins with its list")
@@ -195,20 +195,20 @@ def _manifest(file: IO[bytes]) -> Manifest:
 def _must_be_restorable(size: int, manifest: Manifest) -> None:
     """What a list may be: asked of one that is read, and of one that is to be written."""
     if size > MAX_MANIFEST_BYTES or len(manifest.members) > MAX_MEMBERS:
-        raise BackupError("it lists too much")
+        raise BackupError("its list is too long")
     names = [member.name for member in manifest.members]
     if len(set(names)) != len(names):
         raise BackupError("it lists a name twice")
     for member in manifest.members:
         most = MAX_STORE_BYTES if _STORES.fullmatch(member.name) else MAX_FILE_BYTES
         if not (_STORES.fullmatch(member.name) or _FILES.fullmatch(member.name)) or member.size > most:
-            raise BackupError(f"it lists what belongs to no backup: {member.name!r}, {member.size} bytes")
+            raise BackupError(f"it lists a member that no backup has: {member.name!r}, {member.size} bytes")
 
 
 def _must_have_room(manifest: Manifest, folder: Path) -> None:
     room = os.statvfs(folder)
     if sum(member.size for member in manifest.members) > room.f_bavail * room.f_frsize:
-        raise BackupError("there is no room on this disk for what it holds", reason="backup-room")
+        raise BackupError("this disk has no room for its content", reason="backup-room")
 
 
 def _take(file: IO[bytes], member: Member, made: dt.datetime, folder: Path) -> None:
@@ -217,7 +217,7 @@ def _take(file: IO[bytes], member: Member, made: dt.datetime, folder: Path) -> N
     Its header must be the very bytes that we write for it. So there are no links, devices, sparse or further headers.
     """
     if file.read(tarfile.BLOCKSIZE) != _header(member.name, member.size, made):
-        raise BackupError(f"where it lists {member.name} it holds something else")
+        raise BackupError(f"in the place of {member.name} it holds another member")
     target = folder / member.name
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     found, left = hashlib.sha256(), member.size
@@ -229,13 +229,13 @@ def _take(file: IO[bytes], member: Member, made: dt.datetime, folder: Path) -> N
         out.flush()
         os.fsync(out.fileno())
     if left or found.hexdigest() != member.sha256:
-        raise BackupError(f"{member.name} is not as it was written", reason="backup-digest")
+        raise BackupError(f"{member.name} has changed since it was written", reason="backup-digest")
     _skip_padding(file, member.size)
 
 
 def _skip_padding(file: IO[bytes], size: int) -> None:
     if any(file.read(-size % tarfile.BLOCKSIZE)):
-        raise BackupError("it holds something between its members")
+        raise BackupError("it holds bytes between its members")
 
 
 def _digest_of(path: Path) -> str:

@@ -73,7 +73,7 @@ def back_up(
             shutil.copyfile(source, copy)  # a file may change while it is read; its copy does not
             files[member] = copy
         if not files:
-            raise BackupError(f"nothing of {name} is there to be kept", reason="backup-empty")
+            raise BackupError(f"{name} has nothing to back up", reason="backup-empty")
         settings = {
             field: value
             for field, value in msgspec.structs.asdict(context).items()

@@ -54,7 +54,7 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
                 name="clock",
                 level=Level.BAD,
                 code="clock-off",
-                detail=f"{off}: nobody takes a beacon that is dated ahead, and one that is dated back ends too soon",
+                detail=f"{off}: readers refuse a beacon that is dated ahead, and one that is dated back expires too soon",
                 remedy="put this clock right: timedatectl",
             )
         )
@@ -71,7 +71,7 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
                 level=Level.BAD if is_over and term.what not in _OF_AUTHORITIES else Level.WARNING,
                 code="has-ended" if is_over else "ends-soon",
                 detail=f"{term.what} of {term.whose} ({term.name}) "
-                + (f"{'ended' if is_over else 'ends'} {when}" if when else "is not there"),
+                + (f"{'expired' if is_over else 'expires'} {when}" if when else "is missing"),
                 remedy=term.remedy,
                 since=term.ends if is_over else None,
             )
@@ -82,7 +82,7 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
                 name="term",
                 level=Level.WARNING,
                 code="ends-soon",
-                detail=f"{len(more)} more end soon or have ended",
+                detail=f"{len(more)} more end soon or have expired",
                 remedy="tocsin registry keep --once lists them all",
             )
         )

@@ -119,7 +119,7 @@ def _places(
             )
         return context, state
     if taken := sorted(set(manifest.settings) & set(NOT_KEPT)):
-        raise BackupError(f"the archive says where {', '.join(taken)} lies, which is not its to say")
+        raise BackupError(f"the archive sets the path of {', '.join(taken)}; no archive may do that")
     place = home / manifest.context
     names = {member.name for member in manifest.members}
     paths: dict[str, str] = {"registry": str(place / "registry" / REGISTRY), "state": str(place / "state")}
@@ -134,7 +134,7 @@ def _places(
             {**manifest.settings, **paths}, Context, dec_hook=lambda type_, value: type_(value)
         )
     except msgspec.ValidationError as exc:
-        raise BackupError(f"its settings are none of a context: {exc}") from None
+        raise BackupError(f"its settings are not those of a context: {exc}") from None
     return context, place / "state"
 
 

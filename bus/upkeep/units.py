@@ -214,7 +214,7 @@ def _user(name: str) -> str:
         UnitError: it is none.
     """
     if not _USER.fullmatch(name):
-        raise UnitError(f"{name!r} names no user")
+        raise UnitError(f"{name!r} is not the name of a user")
     return name
 
 
@@ -250,5 +250,7 @@ def _bare(path: Path) -> str:
     """
     text = _percent(str(path))
     if text.strip() != text or text.endswith("\\"):
-        raise UnitError(f"{str(path)!r} ends in a way that no unit can hold; choose another name")
+        raise UnitError(
+            f"{str(path)!r} begins or ends with a character that no unit can hold; choose another name"
+        )
     return text

@@ -239,7 +239,7 @@ def test_files_that_are_not_what_they_should_be_are_named(tmp_path: Path) -> Non
     rubbish = tmp_path / "rubbish.pem"
     rubbish.write_text("rubbish")
     for tls, words in (
-        (Tls(ca=tmp_path / "none.pem"), "is not there"),
+        (Tls(ca=tmp_path / "none.pem"), "is missing"),
         (Tls(ca=rubbish), "no certificate authority"),
         (Tls(ca=ca.file, cert=rubbish, key=key), "not a certificate with the private key"),
         (Tls(ca=ca.file, cert=cert, key=another), "not a certificate with the private key"),

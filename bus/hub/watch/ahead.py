@@ -33,7 +33,7 @@ def ahead_alarms(db: sqlite3.Connection, now: dt.datetime) -> tuple[Alarm, ...]:
         Alarm(
             channel=channel,
             reason=Reason.AHEAD,
-            detail=f"{channel.partition('/')[0]} dates what it says at least {_spoken(off)} ahead of this clock, so it waits "
+            detail=f"{channel.partition('/')[0]} dates its bulletins at least {_spoken(off)} ahead of this clock, so they wait "
             "until then; one of the two clocks is wrong (tocsin doctor compares this one with the broker's)",
         )
         for channel, off in sorted(furthest.items())

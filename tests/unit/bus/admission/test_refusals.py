@@ -189,20 +189,24 @@ CASES: dict[str, Case] = {
     ),
     "under another algorithm": case(other_algorithm(), "wrong-algorithm", "the algorithm is not the key's"),
     "a signature that does not fit": case(
-        bearing(GOOD, spoilt(entry())), "bad-signature", "the signature does not fit"
+        bearing(GOOD, spoilt(entry())), "bad-signature", "the signature does not verify"
     ),
     "a good co-signature, the issuer's spoilt": case(
         bearing(GOOD, spoilt(entry()), entry(THEIRS)),
         "bad-signature",
         "a signature of xa-csirt does not fit",
     ),
-    "number two without a predecessor": case(said(seq=2), "schema", "prev is null exactly at seq 1"),
-    "number one with a predecessor": case(said(prev="p" * 43), "schema", "prev is null exactly at seq 1"),
+    "number two without a predecessor": case(
+        said(seq=2), "schema", "prev must be null at seq 1, and only there"
+    ),
+    "number one with a predecessor": case(
+        said(prev="p" * 43), "schema", "prev must be null at seq 1, and only there"
+    ),
     "signed by another alone": case(
         sign(WORLD, bulletin(WORLD), by="xb-csirt"), "wrong-issuer", "xa-csirt did not sign it"
     ),
     "an issuer under another name": case(
-        OTHER_NAME, "wrong-issuer", "xa-csirt is described otherwise in the registry"
+        OTHER_NAME, "wrong-issuer", "xa-csirt is described differently in the registry"
     ),
     "a hint that contradicts": case(BAD_HINT, "hint-mismatch", "header CE-ID contradicts the signed content"),
     "issued before its key": case(EARLY, "key-not-valid", f"key {MINE.kid} was not valid when it was issued"),
@@ -229,7 +233,7 @@ CASES: dict[str, Case] = {
     "it comes as its key ends": case(
         GOOD,
         "key-ended",
-        f"key {MINE.kid} ended on 2027-05-24, and this came after",
+        f"key {MINE.kid} expired on 2027-05-24, and this bulletin arrived later",
         registry=keyed(not_after=NOW + DAY),
         now=NOW + DAY,
     ),

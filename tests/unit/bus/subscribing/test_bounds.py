@@ -169,7 +169,7 @@ async def test_rubbish_is_kept_up_to_a_bound_in_bytes(
 ) -> None:
     """However few they are."""
     (mine,) = chain(WORLD, 1)
-    texts = (mine.subject, tables.as_json(forged(mine, 0).headers), "the signature does not fit")
+    texts = (mine.subject, tables.as_json(forged(mine, 0).headers), "the signature does not verify")
     size = len(mine.payload) + sum(map(len, texts)) + tables.ROW_BYTES
     monkeypatch.setattr(tables, "MOST_UNPROVEN_BYTES", 3 * size + size // 2)
     async with Inbox.open(tmp_path / "s.db") as store:

@@ -134,7 +134,7 @@ def test_who_writes_to_the_network_of_another_country_is_told_so() -> None:
         registry.permit(bulletin(WORLD, "xa-csirt", audience="nation"))
     assert refused.value.reason == "not-permitted"
     assert str(refused.value) == (
-        "nation is a national network of XB, and xa-csirt is of XA: nobody of another country publishes there; "
+        "nation is a national network of XB, and xa-csirt is of XA: only authorities of its own country publish there; "
         "at this marking it may publish to: community"
     )
     with pytest.raises(PermitError, match="has no grant to publish"):
