@@ -125,12 +125,12 @@ class Database:
     async def write(self, work: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
         """Run `work` in a transaction and return when it is on the disk.
 
-                Args:
+        Args:
                     work: the function to run.
                     brief: whether it changes so few pages that their copies fit in memory. SQLite copies each page for each
         statement with triggers; for other work the copies are in a temporary file.
 
-                Raises:
+        Raises:
                     StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept; it may be repeated.
                     StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is
                         opened again.
