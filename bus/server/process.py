@@ -138,9 +138,7 @@ class NatsServer:
             self._process = self._spawn(lock)
             LAST_ACTS.add(self.kill)
         finally:
-            os.close(
-                lock
-            )  # the child holds it now and releases it at its end, even if this program is killed
+            os.close(lock)  # the child holds it now, and releases it when it ends
 
     def look(self) -> None:
         """Leave a sign for `server check` that this program is awake and manages its server.

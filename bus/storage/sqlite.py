@@ -81,9 +81,7 @@ class Database:
         self._written = asyncio.Event()
         self._refusal: StoreError | None = None  # the error for new work once closed
         self._broken: StoreError | None = None
-        self._lost: asyncio.Future[None] = (
-            self._loop.create_future()
-        )  # fails when no caller waits who could be told
+        self._lost: asyncio.Future[None] = self._loop.create_future()  # fails when no caller could be told
         self._presence: Presence | None = None
         self._checks: soundness.WholeChecks | None = None
         self._looked_at = 0.0

@@ -34,9 +34,7 @@ class RawHeaders(dict[str, str]):
     def __init__(self, raw: bytes) -> None:
         super().__init__()
         if len(raw) > MAX_BLOCK_BYTES or raw.count(b"\r\n") > MAX_HEADER_LINES + 2:
-            raw = (
-                b""  # the connection stays: otherwise the publisher of such a block would blind every reader
-            )
+            raw = b""  # the connection stays: otherwise the publisher of such a block would blind all readers
         # Latin-1 keeps every byte; admission refuses non-ASCII headers that matter.
         first, *lines = raw.decode("latin-1").split("\r\n")
         parted = [line.partition(":") for line in lines]
