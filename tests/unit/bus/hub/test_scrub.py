@@ -95,9 +95,11 @@ async def test_a_channel_whose_name_has_changed_is_seen(tmp_path: Path) -> None:
         db.execute("UPDATE texts SET text = 'xa-csirt/actual.amber.community' WHERE text = ?", (GREEN,))
     async with Inbox.open(path, projector=Projection()) as store:
         found = await store.read(lambda db: list(damaged(db, WORLD.registry)))
-        assert [(each.seq, each.what) for each in found] == [(n, "it says another place") for n in (1, 2, 3)]
+        assert [(each.seq, each.what) for each in found] == [
+            (n, "they name another place") for n in (1, 2, 3)
+        ]
         async for row in store.follow(0, live=False):
-            with pytest.raises(StoreError, match="says another place"):
+            with pytest.raises(StoreError, match="name another place"):
                 row.bulletin  # noqa: B018 (reading it is what is tried)
 
 
