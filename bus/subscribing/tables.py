@@ -156,7 +156,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             raise self._damaged("its bytes have changed in this store")
         found = decode(self.payload)
         if (str(channel_of(found)), found.seq) != (self.channel, self.seq):
-            raise self._damaged("they name another place")
+            raise self._damaged("its bytes name another place")
         return found
 
     def _damaged(self, why: str) -> StoreError:

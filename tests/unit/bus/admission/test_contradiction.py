@@ -86,7 +86,7 @@ def test_it_is_proof_after_the_key_has_ended() -> None:
     """Who contradicted itself has done so, whatever has become of the key."""
     year = NOW + dt.timedelta(days=400)
     raw = write_contradiction(file(FIRST), file(OTHER))
-    with pytest.raises(AdmissionError, match="ended"):
+    with pytest.raises(AdmissionError, match="expired"):
         verify_file(file(FIRST), registry=WORLD.registry, now=year)
     assert judge_proof(raw, registry=WORLD.registry, now=year).seq == 1
 

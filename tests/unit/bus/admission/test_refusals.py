@@ -188,13 +188,13 @@ CASES: dict[str, Case] = {
         "no signature by a key of the registry",
     ),
     "under another algorithm": case(other_algorithm(), "wrong-algorithm", "the algorithm is not the key's"),
-    "a signature that does not fit": case(
+    "a signature that does not verify": case(
         bearing(GOOD, spoilt(entry())), "bad-signature", "the signature does not verify"
     ),
     "a good co-signature, the issuer's spoilt": case(
         bearing(GOOD, spoilt(entry()), entry(THEIRS)),
         "bad-signature",
-        "a signature of xa-csirt does not fit",
+        "a signature of xa-csirt does not verify",
     ),
     "number two without a predecessor": case(
         said(seq=2), "schema", "prev must be null at seq 1, and only there"
@@ -247,7 +247,7 @@ CASES: dict[str, Case] = {
     "on another subject": case(
         MISADDRESSED,
         "misaddressed",
-        f"published on 'tocsin.v1.elsewhere', its own subject is {GOOD.subject}",
+        f"published on 'tocsin.v1.elsewhere', but its subject is {GOOD.subject}",
     ),
     "from the future": case(AHEAD, "from-the-future", "issued 2027-05-23 18:05:00, ahead of this clock"),
 }

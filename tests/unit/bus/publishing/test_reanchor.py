@@ -135,7 +135,7 @@ def test_an_anchor_that_readers_would_contradict_is_refused(
 def test_an_own_bulletin_may_be_given_up_by_name() -> None:
     """Where the thief used this very outbox, its owner says so."""
     check(NAME, Anchor(from_=head("h2", 2), lost=(head("h3", 3),)), EVENING, MINE)
-    with pytest.raises(OutboxError, match="no bulletin"):
+    with pytest.raises(OutboxError, match="is not a bulletin"):
         propose(NAME, EVENING, MINE, "nowhere")
 
 

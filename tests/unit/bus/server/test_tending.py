@@ -57,7 +57,7 @@ def test_a_server_that_hangs_is_to_be_begun_anew(looks: int, pace: float) -> Non
 def test_a_server_without_room_is_said_and_begun_anew_when_there_is_room() -> None:
     """Not before: it would not start."""
     each = tending()
-    assert "stores nothing more" in each.judge(FULL, 1)
+    assert "no longer stores messages" in each.judge(FULL, 1)
     assert each.judge(FULL, 2) == ""
     with pytest.raises(ServerError) as told:
         each.judge(EMPTIED, 3)
@@ -67,6 +67,6 @@ def test_a_server_without_room_is_said_and_begun_anew_when_there_is_room() -> No
 def test_a_disk_that_fails_again_is_not_begun_anew_all_the_time() -> None:
     """Everybody is disconnected by it, so it waits for its time."""
     each = tending(rest_s=60)
-    assert "stores nothing more" in each.judge(EMPTIED, 59)
+    assert "no longer stores messages" in each.judge(EMPTIED, 59)
     with pytest.raises(ServerError):
         each.judge(EMPTIED, 60)

@@ -313,7 +313,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a version skipped": (
         lambda: update(after(version=3)),
         "skip",
-        "version 3 skips after 1; fetch each in turn",
+        "version 3 does not directly follow 1; fetch each in turn",
     ),
     "another history": (
         lambda: update(after(prev=A43)),
@@ -445,7 +445,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a window that begins anew": (
         lambda: sealing({SEAL.kid: seal_record(SEAL, not_before=NOW - 30 * DAY + TICK)}),
         "seal-window",
-        f"seal key {SEAL.kid} had its window; make a new key",
+        f"the window of seal key {SEAL.kid} has been used; make a new key",
     ),
     "a seal key that is dropped and not remembered": (
         lambda: sealing({}),
@@ -504,7 +504,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a reader of what comes to another": (
         lambda: update(reading(Status.SYSTEM, Tlp.GREEN, "xb-csirt")),
         "not-a-member",
-        "xa-csirt reads system to xb-csirt; what comes there is for xb-csirt alone",
+        "xa-csirt reads status system to xb-csirt; only xb-csirt may read that",
     ),
     "a national audience with a member of another country": (
         lambda: update(national("xa-csirt", "xb-csirt")),
@@ -646,7 +646,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a statement about another's key": (
         lambda: revoke(kids=(MINE.kid, THEIRS.kid)),
         "not-your-key",
-        f"key {THEIRS.kid} is not xa-csirt's to revoke",
+        f"key {THEIRS.kid} does not belong to xa-csirt, which therefore cannot revoke it",
     ),
     "a statement from the future": (
         lambda: revoke(issued=NOW + SLACK + TICK),

@@ -186,7 +186,7 @@ def test_a_thief_whose_key_is_ended_ends_nobody_else() -> None:
 def test_a_thief_who_strikes_first_is_still_ended_by_the_key_he_stole() -> None:
     """He ends the owner's other keys; the owner, who has the stolen one as well, ends that."""
     struck = REGISTRY.with_revocation(statement(TWO.kid, THREE.kid, by=ONE), NOW)
-    with pytest.raises(TrustError, match="revoked itself"):
+    with pytest.raises(TrustError, match="itself revoked"):
         struck.with_revocation(statement(ONE.kid, by=TWO), NOW)
     ended = struck.with_revocation(statement(ONE.kid, by=ONE), NOW)
     assert ended.revoked().keys() == {ONE.kid, TWO.kid, THREE.kid}
@@ -280,7 +280,7 @@ def test_after_a_restart_what_was_ended_stays_ended() -> None:
         assert ONE.kid in opened.with_revocation(taken, later, taken_before=True).revoked()
     with pytest.raises(TrustError, match="elsewhere"):
         REGISTRY.with_revocation(statement(ONE.kid, by=TWO, domain="elsewhere"), NOW, taken_before=True)
-    with pytest.raises(TrustError, match="stands"):
+    with pytest.raises(TrustError, match="no key of the registry signed"):
         REGISTRY.with_revocation(_flipped(), NOW, taken_before=True)
 
 

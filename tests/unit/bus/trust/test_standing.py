@@ -63,7 +63,7 @@ def test_root_keys_of_the_version_before_count_too() -> None:
     """They must sign the next one, so they must be able to as it is issued."""
     late = NOW + 800 * DAY
     document = msgspec.structs.replace(NEXT, issued=late, expires=late + DAY)
-    with pytest.raises(TrustError, match="of the root before it must sign, and only 0 may"):
+    with pytest.raises(TrustError, match="of the root before it must sign, but only 0 can"):
         must_stand(document, WORLD.registry, late)
 
 
