@@ -101,7 +101,8 @@ class HubService(msgspec.Struct, frozen=True):
             publisher: publishes for the same authority; without one the hub only reads.
             intervals: the intervals of its heartbeats; None leaves them to another program.
             keeping: the other facts in its heartbeats.
-            on_news: called, with a word and facts for the audit record, after taking in part of the registry and after erasing.
+            on_news: called, with a word and facts for the audit record, after taking in part of the registry and after
+                erasing.
             gives_way: whether a hub takes the reading over at once; for a program that only reads while no hub does.
             allowance: the budget of one authority; see `Subscriber`.
             look_s: seconds between two looks at the channels.

@@ -45,7 +45,8 @@ def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None
     Args:
         channel: its name, `status.tlp.audience`.
         survey: the content of the bus.
-        mine: the outbox's rows of the channel. The last one on the bus is the anchor; if there is none, the standing bulletins on the bus decide.
+        mine: the outbox's rows of the channel. The last one on the bus is the anchor; if there is none, the standing
+            bulletins on the bus decide.
         from_: digest of the last honest bulletin instead; `none` restarts the channel.
 
     Raises:

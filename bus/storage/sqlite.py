@@ -124,15 +124,15 @@ class Database:
         """Run `work` in a transaction and return when it is on the disk.
 
         Args:
-                    work: the function to run.
-                    brief: whether it changes so few pages that their copies fit in memory. SQLite copies each page for each
-        statement with triggers; for other work the copies are in a temporary file.
+            work: the function to run.
+            brief: whether it changes so few pages that their copies fit in memory. SQLite copies each page for each
+                statement with triggers; for other work the copies are in a temporary file.
 
         Raises:
-                    StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept; it may be repeated.
-                    StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is
-                        opened again.
-                    Exception: the error of the work; nothing of it was kept.
+            StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept; it may be repeated.
+            StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is
+                opened again.
+            Exception: the error of the work; nothing of it was kept.
         """
         result: T = await self._put(work, writes=True, brief=brief)
         return result

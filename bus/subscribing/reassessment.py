@@ -271,7 +271,7 @@ class Reassessment:
 
         Returns:
             The number of admitted, held, duplicate, early or refused messages by these names; or `READ_AGAIN`, if the
-        streams must be read once more for dropped messages.
+            streams must be read once more for dropped messages.
         """
         if self._lacks(db):
             db.execute("DELETE FROM counters WHERE name = ?", (BY_VERSION_LET_GO,))

@@ -234,7 +234,7 @@ def _problems(
         yield Reason.FORK, _CONTRADICTS
     if row.split:
         peers = " and ".join(row.split)
-        text = f"{peers} hold another bulletin at one place than this hub; this hub requests it"
+        text = f"{peers} received another bulletin at one place than this hub; this hub requests it"
         yield Reason.SPLIT, text
 
 

@@ -38,7 +38,7 @@ def test_an_author_two_hours_ahead_is_named(tmp_path: Path) -> None:
     told(tmp_path / "store.db", 2 * HOUR)
     ((channel, reason, detail),) = alarms(tmp_path / "store.db", NOW)
     assert (channel, reason) == ("xa-csirt/actual.green.community", "from-the-future")
-    assert detail.startswith("xa-csirt dates what it says at least 2 hours ahead")
+    assert detail.startswith("xa-csirt dates its bulletins at least 2 hours ahead")
 
 
 def test_each_channel_has_one_alarm(tmp_path: Path) -> None:
