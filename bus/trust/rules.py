@@ -289,9 +289,7 @@ def check_seal_succession(held: Registry, document: Registry) -> None:
             was, found = before[kid], authority.seal_keys[kid]
             if found.not_before > was.not_before:
                 raise TrustError(
-                    f"the window of seal key {kid} has been used",
-                    remedy="make a new key",
-                    reason="seal-window",
+                    f"seal key {kid} had its window before", remedy="make a new key", reason="seal-window"
                 )
     listed = {kid for authority in document.authorities.values() for kid in authority.seal_keys}
     for kid in sorted(before.keys() - listed - document.revoked.keys()):

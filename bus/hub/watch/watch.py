@@ -2,8 +2,7 @@
 
 A hub judges only when it has caught up, and as of the moment up to which it has read everything. An unread sign of life
 is later than that moment, so it is never missed. While this hub itself cannot read or is too far behind, the only new
-alarm is `blind`: the others stay unchanged and no time is counted. An alarm is recorded and logged only when it begins
-and when it ends.
+alarm is `blind`: others stay unchanged and no time counts. An alarm is recorded and logged only at its begin and end.
 """
 
 from __future__ import annotations
@@ -105,8 +104,7 @@ class Watch(msgspec.Struct, kw_only=True):
     async def run(self) -> None:
         """Look until cancelled. An error of the watch must not end the reading, so it is logged and the look is repeated.
 
-        Until a look without an error this hub is `blind`: otherwise a failing watch would look like one without
-        findings.
+        Until a look succeeds this hub is `blind`: otherwise a failing watch would look like one without findings.
 
         Raises:
             StoreError: a final one; the store takes nothing more until it is opened again.
@@ -232,9 +230,8 @@ class Watch(msgspec.Struct, kw_only=True):
     def _repair(self, moment: float) -> None:
         """Read a stream with missing bulletins again, which is all that a reader's rights allow.
 
-        A hole is charged to the issuer, who has signed the bulletin after it. A missing end is charged to the authority
-        that claims it. So a hub that lies about one authority after another waits as one: otherwise it could keep this hub
-        reading, and blind, for ever.
+        A hole is charged to the issuer, who has signed the bulletin after it, a missing end to the authority that claims
+        it. So a hub that lies about many authorities waits as one and cannot keep this hub reading, and blind, for ever.
         """
         lacking = {
             (
@@ -261,10 +258,9 @@ def read_again(
 ) -> tuple[list[str], dict[Culprit, Again]]:
     """(streams with gaps to read again now, next turn of each). Pure.
 
-    The first turn is at once, later ones after doubling waits: an author that never sends a missing bulletin must not
-    keep a hub busy. A filled hole does not reset the wait, because an author could make and fill one each minute. After
-    `CALM_S` without a hole the wait starts over. A hub may claim gaps of many issuers, so no stream is read twice within
-    the shortest wait, for any issuer.
+    The first turn is at once, later ones after doubling waits: a lasting gap must not keep a hub busy. A filled hole does
+    not reset the wait, because an author could make and fill one each minute. `CALM_S` without a hole resets it. A hub
+    may claim gaps of many issuers, so no stream is read twice within the shortest wait, for any issuer.
     """
 
     def rests(each: Culprit) -> bool:
@@ -285,7 +281,7 @@ def read_again(
 
 
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:
-    """(all channels, their problems, the condition of each actual channel)."""
+    """All channels, their problems, and the condition of each actual channel."""
     rows = channel_rows(db, now, registry, reader)
     dated = calendars(db)
     phases = {

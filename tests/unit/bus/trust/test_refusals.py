@@ -445,7 +445,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a window that begins anew": (
         lambda: sealing({SEAL.kid: seal_record(SEAL, not_before=NOW - 30 * DAY + TICK)}),
         "seal-window",
-        f"the window of seal key {SEAL.kid} has been used; make a new key",
+        f"seal key {SEAL.kid} had its window before; make a new key",
     ),
     "a seal key that is dropped and not remembered": (
         lambda: sealing({}),
