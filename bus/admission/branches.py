@@ -84,10 +84,10 @@ class ReceivedLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands and what falls, by digest; each link given is in one of them.
+    """The standing and the fallen links, by digest; each given link is in one of the two.
 
     Attributes:
-        stands: what stands.
+        stands: the standing links.
         falls: all others.
         by_date: those of `stands` that only a date vouches for.
     """

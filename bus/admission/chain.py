@@ -21,7 +21,7 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """Where a bulletin stands."""
+    """The relation of a bulletin to its channel's chain."""
 
     NEXT = "next"
     FILLS = "fills"
@@ -47,7 +47,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader holds around the place of a link, as far as it matters."""
+    """The bulletins that a reader holds around the place of a link."""
 
     head_seq: int | None = None
     at_seq: str | None = None
@@ -57,7 +57,7 @@ class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge_link(link: Link, held: Neighbours) -> Outcome:
-    """Where `link` stands, given what is held.
+    """Judge the place of `link` by the held bulletins.
 
     Args:
         link: the bulletin's place.

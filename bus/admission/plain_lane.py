@@ -60,7 +60,7 @@ class Arrived(Protocol):
 
     @property
     def subject(self) -> str:
-        """Where it was published."""
+        """The subject that it was published on."""
 
     @property
     def block(self) -> bytes:

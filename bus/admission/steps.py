@@ -66,8 +66,10 @@ from schemas.errors import EnvelopeError, SchemaError
 from schemas.subject import Channel, channel_of, subject_for
 
 LATE_AFTER = dt.timedelta(minutes=15)
+"""The age above which an admitted bulletin is labelled `late` (SPEC, section 5)."""
 _NONE: frozenset[str] = frozenset()
 IAT_SLACK_S = 300
+"""Most seconds between a signature's `iat` and the time of issue (SPEC, section 5, step 7)."""
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -165,7 +167,7 @@ def admit(
     """Admit or refuse what the bus delivered.
 
     Args:
-        subject: where it was published.
+        subject: the subject that it was published on.
         headers: its headers, as pairs so that a repeated one is seen, or as a mapping.
         payload: its bytes.
         registry: who may publish what.

@@ -18,7 +18,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message as it came, so that it can be judged again later.
 
     Attributes:
-        subject: where it was published.
+        subject: the subject that it was published on.
         headers: all of them, in their order; one may repeat.
         payload: its bytes.
         stream: the name of the stream that it came from.
@@ -131,7 +131,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def proof(self) -> Proof:
-        """What its signatures prove."""
+        """The proof of its signatures."""
         return self.admitted.proof
 
 

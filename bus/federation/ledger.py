@@ -61,7 +61,7 @@ class Ledger(Store):
         return Cursor()
 
     async def known(self, sink: str, names: Sequence[str]) -> dict[str, str]:
-        """Those of the names that were carried there, each with its signatures."""
+        """The given names that were carried there, each with its signatures."""
         rows = await self.query(
             "SELECT digest, signature FROM carried WHERE sink = ? AND digest IN (SELECT value FROM json_each(?))",
             sink,

@@ -64,7 +64,7 @@ async def repeat(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Do some work now and every so often, until cancelled.
+    """Do some work now and at intervals, until cancelled.
 
     Args:
         work: the function to run.

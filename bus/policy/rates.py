@@ -30,7 +30,7 @@ flood anybody."""
 
 
 class RateMeter:
-    """What one authority has used of its allowance."""
+    """The used part of one authority's allowance."""
 
     def __init__(self, allowance: RateLimit) -> None:
         self._step = 1 / allowance.per_s

@@ -70,7 +70,7 @@ def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:
     """A row from the table; None if its bytes have changed, and then it is set aside."""
     try:
         (row,) = rows(db, "SELECT * FROM outbox WHERE n = ?", n)
-    except sqlite3.OperationalError:  # a text in it is none any more
+    except sqlite3.OperationalError:  # a text in it is no longer valid UTF-8
         _set_aside_texts(db, n)
         return None
     if row.is_whole:

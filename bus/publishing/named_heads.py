@@ -26,7 +26,7 @@ def newest_in(messages: Sequence[Received]) -> list[tuple[str, str]]:
 
 
 def named_by(beats: Collection[str], spoken: Collection[Channel]) -> set[str]:
-    """Those of the channels whose heads are named for good by heartbeats on some channels."""
+    """The channels whose heads are named for good by heartbeats on the given channels."""
     return {
         each.name
         for each in spoken

@@ -228,7 +228,7 @@ class Outbox(Store):
         return {row["digest"]: row["n"] for row in rows}
 
     async def unknown(self, digests: Sequence[str]) -> set[str]:
-        """Those of the digests that this outbox does not hold."""
+        """The given digests that this outbox does not hold."""
         rows = await self.query(
             "SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT digest FROM bulletins "
             "WHERE digest IN (SELECT value FROM json_each(?1)))",

@@ -1,4 +1,4 @@
-"""Who may connect to a broker, and what each account may do: one account for each identity, and one that holds the streams.
+"""The accounts of a broker and their permissions: one for each identity, and one that holds the streams.
 
 A server sends the answer of a request with its own rights to the reply subject that the request names. So an allow list
 does not stop an identity that names a foreign reply subject in its own call. An account does: a reply stays in the

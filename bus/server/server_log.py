@@ -1,4 +1,4 @@
-"""What a nats-server says: its own log, which it bounds, and what it says before it has one or when it breaks down."""
+"""The output of a nats-server: its own bounded log, and its output before the log exists or in a crash."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def last_row(db: sqlite3.Connection) -> int:
 
 
 def used_ids(db: sqlite3.Connection, ids: Collection[str]) -> set[str]:
-    """Those of the ids that a place has."""
+    """The given ids that a place has."""
     last = db.execute("SELECT max(id) FROM places").fetchone()[0] or ""
     older = [id_ for id_ in ids if id_ <= last]  # ids begin with their time, so most are newer than all
     if not older:

@@ -37,7 +37,7 @@ class Budget:
         self._latest = float("-inf")  # time of the last use
 
     def meter(self, authority: str) -> RateMeter:
-        """What an authority has used, or what its `answers` have."""
+        """The meter of an authority, or of its `answers`."""
         if (meter := self._meters.get(authority)) is None:
             allowance = self._answers if authority.endswith(_ANSWERS) else self._allowance
             meter = self._meters[authority] = RateMeter(allowance)

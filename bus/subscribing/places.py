@@ -1,6 +1,6 @@
 """Reads the surroundings of a place in a chain, and marks channels for another ruling.
 
-What changes rows runs in the store's thread, on an open transaction.
+Functions that change rows run in the store's thread, on an open transaction.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tables of a reader's store, and the structs of their rows.
 
-What changes rows runs in the store's thread, on an open transaction.
+Functions that change rows run in the store's thread, on an open transaction.
 """
 
 from __future__ import annotations

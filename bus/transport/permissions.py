@@ -20,7 +20,7 @@ from schemas.vocab import Tlp
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user may publish and subscribe to; there is nothing else."""
+    """The subjects that a user may publish and subscribe to; all others are forbidden."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]

@@ -182,7 +182,7 @@ def sign_registry(raw: bytes, signer: Signer) -> bytes:
 
 
 def new_beacon(registry: VerifiedRegistry, signer: Signer, now: dt.datetime, lifetime: dt.timedelta) -> bytes:
-    """A signed beacon that says `registry` is the current one."""
+    """A signed beacon that names `registry` as the current one."""
     beacon = Beacon(
         spec=BEACON_SPEC,
         domain=registry.domain,

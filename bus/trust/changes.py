@@ -1,4 +1,4 @@
-"""What differs between two documents of a registry, place by place. Pure."""
+"""The differences between two documents of a registry, place by place. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What grants allow: the ways on which an authority publishes or reads, and what it may publish there. Pure.
+"""Grants: the ways on which an authority publishes or reads, and the kinds that it may publish there. Pure.
 
 A way is a (status, tlp, audience).
 """
@@ -229,7 +229,7 @@ def _of_another_election(b: Bulletin, issuer: Authority) -> str | None:
         return None
     return (
         f"{issuer.id} is of {issuer.country} and cannot say a {b.kind} of {b.election.id}, an election of {country}; "
-        "its own electoral authority says it"
+        "its own electoral authority publishes it"
     )
 
 

@@ -1,4 +1,4 @@
-"""What an authority publishes by its kind: the kinds that a grant of `*` covers, and whose elections it reports on. Pure.
+"""Roles of authorities: the kinds that a grant of `*` covers, and the countries whose elections they report on. Pure.
 
 Sources: Regulation (EU) 2022/2065, Articles 9, 17, 22, 49 and 56; Regulation (EU) 2016/679, Articles 33, 51 and 55;
 Regulation (EU) 2024/900, Article 22; Regulation (EU) 2024/2642; the electoral law of each country.

@@ -255,7 +255,7 @@ class Keeper:
             return True
         return ours is not None and theirs is not None and _order(theirs) < _order(ours)
 
-    # -- what is said -----------------------------------------------------------------------------------------------
+    # -- logging ----------------------------------------------------------------------------------------------------
 
     def _may_try(self, way: str) -> bool:
         return asyncio.get_running_loop().time() >= self._waits[way].until

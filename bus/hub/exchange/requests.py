@@ -24,6 +24,7 @@ from schemas.vocab import Pap, Status, Tlp
 
 FIRST_WAIT_S = 30.0
 LONGEST_WAIT_S = 86_400.0
+"""Longest wait in seconds between two requests for one place (docs/threat-model.md, "a place that does not come")."""
 MOST_TRIES = 16
 """Most requests for one place, in about five days; then none until it is forgotten (`missing.FORGET_S`)."""
 STREAM = "copy"
