@@ -118,7 +118,7 @@ def ending_of(met: Iterable[Sequence[str]], ended: Mapping[str, Ending]) -> Endi
 
     Args:
         met: its keys, by algorithm (`keys_met`).
-        ended: how each key that is not valid any more was revoked or expired.
+        ended: how each revoked or expired key ended.
     """
     ends = [
         max((ended[kid] for kid in kids), key=lambda end: end.since)
@@ -144,7 +144,7 @@ def standing(links: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> Ruli
     Args:
         links: every link held of the channels concerned, those in quarantine as `key-revoked` or `fork` included;
             several may claim one place.
-        ended: how each key that is believed no more has ended (`VerifiedRegistry.ended`).
+        ended: how each revoked or expired key ended (`VerifiedRegistry.ended`).
     """
     given = [
         (link, ending_of(link.meets or ((link.kid,),), ended))

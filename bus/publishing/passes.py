@@ -49,7 +49,7 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
             return self._judged(numbered, read, group)
         except (sqlite3.Error, MemoryError):
             raise  # the error is not about these drafts
-        except Exception:  # noqa: BLE001 (what it is, and whose, the long way says)
+        except Exception:  # noqa: BLE001 (the long way finds the error and its draft)
             return None
 
     def _check_keys(self, group: Iterable[Asked]) -> None:

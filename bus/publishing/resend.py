@@ -84,7 +84,7 @@ def resend_asked(
 def send_again(db: sqlite3.Connection, ns: Sequence[int], reader: str, why: str, moment: float) -> int:
     """Send rows `ns` of an outbox again for a reader. Returns their number.
 
-        Rows sent again within the last `REST_S` seconds are skipped. From the first row on that exceeds the allowance of
+    Rows sent again within the last `REST_S` seconds are skipped. From the first row on that exceeds the allowance of
     the reader or of all, nothing more is sent.
     """
     fresh = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]

@@ -123,7 +123,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
                 outcomes.append(together.take(asked))
             except (sqlite3.Error, MemoryError):
                 raise  # the error is not about this draft
-            except Exception as exc:  # noqa: BLE001 (it belongs to whoever wants this draft published)
+            except Exception as exc:  # noqa: BLE001 (the error belongs to the caller of this draft)
                 outcomes.append(exc)
         together.keep()
         return outcomes

@@ -23,7 +23,7 @@ LAYOUT = Layout("lease", SCHEMA)
 def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
     """Become or stay the holder, inside a transaction. Returns False if another process holds it.
 
-        A lease is free when its time is up, when its process has ended, or when it lasts longer than any lease may: then
+    A lease is free when its time is up, when its process has ended, or when it lasts longer than any lease may: then
     the clock was set back, and its holder takes it again.
     """
     if is_anothers(db, owner, now, ttl):

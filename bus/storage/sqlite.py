@@ -238,7 +238,7 @@ class Database:
             self._work_on(db)
             if self._is_there():
                 self._checks.close(db)
-        except BaseException as exc:  # noqa: BLE001 (whatever it is, nobody may wait for ever)
+        except BaseException as exc:  # noqa: BLE001 (on any error no caller may wait for ever)
             problem = exc
         opening = faults.of_opening(problem, self.path) if problem else faults.ended(self.path)
         if self._broken is None:
@@ -387,7 +387,7 @@ class Database:
     def _commit(self, db: sqlite3.Connection, writes: list[Work]) -> list[Outcome]:
         """Commit the whole group at once; a failed call is undone alone.
 
-                The first call needs no savepoint, since nothing precedes it. Mostly it is the only one, and in a savepoint
+            The first call needs no savepoint, since nothing precedes it. Mostly it is the only one, and in a savepoint
         SQLite would copy each page before it is changed.
         """
         outcomes: list[Outcome] = []

@@ -75,7 +75,7 @@ class Reassessment:
         self._now = now
         self._ended = registry.ended(now)
 
-    # -- keys that have ended -----------------------------------------------------------------------------------------
+    # -- revoked and expired keys -------------------------------------------------------------------------------------
 
     def must_rule(self, db: sqlite3.Connection) -> bool:
         """Whether any channel needs a ruling."""
@@ -260,7 +260,7 @@ class Reassessment:
             return None
         return Judged(message=message, admitted=admitted)
 
-    # -- keys that have come ------------------------------------------------------------------------------------------
+    # -- new keys -----------------------------------------------------------------------------------------------------
 
     def must_retry(self, db: sqlite3.Connection) -> bool:
         """Whether a row waits to be judged with this version."""

@@ -141,7 +141,7 @@ class NatsConnection(Connection):
         client = self._live()
         try:
             await client.publish(subject, payload, reply=reply)
-        except Exception as exc:  # noqa: BLE001 (whatever the client raises here means that the link is gone)
+        except Exception as exc:  # noqa: BLE001 (any error of the client here means that the link is gone)
             raise UnreachableError(f"the bus does not answer ({exc})") from None
 
     async def send_all(self, messages: Sequence[Outgoing], batch: str = "") -> None:
@@ -201,7 +201,7 @@ class NatsConnection(Connection):
             since = loop.time()
             try:
                 client = await self._connect(lost)
-            except Exception as exc:  # noqa: BLE001 (whatever it is, the next try may find it gone)
+            except Exception as exc:  # noqa: BLE001 (any error may be gone at the next try)
                 self.problem, self._uncertified = explain(exc, self.endpoint.tls)
                 self.denied = (
                     self._uncertified

@@ -355,7 +355,7 @@ def streams_of(
 def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamSpec, ...]:
     """The streams of heartbeats, their world last; empty if nobody may send heartbeats.
 
-        A channel has one subject, and a stream captures no others. So the number of an authority's messages in the world is
+    A channel has one subject, and a stream captures no others. So the number of an authority's messages in the world is
     bounded, however many it sends. Each stream has space for the largest of all that it may hold.
     """
     subjects: dict[str, list[str]] = {}
@@ -403,7 +403,7 @@ def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamS
 def unnamed(registry: VerifiedRegistry, authority_id: str) -> tuple[Status, ...]:
     """The statuses of an authority with a channel whose head its heartbeats do not name for good.
 
-        The authority may send no heartbeats at that channel's TLP and audience; or the status is system, whose heads
+    The authority may send no heartbeats at that channel's TLP and audience; or the status is system, whose heads
     heartbeats name only while the stream keeps them. Channels of only feedback are not counted: their heads are found while
     streams keep them.
     """
