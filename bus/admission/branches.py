@@ -139,7 +139,7 @@ def ending_of(met: Iterable[Sequence[str]], ended: Mapping[str, Ending]) -> Endi
 
 
 def standing(links: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> Ruling:
-    """Which links stand.
+    """Rule on links: which stand and which fall.
 
     Args:
         links: every link held of the channels concerned, those in quarantine as `key-revoked` or `fork` included;
@@ -188,7 +188,7 @@ def _is_before(link: ReceivedLink, end: Ending) -> bool:
 
 
 def _outright(ascending: Iterable[_Ended], stands: Collection[_Place]) -> set[_Place]:
-    """Fact 4; `stands` is what stands without it."""
+    """Fact 4; `stands` has the links that stand without it."""
     later: set[_Place] = set()
     outright: set[_Place] = set()
     for link, end in ascending:
@@ -227,7 +227,7 @@ def _dated(
             continue
         if not end.by_statement:
             if not end.revoked:
-                run.add(link.place)  # history, if what stands by its date continues it
+                run.add(link.place)  # history, if a link that stands by its date continues it
         elif _is_before(link, end) and (link.channel, link.seq) not in firm:
             by_date.add(link.place)
             run.add(link.place)

@@ -1,4 +1,4 @@
-"""Chains: where a bulletin stands among those its channel already has. Pure.
+"""Chains: judges the place of a bulletin among those of its channel. Pure.
 
 Each bulletin of a channel has a number, from 1, and names the digest of the one before it. The held bulletins decide:
 

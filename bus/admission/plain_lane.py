@@ -1,4 +1,4 @@
-"""The plain lane: `judge` admits at a glance what our own encoder writes, and leaves everything else to the numbered steps.
+"""The plain lane: `judge` quickly admits messages as our own encoder writes them; the numbered steps decide on all others.
 
 It is safe because it only admits, and only where each step would say yes:
 

@@ -164,7 +164,7 @@ def admit(
     now: dt.datetime,
     continued: bool = False,
 ) -> Admitted:
-    """Admit or refuse what the bus delivered.
+    """Admit or refuse a message from the bus.
 
     Args:
         subject: the subject that it was published on.

@@ -387,7 +387,7 @@ class Database:
     def _commit(self, db: sqlite3.Connection, writes: list[Work]) -> list[Outcome]:
         """Commit the whole group at once; a failed call is undone alone.
 
-            The first call needs no savepoint, since nothing precedes it. Mostly it is the only one, and in a savepoint
+        The first call needs no savepoint, since nothing precedes it. Mostly it is the only one, and in a savepoint
         SQLite would copy each page before it is changed.
         """
         outcomes: list[Outcome] = []

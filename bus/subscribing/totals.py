@@ -32,7 +32,7 @@ _NEW, _OLD = (f"(SELECT text FROM texts WHERE n = {row}.channel)" for row in ("n
 _BEFORE = f"(SELECT max(low) FROM holes WHERE channel = {_NEW} AND low < new.seq)"
 _BEFORE_OLD = f"(SELECT max(low) FROM holes WHERE channel = {_OLD} AND low < old.seq)"
 _LINK_COMES = (
-    # In a hole: what is left of it behind, then before.
+    # In a hole: keep its rest after the number, then its rest before it.
     f"""INSERT OR IGNORE INTO holes SELECT channel, new.seq + 1, high FROM holes
     WHERE channel = {_NEW} AND low IN (new.seq, {_BEFORE}) AND high > new.seq""",
     f"UPDATE OR IGNORE holes SET high = new.seq - 1 WHERE channel = {_NEW} AND low = {_BEFORE} AND high >= new.seq",

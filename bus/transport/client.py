@@ -1,4 +1,4 @@
-"""The NATS client, hardened against what a stored message may carry.
+"""The NATS client, hardened against hostile stored messages.
 
 A stream keeps any bytes that its publisher may send: a subject that is not UTF-8 or has a vertical tab in it, a header
 called `Status`, a header block that begins like a server's error. The library's reader ends or closes on such a
@@ -145,7 +145,7 @@ class HardenedClient(Client):
             yield
         finally:
             inboxes.pop(number, None)
-            # The link may be gone; the server drops what has no interest.
+            # The link may be gone; the server drops subscriptions without a connection.
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
 

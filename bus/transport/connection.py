@@ -165,7 +165,7 @@ class NatsConnection(Connection):
         try:
             yield
         finally:
-            # The link may be gone; the server drops what has no interest.
+            # The link may be gone; the server drops subscriptions without a connection.
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
 

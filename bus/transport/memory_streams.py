@@ -1,4 +1,4 @@
-"""The streams and pull consumers of a broker in memory: what a nats-server 2.15 keeps and answers, without I/O.
+"""The streams and pull consumers of a broker in memory, with the state and answers of a nats-server 2.15, without I/O.
 
 Answers have the shape of JetStream's JSON; refusals carry its error codes. No test of a room needs the missing
 features: mirrors, acknowledgements of single deliveries, purging, limits by age, size or subject, requests that end by

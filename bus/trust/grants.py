@@ -123,7 +123,7 @@ class Speaker(msgspec.Struct, frozen=True):
         )
 
     def permit(self, bulletin: Bulletin, channel: Channel) -> None:
-        """Refuse what the speaker has no grant for.
+        """Refuse a bulletin without a grant of the speaker.
 
         Args:
             bulletin: the bulletin to judge.

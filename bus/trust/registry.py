@@ -421,7 +421,7 @@ class VerifiedRegistry:
         return self.speaker(authority_id).authority
 
     def permit(self, bulletin: Bulletin) -> None:
-        """Refuse what the issuer has no grant for.
+        """Refuse a bulletin without a grant of its issuer.
 
         Raises:
             PermitError: `not-permitted`; its text names what is missing.

@@ -52,7 +52,7 @@ class PeerHelper(msgspec.Struct, frozen=True):
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def ask(self) -> None:
-        """Request what is missing and due.
+        """Request the missing bulletins that are due.
 
         Raises:
             PermitError, StoreError: as `Publisher.publish`; the request is made later.
