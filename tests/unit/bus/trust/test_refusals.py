@@ -189,7 +189,7 @@ def _forgets() -> Registry:
 
 
 def _beaconed(**changes: Any) -> VerifiedRegistry:
-    """The first version, the window of whose beacon key is changed; what it is does not matter to a beacon."""
+    """The first version with another window of its beacon key."""
     role = Role(threshold=1, keys={WORLD.beacon.kid: key_record(WORLD.beacon, **changes)})
     document = msgspec.structs.replace(FIRST.document, beacon=role)
     return VerifiedRegistry(document=document, digest=HELD.digest, raw=b"", beacon=None)
@@ -881,7 +881,7 @@ def test_the_speaker_of_something_else_is_nobody() -> None:
 
 
 def test_of_two_statements_the_earlier_moment_holds_with_its_reason() -> None:
-    """Whatever their order; of two for the same moment the same one, by the words of their reasons."""
+    """This holds in any order; of two for the same moment always the same one wins, by the text of their reasons."""
     late, early = revocation(since=NOW - DAY), revocation(since=NOW - 2 * DAY, reason="key-compromise")
     second = revocation(since=NOW - 2 * DAY, reason="superseded")
     held = keyed((MINE, {}), (STRANGER, {}))
@@ -945,7 +945,7 @@ def test_what_could_never_have_counted_does_not_after_a_restart(raw: bytes, reas
 
 
 def test_after_a_restart_age_and_fate_of_the_signing_key_do_not_matter() -> None:
-    """A key that has ended, was revoked, or is from this clock's future: what it denied stays denied."""
+    """The signing key may have expired, be revoked, or begin in this clock's future: its revocations stay."""
     for raw, held, now in (
         (revocation(), keyed((MINE, {"not_after": NOW})), NOW),
         (revocation(issued=NOW, since=NOW), keyed((MINE, {})), NOW - DAY),

@@ -1,4 +1,4 @@
-"""Whether a proposal would stand, what differs between two of them, and whose a national network is."""
+"""The validity of a proposal, the differences between two, and the country of a national network."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_without_the_version_before_only_the_document_is_judged() -> None:
 
 
 def test_differences_name_what_came_and_what_went() -> None:
-    """Members of objects by their names, members of lists whatever their order."""
+    """Members of objects are compared by name, members of lists regardless of order."""
     first = proposals.set_audience(NEXT, "one", Scope.UNION)
     assert differences(first, first) == ()
     joined = proposals.join(first, "xa-csirt", "one")
@@ -96,7 +96,7 @@ def test_differences_name_what_came_and_what_went() -> None:
 
 
 def test_joining_twice_is_joining_once() -> None:
-    """And nobody unknown joins, or joins what is not there."""
+    """An unknown authority cannot join, and nobody can join a missing audience."""
     once = proposals.join(proposals.set_audience(NEXT, "one", Scope.UNION), "xa-csirt", "one")
     assert proposals.join(once, "xa-csirt", "one") == once
     with pytest.raises(TrustError) as refused:
@@ -108,7 +108,7 @@ def test_joining_twice_is_joining_once() -> None:
 
 
 def test_grants_that_name_several_audiences_keep_the_others() -> None:
-    """Who leaves one audience with its grants may say to the others what it might before."""
+    """An authority that leaves one audience with its grants keeps its grants for the others."""
     says = PublishGrant(
         statuses=(Status.ACTUAL,),
         tlps=(Tlp.GREEN,),
