@@ -1,4 +1,4 @@
-"""What a store holds is verified anew: each sort of damage is named by its bulletin, and nothing else is."""
+"""A store is verified again: each kind of damage is reported with its bulletin, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store makes of its channels: heartbeats held against what came, alarms on record, uptime."""
+"""A store's channels: heartbeats compared with received bulletins, recorded alarms, uptime."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def store(tmp_path: Path):  # type: ignore[no-untyped-def]  # an async fix
 
 
 async def test_a_cut_tail_is_an_alarm_until_it_comes(store: Inbox) -> None:
-    """What a heartbeat announces and nobody delivers: an alarm, after a short grace; it ends with the bulletins."""
+    """Announced and undelivered bulletins raise an alarm after a short grace; it ends with the bulletins."""
     await take(store, CHAIN[0], beat(head(CHAIN[2])))
     assert await found(store) == {}
     assert await found(store, 31) == {ME: ["tail"]}
@@ -212,7 +212,7 @@ async def test_silence_is_an_alarm_of_the_actual_channel(store: Inbox) -> None:
 
 
 async def test_planned_silence_is_no_alarm_while_it_lasts(store: Inbox) -> None:
-    """Until the end that was said."""
+    """It is none until the announced end."""
     until = NOW + dt.timedelta(hours=2)
     await take(store, CHAIN[0], beat(state=ChannelState.PLANNED_OUTAGE, until=until))
     assert (await row_of(store, 7000)).state == "planned"
