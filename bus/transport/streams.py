@@ -16,7 +16,7 @@ the subjects listed here, as allow lists, because a deny list leaks where a wild
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -70,7 +70,9 @@ MAX_BEAT_BYTES = BEAT_ROOM_BYTES - 1024  # the overhead of the store, and the or
 _BEATS_SHARE = 8
 """Heartbeats have at most an eighth of the store; all other messages have the rest."""
 ANSWERS_SHARE = 4
-"""How many times the space of an authority that may only answer another authority has at a status."""
+"""How many times the space of an authority that may only answer another authority has at a status, at the least."""
+ANSWERS_PERCENT = 10
+"""The most percent of a status's space for all authorities that may only answer."""
 # Shares of the store by status; each publishing authority has an equal part of a share, except those that may only
 # answer.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
@@ -262,11 +264,19 @@ def country_of(authority_id: str) -> str:
     return authority_id.split("-", 1)[0]
 
 
-def _room_of(rooms: int, speaking: Iterable[str], answering: Collection[str]) -> Mapping[str, int]:
-    """Bytes for each publisher of a status; those who may only answer have a smaller share."""
-    shares = {name: 1 if name in answering else ANSWERS_SHARE for name in speaking}
-    whole = sum(shares.values())
-    return {name: rooms * share // whole for name, share in shares.items()}
+def _room_of(room: int, speaking: Sequence[str], answering: Collection[str]) -> Mapping[str, int]:
+    """Bytes for each publisher of a status.
+
+    Authorities that may only answer have a smaller share, and a tenth of the space together if others publish.
+    """
+    answers = sum(name in answering for name in speaking)
+    others = len(speaking) - answers
+    of_answers = room * answers // max(1, answers + ANSWERS_SHARE * others)
+    if others:
+        of_answers = min(of_answers, room * ANSWERS_PERCENT // 100)
+    small = of_answers // max(1, answers)
+    large = (room - of_answers) // max(1, others)
+    return {name: small if name in answering else large for name in speaking}
 
 
 def streams_of(
