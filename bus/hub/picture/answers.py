@@ -174,7 +174,7 @@ def why_not(channel: str, named: str, about: About, registry: VerifiedRegistry |
         return "nobody answers himself"
     if named not in ("", original.issuer):
         return f"it names a bulletin of {named}"
-    if said.status is not original.status or said.audience != original.audience:
+    if said.status is not original.status or said.audience not in (original.audience, original.issuer):
         return "it was said elsewhere"
     if TLP_RANK[said.tlp] < TLP_RANK[original.tlp]:
         return "its marking is wider"

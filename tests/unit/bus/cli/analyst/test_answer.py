@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from schemas.vocab import FeedbackKind, RefRel, Tlp
 from tests.support.clocks import utc_now
 from tests.support.hubs import hub_desk, store_of, take_in
 from tests.support.office import Desk
-from tests.support.world import Message, World, bulletin, draft, make_world, sign
+from tests.support.world import Message, World, bulletin, deaf_world, draft, make_world, sign
 
 NOBODY = "0197a1b0-0000-7000-8000-000000000001"
 HOUR = dt.timedelta(hours=1)
@@ -101,6 +102,25 @@ def test_what_does_not_fit_is_said_in_a_sentence(
 ) -> None:
     """With what is missing, or too much."""
     assert words in scene.answer(scene.flood, *arguments, code=code)
+
+
+def test_an_author_that_does_not_read_there_is_told_by_its_id(tmp_path: Path) -> None:
+    """In a second bulletin to it alone; both are taken back at once."""
+    world = deaf_world(utc_now().replace(microsecond=0), Tlp.RED)
+    with pytest.MonkeyPatch.context() as patch:
+        desk = hub_desk(tmp_path / "here", patch, world, "xa-hub", "xa-csirt")
+        say = draft("For few", tlp=Tlp.RED, audience="eu-advisers")
+        about = sign(world, bulletin(world, say=say))
+        asyncio.run(take_in(store_of(desk.folder, "xa-hub"), world, [about]))
+        given = (about.bulletin.id, "--wait", "accepted", "--context", "xa-hub")
+        desk.run("answer", *given, "--dispute", "It is not so.")
+        listed = ("bulletin", "list", "--mine", "--context", "xa-hub", "--json")
+        said = [json.loads(line) for line in desk.run(*listed).splitlines()]
+        assert sorted(each["audience"] for each in said) == ["eu-advisers", "xa-csirt"]
+        assert {each["tlp"] for each in said} == {"red"}
+        desk.run("answer", *given, "--withdraw")
+        said = [json.loads(line) for line in desk.run(*listed).splitlines()]
+        assert sorted(each["audience"] for each in said) == ["eu-advisers"] * 2 + ["xa-csirt"] * 2
 
 
 def test_what_is_not_held_is_not_answered(scene: Scene) -> None:

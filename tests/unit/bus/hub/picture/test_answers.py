@@ -144,6 +144,14 @@ def test_an_answer_at_a_wider_marking_does_not_count() -> None:
     assert answers.why_not("nonsense", "", about) is not None
 
 
+def test_an_answer_that_its_author_is_told_by_its_id_counts() -> None:
+    """Said to the author alone; said to another by its id it does not count."""
+    about = About.of(_elsewhere()[0].bulletin)
+    assert answers.why_not("xb-csirt/actual.amber-strict.xa-csirt", "", about) is None
+    assert answers.why_not("xb-csirt/actual.green.xa-csirt", "", about) == "its marking is wider"
+    assert answers.why_not("xb-csirt/actual.amber-strict.xa-dpa", "", about) == "it was said elsewhere"
+
+
 def test_an_answer_of_who_may_not_read_the_bulletin_does_not_count() -> None:
     """Whatever grant to publish it has there: a hub from which a network is withheld, and an office that reads nothing."""
     about, registry = _of("xa-dpa", "eu-dpas"), WORLD.registry
