@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from bus.sealing import View
     from bus.trust import VerifiedRegistry
+    from schemas.bulletin import Bulletin
 
 IN_PIPE = 80
 """Cells of a line in a pipe: a sheet is for a person also there."""
@@ -90,7 +91,7 @@ def _known(app: App, seen: View, signature: str, wanted: str) -> sheets.Known:
         registry = None
     known = _of_store(app, wanted, sheets.Known(now=now, parts=tuple(_parts(seen))), registry)
     if known.admitted_at is None:
-        known = _of_outbox(app, wanted, known)
+        known = _of_outbox(app, seen.outer, known, registry)
     if seen.inner is not None:
         known = msgspec.structs.replace(known, labels=(*known.labels, *sorted(seen.inner.labels)))
     if registry is None:
@@ -123,7 +124,7 @@ def _of_store(app: App, wanted: str, known: sheets.Known, registry: VerifiedRegi
             ended_how=ending.how,
             ended_by=ending.by,
             versions=_versions(db, wanted, known.now),
-            answers=_answers(db, row, registry),
+            answers=_answers(db, picture.About.of(row.bulletin), registry),
             is_settled=picture.answers.is_settled(db, picture.About.of(row.bulletin)),
         )
 
@@ -131,10 +132,10 @@ def _of_store(app: App, wanted: str, known: sheets.Known, registry: VerifiedRegi
 
 
 def _answers(
-    db: sqlite3.Connection, row: subscribing.Stored, registry: VerifiedRegistry | None
+    db: sqlite3.Connection, about: picture.About, registry: VerifiedRegistry | None
 ) -> tuple[sheets.Answered, ...]:
     """The answers to a bulletin that count, the newest first, with their words where they are held."""
-    said = picture.answers.to_one(db, picture.About.of(row.bulletin), registry)
+    said = picture.answers.to_one(db, about, registry)
     return tuple(
         sheets.Answered(by=each.by, at=each.at, verdict=each.verdict, text=_words(db, each.row))
         for each in said
@@ -171,15 +172,39 @@ def _versions(db: sqlite3.Connection, wanted: str, now: dt.datetime) -> tuple[sh
     return tuple(found)
 
 
-def _of_outbox(app: App, wanted: str, known: sheets.Known) -> sheets.Known:
-    """How far one's own has come."""
+def _of_outbox(
+    app: App, bulletin: Bulletin, known: sheets.Known, registry: VerifiedRegistry | None
+) -> sheets.Known:
+    """How far one's own has come, and what was answered to it."""
     if not (app.state_folder() / OUTBOX_FILE).exists():
         return known
-    row = within(open_outbox(app), lambda box: box.get(wanted))
+    row = within(open_outbox(app), lambda box: box.get(bulletin.id))
     if row is None:
         return known
     state = "accepted" if row.state == "kept" else str(row.state)
-    return msgspec.structs.replace(known, is_own=row.is_whole, state=state)
+    known = msgspec.structs.replace(known, is_own=row.is_whole, state=state)
+    return _answered(app, picture.About.of(bulletin), known, registry)
+
+
+def _answered(
+    app: App, about: picture.About, known: sheets.Known, registry: VerifiedRegistry | None
+) -> sheets.Known:
+    """What the store of this context has of the answers to one's own bulletin, which itself need not be there."""
+    if not (app.state_folder() / STORE_FILE).exists():
+        return msgspec.structs.replace(known, is_unread=True)
+
+    def question(db: sqlite3.Connection) -> sheets.Known:
+        newest = subscribing.totals.newest_at(db)
+        if newest is None:
+            return msgspec.structs.replace(known, is_unread=True)
+        return msgspec.structs.replace(
+            known,
+            answers=_answers(db, about, registry),
+            as_of=newest,
+            is_settled=picture.answers.is_settled(db, about),
+        )
+
+    return query_store(app, question)
 
 
 def _keys(registry: VerifiedRegistry, issuer: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from schemas.bodies.coordination import Feedback, Rfi
@@ -158,6 +159,32 @@ def test_who_said_the_bulletin_sees_the_answers(scene: Scene) -> None:
     assert "It is not so." in shown.out
     assert "xb-hub" in shown.out.partition("ANSWERS")[2]
     assert "disputed" in shown.out.partition("ANSWERS")[2]
+
+
+def test_a_sheet_of_ones_own_bulletin_has_its_answers(tmp_path: Path) -> None:
+    """From the outbox and what has come in, with as of when; without anything that came in it names the command that reads the bus."""
+    world = make_world(utc_now().replace(microsecond=0))
+    with pytest.MonkeyPatch.context() as patch:
+        desk = hub_desk(tmp_path / "here", patch, world, "xa-csirt", "xa-hub")
+        file = tmp_path / "draft.json"
+        file.write_bytes(msgspec.json.encode(draft("A flood", tlp=Tlp.GREEN, audience="community")))
+        at = ("--context", "xa-csirt")
+        desk.run("publish", str(file), "--wait", "accepted", *at)
+        said = json.loads(desk.run("bulletin", "list", "--mine", "--json", *at))["id"]
+        shown = desk.look("bulletin", "show", said, *at).out.partition("ANSWERS")[2]
+        assert f"tocsin answers {said}" in " ".join(shown.split())
+        assert "None has come" not in shown
+        dispute = draft(
+            "No",
+            body=Feedback(verdict=FeedbackKind.DISPUTE, text="It is not so."),
+            references=(Ref(id=said, rel=RefRel.ANSWERS, issuer="xa-csirt"),),
+        )
+        came = sign(world, bulletin(world, "xb-hub", say=dispute))
+        asyncio.run(take_in(store_of(desk.folder, "xa-csirt"), world, [came]))
+        shown = desk.look("bulletin", "show", said, *at)
+        assert "DISPUTED by xb-hub" in shown.out
+        assert "It is not so." in shown.out.partition("ANSWERS")[2]
+        assert "As of 20" in shown.out.partition("ANSWERS")[2]
 
 
 def test_what_is_not_known_is_a_view(scene: Scene) -> None:
