@@ -181,10 +181,10 @@ def test_a_sheet_of_ones_own_bulletin_has_its_answers(tmp_path: Path) -> None:
         )
         came = sign(world, bulletin(world, "xb-hub", say=dispute))
         asyncio.run(take_in(store_of(desk.folder, "xa-csirt"), world, [came]))
-        shown = desk.look("bulletin", "show", said, *at)
-        assert "DISPUTED by xb-hub" in shown.out
-        assert "It is not so." in shown.out.partition("ANSWERS")[2]
-        assert "As of 20" in shown.out.partition("ANSWERS")[2]
+        seen = desk.look("bulletin", "show", said, *at)
+        assert "DISPUTED by xb-hub" in seen.out
+        assert "It is not so." in seen.out.partition("ANSWERS")[2]
+        assert "As of 20" in seen.out.partition("ANSWERS")[2]
 
 
 def test_what_is_not_known_is_a_view(scene: Scene) -> None:
