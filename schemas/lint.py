@@ -33,11 +33,12 @@ def _walk(value: object, path: str) -> Iterator[Violation]:
             if vocabulary is None:
                 yield from _walk(found, f"{path}.{wire_name}")
                 continue
-            for word in found if isinstance(found, tuple) else (found,):
+            here = f"{path}.{wire_name}"
+            words = enumerate(found) if isinstance(found, tuple) else [(None, found)]
+            for n, word in words:
                 if word is not None and word not in OPEN[vocabulary].values:
-                    yield Violation(
-                        vocabulary, f"{path}.{wire_name}", f"{word!r} is no known word of {vocabulary}"
-                    )
+                    at = here if n is None else f"{here}[{n}]"
+                    yield Violation(vocabulary, at, f"{word!r} is no known word of {vocabulary}")
 
 
 @cache
