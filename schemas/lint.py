@@ -34,10 +34,10 @@ def _walk(value: object, path: str) -> Iterator[Violation]:
                 yield from _walk(found, f"{path}.{wire_name}")
                 continue
             here = f"{path}.{wire_name}"
-            words = enumerate(found) if isinstance(found, tuple) else [(None, found)]
-            for n, word in words:
+            is_list = isinstance(found, tuple)
+            for n, word in enumerate(found if is_list else (found,)):
                 if word is not None and word not in OPEN[vocabulary].values:
-                    at = here if n is None else f"{here}[{n}]"
+                    at = f"{here}[{n}]" if is_list else here
                     yield Violation(vocabulary, at, f"{word!r} is no known word of {vocabulary}")
 
 
