@@ -96,7 +96,7 @@ class Identity:
         until, clock = self._until(wait, timeout)
         publisher, tracker = await self._way_out.get()
         await publisher.heard(min(timeout, HEARD_S))
-        accepted = await publisher.publish(as_draft(draft), once=once)
+        accepted = await publisher.publish(as_draft(draft, self._clock()), once=once)
         return await _reached(publisher, tracker, accepted, until, clock)
 
     async def publish_many(
@@ -106,7 +106,7 @@ class Identity:
         until, clock = self._until(wait, timeout)
         publisher, tracker = await self._way_out.get()
         await publisher.heard(min(timeout, HEARD_S))
-        made = [read(draft) for draft in drafts]
+        made = [read(draft, self._clock()) for draft in drafts]
         said = iter(
             await publisher.publish_many([each for each in made if not isinstance(each, TocsinError)])
         )
