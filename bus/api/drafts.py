@@ -33,7 +33,7 @@ def as_draft(draft: AnyDraft, now: dt.datetime) -> Draft:
         return draft
     try:
         raw = msgspec.json.encode(draft, enc_hook=str)
-    except (TypeError, OverflowError) as exc:
+    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
         raise SchemaError(f"{NAME} is no draft: {exc}", reason="malformed-payload") from None
     try:
         return decode_draft(raw)

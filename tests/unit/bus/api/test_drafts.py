@@ -45,7 +45,12 @@ def test_times_may_have_an_offset() -> None:
     assert draft == as_draft(tomllib.loads(GOOD.decode()), NOW)
 
 
-def test_what_json_cannot_hold_is_no_draft() -> None:
+ENDLESS: dict[str, object] = {}
+ENDLESS["x"] = ENDLESS
+
+
+@pytest.mark.parametrize("table", [{"x": "\ud800"}, ENDLESS], ids=["half a character", "itself"])
+def test_what_json_cannot_hold_is_no_draft(table: dict[str, object]) -> None:
     """Said in a sentence, as all else."""
     with pytest.raises(SchemaError, match="this table is no draft"):
-        as_draft({"seq": 2**70}, NOW)
+        as_draft(table, NOW)
