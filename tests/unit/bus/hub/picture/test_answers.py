@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bus.admission.verdict import Refused
 from bus.hub.picture import answers
-from bus.hub.picture.answers import About, Said, counted, disputed, disputers, label, to_many, to_one
+from bus.hub.picture.answers import About, Said, counted, disputed, disputers, label, to_one
 from bus.hub.picture.projection import Projection
 from schemas.bodies.coordination import Feedback
 from schemas.parts import Ref
@@ -215,13 +215,11 @@ def test_who_is_contested_disputes_nothing() -> None:
         assert to_one(db, About.of(ABOUT.bulletin)) == ()
 
 
-def test_several_are_asked_at_once_and_those_without_answers_left_out() -> None:
-    """As in a list."""
+def test_what_a_view_says_beside_a_bulletin() -> None:
+    """Who disputes it, first, and the other answers, counted."""
     with admitted([judged(each) for each in SAID]) as (db, rows):
         Projection().apply_many(db, rows)
-        found = to_many(db, [About.of(row.bulletin) for row in rows])
-        assert {target: said(every) for target, every in found.items()} == {ABOUT.bulletin.id: EXPECTED}
-        every = found[ABOUT.bulletin.id]
+        every = to_one(db, About.of(ABOUT.bulletin))
         assert list(counted(every)) == ["dispute", "endorse", "sighting"]
         assert disputers(every) == ("xb-emb",)
         assert label(every) == ("disputed by xb-emb", "1 endorse", "1 sighting")
