@@ -180,13 +180,13 @@ def _lines(tell: Telling, name: str, lines: Iterable[Line | str], first: str, la
 def _summary(tell: Telling, b: Bulletin, info: Info, lang: str) -> Iterator[Entry]:
     other = looked_up((lang,), [info.lang]) is None
     if other:
-        yield Entry("", (tell.say.say("other-language", lang=info.lang),))
+        yield Entry("", (tell.say.say("other-language", lang=tell.say.language(info.lang)),))
     if info.machine_translated:
         yield Entry("", (tell.say.say("machine"),))
     yield Entry("", _paragraphs(info.summary), lang=info.lang if other else "")
     if info.web is not None:
         yield Entry(tell.say.label("web"), (info.web,))
-    if rest := [each.lang for each in b.info if each is not info]:
+    if rest := [tell.say.language(each.lang) for each in b.info if each is not info]:
         yield Entry("", (tell.say.say("also-in", langs=", ".join(rest)),))
 
 

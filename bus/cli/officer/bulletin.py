@@ -104,7 +104,8 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None
     ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is shown.
 
     A sheet: markings first, what to do and by when, what may be said in public, the facts in words, why one can rely on it, what
-    became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German and Greek.
+    became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German, Greek,
+    French and Estonian.
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """

@@ -130,7 +130,8 @@ settings_options = gathered(
         help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
     ),
     click.option(
-        "--lang", help="language of the sheets of bulletins: de, el, en; otherwise that of LC_ALL or LANG"
+        "--lang",
+        help="language of the sheets of bulletins: de, el, en, et, fr; otherwise that of LC_ALL or LANG",
     ),
 )
 
