@@ -174,6 +174,12 @@ def test_a_sheet_of_ones_own_bulletin_has_its_answers(tmp_path: Path) -> None:
         shown = desk.look("bulletin", "show", said, *at).out.partition("ANSWERS")[2]
         assert f"tocsin answers {said}" in " ".join(shown.split())
         assert "None has come" not in shown
+        newer = json.loads(
+            desk.run("bulletin", "update", said, str(file), "--wait", "accepted", "--json", *at)
+        )
+        both = desk.look("bulletin", "show", said, "--exact", *at).out.partition("VERSIONS")[2]
+        assert both.index(f"{said}: alert (this one)") < both.index(newer["id"])
+        said = newer["id"]
         dispute = draft(
             "No",
             body=Feedback(verdict=FeedbackKind.DISPUTE, text="It is not so."),
