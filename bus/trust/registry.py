@@ -543,13 +543,22 @@ class VerifiedRegistry:
         )
 
     def heard_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) on which it reads only feedback, because it publishes there and does not read. Sorted."""
+        """Every (status, tlp, audience) on which it reads only feedback: it publishes there and does not read, or by its id. Sorted."""
         return tuple(sorted(self._hears.get(authority_id, ())))
 
     def hears_answers(self, authority_id: str, channel: Channel) -> bool:
-        """Whether the authority receives answers on a channel: it reads the channel, or publishes there and reads feedback."""
+        """Whether the authority receives answers that others publish where a channel is: it reads there, or reads feedback there."""
         way = (channel.status, channel.tlp, channel.audience)
-        return self.may_read(authority_id, channel) or way in self._hears.get(authority_id, ())
+        return any(way in ways.get(authority_id, ()) for ways in (self._reads, self._answers, self._hears))
+
+    def is_told_alone(self, answering: str, authority_id: str, channel: Channel) -> bool:
+        """Whether answers on a channel do not come to an author, and another may tell it them by its id, at the same marking."""
+        by_id = (channel.status, channel.tlp, authority_id)
+        return (
+            not self.hears_answers(authority_id, channel)
+            and by_id in self._hears.get(authority_id, ())
+            and by_id in self._publishes.get(answering, ())
+        )
 
     def needs_reading(self, bulletin: Bulletin) -> bool:
         """Whether a bulletin is permitted only because its issuer reads the channel (`Speaker.needs_reading`)."""
