@@ -49,7 +49,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
         announced: the highest number and digest of a channel in standing heartbeats, by its name.
         doubtful: the channels without a standing bulletin at the highest number whose newest messages, or the
             heartbeats that would name their heads, include a foreign message: it may have displaced the head.
-        heard: its own bulletins there that may be versions of a thread.
+        heard: the authority's own bulletins among them, as far as threads need them.
     """
 
     links: tuple[ReceivedLink, ...]

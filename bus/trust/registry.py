@@ -543,11 +543,11 @@ class VerifiedRegistry:
         )
 
     def heard_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) on which it reads only feedback: it publishes there and does not read, or by its id. Sorted."""
+        """Every (status, tlp, audience) on which it reads only feedback: it publishes there and does not read, or it is the audience. Sorted."""
         return tuple(sorted(self._hears.get(authority_id, ())))
 
     def hears_answers(self, authority_id: str, channel: Channel) -> bool:
-        """Whether the authority receives answers that others publish where a channel is: it reads there, or reads feedback there."""
+        """Whether the authority receives the answers of others on a channel: it reads there, or publishes there and reads feedback."""
         way = (channel.status, channel.tlp, channel.audience)
         return any(way in ways.get(authority_id, ()) for ways in (self._reads, self._answers, self._hears))
 
