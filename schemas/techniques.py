@@ -67,4 +67,4 @@ def fault_of(framework: str, technique: str, version: str | None = None) -> str 
 def _of_past(former: Former) -> str:
     if former.now:
         return f"{former.id} was {former.why}; it is {' or '.join(former.now)} today"
-    return f"{former.id} ({former.label}) was {former.why}, and nothing is named in its place"
+    return f"{former.id} ({former.label}) was {former.why}, and it has no successor"

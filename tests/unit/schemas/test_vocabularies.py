@@ -133,7 +133,7 @@ def test_a_vocabulary_that_is_not_there_is_an_error() -> None:
             "disarm",
             "T0013",
             None,
-            "T0013 (Create Inauthentic Websites) was dropped after version 1.5, and nothing is named in its place",
+            "T0013 (Create Inauthentic Websites) was dropped after version 1.5, and it has no successor",
         ),
         ("atlas", "AML.T0020", None, None),
         ("attack-ics", "TA0108", None, None),

@@ -144,7 +144,7 @@ SPOILED: dict[str, tuple[Callable[[Office], object], tuple[str, ...], int, str]]
         lambda _: None,
         ("--context", "xa-csirt", "bulletin", "cancel", "0196fe2f-9be0-7000-8000-000000000009", "a reason"),
         3,
-        "only who said it",
+        "only its issuer",
     ),
     "a threshold that cannot be met": (
         lambda o: (o.key("a"), o.key("b")),

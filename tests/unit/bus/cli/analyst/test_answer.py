@@ -77,8 +77,8 @@ def test_a_hub_answers_where_the_bulletin_is_without_a_grant(scene: Scene) -> No
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
-    "nothing": ((), 2, "say one thing"),
-    "two things": (("--dispute", "--endorse", "No."), 2, "say one thing"),
+    "nothing": ((), 2, "choose one"),
+    "two things": (("--dispute", "--endorse", "No."), 2, "choose one"),
     "a dispute without a reason": (("--dispute",), 2, "--dispute needs a sentence"),
     "a handover to nobody": (("--handover",), 2, "--handover needs --to"),
     "a marking that is not named": (("--relax-marking",), 2, "--relax-marking needs --marking"),

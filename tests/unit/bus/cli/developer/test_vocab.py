@@ -53,7 +53,7 @@ def test_a_name_lists_its_words(tocsin: Run) -> None:
         (("T0086",), "disarm\tT0086\tDevelop Image-Based Content"),
         (("financial",), "authority-kind\tfinancial-intelligence-unit"),
         (("currency", "euro"), "EUR\tEuro"),
-        (("disarm", "T0099.004"), "akin by their labels: T0097.202"),
+        (("disarm", "T0099.004"), "similar labels: T0097.202"),
     ],
 )
 def test_a_word_is_told(tocsin: Run, asked: tuple[str, ...], said: str) -> None:
