@@ -220,7 +220,7 @@ def test_a_forged_file_is_named_and_not_to_be_acted_on(office: Office) -> None:
     signed["payload"] = signed["payload"][:middle] + other + signed["payload"][middle + 1 :]
     file.write_text(json.dumps(signed))
     said = office.run("--context", "xb-hub", "verify", "b.tocsin.json", code=6)
-    assert "b.tocsin.json does not stand" in said
+    assert "b.tocsin.json is not valid" in said
     assert "[bad-signature]" in said
 
 

@@ -159,7 +159,7 @@ def test_what_was_answered_is_kept(desk: Desk, typed: list[str]) -> None:
     typed += ["community", "green", "exp"]
     told = desk.look(*AS, "bulletin", "new", "cyber-threat", "--out", "new.toml")
     assert told.code == 130
-    assert "what you answered stands in new.toml" in told.err
+    assert "your answers are in new.toml" in told.err
     assert 'urgency = "expected"' in (desk.folder / "new.toml").read_text()
 
 

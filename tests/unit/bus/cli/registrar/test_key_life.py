@@ -194,7 +194,7 @@ def test_an_authority_ends_its_own_key_alone(member: Office, world: World) -> No
     assert "version 3 is now the registry of xa-csirt, xa-hub" in told
     assert json.loads(member.run("registry", "verify", "--json"))["version"] == 3
     assert "key-revoked" in member.run("--context", "xa-csirt", "verify", "case.tocsin.json", code=6)
-    assert "held already" in json.loads(member.run("registry", "accept", FILE, "--json"))["text"]
+    assert "holds it already" in json.loads(member.run("registry", "accept", FILE, "--json"))["text"]
     assert "rollback" in member.run("registry", "accept", "held.tocsin.json", code=6)
 
 
