@@ -1,4 +1,4 @@
-"""What is said, in either form: the struct, or the table that a draft file holds."""
+"""Drafts in either form: the struct, or the table of a draft file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def as_draft(draft: AnyDraft) -> Draft:
     """The draft.
 
     Raises:
-        SchemaError: the table is none, with the path of what is wrong.
+        SchemaError: the table is not a draft; gives the path of the fault.
     """
     if isinstance(draft, Draft):
         return draft
     try:
         return decode_draft(msgspec.json.encode(draft, enc_hook=str))
     except (TypeError, OverflowError) as exc:
-        raise SchemaError(f"this table is no draft: {exc}", reason="malformed-payload") from None
+        raise SchemaError(f"this table is not a draft: {exc}", reason="malformed-payload") from None
 
 
 def read(draft: AnyDraft) -> Draft | TocsinError:
@@ -35,5 +35,5 @@ def read(draft: AnyDraft) -> Draft | TocsinError:
 
 
 def body_of(verdict: FeedbackKind | Feedback, text: str | None) -> Feedback:
-    """What an answer says."""
+    """The body of an answer."""
     return verdict if isinstance(verdict, Feedback) else Feedback(verdict=verdict, text=text)

@@ -61,7 +61,7 @@ SPOILED: dict[str, tuple[Callable[[Office], object], tuple[str, ...], int, str]]
     "no draft": (lambda _: None, (*PUBLISH, "none.json"), 3, "there is no file none.json"),
     "a folder for a draft": (lambda o: (o.folder / "d").mkdir(), (*PUBLISH, "d"), 2, "cannot read d"),
     "an empty draft": (_write("d", b" \n"), (*PUBLISH, "d"), 5, "d is empty"),
-    "a binary draft": (_write("d", b"\x7fELF\x02\xff\xfe"), (*PUBLISH, "d"), 5, "of this file is no text"),
+    "a binary draft": (_write("d", b"\x7fELF\x02\xff\xfe"), (*PUBLISH, "d"), 5, "of this file is not text"),
     "a huge draft": (_write("d", b"#" * 300_000), (*PUBLISH, "d"), 5, "larger than 262144 bytes"),
     "no JSON": (_write("d", b'{"a": 1,\n"b":}'), (*PUBLISH, "d"), 5, "d:2:"),
     "no TOML": (_write("d", b'a = 1\nb = "x\n'), (*PUBLISH, "d"), 5, "d:2:"),

@@ -100,7 +100,7 @@ def test_publish_tells_all_of_it_too(desk: Desk) -> None:
     told = desk.look(*AS, "publish", "--wait", "accepted", "bad.toml")
     assert (told.code, told.out) == (5, "")
     assert "did you mean moderate?" in told.err
-    assert told.err.splitlines()[-1] == "tocsin: bad.toml: 3 things are to be mended [schema]"
+    assert told.err.splitlines()[-1] == "tocsin: bad.toml: 3 faults to correct [schema]"
 
 
 def test_an_audience_that_is_not_mine_is_told_with_those_that_are(desk: Desk) -> None:
