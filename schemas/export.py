@@ -1,7 +1,7 @@
-"""Writes the contract for other languages: JSON Schemas, the words of the open vocabularies, an AsyncAPI document.
+"""Writes the contract for other languages: JSON Schemas, open vocabularies, an AsyncAPI document.
 
-`python -m schemas.export` writes `schemas/json/`; with `--check` it compares instead and fails on drift. The schemas
-are of dialect 2020-12; AsyncAPI is 3.0, written as JSON, which every YAML 1.2 reader reads.
+`python -m schemas.export` writes `schemas/json/`; with `--check` it compares and fails on a difference. The schemas
+use dialect 2020-12. AsyncAPI is 3.0, written as JSON, which every YAML 1.2 parser reads.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ADDRESS = (
 
 
 def documents() -> dict[str, str]:
-    """Every document by its file name."""
+    """File name -> text of every document."""
     found = {f"{name}.schema.json": _text(_schema(name, type_)) for name, type_ in _ROOTS.items()}
     found["asyncapi.yaml"] = _text(asyncapi())
     found["vocabularies.json"] = _text(vocabularies())
@@ -68,7 +68,7 @@ def _schema(name: str, type_: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def vocabularies() -> dict[str, Any]:
-    """The words of every open vocabulary, by the name that `x-tocsin-vocabulary` gives in the schemas, and of R28."""
+    """The words of every open vocabulary, by its name in `x-tocsin-vocabulary`, and the time zones of R28."""
     found = {name: {"source": each.source, "values": sorted(each.values)} for name, each in OPEN.items()}
     found["time-zone"] = {"source": f"IANA time zone database {VERSION}; closed", "values": sorted(ZONES)}
     return dict(sorted(found.items()))
@@ -180,7 +180,7 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the documents, or compare them with what stands; 1 when one has drifted."""
+    """Write the documents, or compare them with the files. Returns 1 if one differs, else 0."""
     made = documents()
     if "--check" in arguments:
         drifted = [name for name, text in made.items() if not _same(FOLDER / name, text)]

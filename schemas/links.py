@@ -1,7 +1,7 @@
-"""Ties: which of the things that a bulletin names belong together, and how.
+"""Ties: typed relations between things that a bulletin names.
 
-An end of a tie is a place in the same bulletin, so that nothing has to be said twice and nothing outside is meant.
-Source: STIX Version 2.1, sections 2.2 and 3.7 and 4.13 (relationships); the words of `link-type` are its own where it has one.
+Each end of a tie is a place in the same bulletin, so nothing is repeated and nothing outside is referenced.
+Source: STIX Version 2.1, sections 2.2 and 3.7 and 4.13 (relationships); `link-type` uses its words if it has one.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class MediaCheck(Part, frozen=True, kw_only=True):
 
 
 def counts(b: Bulletin | Draft) -> Mapping[str, int]:
-    """How many of each kind of end a bulletin has."""
+    """Kind of end -> number of such ends in a bulletin."""
     return MappingProxyType(
         {
             "observables": len(b.observables),
@@ -96,13 +96,13 @@ def counts(b: Bulletin | Draft) -> Mapping[str, int]:
 
 
 def is_there(end: str, held: Mapping[str, int]) -> bool:
-    """Whether an end leads to something, given how many of each kind there are (`counts`)."""
+    """Whether an end exists, given the numbers of `counts`."""
     kind, _, number = end.partition("/")
     return kind == "body" or int(number) < held[kind]
 
 
 def told(b: Bulletin | Draft, end: str) -> str:
-    """What stands at an end, in one line for a person; the end itself where nothing does."""
+    """The thing at an end, in one line for a person; the end itself if it does not exist."""
     if not is_there(end, counts(b)):
         return end
     kind, _, number = end.partition("/")

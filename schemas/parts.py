@@ -1,4 +1,4 @@
-"""The parts that bulletins of every kind share."""
+"""The parts that bulletins of all kinds share."""
 
 import datetime as dt
 from typing import Annotated

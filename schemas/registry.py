@@ -1,4 +1,4 @@
-"""The trust-registry document, its beacon and revocation statements: shapes; `bus.trust.registry` decides whether they stand."""
+"""Shapes of the trust-registry document, its beacon and revocation statements; `bus.trust.registry` decides whether they are valid."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ MAX_BEACON_BYTES = 65_536
 MAX_REVOKE_BYTES = 8_192
 MAX_REMEMBERED = 65_536
 MAX_KEYS = 16_384
-"""How many keys a registry lists, in all roles, seal keys and transport keys included."""
+"""The most keys in a registry, in all roles, with seal keys and transport keys."""
 STATEMENT_REACH_DAYS = 7
-"""A revocation statement withdraws only what is dated at most so long before the statement itself."""
+"""A revocation statement affects only bulletins dated at most this long before it."""
 STATEMENT_AGE_DAYS = 7
-"""A statement that is older when a reader first hears it is refused; what it says is the registry's to say."""
+"""A reader refuses a statement that is older than this on arrival; the registry must then revoke the key."""
 BEACON_LIFE_HOURS = 48
 BEACON_LEAD = 1_000
-"""How many versions ahead of the one held a beacon may be."""
+"""The most versions that a beacon may be ahead of the version held."""
 
 REVOCATION_REASONS = ("key-compromise", "key-lost", "superseded", "cessation-of-operation")
-"""Words for why a key is revoked, after RFC 5280 section 5.3.1. Any slug is accepted: a reason never decides."""
+"""Reasons for a revocation, after RFC 5280 section 5.3.1. Any slug is accepted, because a reason never decides."""
 
 Algorithm = Literal["Ed25519", "ES256", "ML-DSA-65"]
 SealAlgorithm = Literal["HPKE-9-KE"]

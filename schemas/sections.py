@@ -1,6 +1,6 @@
-"""Sections: parts of one bulletin, each for an audience of its own. What is drafted, and what is sealed of it.
+"""Sections: parts of one bulletin, each for its own audience; the draft form and the sealed content.
 
-Sealed, a section has no signature of its own: the digest of its content stands in the bulletin, which is signed.
+A sealed section has no signature of its own: the signed bulletin holds the digest of its content.
 """
 
 from __future__ import annotations
@@ -66,4 +66,4 @@ class SectionContent(SectionDraft, frozen=True, kw_only=True):
 CONTENT_FIELDS = tuple(
     name for name in SectionDraft.__struct_fields__ if name not in ("label", "audience", "tlp")
 )
-"""What a section adds to its bulletin, or says instead of it, for those who read it."""
+"""The fields that a section adds to its bulletin, or replaces, for its readers."""

@@ -1,7 +1,7 @@
 """The vocabularies: closed ones as enumerations, open ones as data with their source.
 
-Closed is what security or routing depends on: an unknown value does not decode. Everything else is open: any
-slug decodes, an unknown one is linted, because real data breaks closed lists.
+Vocabularies for security or routing are closed: an unknown value does not decode. All others are open: any slug
+decodes and an unknown one gives a remark, because real data breaks closed lists.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ VERSION = "2026-11-28"
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a text: how a table of many words is written."""
+    """The set of words in a text, for tables of many words."""
     return frozenset(text.split())
 
 
@@ -30,7 +30,7 @@ class Status(StrEnum):
 
 
 TALK = frozenset({Status.SYSTEM, Status.BEAT})
-"""What programs say to each other. Whoever may say a heartbeat on status system says it on status beat (docs/adr/038)."""
+"""Statuses of messages between programs. A grant for heartbeats on status system is also one on status beat (docs/adr/038)."""
 
 
 class MsgType(StrEnum):
@@ -364,7 +364,7 @@ class SealPolicy(StrEnum):
 TLP_RANK: Mapping[Tlp, int] = MappingProxyType(
     {Tlp.CLEAR: 0, Tlp.GREEN: 1, Tlp.AMBER: 2, Tlp.AMBER_STRICT: 3, Tlp.RED: 4}
 )
-"""How narrow a marking is; a translation may raise it, never lower it."""
+"""The rank of each marking by narrowness; a translation may raise it, never lower it."""
 
 PERSONAL_RANK: Mapping[PersonalFlag, int] = MappingProxyType(
     {
@@ -375,7 +375,7 @@ PERSONAL_RANK: Mapping[PersonalFlag, int] = MappingProxyType(
         PersonalFlag.CRIMINAL_OFFENCE: 3,
     }
 )
-"""How much protection a value needs."""
+"""The rank of each flag by the protection that it needs."""
 
 BROAD_AUDIENCES = frozenset({"public", "community", "society", "platforms"})
-"""Reserved audiences too wide for TLP:RED."""
+"""Reserved audiences that are too wide for TLP:RED."""

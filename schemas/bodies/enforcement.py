@@ -1,4 +1,4 @@
-"""The body of enforcement: what an authority does about a suspected infringement, step by step."""
+"""The body of enforcement: the steps of an authority against a suspected infringement."""
 
 import datetime as dt
 from typing import Annotated
@@ -47,7 +47,7 @@ class Enforcement(
 
     @property
     def in_short(self) -> str:
-        """The stage and the sum, and whether an appeal is open: `fine of 1200000 EUR, appeal until 2027-01-30`."""
+        """The stage, the sum and the end of the time for appeal: `fine of 1200000 EUR, appeal until 2027-01-30`."""
         amount = self.fine or self.penalty_per_day
         stage = str(self.stage).replace("-", " ")
         parts = [f"{stage} of {amount.value} {amount.currency}" if amount else stage]

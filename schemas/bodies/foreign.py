@@ -185,5 +185,5 @@ class LegalReferral(
 
     @property
     def is_open(self) -> bool:
-        """Whether whom it is about is presumed innocent still (Directive (EU) 2016/343, Article 4)."""
+        """Whether the persons concerned are still presumed innocent (Directive (EU) 2016/343, Article 4)."""
         return self.presumption and self.stage not in (LegalStage.ACQUITTAL, LegalStage.CLOSED)

@@ -54,7 +54,7 @@ def test_who_holds_it_says_why_in_words() -> None:
     assert held.text == f"is under embargo until {NOON:%Y-%m-%d %H:%M} UTC"
     released = why_held(made(releasable_to=("XB",)), NOW)
     assert released is not None
-    assert released.text == "is for authorities of XA, XB alone"
+    assert released.text == "is only for authorities of XA, XB"
 
 
 MARKS = {

@@ -121,14 +121,14 @@ def test_a_vocabulary_that_is_not_there_is_an_error() -> None:
     ("framework", "technique", "version", "fault"),
     [
         ("attack-enterprise", "T1566", None, None),
-        ("attack-enterprise", "T1086", None, "T1086 was revoked; it is T1059.001 today"),
+        ("attack-enterprise", "T1086", None, "T1086 was revoked; it is now T1059.001"),
         ("attack-enterprise", "T1626", None, "attack-enterprise has no technique T1626; attack-mobile has"),
         ("attack-enterprise", "T1799", None, "attack-enterprise has no technique T1799 (version 18.1)"),
         ("attack-enterprise", "T1799", "19.0", None),
         ("attack-enterprise", "T1799", "18.0", "attack-enterprise has no technique T1799 (version 18.1)"),
-        ("attack-enterprise", "T0086", "99", "T0086 is no id of attack-enterprise"),
-        ("disarm", "T9999.999", None, "T9999.999 is no id of disarm"),
-        ("disarm", "T0104.002", None, "T0104.002 was dropped after version 1.5; it is T0151.017 today"),
+        ("attack-enterprise", "T0086", "99", "T0086 is not an id of attack-enterprise"),
+        ("disarm", "T9999.999", None, "T9999.999 is not an id of disarm"),
+        ("disarm", "T0104.002", None, "T0104.002 was dropped after version 1.5; it is now T0151.017"),
         (
             "disarm",
             "T0013",

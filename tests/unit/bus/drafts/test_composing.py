@@ -85,7 +85,7 @@ ANSWERS = {
         ("body", "detected"),
         "2026-11-28T09:00:00",
         None,
-        "2026-11-28T09:00:00 does not say",
+        "2026-11-28T09:00:00 has no time zone",
     ),
     "nothing, where something is needed": (("info", 0, "headline"), " ", None, "an answer is needed: a text"),
     "neither yes nor no": (("body", "significant"), "perhaps", None, "answer yes or no"),
