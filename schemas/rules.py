@@ -559,7 +559,7 @@ def check(bulletin: Bulletin, subject: str | None = None) -> None:
         RuleError: `rule:R<n>` of the first broken rule; it holds all violations.
     """
     if (bulletin.seq == 1) != (bulletin.prev is None):
-        raise SchemaError("prev must be null at seq 1, and only there", path="$.prev")
+        raise SchemaError("prev is null exactly at seq 1", path="$.prev")
     if broken := violations(bulletin, subject):
         raise RuleError(broken)
 

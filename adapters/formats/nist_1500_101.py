@@ -1,7 +1,7 @@
-"""Reads event logs of voting equipment (``nist-1500-101-json``): one election incident per device that failed.
+"""Reads event logs of voting equipment (``nist-1500-101-json``): one election incident for each device that failed.
 
-Both published versions of the schema are read, and the `Events` that vendors write for `Event`. User ids are dropped.
-A log without a failure gives no draft, and says so.
+Both published versions of the schema are read, and `Events`, which vendors write for `Event`. User ids are dropped. A
+log without a failure gives no draft, and a loss says so.
 
 Source: NIST SP 1500-101, Election Event Logging Common Data Format.
 """
@@ -39,7 +39,7 @@ MAX_DEVICES: Final = 2000
 MAX_INCIDENTS: Final = 200
 MAX_LOGGED: Final = 50
 
-# The two versions of the schema name the same thing differently.
+# The two versions of the schema use different names for the same thing.
 _SAME_DEVICE: Final = {"bmd": "ballot-marking"}
 _CATEGORY: Final = {
     "electronic-poll-book": "pollbook-failure",
@@ -175,7 +175,7 @@ def _events(device: dict[str, object], n: int, losses: Losses) -> Iterator[dict[
 
 
 def _id_of(owner: dict[str, object], name: str) -> str | None:
-    """An id or a code, as a bulletin may show it; a log writes them as text or as numbers."""
+    """An id or code in a form for bulletins; logs write them as text or numbers."""
     value = owner.get(name)
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None

@@ -1,7 +1,7 @@
 """Reads structured breach reports (``veris-json``) of the VERIS vocabulary, versions 1.3 and 1.4.
 
-An incident that broke confidentiality, integrity or availability gives one `data-breach`; victims' names are dropped,
-from the summary too, and a partial date is read as the start of what it names, which is told. Confidentiality with
+An incident that broke confidentiality, integrity or availability gives one `data-breach`. Victims' names are dropped,
+also from the summary. A partial date is read as the first day of its period, and a loss says so. Confidentiality with
 `data_disclosure` "No" was not broken.
 
 Source: the VERIS framework of the Verizon RISK team.
@@ -40,7 +40,7 @@ _NATURES: Final = {
     "integrity": BreachNature.INTEGRITY,
     "availability": BreachNature.AVAILABILITY,
 }
-# VERIS data varieties -> data categories; what is not here is `other`.
+# VERIS data varieties -> data categories; all others are `other`.
 _CATEGORIES: Final = {
     "Personal": "contact",
     "Sensitive Personal": "special-other",
@@ -67,14 +67,14 @@ _NOT_CARRIED: Final = {
     "impact": "losses in money are not carried",
     "plus": "extension fields are not carried",
 }
-# Members that are read, or that say nothing about the breach.
+# Members that are read, or that contain nothing about the breach.
 _READ: Final = frozenset(
     {
         "action", "attribute", "confidence", "incident_id", "schema_version", "security_incident", "source_id", "summary",
         "timeline",
     }
 )  # fmt: skip
-# The members of an incident in the standard; what else a document calls one is not told.
+# The members of an incident in the standard; losses name no other.
 _MEMBERS: Final = (
     _READ
     | _NOT_CARRIED.keys()
@@ -165,7 +165,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         urgency=Urgency.PAST,
         severity=Severity.SEVERE if sensitive else Severity.MODERATE,
         certainty=Certainty.OBSERVED if confirmed else Certainty.POSSIBLE,
-        confidence=Confidence(score=score),  # what its author hardly believes is not observed (R51)
+        confidence=Confidence(score=score),  # an incident that its author doubts is not "observed" (R51)
         deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),) if is_gdpr else (),
     )
     origin = origin_of(
@@ -206,7 +206,7 @@ def _cause(action: dict[str, Any], losses: Losses) -> str | None:
 
 
 def _summary(incident: dict[str, Any], persons: Persons, losses: Losses) -> str:
-    """What happened, in the source's words, without the victim's name and without addresses."""
+    """The event in the source's words, without the victim's name and addresses."""
     victim = _dict(incident.get("victim")).get("victim_id")
     text = nameless(str(incident.get("summary") or ""), victim, "(the victim)", path="summary", losses=losses)
     named = persons.taken_out(text)
@@ -217,7 +217,7 @@ def _summary(incident: dict[str, Any], persons: Persons, losses: Losses) -> str:
 
 
 def _persons(incident: dict[str, Any]) -> Persons:
-    """Whom the incident names beside its summary: victims, other victims, actors, analysts."""
+    """The persons and organisations named outside the summary: victims, other victims, actors, analysts."""
     persons = Persons()
     victim, actor, plus = (_dict(incident.get(name)) for name in ("victim", "actor", "plus"))
     victims = [*_list(victim.get("victim_id")), *_list(_dict(victim.get("secondary")).get("victim_id"))]
@@ -235,7 +235,7 @@ def _persons(incident: dict[str, Any]) -> Persons:
 def _aware(
     timeline: dict[str, Any], started: dt.datetime | None, received: dt.datetime, losses: Losses
 ) -> dt.datetime:
-    """When the controller became aware: the start and the time to discovery, as far as they are told."""
+    """The time when the controller became aware, from the start and the time to discovery, if given."""
     discovery = _dict(timeline.get("discovery"))
     unit, value = _UNITS.get(str(discovery.get("unit"))), discovery.get("value")
     if started is not None and unit is not None and isinstance(value, int) and 0 <= value <= 10_000:

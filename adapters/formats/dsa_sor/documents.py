@@ -1,7 +1,7 @@
 """Reads statements of reasons of the DSA Transparency Database: API JSON (``dsa-sor-json``) and daily dumps (``dsa-sor-csv``).
 
-One draft of kind `platform-measure` is a sum of many statements, never one bulletin for each; a file with a single statement gives
-a sum of one, which keeps its facts and its identifier.
+One draft of kind `platform-measure` is a sum of many statements, not a bulletin for each. A file with a single
+statement gives a sum of one, which keeps its facts and its identifier.
 
 Source: DSA Transparency Database, API documentation and daily dumps (full and light); Regulation (EU) 2022/2065 articles 17, 24(5).
 """
@@ -81,7 +81,7 @@ def read_dsa_sor_json(data: bytes, context: ReadContext) -> ReadResult:
         context: When and by which adapter it was received.
 
     Returns:
-        At most 200 drafts, each a sum, and what was not carried over.
+        At most 200 drafts, each a sum; and the losses.
 
     Raises:
         FormatError: ``empty``, ``error-answer``, ``not-a-statement``, ``malformed-statement``, or a reason of the JSON reader.
@@ -102,7 +102,7 @@ def read_dsa_sor_csv(data: bytes, context: ReadContext) -> ReadResult:
         context: When and by which adapter it was received.
 
     Returns:
-        At most 200 drafts, each a sum, and what was not carried over.
+        At most 200 drafts, each a sum; and the losses.
 
     Raises:
         FormatError: ``unknown-layout``, ``empty``, ``malformed-row``, ``malformed-statement``, ``too-many-rows``, or a reason of the
@@ -174,7 +174,7 @@ def _rows(text: str, present: Counter[str]) -> Iterator[Statement]:
 def _result(
     statements: Iterator[Statement], present: Counter[str], origin: Provenance, context: ReadContext
 ) -> ReadResult:
-    """Sums the statements up; `present` says, once they are read, how often each attribute was there."""
+    """Sums up the statements; `present` holds, after reading, how often each attribute occurred."""
     losses = Losses()
     sums, beyond = summed(statements, MAX_DRAFTS)
     count = beyond + sum(each.count for each in sums)
@@ -194,7 +194,7 @@ def _result(
         losses.add(f"statements.{name}", f"{why}: {times} not carried")
     persons = Persons()
     if single:
-        # Who gave notice may be a person, and the facts of a single statement may name them.
+        # The notifier may be a person, and the facts of a single statement may name them.
         persons.add(sums[0].first.notifier)
     drafts = tuple(
         finished(_draft(each, single, losses), context=context, losses=losses, origin=origin, persons=persons)

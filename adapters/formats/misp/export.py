@@ -1,4 +1,4 @@
-"""Opens what a MISP instance exports as JSON: finds the events in it, and reads members that are numbers here and text there.
+"""Opens the JSON export of a MISP instance: finds its events, and reads members that may be numbers or text.
 
 Source: MISP core format (draft-dulaunoy-misp-core-format); the search and feed answers of MISP.
 """
@@ -74,7 +74,7 @@ def _checked(event: Member) -> Member:
 
 
 def sightings(attribute: Member) -> tuple[int, list[dt.datetime], bool]:
-    """How often a value was sighted, when, and whether anybody called it harmless or run out (MISP sighting types 1 and 2)."""
+    """(number of sightings, their times, whether a sighting calls the value harmless or expired: MISP sighting types 1 and 2)."""
     count, seen, doubted = 0, [], False
     for sighting in members(attribute, "Sighting"):
         if text_of(sighting, "type") in ("1", "2"):
@@ -102,7 +102,7 @@ def text_of(owner: Member, name: str) -> str:
 
 
 def is_true(found: object) -> bool:
-    """Whether a member says yes, in any of its spellings."""
+    """Whether a member is true, in any of its spellings."""
     return found is True or (isinstance(found, str) and found.lower() in ("1", "true")) or found == 1
 
 
