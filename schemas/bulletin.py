@@ -46,7 +46,7 @@ DEFAULT_LIFETIME_DAYS = 30
 
 
 class Bulletin(Part, frozen=True, kw_only=True):
-    """One statement by one authority: the unit of everything here, immutable once signed."""
+    """One statement by one authority; immutable after signing."""
 
     spec: Literal["tocsin/1"]
     id: Uuid

@@ -73,7 +73,7 @@ class Header(Part, frozen=True, kw_only=True):
     typ: Annotated[str, Meta(max_length=40, description="the purpose of the signature")]
     domain: DomainName
     iat: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
-    x5t: Annotated[Thumbprint | None, Meta(description="JAdES certificate reference; never decides")] = (
+    x5t: Annotated[Thumbprint | None, Meta(description="JAdES certificate reference; it never decides")] = (
         msgspec.field(name="x5t#S256", default=None)
     )
     x5c: Annotated[tuple[Annotated[str, Meta(max_length=8192)], ...], Meta(max_length=4)] | None = None

@@ -35,7 +35,7 @@ _ROOTS: dict[str, type[msgspec.Struct]] = {
 }
 
 _ADDRESS = (
-    ("status", "whether it is meant", [str(each) for each in Status]),
+    ("status", "actual, exercise or test", [str(each) for each in Status]),
     ("tlp", "marking, with - for +", [each.replace("+", "-") for each in Tlp]),
     ("audience", "sharing group or organisation", None),
     ("cc", "first token of the issuer's id", None),
@@ -115,22 +115,22 @@ def asyncapi() -> dict[str, Any]:
             "publish": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/bulletins"},
-                "summary": "an authority says something on one of its own channels",
+                "summary": "an authority publishes on one of its own channels",
             },
             "read": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/bulletins"},
-                "summary": "a reader reads what its grants name, and verifies it",
+                "summary": "a reader reads the channels of its grants, and verifies each bulletin",
             },
             "announce": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/trust"},
-                "summary": "the registrar says what is current; an authority says that its key has ended (revoke)",
+                "summary": "the registrar publishes the current registry; an authority revokes its own key (revoke)",
             },
             "follow": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/trust"},
-                "summary": "everybody follows the registry, and verifies it",
+                "summary": "every client follows the registry, and verifies it",
             },
         },
         "components": {
@@ -158,7 +158,7 @@ def asyncapi() -> dict[str, Any]:
                 "signed": {
                     "name": "signed",
                     "contentType": "application/jose+json",
-                    "description": "a signed file as SPEC.md sections 8 and 9 have it: registry.schema.json, "
+                    "description": "a signed file of SPEC.md sections 8 and 9: registry.schema.json, "
                     "beacon.schema.json or revoke.schema.json with its signatures",
                     "payload": {
                         "type": "object",

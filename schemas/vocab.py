@@ -20,7 +20,7 @@ def word_set(text: str) -> frozenset[str]:
 
 
 class Status(StrEnum):
-    """Whether a bulletin is meant (CAP 1.2 status, without draft), and `beat`, of heartbeats."""
+    """Whether a bulletin is real, an exercise or a test (CAP 1.2 status, without draft); and `beat`, for heartbeats."""
 
     ACTUAL = "actual"
     EXERCISE = "exercise"
@@ -73,7 +73,7 @@ class Urgency(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad (CAP 1.2 severity)."""
+    """How severe (CAP 1.2 severity)."""
 
     EXTREME = "extreme"
     SEVERE = "severe"
@@ -83,7 +83,7 @@ class Severity(StrEnum):
 
 
 class Certainty(StrEnum):
-    """How certain that it is so (CAP 1.2 certainty)."""
+    """How certain (CAP 1.2 certainty)."""
 
     OBSERVED = "observed"
     LIKELY = "likely"
@@ -93,7 +93,7 @@ class Certainty(StrEnum):
 
 
 class Domain(StrEnum):
-    """Whose business it is; a token of the subject."""
+    """The domain of a bulletin; a token of the subject."""
 
     DIGITAL = "digital"
     CYBER = "cyber"
@@ -106,7 +106,7 @@ class Domain(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where an election stands."""
+    """The phases of an election."""
 
     NONE = "none"
     ANNOUNCED = "announced"
@@ -146,7 +146,7 @@ class PersonalFlag(StrEnum):
 
 
 class RefRel(StrEnum):
-    """How one bulletin is tied to another."""
+    """The kinds of references between bulletins."""
 
     SUPERSEDES = "supersedes"
     CANCELS = "cancels"
@@ -162,7 +162,7 @@ class RefRel(StrEnum):
 
 
 class AttributionLevel(StrEnum):
-    """How firmly somebody is held responsible."""
+    """How firmly an actor is held responsible."""
 
     UNATTRIBUTED = "unattributed"
     CLAIMED = "claimed"
@@ -195,7 +195,7 @@ class Nis2Stage(StrEnum):
 
 
 class BreachNature(StrEnum):
-    """What a breach broke (EDPB Guidelines 9/2022)."""
+    """The property that a breach violated (EDPB Guidelines 9/2022)."""
 
     CONFIDENTIALITY = "confidentiality"
     INTEGRITY = "integrity"
@@ -211,7 +211,7 @@ class BreachRisk(StrEnum):
 
 
 class NotifyState(StrEnum):
-    """Whether the persons concerned are told (GDPR Article 34)."""
+    """Whether the persons concerned are informed (GDPR Article 34)."""
 
     NOT_REQUIRED = "not-required"
     REQUIRED = "required"
@@ -220,7 +220,7 @@ class NotifyState(StrEnum):
 
 
 class SanctionEvent(StrEnum):
-    """What a listing act does."""
+    """The effect of a listing act."""
 
     LISTED = "listed"
     AMENDED = "amended"
@@ -230,7 +230,7 @@ class SanctionEvent(StrEnum):
 
 
 class LegalStage(StrEnum):
-    """How far a matter has come in justice."""
+    """The stage of a legal matter."""
 
     REFERRAL = "referral"
     COMPLAINT = "complaint"
@@ -245,7 +245,7 @@ class LegalStage(StrEnum):
 
 
 class ContentCredentials(StrEnum):
-    """What validation says of the content credentials of a file (C2PA 2.1, section 14)."""
+    """The result of validating a file's content credentials (C2PA 2.1, section 14)."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -253,7 +253,7 @@ class ContentCredentials(StrEnum):
 
 
 class EnforcementStage(StrEnum):
-    """How far enforcement has come (Regulation (EU) 2022/2065, Articles 66 to 76)."""
+    """The stage of enforcement (Regulation (EU) 2022/2065, Articles 66 to 76)."""
 
     INFORMATION_REQUESTED = "information-requested"
     PROCEEDINGS = "proceedings"
@@ -269,7 +269,7 @@ class EnforcementStage(StrEnum):
 
 
 class FeedbackKind(StrEnum):
-    """What an answer says; `question` asks back, `reply` says what was asked, `request-upgrade` asks for a wider marking."""
+    """The verdict of an answer; `question` asks back, `reply` answers a question, `request-upgrade` asks for a wider marking."""
 
     ACK = "ack"
     REJECT = "reject"
@@ -295,7 +295,7 @@ class Opinion(StrEnum):
 
 
 class AttributionRule(StrEnum):
-    """Whether the provider may be named on (FIRST IEP 2.0 attribution)."""
+    """Whether the provider may be named when passing on (FIRST IEP 2.0 attribution)."""
 
     MAY = "may"
     MUST = "must"
@@ -303,7 +303,7 @@ class AttributionRule(StrEnum):
 
 
 class ChannelState(StrEnum):
-    """State of a channel, as its issuer sees it."""
+    """State of a channel, by its issuer."""
 
     UP = "up"
     DEGRADED = "degraded"

@@ -38,10 +38,10 @@ class Enforcement(
     penalty_per_day: Annotated[Amount | None, Meta(description="periodic penalty payment")] = None
     comply_by: dt.date | None = None
     appeal_until: dt.date | None = None
-    final: Annotated[bool, Meta(description="no appeal lies any more")] = False
+    final: Annotated[bool, Meta(description="no appeal is possible")] = False
     case_ref: Annotated[str, Meta(min_length=1, max_length=120)] | None = None
     with_countries: Annotated[
-        tuple[Country, ...], Meta(max_length=40, description="whose authorities act jointly")
+        tuple[Country, ...], Meta(max_length=40, description="countries of the authorities that act jointly")
     ] = ()
     decision_url: Uri | None = None
 

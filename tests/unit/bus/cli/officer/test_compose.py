@@ -189,7 +189,7 @@ def test_without_a_terminal_the_commented_draft_is_printed(desk: Desk) -> None:
 
 def test_rules_and_codes_are_explained(desk: Desk) -> None:
     """What nobody knows exits 3, with the nearest."""
-    assert desk.run("explain", "r24").startswith("R24: CLEAR and the audience")
+    assert desk.run("explain", "r24").startswith("R24: TLP:CLEAR goes only to the audience")
     assert "met under: Registry and keys" in desk.run("explain", "key-revoked")
     assert json.loads(desk.run("explain", "R36", "--json"))["source"]
     assert "tocsin vocab rsit" in desk.run("explain", "rsit")
