@@ -57,9 +57,8 @@ class FolderSource:
         self._max_bytes = max_bytes
         self._once = once
         self._left = False
-        self._offered: set[Path] = (
-            set()
-        )  # and not settled yet: the next may be requested before the last one is settled
+        # Offered and not settled yet: the next may be requested before the last one is settled.
+        self._offered: set[Path] = set()
         self._problem = ""  # reason why the spool, or a file in it, cannot be read now
 
     async def observe(self) -> AsyncIterator[Observation]:

@@ -39,9 +39,7 @@ def root(payload: bytes, index: int, size: int, path: bytes) -> bytes:
 bulletin, key = (json.loads(Path(name).read_bytes()) for name in sys.argv[1:3])
 domain = sys.argv[3]
 known = jwk.KeySet.import_key_set(key) if "keys" in key else jwk.import_key(key)
-policy = jws.JWSRegistry(
-    algorithms=["Ed25519"], strict_check_header=False
-)  # `domain` is a member defined by tocsin
+policy = jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)  # `domain` is tocsin's own
 
 payload = raw(bulletin["payload"])
 for each in bulletin["signatures"]:

@@ -104,8 +104,8 @@ def asyncapi() -> dict[str, Any]:
                 "messages": {"signed": {"$ref": "#/components/messages/signed"}},
                 "parameters": {
                     "said": {
-                        "description": "what is said of the registry; a revocation statement on the subject of "
-                        "whoever sends it",
+                        "description": "documents of the registry; a revocation statement travels on the subject "
+                        "of its sender",
                         "examples": [Trust.REGISTRY, Trust.BEACON, f"{Trust.REVOKE}.xa-csirt"],
                     }
                 },

@@ -30,9 +30,7 @@ _ALONE: Final = 4  # least letters of a surname that is found without the rest o
 # Letters and digits with their accents, composed or not: normalising a hostile run of accents takes time of the square of its length.
 _WORD: Final = re.compile(r"[^\W_][^\W_\u0300-\u036f]*(?:[\u0300-\u036f]+[^\W_]*)*")
 _UNSEEN: Final = str.maketrans(dict.fromkeys("\u00ad\u200b\u2060\ufeff"))
-_UNSPACED: Final = re.compile(
-    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}"
-)  # scripts without blanks between words
+_UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")  # scripts without blanks
 # Legal forms at the end of an organisation's name, which texts often leave out.
 _FORMS: Final = frozenset(
     {

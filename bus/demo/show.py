@@ -128,9 +128,7 @@ class Demo:
             for hub in HUBS:
                 await demo._open_hub(stack, hub)
             reading = await stack.enter_async_context(demo._offices())
-            tasks = await stack.enter_async_context(
-                background()
-            )  # ends before the publishers that its tasks use
+            tasks = await stack.enter_async_context(background())  # ends before its tasks' publishers
             for adapter in reading:
                 tasks.start(adapter(), "adapter")
             tasks.start(feed.run(), "what the bus says of the registry")

@@ -161,9 +161,8 @@ class Story:
     async def registrar(self, desk: Publisher) -> None:
         """The registrar revokes the key too."""
         world = self._world
-        await asyncio.sleep(
-            max(0.0, 1 - (clock() - self._theft).total_seconds())
-        )  # times in a registry are whole seconds
+        # Times in a registry are whole seconds.
+        await asyncio.sleep(max(0.0, 1 - (clock() - self._theft).total_seconds()))
         world.all_take(world.registrar_says(self._replaced))
         await until(
             "20:45  The registrar's next version ends the stolen key too, since 20:00. Now what the hubs had heard before\n"

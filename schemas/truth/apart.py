@@ -90,11 +90,7 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
                 "a state is held responsible, and the level is unattributed",
             )
     if isinstance(body, Fimi) and body.synthetic == "none" and any(each in _MADE for each in body.methods):
-        yield Violation(
-            "synthetic",
-            "$.body.synthetic",
-            "says none, but names a method that makes it; drop one of the two",
-        )
+        yield Violation("synthetic", "$.body.synthetic", "says none, but names a method; drop one of the two")
     if (
         isinstance(body, SanctionsListing)
         and set(body.measures) == {"travel-ban"}
@@ -249,9 +245,7 @@ def _named(b: Bulletin) -> Iterator[Violation]:
         found = _SECRET.search(text)
         if found is not None:
             yield Violation(
-                "secret",
-                path,
-                f"holds a password ({found[0][:12]}…); remove it, and have the password changed",
+                "secret", path, f"holds a password ({found[0][:12]}…); remove it, and have it changed"
             )
     if TLP_RANK[b.tlp] >= TLP_RANK[Tlp.AMBER_STRICT]:
         return
@@ -298,8 +292,4 @@ def _lawful(b: Bulletin) -> Iterator[Violation]:
     if b.rights.content_status == "lawful" or b.rights.editorial_or_satire:
         for n, action in enumerate(b.actions):
             if action.kind in _ASKING and _REMOVAL.search(action.text):
-                yield Violation(
-                    "measure",
-                    f"$.actions[{n}].text",
-                    "asks to remove content that the check calls lawful or satire",
-                )
+                yield Violation("measure", f"$.actions[{n}].text", "asks to remove lawful content, or satire")

@@ -403,9 +403,8 @@ def r43(b: Bulletin) -> Broken:
     home = body.sponsor_country is not None and (
         body.sponsor_country in UNION or body.sponsor_country == b.issuer.country
     )
-    is_led = (
-        body.sponsor_controller is not None
-    )  # a sponsor controlled by a third country counts as one (Article 5(2)(b))
+    # A sponsor controlled by a third country counts as one (Article 5(2)(b)).
+    is_led = body.sponsor_controller is not None
     if (
         "third-country-sponsor" in body.infringements
         and home

@@ -24,9 +24,8 @@ class Outlet(io.TextIOBase):
         self._stream = stream
         self._writer = writer
         self._partial = ""
-        self._lock = (
-            threading.RLock()
-        )  # a signal may come while the lock is held, and its handler writes here too
+        # A signal may come while the lock is held, and its handler writes here too.
+        self._lock = threading.RLock()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # the stream's own

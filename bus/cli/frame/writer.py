@@ -46,9 +46,8 @@ class Writer:
         self._gap = gap
         self._most = (lines, size)
         self._moved = threading.Condition()
-        self._waiting: deque[tuple[bytes, int]] = (
-            deque()
-        )  # (text, number of lines); with empty text, the number left out here
+        # (text, number of lines); with empty text, the number left out here
+        self._waiting: deque[tuple[bytes, int]] = deque()
         self._lines = self._bytes = 0
         self._leaves_out = False
         self._lost = 0  # number of unwritten lines, to report before the next line
