@@ -51,7 +51,7 @@ for each in bulletin["signatures"]:
             not 0 <= place["index"] < size
             or root(payload, place["index"], size, raw(place["path"])) != head[2:]
         ):
-            sys.exit("the path does not lead to the signed root")
+            sys.exit("the path does not lead to the root that was signed")
     found = jws.deserialize_compact(
         f"{each['protected']}.{signed}.{each['signature']}".encode(), known, registry=policy
     )

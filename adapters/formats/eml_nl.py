@@ -69,7 +69,7 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         raise FormatError("no ElectionDate", reason="bad-date")
     token = _TOKENS.get(category, "oth")
     if token == "oth":
-        losses.add("ElectionIdentifier/ElectionCategory", "a category that has no type of its own")
+        losses.add("ElectionIdentifier/ElectionCategory", "a category without a type of its own")
     zone = _zone(context)
     losses.add("ElectionIdentifier/ElectionDate", f"a date without zone, read in {context.tz}")
     windows = _windows(root, identifier, polling, zone, losses)
@@ -133,7 +133,7 @@ def _windows(
     nominated = _date(identifier, "NominationDate")
     issued = _plain_date(_text(root, f"{EML}IssueDate"))
     if nominated is None:
-        losses.add("ElectionIdentifier/NominationDate", "missing: no window made of it")
+        losses.add("ElectionIdentifier/NominationDate", "missing: the window is left out")
     elif nominated >= polling:
         raise FormatError(f"nomination on {nominated}, polling on {polling}", reason="bad-date")
     else:
@@ -168,7 +168,7 @@ def _place(identifier: Element, losses: Losses) -> str:
     place = _text(identifier, f"{KR}ElectionDomain")
     if not place:
         place = identifier.get("Id", "").partition("_")[2]
-        losses.add("ElectionIdentifier/ElectionDomain", "missing: what the id ends in is read instead")
+        losses.add("ElectionIdentifier/ElectionDomain", "missing: the end of the id is used instead")
     return slug(place).replace("-", "")[:12] if place.strip() else ""
 
 
@@ -183,7 +183,7 @@ def _date(identifier: Element, name: str) -> dt.date | None:
         return None
     found = _plain_date(text)
     if found is None:
-        raise FormatError(f"{name} is no date", reason="bad-date")
+        raise FormatError(f"{name} is not a date", reason="bad-date")
     return found
 
 

@@ -116,9 +116,9 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         # The message may quote a member's name or a value; the path is reported only if it is a word of the profile.
         path = str(exc).rpartition(" - at `$.")[2].partition("`")[0].partition(".")[0].partition("[")[0]
         where = told(path, _Notification.__struct_fields__)
-        raise FormatError(f"{where}: not as the profile asks for", reason="schema") from None
+        raise FormatError(f"{where}: not in the form of the profile", reason="schema") from None
     except SchemaError:
-        raise FormatError("a time that there is not", reason="schema") from None
+        raise FormatError("a time that does not exist", reason="schema") from None
     losses = Losses()
     if note.controller.name is not None:
         losses.add("controller.name", "names of controllers are not carried")
@@ -136,7 +136,7 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
     summary = words("summary", 2_000)
     headline = headline_of(summary or "", path="summary", losses=Losses())
     if summary is None or headline is None:
-        raise FormatError("the summary holds no word", reason="schema")
+        raise FormatError("the summary has no text", reason="schema")
     aware = moments["aware_at"]
     if aware is None or aware > context.received + dt.timedelta(minutes=5):
         raise FormatError("aware_at is in the future", reason="schema")

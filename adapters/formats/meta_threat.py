@@ -99,7 +99,7 @@ def read_meta_threat(data: bytes, context: ReadContext) -> ReadResult:
     elif header == _CHAIN[:3]:
         raise FormatError("the kill chain itself, without indicators", reason="catalogue-not-a-report")
     else:
-        raise FormatError("no header of a threat report table", reason="unknown-layout")
+        raise FormatError("not the header of a threat report table", reason="unknown-layout")
     for row in rows:
         table.row(row)
     origin = origin_of(FORMAT.id, data, context)
@@ -213,7 +213,7 @@ class _Flat:
         if comment:
             self._comments.setdefault(" ".join(comment.split()))
         if day:
-            self._losses.add("ds", "the day of publication has no place in an observable")
+            self._losses.add("ds", "the day of publication has no field in an observable")
         found = classify(value)
         if found is None:
             self._losses.add("indicator_value", "neither domain, address, URL nor digest")

@@ -114,7 +114,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     if not (isinstance(incident, dict) and isinstance(incident.get("action"), dict) and "actor" in incident):
         raise FormatError("not a VERIS incident: no action and actor", reason="not-an-incident")
     if not isinstance(incident.get("security_incident", ""), str):
-        raise FormatError("the words of the vocabulary, not an incident told in them", reason="definition")
+        raise FormatError("the vocabulary itself, not an incident", reason="definition")
     if incident.get("security_incident") in ("False positive", "Near miss"):
         raise FormatError("the incident is a false positive or a near miss", reason="not-confirmed")
     attribute = _dict(incident.get("attribute"))
@@ -128,7 +128,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     losses = Losses()
     for name in incident:
         if name not in _READ and incident[name]:
-            losses.add(told(name, _MEMBERS), _NOT_CARRIED.get(name, "has no place in a data-breach"))
+            losses.add(told(name, _MEMBERS), _NOT_CARRIED.get(name, "has no field in a data-breach"))
     varieties = [str(_dict(each).get("variety", "")) for each in _list(confidentiality.get("data"))]
     timeline = _dict(incident.get("timeline"))
     started = _when(_dict(timeline.get("incident")), losses)
@@ -194,7 +194,7 @@ def _count(confidentiality: dict[str, Any], losses: Losses) -> int | None:
             losses.add("attribute.confidentiality.data_total", "not a count")
         return None
     if total > MAX_COUNT:
-        losses.add("attribute.confidentiality.data_total", f"above {MAX_COUNT}, told as that")
+        losses.add("attribute.confidentiality.data_total", f"above {MAX_COUNT}; that number is used")
     return min(total, MAX_COUNT)
 
 
@@ -211,7 +211,7 @@ def _summary(incident: dict[str, Any], persons: Persons, losses: Losses) -> str:
     text = nameless(str(incident.get("summary") or ""), victim, "(the victim)", path="summary", losses=losses)
     named = persons.taken_out(text)
     if named != text:
-        losses.add("summary", "names of persons or other victims taken out")
+        losses.add("summary", "names of persons or other victims removed")
     text = named
     return carried(text, limit=2_000, path="summary", losses=losses) or "A breach of data, as reported."
 
@@ -241,11 +241,11 @@ def _aware(
     if started is not None and unit is not None and isinstance(value, int) and 0 <= value <= 10_000:
         aware = started + value * unit
         if aware <= received:
-            losses.add("timeline.discovery", "when the controller became aware is reckoned from it")
+            losses.add("timeline.discovery", "used to compute when the controller became aware")
             return aware
     losses.add(
         "timeline",
-        "when the controller became aware is not told; the start of the incident, or now, is assumed",
+        "the time when the controller became aware is missing; the start of the incident, or now, is assumed",
     )
     return started if started is not None and started < received else received
 
@@ -255,7 +255,7 @@ def _when(moment: dict[str, Any], losses: Losses) -> dt.datetime | None:
     if not isinstance(parts[0], int) or isinstance(parts[0], bool):
         return None
     if parts[1] is None or parts[2] is None:
-        losses.add("timeline.incident", "a partial date, read as the first day of what it names")
+        losses.add("timeline.incident", "a partial date, read as the first day of its period")
     try:
         year, month, day = (part if isinstance(part, int) else 1 for part in parts)
         return dt.datetime(year, month, day, tzinfo=dt.UTC) if year >= 1970 else None

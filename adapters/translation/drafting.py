@@ -120,7 +120,8 @@ def finished(
     except SchemaError as error:
         # The message of the error may quote the value; its path is ours.
         raise FormatError(
-            f"{error.path or 'the draft'}: a value that no bulletin may have", reason="unrepresentable"
+            f"{error.path or 'the draft'}: a value that is not allowed in a bulletin",
+            reason="unrepresentable",
         ) from error
 
 
@@ -202,7 +203,7 @@ def _narrowed(draft: Draft, losses: Losses) -> Draft:
     tlp = max((held, *levels), key=TLP_RANK.__getitem__)
     if tlp is draft.tlp:
         return draft
-    losses.add("text", f"its words limit sharing: read as TLP:{tlp.upper()}")
+    losses.add("text", f"its text limits sharing: read as TLP:{tlp.upper()}")
     return msgspec.structs.replace(
         draft, tlp=tlp, audience=None if draft.audience == PUBLIC else draft.audience
     )
@@ -244,13 +245,11 @@ def _without(draft: Draft, persons: Persons, losses: Losses) -> Draft:
         clean["attribution"] = plain["attribution"]
     if clean == plain:
         return draft
-    losses.add("text", "names of persons taken out")
+    losses.add("text", "names of persons removed")
     try:
         return msgspec.convert(clean, Draft)
     except msgspec.ValidationError as error:
-        raise FormatError(
-            "a text that is nothing without a person's name", reason="unrepresentable"
-        ) from error
+        raise FormatError("a text that consists of a person's name", reason="unrepresentable") from error
 
 
 def _cleaned(value: Any, persons: Persons) -> Any:

@@ -149,7 +149,7 @@ def read_mark(text: str, path: str) -> Mark | None:
         return Mark(path=path, pap=_PAP[level])
     elif joint not in (":", "="):
         return None
-    raise FormatError(f"{path}: no known level of {family.upper()}", reason="unknown-marking")
+    raise FormatError(f"{path}: an unknown level of {family.upper()}", reason="unknown-marking")
 
 
 def read_statement(text: str, path: str, losses: Losses) -> Mark | None:
@@ -225,7 +225,7 @@ def strictest(
     if tlp is not None and not any(mark.tlp for mark in whole):
         rest = f"the rest, {unmarked} parts among it" if unmarked else "the rest"
         path = min(mark.path for mark in of_parts if mark.tlp)
-        losses.add(path, f"a mark of a part does not mark {rest}, which carries none")
+        losses.add(path, f"a marking of a part does not mark {rest}, which has none")
         narrow = TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER]
         tlp = max(tlp, UNMARKED, key=TLP_RANK.__getitem__) if narrow else None
     pap = max((mark.pap for mark in found if mark.pap), key=_PAP_RANK.__getitem__, default=None)

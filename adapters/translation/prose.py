@@ -48,7 +48,7 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     cleaned = _UNCARRIED.sub("", plain)
     if cleaned != plain:
-        losses.add(path, "control characters taken out")
+        losses.add(path, "control characters removed")
     if verbatim:
         cleaned = cleaned.strip()
         if len(cleaned) > limit:
@@ -56,7 +56,7 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
             return None
         return cleaned or None
     if _REORDERING.search(cleaned):
-        losses.add(path, "text-reordering characters taken out")
+        losses.add(path, "text-reordering characters removed")
         cleaned = _REORDERING.sub("", cleaned)
     if "@" in cleaned and EMAIL.search(cleaned):
         losses.add(path, "e-mail addresses in free text are not carried")
@@ -86,11 +86,11 @@ def nameless(text: str, name: object, instead: str, *, path: str, losses: Losses
     persons = Persons()
     persons.add(name, surname=False)
     if persons.has_absurd:
-        losses.add(path, "the name to take out is no name: the text is not carried")
+        losses.add(path, "the name to remove is not a name: the text is left out")
         return ""
     found = persons.taken_out(text, instead)
     if persons and instead in found and found != text:
-        losses.add(path, "a name taken out")
+        losses.add(path, "a name removed")
     return found
 
 

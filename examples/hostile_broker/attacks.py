@@ -135,8 +135,8 @@ class Story:
         attached = hub.service.subscriber.attached
         heard = await self._machine.cut(hub.name, lambda: self._say("xa-dsc", "The counting has a date"))
         step(
-            "09:20  With the system account he cuts the connections of the hub of XB, and hears of each that ends, but\n"
-            "       not of what xa-dsc says meanwhile.",
+            "09:20  With the system account he cuts the connections of the hub of XB, and sees each that ends, but\n"
+            "       not what xa-dsc publishes at that time.",
             any(each.endswith(".DISCONNECT") for each in heard)
             and not any(each.startswith(PREFIX) for each in heard),
         )
@@ -187,7 +187,7 @@ class Story:
             now = {digest(each.payload): each for each in await machine.records(WORLD)}
             await js_api(connection, f"STREAM.MSG.DELETE.{WORLD}", {"seq": now[deleted].seq})
             await js_api(connection, f"STREAM.PURGE.{WORLD}", {"filter": now[purged].subject})
-        step("09:30  He ends the stream that hubs read and makes it anew, as he likes it.")
+        step("09:30  He deletes the stream that hubs read, and makes it again with his changes.")
         newcomer = await stack.enter_async_context(self._stage.hub(SECOND, hold_s=HOLD_S))
 
         reasons = {found: reason for found, (_, reason) in false.items()}
@@ -203,7 +203,7 @@ class Story:
         )
 
         step(
-            "       The hub that had read it noticed that it is another stream, and read it anew (stream_changed); it\n"
+            "       The hub that had read it noticed that it is another stream, and read it again (stream_changed); it\n"
             "       shows what it showed before, in the same order.",
             self._alarmed("stream_changed") > 0 and await self._shows_all(hub),
         )
@@ -231,7 +231,7 @@ class Story:
         )
         row = await newcomer.channel("xa-emb", GREEN)
         self._nothing(
-            "The last bulletin of xa-emb was left out. Whoever reads for the first time shows the first two,\n"
+            "The last bulletin of xa-emb was left out. A hub that reads for the first time shows the first two,\n"
             "       no gap, and nothing that says that a third was written: in this story nobody sends heartbeats.",
             await self._shows(newcomer, "xa-emb", last)
             and (row.gaps, row.announced, row.refused) == (0, 0, 0),

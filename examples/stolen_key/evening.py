@@ -139,7 +139,10 @@ class Story:
             )
         else:
             told = False
-        step("20:20  The desk is opened anew and refuses: the bus holds what xa-emb has never said.", told)
+        step(
+            "20:20  The desk is opened again and refuses: the bus holds bulletins that xa-emb never sent.",
+            told,
+        )
         world.all_take(
             new_statement(
                 domain=world.held[VICTIM]().domain,

@@ -207,7 +207,7 @@ def _one(members: Mapping[str, object], name: str, where: str) -> str | None:
     if found is None or found == "":
         return None
     if not isinstance(found, str):
-        raise FormatError(f"{where}: {name} is no text", reason="malformed-statement")
+        raise FormatError(f"{where}: {name} is not text", reason="malformed-statement")
     return _slugged(name, found, where)
 
 
@@ -225,13 +225,13 @@ def _listed(members: Mapping[str, object], name: str, where: str) -> tuple[str, 
         try:
             found = msgspec.json.decode(found)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise FormatError(f"{where}: {name} is no list", reason="malformed-statement") from None
+            raise FormatError(f"{where}: {name} is not a list", reason="malformed-statement") from None
     if found is None or found in ("", "null"):
         return ()
     items = found if isinstance(found, list) else [found]
     texts = tuple(each for each in items if isinstance(each, str))
     if len(items) > MAX_LIST or len(texts) < len(items):
-        raise FormatError(f"{where}: {name} is no list of constants", reason="malformed-statement")
+        raise FormatError(f"{where}: {name} is not a list of constants", reason="malformed-statement")
     return tuple(each for each in texts if each)
 
 
@@ -248,7 +248,7 @@ def _slugged(name: str, constant: str, where: str) -> str:
     """The slug of a constant: its prefix away, lower case, hyphens. Reversible."""
     found = _slug_of(name, constant) if len(constant) <= _SHORT else None
     if found is None:
-        raise FormatError(f"{where}: a constant that is no {name}", reason="malformed-statement")
+        raise FormatError(f"{where}: a constant that is not a {name}", reason="malformed-statement")
     return found
 
 
@@ -275,4 +275,4 @@ def _day(members: Mapping[str, object], name: str, where: str) -> dt.date | None
     try:
         return dt.date.fromisoformat(found[:10])
     except ValueError:
-        raise FormatError(f"{where}: {name} is no date", reason="malformed-statement") from None
+        raise FormatError(f"{where}: {name} is not a date", reason="malformed-statement") from None

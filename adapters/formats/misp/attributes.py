@@ -111,7 +111,7 @@ _WHY_NOT: Final = {
     "pgp-private-key": "secret keys are not carried",
     "cookie": "session secrets are not carried",
 }
-_NO_PLACE: Final = "a type that has no place in a bulletin"
+_NO_PLACE: Final = "a type without a field in a bulletin"
 _BESIDE: Final = frozenset({"port", "value"})
 _PERSON_CATEGORY: Final = "Person"
 _VICTIM_TYPES: Final = "target-"
@@ -196,7 +196,7 @@ def _one(kind: str, text: str, beside: list[str]) -> Value | NotCarried:
         plain = f"AS{plain.strip()}"
     found = sighted(observable_type, plain)
     if found is None:
-        return NotCarried("a value that has not the form of its type")
+        return NotCarried("a value that does not have the form of its type")
     note = beside[0] if beside else None if kind in _SELF_EVIDENT else kind
     return Value(found=found, role=role, platform=_PLATFORMS.get(kind), note=note)
 

@@ -87,7 +87,7 @@ _UNREAD_OF_EVENT: Final = {
     "Note": "notes of analysts are not carried",
     "Opinion": "opinions of analysts are not carried",
 }
-_UNREAD_OF_OBJECT: Final = {"ObjectReference": "references between objects have no place in a bulletin"}
+_UNREAD_OF_OBJECT: Final = {"ObjectReference": "references between objects have no field in a bulletin"}
 _UNREAD_OF_ATTRIBUTE: Final = {
     "ShadowAttribute": _UNREAD_OF_EVENT["ShadowAttribute"],
     "data": "files are not carried",
@@ -126,7 +126,8 @@ def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
         losses += found.found
     if not drafts:
         raise FormatError(
-            "Event.published: not published in its own instance, so it is a draft there", reason="unpublished"
+            "Event.published: not published in its own instance, where it is still a draft",
+            reason="unpublished",
         )
     return ReadResult(drafts=tuple(drafts), losses=tuple(losses))
 
@@ -158,7 +159,7 @@ class _Event:
         event, path, losses = self._event, self._path, self._losses
         headline = headline_of(text_of(event, "info"), path=f"{path}.info", losses=losses)
         if headline is None:
-            raise FormatError(f"{path}.info holds no word", reason="malformed-event")
+            raise FormatError(f"{path}.info has no text", reason="malformed-event")
         self._unread(event, path, _UNREAD_OF_EVENT)
         self._look_ahead()
         self._labelled(event, path)
@@ -302,7 +303,7 @@ class _Event:
                 kind = text_of(cluster, "type") or text_of(galaxy, "type")
                 words = [each for each in external if isinstance(each, str)]
                 if not self._tags.cluster(kind, text_of(cluster, "value"), words, f"{path}.Galaxy"):
-                    self._losses.add(f"{path}.Galaxy", "no place for clusters of this galaxy")
+                    self._losses.add(f"{path}.Galaxy", "no field for clusters of this galaxy")
 
     def _tag(self, tag: Member, path: str, *, of_event: bool) -> None:
         # A local or not exportable tag must not be shown to others, but its marking counts.
@@ -347,7 +348,7 @@ class _Event:
         marks, path = list(self._tags.marks), f"{self._path}.distribution"
         level = _level(self._event)
         if level and level not in _WIDTH and level != _INHERITED:
-            raise FormatError(f"{path}: no known level", reason="unknown-marking")
+            raise FormatError(f"{path}: an unknown level", reason="unknown-marking")
         if level in _BOUNDS and any(mark.tlp for mark in marks):
             marks.append(Mark(path=path, tlp=_BOUNDS[level]))
         if level in _IMPLIED:
@@ -362,7 +363,7 @@ class _Event:
         observables = self._gathering.chosen(marking.tlp)
         day = day_of(text_of(event, "date"))
         if day is None and text_of(event, "date"):
-            self._losses.add(f"{self._path}.date", "no date that there is: when it began is not told")
+            self._losses.add(f"{self._path}.date", "not a valid date: the beginning is left out")
         when = f" of {day:%Y-%m-%d}" if day else ""
         counted = f"{number_of(len(observables), 'observable')}, {number_of(len(tags.ttps), 'technique')}"
         summary = f"{headline}\n\nMISP event{when}: {counted} carried over."

@@ -16,7 +16,7 @@ __all__ = ["UUID", "Member", "day_of", "events_of", "is_true", "members", "sight
 Member = Mapping[str, object]
 
 UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_ALONE: Final = "attributes alone: the marking stands in their event"
+_ALONE: Final = "only attributes: the marking is in their event, which is missing"
 _EVENT_MEMBERS: Final = frozenset(
     {"Attribute", "Object", "Orgc", "analysis", "date", "distribution", "threat_level_id", "uuid"}
 )
@@ -60,7 +60,7 @@ def events_of(document: object) -> Iterator[Member]:
 def _checked(event: Member) -> Member:
     if "info" in event and event.keys() & _EVENT_MEMBERS:
         if not isinstance(event["info"], str):
-            raise FormatError("the event's info is no text", reason="malformed-event")
+            raise FormatError("the event's info is not text", reason="malformed-event")
         return event
     if event and all(UUID.fullmatch(str(key)) for key in event):
         raise FormatError(
@@ -70,7 +70,7 @@ def _checked(event: Member) -> Member:
         raise FormatError(_ALONE, reason="attributes-without-event")
     if event.keys() & _DEFINITION_MEMBERS:
         raise FormatError("a definition of a taxonomy, galaxy or object template", reason="definition")
-    raise FormatError("JSON, but no MISP event", reason="not-an-event")
+    raise FormatError("JSON, but not a MISP event", reason="not-an-event")
 
 
 def sightings(attribute: Member) -> tuple[int, list[dt.datetime], bool]:

@@ -114,7 +114,7 @@ class TagReader:
         if is_machine_tag(name) and not holds_email(name):
             self._labels.setdefault(name)
         else:
-            self._losses.add(path, "a tag that is no machine tag")
+            self._losses.add(path, "a tag that is not a machine tag")
 
     def cluster(self, galaxy: str, value: str, external_ids: Iterable[str], path: str) -> bool:
         """Reads one galaxy cluster. Returns whether a bulletin has a field for it."""

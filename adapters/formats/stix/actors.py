@@ -162,7 +162,7 @@ def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
             continue
         target = _target(tie.target, losses)
         if target is None:
-            losses.add("relationship[targets]", "leads to nothing that a bulletin can name as a target")
+            losses.add("relationship[targets]", "leads to no object that a bulletin can name as a target")
         else:
             targets.setdefault(target)
     return at_most(targets, MAX_TARGETS, "relationship[targets]", losses)

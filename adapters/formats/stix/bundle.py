@@ -55,14 +55,14 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
     kinds = {text_of(item, "type") for item in objects}
     if not kinds - ABOUT_OBJECTS and (gone := _revoked(written)):
         raise FormatError(
-            f"revoked by its author, and nothing else in it: {gone}; cancel what was published of it",
+            f"revoked by its author, and nothing else in it: {gone}; cancel the bulletins that were published from it",
             reason="revoked",
         )
     if not kinds - ABOUT_OBJECTS:
-        raise FormatError("no object that says anything", reason="empty")
+        raise FormatError("no object with content", reason="empty")
     if not kinds & _NEWS:
         raise FormatError(
-            f"a catalogue of {', '.join(sorted({told(kind, OBJECT_TYPES) for kind in kinds}))}: nothing that has happened",
+            f"a catalogue of {', '.join(sorted({told(kind, OBJECT_TYPES) for kind in kinds}))}: it reports no event",
             reason="catalogue-not-a-report",
         )
     known = {text_of(item, "id"): item for item in objects if text_of(item, "id")}
@@ -140,7 +140,7 @@ def _objects(document: object, losses: Losses) -> list[Member]:
         case [_, *_]:
             found = document
         case _:
-            raise FormatError("JSON, but no STIX", reason="not-stix")
+            raise FormatError("JSON, but not STIX", reason="not-stix")
     if len(found) > MAX_OBJECTS:
         raise FormatError(
             f"{len(found)} objects; a document may hold {MAX_OBJECTS}", reason="too-many-objects"
@@ -149,7 +149,7 @@ def _objects(document: object, losses: Losses) -> list[Member]:
         item for item in found if isinstance(item, Mapping) and text_of(item, "type") and text_of(item, "id")
     ]
     if found and not items:
-        raise FormatError("a list of something else than STIX objects", reason="not-stix")
+        raise FormatError("a list of entries that are not STIX objects", reason="not-stix")
     if len(items) < len(found):
         losses.add("objects", f"{len(found) - len(items)} entries without type and id")
     return items
@@ -200,9 +200,7 @@ def _current(objects: list[Member], losses: Losses) -> list[Member]:
 def _revoked(objects: Sequence[Member]) -> str:
     """The first ids of the revoked objects, in a form for a refusal."""
     ids = dict.fromkeys(text_of(item, "id") for item in objects if item.get("revoked") is True)
-    return ", ".join(
-        [each for each in ids if _ID.fullmatch(each)][:3] or ["(an id that is none)"] * bool(ids)
-    )
+    return ", ".join([each for each in ids if _ID.fullmatch(each)][:3] or ["(a malformed id)"] * bool(ids))
 
 
 def _age(item: Member) -> dt.timedelta:

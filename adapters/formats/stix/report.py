@@ -166,7 +166,7 @@ class _Reading:
         try:
             reading = read_pattern(pattern)
         except PatternError as error:
-            self.losses.add("indicator.pattern", f"no STIX pattern: {error}")
+            self.losses.add("indicator.pattern", f"not a STIX pattern: {error}")
             return
         valid_until = instant(item.get("valid_until"))
         current = valid_until is None or valid_until > self._context.received
@@ -318,7 +318,7 @@ class _Reading:
     def _onset(self, top: Member) -> dt.datetime | None:
         """The beginning, from the report itself, or else its earliest campaign or incident. The time of publication is not used."""
         if top.get("published"):
-            self.losses.add("report.published", "when it was published has no place in a bulletin")
+            self.losses.add("report.published", "the time of publication has no field in a bulletin")
         own = instant(top.get("first_seen"))
         told = [instant(item.get("first_seen")) for item in self._scope.of("campaign", "incident")]
         return own or min((moment for moment in told if moment), default=None)
@@ -327,7 +327,7 @@ class _Reading:
         labels = references(top, "labels")
         found = [label for label in labels if is_machine_tag(label)]
         if len(found) < len(labels):
-            self.losses.add(f"{text_of(top, 'type')}.labels", "labels that are no machine tags")
+            self.losses.add(f"{text_of(top, 'type')}.labels", "labels that are not machine tags")
         return tuple(dict.fromkeys(found))[:MAX_LABELS]
 
     def _deviations(self) -> None:
@@ -335,17 +335,17 @@ class _Reading:
         for kind, count in sorted(self._scope.counts().items()):
             if kind not in _READ:
                 self.losses.add(
-                    told(kind, OBJECT_TYPES), f"no place in a bulletin for objects of this type ({count})"
+                    told(kind, OBJECT_TYPES), f"no field in a bulletin for objects of this type ({count})"
                 )
         for tie in self._scope.ties():
             kind = told(tie.kind, RELATIONSHIP_TYPES)
             start, stop = instant(tie.item.get("start_time")), instant(tie.item.get("stop_time"))
             if start and stop and stop <= start:
                 self.losses.add(
-                    "relationship.stop_time", "not later than start_time, which the standard asks for"
+                    "relationship.stop_time", "not later than start_time, as the standard requires"
                 )
             if tie.source is None or tie.target is None:
-                self.losses.add(f"relationship[{kind}]", "leads to an object that is not there")
+                self.losses.add(f"relationship[{kind}]", "leads to a missing object")
         tied = {
             text_of(tie, end)
             for tie in self._scope.of("relationship")
@@ -353,11 +353,11 @@ class _Reading:
         }
         for item in self._scope.of("identity", "location"):
             if text_of(item, "id") not in tied and text_of(item, "identity_class") != "individual":
-                self.losses.add(text_of(item, "type"), "carried as an end of a tie only")
+                self.losses.add(text_of(item, "type"), "carried only as an end of a tie")
         report = self._scope.report or {}
         missing = sum(1 for each in references(report, "object_refs") if self._scope.get(each) is None)
         if missing:
-            self.losses.add("report.object_refs", f"{missing} objects that are not there")
+            self.losses.add("report.object_refs", f"{missing} missing objects")
         if report.get("x_opencti_files"):
             self.losses.add("report.x_opencti_files", "files are not carried")
 

@@ -142,12 +142,12 @@ class Scope:
             found = marks_of(reference, definition, path, losses)
             if found is None:
                 raise FormatError(
-                    f"{path}: nobody can tell what a marking allows that is not there",
+                    f"{path}: the marking definition is missing, so its limits are unknown",
                     reason="unknown-marking",
                 )
             marks += found
         if len(definitions) > 1:
-            losses.add(path, "two marking definitions under one id: the strictest of both holds")
+            losses.add(path, "two marking definitions under one id: the strictest counts")
         return tuple(marks)
 
 

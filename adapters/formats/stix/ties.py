@@ -93,7 +93,7 @@ class Ties:
                 if source != target
             ]
             if not found:
-                self._losses.add(path, "an end that no bulletin holds, or both ends in one")
+                self._losses.add(path, "an end without a field in a bulletin, or equal ends")
             for link in found:
                 links.setdefault((link.from_, link.rel, link.to), link)
         return places.things, tuple(links.values())
