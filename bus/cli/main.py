@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "answer": ("bus.cli.analyst.answer", "answer", "answer a bulletin of another authority"),
     "answers": ("bus.cli.analyst.answers", "answers", "what others answered to our bulletins"),
     "questions": ("bus.cli.analyst.answers", "questions", "open questions: asked by, owner, due"),
+    "clocks": ("bus.cli.analyst.clocks", "clocks", "deadlines: what is due when, and from whom"),
     "channels": ("bus.cli.analyst.picture", "channels", "every channel: live, late, silent; gaps and forks"),
     "picture": ("bus.cli.analyst.picture", "picture", "the situation now"),
     "election": ("bus.cli.analyst.election", "election", "calendars, phases, readiness for the vote"),

@@ -12,11 +12,15 @@ from bus.errors import StoreError
 S = TypeVar("S")
 
 AGAIN_S = 1.0
+MOST_WITHOUT_MEMORY = 30
+"""The most tries without memory. The program's own limit does not go away, so it must end and its supervisor learn of it."""
 
 
 @asynccontextmanager
 async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
     """An opened SQLite file. A program that runs until Ctrl-C waits while the file is in use or its disk is full, and says so.
+
+    It waits for memory too, but only for a limited number of tries.
 
     Args:
         app: this invocation.
@@ -30,12 +34,13 @@ async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S
     async with AsyncExitStack() as stack:
 
         async def patiently() -> S:
-            waits = False
+            waits, starved = False, 0
             while True:
                 try:
                     it = await stack.enter_async_context(opened())
                 except StoreError as exc:
-                    if not (app.runs_on and exc.is_passing):
+                    starved += exc.reason == "store-memory"
+                    if not (app.runs_on and exc.is_passing) or starved > MOST_WITHOUT_MEMORY:
                         raise
                     if not waits:
                         app.note(f"waiting: {exc}")
