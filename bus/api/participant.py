@@ -87,6 +87,8 @@ class Participant(Protocol):
     ) -> Accepted:
         """Answer a bulletin of another authority that this identity has read. Its author and all its readers get the answer.
 
+        An author that does not hear answers there is told by its id, in a second bulletin; the first one is returned.
+
         Args:
             wanted: an id of any version, the beginning of one, or a digest; the newest version is answered.
             verdict: the verdict, or a whole body if the answer needs further fields.

@@ -1,12 +1,13 @@
 """Finds drafts that were published a short time ago, by a file of digests beside the outbox. Pure.
 
 The outbox holds signed bulletins, each with its own number and time, and some sealed. So the digest of the draft is
-kept apart. It helps a person and promises nothing: a lost or damaged file forgets.
+kept apart. It helps a person and promises nothing: a lost or damaged file forgets everything.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -19,6 +20,7 @@ REMEMBERED_S = 6 * 3600
 MOST = 1000
 """The number of drafts remembered, newest first."""
 MOST_BYTES = MOST * 160
+_FILE = re.compile(rb"(?:[0-9]{1,11}\t[!-~]{1,64}\t[!-~]{1,64}\n)*+")
 
 
 class Before(msgspec.Struct, frozen=True):
@@ -47,21 +49,26 @@ def asked_for(draft: Draft, given: Defaults) -> str:
 
 
 def remembered(raw: bytes, now: float) -> dict[str, Before]:
-    """The recent drafts by their digests; malformed lines are skipped.
+    """The recent drafts by their digests; empty if the file is damaged (`is_damaged`).
 
     Args:
         raw: the bytes of the file.
         now: seconds since 1970.
     """
     found: dict[str, Before] = {}
-    for line in raw[-MOST_BYTES:].decode("ascii", "replace").splitlines():
-        at, _, rest = line.partition("\t")
-        digest, _, id_ = rest.partition("\t")
-        if at.isascii() and at.isdigit() and len(at) < 12 and digest and id_:
-            each = Before(int(at), digest, id_)
-            if -60 <= now - each.at <= REMEMBERED_S:
-                found[digest] = each
+    if is_damaged(raw):
+        return found
+    for line in raw.splitlines():
+        at, digest, id_ = line.decode("ascii").split("\t")
+        each = Before(int(at), digest, id_)
+        if -60 <= now - each.at <= REMEMBERED_S:
+            found[digest] = each
     return found
+
+
+def is_damaged(raw: bytes) -> bool:
+    """Whether a file is not one that `with_new` writes: a line is malformed or cut off, or the file is too long."""
+    return len(raw) > MOST_BYTES or _FILE.fullmatch(raw) is None
 
 
 def with_new(raw: bytes, new: Iterable[Before], now: float) -> bytes:

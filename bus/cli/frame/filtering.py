@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
 from bus import filters
 from bus.cli.frame import completing
@@ -11,37 +10,18 @@ from bus.cli.frame.commands import gathered
 from bus.cli.frame.options import repeatable
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The value of each option, as typed."""
+def _selection(
+    lines: tuple[str, ...] = (), spans: tuple[str, ...] = (), **given: tuple[str, ...]
+) -> filters.Selection:
+    """The selection that the options describe: lines of the grammar, spans of time, and values by field.
 
-    lines: tuple[str, ...] = ()
-    domain: tuple[str, ...] = ()
-    kind: tuple[str, ...] = ()
-    dimension: tuple[str, ...] = ()
-    country: tuple[str, ...] = ()
-    area: tuple[str, ...] = ()
-    region: tuple[str, ...] = ()
-    election: tuple[str, ...] = ()
-    audience: tuple[str, ...] = ()
-    priority: tuple[str, ...] = ()
-    issuer: tuple[str, ...] = ()
-    incident: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    observable: tuple[str, ...] = ()
-    spans: tuple[str, ...] = ()
-
-    @property
-    def selection(self) -> filters.Selection:
-        """The selection that the options describe.
-
-        Raises:
-            FilterError: `filter-malformed`.
-        """
-        given = {name: getattr(self, name) for name in filters.FIELDS if name != "since"}
-        asked = filters.of_options({name: values for name, values in given.items() if values})
-        if self.spans:
-            asked = asked.joined(filters.of_options({"since": self.spans}))
-        return asked.joined(filters.of_text(" ".join(self.lines)))
+    Raises:
+        FilterError: `filter-malformed`.
+    """
+    asked = filters.of_options({name: values for name, values in given.items() if values})
+    if spans:
+        asked = asked.joined(filters.of_options({"since": spans}))
+    return asked.joined(filters.of_text(" ".join(lines)))
 
 
 _OPTIONS = (
@@ -78,14 +58,19 @@ _OPTIONS = (
     ),
     repeatable("--observable", metavar="VALUE", help="with this domain, address, hash, ...; defanged or not"),
 )
+_FIELDS = (
+    "lines", "spans", "domain", "kind", "dimension", "country", "area", "region", "election", "audience", "priority", "issuer",
+    "incident", "text", "observable",
+)  # fmt: skip
 filter_options = gathered(
-    "asked",
-    Asked,
+    "selection",
+    _selection,
     *_OPTIONS,
     click.option(
         "--since", "spans", multiple=True, metavar="SPAN", help="issued within this time: 30m, 2h, 7d"
     ),
+    fields=_FIELDS,
 )
-"""Declares the filter options; the command receives them as `asked`."""
-stream_options = gathered("asked", Asked, *_OPTIONS)
+"""Declares the filter options; the command receives a `filters.Selection` as `selection`."""
+stream_options = gathered("selection", _selection, *_OPTIONS, fields=_FIELDS)
 """The same for a stream, which has its own `--since`."""

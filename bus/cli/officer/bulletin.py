@@ -18,7 +18,6 @@ from bus.cli.frame import (
     TLPS,
     Answer,
     App,
-    Asked,
     Group,
     InputFileError,
     audience_option,
@@ -105,7 +104,7 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None
 
     The sheet shows the markings first, then what to do and by when, the line for the public, the facts in words, why
     it can be trusted, and its versions. Texts are in the reader's language if the bulletin has it. Labels are in
-    English, German or Greek.
+    English, German, Greek, French or Estonian.
 
     Sealed parts are opened and shown too, if the context names a seal key for them.
     """
@@ -134,14 +133,13 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--mine", is_flag=True, help="this authority's own bulletins, and how far each has come")
-def list_(app: App, *, asked: Asked, status: str, limit: int, mine: bool) -> Iterator[Answer]:
+def list_(app: App, *, selection: Selection, status: str, limit: int, mine: bool) -> Iterator[Answer]:
     """List the bulletins of the store, newest first; without a store, this authority's own bulletins.
 
     Filter by options, or in one line: --filter 'kind:data-breach country:XA text:"false date" since:2h'. One value of
     each field must match; all fields and texts must match. The last line says when there are more bulletins than it
     shows.
     """
-    selection = asked.selection
     admitted = not mine and (app.state_folder() / frame.STORE_FILE).exists()
     listed, number = (_admitted if admitted else _said)(app, selection, Status(status), limit)
     if not listed:

@@ -164,7 +164,7 @@ def test_the_exact_bytes_travel(desk: Desk) -> None:
 
 STRICT = "xb-csirt/actual.amber-strict.eu-csirts"
 LEAVING = {
-    "strict, for nobody named": ((), "say for whom"),
+    "strict, for nobody named": ((), "name its readers"),
     "strict, for somebody who may not read it": (("--to", "xa-dsc"), "xa-dsc may not read"),
     "for an audience some of whom may not": (("--to", "eu-csirts"), "may not read"),
     "green, for somebody who may not read it": (
@@ -200,7 +200,9 @@ def test_an_embargo_holds_it_from_whoever_gets_hold_of_the_file(desk: Desk) -> N
     of = ("--channel", held_world(desk, Tlp.GREEN, "community", embargo_until=until))
     said = json.loads(export(desk, *of, "--json", code=5))["error"]
     assert said["reason"] == "embargoed"
-    assert f"is under embargo until {until:%Y-%m-%d %H:%M} UTC; say for whom" in said["text"]
+    assert (
+        f"is under embargo until {until:%Y-%m-%d %H:%M} UTC; name readers who may all read it" in said["text"]
+    )
     assert not (desk.folder / "all.bundle").exists()
     export(desk, *of, "--to", "xb-hub")
     assert bring(desk)["admitted"] == 1
