@@ -278,7 +278,9 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
     mine = ("--tls-cert", str(client[0]), "--tls-key", str(client[1]))
     assert "go together" in office.run("context", "add", "xa-hub", *shared, *mine[:2], code=2)
     office.run("context", "add", "xa-hub", *shared, "--tls-ca", str(ca.file), *mine, "--use")
-    assert "must both have TLS or none" in office.run("server", "run", "broker", code=2)
+    assert "both the context and the broker have TLS, or neither" in office.run(
+        "server", "run", "broker", code=2
+    )
     place = tmp_path / "broker" / "tls"
     place.mkdir(parents=True)
     cert, key = ca.issue("broker", hosts=("localhost",))

@@ -229,7 +229,7 @@ def test_what_is_for_some_countries_leaves_for_no_other(desk: Desk) -> None:
     for to in ((), ("--to", "xa-hub")):
         said = json.loads(export(desk, *of, *to, "--json", code=5))["error"]
         assert said["reason"] == "not-releasable"
-        assert "is for authorities of EU, XB alone" in said["text"]
+        assert "is only for authorities of EU, XB" in said["text"]
     export(desk, *of, "--to", "xb-hub")
 
 
@@ -243,7 +243,7 @@ def test_what_leaves_is_said_and_asked_for(desk: Desk) -> None:
     assert "add --yes" in asked
     assert not (desk.folder / "x.bundle").exists()
     (desk.folder / "all.bundle").write_text("mine")
-    assert "there already" in export(desk, code=2)
+    assert "exists already" in export(desk, code=2)
     assert (desk.folder / "all.bundle").read_text() == "mine"
 
 
