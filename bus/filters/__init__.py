@@ -7,7 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.filters.asking import Question, question_of
     from bus.filters.reading import of_options, of_text
-    from bus.filters.sayings import indexed, observed, said
+    from bus.filters.sayings import indexed, norm, observed, prose, said, words_in
     from bus.filters.selection import FIELDS, Selection
 else:
     __getattr__ = opened(__name__, __file__)
@@ -17,9 +17,12 @@ __all__ = [
     "Question",
     "Selection",
     "indexed",
+    "norm",
     "observed",
+    "prose",
     "of_options",
     "of_text",
     "question_of",
     "said",
+    "words_in",
 ]
