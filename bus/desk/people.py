@@ -1,16 +1,13 @@
 """People of this console: who there is, with which roles, and how far each may see. Inside a transaction.
 
-A first password is set with a one-time token that an administrator hands over; of the token the file has only the digest. A new
-token takes the password away and ends all sessions of that person.
+What is changed holds at once, in sessions too. Nobody is ever taken out: what a person did keeps its name.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -29,12 +26,6 @@ from bus.desk.roles import COMMAND_LINE, Act, Action, Role, Sight, check_may, no
 from bus.storage import single
 from schemas.vocab import Tlp
 
-Random = Callable[[int], bytes]
-"""So many random bytes."""
-
-TOKEN_S = 24 * 3600.0
-"""How long a token to set a password is good."""
-SECRET_BYTES = 32
 AUDIENCES = ("community", "public")
 """Whose bulletins a person sees of whom nothing else is said."""
 _ID = re.compile(rf"[a-z][a-z0-9.-]{{1,{MAX_ID - 1}}}")
@@ -82,7 +73,7 @@ def add(
     lang: str = "en",
     email: str = "",
 ) -> Person:
-    """Add a person, who cannot sign in before a token was handed over (`issue_token`).
+    """Add a person, who cannot sign in before a token was handed over (`signing_in.issue_token`).
 
     Raises:
         DeskError: `desk-role`, `person-exists`, `person-malformed`, `text-too-long`, `text-empty`, `text-unseen`, `desk-full`.
@@ -207,27 +198,6 @@ def enable(db: sqlite3.Connection, act: Act, id_: str) -> None:
     trail.add(db, act, "person-enabled", id_)
 
 
-def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> str:
-    """A token with which a person sets a password, once, within a day. An earlier token, the password and all sessions end.
-
-    It is shown once and handed over in person: whoever has it is that person.
-
-    Raises:
-        DeskError: `desk-role`, `not-there`, `person-disabled`.
-    """
-    check_may(act, Action.CHANGE_PEOPLE)
-    if not get(db, id_).is_active:
-        raise DeskError(f"{id_} is disabled; enable this person first", reason="person-disabled")
-    token = new_secret(random)
-    db.execute(
-        "UPDATE people SET password = '', token = ?, token_until = ? WHERE id = ?",
-        (hashed(token), act.at + TOKEN_S, id_),
-    )
-    db.execute("DELETE FROM sessions WHERE person = ?", (id_,))
-    trail.add(db, act, "token-issued", id_)
-    return token
-
-
 def listed(db: sqlite3.Connection, act: Act) -> list[Person]:
     """All people, by id.
 
@@ -258,16 +228,6 @@ def get(db: sqlite3.Connection, id_: str) -> Person:
     if (person := find(db, id_)) is None:
         raise not_there("person")
     return person
-
-
-def new_secret(random: Random) -> str:
-    """256 random bits in base64url."""
-    return base64.urlsafe_b64encode(random(SECRET_BYTES)).rstrip(b"=").decode()
-
-
-def hashed(secret: str) -> str:
-    """What the file keeps of a secret that was drawn at random: its SHA-256."""
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def _person(row: sqlite3.Row) -> Person:

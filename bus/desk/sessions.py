@@ -14,9 +14,9 @@ from collections.abc import Iterable
 import msgspec
 
 from bus.desk import trail
-from bus.desk.people import Random, hashed, new_secret
 from bus.desk.refusals import MAX_SESSIONS, MAX_WALLS, DeskError, check_room, cut
 from bus.desk.roles import Act, Action, Role, Sight, check_may, may, not_there, roles_may
+from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
 from bus.storage import single
 from schemas.vocab import Tlp
 
@@ -27,7 +27,6 @@ FRESH_S = 300.0
 """How long a password counts as just given, for an approval."""
 USED_EACH_S = 60.0
 """When a session was used is written this often, and not with each request."""
-MAX_TOKEN = 100
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Steps of a sign-in: count the attempt, look at the password outside of the transaction, then begin the session.
 
 Hashing takes 64 MiB and a fifth of a second, so it is done between two transactions and not inside one.
-`bus.desk.store.Desk` plays the steps in their order.
+`bus.desk.store.Desk` plays the steps in their order. A first password is set with a one-time token that an administrator hands over;
+a new token takes the password away and ends all sessions of that person.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import sqlite3
 import msgspec
 
 from bus.desk import attempts, people, sessions, trail
-from bus.desk.people import Person, Random, hashed
+from bus.desk.people import Person
 from bus.desk.refusals import MAX_ID, DeskError
 from bus.desk.roles import Act, Action, check_may
+from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
+
+TOKEN_S = 24 * 3600.0
+"""How long a token to set a password is good."""
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +108,27 @@ def confirm(
     return sessions.renew(db, act, random)
 
 
+def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> str:
+    """A token with which a person sets a password, once, within a day. An earlier token, the password and all sessions end.
+
+    It is shown once and handed over in person: whoever has it is that person.
+
+    Raises:
+        DeskError: `desk-role`, `not-there`, `person-disabled`.
+    """
+    check_may(act, Action.CHANGE_PEOPLE)
+    if not people.get(db, id_).is_active:
+        raise DeskError(f"{id_} is disabled; enable this person first", reason="person-disabled")
+    token = new_secret(random)
+    db.execute(
+        "UPDATE people SET password = '', token = ?, token_until = ? WHERE id = ?",
+        (hashed(token), act.at + TOKEN_S, id_),
+    )
+    db.execute("DELETE FROM sessions WHERE person = ?", (id_,))
+    trail.add(db, act, "token-issued", id_)
+    return token
+
+
 def holder_of(db: sqlite3.Connection, token: str, at: float) -> Person:
     """Whose a token to set a password is.
 
@@ -110,7 +136,7 @@ def holder_of(db: sqlite3.Connection, token: str, at: float) -> Person:
         DeskError: `setup-token`, it was used, is over, or never was.
     """
     row = None
-    if 0 < len(token) <= sessions.MAX_TOKEN:
+    if 0 < len(token) <= MAX_TOKEN:
         row = db.execute(
             "SELECT id FROM people WHERE token = ? AND token_until > ? AND is_active", (hashed(token), at)
         ).fetchone()

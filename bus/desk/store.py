@@ -21,11 +21,12 @@ from typing import TypeVar
 import msgspec
 
 from bus.desk import attempts, drafts, duty, sessions, signing_in, snoozes, trail
-from bus.desk.people import Person, Random
+from bus.desk.people import Person
 from bus.desk.refusals import DAY_S
 from bus.desk.roles import Act
 from bus.desk.signing_in import Challenge, SignedIn
 from bus.desk.tables import LAYOUTS
+from bus.desk.tokens import Random
 from bus.keys import COST, Cost, check_password, hash_password, is_outdated, is_password, nobodys_hash
 from bus.storage import Database, Store
 

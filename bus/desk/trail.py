@@ -73,12 +73,12 @@ def add(db: sqlite3.Connection, act: Act, what: str, about: str = "", detail: st
     """Record what somebody does, in the transaction that does it.
 
     Raises:
-        DeskError: `desk-busy-person`, this person has caused more rows today than are kept.
+        DeskError: `desk-too-much`, this person has caused more rows today than are kept.
     """
     if act.who != COMMAND_LINE and not allowances.spend(db, "trail", {act.who: _ALLOWED}, 1, act.at):
         raise DeskError(
             f"you have done more than {MAX_TRAIL_A_DAY} things within a day that go on record; wait, or ask an administrator",
-            reason="desk-busy-person",
+            reason="desk-too-much",
         )
     _append(db, act.at, act.who, what, about, act.address, detail)
 
@@ -109,7 +109,7 @@ def add_look(db: sqlite3.Connection, act: Act, how: str, about: About | None, de
         detail: the filter, or the words that were searched for.
 
     Raises:
-        DeskError: `desk-role`, `desk-wall`, `not-there`, `desk-busy-person`.
+        DeskError: `desk-role`, `desk-wall`, `not-there`, `desk-too-much`.
         KeyError: another word for how.
     """
     check_may(act, _LOOKS[how])

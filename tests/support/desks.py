@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bus.desk import About, Act, Desk, Role, at_command_line, people
+from bus.desk import About, Act, Desk, Role, at_command_line, people, sessions, signing_in
+from bus.desk.tables import LAYOUTS
 from bus.keys import Cost
 from schemas.vocab import Tlp
 
@@ -63,9 +64,48 @@ async def invite(
         people.add(
             db, by, id_, f"Name of {id_}", roles or (Role.READER,), ceiling=ceiling, audiences=audiences
         )
-        return people.issue_token(db, by, id_, seeded(sum(id_.encode())))
+        return signing_in.issue_token(db, by, id_, seeded(sum(id_.encode())))
 
     return await desk.write(work)
+
+
+def bare() -> sqlite3.Connection:
+    """The tables of a desk in memory, outside of any transaction, for what is tried a thousand times."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.row_factory = sqlite3.Row
+    for layout in LAYOUTS:
+        db.executescript(layout.schema)
+    return db
+
+
+def signed_in(
+    db: sqlite3.Connection,
+    id_: str,
+    *roles: Role,
+    at: float = NOW,
+    ceiling: Tlp = Tlp.GREEN,
+    audiences: Iterable[str] = people.AUDIENCES,
+) -> str:
+    """A person in bare tables. Returns the id of a session."""
+    by = at_command_line(at)
+    people.add(db, by, id_, f"Name of {id_}", roles or (Role.READER,), ceiling=ceiling, audiences=audiences)
+    return sessions.begin(db, id_, at, HOME, seeded(sum(id_.encode())))
+
+
+def act_of(db: sqlite3.Connection, token: str, at: float = NOW) -> Act:
+    """Who acts in a session of bare tables."""
+    return sessions.acting(db, token, at, HOME)
+
+
+def person(
+    db: sqlite3.Connection,
+    id_: str,
+    *roles: Role,
+    ceiling: Tlp = Tlp.GREEN,
+    audiences: Iterable[str] = people.AUDIENCES,
+) -> Act:
+    """A person in bare tables who has just signed in."""
+    return act_of(db, signed_in(db, id_, *roles, ceiling=ceiling, audiences=audiences))
 
 
 async def acting(desk: Desk, token: str, at: float = NOW) -> Act:
