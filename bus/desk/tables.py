@@ -21,7 +21,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS people_token ON people (token) WHERE token <> 
 CREATE TABLE IF NOT EXISTS attempts (
   key TEXT PRIMARY KEY, is_known INTEGER NOT NULL, failures INTEGER NOT NULL, until REAL NOT NULL, at REAL NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS attempts_by_end ON attempts (until) WHERE is_known = 0;
+CREATE INDEX IF NOT EXISTS attempts_by_end ON attempts (until, at) WHERE is_known = 0;
 CREATE TABLE IF NOT EXISTS sessions (
   n INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, person TEXT NOT NULL REFERENCES people (id),
   is_wall INTEGER NOT NULL, made_at REAL NOT NULL, used_at REAL NOT NULL, fresh_at REAL NOT NULL, ends_at REAL NOT NULL,

@@ -73,8 +73,9 @@ def check_password(password: str, *, known: tuple[str, ...] = ()) -> None:
             f"a password has at least {MIN_DIFFERENT} different characters", reason="weak-passphrase"
         )
     left = text.casefold()
-    for each in known:
-        left = left.replace(each.casefold(), "") if each else left
+    for word in sorted({word for each in known for word in each.casefold().split()}, key=len, reverse=True):
+        left = left.replace(word, "")
+    left = left.replace(" ", "")
     if len(left) < MIN_CHARACTERS // 2:
         raise KeyFileError(
             "the password is hardly more than this person's name; choose words that nobody connects with it",

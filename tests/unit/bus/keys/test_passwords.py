@@ -50,7 +50,7 @@ def test_a_hash_carries_what_it_cost() -> None:
 
 def test_the_usual_cost_is_that_of_rfc_9106() -> None:
     """Section 4, the second recommended option, which is above what OWASP asks for at the least."""
-    assert COST == Cost(memory_kib=65_536, passes=3, lanes=4)
+    assert Cost(memory_kib=65_536, passes=3, lanes=4) == COST
     hashed = hash_password(GOOD, SALT)
     assert is_password(GOOD, hashed)
     assert not is_outdated(hashed)
