@@ -13,6 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bus.desk import decisions
 from bus.hub.incidents.traits import Traits
 from schemas.bulletin import Bulletin
 
@@ -23,23 +24,6 @@ class How(StrEnum):
     INCIDENT = "incident-id"
     REFERENCE = "reference"
     DECIDED = "decided"
-
-
-class Verdict(StrEnum):
-    """What a person decided of a bulletin and an incident."""
-
-    BELONGS = "belongs"
-    DOES_NOT = "does-not"
-    SPLIT = "split"
-
-
-class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision that stands: the incident by one of its members, the bulletin, the verdict, and the person."""
-
-    incident: str
-    bulletin: str
-    verdict: Verdict
-    by: str
 
 
 class Tie(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -65,13 +49,14 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     ties: tuple[Tie, ...]
 
 
-
 def references_of(b: Bulletin) -> tuple[str, ...]:
     """The ids that a bulletin is tied to by what its author says."""
     return tuple(sorted({ref.id for ref in b.references}))
 
 
-def said(every: Mapping[str, Traits], references: Mapping[str, Sequence[str]], by: Mapping[str, str]) -> list[Tie]:
+def said(
+    every: Mapping[str, Traits], references: Mapping[str, Sequence[str]], by: Mapping[str, str]
+) -> list[Tie]:
     """The ties that authors say between bulletins of a window.
 
     Args:
@@ -88,34 +73,38 @@ def said(every: Mapping[str, Traits], references: Mapping[str, Sequence[str]], b
             anchor = first.setdefault(each.incident, id_)
             if anchor != id_:
                 found.append(_tie(anchor, id_, How.INCIDENT, by[id_]))
-        for other in references.get(id_, ()):
-            if other in every and other != id_ and not every[other].is_overview:
-                found.append(_tie(id_, other, How.REFERENCE, by[id_]))
+        found += [
+            _tie(id_, other, How.REFERENCE, by[id_])
+            for other in references.get(id_, ())
+            if other in every and other != id_ and not every[other].is_overview
+        ]
     return found
 
 
-def joined(every: Mapping[str, Traits], ties: Iterable[Tie], decisions: Iterable[Decided]) -> list[Group]:
+def joined(
+    every: Mapping[str, Traits], ties: Iterable[Tie], made: Iterable[decisions.Decision]
+) -> list[Group]:
     """The incidents of a window: groups of two bulletins or more, the newest member's first.
 
     Args:
         every: the bulletins by id.
         ties: what authors say (`said`).
-        decisions: those that stand, in the order in which they were made.
+        made: the decisions that stand, in the order in which they were made.
     """
     edges: dict[tuple[str, str], list[Tie]] = defaultdict(list)
     for tie in ties:
         edges[tie.a, tie.b].append(tie)
     splits = []
-    for each in decisions:
+    for each in made:
         if each.incident not in every or each.bulletin not in every or each.incident == each.bulletin:
             continue
         pair = pair_of(each.incident, each.bulletin)
         match each.verdict:
-            case Verdict.BELONGS:
+            case decisions.Verdict.BELONGS:
                 edges[pair].append(_tie(*pair, How.DECIDED, each.by))
-            case Verdict.DOES_NOT:
+            case decisions.Verdict.DOES_NOT:
                 edges.pop(pair, None)
-            case Verdict.SPLIT:
+            case decisions.Verdict.SPLIT:
                 splits.append(each)
     near = _near(edges)
     for each in splits:
@@ -134,9 +123,13 @@ def joined(every: Mapping[str, Traits], ties: Iterable[Tie], decisions: Iterable
     return sorted(groups, key=lambda group: (-every[group.members[-1]].issued, group.id))
 
 
-def apart(decisions: Iterable[Decided]) -> list[tuple[str, str]]:
+def apart(made: Iterable[decisions.Decision]) -> list[tuple[str, str]]:
     """Pairs that a person keeps apart: neither they nor their incidents are suggested to belong together."""
-    return [pair_of(d.incident, d.bulletin) for d in decisions if d.verdict is not Verdict.BELONGS]
+    return [
+        pair_of(each.incident, each.bulletin)
+        for each in made
+        if each.verdict is not decisions.Verdict.BELONGS
+    ]
 
 
 def pair_of(one: str, other: str) -> tuple[str, str]:

@@ -99,12 +99,20 @@ def likeness(a: Traits, b: Traits, common: Callable[[Sort, str], float], words: 
 def _shared(a: Traits, b: Traits, common: Callable[[Sort, str], float]) -> list[Reason]:
     """The best of each sort that is shared; a value counts once, as the sort that is worth most."""
     best: dict[Sort, Reason] = {}
-    for sort, value in (*(a.traits & b.traits), *_mentioned(a, b), *_mentioned(b, a), *_hosts(a, b), *_hosts(b, a)):
+    for sort, value in (
+        *(a.traits & b.traits),
+        *_mentioned(a, b),
+        *_mentioned(b, a),
+        *_hosts(a, b),
+        *_hosts(b, a),
+    ):
         points = _POINTS.get(sort, 0.0) * common(sort, value)
         if points and (sort not in best or (points, value) > (best[sort].points, best[sort].value or "")):
             best[sort] = Reason(why=Why.SHARED, sort=sort, value=value, points=points)
     found = sorted(best.values(), key=lambda each: -each.points)
-    values = [each for each in found if each.sort in (Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.MENTION)]
+    values = [
+        each for each in found if each.sort in (Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.MENTION)
+    ]
     return [*values[:1], *(each for each in found if each not in values)]
 
 

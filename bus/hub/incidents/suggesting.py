@@ -164,7 +164,11 @@ class Pool:
             sharers
             for sort, value in traits.traits
             if sort in (Sort.MARK, Sort.VALUE, Sort.HOST)
-            and (sharers := {*self._having[Sort.VALUE if sort is Sort.HOST else sort, value]} - {traits.id} - lists)
+            and (
+                sharers := {*self._having[Sort.VALUE if sort is Sort.HOST else sort, value]}
+                - {traits.id}
+                - lists
+            )
         ]
         spread, seen = 0, set[str]()
         for sharers in sorted(others, key=lambda each: (len(each), sorted(each))):

@@ -45,19 +45,27 @@ _MARKS = frozenset(
     {"file", "x509-certificate", "image-phash", "voice-hash", "mutex", "analytics-id", "text", "media-content", "artifact"}
 )  # fmt: skip
 """Types of which one value is hardly ever two people's."""
-_LETTERS_ONLY = _MARKS - {"text", "mutex"} | {"phone-number", "bank-account", "crypto-wallet", "sms-sender", "ad-id"}
+_LETTERS_ONLY = _MARKS - {"text", "mutex"} | {
+    "phone-number",
+    "bank-account",
+    "crypto-wallet",
+    "sms-sender",
+    "ad-id",
+}
 """Types in which blanks, colons and hyphens say nothing."""
 _ADDRESSES = frozenset({"ipv4-addr", "ipv6-addr", "autonomous-system"})
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?")
 _NO_LETTER = re.compile(r"[\W_]+")
 _MENTION = re.compile(r"[\w@][\w@./:-]{4,}\w")
 _ENDINGS = ("ing", "ed", "es", "s")
-_LOOKS = dict(zip("ανικορτυχγηεαеѕіјкорсухгпԁһӏԛԝмтнвьё", "avikoptuxyneaesijkopcyxrndhlqwmthbbe", strict=True))
+_LOOKS = dict(
+    zip("ανικορτυχγηεαеѕіјкорсухгпԁһӏԛԝмтнвьё", "avikoptuxyneaesijkopcyxrndhlqwmthbbe", strict=True)
+)
 _SOUNDS = {
     **dict(zip("абвгдезийклмнопрстуфхыэіјєґ", "abvgdeziiklmnoprstufhyeijeg", strict=True)),
-    **{"ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ю": "yu", "я": "ya", "ь": "", "ъ": "", "ђ": "dj", "џ": "dz"},
+    "ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ю": "yu", "я": "ya", "ь": "", "ъ": "", "ђ": "dj", "џ": "dz",
     **dict(zip("αβγδεζηικλμνξοπρσςτυφω", "avgdeziiklmnxoprsstyfo", strict=True)),
-    **{"θ": "th", "χ": "ch", "ψ": "ps"},
+    "θ": "th", "χ": "ch", "ψ": "ps",
 }  # fmt: skip
 
 
@@ -152,7 +160,11 @@ def _mentions(texts: list[str]) -> Iterator[tuple[Sort, str]]:
     """What in a text looks like a number, a name of a machine or a mailbox that another bulletin may hold as a value."""
     for text in texts:
         for found in _MENTION.findall(text):
-            if any(map(str.isdigit, found)) and any(map(str.isalpha, found)) or "." in found or "@" in found:
+            if (
+                (any(map(str.isdigit, found)) and any(map(str.isalpha, found)))
+                or "." in found
+                or "@" in found
+            ):
                 yield Sort.MENTION, _NO_LETTER.sub("", norm(found))
 
 
