@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from bus.hub.clocks import ANSWERING
 from bus.hub.rows import SITUATION, TABLE_OF
 from bus.storage import Layout, utc
 from bus.subscribing import Stored, as_json, bodies, contested, whole
@@ -22,12 +23,8 @@ from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin
 from schemas.errors import SchemaError
 from schemas.subject import Channel
-from schemas.vocab import TLP_RANK, FeedbackKind, MsgType, RefRel, Status, Tlp
+from schemas.vocab import TLP_RANK, FeedbackKind, MsgType, Status, Tlp
 
-ANSWERING = frozenset(
-    {RefRel.ANSWERS, RefRel.ACKNOWLEDGES, RefRel.REJECTS, RefRel.CONTRADICTS, RefRel.CORROBORATES}
-)
-"""How feedback names what it answers; its other references say something else of it."""
 _SHOWN = {str(FeedbackKind.REQUEST_UPGRADE): "relax-marking"}
 MOST_DISPUTED = 1000
 MOST_UNKNOWN = 20_000
