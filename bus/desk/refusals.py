@@ -82,7 +82,10 @@ def is_plain(character: str) -> bool:
 
 def shown(text: str) -> str:
     """A text on one line, in which each character that cannot be seen stands as an escape; for pages and records."""
-    return "".join(each if is_plain(each) else f"\\u{ord(each):04x}" for each in text)
+    return "".join(
+        each if is_plain(each) else f"\\u{ord(each):04x}" if ord(each) <= 0xFFFF else f"\\U{ord(each):08x}"
+        for each in text
+    )
 
 
 def cut(text: str, most: int = MAX_TRAIL_TEXT) -> str:

@@ -38,6 +38,11 @@ async def refusal(desk: Desk, name: str, password: str, at: float = NOW, address
     return refused.value
 
 
+async def issued(desk: Desk, id_: str, seed: int) -> str:
+    """A new token for a person."""
+    return await desk.write(lambda db: signing_in.issue_token(db, at_command_line(NOW), id_, seeded(seed)))
+
+
 async def whats(desk: Desk) -> list[tuple[str, str]]:
     """Who did what, in order."""
     entries = await desk.read(lambda db: trail.read(db, at_command_line(NOW)))
@@ -91,12 +96,7 @@ async def test_a_new_token_takes_password_sessions_and_the_earlier_token(tmp_pat
     """Whoever had any of them has nothing."""
     async with open_desk(tmp_path) as desk:
         session = await add(desk, "ann")
-        tokens = [
-            await desk.write(
-                lambda db, seed=seed: signing_in.issue_token(db, at_command_line(NOW), "ann", seeded(seed))
-            )
-            for seed in (1, 2)
-        ]
+        tokens = [await issued(desk, "ann", seed) for seed in (1, 2)]
         assert (await refusal(desk, "ann", PASSWORD)).reason == "sign-in-refused"
         with pytest.raises(DeskError):
             await desk.look(session, NOW, HOME, lambda _, act: act)
