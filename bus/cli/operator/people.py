@@ -7,7 +7,6 @@ token that is shown once.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +19,8 @@ from bus.desk import Role
 from schemas.vocab import Tlp
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from bus.desk import Person
 
 T = TypeVar("T")
@@ -27,7 +28,9 @@ T = TypeVar("T")
 ROLES = click.Choice([role.value for role in Role])
 MAX_ROWS = 10_000
 
-_tlp = click.option("--tlp", type=click.Choice(TLPS), help="the narrowest marking this person may see; green without it")
+_tlp = click.option(
+    "--tlp", type=click.Choice(TLPS), help="the narrowest marking this person may see; green without it"
+)
 _audience = repeatable("--audience", "audiences", metavar="ID", help="whose bulletins this person may see")
 
 
