@@ -43,9 +43,7 @@ def people() -> None:
 def list_(app: App) -> Answer:
     """List the people of this hub's console, by id."""
     act = _operator(app)
-    found = frame.within(
-        frame.open_desk(app), lambda store: store.read(lambda db: desk.people.listed(db, act))
-    )
+    found = _read(app, lambda db: desk.people.listed(db, act))
     rows = [
         (
             person.id,
@@ -158,18 +156,14 @@ def token(app: App, id_: str, *, yes: bool) -> Answer:
     """Print a token with which the person ID sets a password, once, within a day.
 
     Hand it over in person or by telephone: whoever has it is that person. The password of before, all sessions and an earlier
-    token end, and failed attempts are forgotten.
+    token end at once. Who is locked out by failed attempts comes in with it.
     """
     act = _operator(app)
-    known = frame.within(frame.open_desk(app), lambda store: store.read(lambda db: desk.people.get(db, id_)))
+    known = _read(app, lambda db: desk.people.get(db, id_))
     if known.has_password:
         app.confirm(f"{id_} has a password, which ends with a new token; go on?", yes=yes)
 
-    def work(db: sqlite3.Connection) -> str:
-        desk.signing_in.let_in(db, act, id_)
-        return desk.signing_in.issue_token(db, act, id_, os.urandom)
-
-    secret = _write(app, work)
+    secret = _write(app, lambda db: desk.signing_in.issue_token(db, act, id_, os.urandom))
     return Answer(
         {"id": id_, "token": secret, "until": storage.utc(act.at + desk.signing_in.TOKEN_S)},
         lines=[secret],
@@ -188,19 +182,11 @@ def sessions(app: App, id_: str) -> Answer:
             desk.people.get(db, id_)
         return desk.sessions.listed(db, act, id_)
 
-    found = frame.within(frame.open_desk(app), lambda store: store.read(question))
-    rows = [
-        (
-            each.n,
-            each.person,
-            "wall" if each.is_wall else "person",
-            frame.at(storage.utc(each.made_at)),
-            frame.at(storage.utc(each.used_at)),
-            frame.at(storage.utc(each.ends_at)),
-            each.address,
-        )
-        for each in found
-    ]
+    found = _read(app, question)
+    rows = []
+    for each in found:
+        times = [frame.at(storage.utc(moment)) for moment in (each.made_at, each.used_at, each.ends_at)]
+        rows.append((each.n, each.person, "wall" if each.is_wall else "person", *times, each.address))
     columns = ("n", "person", "kind", "since", "used", "until", "address")
     return Answer(
         [
@@ -256,42 +242,33 @@ def audit(app: App, *, since: object, who: str, limit: int, verify: bool, head: 
         raise click.UsageError("--head goes with --verify")
     act = _operator(app)
     if verify:
-        standing = frame.within(
-            frame.open_desk(app), lambda store: store.read(lambda db: desk.trail.verify_audit(db, head=head))
-        )
+        standing = _read(app, lambda db: desk.trail.verify_audit(db, head=head))
         lines = [
             f"verified: rows {standing.first} to {standing.last}, each chained to the one before",
             f"  head     {standing.head or '-'}",
         ]
         return Answer(standing, lines=lines)
     start = 0.0 if since is None else act.at - getattr(since, "total_seconds", lambda: 0.0)()
-    found = frame.within(
-        frame.open_desk(app),
-        lambda store: store.read(lambda db: desk.trail.read(db, act, since=start, who=who, limit=limit)),
-    )
+    found = _read(app, lambda db: desk.trail.read(db, act, since=start, who=who, limit=limit))
     rows = [
-        (
-            each.n,
-            frame.at(storage.utc(each.at)),
-            each.who,
-            each.what,
-            each.about,
-            each.detail,
-            each.address,
-        )
+        (each.n, frame.at(storage.utc(each.at)), each.who, each.what, each.about, each.detail, each.address)
         for each in found
     ]
     columns = ("n", "time", "who", "what", "about", "detail", "address")
     values = [
-        {"n": n, "time": storage.utc(each.at), "who": each.who, "what": each.what, "about": each.about}
+        {"n": each.n, "time": storage.utc(each.at), "who": each.who, "what": each.what, "about": each.about}
         | {"detail": each.detail, "address": each.address, "chain": each.chain}
-        for n, each in ((each.n, each) for each in found)
+        for each in found
     ]
     return Answer(*values, table=Table(columns, rows, ("address", "detail")))
 
 
 def _operator(app: App) -> desk.Act:
     return desk.at_command_line(app.now().timestamp())
+
+
+def _read(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
+    return frame.within(frame.open_desk(app), lambda store: store.read(question))
 
 
 def _write(app: App, work: Callable[[sqlite3.Connection], T]) -> T:
