@@ -117,6 +117,27 @@ def test_what_is_no_draft(tries: Callable[[sqlite3.Connection, Act, int], object
     assert refused.value.reason == reason
 
 
+def test_the_bytes_of_one_persons_drafts_have_a_bound() -> None:
+    """Closed ones count as long as they are kept; of those the last version is."""
+    db = bare()
+    act, bob = person(db, "ann", Role.PUBLISHER), person(db, "bob", Role.PUBLISHER)
+    full = b"x" * bounds.MAX_DRAFT_BYTES
+    draft = begun(db, act, full)
+    db.executemany(
+        "INSERT INTO draft_versions VALUES (?, ?, ?, '', 'ann', 0)",
+        [(draft.n, 100 + n, full) for n in range(bounds.MAX_BYTES_OF_PERSON // bounds.MAX_DRAFT_BYTES - 1)],
+    )
+    with pytest.raises(DeskError) as refused:
+        begun(db, act)
+    assert refused.value.reason == "desk-full"
+    begun(db, bob)
+    drafts.close(db, act, draft.n, "given-up")
+    assert db.execute("SELECT sum(length(text)) FROM draft_versions WHERE by = 'ann'").fetchone()[0] == len(
+        full
+    )
+    begun(db, act)
+
+
 @pytest.mark.parametrize("role", [Role.READER, Role.ANALYST, Role.DUTY, Role.ADMINISTRATOR])
 def test_who_neither_publishes_nor_approves_reads_no_draft(role: Role) -> None:
     """An approver reads, and does not write."""

@@ -224,6 +224,16 @@ FULL: dict[str, tuple[Callable[[sqlite3.Connection], None], Callable[[sqlite3.Co
         ),
         lambda db, act: words.add_entry(db, act, INCIDENT, "x"),
     ),
+    "entries of a person": (
+        lambda db: rows(
+            db,
+            "journal",
+            bounds.MAX_JOURNAL_OF_PERSON,
+            "at, about, kind, tlp, audience, text, by",
+            "?, 'i-9', 'incident', 0, '', '', 'ann'",
+        ),
+        lambda db, act: words.add_entry(db, act, INCIDENT, "x"),
+    ),
     "decisions about an incident": (
         lambda db: rows(
             db,
