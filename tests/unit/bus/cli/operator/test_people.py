@@ -6,15 +6,19 @@ import asyncio
 import datetime as dt
 import json
 import os
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from bus.desk import Desk, SignedIn
+from bus.desk import About, Desk, DeskError, SignedIn, duty
+from schemas.vocab import Tlp
 from tests.support.desks import CHEAP, HOME, PASSWORD
+from tests.support.office import TOCSIN
 from tests.support.office import Desk as Office
+from tests.support.waiting import longest
 from tests.support.world import make_world
 
 FILE = "registry.tocsin.json"
@@ -196,3 +200,51 @@ def test_other_contexts_have_other_people(office: Office) -> None:
 def told_of(office: Office, setting: str) -> str:
     """A setting of the context."""
     return str(json.loads(office.run("context", "show", "--json"))[setting])
+
+
+@pytest.mark.short_faults
+def test_commands_work_while_a_console_has_the_file_open_and_writes(office: Office) -> None:
+    """Neither waits for the other to end, nothing of either is lost, and the trail of both is one."""
+    session = signed_in(office, "ann", "duty-officer")
+
+    async def work(desk: Desk) -> int:
+        done = 0
+        ended = asyncio.create_task(asyncio.to_thread(commands, office))
+        while not ended.done():
+            about = About("alarm", f"a{done}", Tlp.GREEN, "community")
+            await desk.act(
+                session.token, now(), HOME, lambda db, act, about=about: duty.acknowledge(db, act, about)
+            )
+            done += 1
+            await asyncio.sleep(0)
+        await ended
+        with pytest.raises(DeskError) as refused:
+            await desk.sign_in("bob", PASSWORD, now(), HOME)
+        assert refused.value.reason == "sign-in-refused"
+        return done
+
+    done = console(office, work)
+    whats = [
+        json.loads(line)["what"]
+        for line in office.run("people", "audit", "--limit", "10000", "--json").splitlines()
+    ]
+    assert whats.count("acknowledged") == done > 0
+    assert whats.count("person-changed") == 3
+    assert told(office, "audit", "--verify")["last"] == len(whats)
+
+
+def commands(office: Office) -> None:
+    """What an operator does meanwhile, each in a process of its own."""
+    for arguments in (
+        ("add", "bob", "--name", "Bob", "--role", "reader"),
+        *(("role", "bob", "reader", "--tlp", tlp) for tlp in ("red", "amber", "green")),
+        ("disable", "bob"),
+    ):
+        done = subprocess.run(
+            [TOCSIN, "people", *arguments],
+            cwd=office.folder,
+            env=office.env,
+            capture_output=True,
+            timeout=longest(),
+        )
+        assert done.returncode == 0, done.stderr
