@@ -6,14 +6,16 @@ import asyncio
 import datetime as dt
 import json
 import os
+import sqlite3
 import subprocess
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from bus.desk import About, Desk, DeskError, SignedIn, duty
+from bus.desk import About, Act, Desk, DeskError, SignedIn, duty
 from schemas.vocab import Tlp
 from tests.support.desks import CHEAP, HOME, PASSWORD
 from tests.support.office import TOCSIN
@@ -211,10 +213,7 @@ def test_commands_work_while_a_console_has_the_file_open_and_writes(office: Offi
         done = 0
         ended = asyncio.create_task(asyncio.to_thread(commands, office))
         while not ended.done():
-            about = About("alarm", f"a{done}", Tlp.GREEN, "community")
-            await desk.act(
-                session.token, now(), HOME, lambda db, act, about=about: duty.acknowledge(db, act, about)
-            )
+            await desk.act(session.token, now(), HOME, partial(acknowledges, name=f"a{done}"))
             done += 1
             await asyncio.sleep(0)
         await ended
@@ -231,6 +230,11 @@ def test_commands_work_while_a_console_has_the_file_open_and_writes(office: Offi
     assert whats.count("acknowledged") == done > 0
     assert whats.count("person-changed") == 3
     assert told(office, "audit", "--verify")["last"] == len(whats)
+
+
+def acknowledges(db: sqlite3.Connection, act: Act, name: str) -> None:
+    """One thing more."""
+    duty.acknowledge(db, act, About("alarm", name, Tlp.GREEN, "community"))
 
 
 def commands(office: Office) -> None:
