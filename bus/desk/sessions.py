@@ -203,6 +203,12 @@ def forget(db: sqlite3.Connection, at: float) -> None:
     db.execute("DELETE FROM sessions WHERE ends_at <= ?", (at,))
 
 
+def distrust(db: sqlite3.Connection) -> None:
+    """End all sessions and make all tokens void: the file is an older copy, and some of them had ended since."""
+    db.execute("DELETE FROM sessions")
+    db.execute("UPDATE people SET token = '', token_until = 0 WHERE token <> ''")
+
+
 def _insert(
     db: sqlite3.Connection,
     token: str,
