@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from bus import desk
 from bus.cli import frame
+from bus.cli.analyst import incident_views as views
 from bus.cli.frame import Answer, App, Group, NotFoundError, Table, at, command, completing
 from bus.hub import picture
 from schemas.vocab import Status, Tlp
@@ -18,67 +16,19 @@ from schemas.vocab import Status, Tlp
 if TYPE_CHECKING:
     from bus.desk.decisions import Decision
     from bus.hub.incidents import Group as Incident
-    from bus.hub.incidents import Reason, Suggestion
     from bus.hub.picture.together import Together
     from schemas.registry import Registry
 
 AT_TERMINAL = "terminal"
 """Who decided, where no person has signed in: somebody at this context's own terminal."""
 DAYS_AT_MOST = 400
-HOW = {"incident-id": "one incident", "reference": "a reference", "decided": "a decision"}
 LESS = ("issuers",)
 LESS_MEMBERS = ("marking", "kind")
-_days = click.option("--days", type=click.IntRange(1, 400), default=45, show_default=True, help="how far back")
+_days = click.option(
+    "--days", type=click.IntRange(1, 400), default=45, show_default=True, help="how far back"
+)
 _exercise = click.option("--exercise", is_flag=True, help="of exercises, not of what is real")
 _why = click.option("--why", default="", metavar="TEXT", help="the reason, for others")
-WORDS = {
-    "keyed-hash": "the same keyed hash",
-    "mark": "the same hash, certificate or counter",
-    "value": "the same observable",
-    "host": "the same host",
-    "mention": "one names what the other holds",
-    "address": "the same address",
-    "victim": "the same victim",
-    "hashtag": "the same hashtag",
-    "name": "the same name",
-    "words": "rare words in common",
-    "techniques": "several techniques in common",
-    "place": "place",
-    "election": "election",
-    "time": "time",
-}
-
-
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident in a list."""
-
-    id: str
-    bulletins: int
-    issuers: tuple[str, ...]
-    suggested: int
-    headline: str
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A member of an incident, and by what it belongs to it."""
-
-    id: str
-    issuer: str
-    kind: str
-    headline: str
-    tlp: str
-    audience: str
-    tied_by: tuple[str, ...]
-
-
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """A suggestion: what may belong to which member, in points, with the reasons as sentences."""
-
-    id: str
-    to: str
-    points: float
-    why: tuple[str, ...]
-    headline: str
 
 
 @click.group(cls=Group)
@@ -93,18 +43,24 @@ def incident() -> None:
 async def list_(app: App, *, days: int, exercise: bool, limit: int) -> Answer:
     """Incidents of the last days, the one with the newest bulletin first, and how many bulletins may belong to each."""
     found, _ = await _found(app, days, exercise)
-    shown = [_shown(found, group) for group in found.groups[:limit]]
-    rows = ((each.id, each.bulletins, each.suggested, each.headline, ", ".join(each.issuers)) for each in shown)
+    shown = [views.shown(found, group) for group in found.groups[:limit]]
+    rows = (
+        (each.id, each.bulletins, each.suggested, each.headline, ", ".join(each.issuers)) for each in shown
+    )
     notes = []
     if len(found.groups) > limit:
         notes.append(f"{len(found.groups) - limit} more; --limit shows them")
-    loose = [each for each in found.suggestions if _is_loose(found, each)]
+    loose = [each for each in found.suggestions if views.is_loose(found, each)]
     if loose:
-        notes.append(f"{len(loose)} suggestions join bulletins that are in no incident: tocsin incident suggested")
+        notes.append(
+            f"{len(loose)} suggestions join bulletins that are in no incident: tocsin incident suggested"
+        )
     if not shown:
         notes.append("no bulletins are joined yet")
     return Answer(
-        *shown, table=Table(("id", "bulletins", "suggested", "first headline", "issuers"), rows, LESS), notes=notes
+        *shown,
+        table=Table(("id", "bulletins", "suggested", "first headline", "issuers"), rows, LESS),
+        notes=notes,
     )
 
 
@@ -115,10 +71,10 @@ async def list_(app: App, *, days: int, exercise: bool, limit: int) -> Answer:
 async def suggested(app: App, *, days: int, exercise: bool, limit: int) -> Answer:
     """What may belong together, the surest first, each with its reasons. Accept one: tocsin incident join ID BULLETIN."""
     found, _ = await _found(app, days, exercise)
-    offers = [_offer(found, each, each.a) for each in found.suggestions[:limit]]
+    offers = [views.offer(found, each, each.a) for each in found.suggestions[:limit]]
     more = len(found.suggestions) - len(offers)
     notes = [f"{more} more; --limit shows them"] if more > 0 else []
-    return _offered(offers, notes or ([] if offers else ["nothing is suggested"]))
+    return views.offered(offers, notes or ([] if offers else ["nothing is suggested"]))
 
 
 @command(incident, "show")
@@ -129,21 +85,30 @@ async def show(app: App, wanted: str, *, days: int, exercise: bool) -> list[Answ
     """The bulletins of an incident, by the id of any member: what ties each, what may belong to it, what was decided."""
     found, made = await _found(app, days, exercise)
     group = await _group(app, found, wanted)
-    parts = [_part(found, group, id_) for id_ in group.members]
+    parts = [views.part(found, group, id_) for id_ in group.members]
     rows = (
-        (at(found.members[each.id].issued), each.issuer, each.kind, each.headline, ", ".join(each.tied_by), _marked(each), each.id)
+        (
+            at(found.members[each.id].issued),
+            each.issuer,
+            each.kind,
+            each.headline,
+            ", ".join(each.tied_by),
+            views.marked(each),
+            each.id,
+        )
         for each in parts
     )
     offers = [
-        _offer(found, each, each.b if each.b in group.members else each.a) for each in found.suggested_for(group)
+        views.offer(found, each, each.b if each.b in group.members else each.a)
+        for each in found.suggested_for(group)
     ]
     decided = [each for each in made if each.incident in group.members or each.bulletin in group.members]
     columns = ("issued", "issuer", "kind", "headline", "tied by", "marking", "id")
     answers = [Answer(*parts, table=Table(columns, rows, LESS_MEMBERS))]
     if offers:
-        answers.append(_offered(offers, []))
+        answers.append(views.offered(offers, []))
     if decided:
-        answers.append(_decided(decided))
+        answers.append(views.decided(decided))
     return answers
 
 
@@ -239,7 +204,11 @@ async def _decide(app: App, wanted: str, other: str, verdict: desk.decisions.Ver
         raise NotFoundError(
             f"{other} is not in the incident of {wanted}", remedy="its members: tocsin incident show ID"
         )
-    anchor = next(each for each in (group.id, *group.members) if each != id_) if len(group.members) > 1 else group.id
+    anchor = (
+        next(each for each in (group.id, *group.members) if each != id_)
+        if len(group.members) > 1
+        else group.id
+    )
     if anchor == id_:
         raise click.UsageError("a bulletin is not decided about against itself; name another one")
     act = _act(app)
@@ -249,81 +218,8 @@ async def _decide(app: App, wanted: str, other: str, verdict: desk.decisions.Ver
     words = {"belongs": "belongs to", "does-not": "does not belong to", "split": "is split off"}[verdict]
     return Answer(
         {"decision": number, "incident": anchor, "bulletin": id_, "verdict": verdict, "was_in": bulletin.id},
-        notes=[f"decision {number}: {id_} {words} the incident of {anchor}", f"undo: tocsin incident undo {number}"],
+        notes=[
+            f"decision {number}: {id_} {words} the incident of {anchor}",
+            f"undo: tocsin incident undo {number}",
+        ],
     )
-
-
-def _shown(found: Together, group: Incident) -> Shown:
-    members = [found.members[id_] for id_ in group.members]
-    return Shown(
-        id=group.id,
-        bulletins=len(members),
-        issuers=tuple(sorted({each.issuer for each in members})),
-        suggested=len(found.suggested_for(group)),
-        headline=members[0].headline,
-    )
-
-
-def _part(found: Together, group: Incident, id_: str) -> Part:
-    member = found.members[id_]
-    ties = [tie for tie in group.ties if id_ in (tie.a, tie.b)]
-    by = tuple(sorted({f"{HOW[tie.how]} ({tie.by})" for tie in ties}))
-    return Part(
-        id=id_,
-        issuer=member.issuer,
-        kind=member.kind,
-        headline=member.headline,
-        tlp=member.tlp,
-        audience=member.audience,
-        tied_by=by,
-    )
-
-
-def _is_loose(found: Together, each: Suggestion) -> bool:
-    """Whether a suggestion is about two bulletins that are in no incident."""
-    groups = (found.group_of(each.a), found.group_of(each.b))
-    return all(group is None or len(group.members) == 1 for group in groups)
-
-
-def _offer(found: Together, each: Suggestion, to: str) -> Offer:
-    other = each.b if each.a == to else each.a
-    return Offer(
-        id=other,
-        to=to,
-        points=round(each.likeness.points, 2),
-        why=tuple(_reason(reason) for reason in each.likeness.reasons),
-        headline=found.members[other].headline,
-    )
-
-
-def _reason(reason: Reason) -> str:
-    """A reason in words: what is shared, or what speaks for or against."""
-    words = WORDS[reason.sort or reason.why]
-    if reason.value:
-        return f"{words}: {reason.value}"
-    if reason.points < 0:
-        return f"another {words}" if reason.why != "time" else "long apart"
-    return {"place": "the same place", "election": "the same election", "time": "within two days"}.get(
-        reason.why, words
-    )
-
-
-def _offered(offers: Sequence[Offer], notes: list[str]) -> Answer:
-    rows = ((each.id, each.to, f"{each.points:.1f}", "; ".join(each.why), each.headline) for each in offers)
-    columns = ("may belong", "to", "points", "why", "headline")
-    return Answer(*offers, table=Table(columns, rows, ("headline", "points")), notes=notes)
-
-
-def _decided(made: Sequence[Decision]) -> Answer:
-    rows = ((each.n, each.verdict, each.bulletin, each.incident, each.by, at_second(each.at), each.why or "-") for each in made)
-    columns = ("number", "verdict", "bulletin", "incident", "by", "at", "why")
-    return Answer(*made, table=Table(columns, rows, ("incident", "at")))
-
-
-def at_second(seconds: float) -> str:
-    """A time in seconds since 1970 as views show it."""
-    return at(dt.datetime.fromtimestamp(seconds, dt.UTC))
-
-
-def _marked(each: Part) -> str:
-    return f"TLP:{each.tlp.upper()} {each.audience}"

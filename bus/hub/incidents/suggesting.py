@@ -24,6 +24,8 @@ _FINDING = (Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.MENTION, Sort.ADD
 _LIST_OF = 3
 """A bulletin that shares values with so many others, a different one with each, is a list; lists join nothing."""
 _SHORTEST = 3
+_FEWEST = 40
+"""Among fewer bulletins nobody can tell which words are rare, and none are compared."""
 
 Pair = tuple[str, str]
 """Two ids, the smaller first."""
@@ -68,6 +70,7 @@ class Pool:
             word: rare
             for word, count in counts.items()
             if len(word) >= _SHORTEST
+            and len(self.every) >= _FEWEST
             and (rare := math.log((len(self.every) + 1) / (count + 0.5)) / whole - _LEAST_RARE) > 0
         }
         self.lists = self._lists()

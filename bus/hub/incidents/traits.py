@@ -160,11 +160,8 @@ def _mentions(texts: list[str]) -> Iterator[tuple[Sort, str]]:
     """What in a text looks like a number, a name of a machine or a mailbox that another bulletin may hold as a value."""
     for text in texts:
         for found in _MENTION.findall(text):
-            if (
-                (any(map(str.isdigit, found)) and any(map(str.isalpha, found)))
-                or "." in found
-                or "@" in found
-            ):
+            has_mark = any(map(str.isdigit, found)) or "." in found or "@" in found
+            if has_mark and any(map(str.isalpha, found)):
                 yield Sort.MENTION, _NO_LETTER.sub("", norm(found))
 
 
