@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bus.hub.picture.events import Event, Told, events_after
     from bus.hub.picture.figures import Arrivals, Bar, Facet, Totals, Value
     from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows
+    from bus.hub.picture.owed import Owed, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -58,6 +59,7 @@ __all__ = [
     "Lineage",
     "Member",
     "Observed",
+    "Owed",
     "Page",
     "Picture",
     "Question",
@@ -82,6 +84,7 @@ __all__ = [
     "one_bulletin",
     "open_store",
     "owed",
+    "owed_within",
     "projection",
     "questions",
     "read_contacts",
