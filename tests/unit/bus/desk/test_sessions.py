@@ -139,6 +139,7 @@ def test_a_wall_looks_and_does_nothing_else() -> None:
     wall = act_of(db, wall_of(db, duty), NOW + WALL_S - 1)
     assert wall.sight == Sight(Tlp.GREEN, frozenset({"community"}))
     assert [action for action in Action if may(wall, action)] == [Action.LOOK]
+    assert wall.roles == frozenset()
     assert not is_fresh(act_of(db, wall_of(db, person(db, "carl", Role.DUTY)), NOW))
     assert is_over(db, wall_of(db, person(db, "bob", Role.DUTY)), NOW + WALL_S)
 
