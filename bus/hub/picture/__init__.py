@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.hub.picture import (
         answers,
         index,
+        owed,
         projection,
         questions,
         selected,
@@ -41,6 +42,7 @@ __all__ = [
     "assess",
     "index",
     "open_store",
+    "owed",
     "projection",
     "questions",
     "read_contacts",
