@@ -78,6 +78,8 @@ def open_wall(
 ) -> str:
     """Begin a session of a wall screen, for 30 days. Returns its id.
 
+    It becomes the cookie of the browser that shows the wall, in the place of the officer's own; an address is no place for it.
+
     Raises:
         DeskError: `desk-role`, `desk-wall`, `above-ceiling`, `desk-full`.
     """

@@ -94,6 +94,7 @@ CREATE TABLE IF NOT EXISTS trail (
   detail TEXT NOT NULL, chain TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS trail_looks ON trail (who, what, about, n);
+CREATE INDEX IF NOT EXISTS trail_of ON trail (who, n);
 CREATE TABLE IF NOT EXISTS trail_begins (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL, chain TEXT NOT NULL);
 CREATE TRIGGER IF NOT EXISTS trail_stays BEFORE UPDATE ON trail BEGIN SELECT RAISE(ABORT, 'the trail is only added to'); END;
 CREATE TRIGGER IF NOT EXISTS trail_is_kept BEFORE DELETE ON trail

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         write_whole,
         written,
     )
-    from bus.cli.frame.filtering import Asked, filter_options, stream_options
+    from bus.cli.frame.filtering import filter_options, stream_options
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
     from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
@@ -139,7 +139,6 @@ __all__ = [
     "USAGE",
     "Answer",
     "App",
-    "Asked",
     "BulletinLines",
     "DraftFile",
     "FoundBulletin",

@@ -139,7 +139,8 @@ def test_a_wall_looks_and_does_nothing_else() -> None:
     wall = act_of(db, wall_of(db, duty), NOW + WALL_S - 1)
     assert wall.sight == Sight(Tlp.GREEN, frozenset({"community"}))
     assert [action for action in Action if may(wall, action)] == [Action.LOOK]
-    assert not is_fresh(wall)
+    assert wall.roles == frozenset()
+    assert not is_fresh(act_of(db, wall_of(db, person(db, "carl", Role.DUTY)), NOW))
     assert is_over(db, wall_of(db, person(db, "bob", Role.DUTY)), NOW + WALL_S)
 
 
@@ -160,6 +161,14 @@ def test_a_wall_follows_its_opener() -> None:
     assert act_of(db, wall).sight.ceiling is Tlp.CLEAR
     people.change(db, OPERATOR, "ann", roles=[Role.ANALYST])
     assert is_over(db, wall, NOW)
+
+
+def test_a_session_of_a_disabled_person_is_none_even_when_it_is_still_there() -> None:
+    """As when a file was put together from two."""
+    db = bare()
+    token = signed_in(db, "ann")
+    db.execute("UPDATE people SET is_active = 0")
+    assert is_over(db, token, NOW)
 
 
 def test_walls_have_a_bound() -> None:
