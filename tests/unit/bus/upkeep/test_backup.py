@@ -293,7 +293,7 @@ async def test_an_archive_may_not_say_where_keys_lie(place: Place) -> None:
         },
         made=NOW,
     )
-    with pytest.raises(BackupError, match="not its to say"):
+    with pytest.raises(BackupError, match="no archive may do that"):
         place.restore_anew()
 
 

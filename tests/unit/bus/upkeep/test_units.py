@@ -220,5 +220,5 @@ def test_systemd_finds_a_program_whatever_it_is_called(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "root\nExecStartPre=/bin/true", "%u", "-x", "a:b", "a" * 40])
 def test_what_names_no_user_is_refused(name: str) -> None:
     """It would be another setting, or another user."""
-    with pytest.raises(UnitError, match="no user"):
+    with pytest.raises(UnitError, match="not the name of a user"):
         unit_text(spec(run_as=name))
