@@ -1,4 +1,4 @@
-"""What a person asks for: one grammar of filters, for streams of bulletins and for questions to a store."""
+"""Filters: one grammar, for streams of bulletins and for queries of a store."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What every command shares: options, sessions, files, output."""
+"""The frame that all commands share: options, sessions, files, output."""
 
 from typing import TYPE_CHECKING
 
