@@ -64,7 +64,7 @@ _PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.
 _VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color": "TOCSIN_COLOR"}
 """The settings other than contexts and deadlines -> the variable that sets each."""
 OUTBOX_FILE, STORE_FILE, DESK_FILE = "outbox.db", "store.db", "desk.db"
-"""Files of a state folder: the identity's outbox, its store, and what people do at its desk."""
+"""Files of a state folder: the identity's outbox, its store, and the file of its people."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name is also a folder's name
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "answers": ("bus.cli.analyst.answers", "answers", "what others answered to our bulletins"),
     "questions": ("bus.cli.analyst.answers", "questions", "open questions: asked by, owner, due"),
     "clocks": ("bus.cli.analyst.clocks", "clocks", "deadlines: what is due when, and from whom"),
+    "incident": ("bus.cli.analyst.incident", "incident", "bulletins that belong together, and may"),
     "channels": ("bus.cli.analyst.picture", "channels", "every channel: live, late, silent; gaps and forks"),
     "picture": ("bus.cli.analyst.picture", "picture", "the situation now"),
     "election": ("bus.cli.analyst.election", "election", "calendars, phases, readiness for the vote"),
