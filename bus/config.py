@@ -63,8 +63,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.type in (Path, Path | None))
 _VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color": "TOCSIN_COLOR"}
 """The settings other than contexts and deadlines -> the variable that sets each."""
-OUTBOX_FILE, STORE_FILE = "outbox.db", "store.db"
-"""Files of a state folder: the identity's outbox, and its store."""
+OUTBOX_FILE, STORE_FILE, DESK_FILE = "outbox.db", "store.db", "desk.db"
+"""Files of a state folder: the identity's outbox, its store, and the file of its people."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name is also a folder's name
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

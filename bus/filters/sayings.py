@@ -142,12 +142,17 @@ def words_in(text: str) -> list[str]:
     return [word[:_LONGEST] for word in _WORD.findall(plain)]
 
 
-def _texts(b: Bulletin) -> Iterator[str]:
+def prose(b: Bulletin) -> Iterator[str]:
+    """What a bulletin says in words: its headlines and summaries, the prose of its body and of what stands beside it."""
     for name in _WORDS_OF:
         yield from (text for info in b.info if (text := getattr(info, name)))
     yield from _prose(b.body)
     for name in _BESIDE:
         yield from _prose(getattr(b, name))
+
+
+def _texts(b: Bulletin) -> Iterator[str]:
+    yield from prose(b)
     for each in b.observables:
         yield from (text for text in (each.value, each.note) if text)
 
