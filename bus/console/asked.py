@@ -1,0 +1,109 @@
+"""What a page is asked: by whom, when, with which parameters of its address. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Mapping
+from functools import cached_property
+from urllib.parse import urlencode
+
+import msgspec
+
+from bus.console.clearance import Clearance
+from bus.console.people import Session, Viewer
+from bus.console.reading import Shelf
+from bus.hub import CountryPhase, calendars, elections
+from bus.storage import lease
+from bus.trust import VerifiedRegistry
+
+MOST_PARAMETERS = 40
+MOST_VALUE = 500
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A request for a page, inside one snapshot of the store.
+
+    Attributes:
+        db: the snapshot.
+        now: the present.
+        shelf: what pages are made from beside the store.
+        registry: the registry as it stands.
+        session: who asks.
+        path: the path of the page.
+        place: the parameters in the path, as `id`.
+        given: the parameters of the query, each with its values in their order.
+        only: these markings alone, of those that the reader may read; none for all of them.
+    """
+
+    db: sqlite3.Connection
+    now: dt.datetime
+    shelf: Shelf
+    registry: VerifiedRegistry
+    session: Session
+    path: str
+    place: Mapping[str, str]
+    given: Mapping[str, tuple[str, ...]]
+    only: tuple[str, ...] = ()
+
+    @property
+    def viewer(self) -> Viewer:
+        """The person who asks."""
+        return self.session.viewer
+
+    @property
+    def clearance(self) -> Clearance:
+        """How much that person may read."""
+        return self.viewer.clearance
+
+    @property
+    def hub(self) -> str:
+        """The authority whose console it is."""
+        return self.shelf.authority
+
+    @cached_property
+    def country(self) -> str:
+        """The country of the hub."""
+        return self.registry.authority(self.hub).country
+
+    @cached_property
+    def calendars(self) -> tuple[elections.Calendar, ...]:
+        """The calendars that count."""
+        return calendars(self.db)
+
+    @cached_property
+    def phases(self) -> Mapping[str, CountryPhase]:
+        """The phase of each country that has a calendar."""
+        return {each.country: each for each in elections.by_country(self.calendars, self.now)}
+
+    @cached_property
+    def zone(self) -> dt.tzinfo:
+        """The local time of the hub: that of a calendar of its country, UTC where there is none."""
+        own = next((each for each in self.calendars if each.country == self.country), None)
+        return dt.UTC if own is None else elections.zone_of(own.body.tz)
+
+    @cached_property
+    def is_blind(self) -> bool:
+        """Whether nobody reads the bus into the store: then no channel is judged."""
+        return not lease.is_held(self.db, self.now.timestamp())
+
+    def first(self, name: str, default: str = "") -> str:
+        """The first value of a parameter."""
+        return next(iter(self.given.get(name, ())), default)
+
+    def address(self, path: str | None = None, **changes: object) -> str:
+        """The address of this page, or of another, with some parameters changed; None leaves one out."""
+        given: dict[str, tuple[str, ...]] = dict(self.given) if path is None else {}
+        for name, value in changes.items():
+            if value is None:
+                given.pop(name, None)
+            else:
+                given[name] = tuple(map(str, value)) if isinstance(value, tuple | list) else (str(value),)
+        query = urlencode([(name, each) for name, values in given.items() for each in values])
+        where = self.path if path is None else path
+        return f"{where}?{query}" if query else where
+
+    def name_of(self, authority: str) -> str:
+        """What an authority is called; its id where the registry does not know it."""
+        record = self.registry.document.authorities.get(authority)
+        return record.name if record is not None else authority

@@ -1,0 +1,1 @@
+"""The pages: each a pure function from a snapshot to a struct, which is shown as HTML and as JSON."""

@@ -1,0 +1,164 @@
+"""Templates: each value is escaped and shown, an unknown name is an error, and what a page needs of its frame is beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import jinja2
+import msgspec
+
+from bus.console import drawing, texts
+from bus.console.icons import ICONS
+from bus.console.pages.elections import TO_DO, Listed
+from bus.hub import watch
+
+if TYPE_CHECKING:
+    from bus.console.asked import Asked
+
+HERE = Path(__file__).parent
+TEMPLATES, ASSETS = HERE / "templates", HERE / "assets"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+}
+
+
+class Link(NamedTuple):
+    """A page in the navigation: its path, name, icon and group, and the keys that lead to it."""
+
+    path: str
+    name: str
+    icon: str
+    group: str
+    keys: str = ""
+
+
+NAVIGATION = (
+    Link("/", "Picture", "picture", "Watch", "g p"),
+    Link("/b", "Bulletins", "list", "Watch", "g b"),
+    Link("/channels", "Channels", "channel", "Watch", "g c"),
+    Link("/e", "Elections", "election", "Prepare", "g e"),
+    Link("/drills", "Drills", "drill", "Prepare", "g d"),
+    Link("/quarantine", "Quarantine", "quarantine", "Keep"),
+    Link("/system", "System", "system", "Keep"),
+)
+GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
+TABS = ("/", "/b", "/channels", "/e", "/system")
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around every page.
+
+    Attributes:
+        hub: what the hub is called.
+        now: the moment of the page.
+        zone: local time at the hub.
+        last: the row of the last bulletin that came, from which live events go on.
+        counts: by path, the number beside its name in the navigation, whether it is pressing, and what is counted.
+        is_blind: whether nobody reads the bus into the store.
+    """
+
+    hub: str
+    now: dt.datetime
+    zone: dt.tzinfo
+    last: int
+    counts: dict[str, tuple[int, bool, str]]
+    is_blind: bool
+
+
+def frame_of(asked: Asked) -> Frame:
+    """The frame of a page, from the snapshot that the page is made from."""
+    db = asked.db
+    (last,) = db.execute("SELECT coalesce(max(row), 0) FROM admitted").fetchone()
+    day = asked.now.timestamp() - 86_400
+    (refused,) = db.execute("SELECT count(*) FROM quarantine WHERE at > ?", (day,)).fetchone()
+    alarms = len(watch.recorded_alarms(db, ended=False))
+    counts = {
+        "/channels": (alarms, False, "alarms"),
+        "/quarantine": (int(refused), False, "refused in a day"),
+    }
+    return Frame(
+        hub=asked.name_of(asked.hub),
+        now=asked.now,
+        zone=asked.zone,
+        last=int(last),
+        counts={path: count for path, count in counts.items() if count[0]},
+        is_blind=asked.is_blind,
+    )
+
+
+class Renderer:
+    """Makes pages from templates."""
+
+    def __init__(self) -> None:
+        """Read the templates when they are first used, and keep them."""
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            finalize=texts.finalized,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.update(
+            icons=ICONS,
+            navigation=NAVIGATION,
+            groups=GROUPS,
+            tabs=[link for link in NAVIGATION if link.path in TABS],
+            drawing=drawing,
+            phase_mark=drawing.PHASE_MARK,
+            counted=texts.counted,
+            span=texts.span,
+            shown=texts.shown,
+            to_do=TO_DO,
+            gantt_rows=gantt_rows,
+        )
+
+    def page(self, template: str, now: dt.datetime, zone: dt.tzinfo = dt.UTC, **values: object) -> str:
+        """A page as HTML.
+
+        Args:
+            template: its name.
+            now: the moment that it is made for.
+            zone: local time.
+            values: what the template shows.
+        """
+        return self._environment.get_template(template).render(
+            now=now,
+            local=lambda moment: f"{moment.astimezone(zone):%H:%M}",
+            left=lambda moment: texts.left(moment, now),
+            ago=lambda moment: texts.ago(moment, now),
+            urgency=lambda moment: texts.urgency(moment, now),
+            **values,
+        )
+
+
+def gantt_rows(elections: Iterable[Listed]) -> list[tuple[str, str, str, list[tuple[str, dt.datetime, dt.datetime]]]]:
+    """Elections as `drawing.gantt` takes them."""
+    return [
+        (
+            each.standing.election,
+            each.standing.country,
+            each.name,
+            [(span.what, span.start, span.end) for span in each.spans],
+        )
+        for each in elections
+    ]
+
+
+def asset(name: str) -> tuple[bytes, str] | None:
+    """A file of the console and its type; None where there is none of that name."""
+    path = (ASSETS / name).resolve()
+    kind = TYPES.get(path.suffix)
+    if kind is None or not path.is_relative_to(ASSETS.resolve()) or not path.is_file():
+        return None
+    return path.read_bytes(), kind
+
+
