@@ -6,7 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.application import app
-    from bus.console.child import Child, Place, missing_packages
+    from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
     from bus.console.clearance import Clearance
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
     from bus.console.reading import Reading, Shelf
@@ -14,6 +14,8 @@ else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "DEFAULT",
+    "OFF",
     "Child",
     "Clearance",
     "Demonstration",
@@ -24,6 +26,7 @@ __all__ = [
     "Shelf",
     "SignInError",
     "Viewer",
+    "address_of",
     "app",
     "missing_packages",
 ]

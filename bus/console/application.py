@@ -39,6 +39,8 @@ from schemas.errors import TocsinError
 COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
 HOST_PREFIX = "__Host-"
 HOME = "/"
+SESSION_S = 12 * 3600
+"""A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
 _SAFE: Mapping[str, str] = {
     "store-missing": "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts.",
     "store-failed": "Nothing is lost: the bus keeps what was said.",
@@ -72,6 +74,8 @@ def app(
         Route("/sign-in", console.sign_in_page, methods=["GET"]),
         Route("/sign-in", console.sign_in, methods=["POST"]),
         Route("/sign-out", console.sign_out, methods=["POST"]),
+        Route("/set-password", console.password_page, methods=["GET"]),
+        Route("/set-password", console.set_password, methods=["POST"]),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
         Route("/healthz", console.health, methods=["GET"]),
     ]
@@ -83,8 +87,10 @@ def app(
         TocsinError: console.failed,
         Exception: console.failed,
     }
-    inner = Starlette(routes=routes, exception_handlers=failed, lifespan=console.lifespan)  # type: ignore[arg-type]
-    return shield.Shield(inner=console.with_events(inner), hosts=frozenset(hosts), rng=rng, told=console.refused)
+    inner = Starlette(routes=routes, exception_handlers=failed, lifespan=console.lifespan)
+    return shield.Shield(
+        inner=console.with_events(inner), hosts=frozenset(hosts), rng=rng, told=console.refused
+    )
 
 
 class Console:
@@ -125,6 +131,8 @@ class Console:
             return page.look(asked), frame_of(asked)
 
         content, frame = await self._reading.ask(question)
+        if (looked := page.looked(content)) is not None:
+            await self._people.looked(token, now, _address(request), looked)
         if as_json:
             return Response(msgspec.json.encode(content), media_type="application/json")
         if isinstance(content, Bytes):
@@ -157,7 +165,9 @@ class Console:
             request = Request(scope, receive)
             session, token = await self._session(request)
             if session is None:
-                await Response(b"", status_code=204)(scope, receive, send)  # 204: a browser does not come back
+                await Response(b"", status_code=204)(
+                    scope, receive, send
+                )  # 204: a browser does not come back
                 return
             self._metered(self._readers, token)
             after = request.headers.get("last-event-id") or request.query_params.get("after", "")
@@ -173,13 +183,26 @@ class Console:
         return self._sign_in_page(request, _next(request.query_params.get("next", "")))
 
     def _sign_in_page(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
+        return self._form_page(
+            request, "sign-in.html", problem, after=after, needs_password=self._people.needs_password
+        )
+
+    def _form_page(
+        self, request: Request, template: str, problem: TocsinError | None, **values: object
+    ) -> Response:
+        """A page with a form for somebody who is not signed in; the form is bound to a cookie of its own."""
         secret = request.cookies.get(FORM_COOKIE, "")
         if len(secret) != 64:
             secret = self._rng(32).hex()
         html = self._renderer.page(
-            "sign-in.html", self._clock(), after=after, form=_form_token(secret), problem=problem,
-            needs_password=self._people.needs_password, hub=self._hub_name(),
-        )  # fmt: skip
+            template,
+            self._clock(),
+            dt.UTC,
+            form=_form_token(secret),
+            problem=problem,
+            hub=self._hub_name(),
+            **values,
+        )
         response = HTMLResponse(html, status_code=200 if problem is None else 403)
         self._set(response, request, FORM_COOKIE, secret)
         return response
@@ -190,21 +213,45 @@ class Console:
         form = await self._form(request, request.cookies.get(FORM_COOKIE, ""))
         after = _next(form.get("next", ""))
         try:
-            token, session = await self._people.sign_in(form.get("name", ""), form.get("password", ""), self._clock())
+            token = await self._people.sign_in(
+                form.get("name", ""), form.get("password", ""), self._clock(), _address(request)
+            )
         except SignInError as problem:
             return self._sign_in_page(request, after, problem)
         response = RedirectResponse(after, status_code=303)
-        self._set(response, request, _cookie(request), token, until=session.until)
+        self._set(response, request, _cookie(request), token, lasts_s=SESSION_S)
         response.delete_cookie(FORM_COOKIE, path="/")
         return response
+
+    async def password_page(self, request: Request) -> Response:
+        """Where somebody sets a first password, with a token that was handed over."""
+        return self._password_page(request, request.query_params.get("token", ""))
+
+    def _password_page(self, request: Request, setup: str, problem: TocsinError | None = None) -> Response:
+        return self._form_page(request, "set-password.html", problem, setup=setup[:200])
+
+    async def set_password(self, request: Request) -> Response:
+        """Set a first password; the person then signs in with it."""
+        self._metered(self._attempts, f"sign-in {_address(request)}")
+        form = await self._form(request, request.cookies.get(FORM_COOKIE, ""))
+        setup, password = form.get("token", ""), form.get("password", "")
+        try:
+            if password != form.get("again", ""):
+                raise SignInError("the two passwords differ")
+            await self._people.set_password(setup, password, self._clock(), _address(request))
+        except SignInError as problem:
+            return self._password_page(request, setup, problem)
+        return RedirectResponse("/sign-in", status_code=303)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
         _, token = await self._session(request)
         await self._form(request, token)
-        await self._people.sign_out(token)
+        await self._people.sign_out(token, self._clock(), _address(request))
         response = RedirectResponse("/sign-in", status_code=303)
-        response.delete_cookie(_cookie(request), path="/", secure=_is_tls(request), httponly=True, samesite="strict")
+        response.delete_cookie(
+            _cookie(request), path="/", secure=_is_tls(request), httponly=True, samesite="strict"
+        )
         return response
 
     async def _session(self, request: Request) -> tuple[Session | None, str]:
@@ -217,7 +264,7 @@ class Console:
         token = request.cookies.get(_cookie(request), "")
         if not 0 < len(token) <= 256:
             return None, ""
-        return await self._people.session(token, self._clock()), token
+        return await self._people.session(token, self._clock(), _address(request)), token
 
     async def _form(self, request: Request, secret: str) -> Mapping[str, str]:
         """The fields of a form that this console has shown to whoever sends it.
@@ -227,20 +274,22 @@ class Console:
         """
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-        if site not in (None, "same-origin", "none") or origin not in (None, own):
+        # Under `no-referrer` a browser says "null" for the origin of its own forms, and says by itself that they are.
+        told = (None, own, "null") if site == "same-origin" else (None, own)
+        if site not in (None, "same-origin", "none") or origin not in told:
             raise BadRequestError("the form comes from another site", reason="form-foreign")
         async with request.form(max_files=0, max_fields=MOST_PARAMETERS) as form:
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        if not secret or not hmac.compare_digest(fields.get("form", "").encode(), _form_token(secret).encode()):
+        if not secret or not hmac.compare_digest(
+            fields.get("form", "").encode(), _form_token(secret).encode()
+        ):
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         return fields
 
-    def _set(
-        self, response: Response, request: Request, name: str, value: str, until: dt.datetime | None = None
-    ) -> None:
-        seconds = None if until is None else max(0, int((until - self._clock()).total_seconds()))
+    @staticmethod
+    def _set(response: Response, request: Request, name: str, value: str, lasts_s: int | None = None) -> None:
         response.set_cookie(
-            name, value, max_age=seconds, path="/", secure=_is_tls(request), httponly=True, samesite="strict"
+            name, value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True, samesite="strict"
         )
 
     def _sent_away(self, request: Request, *, as_json: bool) -> Response:
@@ -266,7 +315,10 @@ class Console:
     async def failed(self, request: Request, exc: Exception) -> Response:
         """What went wrong, as a page or as JSON."""
         if isinstance(exc, HTTPException):
-            status, reason = exc.status_code, "page-missing" if exc.status_code == 404 else "request-malformed"
+            status, reason = (
+                exc.status_code,
+                "page-missing" if exc.status_code == 404 else "request-malformed",
+            )
             words = "there is no such page" if status == 404 else HTTPStatus(status).phrase.lower()
         elif isinstance(exc, PageError):
             status, reason, words = exc.status, exc.reason, str(exc)

@@ -93,6 +93,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def address(self, path: str | None = None, **changes: object) -> str:
         """The address of this page, or of another, with some parameters changed; None leaves one out."""
+        return self.changed(changes, path)
+
+    def changed(self, changes: Mapping[str, object], path: str | None = None) -> str:
+        """As `address`, with the changes by name."""
         given: dict[str, tuple[str, ...]] = dict(self.given) if path is None else {}
         for name, value in changes.items():
             if value is None:

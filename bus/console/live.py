@@ -158,7 +158,9 @@ class Live:
         for event in mine:
             client.give(encoded(event))
 
-    async def stream(self, clearance: Clearance, after: int | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def stream(
+        self, clearance: Clearance, after: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Answer a request with events, until its line ends.
 
         Args:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from bus.console.asked import Asked
+from bus.console.people import Looked
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +39,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         twin: where the same stands as JSON.
         template: which shows it; empty where its path gives bytes to keep (`Bytes`).
         look: what it says, from a snapshot.
+        looked: what is put on record before it is shown; None where nothing is.
     """
 
     path: str
     twin: str
     template: str
     look: Callable[[Asked], Content]
+    looked: Callable[[Content], Looked | None] = lambda _: None

@@ -140,7 +140,9 @@ class Renderer:
         )
 
 
-def gantt_rows(elections: Iterable[Listed]) -> list[tuple[str, str, str, list[tuple[str, dt.datetime, dt.datetime]]]]:
+def gantt_rows(
+    elections: Iterable[Listed],
+) -> list[tuple[str, str, str, list[tuple[str, dt.datetime, dt.datetime]]]]:
     """Elections as `drawing.gantt` takes them."""
     return [
         (
@@ -160,5 +162,3 @@ def asset(name: str) -> tuple[bytes, str] | None:
     if kind is None or not path.is_relative_to(ASSETS.resolve()) or not path.is_file():
         return None
     return path.read_bytes(), kind
-
-

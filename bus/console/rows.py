@@ -18,6 +18,8 @@ from bus.storage import utc
 from bus.subscribing import whole
 
 EVERYTHING = Selection()
+TALK = "feedback"
+"""A kind that answers others: it stands beside what it answers, and in a list where it is asked for."""
 Counts = Counter[tallies.Sort]
 STANDS = "s.ended_by IS NULL AND NOT s.is_over AND s.expires > ?"
 _TABLES = {"actual": "actual", "exercise": "exercise"}
@@ -104,6 +106,9 @@ def conditions(
     seen, values = asked.clearance.where("s")
     parts = [seen]
     arguments: list[object] = [*values]
+    if TALK not in selection.kind:
+        parts.append("s.kind != ?")
+        arguments.append(TALK)
     if asked.only:
         parts.append(f"s.tlp IN ({', '.join('?' * len(asked.only))})")
         arguments += asked.only
@@ -116,7 +121,9 @@ def conditions(
     question = question_of(selection, asked.now)
     if question.where != "1":
         # What waits to be indexed is looked at by itself.
-        parts.append(f"(s.row IN (SELECT row FROM {{table}} WHERE {question.where}) OR s.row IN (SELECT row FROM to_index))")
+        parts.append(
+            f"(s.row IN (SELECT row FROM {{table}} WHERE {question.where}) OR s.row IN (SELECT row FROM to_index))"
+        )
         arguments += question.arguments
     return " AND ".join(parts), arguments
 
@@ -194,7 +201,7 @@ def _row(asked: Asked, row: sqlite3.Row, labels: tuple[str, ...], say: sheets.Sa
         issuer=row["issuer"],
         name=asked.name_of(row["issuer"]),
         kind=row["kind"],
-        kind_name=say.word("kind", row["kind"]),
+        kind_name=_capital(say.word("kind", row["kind"])),
         headline=row["headline"],
         tlp=row["tlp"],
         audience=row["audience"],
@@ -207,6 +214,10 @@ def _row(asked: Asked, row: sqlite3.Row, labels: tuple[str, ...], say: sheets.Sa
         is_sealed=row["kind"] == "sealed",
         labels=labels,
     )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def tally(asked: Asked, table: str = "actual") -> Counts:
@@ -236,5 +247,3 @@ def number(asked: Asked, selection: Selection = EVERYTHING, *, since: dt.datetim
     where, arguments = conditions(asked, selection, since=since)
     where = where.format(table="actual")
     return int(asked.db.execute(f"SELECT count(*) FROM actual s WHERE {where}", arguments).fetchone()[0])
-
-

@@ -14,6 +14,7 @@ from bus.console import rows
 from bus.console.asked import Asked
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
+from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.console.step import Step
 from bus.filters import of_options
@@ -23,7 +24,7 @@ from bus.subscribing import Stored, bodies, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
-from schemas.vocab import Status
+from schemas.vocab import Status, Tlp
 
 MOST_OBSERVABLES = 200
 MOST_BESIDE = 50
@@ -56,6 +57,7 @@ class OneBulletin(Content, frozen=True, kw_only=True):
     beside: tuple[Row, ...]
     trace: tuple[TraceStep, ...]
     languages: tuple[str, ...]
+    has_public_line: bool
     admitted: dt.datetime
     digest: str
     kid: str
@@ -64,6 +66,8 @@ class OneBulletin(Content, frozen=True, kw_only=True):
 class Signed(Bytes, frozen=True, kw_only=True):
     """What a browser needs to check a bulletin by itself: the header and the bytes, and the key that this hub has for it."""
 
+    id: str
+    audience: str
     signature: str
     key: dict[str, object]
     alg: str
@@ -80,7 +84,9 @@ def look(asked: Asked) -> OneBulletin:
     """
     kept = held(asked)
     b = kept.bulletin
-    (row,) = rows.made(asked, asked.db.execute(f"SELECT * FROM {_table(b.status)} WHERE row = ?", (kept.rowid,)))
+    (row,) = rows.made(
+        asked, asked.db.execute(f"SELECT * FROM {_table(b.status)} WHERE row = ?", (kept.rowid,))
+    )
     known = _known(asked, kept)
     languages = tuple(info.lang for info in b.info)
     wanted = asked.first("lang", "en")
@@ -88,7 +94,9 @@ def look(asked: Asked) -> OneBulletin:
     trust = next((block for block in sheet.blocks if block.name == "trust"), None)
     return OneBulletin(
         marking=str(b.tlp),
-        note=sheet.marks[0],
+        note=" ".join(
+            (f"For {b.audience}.", *(f"{mark[:1].upper()}{mark[1:]}." for mark in sheet.marks[1:]))
+        ),
         is_exercise=b.status is Status.EXERCISE,
         row=row,
         sheet=sheet,
@@ -101,6 +109,7 @@ def look(asked: Asked) -> OneBulletin:
         beside=tuple(_beside(asked, b, kept.rowid)),
         trace=tuple(picture.trace.of_store(asked.db, b.id)),
         languages=languages,
+        has_public_line=any(info.public_line for info in b.info),
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
@@ -120,6 +129,8 @@ def signed(asked: Asked) -> Signed:
     return Signed(
         marking=str(kept.bulletin.tlp),
         file=f"{kept.id}.json",
+        id=kept.id,
+        audience=kept.bulletin.audience,
         signature=kept.signature,
         payload=base64.urlsafe_b64encode(kept.payload).decode().rstrip("="),
         key=dict(key.record.jwk),
@@ -128,6 +139,21 @@ def signed(asked: Asked) -> Signed:
         digest=kept.digest,
         network=asked.registry.domain,
     )
+
+
+def viewed(content: Content) -> Looked | None:
+    """That somebody has looked at it."""
+    if not isinstance(content, OneBulletin):
+        return None
+    row = content.row
+    return Looked(how="viewed", id=row.id, tlp=Tlp(row.tlp), audience=row.audience)
+
+
+def downloaded(content: Content) -> Looked | None:
+    """That somebody has taken the signed bytes."""
+    if not isinstance(content, Signed):
+        return None
+    return Looked(how="downloaded", id=content.id, tlp=Tlp(content.marking), audience=content.audience)
 
 
 def held(asked: Asked) -> Stored:
@@ -172,7 +198,8 @@ def _known(asked: Asked, kept: Stored) -> sheets.Known:
         ended_by=ending.by,
         versions=tuple(_versions(asked, b)),
         answers=tuple(
-            sheets.Answered(by=each.by, at=each.at, verdict=each.verdict, text=_words(asked.db, each.row)) for each in said
+            sheets.Answered(by=each.by, at=each.at, verdict=each.verdict, text=_words(asked.db, each.row))
+            for each in said
         ),
         is_settled=picture.answers.is_settled(asked.db, about),
         parts=tuple(_parts(b)),
@@ -192,7 +219,9 @@ def _parts(b: Bulletin) -> Iterator[sheets.SealedPart]:
             label="sealed", recipients=tuple(getattr(b.body, "recipients", ())), reason="no-seal-key"
         )
     for section in b.sections:
-        yield sheets.SealedPart(label=section.label, recipients=tuple(section.recipients), reason="no-seal-key")
+        yield sheets.SealedPart(
+            label=section.label, recipients=tuple(section.recipients), reason="no-seal-key"
+        )
 
 
 def _versions(asked: Asked, b: Bulletin) -> Iterator[sheets.Version]:
@@ -209,7 +238,10 @@ def _versions(asked: Asked, b: Bulletin) -> Iterator[sheets.Version]:
         said = "update"
         if member.issued is not None:
             yield sheets.Version(
-                id=member.id, issued=member.issued, msg_type=kind, state=state if member.id == thread.living else ""
+                id=member.id,
+                issued=member.issued,
+                msg_type=kind,
+                state=state if member.id == thread.living else "",
             )
 
 

@@ -13,6 +13,7 @@ from bus.console import places, rows
 from bus.console.asked import Asked
 from bus.console.clearance import narrowest
 from bus.console.page import Content
+from bus.console.people import Looked
 from bus.console.rows import Row, Spot
 from bus.errors import FilterError
 from bus.filters import Selection, of_options, of_text
@@ -128,6 +129,12 @@ def look(asked: Asked) -> Bulletins:
     )
 
 
+def searched(content: Content) -> Looked | None:
+    """That somebody has searched, and for what."""
+    words = content.query if isinstance(content, Bulletins) else ""
+    return Looked(how="searched", words=words) if words else None
+
+
 def _selection(asked: Asked, query: str) -> Selection:
     """What is asked for: what is written in the field of search, and what is chosen beside the list.
 
@@ -189,8 +196,7 @@ def _name(asked: Asked, say: sheets.Sayings, field: str, value: str) -> str:
 def _toggled(asked: Asked, field: str, value: str) -> str:
     chosen = asked.given.get(field, ())
     left = tuple(each for each in chosen if each != value) if value in chosen else (*chosen, value)
-    changes: dict[str, object] = {field: left or None, "after": None}
-    return asked.address(**changes)
+    return asked.changed({field: left or None, "after": None})
 
 
 def _bars(asked: Asked, narrowed: Asked, selection: Selection) -> tuple[tuple[int, int], ...]:
@@ -213,7 +219,9 @@ def _groups(found: Iterable[Row]) -> Iterator[Group]:
     """Those that say they are of one incident together, where the first of them stands; then those by themselves."""
     every = list(found)
     members = Counter(row.incident for row in every if row.incident)
-    for incident in dict.fromkeys(row.incident for row in every if row.incident and members[row.incident] > 1):
+    for incident in dict.fromkeys(
+        row.incident for row in every if row.incident and members[row.incident] > 1
+    ):
         mine = tuple(row for row in every if row.incident == incident)
         yield Group(incident=incident, title=mine[0].headline, rows=mine)
     alone = tuple(row for row in every if not row.incident or members[row.incident] < 2)

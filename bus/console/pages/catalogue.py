@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from bus.console.page import Page
-from bus.console.pages import bulletin, bulletins, channels, drills, elections, picture, quarantine, system, wall
+from bus.console.pages import (
+    bulletin,
+    bulletins,
+    channels,
+    drills,
+    elections,
+    picture,
+    quarantine,
+    system,
+    wall,
+)
 
 PAGES = (
     Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
-    Page(path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look),
-    Page(path="/b/{id}", twin="/b/{id}.json", template="bulletin.html", look=bulletin.look),
-    Page(path="/b/{id}/signed", twin="/b/{id}/signed.json", template="", look=bulletin.signed),
+    Page(
+        path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
+    ),
+    Page(
+        path="/b/{id}",
+        twin="/b/{id}.json",
+        template="bulletin.html",
+        look=bulletin.look,
+        looked=bulletin.viewed,
+    ),
+    Page(
+        path="/b/{id}/signed",
+        twin="/b/{id}/signed.json",
+        template="",
+        look=bulletin.signed,
+        looked=bulletin.downloaded,
+    ),
     Page(path="/channels", twin="/channels.json", template="channels.html", look=channels.look),
     Page(path="/e", twin="/e.json", template="elections.html", look=elections.look),
     Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),

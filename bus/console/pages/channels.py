@@ -107,7 +107,9 @@ def look(asked: Asked) -> Channels:
     every = [row for row in watch.recorded_alarms(asked.db, ended=True) if _may_see(asked, row.channel)]
     standing = [row for row in every if row.ended is None]
     day = asked.now - dt.timedelta(days=1)
-    columns = tuple(sorted({_column(row) for row in rows}, key=lambda pair: (list(Tlp).index(Tlp(pair[0])), pair[1])))
+    columns = tuple(
+        sorted({_column(row) for row in rows}, key=lambda pair: (list(Tlp).index(Tlp(pair[0])), pair[1]))
+    )
     return Channels(
         marking="green",
         note="This page says who is heard, and nothing of what was said.",
@@ -211,9 +213,13 @@ def _countries(
             speakers.append(Speaker(id=authority, name=asked.name_of(authority), cells=cells))
         found.append(
             Country(
-                code=code, name=places.name_of(code), is_well=live == len(every), live=live, channels=len(every),
+                code=code,
+                name=places.name_of(code),
+                is_well=live == len(every),
+                live=live,
+                channels=len(every),
                 speakers=tuple(speakers),
-            )  # fmt: skip
+            )
         )
     return tuple(sorted(found, key=lambda country: (country.is_well, country.code)))
 

@@ -70,7 +70,9 @@ def look(asked: Asked) -> Drills:
         marking="green",
         note="Exercises. Nothing on this page happened.",
         is_exercise=True,
-        exercises=tuple(sorted((each for each, _ in _exercises(asked)), key=lambda each: each.ended, reverse=True)),
+        exercises=tuple(
+            sorted((each for each, _ in _exercises(asked)), key=lambda each: each.ended, reverse=True)
+        ),
     )
 
 
@@ -95,11 +97,15 @@ def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
     found, _ = rows.listed(asked, most=MOST, order=rows.TIME, ended=True, table="exercise")
     by_row = {row.row: row for row in found}
     marks = ", ".join("?" * len(by_row))
-    for kept in whole(asked.db.execute(f"SELECT * FROM admitted WHERE row IN ({marks}) ORDER BY row", list(by_row))):
+    for kept in whole(
+        asked.db.execute(f"SELECT * FROM admitted WHERE row IN ({marks}) ORDER BY row", list(by_row))
+    ):
         if kept.bulletin.kind == "feedback":
             continue
         name = kept.bulletin.exercise_id or NO_NAME
-        groups.setdefault(name, []).append(Inject(row=by_row[kept.rowid], replies=tuple(_replies(asked, kept))))
+        groups.setdefault(name, []).append(
+            Inject(row=by_row[kept.rowid], replies=tuple(_replies(asked, kept)))
+        )
     for name, injects in groups.items():
         injects.sort(key=lambda each: each.row.at)
         times = sorted(reply.after_s for each in injects for reply in each.replies)
@@ -115,5 +121,8 @@ def _replies(asked: Asked, kept: Stored) -> Iterator[Reply]:
     for said in reversed(picture.answers.to_one(asked.db, About.of(kept.bulletin), asked.registry)):
         after = (said.at - kept.bulletin.issued).total_seconds()
         yield Reply(
-            by=said.by, name=asked.name_of(said.by), verdict=picture.answers.shown(said.verdict), after_s=max(0.0, after)
+            by=said.by,
+            name=asked.name_of(said.by),
+            verdict=picture.answers.shown(said.verdict),
+            after_s=max(0.0, after),
         )

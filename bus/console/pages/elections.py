@@ -82,7 +82,10 @@ def look(asked: Asked) -> Elections:
     every = (each for each in asked.calendars if show == "all" or each.country == asked.country)
     listed = sorted((of_calendar(each, asked.now) for each in every), key=_by_next)
     return Elections(
-        marking="clear", note="Calendars are public. Readiness is for this hub.", elections=tuple(listed), show=show
+        marking="clear",
+        note="Calendars are public. Readiness is for this hub.",
+        elections=tuple(listed),
+        show=show,
     )
 
 

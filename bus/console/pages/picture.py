@@ -141,7 +141,12 @@ def look(asked: Asked) -> Picture:
     alarms = channels.standing_alarms(asked)
     top, _ = rows.listed(asked, selection, most=STAND_OUT)
     day, spot = rows.listed(
-        asked, selection, most=MOST_OF_DAY, order=rows.TIME, ended=True, since=asked.now - dt.timedelta(hours=HOURS)
+        asked,
+        selection,
+        most=MOST_OF_DAY,
+        order=rows.TIME,
+        ended=True,
+        since=asked.now - dt.timedelta(hours=HOURS),
     )
     since = asked.now - dt.timedelta(hours=1)
     counts = rows.facets(asked, selection)
@@ -188,7 +193,11 @@ def main_calendar(asked: Asked) -> Calendar | None:
         phase = phase_at(each.body, asked.now)
         under = {"during": 0, "before": 1, "after": 2}.get(coarse(phase), 3)
         ahead = min((w.start for w in each.body.windows if w.start > asked.now), default=last)
-        return (each.country != asked.country, under * 100 + (order.index(phase) if phase in order else 99), ahead)
+        return (
+            each.country != asked.country,
+            under * 100 + (order.index(phase) if phase in order else 99),
+            ahead,
+        )
 
     return min(asked.calendars, key=gravity, default=None)
 
@@ -205,20 +214,29 @@ def ribbon(asked: Asked) -> Ribbon | None:
         if not windows:
             continue
         running = next((window for window in windows if window.start <= asked.now < window.end), None)
-        ahead = next((window for window in sorted(windows, key=lambda w: w.start) if window.start > asked.now), None)
+        ahead = next(
+            (window for window in sorted(windows, key=lambda w: w.start) if window.start > asked.now), None
+        )
         window = running or ahead or max(windows, key=lambda each: each.end)
         state = "now" if phase is present else "open" if running else "next" if ahead else "past"
         moments.append(
             Moment(
-                key=str(phase), name=name, start=window.start, end=window.end, state=state,
+                key=str(phase),
+                name=name,
+                start=window.start,
+                end=window.end,
+                state=state,
                 is_core=phase in CORE or phase is present,
-            )  # fmt: skip
+            )
         )
     words, due = _next_words(calendar, asked.now)
     return Ribbon(
-        election=calendar.election, title=f"{name_of(calendar)}, {places.name_of(calendar.country)}", words=words, due=due,
+        election=calendar.election,
+        title=f"{name_of(calendar)}, {places.name_of(calendar.country)}",
+        words=words,
+        due=due,
         phases=tuple(moments),
-    )  # fmt: skip
+    )
 
 
 def _next_words(calendar: Calendar, now: dt.datetime) -> tuple[str, dt.datetime | None]:
@@ -262,10 +280,15 @@ def _to_read(asked: Asked) -> Iterator[Need]:
                 continue
             seen.add(row.id)
             yield Need(
-                priority=row.priority, state="", title=row.headline, due=row.at + dt.timedelta(seconds=due), since=None,
+                priority=row.priority,
+                state="",
+                title=row.headline,
+                due=row.at + dt.timedelta(seconds=due),
+                since=None,
                 words=f"Read and answer. Priority {row.priority}; a person must have read it within {span(due)} of its issue.",
-                action="Open", address=row.address,
-            )  # fmt: skip
+                action="Open",
+                address=row.address,
+            )
 
 
 def phase_at_home(asked: Asked) -> Phase:
@@ -279,41 +302,64 @@ def _questions(asked: Asked) -> Iterator[Need]:
     for each in picture.questions.questions(asked.db, asked.now, asked.registry):
         if asked.hub in each.owner and asked.clearance.sees(each.tlp, each.audience):
             yield Need(
-                priority=2 if each.state == "overdue" else 3, state="", title=each.question, due=each.due,
-                since=None if each.due else each.asked, words=f"Asked by {asked.name_of(each.asked_by)}.",
-                action="Answer", address=f"/b/{each.about or each.id}",
-            )  # fmt: skip
+                priority=2 if each.state == "overdue" else 3,
+                state="",
+                title=each.question,
+                due=each.due,
+                since=None if each.due else each.asked,
+                words=f"Asked by {asked.name_of(each.asked_by)}.",
+                action="Answer",
+                address=f"/b/{each.about or each.id}",
+            )
 
 
 def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
     for alarm in alarms:
         way = next((f" Telephone: {reach.ways[0].removeprefix('tel:')}." for reach in alarm.reach), "")
         yield Need(
-            priority=3, state=alarm.state, title=f"{alarm.name} {alarm.words}", words=f"{alarm.channel}: {alarm.detail}.{way}",
-            due=None, since=alarm.began, action="Channels", address="/channels",
-        )  # fmt: skip
+            priority=3,
+            state=alarm.state,
+            title=f"{alarm.name} {alarm.words}",
+            words=f"{alarm.channel}: {alarm.detail}.{way}",
+            due=None,
+            since=alarm.began,
+            action="Channels",
+            address="/channels",
+        )
 
 
-def tiles(asked: Asked, heard: Sequence[ChannelRow], selection: Selection = rows.EVERYTHING) -> Iterator[Tile]:
+def tiles(
+    asked: Asked, heard: Sequence[ChannelRow], selection: Selection = rows.EVERYTHING
+) -> Iterator[Tile]:
     """The map: every country of the network, with how many bulletins in force are about it, and the gravest of them."""
     where, arguments = rows.conditions(asked, selection)
     sql = (
         "SELECT f.value, count(*), min(s.priority) FROM actual s JOIN facts f ON f.row = s.row AND f.field = 'area' "
         f"WHERE {where.format(table='actual')} GROUP BY f.value"
     )
-    counts = {value: (int(n), int(first.removeprefix("p"))) for value, n, first in asked.db.execute(sql, arguments)}
+    counts = {
+        value: (int(n), int(first.removeprefix("p"))) for value, n, first in asked.db.execute(sql, arguments)
+    }
     members = {record.country for record in asked.registry.document.authorities.values()}
-    shown = {*members, *(code for code in counts if code not in ("MULTI",)), "EU", "INTL"}
+    shown = {*members, *(code for code in counts if code != "MULTI"), "EU", "INTL"}
     states = channels.by_country(asked, heard)
     for code, (column, row) in places.tiles(shown).items():
         count, gravest = counts.get(code, (0, 0))
         phase = asked.phases.get(code)
         yield Tile(
-            code=code, name=places.name_of(code), column=column, row=row, count=count, gravest=gravest,
-            phase=phase.phase if phase else "none", coarse=phase.coarse if phase else "none",
-            channels=states.get(code, "live" if code in ("EU", "INTL") else "unheard") if code in members else "",
+            code=code,
+            name=places.name_of(code),
+            column=column,
+            row=row,
+            count=count,
+            gravest=gravest,
+            phase=phase.phase if phase else "none",
+            coarse=phase.coarse if phase else "none",
+            channels=states.get(code, "live" if code in ("EU", "INTL") else "unheard")
+            if code in members
+            else "",
             is_home=code == asked.country,
-        )  # fmt: skip
+        )
 
 
 def _lanes(day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
@@ -338,28 +384,39 @@ def trusted(asked: Asked) -> Iterator[Step]:
     registry, now = asked.registry, asked.now
     state = str(registry.state(now))
     beacon = registry.beacon
-    told = f"Last confirmed {span((now - beacon.issued).total_seconds())} ago." if beacon is not None else "No beacon was seen."
+    told = (
+        f"Last confirmed {span((now - beacon.issued).total_seconds())} ago."
+        if beacon is not None
+        else "No beacon was seen."
+    )
     yield Step(
         state="pass" if state == "fresh" else "fail" if state == "expired" else "unknown",
-        words=f"Registry {registry.version} is {state}", detail=told,
-    )  # fmt: skip
+        words=f"Registry {registry.version} is {state}",
+        detail=told,
+    )
     contested = sorted({name.partition("/")[0] for name in undecided(asked.db)})
     if contested:
         names = ", ".join(asked.name_of(each) for each in contested)
         yield Step(
-            state="fail", words="Somebody contradicts itself", detail=f"{names}. Telephone before acting on what it says.",
+            state="fail",
+            words="Somebody contradicts itself",
+            detail=f"{names}. Telephone before acting on what it says.",
             address="/channels",
-        )  # fmt: skip
+        )
     else:
         yield Step(state="pass", words="Nobody contradicts itself", detail="Each place holds one bulletin.")
     if asked.is_blind:
         yield Step(
-            state="fail", words="Nobody reads the bus into this store",
-            detail="What is shown is what was read last. Start the hub.", address="/system",
-        )  # fmt: skip
+            state="fail",
+            words="Nobody reads the bus into this store",
+            detail="What is shown is what was read last. Start the hub.",
+            address="/system",
+        )
     else:
         behind = int(asked.db.execute("SELECT coalesce(sum(pending), 0) FROM cursors").fetchone()[0])
         yield Step(
-            state="pass" if behind < 100 else "wait", words="The bus is read" if behind < 100 else "The bus is being read",
-            detail="Up to what it holds." if not behind else f"{behind} messages are still to come.", address="/system",
-        )  # fmt: skip
+            state="pass" if behind < 100 else "wait",
+            words="The bus is read" if behind < 100 else "The bus is being read",
+            detail="Up to what it holds." if not behind else f"{behind} messages are still to come.",
+            address="/system",
+        )

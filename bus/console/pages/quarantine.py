@@ -72,9 +72,13 @@ def look(asked: Asked) -> Quarantine:
             words = "It breaks a rule of the wire."
         found.append(
             Refused(
-                at=row.at, reason=row.reason, words=words or row.reason, detail=row.detail,
-                claimed=row.channel or row.subject, digest=row.digest,
-            )  # fmt: skip
+                at=row.at,
+                reason=row.reason,
+                words=words or row.reason,
+                detail=row.detail,
+                claimed=row.channel or row.subject,
+                digest=row.digest,
+            )
         )
     return Quarantine(
         marking=str(asked.clearance.ceiling) if found else "green",

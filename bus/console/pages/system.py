@@ -45,12 +45,28 @@ class System(Content, frozen=True, kw_only=True):
 
 
 _QUEUES = (
-    ("Held back, for one before it", "SELECT count(*), min(until) FROM held_back", "taken in when that comes, or when its time is up"),
+    (
+        "Held back, for one before it",
+        "SELECT count(*), min(until) FROM held_back",
+        "taken in when that comes, or when its time is up",
+    ),
     ("Put off, to be judged again", "SELECT count(*), min(retry_at) FROM deferred", "judged again"),
-    ("Receipts to give", "SELECT count(*), min(at) FROM receipt_queue WHERE sent = 0", "sent at the next look"),
+    (
+        "Receipts to give",
+        "SELECT count(*), min(at) FROM receipt_queue WHERE sent = 0",
+        "sent at the next look",
+    ),
     ("Asked of other hubs", "SELECT count(*), min(at) FROM requested", "asked again, or of another hub"),
-    ("To be indexed for search", "SELECT count(*), NULL FROM to_index", "indexed while little comes in; search finds it already"),
-    ("Parked, for the picture could not take it in", "SELECT count(*), min(admitted_at) FROM admitted WHERE tries > 0", "tried again"),
+    (
+        "To be indexed for search",
+        "SELECT count(*), NULL FROM to_index",
+        "indexed while little comes in; search finds it already",
+    ),
+    (
+        "Parked, for the picture could not take it in",
+        "SELECT count(*), min(admitted_at) FROM admitted WHERE tries > 0",
+        "tried again",
+    ),
 )
 
 
@@ -73,7 +89,9 @@ def look(asked: Asked) -> System:
 def _queues(asked: Asked) -> Iterator[Queue]:
     for name, sql, then in _QUEUES:
         count, oldest = asked.db.execute(sql).fetchone()
-        yield Queue(name=name, waits=int(count), oldest=utc(oldest) if oldest is not None else None, then=then)
+        yield Queue(
+            name=name, waits=int(count), oldest=utc(oldest) if oldest is not None else None, then=then
+        )
 
 
 def _disk(asked: Asked) -> Iterator[Step]:

@@ -29,7 +29,7 @@ class Wall(Content, frozen=True, kw_only=True):
     lately: int
     waits: int
     tally: dict[str, int]
-    channels: int
+    heard: int
     unwell: tuple[channels.Alarm, ...]
     registry: int
     trust: str
@@ -40,7 +40,11 @@ def look(asked: Asked) -> Wall:
     """The page, at the marking that its address names and its reader may read; else at GREEN."""
     wanted = asked.first("tlp", "green")
     reach = asked.clearance
-    ceiling = Tlp(wanted) if wanted in Tlp and reach.reaches(wanted) else min(Tlp.GREEN, reach.ceiling, key=TLP_RANK.__getitem__)
+    ceiling = (
+        Tlp(wanted)
+        if wanted in set(map(str, Tlp)) and reach.reaches(wanted)
+        else min(Tlp.GREEN, reach.ceiling, key=TLP_RANK.__getitem__)
+    )
     clearance = Clearance(ceiling=ceiling, audiences=reach.audiences)
     viewer = msgspec.structs.replace(asked.viewer, clearance=clearance)
     session: Session = msgspec.structs.replace(asked.session, viewer=viewer)
@@ -54,7 +58,8 @@ def look(asked: Asked) -> Wall:
     since = asked.now.timestamp() - 1800
     where, arguments = rows.conditions(wall)
     (lately,) = asked.db.execute(
-        f"SELECT count(*) FROM actual s WHERE {where.format(table='actual')} AND s.issued > ?", [*arguments, since]
+        f"SELECT count(*) FROM actual s WHERE {where.format(table='actual')} AND s.issued > ?",
+        [*arguments, since],
     ).fetchone()
     return Wall(
         marking=str(ceiling),
@@ -68,7 +73,7 @@ def look(asked: Asked) -> Wall:
         lately=int(lately),
         waits=sum(need.action == "Open" for need in picture.needs(wall, ())),
         tally=counts,
-        channels=sum(counts.values()),
+        heard=sum(counts.values()),
         unwell=alarms[:4],
         registry=asked.registry.version,
         trust=str(asked.registry.state(asked.now)),
