@@ -27,7 +27,7 @@ from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
 from bus.console.errors import BadRequestError, NotHereError, PageError, TooManyError
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Page
-from bus.console.pages.catalogue import PAGES
+from bus.console.pages import PAGES
 from bus.console.people import People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of

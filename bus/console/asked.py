@@ -68,8 +68,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def calendars(self) -> tuple[elections.Calendar, ...]:
-        """The calendars that count."""
-        return calendars(self.db)
+        """The calendars that count and that the reader may read."""
+        every = ((each, each.row.bulletin) for each in calendars(self.db))
+        return tuple(each for each, b in every if self.clearance.sees(b.tlp, b.audience))
 
     @cached_property
     def phases(self) -> Mapping[str, CountryPhase]:

@@ -192,7 +192,9 @@ class Child:
         if told.address:
             self.address = told.address
             port = int(told.address.rstrip("/").rpartition(":")[2])
-            self._place = msgspec.structs.replace(self._place, port=port)  # links hold when it is started again
+            self._place = msgspec.structs.replace(
+                self._place, port=port
+            )  # links hold when it is started again
             self._say(f"console: {told.address}")
         if told.setup:
             self._say(

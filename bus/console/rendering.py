@@ -12,7 +12,7 @@ import msgspec
 
 from bus.console import drawing, texts
 from bus.console.icons import ICONS
-from bus.console.pages.elections import TO_DO, Listed
+from bus.console.pages import TO_DO, Listed
 from bus.hub import watch
 
 if TYPE_CHECKING:
