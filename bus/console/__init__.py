@@ -7,7 +7,6 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.console.application import app
     from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
-    from bus.console.clearance import Clearance
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
     from bus.console.reading import Reading, Shelf
 else:
@@ -17,7 +16,6 @@ __all__ = [
     "DEFAULT",
     "OFF",
     "Child",
-    "Clearance",
     "Demonstration",
     "People",
     "Place",

@@ -17,7 +17,6 @@ import uvicorn
 from bus import desk, logs
 from bus.console.application import app
 from bus.console.child import MOST_LINE, Place, Told, decoded
-from bus.console.clearance import Clearance
 from bus.console.desks import DeskPeople
 from bus.console.people import Demonstration, People
 from bus.console.reading import Reading, Shelf
@@ -123,13 +122,13 @@ async def _people(place: Place, registry: VerifiedRegistry, address: str) -> Asy
             tidying.cancel()
 
 
-def _most(authority: str, registry: VerifiedRegistry) -> Clearance:
+def _most(authority: str, registry: VerifiedRegistry) -> picture.Clearance:
     """What the hub itself may read."""
     prefixes = registry.read_prefixes(authority)
     ceiling = max(
         (tlp for _, tlp, _ in prefixes), key=lambda tlp: list(reversed(Tlp)).index(tlp), default=Tlp.CLEAR
     )
-    return Clearance(ceiling=ceiling, audiences=frozenset(audience for _, _, audience in prefixes))
+    return picture.Clearance(ceiling=ceiling, audiences=frozenset(audience for _, _, audience in prefixes))
 
 
 async def _tidy(held: desk.Desk) -> None:

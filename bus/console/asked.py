@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bus.console.clearance import Clearance
+from bus.console.clearance import sees
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
 from bus.hub import CountryPhase, calendars, elections
+from bus.hub.picture import Clearance
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
+from schemas.vocab import TLP_RANK, Tlp
 
 MOST_PARAMETERS = 40
 MOST_VALUE = 500
@@ -33,7 +35,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         path: the path of the page.
         place: the parameters in the path, as `id`.
         given: the parameters of the query, each with its values in their order.
-        only: these markings alone, of those that the reader may read; none for all of them.
+        upto: nothing narrower than this marking is wanted; None for all that the reader may read.
     """
 
     db: sqlite3.Connection
@@ -44,7 +46,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     path: str
     place: Mapping[str, str]
     given: Mapping[str, tuple[str, ...]]
-    only: tuple[str, ...] = ()
+    upto: Tlp | None = None
 
     @property
     def viewer(self) -> Viewer:
@@ -53,8 +55,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def clearance(self) -> Clearance:
-        """How much that person may read."""
-        return self.viewer.clearance
+        """How much that person may read, or wants to see: the page may be asked for up to a wider marking."""
+        mine = self.viewer.clearance
+        if self.upto is None or TLP_RANK[self.upto] >= TLP_RANK[mine.ceiling]:
+            return mine
+        return Clearance(ceiling=self.upto, audiences=mine.audiences)
 
     @property
     def hub(self) -> str:
@@ -70,7 +75,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def calendars(self) -> tuple[elections.Calendar, ...]:
         """The calendars that count and that the reader may read."""
         every = ((each, each.row.bulletin) for each in calendars(self.db))
-        return tuple(each for each, b in every if self.clearance.sees(b.tlp, b.audience))
+        return tuple(each for each, b in every if sees(self.clearance, b.tlp, b.audience))
 
     @cached_property
     def phases(self) -> Mapping[str, CountryPhase]:

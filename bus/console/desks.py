@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bus import desk
-from bus.console.clearance import Clearance
 from bus.console.people import Looked, Session, SignInError, Viewer
 from bus.errors import KeyFileError
+from bus.hub.picture import Clearance
 
 FIRST = "admin"
 """Who is added where nobody has been: an administrator who may look, too, and who adds the others."""
@@ -53,13 +53,12 @@ class DeskPeople:
             if not desk.may(act, desk.Action.LOOK):
                 return None
             names = desk.people.names(db)
-            seen = 0 if act.is_wall else desk.own.seen_up_to(db, act)
             viewer = Viewer(
                 name=names.get(act.who, act.who),
                 roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
                 clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
             )
-            return Session(viewer=viewer, seen=seen or None)
+            return Session(viewer=viewer)
 
         try:
             return await self._desk.look(token, now.timestamp(), address, question)

@@ -138,7 +138,7 @@ def histogram(
     out = [
         (
             f'<svg class="draw draw-wide" viewBox="0 0 {width} {height}" role="img" '
-            f'aria-label="{total} bulletins in the last {hours} hours, at most {most} in one part of them">'
+            f'aria-label="{total} bulletins in the last {hours} hours, at most {most} in one part of them; the first part holds what is older">'
         )
     ]
     for n, (grave, rest) in enumerate(counts):
@@ -150,7 +150,7 @@ def histogram(
                     f'<rect class="{cls}" x="{x:.1f}" y="{y:.1f}" width="{step - 2:.1f}" height="{max(1.0, count * unit - 1):.1f}"/>'
                 )
     out.append(f'<path class="axis" d="M0 {base + 0.5}H{width}"/>')
-    for hour in range(0, hours + 1, 3):
+    for hour in range(0, hours + 1, hours // 8):
         moment = now - dt.timedelta(hours=hours - hour)
         anchor = "start" if hour == 0 else "end" if hour == hours else "middle"
         is_now = hour == hours

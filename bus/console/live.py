@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
-from bus.console.clearance import Clearance
 from bus.console.reading import Reading
 from bus.console.shield import Receive, Scope, Send
 from bus.errors import StoreError
+from bus.hub.picture import Clearance, Event, Told, events, events_after
 from bus.logs import logger
 
 BEAT_S = 10.0
@@ -31,53 +31,15 @@ RELOAD = b"event: reload\ndata: {}\n\n"
 log = logger()
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that has come into the store."""
-
-    n: int
-    id: str
-    what: str
-    at: dt.datetime
-    priority: str
-    issuer: str
-    kind: str
-    area: str
-    election: str | None
-    headline: str
-    tlp: str
-    audience: str
-
-
-def last_event(db: sqlite3.Connection) -> int:
-    """The number of the last event."""
-    return int(db.execute("SELECT coalesce(max(row), 0) FROM actual").fetchone()[0])
-
-
-def events_after(db: sqlite3.Connection, n: int, most: int) -> tuple[Event, ...]:
-    """The events after a number, the oldest first, at most so many."""
-    rows = db.execute("SELECT * FROM actual WHERE row > ? ORDER BY row LIMIT ?", (n, most))
-    return tuple(
-        Event(
-            n=row["row"],
-            id=row["id"],
-            what="withdrawal" if row["ended_how"] == "withdrawal" else "bulletin",
-            at=dt.datetime.fromtimestamp(row["issued"], dt.UTC),
-            priority=row["priority"],
-            issuer=row["issuer"],
-            kind=row["kind"],
-            area=row["area"],
-            election=row["election"],
-            headline=row["headline"],
-            tlp=row["tlp"],
-            audience=row["audience"],
-        )
-        for row in rows
-    )
+NEWS = frozenset({"new", "updated"})
+"""What has come; all else has happened to what was there."""
+REMADE = "remade"
 
 
 def encoded(event: Event) -> bytes:
-    """An event as it goes out."""
-    return b"id: %d\nevent: bulletin\ndata: %s\n\n" % (event.n, msgspec.json.encode(event))
+    """An event as it goes out: its number, whether something has come or changed, and what it is about."""
+    what = "bulletin" if event.what in NEWS else "change"
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.n, what.encode(), msgspec.json.encode(event))
 
 
 class Client:
@@ -94,7 +56,8 @@ class Client:
         if self.is_behind:
             return
         if self.waiting.qsize() >= MOST_WAITING:
-            self.is_behind, words = True, RELOAD
+            words = RELOAD
+        self.is_behind = words == RELOAD
         self.waiting.put_nowait(words)
 
 
@@ -119,44 +82,51 @@ class Live:
         while True:
             try:
                 if last is None:
-                    last = await self._reading.ask(last_event)
-                since = last
-                events = await self._reading.ask(lambda db, n=since: events_after(db, n, MOST_WAITING))  # type: ignore[misc]
+                    last = await self._reading.ask(events.newest)
+                last = await self._tell(last)
             except StoreError as problem:
                 log.warning("live_unread", reason=problem.reason)
-                events = ()
-            if events:
-                self.tell(events)
-                last = events[-1].n
-            if len(events) < MOST_WAITING:
-                await asyncio.sleep(self._every_s)
+            await asyncio.sleep(self._every_s)
 
-    def tell(self, events: Sequence[Event]) -> None:
-        """Give events to all who may read them."""
-        for event in events:
-            said: dict[Clearance, bytes | None] = {}
-            for client in self._clients:
-                if client.clearance not in said:
-                    said[client.clearance] = self._words(event, client.clearance)
-                if (words := said[client.clearance]) is not None:
-                    client.give(words)
+    async def _tell(self, last: int) -> int:
+        """Tell everybody what has come since an event; returns the last event there is."""
+        wanted = frozenset(client.clearance for client in self._clients)
 
-    def _words(self, event: Event, clearance: Clearance) -> bytes | None:
-        if not clearance.sees(event.tlp, event.audience):
-            return None
-        self.encodings += 1
-        return encoded(event)
+        def question(db: sqlite3.Connection) -> tuple[int, dict[Clearance, Told]]:
+            newest = events.newest(db)
+            if newest == last:
+                return newest, {}
+            return newest, {each: events_after(db, each, last, MOST_WAITING + 1) for each in wanted}
+
+        newest, told = await self._reading.ask(question)
+        for clearance, found in told.items():
+            self.tell(clearance, found)
+        return newest
+
+    def tell(self, clearance: Clearance, told: Told) -> None:
+        """Give events to all who may read the same; each is encoded once for them."""
+        words = self._words(told)
+        for client in self._clients:
+            if client.clearance == clearance:
+                for each in words:
+                    client.give(each)
+
+    def _words(self, told: Told) -> list[bytes]:
+        """Events as they go out; what cannot be told one by one is to be loaded anew."""
+        if (
+            not told.is_whole
+            or len(told.events) > MOST_WAITING
+            or any(each.what == REMADE for each in told.events)
+        ):
+            return [RELOAD]
+        self.encodings += len(told.events)
+        return [encoded(event) for event in told.events]
 
     async def replay(self, client: Client, after: int) -> None:
         """Give a reader what it has missed since an event; where that is much, it is to load the page anew."""
-        events = await self._reading.ask(lambda db: events_after(db, after, MOST_WAITING + 1))
-        mine = [event for event in events if client.clearance.sees(event.tlp, event.audience)]
-        if len(events) > MOST_WAITING:
-            client.is_behind = True
-            client.waiting.put_nowait(RELOAD)
-            return
-        for event in mine:
-            client.give(encoded(event))
+        told = await self._reading.ask(lambda db: events_after(db, client.clearance, after, MOST_WAITING + 1))
+        for each in self._words(told):
+            client.give(each)
 
     async def stream(
         self, clearance: Clearance, after: int | None, scope: Scope, receive: Receive, send: Send

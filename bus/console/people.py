@@ -9,8 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from bus.console.clearance import Clearance
 from bus.errors import BusError
+from bus.hub.picture import Clearance
 from schemas.vocab import Tlp
 
 READER = "reader"
@@ -42,7 +42,7 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is signed in; `seen` is the last event that the person has marked as seen, None where none was."""
+    """Somebody who is signed in; `seen` is the last row that the person has marked as seen, None where that is not known."""
 
     viewer: Viewer
     seen: int | None = None

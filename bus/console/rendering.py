@@ -14,6 +14,7 @@ from bus.console import drawing, texts
 from bus.console.icons import ICONS
 from bus.console.pages import TO_DO, Listed
 from bus.hub import watch
+from bus.hub.picture import events
 
 if TYPE_CHECKING:
     from bus.console.asked import Asked
@@ -59,7 +60,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         hub: what the hub is called.
         now: the moment of the page.
         zone: local time at the hub.
-        last: the row of the last bulletin that came, from which live events go on.
+        last: the last event, from which live ones go on.
         counts: by path, the number beside its name in the navigation, whether it is pressing, and what is counted.
         is_blind: whether nobody reads the bus into the store.
     """
@@ -75,7 +76,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 def frame_of(asked: Asked) -> Frame:
     """The frame of a page, from the snapshot that the page is made from."""
     db = asked.db
-    (last,) = db.execute("SELECT coalesce(max(row), 0) FROM admitted").fetchone()
     day = asked.now.timestamp() - 86_400
     (refused,) = db.execute("SELECT count(*) FROM quarantine WHERE at > ?", (day,)).fetchone()
     alarms = len(watch.recorded_alarms(db, ended=False))
@@ -87,7 +87,7 @@ def frame_of(asked: Asked) -> Frame:
         hub=asked.name_of(asked.hub),
         now=asked.now,
         zone=asked.zone,
-        last=int(last),
+        last=events.newest(db),
         counts={path: count for path, count in counts.items() if count[0]},
         is_blind=asked.is_blind,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import Looker, Served
+from tests.browser.conftest import Looker, Served, apart
 from tests.support.consoles import HOSTILE, Speaker, fill, night
 from tests.unit.bus.console.test_frame import PAGES
 
@@ -132,23 +131,20 @@ def test_the_browser_checks_a_signature_by_itself(looker: Looker, bulletin: str)
     """From the signed bytes and the key; of altered bytes it says that they do not belong together."""
     looker.go(bulletin)
     looker.page.click("[data-verify]")
-    looker.page.wait_for_function(
-        "document.querySelector('[data-verdict]').textContent.startsWith('Verified')"
-    )
+    verdict = looker.page.locator("[data-verdict]")
+    expect(verdict).to_have_text(re.compile("^Verified in this browser"))
 
-    def altered(route: object) -> None:
-        answer = route.fetch()  # type: ignore[attr-defined]
+    def altered(route: Route) -> None:
+        answer = route.fetch()
         content = answer.json()
         content["payload"] = content["payload"][:-4] + (
             "AAAA" if content["payload"][-4:] != "AAAA" else "BBBB"
         )
-        route.fulfill(json=content)  # type: ignore[attr-defined]
+        route.fulfill(json=content)
 
     looker.page.route("**/signed.json", altered)
     looker.page.click("[data-verify]")
-    looker.page.wait_for_function(
-        "document.querySelector('[data-verdict]').textContent.startsWith('NOT verified')"
-    )
+    expect(verdict).to_have_text(re.compile("^NOT verified"))
 
 
 def test_new_bulletins_wait_behind_a_button(chromium: Browser, tmp_path: Path) -> None:
@@ -156,20 +152,20 @@ def test_new_bulletins_wait_behind_a_button(chromium: Browser, tmp_path: Path) -
     store = tmp_path / "store.db"
     speaker = Speaker("xa-csirt")
     first = [speaker.say("The first", 100)]
-    asyncio.run(fill(store, first))
+    apart(fill(store, first))
     served = Served(store)
     context = chromium.new_context()
     looker = Looker(context, served.url)
     looker.sign_in()
     looker.go("/b")
-    looker.page.wait_for_function("document.querySelector('[data-live-text]').textContent === 'Live'")
+    expect(looker.page.locator("[data-live-text]")).to_have_text("Live")
     before = looker.page.locator(".row").count()
-    asyncio.run(fill(store, [*first, speaker.say("The second", 50), speaker.say("The third", 40)]))
-    looker.page.wait_for_function("document.querySelector('[data-fresh]').textContent.startsWith('2 new')")
+    apart(fill(store, [*first, speaker.say("The second", 50), speaker.say("The third", 40)]))
+    expect(looker.page.locator("[data-fresh]")).to_have_text(re.compile("^2 new"))
     assert looker.page.locator(".row").count() == before
     assert looker.page.title().startswith("(2) ")
     looker.page.keyboard.press("n")
-    looker.page.wait_for_function(f"document.querySelectorAll('.row').length === {before + 2}")
+    expect(looker.page.locator(".row")).to_have_count(before + 2)
     context.close()
     served.stop()
 
@@ -177,13 +173,13 @@ def test_new_bulletins_wait_behind_a_button(chromium: Browser, tmp_path: Path) -
 def test_a_cut_line_is_said_within_half_a_minute(chromium: Browser, tmp_path: Path) -> None:
     """The page says from when it is, by another shape, too; what it says is announced."""
     store = tmp_path / "store.db"
-    asyncio.run(fill(store, night()))
+    apart(fill(store, night()))
     served = Served(store)
     context = chromium.new_context()
     looker = Looker(context, served.url)
     looker.page.clock.install()
     looker.sign_in()
-    looker.page.wait_for_function("document.querySelector('[data-live-text]').textContent === 'Live'")
+    expect(looker.page.locator("[data-live-text]")).to_have_text("Live")
     served.stop()
     looker.page.clock.run_for(CUT_S * 1000 - 5000)
     assert not looker.page.locator("[data-stale]").is_visible()

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from bus.console import Clearance, Demonstration, Reading, Shelf, app
-from bus.hub.picture import Contact, index
+from bus.console import Demonstration, Reading, Shelf, app
+from bus.hub.picture import Clearance, Contact, index
 from bus.hub.picture.projection import open_store
 from bus.storage import lease
 from schemas.bodies.coordination import Feedback, Rfi

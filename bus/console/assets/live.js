@@ -45,33 +45,34 @@ export function live({ announce, element }) {
   setInterval(tick, 1000);
 
   const fresh = document.querySelector("[data-fresh]");
-  const count = { new: 0 };
+  const count = { bulletin: 0, change: 0 };
   const seen = new Set();
   function alive() { heard = now(); say("live"); }
-  function arrive({ id }) {
-    if (seen.has(id)) return;
-    seen.add(id);
-    count.new += 1;
-    const words = `${count.new} new, show ${count.new === 1 ? "it" : "them"}`;
-    document.title = `(${count.new}) ${document.title.replace(/^\(\d+\) /, "")}`;
+  function arrive(what, n) {
+    if (seen.has(n)) return;
+    seen.add(n);
+    count[what] += 1;
+    const all = count.bulletin + count.change;
+    const parts = [count.bulletin && `${count.bulletin} new`, count.change && `${count.change} changed`].filter(Boolean).join(", ");
+    document.title = `(${all}) ${document.title.replace(/^\(\d+\) /, "")}`;
     if (fresh) {
       fresh.hidden = false;
       fresh.classList.add("on");
-      fresh.replaceChildren(words, element("kbd", {}, "n"));
+      fresh.replaceChildren(`${parts}, show ${all === 1 ? "it" : "them"}`, element("kbd", {}, "n"));
     }
-    announce(`${count.new} new bulletin${count.new === 1 ? "" : "s"}. Press n to show.`);
+    announce(`${parts}. Press n to show.`);
   }
   const again = () => location.reload();
   fresh?.addEventListener("click", again);
-  if ("wall" in document.body.dataset) setInterval(() => { if (count.new && state === "live") again(); }, 5000);
+  if ("wall" in document.body.dataset) setInterval(() => { if (count.bulletin + count.change && state === "live") again(); }, 5000);
 
   const wire = "BroadcastChannel" in globalThis ? new BroadcastChannel("tocsin") : null;
-  const heed = ({ what, data }) => { alive(); if (what === "bulletin") arrive(data); if (what === "reload") arrive({ id: "reload" }); };
+  const heed = ({ what, data }) => { alive(); if (what === "bulletin" || what === "change") arrive(what, data.n); if (what === "reload") arrive("change", "reload"); };
   wire?.addEventListener("message", ({ data }) => heed(data));
   function listen(release) {
     const source = new EventSource(`${events}?after=${encodeURIComponent(after)}`);
     const tell = (what, data = {}) => { heed({ what, data }); wire?.postMessage({ what, data }); };
-    source.addEventListener("bulletin", ({ data }) => { const { id } = JSON.parse(data); tell("bulletin", { id }); });
+    for (const what of ["bulletin", "change"]) source.addEventListener(what, ({ data }) => { const { n } = JSON.parse(data); tell(what, { n }); });
     source.addEventListener("beat", () => tell("beat"));
     source.addEventListener("reload", () => tell("reload"));
     addEventListener("pagehide", () => { source.close(); release(); });

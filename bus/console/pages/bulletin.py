@@ -12,6 +12,7 @@ import msgspec
 from bus import sheets
 from bus.console import rows
 from bus.console.asked import Asked
+from bus.console.clearance import sees
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
 from bus.console.people import Looked
@@ -19,7 +20,7 @@ from bus.console.rows import Row
 from bus.console.step import Step
 from bus.filters import of_options
 from bus.hub import picture
-from bus.hub.picture import About, TraceStep
+from bus.hub.picture import About, TraceStep, lists, of_rows
 from bus.subscribing import Stored, bodies, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
@@ -28,6 +29,8 @@ from schemas.vocab import Status, Tlp
 
 MOST_OBSERVABLES = 200
 MOST_BESIDE = 50
+MOST_ALSO = 99
+"""So many other bulletins with an observable are counted."""
 MAIN = ("do", "public", "summary", "facts", "more", "sealed", "versions")
 """The blocks of the sheet that stand one below the other; trust and answers stand beside them."""
 
@@ -84,9 +87,7 @@ def look(asked: Asked) -> OneBulletin:
     """
     kept = held(asked)
     b = kept.bulletin
-    (row,) = rows.made(
-        asked, asked.db.execute(f"SELECT * FROM {_table(b.status)} WHERE row = ?", (kept.rowid,))
-    )
+    (row,) = rows.of_lines(asked, of_rows(asked.db, asked.clearance, asked.now, b.status, [kept.rowid]))
     known = _known(asked, kept)
     languages = tuple(info.lang for info in b.info)
     wanted = asked.first("lang", "en")
@@ -168,13 +169,9 @@ def held(asked: Asked) -> Stored:
             b = kept.bulletin
             if b.status not in (Status.ACTUAL, Status.EXERCISE, Status.TEST):
                 continue
-            if asked.clearance.sees(b.tlp, b.audience):
+            if sees(asked.clearance, b.tlp, b.audience):
                 return kept
     raise NotHereError("no bulletin that you may read is called so")
-
-
-def _table(status: Status) -> str:
-    return {Status.ACTUAL: "actual", Status.EXERCISE: "exercise"}.get(status, "test_and_system")
 
 
 def _known(asked: Asked, kept: Stored) -> sheets.Known:
@@ -284,12 +281,10 @@ def _quoted(value: str) -> str:
 
 
 def _also(asked: Asked, observable: Observable, row: int) -> int:
-    """In how many other actual bulletins in force that the reader may read it stands."""
+    """In how many other actual bulletins that the reader may read it stands, at most `MOST_ALSO`."""
     value = observable.value or observable.value_hmac or ""
-    selection = of_options({"observable": [value]})
-    where, arguments = rows.conditions(asked, selection)
-    sql = f"SELECT count(*) FROM actual s WHERE {where.format(table='actual')} AND s.row != ?"
-    return int(asked.db.execute(sql, [*arguments, row]).fetchone()[0])
+    (norm, *_) = of_options({"observable": [value]}).observable or ("",)
+    return len(lists.also_in(asked.db, asked.clearance, asked.now, norm, but=row, size=MOST_ALSO).lines)
 
 
 def _beside(asked: Asked, b: Bulletin, row: int) -> Iterator[Row]:

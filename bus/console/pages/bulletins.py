@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -14,15 +13,15 @@ from bus.console.asked import Asked
 from bus.console.clearance import narrowest
 from bus.console.page import Content
 from bus.console.people import Looked
-from bus.console.rows import Row, Spot
+from bus.console.rows import Row
 from bus.errors import FilterError
 from bus.filters import Selection, of_options, of_text
+from bus.hub.picture import figures
 from schemas.vocab import Dimension, Tlp
 
 MOST = 50
 MOST_VALUES = 8
 """So many values of one field are offered; those that are chosen are always there."""
-PARTS, HOURS = 96, 24
 FIELDS = ("priority", "dimension", "area", "election", "kind", "issuer", "tlp")
 TITLES = {
     "priority": "Priority",
@@ -31,7 +30,7 @@ TITLES = {
     "election": "Election",
     "kind": "Kind",
     "issuer": "Authority",
-    "tlp": "Marking",
+    "tlp": "Marking, up to",
 }
 FIXED: dict[str, tuple[str, ...]] = {
     "priority": ("p1", "p2", "p3", "p4"),
@@ -98,14 +97,16 @@ def look(asked: Asked) -> Bulletins:
         selection, problem = Selection(), str(exc)
     order = rows.TIME if asked.first("order") == "time" else rows.GRAVE
     ended = asked.first("ended") == "1"
-    markings = tuple(level for level in asked.given.get("tlp", ()) if level in FIXED["tlp"])
-    narrowed = _narrowed(asked, markings)
-    after = Spot.read(asked.first("after"))
+    upto = next((level for level in asked.given.get("tlp", ()) if level in FIXED["tlp"]), None)
+    narrowed = msgspec.structs.replace(asked, upto=Tlp(upto) if upto is not None else None)
+    after = rows.spot_of(asked.first("after"))
     found, spot = rows.listed(narrowed, selection, most=MOST, order=order, after=after, ended=ended)
-    counts = rows.facets(asked, selection)
-    total = rows.tally(asked).total()
-    is_all = selection.is_any and not markings
-    number = total if is_all else rows.number(narrowed, selection)
+    facets = {
+        each.field: each for each in figures.facets(asked.db, asked.clearance, asked.now, selection=selection)
+    }
+    total = figures.totals(asked.db, asked.clearance, asked.now).n
+    bars = figures.histogram(asked.db, narrowed.clearance, asked.now, selection=selection)
+    number = sum(bar.n for bar in bars)
     grouped = asked.first("order") != "time"
     return Bulletins(
         marking=str(narrowest(row.tlp for row in found) or Tlp.CLEAR),
@@ -117,11 +118,14 @@ def look(asked: Asked) -> Bulletins:
         order=order,
         is_grouped=grouped,
         ended=ended,
-        facets=tuple(_facets(asked, counts)),
-        bars=_bars(asked, narrowed, selection),
+        facets=tuple(_facets(asked, facets)),
+        bars=tuple(
+            (grave := sum(bar.by_priority.get(each, 0) for each in ("p1", "p2")), bar.n - grave)
+            for bar in bars
+        ),
         groups=tuple(_groups(found) if grouped else (Group(incident=None, title="", rows=found),)),
         shown=len(found),
-        next="" if spot is None else asked.address(after=str(spot)),
+        next="" if spot is None else asked.address(after=rows.spelled(spot)),
         without=asked.address("/b"),
         by_time=asked.address(order="time", after=None),
         by_incident=asked.address(order=None, after=None),
@@ -145,34 +149,26 @@ def _selection(asked: Asked, query: str) -> Selection:
     return of_options(chosen).joined(of_text(query))
 
 
-def _narrowed(asked: Asked, markings: tuple[str, ...]) -> Asked:
-    """The same request of a reader who reads no more than some of the markings up to the ceiling, where some are chosen."""
-    if not markings:
-        return asked
-    return msgspec.structs.replace(asked, only=markings)
-
-
-def _facets(asked: Asked, counts: dict[str, Counter[str]]) -> Iterator[Facet]:
+def _facets(asked: Asked, counts: dict[str, figures.Facet]) -> Iterator[Facet]:
     say = sheets.sayings("en")
     for field in FIELDS:
-        mine, chosen = counts.get(field, Counter()), asked.given.get(field, ())
-        if field in FIXED:
-            listed = [value for value in FIXED[field] if mine[value] or value in chosen]
-        else:
-            listed = [value for value, _ in sorted(mine.items(), key=lambda item: (-item[1], item[0]))]
+        found, chosen = counts.get(field), asked.given.get(field, ())
+        mine = {value.value: value.n for value in found.values} if found is not None else {}
+        listed = [value for value in FIXED.get(field, tuple(mine)) if mine.get(value) or value in chosen]
         kept = _first(listed, chosen)
         values = tuple(
             Value(
                 value=value,
                 name=_name(asked, say, field, value),
-                count=mine[value],
+                count=mine.get(value, 0),
                 is_chosen=value in chosen,
                 address=_toggled(asked, field, value),
             )
             for value in kept
         )
+        more = len(listed) - len(kept) + (found.more if found is not None else 0)
         if values:
-            yield Facet(field=field, title=TITLES[field], values=values, more=max(0, len(listed) - len(kept)))
+            yield Facet(field=field, title=TITLES[field], values=values, more=max(0, more))
 
 
 def _first(listed: list[str], chosen: Iterable[str]) -> list[str]:
@@ -195,24 +191,11 @@ def _name(asked: Asked, say: sheets.Sayings, field: str, value: str) -> str:
 
 def _toggled(asked: Asked, field: str, value: str) -> str:
     chosen = asked.given.get(field, ())
-    left = tuple(each for each in chosen if each != value) if value in chosen else (*chosen, value)
+    if value in chosen:
+        left = tuple(each for each in chosen if each != value)
+    else:
+        left = (value,) if field == "tlp" else (*chosen, value)
     return asked.changed({field: left or None, "after": None})
-
-
-def _bars(asked: Asked, narrowed: Asked, selection: Selection) -> tuple[tuple[int, int], ...]:
-    """Of each quarter of an hour of the last day, how many grave ones were issued, and how many others."""
-    since = asked.now - dt.timedelta(hours=HOURS)
-    where, arguments = rows.conditions(narrowed, selection, since=since)
-    sql = (
-        "SELECT CAST((s.issued - ?) / ? AS INTEGER) AS part, s.priority IN ('p1', 'p2') AS grave, count(*) FROM actual s "
-        f"WHERE {where.format(table='actual')} GROUP BY 1, 2"
-    )
-    size = HOURS * 3600 / PARTS
-    bars = [[0, 0] for _ in range(PARTS)]
-    for part, grave, count in asked.db.execute(sql, [since.timestamp(), size, *arguments]):
-        if 0 <= part < PARTS:
-            bars[part][0 if grave else 1] += count
-    return tuple((grave, rest) for grave, rest in bars)
 
 
 def _groups(found: Iterable[Row]) -> Iterator[Group]:

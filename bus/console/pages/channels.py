@@ -10,10 +10,10 @@ import msgspec
 
 from bus.console import places
 from bus.console.asked import Asked
+from bus.console.clearance import sees_channel
 from bus.console.page import Content
 from bus.hub import picture, watch
 from bus.hub.watch import ChannelRow, Liveness
-from schemas.errors import SchemaError
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
 
@@ -182,11 +182,7 @@ def by_country(asked: Asked, rows: Iterable[ChannelRow]) -> dict[str, str]:
 
 
 def _may_see(asked: Asked, name: str) -> bool:
-    try:
-        channel = Channel.parse(name)
-    except SchemaError:
-        return False
-    return asked.clearance.sees(channel.tlp, channel.audience)
+    return sees_channel(asked.clearance, name)
 
 
 def _column(row: ChannelRow) -> tuple[str, str]:

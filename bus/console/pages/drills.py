@@ -15,6 +15,7 @@ from bus.console.rows import Row
 from bus.hub import picture
 from bus.hub.picture import About
 from bus.subscribing import Stored, whole
+from schemas.vocab import Status
 
 MOST = 500
 """So many bulletins of exercises are looked at, the newest."""
@@ -94,7 +95,7 @@ def look_at_one(asked: Asked) -> OneDrill:
 
 def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
     groups: dict[str, list[Inject]] = {}
-    found, _ = rows.listed(asked, most=MOST, order=rows.TIME, ended=True, table="exercise")
+    found, _ = rows.listed(asked, most=MOST, order=rows.TIME, ended=True, status=Status.EXERCISE)
     by_row = {row.row: row for row in found}
     marks = ", ".join("?" * len(by_row))
     for kept in whole(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from bus import policy
 from bus.console import places, rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
+from bus.console.clearance import narrowest, sees
 from bus.console.page import Content
 from bus.console.pages import channels
 from bus.console.pages.elections import CASTING, name_of
@@ -20,6 +19,7 @@ from bus.console.step import Step
 from bus.console.texts import span
 from bus.filters import Selection
 from bus.hub import Calendar, picture
+from bus.hub.picture import figures
 from bus.hub.watch import ChannelRow
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
@@ -140,25 +140,20 @@ def look(asked: Asked) -> Picture:
     heard = channels.channel_rows(asked)
     alarms = channels.standing_alarms(asked)
     top, _ = rows.listed(asked, selection, most=STAND_OUT)
-    day, spot = rows.listed(
-        asked,
-        selection,
-        most=MOST_OF_DAY,
-        order=rows.TIME,
-        ended=True,
-        since=asked.now - dt.timedelta(hours=HOURS),
-    )
+    lately = selection.joined(Selection(since_s=HOURS * 3600))
+    found, spot = rows.listed(asked, lately, most=MOST_OF_DAY, order=rows.TIME, ended=True)
+    day = tuple(row for row in found if row.kind != rows.TALK)
     since = asked.now - dt.timedelta(hours=1)
-    counts = rows.facets(asked, selection)
-    in_force = sum(counts.get("priority", Counter()).values())
+    counts = values_of(asked, selection)
+    in_force = sum(counts.get("priority", {}).values())
     (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
     return Picture(
-        marking=str(narrowest(counts.get("tlp", Counter())) or "clear"),
+        marking=str(narrowest(counts.get("tlp", {})) or "clear"),
         at=asked.now,
         in_force=in_force,
         countries=len([code for code in counts.get("area", ()) if code not in ("MULTI", "INTL", "EU")]),
         voting=sum(phase_at(each.body, asked.now) in CASTING for each in asked.calendars),
-        by_priority=dict(sorted(counts.get("priority", Counter()).items())),
+        by_priority=dict(sorted(counts.get("priority", {}).items())),
         ribbon=ribbon(asked),
         needs=tuple(needs(asked, alarms)),
         news=tuple(row for row in day if row.at > since),
@@ -176,6 +171,12 @@ def look(asked: Asked) -> Picture:
         is_blind=asked.is_blind,
         has_heard=bool(has_heard),
     )
+
+
+def values_of(asked: Asked, selection: Selection) -> dict[str, dict[str, int]]:
+    """Of what is asked for and in force, how many have which value, by field."""
+    found = figures.facets(asked.db, asked.clearance, asked.now, selection=selection)
+    return {facet.field: {value.value: value.n for value in facet.values} for facet in found}
 
 
 def _scoped(asked: Asked, scope: str) -> Selection:
@@ -300,7 +301,7 @@ def phase_at_home(asked: Asked) -> Phase:
 def _questions(asked: Asked) -> Iterator[Need]:
     """Questions that this hub, or its country's authorities, are to answer."""
     for each in picture.questions.questions(asked.db, asked.now, asked.registry):
-        if asked.hub in each.owner and asked.clearance.sees(each.tlp, each.audience):
+        if asked.hub in each.owner and sees(asked.clearance, each.tlp, each.audience):
             yield Need(
                 priority=2 if each.state == "overdue" else 3,
                 state="",
@@ -328,18 +329,10 @@ def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
         )
 
 
-def tiles(
-    asked: Asked, heard: Sequence[ChannelRow], selection: Selection = rows.EVERYTHING
-) -> Iterator[Tile]:
+def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
     """The map: every country of the network, with how many bulletins in force are about it, and the gravest of them."""
-    where, arguments = rows.conditions(asked, selection)
-    sql = (
-        "SELECT f.value, count(*), min(s.priority) FROM actual s JOIN facts f ON f.row = s.row AND f.field = 'area' "
-        f"WHERE {where.format(table='actual')} GROUP BY f.value"
-    )
-    counts = {
-        value: (int(n), int(first.removeprefix("p"))) for value, n, first in asked.db.execute(sql, arguments)
-    }
+    values = figures.tiles(asked.db, asked.clearance, asked.now)
+    counts = {code: (each.n, int(min(each.by_priority).removeprefix("p"))) for code, each in values.items()}
     members = {record.country for record in asked.registry.document.authorities.values()}
     shown = {*members, *(code for code in counts if code != "MULTI"), "EU", "INTL"}
     states = channels.by_country(asked, heard)

@@ -7,11 +7,10 @@ import datetime as dt
 import msgspec
 
 from bus.console.asked import Asked
+from bus.console.clearance import reaches, sees_channel
 from bus.console.page import Content
 from bus.hub.picture import summary
 from bus.subscribing import totals
-from schemas.errors import SchemaError
-from schemas.subject import Channel
 from schemas.vocab import Tlp
 
 MOST = 200
@@ -93,9 +92,5 @@ def look(asked: Asked) -> Quarantine:
 def may_see(asked: Asked, channel: str | None) -> bool:
     """Whether a refusal may be shown: by the channel that it claims. What claims none is for those who may read everything."""
     if channel is None:
-        return asked.clearance.ceiling is Tlp.RED or asked.clearance.reaches(Tlp.AMBER_STRICT)
-    try:
-        claimed = Channel.parse(channel)
-    except SchemaError:
-        return False
-    return asked.clearance.sees(claimed.tlp, claimed.audience)
+        return reaches(asked.clearance, Tlp.AMBER_STRICT)
+    return sees_channel(asked.clearance, channel)

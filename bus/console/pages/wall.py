@@ -6,14 +6,18 @@ import msgspec
 
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import Clearance
+from bus.console.clearance import reaches
 from bus.console.page import Content
 from bus.console.pages import channels, picture
-from bus.console.people import Session
 from bus.console.rows import Row
+from bus.filters import Selection
+from bus.hub.picture import figures
 from schemas.vocab import TLP_RANK, Tlp
 
 STAND_OUT = 5
+LATELY_S = 1800
+MOST_LATELY = 500
+"""So many of the last half hour are counted."""
 
 
 class Wall(Content, frozen=True, kw_only=True):
@@ -40,37 +44,25 @@ def look(asked: Asked) -> Wall:
     """The page, at the marking that its address names and its reader may read; else at GREEN."""
     wanted = asked.first("tlp", "green")
     reach = asked.clearance
-    ceiling = (
-        Tlp(wanted)
-        if wanted in set(map(str, Tlp)) and reach.reaches(wanted)
-        else min(Tlp.GREEN, reach.ceiling, key=TLP_RANK.__getitem__)
-    )
-    clearance = Clearance(ceiling=ceiling, audiences=reach.audiences)
-    viewer = msgspec.structs.replace(asked.viewer, clearance=clearance)
-    session: Session = msgspec.structs.replace(asked.session, viewer=viewer)
-    wall = msgspec.structs.replace(asked, session=session)
+    is_known = wanted in set(map(str, Tlp)) and reaches(reach, wanted)
+    ceiling = Tlp(wanted) if is_known else min(Tlp.GREEN, reach.ceiling, key=TLP_RANK.__getitem__)
+    wall = msgspec.structs.replace(asked, upto=ceiling)
     heard = channels.channel_rows(wall)
     alarms = channels.standing_alarms(wall)
     top, _ = rows.listed(wall, most=STAND_OUT)
-    shown, every = rows.tally(wall), rows.tally(asked)
-    grave = {"p1", "p2"}
+    shown, every = (figures.totals(each.db, each.clearance, each.now) for each in (wall, asked))
     counts = channels.tally(heard)
-    since = asked.now.timestamp() - 1800
-    where, arguments = rows.conditions(wall)
-    (lately,) = asked.db.execute(
-        f"SELECT count(*) FROM actual s WHERE {where.format(table='actual')} AND s.issued > ?",
-        [*arguments, since],
-    ).fetchone()
+    lately, _ = rows.listed(wall, Selection(since_s=LATELY_S), most=MOST_LATELY, order=rows.TIME)
     return Wall(
         marking=str(ceiling),
         ribbon=picture.ribbon(wall),
         phase=str(picture.phase_at_home(wall)),
         top=top,
-        above=every.total() - shown.total(),
-        above_grave=_grave(every, grave) - _grave(shown, grave),
+        above=every.n - shown.n,
+        above_grave=_grave(every) - _grave(shown),
         tiles=tuple(picture.tiles(wall, heard)),
-        in_force=shown.total(),
-        lately=int(lately),
+        in_force=shown.n,
+        lately=len(lately),
         waits=sum(need.action == "Open" for need in picture.needs(wall, ())),
         tally=counts,
         heard=sum(counts.values()),
@@ -81,5 +73,5 @@ def look(asked: Asked) -> Wall:
     )
 
 
-def _grave(counts: rows.Counts, grave: set[str]) -> int:
-    return sum(n for sort, n in counts.items() if sort.priority in grave)
+def _grave(counts: figures.Totals) -> int:
+    return sum(counts.by_priority.get(priority, 0) for priority in ("p1", "p2"))

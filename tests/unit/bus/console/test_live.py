@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from bus.console import Clearance, Reading
+from bus.console import Reading
 from bus.console import live as module
-from bus.console.live import MOST_WAITING, RELOAD, Client, Event, Live
+from bus.console.live import MOST_WAITING, RELOAD, Client, Live
+from bus.hub.picture import Clearance, Event, Told
 from schemas.vocab import Tlp
 from tests.support.consoles import AUDIENCES, EVERYTHING, Speaker, fill, shelf
 from tests.support.waiting import eventually
@@ -21,12 +22,14 @@ from tests.support.world import NOW
 LOW = Clearance(ceiling=Tlp.GREEN, audiences=AUDIENCES)
 
 
-def event(n: int, tlp: str = "green") -> Event:
+def event(n: int, what: str = "new") -> Event:
     """An event."""
-    return Event(
-        n=n, id=f"id-{n}", what="bulletin", at=NOW, priority="p3", issuer="xa-csirt", kind="cyber-threat", area="xa",
-        election=None, headline=f"number {n}", tlp=tlp, audience="community",
-    )  # fmt: skip
+    return Event(n=n, at=NOW, what=what, row=n, of="actual", about=f"id-{n}")
+
+
+def several(*found: Event) -> Told:
+    """Events as they are asked for."""
+    return Told(events=found, upto=found[-1].n)
 
 
 def told(client: Client) -> list[bytes]:
@@ -42,12 +45,11 @@ def listening(*clients: Client) -> Live:
 
 
 def test_an_event_is_encoded_once_for_all_who_may_read_the_same() -> None:
-    """A hundred readers of two clearances cost two encodings, and of one above a ceiling one."""
+    """Of a hundred readers with two clearances each fifty cost one encoding, and hear what was told for theirs alone."""
     clients = [*(Client(EVERYTHING) for _ in range(50)), *(Client(LOW) for _ in range(50))]
     live = listening(*clients)
-    live.tell([event(1)])
-    assert live.encodings == 2
-    live.tell([event(2, "red")])
+    live.tell(EVERYTHING, several(event(1), event(2)))
+    live.tell(LOW, several(event(1)))
     assert live.encodings == 3
     assert [each.waiting.qsize() for each in clients] == [2] * 50 + [1] * 50
     assert all(b"id-2" not in words for client in clients[50:] for words in told(client))
@@ -58,13 +60,28 @@ def test_who_falls_behind_is_told_to_load_anew() -> None:
     slow, quick = Client(EVERYTHING), Client(EVERYTHING)
     live = listening(slow, quick)
     heard = []
-    for n in range(100):
-        live.tell([event(n)])
+    for n in range(1, 101):
+        live.tell(EVERYTHING, several(event(n)))
         heard += told(quick)
     waiting = told(slow)
     assert len(waiting) == MOST_WAITING + 1
     assert waiting[-1] == RELOAD
     assert len(heard) == 100
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        several(event(1, "remade")),
+        several(*(event(n) for n in range(1, 99))),
+        Told(events=(), upto=9, is_whole=False),
+    ],
+)
+def test_what_cannot_be_told_one_by_one_is_loaded_anew(found: Told) -> None:
+    """A picture that was made anew, much at once, and a log that does not reach back so far."""
+    client = Client(EVERYTHING)
+    listening(client).tell(EVERYTHING, found)
+    assert told(client) == [RELOAD]
 
 
 class Line:
@@ -119,22 +136,23 @@ def test_what_comes_is_told_with_its_number_and_replayed_from_it(tmp_path: Path)
         line = Line()
         task = tasks.create_task(live.stream(LOW, None, {}, line.receive, line.send))
         await eventually(lambda: "event: beat" in line.text)
-        await fill(
-            path, [*first, speaker.say("Three", 30), narrow.say("Hidden", 20), speaker.say("Four", 10)]
-        )
-        await eventually(lambda: "Four" in line.text)
-        assert "One" not in line.text
-        assert "Hidden" not in line.text
-        assert line.text.index("Three") < line.text.index("Four")
+        more = [speaker.say("Three", 30), speaker.say("Four", 10)]
+        third, fourth = (each.bulletin.id for each in more)
+        hidden = narrow.say("Hidden", 20)
+        await fill(path, [*first, *more, hidden])
+        await eventually(lambda: fourth in line.text)
+        assert first[0].bulletin.id not in line.text
+        assert hidden.bulletin.id not in line.text
+        assert line.text.index(third) < line.text.index(fourth)
         line.gone.set()
         await task
         assert live.clients == 0
         numbers = [int(row.split(" ")[1]) for row in line.text.splitlines() if row.startswith("id: ")]
         again = Line()
         task = tasks.create_task(live.stream(LOW, numbers[0], {}, again.receive, again.send))
-        await eventually(lambda: "Four" in again.text)
-        assert "Three" not in again.text
-        assert again.text.count("Four") == 1
+        await eventually(lambda: fourth in again.text)
+        assert third not in again.text
+        assert again.text.count(fourth) == 1
         again.gone.set()
         await task
 
@@ -151,7 +169,7 @@ def test_much_that_was_missed_is_not_replayed(tmp_path: Path) -> None:
         line = Line()
         await live.stream(EVERYTHING, 0, {}, line.receive, line.send)
         assert "event: reload" in line.text
-        assert "number" not in line.text
+        assert "event: bulletin" not in line.text
 
     over(path, work)
 
@@ -201,8 +219,8 @@ def test_more_readers_than_there_is_room_for_are_told(monkeypatch: pytest.Monkey
     assert live.clients == 1
 
 
-def test_a_headline_cannot_break_out_of_its_event() -> None:
+def test_nothing_breaks_out_of_its_event() -> None:
     """Line breaks in what others wrote stay inside the JSON of one line."""
-    words = module.encoded(msgspec.structs.replace(event(1), headline="a\n\ndata: b\rid: 9\u2028"))
+    words = module.encoded(msgspec.structs.replace(event(1), about="a\n\ndata: b\rid: 9\u2028"))
     assert words.count(b"\n") == 4
     assert b"\r" not in words
