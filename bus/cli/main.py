@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "answer": ("bus.cli.analyst.answer", "answer", "what we say to a bulletin of another"),
     "answers": ("bus.cli.analyst.answers", "answers", "what others have answered, to what we said"),
     "questions": ("bus.cli.analyst.answers", "questions", "what is not known: asked by, owner, due"),
+    "clocks": ("bus.cli.analyst.clocks", "clocks", "what is owed by when, and by whom"),
     "channels": ("bus.cli.analyst.picture", "channels", "every channel: live, late, silent; gaps and forks"),
     "picture": ("bus.cli.analyst.picture", "picture", "the situation now"),
     "election": ("bus.cli.analyst.election", "election", "calendars, phases, readiness for the vote"),

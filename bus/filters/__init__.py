@@ -7,12 +7,13 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.filters.asking import Question, phrase_of, question_of
     from bus.filters.reading import of_options, of_text
-    from bus.filters.sayings import indexed, norm, observed, said
+    from bus.filters.sayings import BETWEEN, indexed, norm, observed, said
     from bus.filters.selection import FACTS, FIELDS, Selection
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "BETWEEN",
     "FACTS",
     "FIELDS",
     "Question",

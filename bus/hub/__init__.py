@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub import elections, exchange, picture, retention, scrub, watch
+    from bus.hub import clocks, elections, exchange, picture, retention, scrub, watch
     from bus.hub.elections import (
         Calendar,
         CountryPhase,
@@ -29,6 +29,7 @@ __all__ = [
     "Election",
     "HubService",
     "calendars",
+    "clocks",
     "elections",
     "exchange",
     "of_country",

@@ -27,7 +27,7 @@ from bus.hub.collecting import collecting_seldom
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
-from bus.hub.picture import index, projection, tallies
+from bus.hub.picture import answers, index, projection, tallies
 from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.logs import logger
@@ -208,6 +208,7 @@ async def _let_go(
 ) -> None:
     """Erase what may or need be kept no longer."""
     gone = await store.write(lambda db: retention.erase_and_prune(db, clock()))
+    await store.write(answers.forget_unknown)
     if gone.erased or gone.pruned:
         log.info("let_go", authority=authority_id, erased=gone.erased, pruned=gone.pruned)
     if gone.erased and on_news is not None:

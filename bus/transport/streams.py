@@ -15,7 +15,7 @@ this; every other identity has exactly the subjects listed here, as allow lists:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -69,7 +69,9 @@ MAX_BEAT_BYTES = BEAT_ROOM_BYTES - 1024  # what the store adds, and a copy says 
 _BEATS_SHARE = 8
 """An eighth of the store at the most is for heartbeats: what they do not need is everybody else's."""
 ANSWERS_SHARE = 4
-"""How many times the room of an authority that may only answer another has at a status."""
+"""How many times the room of an authority that may only answer another has at a status, at the least."""
+ANSWERS_PERCENT = 10
+"""So many hundredths of the room of a status are for those who may only answer, at the most, however many they are."""
 # Of that, by status, in these parts; each authority that speaks has an equal one, but for those that may only answer.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
@@ -261,11 +263,19 @@ def country_of(authority_id: str) -> str:
     return authority_id.split("-", 1)[0]
 
 
-def _room_of(rooms: int, speaking: Iterable[str], answering: Collection[str]) -> Mapping[str, int]:
-    """How many bytes of a room each speaker has: those who may only answer a share that is smaller."""
-    shares = {name: 1 if name in answering else ANSWERS_SHARE for name in speaking}
-    whole = sum(shares.values())
-    return {name: rooms * share // whole for name, share in shares.items()}
+def _room_of(room: int, speaking: Sequence[str], answering: Collection[str]) -> Mapping[str, int]:
+    """The bytes of a room that each speaker has.
+
+    Authorities that may only answer have a smaller share, and a tenth of the room together where others speak.
+    """
+    answers = sum(name in answering for name in speaking)
+    others = len(speaking) - answers
+    of_answers = room * answers // max(1, answers + ANSWERS_SHARE * others)
+    if others:
+        of_answers = min(of_answers, room * ANSWERS_PERCENT // 100)
+    small = of_answers // max(1, answers)
+    large = (room - of_answers) // max(1, others)
+    return {name: small if name in answering else large for name in speaking}
 
 
 def streams_of(

@@ -140,10 +140,11 @@ class Speaker(msgspec.Struct, frozen=True):
     def may_answer(self, bulletin: Bulletin, channel: Channel) -> bool:
         """Whether the bulletin is feedback on a channel that the speaker reads, which needs no grant to publish.
 
-        What would wake somebody needs one: who only reads must not stand before the warnings of others.
+        A bulletin that would wake somebody needs one, and so does one that asks others to act or starts a clock: an
+        authority that only reads must not stand before the warnings of others.
         """
         way = (channel.status, channel.tlp, channel.audience)
-        return isinstance(bulletin.body, Feedback) and way in self.feedback and not _wakes(bulletin)
+        return isinstance(bulletin.body, Feedback) and way in self.feedback and not _presses(bulletin)
 
     def needs_reading(self, bulletin: Bulletin, channel: Channel) -> bool:
         """Whether it may say the bulletin only because it reads the channel; no grant to publish covers it."""
@@ -159,9 +160,13 @@ class Speaker(msgspec.Struct, frozen=True):
         ways = [grant for grant in self.grants if _covers(grant, channel)]
         if not ways:
             if (channel.status, channel.tlp, channel.audience) in self.feedback:
-                pressing = " that is not pressing" if isinstance(bulletin.body, Feedback) else ""
+                plain = (
+                    " of low priority without actions and deadlines"
+                    if isinstance(bulletin.body, Feedback)
+                    else ""
+                )
                 raise PermitError(
-                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback{pressing} there, and nothing else; "
+                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback{plain} there, and nothing else; "
                     "ask your registrar",
                     reason="not-permitted",
                 )
@@ -196,8 +201,8 @@ class Speaker(msgspec.Struct, frozen=True):
         return None if self.known is None else _unlike(bulletin, self.authority, self.known)
 
 
-def _wakes(bulletin: Bulletin) -> bool:
-    return priority(bulletin) in ("p1", "p2")
+def _presses(bulletin: Bulletin) -> bool:
+    return bool(bulletin.actions or bulletin.deadlines) or priority(bulletin) in ("p1", "p2")
 
 
 _ADDRESS = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")

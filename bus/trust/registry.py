@@ -460,7 +460,7 @@ class VerifiedRegistry:
         election = b.election
         way = (
             b.issuer.id, type(b.body), b.status, b.tlp, b.audience, areas, election and election.id,
-            b.urgency, b.severity, b.certainty,
+            b.urgency, b.severity, b.certainty, bool(b.actions or b.deadlines),
         )  # fmt: skip
         found = self.ways.get(way)
         if found is not None:

@@ -47,6 +47,7 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("bulletin update", "not held", (NOBODY, "drafts/flood.toml")),
     ("preview", "no such file", ("drafts/nowhere.toml",)),
     ("trace", "not held", (NOBODY,)),
+    ("clocks", "too low a limit", ("--limit", "0")),
     ("channels", "unknown option", ("--alarm",)),
     ("picture", "too many arguments", ("now",)),
     ("election list", "too many arguments", ("now",)),

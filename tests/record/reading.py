@@ -84,6 +84,7 @@ def play(desk: Desk) -> None:
     )
     desk.run(Call(command="answers", arguments=(flood, "--offline"), context=hub))
     desk.run(Call(command="questions", arguments=("--offline",), context=hub))
+    desk.run(Call(command="clocks", arguments=("--all",), context=hub))
     # Each of these reads the bus for the same outbox, so they run one after the other.
     desk.run(Call(command="outbox receipts"))
     desk.run(Call(command="outbox receipts", title="one", arguments=(flood,)))

@@ -12,7 +12,8 @@ def before_counts(db: sqlite3.Connection, version: int = 5) -> None:
     for table in SITUATION:
         for trigger in ("uncounted", "recounted", "told", "gone"):
             db.execute(f"DROP TRIGGER IF EXISTS {table}_{trigger}")
-        db.execute(f"DROP INDEX IF EXISTS {table}_gravest")
+        for index in ("gravest", "newest"):
+            db.execute(f"DROP INDEX IF EXISTS {table}_{index}")
         for column in ("live", "tlp_rank", "areas", "msg_type"):
             db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     for trigger in ("alarms_begun", "alarms_ended"):

@@ -12,11 +12,15 @@ from bus.errors import StoreError
 S = TypeVar("S")
 
 AGAIN_S = 1.0
+MOST_WITHOUT_MEMORY = 30
+"""So many tries while there is no memory: a limit of the program itself does not pass, and its supervisor should know."""
 
 
 @asynccontextmanager
 async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
     """A file of SQLite, opened; a program that runs on waits while it is in use or its disk is full, and says so.
+
+    It waits for memory, too, but not for ever.
 
     Args:
         app: this invocation.
@@ -30,12 +34,13 @@ async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S
     async with AsyncExitStack() as stack:
 
         async def patiently() -> S:
-            waits = False
+            waits, starved = False, 0
             while True:
                 try:
                     it = await stack.enter_async_context(opened())
                 except StoreError as exc:
-                    if not (app.runs_on and exc.is_passing):
+                    starved += exc.reason == "store-memory"
+                    if not (app.runs_on and exc.is_passing) or starved > MOST_WITHOUT_MEMORY:
                         raise
                     if not waits:
                         app.note(f"waiting: {exc}")

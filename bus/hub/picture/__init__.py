@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         index,
         lists,
         noise,
+        owed,
         projection,
         questions,
         selected,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bus.hub.picture.events import Event, Told, events_after
     from bus.hub.picture.figures import Arrivals, Bar, Facet, Totals, Value
     from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows
+    from bus.hub.picture.owed import Owed, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -54,6 +56,7 @@ __all__ = [
     "Line",
     "Lineage",
     "Observed",
+    "Owed",
     "Page",
     "Picture",
     "Question",
@@ -76,6 +79,8 @@ __all__ = [
     "of_rows",
     "one_bulletin",
     "open_store",
+    "owed",
+    "owed_within",
     "projection",
     "questions",
     "read_contacts",

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from bus.hub.clocks import ANSWERING
 from bus.hub.rows import SITUATION, TABLE_OF
 from bus.storage import Layout, utc
 from bus.subscribing import Stored, as_json, bodies, contested, whole
@@ -22,14 +23,12 @@ from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin
 from schemas.errors import SchemaError
 from schemas.subject import Channel
-from schemas.vocab import TLP_RANK, FeedbackKind, MsgType, RefRel, Status, Tlp
+from schemas.vocab import TLP_RANK, FeedbackKind, MsgType, Status, Tlp
 
-ANSWERING = frozenset(
-    {RefRel.ANSWERS, RefRel.ACKNOWLEDGES, RefRel.REJECTS, RefRel.CONTRADICTS, RefRel.CORROBORATES}
-)
-"""How feedback names what it answers; its other references say something else of it."""
 _SHOWN = {str(FeedbackKind.REQUEST_UPGRADE): "relax-marking"}
 MOST_DISPUTED = 1000
+MOST_UNKNOWN = 20_000
+"""So many answers of one authority to bulletins that the store does not hold are kept, the newest."""
 MOST_OWN = 10_000
 """So many of an authority's own bulletins are looked at for what was answered to them, the newest."""
 
@@ -113,6 +112,26 @@ def take_back(db: sqlite3.Connection, channel: str) -> None:
 def clear(db: sqlite3.Connection) -> None:
     """Empty the table, but for what is not kept any more."""
     db.execute("DELETE FROM answered WHERE row IN (SELECT row FROM admitted)")
+
+
+_FORGET = """
+DELETE FROM answered WHERE (target, channel, verdict) IN (
+  SELECT target, channel, verdict FROM (
+    SELECT target, channel, verdict, row_number() OVER (PARTITION BY by ORDER BY at DESC, id DESC) AS place
+    FROM answered a WHERE NOT EXISTS (SELECT 1 FROM links WHERE id = a.target)
+  ) WHERE place > ?
+)
+"""
+
+
+def forget_unknown(db: sqlite3.Connection, most: int = MOST_UNKNOWN) -> int:
+    """Delete answers to ids that the store does not hold, beyond the newest `most` of each authority; gives how many.
+
+    A bulletin may come after its answers, so some are kept. An authority that invents ids pushes out only its own answers.
+    """
+    if db.execute("SELECT count(*) FROM answered").fetchone()[0] <= most:
+        return 0
+    return db.execute(_FORGET, (most,)).rowcount
 
 
 def answered_by(bulletin: Bulletin) -> Mapping[str, str]:

@@ -27,6 +27,8 @@ NARROWEST = max(TLP_RANK.values()) + 1
 _CASES = " ".join(f"WHEN '{tlp}' THEN {rank}" for tlp, rank in TLP_RANK.items())
 RANK = f"CASE {{}} {_CASES} ELSE {NARROWEST} END"
 """SQL: how narrow the marking in a column is."""
+_RANKED, _SAID_TO, _HYPHEN = "\ue001", "\ue002", "\ue003"
+"""Begin the words of the index that say a marking and an audience; nobody can look for them, as they are no letters."""
 _LIMIT = re.compile(r"LIMITS\((\w+)\)")
 _READ = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)(?:\s+(?:AS\s+)?(\w+))?", re.IGNORECASE)
 _MET = "({0}.tlp_rank <= :ceiling AND {0}.audience IN (SELECT value FROM json_each(:audiences)))"
@@ -47,6 +49,32 @@ class Clearance(msgspec.Struct, frozen=True, kw_only=True):
     def sees(self, channel: Channel) -> bool:
         """Whether what is said on a channel may be seen."""
         return TLP_RANK[channel.tlp] <= TLP_RANK[self.ceiling] and channel.audience in self.audiences
+
+
+def pairs_of(clearance: Clearance) -> list[tuple[int, str]]:
+    """Each rank of a marking that a person may see with each audience."""
+    ranks = range(TLP_RANK[clearance.ceiling] + 1)
+    return [(rank, audience) for rank in ranks for audience in sorted(clearance.audiences)]
+
+
+def words_of(rank: int, audience: str) -> str:
+    """The words of the index that say how a bulletin is marked and to whom it is said."""
+    return f"{_RANKED}{rank} {_SAID_TO}{audience.replace('-', _HYPHEN)}"
+
+
+def within(clearance: Clearance, match: str) -> str:
+    """A question to the words of the index, with the limits of a person as words: what is hidden costs nothing then.
+
+    A statement with it has its limits besides.
+    """
+    ranks = " OR ".join(f'"{_RANKED}{rank}"' for rank in range(TLP_RANK[clearance.ceiling] + 1))
+    audiences = (each.replace("-", _HYPHEN) for each in ("", *sorted(clearance.audiences)))
+    said_to = " OR ".join(f'"{_SAID_TO}{each}"' for each in audiences)
+    return f"({match}) AND ({ranks}) AND ({said_to})"
+
+
+WORDS = f"' {_RANKED}' || {{0}}.tlp_rank || ' {_SAID_TO}' || replace({{0}}.audience, '-', '{_HYPHEN}')"
+"""SQL: the same as `words_of`, of a row."""
 
 
 def ask(

@@ -250,6 +250,7 @@ SCHEMA = (
     )
     + "".join(
         f"CREATE INDEX IF NOT EXISTS {table}_gravest ON {table} (priority, issued DESC, row DESC, tlp_rank, audience) WHERE live;\n"
+        f"CREATE INDEX IF NOT EXISTS {table}_newest ON {table} (tlp_rank, audience, row) WHERE live;\n"
         for table in COUNTED
     )
     + "".join(map(_triggers, COUNTED))

@@ -14,15 +14,13 @@ from itertools import islice
 from typing import Any
 
 from bus.filters import Selection
-from bus.hub.picture.clearance import Clearance, above, ask
-from bus.hub.picture.lines import Key, Page, shown, table_of
-from bus.hub.picture.narrowing import Narrowed, narrow
-from bus.subscribing import as_json, whole
+from bus.hub.picture.clearance import Clearance, above, ask, pairs_of
+from bus.hub.picture.lines import LAST, Key, Page, shown, table_of
+from bus.hub.picture.narrowing import FEW, Narrowed, narrow, waiting
+from bus.subscribing import as_json, bodies
 from schemas.vocab import Status
 
 SIZE = 50
-LAST = 2**62
-"""Beyond every row."""
 EVERYTHING = Selection()
 
 
@@ -30,6 +28,9 @@ _STANDING = (
     "s.live AND s.expires > :now",
     "s.ended_by IS NULL AND s.is_over AND s.expires > :now",  # swept by a clock that was ahead
 )
+_KEPT = ("s.msg_type != 'cancel' AND s.row >= :least",)
+_AT_ONCE = 20_000
+"""So many rows, seen or not, are walked for one page of what is kept."""
 _GRAVEST = "(s.priority > :p OR (s.priority = :p AND (s.issued < :i OR (s.issued = :i AND s.row < :r))))"
 _ORDERS = {
     "gravest": ("s.priority, s.issued DESC, s.row DESC", f"s.priority >= :p AND {_GRAVEST}"),
@@ -117,7 +118,7 @@ def also_in(
     status: Status = Status.ACTUAL,
     size: int = 10,
 ) -> Page:
-    """Where else an observable stands, live or not, the last first.
+    """Where else an observable stands, live or not, the last first; of what is in very much, the newest `narrowing.FEW` are looked at.
 
     Args:
         db: a hub's store, inside a read.
@@ -130,8 +131,9 @@ def also_in(
     """
     table, asked = table_of(status), Selection(observable=(norm,))
     sql = (
-        f"SELECT DISTINCT s.priority, s.issued, s.row FROM observables o JOIN {table} s ON s.row = o.row "
-        "WHERE o.norm = :norm AND s.row != :but AND LIMITS(s) AND s.msg_type != 'cancel' ORDER BY o.row DESC LIMIT :most"
+        "SELECT s.priority, s.issued, s.row FROM (SELECT DISTINCT o.row FROM observables o WHERE o.norm = :norm ORDER BY o.row DESC "
+        f"LIMIT {FEW}) o CROSS JOIN {table} s ON s.row = o.row WHERE s.row != :but AND LIMITS(s) AND s.msg_type != 'cancel' "
+        "ORDER BY s.row DESC LIMIT :most"
     )
     found = ask(db, clearance, sql, {"norm": norm, "but": but, "most": size + 1})
     late = (key for key in waiting(db, clearance, now, status, asked, None) if key.row != but)
@@ -171,8 +173,11 @@ def standing(
     status: Status,
     selection: Selection,
     columns: str,
+    *,
+    by: str = "",
 ) -> Iterator[sqlite3.Row]:
-    """Columns of every row `s` that is live and asked for, in no order."""
+    """Columns of every row `s` that is live and asked for, in no order; or groups of rows, of which more than one may be alike."""
+    group = f" GROUP BY {by}" if by else ""
     table = table_of(status)
     narrowed = narrow(db, clearance, table, selection, now, LAST)
     moment = {"now": now.timestamp()}
@@ -180,34 +185,11 @@ def standing(
         sql = f"SELECT {columns} FROM {table} s WHERE LIMITS(s) AND {condition} AND {narrowed.where}"
         if selection != EVERYTHING:
             sql += " AND NOT EXISTS (SELECT 1 FROM to_index i WHERE i.row = s.row)"
-        yield from ask(db, clearance, sql, {**narrowed.arguments, **moment})
+        yield from ask(db, clearance, f"{sql}{group}", {**narrowed.arguments, **moment})
     if selection != EVERYTHING:
         rows = [key.row for key in waiting(db, clearance, now, status, selection, None, is_live=True)]
         sql = f"SELECT {columns} FROM {table} s WHERE LIMITS(s) AND s.row IN (SELECT value FROM json_each(:rows))"
-        yield from ask(db, clearance, sql, {"rows": as_json(rows)})
-
-
-def waiting(
-    db: sqlite3.Connection,
-    clearance: Clearance,
-    now: dt.datetime,
-    status: Status,
-    selection: Selection,
-    after: Key | None,
-    *,
-    is_live: bool = False,
-) -> Iterator[Key]:
-    """What waits for the index and is asked for, the last first: each is looked at."""
-    sql = (
-        f"SELECT a.*, s.priority AS of_priority, s.issued AS of_issued FROM to_index i CROSS JOIN {table_of(status)} s ON s.row = i.row "
-        "CROSS JOIN admitted a ON a.row = s.row WHERE LIMITS(s) AND i.row < :row AND s.msg_type != 'cancel' "
-        f"{'AND s.ended_by IS NULL AND s.expires > :now ' if is_live else ''}ORDER BY i.row DESC"
-    )
-    upto = LAST if after is None else after.row
-    for row in ask(db, clearance, sql, {"row": upto, "now": now.timestamp()}):
-        for kept in whole((row,)):
-            if selection.matches(kept.bulletin, now):
-                yield Key(row["of_priority"], row["of_issued"], kept.rowid)
+        yield from ask(db, clearance, f"{sql}{group}", {"rows": as_json(rows)})
 
 
 def _page(
@@ -224,9 +206,12 @@ def _page(
 ) -> Page:
     upto = after.row - 1 if after is not None and order == "newest" else LAST
     narrowed = narrow(db, clearance, table_of(status), selection, now, upto)
-    conditions = ("s.msg_type != 'cancel'",) if with_ended else _STANDING
+    conditions = _KEPT if with_ended else _STANDING
+    is_walked = with_ended and not narrowed.is_few
+    least = max(0, min(upto, bodies.last_row(db)) - _AT_ONCE) if is_walked else 0
     found: list[Iterable[Key]] = [
-        _keys(db, clearance, now, status, narrowed, condition, order, after, size) for condition in conditions
+        _keys(db, clearance, now, status, narrowed, condition, order, after, size, least)
+        for condition in conditions
     ]
     if selection != EVERYTHING:
         late = waiting(
@@ -248,8 +233,8 @@ def _page(
         if len(keys) > size:
             break
     page = shown(db, clearance, now, status, keys, size)
-    if page.next is None and narrowed.down_to and order == "newest":
-        return Page(lines=page.lines, next=Key("", 0.0, narrowed.down_to))
+    if page.next is None and order == "newest" and (reached := max(narrowed.down_to, least)):
+        return Page(lines=page.lines, next=Key("", 0.0, reached))
     return page
 
 
@@ -263,15 +248,32 @@ def _keys(
     order: str,
     after: Key | None,
     size: int,
+    least: int,
 ) -> Iterator[Key]:
     by, later = _ORDERS[order]
-    sql = (
-        f"SELECT s.priority, s.issued, s.row FROM {table_of(status)} s WHERE LIMITS(s) AND {condition} AND {narrowed.where} "
-        f"AND {later if after is not None else '1'} ORDER BY {by} LIMIT :most"
+    key = after or Key("", 0.0, LAST)
+    place: dict[str, object] = {"p": key.priority, "i": key.issued, "r": key.row, "most": size + 1}
+    arguments = {**narrowed.arguments, **place, "now": now.timestamp(), "least": least}
+    conditions = f"LIMITS(s) AND {condition} AND {narrowed.where} AND {later if after is not None else '1'}"
+
+    # Of what was swept too early there is hardly any; left to itself SQLite would walk all rows in their order to find it.
+    source = (
+        f"{table_of(status)} s{f' INDEXED BY {table_of(status)}_over' if condition == _STANDING[1] else ''}"
     )
-    key = after or Key("", 0.0, 0)
-    place = {"p": key.priority, "i": key.issued, "r": key.row, "most": size + 1, "now": now.timestamp()}
-    return (Key(*each) for each in ask(db, clearance, sql, {**narrowed.arguments, **place}))
+
+    def asked(more: str, **given: object) -> Iterator[Key]:
+        sql = f"SELECT s.priority, s.issued, s.row FROM {source} WHERE {conditions}{more} ORDER BY {by} LIMIT :most"
+        for each in ask(db, clearance, sql, {**arguments, **given}):
+            yield Key(*each)
+
+    if order != "newest" or condition != _STANDING[0] or narrowed.is_few:
+        return asked("")
+    # The index of what is live has the limits first, and the rows of each pair of them in order: what is hidden is not met.
+    walks = (
+        asked(" AND s.tlp_rank = :rank AND s.audience = :audience", rank=rank, audience=audience)
+        for rank, audience in pairs_of(clearance)
+    )
+    return heapq.merge(*walks, key=_sort(order))
 
 
 def _sort(order: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bus.filters import BETWEEN
 from bus.hub.picture import counts, index, tallies
+from bus.hub.picture.clearance import WORDS
 
 _TABLES = ("actual", "exercise", "test_and_system")
 
@@ -62,5 +64,17 @@ def _to_counts(name: str) -> str:
     )
 
 
-_TO_COUNTS = "DROP INDEX IF EXISTS actual_first;\n" + "".join(map(_to_counts, _TABLES)) + counts.COUNT_ALL
+# Words did not say how a bulletin is marked, and beginnings of words were not indexed.
+_WORDS = (
+    "CREATE VIRTUAL TABLE words_later USING fts5 (text, tokenize = 'ascii', columnsize = 0, prefix = '2 3');\n"
+    + "".join(
+        f"INSERT INTO words_later (rowid, text) SELECT w.rowid, w.text || ' {BETWEEN}' || {WORDS.format('x')} FROM words w "
+        f"JOIN {name} x ON x.row = w.rowid;\n"
+        for name in _TABLES
+    )
+    + "DROP TABLE words;\nALTER TABLE words_later RENAME TO words;\n"
+)
+_TO_COUNTS = (
+    "DROP INDEX IF EXISTS actual_first;\n" + "".join(map(_to_counts, _TABLES)) + counts.COUNT_ALL + _WORDS
+)
 STEPS = (_TO_TALLIES, _TO_BATCHES, _TO_THREADS, index.INDEX_ALL, _TO_COUNTS)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from bus.filters import FACTS, Selection, phrase_of
-from bus.hub.picture.clearance import Clearance, ask
-from bus.subscribing import as_json
+from bus.hub.picture.clearance import Clearance, ask, within
+from bus.hub.picture.lines import LAST, Key, table_of
+from bus.subscribing import as_json, whole
+from schemas.vocab import Status
 
 FEW = 2000
 """A condition that fewer rows meet is where a search begins; of words so many of the newest matches are looked at, at most."""
@@ -26,11 +29,13 @@ class Narrowed(NamedTuple):
         where: SQL; `1` where all is asked for.
         arguments: what stands at its names.
         down_to: the row down to which words were looked for; 0 for all.
+        is_few: whether one of them names the rows that are looked at.
     """
 
     where: str
     arguments: dict[str, object]
     down_to: int = 0
+    is_few: bool = False
 
 
 class _Way(NamedTuple):
@@ -88,10 +93,10 @@ def narrow(
     if selection.observable:
         arguments[f"a{len(ways)}"] = as_json(list(selection.observable))
         ways.append(_OF_OBSERVABLES)
-    where, down_to = [], 0
+    where, down_to, is_few = [], 0, bool(selection.text)
     if selection.text:
         # Of what many words are in the newest are looked at, and asked for the rest.
-        arguments["text"] = " AND ".join(map(phrase_of, selection.text))
+        arguments["text"] = within(clearance, " AND ".join(map(phrase_of, selection.text)))
         words = _WORDS.format(table)
         where.append(f"s.row IN ({words})")
         least = ask(db, clearance, f"SELECT min(rowid), count(*) FROM ({words})", arguments).fetchone()
@@ -103,13 +108,37 @@ def narrow(
             for n, way in enumerate(ways)
         ]
         first = min(sizes, default=(FEW, -1))
+        is_few = first[0] < FEW
         for n, way in enumerate(ways):
-            is_first = first[0] < FEW and n == first[1]
+            is_first = is_few and n == first[1]
             where.append(f"s.row IN ({way.rows.format(f'a{n}')})" if is_first else way.asked.format(f"a{n}"))
     if selection.since_s is not None:
         where.append("s.issued >= :since")
         arguments["since"] = now.timestamp() - selection.since_s
-    return Narrowed(" AND ".join(where) or "1", arguments, down_to)
+    return Narrowed(" AND ".join(where) or "1", arguments, down_to, is_few)
+
+
+def waiting(
+    db: sqlite3.Connection,
+    clearance: Clearance,
+    now: dt.datetime,
+    status: Status,
+    selection: Selection,
+    after: Key | None,
+    *,
+    is_live: bool = False,
+) -> Iterator[Key]:
+    """What waits for the index and is asked for, the last first: each is looked at."""
+    sql = (
+        f"SELECT a.*, s.priority AS of_priority, s.issued AS of_issued FROM to_index i CROSS JOIN {table_of(status)} s ON s.row = i.row "
+        "CROSS JOIN admitted a ON a.row = s.row WHERE LIMITS(s) AND i.row < :row AND s.msg_type != 'cancel' "
+        f"{'AND s.ended_by IS NULL AND s.expires > :now ' if is_live else ''}ORDER BY i.row DESC"
+    )
+    upto = LAST if after is None else after.row
+    for row in ask(db, clearance, sql, {"row": upto, "now": now.timestamp()}):
+        for kept in whole((row,)):
+            if selection.matches(kept.bulletin, now):
+                yield Key(row["of_priority"], row["of_issued"], kept.rowid)
 
 
 def _facts(db: sqlite3.Connection, field: str, values: tuple[str, ...]) -> str:

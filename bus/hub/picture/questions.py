@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from bus.hub.clocks import CLOSING, is_owner
 from bus.hub.picture import answers
 from bus.hub.picture.answers import About, Said
 from bus.subscribing import Stored, whole
@@ -19,15 +20,6 @@ from schemas.vocab import FeedbackKind
 OPEN, OVERDUE, ANSWERED = "open", "overdue", "answered"
 MOST = 1000
 """So many requests, and so many questions of answers, are looked at: the newest."""
-CLOSING = frozenset(FeedbackKind) - {
-    FeedbackKind.ACK,
-    FeedbackKind.REJECT,
-    FeedbackKind.QUESTION,
-    FeedbackKind.HANDOVER,
-    FeedbackKind.REQUEST_UPGRADE,
-}
-"""The verdicts that say what was asked; the others say that it was heard, refused, asked back or passed on."""
-
 _RFI = "SELECT row FROM actual WHERE kind = 'rfi' AND ended_by IS NULL ORDER BY row DESC LIMIT ?"
 # Of each asker the newest questions are looked at first, so one who asks much pushes out nobody else's.
 _ASKED = """
@@ -169,14 +161,7 @@ def _question(
 
 def is_of(who: str, words: Iterable[str], registry: VerifiedRegistry) -> bool:
     """Whether an authority is among those that words name: itself, its kind, or an audience that it belongs to. Pure."""
-    record = registry.document.authorities.get(who)
-    for word in words:
-        audience = registry.document.audiences.get(word)
-        if word == who or (record is not None and record.kind == word):
-            return True
-        if audience is not None and who in audience.members:
-            return True
-    return False
+    return is_owner(who, words, registry.document)
 
 
 def _handed_to(db: sqlite3.Connection, said: Said) -> Iterator[str]:

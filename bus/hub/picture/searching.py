@@ -13,9 +13,9 @@ from itertools import islice
 import msgspec
 
 from bus.filters import Selection, phrase_of
-from bus.hub.picture.clearance import Clearance, ask
+from bus.hub.picture.clearance import Clearance, ask, within
 from bus.hub.picture.lines import Line, of_rows
-from bus.hub.picture.lists import waiting
+from bus.hub.picture.narrowing import waiting
 from bus.hub.rows import TABLE_OF
 from bus.subscribing import as_json
 from schemas.vocab import Status
@@ -61,7 +61,7 @@ def search(
     """
     phrases = tuple(_bounded(phrase) for phrase in text)
     table, asked = TABLE_OF[status], Selection(text=phrases)
-    match = " AND ".join(map(phrase_of, phrases))
+    match = within(clearance, " AND ".join(map(phrase_of, phrases)))
     # Matches that the person may not see count for none of the two numbers that are told.
     sql = (
         f"SELECT s.row, s.ended_by IS NULL AND s.expires > :now AS live, s.priority, s.headline FROM words w CROSS JOIN {table} s "

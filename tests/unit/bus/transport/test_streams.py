@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bus.transport import consumers, permissions_of, reader_streams, streams_of
+from bus.transport import consumers, permissions_of, reader_streams, streams, streams_of
 from bus.transport.streams import ANSWERS_SHARE
 from bus.trust import VerifiedRegistry
 from schemas.registry import AuthorityRecord
@@ -54,6 +54,17 @@ def test_who_may_only_answer_has_the_subjects_of_answers_and_less_room() -> None
     room = {spec.name: spec.max_bytes for spec in streams_of(registry)}
     assert room["XA-CSIRT_ACTUAL"] // room["XA-HUB_ACTUAL"] == ANSWERS_SHARE
     assert room["XA-CSIRT_SYSTEM"] == room["XA-HUB_SYSTEM"]
+
+
+def test_authorities_that_only_answer_share_a_tenth_of_the_room_however_many_they_are() -> None:
+    """A registrar who adds readers takes nothing from those who warn."""
+    speaking = ["xa-csirt", "xa-emb", *(f"xa-reader{n}" for n in range(300))]
+    room = streams._room_of(1_000_000, speaking, frozenset(speaking[2:]))
+    assert room["xa-csirt"] == room["xa-emb"] == 450_000
+    assert {room[name] for name in speaking[2:]} == {333}
+    assert sum(room.values()) <= 1_000_000
+    alone = streams._room_of(1_000_000, speaking[2:], frozenset(speaking[2:]))
+    assert set(alone.values()) == {3333}
 
 
 def test_an_author_is_given_the_answers_where_it_speaks_and_nothing_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from bus.trust.grants import granted, spoken_by
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin
-from schemas.parts import Ref
+from schemas.parts import Action, Deadline, Ref
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import channel_of
 from schemas.vocab import TALK, Certainty, FeedbackKind, RefRel, Scope, Severity, Status, Tlp, Urgency
@@ -50,14 +51,26 @@ def test_who_reads_a_channel_may_say_feedback_there_and_nothing_else() -> None:
         registry.permit(other)
 
 
-def test_feedback_that_would_wake_somebody_needs_a_grant() -> None:
-    """Who only reads stands before nobody's warning; who has a grant for feedback says it as urgently as it is."""
-    pressing = {"urgency": Urgency.IMMEDIATE, "severity": Severity.EXTREME, "certainty": Certainty.OBSERVED}
-    with pytest.raises(PermitError, match="feedback that is not pressing"):
-        WORLD.registry.permit(answer("xa-hub", **pressing))
-    assert WORLD.registry.permitted(answer("xa-hub", **pressing)) is None
-    WORLD.registry.permit(answer("xa-hub", **{**pressing, "urgency": Urgency.FUTURE}))
-    WORLD.registry.permit(answer("xa-csirt", **pressing))
+PRESSING = {"urgency": Urgency.IMMEDIATE, "severity": Severity.EXTREME, "certainty": Certainty.OBSERVED}
+STARTED = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        PRESSING,
+        {"actions": (Action(kind="block", to=("csirt",), text="Block the address."),)},
+        {"deadlines": (Deadline(clock="gdpr-33", started=STARTED, due=STARTED + dt.timedelta(hours=72)),)},
+    ],
+    ids=["it would wake somebody", "it asks for an action", "it starts a clock"],
+)
+def test_feedback_that_presses_others_needs_a_grant(changes: dict[str, Any]) -> None:
+    """An authority that only reads presses nobody; one that has a grant for feedback says it as urgently as it is."""
+    with pytest.raises(PermitError, match="feedback of low priority without actions and deadlines"):
+        WORLD.registry.permit(answer("xa-hub", **changes))
+    assert WORLD.registry.permitted(answer("xa-hub", **changes)) is None
+    WORLD.registry.permit(answer("xa-hub", **{**PRESSING, "urgency": Urgency.FUTURE}))
+    WORLD.registry.permit(answer("xa-csirt", **PRESSING))
 
 
 @pytest.mark.parametrize(

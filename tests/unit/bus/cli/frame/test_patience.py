@@ -62,6 +62,16 @@ async def test_what_does_not_pass_ends_a_program_too(app: App) -> None:
             pass
 
 
+async def test_memory_is_waited_for_and_not_for_ever(app: App) -> None:
+    """What others take for a moment passes; a limit of the program itself does not, and it ends."""
+    starved = StoreError("no memory", reason="store-memory")
+    async with once_open(app, opening(*[starved] * patience.MOST_WITHOUT_MEMORY)) as it:
+        assert it == "open"
+    with pytest.raises(StoreError, match="no memory"):
+        async with once_open(app, opening(*[starved] * (patience.MOST_WITHOUT_MEMORY + 1))):
+            pass
+
+
 async def test_a_command_does_not_wait(app: App) -> None:
     """A person who waits is told at once."""
     app.runs_on = False

@@ -299,3 +299,30 @@ def test_an_answer_with_a_future_time_waits_until_then() -> None:
     assert ahead.reason == "from-the-future"
     assert ahead.retry_at is not None
     assert counting([about, now, theirs], about) == {("xa-hub", "dispute"), ("xb-hub", "dispute")}
+
+
+def test_answers_to_ids_that_nobody_holds_are_kept_up_to_a_bound_for_each_authority() -> None:
+    """The newest of each authority stay; what is said of a bulletin that is held stays whatever else its author invents."""
+    author, loud, calm = Channel(), Channel("xa-hub"), Channel("xb-dpa")
+    about = author.say("A flood", age_s=600.0)
+    loud.answer(about, DISPUTE, age_s=500.0)
+    for n in range(6):
+        invented = Ref(id=f"0197a1b0-0000-7000-8000-{n:012d}", rel=RefRel.ANSWERS)
+        loud.say(
+            f"l{n}", references=(invented,), body=Feedback(verdict=SIGHTING, text="Here."), age_s=400.0 - n
+        )
+        if n < 2:
+            calm.say(
+                f"c{n}", references=(invented,), body=Feedback(verdict=SIGHTING, text="Here."), age_s=300.0
+            )
+    messages = [*author.made, *loud.made, *calm.made]
+    with admitted([judged(each) for each in messages]) as (db, rows):
+        Projection().apply_many(db, rows)
+        assert answers.forget_unknown(db, 3) == 3
+        left = db.execute("SELECT by, target FROM answered ORDER BY by, target").fetchall()
+        invented_left = [
+            f"{row['by']} {row['target'][-1]}" for row in left if row["target"] != about.bulletin.id
+        ]
+        assert invented_left == ["xa-hub 3", "xa-hub 4", "xa-hub 5", "xb-dpa 0", "xb-dpa 1"]
+        assert said(to_one(db, About.of(about.bulletin))) == {("xa-hub", "dispute")}
+        assert answers.forget_unknown(db, 3) == 0

@@ -1,0 +1,92 @@
+"""`tocsin clocks`: what is owed by when, and by whom."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import click
+
+from bus import trust
+from bus.cli import frame
+from bus.cli.analyst.answers import marked
+from bus.cli.frame import Answer, App, Table, at, command
+from bus.hub import clocks as ringing
+from bus.hub import picture
+from schemas.vocab import Status
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from bus.health import Report
+    from bus.hub.picture.owed import Owed
+
+COLUMNS = ("when", "due", "rule", "owner", "bulletin", "issuer", "met", "marking", "id")
+LESS = ("met", "issuer", "marking", "bulletin")
+LATE, NEXT, LATER, MET, MET_LATE = "late", "next 6 h", "later", "met", "met late"
+_WHEN = {"late": LATE, "due_soon": NEXT, "running": LATER, "met": MET, "met_late": MET_LATE}
+_ORDER = (LATE, NEXT, LATER, MET_LATE, MET)
+
+
+@command()
+@click.option("--all", "every", is_flag=True, help="what was met, too")
+@click.option("--mine", is_flag=True, help="what this authority owes")
+@click.option("--rule", help="of one rule alone: gdpr-33, nis2-final, rfi, action-patch, acknowledgement ...")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def clocks(app: App, *, every: bool, mine: bool, rule: str | None, limit: int) -> Answer:
+    """What is owed by when, and by whom: what is late, what is due in the next six hours, then the rest.
+
+    Reports under a law (by Regulation 1182/71, what the law still takes is not late), requests and questions, actions with a
+    time, lessons, decisions to comply with, and what a hub has to acknowledge. Of the store of this context; the first line says
+    as of when, and what is wrong here. Exits 9 when what is shown is not to be relied on.
+    """
+    registry, now = frame.present_registry(app)
+    me = app.identity.authority
+    record = registry.document.authorities.get(me)
+    reader = me if record is not None and record.kind == trust.HUB else None
+
+    def look(db: sqlite3.Connection) -> tuple[Report, list[Owed], list[str]]:
+        found = picture.owed.owed(db, now, registry, reader, every=every, allowed=frame.deadlines_of(app))
+        wanted = [
+            each
+            for each in found
+            if rule in (None, each.rule) and (not mine or ringing.is_owner(me, each.owner, registry.document))
+        ]
+        wanted.sort(key=lambda each: _ORDER.index(_WHEN[each.standing]))
+        # A whole id leaves a terminal no room for what it is about.
+        short = picture.selected.short if frame.on_terminal() else None
+        ids = [short(db, each.id) if short else each.id for each in wanted[:limit]]
+        return frame.report_beside(app, db, registry, now), wanted, ids
+
+    report, wanted, ids = frame.query_store(app, look)
+    shown = wanted[:limit]
+    return Answer(
+        *shown,
+        head=report,
+        table=Table(COLUMNS, map(_row, shown, ids), LESS),
+        notes=[_counted(wanted, len(shown), now)],
+        code=frame.code_of(report),
+    )
+
+
+def _row(each: Owed, id_: str) -> tuple[str, ...]:
+    return (
+        _WHEN[each.standing],
+        at(each.due),
+        each.rule,
+        ", ".join(each.owner) or "-",
+        each.headline,
+        each.issuer,
+        at(each.met) if each.met else "-",
+        marked(Status.ACTUAL, each.tlp, each.audience),
+        id_,
+    )
+
+
+def _counted(wanted: list[Owed], shown: int, now: dt.datetime) -> str:
+    """How many there are of each kind, and when."""
+    whens = [_WHEN[each.standing] for each in wanted]
+    parts = [f"{whens.count(when)} {when}" for when in _ORDER if when in whens]
+    told = ", ".join(parts) or "no clock runs"
+    more = f"; {shown} of {len(wanted)} shown, more: --limit {len(wanted)}" if shown < len(wanted) else ""
+    return f"as of {at(now)} UTC: {told}{more}"
