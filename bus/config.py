@@ -63,8 +63,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.type in (Path, Path | None))
 _VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color": "TOCSIN_COLOR"}
 """The settings beside contexts and deadlines, each with the variable that sets it."""
-OUTBOX_FILE, STORE_FILE = "outbox.db", "store.db"
-"""Of a state folder: what its identity says, and what it has read."""
+OUTBOX_FILE, STORE_FILE, DESK_FILE = "outbox.db", "store.db", "desk.db"
+"""Of a state folder: what its identity says, what it has read, and what people do with that."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it also names a folder
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -109,6 +109,15 @@ def answer_to(
     )
 
 
+def told_alone(answer: Draft, original: Bulletin) -> Draft:
+    """The same answer once more, for the author of what it answers alone: its audience is the author's id."""
+    allowed, country = answer.handling.releasable_to, original.issuer.country
+    if allowed and country not in allowed:
+        handling = msgspec.structs.replace(answer.handling, releasable_to=(*allowed, country))
+        return msgspec.structs.replace(answer, audience=original.issuer.id, handling=handling)
+    return msgspec.structs.replace(answer, audience=original.issuer.id)
+
+
 def _words(original: Bulletin, body: Feedback, lang: str) -> Info:
     # What is said is what a list shows; what it is about stands beside it as a reference.
     headline = f"{_about(body)}: {body.text or original.info[0].headline}"

@@ -102,6 +102,12 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
             ),
             _words("order-effect", _OWN, "given partly-given not-given contested impossible"),
             _words(
+                "feedback-outcome",
+                "notice-outcome of what a notice asked, order-effect of what an order asked",
+                "removed partly-removed account-banned labelled labelled-and-other demoted no-violation not-addressed pending keep "
+                "given partly-given not-given contested impossible",
+            ),
+            _words(
                 "dsa-category",
                 "DSA Transparency Database",
                 "animal-welfare consumer-information cyber-violence cyber-violence-against-women "

@@ -71,7 +71,7 @@ class Double:
             return self._once[once]
         now = self._clock()
         made = stamp(
-            as_draft(draft),
+            as_draft(draft, now),
             id=new_id(now, self._rng(10)),
             seq=1,
             prev=None,

@@ -30,11 +30,12 @@ from bus.subscribing import Inbox, Stored, bodies, whole
 from bus.tasks import Background
 from bus.threads import Thread
 from bus.trust import HUB, RegistryStore
-from schemas.answering import answer_to
+from schemas.answering import answer_to, told_alone
 from schemas.bodies.coordination import Feedback
 from schemas.codec import decode
 from schemas.envelope import SIG_HEADER
 from schemas.errors import TocsinError
+from schemas.subject import channel_of
 from schemas.vocab import FeedbackKind, Status
 
 HEARD_S = 3.0
@@ -95,7 +96,7 @@ class Identity:
         until, clock = self._until(wait, timeout)
         publisher, tracker = await self._way_out.get()
         await publisher.heard(min(timeout, HEARD_S))
-        accepted = await publisher.publish(as_draft(draft), once=once)
+        accepted = await publisher.publish(as_draft(draft, self._clock()), once=once)
         return await _reached(publisher, tracker, accepted, until, clock)
 
     async def publish_many(
@@ -105,7 +106,7 @@ class Identity:
         until, clock = self._until(wait, timeout)
         publisher, tracker = await self._way_out.get()
         await publisher.heard(min(timeout, HEARD_S))
-        made = [read(draft) for draft in drafts]
+        made = [read(draft, self._clock()) for draft in drafts]
         said = iter(
             await publisher.publish_many([each for each in made if not isinstance(each, TocsinError)])
         )
@@ -122,9 +123,12 @@ class Identity:
         seen = await self._held(wanted)
         if seen is None:
             raise LookupError(f"{self.authority} has read no bulletin {wanted}, so it cannot answer it")
-        return await self.publish(
-            answer_to(seen.bulletin, body_of(verdict, text), self._clock()), timeout=timeout
-        )
+        original = seen.bulletin
+        draft = answer_to(original, body_of(verdict, text), self._clock())
+        said = await self.publish(draft, timeout=timeout)
+        if self._registry().is_told_alone(self.authority, original.issuer.id, channel_of(original)):
+            await self.publish(told_alone(draft, original), timeout=timeout)
+        return said
 
     def _until(self, wait: str, timeout: float) -> tuple[DeliveryState, Callable[[], float]]:
         """The state to wait for, and what asks how many seconds are left."""

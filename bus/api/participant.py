@@ -87,6 +87,8 @@ class Participant(Protocol):
     ) -> Accepted:
         """Answer a bulletin of another authority that was read here, to its author and to all who may read it.
 
+        An author that does not hear answers there is told by its id, in a second bulletin; the first one is returned.
+
         Args:
             wanted: an id of any version, the beginning of one, or a digest; the newest version is answered.
             verdict: what is said of it, or a whole body where more belongs to it.

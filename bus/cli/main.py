@@ -63,6 +63,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "drill": ("bus.cli.operator.drill", "drill", "exercises on the real path, and their score"),
     "bundle": ("bus.cli.operator.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.operator.audit", "audit", "what this identity refused, signed, took in and opened"),
+    "people": ("bus.cli.operator.people", "people", "people of the console: roles, tokens, sessions, trail"),
     "outbox": ("bus.cli.officer.outbox", "outbox", "what still must go out; recovery"),
     "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.developer.adapter", "adapter", "join an authority's own systems"),

@@ -2,8 +2,10 @@
 
 An attempt is counted before the password is looked at, so that many at once are no way around. A name that nobody has is treated
 like one that somebody has. After `LOCKED_AFTER` failures in a row a name is locked until an administrator lets that person in
-(NIST SP 800-63B-4, section 3.2.2, asks for 100 at most). An address of IPv6 counts by its first 64 bits, for one household or office
-has so many. Rows of names and addresses are bounded; those of people here are never pushed out by strangers.
+(NIST SP 800-63B-4, section 3.2.2, asks for 100 at most). Failures at an address from which this person has signed in before are
+counted apart, so that strangers elsewhere neither make the person wait there nor lock the person out. An address of IPv6 counts by
+its first 64 bits, for one household or office has so many. Rows of names and addresses are bounded; those of people here are never
+pushed out by strangers.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import hashlib
 import ipaddress
 import sqlite3
 
-from bus.desk.refusals import MAX_ATTEMPTS, DeskError
+from bus.desk.refusals import MAX_ATTEMPTS, MAX_PLACES, DeskError
 from bus.storage import single
 
 FREE_OF_NAME, FREE_OF_ADDRESS = 5, 20
@@ -36,7 +38,10 @@ def begin(db: sqlite3.Connection, name: str, address: str, at: float, *, is_know
     Raises:
         DeskError: `sign-in-locked`, `sign-in-wait`; then it is not counted, and the password is not looked at.
     """
-    keys = ((_of_name(name), is_known, FREE_OF_NAME), (_of_address(address), False, FREE_OF_ADDRESS))
+    keys = (
+        (_of_name_at(db, name, address), is_known, FREE_OF_NAME),
+        (_of_address(address), False, FREE_OF_ADDRESS),
+    )
     rows = {key: _row(db, key, at, is_kept=kept) for key, kept, _ in keys}
     if rows[keys[0][0]][0] >= LOCKED_AFTER:
         raise DeskError(
@@ -58,23 +63,38 @@ def begin(db: sqlite3.Connection, name: str, address: str, at: float, *, is_know
     _push_out(db)
 
 
-def succeed(db: sqlite3.Connection, name: str, address: str) -> None:
-    """The attempt was good: the name begins anew, and the address has one failure less."""
-    db.execute("DELETE FROM attempts WHERE key = ?", (_of_name(name),))
+def succeed(db: sqlite3.Connection, name: str, address: str, at: float) -> None:
+    """The attempt was good: the name begins anew here, the address has one failure less, and is a place of this person."""
+    db.execute("DELETE FROM attempts WHERE key = ?", (_of_name_at(db, name, address),))
+    place = _of_address(address)
     db.execute(
-        "UPDATE attempts SET failures = failures - 1, until = 0 WHERE key = ? AND failures > 0",
-        (_of_address(address),),
+        "UPDATE attempts SET failures = failures - 1, until = 0 WHERE key = ? AND failures > 0", (place,)
     )
+    db.execute("REPLACE INTO places VALUES (?, ?, ?)", (name, place, at))
+    old = [
+        row["key"]
+        for row in db.execute(
+            "SELECT key FROM places WHERE person = ? ORDER BY at DESC, key LIMIT -1 OFFSET ?",
+            (name, MAX_PLACES),
+        )
+    ]
+    for key in old:
+        db.execute("DELETE FROM attempts WHERE key = ?", (_key(f"name {name} at {key}"),))
+        db.execute("DELETE FROM places WHERE person = ? AND key = ?", (name, key))
 
 
-def let_in(db: sqlite3.Connection, name: str) -> bool:
-    """Forget the failures of a name. Returns whether there were any."""
-    return bool(db.execute("DELETE FROM attempts WHERE key = ?", (_of_name(name),)).rowcount)
+def let_in(db: sqlite3.Connection, name: str) -> None:
+    """Forget the failures of a name, wherever they were."""
+    places = db.execute("SELECT key FROM places WHERE person = ?", (name,)).fetchall()
+    for key in (_of_name(name), *(_key(f"name {name} at {row['key']}") for row in places)):
+        db.execute("DELETE FROM attempts WHERE key = ?", (key,))
 
 
-def is_locked(db: sqlite3.Connection, name: str) -> bool:
-    """Whether a name is locked until an administrator lets in."""
-    row = db.execute("SELECT failures FROM attempts WHERE key = ?", (_of_name(name),)).fetchone()
+def is_locked(db: sqlite3.Connection, name: str, address: str) -> bool:
+    """Whether a name is locked at an address until an administrator lets in."""
+    row = db.execute(
+        "SELECT failures FROM attempts WHERE key = ?", (_of_name_at(db, name, address),)
+    ).fetchone()
     return row is not None and row["failures"] >= LOCKED_AFTER
 
 
@@ -102,6 +122,12 @@ def _push_out(db: sqlite3.Connection) -> None:
 
 def _of_name(name: str) -> str:
     return _key(f"name {name}")
+
+
+def _of_name_at(db: sqlite3.Connection, name: str, address: str) -> str:
+    place = _of_address(address)
+    is_place = db.execute("SELECT 1 FROM places WHERE person = ? AND key = ?", (name, place)).fetchone()
+    return _key(f"name {name} at {place}") if is_place else _of_name(name)
 
 
 def _of_address(address: str) -> str:

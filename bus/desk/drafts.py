@@ -13,6 +13,7 @@ import msgspec
 
 from bus.desk import trail
 from bus.desk.refusals import (
+    MAX_BYTES_OF_PERSON,
     MAX_DRAFT_BYTES,
     MAX_DRAFTS,
     MAX_TITLE,
@@ -58,7 +59,7 @@ def begin(db: sqlite3.Connection, act: Act, title: str, text: bytes, tlp: Tlp, a
         DeskError: `desk-role`, `desk-wall`, `above-ceiling`, `desk-full`, `draft-too-large`; texts as `check_text`.
     """
     check_may(act, Action.DRAFT)
-    _check(act, text, tlp, audience)
+    _check(db, act, text, tlp, audience)
     open_ = single(db, "SELECT count(*) FROM drafts WHERE person = ? AND closed_at IS NULL", act.who)
     check_room(open_, MAX_DRAFTS, "open drafts of yours")
     named = check_text(title, MAX_TITLE, "a title")
@@ -90,7 +91,7 @@ def save(
     """
     check_may(act, Action.DRAFT)
     row = _row(db, act, n)
-    _check(act, text, tlp, audience)
+    _check(db, act, text, tlp, audience)
     if row["version"] != base:
         raise DeskError(
             "somebody has saved another version meanwhile; look at it, then save again",
@@ -153,7 +154,9 @@ def listed(db: sqlite3.Connection, act: Act) -> list[Draft]:
 
 
 def close(db: sqlite3.Connection, act: Act, n: int, why: str) -> None:
-    """Let go of a draft: it was published, or is given up. What was asked about it is asked no more.
+    """Let go of a draft: it was published, or is given up.
+
+    What was asked about it is asked no more. Versions go, but for the last one and those that an approval names.
 
     Args:
         db: inside a transaction.
@@ -171,6 +174,11 @@ def close(db: sqlite3.Connection, act: Act, n: int, why: str) -> None:
     _row(db, act, n)
     db.execute("UPDATE drafts SET closed_at = ?, closed_why = ? WHERE n = ?", (act.at, why, n))
     _void_approvals(db, act, n)
+    db.execute(
+        "DELETE FROM draft_versions WHERE draft = ?1 AND version <> (SELECT version FROM drafts WHERE n = ?1) "
+        "AND version NOT IN (SELECT version FROM approvals WHERE draft = ?1)",
+        (n,),
+    )
     trail.add(db, act, "draft-closed", str(n), why)
 
 
@@ -206,11 +214,13 @@ def _row(db: sqlite3.Connection, act: Act, n: int, *, closed: bool = False) -> s
     return row
 
 
-def _check(act: Act, text: bytes, tlp: Tlp, audience: str) -> None:
+def _check(db: sqlite3.Connection, act: Act, text: bytes, tlp: Tlp, audience: str) -> None:
     if len(text) > MAX_DRAFT_BYTES:
         raise DeskError(f"a draft has at most {MAX_DRAFT_BYTES} bytes", reason="draft-too-large")
     if not act.sight.sees(tlp, audience):
         raise DeskError("this marking or audience is beyond what you may see", reason="above-ceiling")
+    held = single(db, "SELECT coalesce(sum(length(text)), 0) FROM draft_versions WHERE by = ?", act.who)
+    check_room(held + len(text) - 1, MAX_BYTES_OF_PERSON, "bytes of drafts of yours")
 
 
 def _void_approvals(db: sqlite3.Connection, act: Act, n: int) -> None:

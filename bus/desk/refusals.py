@@ -14,6 +14,8 @@ MAX_AUDIENCES = 100
 MAX_SESSIONS = 10
 """Sessions of one person; a new one ends the oldest."""
 MAX_WALLS = 20
+MAX_PLACES = 20
+"""Addresses from which one person has signed in; the oldest go."""
 MAX_ATTEMPTS = 10_000
 """Names and addresses whose failed attempts are remembered."""
 MAX_VIEWS, MAX_QUERY = 50, 2_000
@@ -21,19 +23,23 @@ MAX_SNOOZES = 200
 """Snoozes of one person that hold at one time."""
 MAX_REASON = 500
 MAX_NOTES_OF_PERSON, MAX_NOTES_OF_TARGET, MAX_NOTE = 10_000, 200, 4_000
-MAX_JOURNAL = 2_000
-"""Entries in the journal of one incident."""
+MAX_JOURNAL, MAX_JOURNAL_OF_PERSON = 2_000, 20_000
+"""Entries in the journal of one incident, and of one person in all."""
 MAX_DECISIONS = 2_000
 """Decisions about one incident, those that were undone included."""
-MAX_DECISIONS_OF_PERSON = 100_000
+MAX_DECISIONS_OF_PERSON = 50_000
 MAX_DRAFTS, MAX_VERSIONS, MAX_DRAFT_BYTES, MAX_TITLE = 50, 50, 131_072, 200
+MAX_BYTES_OF_PERSON = 64 * 1024 * 1024
+"""Of all versions of drafts that one person has written and that are kept."""
 MAX_APPROVALS = 20
 """Approvals that one person may have asked for and that are open at one time."""
 MAX_HANDOVERS_OF_PERSON, MAX_ITEMS, MAX_HANDOVER = 1_000, 200, 8_000
 MAX_ACKNOWLEDGED = 200_000
 """Bulletins that one person has acknowledged."""
 MAX_TRAIL_A_DAY = 20_000
-"""Rows of the audit trail that one person causes within a day; then what would be recorded is refused."""
+"""Rows of the audit trail that one person causes at once, and in each day after; then what would be recorded is refused. So all that goes
+on record has a bound by the day, too.
+"""
 MAX_TRAIL_TEXT = 300
 MAX_ADDRESS = 64
 
@@ -82,7 +88,10 @@ def is_plain(character: str) -> bool:
 
 def shown(text: str) -> str:
     """A text on one line, in which each character that cannot be seen stands as an escape; for pages and records."""
-    return "".join(each if is_plain(each) else f"\\u{ord(each):04x}" for each in text)
+    return "".join(
+        each if is_plain(each) else f"\\u{ord(each):04x}" if ord(each) <= 0xFFFF else f"\\U{ord(each):08x}"
+        for each in text
+    )
 
 
 def cut(text: str, most: int = MAX_TRAIL_TEXT) -> str:

@@ -78,6 +78,8 @@ def open_wall(
 ) -> str:
     """Begin a session of a wall screen, for 30 days. Returns its id.
 
+    It becomes the cookie of the browser that shows the wall, in the place of the officer's own; an address is no place for it.
+
     Raises:
         DeskError: `desk-role`, `desk-wall`, `above-ceiling`, `desk-full`.
     """
@@ -201,6 +203,12 @@ def end_all(db: sqlite3.Connection, act: Act, person: str, *, but_this: bool = F
 def forget(db: sqlite3.Connection, at: float) -> None:
     """Take out sessions that have ended by their time."""
     db.execute("DELETE FROM sessions WHERE ends_at <= ?", (at,))
+
+
+def distrust(db: sqlite3.Connection) -> None:
+    """End all sessions and make all tokens void: the file is an older copy, and some of them had ended since."""
+    db.execute("DELETE FROM sessions")
+    db.execute("UPDATE people SET token = '', token_until = 0 WHERE token <> ''")
 
 
 def _insert(

@@ -89,7 +89,7 @@ def finish(
     """
     if not _is_good(db, asked, is_right=is_right):
         return None
-    attempts.succeed(db, asked.name, asked.address)
+    attempts.succeed(db, asked.name, asked.address, asked.at)
     if new_hash:
         db.execute("UPDATE people SET password = ? WHERE id = ?", (new_hash, asked.person))
     token = sessions.begin(db, asked.person, asked.at, asked.address, random)
@@ -103,7 +103,7 @@ def confirm(
     """Note a fresh password in a session and give it a new id, which is returned; None when it was wrong."""
     if asked.person != act.who or not _is_good(db, asked, is_right=is_right):
         return None
-    attempts.succeed(db, asked.name, asked.address)
+    attempts.succeed(db, asked.name, asked.address, asked.at)
     trail.add(db, act, "signed-in-freshly")
     return sessions.renew(db, act, random)
 
@@ -170,7 +170,7 @@ def change(
     check_may(act, Action.OWN_ACCOUNT)
     if asked.person != act.who or not _is_good(db, asked, is_right=is_right):
         return None
-    attempts.succeed(db, asked.name, asked.address)
+    attempts.succeed(db, asked.name, asked.address, asked.at)
     db.execute("UPDATE people SET password = ? WHERE id = ?", (new_hash, act.who))
     db.execute("DELETE FROM sessions WHERE person = ? AND n <> ?", (act.who, act.session))
     trail.add(db, act, "password-changed")
@@ -199,7 +199,7 @@ def _is_good(db: sqlite3.Connection, asked: Challenge, *, is_right: bool) -> boo
     row = db.execute("SELECT password, is_active FROM people WHERE id = ?", (asked.person,)).fetchone()
     if is_right and asked.hash and row is not None and row["is_active"] and row["password"] == asked.hash:
         return True
-    is_locked = attempts.is_locked(db, asked.name)
+    is_locked = attempts.is_locked(db, asked.name, asked.address)
     what = "sign-in-locked" if is_locked else "sign-in-failed"
     trail.add_sign_in(db, asked.at, asked.person, what, asked.address)
     return False

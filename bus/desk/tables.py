@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS attempts (
   key TEXT PRIMARY KEY, is_known INTEGER NOT NULL, failures INTEGER NOT NULL, until REAL NOT NULL, at REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS attempts_by_end ON attempts (until, at) WHERE is_known = 0;
+CREATE TABLE IF NOT EXISTS places (
+  person TEXT NOT NULL REFERENCES people (id), key TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (person, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sessions (
   n INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, person TEXT NOT NULL REFERENCES people (id),
   is_wall INTEGER NOT NULL, made_at REAL NOT NULL, used_at REAL NOT NULL, fresh_at REAL NOT NULL, ends_at REAL NOT NULL,
@@ -48,6 +51,7 @@ CREATE TABLE IF NOT EXISTS journal (
   n INTEGER PRIMARY KEY AUTOINCREMENT, {_ABOUT}, text TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_about ON journal (about, n);
+CREATE INDEX IF NOT EXISTS journal_by ON journal (by);
 CREATE TRIGGER IF NOT EXISTS journal_stays BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is only added to'); END;
 CREATE TABLE IF NOT EXISTS decisions (
   n INTEGER PRIMARY KEY AUTOINCREMENT, incident TEXT NOT NULL, bulletin TEXT NOT NULL, tlp INTEGER NOT NULL,
@@ -65,6 +69,7 @@ CREATE TABLE IF NOT EXISTS draft_versions (
   draft INTEGER NOT NULL REFERENCES drafts (n), version INTEGER NOT NULL, text BLOB NOT NULL, digest TEXT NOT NULL,
   by TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (draft, version)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS draft_versions_by ON draft_versions (by, length(text));
 CREATE TABLE IF NOT EXISTS draft_hands (
   draft INTEGER NOT NULL REFERENCES drafts (n), person TEXT NOT NULL, PRIMARY KEY (draft, person)
 ) WITHOUT ROWID;
@@ -89,6 +94,7 @@ CREATE TABLE IF NOT EXISTS trail (
   detail TEXT NOT NULL, chain TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS trail_looks ON trail (who, what, about, n);
+CREATE INDEX IF NOT EXISTS trail_of ON trail (who, n);
 CREATE TABLE IF NOT EXISTS trail_begins (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL, chain TEXT NOT NULL);
 CREATE TRIGGER IF NOT EXISTS trail_stays BEFORE UPDATE ON trail BEGIN SELECT RAISE(ABORT, 'the trail is only added to'); END;
 CREATE TRIGGER IF NOT EXISTS trail_is_kept BEFORE DELETE ON trail

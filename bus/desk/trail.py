@@ -27,6 +27,7 @@ SAME_LOOK_S = 600.0
 """Looking at the same bulletin again within this time is the same look."""
 FORGOTTEN = "trail-shortened"
 _NOBODY = "-"
+_ALL = (1 << 63) - 1
 _ALLOWED = Allowance(MAX_TRAIL_A_DAY, MAX_TRAIL_A_DAY)
 _STRANGERS = Allowance(1_000, 1_000)
 _LOOKS = {
@@ -146,9 +147,8 @@ def read(
     """
     check_may(act, Action.READ_AUDIT)
     rows = db.execute(
-        "SELECT * FROM trail WHERE at >= :since AND (:who = '' OR who = :who) AND (:before = 0 OR n < :before) "
-        "ORDER BY n DESC LIMIT :limit",
-        {"since": since, "who": who, "before": before, "limit": limit},
+        f"SELECT * FROM trail WHERE at >= :since {'AND who = :who' if who else ''} AND n < :before ORDER BY n DESC LIMIT :limit",
+        {"since": since, "who": who, "before": before or _ALL, "limit": limit},
     )
     return [from_row(Entry, row) for row in rows]
 
@@ -208,11 +208,11 @@ def forget(db: sqlite3.Connection, at: float, keep_s: float) -> int:
     """
     before, _ = _begin(db)
     # Up to the first row that is to be kept: a clock that was set back does not open a gap.
-    row = db.execute("SELECT min(n) AS n FROM trail WHERE at >= ?", (at - keep_s,)).fetchone()
+    row = db.execute("SELECT n FROM trail WHERE at >= ? ORDER BY n LIMIT 1", (at - keep_s,)).fetchone()
     last = db.execute("SELECT max(n) AS n FROM trail").fetchone()["n"]
     if last is None:
         return 0
-    upto = last if row["n"] is None else row["n"] - 1
+    upto = last if row is None else row["n"] - 1
     if upto <= before:
         return 0
     chain = db.execute("SELECT chain FROM trail WHERE n = ?", (upto,)).fetchone()["chain"]

@@ -13,6 +13,7 @@ import msgspec
 from bus.desk import trail
 from bus.desk.refusals import (
     MAX_JOURNAL,
+    MAX_JOURNAL_OF_PERSON,
     MAX_NOTE,
     MAX_NOTES_OF_PERSON,
     MAX_NOTES_OF_TARGET,
@@ -87,6 +88,8 @@ def add_entry(db: sqlite3.Connection, act: Act, about: About, text: str) -> int:
     kept = check_text(text, MAX_NOTE, "an entry", lines=True)
     held = single(db, "SELECT count(*) FROM journal WHERE about = ?", about.id)
     check_room(held, MAX_JOURNAL, "entries in this journal")
+    mine = single(db, "SELECT count(*) FROM journal WHERE by = ?", act.who)
+    check_room(mine, MAX_JOURNAL_OF_PERSON, "entries of yours in journals")
     n = _insert(db, "journal", act, about, kept)
     trail.add(db, act, "journal-written", about.id)
     return n

@@ -1,12 +1,13 @@
 """Whether a draft was asked for a short time ago: what is remembered of it, in lines of a file beside the outbox. Pure.
 
 The outbox holds what was signed, which has a number and a time of its own and may be sealed; so what was asked for is
-remembered apart, as a digest. It is a help to a person and no promise: a file that is lost or damaged forgets.
+remembered apart, as a digest. It is a help to a person and no promise: a file that is lost or damaged forgets, all of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -19,6 +20,7 @@ REMEMBERED_S = 6 * 3600
 MOST = 1000
 """So many drafts are remembered, the newest."""
 MOST_BYTES = MOST * 160
+_FILE = re.compile(rb"(?:[0-9]{1,11}\t[!-~]{1,64}\t[!-~]{1,64}\n)*+")
 
 
 class Before(msgspec.Struct, frozen=True):
@@ -47,21 +49,26 @@ def asked_for(draft: Draft, given: Defaults) -> str:
 
 
 def remembered(raw: bytes, now: float) -> dict[str, Before]:
-    """What was asked for lately, by its digest; lines that are none are passed over.
+    """What was asked for lately, by its digest; nothing where the file is damaged (`is_damaged`).
 
     Args:
         raw: the file as it is.
         now: seconds since 1970.
     """
     found: dict[str, Before] = {}
-    for line in raw[-MOST_BYTES:].decode("ascii", "replace").splitlines():
-        at, _, rest = line.partition("\t")
-        digest, _, id_ = rest.partition("\t")
-        if at.isascii() and at.isdigit() and len(at) < 12 and digest and id_:
-            each = Before(int(at), digest, id_)
-            if -60 <= now - each.at <= REMEMBERED_S:
-                found[digest] = each
+    if is_damaged(raw):
+        return found
+    for line in raw.splitlines():
+        at, digest, id_ = line.decode("ascii").split("\t")
+        each = Before(int(at), digest, id_)
+        if -60 <= now - each.at <= REMEMBERED_S:
+            found[digest] = each
     return found
+
+
+def is_damaged(raw: bytes) -> bool:
+    """Whether a file is not what `with_new` makes: a line is none, or cut off, or there is too much."""
+    return len(raw) > MOST_BYTES or _FILE.fullmatch(raw) is None
 
 
 def with_new(raw: bytes, new: Iterable[Before], now: float) -> bytes:

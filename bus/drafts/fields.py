@@ -68,10 +68,12 @@ class Shaped(NamedTuple):
         faults: what is wrong with its shape, in the order of its types.
         mended: the draft in two guesses at what was meant, fit for the decoder; of a draft without faults the one that it is;
             none where nothing can be guessed.
+        more: how many faults there are besides those that are told.
     """
 
     faults: tuple[Fault, ...]
     mended: tuple[dict[str, Any], ...]
+    more: int = 0
 
 
 def shaped(value: Mapping[str, Any], now: dt.datetime, missing: Iterable[str] = ()) -> Shaped:
@@ -85,15 +87,18 @@ def shaped(value: Mapping[str, Any], now: dt.datetime, missing: Iterable[str] = 
     faults: list[Fault] = []
     mended: list[dict[str, Any]] = []
     likes: dict[tuple[str, tuple[str, ...]], str | None] = {}
+    more = 0
     for bold in (True, False):
         reader = _Reader(faults if bold else [], likes, bold=bold, now=now, missing=missing)
         try:
             mended.append(reader.struct(info_of(Draft), value, ()))
         except _HopelessError:
             break
+        finally:
+            more = max(more, reader.count - MOST_FAULTS)
         if bold and not faults and not reader.missing:
             break
-    return Shaped(tuple(faults), tuple(mended))
+    return Shaped(tuple(faults), tuple(mended), more)
 
 
 def fault_of(type_: inspect.Type, value: object, extra: Extra, now: dt.datetime) -> str | None:
@@ -117,6 +122,7 @@ class _Reader:
         missing: Iterable[str],
     ) -> None:
         self.faults, self.likes, self.bold, self.now, self.missing = faults, likes, bold, now, set(missing)
+        self.count = 0
         self.readers: Mapping[type, Callable[[Any, object, Path, Extra], Any]] = {
             inspect.UnionType: self._either,
             inspect.StructType: lambda type_, value, path, _: self.struct(type_, value, path),
@@ -130,7 +136,8 @@ class _Reader:
         }
 
     def tell(self, path: Path, text: str, **more: Any) -> None:
-        if len(self.faults) < MOST_FAULTS:
+        self.count += 1
+        if self.count <= MOST_FAULTS:
             self.faults.append(Fault(path, text, **more))
 
     # -- tables -----------------------------------------------------------------------------------------------
@@ -144,7 +151,9 @@ class _Reader:
         known = field_names(info.cls)
         meant: dict[str, str] = {}
         for name in value:
-            if name not in known and len(self.faults) < MOST_FAULTS:
+            if name not in known and self.count >= MOST_FAULTS:
+                self.count += 1
+            elif name not in known:
                 like = self._unknown(info, name, path, [each for each in known if each not in value])
                 if like is not None and like in fields:
                     meant.setdefault(like, name)
@@ -167,9 +176,9 @@ class _Reader:
         return done
 
     def _field(self, field: inspect.Field, value: object, path: Path) -> object:
-        before = len(self.faults)
+        before = self.count
         found = self.value(field.type, value, path, {})
-        is_wrong = len(self.faults) > before
+        is_wrong = self.count > before
         return _DROPPED if is_wrong and not self.bold and not field.required else found
 
     def _unknown(self, info: inspect.StructType, name: str, path: Path, free: list[str]) -> str | None:
@@ -245,10 +254,12 @@ class _Reader:
         if not isinstance(value, list):
             self.tell(path, f"{shown(value)} is not {asked(type_, extra)}")
             return self.least(type_, extra)
-        found = [self.value(type_.item_type, each, (*path, n), extra) for n, each in enumerate(value)]
-        if type_.max_length is not None and len(found) > type_.max_length:
-            self.tell(path, f"there are {len(found)} entries; at most {type_.max_length} are allowed")
-            return found[: type_.max_length]
+        # No entry is looked at that may not stand there: of a flood of them the number is told.
+        some = value[: type_.max_length]
+        found = [self.value(type_.item_type, each, (*path, n), extra) for n, each in enumerate(some)]
+        if len(some) < len(value):
+            self.tell(path, f"there are {len(value)} entries; at most {len(some)} are allowed")
+            return found
         if type_.min_length is not None and len(found) < type_.min_length:
             self.tell(
                 path,

@@ -121,6 +121,9 @@ def _looked(source: Source, speaker: Speaker | None, now: dt.datetime) -> Look:
         return Look(source=source, draft=None, findings=in_order(found))
     shape = shaped(source.value, now, source.guessed)
     found += [_fault(source, fault) for fault in shape.faults]
+    if shape.more > 0:
+        text = f"{shape.more} more faults are not told; mend these first"
+        found.append(Finding(grade="error", rule="schema", path="$", text=text))
     drafts: list[Draft] = []
     for mended in shape.mended:
         try:
@@ -182,7 +185,8 @@ def _placed(source: Source, said: _Said, speaker: Speaker) -> Finding:
 def _choice(said: _Said, speaker: Speaker) -> tuple[tuple[str, ...], str | None, str | None]:
     """What may stand there instead, what these words are called, and the word that does."""
     if said.rule in OPEN:
-        return of_vocabulary(said.rule), said.rule, said.text.partition("'")[2].partition("'")[0]
+        word = said.text.removesuffix(f" is no known word of {said.rule}")
+        return of_vocabulary(said.rule), said.rule, None if word == said.text else word[1:-1]
     if said.rule != "not-permitted" or speaker.registry is None:
         return (), None, None
     ways = audiences_of(speaker.registry, speaker.issuer.id)

@@ -33,13 +33,11 @@ from bus.transport import (
     world_stream,
 )
 from bus.trust import FEEDBACK, VerifiedRegistry
-from schemas.subject import PREFIX, REGISTRAR_SUBJECTS, Trust, tlp_token, trust_subject
+from schemas.subject import HIDDEN, PREFIX, REGISTRAR_SUBJECTS, Trust, tlp_token, trust_subject
 from schemas.vocab import Status, Tlp
 
 CLUSTER = 3
 HOME = "carrier"
-_ANSWERS = f"*.*.{FEEDBACK}.>"
-"""What follows the country in the subjects of answers."""
 """The carrier's identity at its own country's broker."""
 
 CountryName = Annotated[str, msgspec.Meta(pattern=r"^(?:[a-z]{2}|int)$(?!\n)")]
@@ -216,8 +214,13 @@ def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str,
             read.update((*registry.read_prefixes(name), *registry.receipt_prefixes(name)))
             heard.update(registry.heard_prefixes(name))
     whole = {_from(origin, way): ">" for way in said & read}
-    answers = {_from(origin, way): _ANSWERS for way in said & heard - read}
+    answers = {_from(origin, way): _answers(way[1]) for way in said & heard - read}
     return tuple(sorted(f"{start}.{rest}" for start, rest in {**answers, **whole}.items()))
+
+
+def _answers(tlp: Tlp) -> str:
+    """What follows the country in the subjects of answers; those of RED hide the kind."""
+    return f"*.*.{HIDDEN if tlp is Tlp.RED else FEEDBACK}.>"
 
 
 def _from(origin: str, way: tuple[Status, Tlp, str]) -> str:
@@ -238,7 +241,7 @@ def _all_released(
     pairs = [(origin or other, reader or other) for other in others]
     found = {pattern for pair in pairs for pattern in released(registry, *pair)}
     # No two filters of a consumer may cover the same subject.
-    covered = {pattern.removesuffix(">") + _ANSWERS for pattern in found}
+    covered = {pattern.removesuffix(">") + _answers(tlp) for pattern in found for tlp in (Tlp.GREEN, Tlp.RED)}
     return tuple(sorted(found - covered))
 
 

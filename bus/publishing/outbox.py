@@ -15,8 +15,8 @@ from typing import NamedTuple
 import msgspec
 
 from bus import threads
+from bus.publishing import learned, resend, versions
 from bus.publishing import outbox_table as table
-from bus.publishing import resend, versions
 from bus.publishing.acknowledged import settle
 from bus.publishing.acks import Acks
 from bus.publishing.due import due, is_any_parked
@@ -28,7 +28,7 @@ from bus.storage import Database, Layout, Store, allowances, lease
 
 __all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 
-LAYOUTS = (table.LAYOUT, threads.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
+LAYOUTS = (table.LAYOUT, threads.LAYOUT, learned.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
 CACHE_KB = 16 * 1024
 """So much of the file stays in memory: a few groups. With SQLite's 2 MB the pages of one are read back while it is still kept."""
 MOST = 1024

@@ -18,6 +18,7 @@ from bus.errors import AdmissionError
 from bus.publishing import damage
 from bus.publishing import outbox_table as table
 from bus.publishing.acknowledged import stored_from
+from bus.publishing.learned import Heard, heard_in
 from bus.publishing.named_heads import announced, beats_in, named_by, newest_in
 from bus.publishing.outbox import Outbox, Settled
 from bus.transport import (
@@ -49,6 +50,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
         doubtful: the channels of which the streams hold no bulletin that stands with the highest number, while something that
             does not stand is among the newest of their subjects, or of the heartbeats that would name their heads: it may
             have taken the place of the head.
+        heard: what of it is the authority's word, and may be a version of something.
     """
 
     links: tuple[ReceivedLink, ...]
@@ -56,6 +58,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     cursors: dict[str, int]
     announced: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
+    heard: tuple[Heard, ...] = ()
 
     def heads(self) -> dict[str, tuple[int, str]]:
         """The highest number that is proven, and its digest, by channel."""
@@ -108,6 +111,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         cursors: dict[str, int] = {}
         beats: dict[str, tuple[Head, ...]] = {}
         newest: list[tuple[str, str]] = []
+        heard: list[Heard] = []
         async with Connection.open(self.endpoint) as connection:
             await connection.until_connected(self.timeout)
             for stream, consumer in own_streams(registry, self.endpoint.authority_id):
@@ -117,7 +121,9 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
                     if not keeps_all(stream):
                         newest += newest_in(batch)
                     cursors[stream] = batch[-1].stream_seq
-                    links += await asyncio.to_thread(placed, batch, registry, self.clock())
+                    found = await asyncio.to_thread(placed, batch, registry, self.clock())
+                    links += found
+                    heard += await asyncio.to_thread(heard_in, batch, {link.digest for link in found})
                     arrived += [
                         Settled(n=unsure[name], stream=stream, stream_seq=message.stream_seq)
                         for message in batch
@@ -130,11 +136,17 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
                     beats |= await asyncio.to_thread(beats_in, batch)
                     newest += newest_in(batch)
                     older = [message for message in batch if digest(message.payload) not in known]
-                    links += await asyncio.to_thread(placed, older, registry, self.clock())
+                    found = await asyncio.to_thread(placed, older, registry, self.clock())
+                    links += found
+                    heard += await asyncio.to_thread(heard_in, older, {link.digest for link in found})
         stands = standing(links, registry.ended(self.clock())).stands
         await self.outbox.settle(arrived, self.clock().timestamp())
         survey = Survey(
-            links=tuple(links), stands=stands, cursors=cursors, announced=announced(beats, stands)
+            links=tuple(links),
+            stands=stands,
+            cursors=cursors,
+            announced=announced(beats, stands),
+            heard=tuple(each for each in heard if each.digest in stands),
         )
         heads = survey.heads()
         unproven = {channel for channel, name in newest if name not in stands}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,6 +26,14 @@ from schemas.parts import Ref
 from schemas.subject import Channel
 from schemas.vocab import MsgType, RefRel
 
+
+class Revision(NamedTuple):
+    """A bulletin as threads need it: when it was said, and the ids of what it supersedes or cancels."""
+
+    said: threads.Said
+    targets: tuple[str, ...]
+
+
 MOST_MEMBERS = 1_000_000
 STEP = dt.timedelta(microseconds=1)
 _ALERT = MsgType.ALERT  # a member of an enumeration is found anew each time
@@ -32,9 +41,13 @@ _OURS = ""  # all in an outbox is of one authority
 _BEGIN = "SELECT id, status FROM bulletins WHERE superseded = 0 AND id >= ? AND id < ? ORDER BY n LIMIT ?"
 _SAID = "SELECT id, status, payload, kept_at, seq FROM bulletins WHERE id IN (SELECT value FROM json_each(?)) AND superseded = 0"
 _CHANNELS = (
-    "SELECT id, channel FROM bulletins WHERE id IN (SELECT value FROM json_each(?)) AND superseded = 0"
+    "SELECT id, channel FROM bulletins WHERE id IN (SELECT value FROM json_each(?1)) AND superseded = 0 "
+    "UNION ALL SELECT id, channel FROM learned WHERE id IN (SELECT value FROM json_each(?1))"
 )
-_KEPT_AT = "SELECT kept_at FROM bulletins WHERE id = ? AND status = ? AND superseded = 0"
+_KEPT_AT = (
+    "SELECT kept_at FROM bulletins WHERE id = ?1 AND status = ?2 AND superseded = 0 "
+    "UNION ALL SELECT issued FROM learned WHERE id = ?1"
+)
 
 
 def find(db: sqlite3.Connection, wanted: str) -> threads.Thread | None:
@@ -171,6 +184,22 @@ def keep(db: sqlite3.Connection, drawn: Sequence[Drawn], first: int) -> None:
         threads.take_in(db, (), ties, _known)
 
 
+def revision(bulletin: Bulletin) -> Revision:
+    """What a bulletin says of versions."""
+    return Revision(_said(bulletin), revised(bulletin))
+
+
+def learn(db: sqlite3.Connection, revisions: Sequence[Revision]) -> None:
+    """Note versions and withdrawals that the bus holds, inside a transaction; of those that are kept here nothing changes."""
+    ties = [
+        threads.Tie(id_, each.said, 0, threads.CANCELLED if each.said.is_cancel else threads.SUPERSEDED)
+        for each in revisions
+        for id_ in each.targets
+    ]
+    if ties:
+        threads.take_in(db, [each.said for each in revisions], ties, _known)
+
+
 def take_back(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
     """Note that rows have lost their places, inside a transaction: they supersede and cancel nothing."""
     threads.take_back(db, [(_key(row.id, row.status), row.n) for row in rows])
@@ -184,6 +213,7 @@ def prune(db: sqlite3.Connection, gone: Iterable[tuple[str, str]]) -> None:
         return bool(db.execute(sql, (_json([key.id for key in keys]),)).fetchone()[0])
 
     threads.let_go(db, [_key(id_, status) for id_, status in gone], is_kept)
+    db.execute("DELETE FROM learned WHERE NOT EXISTS (SELECT 1 FROM threads t WHERE t.id = learned.id)")
 
 
 def build(db: sqlite3.Connection) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from bus.admission import Judged, Message, Refused
 from bus.logs import logger
-from bus.storage import Database, Store, lease, single, up_to, utc
+from bus.storage import Database, Store, lease, single, up_to
 from bus.subscribing import bodies, contested, totals
 from bus.subscribing.budget import Charges
 from bus.subscribing.intake import Intake, Projector
@@ -53,9 +53,7 @@ def counted(db: sqlite3.Connection) -> dict[str, object]:
     """Counts and cursors, fit for JSON."""
     counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
     cursors = db.execute("SELECT * FROM cursors ORDER BY stream").fetchall()
-    last = db.execute(
-        "SELECT (SELECT admitted_at FROM admitted ORDER BY admitted_at DESC LIMIT 1)"
-    ).fetchone()[0]
+    last = totals.newest_at(db)
     waiting, early, parked = (
         single(db, f"SELECT count(*) FROM {rows}")
         for rows in ("held_back", "deferred", "admitted WHERE tries > 0 AND retry_at IS NULL")
@@ -69,7 +67,7 @@ def counted(db: sqlite3.Connection) -> dict[str, object]:
         "refused": totals.refused_by_reason(db),
         "cursors": {row["stream"]: row["seq"] for row in cursors},
         "behind": sum(row["pending"] for row in cursors),
-        "last_admitted": utc(last).isoformat() if last else None,
+        "last_admitted": last.isoformat() if last else None,
     }
 
 

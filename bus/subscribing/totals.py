@@ -10,9 +10,10 @@ which is the rule, changes none of them.
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 
-from bus.storage import single
+from bus.storage import single, utc
 from bus.subscribing import bodies
 
 
@@ -138,6 +139,12 @@ def refused_by_reason(db: sqlite3.Connection) -> dict[str, int]:
     """How many are in quarantine, by reason."""
     sql = "SELECT reason, sum(count) FROM refusals GROUP BY reason HAVING sum(count) > 0 ORDER BY reason"
     return dict(db.execute(sql).fetchall())
+
+
+def newest_at(db: sqlite3.Connection) -> dt.datetime | None:
+    """When the newest that is held came in; None where nothing has."""
+    found = db.execute("SELECT admitted_at FROM admitted ORDER BY admitted_at DESC LIMIT 1").fetchone()
+    return None if found is None else utc(found[0])
 
 
 def admitted(db: sqlite3.Connection) -> int:

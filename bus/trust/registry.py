@@ -542,13 +542,22 @@ class VerifiedRegistry:
         )
 
     def heard_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) on which it hears feedback alone, since it speaks there and does not read. Sorted."""
+        """Every (status, tlp, audience) on which it hears feedback alone: where it speaks and does not read, or by its id. Sorted."""
         return tuple(sorted(self._hears.get(authority_id, ())))
 
     def hears_answers(self, authority_id: str, channel: Channel) -> bool:
-        """Whether answers on a channel come to the authority: it reads the channel, or speaks there and hears feedback."""
+        """Whether answers that others say where a channel is come to the authority: it reads there, or speaks there and hears feedback."""
         way = (channel.status, channel.tlp, channel.audience)
-        return self.may_read(authority_id, channel) or way in self._hears.get(authority_id, ())
+        return any(way in ways.get(authority_id, ()) for ways in (self._reads, self._answers, self._hears))
+
+    def is_told_alone(self, answering: str, authority_id: str, channel: Channel) -> bool:
+        """Whether answers on a channel do not come to an author, and another may tell it them by its id, at the same marking."""
+        by_id = (channel.status, channel.tlp, authority_id)
+        return (
+            not self.hears_answers(authority_id, channel)
+            and by_id in self._hears.get(authority_id, ())
+            and by_id in self._publishes.get(answering, ())
+        )
 
     def needs_reading(self, bulletin: Bulletin) -> bool:
         """Whether a bulletin that is permitted is so only because its issuer reads the channel (`Speaker.needs_reading`)."""

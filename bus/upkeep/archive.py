@@ -35,7 +35,7 @@ _BLOCK = 1 << 20
 _FORMAT: Final = (
     tarfile.GNU_FORMAT
 )  # a size has no bound in it; the names are too short for its further headers
-_STORES = re.compile(r"state/(?:outbox\.db|store\.db|audit\.jsonl)")
+_STORES = re.compile(r"state/(?:outbox\.db|store\.db|desk\.db|audit\.jsonl)")
 _FILES = re.compile(
     r"registry/(?:registry\.tocsin\.json|registry\.v[1-9][0-9]{0,8}\.tocsin\.json|beacon\.tocsin\.json"
     r"|revocations/[A-Za-z0-9_-]{1,64}\.tocsin\.json)"

@@ -15,7 +15,7 @@ from bus.storage import copy_database
 from bus.trust import version_file
 from bus.upkeep.archive import BackupError, write_archive
 
-OUTBOX, STORE = "outbox.db", "store.db"
+OUTBOX, STORE, DESK = "outbox.db", "store.db", "desk.db"
 REGISTRY = "registry.tocsin.json"
 SECRETS = ("key", "nkey", "tls_key")
 PLAIN = ("tls_cert", "tls_ca", "certificate", "contacts")
@@ -59,7 +59,7 @@ def back_up(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backing-up.") as folder:
         copies = Path(folder)
         files: dict[str, Path] = {}
-        for store in (OUTBOX, STORE) if with_store else (OUTBOX,):
+        for store in (OUTBOX, DESK, STORE) if with_store else (OUTBOX, DESK):
             if (state / store).is_file():
                 copy_database(state / store, copies / store)
                 files[f"state/{store}"] = copies / store

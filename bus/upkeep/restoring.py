@@ -15,12 +15,16 @@ from pathlib import Path
 import msgspec
 
 from bus.config import Context
+from bus.desk import sessions
 from bus.errors import StoreError
 from bus.publishing import outbox_table
 from bus.storage import check_copy, is_in_use, written_atomically
 from bus.trust import RegistryStore, version_file
 from bus.upkeep.archive import BackupError, Manifest, unpacked
-from bus.upkeep.backup import NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, STORE
+from bus.upkeep.backup import DESK, NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, STORE
+
+_DISTRUSTED = {OUTBOX: outbox_table.distrust, DESK: sessions.distrust}
+"""What is changed in an older copy before it is put in its place."""
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +64,7 @@ def restore(
         home: the folder of the settings.
         find: the context of a name, with its state folder, if there is one.
         now: the present.
-        force: set an outbox or a store that is there aside, and go on.
+        force: set an outbox, a store or a desk that is there aside, and go on.
         sha256: the archive's digest, as it was written down.
         rehearse: check everything, and write nothing.
 
@@ -75,11 +79,11 @@ def restore(
     with unpacked(archive, home, sha256=sha256) as (manifest, folder):
         context, state = _places(manifest, home, find)
         _must_stand(folder, context, now)
-        for store in (OUTBOX, STORE):
+        for store in (OUTBOX, STORE, DESK):
             if (folder / "state" / store).exists():
-                check_copy(folder / "state" / store, outbox_table.distrust if store == OUTBOX else None)
+                check_copy(folder / "state" / store, _DISTRUSTED.get(store))
         occupied = [
-            state / store for store in (OUTBOX, STORE) if any(map(Path.exists, _parts(state / store)))
+            state / store for store in (OUTBOX, STORE, DESK) if any(map(Path.exists, _parts(state / store)))
         ]
         replaced = [path for path in occupied if (folder / "state" / path.name).exists()]
         _must_be_free(occupied, replaced, force=force)

@@ -182,7 +182,9 @@ class Feedback(
     seen_first: Time | None = None
     seen_last: Time | None = None
     action: Annotated[Slug | None, Meta(description="when action-taken"), Open("action-kind")] = None
-    outcome: Annotated[Slug | None, Meta(description="/ order-effect"), Open("notice-outcome")] = None
+    outcome: Annotated[Slug | None, Meta(description="of a notice or an order"), Open("feedback-outcome")] = (
+        None
+    )
     handover_to: OrgId | None = None
     forwarded_to: Annotated[OrgId | None, Meta(description="with reason forwarded")] = None
     respond_by: Annotated[Time | None, Meta(description="with question: until when it is to be answered")] = (

@@ -25,7 +25,7 @@ from bus.cli.frame import (
     wait_option,
 )
 from bus.hub import picture
-from schemas.answering import answer_to, taken_back
+from schemas.answering import answer_to, taken_back, told_alone
 from schemas.bodies.coordination import Feedback
 from schemas.codec import decode
 from schemas.subject import channel_of
@@ -33,10 +33,11 @@ from schemas.vocab import TLP_RANK, MsgType, Tlp
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Bulletin, Draft
+    from schemas.subject import Channel
 
 
 sending_options = gathered("sending", Sending, wait_option, dry_run_option, reviewed_option)
@@ -65,8 +66,8 @@ async def answer(
 
     ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is answered.
 
-    The answer goes to all who may read the bulletin, and to its author, at the bulletin's marking: whoever may read a bulletin
-    may answer it, no grant is needed. It counts in watch, picture, trace and show until you withdraw it; of your answers with
+    The answer goes to all who may read the bulletin, and to its author, at the bulletin's marking: who may read a bulletin may
+    answer it, no grant is needed. It counts in watch, picture, trace and show until you withdraw it; of your answers with
     one verdict the last counts. Exits as publish does.
 
     For instance: tocsin answer ID --dispute "The recording is real; it was cut."
@@ -91,8 +92,17 @@ async def answer(
             f"{original.id} is TLP:{original.tlp.upper()} already, which is as wide as {body.relax_to}"
         )
     draft = answer_to(original, body, now, lang=lang, tlp=None if narrower is None else Tlp(narrower))
-    notes = _must_reach(original, draft, registry, app.identity.authority)
-    return [*await frame.send_drafts(app, [(original.id, lambda: draft)], sending), Answer(remarks=notes)]
+    me, author = app.identity.authority, original.issuer.id
+    channel, notes = _must_reach(original, draft, registry, me)
+    drafts: list[tuple[str, Callable[[], Draft]]] = [(original.id, lambda: draft)]
+    if registry.is_told_alone(me, author, channel):
+        drafts.append((f"{original.id}, to {author}", lambda: told_alone(draft, original)))
+        notes.append(f"{author}, who said it, does not read {channel.name}, and is told by its id")
+    elif not registry.hears_answers(author, channel):
+        notes.append(
+            f"{author}, who said it, does not hear answers on {channel.name}; tell it otherwise, too"
+        )
+    return [*await frame.send_drafts(app, drafts, sending), Answer(remarks=notes)]
 
 
 async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[Bulletin, frozenset[str]]:
@@ -141,8 +151,10 @@ async def own_word(app: App, wanted: str) -> Bulletin | None:
     return None if kept is None else decode(kept.payload)
 
 
-def _must_reach(original: Bulletin, draft: Draft, registry: VerifiedRegistry, me: str) -> list[str]:
-    """Refuse a marking at which somebody could not read the answer who may read the bulletin; what is to be known else.
+def _must_reach(
+    original: Bulletin, draft: Draft, registry: VerifiedRegistry, me: str
+) -> tuple[Channel, list[str]]:
+    """Refuse a marking at which somebody could not read the answer who may read the bulletin; the channel, and what is to be known.
 
     Raises:
         click.UsageError: with who could not.
@@ -157,12 +169,7 @@ def _must_reach(original: Bulletin, draft: Draft, registry: VerifiedRegistry, me
                 "leave --tlp out"
             )
         channel = there
-    notes = [SECTIONS] if original.sections else []
-    if registry.hears_answers(original.issuer.id, channel):
-        return notes
-    author = original.issuer.id
-    why = "it neither reads there nor is a member; tell it otherwise, too"
-    return [*notes, f"{author}, who said it, does not hear answers on {channel.name}: {why}"]
+    return channel, [SECTIONS] if original.sections else []
 
 
 async def _withdrawn(

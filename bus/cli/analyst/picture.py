@@ -14,7 +14,6 @@ from bus.cli.frame import (
     TINTS,
     Answer,
     App,
-    Asked,
     Painted,
     Part,
     Table,
@@ -50,7 +49,7 @@ COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing",
 
 @command()
 @filter_options
-def picture(app: App, *, asked: Asked) -> Answer:
+def picture(app: App, *, selection: Selection) -> Answer:
     """The situation now: what is in force, by dimension and country, and what stands out.
 
     With a filter it tells of what is asked for alone; channels, elections and the last line stay whole.
@@ -60,9 +59,7 @@ def picture(app: App, *, asked: Asked) -> Answer:
     is not to be relied on.
     """
     registry, now = frame.present_registry(app)
-    report, closed, held = frame.query_store(
-        app, lambda tx: _pictured(app, tx, now, registry, asked.selection)
-    )
+    report, closed, held = frame.query_store(app, lambda tx: _pictured(app, tx, now, registry, selection))
     unsealer = frame.Unsealer(app, "picture")
     top = tuple(_seen(item, unsealer, held[item.id, item.issuer], now) for item in closed.top)
     seen = msgspec.structs.replace(closed, top=top)

@@ -24,7 +24,6 @@ from bus.cli.frame import (
     STATUS,
     Answer,
     App,
-    Asked,
     Since,
     command,
     completing,
@@ -40,6 +39,7 @@ from schemas.subject import parse
 if TYPE_CHECKING:
     import sqlite3
 
+    from bus.filters import Selection
     from bus.subscribing import Inbox, Stored, Subscriber
     from bus.transport import Connection
     from bus.trust import VerifiedRegistry
@@ -73,7 +73,7 @@ async def watch(
     since: dt.timedelta | None,
     count: int | None,
     follow: bool,
-    asked: Asked,
+    selection: Selection,
     **interest: tuple[str, ...] | str | None,
 ) -> AsyncIterator[Answer]:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
@@ -86,7 +86,7 @@ async def watch(
     With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
     answer, and 9 when what was shown is not to be relied on for another reason.
     """
-    wanted, selection = frame.interest_of(**interest), asked.selection
+    wanted = frame.interest_of(**interest)
     if selection.since_s is not None and _is_default("since"):
         since = dt.timedelta(seconds=selection.since_s)
     shown = 0

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         write_whole,
         written,
     )
-    from bus.cli.frame.filtering import Asked, filter_options, stream_options
+    from bus.cli.frame.filtering import filter_options, stream_options
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
     from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         admitted_row,
         defaults,
         endpoint,
+        open_desk,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -137,7 +138,6 @@ __all__ = [
     "USAGE",
     "Answer",
     "App",
-    "Asked",
     "BulletinLines",
     "DraftFile",
     "FoundBulletin",
@@ -204,6 +204,7 @@ __all__ = [
     "on_terminal",
     "once_open",
     "one_line",
+    "open_desk",
     "open_outbox",
     "open_publisher",
     "open_registry",

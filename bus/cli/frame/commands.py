@@ -7,7 +7,7 @@ import importlib
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -15,9 +15,6 @@ from bus.cli.frame import completing
 from bus.cli.frame.answers import Outcome, drained, told, waited
 from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
-
-if TYPE_CHECKING:
-    import msgspec  # at run time it would cost `--help` a tenth of its time
 
 R = TypeVar("R")
 Declare = Callable[[Callable[..., R]], Callable[..., R]]
@@ -215,19 +212,23 @@ class Group(click.Group):
             raise click.UsageError(text, ctx) from None
 
 
-def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> Declare[Any]:
+def gathered(
+    name: str, into: Callable[..., object], *options: Declare[Any], fields: Sequence[str] = ()
+) -> Declare[Any]:
     """Declare options that a command receives together.
 
     Args:
         name: the parameter of the command.
-        into: the struct that it receives; fields without an option keep their default.
+        into: makes what it receives of the options' values: a struct, whose fields without an option keep their default.
         options: in the order of the help.
+        fields: the names of the options, where `into` is no struct.
     """
+    names: Sequence[str] = fields or into.__struct_fields__  # type: ignore[attr-defined]
 
     def declare(function: Callable[..., R]) -> Callable[..., R]:
         @functools.wraps(function)
         def body(*arguments: object, **values: object) -> R:
-            fields = {field: values.pop(field) for field in into.__struct_fields__ if field in values}
+            fields = {field: values.pop(field) for field in names if field in values}
             return function(*arguments, **values, **{name: into(**fields)})
 
         return _with(options, body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
 from bus import filters
 from bus.cli.frame import completing
@@ -11,37 +10,18 @@ from bus.cli.frame.commands import gathered
 from bus.cli.frame.options import repeatable
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was given of each option, as it was typed."""
+def _selection(
+    lines: tuple[str, ...] = (), spans: tuple[str, ...] = (), **given: tuple[str, ...]
+) -> filters.Selection:
+    """What is asked for, as it was typed: lines of the grammar, how long ago at most, and by field.
 
-    lines: tuple[str, ...] = ()
-    domain: tuple[str, ...] = ()
-    kind: tuple[str, ...] = ()
-    dimension: tuple[str, ...] = ()
-    country: tuple[str, ...] = ()
-    area: tuple[str, ...] = ()
-    region: tuple[str, ...] = ()
-    election: tuple[str, ...] = ()
-    audience: tuple[str, ...] = ()
-    priority: tuple[str, ...] = ()
-    issuer: tuple[str, ...] = ()
-    incident: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    observable: tuple[str, ...] = ()
-    spans: tuple[str, ...] = ()
-
-    @property
-    def selection(self) -> filters.Selection:
-        """What is asked for.
-
-        Raises:
-            FilterError: `filter-malformed`.
-        """
-        given = {name: getattr(self, name) for name in filters.FIELDS if name != "since"}
-        asked = filters.of_options({name: values for name, values in given.items() if values})
-        if self.spans:
-            asked = asked.joined(filters.of_options({"since": self.spans}))
-        return asked.joined(filters.of_text(" ".join(self.lines)))
+    Raises:
+        FilterError: `filter-malformed`.
+    """
+    asked = filters.of_options({name: values for name, values in given.items() if values})
+    if spans:
+        asked = asked.joined(filters.of_options({"since": spans}))
+    return asked.joined(filters.of_text(" ".join(lines)))
 
 
 _OPTIONS = (
@@ -78,12 +58,17 @@ _OPTIONS = (
     ),
     repeatable("--observable", metavar="VALUE", help="this domain, address, hash, ...; defanged or not"),
 )
+_FIELDS = (
+    "lines", "spans", "domain", "kind", "dimension", "country", "area", "region", "election", "audience", "priority", "issuer",
+    "incident", "text", "observable",
+)  # fmt: skip
 filter_options = gathered(
-    "asked",
-    Asked,
+    "selection",
+    _selection,
     *_OPTIONS,
     click.option("--since", "spans", multiple=True, metavar="SPAN", help="issued no longer ago: 30m, 2h, 7d"),
+    fields=_FIELDS,
 )
-"""Declares the options of the grammar; the command receives them as `asked`."""
-stream_options = gathered("asked", Asked, *_OPTIONS)
+"""Declares the options of the grammar; the command receives what they ask for as `selection`, a `filters.Selection`."""
+stream_options = gathered("selection", _selection, *_OPTIONS, fields=_FIELDS)
 """The same for a stream, which has a `--since` of its own."""

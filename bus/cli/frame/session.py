@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from bus import api, delivery, keys, policy, publishing, subscribing, transport, trust
+from bus import api, delivery, desk, keys, policy, publishing, subscribing, transport, trust
 from bus.cli.frame.app import App
 from bus.cli.frame.files import read_passphrase
 from bus.cli.frame.patience import once_open
-from bus.config import OUTBOX_FILE, STORE_FILE, Context, private_folder
+from bus.config import DESK_FILE, OUTBOX_FILE, STORE_FILE, Context, private_folder
 from bus.errors import ConfigError
 from bus.hub import picture
 from schemas.bulletin import Defaults
@@ -143,6 +144,21 @@ async def open_store(app: App, *, hold_s: float = 30.0, make: bool = False) -> A
         app, path, "store: nobody has read here (tocsin hub run, tocsin watch)", missing=missing
     ) as there:
         async with once_open(app, lambda: picture.projection.open_store(there, hold_s=hold_s)) as store:
+            yield store
+
+
+@asynccontextmanager
+async def open_desk(app: App, *, make: bool = False) -> AsyncIterator[desk.Desk]:
+    """What people do at the hub of the chosen context; a console may have the file open too.
+
+    Where there is none it is made with `make`; else it is an empty one, nothing is made, and it is said.
+    """
+    app.logs()
+
+    path = private_folder(app.state_folder()) / DESK_FILE
+    missing = not make and not path.exists()
+    with _instead(app, path, "desk: nobody was added here (tocsin people add)", missing=missing) as there:
+        async with once_open(app, lambda: desk.Desk.open(there, os.urandom)) as store:
             yield store
 
 

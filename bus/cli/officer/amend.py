@@ -28,6 +28,7 @@ from schemas.bulletin import Draft
 from schemas.codec import decode
 from schemas.errors import SchemaError
 from schemas.parts import Handling, Info, Ref
+from schemas.subject import Channel
 from schemas.vocab import MsgType, RefRel
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 WITHDRAWN = "Withdrawn: "
 MAX_HEADLINE = 160
+MOST = 1000
+"""So many versions are looked at for one that is held, where the newest is not."""
 
 
 sending_options = gathered(
@@ -99,21 +102,37 @@ async def _own_versions(app: App, wanted: str) -> list[Bulletin]:
         async with frame.open_outbox(app) as box:
             named = await frame.named_in_outbox(box, wanted)
             thread = named.thread
-            ids = (
-                []
-                if thread is None
-                else list(await box.read(lambda db: publishing.versions.open_ways(db, thread).values()))
-            )
-            if thread is not None and not ids:
-                publishing.versions.refuse_withdrawn(thread, wanted)
-            rows = [await box.get(id_) for id_ in ids]
+            ways: dict[str, str] = {}
+            if thread is not None:
+                ways = await box.read(lambda db: publishing.versions.open_ways(db, thread))
+                if not ways:
+                    publishing.versions.refuse_withdrawn(thread, wanted)
+            rows = {id_: await box.get(id_) for id_ in ways.values()}
+            held = {id_: decode(row.payload) for id_, row in rows.items() if row is not None}
+            if len(held) < len(ways):
+                earlier = await box.read(lambda db: frame.ids_of(db, named, MOST, cancels=False))
+                older = [row for id_ in earlier if (row := await box.get(id_)) is not None]
+                held |= {row.id: decode(row.payload) for row in older}
         for word in named.words:
             app.note(word)
-        if found := [decode(row.payload) for row in rows if row is not None]:
-            return found
+        if held:
+            last = next(iter(held.values()))
+            return [held.get(id_) or _as_on_the_bus(last, id_, channel) for channel, id_ in ways.items()]
+        if ways:
+            raise NotFoundError(
+                f"this outbox was recovered, and of {wanted} it knows the ids alone: the newest version is "
+                f"{next(iter(ways.values()))}",
+                remedy="publish a draft with msg_type and references that name it",
+            )
     raise NotFoundError(
         f"the outbox of this context does not hold {wanted}; only who said it may update or cancel it, others answer"
     )
+
+
+def _as_on_the_bus(held: Bulletin, id_: str, channel: str) -> Bulletin:
+    """A version of which the outbox knows the id and the channel alone, in the words of one that it holds."""
+    way = Channel.parse(f"{held.issuer.id}/{channel}")
+    return msgspec.structs.replace(held, id=id_, status=way.status, tlp=way.tlp, audience=way.audience)
 
 
 def referring_to(

@@ -18,7 +18,6 @@ from bus.cli.frame import (
     TLPS,
     Answer,
     App,
-    Asked,
     Group,
     InputFileError,
     audience_option,
@@ -104,7 +103,8 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None
     ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is shown.
 
     A sheet: markings first, what to do and by when, what may be said in public, the facts in words, why one can rely on it, what
-    became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German and Greek.
+    became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German, Greek,
+    French and Estonian.
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
@@ -129,13 +129,12 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
-def list_(app: App, *, asked: Asked, status: str, limit: int, mine: bool) -> Iterator[Answer]:
+def list_(app: App, *, selection: Selection, status: str, limit: int, mine: bool) -> Iterator[Answer]:
     """List bulletins, newest first: those of the store, or without one what this authority has said itself.
 
     What is asked for may stand in options or in one line: --filter 'kind:data-breach country:XA text:"false date" since:2h'.
     Values of one field are alternatives, fields and texts are conditions. It says when there are more than it shows.
     """
-    selection = asked.selection
     admitted = not mine and (app.state_folder() / frame.STORE_FILE).exists()
     listed, number = (_admitted if admitted else _said)(app, selection, Status(status), limit)
     if not listed:

@@ -85,7 +85,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> It
         text = "sealed by the audience's policy, so the broker's operator cannot read it"
         text += f"; without a seal key: {without}" if without else ""
     answering = sum(bool(registry.authority(str(r["authority"])).keys) for r in readers)
-    heard = f"{context.authority} {'hears it' if registry.hears_answers(context.authority, channel) else 'does not hear it'}"
+    heard = f"{context.authority} hears it{'' if registry.hears_answers(context.authority, channel) else ' by its id'}"
     yield Answer(
         notes=[
             f"{len(readers)} readers; {text}",

@@ -22,7 +22,6 @@ from bus.cli.frame import (
     PARTLY,
     Answer,
     App,
-    Asked,
     Group,
     InputFileError,
     NotFoundError,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from bus.bundle import Chosen, Content, Summary
+    from bus.filters import Selection
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ def export(
     out: Path,
     since: dt.timedelta | None,
     topics: tuple[str, ...],
-    asked: Asked,
+    selection: Selection,
     channels: tuple[str, ...],
     to: str | None,
     yes: bool,
@@ -99,7 +99,7 @@ def export(
     held = frame.registry_store(app)
     interest = msgspec.structs.replace(frame.interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(text) for text in channels)
-    start, now, selection = None if since is None else app.now() - since, app.now(), asked.selection
+    start, now = None if since is None else app.now() - since, app.now()
     fits = None if selection.is_any else lambda bulletin: selection.matches(bulletin, now)
     with _holding(app) as (read, of):
         chosen = read(lambda db: bundles.choose(db, of, interest, named, start, fits))

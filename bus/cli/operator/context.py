@@ -64,44 +64,21 @@ def use(app: App, name: str) -> Answer:
     return Answer({"name": name, "file": str(path)}, notes=[f"{name} is now the current context ({path})"])
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What options say of a context: those that may be left out, each None where it was."""
+def _given(server: str | None = None, **others: object) -> dict[str, object]:
+    """What options say of a context, paths absolute; those that were left out are not in it.
 
-    beacon: Path | None = None
-    server: str | None = None
-    key: Path | None = None
-    passphrase_file: Path | None = None
-    nkey: Path | None = None
-    tls_ca: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    seal_keys: Path | None = None
-    certificate: Path | None = None
-    contacts: Path | None = None
-    state: Path | None = None
-    tlp: str | None = None
-    audience: str | None = None
-    health: str | None = None
-    lang: str | None = None
-
-    def given(self) -> dict[str, object]:
-        """Those that were given, paths absolute.
-
-        Raises:
-            click.UsageError: the address of the server is none.
-        """
-        if self.server is not None and not is_server(self.server):
-            raise click.UsageError(f"--server must be an address like nats://host:4222, not {self.server!r}")
-        return {
-            name: _absolute(value)
-            for name, value in msgspec.structs.asdict(self).items()
-            if value is not None
-        }
+    Raises:
+        click.UsageError: the address of the server is none.
+    """
+    if server is not None and not is_server(server):
+        raise click.UsageError(f"--server must be an address like nats://host:4222, not {server!r}")
+    values = {"server": server, **others}
+    return {name: _absolute(value) for name, value in values.items() if value is not None}
 
 
 settings_options = gathered(
     "settings",
-    Settings,
+    _given,
     click.option("--beacon", type=FILE, help="beacon file"),
     click.option("--server", help="nats://host:port"),
     click.option("--key", type=FILE, help="signing key (encrypted PEM, or a pkcs11: address)"),
@@ -130,8 +107,10 @@ settings_options = gathered(
         help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
     ),
     click.option(
-        "--lang", help="language of the sheets of bulletins: de, el, en; otherwise that of LC_ALL or LANG"
+        "--lang",
+        help="language of the sheets of bulletins: de, el, en, et, fr; otherwise that of LC_ALL or LANG",
     ),
+    fields=OPTIONAL,
 )
 
 
@@ -143,11 +122,13 @@ settings_options = gathered(
 @click.option("--registry", type=FILE, required=True, help="registry file")
 @settings_options
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
-def add(app: App, name: str, *, registry: Path, settings: Settings, make_current: bool, **who: str) -> Answer:
+def add(
+    app: App, name: str, *, registry: Path, settings: dict[str, object], make_current: bool, **who: str
+) -> Answer:
     """Add or replace the context NAME in your own settings; `context set` changes single settings of one."""
     if not CONTEXT_NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} cannot name a context: letters, digits, dots, hyphens; at most 64")
-    made = msgspec.convert({**who, "registry": registry.absolute(), **settings.given()}, Context)
+    made = msgspec.convert({**who, "registry": registry.absolute(), **settings}, Context)
     path = _kept(app, name, made, app.loaded.settings.contexts.get(name), current=make_current)
     return Answer(
         {"name": name, "file": str(path), **_plain(made)}, notes=[f"context {name} written to {path}"]
@@ -172,7 +153,7 @@ def set_(
     name: str,
     *,
     registry: Path | None,
-    settings: Settings,
+    settings: dict[str, object],
     unset: tuple[str, ...],
     **who: str | None,
 ) -> Answer:
@@ -182,7 +163,7 @@ def set_(
     """
     _, before = app.loaded.pick(name)
     _must_be_mine(app, name)
-    given = {key: value for key, value in who.items() if value is not None} | settings.given()
+    given = {key: value for key, value in who.items() if value is not None} | settings
     if registry is not None:
         given["registry"] = registry.absolute()
     if both := sorted(set(given) & set(unset)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.support.desks import HOME, NOW, act_of, bare, person, seeded, signed_
 
 OPERATOR = at_command_line(NOW)
 
-MALFORMED: dict[str, tuple[dict[str, object], str]] = {
+MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "no id": ({"id_": ""}, "person-malformed"),
     "an id of one letter": ({"id_": "a"}, "person-malformed"),
     "capital letters": ({"id_": "Ann"}, "person-malformed"),
@@ -37,14 +38,14 @@ MALFORMED: dict[str, tuple[dict[str, object], str]] = {
 }
 
 
-def add(db: sqlite3.Connection, by: Act = OPERATOR, **changes: object) -> people.Person:
+def add(db: sqlite3.Connection, by: Act = OPERATOR, **changes: Any) -> people.Person:
     """A person, in one thing otherwise than usual."""
-    usual = {"id_": "ann", "name": "Ann Example", "roles": (Role.READER,)}
-    return people.add(db, by, **(usual | changes))  # type: ignore[arg-type]
+    usual: dict[str, Any] = {"id_": "ann", "name": "Ann Example", "roles": (Role.READER,)}
+    return people.add(db, by, **(usual | changes))
 
 
 @pytest.mark.parametrize(("changes", "reason"), MALFORMED.values(), ids=MALFORMED)
-def test_what_no_person_can_have_is_refused(changes: dict[str, object], reason: str) -> None:
+def test_what_no_person_can_have_is_refused(changes: dict[str, Any], reason: str) -> None:
     """And nobody is added."""
     db = bare()
     with pytest.raises(DeskError) as refused:
@@ -72,7 +73,11 @@ def test_a_person_is_as_added() -> None:
     )
     assert made == people.get(db, "ann")
     assert made.sight == Sight(Tlp.AMBER, frozenset({"eu-csirts"}))
-    assert (made.roles, made.has_password, made.is_active) == ({Role.READER, Role.APPROVER}, False, True)
+    assert (made.roles, made.has_password, made.is_active) == (
+        frozenset({Role.READER, Role.APPROVER}),
+        False,
+        True,
+    )
 
 
 def test_an_id_is_never_given_twice() -> None:
@@ -139,12 +144,12 @@ def test_an_administrator_keeps_people(change: Callable[[sqlite3.Connection, Act
 @pytest.mark.parametrize(
     "change", [{"roles": [Role.READER]}, {"ceiling": Tlp.RED}, {"audiences": ["eu-csirts"]}]
 )
-def test_nobody_changes_their_own_roles_or_sight(change: dict[str, object]) -> None:
+def test_nobody_changes_their_own_roles_or_sight(change: dict[str, Any]) -> None:
     """Another administrator does."""
     db = bare()
     act = person(db, "ann", Role.ADMINISTRATOR)
     with pytest.raises(DeskError) as refused:
-        people.change(db, act, "ann", **change)  # type: ignore[arg-type]
+        people.change(db, act, "ann", **change)
     assert refused.value.reason == "own-work"
 
 

@@ -18,7 +18,7 @@ from bus.desk.attempts import (
     LONGEST_WAIT_S,
     wait_after,
 )
-from bus.desk.refusals import MAX_ATTEMPTS
+from bus.desk.refusals import MAX_ATTEMPTS, MAX_PLACES
 from bus.errors import KeyFileError
 from bus.keys import Cost
 from tests.support.desks import CHEAP, HOME, NOW, PASSWORD, add, bare, invite, open_desk, seeded
@@ -36,6 +36,11 @@ async def refusal(desk: Desk, name: str, password: str, at: float = NOW, address
     with pytest.raises(DeskError) as refused:
         await desk.sign_in(name, password, at, address)
     return refused.value
+
+
+async def issued(desk: Desk, id_: str, seed: int) -> str:
+    """A new token for a person."""
+    return await desk.write(lambda db: signing_in.issue_token(db, at_command_line(NOW), id_, seeded(seed)))
 
 
 async def whats(desk: Desk) -> list[tuple[str, str]]:
@@ -91,12 +96,7 @@ async def test_a_new_token_takes_password_sessions_and_the_earlier_token(tmp_pat
     """Whoever had any of them has nothing."""
     async with open_desk(tmp_path) as desk:
         session = await add(desk, "ann")
-        tokens = [
-            await desk.write(
-                lambda db, seed=seed: signing_in.issue_token(db, at_command_line(NOW), "ann", seeded(seed))
-            )
-            for seed in (1, 2)
-        ]
+        tokens = [await issued(desk, "ann", seed) for seed in (1, 2)]
         assert (await refusal(desk, "ann", PASSWORD)).reason == "sign-in-refused"
         with pytest.raises(DeskError):
             await desk.look(session, NOW, HOME, lambda _, act: act)
@@ -169,6 +169,46 @@ async def test_a_name_waits_after_failures_and_begins_anew_after_success(tmp_pat
         assert (await refusal(desk, "ann", WRONG, NOW + 31)).reason == "sign-in-refused"
 
 
+async def test_strangers_elsewhere_keep_nobody_out_at_the_usual_desk(tmp_path: Path) -> None:
+    """Neither by a wait nor by a lock; from an address that is new the person waits like a stranger."""
+    async with open_desk(tmp_path) as desk:
+        await add(desk, "ann")
+
+        def strangers(db: sqlite3.Connection) -> float:
+            at = NOW
+            for n in range(LOCKED_AFTER):
+                at += LONGEST_WAIT_S
+                attempts_table.begin(db, "ann", f"198.51.100.{n}", at, is_known=True)
+            return at
+
+        at = await desk.write(strangers)
+        assert (await refusal(desk, "ann", PASSWORD, at, "198.51.100.200")).reason == "sign-in-locked"
+        assert (await desk.sign_in("ann", PASSWORD, at, HOME)).person.id == "ann"
+        await desk.write(lambda db: signing_in.let_in(db, at_command_line(at), "ann"))
+        await desk.sign_in("ann", PASSWORD, at, "198.51.100.200")
+
+
+async def test_failures_at_the_usual_desk_wait_too(tmp_path: Path) -> None:
+    """They are counted apart, not left out; being let in forgets them."""
+    async with open_desk(tmp_path) as desk:
+        await add(desk, "ann")
+        reasons = [(await refusal(desk, "ann", WRONG)).reason for _ in range(FREE_OF_NAME + 1)]
+        assert reasons[-1] == "sign-in-wait"
+        assert (await refusal(desk, "ann", WRONG, address="198.51.100.1")).reason == "sign-in-refused"
+        await desk.write(lambda db: signing_in.let_in(db, at_command_line(NOW), "ann"))
+        await desk.sign_in("ann", PASSWORD, NOW, HOME)
+
+
+def test_the_places_of_one_person_have_a_bound() -> None:
+    """The oldest go, with their failures."""
+    db = bare()
+    people.add(db, at_command_line(NOW), "ann", "Ann", [Role.READER])
+    for n in range(MAX_PLACES + 5):
+        attempts_table.succeed(db, "ann", f"198.51.100.{n}", NOW + n)
+    kept = [row["at"] - NOW for row in db.execute("SELECT at FROM places ORDER BY at")]
+    assert kept == [float(n) for n in range(5, MAX_PLACES + 5)]
+
+
 async def test_a_name_that_nobody_has_waits_alike(tmp_path: Path) -> None:
     """So a wait tells nothing."""
     async with open_desk(tmp_path) as desk:
@@ -187,7 +227,7 @@ async def test_many_at_once_are_no_way_around(tmp_path: Path) -> None:
     """An attempt is counted before its password is looked at."""
     async with open_desk(tmp_path) as desk:
         await add(desk, "ann")
-        many = (desk.sign_in("ann", WRONG, NOW, f"192.0.2.{n}") for n in range(20))
+        many = (desk.sign_in("ann", WRONG, NOW, f"198.51.100.{n}") for n in range(20))
         reasons = [
             getattr(each, "reason", "") for each in await asyncio.gather(*many, return_exceptions=True)
         ]
@@ -255,7 +295,7 @@ def test_a_hundred_failures_lock_a_name_until_an_administrator_lets_in() -> None
             attempts_table.begin(db, "ann", HOME, at + later, is_known=True)
         assert refused.value.reason == "sign-in-locked"
     attempts_table.forget(db, at + 10 * FORGOTTEN_AFTER_S)
-    assert attempts_table.is_locked(db, "ann")
+    assert attempts_table.is_locked(db, "ann", HOME)
     signing_in.let_in(db, at_command_line(at), "ann")
     attempts_table.begin(db, "ann", HOME, at, is_known=True)
     assert trail.read(db, at_command_line(at))[0].what == "let-in"

@@ -26,7 +26,9 @@ from bus.server.binary import ServerError
 from bus.server.config import ServerSettings, render_conf
 from bus.transport.streams import consumers
 from bus.trust.registry import VerifiedRegistry
-from schemas.subject import PREFIX, Channel, matches
+from schemas.subject import PREFIX, Channel, matches, tlp_token
+from schemas.vocab import Tlp
+from tests.support.world import NOW, deaf_world
 
 KEYS = {cc: nkeys.generate()[1] for cc in COUNTRIES}
 
@@ -185,6 +187,18 @@ def test_what_leaves_is_what_somebody_there_may_read(order: list[str]) -> None:
                 f"{PREFIX}.{status}.{tlp.replace('+', '-')}.{audience}.{origin}.csirt.cyber.x.xa.none.p4"
             )
             assert any(matches(pattern, subject) for pattern in patterns) == read
+
+
+@pytest.mark.parametrize(("tlp", "kind"), [(Tlp.AMBER_STRICT, "feedback"), (Tlp.RED, "x")])
+def test_what_an_author_is_told_by_its_id_goes_to_its_country(tlp: Tlp, kind: str) -> None:
+    """And to no other; of what others say to its audience nothing does."""
+    world = deaf_world(NOW, tlp).registry
+    token = tlp_token(tlp)
+    home = [
+        each for each in released(world, "xb", "xa") if each.startswith(f"{PREFIX}.actual.{token}.xa-csirt.")
+    ]
+    assert home == [f"{PREFIX}.actual.{token}.xa-csirt.xb.*.*.{kind}.>"]
+    assert not [each for each in released(world, "xa", "xb") if ".xa-csirt." in each]
 
 
 def test_a_country_serves_its_own_and_a_union_nobody() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from bus import audit
 from bus.config import Context
+from bus.desk import DeskError, trail
 from bus.errors import StoreError, TrustError
 from bus.hub.picture.projection import open_store
 from bus.publishing.outbox import Outbox
@@ -21,6 +22,8 @@ from bus.trust import ceremony
 from bus.upkeep.archive import MAX_FILE_BYTES, BackupError, unpacked
 from bus.upkeep.backup import Kept, back_up
 from bus.upkeep.restoring import Restored, restore
+from tests.support.desks import HOME, PASSWORD, add, invite, open_desk
+from tests.support.desks import NOW as NOW_S
 from tests.support.publishers import keeping
 from tests.support.trust import hold, statement, version
 from tests.support.world import BEACON_LIFETIME, NOW, draft, shared_world
@@ -175,6 +178,25 @@ async def test_a_restored_outbox_is_marked_as_an_old_copy(place: Place) -> None:
     db = sqlite3.connect(place.home / "mine" / "state" / "outbox.db")
     assert db.execute("SELECT inode FROM outbox_file").fetchall() == [(0,)]
     db.close()
+
+
+async def test_a_restored_desk_has_its_people_and_no_session(place: Place) -> None:
+    """A session or token of then may have been ended since; what people did is there, and the trail stands."""
+    async with open_desk(place.state) as there:
+        token = await add(there, "ann")
+        setup = await invite(there, "bob")
+    place.back_up(with_store=False)
+    assert "state/desk.db" in names(place)
+    place.restore_anew()
+    async with open_desk(place.home / "mine" / "state") as back:
+        assert (await back.read(trail.verify_audit)).last == 6
+        for refused_by in (
+            back.look(token, NOW_S, HOME, lambda _, act: act),
+            back.set_first_password(setup, PASSWORD, NOW_S, HOME),
+        ):
+            with pytest.raises(DeskError):
+                await refused_by
+        await back.sign_in("ann", PASSWORD, NOW_S, HOME)
 
 
 async def test_what_is_there_is_set_aside_or_stays(place: Place) -> None:

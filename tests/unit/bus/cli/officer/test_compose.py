@@ -128,6 +128,18 @@ def test_the_same_draft_is_sent_once(desk: Desk) -> None:
     assert json.loads(desk.run(*send, "good.toml"))["seq"] == 3
 
 
+def test_a_damaged_record_of_what_was_sent_is_begun_anew(desk: Desk) -> None:
+    """With a word about it; what is sent then is remembered."""
+    send = (*AS, "publish", "--wait", "accepted", "--json", "good.toml")
+    desk.run(*send)
+    (record,) = desk.folder.rglob("asked")
+    record.write_bytes(record.read_bytes()[:-3])
+    told = desk.look(*send)
+    assert told.code == 0
+    assert "is damaged: what was sent before is forgotten" in told.err
+    assert desk.look(*send).code == 5
+
+
 def test_one_command_sends_a_draft_once(desk: Desk) -> None:
     """A file that is named twice is sent once, and the exit code says that it was partly done."""
     told = desk.look(*AS, "publish", "--wait", "accepted", "--json", "good.toml", "good.toml")
