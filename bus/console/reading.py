@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -36,12 +36,14 @@ class Shelf(msgspec.Struct, frozen=True, kw_only=True):
         registry: the registry as it stands now.
         contacts: whom to call; None where the hub keeps no list.
         files: the folder whose disk is looked at; None where none is.
+        memo: what was worked out once for several requests, by what it is and for whom; each keeps with it as of when that holds.
     """
 
     authority: str
     registry: Callable[[], VerifiedRegistry]
     contacts: tuple[picture.Contact, ...] | None = None
     files: Path | None = None
+    memo: dict[tuple[object, ...], tuple[object, Any]] = msgspec.field(default_factory=dict)
 
 
 class Reading:

@@ -43,6 +43,7 @@ class Link(NamedTuple):
 NAVIGATION = (
     Link("/", "Picture", "picture", "Watch", "g p"),
     Link("/b", "Bulletins", "list", "Watch", "g b"),
+    Link("/clocks", "Clocks", "clock", "Watch", "g k"),
     Link("/channels", "Channels", "channel", "Watch", "g c"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
@@ -50,7 +51,7 @@ NAVIGATION = (
     Link("/system", "System", "system", "Keep"),
 )
 GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
-TABS = ("/", "/b", "/channels", "/e", "/system")
+TABS = ("/", "/b", "/channels", "/clocks", "/e")
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
-from bus import policy
 from bus.console import places, rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest, sees
+from bus.console.clearance import narrowest
 from bus.console.page import Content
-from bus.console.pages import channels
+from bus.console.pages import channels, clocks
 from bus.console.pages.elections import CASTING, name_of
 from bus.console.rows import Row
 from bus.console.step import Step
 from bus.console.texts import span
 from bus.filters import Selection
-from bus.hub import Calendar, picture
-from bus.hub.picture import figures
+from bus.hub import Calendar
+from bus.hub.picture import figures, of_id
 from bus.hub.watch import ChannelRow
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
-from schemas.vocab import Dimension, Phase
+from schemas.vocab import Dimension, Phase, Status
 
-STAND_OUT = 5
+STAND_OUT, CLOCKS = 5, 4
 MOST_NEEDS = 12
 MOST_OF_DAY = 300
 HOURS = 24
@@ -127,6 +127,8 @@ class Picture(Content, frozen=True, kw_only=True):
     band: tuple[dt.datetime, dt.datetime] | None
     tally: dict[str, int]
     alarms: tuple[channels.Alarm, ...]
+    clocks: tuple[clocks.Due, ...]
+    more_clocks: int
     trust: tuple[Step, ...]
     scope: str
     is_blind: bool
@@ -146,6 +148,7 @@ def look(asked: Asked) -> Picture:
     since = asked.now - dt.timedelta(hours=1)
     counts = values_of(asked, selection)
     in_force = sum(counts.get("priority", {}).values())
+    running = clocks.running(asked)
     (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
     return Picture(
         marking=str(narrowest(counts.get("tlp", {})) or "clear"),
@@ -166,6 +169,8 @@ def look(asked: Asked) -> Picture:
         band=_band(asked),
         tally=channels.tally(heard),
         alarms=alarms,
+        clocks=tuple(running[:CLOCKS]),
+        more_clocks=max(0, len(running) - CLOCKS),
         trust=tuple(trusted(asked)),
         scope=scope,
         is_blind=asked.is_blind,
@@ -255,63 +260,34 @@ def _next_words(calendar: Calendar, now: dt.datetime) -> tuple[str, dt.datetime 
 
 def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
     """What needs a person, the most pressing first, at most so many."""
-    found = [*_to_read(asked), *_questions(asked), *_alarming(alarms)]
+    found = [*_owed(asked), *_alarming(alarms)]
     last = dt.datetime.max.replace(tzinfo=dt.UTC)
     found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
     yield from found[:MOST_NEEDS]
 
 
-def _to_read(asked: Asked) -> Iterator[Need]:
-    """Grave bulletins about this country or its elections that this hub has not answered, with when a person must have read them."""
-    phase = phase_at_home(asked)
-    chosen = (Selection(area=(asked.country,), priority=("p1", "p2")), Selection(priority=("p1",)))
-    seen: set[str] = set()
-    for selection in chosen:
-        found, _ = rows.listed(asked, selection, most=MOST_NEEDS)
-        answered = {
-            target
-            for (target,) in asked.db.execute(
-                f"SELECT DISTINCT target FROM answered WHERE by = ? AND target IN ({', '.join('?' * len(found))})",
-                [asked.hub, *(row.id for row in found)],
-            )
-        }
-        for row in found:
-            due = policy.deadlines.DEFAULTS[f"p{row.priority}", coarse(phase)].read_s
-            if row.id in answered or row.id in seen or due is None or row.issuer == asked.hub:
-                continue
-            seen.add(row.id)
-            yield Need(
-                priority=row.priority,
-                state="",
-                title=row.headline,
-                due=row.at + dt.timedelta(seconds=due),
-                since=None,
-                words=f"Read and answer. Priority {row.priority}; a person must have read it within {span(due)} of its issue.",
-                action="Open",
-                address=row.address,
-            )
+def _owed(asked: Asked) -> Iterator[Need]:
+    """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
+    for each in islice(clocks.ours(asked), MOST_NEEDS):
+        is_late = each.standing == "late"
+        line = of_id(asked.db, asked.clearance, asked.now, Status.ACTUAL, each.id)
+        priority = int(line.priority.removeprefix("p")) if line is not None else 3
+        yield Need(
+            priority=min(priority, 2) if is_late else priority,
+            state="",
+            title=each.about,
+            words=f"{each.what}. {'It is late.' if is_late else f'Of {span((each.due - each.start).total_seconds())} that there are for it.'}",
+            due=each.due,
+            since=None,
+            action="Open",
+            address=f"/b/{each.id}",
+        )
 
 
 def phase_at_home(asked: Asked) -> Phase:
     """The gravest phase of this country's elections."""
     found = asked.phases.get(asked.country)
     return Phase(found.phase) if found is not None else Phase.NONE
-
-
-def _questions(asked: Asked) -> Iterator[Need]:
-    """Questions that this hub, or its country's authorities, are to answer."""
-    for each in picture.questions.questions(asked.db, asked.now, asked.registry):
-        if asked.hub in each.owner and sees(asked.clearance, each.tlp, each.audience):
-            yield Need(
-                priority=2 if each.state == "overdue" else 3,
-                state="",
-                title=each.question,
-                due=each.due,
-                since=None if each.due else each.asked,
-                words=f"Asked by {asked.name_of(each.asked_by)}.",
-                action="Answer",
-                address=f"/b/{each.about or each.id}",
-            )
 
 
 def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:

@@ -25,6 +25,8 @@ PAGES = {
     "picture": "/",
     "bulletins": "/b",
     "bulletins by time": "/b?order=time&ended=1",
+    "clocks": "/clocks",
+    "clocks that were met": "/clocks?show=met",
     "channels": "/channels",
     "uptime": "/channels?show=uptime",
     "history": "/channels?show=history",
