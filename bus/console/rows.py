@@ -17,6 +17,7 @@ EVERYTHING = Selection()
 TALK = "feedback"
 """A kind that answers others; it stands beside what it answers."""
 GRAVE, TIME = "grave", "time"
+NOWHERE = frozenset({"MULTI", "INTL"})
 _STATES = {"in-force": ""}
 
 
@@ -110,6 +111,12 @@ def listed(
     return tuple(of_lines(asked, page.lines)), page.next
 
 
+def outstanding(asked: Asked, most: int, selection: Selection = EVERYTHING) -> tuple[Row, ...]:
+    """The gravest bulletins that are asked for, without those that only answer others."""
+    found, _ = listed(asked, selection, most=most + 20)
+    return tuple(row for row in found if row.kind != TALK)[:most]
+
+
 def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
     """Lines of the picture as rows of a list."""
     say, seen = sheets.sayings("en"), asked.session.seen
@@ -127,7 +134,7 @@ def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
             headline=line.headline,
             tlp=line.tlp,
             audience=line.audience,
-            areas=line.areas,
+            areas=_countries(line.areas),
             dimensions=line.dimensions,
             election=line.election,
             incident=line.incident,
@@ -136,6 +143,11 @@ def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
             is_sealed=line.kind == "sealed",
             labels=line.labels,
         )
+
+
+def _countries(areas: tuple[str, ...]) -> tuple[str, ...]:
+    """The places of a bulletin; a word for several or none stands only where no country does."""
+    return tuple(each for each in areas if each not in NOWHERE) or areas
 
 
 def _capital(words: str) -> str:

@@ -31,7 +31,7 @@ export function live({ announce, element }) {
   }
   function span(seconds) {
     const s = Math.abs(Math.trunc(seconds)), d = Math.trunc(s / 86400), h = Math.trunc(s / 3600) % 24, m = Math.trunc(s / 60) % 60;
-    return d ? (h ? `${d} d ${h} h` : `${d} d`) : h ? `${h} h ${pad(m)} min` : m ? `${m} min` : `${s} s`;
+    return d ? (h ? `${d} d ${h} h` : `${d} d`) : h ? (m ? `${h} h ${pad(m)} min` : `${h} h`) : m ? `${m} min` : `${s} s`;
   }
   function tick() {
     for (const each of clocks) each.textContent = each.dataset.clock === "local" ? clock(now() + Number(each.dataset.offset) * 60_000, false) : clock(now());

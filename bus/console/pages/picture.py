@@ -141,7 +141,7 @@ def look(asked: Asked) -> Picture:
     selection = _scoped(asked, scope)
     heard = channels.channel_rows(asked)
     alarms = channels.standing_alarms(asked)
-    top, _ = rows.listed(asked, selection, most=STAND_OUT)
+    top = rows.outstanding(asked, STAND_OUT, selection)
     lately = selection.joined(Selection(since_s=HOURS * 3600))
     found, spot = rows.listed(asked, lately, most=MOST_OF_DAY, order=rows.TIME, ended=True)
     day = tuple(row for row in found if row.kind != rows.TALK)
@@ -159,7 +159,7 @@ def look(asked: Asked) -> Picture:
         by_priority=dict(sorted(counts.get("priority", {}).items())),
         ribbon=ribbon(asked),
         needs=tuple(needs(asked, alarms)),
-        news=tuple(row for row in day if row.at > since),
+        news=tuple(sorted((row for row in day if row.at > since), key=lambda row: row.at, reverse=True)),
         since=since,
         tiles=tuple(tiles(asked, heard)),
         top=top,
@@ -276,7 +276,9 @@ def _owed(asked: Asked) -> Iterator[Need]:
             priority=min(priority, 2) if is_late else priority,
             state="",
             title=each.about,
-            words=f"{each.what}. {'It is late.' if is_late else f'Of {span((each.due - each.start).total_seconds())} that there are for it.'}",
+            words=f"{each.what}: it is late."
+            if is_late
+            else f"{each.what} within {span((each.due - each.start).total_seconds())}.",
             due=each.due,
             since=None,
             action="Open",

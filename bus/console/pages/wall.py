@@ -49,7 +49,7 @@ def look(asked: Asked) -> Wall:
     wall = msgspec.structs.replace(asked, upto=ceiling)
     heard = channels.channel_rows(wall)
     alarms = channels.standing_alarms(wall)
-    top, _ = rows.listed(wall, most=STAND_OUT)
+    top = rows.outstanding(wall, STAND_OUT)
     shown, every = (figures.totals(each.db, each.clearance, each.now) for each in (wall, asked))
     counts = channels.tally(heard)
     lately, _ = rows.listed(wall, Selection(since_s=LATELY_S), most=MOST_LATELY, order=rows.TIME)
