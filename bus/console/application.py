@@ -145,11 +145,19 @@ class Console:
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
-        found = asset(request.path_params["name"])
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        found = asset(request.path_params["name"], packed=packed)
         if found is None:
             raise NotHereError("there is no such file")
-        body, kind = found
-        return Response(body, headers={"content-type": kind, "cache-control": shield.OF_A_RELEASE})
+        headers = {
+            "content-type": found.kind,
+            "cache-control": shield.OF_A_RELEASE,
+            "vary": "accept-encoding",
+        }
+        # Pages are never packed: they hold the token of their forms beside words of others.
+        if found.is_packed:
+            headers["content-encoding"] = "gzip"
+        return Response(found.body, headers=headers)
 
     async def health(self, _: Request) -> Response:
         """Whether it answers; says nothing of the store."""

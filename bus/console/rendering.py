@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -156,10 +158,39 @@ def gantt_rows(
     ]
 
 
-def asset(name: str) -> tuple[bytes, str] | None:
-    """A file of the console and its type; None where there is none of that name."""
-    path = (ASSETS / name).resolve()
-    kind = TYPES.get(path.suffix)
-    if kind is None or not path.is_relative_to(ASSETS.resolve()) or not path.is_file():
+class Asset(NamedTuple):
+    """A file of the console: its bytes, its type, and whether they are packed by gzip."""
+
+    body: bytes
+    kind: str
+    is_packed: bool
+
+
+@cache
+def _assets() -> dict[str, tuple[bytes, str]]:
+    """Every file that pages use, by its name; what is no kind of such a file is none."""
+    return {
+        str(path.relative_to(ASSETS)): (path.read_bytes(), TYPES[path.suffix])
+        for path in sorted(ASSETS.rglob("*"))
+        if path.is_file() and path.suffix in TYPES
+    }
+
+
+@cache
+def _packed(name: str) -> bytes:
+    return gzip.compress(_assets()[name][0], mtime=0)
+
+
+def asset(name: str, *, packed: bool = False) -> Asset | None:
+    """A file of the console; None where there is none of that name.
+
+    Args:
+        name: its path below the folder of files.
+        packed: whether it may come packed, where that makes it shorter.
+    """
+    found = _assets().get(name)
+    if found is None:
         return None
-    return path.read_bytes(), kind
+    body, kind = found
+    is_packed = packed and kind.startswith(("text/", "image/svg"))
+    return Asset(_packed(name) if is_packed else body, kind, is_packed)

@@ -13,6 +13,7 @@ from bus.console.page import Content
 from bus.console.pages.picture import trusted
 from bus.console.step import Step
 from bus.storage import utc
+from bus.subscribing import totals
 
 LATE_S = 600.0
 FULL = 0.9
@@ -72,7 +73,6 @@ _QUEUES = (
 
 def look(asked: Asked) -> System:
     """The page; it says nothing of any bulletin."""
-    (held,) = asked.db.execute("SELECT count(*) FROM admitted").fetchone()
     return System(
         marking="green",
         note="This page tells of the hub, and of no bulletin.",
@@ -82,7 +82,7 @@ def look(asked: Asked) -> System:
             for row in asked.db.execute("SELECT stream, seq, pending FROM cursors ORDER BY stream")
         ),
         checks=(*trusted(asked), *_disk(asked)),
-        held=int(held),
+        held=totals.admitted(asked.db),
     )
 
 
