@@ -49,8 +49,7 @@ def begin(db: sqlite3.Connection, name: str, address: str, at: float, *, is_know
         )
     left = max(until for _, until in rows.values()) - at
     if left > 0:
-        # A clock that was set back keeps nobody out for longer than the longest wait.
-        minutes = int(min(left, LONGEST_WAIT_S) // 60) + 1
+        minutes = int(left // 60) + 1
         raise DeskError(
             f"several attempts have failed; wait {minutes} minute(s), then try again", reason="sign-in-wait"
         )
@@ -107,7 +106,8 @@ def _row(db: sqlite3.Connection, key: str, at: float, *, is_kept: bool) -> tuple
     row = db.execute("SELECT failures, until, at FROM attempts WHERE key = ?", (key,)).fetchone()
     if row is None or (not is_kept and at - row["at"] > FORGOTTEN_AFTER_S):
         return 0, 0.0
-    return row["failures"], min(row["until"], at + LONGEST_WAIT_S)
+    # An end that lies further ahead than any wait was written before the clock was set back.
+    return row["failures"], row["until"] if row["until"] <= at + LONGEST_WAIT_S else 0.0
 
 
 def _push_out(db: sqlite3.Connection) -> None:

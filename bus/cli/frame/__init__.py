@@ -1,4 +1,4 @@
-"""What every command shares: options, sessions, files, output."""
+"""The frame that all commands share: options, sessions, files, output."""
 
 from typing import TYPE_CHECKING
 
@@ -114,11 +114,12 @@ if TYPE_CHECKING:
         named_in_outbox,
         named_in_store,
     )
-    from bus.config import OUTBOX_FILE, STORE_FILE, private_folder
+    from bus.config import DESK_FILE, OUTBOX_FILE, STORE_FILE, private_folder
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "DESK_FILE",
     "DONE",
     "EXIT_CODES",
     "FAILURE",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         selected,
         summary,
         tallies,
+        together,
         trace,
         versions,
     )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
     from bus.hub.picture.searching import Found, search
     from bus.hub.picture.summary import Item, Picture
+    from bus.hub.picture.together import Member, Together
     from bus.hub.picture.trace import TraceStep
 else:
     __getattr__ = opened(__name__, __file__)
@@ -55,6 +57,7 @@ __all__ = [
     "Key",
     "Line",
     "Lineage",
+    "Member",
     "Observed",
     "Owed",
     "Page",
@@ -62,6 +65,7 @@ __all__ = [
     "Question",
     "ReadinessCheck",
     "Said",
+    "Together",
     "Told",
     "Totals",
     "TraceStep",
@@ -88,6 +92,7 @@ __all__ = [
     "selected",
     "summary",
     "tallies",
+    "together",
     "trace",
     "versions",
 ]

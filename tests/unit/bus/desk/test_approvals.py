@@ -147,6 +147,10 @@ REFUSED: dict[str, tuple[Callable[[Case], object], str]] = {
         lambda case: approvals.ask(case.db, case.ann, case.draft.n, digest(b"two")),
         "digest-differs",
     ),
+    "asked for by an approver": (
+        lambda case: approvals.ask(case.db, case.carl, case.draft.n, case.draft.digest),
+        "desk-role",
+    ),
     "used before it was given": (lambda case: case.spend(), "approval-over"),
     "used twice": (lambda case: (case.approve(), case.spend(), case.spend()), "approval-over"),
     "used for other bytes": (

@@ -109,13 +109,13 @@ async def place(tmp_path: Path) -> Place:
 
 
 def names(place: Place) -> set[str]:
-    """What the archive holds."""
+    """The names in the archive."""
     with unpacked(place.archive, place.folder) as (manifest, _):
         return {member.name for member in manifest.members}
 
 
 def accepted(outbox: Path) -> int:
-    """How many bulletins an outbox holds."""
+    """The number of bulletins in an outbox."""
     db = sqlite3.connect(outbox)
     try:
         return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
@@ -148,7 +148,7 @@ async def test_keys_go_in_only_when_asked_for_and_passphrases_never(place: Place
 
 
 async def test_it_comes_back_where_no_settings_know_it(place: Place) -> None:
-    """Below the folder of the settings, with a context that names the new places, and a registry that stands."""
+    """It is restored below the folder of the settings, with a context of the new paths and a valid registry."""
     place.back_up(with_keys=True)
     done = place.restore_anew()
     new = place.home / "mine"
@@ -172,7 +172,7 @@ async def test_it_comes_back_where_no_settings_know_it(place: Place) -> None:
 
 
 async def test_a_restored_outbox_is_marked_as_an_old_copy(place: Place) -> None:
-    """By the number of no file, whatever number the new file happens to have."""
+    """It is marked with an inode that no file has, regardless of the new file's inode."""
     place.back_up()
     place.restore_anew()
     db = sqlite3.connect(place.home / "mine" / "state" / "outbox.db")
@@ -281,7 +281,7 @@ async def test_a_damaged_store_makes_no_backup(place: Place) -> None:
 
 
 async def test_an_archive_of_another_identity_is_refused(place: Place) -> None:
-    """Whatever its name; nothing is written, with or without force."""
+    """This holds for any name; nothing is written, with or without force."""
     place.back_up()
     place.context = msgspec.structs.replace(place.context, authority="xb-csirt")
     with pytest.raises(BackupError) as said:
@@ -315,7 +315,7 @@ async def test_an_archive_may_not_say_where_keys_lie(place: Place) -> None:
         },
         made=NOW,
     )
-    with pytest.raises(BackupError, match="not its to say"):
+    with pytest.raises(BackupError, match="no archive may do that"):
         place.restore_anew()
 
 
@@ -329,7 +329,7 @@ async def test_nothing_is_no_backup(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["my key.pem", "schl\u00fcssel.pem", ".old.pem", f"{'a' * 120}.pem"])
 async def test_what_could_not_be_restored_is_not_backed_up(place: Place, name: str) -> None:
-    """It is said while the file is still there to be given another name."""
+    """The error comes while the file can still get another name."""
     assert place.context.seal_keys is not None
     (place.context.seal_keys / name).write_text("SEAL")
     with pytest.raises(BackupError) as told:
@@ -352,7 +352,7 @@ async def test_a_file_too_large_to_be_restored_is_not_backed_up(place: Place) ->
 async def test_what_is_left_of_a_database_is_not_taken_for_the_restored_ones(
     place: Place, suffix: str
 ) -> None:
-    """A log that lies where a database comes would be played into it, and with it whatever marks it as a copy."""
+    """SQLite would replay a leftover log into the restored database and undo its mark as a copy."""
     place.back_up()
     (place.state / "store.db").unlink()
     (place.state / "outbox.db").unlink()
