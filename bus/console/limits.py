@@ -21,8 +21,8 @@ PAGES = Rate(burst=120, per_s=20)
 """Of a person who reads. Each page is one request of this kind; files of the console itself are not counted."""
 ADDRESS = Rate(burst=600, per_s=100)
 """Of an address, behind which several people may sit."""
-SIGN_IN = Rate(burst=10, per_s=0.1)
-"""Of an address that signs in."""
+SIGN_IN = Rate(burst=30, per_s=0.5)
+"""Of an address that signs in; wrong passwords wait longer, by the name (`bus.desk.attempts`)."""
 
 
 class Meter:

@@ -12,14 +12,14 @@ export function keys({ announce }) {
 
   const rows = [...document.querySelectorAll(".row-link")];
   const known = pages();
-  let waiting = 0;
+  let waiting = -Infinity; // when `g` was pressed
 
   addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); return open(); }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
     if (box && !box.checked) return;
     if (performance.now() - waiting < 1200 && known[event.key]) { location.href = known[event.key]; return; }
-    waiting = 0;
+    waiting = -Infinity;
     const act = { "/": () => document.querySelector("[data-search]")?.focus(), "?": () => help?.showModal(), g: () => { waiting = performance.now(); }, j: () => move(1), k: () => move(-1), n: () => document.querySelector("[data-fresh].on")?.click(), a: () => document.querySelector("[data-ack]")?.click() }[event.key];
     if (act) { event.preventDefault(); act(); }
   });
