@@ -18,8 +18,9 @@ LASTS = (
 )
 HUNG_AFTER, HUNG_S = 10, 120.0
 """Without an answer to so many questions, and for so long, a server is ended: it serves nobody."""
-_FAILED = "write error"
-"""What nats-server says of a stream whose file could not be written: it stores nothing more until the server is begun anew."""
+_FAILED = ("write error", "JetStream not enabled")
+"""What nats-server says once a file of a stream could not be written: of that stream, or of itself when it has shut its whole
+store for want of room. It stores nothing more until it is begun anew."""
 
 log = logger()
 
@@ -78,7 +79,7 @@ class Tending:
                 else ""
             )
         self._heard, self._unanswered = now, 0
-        if _FAILED not in look.problem:
+        if not any(words in look.problem for words in _FAILED):
             self._unhealthy = self._unhealthy + 1 if look.problem else 0
             if not look.problem:
                 return self._once(SOUND)
