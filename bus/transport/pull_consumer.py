@@ -174,6 +174,11 @@ class PullConsumer:
         """How many messages have come and not been taken."""
         return len(self._queue)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the connection is the one on which it was attached, and is up."""
+        return self._connection.epoch == self._epoch and self._connection.connected
+
     async def next(self, most: int, timeout: float) -> list[Received]:
         """The next messages in order: at least one unless the time runs out, never more than `most`, or than 2 MiB and one.
 
@@ -223,7 +228,7 @@ class PullConsumer:
     async def _patient(self) -> None:
         """Wait for more, noticing a link that has gone quiet."""
         while not self._queue:
-            if self._connection.epoch != self._epoch or not self._connection.connected:
+            if not self.is_live:
                 raise UnreachableError("the connection was lost")
             self._some.clear()
             try:
