@@ -38,7 +38,9 @@ async def test_a_late_answer_is_no_doubt_while_messages_come() -> None:
 
 
 @pytest.mark.parametrize("line", [Narrow(comes=0), Narrow(comes=2, epochs=1)], ids=["silent", "lost"])
-async def test_a_late_answer_is_a_doubt_where_nothing_comes_or_the_connection_is_another(line: Narrow) -> None:
+async def test_a_late_answer_is_a_doubt_where_nothing_comes_or_the_connection_is_another(
+    line: Narrow,
+) -> None:
     """The reader attaches anew."""
     with pytest.raises(UnreachableError):
         await look_at(line, line.pull, "S", "me")  # type: ignore[arg-type]
