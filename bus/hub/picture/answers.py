@@ -187,10 +187,10 @@ def why_not(channel: str, named: str, about: About, registry: VerifiedRegistry |
     try:
         said = Channel.parse(channel)
     except SchemaError:
-        return "it stands on no channel"
+        return "it is on no channel"
     original = about.channel
     if said.issuer == original.issuer:
-        return "nobody answers himself"
+        return "an authority cannot answer itself"
     if named not in ("", original.issuer):
         return f"it names a bulletin of {named}"
     if said.status is not original.status or said.audience not in (original.audience, original.issuer):

@@ -72,7 +72,7 @@ def assess(calendar: Calendar, facts: Facts) -> tuple[ReadinessCheck, ...]:
 
 def _calendar(calendar: Calendar, now: dt.datetime) -> ReadinessCheck:
     if calendar.expires <= now:
-        text = f"it ran out on {calendar.expires:%Y-%m-%d}; its issuer should say it anew"
+        text = f"it ran out on {calendar.expires:%Y-%m-%d}; its issuer should publish it again"
         return ReadinessCheck("calendar", "", FAIL, text)
     if not calendar.body.confirmed:
         return ReadinessCheck("calendar", "", FAIL, "its dates are not confirmed yet")
@@ -175,7 +175,7 @@ def _beyond(
 ) -> ReadinessCheck:
     """Whether something is valid until the vote is over; it ends at the first of these moments."""
     if not ends:
-        return ReadinessCheck(name, about, FAIL, f"{what} does not stand")
+        return ReadinessCheck(name, about, FAIL, f"{what} is not valid")
     end = min(ends)
     if until is None:
         return ReadinessCheck(name, about, UNKNOWN, "the calendar has no window of the vote itself")
