@@ -30,7 +30,7 @@ BOUNDS = (
     (lists, "_AT_ONCE", 300),
 )
 """So many matches and rows are looked at, in place of thousands, so that a short past has more."""
-SHOWS_MORE = {"arrivals": 1000, "live log": 100, "word": 100, "words": 100, "beginning": 100}
+SHOWS_MORE = {"arrivals": 1000, "live log": 100, "word": 300, "words": 300, "beginning": 300}
 """So many more steps, in tens, by how the name of a look ends: a day or a week of a longer past of as many days has more, and
 words stand in a few more segments of their index."""
 
