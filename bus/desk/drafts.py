@@ -87,7 +87,7 @@ def save(
         base: the version that was changed.
 
     Raises:
-        DeskError: as `begin`; `not-there`; `draft-changed`, somebody has saved a version after `base`.
+        DeskError: as `begin`; `not-there`; `draft-changed`, another person has saved a version after `base`.
     """
     check_may(act, Action.DRAFT)
     row = _row(db, act, n)
