@@ -44,14 +44,14 @@ def question_of(selection: Selection, now: dt.datetime) -> Question:
         arguments += selection.observable
     if selection.text:
         where.append("row IN (SELECT rowid FROM words WHERE words MATCH ?)")
-        arguments.append(" AND ".join(map(_phrase, selection.text)))
+        arguments.append(" AND ".join(map(phrase_of, selection.text)))
     if selection.since_s is not None:
         where.append("issued >= ?")
         arguments.append(now.timestamp() - selection.since_s)
     return Question(" AND ".join(where) or "1", tuple(arguments))
 
 
-def _phrase(text: str) -> str:
+def phrase_of(text: str) -> str:
     """A phrase of FTS5: words next to each other, the last with any ending where an `*` follows. Words have no quotes."""
     words = " ".join(words_in(text))
     return f'"{words}"{" *" if text.endswith("*") else ""}'

@@ -27,7 +27,7 @@ from bus.hub.collecting import collecting_seldom
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
-from bus.hub.picture import answers, index, tallies
+from bus.hub.picture import answers, index, projection, tallies
 from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.logs import logger
@@ -218,9 +218,9 @@ async def _let_go(
 async def _roll(store: Inbox, clock: Callable[[], dt.datetime]) -> None:
     """Count what has expired as expired, a part at a time, so that others come in between."""
     moment = clock().timestamp()
-    is_left = await store.read(lambda db: tallies.is_due(db, moment))
+    is_left = await store.read(lambda db: projection.is_sweep_due(db, moment))
     while is_left:
-        is_left = await store.write(lambda db: tallies.roll(db, moment))
+        is_left = await store.write(lambda db: projection.sweep(db, moment))
 
 
 class Indexing:
