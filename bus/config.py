@@ -46,6 +46,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     seal_keys: Path | None = None
     certificate: Path | None = None
     contacts: Path | None = None
+    notify: Path | None = None
     state: Path | None = None
     tlp: str | None = None
     pap: str | None = None
@@ -65,6 +66,10 @@ _VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color
 """The settings beside contexts and deadlines, each with the variable that sets it."""
 OUTBOX_FILE, STORE_FILE = "outbox.db", "store.db"
 """Of a state folder: what its identity says, and what it has read."""
+NOTIFY_FILE = "notify.db"
+"""And of what people were told."""
+NOTIFY_RULES = "notify.toml"
+"""Beside the settings: whom to tell of what, unless a context names another file."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it also names a folder
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

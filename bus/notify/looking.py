@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import threads
+from bus import threads, trust
+from bus.errors import StoreError
 from bus.hub import elections, picture, watch
 from bus.notify.deciding import is_asked_for, is_hidden, is_nearly_due, sees
 from bus.notify.shape import Item, Own, Rule, Settings, Sort
@@ -119,12 +120,15 @@ def read(path: Path, question: Callable[[sqlite3.Connection], Answer]) -> Answer
     """Ask the store at a path; all statements see the same moment, and none can write.
 
     Raises:
-        sqlite3.Error: it cannot be read now.
+        StoreError: `store-unreadable`, it cannot be read now.
     """
-    with only_read(path) as db:
-        db.row_factory = sqlite3.Row
-        db.execute("BEGIN")
-        return question(db)
+    try:
+        with only_read(path) as db:
+            db.row_factory = sqlite3.Row
+            db.execute("BEGIN")
+            return question(db)
+    except sqlite3.Error as exc:
+        raise StoreError(f"the store {path} cannot be read now ({exc})", reason="store-unreadable") from None
 
 
 def look(db: sqlite3.Connection, asking: Asking, n: int, now: dt.datetime) -> Looked:
@@ -376,7 +380,7 @@ def _country(asking: Asking, authority: str) -> str:
 
 def _hubs(asking: Asking) -> frozenset[str]:
     known = {} if asking.registry is None else asking.registry.document.authorities
-    return frozenset(name for name, each in known.items() if each.kind == "hub")
+    return frozenset(name for name, each in known.items() if each.kind == trust.HUB)
 
 
 def _mates(asking: Asking, country: str) -> set[str]:

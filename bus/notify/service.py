@@ -98,7 +98,7 @@ class Notifier:
             await self.book.write(self._begin)
             async with background() as tasks:
                 for name in self.settings.channels:
-                    tasks.start(self._send_to(name), f"sender of {name}")
+                    tasks.start(self._send_to(name), f"notify {name}")
                 while True:
                     await self.step()
                     await asyncio.sleep(0 if self._is_behind else LOOK_S)
@@ -155,8 +155,8 @@ class Notifier:
             looked, besides, settled = await loop.run_in_executor(
                 self._threads, looking.read, self.store, ask
             )
-        except (sqlite3.Error, TocsinError) as exc:
-            self._tell(f"the hub's store cannot be read: {exc}")
+        except TocsinError as exc:
+            self._tell(str(exc))
             return
         self._tell("")
         self._rarely = tick if rarely else self._rarely

@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bus import drafts, filters
-from bus.errors import BusError, FilterError
+from bus import drafts, filters, keys
+from bus.errors import ConfigError, FilterError, KeyFileError
+from bus.notify.addresses import SendError
 from bus.notify.shape import Channel, Network, Rule, Settings, Span
+from bus.notify.ways import webhook_key
 from schemas.vocab import Tlp
 
 MAX_BYTES = 65_536
@@ -45,12 +47,13 @@ _OF_CHANNEL = {
 _MISSING = object()
 
 
-class NotifyError(BusError):
+class NotifyError(ConfigError):
     """Settings of notifications that do not stand, with everything that is wrong with them.
 
     Attributes:
         findings: what is wrong, by line.
         told: the same in lines for a person.
+        brief: what happened, in one sentence.
     """
 
     reason = "notify-malformed"
@@ -67,6 +70,8 @@ class NotifyError(BusError):
         super().__init__(detail, reason=reason, remedy=remedy)
         self.findings = tuple(findings)
         self.told = tuple(told)
+        count = "one thing is" if len(findings) == 1 else f"{len(findings)} things are"
+        self.brief = f"{count} to be mended" if findings else str(self)
 
 
 def read_settings(path: Path) -> Settings:
@@ -433,7 +438,16 @@ class _Reader:
             "the name of a file, mode 0600, with the secret on one line",
             None,
         )
-        return (self.folder / value).absolute() if value else None
+        if not value:
+            return None
+        file = (self.folder / value).absolute()
+        try:
+            secret = keys.read_line(file)
+            if name == "secret_file":
+                webhook_key(secret)
+        except (KeyFileError, SendError) as exc:
+            self._wrong((*path, name), str(exc))
+        return file
 
     def _url(
         self,

@@ -38,7 +38,7 @@ PATIENCE_S = 5.0
 SAY_S = 0.25
 RARELY_S = 60.0
 """So often it is counted what a day needs and what was refused, and looked at certificates."""
-TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ")
+TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ", "notify ")
 """How the names of tasks begin without which a program does not do its work."""
 
 

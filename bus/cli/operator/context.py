@@ -78,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seal_keys: Path | None = None
     certificate: Path | None = None
     contacts: Path | None = None
+    notify: Path | None = None
     state: Path | None = None
     tlp: str | None = None
     audience: str | None = None
@@ -121,6 +122,9 @@ settings_options = gathered(
         help="seal certificate of the (ES256) key in PEM: what is signed is a JAdES seal too",
     ),
     click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)"),
+    click.option(
+        "--notify", type=FILE, help="whom to tell of what (TOML)  [default: notify.toml beside the settings]"
+    ),
     click.option("--state", type=FILE, help="folder of outbox and store"),
     click.option("--tlp", type=click.Choice(TLPS), help="marking of drafts that have none"),
     click.option("--audience", shell_complete=completing.audiences, help="audience of drafts that name none"),
