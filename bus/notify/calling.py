@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ def call(
     with Deadline(whole_s).running() as deadline:
         connection = http.client.HTTPConnection(host, port, timeout=step_s)
         connection.auto_open = 0  # it would resolve the name again
+        answer: http.client.HTTPResponse | None = None
         try:
             sock = deadline.watch(connected(addresses, port, min(step_s, whole_s)))
             connection.sock = sock
@@ -76,8 +78,9 @@ def call(
                 {"Host": parts.netloc, "Connection": "close", "User-Agent": "tocsin", **headers},
             )
             answer = connection.getresponse()
-            said = answer.read(MOST_ANSWER)
-            after = answer.getheader("Retry-After", "")
+            after, said = answer.getheader("Retry-After", ""), b""
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                said = answer.read(MOST_ANSWER)  # the code says whether it was taken
         except ssl.SSLCertVerificationError as exc:
             raise SendError(
                 f"its certificate does not stand: {exc.verify_message}", reason="notify-tls"
@@ -93,6 +96,8 @@ def call(
             )
             raise SendError(what, reason="notify-unreachable") from None
         finally:
+            if answer is not None:
+                answer.close()
             connection.close()
     return _judged(Reply(answer.status, said), after)
 

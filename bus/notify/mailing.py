@@ -94,6 +94,8 @@ def send_mail(
                 is_final=all(code >= 550 for code in codes),
             ) from None
         except smtplib.SMTPResponseException as exc:
+            if exc.smtp_code < 200:
+                raise SendError("what comes back is no SMTP", reason="notify-unreachable") from None
             final = exc.smtp_code in (552, 554)
             raise SendError(f"it answers {exc.smtp_code}", reason="notify-refused", is_final=final) from None
         except (smtplib.SMTPException, OSError, ValueError):
