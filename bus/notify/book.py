@@ -53,7 +53,9 @@ CREATE TABLE IF NOT EXISTS groups (
   PRIMARY KEY (rule, is_digest, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS digests (rule TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS held (row INTEGER PRIMARY KEY, item BLOB NOT NULL, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS held (
+  row INTEGER NOT NULL, sort TEXT NOT NULL, item BLOB NOT NULL, until REAL NOT NULL, PRIMARY KEY (row, sort)
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS held_by_end ON held (until);
 CREATE TABLE IF NOT EXISTS noted (about TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -201,9 +203,11 @@ def note_digest(db: sqlite3.Connection, rule: str, now: dt.datetime) -> None:
 
 def hold(db: sqlite3.Connection, item: Item, until: dt.datetime) -> None:
     """Keep something until its embargo is over."""
-    db.execute("REPLACE INTO held VALUES (?, ?, ?)", (item.row, msgspec.json.encode(item), until.timestamp()))
+    row = (item.row, item.sort, msgspec.json.encode(item), until.timestamp())
+    db.execute("REPLACE INTO held VALUES (?, ?, ?, ?)", row)
     db.execute(
-        "DELETE FROM held WHERE row IN (SELECT row FROM held ORDER BY until LIMIT -1 OFFSET ?)", (MOST_HELD,)
+        "DELETE FROM held WHERE (row, sort) IN (SELECT row, sort FROM held ORDER BY until LIMIT -1 OFFSET ?)",
+        (MOST_HELD,),
     )
 
 
@@ -217,7 +221,7 @@ def due_held(db: sqlite3.Connection, now: dt.datetime) -> list[Item]:
 
 def let_go(db: sqlite3.Connection, items: Iterable[Item]) -> None:
     """Hold these no longer."""
-    db.executemany("DELETE FROM held WHERE row = ?", [(each.row,) for each in items])
+    db.executemany("DELETE FROM held WHERE row = ? AND sort = ?", [(each.row, each.sort) for each in items])
 
 
 def note(db: sqlite3.Connection, about: str, now: dt.datetime) -> bool:

@@ -46,7 +46,8 @@ def take_in(
     count = 0
     for each in seen:
         if each.held_until is not None and each.held_until > now:
-            book.hold(db, each.item, each.held_until)
+            if each.item.sort is not Sort.DUE:  # which is found again once it may be told
+                book.hold(db, each.item, each.held_until)
             continue
         if each.item.sort is Sort.DUE and not book.note(db, f"due {each.item.about}", now):
             continue

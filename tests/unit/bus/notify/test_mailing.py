@@ -91,19 +91,20 @@ def test_a_server_on_this_machine_need_not_encrypt(contexts: tuple[ssl.SSLContex
 def test_a_certificate_of_another_gets_nothing(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     """The name must stand in it."""
     box = Mailbox(contexts[0])
-    with box.serving() as port, pytest.raises(SendError) as refused:
+    with box.serving() as port:
         channel = way(port, address=f"smtp://else.example:{port}")
         mail = mail_of(channel, "subject", "text", "ntf_1", DATE)
-        send_mail(channel, mail, None, HERE, resolve=lambda *_: [HOST], context=contexts[1])
+        with pytest.raises(SendError) as refused:
+            send_mail(channel, mail, None, HERE, resolve=lambda *_: [HOST], context=contexts[1])
     assert (refused.value.reason, box.mails) == ("notify-tls", [])
 
 
 REPLIES: dict[str, tuple[dict[str, str], str, bool]] = {
-    "no password": ({"AUTH": "535 no"}, "notify-refused", False),
-    "nobody known": ({"RCPT": "550 no"}, "notify-refused", True),
-    "come later": ({"MAIL": "451 later"}, "notify-refused", False),
-    "no mail ever": ({"DATA": "554 no"}, "notify-refused", True),
-    "busy": ({"banner": "421 busy"}, "notify-refused", False),
+    "no password": ({"AUTH": "535 zq"}, "notify-refused", False),
+    "nobody known": ({"RCPT": "550 zq"}, "notify-refused", True),
+    "come later": ({"MAIL": "451 zq"}, "notify-refused", False),
+    "no mail ever": ({"DATA": "554 zq"}, "notify-refused", True),
+    "busy": ({"banner": "421 zq"}, "notify-refused", False),
     "no mail at all": ({"banner": "nonsense"}, "notify-unreachable", False),
 }
 
@@ -117,7 +118,7 @@ def test_what_a_server_refuses(
         deliver(Mailbox(contexts[0], replies=replies), contexts[1], password="secret", user="tocsin")
     assert refused.value.is_final is final
     assert refused.value.reason == reason
-    assert "no" not in str(refused.value).split()
+    assert "zq" not in str(refused.value)
 
 
 def test_a_mail_that_was_taken_is_taken_whatever_follows(
@@ -139,5 +140,5 @@ def test_words_of_others_are_no_headers(
         send(channel, said, "ntf_1", NOW, NOW, HERE, resolve=lambda *_: [HOST], context=contexts[1])
     (mail,) = box.mails
     assert "Bcc" not in message_from_string(mail)
-    assert sum(each.startswith("TLS MAIL") or each.startswith("TLS mail") for each in box.lines) == 1
+    assert sum(each.lower().startswith("tls mail") for each in box.lines) == 1
     assert text_of(mail).splitlines()[0].startswith("TLP:GREEN priority 1: x Bcc: all(at)xa")

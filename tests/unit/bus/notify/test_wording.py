@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bus.notify.mailing import mail_of
 from bus.notify.shape import OF_BULLETINS, Item, Message, Sort
-from bus.notify.wording import EXERCISE, escaped, harmless, plain, worded
 from bus.notify.ways import webhook_body
+from bus.notify.wording import EXERCISE, escaped, harmless, plain, worded
 from schemas.vocab import TLP_RANK, Tlp
 from tests.unit.bus.notify.things import NOW, channel, item, rule, settings
 
