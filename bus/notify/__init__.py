@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.notify import book, deciding, grouping, looking
+    from bus.notify import deciding, deliveries, grouping, looking
     from bus.notify.addresses import SendError
-    from bus.notify.book import Book, Delivery
+    from bus.notify.book import Book
+    from bus.notify.deliveries import Delivery
     from bus.notify.looking import Asking, asking_of
     from bus.notify.rehearsing import Rehearsed, rehearsed
     from bus.notify.service import Notifier
@@ -34,8 +35,8 @@ __all__ = [
     "Settings",
     "Sort",
     "asking_of",
-    "book",
     "deciding",
+    "deliveries",
     "grouping",
     "looking",
     "read_settings",

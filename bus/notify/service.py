@@ -16,9 +16,10 @@ from bus.errors import StoreError
 from bus.health import Condition, Level
 from bus.logs import logger
 from bus.notify import book as books
-from bus.notify import looking, telling, ways
+from bus.notify import deliveries, looking, telling, ways
 from bus.notify.addresses import SendError
-from bus.notify.book import Book, Delivery
+from bus.notify.book import Book
+from bus.notify.deliveries import Delivery
 from bus.notify.looking import Asking, Seen
 from bus.notify.shape import Channel, Item, Message, Settings
 from bus.notify.wording import Worded, worded
@@ -80,7 +81,7 @@ class Notifier:
         self.settings: Settings = self._asking.settings
         self._post = post or self._by_ways
         self.problem, self.stands_by = "", False
-        self.standing = books.Counts(waiting=0, given_up=0, oldest=None)
+        self.standing = deliveries.Counts(waiting=0, given_up=0, oldest=None)
         self._lease = Lease(book, clock)
         self._wakes = {name: asyncio.Event() for name in self.settings.channels}
         self._threads = ThreadPoolExecutor(len(self.settings.channels) + 1, thread_name_prefix="notify")
@@ -110,7 +111,7 @@ class Notifier:
     def _begin(self, db: sqlite3.Connection) -> None:
         now = self._clock()
         books.keep_rules(db, self.settings.rules.keys())
-        books.give_up_unknown(db, self.settings.channels.keys(), now)
+        deliveries.give_up_unknown(db, self.settings.channels.keys(), now)
 
     async def step(self) -> None:
         """Look once, take in what has happened, and make the messages that are due.
@@ -196,8 +197,8 @@ class Notifier:
         self._last, self._is_behind = now, looked.more
         if tick - self._tidied >= TIDY_S:
             self._tidied = tick
-            await self.book.write(lambda db: books.tidy(db, now))
-        self.standing = await self.book.read(lambda db: books.counts(db, now))
+            await self.book.write(lambda db: deliveries.tidy(db, now))
+        self.standing = await self.book.read(lambda db: deliveries.counts(db, now))
 
     def _present(self) -> Asking:
         try:
@@ -231,9 +232,9 @@ class Notifier:
         if await self._lease.is_lost():
             return False
         now = self._clock()
-        if await self.book.read(lambda db: books.next_due(db, name)) is None:
+        if await self.book.read(lambda db: deliveries.next_due(db, name)) is None:
             return False
-        begun = await self.book.write(lambda db: books.begin(db, name, now))
+        begun = await self.book.write(lambda db: deliveries.begin(db, name, now))
         if begun is None:
             return False
         attempt = asyncio.create_task(self._attempt(*begun))
@@ -253,7 +254,9 @@ class Notifier:
         if words is None:
             why = "nothing of it may be told any more"
             await self.book.write(
-                lambda db: books.failed(db, delivery.n, self._clock(), "notify-nothing-left", why, final=True)
+                lambda db: deliveries.failed(
+                    db, delivery.n, self._clock(), "notify-nothing-left", why, final=True
+                )
             )
             return
         loop = asyncio.get_running_loop()
@@ -273,12 +276,12 @@ class Notifier:
             )
             reason, detail = exc.reason, exc.detail
             await self.book.write(
-                lambda db: books.failed(
+                lambda db: deliveries.failed(
                     db, delivery.n, self._clock(), reason, detail, final=final, after_s=after
                 )
             )
             return
-        await self.book.write(lambda db: books.sent(db, delivery.n, self._clock(), said))
+        await self.book.write(lambda db: deliveries.sent(db, delivery.n, self._clock(), said))
 
     def _by_ways(self, channel: Channel, words: Worded, id_: str, made: dt.datetime, now: dt.datetime) -> str:
         return ways.send(channel, words, id_, made, now, self.settings.networks)

@@ -11,19 +11,16 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bus import drafts, filters, keys
-from bus.errors import ConfigError, FilterError, KeyFileError
-from bus.notify.addresses import SendError
+from bus import drafts, filters
+from bus.errors import ConfigError, FilterError
 from bus.notify.shape import Channel, Network, Rule, Settings, Span
-from bus.notify.ways import webhook_key
+from bus.notify.values import MISSING, Values
 from schemas.vocab import Tlp
 
 MAX_BYTES = 65_536
 MOST_RULES, MOST_CHANNELS, MOST_CONTACTS, MOST_HOURS, MOST_NETWORKS = 50, 16, 5, 24, 32
-MOST_ADDRESS = 500
 KINDS = ("webhook", "smtp", "matrix", "mattermost")
 WHEN = ("interrupts", "all", "digest")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -44,7 +41,6 @@ _OF_CHANNEL = {
     "mattermost": ("kind", "address", "tlp", "token_file"),
     "smtp": ("kind", "address", "tlp", "password_file", "user", "from", "to"),
 }
-_MISSING = object()
 
 
 class NotifyError(ConfigError):
@@ -112,70 +108,39 @@ def settings_in(raw: bytes, path: Path) -> Settings:
     return found
 
 
-class _Reader:
-    """Reads one file, and notes what is wrong."""
-
-    def __init__(self, raw: bytes, folder: Path) -> None:
-        self.source = drafts.Source(raw)
-        self.folder = folder
-        self.findings: list[drafts.Finding] = []
-        for slip in self.source.slips:
-            line, column, width = (None, None, 1)
-            if slip.at is not None:
-                line, column, width = drafts.at(self.source, *slip.at)
-            self.findings.append(
-                drafts.Finding(
-                    grade="error",
-                    rule="notify-malformed",
-                    path="$",
-                    text=slip.text,
-                    line=line,
-                    column=column,
-                    width=width,
-                )
-            )
-        if self.source.is_json and self.source.value is not None:
-            self._wrong((), "this is JSON; write TOML")
-
-    def _wrong(
-        self, path: tuple[str | int, ...], text: str, *, on_key: bool = False, words: Sequence[str] = ()
-    ) -> None:
-        self.findings.append(
-            drafts.placed(
-                self.source, path, on_key=on_key, rule="notify-malformed", text=text, words=tuple(words)
-            )
-        )
+class _Reader(Values):
+    """Reads one file."""
 
     def settings(self) -> Settings | None:
         """All of it; None where something is wrong that leaves nothing to read."""
         top = dict(self.source.value or {})
-        self._only(top, (), _TOP)
+        self.only(top, (), _TOP)
         zone = self._zone(top)
         channels = self._channels(top.get("channel", {}))
         rules = self._rules(top.get("rule", []), channels)
         if not channels:
-            self._wrong(("channel",), "name at least one channel: [channel.NAME]")
+            self.wrong(("channel",), "name at least one channel: [channel.NAME]")
         if not rules:
-            self._wrong(("rule",), "write at least one rule: [[rule]]")
+            self.wrong(("rule",), "write at least one rule: [[rule]]")
         return Settings(
             rules=rules,
             channels=channels,
             zone=zone,
-            console=self._url(top, (), "console", ("https", "http"), wanted=False),
-            own=frozenset(self._texts(top, (), "own", _NAME, 200, 'ids of authorities: ["xa-emb"]')),
+            console=self.url(top, (), "console", ("https", "http"), wanted=False),
+            own=frozenset(self.texts(top, (), "own", _NAME, 200, 'ids of authorities: ["xa-emb"]')),
             networks=self._networks(top),
         )
 
     # -- parts --------------------------------------------------------------------------------------------------
 
     def _zone(self, top: Mapping[str, Any]) -> dt.tzinfo:
-        name = self._text(
+        name = self.text(
             top, (), "zone", re.compile(r"[A-Za-z0-9_+/-]{1,60}"), 'a zone: "Europe/Tallinn"', "UTC"
         )
         try:
             return dt.UTC if name == "UTC" else ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            self._wrong(
+            self.wrong(
                 ("zone",),
                 f'this machine knows no zone {name!r}; write one such as "Europe/Tallinn", or "UTC"',
             )
@@ -184,7 +149,7 @@ class _Reader:
     def _networks(self, top: Mapping[str, Any]) -> tuple[Network, ...]:
         found: list[Network] = []
         for n, text in enumerate(
-            self._texts(
+            self.texts(
                 top,
                 (),
                 "networks",
@@ -196,7 +161,7 @@ class _Reader:
             try:
                 found.append(ipaddress.ip_network(text))
             except ValueError:
-                self._wrong(
+                self.wrong(
                     ("networks", n),
                     f"{text!r} is no network; write its first address and its length: 10.1.0.0/16",
                 )
@@ -205,57 +170,57 @@ class _Reader:
     def _channels(self, raw: object) -> dict[str, Channel]:
         found: dict[str, Channel] = {}
         if not isinstance(raw, dict):
-            self._wrong(("channel",), "write channels as tables: [channel.NAME]")
+            self.wrong(("channel",), "write channels as tables: [channel.NAME]")
             return found
         if len(raw) > MOST_CHANNELS:
-            self._wrong(("channel",), f"there are at most {MOST_CHANNELS} channels")
+            self.wrong(("channel",), f"there are at most {MOST_CHANNELS} channels")
         for name, body in list(raw.items())[:MOST_CHANNELS]:
             path: tuple[str | int, ...] = ("channel", name)
             if not _NAME.fullmatch(name):
-                self._wrong(path, "a name has letters, digits, hyphens, dots, at most 40", on_key=True)
+                self.wrong(path, "a name has letters, digits, hyphens, dots, at most 40", on_key=True)
             elif not isinstance(body, dict):
-                self._wrong(path, f"write a table: [channel.{name}]")
+                self.wrong(path, f"write a table: [channel.{name}]")
             else:
                 found[name] = self._channel(name, body, path)
         return found
 
     def _channel(self, name: str, body: Mapping[str, Any], path: tuple[str | int, ...]) -> Channel:
-        kind = self._word(body, path, "kind", KINDS, None)
+        kind = self.word(body, path, "kind", KINDS, None)
         secret = _SECRETS[kind]
         for plain in ("secret", "token", "password"):
             if plain in body:
-                self._wrong(
+                self.wrong(
                     (*path, plain),
                     f'a secret stands in a file of its own: {plain}_file = "FILE", mode 0600',
                     on_key=True,
                 )
-        self._only(
+        self.only(
             {key: value for key, value in body.items() if key not in ("secret", "token", "password")},
             path,
             _OF_CHANNEL[kind],
         )
         is_mail = kind == "smtp"
-        file = self._file(body, path, f"{secret}_file", wanted=not is_mail)
-        user = self._text(body, path, "user", _USER, "the name at the mail server", "")
+        file = self.file(body, path, f"{secret}_file", wanted=not is_mail)
+        user = self.text(body, path, "user", _USER, "the name at the mail server", "")
         if is_mail and (file is None) != (not user):
-            self._wrong((*path, "user"), "user and password_file go together")
-        to = self._texts(body, path, "to", _MAIL, 20, 'addresses: ["duty@xa.example"]') if is_mail else ()
+            self.wrong((*path, "user"), "user and password_file go together")
+        to = self.texts(body, path, "to", _MAIL, 20, 'addresses: ["duty@xa.example"]') if is_mail else ()
         if is_mail and not to:
-            self._wrong((*path, "to"), 'say to whom: to = ["duty@xa.example"]')
+            self.wrong((*path, "to"), 'say to whom: to = ["duty@xa.example"]')
         sender = (
-            self._text(body, path, "from", _MAIL, 'an address: "tocsin@xa.example"', None) if is_mail else ""
+            self.text(body, path, "from", _MAIL, 'an address: "tocsin@xa.example"', None) if is_mail else ""
         )
         room = (
-            self._text(body, path, "room", _ROOM, 'the id of a room: "!abc:xa.example"', None)
+            self.text(body, path, "room", _ROOM, 'the id of a room: "!abc:xa.example"', None)
             if kind == "matrix"
             else ""
         )
         return Channel(
             name=name,
             kind=kind,  # type: ignore[arg-type]
-            address=self._url(body, path, "address", _SCHEMES.get(kind, ("https", "http")), wanted=True),
+            address=self.url(body, path, "address", _SCHEMES.get(kind, ("https", "http")), wanted=True),
             secret=file,
-            tlp=Tlp(self._word(body, path, "tlp", tuple(map(str, Tlp)), "green")),
+            tlp=Tlp(self.word(body, path, "tlp", tuple(map(str, Tlp)), "green")),
             room=room,
             user=user,
             sender=sender,
@@ -265,14 +230,14 @@ class _Reader:
     def _rules(self, raw: object, channels: Mapping[str, Channel]) -> dict[str, Rule]:
         found: dict[str, Rule] = {}
         if not isinstance(raw, list) or not all(isinstance(each, dict) for each in raw):
-            self._wrong(("rule",), "write each rule as a table: [[rule]]")
+            self.wrong(("rule",), "write each rule as a table: [[rule]]")
             return found
         if len(raw) > MOST_RULES:
-            self._wrong(("rule",), f"there are at most {MOST_RULES} rules")
+            self.wrong(("rule",), f"there are at most {MOST_RULES} rules")
         for n, body in enumerate(raw[:MOST_RULES]):
             rule = self._rule(body, ("rule", n), channels)
             if rule.name in found:
-                self._wrong(
+                self.wrong(
                     ("rule", n, "name"), f"another rule is called {rule.name!r}; give it a name of its own"
                 )
             found[rule.name] = rule
@@ -281,30 +246,30 @@ class _Reader:
     def _rule(
         self, body: Mapping[str, Any], path: tuple[str | int, ...], channels: Mapping[str, Channel]
     ) -> Rule:
-        self._only(body, path, _OF_RULE)
-        name = self._text(body, path, "name", _NAME, "a name: letters, digits, hyphens", None)
-        when = self._word(body, path, "when", WHEN, "interrupts")
+        self.only(body, path, _OF_RULE)
+        name = self.text(body, path, "name", _NAME, "a name: letters, digits, hyphens", None)
+        when = self.word(body, path, "when", WHEN, "interrupts")
         hours = tuple(
             dt.time.fromisoformat(each)
-            for each in self._texts(
+            for each in self.texts(
                 body, path, "hours", _HOUR, MOST_HOURS, 'times of the day: ["08:00", "16:00"]'
             )
         )
         if when == "digest" and not hours:
-            self._wrong((*path, "hours"), 'say when the digest is due: hours = ["08:00"]')
+            self.wrong((*path, "hours"), 'say when the digest is due: hours = ["08:00"]')
         if when == "all" and hours:
-            self._wrong(
+            self.wrong(
                 (*path, "hours"),
                 'a rule of all has no digest; take hours away, or write when = "interrupts"',
                 on_key=True,
             )
         quiet = tuple(
             Span(dt.time.fromisoformat(each[:5]), dt.time.fromisoformat(each[6:]))
-            for each in self._texts(body, path, "quiet", _SPAN, MOST_HOURS, 'spans: ["22:00-06:00"]')
+            for each in self.texts(body, path, "quiet", _SPAN, MOST_HOURS, 'spans: ["22:00-06:00"]')
         )
-        given = body.get("channel", _MISSING)
+        given = body.get("channel", MISSING)
         named = (
-            self._texts(
+            self.texts(
                 {"channel": [given] if isinstance(given, str) else given},
                 path,
                 "channel",
@@ -312,14 +277,14 @@ class _Reader:
                 MOST_CONTACTS,
                 'a channel, or contacts in their order: ["duty", "deputy"]',
             )
-            if given is not _MISSING
+            if given is not MISSING
             else ()
         )
-        if not named and given is _MISSING:
-            self._wrong((*path, "channel"), f'say where to: channel = "{next(iter(channels), "NAME")}"')
+        if not named and given is MISSING:
+            self.wrong((*path, "channel"), f'say where to: channel = "{next(iter(channels), "NAME")}"')
         for each in named:
             if each not in channels:
-                self._wrong(
+                self.wrong(
                     (*path, "channel"),
                     f"there is no channel {each!r}; write [channel.{each}], or name another",
                     words=tuple(channels),
@@ -331,166 +296,23 @@ class _Reader:
             when=when,  # type: ignore[arg-type]
             hours=hours,
             quiet=quiet,
-            ceiling=Tlp(self._word(body, path, "tlp", tuple(map(str, Tlp)), "amber")),
+            ceiling=Tlp(self.word(body, path, "tlp", tuple(map(str, Tlp)), "amber")),
             audiences=frozenset(
-                self._texts(
+                self.texts(
                     body, path, "audiences", re.compile(r"[a-z0-9-]{1,64}"), 100, 'audiences: ["community"]'
                 )
             ),
-            escalate_s=self._minutes(body, path) * 60,
-            exercises=self._yes(body, path, "exercises", default=True),
+            escalate_s=self.minutes(body, path) * 60,
+            exercises=self.yes(body, path, "exercises", default=True),
         )
 
     def _filter(self, body: Mapping[str, Any], path: tuple[str | int, ...]) -> filters.Selection:
         value = body.get("filter", "")
         if not isinstance(value, str):
-            self._wrong((*path, "filter"), 'write a filter as text: "kind:data-breach country:XA"')
+            self.wrong((*path, "filter"), 'write a filter as text: "kind:data-breach country:XA"')
             return filters.Selection()
         try:
             return filters.of_text(value)
         except FilterError as exc:
-            self._wrong((*path, "filter"), str(exc))
+            self.wrong((*path, "filter"), str(exc))
             return filters.Selection()
-
-    # -- values -------------------------------------------------------------------------------------------------
-
-    def _only(self, body: Mapping[str, Any], path: tuple[str | int, ...], known: Sequence[str]) -> None:
-        for key in body:
-            if key not in known:
-                self._wrong((*path, key), "there is no such setting", on_key=True, words=known)
-
-    def _text(
-        self,
-        body: Mapping[str, Any],
-        path: tuple[str | int, ...],
-        name: str,
-        shape: re.Pattern[str],
-        what: str,
-        default: str | None,
-    ) -> str:
-        value = body.get(name, _MISSING)
-        if value is _MISSING and default is not None:
-            return default
-        if isinstance(value, str) and shape.fullmatch(value):
-            return value
-        missing = value is _MISSING
-        self._wrong((*path, name), f"{name} is missing; write {what}" if missing else f"write {what}")
-        return default or ""
-
-    def _texts(
-        self,
-        body: Mapping[str, Any],
-        path: tuple[str | int, ...],
-        name: str,
-        shape: re.Pattern[str],
-        most: int,
-        what: str,
-    ) -> tuple[str, ...]:
-        value = body.get(name, [])
-        fits = isinstance(value, list) and len(value) <= most
-        if fits and all(isinstance(each, str) and shape.fullmatch(each) for each in value):
-            return tuple(dict.fromkeys(value))
-        self._wrong((*path, name), f"write {what}; at most {most}")
-        return ()
-
-    def _word(
-        self,
-        body: Mapping[str, Any],
-        path: tuple[str | int, ...],
-        name: str,
-        words: Sequence[str],
-        default: str | None,
-    ) -> str:
-        value = body.get(name, _MISSING)
-        if value is _MISSING and default is not None:
-            return default
-        if isinstance(value, str) and value in words:
-            return value
-        text = f"{name} is missing; write one of" if value is _MISSING else "write one of"
-        self._wrong((*path, name), f"{text}: {', '.join(words)}", words=words)
-        return default or words[0]
-
-    def _yes(self, body: Mapping[str, Any], path: tuple[str | int, ...], name: str, *, default: bool) -> bool:
-        value = body.get(name, default)
-        if not isinstance(value, bool):
-            self._wrong((*path, name), "write true or false")
-            return default
-        return value
-
-    def _minutes(self, body: Mapping[str, Any], path: tuple[str | int, ...]) -> int:
-        value = body.get("escalate_after", "15m")
-        found = re.fullmatch(r"([0-9]{1,4})m", value) if isinstance(value, str) else None
-        if found is None or not 1 <= int(found[1]) <= 1440:
-            self._wrong((*path, "escalate_after"), 'write minutes, 1 to 1440: "15m"')
-            return 15
-        return int(found[1])
-
-    def _file(
-        self, body: Mapping[str, Any], path: tuple[str | int, ...], name: str, *, wanted: bool
-    ) -> Path | None:
-        if name not in body and not wanted:
-            return None
-        value = self._text(
-            body,
-            path,
-            name,
-            re.compile(r"[^\x00-\x1f]{1,400}"),
-            "the name of a file, mode 0600, with the secret on one line",
-            None,
-        )
-        if not value:
-            return None
-        file = (self.folder / value).absolute()
-        try:
-            secret = keys.read_line(file)
-            if name == "secret_file":
-                webhook_key(secret)
-        except (KeyFileError, SendError) as exc:
-            self._wrong((*path, name), str(exc))
-        return file
-
-    def _url(
-        self,
-        body: Mapping[str, Any],
-        path: tuple[str | int, ...],
-        name: str,
-        schemes: Sequence[str],
-        *,
-        wanted: bool,
-    ) -> str:
-        if name not in body and not wanted:
-            return ""
-        value = body.get(name, _MISSING)
-        what = (
-            f"{schemes[0]}://HOST/…"
-            if len(schemes) == 1 or schemes[0] == "https"
-            else "smtp://HOST:587 or smtps://HOST:465"
-        )
-        problem = "" if isinstance(value, str) else "write an address"
-        if isinstance(value, str):
-            problem = url_problem(value, schemes)
-        if problem:
-            self._wrong(
-                (*path, name),
-                f"{name} is missing; write {what}" if value is _MISSING else f"{problem}; write {what}",
-            )
-            return ""
-        return str(value)
-
-
-def url_problem(text: str, schemes: Sequence[str]) -> str:
-    """What is wrong with an address; empty where nothing is. It has no user, fragment or character that is not seen."""
-    if len(text) > MOST_ADDRESS or not re.fullmatch(r"[\x21-\x7e]+", text) or "\\" in text:
-        return f"an address has at most {MOST_ADDRESS} characters of ASCII, and no blank"
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        return "this is no address"
-    if url.scheme not in schemes or not url.hostname or port == 0:
-        return "this is no address of this kind"
-    if url.username is not None or url.password is not None or "@" in url.netloc:
-        return "an address has no name or password in it"
-    if url.fragment or "#" in text:
-        return "an address has nothing behind a #"
-    return ""

@@ -6,7 +6,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
 
-from bus.notify import book
+from bus.notify import book, deliveries
 from bus.notify.deciding import crowded_key, key_of, way_of, why_interrupt
 from bus.notify.grouping import (
     SILENCE,
@@ -121,11 +121,11 @@ def say(
             due = due_at(group, now)
             if due is not None and due <= now and (group.is_urgent or not quiet):
                 contact = rule.channels[min(group.contact, len(rule.channels) - 1)]
-                book.enqueue(db, new_id(), rule.name, contact, message_of(group, now))
+                deliveries.enqueue(db, new_id(), rule.name, contact, message_of(group, now))
                 group = said(group, now)
             elif is_unanswered(group, now, rule.escalate_s, len(rule.channels)):
                 group = passed_on(group, now)
-                book.enqueue(
+                deliveries.enqueue(
                     db,
                     new_id(),
                     rule.name,
@@ -157,7 +157,7 @@ def _say_digest(
     groups = book.groups(db, rule.name, digest=True)
     if groups:
         message = digest_of(groups.values(), now)
-        book.enqueue(db, new_id(), rule.name, rule.channels[0], message)
+        deliveries.enqueue(db, new_id(), rule.name, rule.channels[0], message)
         for key in groups:
             book.drop_group(db, rule.name, key, digest=True)
     book.note_digest(db, rule.name, now)

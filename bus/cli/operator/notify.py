@@ -134,7 +134,7 @@ async def test(app: App, channel: str) -> Answer:
     except TocsinError as exc:
         said, reason = exc.detail, exc.reason
     async with frame.once_open(app, lambda: notices.Book.open(folder / NOTIFY_FILE)) as book:
-        await book.write(lambda db: notices.book.record(db, id_, channel, now, reason, said))
+        await book.write(lambda db: notices.deliveries.record(db, id_, channel, now, reason, said))
     told = f"{channel}: {said}" + (f" [{reason}]" if reason else "")
     return Answer(
         {"channel": channel, "id": id_, "taken": not reason, "reason": reason, "said": said},
@@ -160,7 +160,9 @@ async def log(app: App, *, channel: str | None, state: str | None, limit: int) -
     if not path.exists():
         return Answer([], notes=["nobody was told of anything here (tocsin notify run)"])
     async with frame.once_open(app, lambda: notices.Book.open(path)) as book:
-        found = await book.read(lambda db: notices.book.log_of(db, limit=limit, channel=channel, state=state))
+        found = await book.read(
+            lambda db: notices.deliveries.log_of(db, limit=limit, channel=channel, state=state)
+        )
     rows = (
         (
             at(each.made),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bus.keys import write_secret
-from bus.notify import book as books
+from bus.notify import deliveries
 from bus.notify.book import Book
 from bus.notify.shape import Message
 from tests.support.hubs import take_in
@@ -71,13 +71,13 @@ async def _fill(path: Path) -> set[str]:
     ids = {f"ntf_{n}" for n in range(MESSAGES)}
     async with Book.open(path) as book:
         for each in sorted(ids):
-            await book.write(lambda db, each=each: books.enqueue(db, each, "", "hook", said))
+            await book.write(lambda db, each=each: deliveries.enqueue(db, each, "", "hook", said))
     return ids
 
 
 async def _waiting(path: Path) -> int:
     async with Book.open(path) as book:
-        return len(await book.read(lambda db: books.log_of(db, limit=1000, state="waiting")))
+        return len(await book.read(lambda db: deliveries.log_of(db, limit=1000, state="waiting")))
 
 
 def test_a_program_that_is_killed_loses_nothing_and_repeats_what_was_on_its_way(

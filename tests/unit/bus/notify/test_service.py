@@ -17,7 +17,7 @@ from bus.hub.picture.projection import open_store
 from bus.hub.watch import alarms
 from bus.hub.watch.liveness import Alarm, Reason
 from bus.notify import book as books
-from bus.notify import shape, telling
+from bus.notify import deliveries, shape, telling
 from bus.notify.addresses import SendError
 from bus.notify.book import Book
 from bus.notify.looking import Seen, asking_of
@@ -87,9 +87,9 @@ class Told(msgspec.Struct):
         """What was taken."""
         return [words.text for _, _, words in self.post.taken]
 
-    async def log(self) -> list[books.Delivery]:
+    async def log(self) -> list[deliveries.Delivery]:
         """The log."""
-        return await self.notifier.book.read(lambda db: books.log_of(db, limit=100))
+        return await self.notifier.book.read(lambda db: deliveries.log_of(db, limit=100))
 
 
 def bytes_of(folder: Path) -> bytes:
@@ -279,17 +279,19 @@ async def test_what_fails_is_tried_again_with_growing_waits_and_an_end(tmp_path:
     clock, gaps, ids = Clock(NOW), [], set()
     said = shape.Message(form="group", items=(item(),), count=1, since=NOW, at=NOW)
     async with Book.open(tmp_path / "notify.db") as book:
-        await book.write(lambda db: books.enqueue(db, "ntf_1", "duty", "hook", said))
-        while begun := await book.write(lambda db: books.begin(db, "hook", clock())):
+        await book.write(lambda db: deliveries.enqueue(db, "ntf_1", "duty", "hook", said))
+        while begun := await book.write(lambda db: deliveries.begin(db, "hook", clock())):
             ids.add(begun[0].id)
-            await book.write(lambda db: books.failed(db, 1, clock(), "notify-unreachable", "no", final=False))
-            due = await book.read(lambda db: books.next_due(db, "hook"))
+            await book.write(
+                lambda db: deliveries.failed(db, 1, clock(), "notify-unreachable", "no", final=False)
+            )
+            due = await book.read(lambda db: deliveries.next_due(db, "hook"))
             if due is None:
                 break
             gaps.append((due - clock()).total_seconds())
-            assert await book.write(lambda db: books.begin(db, "hook", clock())) is None
+            assert await book.write(lambda db: deliveries.begin(db, "hook", clock())) is None
             clock.now = due
-        (entry,) = await book.read(lambda db: books.log_of(db, limit=9))
+        (entry,) = await book.read(lambda db: deliveries.log_of(db, limit=9))
     assert (entry.state, entry.reason, ids) == ("given-up", "notify-unreachable", {"ntf_1"})
     assert gaps == sorted(gaps)
     assert (gaps[0], gaps[-1]) == (30, 3600)
@@ -317,7 +319,7 @@ async def test_the_log_holds_nothing_of_what_was_said(tmp_path: Path) -> None:
         assert "zqsecret" in told.texts[0]
         (entry,) = await told.log()
         assert entry.said == "answered 200"
-        await told.notifier.book.write(lambda db: books.tidy(db, told.clock() + dt.timedelta(days=31)))
+        await told.notifier.book.write(lambda db: deliveries.tidy(db, told.clock() + dt.timedelta(days=31)))
         assert await told.log() == []
     assert b"zqsecret" not in bytes_of(tmp_path)
 
@@ -419,7 +421,7 @@ async def test_a_flood_makes_few_messages(tmp_path: Path) -> None:
             clock.pass_(1)
             if clock().second % 20 == 0:
                 await book.write(lambda db: telling.say(db, wanted, (), clock(), lambda: str(next(ids))))
-        log = await book.read(lambda db: books.log_of(db, limit=10_000))
+        log = await book.read(lambda db: deliveries.log_of(db, limit=10_000))
         counted = await book.read(
             lambda db: db.execute("SELECT sum(count) FROM deliveries WHERE rule = 'digest'").fetchone()[0]
         )
