@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bus.notify.addresses import SendError
     from bus.notify.book import Book
     from bus.notify.deliveries import Delivery
-    from bus.notify.looking import Asking, asking_of
+    from bus.notify.items import Asking, asking_of
     from bus.notify.rehearsing import Rehearsed, rehearsed
     from bus.notify.service import Notifier
     from bus.notify.settings import NotifyError, read_settings

@@ -13,21 +13,18 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import threads, trust
+from bus import trust
 from bus.errors import StoreError
-from bus.hub import elections, picture, watch
+from bus.hub import picture, watch
 from bus.notify.deciding import is_asked_for, is_hidden, is_nearly_due, sees
-from bus.notify.shape import Item, Own, Rule, Settings, Sort
-from bus.policy import Deadlines, deadlines
+from bus.notify.items import Asking, alarm_of, country_of, item_of, own_word
+from bus.notify.shape import Item, Rule, Sort
 from bus.storage import only_read
 from bus.subscribing import Stored, as_json, whole
 from bus.trust import TrustState, VerifiedRegistry
 from schemas import passing_on
 from schemas.bulletin import Bulletin
-from schemas.elections import coarse
-from schemas.errors import SchemaError, TocsinError
-from schemas.subject import Channel
-from schemas.vocab import TLP_RANK, AttributionRule, ReceiptStage, RefRel, Status, Tlp
+from schemas.vocab import ReceiptStage, Status
 
 Answer = TypeVar("Answer")
 
@@ -46,30 +43,6 @@ _TOLD_BY_ANOTHER = ("superseded", "withdrawn")
 _ACKED = (
     "SELECT 1 FROM receipt_queue r JOIN admitted a ON a.digest = r.digest WHERE a.row = ? AND r.stage = ?"
 )
-
-
-class Asking(msgspec.Struct, frozen=True, kw_only=True):
-    """For whom is looked.
-
-    Attributes:
-        settings: the rules.
-        own: who is told.
-        registry: as it stands now; None where it does not stand.
-        audiences: what the identity reads.
-        allowed: how long a hub has to acknowledge.
-    """
-
-    settings: Settings
-    own: Own
-    registry: VerifiedRegistry | None
-    audiences: frozenset[str]
-    allowed: Deadlines = deadlines.DEFAULTS
-
-    @property
-    def clearance(self) -> picture.Clearance:
-        """The widest that any rule has."""
-        ceilings = [rule.ceiling for rule in self.settings.rules.values()]
-        return picture.Clearance(ceiling=max(ceilings, key=TLP_RANK.__getitem__), audiences=self.audiences)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,22 +73,6 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     more: bool = False
 
 
-def asking_of(
-    settings: Settings, authority: str, registry: VerifiedRegistry, allowed: Deadlines = deadlines.DEFAULTS
-) -> Asking:
-    """For whom is looked, by the settings and the registry.
-
-    Raises:
-        TrustError: `unknown-authority`.
-    """
-    country = registry.authority(authority).country
-    known = registry.document.authorities
-    mine = {authority, *(name for name, each in known.items() if each.country == country)}
-    audiences = frozenset(audience for _, _, audience in registry.read_prefixes(authority))
-    own = Own(authority=authority, country=country, channels_of=frozenset(settings.own or mine))
-    return Asking(settings=settings, own=own, registry=registry, audiences=audiences, allowed=allowed)
-
-
 def read(path: Path, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
     """Ask the store at a path; all statements see the same moment, and none can write.
 
@@ -143,7 +100,7 @@ def look(db: sqlite3.Connection, asking: Asking, n: int, now: dt.datetime) -> Lo
     found = _bulletins(db, asking, now, {row: _STATUS[event.of] for row, event in rows.items()})
     for event in told.events:
         if event.what in (picture.events.SILENT, picture.events.HEARD):
-            item = _alarm(event.what, event.of, event.about, event.at, asking)
+            item = alarm_of(event.what, event.of, event.about, event.at, asking)
             if item is None or is_hidden(item, silent, is_hub=item.issuer in is_hub):
                 continue
             seen += _for_rules(asking, [item], now, {})
@@ -158,7 +115,7 @@ def look(db: sqlite3.Connection, asking: Asking, n: int, now: dt.datetime) -> Lo
             sort = _SORTS[event.what]
             if sort is Sort.BULLETIN and line.state in _TOLD_BY_ANOTHER:
                 continue
-            item = _item(db, asking, sort, event.at, line, b, now)
+            item = item_of(db, asking, sort, event.at, line, b, now)
             seen += _for_rules(asking, [item], now, {line.id: b})
     erased = tuple(event.about for event in told.events if event.what == picture.events.ERASED)
     return Looked(
@@ -189,7 +146,7 @@ def look_again(
         line, b = found[held.row]
         if held.sort is Sort.BULLETIN and line.state in _TOLD_BY_ANOTHER:
             continue
-        seen += _for_rules(asking, [_item(db, asking, held.sort, now, line, b, now)], now, {line.id: b})
+        seen += _for_rules(asking, [item_of(db, asking, held.sort, now, line, b, now)], now, {line.id: b})
     return tuple(seen)
 
 
@@ -208,7 +165,7 @@ def look_at_clocks(db: sqlite3.Connection, asking: Asking, now: dt.datetime) -> 
         line = picture.of_id(db, asking.clearance, now, Status.ACTUAL, each.id)
         found = {} if line is None else _bulletins(db, asking, now, {line.row: Status.ACTUAL})
         for there, b in found.values():
-            item = _item(db, asking, Sort.DUE, now, there, b, now)
+            item = item_of(db, asking, Sort.DUE, now, there, b, now)
             item = msgspec.structs.replace(item, start=each.start, due=each.due)
             seen += _for_rules(asking, [item], now, {there.id: b})
     return tuple(seen)
@@ -250,13 +207,13 @@ def trust_lost(asking: Asking, before: str, now: dt.datetime) -> tuple[Seen, ...
     if present not in lost or before in lost:
         return ()
     what = "cannot be read" if present == "broken" else f"is {present}"
-    return _for_rules(asking, [_own_word(Sort.TRUST, f"the trust registry {what}", now)], now, {})
+    return _for_rules(asking, [own_word(Sort.TRUST, f"the trust registry {what}", now)], now, {})
 
 
 def missed(asking: Asking, now: dt.datetime) -> tuple[Seen, ...]:
     """That the record of events does not reach back to the last look."""
     text = "events were missed, as nobody looked for too long or the store is another: look at the picture"
-    return _for_rules(asking, [_own_word(Sort.MISSED, text, now)], now, {})
+    return _for_rules(asking, [own_word(Sort.MISSED, text, now)], now, {})
 
 
 def for_rules(asking: Asking, items: Sequence[Item], now: dt.datetime) -> tuple[Seen, ...]:
@@ -274,10 +231,6 @@ def number_before(db: sqlite3.Connection, moment: dt.datetime) -> int:
 # -- parts ----------------------------------------------------------------------------------------------------------------
 
 
-def _own_word(sort: Sort, text: str, now: dt.datetime) -> Item:
-    return Item(sort=sort, at=now, about=str(sort), tlp=Tlp.CLEAR, priority="p1", headline=text)
-
-
 def _bulletins(
     db: sqlite3.Connection, asking: Asking, now: dt.datetime, rows: dict[int, Status]
 ) -> dict[int, tuple[picture.Line, Bulletin]]:
@@ -289,93 +242,6 @@ def _bulletins(
     sql = "SELECT * FROM admitted WHERE row IN (SELECT value FROM json_each(?))"
     kept: Iterator[Stored] = whole(db.execute(sql, (as_json(sorted(lines)),)).fetchall())
     return {row.rowid: (lines[row.rowid], row.bulletin) for row in kept}
-
-
-def _item(
-    db: sqlite3.Connection,
-    asking: Asking,
-    sort: Sort,
-    at: dt.datetime,
-    line: picture.Line,
-    b: Bulletin,
-    now: dt.datetime,
-) -> Item:
-    election = None if b.election is None else elections.home(b.election.id)
-    during = b.election is not None and coarse(b.election.phase) == "during"
-    return Item(
-        sort=sort,
-        at=at,
-        about=line.id,
-        tlp=Tlp(line.tlp),
-        audience=line.audience,
-        priority=line.priority,
-        row=line.row,
-        issuer=line.issuer,
-        country=line.country,
-        kind=line.kind,
-        headline=line.headline,
-        is_named=b.handling.attribution is not AttributionRule.MUST_NOT,
-        incident=line.incident,
-        thread=_thread(db, b),
-        areas=line.areas,
-        election_country=election,
-        is_vote=during or (line.priority == "p2" and _is_vote(db, asking.own.country, now)),
-        is_exercise=b.status is Status.EXERCISE,
-        is_over=line.state != "in-force",
-    )
-
-
-def _is_vote(db: sqlite3.Connection, country: str, now: dt.datetime) -> bool:
-    return coarse(elections.present_phase(db, country, now)) == "during"
-
-
-def _thread(db: sqlite3.Connection, b: Bulletin) -> str | None:
-    """The first version of the thread of a bulletin, or what it refers to; None where it refers to nothing."""
-    if not b.references:
-        return None
-    if any(ref.rel is RefRel.SUPERSEDES for ref in b.references):
-        members = threads.in_thread(db, threads.Key(b.id, b.issuer.id, str(b.status)))
-        if members:
-            return members[-1].id
-    return b.references[0].id
-
-
-def _alarm(what: str, reason: str, name: str, at: dt.datetime, asking: Asking) -> Item | None:
-    sort = Sort.CHANNEL if what == picture.events.SILENT else Sort.HEARD
-    try:
-        channel = Channel.parse(name)
-    except SchemaError:  # it is about this hub itself
-        return Item(
-            sort=sort,
-            at=at,
-            about=name,
-            tlp=Tlp.CLEAR,
-            priority="p1",
-            issuer=asking.own.authority,
-            country=asking.own.country,
-            kind=reason,
-        )
-    return Item(
-        sort=sort,
-        at=at,
-        about=name,
-        tlp=channel.tlp,
-        audience=channel.audience,
-        priority="p1" if reason != "silent" or channel.issuer in asking.own.channels_of else "p2",
-        issuer=channel.issuer,
-        country=_country(asking, channel.issuer),
-        kind=reason,
-        is_exercise=channel.status is Status.EXERCISE,
-    )
-
-
-def _country(asking: Asking, authority: str) -> str:
-    if asking.registry is None:
-        return ""
-    try:
-        return asking.registry.authority(authority).country
-    except TocsinError:
-        return ""
 
 
 def _hubs(asking: Asking) -> frozenset[str]:
@@ -392,7 +258,7 @@ def _silent_hubs(db: sqlite3.Connection, asking: Asking) -> frozenset[str]:
     """The countries whose hubs are silent."""
     hubs = _hubs(asking)
     names = (channel.partition("/")[0] for channel, reason in watch.alarms.standing(db) if reason == "silent")
-    return frozenset(_country(asking, name) for name in names if name in hubs)
+    return frozenset(country_of(asking, name) for name in names if name in hubs)
 
 
 def _still_silent(db: sqlite3.Connection, asking: Asking, mates: Collection[str]) -> list[Item]:
@@ -400,7 +266,7 @@ def _still_silent(db: sqlite3.Connection, asking: Asking, mates: Collection[str]
     found = []
     for each in watch.recorded_alarms(db, ended=False):
         if each.reason == "silent" and each.channel.partition("/")[0] in mates:
-            item = _alarm(picture.events.SILENT, each.reason, each.channel, each.began, asking)
+            item = alarm_of(picture.events.SILENT, each.reason, each.channel, each.began, asking)
             if item is not None:
                 found.append(item)
     return found

@@ -13,14 +13,16 @@ from pathlib import Path
 import msgspec
 
 from bus.errors import StoreError
-from bus.health import Condition, Level
+from bus.health import Condition
 from bus.logs import logger
 from bus.notify import book as books
 from bus.notify import deliveries, looking, telling, ways
 from bus.notify.addresses import SendError
 from bus.notify.book import Book
+from bus.notify.conditions import conditions_of
 from bus.notify.deliveries import Delivery
-from bus.notify.looking import Asking, Seen
+from bus.notify.items import Asking
+from bus.notify.looking import Seen
 from bus.notify.shape import Channel, Item, Message, Settings
 from bus.notify.wording import Worded, worded
 from bus.storage import Lease
@@ -35,8 +37,6 @@ RENEW_S = 2.0
 TIDY_S = 3600.0
 LAST_S = 1.5
 """So long an attempt that runs is waited for at the end."""
-LATE_S = 900.0
-"""So long the oldest message may wait before it is called a problem."""
 
 Post = Callable[[Channel, Worded, str, dt.datetime, dt.datetime], str]
 """What sends a message once: channel, words, id, when it was made, now. Blocks; returns what came back, or raises SendError."""
@@ -286,23 +286,6 @@ class Notifier:
     def _by_ways(self, channel: Channel, words: Worded, id_: str, made: dt.datetime, now: dt.datetime) -> str:
         return ways.send(channel, words, id_, made, now, self.settings.networks)
 
-    # -- health ---------------------------------------------------------------------------------------------------
-
     def conditions(self) -> tuple[Condition, ...]:
         """How the telling is, for the health model."""
-        now, standing = self._clock(), self.standing
-        if self.problem:
-            return (_condition("notify-cannot-look", self.problem, "does the hub run? tocsin hub status"),)
-        if standing.oldest is not None and (now - standing.oldest).total_seconds() > LATE_S:
-            text = f"{standing.waiting} messages wait to be sent, the oldest since {standing.oldest:%Y-%m-%d %H:%M} UTC"
-            return (_condition("notify-late", text, "tocsin notify log says what comes back"),)
-        if standing.given_up:
-            text = f"{standing.given_up} messages were given up in the last day"
-            return (_condition("notify-given-up", text, "tocsin notify log --state given-up says why"),)
-        return (
-            Condition(name="notify", level=Level.OK, code="ok", detail=f"{standing.waiting} messages wait"),
-        )
-
-
-def _condition(code: str, detail: str, remedy: str) -> Condition:
-    return Condition(name="notify", level=Level.WARNING, code=code, detail=detail, remedy=remedy)
+        return conditions_of(self.problem, self.standing, self._clock())

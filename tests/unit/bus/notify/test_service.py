@@ -20,7 +20,8 @@ from bus.notify import book as books
 from bus.notify import deliveries, shape, telling
 from bus.notify.addresses import SendError
 from bus.notify.book import Book
-from bus.notify.looking import Seen, asking_of
+from bus.notify.items import asking_of
+from bus.notify.looking import Seen
 from bus.notify.service import Notifier
 from bus.notify.shape import Channel, Item, Settings, Sort, Span
 from bus.notify.wording import Worded
