@@ -33,11 +33,12 @@ def _walk(value: object, path: str) -> Iterator[Violation]:
             if vocabulary is None:
                 yield from _walk(found, f"{path}.{wire_name}")
                 continue
-            for word in found if isinstance(found, tuple) else (found,):
+            here = f"{path}.{wire_name}"
+            is_list = isinstance(found, tuple)
+            for n, word in enumerate(found if is_list else (found,)):
                 if word is not None and word not in OPEN[vocabulary].values:
-                    yield Violation(
-                        vocabulary, f"{path}.{wire_name}", f"{word!r} is no known word of {vocabulary}"
-                    )
+                    at = f"{here}[{n}]" if is_list else here
+                    yield Violation(vocabulary, at, f"{word!r} is no known word of {vocabulary}")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The open vocabularies: words that are known, each list with its source; an unknown word is linted, never refused."""
+"""The open vocabularies: lists of known words, each with its source. An unknown word gives a remark, never a refusal."""
 
 from __future__ import annotations
 
@@ -101,6 +101,12 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "removed partly-removed account-banned labelled labelled-and-other demoted no-violation not-addressed pending keep",
             ),
             _words("order-effect", _OWN, "given partly-given not-given contested impossible"),
+            _words(
+                "feedback-outcome",
+                "notice-outcome of what a notice asked, order-effect of what an order asked",
+                "removed partly-removed account-banned labelled labelled-and-other demoted no-violation not-addressed pending keep "
+                "given partly-given not-given contested impossible",
+            ),
             _words(
                 "dsa-category",
                 "DSA Transparency Database",
@@ -465,4 +471,4 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
         )
     }
 )
-"""Every open vocabulary by the name that a field's `x-tocsin-vocabulary` gives."""
+"""Every open vocabulary by its name, which a field gives as `x-tocsin-vocabulary`."""

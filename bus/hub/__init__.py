@@ -1,4 +1,4 @@
-"""The national hub: projection of admitted bulletins, and the questions put to it."""
+"""The national hub: its picture of admitted bulletins, and the queries of that picture."""
 
 from typing import TYPE_CHECKING
 

@@ -7,6 +7,8 @@ first, and then by `bus.publishing.reanchor`.
 What was accepted, lost here and never came to the bus is lost for good; the heads file knows its numbers. None of them is given
 again, since a reader may have had them after all: the channel goes on after them, naming the last one as its predecessor. Readers
 wait for such a hole as for any other, half a minute, and then show what follows, with the hole.
+
+Versions and withdrawals that the bus has are learned too (`bus.publishing.learned`): an update by an old id acts on the newest.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from bus.errors import OutboxError
 from bus.publishing import outbox_table as table
 from bus.publishing import versions
 from bus.publishing.fitness import Said
+from bus.publishing.learned import learn
 from bus.publishing.own_channels import OwnChannels
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, encode
@@ -88,6 +91,7 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
         ends, known = outbox.heads.lacking(db)
         outbox.heads.step_over(db)
         restamped, superseded = _adopt(db, keep, heads, own.clock())
+        learn(db, survey.heard)
         lost = _go_past(db, ends, [each for each in known if each.digest not in there], own.clock())
         return restamped, superseded, lost + _let_go(db, there | places, own.clock())
 

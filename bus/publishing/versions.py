@@ -1,9 +1,10 @@
-"""Which version of what this authority has said lives: asked of any id of a thread, and before an update or a cancel is signed.
+"""Finds the living version of an own thread by any of its ids, and checks updates and cancels before they are signed.
 
-A draft that supersedes or cancels names, of each thread that it touches, the version that lives. What this outbox does not know,
-because it was pruned, lost, or said from another outbox, it cannot judge: such a draft passes, and readers decide by the same rule
-(`bus.threads`). What was pruned stays known as long as the outbox holds another member of its thread. All that changes runs
-inside the transaction that gives numbers, so of two publishers at once the second is refused.
+A draft that supersedes or cancels must name the living version of each thread that it touches. This outbox cannot judge
+bulletins that it does not know, because they were pruned, lost, or published from another outbox. Such a draft passes,
+and readers decide by the same rule (`bus.threads`). A pruned bulletin stays known while the outbox holds another member
+of its thread. All changes happen inside the transaction that gives numbers, so of two publishers at once the second is
+refused.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,30 +27,42 @@ from schemas.parts import Ref
 from schemas.subject import Channel
 from schemas.vocab import MsgType, RefRel
 
+
+class Revision(NamedTuple):
+    """A bulletin as threads need it: when it was said, and the ids of what it supersedes or cancels."""
+
+    said: threads.Said
+    targets: tuple[str, ...]
+
+
 MOST_MEMBERS = 1_000_000
 STEP = dt.timedelta(microseconds=1)
-_ALERT = MsgType.ALERT  # a member of an enumeration is found anew each time
-_OURS = ""  # all in an outbox is of one authority
+_ALERT = MsgType.ALERT  # a global is faster than a lookup in the enumeration
+_OURS = ""  # all bulletins of an outbox have one author
 _BEGIN = "SELECT id, status FROM bulletins WHERE superseded = 0 AND id >= ? AND id < ? ORDER BY n LIMIT ?"
 _SAID = "SELECT id, status, payload, kept_at, seq FROM bulletins WHERE id IN (SELECT value FROM json_each(?)) AND superseded = 0"
 _CHANNELS = (
-    "SELECT id, channel FROM bulletins WHERE id IN (SELECT value FROM json_each(?)) AND superseded = 0"
+    "SELECT id, channel FROM bulletins WHERE id IN (SELECT value FROM json_each(?1)) AND superseded = 0 "
+    "UNION ALL SELECT id, channel FROM learned WHERE id IN (SELECT value FROM json_each(?1))"
 )
-_KEPT_AT = "SELECT kept_at FROM bulletins WHERE id = ? AND status = ? AND superseded = 0"
+_KEPT_AT = (
+    "SELECT kept_at FROM bulletins WHERE id = ?1 AND status = ?2 AND superseded = 0 "
+    "UNION ALL SELECT issued FROM learned WHERE id = ?1"
+)
 
 
 def find(db: sqlite3.Connection, wanted: str) -> threads.Thread | None:
-    """The thread of what this authority has said; its `living` names the version to act on, its `issuer` is empty.
+    """Find an own thread; its `living` names the version to act on, its `issuer` is empty.
 
     Args:
         db: an outbox, inside a read.
-        wanted: an id, at least four characters of the beginning of one, or a whole digest.
+        wanted: an id, at least its first four characters, or a whole digest.
 
     Returns:
-        The thread; None where nothing here is called so.
+        The thread; None if no bulletin here has this name.
 
     Raises:
-        AmbiguousIdError: bulletins of several threads begin so.
+        AmbiguousIdError: bulletins of several threads begin with it.
     """
     if (between := threads.bounds(wanted)) is None:
         row = db.execute(
@@ -63,7 +77,7 @@ def find(db: sqlite3.Connection, wanted: str) -> threads.Thread | None:
 
 
 def refuse_withdrawn(thread: threads.Thread, wanted: str) -> None:
-    """Refuse what is about to update or cancel a thread that is withdrawn already.
+    """Refuse an update or cancel of a thread that is already withdrawn.
 
     Raises:
         VersionError: `already-withdrawn`.
@@ -74,19 +88,19 @@ def refuse_withdrawn(thread: threads.Thread, wanted: str) -> None:
             reason="already-withdrawn",
             living=thread.living,
             cancelled_by=thread.withdrawn_by,
-            remedy="what is to be said all the same is published as a new bulletin",
+            remedy="to say it again, publish a new bulletin",
         )
 
 
 def open_ways(db: sqlite3.Connection, thread: threads.Thread) -> dict[str, str]:
-    """Where versions of a thread stand and no cancel does, so that their readers have not heard of its withdrawal.
+    """The channels with versions of a thread and without its cancel: their readers do not know of the withdrawal.
 
     Args:
         db: an outbox.
-        thread: of `find`.
+        thread: the result of `find`.
 
     Returns:
-        By the name of the channel the newest version there; that of the living version is the first.
+        The newest version on each such channel, by the channel's name; the living version comes first.
     """
     members = threads.in_thread(db, thread.key, MOST_MEMBERS)
     ids = [each.id for each in members] or [thread.id]
@@ -101,20 +115,20 @@ def open_ways(db: sqlite3.Connection, thread: threads.Thread) -> dict[str, str]:
 
 
 def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: dt.datetime) -> dt.datetime:
-    """Judge what a draft supersedes or cancels, inside the transaction that gives it a number.
+    """Judge the bulletins that a draft supersedes or cancels, inside the transaction that gives it a number.
 
     Args:
         db: the outbox.
         draft: an update or a cancel; any other draft passes.
-        defaults: what it leaves out.
+        defaults: values for the fields that it leaves out.
         moment: the present, aware.
 
     Returns:
-        The moment with which it is stamped: after each version of what it touches, since the newest one counts.
+        The moment of its stamp: later than each version that it touches, since the newest version counts.
 
     Raises:
-        VersionError: `already-withdrawn`, unless it is a cancel for readers of a channel who have not heard of it; or
-            `already-superseded` by a version that the draft does not name.
+        VersionError: `already-withdrawn`, unless it is a cancel for readers of a channel who do not know of the
+            withdrawal; or `already-superseded` by a version that the draft does not name.
     """
     ids = revised(draft)
     touched: dict[threads.Key, threads.Thread] = {}
@@ -126,10 +140,10 @@ def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: 
     for thread in touched.values():
         if thread.living not in ids:
             raise VersionError(
-                f"{thread.id} is superseded already: the version that stands is {thread.living}, version {thread.versions}",
+                f"{thread.id} is superseded already: the living version is {thread.living}, version {thread.versions}",
                 reason="already-superseded",
                 living=thread.living,
-                remedy=f"read that one, and name it instead: {thread.living}",
+                remedy=f"read that version and name it instead: {thread.living}",
             )
         for (kept_at,) in db.execute(_KEPT_AT, (thread.living, thread.status)).fetchall():
             said = dt.datetime.fromtimestamp(kept_at, dt.UTC)
@@ -139,7 +153,7 @@ def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: 
 
 
 def _tells_others(db: sqlite3.Connection, thread: threads.Thread, draft: Draft, defaults: Defaults) -> bool:
-    """Whether a draft withdraws a thread that is withdrawn, on a channel whose readers have not heard of that."""
+    """Whether a draft cancels a withdrawn thread on a channel whose readers do not know of the withdrawal."""
     tlp, audience = draft.tlp or defaults.tlp, draft.audience or defaults.audience
     if thread.withdrawn_by is None or draft.msg_type is not MsgType.CANCEL or tlp is None or audience is None:
         return False
@@ -148,9 +162,10 @@ def _tells_others(db: sqlite3.Connection, thread: threads.Thread, draft: Draft, 
 
 
 def going_on(db: sqlite3.Connection, draft: Draft, earlier: Row) -> Draft:
-    """A draft about the same thing in its own system as an earlier bulletin: an update of the version that lives.
+    """The draft as an update of the living version of an earlier bulletin with the same origin.
 
-    Where somebody has withdrawn that thread, the draft begins a new one: what is withdrawn stays so, and its source says it anew.
+    If somebody has withdrawn that thread, the draft begins a new one: a withdrawn thread stays withdrawn, and its
+    source publishes again.
     """
     thread = threads.thread_of(db, _key(earlier.id, earlier.status))
     if thread.withdrawn_by is not None:
@@ -160,7 +175,7 @@ def going_on(db: sqlite3.Connection, draft: Draft, earlier: Row) -> Draft:
 
 
 def keep(db: sqlite3.Connection, drawn: Sequence[Drawn], first: int) -> None:
-    """Note what bulletins supersede and cancel that are kept with the numbers from `first` on, inside a transaction."""
+    """Note what the bulletins kept with numbers from `first` on supersede and cancel, inside a transaction."""
     ties = [
         threads.Tie(id_, _said(each.bulletin), n, _HOW[each.bulletin.msg_type])
         for n, each in enumerate(drawn, first)
@@ -171,23 +186,40 @@ def keep(db: sqlite3.Connection, drawn: Sequence[Drawn], first: int) -> None:
         threads.take_in(db, (), ties, _known)
 
 
+def revision(bulletin: Bulletin) -> Revision:
+    """What a bulletin says of versions."""
+    return Revision(_said(bulletin), revised(bulletin))
+
+
+def learn(db: sqlite3.Connection, revisions: Sequence[Revision]) -> None:
+    """Note versions and withdrawals that the bus holds, inside a transaction; of those that are kept here nothing changes."""
+    ties = [
+        threads.Tie(id_, each.said, 0, threads.CANCELLED if each.said.is_cancel else threads.SUPERSEDED)
+        for each in revisions
+        for id_ in each.targets
+    ]
+    if ties:
+        threads.take_in(db, [each.said for each in revisions], ties, _known)
+
+
 def take_back(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Note that rows have lost their places, inside a transaction: they supersede and cancel nothing."""
+    """Note that rows have lost their places, inside a transaction: they no longer supersede or cancel anything."""
     threads.take_back(db, [(_key(row.id, row.status), row.n) for row in rows])
 
 
 def prune(db: sqlite3.Connection, gone: Iterable[tuple[str, str]]) -> None:
-    """Forget threads of which nothing is kept any more, inside a transaction; given ids and statuses of what was let go."""
+    """Forget threads without kept members, inside a transaction; the arguments are ids and statuses of deleted rows."""
     sql = "SELECT EXISTS (SELECT 1 FROM bulletins WHERE id IN (SELECT value FROM json_each(?)))"
 
     def is_kept(keys: Sequence[threads.Key]) -> bool:
         return bool(db.execute(sql, (_json([key.id for key in keys]),)).fetchone()[0])
 
     threads.let_go(db, [_key(id_, status) for id_, status in gone], is_kept)
+    db.execute("DELETE FROM learned WHERE NOT EXISTS (SELECT 1 FROM threads t WHERE t.id = learned.id)")
 
 
 def build(db: sqlite3.Connection) -> None:
-    """Make the threads of an outbox of a release that knew none (`threads.is_due`), inside a transaction."""
+    """Build the threads of an outbox from a release without threads (`threads.is_due`), inside a transaction."""
     for _ in threads.build(db, _known):
         pass
 
@@ -201,7 +233,7 @@ def _known(db: sqlite3.Connection, keys: Sequence[threads.Key]) -> Iterator[thre
     ).fetchall():
         try:
             yield _said(decode(payload))
-        except SchemaError:  # it is damaged; it was said all the same
+        except SchemaError:  # a damaged row was published all the same
             yield threads.Said(_key(id_, status), kept_at, seq, is_cancel=False)
 
 

@@ -1,7 +1,7 @@
 """What a sheet says in each language: catalogues in the form of gettext (`languages/*.po`), read as text when first needed.
 
 Every catalogue has the same keys. `label NAME` is a field of the wire, `word SLUG` a word of a vocabulary, `word VOCABULARY/SLUG`
-one that means something else there, `say NAME` a sentence with places in braces. Translators know the form and its tools; nothing
+one that means something else there, `say NAME` a sentence with places in braces, `language TAG` a language. Translators know the form and its tools; nothing
 has to be compiled, so what is read is what is in the repository (docs/adr/048).
 """
 
@@ -16,7 +16,7 @@ from bus.sheets.choosing import DEFAULT, looked_up
 from schemas.open_vocab import OPEN
 
 FOLDER = Path(__file__).parent / "languages"
-TRANSLATED = ("en", "de", "el")
+TRANSLATED = ("en", "de", "el", "fr", "et")
 """The languages that have a catalogue."""
 _LINE = re.compile(r'(msgid|msgstr)?\s*"((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
@@ -42,6 +42,14 @@ class Sayings:
     def label(self, name: str) -> str:
         """What a field of the wire is called; the field's own name where nobody has named it."""
         return self._said.get(f"label {name}", name.replace("_", " "))
+
+    def language(self, tag: str) -> str:
+        """What a language is called; with the tag where that says more, and the tag alone of a language without a name here."""
+        primary = tag.partition("-")[0].lower()
+        name = self._said.get(f"language {primary}")
+        if name is None:
+            return tag
+        return name if tag.lower() == primary else f"{name} ({tag})"
 
     def word(self, vocabulary: str, word: str) -> str:
         """What a word of a vocabulary means; one that the vocabulary does not list is shown as it is."""

@@ -57,7 +57,7 @@ def sheet_of(b: Bulletin, known: Known, lang: str) -> Sheet:
             tuple(Entry("", (sentence,)) for sentence in provenance(tell, b, known)),
         ),
         Block("versions", tell.say.say("block-versions"), tuple(_versions(tell, b, known))),
-        Block("answers", tell.say.say("block-answers"), tuple(_answers(tell, known))),
+        Block("answers", tell.say.say("block-answers"), tuple(_answers(tell, b, known))),
     )
     return Sheet(
         lang=tell.say.lang,
@@ -180,13 +180,13 @@ def _lines(tell: Telling, name: str, lines: Iterable[Line | str], first: str, la
 def _summary(tell: Telling, b: Bulletin, info: Info, lang: str) -> Iterator[Entry]:
     other = looked_up((lang,), [info.lang]) is None
     if other:
-        yield Entry("", (tell.say.say("other-language", lang=info.lang),))
+        yield Entry("", (tell.say.say("other-language", lang=tell.say.language(info.lang)),))
     if info.machine_translated:
         yield Entry("", (tell.say.say("machine"),))
     yield Entry("", _paragraphs(info.summary), lang=info.lang if other else "")
     if info.web is not None:
         yield Entry(tell.say.label("web"), (info.web,))
-    if rest := [each.lang for each in b.info if each is not info]:
+    if rest := [tell.say.language(each.lang) for each in b.info if each is not info]:
         yield Entry("", (tell.say.say("also-in", langs=", ".join(rest)),))
 
 
@@ -259,9 +259,13 @@ def _versions(tell: Telling, b: Bulletin, known: Known) -> Iterator[Entry]:
         yield Entry("", (say.say(f"ended-line-{known.ended_how}", by=known.ended_by),))
 
 
-def _answers(tell: Telling, known: Known) -> Iterator[Entry]:
+def _answers(tell: Telling, b: Bulletin, known: Known) -> Iterator[Entry]:
+    if known.is_unread:
+        yield Entry("", (tell.say.say("answers-unread", id=b.id),))
     if known.answers is None:
         return
+    if known.as_of is not None:
+        yield Entry("", (tell.say.say("answers-as-of", time=moment(known.as_of), id=b.id),))
     if not known.answers:
         yield Entry("", (tell.say.say("no-answers"),))
     for each in known.answers[:MOST]:

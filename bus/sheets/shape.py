@@ -67,6 +67,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         ended_by: the id of what ended it.
         versions: what is known of its thread, in the order of their times.
         answers: what was answered; None where answers are not kept.
+        as_of: of one's own that the store need not hold: when the newest that the store holds came.
+        is_unread: of one's own: nothing has come into this context from the bus yet, so nobody can say what was answered.
         is_settled: whether what is disputed was settled since.
         parts: what of it is sealed.
     """
@@ -86,6 +88,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     ended_by: str = ""
     versions: tuple[Version, ...] = ()
     answers: tuple[Answered, ...] | None = None
+    as_of: dt.datetime | None = None
+    is_unread: bool = False
     is_settled: bool = False
     parts: tuple[SealedPart, ...] = ()
 

@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from bus.trust.grants import Ways, granted, not_talk, spoken_by
 from schemas.registry import Audience, AuthorityRecord, Registry
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import TLP_RANK, Status, Tlp
 
 
 def feedback_by(document: Registry) -> Mapping[str, Ways]:
     """Where each authority may say feedback by no grant but that it reads there what others say: nowhere without a key.
 
-    So an answer goes to the audience of what it answers, at its marking and status, and to nobody else.
+    So an answer goes to the audience of what it answers, at its marking and status. An author that hears nothing there is told
+    by its id, at the same marking and status: that reaches nobody else.
     """
     said = {name: spoken_by(record) for name, record in document.authorities.items()}
     speakers = Counter(way for ways in said.values() for way in ways)
-    return {
-        name: frozenset(way for way in not_talk(granted(record.read)) if speakers[way] > (way in said[name]))
-        for name, record in document.authorities.items()
-        if record.keys and record.read
-    }
+    deaf: dict[tuple[Status, Tlp, str], set[str]] = defaultdict(set)
+    for name, record in document.authorities.items():
+        for way in deaf_to(name, record, document.audiences):
+            deaf[way].add(name)
+    found: dict[str, Ways] = {}
+    for name, record in document.authorities.items():
+        if record.keys and record.read:
+            read = not_talk(granted(record.read))
+            there = {way for way in read if speakers[way] > (way in said[name])}
+            alone = {
+                (way[0], way[1], author) for way in there for author in deaf.get(way, ()) if author != name
+            }
+            found[name] = frozenset(there | alone)
+    return found
 
 
 def feedback_heard(name: str, record: AuthorityRecord, audiences: Mapping[str, Audience]) -> Ways:
     """Where an author hears feedback, and nothing else, by no grant but that it speaks there; what it reads is not among it.
 
-    What is said there at AMBER or above is for members alone, answers too. The subjects of RED hide the kind, so that nobody
-    can be given the answers alone.
+    What is said there at AMBER or above is for members alone, answers too, and the subjects of RED hide the kind. Answers to
+    what it says there come to it by its id.
     """
+    ways = _not_read(record)
+    alone = {(status, tlp, name) for status, tlp, _ in deaf_to(name, record, audiences)}
+    return frozenset(way for way in ways if _may_know(name, way, audiences)) | (alone - granted(record.read))
 
-    def may_know(tlp: Tlp, audience: str) -> bool:
-        listed = audiences.get(audience)
-        return TLP_RANK[tlp] < TLP_RANK[Tlp.AMBER] or (listed is not None and name in listed.members)
 
-    return frozenset(
-        (status, tlp, audience)
-        for status, tlp, audience in not_talk(spoken_by(record)) - granted(record.read)
-        if tlp is not Tlp.RED and may_know(tlp, audience)
-    )
+def deaf_to(name: str, record: AuthorityRecord, audiences: Mapping[str, Audience]) -> Ways:
+    """Where an author speaks and hears no answers; each has its counterpart of the same status and marking, by the author's id."""
+    return frozenset(way for way in _not_read(record) if not _may_know(name, way, audiences))
+
+
+def _not_read(record: AuthorityRecord) -> Ways:
+    return not_talk(spoken_by(record)) - granted(record.read)
+
+
+def _may_know(name: str, way: tuple[Status, Tlp, str], audiences: Mapping[str, Audience]) -> bool:
+    """Whether who speaks on a way may hear the feedback of others there."""
+    _, tlp, audience = way
+    if audience == name:
+        return True
+    if tlp is Tlp.RED:
+        return False
+    listed = audiences.get(audience)
+    return TLP_RANK[tlp] < TLP_RANK[Tlp.AMBER] or (listed is not None and name in listed.members)

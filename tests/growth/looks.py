@@ -19,6 +19,7 @@ from bus.hub.picture import (
     figures,
     lists,
     one_bulletin,
+    owed_within,
     search,
     summary,
     tallies,
@@ -83,7 +84,7 @@ ASKED = {
     "of an authority": "issuer:xa-csirt",
     "of two fields": "issuer:xa-csirt kind:cyber-threat",
     "of something rare": "kind:data-breach country:XB",
-    "of an observable": "203.0.113.7",
+    "of an observable": "observable:203.0.113.7",
     "of a word": "text:flood",
 }
 
@@ -102,6 +103,7 @@ def for_pages(world: World) -> dict[str, Look]:
             "tiles": partial(figures.tiles, clearance=who, now=now),
             "facets": partial(figures.facets, clearance=who, now=now),
             "histogram": partial(figures.histogram, clearance=who, now=now),
+            "clocks": partial(owed_within, clearance=who, now=now, registry=registry, reader=READER),
             "arrivals": partial(figures.arrivals, clearance=who, now=now),
             "search of a word": partial(search, clearance=who, now=now, text=("flood",)),
             "search of a rare word": partial(search, clearance=who, now=now, text=("n900",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tests.support.households import Household, world_of_now
 from tests.support.places import ROOT
 from tests.support.stage import serving
 from tests.support.waiting import eventually, longest
-from tests.support.world import draft
+from tests.support.world import deaf_world, draft
 
 EXAMPLES = ROOT / "examples" / "python"
 READER = "xb-csirt"
@@ -64,6 +65,32 @@ async def test_what_one_says_the_other_sees_gets_and_traces(house: Household) ->
         assert (heard.bulletin.issuer.id, heard.bulletin.references[0].id) == (READER, said.id)
         with pytest.raises(LookupError):
             await me.answer(said.id, FeedbackKind.SIGHTING)
+
+
+async def test_an_author_that_does_not_read_there_is_told_by_its_id(tmp_path: Path) -> None:
+    """At AMBER+STRICT and at RED; what another says there does not come to it."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=1)
+    world = deaf_world(now, Tlp.AMBER_STRICT, Tlp.RED)
+    async with serving(tmp_path / "server", world) as broker:
+        house = Household(tmp_path / "house", world, broker.server.url, "xa-csirt", READER, **TO_ALL)
+        env = house.env()
+        async with (
+            asyncio.timeout(longest()),
+            bus.connect("xa-csirt", env=env) as me,
+            bus.connect(READER, env=env) as other,
+        ):
+            reads, hears = (
+                other.watch("audience:eu-advisers", since=None),
+                me.watch("kind:feedback", since=None),
+            )
+            for tlp in (Tlp.AMBER_STRICT, Tlp.RED):
+                said = await me.publish(draft("For few", tlp=tlp, audience="eu-advisers"), timeout=longest())
+                while (await anext(reads)).bulletin.id != said.id:
+                    pass
+                await other.answer(said.id, FeedbackKind.DISPUTE, "It is not so.", timeout=longest())
+                heard = (await anext(hears)).bulletin
+                assert (heard.audience, heard.tlp, heard.references[0].id) == ("xa-csirt", tlp, said.id)
+        house.close()
 
 
 async def test_one_that_is_refused_hinders_no_other_and_is_recorded(house: Household) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bus.errors import OutboxError, StoreError
+from bus.errors import OutboxError, StoreError, VersionError
+from bus.publishing import versions
 from bus.publishing.heads_lines import heads_path
 from bus.publishing.reanchor import Reanchoring
 from bus.publishing.recovery import Lost, recover
@@ -22,6 +24,7 @@ from tests.support.stage import Bus, speaking, stored
 from tests.support.waiting import eventually, longest
 from tests.support.world import draft
 from tests.unit.bus.publishing.test_heads_file import cut
+from tests.unit.bus.publishing.test_versions import cancel, update
 
 
 async def test_what_is_lost_for_good_is_named_and_its_numbers_are_not_given_again(
@@ -202,3 +205,38 @@ async def test_an_author_whose_clock_is_ahead_of_the_brokers_signs_nothing(bus: 
             await publisher.publish(draft())
         assert refused.value.reason == "clock-ahead"
         assert (await publisher.outbox.counts())["kept"] == 0
+
+
+async def test_a_recovery_learns_versions_and_withdrawals_from_the_bus(bus: Bus, tmp_path: Path) -> None:
+    """An old copy, and an outbox begun anew: an update by an old id names the newest, and what is withdrawn stays so."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        first = await publisher.publish(draft("first"))
+        gone = await publisher.publish(draft("to be withdrawn"))
+        assert await publisher.settled(gone.digest, longest()) == "stored"
+    shutil.copy2(path, tmp_path / "copy.db")
+    async with speaking(bus, path) as publisher:
+        second = await publisher.publish(update(first.id))
+        third = await publisher.publish(update(second.id))
+        withdrawal = await publisher.publish(cancel(gone.id))
+        assert await publisher.settled(withdrawal.digest, longest()) == "stored"
+    for name in ("copy.db", "new.db"):
+        async with speaking(bus, tmp_path / name) as publisher:
+            await publisher.recover(longest())
+            for id_ in (first.id, second.id):
+                with pytest.raises(VersionError) as refused:
+                    await publisher.rehearse(update(id_))
+                assert (refused.value.reason, refused.value.living) == ("already-superseded", third.id)
+            with pytest.raises(VersionError) as refused:
+                await publisher.rehearse(update(gone.id))
+            assert refused.value.reason == "already-withdrawn"
+            found = await publisher.outbox.read(lambda db: versions.find(db, first.id[:20]))
+            assert found is not None
+            assert (found.living, found.versions) == (third.id, 3)
+            ways = partial(versions.open_ways, thread=found)
+            assert await publisher.outbox.read(ways) == {CHANNEL: third.id}
+            await publisher.rehearse(update(third.id))
+            await publisher.recover(longest())  # twice changes nothing
+            again = await publisher.outbox.read(lambda db: versions.find(db, first.id))
+            assert again is not None
+            assert (again.living, again.versions) == (third.id, 3)

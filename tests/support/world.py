@@ -20,9 +20,9 @@ from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, hints
 from schemas.parts import Info
-from schemas.registry import Audience, AuthorityRecord, KeyRecord, Registry
+from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant, ReadGrant, Registry
 from schemas.subject import subject_for
-from schemas.vocab import Pap, Tlp
+from schemas.vocab import Pap, Scope, Status, Tlp
 from tests.support import countries
 from tests.support.countries import HUBS, MEMBERS, Member, audiences, hub_answers, hub_reads
 
@@ -138,6 +138,24 @@ def make_world(now: dt.datetime = NOW, *readers: str) -> World:
         name: msgspec.structs.replace(records[name], read=hub_reads("xb-hub")[:2]) for name in readers
     }
     return found(DOMAIN, records, audiences(), signers=signers, transport=transport, now=now)
+
+
+def deaf_world(now: dt.datetime = NOW, *markings: Tlp) -> World:
+    """The same, where xa-csirt speaks at these markings to a network that xa-hub and xb-csirt read, and is no member of it."""
+    world = make_world(now)
+    records = dict(world.registry.document.authorities)
+    network = "eu-advisers"
+    says = PublishGrant(
+        statuses=(Status.ACTUAL,), tlps=markings, audiences=(network,), kinds=("*",), areas=("*",)
+    )
+    hears = ReadGrant(statuses=(Status.ACTUAL,), tlps=markings, audiences=(network,))
+    members = ("xa-hub", "xb-csirt")
+    for name in members:
+        records[name] = msgspec.structs.replace(records[name], read=(*records[name].read, hears))
+    mine = records["xa-csirt"]
+    records["xa-csirt"] = msgspec.structs.replace(mine, publish=(*mine.publish, says))
+    named = {**audiences(), network: Audience(scope=Scope.UNION, members=members)}
+    return found(DOMAIN, records, named, signers=world.signers, transport=world.nkeys, now=now)
 
 
 @cache

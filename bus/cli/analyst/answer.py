@@ -1,4 +1,4 @@
-"""`tocsin answer`: what this authority says to a bulletin of another, told to its author and to all who read the bulletin."""
+"""`tocsin answer`: answers a bulletin of another authority; its author and all its readers see the answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bus.cli.frame import (
     wait_option,
 )
 from bus.hub import picture
-from schemas.answering import answer_to, taken_back
+from schemas.answering import answer_to, taken_back, told_alone
 from schemas.bodies.coordination import Feedback
 from schemas.codec import decode
 from schemas.subject import channel_of
@@ -33,14 +33,15 @@ from schemas.vocab import TLP_RANK, MsgType, Tlp
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Bulletin, Draft
+    from schemas.subject import Channel
 
 
 sending_options = gathered("sending", Sending, wait_option, dry_run_option, reviewed_option)
-SECTIONS = "parts of it are sealed: all who read the rest have read your answer, too"
+SECTIONS = "parts of the bulletin are sealed: all who read the rest also read your answer"
 WITHDRAWN = "Taken back by its author."
 
 
@@ -63,11 +64,11 @@ async def answer(
 ) -> list[Answer]:
     """Answer the bulletin ID of another authority; TEXT is one sentence or a few.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is answered.
+    ID is the id of any version, at least its first four characters, or a digest. The newest version is answered.
 
-    The answer goes to all who may read the bulletin, and to its author, at the bulletin's marking: whoever may read a bulletin
-    may answer it, no grant is needed. It counts in watch, picture, trace and show until you withdraw it; of your answers with
-    one verdict the last counts. Exits as publish does.
+    The answer goes to the author and to all who may read the bulletin, at the bulletin's marking. All who may read a
+    bulletin may answer it, without a grant. The answer counts in watch, picture, trace and show until you withdraw
+    it. Of your answers with the same verdict, the last counts. Exit codes are those of publish.
 
     For instance: tocsin answer ID --dispute "The recording is real; it was cut."
     """
@@ -91,16 +92,25 @@ async def answer(
             f"{original.id} is TLP:{original.tlp.upper()} already, which is as wide as {body.relax_to}"
         )
     draft = answer_to(original, body, now, lang=lang, tlp=None if narrower is None else Tlp(narrower))
-    notes = _must_reach(original, draft, registry, app.identity.authority)
-    return [*await frame.send_drafts(app, [(original.id, lambda: draft)], sending), Answer(remarks=notes)]
+    me, author = app.identity.authority, original.issuer.id
+    channel, notes = _must_reach(original, draft, registry, me)
+    drafts: list[tuple[str, Callable[[], Draft]]] = [(original.id, lambda: draft)]
+    if registry.is_told_alone(me, author, channel):
+        drafts.append((f"{original.id}, to {author}", lambda: told_alone(draft, original)))
+        notes.append(f"{author}, who said it, does not read {channel.name}, and is told by its id")
+    elif not registry.hears_answers(author, channel):
+        notes.append(
+            f"{author}, who said it, does not hear answers on {channel.name}; tell it otherwise, too"
+        )
+    return [*await frame.send_drafts(app, drafts, sending), Answer(remarks=notes)]
 
 
 async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[Bulletin, frozenset[str]]:
-    """The bulletin of another authority that is answered, read from the bus first where the store does not hold it; and its versions.
+    """The bulletin of another authority to answer, and the ids of its versions. Reads the bus first if the store lacks it.
 
     Raises:
-        NotFoundError: this context does not hold it.
-        click.UsageError: it is this authority's own.
+        NotFoundError: this context does not hold the bulletin.
+        click.UsageError: the bulletin is this authority's own.
     """
     me = app.identity.authority
     async with frame.open_store(app, make=True) as store:
@@ -113,12 +123,12 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[
         app.note(word)
     if found is None:
         raise NotFoundError(
-            f"this context does not hold {wanted}, so it cannot answer it",
+            f"this context does not hold {wanted}; an answer needs the bulletin",
             remedy="ids of what it holds: tocsin bulletin list; to read the bus: tocsin watch",
         )
     if found.issuer.id == me:
         raise click.UsageError(
-            f"{found.id} is what {me} has said itself, and nobody answers himself; correct it with tocsin bulletin update, "
+            f"{found.id} is a bulletin of {me} itself, and nobody can answer their own; correct it with tocsin bulletin update, "
             "or withdraw it with tocsin bulletin cancel"
         )
     async with frame.open_store(app) as store:
@@ -127,13 +137,13 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[
 
 
 def _held(db: sqlite3.Connection, wanted: str) -> tuple[frame.Named, sqlite3.Row | None]:
-    """What is meant by an id, the beginning of one or a digest of any version, and its row in the store."""
+    """The bulletin named by an id, the beginning of one, or a digest of any version; and its row in the store."""
     named = frame.named_in_store(db, wanted)
     return named, frame.admitted_row(db, named.id)
 
 
 async def own_word(app: App, wanted: str) -> Bulletin | None:
-    """The bulletin as this authority has said it itself, in its newest version; None when it has not."""
+    """The newest version of this authority's own bulletin; None when it has published none of this name."""
     if not (app.state_folder() / frame.OUTBOX_FILE).exists():
         return None
     async with frame.open_outbox(app) as box:
@@ -141,11 +151,13 @@ async def own_word(app: App, wanted: str) -> Bulletin | None:
     return None if kept is None else decode(kept.payload)
 
 
-def _must_reach(original: Bulletin, draft: Draft, registry: VerifiedRegistry, me: str) -> list[str]:
-    """Refuse a marking at which somebody could not read the answer who may read the bulletin; what is to be known else.
+def _must_reach(
+    original: Bulletin, draft: Draft, registry: VerifiedRegistry, me: str
+) -> tuple[Channel, list[str]]:
+    """Refuse a marking that hides the answer from a reader of the bulletin. Returns (channel, notes to show).
 
     Raises:
-        click.UsageError: with who could not.
+        click.UsageError: names the readers who could not read the answer.
     """
     channel = channel_of(original)
     if draft.tlp is not None and draft.tlp is not original.tlp:
@@ -153,16 +165,11 @@ def _must_reach(original: Bulletin, draft: Draft, registry: VerifiedRegistry, me
         deaf = sorted({*registry.readers(channel)} - {*registry.readers(there), me})
         if deaf:
             raise click.UsageError(
-                f"at TLP:{draft.tlp.upper()} these could not read the answer, who may read the bulletin: {', '.join(deaf)}; "
+                f"at TLP:{draft.tlp.upper()} these readers of the bulletin could not read the answer: {', '.join(deaf)}; "
                 "leave --tlp out"
             )
         channel = there
-    notes = [SECTIONS] if original.sections else []
-    if registry.hears_answers(original.issuer.id, channel):
-        return notes
-    author = original.issuer.id
-    why = "it neither reads there nor is a member; tell it otherwise, too"
-    return [*notes, f"{author}, who said it, does not hear answers on {channel.name}: {why}"]
+    return channel, [SECTIONS] if original.sections else []
 
 
 async def _withdrawn(
@@ -174,7 +181,7 @@ async def _withdrawn(
     lang: str,
     sending: Sending,
 ) -> list[Answer]:
-    """Withdraw what this authority has answered, or what it has with one verdict."""
+    """Withdraw all answers of this authority to a bulletin, or those with the chosen verdict."""
     now = app.now()
     mine: list[Bulletin] = []
     if (app.state_folder() / frame.OUTBOX_FILE).exists():
@@ -189,8 +196,8 @@ async def _withdrawn(
     ]
     if not found:
         raise NotFoundError(
-            f"{app.identity.authority} has no such answer to {original.id} that stands",
-            remedy="what it has said: tocsin bulletin list --mine --kind feedback",
+            f"{app.identity.authority} has no such answer to {original.id} in force",
+            remedy="list its answers: tocsin bulletin list --mine --kind feedback",
         )
 
     drafts = [(each.id, partial(taken_back, each, now, text or WITHDRAWN, lang)) for each in found]
@@ -198,11 +205,11 @@ async def _withdrawn(
 
 
 MOST = 10_000
-"""So many of this authority's bulletins are looked through for its answers, the newest."""
+"""The newest bulletins of this authority, at most this many, are searched for its answers."""
 
 
 def _standing(said: Sequence[Bulletin], targets: frozenset[str]) -> Iterator[Bulletin]:
-    """The answers to versions of a bulletin that their own author has neither withdrawn nor replaced."""
+    """The answers to versions of a bulletin, without those that their author has withdrawn or replaced."""
     ended = {
         ref.id
         for each in said

@@ -1,4 +1,4 @@
-"""What every command shares: options, sessions, files, output."""
+"""The frame that all commands share: options, sessions, files, output."""
 
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         write_whole,
         written,
     )
-    from bus.cli.frame.filtering import Asked, filter_options, stream_options
+    from bus.cli.frame.filtering import filter_options, stream_options
     from bus.cli.frame.health import telling
     from bus.cli.frame.interest import interest_of
     from bus.cli.frame.lines import BulletinLines, headline, in_colour, marking, one_line
@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         admitted_row,
         defaults,
         endpoint,
+        open_desk,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -113,11 +114,12 @@ if TYPE_CHECKING:
         named_in_outbox,
         named_in_store,
     )
-    from bus.config import OUTBOX_FILE, STORE_FILE, private_folder
+    from bus.config import DESK_FILE, OUTBOX_FILE, STORE_FILE, private_folder
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "DESK_FILE",
     "DONE",
     "EXIT_CODES",
     "FAILURE",
@@ -137,7 +139,6 @@ __all__ = [
     "USAGE",
     "Answer",
     "App",
-    "Asked",
     "BulletinLines",
     "DraftFile",
     "FoundBulletin",
@@ -204,6 +205,7 @@ __all__ = [
     "on_terminal",
     "once_open",
     "one_line",
+    "open_desk",
     "open_outbox",
     "open_publisher",
     "open_registry",

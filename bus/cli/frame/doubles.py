@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 from bus import drafts
@@ -11,6 +10,7 @@ from bus.cli.frame.app import App
 from bus.cli.frame.running import asking
 from bus.cli.frame.session import defaults
 from bus.errors import PermitError
+from bus.storage import write_atomically
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ class Doubles:
         self._path = app.state_folder() / FILE
         self._given = defaults(app.identity)
         self._now = app.now().timestamp()
-        self._known = drafts.doubles.remembered(self._raw(), self._now)
+        raw = self._raw()
+        if drafts.doubles.is_damaged(raw):
+            app.note(f"{self._path} is damaged: what was sent before is forgotten, and it is begun anew")
+        self._known = drafts.doubles.remembered(raw, self._now)
         self._here: dict[str, str] = {}
         self._new: list[drafts.doubles.Before] = []
 
@@ -74,14 +77,12 @@ class Doubles:
             return
         data = drafts.doubles.with_new(self._raw(), self._new, self._now)
         with contextlib.suppress(OSError):
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
+            write_atomically(self._path, data)
 
     def _raw(self) -> bytes:
         try:
             with self._path.open("rb") as file:
-                return file.read(drafts.doubles.MOST_BYTES)
+                return file.read(drafts.doubles.MOST_BYTES + 1)
         except OSError:
             return b""
 

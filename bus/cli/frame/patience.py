@@ -1,4 +1,4 @@
-"""Files of SQLite that a program which runs on waits for, when they are in use or their disk is full."""
+"""Waits for a SQLite file that is in use or whose disk is full, in a program that runs until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,37 +12,42 @@ from bus.errors import StoreError
 S = TypeVar("S")
 
 AGAIN_S = 1.0
+MOST_WITHOUT_MEMORY = 30
+"""The most tries without memory. The program's own limit does not go away, so it must end and its supervisor learn of it."""
 
 
 @asynccontextmanager
 async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
-    """A file of SQLite, opened; a program that runs on waits while it is in use or its disk is full, and says so.
+    """An opened SQLite file. A program that runs until Ctrl-C waits while the file is in use or its disk is full, and says so.
+
+    It waits for memory too, but only for a limited number of tries.
 
     Args:
         app: this invocation.
-        opened: opens it, once for each try.
+        opened: opens the file; called once for each try.
 
     Raises:
-        StoreError: it cannot be opened; in a program that runs on, not one that passes.
+        StoreError: the file cannot be opened; in a program that runs until Ctrl-C, only a lasting fault.
     """
     import asyncio
 
     async with AsyncExitStack() as stack:
 
         async def patiently() -> S:
-            waits = False
+            waits, starved = False, 0
             while True:
                 try:
                     it = await stack.enter_async_context(opened())
                 except StoreError as exc:
-                    if not (app.runs_on and exc.is_passing):
+                    starved += exc.reason == "store-memory"
+                    if not (app.runs_on and exc.is_passing) or starved > MOST_WITHOUT_MEMORY:
                         raise
                     if not waits:
                         app.note(f"waiting: {exc}")
                     waits = True
                 else:
                     if waits:
-                        app.note("going on: that has passed")
+                        app.note("the fault is over; the program continues")
                     return it
                 await asyncio.sleep(AGAIN_S)
 

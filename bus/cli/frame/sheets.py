@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from bus import sheets, subscribing
+from bus import publishing, sheets, subscribing, threads
 from bus.cli.frame.app import App, Part
 from bus.cli.frame.lines import MARKING, URGENT
 from bus.cli.frame.session import admitted_row, open_outbox, open_registry, query_store, within
@@ -17,6 +17,7 @@ from bus.cli.frame.text import on_terminal, safe
 from bus.config import OUTBOX_FILE, STORE_FILE
 from bus.errors import ConfigError, TrustError
 from bus.hub import picture
+from schemas.codec import decode
 from schemas.envelope import TYP_BULLETIN, Context, parse_header
 from schemas.errors import TocsinError
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     import datetime as dt
     import sqlite3
 
+    from bus.publishing import Outbox, Row
     from bus.sealing import View
     from bus.trust import VerifiedRegistry
+    from schemas.bulletin import Bulletin
 
 IN_PIPE = 80
 """Cells of a line in a pipe: a sheet is for a person also there."""
@@ -90,7 +93,7 @@ def _known(app: App, seen: View, signature: str, wanted: str) -> sheets.Known:
         registry = None
     known = _of_store(app, wanted, sheets.Known(now=now, parts=tuple(_parts(seen))), registry)
     if known.admitted_at is None:
-        known = _of_outbox(app, wanted, known)
+        known = _of_outbox(app, seen.outer, known, registry)
     if seen.inner is not None:
         known = msgspec.structs.replace(known, labels=(*known.labels, *sorted(seen.inner.labels)))
     if registry is None:
@@ -123,7 +126,7 @@ def _of_store(app: App, wanted: str, known: sheets.Known, registry: VerifiedRegi
             ended_how=ending.how,
             ended_by=ending.by,
             versions=_versions(db, wanted, known.now),
-            answers=_answers(db, row, registry),
+            answers=_answers(db, picture.About.of(row.bulletin), registry),
             is_settled=picture.answers.is_settled(db, picture.About.of(row.bulletin)),
         )
 
@@ -131,10 +134,10 @@ def _of_store(app: App, wanted: str, known: sheets.Known, registry: VerifiedRegi
 
 
 def _answers(
-    db: sqlite3.Connection, row: subscribing.Stored, registry: VerifiedRegistry | None
+    db: sqlite3.Connection, about: picture.About, registry: VerifiedRegistry | None
 ) -> tuple[sheets.Answered, ...]:
     """The answers to a bulletin that count, the newest first, with their words where they are held."""
-    said = picture.answers.to_one(db, picture.About.of(row.bulletin), registry)
+    said = picture.answers.to_one(db, about, registry)
     return tuple(
         sheets.Answered(by=each.by, at=each.at, verdict=each.verdict, text=_words(db, each.row))
         for each in said
@@ -148,14 +151,19 @@ def _words(db: sqlite3.Connection, row: int) -> str:
 
 
 def _versions(db: sqlite3.Connection, wanted: str, now: dt.datetime) -> tuple[sheets.Version, ...]:
-    """The versions of the thread of a bulletin, the oldest first; none where it is the only one."""
+    """The versions of the thread of a bulletin that the store holds."""
     thread = picture.versions.find(db, wanted)
     if thread is None:
         return ()
-    members = picture.versions.in_thread(db, thread)
+    return _told(thread, picture.versions.in_thread(db, thread), picture.versions.state(db, thread, now))
+
+
+def _told(
+    thread: threads.Thread, members: Sequence[threads.Version], state: str
+) -> tuple[sheets.Version, ...]:
+    """The versions of a thread, the oldest first; none where there is only one."""
     if len(members) < 2:
         return ()
-    state = picture.versions.state(db, thread, now)
     said = "alert"
     found = []
     for member in reversed(members):
@@ -171,15 +179,50 @@ def _versions(db: sqlite3.Connection, wanted: str, now: dt.datetime) -> tuple[sh
     return tuple(found)
 
 
-def _of_outbox(app: App, wanted: str, known: sheets.Known) -> sheets.Known:
-    """How far one's own has come."""
+async def _own(box: Outbox, wanted: str, now: dt.datetime) -> tuple[Row | None, tuple[sheets.Version, ...]]:
+    """The row of one's own bulletin, and the versions of its thread."""
+    row = await box.get(wanted)
+    thread = await box.read(lambda db: publishing.versions.find(db, wanted))
+    if row is None or thread is None:
+        return row, ()
+    living = await box.get(thread.living)
+    state = thread.state(now, None if living is None else decode(living.payload).expires)
+    return row, _told(thread, await box.read(lambda db: threads.in_thread(db, thread.key)), state)
+
+
+def _of_outbox(
+    app: App, bulletin: Bulletin, known: sheets.Known, registry: VerifiedRegistry | None
+) -> sheets.Known:
+    """How far one's own has come, and what was answered to it."""
     if not (app.state_folder() / OUTBOX_FILE).exists():
         return known
-    row = within(open_outbox(app), lambda box: box.get(wanted))
+    row, versions = within(open_outbox(app), lambda box: _own(box, bulletin.id, known.now))
     if row is None:
         return known
     state = "accepted" if row.state == "kept" else str(row.state)
-    return msgspec.structs.replace(known, is_own=row.is_whole, state=state)
+    known = msgspec.structs.replace(known, is_own=row.is_whole, state=state, versions=versions)
+    return _answered(app, picture.About.of(bulletin), known, registry)
+
+
+def _answered(
+    app: App, about: picture.About, known: sheets.Known, registry: VerifiedRegistry | None
+) -> sheets.Known:
+    """What the store of this context has of the answers to one's own bulletin, which itself need not be there."""
+    if not (app.state_folder() / STORE_FILE).exists():
+        return msgspec.structs.replace(known, is_unread=True)
+
+    def question(db: sqlite3.Connection) -> sheets.Known:
+        newest = subscribing.totals.newest_at(db)
+        if newest is None:
+            return msgspec.structs.replace(known, is_unread=True)
+        return msgspec.structs.replace(
+            known,
+            answers=_answers(db, about, registry),
+            as_of=newest,
+            is_settled=picture.answers.is_settled(db, about),
+        )
+
+    return query_store(app, question)
 
 
 def _keys(registry: VerifiedRegistry, issuer: str) -> frozenset[str]:

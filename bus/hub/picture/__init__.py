@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         selected,
         summary,
         tallies,
+        together,
         trace,
         versions,
     )
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from bus.hub.picture.events import Event, Told, events_after
     from bus.hub.picture.figures import Arrivals, Bar, Facet, Totals, Value
     from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows
+    from bus.hub.picture.owed import Owed, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
     from bus.hub.picture.searching import Found, search
     from bus.hub.picture.summary import Item, Picture
+    from bus.hub.picture.together import Member, Together
     from bus.hub.picture.trace import TraceStep
 else:
     __getattr__ = opened(__name__, __file__)
@@ -54,12 +57,15 @@ __all__ = [
     "Key",
     "Line",
     "Lineage",
+    "Member",
     "Observed",
+    "Owed",
     "Page",
     "Picture",
     "Question",
     "ReadinessCheck",
     "Said",
+    "Together",
     "Told",
     "Totals",
     "TraceStep",
@@ -78,6 +84,7 @@ __all__ = [
     "one_bulletin",
     "open_store",
     "owed",
+    "owed_within",
     "projection",
     "questions",
     "read_contacts",
@@ -85,6 +92,7 @@ __all__ = [
     "selected",
     "summary",
     "tallies",
+    "together",
     "trace",
     "versions",
 ]

@@ -193,7 +193,7 @@ def why_not(channel: str, named: str, about: About, registry: VerifiedRegistry |
         return "nobody answers himself"
     if named not in ("", original.issuer):
         return f"it names a bulletin of {named}"
-    if said.status is not original.status or said.audience != original.audience:
+    if said.status is not original.status or said.audience not in (original.audience, original.issuer):
         return "it was said elsewhere"
     if TLP_RANK[said.tlp] < TLP_RANK[original.tlp]:
         return "its marking is wider"
@@ -255,21 +255,11 @@ def body_of(db: sqlite3.Connection, said: Said) -> Feedback | None:
     return None
 
 
-_MANY = "SELECT DISTINCT target FROM answered WHERE target IN (SELECT value FROM json_each(?))"
 _TARGETS = """
 SELECT s.id, s.issuer, s.tlp, s.audience FROM (SELECT DISTINCT target FROM answered WHERE verdict = 'dispute') d
 JOIN links l ON l.id = d.target JOIN actual s ON s.row = l.row AND s.id = d.target
 WHERE s.ended_by IS NULL AND s.expires > ? LIMIT ?
 """
-
-
-def to_many(
-    db: sqlite3.Connection, every: Sequence[About], registry: VerifiedRegistry | None = None
-) -> dict[str, tuple[Said, ...]]:
-    """The answers to several bulletins, by id; those without any are left out."""
-    found = {target for (target,) in db.execute(_MANY, (as_json([each.id for each in every]),))}
-    said = {each.id: to_one(db, each, registry) for each in every if each.id in found}
-    return {target: answers for target, answers in said.items() if answers}
 
 
 def disputed(

@@ -232,6 +232,6 @@ def events_after(db: sqlite3.Connection, clearance: Clearance, n: int, limit: in
     first = single(db, "SELECT coalesce(min(n), 0) FROM events")
     return Told(
         events=found,
-        upto=found[-1].n if len(found) == limit else max(last, n),
+        upto=found[-1].n if len(found) == limit else last,
         is_whole=first <= n + 1 and n <= last,
     )

@@ -171,8 +171,9 @@ def histogram(
     span, number = BARS[by]
     last = int(now.timestamp() // span)
     found: Counter[tuple[int, str]] = Counter()
-    for issued, priority in standing(db, clearance, now, status, selection, "s.issued, s.priority"):
-        found[min(max(int(issued // span), last - number + 1), last), priority] += 1
+    columns = f"CAST(s.issued / {span} AS INTEGER), s.priority, count(*)"
+    for start, priority, n in standing(db, clearance, now, status, selection, columns, by="1, 2"):
+        found[min(max(start, last - number + 1), last), priority] += n
     return _bars(found, range(last - number + 1, last + 1), span)
 
 
@@ -241,7 +242,8 @@ def _selected(
 ) -> Counter[Key]:
     if selection == EVERYTHING:
         return _counted(db, clearance, now, status, COUNTED_FIELDS)
-    return spread(Counter(Cell(*row) for row in standing(db, clearance, now, status, selection, COUNTED_BY)))
+    found = Counter(map(tuple, standing(db, clearance, now, status, selection, COUNTED_BY)))
+    return spread({Cell(*values): n for values, n in found.items()})
 
 
 def _values(counted: Mapping[Key, int]) -> dict[str, list[Value]]:

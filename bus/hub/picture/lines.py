@@ -18,6 +18,9 @@ from bus.storage import utc
 from bus.subscribing import as_json
 from schemas.vocab import Status
 
+LAST = 2**62
+"""Beyond every row."""
+
 
 class Key(NamedTuple):
     """Where a line stands in a list, which is where the next page begins."""

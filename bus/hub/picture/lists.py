@@ -15,14 +15,12 @@ from typing import Any
 
 from bus.filters import Selection
 from bus.hub.picture.clearance import Clearance, above, ask, pairs_of
-from bus.hub.picture.lines import Key, Page, shown, table_of
-from bus.hub.picture.narrowing import FEW, Narrowed, narrow
-from bus.subscribing import as_json, bodies, whole
+from bus.hub.picture.lines import LAST, Key, Page, shown, table_of
+from bus.hub.picture.narrowing import FEW, Narrowed, narrow, waiting
+from bus.subscribing import as_json, bodies
 from schemas.vocab import Status
 
 SIZE = 50
-LAST = 2**62
-"""Beyond every row."""
 EVERYTHING = Selection()
 
 
@@ -175,8 +173,11 @@ def standing(
     status: Status,
     selection: Selection,
     columns: str,
+    *,
+    by: str = "",
 ) -> Iterator[sqlite3.Row]:
-    """Columns of every row `s` that is live and asked for, in no order."""
+    """Columns of every row `s` that is live and asked for, in no order; or groups of rows, of which more than one may be alike."""
+    group = f" GROUP BY {by}" if by else ""
     table = table_of(status)
     narrowed = narrow(db, clearance, table, selection, now, LAST)
     moment = {"now": now.timestamp()}
@@ -184,34 +185,11 @@ def standing(
         sql = f"SELECT {columns} FROM {table} s WHERE LIMITS(s) AND {condition} AND {narrowed.where}"
         if selection != EVERYTHING:
             sql += " AND NOT EXISTS (SELECT 1 FROM to_index i WHERE i.row = s.row)"
-        yield from ask(db, clearance, sql, {**narrowed.arguments, **moment})
+        yield from ask(db, clearance, f"{sql}{group}", {**narrowed.arguments, **moment})
     if selection != EVERYTHING:
         rows = [key.row for key in waiting(db, clearance, now, status, selection, None, is_live=True)]
         sql = f"SELECT {columns} FROM {table} s WHERE LIMITS(s) AND s.row IN (SELECT value FROM json_each(:rows))"
-        yield from ask(db, clearance, sql, {"rows": as_json(rows)})
-
-
-def waiting(
-    db: sqlite3.Connection,
-    clearance: Clearance,
-    now: dt.datetime,
-    status: Status,
-    selection: Selection,
-    after: Key | None,
-    *,
-    is_live: bool = False,
-) -> Iterator[Key]:
-    """What waits for the index and is asked for, the last first: each is looked at."""
-    sql = (
-        f"SELECT a.*, s.priority AS of_priority, s.issued AS of_issued FROM to_index i CROSS JOIN {table_of(status)} s ON s.row = i.row "
-        "CROSS JOIN admitted a ON a.row = s.row WHERE LIMITS(s) AND i.row < :row AND s.msg_type != 'cancel' "
-        f"{'AND s.ended_by IS NULL AND s.expires > :now ' if is_live else ''}ORDER BY i.row DESC"
-    )
-    upto = LAST if after is None else after.row
-    for row in ask(db, clearance, sql, {"row": upto, "now": now.timestamp()}):
-        for kept in whole((row,)):
-            if selection.matches(kept.bulletin, now):
-                yield Key(row["of_priority"], row["of_issued"], kept.rowid)
+        yield from ask(db, clearance, f"{sql}{group}", {"rows": as_json(rows)})
 
 
 def _page(

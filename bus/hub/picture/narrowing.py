@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from bus.filters import FACTS, Selection, phrase_of
 from bus.hub.picture.clearance import Clearance, ask, within
-from bus.subscribing import as_json
+from bus.hub.picture.lines import LAST, Key, table_of
+from bus.subscribing import as_json, whole
+from schemas.vocab import Status
 
 FEW = 2000
 """A condition that fewer rows meet is where a search begins; of words so many of the newest matches are looked at, at most."""
@@ -113,6 +116,29 @@ def narrow(
         where.append("s.issued >= :since")
         arguments["since"] = now.timestamp() - selection.since_s
     return Narrowed(" AND ".join(where) or "1", arguments, down_to, is_few)
+
+
+def waiting(
+    db: sqlite3.Connection,
+    clearance: Clearance,
+    now: dt.datetime,
+    status: Status,
+    selection: Selection,
+    after: Key | None,
+    *,
+    is_live: bool = False,
+) -> Iterator[Key]:
+    """What waits for the index and is asked for, the last first: each is looked at."""
+    sql = (
+        f"SELECT a.*, s.priority AS of_priority, s.issued AS of_issued FROM to_index i CROSS JOIN {table_of(status)} s ON s.row = i.row "
+        "CROSS JOIN admitted a ON a.row = s.row WHERE LIMITS(s) AND i.row < :row AND s.msg_type != 'cancel' "
+        f"{'AND s.ended_by IS NULL AND s.expires > :now ' if is_live else ''}ORDER BY i.row DESC"
+    )
+    upto = LAST if after is None else after.row
+    for row in ask(db, clearance, sql, {"row": upto, "now": now.timestamp()}):
+        for kept in whole((row,)):
+            if selection.matches(kept.bulletin, now):
+                yield Key(row["of_priority"], row["of_issued"], kept.rowid)
 
 
 def _facts(db: sqlite3.Connection, field: str, values: tuple[str, ...]) -> str:

@@ -165,8 +165,8 @@ def _telling(db: sqlite3.Connection, rows: Sequence[Stored]) -> Iterator[None]:
         with events.muted(db):
             yield
         return
+    events.note(db, rows)  # before what they end, each other too: an end is told after the beginning
     yield
-    events.note(db, rows)
 
 
 def _taken_out(db: sqlite3.Connection, rows: Iterable[Stored]) -> Iterator[Stored]:

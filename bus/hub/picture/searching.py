@@ -15,7 +15,7 @@ import msgspec
 from bus.filters import Selection, phrase_of
 from bus.hub.picture.clearance import Clearance, ask, within
 from bus.hub.picture.lines import Line, of_rows
-from bus.hub.picture.lists import waiting
+from bus.hub.picture.narrowing import waiting
 from bus.hub.rows import TABLE_OF
 from bus.subscribing import as_json
 from schemas.vocab import Status

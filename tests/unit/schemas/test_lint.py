@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from schemas import codec, rules
+from schemas.bodies.coordination import Feedback
 from schemas.lint import fields_of, lint
 from schemas.open_vocab import OPEN
 from schemas.parts import Target
+from schemas.vocab import FeedbackKind
 from tests.support.world import bulletin, draft, shared_world
 
 
@@ -33,6 +36,16 @@ def test_an_unknown_word_is_remarked_with_its_path() -> None:
     rules.check(read)
     assert [(v.rule, v.path) for v in lint(read)] == [("target-kind", "$.targets[1].kind")]
     assert lint(msgspec.structs.replace(read, targets=())) == ()
+
+
+@pytest.mark.parametrize(
+    "word", [*OPEN["notice-outcome"].values, *OPEN["order-effect"].values, "nothing-known"]
+)
+def test_the_outcome_of_a_notice_or_an_order_is_a_known_word_of_feedback(word: str) -> None:
+    """And nothing else is."""
+    body = Feedback(verdict=FeedbackKind.ACTION_TAKEN, text="Done.", outcome=word)
+    found = [(v.rule, v.path) for v in lint(draft(body=body))]
+    assert found == ([("feedback-outcome", "$.body.outcome")] if word == "nothing-known" else [])
 
 
 def test_classified_information_is_remarked() -> None:

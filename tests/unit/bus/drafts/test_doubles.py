@@ -61,3 +61,13 @@ def test_the_newest_are_kept() -> None:
 def test_a_damaged_file_forgets(raw: bytes) -> None:
     """Whatever bytes stand there, nothing is raised, and what comes is kept."""
     assert "ab" in doubles.remembered(doubles.with_new(raw, [Before(int(NOW), "ab", "01")], NOW), NOW)
+
+
+@given(count=st.integers(1, 5), data=st.data())
+def test_a_file_that_was_cut_off_in_a_line_is_damaged(count: int, data: st.DataObject) -> None:
+    """It counts as empty; one that ends with a line is whole."""
+    raw = doubles.with_new(b"", [Before(int(NOW), f"{n:032x}", "01") for n in range(count)], NOW)
+    end = data.draw(st.integers(0, len(raw)))
+    is_whole = raw[:end].endswith(b"\n") or not end
+    assert doubles.is_damaged(raw[:end]) is not is_whole
+    assert len(doubles.remembered(raw[:end], NOW)) == (raw[:end].count(b"\n") if is_whole else 0)

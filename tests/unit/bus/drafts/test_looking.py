@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import inspect
 
 from bus.drafts import DRAFTED, Finding, Look, Speaker, answered, begun, look, questions, read, stamped, told
-from bus.drafts.phrases import field_names
+from bus.drafts.fields import MOST_FAULTS, shaped
+from bus.drafts.phrases import field_names, of_vocabulary
 from bus.drafts.source import Source, written
 from schemas import rules
 from schemas.bodies import KINDS
@@ -100,7 +101,7 @@ FAULTS: dict[str, tuple[str, str, int, int, str]] = {
         '"moderat"',
         2,
         12,
-        '"moderat" is no word of severity; did you mean moderate?',
+        '"moderat" is not a word of severity; did you mean moderate?',
     ),
     "a number beyond its bounds": ("= 2 }", "= 9 }", 4, 30, "9 is not a whole number from 1 to 6"),
     "a fraction": ("= 2 }", "= 1.5 }", 4, 30, "1.5 is not a whole number from 1 to 6"),
@@ -159,28 +160,28 @@ FAULTS: dict[str, tuple[str, str, int, int, str]] = {
         '"cyber-incidnt"',
         12,
         8,
-        '"cyber-incidnt" is no word of kind; did you mean cyber-incident?',
+        '"cyber-incidnt" is not a word of kind; did you mean cyber-incident?',
     ),
     "a time without zone": (
         '"2026-11-20T09:10:00Z"',
         '"2026-11-20 09:10:00"',
         15,
         12,
-        "2026-11-20 09:10:00 does not say in which zone it is; write 2026-11-20T09:10:00Z if it is UTC, or with the offset",
+        "2026-11-20 09:10:00 has no time zone; write 2026-11-20T09:10:00Z if it is UTC, or add the offset",
     ),
     "a day for a time": (
         '"2026-11-20T09:10:00Z"',
         "2026-11-20",
         15,
         12,
-        "2026-11-20 is a day, and a time is needed; write 2026-11-20T09:30:00Z in UTC",
+        "2026-11-20 is a day, but a time is needed; write 2026-11-20T09:30:00Z in UTC",
     ),
     "a time without seconds": (
         '"2026-11-20T09:10:00Z"',
         '"2026-11-20T09:10+01:00"',
         15,
         12,
-        "2026-11-20T09:10+01:00 is not written as a time is; write 2026-11-20T09:10:00+01:00",
+        "2026-11-20T09:10+01:00 is not in the form of a time; write 2026-11-20T09:10:00+01:00",
     ),
     "a time that there is not": (
         '"2026-11-20T09:10:00Z"',
@@ -208,7 +209,7 @@ FAULTS: dict[str, tuple[str, str, int, int, str]] = {
         "moderate",
         2,
         12,
-        "there is no value that TOML knows; text stands in quotes",
+        "this is not a value in TOML; put text in quotes",
     ),
     "a name twice": (
         "significant = true",
@@ -293,6 +294,44 @@ def test_what_cannot_be_read_is_told_so(name: str) -> None:
     result = found(raw)
     assert result.draft is None
     assert reason in {each.rule for each in result.findings}
+
+
+@pytest.mark.parametrize("size", [300, 3000, 60_000])
+@pytest.mark.parametrize("name", ["references", "info", "observables", "dimensions"])
+def test_a_flood_of_faults_costs_no_more_than_may_stand_there(name: str, size: int) -> None:
+    """Entries beyond the most that a list may have are counted and not looked at; faults beyond the most told are counted."""
+    value = {name: [{}] * size, "body": {"kind": "cyber-threat", **{f"x{n}": 1 for n in range(size)}}}
+    shape = shaped(value, NOW)
+    assert len(shape.faults) == MOST_FAULTS
+    assert shape.more >= size - MOST_FAULTS
+    assert all(path[1] < 2000 for path, *_ in shape.faults if len(path) > 1 and isinstance(path[1], int))
+    if size <= 3000:  # more is too large for a draft
+        last = read(json.dumps(value).encode(), NOW).findings[-1]
+        assert last.text == f"{shape.more} more faults are not told; mend these first"
+
+
+RSIT = of_vocabulary("rsit")
+
+
+@given(words=st.lists(st.sampled_from(RSIT), min_size=1, max_size=5), data=st.data())
+def test_a_wrong_word_in_a_list_has_the_nearest_and_its_own_place(
+    words: list[str], data: st.DataObject
+) -> None:
+    """As a word that stands alone has."""
+    n = data.draw(st.integers(0, len(words) - 1))
+    wrong = words[n][:-1]
+    assume(wrong not in RSIT)
+    entries = ", ".join(f'"{word}"' for word in [*words[:n], wrong, *words[n + 1 :]])
+    raw = GOOD.replace(b'kind = "cyber-incident"', b'kind = "cyber-threat"\ntitle = "A flood"')
+    raw = raw.partition(b"stage =")[0] + f"classification = [{entries}]\n".encode()
+    (remark,) = [each for each in found(raw).findings if each.rule == "rsit"]
+    assert remark.path == f"$.body.classification[{n}]"
+    assert remark.nearest is not None
+    assert remark.nearest in remark.text
+    assert remark.line is not None
+    line = raw.decode().splitlines()[remark.line - 1]
+    assert remark.column is not None
+    assert line[remark.column - 1 :].startswith(f'"{wrong}"')
 
 
 @given(st.binary(max_size=400))

@@ -214,6 +214,34 @@ def test_the_reader_gets_words_in_its_language() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lang", "sentence", "also"),
+    [
+        ("en", "Its words are in Greek; there are none in your language.", "also in Finnish, nb"),
+        ("de", "Der Text ist auf Griechisch; in Ihrer Sprache gibt es keinen.", "auch auf Finnisch, nb"),
+        ("fr", "Sa langue : grec.", "aussi dans ces langues : finnois, nb"),
+        ("et", "Teksti keel: kreeka keel.", "ka järgmistes keeltes: soome keel, nb"),
+    ],
+)
+def test_languages_are_called_by_their_names(lang: str, sentence: str, also: str) -> None:
+    """Where a catalogue names them; any other by its tag."""
+    infos = tuple(Info(lang=each, headline="h", summary="s") for each in ("el", "fi", "nb"))
+    b = msgspec.structs.replace(bulletin_of("fimi"), info=infos)
+    said = [text for entry in block(sheet_of(b, KNOWN, lang), "summary") for text in entry.text]
+    assert any(sentence in each for each in said)
+    assert also in said
+
+
+def test_a_longer_tag_of_a_language_stands_beside_its_name() -> None:
+    """Which of them it is may matter."""
+    assert [sayings("de").language(tag) for tag in ("et", "ET", "et-EE", "nb-NO")] == [
+        "Estnisch",
+        "Estnisch",
+        "Estnisch (et-EE)",
+        "nb-NO",
+    ]
+
+
+@pytest.mark.parametrize(
     ("tags", "wanted", "found"),
     [
         (("en", "de"), "de-CH-1996", "de"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from bus.transport import consumers, permissions_of, reader_streams, streams, streams_of
 from bus.transport.streams import ANSWERS_SHARE
 from bus.trust import VerifiedRegistry
 from schemas.registry import AuthorityRecord
-from schemas.subject import PREFIX
-from schemas.vocab import TALK, Status
-from tests.support.world import shared_world, signed_registry
+from schemas.subject import PREFIX, tlp_token
+from schemas.vocab import TALK, Status, Tlp
+from tests.support.world import NOW, deaf_world, shared_world, signed_registry
 
 SAID = (Status.ACTUAL, Status.SYSTEM)
 
@@ -75,3 +76,19 @@ def test_an_author_is_given_the_answers_where_it_speaks_and_nothing_else() -> No
     assert bulletins
     assert all(each.split(".")[5:] == ["*", "*", "*", "feedback", ">"] for each in bulletins)
     assert {each.split(".")[4] for each in bulletins} == {"community", "eu-csirts"}
+
+
+@pytest.mark.parametrize("tlp", [Tlp.AMBER_STRICT, Tlp.RED])
+def test_an_author_that_may_not_hear_the_others_is_told_by_its_id(tlp: Tlp) -> None:
+    """A reader may say answers to it there; its consumer has what is said to its id, and nothing else of that marking."""
+    registry = deaf_world(NOW, tlp).registry
+    token = tlp_token(tlp)
+    kind = "x" if tlp is Tlp.RED else "feedback"
+    said = permissions_of(registry, "xa-hub").publish
+    assert f"{PREFIX}.actual.{token}.xa-csirt.xa.hub.coord.{kind}.>" in said
+    filters = [each for spec in consumers(registry) if spec.name == "xa-csirt" for each in spec.filters]
+    heard = {each.split(".")[4] for each in filters if each.startswith(f"{PREFIX}.actual.{token}.")}
+    assert "xa-csirt" in heard
+    assert "eu-advisers" not in heard
+    others = [each for spec in consumers(registry) if spec.name == "xb-emb" for each in spec.filters]
+    assert not [each for each in others if ".xa-csirt." in each]

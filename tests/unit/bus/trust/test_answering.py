@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import PermitError
-from bus.trust.answering import feedback_by, feedback_heard
+from bus.trust.answering import deaf_to, feedback_by, feedback_heard
 from bus.trust.grants import granted, spoken_by
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.coordination import Feedback
@@ -19,8 +19,19 @@ from schemas.bulletin import Bulletin
 from schemas.parts import Action, Deadline, Ref
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import channel_of
-from schemas.vocab import TALK, Certainty, FeedbackKind, RefRel, Scope, Severity, Status, Tlp, Urgency
-from tests.support.world import NOW, bulletin, make_world, shared_world
+from schemas.vocab import (
+    TALK,
+    TLP_RANK,
+    Certainty,
+    FeedbackKind,
+    RefRel,
+    Scope,
+    Severity,
+    Status,
+    Tlp,
+    Urgency,
+)
+from tests.support.world import NOW, bulletin, deaf_world, make_world, shared_world
 
 WORLD = shared_world()
 ANSWER = Feedback(verdict=FeedbackKind.SIGHTING, text="Seen here, too.")
@@ -47,7 +58,7 @@ def test_who_reads_a_channel_may_say_feedback_there_and_nothing_else() -> None:
     assert registry.permitted(answer("xa-hub")) is not None
     other = bulletin(WORLD, "xa-hub")
     assert registry.permitted(other) is None
-    with pytest.raises(PermitError, match="may say feedback there, and nothing else"):
+    with pytest.raises(PermitError, match="may publish only feedback there"):
         registry.permit(other)
 
 
@@ -116,25 +127,57 @@ def test_feedback_goes_where_one_reads_what_another_says(
     }
     document = msgspec.structs.replace(WORLD.registry.document, authorities=names)
     found = feedback_by(document)
-    assert found.get("xa-csirt", frozenset()) == {
+    there = {
         way for way in granted(names["xa-csirt"].read) & spoken_by(names["xb-csirt"]) if way[0] not in TALK
     }
+    deaf = deaf_to("xb-csirt", names["xb-csirt"], document.audiences)
+    alone = {(status, tlp, "xb-csirt") for status, tlp, audience in there if (status, tlp, audience) in deaf}
+    assert found.get("xa-csirt", frozenset()) == there | alone
     assert "xa-mute" not in found
+
+
+@given(
+    reads=st.sets(WAYS, max_size=6),
+    says=st.sets(WAYS, max_size=6),
+    others=st.sets(WAYS, max_size=6),
+    is_member=st.booleans(),
+)
+def test_every_author_hears_the_answers_of_every_reader(
+    reads: set[Any], says: set[Any], others: set[Any], is_member: bool
+) -> None:
+    """On the channel of its bulletin, or by its id; and what comes by its id at AMBER or above nobody else may read."""
+    names = {"xa-csirt": record(reads, says), "xb-csirt": record(others, set())}
+    members = ("xa-csirt",) if is_member else ()
+    audiences = {
+        name: Audience(scope=Scope.UNION, members=members) for name in ("community", "eu-csirts", "eu-dpas")
+    }
+    document = msgspec.structs.replace(WORLD.registry.document, authorities=names, audiences=audiences)
+    answers = feedback_by(document).get("xb-csirt", frozenset())
+    hears = feedback_heard("xa-csirt", names["xa-csirt"], audiences) | granted(names["xa-csirt"].read)
+    for status, tlp, audience in granted(names["xb-csirt"].read) & spoken_by(names["xa-csirt"]):
+        if status not in TALK:
+            by_id = (status, tlp, "xa-csirt")
+            assert {(status, tlp, audience), by_id} & answers & hears
+            assert (status, tlp, audience) in hears or TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER]
 
 
 @given(reads=st.sets(WAYS, max_size=6), says=st.sets(WAYS, max_size=6), is_member=st.booleans())
 def test_an_author_hears_feedback_where_it_speaks_and_may_know_what_is_said(
     reads: set[Any], says: set[Any], is_member: bool
 ) -> None:
-    """Never at RED, whose subjects tell no kind; at AMBER and above as a member alone; where it reads it hears all."""
+    """Never at RED, whose subjects tell no kind; at AMBER and above as a member alone, or by its id; where it reads it hears all."""
     members = ("xa-csirt",) if is_member else ()
     audiences = {
         name: Audience(scope=Scope.UNION, members=members) for name in ("community", "eu-csirts", "eu-dpas")
     }
     mine = record(reads, says)
     for status, tlp, audience in feedback_heard("xa-csirt", mine, audiences):
-        assert (status, tlp, audience) in spoken_by(mine) - granted(mine.read)
         assert status not in TALK
+        assert (status, tlp, audience) not in granted(mine.read)
+        if audience == "xa-csirt":
+            assert any(way[:2] == (status, tlp) for way in spoken_by(mine))
+            continue
+        assert (status, tlp, audience) in spoken_by(mine)
         assert tlp in (Tlp.CLEAR, Tlp.GREEN) or (tlp is not Tlp.RED and is_member and audience in audiences)
 
 
@@ -145,6 +188,22 @@ def test_an_author_that_reads_nothing_hears_the_answers() -> None:
     assert registry.hears_answers("xa-csirt", channel)
     assert not registry.may_read("xa-csirt", channel)
     assert not registry.hears_answers("xa-csirt", channel_of(answer("xa-hub", tlp=Tlp.AMBER)))
+
+
+def test_who_is_told_by_its_id_is_who_hears_nothing_where_it_speaks() -> None:
+    """By those who may answer there; and such an answer is permitted, and nothing else to that id."""
+    registry = deaf_world(NOW, Tlp.RED).registry
+    there = channel_of(answer("xa-csirt", tlp=Tlp.RED, audience="eu-advisers"))
+    assert registry.is_told_alone("xa-hub", "xa-csirt", there)
+    assert not registry.is_told_alone("xb-hub", "xa-csirt", there)
+    assert not registry.is_told_alone("xa-hub", "xb-csirt", there)
+    assert not registry.is_told_alone("xa-hub", "xa-csirt", channel_of(answer("xa-csirt")))
+    said = msgspec.structs.replace(
+        answer("xa-hub", tlp=Tlp.RED, audience="xa-csirt"), issuer=registry.issuer("xa-hub")
+    )
+    registry.permit(said)
+    with pytest.raises(PermitError):
+        registry.permit(msgspec.structs.replace(said, body=bulletin(WORLD, "xa-csirt").body))
 
 
 def test_who_reads_and_speaks_at_one_place_speaks_by_its_grant() -> None:

@@ -6,7 +6,9 @@ import asyncio
 import datetime as dt
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from schemas.bodies.coordination import Feedback, Rfi
@@ -15,7 +17,7 @@ from schemas.vocab import FeedbackKind, RefRel, Tlp
 from tests.support.clocks import utc_now
 from tests.support.hubs import hub_desk, store_of, take_in
 from tests.support.office import Desk
-from tests.support.world import Message, World, bulletin, draft, make_world, sign
+from tests.support.world import Message, World, bulletin, deaf_world, draft, make_world, sign
 
 NOBODY = "0197a1b0-0000-7000-8000-000000000001"
 HOUR = dt.timedelta(hours=1)
@@ -77,8 +79,8 @@ def test_a_hub_answers_where_the_bulletin_is_without_a_grant(scene: Scene) -> No
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
-    "nothing": ((), 2, "say one thing"),
-    "two things": (("--dispute", "--endorse", "No."), 2, "say one thing"),
+    "nothing": ((), 2, "choose one"),
+    "two things": (("--dispute", "--endorse", "No."), 2, "choose one"),
     "a dispute without a reason": (("--dispute",), 2, "--dispute needs a sentence"),
     "a handover to nobody": (("--handover",), 2, "--handover needs --to"),
     "a marking that is not named": (("--relax-marking",), 2, "--relax-marking needs --marking"),
@@ -103,12 +105,31 @@ def test_what_does_not_fit_is_said_in_a_sentence(
     assert words in scene.answer(scene.flood, *arguments, code=code)
 
 
+def test_an_author_that_does_not_read_there_is_told_by_its_id(tmp_path: Path) -> None:
+    """In a second bulletin to it alone; both are taken back at once."""
+    world = deaf_world(utc_now().replace(microsecond=0), Tlp.RED)
+    with pytest.MonkeyPatch.context() as patch:
+        desk = hub_desk(tmp_path / "here", patch, world, "xa-hub", "xa-csirt")
+        say = draft("For few", tlp=Tlp.RED, audience="eu-advisers")
+        about = sign(world, bulletin(world, say=say))
+        asyncio.run(take_in(store_of(desk.folder, "xa-hub"), world, [about]))
+        given = (about.bulletin.id, "--wait", "accepted", "--context", "xa-hub")
+        desk.run("answer", *given, "--dispute", "It is not so.")
+        listed = ("bulletin", "list", "--mine", "--context", "xa-hub", "--json")
+        said = [json.loads(line) for line in desk.run(*listed).splitlines()]
+        assert sorted(each["audience"] for each in said) == ["eu-advisers", "xa-csirt"]
+        assert {each["tlp"] for each in said} == {"red"}
+        desk.run("answer", *given, "--withdraw")
+        said = [json.loads(line) for line in desk.run(*listed).splitlines()]
+        assert sorted(each["audience"] for each in said) == ["eu-advisers"] * 2 + ["xa-csirt"] * 2
+
+
 def test_what_is_not_held_is_not_answered(scene: Scene) -> None:
     """Nor is what one has said oneself."""
     assert "does not hold" in scene.answer(NOBODY, "--endorse", code=3)
     mine = scene.dispute.bulletin.id
     own = scene.desk.run("answer", scene.flood.bulletin.id, "--endorse", "--context", "xa-csirt", code=2)
-    assert "nobody answers himself" in own
+    assert "nobody can answer their own" in own
     assert "accepted" in scene.answer(mine, "--question", "Why?", "--within", "2h")
 
 
@@ -138,6 +159,38 @@ def test_who_said_the_bulletin_sees_the_answers(scene: Scene) -> None:
     assert "It is not so." in shown.out
     assert "xb-hub" in shown.out.partition("ANSWERS")[2]
     assert "disputed" in shown.out.partition("ANSWERS")[2]
+
+
+def test_a_sheet_of_ones_own_bulletin_has_its_answers(tmp_path: Path) -> None:
+    """From the outbox and what has come in, with as of when; without anything that came in it names the command that reads the bus."""
+    world = make_world(utc_now().replace(microsecond=0))
+    with pytest.MonkeyPatch.context() as patch:
+        desk = hub_desk(tmp_path / "here", patch, world, "xa-csirt", "xa-hub")
+        file = tmp_path / "draft.json"
+        file.write_bytes(msgspec.json.encode(draft("A flood", tlp=Tlp.GREEN, audience="community")))
+        at = ("--context", "xa-csirt")
+        desk.run("publish", str(file), "--wait", "accepted", *at)
+        said = json.loads(desk.run("bulletin", "list", "--mine", "--json", *at))["id"]
+        shown = desk.look("bulletin", "show", said, *at).out.partition("ANSWERS")[2]
+        assert f"tocsin answers {said}" in " ".join(shown.split())
+        assert "None has come" not in shown
+        newer = json.loads(
+            desk.run("bulletin", "update", said, str(file), "--wait", "accepted", "--json", *at)
+        )
+        both = desk.look("bulletin", "show", said, "--exact", *at).out.partition("VERSIONS")[2]
+        assert both.index(f"{said}: alert (this one)") < both.index(newer["id"])
+        said = newer["id"]
+        dispute = draft(
+            "No",
+            body=Feedback(verdict=FeedbackKind.DISPUTE, text="It is not so."),
+            references=(Ref(id=said, rel=RefRel.ANSWERS, issuer="xa-csirt"),),
+        )
+        came = sign(world, bulletin(world, "xb-hub", say=dispute))
+        asyncio.run(take_in(store_of(desk.folder, "xa-csirt"), world, [came]))
+        seen = desk.look("bulletin", "show", said, *at)
+        assert "DISPUTED by xb-hub" in seen.out
+        assert "It is not so." in seen.out.partition("ANSWERS")[2]
+        assert "As of 20" in seen.out.partition("ANSWERS")[2]
 
 
 def test_what_is_not_known_is_a_view(scene: Scene) -> None:

@@ -91,7 +91,9 @@ def test_the_sheet_is_in_the_language_asked_for(held: tuple[Desk, list[Message]]
         ("en", "WHAT TO DO"),
         ("de", "WAS ZU TUN IST"),
         ("el", "ΤΙ ΠΡΕΠΕΙ ΝΑ ΓΙΝΕΙ"),
-        ("et", "WHAT TO DO"),
+        ("fr", "QUE FAIRE"),
+        ("et", "MIDA TEHA"),
+        ("fi", "WHAT TO DO"),
     ):
         seen = desk.look("bulletin", "show", made[0].bulletin.id, "--lang", lang)
         assert words in seen.out

@@ -44,7 +44,7 @@ async def test_what_passes_is_waited_out_and_said_once(app: App, capsys: pytest.
         assert it == "open"
     assert capsys.readouterr().err.splitlines() == [
         "waiting: it is in use",
-        "going on: that has passed",
+        "the fault is over; the program continues",
     ]
 
 
@@ -59,6 +59,16 @@ async def test_what_does_not_pass_ends_a_program_too(app: App) -> None:
     """A damaged file is not waited for."""
     with pytest.raises(StoreError, match="damaged"):
         async with once_open(app, opening(StoreError("damaged", reason="store-corrupt"))):
+            pass
+
+
+async def test_memory_is_waited_for_and_not_for_ever(app: App) -> None:
+    """What others take for a moment passes; a limit of the program itself does not, and it ends."""
+    starved = StoreError("no memory", reason="store-memory")
+    async with once_open(app, opening(*[starved] * patience.MOST_WITHOUT_MEMORY)) as it:
+        assert it == "open"
+    with pytest.raises(StoreError, match="no memory"):
+        async with once_open(app, opening(*[starved] * (patience.MOST_WITHOUT_MEMORY + 1))):
             pass
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from bus.publishing.learned import Heard, learn
+from bus.publishing.versions import Revision
+from bus.threads.joining import Key, Said
 from tests.support.hubs import hub_desk
 from tests.support.office import Desk
 from tests.support.world import make_world
@@ -90,6 +94,39 @@ def test_a_draft_that_names_an_old_version_itself_is_refused(office: Office) -> 
         (refused,) = office.do("publish", "old.json", *words, code=5).err
         assert "already-superseded" in refused
         assert f"{second}, version 2" in refused
+
+
+def test_a_version_that_only_the_bus_has_is_acted_on(office: Office) -> None:
+    """After a recovery, by the id of one that is held: it is named, and its channel is gone on with."""
+    first = office.publish()
+    lost = "0197a1b0-0000-7000-8000-000000000002"
+    key = Key(lost, "", "actual")
+    said = Revision(Said(key, dt.datetime.now(dt.UTC).timestamp() + 60, 2, is_cancel=False), (first,))
+    (path,) = office.desk.folder.rglob("outbox.db")
+    with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        learn(db, [Heard(digest="", channel="actual.amber-strict.eu-csirts", said=said)])
+        db.commit()
+    third = office.do("bulletin", "update", first, "draft.json")
+    assert third.err == [f"acting on version 2, {lost}"]
+    assert third.accepted[0]["channel"] == "xa-csirt/actual.amber-strict.eu-csirts"
+    shown = office.desk.run("bulletin", "show", third.id, "--json", "--context", "xa-csirt")
+    assert json.loads(shown)["references"] == [{"id": lost, "rel": "supersedes"}]
+
+
+def test_what_is_known_by_its_id_alone_is_drafted_by_hand(office: Office) -> None:
+    """Of a thread of which nothing is held the newest version is named."""
+    gone = office.publish()
+    lost, older = (f"0197a1b0-0000-7000-8000-00000000000{n}" for n in (3, 2))
+    said = Revision(Said(Key(lost, "", "actual"), 1.0, 2, is_cancel=False), (older,))
+    (path,) = office.desk.folder.rglob("outbox.db")
+    with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        learn(db, [Heard(digest="", channel="actual.green.community", said=said)])
+        db.commit()
+    (line,) = office.do("bulletin", "update", older, "draft.json", code=3).err[-1:]
+    assert lost in line
+    assert gone not in line
 
 
 def test_a_withdrawal_reaches_the_readers_of_each_version(office: Office) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bus.admission.verdict import Refused
 from bus.hub.picture import answers
-from bus.hub.picture.answers import About, Said, counted, disputed, disputers, label, to_many, to_one
+from bus.hub.picture.answers import About, Said, counted, disputed, disputers, label, to_one
 from bus.hub.picture.projection import Projection
 from schemas.bodies.coordination import Feedback
 from schemas.parts import Ref
@@ -144,6 +144,14 @@ def test_an_answer_at_a_wider_marking_does_not_count() -> None:
     assert answers.why_not("nonsense", "", about) is not None
 
 
+def test_an_answer_that_its_author_is_told_by_its_id_counts() -> None:
+    """Said to the author alone; said to another by its id it does not count."""
+    about = About.of(_elsewhere()[0].bulletin)
+    assert answers.why_not("xb-csirt/actual.amber-strict.xa-csirt", "", about) is None
+    assert answers.why_not("xb-csirt/actual.green.xa-csirt", "", about) == "its marking is wider"
+    assert answers.why_not("xb-csirt/actual.amber-strict.xa-dpa", "", about) == "it was said elsewhere"
+
+
 def test_an_answer_of_who_may_not_read_the_bulletin_does_not_count() -> None:
     """Whatever grant to publish it has there: a hub from which a network is withheld, and an office that reads nothing."""
     about, registry = _of("xa-dpa", "eu-dpas"), WORLD.registry
@@ -207,13 +215,11 @@ def test_who_is_contested_disputes_nothing() -> None:
         assert to_one(db, About.of(ABOUT.bulletin)) == ()
 
 
-def test_several_are_asked_at_once_and_those_without_answers_left_out() -> None:
-    """As in a list."""
+def test_what_a_view_says_beside_a_bulletin() -> None:
+    """Who disputes it, first, and the other answers, counted."""
     with admitted([judged(each) for each in SAID]) as (db, rows):
         Projection().apply_many(db, rows)
-        found = to_many(db, [About.of(row.bulletin) for row in rows])
-        assert {target: said(every) for target, every in found.items()} == {ABOUT.bulletin.id: EXPECTED}
-        every = found[ABOUT.bulletin.id]
+        every = to_one(db, About.of(ABOUT.bulletin))
         assert list(counted(every)) == ["dispute", "endorse", "sighting"]
         assert disputers(every) == ("xb-emb",)
         assert label(every) == ("disputed by xb-emb", "1 endorse", "1 sighting")

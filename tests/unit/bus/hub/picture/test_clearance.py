@@ -28,6 +28,7 @@ from bus.hub.picture import (
     lists,
     narrowing,
     noise,
+    owed,
     projection,
     searching,
 )
@@ -140,6 +141,7 @@ def test_no_more_is_told_than_may_be_seen_and_no_less(store: Any, who: Clearance
         told = events.events_after(db, who, 0, 1000).events
         assert all(may(who, seen.rows[each.row]) for each in told if each.row)
         _dossiers(seen, rows)
+        _clocks(seen)
 
 
 def _lists(seen: Seen, status: Status) -> None:
@@ -253,6 +255,18 @@ def _dossiers(seen: Seen, rows: list[Stored]) -> None:
             assert row.rowid in {each.row for each in found.lineage.versions}
 
 
+def _clocks(seen: Seen) -> None:
+    """A clock is told of what may be seen alone; to who sees everything it is told as in a terminal."""
+    found = owed.owed_within(seen.db, seen.who, seen.now, WORLD.registry, "xb-hub", every=True)
+    by_id = {b.id: b for b in seen.rows.values()}
+    assert all(may(seen.who, by_id[each.id]) for each in found)
+    assert all(may(seen.who, by_id[each.met_by]) for each in found if each.met_by in by_id)
+    everybody = Clearance(ceiling=Tlp.RED, audiences=frozenset(b.audience for b in seen.rows.values()))
+    assert owed.owed_within(seen.db, everybody, seen.now, WORLD.registry, "xb-hub", every=True) == owed.owed(
+        seen.db, seen.now, WORLD.registry, "xb-hub", every=True
+    )
+
+
 def test_an_alarm_of_a_channel_is_told_to_those_who_may_read_it() -> None:
     """By the marking and the audience in its name; one of the hub itself to everybody."""
     with admitted([]) as (db, _):
@@ -280,7 +294,7 @@ def test_an_alarm_of_a_channel_is_told_to_those_who_may_read_it() -> None:
 
 FOR_PAGES: tuple[ModuleType, ...] = (lines, lists, figures, searching, dossier)
 """Modules that read for pages alone."""
-HELPERS = {"last_row", "thread_of", "in_thread", "why", "reach", "narrow", "ask", "above"}
+HELPERS = {"waiting", "last_row", "thread_of", "in_thread", "why", "reach", "narrow", "ask", "above"}
 """What of other modules may be given the connection: of a bulletin that was seen, or with limits."""
 
 
@@ -298,9 +312,20 @@ def test_pages_read_by_one_function(module: ModuleType) -> None:
         ):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert name in own | doors | HELPERS, f"{name} is given the store"
-            if name in own | doors | {"narrow", "ask", "above"}:
+            if name in own | doors | {"waiting", "narrow", "ask", "above"}:
                 given = [each.id for each in node.args if isinstance(each, ast.Name)]
                 assert given[:2] == ["db", "clearance"], f"{name} is called without the limits of who asks"
+
+
+def test_clocks_are_read_by_it() -> None:
+    """What follows is made of bulletins that it has read."""
+    source = ast.parse(inspect.getsource(owed.owed_within))
+    called = {
+        node.func.id
+        for node in ast.walk(source)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert called == {"list", "whole", "ask", "_owed_of"}  # and the last row, to bound the walk
 
 
 def test_what_the_log_tells_goes_through_it_too() -> None:

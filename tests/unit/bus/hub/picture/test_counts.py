@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bus.filters import said
+from bus.filters import indexed, said
 from bus.hub.picture import counts, events, index, projection, tallies
 from bus.hub.picture.projection import Projection
 from bus.hub.rows import SITUATION, take_out
@@ -142,15 +142,21 @@ def test_a_file_of_before_is_counted_once() -> None:
         Projection().apply_many(db, rows)
         tallies.roll(db, NOW.timestamp() + 3 * HOUR)
         db.execute("DELETE FROM events")
+        while index.advance(db):
+            pass
 
         def dump() -> list[object]:
             columns = "row, tlp_rank, live, msg_type, areas"
             found = [
                 db.execute(f"SELECT {columns} FROM {table} ORDER BY row").fetchall() for table in SITUATION
             ]
+            found.append(db.execute("SELECT rowid, text FROM words ORDER BY rowid").fetchall())
             return [[tuple(row) for row in each] for each in found] + [held(db, "tally"), held(db, "hourly")]
 
         expected = dump()
+        bulletins = {row.rowid: row.bulletin for row in rows}
+        for (row,) in db.execute("SELECT rowid FROM words").fetchall():
+            db.execute("UPDATE words SET text = ? WHERE rowid = ?", (indexed(bulletins[row]), row))
         before_counts(db)
         db.execute("COMMIT")
         bring_up_to_date(db, Path("memory"), (LAYOUT, *Projection().layouts))
