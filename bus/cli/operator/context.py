@@ -99,7 +99,9 @@ settings_options = gathered(
     ),
     click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)"),
     click.option(
-        "--notify", type=FILE, help="rules for telling people (TOML)  [default: notify.toml beside the settings]"
+        "--notify",
+        type=FILE,
+        help="rules for telling people (TOML)  [default: notify.toml beside the settings]",
     ),
     click.option("--state", type=FILE, help="folder of outbox and store"),
     click.option("--tlp", type=click.Choice(TLPS), help="marking of drafts without one"),

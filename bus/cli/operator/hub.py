@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bus import console
 from bus import hub as hubs
 from bus.cli import frame
 from bus.cli.frame import (
@@ -26,17 +27,21 @@ from bus.cli.frame import (
     yes_option,
 )
 from bus.cli.operator.serving import production_registry
+from bus.config import STORE_FILE
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from schemas.errors import TocsinError
 from schemas.subject import Channel
 from schemas.vocab import TALK
 
 if TYPE_CHECKING:
+    from bus.console import Child
     from bus.errors import BusError
     from bus.hub import Compared, Damage
     from bus.publishing import Publisher
 
 CONNECT_S = 5.0
+DESK_FILE = "desk.db"
+"""Of a state folder: the people of its console, and what they do."""
 
 
 @click.group(cls=Group)
@@ -46,7 +51,14 @@ def hub() -> None:
 
 @command(hub, "run", when_asked=DONE)
 @health_option
-async def run(app: App) -> None:
+@click.option(
+    "--console",
+    "place",
+    metavar="HOST:PORT|off",
+    envvar="TOCSIN_CONSOLE",
+    help=f"where the console answers, on this machine alone [default: {console.DEFAULT}, or a free port]",
+)
+async def run(app: App, *, place: str | None) -> None:
     """Read every granted channel into the store, and show bulletins as they are admitted, until Ctrl-C.
 
     It also watches the channels (tocsin channels --alarms). With a signing key in its context, it sends heartbeats
@@ -55,6 +67,7 @@ async def run(app: App) -> None:
     """
     production_registry(app)
     held = frame.registry_store(app)
+    child = console_of(app, place)
     intervals, keeping = frame.heartbeat_settings(app)
     async with (
         frame.open_store(app, make=True) as store,
@@ -81,7 +94,35 @@ async def run(app: App) -> None:
         service.beside(follow(), "tell of bulletins")
         service.beside(frame.tell_of_bus(app, service.subscriber), "tell of the bus")
         service.beside(frame.follow_phase(app, store), "follow the phase")
+        if child is not None:
+            service.beside(child.run(), "console")
         await frame.ended()
+
+
+def console_of(app: App, text: str | None) -> Child | None:
+    """The console of the chosen context; None where none is wanted.
+
+    Raises:
+        ConfigError: `console-address`.
+    """
+    address = console.address_of(text or console.DEFAULT)
+    if address is None:
+        return None
+    context, folder = app.identity, app.state_folder()
+    place = console.Place(
+        host=address[0],
+        port=address[1],
+        else_any=text is None,
+        authority=context.authority,
+        store=folder / STORE_FILE,
+        desk=folder / DESK_FILE,
+        registry=context.registry,
+        pin=context.pin,
+        domain=context.domain,
+        beacon=context.beacon,
+        contacts=context.contacts,
+    )
+    return console.Child(place, app.note)
 
 
 @asynccontextmanager
