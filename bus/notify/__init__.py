@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.notify import deciding, deliveries, grouping, looking
     from bus.notify.addresses import SendError
+    from bus.notify.asked import approvals_asked
     from bus.notify.book import Book
     from bus.notify.deliveries import Delivery
     from bus.notify.items import Asking, asking_of
@@ -34,6 +35,7 @@ __all__ = [
     "SendError",
     "Settings",
     "Sort",
+    "approvals_asked",
     "asking_of",
     "deciding",
     "deliveries",

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +19,8 @@ from bus.logs import logger
 from bus.notify import book as books
 from bus.notify import deliveries, looking, telling, ways
 from bus.notify.addresses import SendError
-from bus.notify.book import Book
+from bus.notify.asked import PREFIX
+from bus.notify.book import Book, Place
 from bus.notify.conditions import conditions_of
 from bus.notify.deliveries import Delivery
 from bus.notify.items import Asking
@@ -42,6 +44,16 @@ Post = Callable[[Channel, Worded, str, dt.datetime, dt.datetime], str]
 """What sends a message once: channel, words, id, when it was made, now. Blocks; returns what came back, or raises SendError."""
 
 log = logger()
+
+
+class _Around(NamedTuple):
+    """One look: into the store, all that was seen, what is told once alone, what was answered, how the registry stands."""
+
+    looked: looking.Looked
+    seen: tuple[Seen, ...]
+    once: tuple[Seen, ...]
+    settled: frozenset[str]
+    trust: str
 
 
 class Notifier:
@@ -73,7 +85,7 @@ class Notifier:
             clock: the present, aware.
             rng: random bytes, for ids.
             post: sends a message once; `bus.notify.ways.send` where it is None.
-            more: what others know of, such as drafts that wait for approval; each thing is told once.
+            more: what others know of, such as drafts that wait for approval; each thing is told once. It may read files.
         """
         self.book, self.store = book, store
         self._asking_now, self._clock, self._rng, self._more = asking, clock, rng, more
@@ -132,65 +144,26 @@ class Notifier:
             self._tell(str(exc))
 
     async def _step(self) -> None:
-        now, asking = self._clock(), self._present()
-        tick = asyncio.get_running_loop().time()
+        now, tick = self._clock(), asyncio.get_running_loop().time()
         rarely = tick - self._rarely >= RARELY_S
         place = await self.book.read(books.place)
-        tokens: frozenset[str] = frozenset()
         held = await self.book.read(lambda db: books.due_held(db, now))
-        if rarely:
-            tokens = await self.book.read(lambda db: telling.waited_for(db, self.settings, now))
-
-        def ask(db: sqlite3.Connection) -> tuple[looking.Looked, tuple[Seen, ...], frozenset[str]]:
-            if place is None:
-                looked = looking.begin(db)
-            else:
-                looked = looking.look(db, asking, place.event, now)
-            besides = looking.look_again(db, asking, held, now) if held else ()
-            if rarely:
-                besides += looking.look_at_clocks(db, asking, now)
-            return looked, besides, looking.settled(db, asking, tokens, now) if tokens else frozenset()
-
-        loop = asyncio.get_running_loop()
         try:
-            looked, besides, settled = await loop.run_in_executor(
-                self._threads, looking.read, self.store, ask
-            )
+            around = await self._look_around(place, held, now, rarely=rarely)
         except TocsinError as exc:
             self._tell(str(exc))
             return
         self._tell("")
         self._rarely = tick if rarely else self._rarely
-        before = place.trust if place is not None else ""
-        seen = (*looked.seen, *besides, *looking.trust_lost(asking, before, now))
-        if not looked.is_whole:
-            seen = (*seen, *looking.missed(asking, now))
-        more = looking.for_rules(asking, self._more(), now)
-        trust = looking.trust_of(asking.registry, now)
-        if (
-            seen
-            or more
-            or looked.erased
-            or looked.hidden
-            or place is None
-            or (looked.upto, trust) != (place.event, place.trust)
-        ):
-
-            def take(db: sqlite3.Connection) -> int:
-                for about in looked.erased:
-                    books.erase(db, about)
-                if looked.hidden:
-                    telling.hide(db, looked.hidden, self.settings.rules)
-                books.let_go(db, held)
-                fresh = [each for each in more if books.note(db, each.item.token, now)]
-                books.move_on(db, looked.upto, now, trust)
-                return telling.take_in(db, (*seen, *fresh), self.settings, asking.own, now)
-
-            if await self.book.write(take):
-                self._again = now
-        if now >= self._again or now < self._last or settled or rarely:
+        looked = around.looked
+        reached = (looked.upto, around.trust)
+        has_come = around.seen or around.once or held or looked.erased or looked.hidden
+        is_new = has_come or place is None or reached != (place.event, place.trust)
+        if is_new and await self.book.write(lambda db: self._take(db, around, held, now)):
+            self._again = now
+        if now >= self._again or now < self._last or around.settled or rarely:
             self._again = await self.book.write(
-                lambda db: telling.say(db, self.settings, settled, now, self._new_id)
+                lambda db: telling.say(db, self.settings, around.settled, now, self._new_id)
             )
             for wake in self._wakes.values():
                 wake.set()
@@ -199,6 +172,54 @@ class Notifier:
             self._tidied = tick
             await self.book.write(lambda db: deliveries.tidy(db, now))
         self.standing = await self.book.read(lambda db: deliveries.counts(db, now))
+
+    async def _look_around(
+        self, place: Place | None, held: Sequence[Item], now: dt.datetime, *, rarely: bool
+    ) -> _Around:
+        """Look into the hub's store, at the registry, and, rarely, at clocks, answers and approvals.
+
+        Raises:
+            StoreError: `store-unreadable`.
+        """
+        asking, tokens = self._present(), frozenset[str]()
+        if rarely:
+            tokens = await self.book.read(lambda db: telling.waited_for(db, self.settings, now))
+
+        def ask(db: sqlite3.Connection) -> tuple[looking.Looked, tuple[Seen, ...], frozenset[str]]:
+            looked = looking.begin(db) if place is None else looking.look(db, asking, place.event, now)
+            besides = looking.look_again(db, asking, held, now) if held else ()
+            if rarely:
+                besides += looking.look_at_clocks(db, asking, now)
+            return looked, besides, looking.settled(db, asking, tokens, now) if tokens else frozenset()
+
+        loop = asyncio.get_running_loop()
+        looked, besides, settled = await loop.run_in_executor(self._threads, looking.read, self.store, ask)
+        seen = (*looked.seen, *besides, *looking.trust_lost(asking, place.trust if place else "", now))
+        if not looked.is_whole:
+            seen = (*seen, *looking.missed(asking, now))
+        waiting: Sequence[Item] = ()
+        if rarely:
+            waiting = await loop.run_in_executor(self._threads, self._more)
+            open_ = {each.token for each in waiting}
+            settled |= {each for each in tokens if each.startswith(PREFIX) and each not in open_}
+        return _Around(
+            looked,
+            seen,
+            looking.for_rules(asking, waiting, now),
+            settled,
+            looking.trust_of(asking.registry, now),
+        )
+
+    def _take(self, db: sqlite3.Connection, around: _Around, held: Sequence[Item], now: dt.datetime) -> int:
+        """Take all of a look in, with the place up to which it reached. Returns how many things were taken."""
+        for about in around.looked.erased:
+            books.erase(db, about)
+        if around.looked.hidden:
+            telling.hide(db, around.looked.hidden, self.settings.rules)
+        books.let_go(db, held)
+        fresh = [each for each in around.once if books.note(db, each.item.token, now)]
+        books.move_on(db, around.looked.upto, now, around.trust)
+        return telling.take_in(db, (*around.seen, *fresh), self.settings, self._asking.own, now)
 
     def _present(self) -> Asking:
         try:

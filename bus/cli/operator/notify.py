@@ -13,7 +13,7 @@ import click
 from bus import notify as notices
 from bus.cli import frame
 from bus.cli.frame import DONE, FAILURE, Answer, App, Group, NotFoundError, Table, at, command, health_option
-from bus.config import NOTIFY_FILE, NOTIFY_RULES, STORE_FILE, private_folder
+from bus.config import DESK_FILE, NOTIFY_FILE, NOTIFY_RULES, STORE_FILE, private_folder
 from bus.errors import StoreError
 from bus.tasks import until_first
 from schemas.errors import TocsinError
@@ -56,9 +56,16 @@ async def run(app: App) -> None:
         return notices.asking_of(settings, authority, held(), allowed)
 
     async with frame.once_open(app, lambda: notices.Book.open(folder / NOTIFY_FILE)) as book:
-        notifier = notices.Notifier(book, folder / STORE_FILE, asking, clock=app.now, rng=os.urandom)
+        notifier = notices.Notifier(
+            book,
+            folder / STORE_FILE,
+            asking,
+            clock=app.now,
+            rng=os.urandom,
+            more=lambda: notices.approvals_asked(folder / DESK_FILE, app.now()),
+        )
         async with frame.telling(app, "notify", registry=held, connected=False, more=notifier.conditions):
-            app.note(f"telling people by {len(settings.rules)} rules; end with Ctrl-C")
+            app.note(f"telling people by the rules of {_file(app)}; end with Ctrl-C")
             await until_first(notifier.run(), frame.ended())
 
 

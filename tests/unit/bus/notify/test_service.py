@@ -376,13 +376,25 @@ async def test_a_store_that_is_not_there_is_said_and_waited_for(tmp_path: Path) 
 
 async def test_drafts_to_be_approved_are_told_once(tmp_path: Path) -> None:
     """Those that others know of."""
-    asked = item(sort=Sort.APPROVAL, about="draft-1", headline="a draft", audience="")
+    asked = item(sort=Sort.APPROVAL, about="approval-1", headline="a draft", audience="")
     async with telling_of(tmp_path, settings(rule()), more=lambda: [asked]) as told:
         await told.passes(20)
         await told.passes(1000)
     assert [text.splitlines()[0] for text in told.texts] == [
         "TLP:GREEN priority 3: a draft waits for your approval: a draft (by xa-csirt)"
     ]
+
+
+async def test_an_approval_that_was_given_goes_to_no_further_contact(tmp_path: Path) -> None:
+    """It is asked for no more."""
+    asked = [item(sort=Sort.APPROVAL, about="approval-1", headline="draft 1", audience="")]
+    wanted = settings(rule(channels=("first", "second"), escalate_s=300))
+    async with telling_of(tmp_path, wanted, more=lambda: tuple(asked)) as told:
+        await told.passes(20)
+        asked.clear()
+        await told.passes(300)
+        await told.passes(300)
+        assert [name for name, _, _ in told.post.taken] == ["first"]
 
 
 async def test_two_programs_tell_once(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ RULE = '[[rule]]\nname = "a"\nchannel = "hook"\n'
 HOOK = '[channel.hook]\nkind = "webhook"\naddress = "https://x.example"\nsecret_file = "key"\n'
 WRONG: dict[str, tuple[str, int | None, str]] = {
     "no TOML": ("zone = \n" + HOOK + RULE, 1, "value"),
-    "nothing": ("", None, "nothing here"),
+    "nothing": ("", None, "empty"),
     "JSON": ('{"rule": []}', None, "write TOML"),
     "no rule": (HOOK, None, "[[rule]]"),
     "no channel": (RULE, None, "[channel.NAME]"),
