@@ -222,15 +222,7 @@ def waiting(db: sqlite3.Connection, act: Act) -> list[Approval]:
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """An approval that is asked for, without a word of the draft.
-
-    Attributes:
-        n: its number.
-        draft: the draft's number.
-        at: when it was asked for.
-        tlp: the marking of the draft.
-        audience: its audience.
-    """
+    """An approval that is asked for, by number and marking of the draft, without a word of it."""
 
     n: int
     draft: int

@@ -157,7 +157,7 @@ class Notifier:
         self._rarely = tick if rarely else self._rarely
         looked = around.looked
         reached = (looked.upto, around.trust)
-        has_come = around.seen or around.once or held or looked.erased or looked.hidden
+        has_come = any((around.seen, around.once, held, looked.erased, looked.hidden))
         is_new = has_come or place is None or reached != (place.event, place.trust)
         if is_new and await self.book.write(lambda db: self._take(db, around, held, now)):
             self._again = now

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ async def _fill(path: Path) -> set[str]:
     ids = {f"ntf_{n}" for n in range(MESSAGES)}
     async with Book.open(path) as book:
         for each in sorted(ids):
-            await book.write(lambda db, each=each: deliveries.enqueue(db, each, "", "hook", said))
+            await book.write(partial(deliveries.enqueue, id_=each, rule="", channel="hook", message=said))
     return ids
 
 
@@ -93,10 +94,13 @@ def test_a_program_that_is_killed_loses_nothing_and_repeats_what_was_on_its_way(
         whole = [line for line in file.read_text().splitlines() if line.endswith("}")]
         return [json.loads(line)["headers"]["webhook-id"] for line in whole]
 
+    def has_got(most: int) -> bool:
+        return len(set(got())) > most
+
     for kill in range(KILLS):
         with premises.running("xb-hub", "notify", "run") as process:
             eventually_sync(
-                lambda kill=kill: len(set(got())) > (kill + 1) * 5,
+                partial(has_got, (kill + 1) * 5),
                 describe=lambda: premises.log("xb-hub").read_text(),
             )
             process.kill()

@@ -8,6 +8,7 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -427,7 +428,7 @@ async def test_a_flood_makes_few_messages(tmp_path: Path) -> None:
                 Seen(item=item(about=f"id-{n}", incident=f"in-{n}", priority="p1", at=clock()), rules=names)
                 for n in range(part * 500, part * 500 + 500)
             ]
-            await book.write(lambda db, seen=seen: telling.take_in(db, seen, wanted, OWN, clock()))
+            await book.write(partial(telling.take_in, seen=seen, settings=wanted, own=OWN, now=clock()))
             await book.write(lambda db: telling.say(db, wanted, (), clock(), lambda: str(next(ids))))
             clock.pass_(3)
         for _ in range(7200):
