@@ -159,8 +159,9 @@ class Notifier:
         reached = (looked.upto, around.trust)
         has_come = any((around.seen, around.once, held, looked.erased, looked.hidden))
         is_new = has_come or place is None or reached != (place.event, place.trust)
-        if is_new and await self.book.write(lambda db: self._take(db, around, held, now)):
-            self._again = now
+        if is_new:
+            taken = await self.book.write(lambda db: self._take(db, around, held, now))
+            self._again = now if taken else self._again
         if now >= self._again or now < self._last or around.settled or rarely:
             self._again = await self.book.write(
                 lambda db: telling.say(db, self.settings, around.settled, now, self._new_id)
