@@ -61,9 +61,13 @@ class Ledger(Store):
         return Cursor()
 
     async def known(self, sink: str, names: Sequence[str]) -> dict[str, str]:
-        """Those of the names under which something was carried there, each with the signatures it had."""
+        """Those of the names under which something was carried there, each with the signatures it had.
+
+        A row of a damaged file in which a number stands for the signatures is none: that is carried again.
+        """
         rows = await self.query(
-            "SELECT digest, signature FROM carried WHERE sink = ? AND digest IN (SELECT value FROM json_each(?))",
+            "SELECT digest, signature FROM carried WHERE sink = ? AND digest IN (SELECT value FROM json_each(?))"
+            " AND typeof(signature) = 'text'",
             sink,
             msgspec.json.encode(names).decode(),
         )
