@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
-.PHONY: help setup demo token test coverage mutants record attacks linear growth faults faults-short soak check bench prices fmt lock man clean
+.PHONY: help setup demo token browser test test-browser coverage mutants record attacks linear growth faults faults-short soak check bench prices fmt lock man clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -33,6 +33,16 @@ token:         ## SoftHSM2, for the tests of keys in a token; they are skipped w
 
 test: setup token    ## every test that fits in eight minutes, against a real nats-server
 	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS)
+
+browser:       ## Debian's Chromium, for `make test-browser`
+	@command -v chromium >/dev/null || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    (apt-get install -y -q chromium || (apt-get update -q && apt-get install -y -q chromium)) >/dev/null 2>&1 \
+	      || { echo "Chromium could not be installed; the tests in a browser need it (Debian: apt-get install chromium)"; exit 1; }; \
+	  else echo "Chromium is not here; the tests in a browser need it (Debian: apt-get install chromium)"; exit 1; fi; }
+
+test-browser: setup browser ## every page of the console in Chromium: axe-core, the policy, words that attack, no script, a cut line; some minutes
+	$(BIN)/pytest -q -n 2 --dist worksteal -m browser tests/browser $(ARGS)
 
 coverage: setup ## every branch of admission and of the trust rules, by their own tests; fails below 100 %
 	$(BIN)/coverage run --branch --source=bus -m pytest -q -n 0 tests/unit/bus/admission tests/unit/bus/trust
@@ -92,7 +102,7 @@ man: setup     ## the manual page of every command, in build/man
 	$(BIN)/tocsin help --man build/man/man1
 
 lock:          ## requirement files from the *.in files, hashed, naming no registry (needs uv)
-	cd requirements && for n in run dev mutants; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done
+	cd requirements && for n in run hub dev mutants; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done
 
 clean:         ## everything that was generated and is not kept
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants tocsin-demo

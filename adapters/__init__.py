@@ -1,1 +1,1 @@
-"""Adapters: how authorities join with the systems they have."""
+"""Adapters: they connect the existing systems of authorities to the bus."""

@@ -1,4 +1,4 @@
-"""Documents of a source, the next one asked for while one is being read."""
+"""Reads a source one document ahead: the next one is requested while one is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bus.plugin import Observation, Source
 
 
 class Ahead:
-    """Documents in the order of their source. Use `Ahead.of`."""
+    """The documents of a source, in order. Use `Ahead.of`."""
 
     def __init__(self, source: Source) -> None:
         self._documents = source.observe()
@@ -20,7 +20,7 @@ class Ahead:
     @classmethod
     @asynccontextmanager
     async def of(cls, source: Source) -> AsyncIterator[Ahead]:
-        """Observe a source; what was asked for and not taken is given up at the end."""
+        """Observe a source; a requested document that was not taken is dropped at the end."""
         ahead = cls(source)
         try:
             yield ahead
@@ -31,16 +31,16 @@ class Ahead:
                     await ahead._coming
 
     def ask(self) -> asyncio.Task[Observation | None]:
-        """Ask for the next one, if none is asked for."""
+        """Request the next document, unless one is requested already."""
         if self._coming is None:
             self._coming = asyncio.ensure_future(self._next())
         return self._coming
 
     async def take(self) -> Observation | None:
-        """The next one; None when the source has ended.
+        """The next document; None when the source has ended.
 
         Raises:
-            Exception: what ended the source.
+            Exception: the error that ended the source.
         """
         coming = self.ask()
         try:
@@ -51,7 +51,7 @@ class Ahead:
 
     @property
     def has_one(self) -> bool:
-        """Whether one was asked for and is there."""
+        """Whether a requested document has arrived."""
         coming = self._coming
         if coming is None or not coming.done() or coming.cancelled():
             return False
@@ -59,7 +59,7 @@ class Ahead:
 
     @property
     def is_asked(self) -> bool:
-        """Whether one was asked for and was not taken yet."""
+        """Whether a document is requested and not yet taken."""
         return self._coming is not None
 
     async def _next(self) -> Observation | None:

@@ -1,8 +1,8 @@
-"""The one thread in which documents are read, so that a large or slow one holds up no heartbeat.
+"""The one thread that reads documents, so that a large or slow one does not delay heartbeats.
 
-One for the whole process: msgspec builds what it knows of a type when that is first used, and a thread that uses it
-meanwhile finds it half built and ends the process (seen with 0.22). So all types that are known are built before the
-thread gets work, and those that only formats know are used by it alone.
+A process has only one such thread. msgspec builds its plan for a type on first use; another thread that uses the
+half-built plan crashes the process (seen with 0.22). So all known types are built before the thread gets work, and
+only this thread uses the types of formats.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _built: set[type] = set()
 
 
 async def in_reading_thread(work: Callable[[], T]) -> T:
-    """What work returns, done in the reading thread after all that was asked of it before.
+    """The result of a work, done in the reading thread after all earlier works.
 
-    When this is cancelled work that waits is not begun; what has begun goes on to its end, and nobody waits for it.
+    A cancellation drops a waiting work. A running work continues to its end, but its result is dropped.
 
     Raises:
-        Exception: what the work raised.
-        RuntimeError: the system gives no thread.
+        Exception: the error of the work.
+        RuntimeError: the system cannot start a thread.
     """
     global _thread  # noqa: PLW0603 (there is one)
     _build_types()
@@ -54,7 +54,7 @@ def _run() -> None:
             result = work()
         except BaseException as exc:  # noqa: BLE001 (it belongs to who waits; the thread must live, others wait for it)
             error = exc if isinstance(exc, Exception) else RuntimeError(f"the reading broke off: {exc!r}")
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and no caller waits
             loop.call_soon_threadsafe(_settle, answer, result, error)
         del work, result, error  # it holds a whole document
 
@@ -71,12 +71,12 @@ def _settle(answer: asyncio.Future[Any], result: object, error: Exception | None
 
 
 def _build_types() -> None:
-    """Have msgspec build each struct that has been loaded since the last time."""
+    """Let msgspec build each struct that was loaded since the last call."""
     waiting = [msgspec.Struct]
     while waiting:
         for each in waiting.pop().__subclasses__():
             waiting.append(each)
             if each not in _built:
                 _built.add(each)
-                with contextlib.suppress(Exception):  # one that cannot be built is used by nobody
+                with contextlib.suppress(Exception):  # a struct that cannot be built is not in use
                     msgspec.json.Decoder(each)

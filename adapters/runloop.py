@@ -1,9 +1,9 @@
-"""The run loop: documents in, bulletins out, and nothing an adapter meets may stop another one.
+"""The run loop: turns documents into bulletins; a fault in one document does not stop the others.
 
-Each document is recognised, translated, placed on a channel by its marking, held to the manifest, proved against every
-rule, and published. A document that is refused is set aside with its reason and is not tried again. A fault that is not
-the document's, such as a full disk, leaves it where it is. The bus being unreachable is no concern here, because
-publishing only needs the disk.
+Each document is recognised, translated, placed on a channel by its marking, checked against the manifest and every
+rule, and published. A refused document is set aside with its reason and not tried again. A fault outside the
+document, such as a full disk, leaves it in its place. The bus may be unreachable, because publishing needs only the
+disk.
 """
 
 from __future__ import annotations
@@ -52,43 +52,43 @@ from schemas.vocab import PERSONAL_RANK, TLP_RANK, Tlp
 
 DAY_S = 86_400.0
 LONG_S = 30.0
-"""A reading of so many seconds is worth a line in the log."""
+"""Seconds of reading after which the log gets a line."""
 MOST_S = 600.0
-"""And one of so many is given up."""
+"""Seconds of reading after which it is given up."""
 TOGETHER = 512
-"""No further document is added to what is published together once that is so many bulletins,"""
+"""Number of bulletins after which a group gets no further document,"""
 TOGETHER_BYTES = 1024 * 1024
-"""or the documents have so many bytes: the next one is not asked for while they are read."""
+"""or number of bytes of its documents: the next one is not requested while they are read."""
 MEMORY_TRIES = 3
-"""So often a document is tried for which memory does not suffice; then it is refused, so that others are read."""
+"""Number of tries for a document that needs too much memory; then it is refused, so that others are read."""
 
 
 class StuckError(AdapterError):
-    """A format has not come to an end with a document; this process can read no other."""
+    """A format does not finish a document; this process cannot read another."""
 
     reason = "format-stuck"
 
 
 class RateError(AdapterError):
-    """The day's bulletins are used up; the document waits."""
+    """The day's number of bulletins is reached; the document waits."""
 
     reason = "rate"
 
 
 class MemoryShortError(AdapterError):
-    """There was not enough memory to read the document; it waits."""
+    """The memory is not enough to read the document; it waits."""
 
     reason = "no-memory"
 
 
 HELD = (RateError, MemoryShortError, StoreError, OutboxError, TrustError, UnreachableError)
-"""What is no fault of a document: it stays where it is and is offered again."""
+"""Errors outside a document: it stays in its place and is offered again."""
 
 log = logger()
 
 
 class Reading(NamedTuple):
-    """What a document became: the format that recognised it, its drafts on their channels, what was lost, its digest."""
+    """The result for a document: its format, its drafts on their channels, the losses, its digest."""
 
     format: Format
     drafts: list[Draft]
@@ -96,12 +96,12 @@ class Reading(NamedTuple):
     digest: str
 
 
-_LATER = Verdict(accepted=False, later=True, reason="later", detail="one before it has to wait")
+_LATER = Verdict(accepted=False, later=True, reason="later", detail="an earlier one has to wait")
 
 
 @dataclass
 class _Document:
-    """A document on its way through the loop: what it became, None when it was not read, and its verdict so far."""
+    """A document in the loop: its reading (None if it was not read), and its verdict so far."""
 
     observation: Observation
     reading: Reading | None = None
@@ -130,15 +130,15 @@ class RunLoop:
 
         Args:
             manifest: what the adapter is for.
-            formats: what it reads, by id.
-            publisher: where drafts go.
+            formats: its formats, by id.
+            publisher: publishes the drafts.
             country: the authority's country.
             clock: the present, aware.
-            tz: time zone of times that name none, from the IANA list.
-            most_s: so many seconds a document may take to be read.
+            tz: time zone of times without one, a name of the IANA list.
+            most_s: the most seconds for reading a document.
         """
         self._most_s = most_s
-        self._short: Counter[str] = Counter()  # how often memory did not suffice, by document
+        self._short: Counter[str] = Counter()  # number of failed tries for lack of memory, by document
         self.counts: Counter[str] = Counter()
         self._manifest = manifest
         self._formats = formats
@@ -151,14 +151,14 @@ class RunLoop:
     async def run(self, source: Source) -> None:
         """Work until the source ends.
 
-        Documents that wait are published together. After one that has to wait, none that was asked for before is looked at:
-        a source offers them again, in its order.
+        Waiting documents are published together. After a document that has to wait, already requested ones are not
+        processed: the source offers them again, in its order.
 
         Raises:
-            StuckError: a format does not come to an end. Its document is refused; only another process can read the next.
+            StuckError: a format does not finish. Its document is refused; only another process can read the next.
         """
         async with Ahead.of(source) as documents:
-            is_late = False  # what was asked for before the last document was held
+            is_late = False  # requested before the last document was held
             while (first := await documents.take()) is not None:
                 if is_late:
                     is_late = False
@@ -174,7 +174,7 @@ class RunLoop:
         log.info("source_ended", adapter=self._manifest.name, **self.counts)
 
     async def _gather(self, first: Observation, documents: Ahead) -> list[_Document]:
-        """Read a document, and those that have come meanwhile, up to one that has to wait."""
+        """Read a document and the others that have arrived, up to one that has to wait."""
         group: list[_Document] = []
         observation: Observation | None = first
         drafts = size = 0
@@ -194,7 +194,7 @@ class RunLoop:
         return group
 
     async def _opened(self, observation: Observation, before: int) -> _Document:
-        """A document, read: every draft is checked before the first is kept. `before` drafts are to be published first."""
+        """Read a document. Every draft is checked before the first is kept. `before` is the number of drafts to publish first."""
         now = self._clock()
         try:
             reading = await self._read(observation, now)
@@ -206,7 +206,7 @@ class RunLoop:
         return _Document(observation, reading=reading)
 
     async def _publish(self, group: Sequence[_Document]) -> None:
-        """Publish what documents have become, together, and give each its verdict."""
+        """Publish the drafts of several documents together, and give each document its verdict."""
         read = [(each, each.reading) for each in group if each.reading is not None]
         drafts = [draft for _, reading in read for draft in reading.drafts]
         if not drafts:
@@ -233,10 +233,11 @@ class RunLoop:
             document.verdict = self._verdict(reading, islice(outcomes, len(reading.drafts)))
 
     def _verdict(self, reading: Reading, outcomes: Iterable[Kept | TocsinError]) -> Verdict:
-        """What became of a document.
+        """The verdict on a document.
 
-        Only the registry can still refuse some drafts of several; then it is a refusal that names the bulletins that did go
-        out. One of `HELD` is not the document's fault: it waits, and what was kept of it is known the next time.
+        Here only the registry can refuse some of several drafts; then the verdict is a refusal that names the
+        published bulletins. An error of `HELD` is not the document's fault: the document waits, and its kept
+        bulletins are known the next time.
         """
         now = self._clock().timestamp()
         ids: list[str] = []
@@ -265,7 +266,7 @@ class RunLoop:
         return Verdict(accepted=True, bulletins=tuple(ids), losses=reading.losses)
 
     def _settle(self, document: _Document) -> None:
-        """Tell the source, and the log, what became of a document."""
+        """Report the verdict on a document to the source and the log."""
         observation, verdict = document.observation, document.verdict
         known = {"adapter": self._manifest.name, "document": observation.name}
         self.counts["seen"] += 1
@@ -279,11 +280,11 @@ class RunLoop:
         try:
             observation.settle(verdict)
         except OSError as exc:
-            # The document is offered again and gives no second bulletin: the publisher knows its digest.
+            # The document is offered again, but gives no second bulletin: the publisher knows its digest.
             log.warning("document_not_settled", document=observation.name, problem=str(exc))
 
     def _origins(self, format_: Format, drafts: Iterable[Draft], name: str) -> list[str]:
-        """What each draft is about in its own system; those of one document that say the same are numbered."""
+        """The origin of each draft in its own system; equal origins in one document are numbered."""
         told: Counter[str] = Counter()
         origins = []
         for draft in drafts:
@@ -293,12 +294,12 @@ class RunLoop:
         return origins
 
     async def _read(self, observation: Observation, now: dt.datetime) -> Reading:
-        """A document, read in a thread of its own, so that heartbeats and sending go on meanwhile.
+        """Read a document in a separate thread, so that heartbeats and sending continue.
 
         Raises:
-            TocsinError: what is wrong with it.
-            MemoryShortError: there was not enough memory, as often as it is tried again.
-            StuckError: it takes too long.
+            TocsinError: the fault of the document.
+            MemoryShortError: the memory is not enough, and tries are left.
+            StuckError: the reading takes too long.
         """
         reading = asyncio.ensure_future(in_reading_thread(partial(self._translated, observation.data, now)))
         known = {"adapter": self._manifest.name, "document": observation.name}
@@ -309,7 +310,7 @@ class RunLoop:
                 await asyncio.wait({reading}, timeout=self._most_s - LONG_S)
             if not reading.done():
                 raise StuckError(
-                    f"it was not read within {self._most_s:.0f} s; this program ends, for it can read nothing more"
+                    f"it was not read within {self._most_s:.0f} s; this program ends, because it cannot read more"
                 )
             found = reading.result()
         except MemoryError:
@@ -334,7 +335,7 @@ class RunLoop:
         except (TocsinError, MemoryError):
             raise
         except Exception as exc:
-            # A draft that is none, or whose fields have other types than they should: a stranger's format may give anything.
+            # The result may not be a draft, or may have fields of wrong types: a foreign format may return anything.
             said = note_failure(format_, exc)
             raise FormatError(
                 f"the format {format_.id} gave no draft: {said}", reason="format-failed"
@@ -342,7 +343,7 @@ class RunLoop:
         return Reading(format_, drafts, losses, sha256_hex(data))
 
     def _checked(self, result: ReadResult, now: dt.datetime) -> tuple[list[Draft], tuple[Loss, ...]]:
-        """Every draft on its channel, within the manifest, and proved against the rules."""
+        """(drafts on their channels, losses); each draft is checked against the manifest and the rules."""
         drafts, losses = [], list(result.losses)
         for draft in result.drafts:
             placed, more = place(draft, self._manifest)
@@ -353,7 +354,7 @@ class RunLoop:
         return drafts, tuple(losses)
 
     def _hold_rate(self, count: int, before: int, now: dt.datetime) -> None:
-        """Hold a flood back: an adapter that goes mad must not drown its authority's readers. `before` are on their way."""
+        """Limit the rate: a faulty adapter must not flood its authority's readers. `before` bulletins are not published yet."""
         most = self._manifest.max_per_day
         if count > most:
             raise AdapterError(
@@ -362,7 +363,7 @@ class RunLoop:
         earliest = now.timestamp() - DAY_S
         self._today = [each for each in self._today if each > earliest]
         if len(self._today) + before + count > most:
-            raise RateError(f"{most} bulletins in a day are all that the manifest allows")
+            raise RateError(f"{most} bulletins in a day are the most that the manifest allows")
 
 
 def recognise(data: bytes, formats: Iterable[Format]) -> Format:
@@ -391,10 +392,10 @@ def _sniffs(format_: Format, data: bytes) -> bool:
 
 
 def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
-    """Put a draft on a channel that the manifest knows, never a wider one than its source's marking.
+    """Put a draft on a channel of the manifest, never a wider one than the marking of its source.
 
     Raises:
-        AdapterError: `marking`, when there is no channel narrow enough.
+        AdapterError: `marking`, if no channel is narrow enough.
     """
     tlp = draft.tlp or manifest.of_unmarked(draft.kind)[0]
     named = draft.audience if draft.audience != PUBLIC else None
@@ -406,17 +407,19 @@ def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
         target, usual = manifest.network.tlp, manifest.network.audience
     else:
         raise AdapterError(f"{manifest.name} has no channel for TLP:{tlp.upper()}", reason="marking")
-    # An audience that the source names is kept: the usual one might be wider. Whether it exists, the registry says.
+    # An audience named by the source is kept, because the usual one may be wider. The registry decides whether it exists.
     placed = msgspec.structs.replace(draft, tlp=target, audience=named or usual)
     if draft.tlp is None:
-        return placed, (Loss("tlp", f"the source marks nothing: it goes to {placed.audience} at {target}"),)
+        return placed, (
+            Loss("tlp", f"the source has no marking: the draft goes to {placed.audience} at {target}"),
+        )
     if target is tlp:
         return placed, ()
     return placed, (Loss("tlp", f"raised from {tlp} to {target}: {manifest.name} has no channel at {tlp}"),)
 
 
 def hold_to(draft: Draft, manifest: Manifest) -> None:
-    """Refuse what the manifest does not say this adapter publishes.
+    """Refuse a draft that the manifest does not allow.
 
     Raises:
         AdapterError: `kind` or `personal-data`.
@@ -434,10 +437,10 @@ def hold_to(draft: Draft, manifest: Manifest) -> None:
 
 
 def prove(draft: Draft, manifest: Manifest, country: str, now: dt.datetime) -> None:
-    """Stamp a draft as its authority would, read the bytes back, and hold it to every rule; nothing is kept.
+    """Stamp a draft as its authority does, decode the bytes, and check every rule; nothing is kept.
 
     Raises:
-        SchemaError, RuleError: the draft would not stand as a bulletin.
+        SchemaError, RuleError: the draft is not a valid bulletin.
     """
     kind, domain = manifest.authority_kind, manifest.domain
     issuer = Authority(id=f"{country.lower()}-{kind}", kind=kind, domain=domain, country=country)

@@ -1,9 +1,9 @@
-"""Everything an adapter author imports.
+"""All names that an author of an adapter imports.
 
     from adapters.sdk import AuthorityAdapter, Format, ReadContext, ReadResult
 
-An adapter is a manifest (`<module>.manifest.toml` beside its module), formats, and samples. Everything else, spool
-folders, retries, ids, signatures, the broker, is done for it.
+An adapter is a manifest (`<module>.manifest.toml` beside its module), formats, and samples. The run loop does the
+rest: spool folders, retries, ids, signatures, the broker.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def read_manifest(module_file: str) -> Manifest:
     """The manifest beside a module: `x.py` has `x.manifest.toml`.
 
     Raises:
-        AdapterError: `manifest`, saying what is wrong with it.
+        AdapterError: `manifest`; the sentence names the fault.
     """
     path = Path(module_file).with_suffix(".manifest.toml")
     try:
@@ -92,7 +92,7 @@ class AuthorityAdapter:
 
         Args:
             module_file: the module's `__file__`.
-            formats: what it reads.
+            formats: its formats.
 
         Raises:
             AdapterError: the manifest is malformed, or names other formats.
@@ -106,12 +106,12 @@ class AuthorityAdapter:
             )
 
     def samples(self, country: str, now: dt.datetime, serial: int) -> Iterator[Sample]:
-        """The templates of `samples/<name>/` beside the module, filled in with country, serial, and dates around `now`.
+        """The templates of `samples/<name>/` beside the module, filled with country, serial, and dates around `now`.
 
         A template is the native format with `${CC}`, `${serial}` and the other names below; a dollar sign is `$$`.
 
         Raises:
-            AdapterError: `sample`, a template asks for another name.
+            AdapterError: `sample`, a template uses an unknown name.
         """
         day = dt.timedelta(days=1)
         values = {
@@ -150,7 +150,7 @@ class AuthorityAdapter:
         clock: Callable[[], dt.datetime],
         tz: str = "UTC",
     ) -> None:
-        """Read a source and publish until the source ends; `tz` is the zone of times that name none."""
+        """Read a source and publish until the source ends; `tz` is the zone of times without one."""
         loop = RunLoop(self.manifest, self.formats, publisher, country=country, clock=clock, tz=tz)
         await loop.run(source)
 
@@ -159,7 +159,7 @@ class AuthorityAdapter:
         return FolderSource(spool, poll_s=self.manifest.poll_interval_s)
 
     def standard_input(self) -> StdinSource:
-        """A source of the one document on standard input."""
+        """A source with the one document on standard input."""
         return StdinSource()
 
 

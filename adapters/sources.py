@@ -1,4 +1,4 @@
-"""Where native documents come from: a spool folder, or standard input."""
+"""Sources of native documents: a spool folder, or standard input."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ log = logger()
 
 
 class FolderSource:
-    """A spool folder: files appear in `in/` by renaming, and end in `done/` or, with their reason beside, in `refused/`.
+    """A spool folder: files appear in `in/` by renaming, and end in `done/`, or in `refused/` beside a file with the reason.
 
-    The order is publish, write the report, move. A crash between any two offers the file again; the publisher keeps the
-    digest of the document in the same transaction as its bulletins, so the second time gives the first bulletins back
-    and the report and the move are repeated. A file that is replaced while it is being read stays, as a new document.
+    The order is: publish, write the report, move. After a crash between two steps the file is offered again. The
+    publisher keeps the digest of the document in the same transaction as its bulletins. So the second time gives the
+    first bulletins, and report and move are repeated. A file that is replaced while it is read stays, as a new
+    document.
     """
 
     def __init__(
@@ -46,23 +47,22 @@ class FolderSource:
         """Watch a folder.
 
         Args:
-            spool: the folder; its parts are made when they are not there.
-            poll_s: seconds between looks.
+            spool: the folder; missing subfolders are made.
+            poll_s: seconds between two checks.
             max_bytes: a larger file is refused unread.
-            once: end when everything there has been offered.
+            once: end when all files have been offered.
         """
         self.incoming, self.done, self.refused = (spool / part for part in ("in", "done", _REFUSED))
         self._poll_s = poll_s
         self._max_bytes = max_bytes
         self._once = once
         self._left = False
-        self._offered: set[Path] = (
-            set()
-        )  # and not settled yet: the next may be asked for before the one before it is settled
-        self._problem = ""  # why the spool, or a file in it, cannot be read at present
+        # Offered and not settled yet: the next may be requested before the last one is settled.
+        self._offered: set[Path] = set()
+        self._problem = ""  # reason why the spool, or a file in it, cannot be read now
 
     async def observe(self) -> AsyncIterator[Observation]:
-        """Files in the order of their names; after one that has to wait, nothing until the next look."""
+        """Yield files in the order of their names; after one that has to wait, none until the next check."""
         wait_s = self._poll_s
         self._offered.clear()
         while True:
@@ -98,7 +98,7 @@ class FolderSource:
         return found
 
     def _waits(self, problem: str) -> None:
-        """Leave everything where it is until the next look; say so once."""
+        """Leave all files in place until the next check; log it once."""
         self._left = True
         if problem != self._problem:
             log.warning("spool_unreadable", spool=str(self.incoming), problem=problem)
@@ -114,7 +114,7 @@ class FolderSource:
             data, found = self._read(path)
         except FileNotFoundError:
             return None
-        except (MemoryError, OSError) as exc:  # no fault of the file's
+        except (MemoryError, OSError) as exc:  # not a fault of the file
             self._waits(str(exc) or "not enough memory")
             return None
         except AdapterError as exc:
@@ -128,11 +128,11 @@ class FolderSource:
         return Observation(name=_shown(path), data=data, settle=functools.partial(self._settle, path, found))
 
     def _read(self, path: Path) -> tuple[bytes, os.stat_result]:
-        """A file's bytes, and which file it is.
+        """(bytes, stat result) of a file.
 
         Raises:
-            AdapterError: it is no document.
-            OSError, MemoryError: the system lacks what it takes to read it.
+            AdapterError: the file is not a document.
+            OSError, MemoryError: the system cannot read it now.
         """
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -186,13 +186,13 @@ class FolderSource:
 
 
 class StdinSource:
-    """The one document on standard input."""
+    """A source with the one document on standard input."""
 
     def __init__(self, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> None:
         self._max_bytes = max_bytes
 
     async def observe(self) -> AsyncIterator[Observation]:
-        """One document, read to its end.
+        """Yield one document, read to its end.
 
         Raises:
             AdapterError: `too-large`.
@@ -212,7 +212,7 @@ class StdinSource:
         yield Observation(name="standard input", data=data, settle=settle)
 
     def _read(self, stop: threading.Event) -> bytes:
-        """Read to the end or until told to stop: a plain read would keep the program from ending on Ctrl-C."""
+        """Read to the end, or until `stop`: a plain read would keep the program from ending on Ctrl-C."""
         handle, chunks, size = sys.stdin.fileno(), [], 0
         while not stop.is_set() and size <= self._max_bytes:
             if not select.select([handle], [], [], STDIN_LOOK_S)[0]:
@@ -226,17 +226,17 @@ class StdinSource:
 
 
 def _shown(path: Path) -> str:
-    """A file's name as text that can be stored and printed; names on disk are any bytes."""
+    """A file's name as text that can be stored and printed; a name on disk may be any bytes."""
     return path.name.encode("utf-8", "replace").decode()
 
 
 def _free(folder: Path, path: Path) -> Path:
-    """A name in the folder that is free, with the name of its report, for a document that is called so."""
+    """A free name in the folder for a document, whose report name is free too."""
     stem, suffix = path.stem, path.suffix
     while len(os.fsencode(stem + suffix)) > MAX_NAME_BYTES:
         stem, suffix = (stem[:-1], suffix) if len(stem) > 1 else (stem, suffix[:-1])
-    # A document may itself be called as the report of another one: it has a report of its own. A report without its
-    # document is from before a crash, and is written again.
+    # A document may have the name of another's report; it then has a report of its own. A report without its document
+    # is from before a crash, and is written again.
     target, count = folder / f"{stem}{suffix}", 1
     while _is_taken(target) or (_is_taken(_beside(target)) and _is_taken(_beside(_beside(target)))):
         count += 1
@@ -245,7 +245,7 @@ def _free(folder: Path, path: Path) -> Path:
 
 
 def _beside(target: Path) -> Path:
-    """Where the report of a settled document stands."""
+    """The path of the report of a settled document."""
     return target.with_name(f"{target.name}.{'reason' if target.parent.name == _REFUSED else 'report'}.json")
 
 
@@ -254,5 +254,5 @@ def _is_taken(path: Path) -> bool:
 
 
 def _same(path: Path, found: os.stat_result) -> bool:
-    """Whether the name still stands for the file that was read."""
+    """Whether the path still leads to the file that was read."""
     return _MADE_OF(path.lstat()) == _MADE_OF(found)

@@ -1,4 +1,4 @@
-"""The bus: moves bulletins. Begins by making sure that its generic neighbours are the ones it came with."""
+"""The bus moves bulletins. On import it checks that `schemas` and `adapters` are the packages of this release."""
 
 import importlib.util as _importlib_util
 from pathlib import Path as _Path
@@ -15,7 +15,7 @@ __all__ = ["connect"]
 
 
 def _refuse_strangers() -> None:
-    """Name a foreign package that stands where ours should; `schemas` and `adapters` are common names."""
+    """Raise an error that names a foreign package in place of ours; `schemas` and `adapters` are common names."""
     home = _Path(__file__).resolve().parent.parent
     for name, marker in (("schemas", "bulletin.py"), ("adapters", "sdk.py")):
         spec = _importlib_util.find_spec(name)

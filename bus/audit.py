@@ -1,12 +1,12 @@
-"""The audit record: what an identity refused, overrode, signed, took in, gave out or opened, one chained line each.
+"""The audit record: what an identity refused, overrode, signed, accepted, exported or opened, one chained line each.
 
 A line is a JSON object of ASCII alone, with `seq` (from 1), `time`, `event`, `facts` and `prev`, the SHA-256 of the line
-before it. The file is opened for appending and nothing else, so it works with the append-only attribute of a file
-system. A crash may tear its last line: the next writer ends that line and names its digest in an entry `torn`, so that
-nothing is rewritten and nothing is explained away. The chain shows any change but of the last line; the *head*, the
-digest of the last line, written down elsewhere, shows that one too, and that nothing was cut off.
+before it. The file is opened only for appending, so it works with the append-only attribute of a file system. A crash
+may tear its last line. The next writer ends that line and names its digest in an entry `torn`; nothing is rewritten.
+The chain shows every change except of the last line. The *head*, the digest of the last line, written down elsewhere,
+also shows a changed last line and a cut end.
 
-Facts are names and numbers: never a secret, a passphrase or a word of a bulletin.
+Facts are names and numbers, never a secret, a passphrase or text of a bulletin.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from schemas.codec import digest
 
 AUDIT_FILE = "audit.jsonl"
 MAX_LINE_BYTES = 16_384
-MAX_TEXT = 300  # bytes of one fact as it is spelled in the file
-MAX_LISTED = 32  # entries of a fact that is a list
+MAX_TEXT = 300  # bytes of one fact in the file
+MAX_LISTED = 32  # entries of a list
 TORN = "torn"
 CONTINUED = "continued"
 _BLOCK = 65_536
@@ -36,7 +36,7 @@ Fact = str | int | bool | list[str]
 
 
 class AuditError(BusError):
-    """A record that is not as it was written, or cannot be continued."""
+    """An audit record was changed, or cannot be continued."""
 
     reason = "audit-broken"
 
@@ -52,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that stands: how many entries, its head, and how many lines a crash has torn."""
+    """The result of verifying a record: number of entries, head, and number of lines torn by crashes."""
 
     entries: int
     head: str | None
@@ -61,20 +61,20 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) -> str:
-    """Add one entry, on the disk when this returns; processes that append at once wait for each other.
+    """Add one entry; it is on the disk when this returns. Several processes may append; each waits for its turn.
 
     Args:
-        path: the record; made, for its owner alone, when it is not there.
+        path: the record; made with mode 0600 if missing.
         event: a kebab-case word.
-        facts: made fit to be kept: texts are cut at 300 bytes, lists at 32 entries.
+        facts: the facts; texts are cut at 300 bytes, lists at 32 entries.
         now: the present, aware.
 
     Returns:
         The new head.
 
     Raises:
-        AuditError: its end cannot be read as an audit record; `verify` says more.
-        OSError: the disk.
+        AuditError: the end of the file is not that of an audit record; `verify` finds the place.
+        OSError: from the disk.
     """
     new = not path.exists()
     handle = _locked(path)
@@ -102,13 +102,13 @@ def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) 
 
 
 def set_aside(path: Path, target: Path, now: dt.datetime) -> Inspection:
-    """Move a record that stands to another name, and begin a new one there, whose first entry names the head of the old.
+    """Move a verified record to another name, and begin a new one in its place. Its first entry names the head of the old one.
 
-    Programs that append meanwhile go on in the new one.
+    Running programs continue in the new record.
 
     Args:
         path: the record.
-        target: a name on the same disk that is free.
+        target: a free name on the same disk.
         now: the present, aware.
 
     Returns:
@@ -116,9 +116,9 @@ def set_aside(path: Path, target: Path, now: dt.datetime) -> Inspection:
 
     Raises:
         AuditError: as `verify`; nothing was moved.
-        OSError: the disk, or the name is taken.
+        OSError: from the disk, or the name is taken.
     """
-    next(_lines(path), None)  # one that is not there is not made
+    next(_lines(path), None)  # a missing record is not made
     handle = _locked(path)
     try:
         old = verify(path)
@@ -138,11 +138,11 @@ def verify(path: Path, *, head: str | None = None) -> Inspection:
 
     Args:
         path: the record.
-        head: one that was written down earlier; it must be the digest of one of the lines.
+        head: a head written down earlier; it must be the digest of one line.
 
     Raises:
-        AuditError: `audit-missing`; `audit-line`, `audit-seq` or `audit-prev`, naming the first line that is broken;
-            `audit-head` when no line is the head: the end was cut off or changed, or all was written anew.
+        AuditError: `audit-missing`; `audit-line`, `audit-seq` or `audit-prev`, naming the first broken line;
+            `audit-head` when no line has the head: the end was cut off or changed, or the whole record was rewritten.
     """
     entries = torn = 0
     last = None
@@ -157,7 +157,7 @@ def verify(path: Path, *, head: str | None = None) -> Inspection:
         seen = seen or last == head
     if not seen:
         raise AuditError(
-            f"{path} has no line {head}: its end was cut off or changed, or all of it was written anew",
+            f"{path} has no line {head}: its end was cut off or changed, or the whole record was rewritten",
             reason="audit-head",
         )
     return Inspection(entries=entries, head=last, torn=torn, unfinished=open_end)
@@ -167,7 +167,7 @@ def read(path: Path) -> Iterator[Entry]:
     """The entries in order, each checked as `verify` does.
 
     Raises:
-        AuditError: at the first line that is broken.
+        AuditError: at the first broken line.
     """
     return (entry for entry, _ in _checked(path) if entry is not None)
 
@@ -176,7 +176,7 @@ def read(path: Path) -> Iterator[Entry]:
 
 
 def _checked(path: Path) -> Iterator[tuple[Entry | None, bytes]]:
-    """Every line with its entry; without one when a crash tore it and the entry after it says so."""
+    """Yield (entry, line); the entry is None for a line torn by a crash, which the next entry must name."""
     seq, prev, at = 0, None, 0
     torn: list[bytes] = []
     ended = True
@@ -187,19 +187,21 @@ def _checked(path: Path) -> Iterator[tuple[Entry | None, bytes]]:
             yield None, line
             continue
         if torn and (entry.event != TORN or entry.facts.get("lines") != [digest(line) for line in torn]):
-            raise _broken(path, at + 1, "is no entry of an audit record", "audit-line")
+            raise _broken(path, at + 1, "is not an entry of an audit record", "audit-line")
         if not torn and entry.event == TORN:
-            raise _broken(path, number, "speaks of a torn line that is not there", "audit-line")
+            raise _broken(path, number, "names a torn line that does not exist", "audit-line")
         if entry.seq != seq + 1:
-            raise _broken(path, number, f"has number {entry.seq} where {seq + 1} belongs", "audit-seq")
+            raise _broken(path, number, f"has number {entry.seq} instead of {seq + 1}", "audit-seq")
         if entry.prev != prev:
-            text = f"was changed, or line {number} that follows it" if at else "names a line before it"
+            text = (
+                f"was changed, or line {number} that follows it" if at else "does not name the line before it"
+            )
             raise _broken(path, max(1, at), text, "audit-prev")
         torn = []
         seq, prev, at = entry.seq, digest(line), number
         yield entry, line
     if torn and ended:
-        raise _broken(path, at + 1, "is no entry of an audit record", "audit-line")
+        raise _broken(path, at + 1, "is not an entry of an audit record", "audit-line")
 
 
 def _broken(path: Path, number: int, text: str, reason: str) -> AuditError:
@@ -207,7 +209,7 @@ def _broken(path: Path, number: int, text: str, reason: str) -> AuditError:
 
 
 def _line(entry: Entry) -> bytes:
-    """The one spelling of an entry: members in their order, no spaces, ASCII; what steers a terminal is escaped."""
+    """The canonical line of an entry: members in order, no spaces, ASCII; control characters are escaped."""
     return _spelled(msgspec.structs.asdict(entry))
 
 
@@ -216,7 +218,7 @@ def _spelled(value: object) -> bytes:
 
 
 def _entry(line: bytes) -> Entry | None:
-    """An entry from its line; None for what is none, or is spelled in any other way."""
+    """The entry in a line; None if the line is not an entry in canonical form."""
     if len(line) > MAX_LINE_BYTES:
         return None
     try:
@@ -233,7 +235,7 @@ def _fit(fact: Fact) -> Fact:
 
 
 def _text(text: str) -> str:
-    # A file's name may hold bytes that are no text.
+    # A file name may hold bytes that are not text.
     whole = text.encode("utf-8", "backslashreplace").decode()
     kept = whole[:MAX_TEXT]
     while len(_spelled(kept)) > MAX_TEXT:
@@ -245,7 +247,7 @@ def _text(text: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Number, bytes, and whether it was ended, of every line; one that is too long comes in pieces, and is refused."""
+    """Yield (number, bytes, whether the line is ended) of every line. A too long line comes in pieces, and is refused."""
     try:
         with path.open("rb") as file:
             number = 0
@@ -254,13 +256,13 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
                 yield number, line.removesuffix(b"\n"), line.endswith(b"\n")
     except FileNotFoundError:
         raise AuditError(
-            f"there is no audit record at {path}; nothing was recorded yet, or it was taken away",
+            f"there is no audit record at {path}: nothing is recorded yet, or the file was removed",
             reason="audit-missing",
         ) from None
 
 
 def _locked(path: Path) -> int:
-    """The record, open and locked; not one that was set aside while we waited."""
+    """A file descriptor of the record, locked; opened again if the record was set aside during the wait."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -275,9 +277,9 @@ def _locked(path: Path) -> int:
 
 
 def _end(path: Path, handle: int) -> tuple[tuple[int, str] | None, list[bytes], bool]:
-    """Number and digest of the last entry, the torn lines after it, and whether the file ends with the end of a line.
+    """((number, digest) of the last entry or None, torn lines after it, whether the file ends with a complete line).
 
-    A last line that was ended and is no entry was not torn by a crash, but changed: nothing is written after it.
+    A complete last line that is not an entry was changed, not torn by a crash: nothing is written after it.
     """
     size = os.fstat(handle).st_size
     start = max(0, size - _BLOCK)
@@ -293,8 +295,8 @@ def _end(path: Path, handle: int) -> tuple[tuple[int, str] | None, list[bytes], 
         torn.insert(0, lines.pop())
     if (torn and ended) or len(torn) > MAX_LISTED or (start and not lines):
         raise AuditError(
-            f"{path} does not end like an audit record; nothing is added to it: tocsin audit verify says where it "
-            "is broken, then keep it aside as evidence"
+            f"{path} does not end like an audit record, so nothing is added to it; find the place with tocsin audit "
+            "verify, then keep the file aside as evidence"
         )
     return (entry.seq, digest(lines[-1])) if entry else None, torn, ended
 

@@ -1,4 +1,4 @@
-"""Where settings come from: flags, then `TOCSIN_*`, then files, each value with its origin.
+"""Loads the settings: flags, then `TOCSIN_*`, then files; each value keeps its origin.
 
 Order, first wins: a flag; a `TOCSIN_*` variable; `./tocsin.toml`; `$TOCSIN_HOME/config.toml` (default
 `$XDG_CONFIG_HOME/tocsin/config.toml`); `/etc/tocsin/config.toml`. A *context* names one identity: an
@@ -29,7 +29,7 @@ Interval = Annotated[int, msgspec.Meta(ge=10, le=86_400)]
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One identity on the bus. Paths are absolute once loaded."""
+    """One identity on the bus. Paths are absolute after loading."""
 
     authority: str
     domain: str
@@ -62,17 +62,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 _PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.type in (Path, Path | None))
 _VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color": "TOCSIN_COLOR"}
-"""The settings beside contexts and deadlines, each with the variable that sets it."""
-OUTBOX_FILE, STORE_FILE = "outbox.db", "store.db"
-"""Of a state folder: what its identity says, and what it has read."""
+"""The settings other than contexts and deadlines -> the variable that sets each."""
+OUTBOX_FILE, STORE_FILE, DESK_FILE = "outbox.db", "store.db", "desk.db"
+"""Files of a state folder: the identity's outbox, its store, and the file of its people."""
 COLORS = ("auto", "always", "never")
-CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it also names a folder
+CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name is also a folder's name
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEMES = ("nats", "tls", "ws", "wss")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a settings file may say."""
+    """The content of a settings file."""
 
     context: str | None = None
     timeout_s: float | None = None
@@ -82,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting with where it came from."""
+    """One setting with its source."""
 
     key: str
     value: str
@@ -132,23 +132,23 @@ def state_of(name: str, context: Context, env: Mapping[str, str]) -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made for its owner alone when it was not there."""
+    """The folder; made with mode 0700 if missing."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
 
 
 def _xdg_folder(env: Mapping[str, str], variable: str, default: str) -> Path:
-    """Our folder below a base folder (XDG Base Directory Specification 0.8), whose default lies in the home folder."""
+    """The folder `tocsin` below a base folder (XDG Base Directory Specification 0.8); the default base lies in the home folder."""
     return Path(env.get(variable) or Path(env.get("HOME", "~")).expanduser() / default) / "tocsin"
 
 
 def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
-    """Read every layer.
+    """Read all layers of the settings.
 
     Args:
         env: the process environment.
-        cwd: where `tocsin.toml` is looked for.
-        files: False ignores every settings file (`--no-config`).
+        cwd: the folder of `tocsin.toml`.
+        files: whether to read settings files; False for `--no-config`.
 
     Raises:
         ConfigError: a file is unreadable, is not TOML, or has an unknown or ill-typed key.
@@ -187,7 +187,7 @@ def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
 
 
 def _number(text: str) -> float | str:
-    """The number that a text is, or the text, which `_check` then refuses."""
+    """The number in a text; or the text, which `_check` then refuses."""
     try:
         return float(text)
     except ValueError:
@@ -226,7 +226,7 @@ def _context(body: object, name: str, path: Path) -> Context:
                 body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
             except RuntimeError:
                 raise ConfigError(
-                    f"{where}: {field} {body[field]!r} begins with the name of a user who is not known here",
+                    f"{where}: {field} {body[field]!r} begins with a user name that is unknown here",
                     reason="config-malformed",
                 ) from None
     _check("server", body.get("server", "nats://127.0.0.1"), where)
@@ -237,7 +237,7 @@ def _context(body: object, name: str, path: Path) -> Context:
 
 
 def tls_problem(context: Context) -> str:
-    """What is wrong with a context's TLS settings, or nothing."""
+    """The fault in a context's TLS settings; empty if there is none."""
     if (context.tls_cert is None) != (context.tls_key is None):
         return "tls_cert and tls_key go together"
     if demands_tls(context) and str(context.server).startswith("ws"):
@@ -246,16 +246,16 @@ def tls_problem(context: Context) -> str:
 
 
 def demands_tls(context: Context) -> bool:
-    """Whether this identity must never reach its broker in clear."""
+    """Whether this identity may connect to its broker only with TLS."""
     files = (context.tls_ca, context.tls_cert, context.tls_key)
     return any(files) or str(context.server).startswith("tls:")
 
 
 def _check(key: str, value: object, where: str) -> None:
-    """The settings whose type alone does not say what they may be.
+    """Check a setting whose type does not limit its values enough.
 
     Raises:
-        ConfigError: `config-malformed`, with what may stand there.
+        ConfigError: `config-malformed`; names the allowed values.
     """
     if key == "color" and value not in COLORS:
         wanted = f"one of {', '.join(COLORS)}"
@@ -269,7 +269,7 @@ def _check(key: str, value: object, where: str) -> None:
 
 
 def is_server(address: object) -> bool:
-    """Whether it is the address of a broker: scheme, host, and a port or none."""
+    """Whether `address` is that of a broker: scheme, host, optional port."""
     try:
         url = urlsplit(address if isinstance(address, str) else "")
         return url.scheme in _SCHEMES and bool(url.hostname) and (url.port or 1) > 0

@@ -1,11 +1,11 @@
-"""Doors of rooms: a room's ``__init__`` names what it offers, and a name is imported when it is first used.
+"""Doors of rooms: a room's ``__init__`` names what it offers; each name is imported on first use.
 
 A door lists its names once, as imports under ``TYPE_CHECKING``, so that type checkers and import contracts read them.
-`opened` reads the same lines at run time. So ``from bus.publishing import Publisher`` loads the publisher and what it
-needs, a command that only reads a store does not load NATS, and admission or the registry alone load no log either
+`opened` reads the same lines at run time. So ``from bus.publishing import Publisher`` loads only the publisher and
+its imports. A command that only reads a store does not load NATS; admission or the registry alone do not load the log
 (PEP 562, docs/adr/015; PEP 810 makes this a statement).
 
-No room offers a function under the name of one of its modules: an imported module takes that name in its package.
+No room offers a function with the name of one of its modules: an imported module takes that name in its package.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def opened(room: str, file: str) -> Callable[[str], object]:
         file: the path of its ``__init__``, ``__file__`` there.
 
     Returns:
-        A function from a name to what it names. It raises AttributeError for a name that the room does not offer.
+        A function that imports and returns the object with a name. It raises AttributeError for a name that the room does not offer.
     """
     modules: dict[str, str] = {}
 
@@ -48,7 +48,7 @@ def opened(room: str, file: str) -> Callable[[str], object]:
 
 
 def offered(source: str) -> dict[str, str]:
-    """The names that a door imports for type checkers, each with its module."""
+    """The names that a door imports for type checkers: name -> module."""
     return {
         alias.name: node.module
         for block in ast.parse(source).body

@@ -1,4 +1,4 @@
-"""What can go wrong on the bus, by class and reason; with which code the program ends is for the command line to say."""
+"""The errors of the bus, by class and reason code. The command line maps them to exit codes."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ if TYPE_CHECKING:
 
 
 class BusError(TocsinError):
-    """Anything below; by itself a plain failure."""
+    """Base class of the errors below; used alone for a plain failure."""
 
 
 class ConfigError(BusError):
-    """A setting that is missing, unknown or ill-typed."""
+    """A setting is missing, unknown or ill-typed."""
 
     reason = "config"
 
 
 class FilterError(BusError):
-    """A filter that cannot be read, or names what there is not."""
+    """A filter is malformed, or names an unknown word."""
 
     reason = "filter-malformed"
 
 
 class KeyFileError(BusError):
-    """A key file that is missing, exposed, weakly encrypted or damaged."""
+    """A key file is missing, exposed, weakly encrypted or damaged."""
 
     reason = "key-file"
 
 
 class TrustError(BusError):
-    """A registry, beacon, key or signature that does not stand."""
+    """A registry, beacon, key or signature is not valid."""
 
     reason = "trust"
 
 
 class PermitError(BusError):
-    """The registry does not let this authority say this, to them, here; found before anything is signed."""
+    """The registry gives this authority no grant for this bulletin; found before signing."""
 
     reason = "not-permitted"
 
 
 class VersionError(PermitError):
-    """An update or cancel of what is not the living version of its thread; found before anything is signed.
+    """An update or cancel names a bulletin that is not the living version of its thread; found before signing.
 
     Attributes:
-        living: the id of the version to act on; of a withdrawn thread the one that was withdrawn.
-        cancelled_by: the id of the cancel that withdrew the thread; None where it stands.
+        living: the id of the living version; for a withdrawn thread, of the withdrawn version.
+        cancelled_by: the id of the cancel that withdrew the thread; None if it is not withdrawn.
     """
 
     reason = "already-superseded"
@@ -70,28 +70,28 @@ class VersionError(PermitError):
 
 
 class AmbiguousIdError(BusError):
-    """The beginning of an id that several bulletins have.
+    """Several bulletins have ids with this beginning.
 
     Attributes:
-        candidates: their ids, or the first of them.
+        candidates: their ids, or the first ones.
     """
 
     reason = "ambiguous-id"
 
     def __init__(self, detail: str, *, candidates: tuple[str, ...]) -> None:
-        super().__init__(detail, remedy="type more of it")
+        super().__init__(detail, remedy="type more characters of the id")
         self.candidates = candidates
 
 
 class Proof(NamedTuple):
-    """What the signatures of a bulletin prove, without anything that came beside it.
+    """What the signatures of a bulletin prove, without other headers.
 
     Attributes:
-        subject: its own.
-        headers: those with which it may be published: the signatures that hold, and the hints that follow from its content.
-        kids: the keys of its issuer.
-        voices: those, and the keys of the co-issuers it names, so far as they stand behind it.
-        awaits: whether a signature by a key that the registry does not list came with it.
+        subject: its subject, from its content.
+        headers: the headers for publishing it: the valid signatures, and hints from its content.
+        kids: the issuer's keys that signed it.
+        voices: those, and the keys of named co-issuers that signed it.
+        awaits: whether it also has a signature by a key that the registry does not list.
     """
 
     subject: str
@@ -102,7 +102,7 @@ class Proof(NamedTuple):
 
 
 class Place:
-    """Where in a chain a refused but signed bulletin stands, and with which keys its issuer signed it."""
+    """The place in a chain of a refused but signed bulletin, and the issuer's keys that signed it."""
 
     __slots__ = ("channel", "digest", "id", "issued", "kids", "prev", "proof", "seq")
 
@@ -129,12 +129,12 @@ class Place:
 
 
 class AdmissionError(BusError):
-    """Received bytes that are refused; `bus.admission.steps.REASONS` lists the codes.
+    """Received bytes are refused; `bus.admission.steps.REASONS` lists the codes.
 
     Attributes:
-        place: its place in a chain, when the signature stood and that much could be read.
-        retry_at: when to try again; only for `from-the-future`.
-        awaits: whether the next version of the registry may say otherwise.
+        place: its place in a chain, if the signature is valid and the place readable.
+        retry_at: time to try again; only for `from-the-future`.
+        awaits: whether the next version of the registry may admit it.
     """
 
     reason = "refused"
@@ -155,7 +155,7 @@ class AdmissionError(BusError):
 
 
 class SealError(BusError):
-    """A seal that does not open, or what is in it is not what the outside says."""
+    """A seal cannot be opened, or its content does not match the outer bulletin."""
 
     reason = "malformed-seal"
 
@@ -170,7 +170,7 @@ class BrokerError(BusError):
     """The broker answered with an error.
 
     Attributes:
-        code: JetStream's error code, 0 when there is none.
+        code: JetStream's error code; 0 if there is none.
     """
 
     reason = "broker"
@@ -187,22 +187,22 @@ class DeniedError(BusError):
 
 
 class StoreError(BusError):
-    """A SQLite store that is damaged, full or in use."""
+    """A SQLite store is damaged, full or in use."""
 
     reason = "store"
 
     @property
     def is_passing(self) -> bool:
-        """Whether the same work may succeed later: disk or memory are full, or another process uses the file."""
+        """Whether a retry may succeed: the disk or memory is full, or another process uses the file."""
         return self.reason in ("store-full", "store-busy", "store-memory")
 
     @property
     def is_final(self) -> bool:
-        """Whether the same work fails again, however long one waits: the store has failed, is not there any more, or is closed."""
+        """Whether every retry fails: the store has failed, is missing, or is closed."""
         return self.reason in ("store-failed", "store-closed", "store-corrupt", "store-replaced")
 
 
 class OutboxError(BusError):
-    """An outbox that must not publish as it is."""
+    """An outbox must not publish in its present state."""
 
     reason = "outbox"

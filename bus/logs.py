@@ -1,7 +1,7 @@
 """The log that every room writes to: structlog, imported with the first event.
 
-Most commands say nothing, and what says it is a tenth of what they load. So a room has `log = logger()` and no import of
-structlog, and a program that wants its log otherwise than structlog has it says so by `set_up`.
+Most commands log nothing, and structlog is a tenth of what they would load. So a room uses `log = logger()` without
+importing structlog. A program that wants another configuration than structlog's default calls `set_up`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 
-_WARNING = 30  # as in logging, which nothing here needs
+_WARNING = 30  # as in `logging`, which is not imported here
 
 
 class _Setting:
-    """What is still to be done before the first event."""
+    """The setup still to do before the first event."""
 
     def __init__(self) -> None:
         self.work: Callable[[], None] | None = None
@@ -31,7 +31,7 @@ _SETTING = _Setting()
 
 
 class _Log:
-    """A logger that is made for each event, as the log stands then."""
+    """A logger made for each event, with the configuration of that moment."""
 
     def __getattr__(self, name: str) -> Any:
         load()
@@ -44,12 +44,12 @@ _LOG = _Log()
 
 
 def logger() -> FilteringBoundLogger:
-    """The log; importing it costs nothing until something is said."""
+    """A logger; it imports structlog only with the first event."""
     return cast("FilteringBoundLogger", _LOG)
 
 
 def set_up(work: Callable[[], None]) -> None:
-    """Have the log set up by `work`, before the first event; at once where structlog is there already. The last one counts."""
+    """Register `work` to set up the log before the first event; runs at once if structlog is loaded. The last call counts."""
     with _SETTING.lock:
         _SETTING.work = work
         if "structlog" in sys.modules:
@@ -57,9 +57,9 @@ def set_up(work: Callable[[], None]) -> None:
 
 
 def quietly() -> None:
-    """Have warnings and worse written to standard error, unless the program has set structlog or the log up itself.
+    """Write warnings and errors to standard error, unless the program has configured structlog or the log itself.
 
-    For a library within a program of others: structlog by itself writes everything to standard output.
+    For use as a library: by default structlog writes everything to standard output.
     """
     with _SETTING.lock:
         if _SETTING.work is None and not (
@@ -78,12 +78,12 @@ def _warnings() -> None:
 
 
 def plainly() -> None:
-    """Have structlog imported without rich: tocsin does not bring it, structlog loads it where it is, for tracebacks nobody is shown."""
+    """Import structlog without rich, which tocsin does not install and structlog would load for tracebacks that are never shown."""
     _SETTING.plain = True
 
 
 def load() -> None:
-    """Import structlog and set the log up, before code that logs by itself, such as an adapter of others."""
+    """Import structlog and set up the log, before foreign code that logs, such as an adapter."""
     with _SETTING.lock:
         if "structlog" not in sys.modules:
             _import(plain=_SETTING.plain)
@@ -95,7 +95,7 @@ def load() -> None:
 def _import(*, plain: bool) -> None:
     modules: dict[str, Any] = sys.modules
     if hide := plain and "rich" not in modules:
-        modules["rich"] = None  # a module that is None cannot be imported
+        modules["rich"] = None  # a module entry of None blocks the import
     try:
         import structlog  # noqa: F401
     finally:

@@ -1,9 +1,9 @@
-"""The whole extension surface on one page: what an adapter is, and how it is found.
+"""The whole extension interface on one page: the parts of an adapter, and its discovery.
 
-A *format* translates bytes into drafts, purely. A *source* observes an authority's system and yields such bytes. A
-*manifest* says what the adapter is for, as data; the run loop holds it to that. An adapter never sees the broker,
-keys, retries, ids or sequence numbers. Ours come through the same door as a stranger's: the entry-point group
-`tocsin.adapters`.
+A *format* is a pure translation of bytes into drafts. A *source* observes an authority's system and yields such
+bytes. A *manifest* declares the adapter's purpose as data; the run loop enforces it. An adapter never sees the
+broker, keys, retries, ids or sequence numbers. Built-in and foreign adapters are found in the same way: by the
+entry-point group `tocsin.adapters`.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ log = logger()
 
 
 class AdapterError(TocsinError):
-    """An adapter, or what it was given, is at fault; the bus is not."""
+    """A fault of an adapter or of its input, not of the bus."""
 
     reason = "adapter"
 
 
 class FormatError(AdapterError):
-    """A native document that is refused; nothing of it is published."""
+    """A native document is refused; no part of it is published."""
 
     reason = "malformed"
 
 
 class ReadContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a translation may know beside the bytes."""
+    """The facts besides the bytes that a translation may use."""
 
     received: dt.datetime
     adapter: str
@@ -53,21 +53,21 @@ class ReadContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """A part of the source that was not carried over, and why."""
+    """A part of the source that is left out, and the reason."""
 
     path: str
     why: str
 
 
 class ReadResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a document became. No drafts only with a loss that says why."""
+    """The result of translating a document. Without drafts, a loss must give the reason."""
 
     drafts: tuple[Draft, ...] = ()
     losses: tuple[Loss, ...] = ()
 
 
 class Format(msgspec.Struct, frozen=True, kw_only=True):
-    """A native format: how it is recognised and read."""
+    """A native format: recognises and reads its documents."""
 
     id: str
     title: str
@@ -77,31 +77,31 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def translate(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
-    """What a format makes of a document; whatever goes wrong inside a format comes out as an error of ours.
+    """Translate a document by a format. Every failure inside the format is raised as `FormatError`.
 
     Raises:
         FormatError: the document is refused; `format-failed` when the fault is the format's own.
-        MemoryError: the system gives no more memory.
+        MemoryError: memory is exhausted.
     """
     try:
         result = format_.read(data, context)
-    except (TocsinError, MemoryError):  # that memory is short is no fault of a document
+    except (TocsinError, MemoryError):  # lack of memory is not a fault of the document
         raise
     except Exception as exc:
         said = note_failure(format_, exc)
         raise FormatError(f"the format {format_.id} failed: {said}", reason="format-failed") from exc
     if not isinstance(result, ReadResult):
-        raise FormatError(f"the format {format_.id} gave no ReadResult", reason="format-failed")
+        raise FormatError(f"the format {format_.id} returned no ReadResult", reason="format-failed")
     if not result.drafts and not result.losses:
-        raise FormatError(f"the format {format_.id} read nothing and does not say why", reason="nothing-read")
+        raise FormatError(f"the format {format_.id} read nothing and gives no reason", reason="nothing-read")
     return result
 
 
 def note_failure(format_: Format, exc: Exception) -> str:
-    """Log where a format failed, and all that it says of it for whoever asks for everything: that may quote the document.
+    """Log the place where a format failed; with -v also the full message, which may quote the document.
 
     Returns:
-        Its kind and place, without a word of the document.
+        Kind and place of the failure, without text of the document.
     """
     frame = traceback.extract_tb(exc.__traceback__)[-1]
     error, where = type(exc).__name__, f"{frame.filename}:{frame.lineno}"
@@ -111,7 +111,7 @@ def note_failure(format_: Format, exc: Exception) -> str:
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a document. `later`: the fault is not the document's; it is to be offered again."""
+    """The outcome for a document. `later`: the fault is not in the document; offer it again."""
 
     accepted: bool
     later: bool = False
@@ -122,10 +122,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """One native document as a source found it.
+    """One native document from a source.
 
-    `settle` is called once: its drafts are kept, or it is refused, or it is to be offered again later. Until then the
-    source may offer the same document again after a crash.
+    `settle` is called once, with the outcome: the drafts are kept, the document is refused, or it must be offered
+    again. Before that, the source may offer the same document again after a crash.
     """
 
     name: str
@@ -134,13 +134,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(Protocol):
-    """Where native documents come from."""
+    """A source of native documents."""
 
     def observe(self) -> AsyncIterator[Observation]:
-        """Documents as they turn up; ends within a second when cancelled.
+        """Yield documents as they arrive; ends within a second when cancelled.
 
-        The next one may be asked for before the one before it is settled, so that those that wait are published together;
-        none is offered again before it is settled.
+        The caller may ask for the next document before the last one is settled, to publish waiting ones together. A
+        document is not offered again before it is settled.
         """
 
 
@@ -152,14 +152,14 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where bulletins go that their source marks narrower than the default, or does not mark."""
+    """The audience of bulletins whose source has a narrower marking than the default, or none."""
 
     tlp: Tlp
     audience: AudienceName
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an adapter is for; data beside its code."""
+    """The purpose of an adapter, as data beside its code."""
 
     name: Slug
     authority_kind: Slug
@@ -178,14 +178,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     poll_interval_s: float = 1.0
 
     def defaults(self) -> Defaults:
-        """What its drafts leave out."""
+        """The values for fields that its drafts leave out."""
         return Defaults(tlp=self.tlp, pap=self.pap, audience=self.audience, lifetime_days=self.lifetime_days)
 
     def of_unmarked(self, kind: str) -> tuple[Tlp, AudienceName]:
-        """Marking and audience of a draft whose source marks nothing: the own network at AMBER+STRICT or narrower.
+        """(marking, audience) of a draft whose source has no marking: the own network at AMBER+STRICT or narrower.
 
-        Nothing gets wider by itself. Only a kind that the manifest calls public, such as a calendar, which is a public act,
-        goes to the public.
+        No bulletin becomes wider by itself. Only a kind that the manifest lists as public, such as a calendar, goes
+        to the public.
         """
         if kind in self.public_kinds:
             return Tlp.CLEAR, PUBLIC
@@ -193,7 +193,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Publishing(Protocol):
-    """What an adapter's run loop needs of a publisher."""
+    """The part of a publisher that an adapter's run loop uses."""
 
     async def publish(
         self,
@@ -203,13 +203,13 @@ class Publishing(Protocol):
         once: str | None = None,
         origin: str | None = None,
     ) -> Kept:
-        """Keep a draft as a signed bulletin; raises what the bus refuses.
+        """Keep a draft as a signed bulletin; raises the refusals of the bus.
 
         Args:
-            draft: what to say.
-            defaults: what the draft leaves out.
-            once: the same key gives no second bulletin, but the first one again.
-            origin: what the draft is about in its own system; a later draft of one origin supersedes the earlier.
+            draft: the content.
+            defaults: values for fields that the draft leaves out.
+            once: a key; a second call with it returns the first bulletin.
+            origin: the id of the subject in its own system; a later draft of the same origin supersedes the earlier.
         """
 
     async def publish_many(
@@ -220,18 +220,18 @@ class Publishing(Protocol):
         once: Sequence[str | None] | None = None,
         origins: Sequence[str | None] | None = None,
     ) -> Sequence[Kept | TocsinError]:
-        """Keep drafts together; gives for each what `publish` would give, or its error. One that is refused hinders no other.
+        """Keep drafts together. Returns for each the result of `publish`, or its error. A refused draft does not stop the others.
 
         Args:
-            drafts: what to say, in this order.
-            defaults: what the drafts leave out.
+            drafts: the contents, in this order.
+            defaults: values for fields that the drafts leave out.
             once: the key of each.
             origins: the origin of each.
         """
 
 
 class Kept(Protocol):
-    """A kept bulletin, as far as a run loop needs to know it."""
+    """A kept bulletin, with the facts that a run loop needs."""
 
     @property
     def id(self) -> str:
@@ -239,22 +239,22 @@ class Kept(Protocol):
 
     @property
     def state(self) -> str:
-        """`accepted`, or `known` when the same was kept before."""
+        """`accepted`, or `known` if the same bulletin was kept before."""
 
 
 class Adapter(Protocol):
-    """One authority's way onto the bus."""
+    """An adapter: connects one authority's systems to the bus."""
 
     @property
     def manifest(self) -> Manifest:
-        """What it is for."""
+        """Its manifest."""
 
     @property
     def formats(self) -> Mapping[str, Format]:
         """The formats it reads, by id."""
 
     def samples(self, country: str, now: dt.datetime, serial: int) -> Iterator[Sample]:
-        """Fresh synthetic documents for a demonstration; another serial gives other documents."""
+        """New synthetic documents for a demonstration; another serial gives other documents."""
 
     async def run(
         self,
@@ -265,17 +265,17 @@ class Adapter(Protocol):
         clock: Callable[[], dt.datetime],
         tz: str = "UTC",
     ) -> None:
-        """Read a source and publish until the source ends; `tz` is the zone of times that name none."""
+        """Read a source and publish until the source ends; `tz` is the zone of times without one."""
 
     def folder(self, spool: Path) -> Source:
         """A source over a spool folder."""
 
     def standard_input(self) -> Source:
-        """A source of the one document on standard input."""
+        """A source with the one document on standard input."""
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
-    """An installed adapter, or why it could not be loaded."""
+    """An installed adapter, or the reason why it cannot be loaded."""
 
     name: str
     adapter: Adapter | None
@@ -283,7 +283,7 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def discover() -> tuple[Discovered, ...]:
-    """Every installed adapter, by name; a broken one is reported and hinders no other."""
+    """Every installed adapter, by name. A broken one is reported and does not stop the others."""
     entries = sorted(set(entry_points(group=ENTRY_POINTS)), key=attrgetter("name", "value"))
     offers = Counter(entry.name for entry in entries)
     return tuple(_load(entry, offers[entry.name]) for entry in entries)
@@ -295,7 +295,7 @@ def _load(entry: EntryPoint, offers: int) -> Discovered:
         if offers > 1:
             problem = f"{entry.value}: several packages offer this name; remove one"
         else:
-            load()  # an adapter of others may log by itself
+            load()  # a foreign adapter may log by itself
             adapter = entry.load()
             problem = _problem_of(adapter, entry.value)
     except (Exception, SystemExit) as exc:  # noqa: BLE001 (a stranger's module may fail in any way)
@@ -307,7 +307,7 @@ _PARTS = ("manifest", "formats", "samples", "run", "folder", "standard_input")
 
 
 def _problem_of(adapter: Any, value: str) -> str:
-    """What is wrong with a loaded adapter, or nothing; `value` is what its entry point names."""
+    """The fault of a loaded adapter; empty if none. `value` is the target of its entry point."""
     if missing := [name for name in _PARTS if not hasattr(adapter, name)]:
         return f"{value} has no {', '.join(missing)}"
     parts_fit = isinstance(adapter.manifest, Manifest) and all(

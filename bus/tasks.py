@@ -1,4 +1,4 @@
-"""Tasks that belong together: beside a body, side by side, or begun anew when a value changes."""
+"""Groups of tasks: beside a body, side by side, or restarted when a value changes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 LAST_ACTS: set[Callable[[], None]] = set()
-"""What is done even where the process is ended at once, such as ending a server that it has started; nothing here waits."""
+"""Acts due even if the process ends at once, such as ending a server that it started; none may wait."""
 IN_THREAD_FROM = 4
-"""So many items are worth a thread: fewer are done faster than one is woken."""
+"""Least number of items worth a thread: fewer take less time than waking one."""
 
 
 @contextlib.contextmanager
 def one_failure() -> Iterator[None]:
-    """Of tasks that ended together, raise the first failure itself; the others only followed from it."""
+    """If several tasks failed together, raise the first failure itself; the others follow from it."""
     try:
         yield
     except BaseExceptionGroup as group:
@@ -27,7 +27,7 @@ def one_failure() -> Iterator[None]:
 
 
 async def worked(work: Callable[[], T], items: int) -> T:
-    """What pure work returns, done in a thread when it is about many items, so that the event loop goes on."""
+    """The result of pure work. It runs in a thread if it has many items, so that the event loop is not blocked."""
     return work() if items < IN_THREAD_FROM else await asyncio.to_thread(work)
 
 
@@ -39,24 +39,24 @@ class Background:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
-        """Run work in a task of its own; one that returns ends nothing."""
+        """Run work in a task of its own. Its return does not end the group."""
         task = self._group.create_task(work, name=name)
         self._tasks.append(task)
         return task
 
     def cancel(self) -> None:
-        """Cancel all; leaving the group waits for them."""
+        """Cancel all tasks; leaving the group waits for them."""
         for task in self._tasks:
             task.cancel()
 
 
 @contextlib.asynccontextmanager
 async def background() -> AsyncIterator[Background]:
-    """Run tasks for as long as a body runs, then cancel them and wait until they have ended.
+    """Run tasks while a body runs, then cancel them and wait until they have ended.
 
     Raises:
-        BaseException: the body's own error as it is; else that of the first task that failed, after the body and the
-            other tasks were cancelled.
+        BaseException: the body's own error; otherwise that of the first failed task, after the body and the other
+            tasks are cancelled.
     """
     raised: BaseException | None = None
     with one_failure():
@@ -74,14 +74,14 @@ async def background() -> AsyncIterator[Background]:
 
 @contextlib.asynccontextmanager
 async def in_background(work: Coroutine[object, object, None], name: str) -> AsyncIterator[None]:
-    """Run one work for as long as a body runs, as `background` does; `name` is the task's, for a debugger."""
+    """Run one work while a body runs, as `background` does; `name` names the task, for a debugger."""
     async with background() as tasks:
         tasks.start(work, name)
         yield
 
 
 async def until_first(*works: Coroutine[Any, Any, None]) -> None:
-    """Do several things at once until the first of them ends, and end the others; its error is raised."""
+    """Run several works until the first ends, then cancel the others; raises its error."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -98,13 +98,13 @@ async def run_with_current(
     every_s: float,
     on_change: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a work with a value that may change, such as what the registry grants; begin anew whenever it has.
+    """Run a work with a value that may change, such as the grants of the registry; restart it after each change.
 
     Args:
-        value: the value as it is now.
-        work: what runs with it. When it ends by itself, so does this, with its error if it has one.
-        every_s: seconds between two looks at the value.
-        on_change: called before the work begins anew.
+        value: returns the present value.
+        work: runs with the value. If it ends by itself, this ends too, with its error if there is one.
+        every_s: seconds between two checks of the value.
+        on_change: called before each restart.
     """
     while True:
         current = value()

@@ -1,9 +1,10 @@
-"""Verifies a bulletin with somebody else's JOSE library.
+"""Verifies a bulletin with another JOSE library.
 
 python verify_with_joserfc.py BULLETIN.tocsin.json KEY.jwk.json DOMAIN
 
-KEY is one key (tocsin key export) or a set (tocsin registry export --jwks). DOMAIN is the federation, as its registry names it.
-A bulletin is signed alone, or in a batch: then the signature is over the root of a tree, and `header` has the path to it.
+KEY is one key (tocsin key export) or a set (tocsin registry export --jwks). DOMAIN is the federation, as named in its
+registry. A bulletin is signed alone or in a batch. In a batch the signature covers the root of a tree, and `header`
+has the path to it.
 """
 
 import json
@@ -16,12 +17,12 @@ from joserfc import jwk, jws
 
 
 def raw(text: str) -> bytes:
-    """The bytes of base64url."""
+    """Decode base64url."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def root(payload: bytes, index: int, size: int, path: bytes) -> bytes:
-    """Where a path leads (RFC 9162, section 2.1.3.2)."""
+    """The root at the end of a path (RFC 9162, section 2.1.3.2)."""
     found, last = sha256(b"\0" + sha256(payload).digest()).digest(), size - 1
     for at in range(0, len(path), 32):
         step = path[at : at + 32]
@@ -38,7 +39,7 @@ def root(payload: bytes, index: int, size: int, path: bytes) -> bytes:
 bulletin, key = (json.loads(Path(name).read_bytes()) for name in sys.argv[1:3])
 domain = sys.argv[3]
 known = jwk.KeySet.import_key_set(key) if "keys" in key else jwk.import_key(key)
-policy = jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)  # `domain` is a member of ours
+policy = jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)  # `domain` is tocsin's own
 
 payload = raw(bulletin["payload"])
 for each in bulletin["signatures"]:

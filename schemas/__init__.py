@@ -1,1 +1,1 @@
-"""The wire contract: what a bulletin says and how it is written. No I/O, no clock, no keys."""
+"""The wire contract: the content of a bulletin and its encoding. No I/O, no clock, no keys."""

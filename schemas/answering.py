@@ -1,7 +1,7 @@
-"""The draft of an answer: where it goes, what it names, and what it says in words. Pure.
+"""The draft of an answer: its channel, its references and its text. Pure.
 
-An answer goes the way of what it answers: the same status and audience, the same or a narrower marking, the same embargo and
-countries, so that nobody learns of a bulletin by its answers who may not read it.
+An answer has the status and audience of the bulletin it answers, the same or a narrower marking, and the same embargo
+and countries. So its readers are all allowed to read that bulletin.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _WORDS: Mapping[FeedbackKind, str] = MappingProxyType(
 
 
 def rel_of(verdict: FeedbackKind) -> tuple[MsgType, RefRel]:
-    """The type of the message, and how it names what it answers."""
+    """(msg_type, rel of the reference) of an answer with a verdict."""
     return _TYPES.get(verdict, (MsgType.ALERT, RefRel.ANSWERS))
 
 
@@ -55,34 +55,34 @@ def answer_to(
 ) -> Draft:
     """The draft that answers a bulletin.
 
-    It lasts as long as what it answers, for a day at least, so that it counts until that is over.
+    It expires with the bulletin it answers, but not before a day has passed, so that it counts as long.
 
     Args:
-        original: what is answered.
-        body: what is said.
+        original: the bulletin to answer.
+        body: the content of the answer.
         now: the present.
         lang: the language of the text.
         tlp: a narrower marking than the original's.
 
     Raises:
-        SchemaError: `not-answerable`, what programs say, or what is sealed; `wider-marking`; `schema`, the text or the
-            language is no such thing.
+        SchemaError: `not-answerable`: a bulletin of programs, or a sealed one; `wider-marking`; `schema`: the text or
+            the language is malformed.
     """
     if original.status in TALK:
         raise SchemaError(
-            f"{original.id} is what programs say to each other; answer what people say",
+            f"{original.id} is a message between programs; answer only bulletins of people",
             reason="not-answerable",
         )
     if original.kind == "sealed":
         raise SchemaError(
-            f"{original.id} is sealed, and an answer in clear would tell others of it; write a draft of kind "
+            f"{original.id} is sealed, and an answer in clear would reveal it to others; write a draft of kind "
             "feedback that names it, and seal it: tocsin bulletin seal",
             reason="not-answerable",
         )
     marking = original.tlp if tlp is None else tlp
     if TLP_RANK[marking] < TLP_RANK[original.tlp]:
         raise SchemaError(
-            f"{original.id} is TLP:{original.tlp.upper()}, and its answers go no wider than that; leave the marking out",
+            f"{original.id} is TLP:{original.tlp.upper()}, and an answer must not be wider; leave the marking out",
             reason="wider-marking",
         )
     msg_type, rel = rel_of(body.verdict)
@@ -119,7 +119,7 @@ def told_alone(answer: Draft, original: Bulletin) -> Draft:
 
 
 def _words(original: Bulletin, body: Feedback, lang: str) -> Info:
-    # What is said is what a list shows; what it is about stands beside it as a reference.
+    # The headline is the answer itself, for lists; the reference names the bulletin.
     headline = f"{_about(body)}: {body.text or original.info[0].headline}"
     if len(headline) > MAX_HEADLINE:
         headline = headline[: MAX_HEADLINE - 1] + "…"
@@ -131,7 +131,7 @@ def _words(original: Bulletin, body: Feedback, lang: str) -> Info:
     try:
         return msgspec.convert(words, Info)
     except msgspec.ValidationError as exc:
-        raise SchemaError(f"the answer cannot be told so: {exc}") from None
+        raise SchemaError(f"the text of the answer is not valid: {exc}") from None
 
 
 def _about(body: Feedback) -> str:
@@ -143,16 +143,16 @@ def _about(body: Feedback) -> str:
 
 
 def taken_back(answer: Bulletin, now: dt.datetime, why: str, lang: str = "en") -> Draft:
-    """The draft that withdraws an answer, where it was said.
+    """The draft that withdraws an answer, on the channel of the answer.
 
     Raises:
-        SchemaError: the reason or the language is no such thing.
+        SchemaError: the reason or the language is malformed.
     """
     headline = f"Withdrawn: {answer.info[0].headline}"[:MAX_HEADLINE]
     try:
         info = msgspec.convert({"lang": lang, "headline": headline, "summary": why}, Info)
     except msgspec.ValidationError as exc:
-        raise SchemaError(f"the reason cannot be told so: {exc}") from None
+        raise SchemaError(f"the reason is not a valid text: {exc}") from None
     others = tuple(ref for ref in answer.references if ref.rel not in (RefRel.CANCELS, RefRel.SUPERSEDES))
     fields = {name: getattr(answer, name) for name in Draft.__struct_fields__ if name != "sections"}
     fields |= {

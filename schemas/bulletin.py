@@ -1,4 +1,4 @@
-"""The bulletin, the draft it is stamped from, and the stamping."""
+"""The bulletin, the draft, and the stamping that turns a draft into a bulletin."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DEFAULT_LIFETIME_DAYS = 30
 
 
 class Bulletin(Part, frozen=True, kw_only=True):
-    """One statement by one authority: the unit of everything here, immutable once signed."""
+    """One statement by one authority; immutable after signing."""
 
     spec: Literal["tocsin/1"]
     id: Uuid
@@ -102,7 +102,7 @@ class Bulletin(Part, frozen=True, kw_only=True):
 
     @property
     def headline(self) -> str:
-        """What a line shows of it: its first headline; what enforcement has come to; in public, that nobody is guilty yet."""
+        """The text for one line: its first headline; with the stage of enforcement, or a public note of the presumption of innocence."""
         words, body = self.info[0].headline, self.body
         if isinstance(body, Enforcement):
             return f"{words} [{body.in_short}]"
@@ -112,7 +112,7 @@ class Bulletin(Part, frozen=True, kw_only=True):
 
 
 class Draft(Part, frozen=True, kw_only=True):
-    """A bulletin before it is stamped: what its author says; the rest comes from the stamp and the defaults."""
+    """A bulletin before it is stamped: the author's fields; the stamp and the defaults add the others."""
 
     info: Annotated[tuple[Info, ...], Meta(min_length=1, max_length=26)]
     body: Body
@@ -160,7 +160,7 @@ class Draft(Part, frozen=True, kw_only=True):
 
 
 class Defaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What a manifest or a context fills into a draft that leaves it out."""
+    """Values of a manifest or a context for fields that a draft leaves out."""
 
     tlp: Tlp | None = None
     pap: Pap | None = None
@@ -187,7 +187,7 @@ _DIMENSION_OF: Mapping[str, Dimension] = MappingProxyType(
         "enforcement": Dimension.DISINFORMATION,
     }
 )
-"""The dimension a kind is about when nobody says; what is missing here is about the electoral process."""
+"""The default dimension of a kind; kinds without an entry are about the electoral process."""
 
 
 def stamp(
@@ -200,19 +200,19 @@ def stamp(
     issued: dt.datetime,
     defaults: Defaults,
 ) -> Bulletin:
-    """Make the bulletin that a draft becomes at one place of a channel, but for its sections, which are sealed later.
+    """Make the bulletin of a draft at one place of a channel, without its sections, which are sealed later.
 
     Args:
-        draft: what the author says.
+        draft: the author's fields.
         id: UUID version 7 of the bulletin.
         seq: its number on the channel, from 1.
         prev: digest of the bulletin before it on the channel; None at 1.
-        issuer: the speaker, as the registry describes it.
+        issuer: the issuer, as described in the registry.
         issued: the present, aware.
-        defaults: what the draft leaves out.
+        defaults: values for fields that the draft leaves out.
 
     Raises:
-        SchemaError: `schema`, when neither draft nor defaults give TLP, PAP or audience.
+        SchemaError: `schema`, if neither draft nor defaults give TLP, PAP or audience.
     """
     tlp, pap, audience = draft.tlp, draft.pap, draft.audience
     areas, dimensions, expires = draft.areas, draft.dimensions, draft.expires
@@ -228,7 +228,7 @@ def stamp(
         dimensions = defaults.dimensions or (_DIMENSION_OF.get(draft.kind, Dimension.ELECTORAL_PROCESS),)
     if expires is None:
         expires = issued + dt.timedelta(days=defaults.lifetime_days)
-    # Field by field, in the order of the struct: by way of a dictionary it takes more than twice as long.
+    # Field by field, in the order of the struct: a dictionary takes more than twice as long.
     return Bulletin(
         spec=SPEC,
         id=id,
@@ -282,7 +282,7 @@ def _no_default(name: str) -> SchemaError:
 
 @lru_cache(maxsize=64)
 def _areas_of(country: str) -> tuple[Area, ...]:
-    """What an authority of a country speaks of when it does not say."""
+    """The default area of bulletins by an authority of a country."""
     return (Area(scope={"EU": "eu", "INT": "international"}.get(country, "country"), country=country),)
 
 

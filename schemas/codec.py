@@ -1,10 +1,10 @@
-"""The one encode and decode pair, with the gate that foreign bytes pass before they are typed.
+"""The one encoder and decoder, with the gate that checks foreign bytes before they are typed.
 
 The gate (I-JSON, RFC 7493): a UTF-8 object that begins with `{` and ends with `}`; no duplicate names, however
 they are escaped; no fractions, no NaN or Infinity; integers within 2^53-1; no lone surrogates; bounded depth and
 size; wire times exactly `YYYY-MM-DDTHH:MM:SS[.1-6 digits]Z`. msgspec alone keeps the last of duplicate members
-and accepts looser times, which is why the gate reads every member once with the standard library's parser. Bytes
-that are exactly what `encode` writes for the value read from them pass without it.
+and accepts looser times, so the gate reads every member once with the standard library's parser. Bytes that equal
+what `encode` writes for their value skip the gate.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from schemas.scalars import MAX_INTEGER
 from schemas.sections import SectionContent
 
 WIRE = 4
-"""The number of the wire: it rises once with a change of what is signed or how it is read, an added kind or field too.
+"""The version number of the wire. It rises once for a change in what is signed or how it is read, also for an added kind or field.
 
-It stands beside the encoder because the encoder's bytes are what it numbers. Every store and outbox carries it
+It stands beside the encoder because it numbers the encoder's bytes. Every store and outbox carries it
 (`bus.storage.layout`); subjects do not.
 """
 WIRES_READ = frozenset({2, 3, WIRE})
-"""The wires whose bytes this release reads: what came with 3 and 4 may be left out, and what stands in bytes of before means the same."""
+"""The wires that this release reads: fields added with 3 and 4 may be missing, and older fields keep their meaning."""
 MAX_PAYLOAD_BYTES = 262_144
 MAX_SEALED_INNER_BYTES = 65_536
 MAX_DEPTH = 32
 MAX_QUOTED = 80  # characters of a foreign text that an error quotes
-MAX_SAID = 300  # characters of the decoder's words, and of the path that it names
+MAX_SAID = 300  # characters of the decoder's message and path
 _MAX_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
 
 _TIME = re.compile(
@@ -45,24 +45,24 @@ _TIME = re.compile(
     re.ASCII,
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_OFFSET = re.compile(rb':\d\d"')  # how a time ends that does not end in Z
+_OFFSET = re.compile(rb':\d\d"')  # the end of a time that does not end in Z
 _OFFSET_CHARS = -len("+00:00")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_WHERE = " - at `"  # how msgspec says where in a document it is
+_WHERE = " - at `"  # the path in msgspec's messages
 
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
-"""From the alphabet of base64 to that of base64url."""
+"""Translates base64 to base64url."""
 
 _T = TypeVar("_T")
 
 
 def encode(value: msgspec.Struct) -> bytes:
-    """The bytes of a struct: UTF-8 JSON, members in the order of the struct, defaults left out."""
+    """Encode a struct: UTF-8 JSON, members in the order of the struct, defaults left out."""
     return msgspec.json.encode(value)
 
 
 def decode(raw: bytes) -> Bulletin:
-    """The bulletin in `raw`, gated and typed; its rules are not checked here.
+    """Decode the bulletin in `raw`, gated and typed; its rules are not checked.
 
     Raises:
         SchemaError: `empty`, `too-large`, `malformed-payload`, `duplicate-member` or `schema`.
@@ -71,12 +71,12 @@ def decode(raw: bytes) -> Bulletin:
 
 
 def decode_draft(raw: bytes) -> Draft:
-    """The draft in `raw`; as strict as `decode`."""
+    """Decode the draft in `raw`; as strict as `decode`."""
     return decode_as(Draft, raw)
 
 
 def decode_as(type_: type[_T], raw: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> _T:
-    """The value of any struct type in `raw`; as strict as `decode`."""
+    """Decode a value of any struct type; as strict as `decode`."""
     if len(raw) <= max_bytes and (found := _as_we_write(type_, raw)) is not None:
         return found
     gate(raw, max_bytes=max_bytes)
@@ -84,16 +84,16 @@ def decode_as(type_: type[_T], raw: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES
 
 
 def as_written(raw: bytes) -> Bulletin | None:
-    """The bulletin in `raw`, when `raw` is to the byte what `encode` writes for it; else None, which says nothing of it."""
+    """The bulletin in `raw`, if `raw` equals what `encode` writes for it; else None, which does not mean that `raw` is malformed."""
     return _as_we_write(Bulletin, raw) if len(raw) <= MAX_PAYLOAD_BYTES else None
 
 
 def _as_we_write(type_: type[_T], raw: bytes) -> _T | None:
-    """The value in `raw`, when it stands there to the byte as `encode` writes it; else None.
+    """The value in `raw`, if `raw` equals what `encode` writes for it; else None.
 
     Such bytes need no gate: the encoder writes no name twice, no fraction and no half character, and the types bound
-    every integer and the depth (tests assert each of these of every type of the wire). The one thing it writes that
-    the gate refuses is a time with an offset, so whatever looks like one goes the long way.
+    every integer and the depth (tests assert this for every type of the wire). The gate refuses only one thing that
+    the encoder writes, a time with an offset. So bytes that seem to hold one take the long way.
     """
     if _OFFSET.search(raw):
         return None
@@ -110,18 +110,18 @@ def digest(raw: bytes) -> str:
 
 
 def digest_text(hashed: bytes) -> str:
-    """A SHA-256 of 32 bytes as a digest is written."""
+    """The digest form of a SHA-256 of 32 bytes."""
     return binascii.b2a_base64(hashed, newline=False).translate(URL_SAFE)[:-1].decode("ascii")
 
 
 def encode_time(moment: dt.datetime) -> str:
-    """A wire time.
+    """Write a time in wire form.
 
     Raises:
         SchemaError: the time is naive.
     """
     if moment.tzinfo is None:
-        raise SchemaError("a time without zone has no place on the wire")
+        raise SchemaError("a time without zone is not allowed on the wire; add the zone")
     if moment.tzinfo is dt.UTC:
         return f"{moment.isoformat()[:_OFFSET_CHARS]}Z"
     text = moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat()
@@ -129,13 +129,13 @@ def encode_time(moment: dt.datetime) -> str:
 
 
 def parse_time(text: str) -> dt.datetime:
-    """The aware time that a wire time names.
+    """Parse a wire time into an aware time.
 
     Raises:
         SchemaError: anything but `YYYY-MM-DDTHH:MM:SS[.1-6 digits]Z`.
     """
     if not _TIME.fullmatch(text):
-        raise SchemaError(f"{_shown(text)} is no time of the form 2027-05-23T18:00:00Z")
+        raise SchemaError(f"{_shown(text)} is not a time of the form 2027-05-23T18:00:00Z")
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:
@@ -146,10 +146,10 @@ def parse_time(text: str) -> dt.datetime:
 
 
 def gate(raw: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> None:
-    """Refuse what is not a bounded I-JSON object.
+    """Refuse bytes that are not a bounded I-JSON object.
 
     Args:
-        raw: the bytes as they came.
+        raw: the received bytes.
         max_bytes: the bound.
 
     Raises:
@@ -203,20 +203,20 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise SchemaError(
-            f"the member {_shown(_repeated(pairs))} stands twice in one object", reason="duplicate-member"
+            f"the member {_shown(_repeated(pairs))} occurs twice in one object", reason="duplicate-member"
         )
     times = time_names()
     if not times.isdisjoint(members):
         for name in times & members.keys():
             value = members[name]
-            # Some of these names stand for a date in one body and a time in another; the typed decoder knows which.
+            # Some of these names hold a date in one body and a time in another; the typed decoder knows which.
             if type(value) is str and not _TIME.fullmatch(value) and not _DATE.fullmatch(value):
-                raise SchemaError(f"{_shown(value)} is no wire time", path=f"$..{name}")
+                raise SchemaError(f"{_shown(value)} is not a wire time", path=f"$..{name}")
     return members
 
 
 def _repeated(pairs: list[tuple[str, Any]]) -> str:
-    """The first name that has stood before; one pass, whatever the names are."""
+    """The first repeated name, found in one pass."""
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
@@ -226,7 +226,7 @@ def _repeated(pairs: list[tuple[str, Any]]) -> str:
 
 
 def _shown(text: str) -> str:
-    """A foreign text as an error quotes it: its beginning alone, so that no line of a log is as long as a bulletin."""
+    """The beginning of a foreign text, for an error: a log line must not be as long as a bulletin."""
     return repr(text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…")
 
 
@@ -237,7 +237,7 @@ def _integer(text: str) -> int:
 
 
 def _fraction(text: str) -> float:
-    raise _malformed(f"{text[:20]} is not an integer; fractions have no place on the wire")
+    raise _malformed(f"{text[:20]} is not an integer; fractions are not allowed on the wire")
 
 
 def _constant(text: str) -> float:
@@ -264,8 +264,8 @@ def _decoder(type_: type[_T]) -> msgspec.json.Decoder[_T]:
     return found
 
 
-# msgspec keeps what it knows of a struct on the struct, and two threads that build it at once, or build one and read
-# another that shares a part, end the process. So what threads read together is built before there are any.
+# msgspec caches its plan for a struct on the struct. Two threads that build one at once, or build one and read
+# another that shares a part, crash the process. So these plans are built before any thread starts.
 for _type in (Bulletin, Draft, SectionContent):
     _decoder(_type)
 
@@ -276,7 +276,7 @@ def _typed(decoder: msgspec.json.Decoder[_T], raw: bytes) -> _T:
     except msgspec.ValidationError as exc:
         text, marked, path = str(exc).rpartition(_WHERE)
         text, path = (text, path.removesuffix("`")) if marked else (str(exc), "")
-        # The words are msgspec's, but a name or a value of the document may stand in them.
+        # The message is from msgspec, but may quote a name or a value of the document.
         text, path = (part if len(part) <= MAX_SAID else part[:MAX_SAID] + "…" for part in (text, path))
         raise SchemaError(f"{text} at {path}" if path else text, path=path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
@@ -285,7 +285,7 @@ def _typed(decoder: msgspec.json.Decoder[_T], raw: bytes) -> _T:
 
 @cache
 def time_names() -> frozenset[str]:
-    """The member names that hold wire times in some struct of the wire, found in the types themselves."""
+    """The member names that hold wire times in any struct of the wire, found in the types."""
     found: set[str] = set()
     for type_ in wire_types():
         for field in msgspec.structs.fields(type_):
@@ -303,7 +303,7 @@ def _mentions_time(annotation: object) -> bool:
 @cache
 def wire_types() -> tuple[type[msgspec.Struct], ...]:
     """Every struct type that can stand inside a bulletin, a registry or a beacon."""
-    from schemas.registry import Beacon, Registry  # the registry document is decoded with this same codec
+    from schemas.registry import Beacon, Registry  # this codec also decodes the registry document
 
     found: dict[type[msgspec.Struct], None] = {}
     waiting: list[object] = [Bulletin, Draft, SectionContent, Registry, Beacon]

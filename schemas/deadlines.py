@@ -1,8 +1,8 @@
-"""When a legal period ends: as plainly added, and at the latest by Regulation (EEC, Euratom) No 1182/71, Article 3.
+"""The end of a legal period: by plain addition, and at the latest by Regulation (EEC, Euratom) No 1182/71, Article 3.
 
-An officer acts by `Due.plain`. `Due.latest` is what the law would still take: the hour or day of the event does not count, a
-period ends with its last hour, one that is not in hours never on a Saturday, Sunday or public holiday, and one of two days or
-more has two working days in it.
+An officer acts by `Due.plain`. `Due.latest` is the last time that the law accepts. The hour or day of the event does
+not count. A period ends with its last hour. A period in days or months never ends on a Saturday, Sunday or public
+holiday. A period of two days or more contains two working days.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _HOUR = dt.timedelta(hours=1)
 _DAY = dt.timedelta(days=1)
 _MIDNIGHT = dt.time()
 MOST_DAYS, MOST_MONTHS = 3_660, 120
-"""The longest period that is computed."""
+"""The longest supported period."""
 
 
 class Period(msgspec.Struct, frozen=True):
-    """How long a clock runs, in one unit; the other two are 0."""
+    """The length of a period in one unit; the other two are 0."""
 
     hours: int = 0
     days: int = 0
@@ -29,7 +29,7 @@ class Period(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """When a period ends, both aware."""
+    """The two ends of a period, as aware times."""
 
     plain: dt.datetime
     latest: dt.datetime
@@ -38,26 +38,26 @@ class Due(msgspec.Struct, frozen=True):
 def due(
     started: dt.datetime, period: Period, *, zone: dt.tzinfo = dt.UTC, holidays: Container[dt.date] = ()
 ) -> Due:
-    """When a period ends that an event began.
+    """The end of a period that begins with an event.
 
     Args:
         started: the event, aware.
-        period: how long it runs.
-        zone: of the authority that is to be told; a period in days or months ends there at midnight.
-        holidays: its public holidays.
+        period: its length.
+        zone: that of the authority to inform; a period in days or months ends there at midnight.
+        holidays: public holidays of that authority.
 
     Raises:
-        ValueError: not exactly one unit is above 0, or the period is longer than ten years.
+        ValueError: no unit or several units are above 0, or the period is longer than ten years.
     """
     units = (period.hours, period.days, period.months)
     if sorted(unit > 0 for unit in units) != [False, False, True] or min(units) < 0:
-        raise ValueError("a period has one unit: hours, days or months")
+        raise ValueError("give a period in one unit: hours, days or months")
     if period.hours > 24 * MOST_DAYS or period.days > MOST_DAYS or period.months > MOST_MONTHS:
         raise ValueError("a period is at most ten years long")
     local = started.astimezone(zone)
     if period.hours:
         plain = started + period.hours * _HOUR
-        # Article 3(1) and 3(2)(a): the hour of the event does not count, the last one does to its end.
+        # Article 3(1) and 3(2)(a): the hour of the event does not count; the last hour counts to its end.
         begun = started - dt.timedelta(
             minutes=local.minute, seconds=local.second, microseconds=local.microsecond
         )
@@ -75,7 +75,7 @@ def due(
 
 
 def _later(day: dt.date, period: Period) -> dt.date:
-    """The last day of a period in days or months; the last of its month where the month has no such day (Article 3(2)(c))."""
+    """The last day of a period in days or months; the last day of the month if the month lacks that day (Article 3(2)(c))."""
     if period.days:
         return day + period.days * _DAY
     years, month = divmod(day.month - 1 + period.months, 12)
@@ -86,7 +86,7 @@ def _later(day: dt.date, period: Period) -> dt.date:
 def _with_working_days(
     end: dt.datetime, begun: dt.date, zone: dt.tzinfo, holidays: Container[dt.date]
 ) -> dt.datetime:
-    """The end of the second working day after the event's, where a period in hours ends before (Article 3(5))."""
+    """The end of the second working day after the event, if a period in hours ends earlier (Article 3(5))."""
     second = _second_working_day(begun, holidays)
     return end if end.astimezone(zone).date() > second else _end_of(second, zone)
 

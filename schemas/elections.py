@@ -1,4 +1,4 @@
-"""Pure questions about election calendars: which phase is it there, now?"""
+"""Pure functions on election calendars: the phase at a time, and its next change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RANKING = (
     Phase.ANNOUNCED,
     Phase.REVIEW,
 )
-"""Windows overlap; the first of these that is open gives the phase."""
+"""Ranking of phases: windows overlap, and the first open phase in this order counts."""
 
 _COARSE: Mapping[Phase, str] = MappingProxyType(
     {
@@ -55,7 +55,7 @@ TYPE_TOKENS: Mapping[str, ElectionType] = MappingProxyType(
 """The type token of an election id, such as `parl` in `xa-parl-2027`."""
 
 CALLED_OFF = "called-off"
-"""The state of a calendar whose election is not held."""
+"""The state of a calendar whose election is called off."""
 
 
 def phase_at(calendar: ElectionCalendar, now: dt.datetime) -> Phase:
@@ -64,9 +64,9 @@ def phase_at(calendar: ElectionCalendar, now: dt.datetime) -> Phase:
 
 
 def phase_over(calendars: Iterable[ElectionCalendar], now: dt.datetime) -> Phase:
-    """The highest ranked phase that is open in any of several elections: what a country watches for.
+    """The highest ranked phase open in any of several elections; it is the phase of a country.
 
-    An election that is called off has no phase any more.
+    An election that is called off has no phase.
     """
     open_now = {
         window.phase
@@ -84,7 +84,7 @@ def coarse(phase: Phase) -> str:
 
 
 def next_change(calendar: ElectionCalendar, now: dt.datetime) -> dt.datetime | None:
-    """The next moment at which the phase becomes another one; None when it stays as it is."""
+    """The next time at which the phase changes; None if it does not change."""
     present = phase_at(calendar, now)
     edges = sorted({edge for window in calendar.windows for edge in (window.start, window.end) if edge > now})
     return next((edge for edge in edges if phase_at(calendar, edge) is not present), None)

@@ -1,11 +1,12 @@
 """Envelopes: detached JWS in one header, or the same signatures in a file. Shapes and bytes, no keys.
 
-RFC 7515, appendix F: the signing input is `protected "." BASE64URL(payload)`, and the payload travels as it is. A bulletin
-may also be signed in a batch: then the signature is over the root of a tree (`schemas.merkle`), and the entry has the path
-that leads there. Every encoding is canonical, and the header's members are a closed set, so that nothing has two spellings.
+RFC 7515, appendix F: the signing input is `protected "." BASE64URL(payload)`, and the payload travels unchanged. A
+bulletin may also be signed in a batch: then the signature covers the root of a tree (`schemas.merkle`), and the entry
+has the path to it. Every encoding is canonical, and the header's members are a closed set, so each value has one
+spelling.
 
-A signature says what it is for and in which federation: `typ` and `domain` stand in its protected header. A reader of a
-signature states both as a `Context`; there is no default.
+The protected header of a signature names its purpose (`typ`) and its federation (`domain`). A verifier states both as
+a `Context`; there is no default.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from schemas.scalars import MAX_INTEGER, Part
 
 SIG_HEADER = "Tocsin-Sig"
 MESSAGE_ID = "Nats-Msg-Id"
-"""The header by which a stream takes a message once; it is the digest of the payload."""
+"""The header with which a stream removes duplicates; its value is the digest of the payload."""
 TYP_BULLETIN = "vnd.tocsin.bulletin"
 TYP_BATCH = "vnd.tocsin.batch"
 TYP_SEALED_BULLETIN = "vnd.tocsin.sealed-bulletin"
@@ -37,12 +38,12 @@ TYP_REGISTRY = "vnd.tocsin.registry"
 TYP_BEACON = "vnd.tocsin.beacon"
 TYP_REVOKE = "vnd.tocsin.revoke"
 TYPES = frozenset({TYP_BULLETIN, TYP_BATCH, TYP_SEALED_BULLETIN, TYP_REGISTRY, TYP_BEACON, TYP_REVOKE})
-"""Every purpose that a signature can have, each a `typ` of its own."""
+"""Every purpose of a signature; each is a `typ` of its own."""
 
 MAX_SIGNATURES = 8
 MAX_HEADER_BYTES = 48 * 1024
 MAX_PROTECTED_BYTES = 8192
-MAX_FILE_SIGNATURES = 64  # a registry may be signed by many roots
+MAX_FILE_SIGNATURES = 64  # many roots may sign a registry
 
 _SIZE_BYTES = 2
 _HEAD_CHARS = 46  # size and root in base64url
@@ -58,34 +59,34 @@ Thumbprint = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)")]
 
 
 class Context(NamedTuple):
-    """What a signature is for (`typ`), and in which federation (`domain`). A verifier always states both."""
+    """The purpose (`typ`) and federation (`domain`) of a signature. A verifier always states both."""
 
     typ: str
     domain: str
 
 
 class Header(Part, frozen=True, kw_only=True):
-    """The protected header: a closed set of members. `crit`, `b64`, `jwk` and their like have no place here."""
+    """The protected header: a closed set of members, without `crit`, `b64`, `jwk` and the like."""
 
     alg: Annotated[str, Meta(max_length=16)]
     kid: Thumbprint
     typ: Annotated[str, Meta(max_length=40, description="the purpose of the signature")]
     domain: DomainName
     iat: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
-    x5t: Annotated[Thumbprint | None, Meta(description="JAdES certificate reference; never decides")] = (
+    x5t: Annotated[Thumbprint | None, Meta(description="JAdES certificate reference; it never decides")] = (
         msgspec.field(name="x5t#S256", default=None)
     )
     x5c: Annotated[tuple[Annotated[str, Meta(max_length=8192)], ...], Meta(max_length=4)] | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a payload stands in the tree that was signed.
+    """The place of a payload in a signed tree.
 
     Attributes:
-        head: size and root as encoded; with the protected header it is what was signed.
-        size: how many leaves the tree has, 2 to 64.
+        head: size and root, encoded; signed together with the protected header.
+        size: number of leaves of the tree, 2 to 64.
         root: of the tree, 32 bytes.
-        index: of the payload's leaf, from 0.
+        index: number of the payload's leaf, from 0.
         path: the hashes from the leaf to the root.
     """
 
@@ -97,7 +98,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One signature with its protected header, as encoded and as read; `batch` where it is over a tree."""
+    """One signature with its protected header, encoded and parsed; `batch` if it covers a tree."""
 
     protected: str
     signature: bytes
@@ -118,7 +119,7 @@ def b64u(data: bytes) -> str:
 
 
 def unb64u(text: str) -> bytes:
-    """The bytes that canonical unpadded base64url names.
+    """Decode canonical unpadded base64url.
 
     Raises:
         EnvelopeError: `malformed-envelope`: another alphabet, padding, or stray bits.
@@ -143,28 +144,28 @@ def protected_for(
 
 
 def signing_input(protected: str, payload: bytes) -> bytes:
-    """What is signed: `protected "." BASE64URL(payload)`."""
+    """The signed bytes: `protected "." BASE64URL(payload)`."""
     text = binascii.b2a_base64(payload, newline=False).rstrip(b"=")
     if (
         b"+" in text or b"/" in text
-    ):  # JSON hardly ever comes to these, and to look is a fifth of to translate
+    ):  # JSON rarely encodes to these characters, and a search takes a fifth of the time of a translation
         text = text.translate(URL_SAFE)
     return b"%b.%b" % (protected.encode("ascii"), text)
 
 
 def head_of(root: bytes, size: int) -> bytes:
-    """What a batch signs as its payload: the size in two bytes, big-endian, then the root.
+    """The signed payload of a batch: the size in two bytes, big-endian, then the root.
 
-    The size is signed, so that one place in a tree has one spelling.
+    The size is signed, so that each place in a tree has one spelling.
     """
     return size.to_bytes(_SIZE_BYTES) + root
 
 
 def batch_of(payloads: Sequence[bytes]) -> tuple[bytes, tuple[Batch, ...]]:
-    """The batch of some payloads: what is signed for all of them (`head_of`), and the place of each, in their order.
+    """The batch of some payloads: (signed payload as of `head_of`, place of each payload in their order).
 
     Raises:
-        ValueError: there are not 2 to 64.
+        ValueError: the number is not 2 to 64.
     """
     root, paths = merkle.tree([merkle.leaf(payload) for payload in payloads])
     size = len(payloads)
@@ -177,7 +178,7 @@ def batch_of(payloads: Sequence[bytes]) -> tuple[bytes, tuple[Batch, ...]]:
 
 
 def signed_bytes(entry: Entry, payload: bytes) -> bytes | None:
-    """The bytes over which an entry's signature must hold; None when its path does not lead from the payload to its root."""
+    """The bytes that an entry's signature covers; None if its path does not lead from the payload to its root."""
     batch = entry.batch
     if batch is None:
         return signing_input(entry.protected, payload)
@@ -187,9 +188,9 @@ def signed_bytes(entry: Entry, payload: bytes) -> bytes | None:
 
 
 def misplaced(entry: Entry, context: Context) -> str:
-    """Why a signature was not made for a context: `unknown-type`, `wrong-domain`; empty when it was.
+    """The reason code if a signature was not made for a context: `unknown-type`, `wrong-domain`; else empty.
 
-    Only bulletins are signed in batches, and a batch says so by a type of its own, which no single signature has.
+    Only bulletins are signed in batches. A batch has a type of its own, which no single signature has.
     """
     return _misplaced(entry.header, context, batched=entry.batch is not None)
 
@@ -206,7 +207,7 @@ def _misplaced(header: Header, context: Context, *, batched: bool) -> str:
 
 
 def check_context(entries: Iterable[Entry], context: Context) -> None:
-    """Refuse signatures that were made for something else, or in another federation.
+    """Refuse signatures for another purpose, or of another federation.
 
     Raises:
         EnvelopeError: `unknown-type` or `wrong-domain`.
@@ -259,7 +260,7 @@ def _raw_entry(part: str) -> _RawEntry:
 
 
 class _RawEntry(NamedTuple):
-    """An entry as it stands in a header or a file: its parts, not yet read."""
+    """The unparsed parts of an entry in a header or a file."""
 
     protected: str
     signature: str
@@ -267,7 +268,7 @@ class _RawEntry(NamedTuple):
 
 
 def _judged(raw: Iterable[_RawEntry], context: Context | None) -> tuple[Entry, ...]:
-    """Read entries; each is refused for its context before anything else in it is read."""
+    """Parse entries; the context of each is checked before its other parts."""
     entries = []
     for each in raw:
         header = _read_protected(each.protected)
@@ -282,31 +283,32 @@ def _judged(raw: Iterable[_RawEntry], context: Context | None) -> tuple[Entry, .
             )
         )
     if len({entry.header.kid for entry in entries}) != len(entries):
-        raise EnvelopeError("one key signed twice")
+        raise EnvelopeError("one key has signed twice")
     if len({entry.batch for entry in entries if entry.batch is not None}) > 1:
-        raise EnvelopeError("the signatures are at several places of trees")
+        raise EnvelopeError("the signatures have different places in trees")
     return tuple(entries)
 
 
 def format_header(entries: Iterable[Entry]) -> str:
-    """The header value that carries the signatures."""
+    """The header value with the signatures."""
     return ",".join(map(_format_entry, entries))
 
 
 def merge_headers(kept: str, more: str, issuer: Collection[str], voices: Collection[str]) -> str:
-    """The header value with the signatures of two copies of one bulletin, all of which hold.
+    """The header value with the signatures of two copies of one bulletin. All signatures must be valid.
 
-    An issuer that signs alone in one copy and in a batch in the other keeps the way it has. Where there are more than a header
-    may carry, those that matter least go: first what only `more` has, then what only `kept` has, at last the voices.
+    If the issuer signs alone in one copy and in a batch in the other, the form of `kept` stays. If there are too many
+    signatures for a header, the least important are dropped: first those only in `more`, then those only in `kept`,
+    last the voices.
 
     Args:
-        kept: the value of the copy that is held already.
-        more: the value of the other.
+        kept: the value of the stored copy.
+        more: the value of the other copy.
         issuer: the keys of the bulletin's issuer.
-        voices: the keys, of those in `more`, of co-issuers whom the bulletin names.
+        voices: those keys in `more` that belong to co-issuers named in the bulletin.
 
     Raises:
-        EnvelopeError: one of the two is not in the grammar.
+        EnvelopeError: one of the two is malformed.
     """
     had, new = (
         {entry.header.kid: entry for entry in _judged(_raw_entries(value), None)} for value in (kept, more)
@@ -333,7 +335,7 @@ def _format_entry(entry: Entry) -> str:
     return f"{entry.protected}.{batch.head}.{signature}~{batch.index}.{b64u(b''.join(batch.path))}"
 
 
-@lru_cache(maxsize=256)  # a signer's header is the same on all that it signs
+@lru_cache(maxsize=256)  # a signer uses the same header for all bulletins
 def _read_protected(protected: str) -> Header:
     try:
         return decode_as(Header, unb64u(protected), max_bytes=MAX_PROTECTED_BYTES)
@@ -343,7 +345,7 @@ def _read_protected(protected: str) -> Header:
 
 @lru_cache(maxsize=64)
 def comes_again(protected: str) -> bool:
-    """Whether a protected header is the same on all that its key signs: it has no time and no certificate."""
+    """Whether all signatures of a key may share this protected header: it has no time and no certificate."""
     try:
         header = _read_protected(protected)
     except EnvelopeError:
@@ -386,7 +388,7 @@ class _FileBatch(Part, frozen=True, kw_only=True):
 class _FileSignature(Part, frozen=True, kw_only=True):
     protected: Annotated[str, Meta(min_length=2, max_length=MAX_PROTECTED_BYTES)]
     signature: Annotated[str, Meta(min_length=2, max_length=6144)]
-    header: _FileBatch | UnsetType = UNSET  # not null, which would be a second spelling of none
+    header: _FileBatch | UnsetType = UNSET  # null is refused, because it would be a second spelling of none
 
 
 class _File(Part, frozen=True, kw_only=True):
@@ -401,9 +403,9 @@ def read_signed(
 
     Args:
         raw: the file.
-        context: what the signatures must say they are for, and in which federation.
-        max_bytes: bound of the payload.
-        unsigned: allow a file that nobody has signed yet; only a ceremony wants that.
+        context: the purpose and federation that the signatures must name.
+        max_bytes: bound of the payload, in bytes.
+        unsigned: allow a file without signatures; only a ceremony needs that.
 
     Raises:
         EnvelopeError: `too-large`, `empty`, `malformed-envelope`, `unknown-type` or `wrong-domain`.
@@ -413,9 +415,9 @@ def read_signed(
 
 
 def read_claims(raw: bytes, *, max_bytes: int, unsigned: bool = False) -> SignedFile:
-    """A signed file of which it is not known yet what it is for: its grammar is checked, its context is not.
+    """A signed file of unknown purpose: its grammar is checked, its context is not.
 
-    A caller that believes anything of it states the context first (`check_context`).
+    A caller must check the context (`check_context`) before it trusts the content.
 
     Raises:
         EnvelopeError: `too-large`, `empty` or `malformed-envelope`.
@@ -468,7 +470,7 @@ def _write_batch(batch: Batch) -> _FileBatch:
 
 
 def file_form(payload: bytes, value: str) -> bytes:
-    """The file form of a message, its signatures given as in its header. Nothing is judged: it says what the message said.
+    """The file form of a message, with the signatures of its header. Nothing is verified.
 
     Raises:
         EnvelopeError: `too-large` or `malformed-envelope`.
@@ -481,17 +483,17 @@ class _Contradiction(Part, frozen=True):
 
 
 def is_contradiction(raw: bytes) -> bool:
-    """Whether a file begins as `write_contradiction` writes one."""
+    """Whether a file begins like the output of `write_contradiction`."""
     return raw.lstrip().startswith(b'{"contradiction"')
 
 
 def write_contradiction(one: bytes, other: bytes) -> bytes:
-    """Two signed files in one: what an authority has said that cannot both stand."""
+    """Join two signed files that contradict each other in one file."""
     return b'{"contradiction":[' + one.strip() + b"," + other.strip() + b"]}\n"
 
 
 def read_contradiction(raw: bytes) -> tuple[bytes, bytes]:
-    """The two signed files; whether they contradict each other is not decided here.
+    """The two signed files in a file. Their contradiction is not checked here.
 
     Raises:
         EnvelopeError: `malformed-envelope`.
@@ -510,23 +512,23 @@ CE_TYPE: Literal["eu.tocsin.bulletin.v1"] = "eu.tocsin.bulletin.v1"
 
 
 def hints(digest: str) -> dict[str, str]:
-    """The unsigned headers that a publisher sends beside the signature: the payload's digest, by which a stream takes it once.
+    """The unsigned headers that a publisher sends beside the signature: the digest of the payload, for the removal of duplicates.
 
-    It could send all of `hints_allowed`. A broker searches all headers for each of its own, some fifty times for a message
-    and again for its copy, so that each line costs it more than it is worth.
+    A publisher may send all of `hints_allowed`. But a broker searches all headers for each of its own, some fifty
+    times for a message and again for its copy, so each line costs more than it gives.
     """
     return {MESSAGE_ID: digest}
 
 
 def hint_lines(digest: str) -> str:
-    """The same as a publisher's client writes them into a header block: each begins with the end of the line before it."""
+    """The same as text for a header block; each line begins with the line end of the one before."""
     return f"\r\n{MESSAGE_ID}: {digest}"
 
 
 def hints_allowed(bulletin: Bulletin, digest: str) -> dict[str, str]:
-    """Every unsigned header that means something beside the signature (CloudEvents NATS binding, binary mode).
+    """Every unsigned header with a meaning (CloudEvents NATS binding, binary mode).
 
-    They help tools that look at no payload; a reader refuses one that is unequal to the signed content.
+    They help tools that do not read the payload. A reader refuses a header that differs from the signed content.
     """
     return {
         **hints(digest),

@@ -1,4 +1,4 @@
-"""The root of every error, and the errors of bytes and shapes. The reason is public API, the text is not."""
+"""The base of all errors, and the errors of bytes and shapes. The reason code is public API, the text is not."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class TocsinError(Exception):
-    """Anything tocsin refuses or cannot do.
+    """Base class: tocsin refuses something or cannot do it.
 
     Attributes:
         reason: a stable kebab-case code; a class has a default.
-        detail: what happened, in one sentence for a person.
-        remedy: what to do next, where there is something; the text of the error is `detail; remedy`.
+        detail: one sentence for a person on what happened.
+        remedy: what to do next, or empty; the text of the error is `detail; remedy`.
     """
 
     reason: str = "failure"
@@ -26,7 +26,7 @@ class TocsinError(Exception):
 
 
 class Violation(NamedTuple):
-    """One broken rule: its number, where, and in words."""
+    """One broken rule: its number, path and sentence."""
 
     rule: str
     path: str
@@ -34,14 +34,14 @@ class Violation(NamedTuple):
 
 
 Broken = Iterator[tuple[str, str]]
-"""What a rule finds: path and sentence of each violation."""
+"""The result of a rule: (path, sentence) of each violation."""
 
 
 class SchemaError(TocsinError):
-    """Bytes that are not a bulletin, or not of the type asked for.
+    """Bytes are not a bulletin, or not of the requested type.
 
     Attributes:
-        path: where in the document, such as `$.info[0].headline`; empty when nowhere in particular.
+        path: place in the document, such as `$.info[0].headline`; empty if there is none.
     """
 
     reason = "schema"
@@ -52,7 +52,7 @@ class SchemaError(TocsinError):
 
 
 class RuleError(SchemaError):
-    """A well-formed bulletin that breaks cross-field rules; the reason names the first, as `rule:R7`."""
+    """A well-formed bulletin breaks cross-field rules; the reason names the first, as in `rule:R7`."""
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
         first = violations[0]
@@ -62,6 +62,6 @@ class RuleError(SchemaError):
 
 
 class EnvelopeError(TocsinError):
-    """A signature header or a signed file that is not well formed."""
+    """A signature header or a signed file is malformed."""
 
     reason = "malformed-envelope"

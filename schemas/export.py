@@ -1,7 +1,7 @@
-"""Writes the contract for other languages: JSON Schemas, the words of the open vocabularies, an AsyncAPI document.
+"""Writes the contract for other languages: JSON Schemas, open vocabularies, an AsyncAPI document.
 
-`python -m schemas.export` writes `schemas/json/`; with `--check` it compares instead and fails on drift. The schemas
-are of dialect 2020-12; AsyncAPI is 3.0, written as JSON, which every YAML 1.2 reader reads.
+`python -m schemas.export` writes `schemas/json/`; with `--check` it compares and fails on a difference. The schemas
+use dialect 2020-12. AsyncAPI is 3.0, written as JSON, which every YAML 1.2 parser reads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ROOTS: dict[str, type[msgspec.Struct]] = {
 }
 
 _ADDRESS = (
-    ("status", "whether it is meant", [str(each) for each in Status]),
+    ("status", "actual, exercise or test", [str(each) for each in Status]),
     ("tlp", "marking, with - for +", [each.replace("+", "-") for each in Tlp]),
     ("audience", "sharing group or organisation", None),
     ("cc", "first token of the issuer's id", None),
@@ -49,7 +49,7 @@ _ADDRESS = (
 
 
 def documents() -> dict[str, str]:
-    """Every document by its file name."""
+    """File name -> text of every document."""
     found = {f"{name}.schema.json": _text(_schema(name, type_)) for name, type_ in _ROOTS.items()}
     found["asyncapi.yaml"] = _text(asyncapi())
     found["vocabularies.json"] = _text(vocabularies())
@@ -68,7 +68,7 @@ def _schema(name: str, type_: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def vocabularies() -> dict[str, Any]:
-    """The words of every open vocabulary, by the name that `x-tocsin-vocabulary` gives in the schemas, and of R28."""
+    """The words of every open vocabulary, by its name in `x-tocsin-vocabulary`, and the time zones of R28."""
     found = {name: {"source": each.source, "values": sorted(each.values)} for name, each in OPEN.items()}
     found["time-zone"] = {"source": f"IANA time zone database {VERSION}; closed", "values": sorted(ZONES)}
     return dict(sorted(found.items()))
@@ -104,8 +104,8 @@ def asyncapi() -> dict[str, Any]:
                 "messages": {"signed": {"$ref": "#/components/messages/signed"}},
                 "parameters": {
                     "said": {
-                        "description": "what is said of the registry; a revocation statement on the subject of "
-                        "whoever sends it",
+                        "description": "documents of the registry; a revocation statement travels on the subject "
+                        "of its sender",
                         "examples": [Trust.REGISTRY, Trust.BEACON, f"{Trust.REVOKE}.xa-csirt"],
                     }
                 },
@@ -115,22 +115,22 @@ def asyncapi() -> dict[str, Any]:
             "publish": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/bulletins"},
-                "summary": "an authority says something on one of its own channels",
+                "summary": "an authority publishes on one of its own channels",
             },
             "read": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/bulletins"},
-                "summary": "a reader reads what its grants name, and verifies it",
+                "summary": "a reader reads the channels of its grants, and verifies each bulletin",
             },
             "announce": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/trust"},
-                "summary": "the registrar says what is current; an authority says that its key has ended (revoke)",
+                "summary": "the registrar publishes the current registry; an authority revokes its own key (revoke)",
             },
             "follow": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/trust"},
-                "summary": "everybody follows the registry, and verifies it",
+                "summary": "every client follows the registry, and verifies it",
             },
         },
         "components": {
@@ -158,7 +158,7 @@ def asyncapi() -> dict[str, Any]:
                 "signed": {
                     "name": "signed",
                     "contentType": "application/jose+json",
-                    "description": "a signed file as SPEC.md sections 8 and 9 have it: registry.schema.json, "
+                    "description": "a signed file of SPEC.md sections 8 and 9: registry.schema.json, "
                     "beacon.schema.json or revoke.schema.json with its signatures",
                     "payload": {
                         "type": "object",
@@ -180,7 +180,7 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the documents, or compare them with what stands; 1 when one has drifted."""
+    """Write the documents, or compare them with the files. Returns 1 if one differs, else 0."""
     made = documents()
     if "--check" in arguments:
         drifted = [name for name, text in made.items() if not _same(FOLDER / name, text)]

@@ -1,10 +1,10 @@
-"""Which rules may object to a bulletin, seen at a glance: those that look at what it says, or at how its parts stand together.
+"""Finds quickly which rules a bulletin can break, by its kind, its fields and their combination.
 
-Most rules look at something that most bulletins leave out. To ask all of them costs many times what the answer is worth, so
-`schemas.rules` asks those that are named here, and any rule that this module does not know. A rule that is left out has
-nothing to object to; tests compare the answers with those of all rules.
+Most rules check fields that most bulletins leave out, and a call of all rules is slow. So `schemas.rules` calls the
+rules selected here, and any rule that this module does not know. The other rules cannot be broken; tests compare the
+results with those of all rules.
 
-A rule stands in one of the tables: by the kind of the body, by a field that is there, or by a condition of `asked`.
+A rule is in one of the tables: by kind of body, by present field, or by a condition in `asked`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from schemas.truth.wording import gather, is_plain
 from schemas.vocab import Certainty, MsgType, Pap, PersonalFlag, Status, Tlp
 
 MAX_LIFETIME = dt.timedelta(days=400)
-"""How long a bulletin stands, unless it is of a kind that stands longer (R5)."""
+"""The longest lifetime of a bulletin, except for kinds that last longer (R5)."""
 
 PLACES = frozenset({"country", "region", "municipality", "constituency", "polling-place"})
 """The scopes of areas that lie in one country (R29)."""
@@ -55,16 +55,16 @@ _BY_BODY: Mapping[type, int] = MappingProxyType(
             (SystemicRisk, (84,)),
             (PoliticalAd, (32, 33, 43, 49, 84)),
             (CyberIncident, (18, 32, 42, 81, 82)),
-            (CyberThreat, ()),  # R50 where it names exploited flaws
+            (CyberThreat, ()),  # R50 if it names exploited flaws
             (Vulnerability, (50, 65, 82, 89)),
             (DataBreach, (18, 32, 33, 41, 49, 82)),
             (ElectionCalendar, (27, 28, 34, 35, 36, 65, 83, 87, 89, 90)),
             (ElectionIncident, (49, 83, 86, 90)),
             (Enforcement, (78, 79, 89, 91)),
-            (Fimi, ()),  # R89 where it has narratives
+            (Fimi, ()),  # R89 if it has narratives
             (SanctionsListing, (20, 32, 33, 36, 37, 65, 84, 89, 91)),
             (LegalReferral, (19, 32, 54, 84, 88)),
-            (StratCom, (16, 17, 33, 57, 65, 84)),  # R89 where it has facts
+            (StratCom, (16, 17, 33, 57, 65, 84)),  # R89 if it has facts
             (SituationReport, (32, 33, 49, 84)),
             (PostElectionReport, (32, 33, 49, 65, 89, 93)),
             (Rfi, (33, 36, 54, 92)),
@@ -78,7 +78,7 @@ _BY_BODY: Mapping[type, int] = MappingProxyType(
         )
     }
 )
-"""By the kind of the body, the rules that look into it for more than its words."""
+"""Kind of body -> the rules that check more than its texts."""
 
 _BY_FIELD: tuple[tuple[str, object, tuple[int, ...]], ...] = (
     ("references", (), (52, 53)),
@@ -103,7 +103,7 @@ _BY_FIELD: tuple[tuple[str, object, tuple[int, ...]], ...] = (
     ("links", (), (75, 76)),
     ("media_checks", (), (80,)),
 )
-"""Each field that may be left out: its value then, and the rules that look into it; where there are none, for its words alone."""
+"""Each optional field: (default, rules that check it); without rules, only its texts are checked."""
 
 _FIELDS = operator.attrgetter(*(name for name, *_ in _BY_FIELD))
 _LEFT_OUT = tuple(without for _, without, _ in _BY_FIELD)
@@ -112,11 +112,11 @@ _MUTE = tuple(
     name in ("exercise_id", "incident_id", "effective", "onset", "provenance", "labels")
     for name, *_ in _BY_FIELD
 )
-"""Whether a field has no words for people (`schemas.truth.wording`)."""
+"""Whether a field has no texts for people (`schemas.truth.wording`)."""
 
 _OF_WORDS = set_of((47, 48, 58, 59, 60, 61, 65, 66))
 _EVERY = -1
-"""Every rule, known here or not."""
+"""Every rule, also those unknown here."""
 _OF_ENDINGS = set_of((1, 2))
 _OF_HANDLING = set_of((46, 71))
 _OF_LINKS = set_of((65, 89))
@@ -139,9 +139,9 @@ KNOWN = (
     | _ALWAYS
     | functools.reduce(operator.or_, (*_BY_BODY.values(), *_LOOKING))
 )
-"""The rules that this module knows; every other one must be asked about every bulletin."""
+"""The rules that this module knows; all others are called for every bulletin."""
 
-# Members of an enumeration are found anew each time, which is a tenth of the whole each.
+# Stored here, because each lookup of an enumeration member takes a tenth of the whole time.
 _EXERCISE, _BEAT, _ALERT = Status.EXERCISE, Status.BEAT, MsgType.ALERT
 _RED, _GREEN, _CLEAR = Tlp.RED, Tlp.GREEN, Tlp.CLEAR
 _ANYTHING, _NOTHING = Pap.CLEAR, Pap.RED
@@ -152,10 +152,10 @@ _NO_TIME = dt.timedelta()
 
 
 def asked(b: Bulletin, subject: str | None = None) -> int:
-    """The rules that may object to a bulletin, as a set of bits; all others that this module knows have nothing to object to.
+    """The rules that a bulletin can break, as a set of bits; it keeps all others that this module knows.
 
     Args:
-        b: the bulletin, of whatever values its types let through.
+        b: a bulletin of valid types.
         subject: its own (`subject_for`), when it is known.
     """
     body, said = b.body, list[str]()
@@ -179,7 +179,7 @@ def asked(b: Bulletin, subject: str | None = None) -> int:
 
 
 def _added(b: Bulletin, said: list[str]) -> int:
-    """The rules that look into the fields that are there; adds their words to `said`."""
+    """The rules that check the present fields; adds the texts of these fields to `said`."""
     found = 0
     for value, without, bits, is_mute in zip(_FIELDS(b), _LEFT_OUT, _LOOKING, _MUTE, strict=True):
         if value == without:
@@ -193,7 +193,7 @@ def _added(b: Bulletin, said: list[str]) -> int:
 
 
 def _marked(b: Bulletin) -> int:
-    """The rules about type, status, markings and handling."""
+    """The rules about type, status, markings and handling that the bulletin can break."""
     found, tlp = 0, b.tlp
     if b.msg_type is not _ALERT:
         found |= _OF_ENDINGS
@@ -219,7 +219,7 @@ def _marked(b: Bulletin) -> int:
 
 
 def _placed(b: Bulletin, subject: str | None, said: list[str]) -> int:
-    """The rules about time, issuer, confidence and areas; adds their words to `said`."""
+    """The rules about time, issuer, confidence and areas that the bulletin can break; adds texts to `said`."""
     found, confidence = 0, b.confidence
     if not _NO_TIME < b.expires - b.issued <= MAX_LIFETIME:
         found |= _R5
@@ -251,7 +251,7 @@ def _placed(b: Bulletin, subject: str | None, said: list[str]) -> int:
 
 
 def _seen(b: Bulletin) -> int:
-    """The rules about observables that may object."""
+    """The rules about observables that the bulletin can break."""
     found, all_usual = 0, True
     for each in b.observables:
         all_usual = all_usual and is_usual(each)
@@ -274,4 +274,4 @@ def _seen(b: Bulletin) -> int:
 
 
 _SHOWING = frozenset({ElectionCalendar, ElectionIncident, StratCom})
-"""The bodies that tell people what to visit (R64)."""
+"""The bodies that may send people to a site (R64)."""

@@ -1,4 +1,4 @@
-"""A seal: JWE in its general JSON serialisation (RFC 7516), as sealed bulletins and sections use it. Shapes, no keys.
+"""A seal: JWE in general JSON serialisation (RFC 7516), for sealed bulletins and sections. Shapes, no keys.
 
 Experimental, version 2: key management is `HPKE-9-KE` of draft-ietf-jose-hpke-encrypt (X-Wing, SHAKE256, AES-256-GCM),
 content encryption A256GCM. Every member is named, every encoding canonical, and there is one algorithm for all
@@ -33,7 +33,7 @@ WRAPPED_BYTES = 48  # a 32-byte key with its GCM tag
 IV_BYTES = 12
 TAG_BYTES = 16
 SMALLEST_PADDED_BYTES = 1024
-PAD = b" "  # white space around JSON means nothing, so any JOSE library reads what it decrypts
+PAD = b" "  # white space around JSON has no meaning, so any JOSE library can read the decrypted text
 
 _LABEL = "tocsin-seal/2"
 _SECTION_LABEL = "tocsin-section-seal/2"
@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 
 
 class SealHeader(Part, frozen=True, kw_only=True):
-    """The protected header, for all recipients: a closed set of members. `zip`, `crit` and their like have no place."""
+    """The protected header for all recipients: a closed set of members, without `zip`, `crit` and the like."""
 
     alg: Annotated[str, Meta(max_length=40)]
     enc: Annotated[str, Meta(max_length=40)]
@@ -78,7 +78,7 @@ class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
-    """A JWE taken apart; its protected header also as encoded, for it is authenticated so."""
+    """A parsed JWE; also its encoded protected header, because the authentication covers that form."""
 
     protected: str
     header: SealHeader
@@ -94,10 +94,10 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a seal belongs: moved elsewhere, into another federation too, it does not open.
+    """The place of a seal. Moved to another place or federation, it does not open.
 
-    `domain` is the federation, `issuer`, `channel` and `id` are those of the outer bulletin. `index` and `label` are a section's,
-    from 0; a bulletin that is sealed as a whole has neither.
+    `domain` is the federation, `issuer`, `channel` and `id` are those of the outer bulletin. `index` (from 0) and
+    `label` are those of a section; a bulletin sealed as a whole has neither.
     """
 
     domain: str
@@ -109,12 +109,12 @@ class SealContext(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sort(self) -> tuple[str, str]:
-        """`typ` and `cty` of its protected header: a section does not pass for a bulletin, nor the other way round."""
+        """(typ, cty) of its protected header: a section and a bulletin cannot replace each other."""
         return (SEAL_TYP, SEAL_CTY) if self.index is None else (SECTION_TYP, SECTION_CTY)
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What it is bound to, beside the recipients."""
+        """The texts that the seal is bound to, besides the recipients."""
         place = (self.domain, self.issuer, self.channel, self.id)
         return (
             (_LABEL, *place) if self.index is None else (_SECTION_LABEL, *place, str(self.index), self.label)
@@ -122,7 +122,7 @@ class SealContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def binding(context: SealContext, kids: tuple[str, ...]) -> bytes:
-    """What each recipient's wrapped key is bound to (`recipient_extra_info`): the context, and all recipients.
+    """The value that each wrapped key is bound to (`recipient_extra_info`): a hash of the context and all recipients.
 
     SHA-256 over label, domain, issuer, channel and outer id, of a section its index and label, then the sorted key ids, each
     as UTF-8 after its length in four bytes, big-endian: no two lists have one encoding.
@@ -135,20 +135,20 @@ def binding(context: SealContext, kids: tuple[str, ...]) -> bytes:
 
 
 def commitment(key: bytes) -> str:
-    """The commitment to a content key: AES-GCM alone would let one ciphertext open to two texts under two keys."""
+    """The commitment to a content key: with AES-GCM alone, one ciphertext can open to two texts under two keys."""
     return b64u(hashlib.sha256(b"tocsin cek commitment" + key).digest())
 
 
 def padded_size(size: int) -> int:
-    """1, 2, 4, 8 ... 64 KiB: the smallest that holds `size` bytes."""
+    """The smallest of 1, 2, 4, 8 ... 64 KiB that holds `size` bytes."""
     return max(SMALLEST_PADDED_BYTES, 1 << (size - 1).bit_length())
 
 
 def pad(inner: bytes) -> bytes:
-    """A signed file or a section's content, lengthened with spaces so that its length says little.
+    """Add spaces to a signed file or a section's content, so that the length reveals little.
 
     Raises:
-        EnvelopeError: `too-large`, or `malformed-seal` for what is no JSON text.
+        EnvelopeError: `too-large`, or `malformed-seal` for bytes that are not a JSON text.
     """
     if len(inner) > MAX_SEALED_INNER_BYTES:
         raise EnvelopeError(
@@ -160,14 +160,14 @@ def pad(inner: bytes) -> bytes:
 
 
 def unpad(padded: bytes) -> bytes:
-    """What was sealed, in what was decrypted.
+    """Remove the padding from decrypted bytes.
 
     Raises:
-        EnvelopeError: `malformed-seal`: padded in another way than `pad` does.
+        EnvelopeError: `malformed-seal`: the padding differs from that of `pad`.
     """
     inner = padded.rstrip(PAD)
     if not inner or len(padded) != padded_size(len(inner)):
-        raise EnvelopeError("the sealed content is not padded as it must be", reason="malformed-seal")
+        raise EnvelopeError("the sealed content has the wrong padding", reason="malformed-seal")
     return inner
 
 
@@ -199,14 +199,14 @@ def write_jwe(seal: Seal) -> str:
 
 
 def read_jwe(text: str, context: SealContext) -> Seal:
-    """Take a JWE apart, strictly.
+    """Parse a JWE, strictly.
 
     Args:
         text: the JSON.
-        context: where it stands.
+        context: the place of the seal.
 
     Raises:
-        EnvelopeError: `too-large`; `malformed-seal`: not of this closed form; `unsupported-seal`: another version,
+        EnvelopeError: `too-large`; `malformed-seal`: another form; `unsupported-seal`: another version,
             algorithm or content; `wrong-domain`: sealed in another federation.
     """
     raw = text.encode("utf-8", "surrogatepass")
@@ -222,7 +222,7 @@ def read_jwe(text: str, context: SealContext) -> Seal:
     header = _strict(SealHeader, _bytes(jwe.protected))
     if (header.alg, header.enc, header.typ, header.cty) != (SEAL_ALG, SEAL_ENC, *context.sort):
         raise EnvelopeError(
-            f"a seal of another sort ({header.typ}, {header.alg}, {header.enc}, {header.cty})",
+            f"an unsupported seal ({header.typ}, {header.alg}, {header.enc}, {header.cty})",
             reason="unsupported-seal",
         )
     if header.domain != context.domain:
@@ -238,12 +238,12 @@ def read_jwe(text: str, context: SealContext) -> Seal:
         for each in jwe.recipients
     )
     if not recipients or len({each.kid for each in recipients}) != len(recipients):
-        raise EnvelopeError("a seal has one wrapped key for each recipient", reason="malformed-seal")
+        raise EnvelopeError("a seal must have one wrapped key for each recipient", reason="malformed-seal")
     ciphertext = _bytes(jwe.ciphertext)
     if len(ciphertext) > MAX_SEALED_INNER_BYTES:
         raise EnvelopeError("the sealed content is too large", reason="too-large")
     if len(ciphertext) != padded_size(len(ciphertext)):
-        raise EnvelopeError("the sealed content is not padded as it must be", reason="malformed-seal")
+        raise EnvelopeError("the sealed content has the wrong padding", reason="malformed-seal")
     return Seal(
         protected=jwe.protected,
         header=header,

@@ -1,7 +1,7 @@
-"""Ties: which of the things that a bulletin names belong together, and how.
+"""Ties: typed relations between things that a bulletin names.
 
-An end of a tie is a place in the same bulletin, so that nothing has to be said twice and nothing outside is meant.
-Source: STIX Version 2.1, sections 2.2 and 3.7 and 4.13 (relationships); the words of `link-type` are its own where it has one.
+Each end of a tie is a place in the same bulletin, so nothing is repeated and nothing outside is referenced.
+Source: STIX Version 2.1, sections 2.2 and 3.7 and 4.13 (relationships); `link-type` uses its words if it has one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ End = Annotated[
             r"/(?:0|[1-9][0-9]{0,2}))$(?!\n)"
         ),
         description="a place in this bulletin, counted from 0: observables/3, things/0, narratives/1 of the body, actors/0 of the "
-        "attribution, targets/0, ttps/2, listed/0 of the body, evidence/0, references/0; body is what it is about",
+        "attribution, targets/0, ttps/2, listed/0 of the body, evidence/0, references/0; body is the subject of the bulletin",
     ),
     Form(
         "a place of this draft: body, or the name of a list, a slash and a number counted from 0",
@@ -39,13 +39,13 @@ End = Annotated[
 
 
 class Thing(Part, frozen=True, kw_only=True):
-    """What a tie leads to and no other field holds: an outlet, an account, an event. Without a name where none may be given."""
+    """An end of a tie that no other field holds: an outlet, an account, an event. It has no name if none may be given."""
 
     kind: Annotated[Slug, Open("thing-kind")]
     name: Text160 | None = None
     country: Country | None = None
     platform: Slug | None = None
-    at: Annotated[Time | None, Meta(description="when it was, of an event")] = None
+    at: Annotated[Time | None, Meta(description="time of an event")] = None
 
 
 class Link(
@@ -59,11 +59,11 @@ class Link(
     from_: End
     rel: Annotated[Slug, Open("link-type")]
     to: End
-    confidence: Annotated[Percent | None, Meta(description="STIX 2.1 confidence of this tie alone")] = None
+    confidence: Annotated[Percent | None, Meta(description="STIX 2.1 confidence of this tie only")] = None
 
 
 class MediaCheck(Part, frozen=True, kw_only=True):
-    """What was found of whether a recording, an image or a text is genuine, by which method; for one method each.
+    """The result of a check whether a recording, an image or a text is genuine; one check for each method.
 
     Source: C2PA Technical Specification 2.1, section 14 (validation); Regulation (EU) 2024/1689, Article 50.
     """
@@ -71,15 +71,15 @@ class MediaCheck(Part, frozen=True, kw_only=True):
     of: End
     method: Annotated[Slug, Open("media-check")]
     verdict: Annotated[Slug, Open("media-verdict")]
-    certainty: Annotated[Percent | None, Meta(description="of the verdict, in a hundred")] = None
+    certainty: Annotated[Percent | None, Meta(description="of the verdict, in percent")] = None
     c2pa: ContentCredentials | None = None
-    signer: Annotated[Text160 | None, Meta(description="who signed the content credentials")] = None
+    signer: Annotated[Text160 | None, Meta(description="signer of the content credentials")] = None
     tool: Annotated[Text80 | None, Meta(description="detector, with its version")] = None
     checked: Time | None = None
 
 
 def counts(b: Bulletin | Draft) -> Mapping[str, int]:
-    """How many of each kind of end a bulletin has."""
+    """Kind of end -> number of such ends in a bulletin."""
     return MappingProxyType(
         {
             "observables": len(b.observables),
@@ -96,13 +96,13 @@ def counts(b: Bulletin | Draft) -> Mapping[str, int]:
 
 
 def is_there(end: str, held: Mapping[str, int]) -> bool:
-    """Whether an end leads to something, given how many of each kind there are (`counts`)."""
+    """Whether an end exists, given the numbers of `counts`."""
     kind, _, number = end.partition("/")
     return kind == "body" or int(number) < held[kind]
 
 
 def told(b: Bulletin | Draft, end: str) -> str:
-    """What stands at an end, in one line for a person; the end itself where nothing does."""
+    """The thing at an end, in one line for a person; the end itself if it does not exist."""
     if not is_there(end, counts(b)):
         return end
     kind, _, number = end.partition("/")

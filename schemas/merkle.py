@@ -1,7 +1,7 @@
 """The tree of a batch: one signature over many payloads, and a path for each of them. Pure.
 
 The tree is that of RFC 9162, section 2.1.1, and a path its inclusion proof, section 2.1.3. A leaf is the hash of a payload's
-digest. Leaves and nodes have prefixes of their own, so that neither passes for the other.
+digest. Leaves and nodes have different prefixes, so that one cannot replace the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HASH_BYTES = 32
 
 
 class Tree(NamedTuple):
-    """A root, and for each leaf in turn the hashes that lead from it to the root, the lowest first."""
+    """A root, and for each leaf the hashes on its path to the root, lowest first."""
 
     root: bytes
     paths: tuple[tuple[bytes, ...], ...]
@@ -44,7 +44,7 @@ def tree(leaves: Sequence[bytes]) -> Tree:
     while len(level := levels[-1]) > 1:
         above = [_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
         if len(level) & 1:
-            above.append(level[-1])  # it has no sibling here, and goes up as it is
+            above.append(level[-1])  # it has no sibling here, and moves up unchanged
         levels.append(above)
     return Tree(levels[-1][0], tuple(_paths([(0, len(level), level) for level in levels[:-1]])))
 
@@ -52,23 +52,23 @@ def tree(leaves: Sequence[bytes]) -> Tree:
 def stretch(
     leaves: Sequence[bytes], first: int, size: int, before: Sequence[bytes], behind: Sequence[bytes]
 ) -> Tree:
-    """The root and the paths of consecutive leaves of a tree, with the paths that the outermost two of them claim.
+    """The root and the paths of consecutive leaves of a tree, from the claimed paths of the first and the last.
 
-    Nothing is believed of these: each path that is returned leads from its leaf to the root that is returned, and whoever has the
-    root from elsewhere compares.
+    The claims are not trusted: each returned path leads from its leaf to the returned root, and the caller compares
+    that root with a known one.
 
     Args:
         leaves: one or more.
-        first: the place of the first of them, from 0.
-        size: how many leaves the tree has; it has all of these.
+        first: the index of the first leaf, from 0.
+        size: number of leaves of the tree, which contains all of these.
         before: exactly the `path_length` hashes of the path of the first.
-        behind: the same of the last.
+        behind: the same for the last.
     """
     low, high, width = first, first + len(leaves) - 1, size
     left, right = iter(before), iter(behind)
     level, levels = list(leaves), []
     while width > 1:
-        # What is beside the first, and beside the last. A claim of what is known is passed over: whoever compares finds it wrong.
+        # The hashes beside the first and the last. Claims about known hashes are ignored; a wrong claim shows in the comparison.
         if low ^ 1 < width:
             beside = next(left)
             if low & 1:
@@ -81,18 +81,18 @@ def stretch(
         levels.append((low, width, level))
         above = [_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
         if len(level) & 1:
-            above.append(level[-1])  # it has no sibling here, and goes up as it is
+            above.append(level[-1])  # it has no sibling here, and moves up unchanged
         level, low, high, width = above, low >> 1, high >> 1, (width + 1) >> 1
     skipped = first - levels[0][0]
     return Tree(level[0], tuple(_paths(levels)[skipped : skipped + len(leaves)]))
 
 
 _Level = tuple[int, int, Sequence[bytes]]
-"""The place of the first hash of a level that is known, how many the level has, and those that are known."""
+"""(index of the first known hash of a level, number of hashes of the level, known hashes)."""
 
 
 def _paths(levels: Sequence[_Level]) -> list[tuple[bytes, ...]]:
-    """The paths of what is known of the lowest level, the root's left out: what is beside each, then the path of the one above it."""
+    """The paths of the known hashes of the lowest level, without the root: for each, its sibling, then the path of its parent."""
     above: list[tuple[bytes, ...]] = [()]  # the root's
     above_low = 0
     for low, width, level in reversed(levels):
@@ -107,22 +107,22 @@ def _paths(levels: Sequence[_Level]) -> list[tuple[bytes, ...]]:
 
 
 def path_length(index: int, size: int) -> int:
-    """How many hashes the path of a leaf has: no more and no fewer lead to the root.
+    """The exact number of hashes in the path of a leaf.
 
     Args:
         index: of the leaf, from 0, below `size`.
         size: how many leaves the tree has.
     """
-    shared = (index ^ (size - 1)).bit_length()  # below here the tree is full beside the leaf
+    shared = (index ^ (size - 1)).bit_length()  # below this level the tree beside the leaf is full
     return shared + (index >> shared).bit_count()
 
 
 def climb(start: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root to which a path leads from a leaf (RFC 9162, section 2.1.3.2). It is climbed to its end.
+    """The root at the end of a path from a leaf (RFC 9162, section 2.1.3.2).
 
     Args:
         start: the leaf.
-        index: its place, from 0, below `size`.
+        index: its index, from 0, below `size`.
         size: how many leaves the tree has.
         path: exactly `path_length(index, size)` hashes.
 

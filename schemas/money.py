@@ -1,4 +1,4 @@
-"""Sums of money: where a body has some, and whether their currency is one of today."""
+"""Sums of money: their places in a body, and a check of their currencies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.vocabularies import vocabulary
 
 
 def currencies(body: Part) -> Iterator[tuple[str, str]]:
-    """Path and code of each currency of a body, or of a part of it."""
+    """(path, code) of each currency in a body or a part of it."""
     if isinstance(body, PoliticalAd) and body.currency is not None:
         yield "$.body.currency", body.currency
     for path, amount in amounts(body, "$.body"):
@@ -21,7 +21,7 @@ def currencies(body: Part) -> Iterator[tuple[str, str]]:
 
 
 def amounts(value: object, path: str) -> Iterator[tuple[str, Amount]]:
-    """Every sum of money in a struct or a tuple of them, with its path, in the order of the wire."""
+    """(path, amount) of every sum of money in a struct or a tuple of structs, in the order of the wire."""
     if isinstance(value, Amount):
         yield path, value
     elif isinstance(value, tuple):
@@ -33,12 +33,12 @@ def amounts(value: object, path: str) -> Iterator[tuple[str, Amount]]:
 
 
 def fault_of_currency(code: str) -> str | None:
-    """Why a code is no currency of ISO 4217 today, in a sentence; None where it is one."""
+    """A sentence on why a code is not a present currency of ISO 4217; None if it is."""
     known = vocabulary("currency")
     if any(each.id == code for each in known.terms):
         return None
     former = next((each for each in known.former if each.id == code), None)
     if former is None:
-        return f"{code} is no currency of ISO 4217"
-    now = f"; it is {former.now[0]} today" if former.now else ""
+        return f"{code} is not a currency of ISO 4217"
+    now = f"; it is now {former.now[0]}" if former.now else ""
     return f"{code} ({former.label}) was {former.why}{now}"

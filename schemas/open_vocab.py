@@ -1,4 +1,4 @@
-"""The open vocabularies: words that are known, each list with its source; an unknown word is linted, never refused."""
+"""The open vocabularies: lists of known words, each with its source. An unknown word gives a remark, never a refusal."""
 
 from __future__ import annotations
 
@@ -471,4 +471,4 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
         )
     }
 )
-"""Every open vocabulary by the name that a field's `x-tocsin-vocabulary` gives."""
+"""Every open vocabulary by its name, which a field gives as `x-tocsin-vocabulary`."""

@@ -1,4 +1,4 @@
-"""The parts that bulletins of every kind share."""
+"""The parts that bulletins of all kinds share."""
 
 import datetime as dt
 from typing import Annotated
@@ -51,7 +51,7 @@ class Authority(Part, frozen=True, kw_only=True):
 
 
 class Ref(Part, frozen=True, kw_only=True):
-    """A tie to another bulletin, and of which kind."""
+    """A reference to another bulletin, with its kind."""
 
     id: Uuid
     rel: RefRel
@@ -62,7 +62,7 @@ MOST_RETENTION_DAYS = 3650
 
 
 class Amount(Part, frozen=True, kw_only=True):
-    """A sum of money; one sum in one currency is written in one way only."""
+    """A sum of money; each sum has only one spelling."""
 
     value: Annotated[
         str,
@@ -70,9 +70,7 @@ class Amount(Part, frozen=True, kw_only=True):
             pattern=r"^(?:0|[1-9][0-9]{0,13})(?:\.[0-9]{0,3}[1-9])?$(?!\n)",
             description="a decimal number without exponent, leading or trailing zeros; at most 14 digits and 4 after the point: 12.5",
         ),
-        Form(
-            "a sum in digits, with a point before cents, and no zero at either end that says nothing", "12.5"
-        ),
+        Form("a sum in digits, with a point before cents, without leading or trailing zeros", "12.5"),
     ]
     currency: Annotated[
         str,
@@ -82,20 +80,20 @@ class Amount(Part, frozen=True, kw_only=True):
 
 
 class Handling(Part, frozen=True, kw_only=True):
-    """How a bulletin may be passed on, beside its TLP and PAP (FIRST IEP 2.0 words where they exist)."""
+    """Limits on passing on a bulletin, besides TLP and PAP (with words of FIRST IEP 2.0 if they exist)."""
 
     releasable_to: Annotated[
         tuple[Country, ...],
         Meta(
             max_length=60,
-            description="readers, and whom they hand it to, are of these countries or the issuer's",
+            description="only readers of these countries or the issuer's may have it",
         ),
     ] = ()
     embargo_until: Annotated[
-        Time | None, Meta(description="readers see it at once; nothing hands it on before")
+        Time | None, Meta(description="readers see it at once; it is not handed on before")
     ] = None
     anonymise_source: Annotated[
-        bool, Meta(description="TLP:EX:CHR / Chatham House: whom the issuer has it from is not disclosed")
+        bool, Meta(description="TLP:EX:CHR / Chatham House: the issuer's source is not disclosed")
     ] = False
     attribution: Annotated[
         AttributionRule, Meta(description="IEP 2.0 attribution of provider on redistribution")
@@ -108,12 +106,12 @@ class Handling(Part, frozen=True, kw_only=True):
     ] = False
     retention_days: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_RETENTION_DAYS)] | None,
-        Meta(description="readers erase it so many days after issued, and not before it expires"),
+        Meta(description="readers erase it this many days after issued, but not before it expires"),
     ] = None
 
 
 class Area(Part, frozen=True, kw_only=True):
-    """A place a bulletin is about."""
+    """A place that a bulletin concerns."""
 
     scope: Annotated[Slug, Open("area-scope")]
     country: Country | None = None
@@ -141,13 +139,14 @@ class ElectionRef(Part, frozen=True, kw_only=True):
 
 
 class Info(Part, frozen=True, kw_only=True):
-    """The words for people, in one language (CAP 1.2 `info`)."""
+    """The texts for people, in one language (CAP 1.2 `info`)."""
 
     lang: Lang
     headline: Text160
     summary: Text2000
     public_line: Annotated[
-        Annotated[str, Meta(max_length=600)] | None, Meta(description="wording cleared for publication as is")
+        Annotated[str, Meta(max_length=600)] | None,
+        Meta(description="wording cleared for publication unchanged"),
     ] = None
     instruction: Annotated[str, Meta(max_length=1000)] | None = None
     web: Uri | None = None
@@ -155,7 +154,7 @@ class Info(Part, frozen=True, kw_only=True):
 
 
 class Confidence(Part, frozen=True, kw_only=True):
-    """How sure the issuer is: STIX 2.1 score, Admiralty source and credibility, ICD 203 likelihood."""
+    """The confidence of the issuer: STIX 2.1 score, Admiralty source and credibility, ICD 203 likelihood."""
 
     score: Annotated[Percent | None, Meta(description="STIX 2.1 confidence")] = None
     source: Annotated[
@@ -175,7 +174,7 @@ class Confidence(Part, frozen=True, kw_only=True):
 
 
 class Ttp(Part, frozen=True, kw_only=True):
-    """One technique of a named framework; the id is data, frameworks change."""
+    """One technique of a named framework; the id is not an enumeration, because frameworks change."""
 
     framework: Annotated[
         Slug,
@@ -191,7 +190,7 @@ class Ttp(Part, frozen=True, kw_only=True):
 
 
 class Observable(Part, frozen=True, kw_only=True):
-    """One thing that can be seen or matched; its value in clear or as a keyed hash."""
+    """One value that can be seen or matched, in clear or as a keyed hash."""
 
     type: Annotated[Slug, Open("observable-type")]
     personal: PersonalFlag
@@ -211,7 +210,7 @@ class Observable(Part, frozen=True, kw_only=True):
 
 
 class Actor(Part, frozen=True, kw_only=True):
-    """Somebody a bulletin names as acting."""
+    """An actor named in a bulletin."""
 
     name: Text160
     kind: Annotated[Slug, Open("actor-kind")]
@@ -225,7 +224,7 @@ class Actor(Part, frozen=True, kw_only=True):
 
 
 class Attribution(Part, frozen=True, kw_only=True):
-    """Who is held responsible, how firmly, and by whom."""
+    """Who is held responsible, with which certainty, and by whom."""
 
     level: AttributionLevel
     actors: Annotated[tuple[Actor, ...], Meta(max_length=20)] = ()
@@ -236,7 +235,7 @@ class Attribution(Part, frozen=True, kw_only=True):
 
 
 class Target(Part, frozen=True, kw_only=True):
-    """Whom or what the threat is aimed at; institutions and public roles only."""
+    """The target of the threat; only institutions and public roles."""
 
     kind: Annotated[Slug, Open("target-kind")]
     name: Annotated[Text160 | None, Meta(description="institutions and public roles only")] = None
@@ -244,7 +243,7 @@ class Target(Part, frozen=True, kw_only=True):
 
 
 class Action(Part, frozen=True, kw_only=True):
-    """Something that somebody is asked to do."""
+    """A requested action."""
 
     kind: Annotated[Slug, Open("action-kind")]
     to: Annotated[
@@ -263,7 +262,7 @@ class Action(Part, frozen=True, kw_only=True):
 
 
 class Legal(Part, frozen=True, kw_only=True):
-    """A legal text and the part it plays."""
+    """A legal text and its role."""
 
     ref: Celex
     role: Annotated[Slug, Open("legal-role")]
@@ -280,7 +279,7 @@ class Deadline(Part, frozen=True, kw_only=True):
 
 
 class PersonalData(Part, frozen=True, kw_only=True):
-    """Why and how long personal data travels with a bulletin (GDPR Article 5)."""
+    """Purpose and retention of personal data in a bulletin (GDPR Article 5)."""
 
     flag: Annotated[PersonalFlag, Meta(description="max over all observables and text")]
     lawful_basis: Celex
@@ -308,7 +307,7 @@ class Rights(Part, frozen=True, kw_only=True):
 
 
 class Evidence(Part, frozen=True, kw_only=True):
-    """A file kept elsewhere, named by its hash; never fetched by tocsin."""
+    """A file kept elsewhere, identified by its hash; tocsin never fetches it."""
 
     title: Text160
     sha256: Sha256
@@ -324,7 +323,7 @@ class Evidence(Part, frozen=True, kw_only=True):
 
 
 class Provenance(Part, frozen=True, kw_only=True):
-    """The native document a bulletin was read from, and what of it was not carried over."""
+    """The native document of a bulletin, and the parts of it that were left out."""
 
     format: Annotated[Slug, Meta(description="id of the native format: misp-event")]
     adapter: Text80
@@ -332,13 +331,11 @@ class Provenance(Part, frozen=True, kw_only=True):
     format_version: Annotated[str, Meta(max_length=24)] | None = None
     original_id: Annotated[str, Meta(max_length=500)] | None = None
     received: Time | None = None
-    lost: Annotated[
-        tuple[Text80, ...], Meta(max_length=64, description="source fields not carried over")
-    ] = ()
+    lost: Annotated[tuple[Text80, ...], Meta(max_length=64, description="source fields left out")] = ()
 
 
 class SealedSection(Part, frozen=True, kw_only=True):
-    """A part of a bulletin encrypted to named recipients; its label says what it holds, never the content."""
+    """A part of a bulletin encrypted to named recipients; its label names the topic, never the content."""
 
     label: Slug
     recipients: Annotated[tuple[OrgId, ...], Meta(min_length=1, max_length=64)]

@@ -1,6 +1,6 @@
-"""What a bulletin forbids its readers, in words: what may be done with it, to whom it may be handed on, how long it is kept.
+"""The restrictions of a bulletin in words: allowed use, allowed recipients, and time of storage.
 
-Whoever shows a bulletin shows the marks; whoever hands one on asks `why_held` first. Pure.
+Code that shows a bulletin shows `marks`; code that hands one on calls `why_held` first. Pure.
 Sources: the MISP taxonomies PAP (version 3) and tlp (EX:CHR), FIRST TLP 2.0, FIRST IEP 2.0, GDPR Article 5(1)(e).
 """
 
@@ -22,18 +22,18 @@ PAP_IN_WORDS: Mapping[Pap, str] = MappingProxyType(
         Pap.CLEAR: "you may do with it whatever the law allows",
     }
 )
-"""What a reader may do with the content."""
+"""PAP -> the allowed use of the content."""
 
 
 class Held(NamedTuple):
-    """Why a bulletin may not be handed on: the reason code, and the end of a sentence that begins with the bulletin."""
+    """The reason why a bulletin may not be handed on: the code, and the end of a sentence that begins with the bulletin's id."""
 
     reason: str
     text: str
 
 
 def embargo(b: Bulletin, now: dt.datetime) -> dt.datetime | None:
-    """Until when nothing hands a bulletin on; None where it has no embargo, or that is over.
+    """The end of a bulletin's embargo; None if it has none, or if it is over.
 
     Args:
         b: the bulletin.
@@ -44,16 +44,16 @@ def embargo(b: Bulletin, now: dt.datetime) -> dt.datetime | None:
 
 
 def countries(b: Bulletin) -> frozenset[str]:
-    """The countries whose authorities alone may have a bulletin; none where it names none."""
+    """The only countries whose authorities may have a bulletin; empty if it does not limit them."""
     named = b.handling.releasable_to
     return frozenset((*named, b.issuer.country)) if named else frozenset()
 
 
 def last_day(b: Bulletin) -> dt.date | None:
-    """The last day, in UTC, on which a reader may keep a bulletin; None where it sets none.
+    """The last day, in UTC, on which a reader may keep a bulletin; None if there is no limit.
 
-    It is the earlier of the last day of its personal data and of `retention_days` after it was issued, but never before the
-    day on which it expires: an author cannot have what it says vanish while it holds.
+    It is the earlier of the last day of its personal data and of `retention_days` after its issue, but never before
+    the day on which it expires: a bulletin in force cannot vanish.
     """
     days = []
     personal, kept = b.personal_data, b.handling.retention_days
@@ -65,26 +65,26 @@ def last_day(b: Bulletin) -> dt.date | None:
 
 
 def why_held(b: Bulletin, now: dt.datetime, to: Collection[str] | None = None) -> Held | None:
-    """Why a bulletin may not be handed on; None when it may.
+    """The reason why a bulletin may not be handed on; None if it may.
 
-    Whether those it goes to may read it at all is asked of the registry.
+    The read grants of the recipients are checked by the registry, not here.
 
     Args:
         b: the bulletin.
         now: the present, aware.
-        to: the countries of the authorities it goes to, all of which may read it; None: it goes to nobody in particular.
+        to: the countries of the recipients, all with a read grant; None if no recipient is named.
     """
     until = embargo(b, now)
     if until is not None and to is None:
         return Held("embargoed", f"is under embargo until {_moment(until)}")
     allowed = countries(b)
     if allowed and (to is None or not allowed.issuperset(to)):
-        return Held("not-releasable", f"is for authorities of {_named(allowed)} alone")
+        return Held("not-releasable", f"is only for authorities of {_named(allowed)}")
     return None
 
 
 def marks(b: Bulletin, now: dt.datetime) -> tuple[str, ...]:
-    """What a reader must know before it does anything with a bulletin, in a few words each; none where it is unrestricted."""
+    """The restrictions of a bulletin, in a few words each; empty if there are none."""
     until, allowed = embargo(b, now), countries(b)
     return (
         *((f"embargo until {_moment(until)}",) if until else ()),
@@ -95,17 +95,17 @@ def marks(b: Bulletin, now: dt.datetime) -> tuple[str, ...]:
 
 
 def sentences(b: Bulletin, now: dt.datetime) -> tuple[str, ...]:
-    """The same in sentences, with how long it is kept: for who looks at one bulletin, or is about to publish it."""
+    """The same in sentences, with the time of storage: for a person who reads or is about to publish one bulletin."""
     until, allowed, day = embargo(b, now), countries(b), last_day(b)
     said = [f"PAP:{b.pap.upper()}: {PAP_IN_WORDS[b.pap]}"]
     if until is not None:
-        said.append(f"embargo: its readers see it now; nothing hands it on before {_moment(until)}")
+        said.append(f"embargo: its readers see it now; do not hand it on before {_moment(until)}")
     if allowed:
-        said.append(f"for authorities of {_named(allowed)} alone; it is handed on to no other country")
+        said.append(f"only for authorities of {_named(allowed)}; do not hand it on to other countries")
     if b.handling.anonymise_source:
-        said.append("its source is withheld: do not ask for it in public, nor name it if you know it")
+        said.append("its source is withheld: do not ask for it in public, and do not name it")
     if b.handling.attribution is AttributionRule.MUST_NOT:
-        said.append("whoever hands it on does not name its issuer")
+        said.append("do not name its issuer when you hand it on")
     if day is not None:
         said.append(f"kept until {day} and erased the day after; its place in the chain and its digest stay")
     return tuple(said)

@@ -1,6 +1,6 @@
-"""Personal data that its spelling gives away: checksummed identifiers and mailboxes are certain, the rest is for a person to judge.
+"""Personal data that is visible in its spelling: identifiers with checksums and mailboxes are certain, a person must judge the rest.
 
-Free of dependencies, so that rules, the check before publishing and adapters share it. Sources: ISO 13616 and ISO 7064 (IBAN);
+Without dependencies, so that rules, the check before publishing and adapters can share it. Sources: ISO 13616 and ISO 7064 (IBAN);
 the national laws on identification numbers as described by the European Commission's list of tax identification numbers;
 Regulation (EU) 2016/679, Articles 4(1), 9 and 87.
 """
@@ -15,7 +15,7 @@ from schemas.vocab import word_set
 
 
 class Find(NamedTuple):
-    """Something personal in a text: what it is, and the words found."""
+    """Personal data found in a text: its sort, and the words."""
 
     what: str
     text: str
@@ -71,17 +71,17 @@ _ROLE = word_set(
     "komisja wybory prasa sekretariat gemeente verkiezingen pers vragen valg val vaalit kirjaamo info "
     "tiedotus"
 )
-"""Parts of a mailbox's name that say it belongs to an office."""
+"""Parts of a mailbox name that show an office."""
 _NAME_PART = re.compile(r"[^\W\d_][^\W\d_'-]*['-]?[^\W\d_]+")
 _FREE_LABEL = re.compile(
     r"(?:^|[.-])(?:free-?mail|web-?mail|my-?mail|g-?mail|hotmail|yahoo|outlook|gmx|proton-?mail|zoho|fastmail|posteo|mailbox|rambler)[.-]"
 )
-"""Providers of mailboxes for everybody, by a part of their name."""
+"""Public mailbox providers, by a part of their name."""
 _YEAR_OF_BIRTH = range(1910, 2014)
 
 
 def iban_stands(text: str) -> bool:
-    """Whether a text is an IBAN whose check digits are right (ISO 7064, MOD 97-10)."""
+    """Whether a text is an IBAN with correct check digits (ISO 7064, MOD 97-10)."""
     compact = text.replace(" ", "")
     if not 15 <= len(compact) <= 34:
         return False
@@ -174,7 +174,7 @@ def _france(d: str) -> bool:
 
 
 def _slovenia(d: str) -> bool:
-    """Slovenia, and the states that were one with it (JMBG)."""
+    """Slovenia and the other states with the JMBG."""
     if len(d) != 13 or not _is_day(d[2:4], d[:2]):
         return False
     rest = 11 - _weighted(d, 7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2) % 11
@@ -260,7 +260,7 @@ def _lettered(text: str) -> bool:
 
 
 def is_national_number(text: str) -> bool:
-    """Whether a text is a national identification number whose check digits are right."""
+    """Whether a text is a national identification number with correct check digits."""
     text = text.strip()
     if _lettered(text):
         return True
@@ -282,20 +282,20 @@ _NAMED_NUMBER = re.compile(
     r"(?: number| no\.?)?[ :#]*((?=[A-Z0-9./+-]{0,14}[0-9]{4})[A-Z0-9][A-Z0-9./+-]{5,18})",
     re.IGNORECASE,
 )
-"""A number that the words before it call one of a person."""
+"""A number after words that mark it as a personal number."""
 
 
 _SHORT_NUMBER = 6
 
 
 def is_line_of_an_office(number: str) -> bool:
-    """Whether a telephone number is a free, premium or short one, which no person has, or the name of a sender."""
+    """Whether a telephone number is a free, premium or short one, which no person has, or a sender name."""
     digits = re.sub(r"\D", "", number)
     return len(digits) <= _SHORT_NUMBER or _HOTLINE.match(number.strip()) is not None
 
 
 def is_personal_mailbox(address: str) -> bool:
-    """Whether a mailbox is that of a person: a name before the @, or anything but an office's word at a free provider."""
+    """Whether a mailbox belongs to a person: a name before the @, or at a free provider any word that is not of an office."""
     found = _MAILBOX.fullmatch(address.strip())
     if found is None:
         return False
@@ -310,7 +310,7 @@ def is_personal_mailbox(address: str) -> bool:
         word = part.rstrip("0123456789")
         digits = part[len(word) :]
         if len(digits) > 2 and not (len(digits) == 4 and int(digits) in _YEAR_OF_BIRTH):
-            return False  # the number of a machine, or of a round
+            return False  # a number of a machine or a round
         is_aged = is_aged or len(digits) == 4
         if word:
             named.append(word)
@@ -345,7 +345,7 @@ _SHAPE = bytes(
     ord("0") if chr(n) in "0123456789" else ord("A") if chr(n) in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" else n
     for n in range(256)
 )
-"""Every digit as 0, every capital as A: what has too few of them is not searched."""
+"""Every digit as 0, every capital as A: a text with too few of them is not searched."""
 
 
 def mailboxes(text: str) -> Iterator[Find]:
@@ -357,7 +357,7 @@ def mailboxes(text: str) -> Iterator[Find]:
 
 
 def certain(text: str) -> Iterator[Find]:
-    """What a text certainly holds of a person: IBANs, national identification numbers, mailboxes of persons."""
+    """The certain personal data in a text: IBANs, national identification numbers, mailboxes of persons."""
     yield from mailboxes(text)
     shape = text.encode("ascii", "replace").translate(_SHAPE)
     if b"AA00" in shape:
@@ -365,14 +365,14 @@ def certain(text: str) -> Iterator[Find]:
             if iban_stands(found[0]):
                 yield Find("an IBAN", found[0])
     digits = shape.count(b"0")
-    if digits >= 16:  # that many has a card
+    if digits >= 16:  # the digits of a payment card
         for found in _CARD.finditer(text):
             if _luhn(re.sub(r"\D", "", found[0])):
                 yield Find("the number of a payment card", found[0])
     if b"0000" in shape:
         for found in _NAMED_NUMBER.finditer(text):
             yield Find("a personal identification number", found[1] or found[2] or found[3])
-    for found in _DIGITS.finditer(text) if digits >= 7 else ():  # the fewest that one has
+    for found in _DIGITS.finditer(text) if digits >= 7 else ():  # the fewest digits of such a number
         if is_national_number(found[0]):
             yield Find("a personal identification number", found[0])
 
@@ -485,7 +485,7 @@ _FIRST_NAMES = word_set(
 
 
 def is_full_name(text: str) -> bool:
-    """Whether a text is the first and the family name of a person, and nothing more."""
+    """Whether a text is exactly the first and the family name of a person."""
     parts = text.split()
     if not 2 <= len(parts) <= 3 or _COMPANY.search(text) or _OF_PLACE.search(text):
         return False
@@ -495,7 +495,7 @@ def is_full_name(text: str) -> bool:
 
 
 def is_named_account(handle: str) -> bool:
-    """Whether the name of an account is the first and the family name of a person."""
+    """Whether an account name is the first and the family name of a person."""
     parts = [part for part in re.split(r"[._-]+", handle.strip().lstrip("@").lower()) if part]
     if not 2 <= len(parts) <= 3 or any(part in _ROLE for part in parts):
         return False
@@ -509,7 +509,7 @@ _CONVICTED = re.compile(
 
 
 def likely(text: str) -> Iterator[Find]:
-    """What a person must look at before it is published: telephone numbers, plates, names with addresses, health and belief."""
+    """The likely personal data in a text, which a person must check before publishing: telephone numbers, plates, names with addresses, health and belief."""
     for found in _PHONE.finditer(text):
         if _HOTLINE.match(found[0]) or _OFFICE_LINE.search(text[: found.start()]):
             continue

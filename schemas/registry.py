@@ -1,4 +1,4 @@
-"""The trust-registry document, its beacon and revocation statements: shapes; `bus.trust.registry` decides whether they stand."""
+"""Shapes of the trust-registry document, its beacon and revocation statements; `bus.trust.registry` decides whether they are valid."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ MAX_BEACON_BYTES = 65_536
 MAX_REVOKE_BYTES = 8_192
 MAX_REMEMBERED = 65_536
 MAX_KEYS = 16_384
-"""How many keys a registry lists, in all roles, seal keys and transport keys included."""
+"""The most keys in a registry, in all roles, with seal keys and transport keys."""
 STATEMENT_REACH_DAYS = 7
-"""A revocation statement withdraws only what is dated at most so long before the statement itself."""
+"""A revocation statement affects only bulletins dated at most this long before it."""
 STATEMENT_AGE_DAYS = 7
-"""A statement that is older when a reader first hears it is refused; what it says is the registry's to say."""
+"""A reader refuses a statement that is older than this on arrival; the registry must then revoke the key."""
 BEACON_LIFE_HOURS = 48
 BEACON_LEAD = 1_000
-"""How many versions ahead of the one held a beacon may be."""
+"""The most versions that a beacon may be ahead of the version held."""
 
 REVOCATION_REASONS = ("key-compromise", "key-lost", "superseded", "cessation-of-operation")
-"""Words for why a key is revoked, after RFC 5280 section 5.3.1. Any slug is accepted: a reason never decides."""
+"""Reasons for a revocation, after RFC 5280 section 5.3.1. Any slug is accepted, because a reason never decides."""
 
 Algorithm = Literal["Ed25519", "ES256", "ML-DSA-65"]
 SealAlgorithm = Literal["HPKE-9-KE"]
@@ -60,11 +60,11 @@ class KeyRecord(Part, frozen=True, kw_only=True):
     not_before: Time
     not_after: Time
     revoked_since: Time | None = None
-    revoked_for: Annotated[Slug | None, Meta(description="why, as in a revocation statement")] = None
+    revoked_for: Annotated[Slug | None, Meta(description="reason, as in a revocation statement")] = None
 
 
 class SealKeyRecord(Part, frozen=True, kw_only=True):
-    """A public key that bulletins may be sealed to, and the window, at most 90 days, in which that is done."""
+    """A public key to which bulletins may be sealed, and its window of at most 90 days."""
 
     alg: SealAlgorithm
     jwk: Jwk
@@ -74,14 +74,14 @@ class SealKeyRecord(Part, frozen=True, kw_only=True):
 
 
 class Role(Part, frozen=True, kw_only=True):
-    """Keys of which a threshold must sign."""
+    """Keys, of which at least a threshold must sign."""
 
     threshold: Annotated[int, Meta(ge=1, le=32)]
     keys: Annotated[dict[Kid, KeyRecord], Meta(min_length=1, max_length=32)]
 
 
 class PublishGrant(Part, frozen=True, kw_only=True):
-    """A right to say: exact sets; `*` only for kinds and areas."""
+    """A right to publish: exact sets; `*` only for kinds and areas."""
 
     statuses: Annotated[tuple[Status, ...], Meta(min_length=1, max_length=4)]
     tlps: Annotated[tuple[Tlp, ...], Meta(min_length=1, max_length=5)]
@@ -99,7 +99,7 @@ class ReadGrant(Part, frozen=True, kw_only=True):
 
 
 class Audience(Part, frozen=True, kw_only=True):
-    """A sharing group: who belongs to it, how far it reaches, when its bulletins are sealed."""
+    """A sharing group: its members, its scope, and when its bulletins are sealed."""
 
     scope: Scope
     members: Annotated[tuple[OrgId, ...], Meta(max_length=4096)] = ()
@@ -107,7 +107,7 @@ class Audience(Part, frozen=True, kw_only=True):
 
 
 class Clock(Part, frozen=True, kw_only=True):
-    """A legal deadline as data: what triggers it, how long it runs, and where that is written."""
+    """A legal deadline as data: trigger, period and legal source."""
 
     trigger: Slug
     due_s: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
@@ -115,7 +115,7 @@ class Clock(Part, frozen=True, kw_only=True):
 
 
 class AuthorityRecord(Part, frozen=True, kw_only=True):
-    """One authority or hub: who it is, its keys, and its grants."""
+    """One authority or hub: its identity, keys and grants."""
 
     name: Text160
     kind: Slug
@@ -128,14 +128,14 @@ class AuthorityRecord(Part, frozen=True, kw_only=True):
     heartbeat_s: Annotated[int, Meta(ge=10, le=86_400)] = 300
     contacts: Annotated[
         tuple[Text160, ...],
-        Meta(max_length=8, description="whom to ask when it does not answer, the first first"),
+        Meta(max_length=8, description="contacts to ask when it does not answer, most important first"),
     ] = ()
     publish: Annotated[tuple[PublishGrant, ...], Meta(max_length=64)] = ()
     read: Annotated[tuple[ReadGrant, ...], Meta(max_length=64)] = ()
 
 
 class Registry(Part, frozen=True, kw_only=True):
-    """The whole document; versions follow one another without a hole, each naming the digest before it."""
+    """The whole document; versions follow one another without a gap, each with the digest of the one before."""
 
     spec: Literal["tocsin-registry/1"]
     domain: DomainName
@@ -152,13 +152,13 @@ class Registry(Part, frozen=True, kw_only=True):
         dict[Kid, Time],
         Meta(
             max_length=MAX_REMEMBERED,
-            description="every key that was ever revoked, in any role, and since when; nothing leaves it",
+            description="every key ever revoked, in any role, with the time; entries are never removed",
         ),
     ] = {}  # noqa: RUF012 (msgspec copies it)
 
 
 class Beacon(Part, frozen=True, kw_only=True):
-    """Which version is current, said often and for a short time."""
+    """States the current version, often and for a short time."""
 
     spec: Literal["tocsin-beacon/1"]
     domain: DomainName
@@ -169,12 +169,12 @@ class Beacon(Part, frozen=True, kw_only=True):
 
 
 class Revocation(Part, frozen=True, kw_only=True):
-    """An authority ends its own keys, by one signature of any that it has left."""
+    """An authority revokes its own keys, by one signature of any key that it has left."""
 
     spec: Literal["tocsin-revoke/1"]
     domain: DomainName
     authority: OrgId
     kids: Annotated[tuple[Kid, ...], Meta(min_length=1, max_length=32)]
     since: Time
-    reason: Annotated[Slug, Meta(description="why; it informs and never decides")]
+    reason: Annotated[Slug, Meta(description="the reason; it informs and never decides")]
     issued: Time

@@ -1,4 +1,4 @@
-"""Remarks about what is odd in a bulletin and may yet be right. Never a refusal; `bulletin check` and `publish` tell them."""
+"""Remarks on oddities in a bulletin that may be right. They never refuse; `bulletin check` and `publish` show them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _STOPS: Mapping[str, frozenset[str]] = MappingProxyType(
         "ro": word_set("și în de la a nu este sunt cu pe din un o care au fost pentru după"),
     }
 )
-"""Small words of languages; a text has some of its own."""
+"""Frequent small words of each language; a text contains some of its own language."""
 _SIGNS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "el": re.compile("[\u0370-\u03ff]"),
@@ -74,13 +74,13 @@ _SIGNS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "hy": re.compile("[\u0530-\u058f]"),
     }
 )
-"""Letters of languages that are not written in Latin ones."""
+"""Letters of languages with other scripts than Latin."""
 _RATHER = 3
 _CLASSES = (Severity.SEVERE, Severity.EXTREME)
 
 
 def remarks(b: Bulletin) -> tuple[Violation, ...]:
-    """What is odd, each with a stable word as its `rule`."""
+    """The remarks, each with a stable word as its `rule`."""
     return (
         *_values(b),
         *_techniques(b),
@@ -112,7 +112,7 @@ def _values(b: Bulletin) -> Iterator[Violation]:
                 yield Violation(
                     "private-address",
                     f"$.observables[{n}].value",
-                    "is another machine in every house (RFC 1918, RFC 4193, RFC 3927); not fit for matching",
+                    "is a different machine in each network (RFC 1918, RFC 4193, RFC 3927); not fit for matching",
                 )
 
 
@@ -132,11 +132,11 @@ def _certainty(b: Bulletin) -> Iterator[Violation]:
     credibility = b.confidence.credibility
     if credibility == 1 and b.certainty is Certainty.UNLIKELY:
         yield Violation(
-            "certainty", "$.certainty", "credibility 1 is confirmed by others, certainty says unlikely"
+            "certainty", "$.certainty", "credibility 1 means confirmed by others, but certainty says unlikely"
         )
     if credibility == 5 and b.certainty in (Certainty.OBSERVED, Certainty.LIKELY):
         yield Violation(
-            "certainty", "$.certainty", f"credibility 5 is improbable, certainty says {b.certainty}"
+            "certainty", "$.certainty", f"credibility 5 means improbable, but certainty says {b.certainty}"
         )
 
 
@@ -156,7 +156,7 @@ def _languages(b: Bulletin) -> Iterator[Violation]:
 
 
 def _other_language(said: str, text: str) -> str | None:
-    """Why a text is hardly in the language that is said; None where it may be."""
+    """A sentence on why a text is probably not in its declared language; None if it may be."""
     lang = said.split("-", 1)[0]
     letters = sum(each.isalpha() for each in text)
     own = _SIGNS.get(lang)
@@ -170,12 +170,12 @@ def _other_language(said: str, text: str) -> str | None:
     if lang not in _STOPS:
         return None
     if strange:
-        return f"says {lang}, and is written in letters of {strange[0]}"
+        return f"says {lang}, but has letters of {strange[0]}"
     found = re.findall(r"[^\W\d_]+", text.lower())
     hits = {name: sum(word in stops for word in found) for name, stops in _STOPS.items()}
     best = max(hits, key=hits.__getitem__)
     if best != lang and hits[best] >= _RATHER and hits[lang] * 3 <= hits[best] - 1:
-        return f"says {lang}, and reads like {best}"
+        return f"says {lang}, but reads like {best}"
     return None
 
 
@@ -184,9 +184,7 @@ def _markings(b: Bulletin) -> Iterator[Violation]:
         yield Violation("pap", "$.pap", "everybody may read it, so PAP:AMBER hides little")
     until, days = b.handling.embargo_until, b.handling.retention_days
     if until is not None and until <= b.issued:
-        yield Violation(
-            "embargo", "$.handling.embargo_until", "was over when it was issued, so it holds nothing"
-        )
+        yield Violation("embargo", "$.handling.embargo_until", "ended before the issue, so it has no effect")
     if days is not None and (b.issued + dt.timedelta(days=days)).date() < b.expires.date():
         yield Violation(
             "retention",
@@ -194,10 +192,10 @@ def _markings(b: Bulletin) -> Iterator[Violation]:
             "ends before the bulletin expires; it is kept until then",
         )
     if b.tlp is Tlp.RED and b.pap is Pap.GREEN:
-        yield Violation("pap", "$.pap", "few may read it, so PAP:GREEN lets others see that they act")
+        yield Violation("pap", "$.pap", "it has few readers, but PAP:GREEN lets others notice their actions")
     if isinstance(b.body, LegalReferral) and b.body.case_ref and b.tlp in (Tlp.GREEN, Tlp.AMBER):
         yield Violation(
-            "case-ref", "$.body.case_ref", "a case number travels at TLP:AMBER+STRICT or RED, or is public"
+            "case-ref", "$.body.case_ref", "a case number needs TLP:AMBER+STRICT or RED, unless it is public"
         )
 
 
@@ -222,7 +220,7 @@ def _body(b: Bulletin) -> Iterator[Violation]:
         yield Violation(
             "art34",
             "$.body.art34",
-            "persons are told at high risk (GDPR, Article 34(1)); the risk is unlikely",
+            "persons are informed only at high risk (GDPR, Article 34(1)), but the risk is unlikely",
         )
     if isinstance(body, CyberIncident):
         if (
@@ -239,7 +237,7 @@ def _body(b: Bulletin) -> Iterator[Violation]:
                 "stage", "$.body.significant", "only a significant incident has this stage (NIS2, Article 23)"
             )
         if b.severity in _CLASSES and body.impact == "none" and body.significant:
-            yield Violation("severity", "$.severity", f"{b.severity}, and without any impact")
+            yield Violation("severity", "$.severity", f"{b.severity}, but without any impact")
     for path, currency in currencies(body):
         if fault := fault_of_currency(currency):
             yield Violation("currency", path, fault)
@@ -249,14 +247,14 @@ def _body(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "territory",
                 "$.body.territorial_scope",
-                f"reaches {', '.join(abroad)}; an order goes no further than necessary (Article 9(2)(b))",
+                f"reaches {', '.join(abroad)}; an order must not reach further than necessary (Article 9(2)(b))",
             )
     if isinstance(body, SituationReport | PostElectionReport):
         yield from _counted(b, body)
 
 
 def _counted(b: Bulletin, body: SituationReport | PostElectionReport) -> Iterator[Violation]:
-    """Whether the words give a number of incidents that the body can have; one may count in several dimensions."""
+    """Numbers of incidents in the text that the body cannot have; an incident may count in several dimensions."""
     for what, pattern, counts in (
         ("incidents", _INCIDENTS, [each.incidents for each in body.dimensions]),
         ("major incidents", _MAJOR, [each.major for each in body.dimensions]),
@@ -269,5 +267,5 @@ def _counted(b: Bulletin, body: SituationReport | PostElectionReport) -> Iterato
             number = int(found[1]) if said is None else said
             if not max(counts) <= number <= sum(counts):
                 yield Violation(
-                    "count", f"$.info[{n}].headline", f"says {number} {what}, the body has {sum(counts)}"
+                    "count", f"$.info[{n}].headline", f"says {number} {what}, but the body has {sum(counts)}"
                 )

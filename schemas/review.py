@@ -1,6 +1,6 @@
-"""What a person must have looked at before a bulletin is published: what spelling suggests, and cannot prove. Never a refusal at readers.
+"""Doubts: points that a person must check before publishing, because spelling suggests but cannot prove a fault. Readers never refuse for them.
 
-`publish`, its rehearsal and `bulletin check` stop at a doubt until somebody says why it is right.
+`publish`, its rehearsal and `bulletin check` stop at a doubt until a person says why the draft is right.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SAYING = frozenset(
         "recommendation",
     }
 )
-"""Fields whose words are read by themselves."""
+"""Fields whose texts are read on their own."""
 _PROPER = re.compile(r"\[(?:EXERCISE|TEST|UPDATE|CORRECTION|URGENT)\]")
 _INTERNAL = re.compile(
     r"\b(?:(?:for )?(?:internal|official) use only|internal only|not for (?:publication|"
@@ -69,7 +69,7 @@ _QUOTED = re.compile(
     r"|\b(?:marked|stamped|labelled|headed|entitled|stamp|watermark)(?: as| with)? [^.;]{0,60}",
     re.IGNORECASE,
 )
-"""What others wrote, told as such."""
+"""Quoted words of others."""
 _TEST = re.compile(
     r"\b(?:this is (?:only |just )?a test\b[^.!]{0,20}[.!,;–-]+ ?(?:please )?(?:ignore|disregard)"
     r"|no action (?:is )?needed,? (?:this is )?a test"
@@ -85,7 +85,7 @@ _PLAYED = re.compile(
     rf"\b{_MARK}[\s,.!*:–-]{{1,8}}{_MARK}\b|^\s{{0,8}}{_MARK}\s{{0,3}}[:–—|/-]|[\[(]\s{{0,3}}{_MARK}[^\])]{{0,40}}[\])]"
     rf"|\b(?:{_MARK} ONLY|ONLY (?:AN? )?{_MARK})\b|\b(?i:this is (?:only |just )?an? (?:drill|simulation)\b)"
 )
-"""An exercise where it is marked as one, in any of the languages of the Union."""
+"""A marking as an exercise, in any language of the Union."""
 _FIRST = re.compile(
     r"\W{0,3}(?:confidential|vertraulich|confidentiel|confidencial|riservato|poufne)\b(?=\W)|\W{0,3}(?-i:LIMITE)\b(?=\s*(?:[–—:\]|-]|$))",
     re.IGNORECASE,
@@ -101,11 +101,11 @@ _SPECIAL = frozenset(
 
 
 def doubts(b: Bulletin) -> tuple[Violation, ...]:
-    """What must be looked at, each with a stable word as its `rule`.
+    """The doubts, each with a stable word as its `rule`.
 
     `personal`, `placeholder`, `internal`, `look-alike`; `test` and `exercise`; `phase`, `attribution`, `synthetic`, `measure`,
-    `clock` and `victim` where two fields do not go together; `time`, `evidence`, `everything` and `twice` for what says nothing;
-    `marking` for a label that is narrower; `secret` for a password; `words` where the words say otherwise than the fields.
+    `clock` and `victim` for two fields that do not fit; `time`, `evidence`, `everything` and `twice` for values without content;
+    `marking` for a label that is narrower; `secret` for a password; `words` for a text that contradicts the fields.
     """
     return (
         *_personal(b),
@@ -119,10 +119,10 @@ def doubts(b: Bulletin) -> tuple[Violation, ...]:
 
 
 def labels(b: Bulletin) -> tuple[str, ...]:
-    """What a reader is told beside a bulletin that was admitted: `doubt:WORD` for each doubt, `odd:WORD` for each remark.
+    """The labels of an admitted bulletin for a reader: `doubt:WORD` for each doubt, `odd:WORD` for each remark.
 
-    Its author has looked at a doubt and said why it is right; the reason stands in the author's audit record. Made when a bulletin
-    is shown: it takes most of a millisecond, and depends on nothing but the bulletin.
+    The author has checked each doubt; the reason is in the author's audit record. Computed when a bulletin is shown:
+    it takes most of a millisecond, and depends only on the bulletin.
     """
     return (
         *sorted({f"doubt:{found.rule}" for found in doubts(b)}),
@@ -137,7 +137,7 @@ def _personal(b: Bulletin) -> Iterator[Violation]:
         if path.startswith("$.body.listed") or (
             field_of(path) == "name" and path.startswith("$.attribution")
         ):
-            continue  # a listing names persons as the law prints them
+            continue  # a listing names persons in the form of the published law
         for found in personal.likely(text):
             if declared >= (
                 PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] if found.what in _SPECIAL else least
@@ -175,12 +175,12 @@ def _personal(b: Bulletin) -> Iterator[Violation]:
 def _unfinished(b: Bulletin) -> Iterator[Violation]:
     for path, text in all_words(b):
         if field_of(path) in ("description", "mitigation") and b.kind in ("cyber-threat", "cyber-incident"):
-            continue  # what an attacker wrote is quoted there
+            continue  # the text of an attacker is quoted there
         found = _TEMPLATE.search(text)
         if found is not None and not _PROPER.fullmatch(found[0]):
-            yield Violation("placeholder", path, f"{found[0]} was not filled in; write what is meant")
+            yield Violation("placeholder", path, f"{found[0]} is a placeholder; fill it in")
         elif b.status is Status.ACTUAL and field_of(path) in _SAYING and is_of_nothing(text):
-            yield Violation("placeholder", path, f"{text[:40]!r} says nothing; write what is meant")
+            yield Violation("placeholder", path, f"{text[:40]!r} has no content; write a full text")
 
 
 def _internal(b: Bulletin) -> Iterator[Violation]:
@@ -192,7 +192,7 @@ def _internal(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "internal",
                 path,
-                f"TLP:CLEAR is for everybody, and this says {found[0]!r}; drop one of the two",
+                f"TLP:CLEAR is for everybody, but this says {found[0]!r}; drop one of the two",
             )
 
 
@@ -223,11 +223,11 @@ def _in_earnest(b: Bulletin) -> Iterator[Violation]:
     for path, text in all_words(b):
         found = _TEST.search(_QUOTED.sub("", text))
         if found is not None:
-            yield Violation("test", path, f"says {found[0]!r}, and has status actual; set status test")
+            yield Violation("test", path, f"says {found[0]!r}, but has status actual; set status test")
         played = _PLAYED.search(_QUOTED.sub("", text))
         if played is not None:
             yield Violation(
                 "exercise",
                 path,
-                f"says {played[0]!r}, and has status actual; set status exercise and an exercise_id",
+                f"says {played[0]!r}, but has status actual; set status exercise and an exercise_id",
             )

@@ -1,7 +1,7 @@
-"""The cross-field rules: what a well-formed bulletin must also satisfy, one function a rule.
+"""The cross-field rules that a well-formed bulletin must satisfy, one function for each rule.
 
-R25 compares an answer with the bulletin it refers to, so it stands apart. R1's other half, that only the
-original issuer updates or cancels, needs what a hub holds and is decided there.
+R25 compares an answer with the bulletin it refers to, so it stands apart. The second half of R1, that only the
+original issuer updates or cancels, needs the store of a hub and is decided there.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ from schemas.vocab import (
 from schemas.zones import ZONES
 
 LONG_LIFETIME = dt.timedelta(days=3660)
-"""How long a listing or a report after an election may stand."""
+"""The longest lifetime of a listing or a report after an election."""
 
 RESTRICTIVE_ACTIONS = frozenset(
     {
@@ -88,24 +88,24 @@ RESTRICTIVE_ACTIONS = frozenset(
 """Actions that restrict a fundamental right; each needs a legal basis and a passed rights check (R11)."""
 
 FREE_ACTIONS = OPEN["action-kind"].values - RESTRICTIVE_ACTIONS
-"""Actions that are known to restrict nobody; an unknown one counts as restrictive (R11)."""
+"""Actions that are known to restrict nobody; an unknown action counts as restrictive (R11)."""
 
 _NO_ORDER = frozenset({"set-aside", "expired"})
-"""States of an order that restricts nobody any more."""
+"""States in which an order restricts nobody."""
 
 _INWARD = frozenset({"strategic-silence", "holding-line", "reactive"})
-"""Modes of communication whose lines wait until somebody asks."""
+"""Modes of communication whose lines are used only if somebody asks."""
 
 
 def r1(b: Bulletin) -> Broken:
-    """An update or cancel names what it supersedes or cancels."""
+    """An update or cancel names the bulletin that it supersedes or cancels."""
     wanted = {MsgType.UPDATE: RefRel.SUPERSEDES, MsgType.CANCEL: RefRel.CANCELS}.get(b.msg_type)
     if wanted and not any(ref.rel is wanted for ref in b.references):
         yield "$.references", f"{b.msg_type} needs a reference with rel {wanted}"
 
 
 def r2(b: Bulletin) -> Broken:
-    """`ack` and `error` belong to the feedback verdicts ack and reject, and to nothing else; any feedback is updated or withdrawn."""
+    """`ack` and `error` belong only to the feedback verdicts ack and reject. Any feedback may be updated or withdrawn."""
     if isinstance(b.body, Feedback):
         if b.msg_type in (MsgType.UPDATE, MsgType.CANCEL):
             return
@@ -118,21 +118,21 @@ def r2(b: Bulletin) -> Broken:
 
 
 def r3(b: Bulletin) -> Broken:
-    """Feedback refers to something."""
+    """Feedback refers to a bulletin."""
     if isinstance(b.body, Feedback) and not b.references:
-        yield "$.references", "feedback needs a reference to what it answers"
+        yield "$.references", "feedback needs a reference to the bulletin that it answers"
 
 
 def r4(b: Bulletin) -> Broken:
-    """An exercise names itself."""
+    """An exercise has an exercise_id."""
     if b.status is Status.EXERCISE and not b.exercise_id:
         yield "$.exercise_id", "status exercise needs an exercise_id"
 
 
 def r5(b: Bulletin) -> Broken:
-    """A bulletin ends after it begins, and within 400 days; what stands longer by its nature may say so.
+    """A bulletin expires after its issue, and within 400 days; some kinds may last longer.
 
-    A calendar stands until 400 days after its last window, a listing or a report after an election for ten years.
+    A calendar lasts until 400 days after its last window, a listing or a report after an election for ten years.
     """
     if b.expires <= b.issued:
         yield "$.expires", "must be after issued"
@@ -156,16 +156,19 @@ def _declared(b: Bulletin) -> int:
 
 
 def r6(b: Bulletin) -> Broken:
-    """Personal observables travel with a statement of why and how long, at least as strict as the worst."""
+    """Personal observables need a declaration of purpose and retention, at least as strict as the strictest of them."""
     worst = _worst(b)
     if worst and b.personal_data is None:
-        yield "$.personal_data", "an observable is personal data; say lawful basis, purpose and retention"
+        yield (
+            "$.personal_data",
+            "an observable is personal data; add personal_data with lawful basis, purpose and retention",
+        )
     elif b.personal_data is not None and PERSONAL_RANK[b.personal_data.flag] < worst:
-        yield "$.personal_data.flag", "weaker than the flag of an observable"
+        yield "$.personal_data.flag", "weaker than the flag of an observable; give the strictest flag"
 
 
 def r7(b: Bulletin) -> Broken:
-    """TLP:CLEAR carries no personal data, but for official listings, and names in its text that a law itself publishes."""
+    """TLP:CLEAR carries no personal data. Exceptions are official listings, and names in a text that a law publishes."""
     if b.tlp is not Tlp.CLEAR or isinstance(b.body, SanctionsListing):
         return
     least = PERSONAL_RANK[PersonalFlag.PERSONAL]
@@ -179,13 +182,13 @@ def r7(b: Bulletin) -> Broken:
 
 
 def _is_published_by_law(b: Bulletin) -> bool:
-    """Whether the law that the declaration names may publish a name: one with its article, that is not about protecting data."""
+    """Whether the declared law may publish a name: it is given with its article, and is not a data-protection law."""
     basis = b.personal_data.lawful_basis if b.personal_data else ""
     return "#" in basis and not basis.startswith("soft:") and act_of(basis)[0] not in (GDPR, EUDPR, POLICE)
 
 
 def _is_public_justice(b: Bulletin) -> bool:
-    """Whether it is a public act of justice, which tells an offence as the law has it told."""
+    """Whether the bulletin is a public act of justice, which names an offence as the law requires."""
     return (
         isinstance(b.body, LegalReferral)
         and not b.body.judicial_secrecy
@@ -197,7 +200,7 @@ def _is_public_justice(b: Bulletin) -> bool:
 
 
 def r8(b: Bulletin) -> Broken:
-    """Special categories and criminal suspicion, observed or declared of the text, are at least AMBER+STRICT."""
+    """Special categories and criminal suspicion, in observables or declared for the text, need AMBER+STRICT or RED."""
     worst = max(_worst(b), _declared(b))
     if worst < PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] or not _below_strict(b):
         return
@@ -206,26 +209,26 @@ def r8(b: Bulletin) -> Broken:
 
 
 def r9(b: Bulletin) -> Broken:
-    """A value stands in clear or as a keyed hash, never both; special categories only as a hash."""
+    """A value is given in clear or as a keyed hash, never both; special categories only as a hash."""
     for n, each in enumerate(b.observables):
         where = f"$.observables[{n}]"
         if (each.value is None) == (each.value_hmac is None):
-            yield where, "exactly one of value and value_hmac"
+            yield where, "give exactly one of value and value_hmac"
         if each.personal is PersonalFlag.SPECIAL_CATEGORY and each.value is not None:
             yield f"{where}.value", "special-category data travels only as value_hmac"
         if each.value_hmac is not None and each.key_id is None:
-            yield f"{where}.key_id", "value_hmac needs the key_id it was made with"
+            yield f"{where}.key_id", "value_hmac needs the key_id of its key"
 
 
 def r10(b: Bulletin) -> Broken:
-    """What few may read, not everybody may act on."""
+    """PAP does not allow everybody to act on a bulletin that only few may read."""
     if b.tlp is Tlp.RED and b.pap is Pap.CLEAR:
         yield "$.pap", "TLP:RED with PAP:CLEAR contradicts itself"
 
 
 def r11(b: Bulletin) -> Broken:
-    """A restrictive measure passed legality, necessity and proportionality, and names its legal basis."""
-    if b.msg_type is MsgType.CANCEL:  # whoever withdraws it may say that it failed the check
+    """A restrictive measure has passed the checks of legality, necessity and proportionality, and names its legal basis."""
+    if b.msg_type is MsgType.CANCEL:  # a withdrawal may say that the measure failed the check
         return
     if isinstance(b.body, ContentOrder) and b.body.state in _NO_ORDER and not b.actions:
         return
@@ -245,7 +248,7 @@ def r11(b: Bulletin) -> Broken:
 
 
 def r12(b: Bulletin) -> Broken:
-    """A firm attribution says by whom; a public one since when."""
+    """A firm attribution names its author; a public one has a date."""
     if b.attribution is None:
         return
     firm = (AttributionLevel.CONFIRMED, AttributionLevel.PUBLIC)
@@ -256,7 +259,7 @@ def r12(b: Bulletin) -> Broken:
 
 
 def r13(b: Bulletin) -> Broken:
-    """At TLP:CLEAR a state is named only where the attribution is public."""
+    """TLP:CLEAR names a state only if the attribution is public."""
     if b.attribution is None or b.tlp is not Tlp.CLEAR:
         return
     inner = (
@@ -270,7 +273,7 @@ def r13(b: Bulletin) -> Broken:
 
 
 def r14(b: Bulletin) -> Broken:
-    """A private person is named only at AMBER+STRICT or RED."""
+    """Only AMBER+STRICT or RED may name a private person."""
     if b.attribution is None or not _below_strict(b):
         return
     for n, actor in enumerate(b.attribution.actors):
@@ -282,14 +285,14 @@ def r14(b: Bulletin) -> Broken:
 
 
 def r15(b: Bulletin) -> Broken:
-    """One block of words per language."""
+    """Each language has one block of words."""
     languages = [info.lang for info in b.info]
     if len(set(languages)) != len(languages):
-        yield "$.info", "one info per language"
+        yield "$.info", "give one info for each language"
 
 
 def r16(b: Bulletin) -> Broken:
-    """Strategic communication for everybody brings words cleared for the public, unless its line is silence, or for whoever asks."""
+    """Strategic communication at TLP:CLEAR has words cleared for the public, unless its mode is silence or answers on request only."""
     speaks = (
         isinstance(b.body, StratCom)
         and b.body.mode not in _INWARD
@@ -301,14 +304,14 @@ def r16(b: Bulletin) -> Broken:
 
 
 def r17(b: Bulletin) -> Broken:
-    """During electoral silence, strategic communication says that it keeps it."""
+    """During electoral silence, strategic communication declares itself silence_safe."""
     silent = b.election is not None and b.election.phase is Phase.SILENCE
     if silent and isinstance(b.body, StratCom) and not b.handling.silence_safe:
-        yield "$.handling.silence_safe", "stratcom in phase silence must be silence_safe"
+        yield "$.handling.silence_safe", "stratcom in phase silence must have silence_safe true"
 
 
 def r18(b: Bulletin) -> Broken:
-    """Staged reports carry what their stage demands."""
+    """A staged report has the fields that its stage requires."""
     if (
         isinstance(b.body, CyberIncident)
         and b.body.stage not in (Nis2Stage.EARLY_WARNING, Nis2Stage.VOLUNTARY_REPORT)
@@ -316,21 +319,22 @@ def r18(b: Bulletin) -> Broken:
     ):
         yield "$.body.impact", f"stage {b.body.stage} needs impact"
     if isinstance(b.body, DataBreach):
-        is_due = (
-            b.body.risk is not BreachRisk.UNLIKELY
-        )  # GDPR, Article 33(1): unless unlikely to result in a risk
+        is_due = b.body.risk is not BreachRisk.UNLIKELY  # GDPR, Article 33(1): except if a risk is unlikely
         if is_due and not any(each.clock == GDPR_CLOCK for each in b.deadlines) and not _is_elsewhere(b):
             yield (
                 "$.deadlines",
-                f"a data-breach needs its {GDPR_CLOCK} deadline; where another law applies, name it in legal, and its own clock",
+                f"a data-breach needs its {GDPR_CLOCK} deadline; if another law applies, name it in legal, and use its own clock",
             )
         untold = b.body.risk is BreachRisk.HIGH_RISK and b.body.art34 is NotifyState.NOT_REQUIRED
         if untold and not b.body.art34_reason:
-            yield "$.body.art34", "at high risk the persons concerned must be told, or the exception named"
+            yield (
+                "$.body.art34",
+                "at high risk the persons concerned must be informed, or the exception named",
+            )
 
 
 def _is_elsewhere(b: Bulletin) -> bool:
-    """Whether a breach names another law than the GDPR that applies to it, or its clock: of Union bodies, the police, another country."""
+    """Whether a breach names a law other than the GDPR, or its clock: for Union bodies, the police, another country."""
     if isinstance(b.body, DataBreach) and b.body.regime in ("eudpr", "led", "national"):
         return True
     return any(act_of(each.ref)[0] != GDPR and not each.ref.startswith("soft:") for each in b.legal) or any(
@@ -339,15 +343,15 @@ def _is_elsewhere(b: Bulletin) -> bool:
 
 
 def r19(b: Bulletin) -> Broken:
-    """Judicial secrecy is kept."""
+    """Information under judicial secrecy needs TLP:AMBER+STRICT or RED."""
     if isinstance(b.body, LegalReferral) and b.body.judicial_secrecy and _below_strict(b):
         yield "$.tlp", "judicial secrecy needs TLP:AMBER+STRICT or RED"
 
 
 def r20(b: Bulletin) -> Broken:
-    """A sanctions listing is a public act."""
+    """A sanctions listing is a public act, so it is TLP:CLEAR."""
     if isinstance(b.body, SanctionsListing) and b.tlp is not Tlp.CLEAR:
-        yield "$.tlp", "a sanctions-listing is TLP:CLEAR; a proposal travels as an action"
+        yield "$.tlp", "a sanctions-listing is TLP:CLEAR; send a proposal as an action"
 
 
 def r21(b: Bulletin) -> Broken:
@@ -357,33 +361,33 @@ def r21(b: Bulletin) -> Broken:
 
 
 def r22(b: Bulletin) -> Broken:
-    """A subject stays short enough for every broker."""
+    """The subject is short enough for every broker."""
     if len(subject_for(b)) > MAX_SUBJECT:
         yield "$", f"its subject is longer than {MAX_SUBJECT} characters"
 
 
 def r23(b: Bulletin) -> Broken:
-    """A TLP:RED subject shows neither kind nor area nor election."""
+    """The subject of TLP:RED hides kind, area and election."""
     if b.tlp is Tlp.RED and subject_for(b).split(".")[8:11] != [HIDDEN] * 3:
         yield "$.tlp", "the subject of TLP:RED must hide kind, area and election"
 
 
 def r24(b: Bulletin) -> Broken:
-    """CLEAR and the audience `public` go together; RED goes to nobody in general."""
+    """TLP:CLEAR goes only to the audience `public`, and nothing else goes there; RED goes to no general audience."""
     if (b.tlp is Tlp.CLEAR) != (b.audience == "public"):
-        yield "$.audience", "TLP:CLEAR goes to the audience public, and nothing else does"
+        yield "$.audience", "TLP:CLEAR goes to the audience public, and no other TLP does"
     if b.tlp is Tlp.RED and b.audience in BROAD_AUDIENCES:
-        yield "$.audience", f"TLP:RED does not go to {b.audience}"
+        yield "$.audience", f"TLP:RED does not go to {b.audience}; name a narrower audience"
 
 
 def r26(b: Bulletin) -> Broken:
-    """Confidence says something."""
+    """Confidence gives a score or a credibility."""
     if b.confidence.score is None and b.confidence.credibility is None:
         yield "$.confidence", "give a score or a credibility (6 is: cannot be judged)"
 
 
 def r27(b: Bulletin) -> Broken:
-    """A window of a calendar ends after it begins."""
+    """A window of a calendar ends after its start."""
     if isinstance(b.body, ElectionCalendar):
         for n, window in enumerate(b.body.windows):
             if window.end <= window.start:
@@ -391,13 +395,13 @@ def r27(b: Bulletin) -> Broken:
 
 
 def r28(b: Bulletin) -> Broken:
-    """A calendar is in a time zone that there is."""
+    """The time zone of a calendar exists."""
     if isinstance(b.body, ElectionCalendar) and b.body.tz not in ZONES:
-        yield "$.body.tz", "no name of the IANA database; a zone is named like Europe/Vienna or Etc/GMT-3"
+        yield "$.body.tz", "not a name of the IANA database; write a name such as Europe/Vienna or Etc/GMT-3"
 
 
 def r29(b: Bulletin) -> Broken:
-    """A place is in a country; the Union as a whole is not."""
+    """A place names its country; the Union as a whole names none."""
     for n, area in enumerate(b.areas):
         if area.scope in PLACES and area.country is None:
             yield f"$.areas[{n}].country", f"an area of scope {area.scope} needs its country"
@@ -406,15 +410,15 @@ def r29(b: Bulletin) -> Broken:
 
 
 def r30(b: Bulletin) -> Broken:
-    """Personal data is kept as long as the bulletin that has it may be needed."""
+    """Personal data is kept at least until the bulletin expires."""
     if b.personal_data is not None and b.personal_data.retention_until < b.expires.date():
-        yield "$.personal_data.retention_until", "not before the day on which the bulletin expires"
+        yield "$.personal_data.retention_until", "give a day not before the day on which the bulletin expires"
 
 
 def r31(b: Bulletin) -> Broken:
-    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once.
+    """A heartbeat names channels of its issuer and of others, at its own TLP and audience, each once.
 
-    On status beat there is nothing else but what goes on with such a channel after a theft.
+    Status beat carries only heartbeats, and the re-anchoring of such a channel after a theft.
     """
     if b.status is Status.BEAT and not isinstance(b.body, ChannelStatus | Reanchor):
         yield "$.status", "status beat is for heartbeats, of kind channel-status"
@@ -428,14 +432,14 @@ def r31(b: Bulletin) -> Broken:
             if not _is_beside(channel, b):
                 yield path, "a heartbeat names channels at its own TLP and audience"
             elif name == "held" and channel.startswith(f"{b.issuer.id}/"):
-                yield path, "the heads of its issuer stand in heads"
+                yield path, "put the issuer's own heads into heads"
             elif channel in named:
-                yield path, "a channel has one head"
+                yield path, "give one head for each channel"
             named.add(channel)
 
 
 def _is_beside(name: str, b: Bulletin) -> bool:
-    """Whether a name is that of a channel at the TLP and audience of a bulletin."""
+    """Whether a name is a channel with the TLP and audience of a bulletin."""
     try:
         channel = Channel.parse(name)
     except SchemaError:
@@ -444,11 +448,11 @@ def _is_beside(name: str, b: Bulletin) -> bool:
 
 
 def r25(answer: Bulletin, referred: Bulletin) -> Broken:
-    """An answer is at least as narrow as what it refers to, and stays with the same audience or its issuer."""
+    """An answer is at least as narrow as the bulletin it refers to, and goes to the same audience or to its issuer."""
     if TLP_RANK[answer.tlp] < TLP_RANK[referred.tlp]:
-        yield "$.tlp", f"an answer to TLP:{referred.tlp.upper()} is at least as narrow"
+        yield "$.tlp", f"an answer to TLP:{referred.tlp.upper()} must be at least as narrow"
     if answer.audience not in (referred.audience, referred.issuer.id):
-        yield "$.audience", f"an answer goes to {referred.audience} or to {referred.issuer.id}"
+        yield "$.audience", f"an answer must go to {referred.audience} or to {referred.issuer.id}"
 
 
 RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
@@ -505,7 +509,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
         )
     }
 )
-"""Every rule that one bulletin alone can break, by number."""
+"""Every rule that can be checked on one bulletin alone: number -> function."""
 
 
 _UNKNOWN = glance.set_of(int(name[1:]) for name in RULES) & ~glance.KNOWN
@@ -514,16 +518,16 @@ _MOST_KNOWN = 1024
 
 @functools.lru_cache(_MOST_KNOWN)
 def _rules_of(asked: int) -> tuple[tuple[str, Callable[[Bulletin], Broken]], ...]:
-    """Name and function of the rules of a set, in order of their numbers."""
+    """(name, function) of each rule of a set, in order of number."""
     return tuple((name, rule) for name, rule in RULES.items() if asked >> int(name[1:]) & 1)
 
 
 def violations(bulletin: Bulletin, subject: str | None = None) -> tuple[Violation, ...]:
-    """Every rule that the bulletin breaks, in order of their numbers.
+    """Every violation of a rule by the bulletin, in order of rule number.
 
     Args:
-        bulletin: what its types let through.
-        subject: its own (`subject_for`), when it is known.
+        bulletin: a bulletin of valid types.
+        subject: its subject (`subject_for`), if known.
     """
     asked = glance.asked(bulletin, subject) | _UNKNOWN
     if not asked:
@@ -534,25 +538,25 @@ def violations(bulletin: Bulletin, subject: str | None = None) -> tuple[Violatio
 
 
 def holds(bulletin: Bulletin, subject: str) -> bool:
-    """Whether `check` lets a bulletin pass.
+    """Whether `check` accepts a bulletin.
 
     Args:
-        bulletin: what its types let through.
+        bulletin: a bulletin of valid types.
         subject: its own (`subject_for`).
     """
     return (bulletin.seq == 1) == (bulletin.prev is None) and not violations(bulletin, subject)
 
 
 def check(bulletin: Bulletin, subject: str | None = None) -> None:
-    """Refuse a bulletin that contradicts itself.
+    """Refuse a bulletin that breaks a rule.
 
     Args:
-        bulletin: what its types let through.
-        subject: its own (`subject_for`), when it is known.
+        bulletin: a bulletin of valid types.
+        subject: its subject (`subject_for`), if known.
 
     Raises:
-        SchemaError: `schema`, when `prev` is null elsewhere than at number 1, or missing.
-        RuleError: `rule:R<n>` of the first broken rule; it carries all of them.
+        SchemaError: `schema`, if `prev` is null at another number than 1, or missing at number 2 or above.
+        RuleError: `rule:R<n>` of the first broken rule; it holds all violations.
     """
     if (bulletin.seq == 1) != (bulletin.prev is None):
         raise SchemaError("prev is null exactly at seq 1", path="$.prev")
@@ -561,11 +565,11 @@ def check(bulletin: Bulletin, subject: str | None = None) -> None:
 
 
 SECTION_RULES = tuple(f"R{n}" for n in (*range(6, 16), 24))
-"""The rules about content and marking: those that a section can break which its bulletin keeps."""
+"""The rules about content and marking, which a section can break while its bulletin keeps them."""
 
 
 def with_section(bulletin: Bulletin, section: SectionDraft) -> Bulletin:
-    """A bulletin as a reader of one of its sections has it: lists of both, the section's first; else the section's word."""
+    """A bulletin as a reader of a section sees it: lists are joined, the section's first; other fields are the section's."""
     changes: dict[str, object] = {"audience": section.audience, "tlp": section.tlp or bulletin.tlp}
     for name in CONTENT_FIELDS:
         mine, its = getattr(section, name), getattr(bulletin, name)
@@ -578,7 +582,7 @@ def check_section(bulletin: Bulletin, section: SectionDraft, index: int) -> None
 
     Raises:
         SchemaError: `section-tlp`: its marking is wider than the bulletin's.
-        RuleError: `rule:R<n>` of the first of `SECTION_RULES` that the two together break.
+        RuleError: `rule:R<n>` of the first of `SECTION_RULES` that the two break together.
     """
     where = f"$.sections[{index}]"
     if section.tlp is not None and TLP_RANK[section.tlp] < TLP_RANK[bulletin.tlp]:

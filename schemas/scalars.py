@@ -1,4 +1,4 @@
-r"""The scalar types: every string, number and time a bulletin may hold, with its bounds.
+r"""The scalar types: every string, number and time of a bulletin, with its bounds.
 
 A pattern that guards an identifier ends in `$(?!\n)`: a bare `$` also matches before a final newline in
 Python, and `\Z` is not ECMAScript, which the exported JSON Schemas need.
@@ -12,17 +12,17 @@ from msgspec import Meta, Struct
 MAX_INTEGER = 2**53 - 1  # RFC 7493 (I-JSON) section 2.2
 MAX_COUNT = 2_000_000_000
 
-# Neither space nor control character. Python and ECMAScript disagree about U+001C to U+001F, U+0085 and U+FEFF in \s,
-# so these are named.
+# No space and no control character. Python and ECMAScript disagree on U+001C to U+001F, U+0085 and U+FEFF in \s, so
+# these are listed.
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 
 
 def Form(says: str, like: str) -> Meta:  # noqa: N802 (reads as a type where it stands)
-    """Say in words what a pattern asks for, as a person is told it, with an example. It is no part of the wire.
+    """Describe a pattern in words for a person, with an example. The description is not part of the wire.
 
     Args:
-        says: what is wanted, beginning with its article.
-        like: a value that the pattern takes.
+        says: the wanted value, beginning with an article.
+        like: a value that matches the pattern.
     """
     return Meta(extra={"says": says, "like": like})
 
@@ -136,12 +136,12 @@ Label = Annotated[
 
 
 def Open(vocabulary: str) -> Meta:  # noqa: N802 (reads as a type where it stands)
-    """Mark a slug as a word of an open vocabulary: an unknown one decodes and is linted, never refused."""
+    """Mark a slug as a word of an open vocabulary: an unknown word decodes and gives a remark, never a refusal."""
     return Meta(extra={"vocabulary": vocabulary}, extra_json_schema={"x-tocsin-vocabulary": vocabulary})
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """What every struct of the wire is: immutable, closed, and silent about defaults.
+    """Base of every struct of the wire: immutable, closed, and without defaults in its encoding.
 
-    msgspec hands these settings on to subclasses, all but `kw_only`, which each must repeat.
+    Subclasses inherit these settings of msgspec, except `kw_only`, which each must repeat.
     """

@@ -1,6 +1,6 @@
-"""Sections: parts of one bulletin, each for an audience of its own. What is drafted, and what is sealed of it.
+"""Sections: parts of one bulletin, each for its own audience; the draft form and the sealed content.
 
-Sealed, a section has no signature of its own: the digest of its content stands in the bulletin, which is signed.
+A sealed section has no signature of its own: the signed bulletin holds the digest of its content.
 """
 
 from __future__ import annotations
@@ -31,13 +31,11 @@ SALT_BYTES = 32
 
 
 class SectionDraft(Part, frozen=True, kw_only=True):
-    """A part of a draft that only those readers of the bulletin see who may read its audience at its marking too."""
+    """A part of a draft for those readers of the bulletin who may also read the section's audience at its marking."""
 
-    label: Annotated[Slug, Meta(description="what it holds, never the content: everybody sees it")]
+    label: Annotated[Slug, Meta(description="its topic, never the content: every reader sees it")]
     audience: AudienceName
-    tlp: Annotated[
-        Tlp | None, Meta(description="at least as narrow as the bulletin's, which is the default")
-    ] = None
+    tlp: Annotated[Tlp | None, Meta(description="not wider than the bulletin's, which is the default")] = None
     info: Annotated[tuple[Info, ...], Meta(max_length=26)] = ()
     ttps: Annotated[tuple[Ttp, ...], Meta(max_length=100)] = ()
     observables: Annotated[tuple[Observable, ...], Meta(max_length=500)] = ()
@@ -52,13 +50,13 @@ class SectionDraft(Part, frozen=True, kw_only=True):
 
 
 class SectionContent(SectionDraft, frozen=True, kw_only=True):
-    """What is inside a sealed section: a closed struct without a section or a bulletin in it."""
+    """The content of a sealed section: a closed struct without a section or a bulletin in it."""
 
     spec: Literal["tocsin-section/1"]
     salt: Annotated[
         Digest,
         Meta(
-            description="32 random bytes: the digest outside must not let others try what they guess is inside"
+            description="32 random bytes: without them, others could test guesses of the content by the digest outside"
         ),
     ]
 
@@ -66,4 +64,4 @@ class SectionContent(SectionDraft, frozen=True, kw_only=True):
 CONTENT_FIELDS = tuple(
     name for name in SectionDraft.__struct_fields__ if name not in ("label", "audience", "tlp")
 )
-"""What a section adds to its bulletin, or says instead of it, for those who read it."""
+"""The fields that a section adds to its bulletin, or replaces, for its readers."""

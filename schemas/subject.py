@@ -1,11 +1,11 @@
-"""The subject grammar: where a bulletin travels, derived from what it says, and how a reader asks for it.
+"""The subject grammar: the subject of a bulletin, derived from its content, and patterns for subscriptions.
 
     tocsin.v1.<status>.<tlp>.<audience>.<cc>.<org>.<domain>.<kind>.<area>.<election>.<priority>
 
-Twelve tokens, always. The left part carries permissions and streams, the right part interest. A subject is
-derived, never chosen; a bulletin on another subject than its own is refused.
+A subject has always twelve tokens. Permissions and streams use the left part, interests the right part. A subject is
+derived, never chosen. A bulletin on a wrong subject is refused.
 
-The registry travels beside, on `tocsin.trust.v1.<registry|beacon>` and, for each who may say it, `...revoke.<speaker>`.
+The registry has its own subjects: `tocsin.trust.v1.<registry|beacon>` and, for each sender of statements, `...revoke.<speaker>`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ELECTION = re.compile(
 
 
 class Trust(StrEnum):
-    """What is said about trust: the fourth token of its subject."""
+    """Kinds of trust documents: the fourth token of their subject."""
 
     REGISTRY = "registry"
     BEACON = "beacon"
@@ -54,12 +54,12 @@ STATEMENT_SUBJECTS = f"{TRUST_PREFIX}.{Trust.REVOKE}.*"
 
 
 def trust_subject(kind: Trust, speaker: str) -> str:
-    """Where something is said about trust; statements have a subject for each who sends them."""
+    """The subject of a trust document; statements have one for each sender."""
     return f"{TRUST_PREFIX}.{kind}.{speaker}" if kind is Trust.REVOKE else f"{TRUST_PREFIX}.{kind}"
 
 
 def said_on(subject: str) -> Trust | None:
-    """What a message is sent as; None for what is none of the three."""
+    """The kind of trust document on a subject; None for any other subject."""
     for kind in Trust:
         if f"{subject}.".startswith(f"{TRUST_PREFIX}.{kind}."):
             return kind
@@ -76,7 +76,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     @property
     def name(self) -> str:
-        """`<status>.<tlp>.<audience>`: the channel among those of its issuer."""
+        """`<status>.<tlp>.<audience>`: the name of the channel, unique for its issuer."""
         return f"{self.status}.{tlp_token(self.tlp)}.{self.audience}"
 
     @property
@@ -90,7 +90,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     @classmethod
     def parse(cls, text: str) -> Channel:
-        """The channel that `str` wrote.
+        """Parse the output of `str`.
 
         Raises:
             SchemaError: `malformed-subject`.
@@ -98,13 +98,13 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, order=True):
         issuer, _, name = text.partition("/")
         parts = name.split(".")
         if len(parts) != 3 or not _ISSUER.fullmatch(issuer) or not _AUDIENCE.fullmatch(parts[2]):
-            raise SchemaError(f"{text!r} is no channel", reason="malformed-subject")
+            raise SchemaError(f"{text!r} is not a channel", reason="malformed-subject")
         status, tlp = _status(parts[0], text), tlp_from_token(parts[1])
         return cls(issuer=issuer, status=status, tlp=tlp, audience=parts[2])
 
 
 class Subject(NamedTuple):
-    """A subject taken apart."""
+    """The parts of a subject."""
 
     status: Status
     tlp: Tlp
@@ -130,7 +130,7 @@ def channel_of(bulletin: Bulletin) -> Channel:
 
 
 def subject_for(bulletin: Bulletin) -> str:
-    """The one subject of a bulletin. That of TLP:RED hides kind, area and election; on status beat a channel has one."""
+    """The one subject of a bulletin. TLP:RED hides kind, area and election; on status beat a channel has a single subject."""
     cc, _, org = bulletin.issuer.id.partition("-")
     if hides(bulletin.status, bulletin.tlp):
         what = f"{HIDDEN}.{HIDDEN}.{HIDDEN}"
@@ -144,12 +144,12 @@ def subject_for(bulletin: Bulletin) -> str:
 
 
 def hides(status: Status, tlp: Tlp) -> bool:
-    """Whether subjects of a status and marking hide kind, area and election."""
+    """Whether subjects with this status and marking hide kind, area and election."""
     return tlp is Tlp.RED or status is Status.BEAT
 
 
 def beat_subject(channel: Channel, domain: Domain) -> str:
-    """The one subject of a channel of status beat, of an issuer of this domain."""
+    """The single subject of a channel of status beat, for an issuer of this domain."""
     return f"{channel.prefix}.{domain}.{HIDDEN}.{HIDDEN}.{HIDDEN}.p4"
 
 
@@ -185,7 +185,7 @@ def area_token(bulletin: Bulletin) -> str:
 
 
 def tlp_token(tlp: Tlp) -> str:
-    """The marking as a subject token: `+` is outside what NATS recommends."""
+    """The marking as a subject token, without `+`, which NATS does not recommend."""
     return tlp.replace("+", "-")
 
 
@@ -197,7 +197,7 @@ def tlp_from_token(token: str) -> Tlp:
     """
     found = _tlps().get(token)
     if found is None:
-        raise SchemaError(f"{token!r} is no TLP token", reason="malformed-subject")
+        raise SchemaError(f"{token!r} is not a TLP token", reason="malformed-subject")
     return found
 
 
@@ -210,18 +210,18 @@ def _status(token: str, where: str) -> Status:
     try:
         return Status(token)
     except ValueError:
-        raise SchemaError(f"{where!r}: {token!r} is no status", reason="malformed-subject") from None
+        raise SchemaError(f"{where!r}: {token!r} is not a status", reason="malformed-subject") from None
 
 
 def parse(subject: str) -> Subject:
-    """Take a subject apart, strictly: no wildcards, no empty tokens, known vocabulary.
+    """Parse a subject strictly: no wildcards, no empty tokens, only known words.
 
     Raises:
         SchemaError: `malformed-subject`.
     """
     tokens = subject.split(".")
     if len(tokens) != TOKENS or len(subject) > MAX_SUBJECT or tokens[:2] != ["tocsin", "v1"]:
-        raise SchemaError(f"{subject[:250]!r} is no bulletin subject", reason="malformed-subject")
+        raise SchemaError(f"{subject[:250]!r} is not a bulletin subject", reason="malformed-subject")
     status, tlp, audience, cc, org, domain, kind, area, election, prio = tokens[2:]
     hidden = (kind == HIDDEN, area == HIDDEN, election == HIDDEN)
     bad = (
@@ -254,7 +254,7 @@ _DOMAINS = frozenset(Domain)
 
 
 class Interest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader wants: empty means any. Topics are domains or kinds."""
+    """The interest of a reader; an empty field means any. Topics are domains or kinds."""
 
     topics: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
@@ -264,7 +264,7 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True):
     min_priority: str = "p4"
 
     def matches(self, subject: Subject) -> bool:
-        """Whether a subject is wanted. A hidden token (TLP:RED) may be anything, so it is."""
+        """Whether a subject matches. A hidden token (TLP:RED) matches, because it may be any."""
         kinds = self._kinds()
         return (
             subject.status in self.statuses
@@ -285,10 +285,9 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.narrowed("*", "*"))
 
     def narrowed(self, tlp: str, audience: str, statuses: Iterable[Status] | None = None) -> Iterator[str]:
-        """The patterns for one TLP token and audience, and for some of the statuses.
+        """The patterns for one TLP token and audience, limited to these statuses.
 
-        Where the marking hides kind, area and election, those parts of the interest ask for everything: what might
-        be meant for a reader is not withheld from him.
+        If the marking hides kind, area and election, those parts match everything, so that a reader misses nothing.
         """
         prios = ("*",) if self.min_priority == "p4" else PRIORITIES[: PRIORITIES.index(self.min_priority) + 1]
         domains = [(t, "*") for t in self.topics if t in _DOMAINS]
@@ -321,10 +320,10 @@ def _shorten(pattern: str) -> str:
 
 
 def expand(interest: Interest, prefixes: Iterable[tuple[Status, Tlp, str]]) -> tuple[str, ...]:
-    """An interest over a reader's grants.
+    """The patterns of an interest within a reader's grants.
 
-    Allow lists do not narrow a wider subscription, they refuse it; so a client asks for exactly what it may
-    read, one pattern for each granted (status, tlp, audience).
+    A broker refuses a subscription that is wider than the grants. So a client subscribes to exactly what it may read,
+    with patterns for each granted (status, tlp, audience).
     """
     found: dict[str, None] = {}
     for status, tlp, audience in prefixes:

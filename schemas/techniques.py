@@ -1,4 +1,4 @@
-"""Ids of techniques: how each framework writes them, whether its version has them, and what took the place of former ones.
+"""Ids of techniques: their form in each framework, their existence in its version, and the successors of former ids.
 
 Source: the files of `schemas/terms`, each of which names its own.
 """
@@ -30,19 +30,19 @@ def _ids(framework: str) -> tuple[frozenset[str], dict[str, Former]]:
 
 
 def _is_newer(said: str | None, ours: str) -> bool:
-    """Whether a version that somebody names is above ours, number by number."""
+    """Whether a named version is above ours, compared number by number."""
     if said is None or not re.fullmatch(r"v?[0-9]{1,4}(?:\.[0-9]{1,4}){0,3}", said):
         return False
     return [int(n) for n in said.removeprefix("v").split(".")] > [int(n) for n in re.findall(r"[0-9]+", ours)]
 
 
 def fault_of(framework: str, technique: str, version: str | None = None) -> str | None:
-    """What is wrong with the id of a technique, in a sentence; None where it may well exist.
+    """A sentence on the fault of a technique id; None if the id can exist.
 
     Args:
-        framework: a word of `ttp-framework`; of one that is not kept as data nothing is known.
+        framework: a word of `ttp-framework`; ids of a framework without data are not checked.
         technique: the id.
-        version: that of the framework the author used; where it is newer than ours, an id unknown here is no fault.
+        version: the author's version of the framework; if it is newer than ours, an unknown id is no fault.
     """
     form = _FORMS.get(framework)
     if form is None:
@@ -54,7 +54,7 @@ def fault_of(framework: str, technique: str, version: str | None = None) -> str 
     if former is not None:
         return _of_past(former)
     if form.fullmatch(technique) is None:
-        return f"{technique} is no id of {framework}"
+        return f"{technique} is not an id of {framework}"
     kept = vocabulary(framework)
     if _is_newer(version, kept.version):
         return None
@@ -66,5 +66,5 @@ def fault_of(framework: str, technique: str, version: str | None = None) -> str 
 
 def _of_past(former: Former) -> str:
     if former.now:
-        return f"{former.id} was {former.why}; it is {' or '.join(former.now)} today"
-    return f"{former.id} ({former.label}) was {former.why}, and nothing is named in its place"
+        return f"{former.id} was {former.why}; it is now {' or '.join(former.now)}"
+    return f"{former.id} ({former.label}) was {former.why}, and it has no successor"

@@ -1,7 +1,7 @@
 """The vocabularies: closed ones as enumerations, open ones as data with their source.
 
-Closed is what security or routing depends on: an unknown value does not decode. Everything else is open: any
-slug decodes, an unknown one is linted, because real data breaks closed lists.
+Vocabularies for security or routing are closed: an unknown value does not decode. All others are open: any slug
+decodes and an unknown one gives a remark, because real data breaks closed lists.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ VERSION = "2026-11-28"
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a text: how a table of many words is written."""
+    """The set of words in a text, for tables of many words."""
     return frozenset(text.split())
 
 
 class Status(StrEnum):
-    """Whether a bulletin is meant (CAP 1.2 status, without draft), and `beat`, of heartbeats."""
+    """Whether a bulletin is real, an exercise or a test (CAP 1.2 status, without draft); and `beat`, for heartbeats."""
 
     ACTUAL = "actual"
     EXERCISE = "exercise"
@@ -30,7 +30,7 @@ class Status(StrEnum):
 
 
 TALK = frozenset({Status.SYSTEM, Status.BEAT})
-"""What programs say to each other. Whoever may say a heartbeat on status system says it on status beat (docs/adr/038)."""
+"""Statuses of messages between programs. A grant for heartbeats on status system is also one on status beat (docs/adr/038)."""
 
 
 class MsgType(StrEnum):
@@ -73,7 +73,7 @@ class Urgency(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad (CAP 1.2 severity)."""
+    """How severe (CAP 1.2 severity)."""
 
     EXTREME = "extreme"
     SEVERE = "severe"
@@ -83,7 +83,7 @@ class Severity(StrEnum):
 
 
 class Certainty(StrEnum):
-    """How certain that it is so (CAP 1.2 certainty)."""
+    """How certain (CAP 1.2 certainty)."""
 
     OBSERVED = "observed"
     LIKELY = "likely"
@@ -93,7 +93,7 @@ class Certainty(StrEnum):
 
 
 class Domain(StrEnum):
-    """Whose business it is; a token of the subject."""
+    """The domain of a bulletin; a token of the subject."""
 
     DIGITAL = "digital"
     CYBER = "cyber"
@@ -106,7 +106,7 @@ class Domain(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where an election stands."""
+    """The phases of an election."""
 
     NONE = "none"
     ANNOUNCED = "announced"
@@ -146,7 +146,7 @@ class PersonalFlag(StrEnum):
 
 
 class RefRel(StrEnum):
-    """How one bulletin is tied to another."""
+    """The kinds of references between bulletins."""
 
     SUPERSEDES = "supersedes"
     CANCELS = "cancels"
@@ -162,7 +162,7 @@ class RefRel(StrEnum):
 
 
 class AttributionLevel(StrEnum):
-    """How firmly somebody is held responsible."""
+    """How firmly an actor is held responsible."""
 
     UNATTRIBUTED = "unattributed"
     CLAIMED = "claimed"
@@ -195,7 +195,7 @@ class Nis2Stage(StrEnum):
 
 
 class BreachNature(StrEnum):
-    """What a breach broke (EDPB Guidelines 9/2022)."""
+    """The property that a breach violated (EDPB Guidelines 9/2022)."""
 
     CONFIDENTIALITY = "confidentiality"
     INTEGRITY = "integrity"
@@ -211,7 +211,7 @@ class BreachRisk(StrEnum):
 
 
 class NotifyState(StrEnum):
-    """Whether the persons concerned are told (GDPR Article 34)."""
+    """Whether the persons concerned are informed (GDPR Article 34)."""
 
     NOT_REQUIRED = "not-required"
     REQUIRED = "required"
@@ -220,7 +220,7 @@ class NotifyState(StrEnum):
 
 
 class SanctionEvent(StrEnum):
-    """What a listing act does."""
+    """The effect of a listing act."""
 
     LISTED = "listed"
     AMENDED = "amended"
@@ -230,7 +230,7 @@ class SanctionEvent(StrEnum):
 
 
 class LegalStage(StrEnum):
-    """How far a matter has come in justice."""
+    """The stage of a legal matter."""
 
     REFERRAL = "referral"
     COMPLAINT = "complaint"
@@ -245,7 +245,7 @@ class LegalStage(StrEnum):
 
 
 class ContentCredentials(StrEnum):
-    """What validation says of the content credentials of a file (C2PA 2.1, section 14)."""
+    """The result of validating a file's content credentials (C2PA 2.1, section 14)."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -253,7 +253,7 @@ class ContentCredentials(StrEnum):
 
 
 class EnforcementStage(StrEnum):
-    """How far enforcement has come (Regulation (EU) 2022/2065, Articles 66 to 76)."""
+    """The stage of enforcement (Regulation (EU) 2022/2065, Articles 66 to 76)."""
 
     INFORMATION_REQUESTED = "information-requested"
     PROCEEDINGS = "proceedings"
@@ -269,7 +269,7 @@ class EnforcementStage(StrEnum):
 
 
 class FeedbackKind(StrEnum):
-    """What an answer says; `question` asks back, `reply` says what was asked, `request-upgrade` asks for a wider marking."""
+    """The verdict of an answer; `question` asks back, `reply` answers a question, `request-upgrade` asks for a wider marking."""
 
     ACK = "ack"
     REJECT = "reject"
@@ -295,7 +295,7 @@ class Opinion(StrEnum):
 
 
 class AttributionRule(StrEnum):
-    """Whether the provider may be named on (FIRST IEP 2.0 attribution)."""
+    """Whether the provider may be named when passing on (FIRST IEP 2.0 attribution)."""
 
     MAY = "may"
     MUST = "must"
@@ -303,7 +303,7 @@ class AttributionRule(StrEnum):
 
 
 class ChannelState(StrEnum):
-    """State of a channel, as its issuer sees it."""
+    """State of a channel, by its issuer."""
 
     UP = "up"
     DEGRADED = "degraded"
@@ -364,7 +364,7 @@ class SealPolicy(StrEnum):
 TLP_RANK: Mapping[Tlp, int] = MappingProxyType(
     {Tlp.CLEAR: 0, Tlp.GREEN: 1, Tlp.AMBER: 2, Tlp.AMBER_STRICT: 3, Tlp.RED: 4}
 )
-"""How narrow a marking is; a translation may raise it, never lower it."""
+"""The rank of each marking by narrowness; a translation may raise it, never lower it."""
 
 PERSONAL_RANK: Mapping[PersonalFlag, int] = MappingProxyType(
     {
@@ -375,7 +375,7 @@ PERSONAL_RANK: Mapping[PersonalFlag, int] = MappingProxyType(
         PersonalFlag.CRIMINAL_OFFENCE: 3,
     }
 )
-"""How much protection a value needs."""
+"""The rank of each flag by the protection that it needs."""
 
 BROAD_AUDIENCES = frozenset({"public", "community", "society", "platforms"})
-"""Reserved audiences too wide for TLP:RED."""
+"""Reserved audiences that are too wide for TLP:RED."""

@@ -1,8 +1,8 @@
-"""Vocabularies as data with versions and a past: look a word up, search for one, and learn what a former id is today.
+"""Vocabularies as data with versions and former ids: look up a word, search for one, find the successor of a former id.
 
-The files in `schemas/terms` hold taxonomies of others: ids and labels, the version, the source, the licence, and the ids
-that earlier versions had. Everything else a field of the wire may hold stands in `schemas.vocab` and `schemas.open_vocab`.
-A file is read when it is first asked for; whoever only decodes bulletins reads none.
+The files in `schemas/terms` hold taxonomies of others: ids and labels, version, source, licence, and ids of earlier
+versions. All other words of the wire are in `schemas.vocab` and `schemas.open_vocab`. A file is read on first use;
+decoding bulletins reads none.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ FRAMEWORKS = (
     "disarm",
     "rsit",
 )
-"""The lists of others that are kept as data; each is a file of that name in `FOLDER`."""
+"""The taxonomies of others; each is a file of that name in `FOLDER`."""
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"attack": ("attack-enterprise", "attack-mobile", "attack-ics")}
 )
-"""Names that stand for several vocabularies."""
+"""Names for groups of vocabularies."""
 
 _NEAREST = 3
 _SHORTEST = 3
 _STEM = 6
-"""How many letters make two words akin: website and websites, impersonate and impersonated."""
+"""Number of equal first letters that make two words similar: website and websites, impersonate and impersonated."""
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One word of a vocabulary: its id, the label that people read, and more about it."""
+    """One word of a vocabulary: its id, its label for people, and a description."""
 
     id: str
     label: str = ""
@@ -57,7 +57,7 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Former(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An id that a vocabulary had: its last label, why or when it went, and the ids that took its place, where any did."""
+    """A former id of a vocabulary: its last label, the cause or date of its removal, and its successors, if any."""
 
     id: str
     label: str
@@ -66,7 +66,7 @@ class Former(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All words of one vocabulary in one version, with the source, the licence, and the ids that it had before."""
+    """All words of one vocabulary in one version, with source, licence and former ids."""
 
     name: str
     title: str
@@ -78,7 +78,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a search found in one vocabulary: words as they are, ids of its past, and, where there is neither, the nearest."""
+    """The result of a search in one vocabulary: present words, former ids, and if there are neither, the nearest words."""
 
     terms: tuple[Term, ...] = ()
     former: tuple[Former, ...] = ()
@@ -99,12 +99,12 @@ _CLOSED: Mapping[str, type[StrEnum]] = MappingProxyType(
 
 
 def name_of(words: type[StrEnum]) -> str:
-    """The name of the vocabulary that the words of a closed list are."""
+    """The vocabulary name of a closed list."""
     return _kebab(words.__name__)
 
 
 def names() -> tuple[str, ...]:
-    """The names of all vocabularies, in the order of the alphabet."""
+    """The names of all vocabularies, in alphabetical order."""
     return tuple(sorted({*_CLOSED, *OPEN, *FRAMEWORKS, "kind", "time-zone"}))
 
 
@@ -113,7 +113,7 @@ def vocabulary(name: str) -> Vocabulary:
     """One vocabulary by its name.
 
     Raises:
-        KeyError: there is none of that name.
+        KeyError: there is no vocabulary of that name.
     """
     if name in FRAMEWORKS:
         return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Vocabulary)
@@ -148,11 +148,11 @@ def _own(name: str, title: str, source: str, words: Iterable[str]) -> Vocabulary
 
 
 def find(within: Vocabulary, word: str) -> Found:
-    """What a word means in a vocabulary, as a person would look for it.
+    """Search a vocabulary for a word that a person typed.
 
-    An id, in whatever case, finds itself and its parts; a former id finds what it was, and what it is or what is akin to it. Otherwise each part of the
-    word must stand in the id, the label or the text; what is the word comes first, ids and labels come before texts. Where there is nothing, the nearest
-    are told.
+    An id, in any case, finds itself and its parts. A former id finds its old label, and its successors or similar
+    words. Otherwise each part of the word must occur in the id, the label or the text; exact matches come first, then
+    ids and labels, then texts. If nothing matches, the nearest words are returned.
     """
     wanted = word.strip()
     low = wanted.casefold()
@@ -181,7 +181,7 @@ def find(within: Vocabulary, word: str) -> Found:
 
 
 def near(within: Vocabulary, word: str) -> tuple[Term, ...]:
-    """The terms whose id, label, or some word of the label is most like a word; at most three."""
+    """The terms whose id, label, or a word of the label is most similar to a word; at most three."""
     spelled: dict[str, list[Term]] = {}
     for each in within.terms:
         whole = _plain(each.label)
@@ -193,7 +193,7 @@ def near(within: Vocabulary, word: str) -> tuple[Term, ...]:
 
 
 def akin(within: Vocabulary, label: str) -> tuple[Term, ...]:
-    """The terms whose labels share words with a label, seldom words counting more; at most three, the most alike first."""
+    """The terms whose labels share words with a label, rare words counting more; at most three, most similar first."""
     wanted = _stems(label)
     stems = [(each, _stems(each.label)) for each in within.terms]
     count = Counter(stem for _, found in stems for stem in found)

@@ -1,7 +1,7 @@
-"""The names of time zones a calendar may be in: those of the IANA database, as words of the contract.
+"""The time zones of calendars: names of the IANA database, as words of the contract.
 
-A reader that asked its own machine would refuse what another admits; so the names stand here. Those of the database's
-later versions come with a later version of tocsin; `Etc/GMT-3` and its like say any whole hour meanwhile.
+If readers used their own machines, one would refuse what another admits; so the names are listed here. Names of later
+database versions come with later versions of tocsin; until then `Etc/GMT-3` and the like give any whole hour.
 """
 
 from collections.abc import Mapping

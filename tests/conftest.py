@@ -24,6 +24,10 @@ settings.register_profile("ci", deadline=None, derandomize=True, database=None, 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "desk"))
 
 
+# A hub has no console here unless a test asks for one: each is a process of its own.
+os.environ.setdefault("TOCSIN_CONSOLE", "off")
+
+
 def pytest_configure() -> None:
     """What the tests of this process start ends with it, though it is killed."""
     keep_watch()

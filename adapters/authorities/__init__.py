@@ -1,1 +1,1 @@
-"""The adapters that ship: one authority each, with its manifest beside it."""
+"""The built-in adapters: each for one sort of authority, with its manifest beside it."""

@@ -1,4 +1,4 @@
-"""The adapter of a national CSIRT: indicators, campaigns, and manipulation that shares their infrastructure."""
+"""The adapter of a national CSIRT: indicators, campaigns, and manipulation with the same infrastructure."""
 
 from adapters.formats.misp import FORMAT as MISP
 from adapters.formats.stix import FORMAT as STIX

@@ -1,4 +1,4 @@
-"""The adapter of a digital services coordinator: platforms' measures and networks they found."""
+"""The adapter of a digital services coordinator: measures of platforms, and networks that platforms found."""
 
 from adapters.formats.dsa_sor import CSV_FORMAT, JSON_FORMAT
 from adapters.formats.meta_threat import FORMAT as META

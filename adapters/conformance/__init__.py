@@ -1,4 +1,4 @@
-"""The conformance kit, for authors of adapters: the tests to inherit, the damage they do, and an authority to rehearse with."""
+"""The conformance kit for authors of adapters: tests to inherit, damaged documents, and an authority for rehearsals."""
 
 from adapters.conformance.kit import COUNTRY, NOW, AdapterConformance, Case
 

@@ -1,4 +1,4 @@
-"""Broken and hostile documents, and a guard against ways out: what the conformance kit throws at an adapter."""
+"""Broken and hostile documents, and a guard against network and process access, for the conformance kit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POISON: Mapping[str, bytes] = {
 
 
 def damaged(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Ways in which a document arrives broken; deterministic, so that a failure can be repeated."""
+    """(name, bytes) of damaged versions of a document; deterministic, so that a failure can be repeated."""
     for eighth in range(8):
         yield f"cut after {eighth}/8", data[: len(data) * eighth // 8]
     for n, at in enumerate(range(0, len(data), max(1, len(data) // 61))):
@@ -53,7 +53,7 @@ def _watch(event: str, _: tuple[object, ...]) -> None:
 
 @contextmanager
 def no_way_out() -> Iterator[None]:
-    """While this holds, connections, name look-ups and other processes fail the test (PEP 578)."""
+    """Inside this context, connections, name look-ups and other processes fail the test (PEP 578)."""
     if not _hooked:
         sys.addaudithook(_watch)
         _hooked.append(True)

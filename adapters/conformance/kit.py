@@ -1,4 +1,4 @@
-"""The conformance kit: an adapter's author inherits the tests and supplies an adapter and cases.
+"""The conformance kit: the author of an adapter inherits the tests, and supplies the adapter and cases.
 
     from adapters.conformance import AdapterConformance, Case
 
@@ -6,8 +6,8 @@
         adapter = ADAPTER
         cases = (Case(name="a false date", data=b"...", kinds=("election-incident",)),)
 
-The tests need no broker, no network and no plug-in of pytest. They publish for real, into an outbox on a temporary
-disk, under a registry that grants what the manifest declares and nothing else.
+The tests need no broker, no network and no plug-in of pytest. They really publish, into an outbox in a temporary
+folder, with a registry that grants exactly what the manifest declares.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ CANCEL_TRIES = 3
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One native document and what must become of it.
+    """One native document and its expected result.
 
     Attributes:
-        name: what is special about it.
+        name: describes the case.
         data: the document.
-        kinds: the kinds of the bulletins it becomes, in order.
-        reason: instead, the reason for which it is refused.
-        tlps: the TLP each bulletin is published at, where that matters.
+        kinds: the kinds of the resulting bulletins, in order.
+        reason: or else, the reason code of its refusal.
+        tlps: the TLP of each bulletin, if that matters.
         lost: source paths that the loss report must name.
-        amended: the same document as its author corrected it later; must supersede.
-        says: looks at the bulletins and raises when they say something else than the document.
+        amended: a later correction of the document; its bulletin must supersede the first.
+        says: checks the bulletins, and raises if their content differs from the document.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdapterConformance:
-    """What every adapter must hold; inherit it in a class whose name begins with `Test`."""
+    """The tests for every adapter; inherit them in a class whose name begins with `Test`."""
 
     adapter: ClassVar[Adapter]
     cases: ClassVar[tuple[Case, ...]]
@@ -88,14 +88,14 @@ class AdapterConformance:
         _expect(0 < manifest.poll_interval_s <= 3600 and manifest.max_per_day > 0, "no sensible rate")
 
     def test_there_are_cases_for_every_format(self) -> None:
-        """Each format is shown by a case that is read."""
+        """Each format has a case that is read."""
         read = {recognise(case.data, self.adapter.formats.values()).id for case in self._good()}
         _expect(read == set(self.adapter.formats), f"no case for {sorted(set(self.adapter.formats) - read)}")
 
     # -- what it says ------------------------------------------------------------------------------------------------
 
     def test_cases_become_what_they_should(self) -> None:
-        """Every case becomes bulletins that stand under every rule and grant, or is refused with its reason."""
+        """Every case gives bulletins that satisfy every rule and grant, or is refused with its reason."""
         for case in self.cases:
             with _named(case.name):
                 verdicts, bulletins = self._publish(case.data)
@@ -106,7 +106,7 @@ class AdapterConformance:
                 _expect(kinds == case.kinds, f"became {kinds}")
                 _expect(not case.tlps or tlps == case.tlps, f"published at {tlps}")
                 lost = {loss["path"] for loss in verdicts[0]["losses"]}
-                _expect(set(case.lost) <= lost, f"losses not told: {sorted(set(case.lost) - lost)}")
+                _expect(set(case.lost) <= lost, f"losses not reported: {sorted(set(case.lost) - lost)}")
                 if case.says is not None:
                     case.says(bulletins)
 
@@ -127,7 +127,7 @@ class AdapterConformance:
                     _expect(bool(formats & set(self.adapter.formats)), "provenance does not name the format")
 
     def test_markings_are_never_widened(self) -> None:
-        """A bulletin is published at the marking of its source or a narrower one, and a raise is told."""
+        """A bulletin has the marking of its source or a narrower one, and a loss reports a narrower one."""
         for case in self._good():
             with _named(case.name):
                 for draft in self.read(case.data).drafts:
@@ -135,12 +135,12 @@ class AdapterConformance:
                     if draft.tlp is None or placed.tlp is None:
                         continue
                     _expect(TLP_RANK[placed.tlp] >= TLP_RANK[draft.tlp], "a marking was weakened")
-                    _expect(placed.tlp is draft.tlp or bool(told), "a raised marking was not told")
+                    _expect(placed.tlp is draft.tlp or bool(told), "a raised marking was not reported")
 
     # -- once, and again ---------------------------------------------------------------------------------------------
 
     def test_the_same_document_gives_no_second_bulletin(self) -> None:
-        """Dropped again under another name, and after a restart, a document is known."""
+        """A document that arrives again, under another name or after a restart, gives no second bulletin."""
 
         async def twice(data: bytes) -> None:
             async with self._desk() as desk:
@@ -156,7 +156,7 @@ class AdapterConformance:
                 asyncio.run(twice(case.data))
 
     def test_a_crash_before_the_move_gives_no_second_bulletin(self) -> None:
-        """Published but not moved away, the file is offered again and gives the first bulletins back."""
+        """A file that was published but not moved is offered again, and gives the first bulletins."""
 
         async def crash(data: bytes) -> None:
             async with self._desk() as desk:
@@ -196,7 +196,7 @@ class AdapterConformance:
     # -- bad input is normal input -----------------------------------------------------------------------------------
 
     def test_damaged_documents_are_refused_or_stand(self) -> None:
-        """Cut, flipped, re-encoded or swollen bytes never escape as anything but a refusal with a reason."""
+        """Cut, flipped, re-encoded or enlarged bytes give either valid drafts or a refusal with a reason."""
         for case in self._good():
             for what, data in damaged(case.data):
                 with _named(f"{case.name}, {what}"):
@@ -207,7 +207,7 @@ class AdapterConformance:
                         _expect(refused.reason != "format-failed", f"the format failed: {refused.detail}")
 
     def test_what_cannot_be_read_is_refused(self) -> None:
-        """Nothing, noise, and markup bombs publish nothing, and stay beside their reason."""
+        """Empty files, noise and markup bombs publish nothing, and are kept beside their reason."""
         for what, data in POISON.items():
             with _named(what):
                 verdicts, bulletins = self._publish(data)
@@ -215,7 +215,7 @@ class AdapterConformance:
                 _expect(len(verdicts) == 1 and bool(verdicts[0]["reason"]), f"{verdicts}")
 
     def test_a_poisonous_document_stops_no_other(self) -> None:
-        """The document after it is published, and both are accounted for."""
+        """The document after it is published, and both have a report."""
 
         async def both(data: bytes) -> None:
             async with self._desk() as desk:
@@ -227,7 +227,7 @@ class AdapterConformance:
         asyncio.run(both(self._good()[0].data))
 
     def test_an_oversized_document_is_refused_unread(self) -> None:
-        """A file above the spool's bound goes aside with `too-large`."""
+        """A file above the spool's bound is set aside with `too-large`."""
 
         async def swollen(data: bytes) -> None:
             async with self._desk() as desk:
@@ -241,7 +241,7 @@ class AdapterConformance:
     # -- in service --------------------------------------------------------------------------------------------------
 
     def test_cancelling_ends_within_a_second(self) -> None:
-        """A waiting adapter lets go at once."""
+        """A waiting adapter ends within a second."""
 
         async def cancel() -> float:
             async with self._desk() as desk:
@@ -252,7 +252,7 @@ class AdapterConformance:
                 await asyncio.wait((task,), timeout=2 * CANCEL_S)
                 return time.monotonic() - began
 
-        # A busy machine may be slow once; an adapter that does not let go is slow every time.
+        # A busy machine may be slow once; an adapter that does not end is slow every time.
         _expect(any(asyncio.run(cancel()) < CANCEL_S for _ in range(CANCEL_TRIES)), "it took too long")
 
     def test_samples_are_fresh_and_stand(self) -> None:
@@ -278,7 +278,7 @@ class AdapterConformance:
         return good
 
     def read(self, data: bytes) -> ReadResult:
-        """What the adapter makes of a document, for tests of an author's own."""
+        """The adapter's result for a document, for an author's own tests."""
         context = ReadContext(received=NOW, adapter=f"tocsin-{self.adapter.manifest.name}", country=COUNTRY)
         return translate(recognise(data, self.adapter.formats.values()), data, context)
 
@@ -298,7 +298,7 @@ class AdapterConformance:
 
 
 class _Desk:
-    """An adapter at its desk: a spool before it, a rehearsed authority behind it."""
+    """An adapter with a spool for input, and a rehearsal authority for output."""
 
     def __init__(self, adapter: Adapter, folder: Path, rehearsal: Rehearsal) -> None:
         self.spool = folder / "spool"
@@ -309,16 +309,16 @@ class _Desk:
     @classmethod
     @asynccontextmanager
     async def open(cls, adapter: Adapter, folder: Path) -> AsyncIterator[_Desk]:
-        """A desk over a folder; the same folder again is a restart."""
+        """A desk in a folder; the same folder again simulates a restart."""
         async with Rehearsal.open(adapter.manifest, folder, country=COUNTRY, clock=_clock) as rehearsal:
             yield cls(adapter, folder, rehearsal)
 
     def restarted(self) -> Any:
-        """The same desk in another process' place: nothing is remembered but what is on the disk."""
+        """The same desk as after a restart: only the files on the disk are kept."""
         return _Desk.open(self._adapter, self._folder)
 
     async def write(self, name: str, data: bytes) -> None:
-        """Put a document into the spool as an exporting system should: write, then rename."""
+        """Put a document into the spool in the right way: write, then rename."""
         incoming = self.spool / "in"
         incoming.mkdir(parents=True, exist_ok=True)
         partial = incoming / f"{name}.part"
@@ -326,12 +326,12 @@ class _Desk:
         partial.rename(incoming / name)
 
     async def drop(self, name: str, data: bytes) -> None:
-        """Put a document into the spool, and let the adapter work it off."""
+        """Put a document into the spool, and let the adapter process it."""
         await self.write(name, data)
         await self.work()
 
     async def work(self, **settings: int) -> None:
-        """One look at the spool, all of it."""
+        """Process the whole spool once."""
         await self.serve(FolderSource(self.spool, once=True, **settings))
 
     async def serve(self, source: Any) -> None:
@@ -339,11 +339,11 @@ class _Desk:
         await self._adapter.run(source, self._rehearsal.publisher, country=COUNTRY, clock=_clock)
 
     async def bulletins(self) -> tuple[Bulletin, ...]:
-        """What was published."""
+        """The published bulletins."""
         return await self._rehearsal.bulletins()
 
     def verdicts(self) -> list[dict[str, Any]]:
-        """The reports beside the documents that were worked off."""
+        """The reports beside the processed documents."""
         reports = [*self.spool.glob("done/*.report.json"), *self.spool.glob("refused/*.reason.json")]
         return [json.loads(path.read_text("utf-8")) for path in sorted(reports)]
 

@@ -1,7 +1,7 @@
-"""One authority on a disk of its own and without a bus: the real registry, keys and outbox, to try an adapter against.
+"""One authority with its own folder and without a bus: the real registry, keys and outbox, to try an adapter.
 
-Nothing here is a stand-in. What is published is stamped, checked, permitted, signed and kept as in service; only nobody
-sends it.
+Nothing here is a mock. Bulletins are stamped, checked, permitted, signed and kept as in service; they are only not
+sent.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Rehearsal:
     async def open(
         cls, manifest: Manifest, folder: Path, *, country: str, clock: Callable[[], dt.datetime]
     ) -> AsyncIterator[Rehearsal]:
-        """Found the authority that a manifest describes, or go on with its outbox.
+        """Make the authority that a manifest describes, or continue with its outbox.
 
         Args:
-            manifest: what the adapter is for.
-            folder: where the outbox lies; the same folder again is a restart.
+            manifest: the adapter's manifest.
+            folder: folder of the outbox; the same folder again simulates a restart.
             country: the authority's country.
             clock: the present, aware.
         """
@@ -76,7 +76,7 @@ class Rehearsal:
 def registry_for(
     manifest: Manifest, authority_id: str, signer: FileSigner, *, country: str, now: dt.datetime
 ) -> VerifiedRegistry:
-    """A signed registry with one authority that may say what its manifest declares, and nothing else."""
+    """A signed registry with one authority, whose grants are exactly what the manifest declares."""
     root, beacon = FileSigner.generate(), FileSigner.generate()
     channels = [(manifest.tlp, manifest.audience), (manifest.network.tlp, manifest.network.audience)]
     if manifest.public_kinds:

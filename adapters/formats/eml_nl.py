@@ -1,7 +1,7 @@
 """Reads election definitions and candidate lists of EML-NL (``eml-nl-xml``): messages 110a, 110b and 230b.
 
-One message gives one election calendar. Its dates have no zone, so they are read in the reader's and that is told as
-an assumption. Names of candidates and parties are not carried.
+One message gives one election calendar. Its dates have no zone, so they are read in the reader's zone, and a loss
+reports this assumption. Names of candidates and parties are left out.
 
 Source: OASIS Election Markup Language 5.0 as profiled by the Dutch Electoral Council (Kiesraad), whose extensions
 have a namespace of their own.
@@ -37,17 +37,17 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 EML: Final = "{urn:oasis:names:tc:evs:schema:eml}"
 KR: Final = "{http://www.kiesraad.nl/extensions}"
 _MESSAGES: Final = {"110a": "election definition", "110b": "polling places", "230b": "candidate lists"}
-# Election categories of EML-NL -> token of an election id; what is not here is `oth`.
+# Election categories of EML-NL -> token of an election id; all others are `oth`.
 _TOKENS: Final = {"TK": "parl", "EK": "sen", "EP": "ep", "GR": "mun", "PS": "reg"}
 _CERTIFICATION_DAYS: Final = 7
 
 
 def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
-    """The calendar of the one election that a message is about.
+    """The calendar of the election in a message.
 
     Raises:
-        FormatError: ``hostile-xml``, ``malformed``, ``unsupported-message``, ``no-election`` or ``bad-date`` (which nomination on
-            polling day or after it is, too: a calendar that contradicts itself must not be told to voters).
+        FormatError: ``hostile-xml``, ``malformed``, ``unsupported-message``, ``no-election`` or ``bad-date`` (also
+            for a nomination on or after polling day: voters must not get a calendar that contradicts itself).
     """
     root = safe_xml(data, max_bytes=MAX_BYTES)
     if root.tag != f"{EML}EML":
@@ -69,7 +69,7 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         raise FormatError("no ElectionDate", reason="bad-date")
     token = _TOKENS.get(category, "oth")
     if token == "oth":
-        losses.add("ElectionIdentifier/ElectionCategory", "a category that has no type of its own")
+        losses.add("ElectionIdentifier/ElectionCategory", "a category without a type of its own")
     zone = _zone(context)
     losses.add("ElectionIdentifier/ElectionDate", f"a date without zone, read in {context.tz}")
     windows = _windows(root, identifier, polling, zone, losses)
@@ -102,7 +102,7 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
 
 
 def _words(name: str, polling: dt.date, lists: int, context: ReadContext) -> tuple[Info, ...]:
-    """The calendar in a sentence: in Dutch, as the format is, and in English, which comes first outside the Netherlands."""
+    """The calendar in a sentence, in Dutch and in English; English comes first outside the Netherlands."""
     day = polling.isoformat()
     dutch, english = f"{name}: stemming op {day} ({context.tz}).", f"{name}: voting on {day} ({context.tz})."
     if lists:
@@ -122,7 +122,7 @@ def _info(lang: str, headline: str, summary: str) -> Info:
 def _windows(
     root: Element, identifier: Element, polling: dt.date, zone: ZoneInfo, losses: Losses
 ) -> tuple[PhaseWindow, ...]:
-    """Registration up to nomination day, campaign up to polling day, polling day, and the days of counting."""
+    """The windows: registration up to nomination day, campaign up to polling day, polling day, and the days of counting."""
 
     def window(phase: Phase, first: dt.date, after: dt.date, note: str | None = None) -> PhaseWindow:
         return PhaseWindow(phase=phase, start=_midnight(first, zone), end=_midnight(after, zone), note=note)
@@ -133,7 +133,7 @@ def _windows(
     nominated = _date(identifier, "NominationDate")
     issued = _plain_date(_text(root, f"{EML}IssueDate"))
     if nominated is None:
-        losses.add("ElectionIdentifier/NominationDate", "missing: no window made of it")
+        losses.add("ElectionIdentifier/NominationDate", "missing: the window is left out")
     elif nominated >= polling:
         raise FormatError(f"nomination on {nominated}, polling on {polling}", reason="bad-date")
     else:
@@ -148,7 +148,7 @@ def _windows(
 
 
 def _not_carried(root: Element, losses: Losses) -> int:
-    """Tell what is left behind; the number of candidate lists."""
+    """Report the losses. Returns the number of candidate lists."""
     candidates = sum(1 for _ in root.iter(f"{EML}Candidate"))
     if candidates:
         losses.add("Affiliation/Candidate", f"{candidates} candidates: personal data, not carried")
@@ -164,11 +164,11 @@ def _not_carried(root: Element, losses: Losses) -> int:
 
 
 def _place(identifier: Element, losses: Losses) -> str:
-    """The municipality or province as a word of an election id; where the message names none, what its own id ends in."""
+    """The municipality or province as a word of an election id; if the message names none, the end of the message's own id."""
     place = _text(identifier, f"{KR}ElectionDomain")
     if not place:
         place = identifier.get("Id", "").partition("_")[2]
-        losses.add("ElectionIdentifier/ElectionDomain", "missing: what the id ends in is read instead")
+        losses.add("ElectionIdentifier/ElectionDomain", "missing: the end of the id is used instead")
     return slug(place).replace("-", "")[:12] if place.strip() else ""
 
 
@@ -183,7 +183,7 @@ def _date(identifier: Element, name: str) -> dt.date | None:
         return None
     found = _plain_date(text)
     if found is None:
-        raise FormatError(f"{name} is no date", reason="bad-date")
+        raise FormatError(f"{name} is not a date", reason="bad-date")
     return found
 
 

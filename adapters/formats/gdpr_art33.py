@@ -1,7 +1,7 @@
 """Reads notifications of personal-data breaches (``gdpr-art33-json``), in a small profile of this project's own.
 
-No European machine format exists; authorities use portals. The profile holds what GDPR Article 33(3) asks for, each
-field traced to its paragraph in `gdpr_art33.schema.json`. Names of controllers and contacts are never carried.
+No European machine format exists; authorities use portals. The profile has the content of GDPR Article 33(3);
+`gdpr_art33.schema.json` names the paragraph of each field. Names of controllers and contacts are always left out.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ MAX_BYTES: Final = 1024 * 1024
 PROFILE: Final = "tocsin-gdpr-art33/1"
 NOTIFY_WITHIN: Final = dt.timedelta(hours=72)
 
-# What in GDPR each field answers; the JSON Schema carries it.
+# Field -> its paragraph of the GDPR; the JSON Schema shows it.
 ARTICLES: Final = {
     "profile": "name and version of this profile",
     "reference": "the authority's own file number",
@@ -101,10 +101,10 @@ class _Notification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
-    """The breach that a notification tells of, with its 72-hour clock.
+    """The breach in a notification, with its 72-hour clock.
 
     Raises:
-        FormatError: what `strict_json` raises, ``not-a-notification`` or ``schema``.
+        FormatError: as `strict_json`, ``not-a-notification`` or ``schema``.
     """
     document = strict_json(data, max_bytes=MAX_BYTES)
     if not isinstance(document, dict) or document.get("profile") != PROFILE:
@@ -113,12 +113,12 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         note = msgspec.convert(document, _Notification, strict=True)
         moments = {name: _moment(getattr(note, name)) for name in ("aware_at", "started", "ended")}
     except msgspec.ValidationError as exc:
-        # The words may quote a member's name or a value; where it stands is told when that is a word of the profile.
+        # The message may quote a member's name or a value; the path is reported only if it is a word of the profile.
         path = str(exc).rpartition(" - at `$.")[2].partition("`")[0].partition(".")[0].partition("[")[0]
         where = told(path, _Notification.__struct_fields__)
-        raise FormatError(f"{where}: not as the profile asks for", reason="schema") from None
+        raise FormatError(f"{where}: not in the form of the profile", reason="schema") from None
     except SchemaError:
-        raise FormatError("a time that there is not", reason="schema") from None
+        raise FormatError("a time that does not exist", reason="schema") from None
     losses = Losses()
     if note.controller.name is not None:
         losses.add("controller.name", "names of controllers are not carried")
@@ -126,7 +126,7 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         losses.add("dpo_contact", "contacts are not carried; ask the issuing authority")
 
     def words(name: str, limit: int) -> str | None:
-        """Free text without the controller's name, addresses, and what makes a line read differently from what it says."""
+        """Free text without the controller's name, addresses, and characters that reorder text."""
         text = nameless(
             getattr(note, name) or "", note.controller.name, "(the controller)", path=name, losses=losses
         )
@@ -136,7 +136,7 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
     summary = words("summary", 2_000)
     headline = headline_of(summary or "", path="summary", losses=Losses())
     if summary is None or headline is None:
-        raise FormatError("the summary holds no word", reason="schema")
+        raise FormatError("the summary has no text", reason="schema")
     aware = moments["aware_at"]
     if aware is None or aware > context.received + dt.timedelta(minutes=5):
         raise FormatError("aware_at is in the future", reason="schema")
@@ -176,7 +176,7 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
 
 
 def _persons(note: _Notification) -> Persons:
-    """The controller, and the person of its contact point, as far as that begins with a name."""
+    """The controller, and the person of its contact point, if that begins with a name."""
     persons = Persons()
     persons.add(note.controller.name, surname=False)
     contact = re.split(r"[,;(<\n/]| - |\s\S*[@0-9]", note.dpo_contact or "", maxsplit=1)[0].strip()
@@ -186,7 +186,7 @@ def _persons(note: _Notification) -> Persons:
 
 
 def json_schema() -> dict[str, object]:
-    """The profile as JSON Schema 2020-12, each field with what it answers; kept in `gdpr_art33.schema.json`."""
+    """The profile as JSON Schema 2020-12, each field with its paragraph; kept in `gdpr_art33.schema.json`."""
     (reference,), components = msgspec.json.schema_components([_Notification], ref_template="#/$defs/{name}")
     for name, text in ARTICLES.items():
         field = components["_Notification"]["properties"][name]

@@ -1,9 +1,9 @@
-"""Reads the indicator tables of Meta's threat reports (``meta-threat-csv``), comma or tab separated whatever their file is called.
+"""Reads the indicator tables of Meta's threat reports (``meta-threat-csv``), separated by commas or tabs, under any file name.
 
 Two families of layout: kill chain tables (Tactic, Technique, Procedure, Indicator, and sometimes Notes or Comments), whose Indicator
 column holds values, counts of accounts, and prose; and flat tables (indicator_type, indicator_value, comment, ds). A kill chain table
 gives one draft of kind `fimi` and scope `network`. A flat table gives the same when its rows speak of coordinated inauthentic behaviour,
-else a `cyber-threat`. The table of the kill chain itself reports nothing and is refused.
+else a `cyber-threat`. The table of the kill chain itself is not a report and is refused.
 
 Source: the public threat research repository of Meta; the Online Operations Kill Chain (2023).
 """
@@ -63,7 +63,7 @@ _PLATFORMS: Final = (
     ("pinterest", "pinterest"),
     ("linkedin", "linkedin"),
 )
-# A value with a remark behind it: ``spoof.example (Hosted a spoof of a newspaper)``.
+# A value followed by a remark: ``spoof.example (Hosted a spoof of a newspaper)``.
 _REMARKED: Final = re.compile(r"(\S{4,2000})\s+\(([^()]{1,300})\)")
 _SYNTHETIC: Final = re.compile(
     r"generative adversarial|\bGANs?\b|AI-generated|artificial intelligence|deepfake", re.IGNORECASE
@@ -80,7 +80,7 @@ def read_meta_threat(data: bytes, context: ReadContext) -> ReadResult:
         context: When and by which adapter it was received.
 
     Returns:
-        One draft, and what was not carried over.
+        One draft, and the losses.
 
     Raises:
         FormatError: ``unknown-layout``, ``catalogue-not-a-report``, ``empty``, ``malformed-row``, ``too-many-rows``, ``too-large``, or
@@ -99,7 +99,7 @@ def read_meta_threat(data: bytes, context: ReadContext) -> ReadResult:
     elif header == _CHAIN[:3]:
         raise FormatError("the kill chain itself, without indicators", reason="catalogue-not-a-report")
     else:
-        raise FormatError("no header of a threat report table", reason="unknown-layout")
+        raise FormatError("not the header of a threat report table", reason="unknown-layout")
     for row in rows:
         table.row(row)
     origin = origin_of(FORMAT.id, data, context)
@@ -108,7 +108,7 @@ def read_meta_threat(data: bytes, context: ReadContext) -> ReadResult:
 
 
 class _Chain:
-    """A kill chain table being read."""
+    """Reads a kill chain table."""
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
@@ -198,7 +198,7 @@ class _Chain:
 
 
 class _Flat:
-    """A flat table being read."""
+    """Reads a flat table."""
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
@@ -213,7 +213,7 @@ class _Flat:
         if comment:
             self._comments.setdefault(" ".join(comment.split()))
         if day:
-            self._losses.add("ds", "the day of publication has no place in an observable")
+            self._losses.add("ds", "the day of publication has no field in an observable")
         found = classify(value)
         if found is None:
             self._losses.add("indicator_value", "neither domain, address, URL nor digest")
@@ -243,20 +243,20 @@ class _Flat:
 
 
 def _headline(accounts: int, shown: str) -> str:
-    """How large the network is, in one line."""
+    """The size of the network, in one line."""
     sizes = (f"{accounts} accounts, pages and groups" if accounts else "", shown)
     return f"Coordinated inauthentic network: {', '.join(filter(None, sizes)) or 'how it works'}"
 
 
 def _shown(carried_over: int, known: int) -> str:
-    """How many observables there are, and how many of them are carried over; nothing when there are none."""
+    """The number of observables, and how many are in the draft; empty if there are none."""
     if carried_over < known:
         return f"{carried_over} of {known} observables"
     return number_of(known, "observable") if known else ""
 
 
 def _remarked(cell: str, note: str) -> tuple[str, str]:
-    """A value and what is said of it, whether beside its cell or in parentheses behind it."""
+    """(value, remark), with the remark from the next cell or in parentheses after the value."""
     found = _REMARKED.fullmatch(cell)
     if found is None or classify(found[1]) is None:
         return cell, note
@@ -264,7 +264,7 @@ def _remarked(cell: str, note: str) -> tuple[str, str]:
 
 
 def _rows(text: str) -> Iterator[tuple[str, ...]]:
-    """The header in lower case, then the rows that hold anything; every cell trimmed."""
+    """The header in lower case, then the rows that are not empty; every cell is trimmed."""
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     width = 0
@@ -296,7 +296,7 @@ def _numbered(cell: str) -> tuple[str, str] | None:
 
 
 def _use(number: str, kind: str, value: str, note: str) -> tuple[str, bool]:
-    """The role of a value and whether it is fit for automated matching: domains that the network itself holds are."""
+    """(role of a value, whether it is fit for automated matching); domains owned by the network are fit."""
     owned = number.startswith(("0.6", "0.8", "9.5")) and (
         kind == "domain-name" or value.rstrip("/").count("/") == 2
     )

@@ -1,7 +1,7 @@
-"""Reads event logs of voting equipment (``nist-1500-101-json``): one election incident per device that failed.
+"""Reads event logs of voting equipment (``nist-1500-101-json``): one election incident for each device that failed.
 
-Both published versions of the schema are read, and the `Events` that vendors write for `Event`. User ids are dropped.
-A log without a failure gives no draft, and says so.
+Both published versions of the schema are read, and `Events`, which vendors write for `Event`. User ids are dropped. A
+log without a failure gives no draft, and a loss says so.
 
 Source: NIST SP 1500-101, Election Event Logging Common Data Format.
 """
@@ -39,7 +39,7 @@ MAX_DEVICES: Final = 2000
 MAX_INCIDENTS: Final = 200
 MAX_LOGGED: Final = 50
 
-# The two versions of the schema name the same thing differently.
+# The two versions of the schema use different names for the same thing.
 _SAME_DEVICE: Final = {"bmd": "ballot-marking"}
 _CATEGORY: Final = {
     "electronic-poll-book": "pollbook-failure",
@@ -77,23 +77,23 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
     if len(devices) > MAX_DEVICES:
         raise FormatError(f"{len(devices)} devices; at most {MAX_DEVICES} are read", reason="too-large")
     losses = Losses()
-    losses.add("(stage)", "a log names no phase of the election; polling is assumed")
+    losses.add("(stage)", "the log does not name the phase of the election; polling is assumed")
     if log.get("ElectionId"):
-        losses.add("ElectionId", "a local id; no election of the bus is named by it")
+        losses.add("ElectionId", "a local id, which names no election of the bus")
     origin = origin_of(FORMAT.id, data, context)
     drafts: list[Draft] = []
     made = log["GeneratedTime"]
     made = made if isinstance(made, str) and _TIME.fullmatch(made) else ""
     for n, device in enumerate(devices):
         if not isinstance(device, dict):
-            raise FormatError(f"Device[{n}] is no object", reason="not-an-event-log")
+            raise FormatError(f"Device[{n}] is not an object", reason="not-an-event-log")
         draft = _incident(device, n, losses, context, origin, made)
         if draft is not None and len(drafts) < MAX_INCIDENTS:
             drafts.append(draft)
         elif draft is not None:
-            losses.add("Device", f"beyond the first {MAX_INCIDENTS} devices that failed: not told")
+            losses.add("Device", f"beyond the first {MAX_INCIDENTS} failed devices: left out")
     if not drafts:
-        losses.add("Device", f"no failure in {len(devices)} devices: nothing to tell")
+        losses.add("Device", f"no failure in {len(devices)} devices: no incident")
     return ReadResult(drafts=tuple(drafts), losses=losses.found)
 
 
@@ -165,17 +165,17 @@ def _events(device: dict[str, object], n: int, losses: Losses) -> Iterator[dict[
     if events is None:
         return
     if not isinstance(events, list):
-        raise FormatError(f"Device[{n}]/Event is no list", reason="not-an-event-log")
+        raise FormatError(f"Device[{n}]/Event is not a list", reason="not-an-event-log")
     for event in events:
         if not isinstance(event, dict):
             raise FormatError(
-                f"Device[{n}]/Event holds something else than events", reason="not-an-event-log"
+                f"Device[{n}]/Event holds entries that are not events", reason="not-an-event-log"
             )
         yield event
 
 
 def _id_of(owner: dict[str, object], name: str) -> str | None:
-    """An id or a code, as a bulletin may show it; a log writes them as text or as numbers."""
+    """An id or code in a form for bulletins; logs write them as text or numbers."""
     value = owner.get(name)
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None

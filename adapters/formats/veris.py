@@ -1,7 +1,7 @@
 """Reads structured breach reports (``veris-json``) of the VERIS vocabulary, versions 1.3 and 1.4.
 
-An incident that broke confidentiality, integrity or availability gives one `data-breach`; victims' names are dropped,
-from the summary too, and a partial date is read as the start of what it names, which is told. Confidentiality with
+An incident that broke confidentiality, integrity or availability gives one `data-breach`. Victims' names are dropped,
+also from the summary. A partial date is read as the first day of its period, and a loss says so. Confidentiality with
 `data_disclosure` "No" was not broken.
 
 Source: the VERIS framework of the Verizon RISK team.
@@ -40,7 +40,7 @@ _NATURES: Final = {
     "integrity": BreachNature.INTEGRITY,
     "availability": BreachNature.AVAILABILITY,
 }
-# VERIS data varieties -> data categories; what is not here is `other`.
+# VERIS data varieties -> data categories; all others are `other`.
 _CATEGORIES: Final = {
     "Personal": "contact",
     "Sensitive Personal": "special-other",
@@ -67,14 +67,14 @@ _NOT_CARRIED: Final = {
     "impact": "losses in money are not carried",
     "plus": "extension fields are not carried",
 }
-# Members that are read, or that say nothing about the breach.
+# Members that are read, or that contain nothing about the breach.
 _READ: Final = frozenset(
     {
         "action", "attribute", "confidence", "incident_id", "schema_version", "security_incident", "source_id", "summary",
         "timeline",
     }
 )  # fmt: skip
-# The members of an incident in the standard; what else a document calls one is not told.
+# The members of an incident in the standard; losses name no other.
 _MEMBERS: Final = (
     _READ
     | _NOT_CARRIED.keys()
@@ -114,7 +114,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     if not (isinstance(incident, dict) and isinstance(incident.get("action"), dict) and "actor" in incident):
         raise FormatError("not a VERIS incident: no action and actor", reason="not-an-incident")
     if not isinstance(incident.get("security_incident", ""), str):
-        raise FormatError("the words of the vocabulary, not an incident told in them", reason="definition")
+        raise FormatError("the vocabulary itself, not an incident", reason="definition")
     if incident.get("security_incident") in ("False positive", "Near miss"):
         raise FormatError("the incident is a false positive or a near miss", reason="not-confirmed")
     attribute = _dict(incident.get("attribute"))
@@ -128,7 +128,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     losses = Losses()
     for name in incident:
         if name not in _READ and incident[name]:
-            losses.add(told(name, _MEMBERS), _NOT_CARRIED.get(name, "has no place in a data-breach"))
+            losses.add(told(name, _MEMBERS), _NOT_CARRIED.get(name, "has no field in a data-breach"))
     varieties = [str(_dict(each).get("variety", "")) for each in _list(confidentiality.get("data"))]
     timeline = _dict(incident.get("timeline"))
     started = _when(_dict(timeline.get("incident")), losses)
@@ -165,7 +165,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         urgency=Urgency.PAST,
         severity=Severity.SEVERE if sensitive else Severity.MODERATE,
         certainty=Certainty.OBSERVED if confirmed else Certainty.POSSIBLE,
-        confidence=Confidence(score=score),  # what its author hardly believes is not observed (R51)
+        confidence=Confidence(score=score),  # an incident that its author doubts is not "observed" (R51)
         deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),) if is_gdpr else (),
     )
     origin = origin_of(
@@ -194,7 +194,7 @@ def _count(confidentiality: dict[str, Any], losses: Losses) -> int | None:
             losses.add("attribute.confidentiality.data_total", "not a count")
         return None
     if total > MAX_COUNT:
-        losses.add("attribute.confidentiality.data_total", f"above {MAX_COUNT}, told as that")
+        losses.add("attribute.confidentiality.data_total", f"above {MAX_COUNT}; that number is used")
     return min(total, MAX_COUNT)
 
 
@@ -206,18 +206,18 @@ def _cause(action: dict[str, Any], losses: Losses) -> str | None:
 
 
 def _summary(incident: dict[str, Any], persons: Persons, losses: Losses) -> str:
-    """What happened, in the source's words, without the victim's name and without addresses."""
+    """The event in the source's words, without the victim's name and addresses."""
     victim = _dict(incident.get("victim")).get("victim_id")
     text = nameless(str(incident.get("summary") or ""), victim, "(the victim)", path="summary", losses=losses)
     named = persons.taken_out(text)
     if named != text:
-        losses.add("summary", "names of persons or other victims taken out")
+        losses.add("summary", "names of persons or other victims removed")
     text = named
     return carried(text, limit=2_000, path="summary", losses=losses) or "A breach of data, as reported."
 
 
 def _persons(incident: dict[str, Any]) -> Persons:
-    """Whom the incident names beside its summary: victims, other victims, actors, analysts."""
+    """The persons and organisations named outside the summary: victims, other victims, actors, analysts."""
     persons = Persons()
     victim, actor, plus = (_dict(incident.get(name)) for name in ("victim", "actor", "plus"))
     victims = [*_list(victim.get("victim_id")), *_list(_dict(victim.get("secondary")).get("victim_id"))]
@@ -235,17 +235,17 @@ def _persons(incident: dict[str, Any]) -> Persons:
 def _aware(
     timeline: dict[str, Any], started: dt.datetime | None, received: dt.datetime, losses: Losses
 ) -> dt.datetime:
-    """When the controller became aware: the start and the time to discovery, as far as they are told."""
+    """The time when the controller became aware, from the start and the time to discovery, if given."""
     discovery = _dict(timeline.get("discovery"))
     unit, value = _UNITS.get(str(discovery.get("unit"))), discovery.get("value")
     if started is not None and unit is not None and isinstance(value, int) and 0 <= value <= 10_000:
         aware = started + value * unit
         if aware <= received:
-            losses.add("timeline.discovery", "when the controller became aware is reckoned from it")
+            losses.add("timeline.discovery", "used to compute when the controller became aware")
             return aware
     losses.add(
         "timeline",
-        "when the controller became aware is not told; the start of the incident, or now, is assumed",
+        "the time when the controller became aware is missing; the start of the incident, or now, is assumed",
     )
     return started if started is not None and started < received else received
 
@@ -255,7 +255,7 @@ def _when(moment: dict[str, Any], losses: Losses) -> dt.datetime | None:
     if not isinstance(parts[0], int) or isinstance(parts[0], bool):
         return None
     if parts[1] is None or parts[2] is None:
-        losses.add("timeline.incident", "a partial date, read as the first day of what it names")
+        losses.add("timeline.incident", "a partial date, read as the first day of its period")
     try:
         year, month, day = (part if isinstance(part, int) else 1 for part in parts)
         return dt.datetime(year, month, day, tzinfo=dt.UTC) if year >= 1970 else None

@@ -1,1 +1,1 @@
-"""What several formats share: hostile bytes (`reading`), sharing marks, observables, prose, and drafts made whole (`drafting`)."""
+"""Code that formats share: hostile bytes (`reading`), sharing markings, observables, prose, and completion of drafts (`drafting`)."""

@@ -1,4 +1,4 @@
-"""The country code of a country that a source names in words, as OpenCTI does where STIX asks for a code.
+"""The code of a country that a source names in words; OpenCTI does so in place of the code that STIX requires.
 
 Source: ISO 3166-1, the English short names and the usual shorter ones.
 """
@@ -42,7 +42,7 @@ _BY_NAME: Final = {
 
 
 def country_of(text: str) -> str | None:
-    """The two-letter code that a text is, or that the country it names has; None for anything else."""
+    """The two-letter code that a text is, or of the country that it names; None for other text."""
     word = text.strip()
     if len(word) == 2:
         return word.upper() if word.isascii() and word.isalpha() else None

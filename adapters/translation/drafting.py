@@ -1,4 +1,4 @@
-"""Finishes the drafts of a format: personal data accounted for, the size held, the origin named, the whole checked by decoding it once."""
+"""Completes the drafts of a format: declares personal data, limits the size, adds the provenance, and checks all by decoding it once."""
 
 import datetime as dt
 import re
@@ -24,16 +24,16 @@ from schemas.vocab import PERSONAL_RANK, TLP_RANK, PersonalFlag, Tlp
 __all__ = ["Tied", "finished", "instant", "integer", "origin_of", "personal_data"]
 
 Tied = Callable[[Draft], tuple[tuple[Thing, ...], tuple[Link, ...]]]
-"""What gives the things and ties of a draft."""
+"""A function that gives the things and links of a draft."""
 
-# What a stamp adds to a draft: spec, id, seq, prev, issuer, issued, expires, and the defaults of a manifest.
+# Bytes that a stamp adds to a draft: spec, id, seq, prev, issuer, issued, expires, and the defaults of a manifest.
 STAMP_BYTES: Final = 8_192
 MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES - STAMP_BYTES
 # Public authorities act in the public interest (GDPR article 6(1)(e)).
 LAWFUL_BASIS: Final = "celex:32016R0679#6.1.e"
-# Values that are matched as they are, detection rules, and links: not prose.
+# Values for matching, detection rules, and links: not prose.
 _NO_PROSE: Final = frozenset({"detection", "original_id", "value", "web"})
-# Links and numbers of others are right or they are none.
+# Links and foreign numbers must stay exact.
 _WHOLE: Final = frozenset({"puid", "web"})
 _WORD_OF_OURS: Final = re.compile(r"[a-z0-9][a-z0-9+._-]*")
 _PURPOSE: Final = "detect, stop and warn of threats to elections and to the networks they depend on"
@@ -54,14 +54,14 @@ def origin_of(
     version: str | None = None,
     original_id: str | None = None,
 ) -> Provenance:
-    """The provenance of a draft; `finished` fills in what was lost.
+    """The provenance of a draft; `finished` adds the losses.
 
     Args:
         form: The id of the format.
         data: The document.
         context: When and by which adapter it was received.
-        version: The version of the format, as the document names it; left out where it is none.
-        original_id: What the document calls itself; told by its digest where it is no single word.
+        version: The version of the format named in the document; left out if malformed.
+        original_id: The document's own id; given as its digest unless it is a single word.
     """
     return Provenance(
         format=form,
@@ -82,22 +82,22 @@ def finished(
     persons: Persons | None = None,
     tied: Tied | None = None,
 ) -> Draft:
-    """Completes a draft so that it can be stamped as it is.
+    """Completes a draft so that it can be stamped unchanged.
 
-    Limits on sharing that its words hold narrow its marking, names of persons leave every text, link, label and id of it, and a
-    source that is withheld is not linked to.
+    Limits on sharing in its texts narrow its marking. Names of persons are removed from every text, link, label and
+    id. A withheld source gets no link.
 
     Args:
-        draft: What the format read; its observables are in the order in which they may be given up.
+        draft: The result of the format; its observables are in order of importance, the last are dropped first.
         context: When and by which adapter the document was received.
-        losses: Where observables that do not fit are recorded; its paths go into the provenance.
+        losses: Records observables that do not fit; its paths go into the provenance.
         origin: The document; its `lost` is filled in here.
-        persons: The names that must not stand in it.
-        tied: Gives the things and the ties of a draft whose observables are settled.
+        persons: The names to remove.
+        tied: Gives the things and links of a draft with final observables.
 
     Raises:
-        FormatError: ``too-large`` when it does not fit even without observables, ``unrepresentable`` when a value that was carried
-            over has a form no bulletin may have.
+        FormatError: ``too-large`` if it does not fit even without observables, ``unrepresentable`` if a value has a
+            form that no bulletin allows.
     """
     if persons:
         draft, origin = _without(draft, persons, losses), _unnamed(origin, persons)
@@ -118,14 +118,15 @@ def finished(
     try:
         return decode_draft(_encoded(shaped))
     except SchemaError as error:
-        # The words of the error may quote the value; where it stands is a path of ours.
+        # The message of the error may quote the value; its path is ours.
         raise FormatError(
-            f"{error.path or 'the draft'}: a value that no bulletin may have", reason="unrepresentable"
+            f"{error.path or 'the draft'}: a value that is not allowed in a bulletin",
+            reason="unrepresentable",
         ) from error
 
 
 def _tied(draft: Draft, tied: Tied | None) -> Draft:
-    """The draft with its ties, whose ends are places in it."""
+    """The draft with its links, whose ends are places in it."""
     if tied is None:
         return draft
     things, links = tied(draft)
@@ -133,7 +134,7 @@ def _tied(draft: Draft, tied: Tied | None) -> Draft:
 
 
 def personal_data(observables: tuple[Observable, ...], received: dt.datetime) -> PersonalData | None:
-    """The account of personal data that observables ask for (rule R6): the worst flag and its retention, or None."""
+    """The declaration of personal data for the observables (rule R6): the strictest flag and its retention; or None."""
     flagged = [item for item in observables if item.personal is not PersonalFlag.NONE]
     if not flagged:
         return None
@@ -149,10 +150,10 @@ def personal_data(observables: tuple[Observable, ...], received: dt.datetime) ->
 
 
 def instant(text: object) -> dt.datetime | None:
-    """The aware UTC time that a source writes, or None.
+    """Parse a source's time into an aware UTC time; None if malformed.
 
-    Read: RFC 3339 with any offset and any number of fractional digits; seconds since 1970 as a number or as digits. A time without
-    zone is none. Zero seconds is the usual spelling of "never" and is none.
+    Read: RFC 3339 with any offset and any number of fractional digits; seconds since 1970 as a number or as digits. A
+    time without zone gives None. So does zero seconds, the usual spelling of "never".
     """
     if isinstance(text, bool) or not isinstance(text, int | str):
         return None
@@ -188,11 +189,11 @@ def _shaped(draft: Draft, received: dt.datetime, losses: Losses, origin: Provena
 
 
 def _narrowed(draft: Draft, losses: Losses) -> Draft:
-    """The draft, no wider than its own words allow."""
+    """The draft, with a marking no wider than its own texts allow."""
     found = marks_in_words("text", *dict.fromkeys(_texts(msgspec.to_builtins(draft))))
     if not found:
         return draft
-    # What its words narrow is no wider than what nothing marks.
+    # A draft narrowed by its text is no wider than an unmarked one.
     levels = [mark.tlp for mark in found if mark.tlp]
     held = draft.tlp or (
         Tlp.AMBER_STRICT if max(map(TLP_RANK.__getitem__, levels)) >= TLP_RANK[Tlp.AMBER] else None
@@ -202,14 +203,14 @@ def _narrowed(draft: Draft, losses: Losses) -> Draft:
     tlp = max((held, *levels), key=TLP_RANK.__getitem__)
     if tlp is draft.tlp:
         return draft
-    losses.add("text", f"its words limit sharing: read as TLP:{tlp.upper()}")
+    losses.add("text", f"its text limits sharing: read as TLP:{tlp.upper()}")
     return msgspec.structs.replace(
         draft, tlp=tlp, audience=None if draft.audience == PUBLIC else draft.audience
     )
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every text with a blank in it: prose, of whatever field."""
+    """Every text with a blank in it, in any field: prose."""
     if isinstance(value, str):
         if " " in value:
             yield value
@@ -240,17 +241,15 @@ def _without(draft: Draft, persons: Persons, losses: Losses) -> Draft:
     plain = msgspec.to_builtins(draft, builtin_types=(dt.datetime, dt.date))
     clean = _cleaned(plain, persons)
     if draft.tlp in (Tlp.AMBER_STRICT, Tlp.RED) and "attribution" in plain:
-        # Whom the source calls an actor may be named here (rule R14), also where a person that is not has the same surname.
+        # An actor of the source may be named here (rule R14), even if a hidden person has the same surname.
         clean["attribution"] = plain["attribution"]
     if clean == plain:
         return draft
-    losses.add("text", "names of persons taken out")
+    losses.add("text", "names of persons removed")
     try:
         return msgspec.convert(clean, Draft)
     except msgspec.ValidationError as error:
-        raise FormatError(
-            "a text that is nothing without a person's name", reason="unrepresentable"
-        ) from error
+        raise FormatError("a text that consists of a person's name", reason="unrepresentable") from error
 
 
 def _cleaned(value: Any, persons: Persons) -> Any:
@@ -268,7 +267,7 @@ def _cleaned(value: Any, persons: Persons) -> Any:
 
 
 def _unnamed(origin: Provenance, persons: Persons) -> Provenance:
-    """The provenance, its id told by its digest where it names a person."""
+    """The provenance, with the digest in place of an id that names a person."""
     named = origin.original_id
     return origin if named is None or not persons.are_in(named) else digested(origin)
 

@@ -1,4 +1,4 @@
-"""Collects the observables of one draft: one entry per value, personal data held to the marking, the most useful first when there are too many."""
+"""Collects the observables of one draft: one entry for each value, personal data only if the marking allows it, the most useful first if there are too many."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -24,7 +24,7 @@ _DEFAULT_ROLE: Final = "infrastructure"
 
 
 class Gathering:
-    """The values found so far, by type and value, in the order of their first sight."""
+    """The values found so far, by type and value, in the order of first occurrence."""
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
@@ -47,18 +47,18 @@ class Gathering:
         count: int | None = None,
         note: str | None = None,
     ) -> None:
-        """Adds a value, or joins it with what is known of it: actionable if anyone says so, the widest window, the first note.
+        """Adds a value, or joins it with an equal one: actionable if either is, the widest window, the first note.
 
         Args:
             found: The value, canonical.
-            path: Where in the source it stood.
+            path: Its place in the source.
             role: A slug of `observable-role`.
-            actionable: Whether the source means it for automated matching.
-            platform: A platform slug, where the value itself does not show one.
+            actionable: Whether the source intends it for automated matching.
+            platform: A platform slug, if the value does not show one.
             first_seen: Aware, or None.
             last_seen: Aware, or None.
-            count: How often it was seen.
-            note: Free text beside it; e-mail addresses are taken out of it.
+            count: The number of sightings.
+            note: Free text about it; e-mail addresses are removed.
         """
         value = carried(found.value, limit=2_048, path=path, losses=self._losses, verbatim=True)
         if value is None:
@@ -83,14 +83,15 @@ class Gathering:
         )
 
     def doubt(self, found: Sighted) -> None:
-        """Takes a value out of automated matching for good: somebody saw it where it was harmless, or it has run out."""
+        """Marks a value as not actionable for good, because it was seen as harmless, or has expired."""
         self._doubted.add((found.type, found.value))
 
     def chosen(self, tlp: Tlp | None, limit: int = MAX_OBSERVABLES) -> tuple[Observable, ...]:
-        """What the draft will carry.
+        """The observables for the draft.
 
-        At TLP:CLEAR no personal value may travel (rule R7): it is dropped, with a loss, rather than the marking weakened or the
-        bulletin refused. Above `limit` the actionable ones go first, then those with a note, each in the order of the source.
+        At TLP:CLEAR personal values are not allowed (rule R7): they are dropped with a loss; the marking stays and
+        the bulletin is not refused. Above `limit`, actionable values come first, then those with a note, each in the
+        order of the source.
         """
         kept = [
             msgspec.structs.replace(item, actionable=item.actionable and key not in self._doubted)
@@ -115,7 +116,7 @@ class Gathering:
 
 
 def at_most(found: Collection[_T], most: int, path: str, losses: Losses) -> tuple[_T, ...]:
-    """The first of many things, as many as a bulletin holds; the rest is counted in the losses."""
+    """The first `most` of many things; a loss gives the number of the others."""
     if len(found) > most:
         losses.add(path, f"{len(found) - most} of {len(found)}: a bulletin holds {most}")
     return tuple(found)[:most]

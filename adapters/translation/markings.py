@@ -1,12 +1,12 @@
-"""Reads sharing marks (TLP, PAP, Chatham House, classification, limits in words) out of a source, and never reads one too weakly.
+"""Reads sharing markings (TLP, PAP, Chatham House, classification, limits in words) of a source, never too weakly.
 
 Rules:
-    * several marks on one report: the most restrictive holds;
-    * a mark on a part narrows the whole and never marks it: where the whole carries no mark, it stays unmarked, and a part's
-      CLEAR or GREEN says nothing of the rest;
-    * a mark of a known family with an unknown level is a refusal, not a guess;
-    * a classified label is a refusal: classified information does not travel on this bus;
-    * a sentence that limits sharing is AMBER+STRICT, for its circle has no name on this bus;
+    * several markings on one report: the most restrictive counts;
+    * a marking on a part narrows the whole but does not mark it: an unmarked whole stays unmarked, and a part's CLEAR
+      or GREEN does not count for the rest;
+    * a marking of a known family with an unknown level is refused, not guessed;
+    * a classified label is refused: classified information is not allowed on this bus;
+    * a sentence that limits sharing is AMBER+STRICT, because its circle has no name on this bus;
     * TLP 1.0 WHITE is TLP 2.0 CLEAR.
 
 Sources: FIRST Traffic Light Protocol 2.0; the MISP taxonomies tlp (version 10), PAP (version 3), iep and iep2-policy.
@@ -46,7 +46,7 @@ _PAP: Final = {
 _PAP_RANK: Final = {Pap.CLEAR: 0, Pap.GREEN: 1, Pap.AMBER: 2, Pap.RED: 3}
 
 UNMARKED: Final = Tlp.AMBER_STRICT
-"""How narrow something without a mark is held; what an adapter's own network gets."""
+"""The level for content without a marking, which goes to the adapter's own network."""
 
 _FAMILY: Final = re.compile(r'(?:^|[^a-z0-9])(tlp|pap)\s*([:=/_.-]|\s|$)\s*"?([^"]*?)"?\s*$')
 _CLASSIFIED: Final = re.compile(r"^\s*(?:euci|nato|fr-classif|de-vs)\s*:\s*(.*)$")
@@ -57,7 +57,7 @@ _CLASSIFIED_WORDS: Final = re.compile(
     r"\b(?:(?:nato|eu|u[e]|cosmic|euratom)[ /-]{1,3}(?:top secret|secret|confidential|restricted)|(?:tr[eè]s secret|secret|confidentiel|"
     r"restreint) (?:u[e]|otan)\b|vs[ -]nfd\b|verschlusssache|diffusion restreinte u[e])"
 )
-# A sentence that says who must not have it, or who alone may. Narrow on purpose: it is looked for in reports too.
+# A sentence that excludes readers, or limits them. Narrow on purpose, because reports are searched too.
 _LIMIT: Final = re.compile(
     r"\b(?:do not|don.?t|must not|may not|shall not|not to be|cannot be|never) (?:be )?(?:further |re-?|publicly )*"
     r"(?:shared?|distribut\w*|forward\w*|disclos\w*|disseminat\w*|circulat\w*|released?|publish\w*|pass(?:ed)?(?: on)?)"
@@ -73,7 +73,7 @@ _LIMIT: Final = re.compile(
     r"|\b(?:no (?:difundir|compartir|divulgar)|non (?:diffondere|divulgare|condividere)|niet (?:verspreiden|delen buiten))\b"
 )
 _IN_WORDS: Final = re.compile(r"\btlp ?[:=-] ?\[?(red|amber ?[+_-] ?strict|amber|green)\b")
-# What a statement says that is about rights, not about sharing; with nothing else in it that asks for care.
+# Words of a statement about rights, not about sharing; nothing else in it may limit sharing.
 _RIGHTS: Final = re.compile(
     r"copyright|©|\(c\) ?[0-9]|licen[cs]e|creative commons|\bcc[ -](?:by|0)|trade ?mark|public domain|rights reserved|"
     r"terms of use|approved for public release|droits réservés|all[e] rechte|urheberrecht"
@@ -82,11 +82,13 @@ _CARE: Final = re.compile(
     r"\b(?:only|solely|internal|confiden\w+|restrict\w*|limit\w*|outside|need[ -]to[ -]know|sensitive|private|secret|embargo\w*|"
     r"do not|must not|may not|not for|members?|recipients?)\b"
 )
-_MOST_WORDS: Final = 8_000  # normalising a hostile run of combining marks costs the square of its length
+_MOST_WORDS: Final = (
+    8_000  # normalising a hostile run of combining marks takes time of the square of its length
+)
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """One sharing mark and where it stood in the source."""
+    """One sharing marking and its place in the source."""
 
     path: str
     tlp: Tlp | None = None
@@ -95,7 +97,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Marking(msgspec.Struct, frozen=True, kw_only=True):
-    """What all marks of one report add up to; None means that the source says nothing."""
+    """The combined markings of one report; None means that the source has none."""
 
     tlp: Tlp | None = None
     pap: Pap | None = None
@@ -103,12 +105,12 @@ class Marking(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def audience(self) -> str | None:
-        """The audience that follows from the marking alone: `public` at CLEAR, else left to the adapter's manifest."""
+        """The audience given by the marking: `public` at CLEAR; otherwise None, and the adapter's manifest decides."""
         return "public" if self.tlp is Tlp.CLEAR else None
 
     @property
     def may_name_individuals(self) -> bool:
-        """Whether natural persons without a public role may be named: AMBER+STRICT and RED only (rule R14)."""
+        """Whether natural persons without a public role may be named: only at AMBER+STRICT and RED (rule R14)."""
         return self.tlp in (Tlp.AMBER_STRICT, Tlp.RED)
 
 
@@ -116,11 +118,11 @@ def read_mark(text: str, path: str) -> Mark | None:
     """Reads one label of a source.
 
     Args:
-        text: The label as it stands there, such as ``tlp:amber+strict`` or ``PAP:RED``.
-        path: Where it stands, for the refusal and the loss report.
+        text: The label, unchanged, such as ``tlp:amber+strict`` or ``PAP:RED``.
+        path: Its place, for the refusal and the loss report.
 
     Returns:
-        The mark, or None for a label that is no sharing mark.
+        The marking; None for a label that is not a sharing marking.
 
     Raises:
         FormatError: ``unknown-marking`` for a level that cannot be read with certainty, ``classified`` for a classified label.
@@ -147,7 +149,7 @@ def read_mark(text: str, path: str) -> Mark | None:
         return Mark(path=path, pap=_PAP[level])
     elif joint not in (":", "="):
         return None
-    raise FormatError(f"{path}: no known level of {family.upper()}", reason="unknown-marking")
+    raise FormatError(f"{path}: an unknown level of {family.upper()}", reason="unknown-marking")
 
 
 def read_statement(text: str, path: str, losses: Losses) -> Mark | None:
@@ -155,11 +157,11 @@ def read_statement(text: str, path: str, losses: Losses) -> Mark | None:
 
     Args:
         text: The sentence, such as ``Do not share outside the working group``.
-        path: Where it stands.
-        losses: Where it is told, whatever it says: a bulletin has no field for its words.
+        path: Its place.
+        losses: Always records it, because a bulletin has no field for its text.
 
     Returns:
-        AMBER+STRICT, the narrowest circle without a name, for every statement but one about rights alone (copyright, licences).
+        AMBER+STRICT, the narrowest circle without a name; None for a statement only about rights (copyright, licences).
 
     Raises:
         FormatError: ``classified`` for a classification, ``unknown-marking`` as `read_mark`.
@@ -180,20 +182,20 @@ def read_statement(text: str, path: str, losses: Losses) -> Mark | None:
 
 
 def is_harmless(text: str) -> bool:
-    """Whether a statement is about rights (copyright, a licence) and nothing in it limits sharing."""
+    """Whether a statement is only about rights (copyright, a licence) and does not limit sharing."""
     words = _words(text)
     return bool(_RIGHTS.search(words)) and not _CARE.search(words) and not _LIMIT.search(words)
 
 
 def marks_in_words(path: str, *texts: str) -> tuple[Mark, ...]:
-    """The limits that prose puts on its own sharing: a TLP level above CLEAR that stands in it, a sentence that forbids to pass it on.
+    """The limits on sharing in prose: a TLP level above CLEAR, or a sentence that forbids to pass it on.
 
     Args:
-        path: Where they stand.
-        texts: A title, a description, a note; of each the first 8000 characters are looked at.
+        path: Their place.
+        texts: A title, a description, a note; the first 8000 characters of each are searched.
 
     Returns:
-        Marks that can only narrow; a CLEAR in prose is none.
+        Markings that can only narrow; CLEAR in prose is ignored.
     """
     words = " . ".join(map(_words, texts))
     levels = {_TLP[re.sub(r" ?[+_-] ?", "+", found)] for found in _IN_WORDS.findall(words)}
@@ -205,17 +207,17 @@ def marks_in_words(path: str, *texts: str) -> tuple[Mark, ...]:
 def strictest(
     marks: Iterable[Mark], losses: Losses, *, parts: Iterable[Mark] = (), unmarked: int = 0
 ) -> Marking:
-    """Adds marks up: the most restrictive TLP and PAP hold; a weaker one is recorded as a loss.
+    """Combines markings: the most restrictive TLP and PAP count; a weaker one is recorded as a loss.
 
     Args:
-        marks: The marks of the whole.
-        losses: Where it is told what gives way, and what a mark of a part is not taken for.
-        parts: Marks of parts; they narrow the whole and do not mark it.
-        unmarked: How many parts carry no mark, where nothing marks the whole.
+        marks: The markings of the whole.
+        losses: Records weaker markings, and markings of parts that do not count for the whole.
+        parts: Markings of parts; they narrow the whole but do not mark it.
+        unmarked: The number of unmarked parts, if the whole is unmarked.
 
     Returns:
-        The marking. Where nothing marks the whole, a part that is AMBER or narrower makes it AMBER+STRICT or RED; with wider
-        parts alone it stays unmarked.
+        The marking. If the whole is unmarked, a part at AMBER or narrower makes it AMBER+STRICT or RED; with only
+        wider parts it stays unmarked.
     """
     whole, of_parts = tuple(marks), tuple(parts)
     found = (*whole, *of_parts)
@@ -223,7 +225,7 @@ def strictest(
     if tlp is not None and not any(mark.tlp for mark in whole):
         rest = f"the rest, {unmarked} parts among it" if unmarked else "the rest"
         path = min(mark.path for mark in of_parts if mark.tlp)
-        losses.add(path, f"a mark of a part does not mark {rest}, which carries none")
+        losses.add(path, f"a marking of a part does not mark {rest}, which has none")
         narrow = TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER]
         tlp = max(tlp, UNMARKED, key=TLP_RANK.__getitem__) if narrow else None
     pap = max((mark.pap for mark in found if mark.pap), key=_PAP_RANK.__getitem__, default=None)
@@ -246,26 +248,26 @@ def _rank(mark: Mark) -> int:
 
 
 def _words(text: str) -> str:
-    """Prose as it is searched for limits: folded as a label, typographic apostrophes plain."""
+    """Prose prepared for the search: folded like a label, with plain apostrophes."""
     return _folded(text[:_MOST_WORDS])
 
 
-@lru_cache(maxsize=16)  # one statement is looked at several times
+@lru_cache(maxsize=16)  # one statement is read several times
 def _folded(text: str) -> str:
     return _plain(text, _MOST_WORDS).replace("’", "'")
 
 
 def _plain(text: str, most: int = 400) -> str:
-    """Folds case, width and invisible characters, so that a look-alike spelling is judged by what it shows."""
+    """Folds case, width and invisible characters, so that a look-alike spelling is read as it appears."""
     folded = unicodedata.normalize("NFKC", text[:most]).casefold()
     if not folded.isascii() or not folded.isprintable():
-        # A line break separates words; what cannot be seen does not.
+        # A line break separates words; an invisible character does not.
         folded = "".join(
             " " if c.isspace() else c
             for c in folded
             if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc")
         )
     visible = folded
-    # One space for any run of them: the patterns below allow white space in several places, and a long run could be
-    # shared out among those in as many ways as its length cubed.
+    # A run of spaces becomes one: the patterns below allow white space in several places, and a long run would give
+    # as many possible matches as its length cubed.
     return " ".join(visible.split())

@@ -1,7 +1,7 @@
-"""Turns the indicator values of many sources into observables of one vocabulary: type, canonical value, personal-data flag.
+"""Turns indicator values of many sources into observables of one vocabulary: type, canonical value, personal-data flag.
 
-Nothing here is looked up or resolved: a value is judged by its spelling alone. Where the spelling does not tell whether a natural
-person stands behind a value, the value counts as personal.
+No value is looked up or resolved; only its spelling counts. If the spelling does not show whether a value belongs to
+a natural person, it counts as personal.
 
 Sources: STIX 2.1 section 6 (observable types); Regulation (EU) 2016/679, article 4(1) (online identifiers are personal data).
 """
@@ -40,7 +40,7 @@ RETENTION_DAYS: Final = {
     PersonalFlag.CRIMINAL_OFFENCE: 90,
 }
 
-# Digest lengths in hexadecimal characters; a digest of another kind names itself in the observable's note.
+# Digest lengths in hexadecimal characters; the note of an observable names any other kind of digest.
 _HASH_CHARS: Final = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 HASH_TYPES: Final = frozenset(_HASH_CHARS.values())
 
@@ -74,13 +74,13 @@ _PLATFORMS: Final = {
     "quora.com": "quora",
     "livejournal.com": "livejournal",
 }
-# Where each name below the host is somebody's own.
+# Hosts below which each name has its own owner.
 _HOSTERS: Final = (
     ".blogspot.com", ".carrd.co", ".ghost.io", ".github.io", ".substack.com", ".weebly.com", ".wixsite.com", ".wordpress.com",
 )  # fmt: skip
-# Names by which sources call a platform -> its slug.
+# Names of a platform in sources -> its slug.
 _CALLED: Final = {"fb": "facebook", "twitter": "x", "vkontakte": "vk", "odnoklassniki": "ok"}
-# First path segments that lead to content or to a place of the platform, not to somebody's account.
+# First path segments that lead to content or to a page of the platform, not to an account.
 _NOT_AN_ACCOUNT: Final = frozenset(
     {
         "",
@@ -127,7 +127,7 @@ _REFANGS: Final = (
 
 
 class Sighted(msgspec.Struct, frozen=True, kw_only=True):
-    """One value as it will stand in an observable: its type, its canonical spelling, its flag, its platform if it shows one."""
+    """One value for an observable: type, canonical spelling, flag, and platform if it shows one."""
 
     type: str
     value: str
@@ -136,32 +136,32 @@ class Sighted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def refang(text: str) -> str:
-    """Undoes the usual ways of making an indicator unclickable: ``hxxp``, ``[.]``, ``(dot)``, ``[:]``, ``[at]``."""
+    """Reverses the usual defanging of indicators: ``hxxp``, ``[.]``, ``(dot)``, ``[:]``, ``[at]``."""
     for pattern, plain in _REFANGS:
         text = pattern.sub(plain, text)
     return text
 
 
 def holds_email(text: str) -> bool:
-    """Whether an e-mail address stands anywhere in the text."""
+    """Whether the text contains an e-mail address."""
     return "@" in text and EMAIL.search(text) is not None
 
 
 def platform_of(value: str) -> str | None:
-    """The platform slug that a URL or host belongs to, or None."""
+    """The platform slug of a URL or host, or None."""
     split = _split(value)
     return _platform(split.hostname or "") if split else None
 
 
 def platform_named(name: str) -> str | None:
-    """The slug of a platform that a source names in words, such as ``Twitter``; None for what cannot be a slug."""
+    """The slug of a platform name in a source, such as ``Twitter``; None if it cannot be a slug."""
     word = name.strip().lower()
     word = _CALLED.get(word, word)
     return word if _SLUG.fullmatch(word) else None
 
 
 def personal_flag(observable_type: str, value: str) -> PersonalFlag:
-    """How personal a value is, by its type and its spelling; in doubt, personal."""
+    """The personal-data flag of a value, by type and spelling; in doubt, personal."""
     if observable_type in _PERSONAL or holds_email(value) or _HOME.search(value):
         return PersonalFlag.PERSONAL
     if observable_type in _PSEUDONYMOUS:
@@ -175,12 +175,12 @@ def personal_flag(observable_type: str, value: str) -> PersonalFlag:
 
 
 def classify(text: str) -> Sighted | None:
-    """Says what a whole cell of text is, or None when it is prose.
+    """Classifies a whole cell of text; None for prose.
 
     Recognised: URL (with or without scheme), domain, IP address or network, e-mail address, MD5 to SHA-512, hashtag.
     """
     text = text.strip()
-    if len(text) > 4 * MAX_VALUE_CHARS:  # the longest way to write a value that is none too long
+    if len(text) > 4 * MAX_VALUE_CHARS:  # the longest spelling of an allowed value
         return None
     value = refang(text)
     if not value or len(value) > MAX_VALUE_CHARS or any(c.isspace() for c in value):
@@ -203,9 +203,9 @@ def classify(text: str) -> Sighted | None:
 
 
 def site_of(name: str) -> Sighted | None:
-    """The domain that a channel's name consists of, or None: a domain is an outlet's, and nobody's account.
+    """The domain that a channel's name consists of, or None: a domain belongs to an outlet, not to an account.
 
-    A name under a platform, such as a blog's, is an account there.
+    A name below a platform, such as that of a blog, is an account there.
     """
     found = classify(name)
     if found is not None and found.type == "url" and (split := _split(found.value)) is not None:
@@ -219,14 +219,14 @@ def site_of(name: str) -> Sighted | None:
 
 
 def sighted(observable_type: str, text: str) -> Sighted | None:
-    """Brings one value of a known type into its canonical spelling.
+    """Converts one value of a known type into its canonical spelling.
 
     Args:
         observable_type: A slug of the open vocabulary `observable-type`.
-        text: The value as the source writes it; already refanged.
+        text: The value of the source, already refanged.
 
     Returns:
-        The value, or None when it is empty, too long, or does not have the form of its type.
+        The value; None if it is empty, too long, or not in the form of its type.
     """
     value = text.strip()
     if not value or len(value) > MAX_VALUE_CHARS:
@@ -272,9 +272,9 @@ def _url(value: str) -> Sighted | None:
 
 
 def _ascii(name: str) -> str:
-    """The A-label form where the standard library makes one that stands for this very name, else the name as it is.
+    """The A-label form, if the standard library makes one that is equivalent to this name; else the name unchanged.
 
-    Its IDNA 2003 turns some letters into others (`ß` into `ss`), and so into a name that somebody else may own.
+    Its IDNA 2003 replaces some letters (`ß` by `ss`), which gives a name that another owner may have.
     """
     if name.isascii():
         return name
@@ -290,7 +290,7 @@ def _ascii(name: str) -> str:
 
 
 def _address(value: str) -> tuple[str, str] | None:
-    """The type and the canonical spelling of an address or a network."""
+    """(type, canonical spelling) of an address or a network; None for other text."""
     plain = value.strip("[]")
     try:
         network = ipaddress.ip_network(plain, strict=False)
@@ -301,7 +301,9 @@ def _address(value: str) -> tuple[str, str] | None:
 
 
 def _split(value: str) -> SplitResult | None:
-    if len(value) > MAX_VALUE_CHARS:  # normalising a host of marks costs the square of its length
+    if (
+        len(value) > MAX_VALUE_CHARS
+    ):  # normalising a host of combining marks takes time of the square of its length
         return None
     try:
         split = urlsplit(value if "://" in value else f"//{value}")

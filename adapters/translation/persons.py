@@ -1,7 +1,8 @@
-"""Takes the names of persons out of texts, however they are written there.
+"""Removes the names of persons from texts, in any spelling.
 
-A name is found by its words: whatever case, accents, hyphens or order, inflected or joined to one word. Who is a person, each format
-says; a name that a source gives beside a text must not stay in the text. No list of names, no guess: only what was added is found.
+A name is found by its words, in any case, accents, hyphens or order, inflected or joined to one word. Each format
+decides who is a person. A name that a source gives beside a text must not stay in the text. There is no list of names
+and no guess: only added names are found.
 """
 
 import re
@@ -14,25 +15,23 @@ from typing import Final, NamedTuple
 __all__ = ["OMITTED", "Persons"]
 
 OMITTED: Final = "[…]"
-"""What stands in the place of a name: no longer than the shortest one, and of no language."""
+"""The replacement for a name: no longer than the shortest one, and of no language."""
 
 MAX_NAMES: Final = 2_000
 MAX_NAME_CHARS: Final = 500
 MAX_NAME_WORDS: Final = 12
-MOST_TEXT: Final = 32_000  # four times the longest field; no field holds so much
+MOST_TEXT: Final = 32_000  # four times the longest field
 _MOST_GAP: Final = 3  # characters between two words of a name: a blank, a hyphen, a full stop and a blank
 _KEY_CHARS: Final = 3
 _MOST_ALIKE: Final = 64
 _MOST_WORD: Final = 64
 _LONG: Final = 5
-_ALONE: Final = 4  # letters of a surname that is found without the rest of its name
-# Letters and digits with their accents, composed or not: normalising a hostile run of accents costs the square of its length.
+_ALONE: Final = 4  # least letters of a surname that is found without the rest of its name
+# Letters and digits with their accents, composed or not: normalising a hostile run of accents takes time of the square of its length.
 _WORD: Final = re.compile(r"[^\W_][^\W_\u0300-\u036f]*(?:[\u0300-\u036f]+[^\W_]*)*")
 _UNSEEN: Final = str.maketrans(dict.fromkeys("\u00ad\u200b\u2060\ufeff"))
-_UNSPACED: Final = re.compile(
-    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}"
-)  # scripts that put no blanks between words
-# Legal forms at the end of an organisation's name, which prose leaves out.
+_UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")  # scripts without blanks
+# Legal forms at the end of an organisation's name, which texts often leave out.
 _FORMS: Final = frozenset(
     {
         "ab",
@@ -63,7 +62,7 @@ _TITLES: Final = frozenset(
 
 
 class _Word(NamedTuple):
-    """One word of a text: folded, as written, and where."""
+    """One word of a text: folded form, original form, and position."""
 
     folded: str
     written: str
@@ -72,7 +71,7 @@ class _Word(NamedTuple):
 
 
 class Persons:
-    """The names that must not stay in the texts of one draft."""
+    """The names to remove from the texts of one draft."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, ...], bool] = {}
@@ -88,8 +87,8 @@ class Persons:
         """Adds a name.
 
         Args:
-            name: As the source writes it; what is no text, or shorter than three characters, is none.
-            surname: It is a declared person's, so that the last word of it is looked for alone, too, where it is capitalised.
+            name: The name in the source; ignored if it is not text, or shorter than three characters.
+            surname: Whether it is the name of a declared person, so that its last word alone, capitalised, is found too.
         """
         if not isinstance(name, str):
             return
@@ -113,10 +112,10 @@ class Persons:
         self._names[words] = surname
         orders = {words, words[::-1], (*words[-1:], *words[:-1]), ("".join(words),)}
         for order in orders:
-            # The last letter of a first word may give way to an ending.
+            # An ending may replace the last letter of a first word.
             stem = order[0][:-1] if len(order) > 1 and len(order[0]) >= _LONG else order[0]
             held = self._by_key.setdefault(stem[:_MOST_WORD], {})
-            # Many names that begin alike would be tried one after the other; then what they begin with is taken out.
+            # Many names with the same beginning would all be tried; then their common beginning is removed instead.
             held.setdefault(order if len(held) < _MOST_ALIKE else order[:1])
         if surname and len(words) > 1:
             written = [word.written for word in _words(name)]
@@ -129,8 +128,8 @@ class Persons:
         """The text without the names.
 
         Args:
-            text: Prose; what is beyond 32 000 characters is cut where a name stands in it.
-            instead: What stands in their place.
+            text: Prose; if a name is in it, the part after 32 000 characters is cut.
+            instead: The replacement.
         """
         if not self or not text:
             return text
@@ -152,11 +151,11 @@ class Persons:
         return "".join((*pieces, text[done:])) if pieces or is_changed else written
 
     def are_in(self, text: str) -> bool:
-        """Whether a name stands in the text."""
+        """Whether a name is in the text."""
         return self.taken_out(text, "") != text
 
     def _found_at(self, words: list[_Word], at: int) -> int:
-        """How many words of a text from here on are a name; 0 for none."""
+        """The number of words from here on that form a name; 0 for none."""
         first = words[at]
         longest = 0
         folded = first.folded[:_MOST_WORD]
@@ -182,9 +181,9 @@ def _agrees(name: tuple[str, ...], words: list[_Word], at: int) -> bool:
 
 
 def _inflected(name: str, word: str, *, loosely: bool = False) -> bool:
-    """Whether a word of a text is a word of a name: itself, with an ending, or the first part of a compound.
+    """Whether a word of a text is a word of a name: equal, with an ending, or as the first part of a compound.
 
-    Within a name of several words the last letters may give way to an ending, as Kowalski does to Kowalskiego.
+    In a name of several words an ending may replace the last letters, as in Kowalski and Kowalskiego.
     """
     if name == word:
         return True

@@ -1,4 +1,4 @@
-"""Carries free text from a hostile source into a bulletin: no control characters, no e-mail addresses, no more than fits."""
+"""Cleans free text of a hostile source for a bulletin: no control characters, no e-mail addresses, limited length."""
 
 import re
 import unicodedata
@@ -16,30 +16,30 @@ _UNCARRIED: Final = re.compile(
     + "".join(chr(plane * 0x10000 + low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
     + "]"
 )
-# Embeddings, overrides and isolates make a line read differently from what it says; plain marks (U+200E, U+200F) stay.
+# Embeddings, overrides and isolates change the visible order of a line; plain marks (U+200E, U+200F) stay.
 _REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINK: Final = re.compile(r"https?://\S+")
 _MOST_TEXT: Final = 32_000  # four times the longest field
-_LOOKED_AT: Final = 4  # times the limit of a field: so much of a text is read
+_LOOKED_AT: Final = 4  # times the limit of a field: the part of a text that is read
 _REMOVED: Final = "[e-mail address removed]"
 
 
 def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool = False) -> str | None:
-    """Makes one text fit to travel.
+    """Cleans one text for a bulletin.
 
     Args:
         text: The text of the source.
-        limit: The most characters the field holds.
-        path: Where it stood, for the losses.
-        losses: Where what is taken out is recorded.
-        verbatim: The text is a value to be matched: it is neither clipped nor redacted, and reordering marks stay in it.
+        limit: The most characters of the field.
+        path: Its place, for the losses.
+        losses: Records what is removed.
+        verbatim: Whether the text is a value for matching: it is not clipped and not redacted, and reordering marks stay.
 
     Returns:
-        The text, or None when nothing of it is left (or, verbatim, when it is too long).
+        The text; None if nothing is left (or, verbatim, if it is too long).
     """
     most = limit * _LOOKED_AT
     if len(text) > most:
-        # What is cut anyway is not cleaned first: one text may stand beside thousands of values.
+        # The part to cut is not cleaned first: one text may belong to thousands of values.
         if verbatim:
             losses.add(path, f"a value of {len(text)} characters: the limit is {limit}")
             return None
@@ -48,7 +48,7 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     cleaned = _UNCARRIED.sub("", plain)
     if cleaned != plain:
-        losses.add(path, "control characters taken out")
+        losses.add(path, "control characters removed")
     if verbatim:
         cleaned = cleaned.strip()
         if len(cleaned) > limit:
@@ -56,7 +56,7 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
             return None
         return cleaned or None
     if _REORDERING.search(cleaned):
-        losses.add(path, "text-reordering characters taken out")
+        losses.add(path, "text-reordering characters removed")
         cleaned = _REORDERING.sub("", cleaned)
     if "@" in cleaned and EMAIL.search(cleaned):
         losses.add(path, "e-mail addresses in free text are not carried")
@@ -69,12 +69,12 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
 
 
 def one_line(text: str, *, limit: int = 160, path: str, losses: Losses) -> str | None:
-    """A name or another text of one line, fit to travel; None when nothing of it is left."""
+    """A name or another text, cleaned, in one line; None if nothing is left."""
     return carried(" ".join(text[:_MOST_TEXT].split()), limit=limit, path=path, losses=losses)
 
 
 def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
-    """One line of at most 160 characters, or None when no visible character is left."""
+    """One line of at most 160 characters; None if no visible character is left."""
     found = one_line(text, path=path, losses=losses)
     if found is None or not any(unicodedata.category(c)[0] in "LNPS" for c in found):
         return None
@@ -82,15 +82,15 @@ def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
 
 
 def nameless(text: str, name: object, instead: str, *, path: str, losses: Losses) -> str:
-    """The text without a name that its source gives elsewhere and that must not travel."""
+    """The text without a name that its source gives elsewhere and that must be left out."""
     persons = Persons()
     persons.add(name, surname=False)
     if persons.has_absurd:
-        losses.add(path, "the name to take out is no name: the text is not carried")
+        losses.add(path, "the name to remove is not a name: the text is left out")
         return ""
     found = persons.taken_out(text, instead)
     if persons and instead in found and found != text:
-        losses.add(path, "a name taken out")
+        losses.add(path, "a name removed")
     return found
 
 

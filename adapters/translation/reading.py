@@ -1,6 +1,6 @@
-"""Strict reading of hostile documents: bounds, JSON, XML, text and tables. Pure; every format reads through here.
+"""Strict reading of hostile documents: bounds, JSON, XML, text and tables. Pure; every format uses it.
 
-Re-exports what a format needs of the plug-in page, so that formats depend on nothing else of the bus.
+Re-exports the names that a format needs from `bus.plugin`, so that formats depend on nothing else of the bus.
 """
 
 from __future__ import annotations
@@ -58,24 +58,24 @@ _BOMS = (
 
 
 class Losses:
-    """The losses of one document; the same loss many times over is told once, with its count.
+    """The losses of one document; equal losses are joined, with their count.
 
-    What is told goes into a published bulletin (`provenance.lost`) and into reports. So a path and a reason are words of
-    the format, from a closed list: no name of a member, no value and no id of the document stands in them (`told`).
+    Losses go into published bulletins (`provenance.lost`) and reports. So paths and reasons are words of the format,
+    from a closed list: they contain no member name, no value and no id of the document (`told`).
     """
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], int] = {}
 
     def add(self, path: str, why: str) -> None:
-        """Note that `path` of the source was not carried over."""
+        """Record that `path` of the source is left out."""
         key = (path, why)
         if key in self._counts or len(self._counts) < MAX_LOSSES:
             self._counts[key] = self._counts.get(key, 0) + 1
 
     @property
     def found(self) -> tuple[Loss, ...]:
-        """Every loss, in the order of its first sight."""
+        """Every loss, in the order of first occurrence."""
         return tuple(
             Loss(path, why if count == 1 else f"{why} ({count} times)")
             for (path, why), count in self._counts.items()
@@ -83,7 +83,7 @@ class Losses:
 
 
 def bound(data: bytes, max_bytes: int) -> None:
-    """Refuse an empty or too large document before anything looks inside.
+    """Refuse an empty or too large document before it is parsed.
 
     Raises:
         FormatError: `empty` or `too-large`.
@@ -95,7 +95,7 @@ def bound(data: bytes, max_bytes: int) -> None:
 
 
 def decode_text(data: bytes) -> str:
-    """Text by its byte-order mark, else UTF-8, without the mark.
+    """Decode text by its byte-order mark, or as UTF-8; the mark is removed.
 
     Raises:
         FormatError: `encoding`.
@@ -108,7 +108,7 @@ def decode_text(data: bytes) -> str:
 
 
 def strict_json(data: bytes, *, max_bytes: int, max_depth: int = 64) -> object:
-    """JSON without duplicate members, NaN, Infinity, lone surrogates or endless depth.
+    """Parse JSON without duplicate members, NaN, Infinity, lone surrogates or excessive depth.
 
     Raises:
         FormatError: `empty`, `too-large`, `encoding`, `duplicate-member`, `malformed` or `too-deep`.
@@ -136,8 +136,8 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        # Its name is the document's own word and may be a person's, so it is not told.
-        raise FormatError("a member stands twice in one object", reason="duplicate-member")
+        # The name is free text of the document and may name a person, so it is not shown.
+        raise FormatError("a member occurs twice in one object", reason="duplicate-member")
     return members
 
 
@@ -171,13 +171,13 @@ def _bound_depth(value: object, max_depth: int) -> None:
 
 
 def safe_xml(data: bytes, *, max_bytes: int) -> Element:
-    """The root element of an XML document; no document type, no entities, nothing from outside.
+    """Parse XML and return the root element; document types, entities and external content are refused.
 
     Raises:
         FormatError: `empty`, `too-large`, `hostile-xml`, `malformed` or `too-deep`.
     """
     bound(data, max_bytes)
-    # Millions of empty elements fit into few bytes and cost seconds each million.
+    # Millions of empty elements fit into few bytes, and each million takes seconds.
     if data.count(b"<") > MAX_XML_TAGS:
         raise FormatError(f"more than {MAX_XML_TAGS} tags", reason="too-large")
     _bound_namespaces(data)
@@ -189,10 +189,10 @@ def safe_xml(data: bytes, *, max_bytes: int) -> Element:
         ) from None
     except ParseError as exc:
         line, column = exc.position
-        fault = expat.errors.messages.get(exc.code, "an error")  # its own text may quote the document
+        fault = expat.errors.messages.get(exc.code, "an error")  # its own message may quote the document
         raise FormatError(f"not XML: {fault} at line {line}, column {column}") from None
     except (ValueError, LookupError):
-        raise FormatError("not XML: an encoding that is not known or does not fit") from None
+        raise FormatError("not XML: its encoding is unknown or does not match") from None
     level, depth = [root], 0
     while level:
         depth += 1
@@ -203,8 +203,8 @@ def safe_xml(data: bytes, *, max_bytes: int) -> Element:
 
 
 def _bound_namespaces(data: bytes) -> None:
-    """Refuse a long namespace name: the parser writes it before the name of every element and attribute in its scope."""
-    # In UTF-16 each other byte is null; every other encoding that the parser takes writes these letters as ASCII does.
+    """Refuse a long namespace name: the parser repeats it before the name of every element and attribute in its scope."""
+    # In UTF-16 every second byte is null; all other encodings of the parser write these letters as in ASCII.
     flat = data.replace(b"\0", b"") if b"\0" in data[:4] else data
     place = flat.find(b"xmlns")
     while place >= 0:
@@ -232,23 +232,23 @@ def read_csv(data: bytes, *, max_bytes: int, max_rows: int, delimiter: str = ","
 
 
 def clip(text: str, most: int) -> str:
-    """`text` in at most `most` characters; a cut shows as an ellipsis."""
+    """`text` in at most `most` characters; an ellipsis marks a cut."""
     text = text.strip()
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def told(name: str, known: Container[str]) -> str:
-    """A name as a loss may tell it: one of the words that the format's standard has, else `(other)`.
+    """A name in a form for losses: a word of the format's standard, or `(other)`.
 
-    A document's own names are free text: a map by address, a table without a header.
+    Names in a document are free text, for example keys that are addresses.
     """
     return name if name in known else OTHER
 
 
 def identifier(text: str) -> str | None:
-    """An id as provenance may show it: as it is where it is one word, else its digest, so that equal ids stay equal.
+    """An id in a form for provenance: unchanged if it is one word, else its digest, so that equal ids stay equal.
 
-    None for an empty one. What has spaces or an `@` in it may be a name or an address that stands where an id should.
+    None for an empty id. A text with spaces or an `@` may be a name or an address in place of an id.
     """
     if not text:
         return None
@@ -258,17 +258,17 @@ def identifier(text: str) -> str | None:
 
 
 def version_of(text: str) -> str | None:
-    """The version of a format as provenance may show it, or None for what is none."""
+    """The version of a format for provenance; None if it is malformed."""
     return text if _VERSION.fullmatch(text) else None
 
 
 def slug(text: str, most: int = 64) -> str:
-    """`text` as a word of an open vocabulary; `other` when nothing is left."""
-    # Normalising costs the square of a run of combining marks, and no word needs more.
+    """`text` as a word of an open vocabulary; `other` if nothing is left."""
+    # Normalising takes time of the square of a run of combining marks, and no word needs more.
     plain = unicodedata.normalize("NFKD", text[: most * 8]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:most].strip("-") or "other"
 
 
 def sha256_hex(data: bytes) -> str:
-    """SHA-256 in lower-case hexadecimal, as provenance names a document."""
+    """SHA-256 in lower-case hexadecimal, the form in provenance."""
     return hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""What reports of cyber threats share, whatever their format: ids of vulnerabilities and techniques, machine tags, detection rules."""
+"""Code for cyber threats in all formats: ids of vulnerabilities and techniques, machine tags, detection rules."""
 
 import re
 from typing import Final
@@ -21,12 +21,12 @@ def vulnerability_of(text: str) -> str | None:
 
 
 def is_machine_tag(label: str) -> bool:
-    """Whether a label is ``namespace:predicate`` or ``namespace:predicate="value"``, and can be shown."""
+    """Whether a label is ``namespace:predicate`` or ``namespace:predicate="value"``, and visible."""
     return label.isprintable() and _MACHINE_TAG.fullmatch(label) is not None
 
 
 def rule_of(language: str, text: str, *, path: str, losses: Losses) -> str | None:
-    """A detection rule with the prefix of its language; None when it is empty, or, with a loss, too long."""
+    """A detection rule with the prefix of its language; None if it is empty, or too long (with a loss)."""
     limit = _MAX_RULE_CHARS - len(language) - 1
     rule = carried(text, limit=limit, path=path, losses=losses, verbatim=True)
     return rule and f"{language}:{rule}"

@@ -1,4 +1,4 @@
-"""A source that is not to be disclosed: its id is told by a digest, and no link leads to it (rule R71)."""
+"""A source that must not be disclosed: its id is given as a digest, and no link leads to it (rule R71)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.parts import Provenance
 
 
 def digested(origin: Provenance) -> Provenance:
-    """The provenance, its id told by its digest: equal ids stay equal, and nobody finds the document by it."""
+    """The provenance with the digest of its id: equal ids stay equal, but nobody can find the document by it."""
     named = origin.original_id
     if named is None or named.startswith("sha256:"):
         return origin
@@ -18,7 +18,7 @@ def digested(origin: Provenance) -> Provenance:
 
 
 def unlinked(draft: Draft, losses: Losses) -> Draft:
-    """The draft without links to the site of its source, which is not to be disclosed (rule R71)."""
+    """The draft without links to the site of its source, which must not be disclosed (rule R71)."""
     if not any(info.web for info in draft.info):
         return draft
     losses.add("info.web", "a link of a source that is not to be disclosed is not carried")

@@ -1,33 +1,34 @@
-"""What of a held chain stands when keys are revoked: who was heard in time, and who is continued by a valid key. Pure.
+"""Decides which bulletins of a held chain stand when keys are revoked. Pure.
 
-Where m of n, the registry, have ended a key, no date in a bulletin decides, since a thief may date his bulletins as he
-likes. Three facts do, which he cannot make:
+When the registry (m of n) revokes a key, the dates in bulletins do not count, because a thief chooses his own dates.
+Three facts decide that he cannot make:
 
 1. a bulletin by a key that is not revoked stands;
 2. so does one that this reader had received before the moment since which its key is revoked;
-3. so does one that a standing bulletin continues: the next number on the channel, naming its digest.
+3. so does one that a standing bulletin continues: that one has the next number on the channel and names its digest.
 
-A revocation statement is the word of one key, which a thief may have too, so it must not reach into the past: 2 would
-let it take from a reader that comes later what others keep. There dates decide instead:
+A revocation statement is signed by one key, which a thief may have too. So it must not reach into the past: by fact 2
+it would take from a later reader what others keep. For a statement, dates decide instead:
 
-4. what this reader had received before it knew of the statement, and is dated before the moment that the statement reaches
-   to, stands outright, as a bulletin by a valid key does, unless it follows in its chain one that is dated later;
-5. what came afterwards and is dated before that moment stands *by its date*, where it begins its channel or continues
-   without a hole what stands. It yields to what stands at its place if that begins from what this reader knows of its
-   own, and not from what it was told since. Else both stand, at one place, and contradict each other.
+4. a bulletin that this reader received before it knew of the statement, and that is dated before the moment that the
+   statement reaches to, stands outright, as one by a valid key does, unless it follows in its chain one that is dated
+   later;
+5. a bulletin that came afterwards and is dated before that moment stands *by its date* if it begins its channel or
+   continues without a hole what stands. It yields to a bulletin at its place that rests on what this reader itself
+   received in time. Otherwise both stand at one place and contradict each other.
 
-So nobody whom the other keys of an authority were stolen from loses what was received before the thief spoke; and who
-comes later is shown a contradiction rather than a thief's choice. What stands by its date alone may be a thief's who dates
-back on a quiet channel. It vouches for nothing but history by a key out of use, and has no effect on others
+So a theft of further keys takes nothing that was received before the thief published, and a later reader sees a
+contradiction rather than the thief's choice. A bulletin that stands by its date alone may come from a thief who dates
+back on a quiet channel. It vouches only for history by a key out of use, and has no effect on others
 (`bus.subscribing.contested`) until a valid key continues it or the registry has spoken.
 
-Of several keys that signed one bulletin those decide that meet what the registry requires: for each algorithm one that has
-not ended, or the one that ended last; and the bulletin stands only where it stands under each of these. So neither a
-signature that somebody adds with a stolen key, nor a statement about one of two keys of which the registry ended the other,
-changes what stands.
+If several keys signed one bulletin, the keys that the registry requires decide: for each algorithm one that is still
+valid, or the one that was revoked or expired last. The bulletin stands only if it stands under each of these. So a
+signature added with a stolen key changes nothing. Nor does a statement about one of two keys when the registry revoked
+the other.
 
-The rest falls: it goes to quarantine as `key-revoked` and gives up its place in the chain. What stands depends on the set
-of links alone, not on the order in which they come; a later one may raise what had fallen.
+All other bulletins fall: they go to quarantine as `key-revoked` and lose their place in the chain. The result depends
+only on the set of links, not on the order in which they come. A later link may make a fallen bulletin stand again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from bus.errors import TrustError
 from bus.trust import Ending, VerifiedRegistry
 
 _Place = tuple[str, int, str | None]
-"""Channel, number and digest; no link is at a place without a digest, which nothing can name."""
+"""Channel, number and digest. A place without a digest has no link, because nothing can name it."""
 
 
 class ReceivedLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,8 @@ class ReceivedLink(msgspec.Struct, frozen=True, kw_only=True):
         kid: the key that signed it for its issuer.
         received_at: when this reader first had it, by this reader's own clock; aware.
         issued: the time it bears.
-        believed: whether the keys that decide about it had not ended, as far as this reader knew, when it was received.
+        believed: whether, as far as this reader knew at receipt, the keys that decide about it were neither revoked nor
+            expired.
         meets: for each algorithm that the registry requires of its issuer, the keys that signed it with that (`keys_met`);
             empty where `kid` alone decides.
     """
@@ -82,12 +84,12 @@ class ReceivedLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands and what falls, by digest; each link given is in one of them.
+    """The standing and the fallen links, by digest; each given link is in one of the two.
 
     Attributes:
-        stands: what stands.
+        stands: the standing links.
         falls: all others.
-        by_date: of those that stand, those that nothing but a date vouches for.
+        by_date: those of `stands` that only a date vouches for.
     """
 
     stands: frozenset[str]
@@ -98,8 +100,8 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
 def keys_met(kids: Sequence[str], issuer: str, registry: VerifiedRegistry) -> tuple[tuple[str, ...], ...]:
     """For each algorithm that the registry requires of an issuer, which of the keys that signed are of it.
 
-    A key that the registry lists no more may be of any algorithm for which there is none that it lists. Where nothing that
-    is required is met, each key counts.
+    A key that the registry no longer lists may count for any algorithm without a listed key. If no requirement is met,
+    each key counts.
     """
     try:
         required: Sequence[str] = registry.speaker(issuer).require
@@ -112,11 +114,11 @@ def keys_met(kids: Sequence[str], issuer: str, registry: VerifiedRegistry) -> tu
 
 
 def ending_of(met: Iterable[Sequence[str]], ended: Mapping[str, Ending]) -> Ending | None:
-    """How the keys that decide about a bulletin have ended; None when they have not.
+    """How the keys that decide about a bulletin were revoked or expired; None if they are valid.
 
     Args:
         met: its keys, by algorithm (`keys_met`).
-        ended: how each key that is believed no more has ended.
+        ended: how each revoked or expired key ended.
     """
     ends = [
         max((ended[kid] for kid in kids), key=lambda end: end.since)
@@ -137,12 +139,12 @@ def ending_of(met: Iterable[Sequence[str]], ended: Mapping[str, Ending]) -> Endi
 
 
 def standing(links: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> Ruling:
-    """Which links stand.
+    """Rule on links: which stand and which fall.
 
     Args:
         links: every link held of the channels concerned, those in quarantine as `key-revoked` or `fork` included;
             several may claim one place.
-        ended: how each key that is believed no more has ended (`VerifiedRegistry.ended`).
+        ended: how each revoked or expired key ended (`VerifiedRegistry.ended`).
     """
     given = [
         (link, ending_of(link.meets or ((link.kid,),), ended))
@@ -161,11 +163,11 @@ def standing(links: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> Ruli
 
 
 _Ended = tuple[ReceivedLink, Ending | None]
-"""A link, and how the keys that decide about it have ended."""
+"""A link, and how the keys that decide about it were revoked or expired."""
 
 
 def _vouched(descending: Iterable[_Ended], outright: Collection[_Place] = ()) -> set[_Place]:
-    """Facts 1 to 3, and what stands outright: what stands without regard to another's date."""
+    """Links that stand by facts 1 to 4, without regard to another's date."""
     continued: set[_Place] = set()
     stands: set[_Place] = set()
     for link, end in descending:
@@ -181,12 +183,12 @@ def _heard(link: ReceivedLink, end: Ending | None) -> bool:
 
 
 def _is_before(link: ReceivedLink, end: Ending) -> bool:
-    """Whether a link is dated before what a statement reaches to, and came in the window of its key."""
+    """Whether a link is dated before the moment that a statement reaches to, and came in the window of its key."""
     return link.issued < end.since and (end.over is None or link.received_at < end.over)
 
 
 def _outright(ascending: Iterable[_Ended], stands: Collection[_Place]) -> set[_Place]:
-    """Fact 4; `stands` is what stands without it."""
+    """Fact 4; `stands` has the links that stand without it."""
     later: set[_Place] = set()
     outright: set[_Place] = set()
     for link, end in ascending:
@@ -204,7 +206,7 @@ def _outright(ascending: Iterable[_Ended], stands: Collection[_Place]) -> set[_P
 def _firm(
     ascending: list[_Ended], stands: Collection[_Place], outright: Collection[_Place]
 ) -> set[tuple[str, int]]:
-    """The channel and number of what stands by more than what this reader was told since a statement."""
+    """(channel, number) of the links that stand by more than what this reader received after a statement."""
     reach = min((end.since for _, end in ascending if end is not None and end.by_statement), default=None)
     firm: set[_Place] = set()
     for link, _ in ascending:
@@ -225,7 +227,7 @@ def _dated(
             continue
         if not end.by_statement:
             if not end.revoked:
-                run.add(link.place)  # history, if what stands by its date continues it
+                run.add(link.place)  # history, if a link that stands by its date continues it
         elif _is_before(link, end) and (link.channel, link.seq) not in firm:
             by_date.add(link.place)
             run.add(link.place)
@@ -235,7 +237,7 @@ def _dated(
 def _with_history(
     descending: Iterable[_Ended], stands: Collection[_Place], by_date: Collection[_Place]
 ) -> set[_Place]:
-    """What stands by its date, with what it continues that a key has signed which is merely out of use."""
+    """Links that stand by their date, with the links before them whose key is only out of use."""
     continued: set[_Place] = set()
     found: set[_Place] = set()
     for link, end in descending:

@@ -1,11 +1,11 @@
-"""Chains: where a bulletin stands among those its channel already has. Pure.
+"""Chains: judges the place of a bulletin among those of its channel. Pure.
 
-Each bulletin of a channel has a number, from 1, and names the digest of the one before it. What is held decides:
+Each bulletin of a channel has a number, from 1, and names the digest of the one before it. The held bulletins decide:
 
 - the same digest at its place            duplicate: settled quietly
 - another digest at its place             fork: the signer contradicted itself, both are kept as proof
 - its id used by its issuer before        replayed-id (another issuer's use of it must not shut it out)
-- its predecessor held under another one  broken-chain
+- its predecessor held, another digest   broken-chain
 - its successor held, naming another one  broken-chain
 - number one, or right after the head     next
 - a hole before it                        gap: a label, never a refusal
@@ -21,7 +21,7 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """Where a bulletin stands."""
+    """The relation of a bulletin to its channel's chain."""
 
     NEXT = "next"
     FILLS = "fills"
@@ -47,7 +47,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader holds around the place of a link, as far as it matters."""
+    """The bulletins that a reader holds around the place of a link."""
 
     head_seq: int | None = None
     at_seq: str | None = None
@@ -57,12 +57,12 @@ class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge_link(link: Link, held: Neighbours) -> Outcome:
-    """Where `link` stands, given what is held.
+    """Judge the place of `link` by the held bulletins.
 
     Args:
         link: the bulletin's place.
-        held: the channel's highest number; the digest at the same number, at the number before, and the `prev`
-            that the one after names; the digest under which its issuer used the id. None where nothing is held.
+        held: the channel's highest number; the digests at the same number and at the one before; the `prev` of the
+            bulletin after it; the digest for which its issuer used the id. None where nothing is held.
     """
     if held.at_seq == link.digest:
         return Outcome.DUPLICATE

@@ -1,8 +1,8 @@
-"""Proof that an authority has contradicted itself: two of its signed bulletins that cannot both stand. Pure.
+"""Proof that an authority contradicts itself: two of its signed bulletins that cannot both stand. Pure.
 
 Either both are at one place of one chain, or one is a heartbeat that names another bulletin at the other's place. The
-proof needs nobody's word: whoever holds the registry checks the two signatures. That a key has ended since, or that one of
-the two breaks a rule, takes nothing from it.
+proof needs no trust in its bearer: anybody with the registry can check the two signatures. It stays valid if a key is
+later revoked or expires, and if one of the two breaks a rule.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def channel(self) -> Channel:
-        """The channel it was said on."""
+        """The channel that it was published on."""
         return channel_of(self.bulletin)
 
 
 class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
-    """What is proved: at which place of which chain, and by which two bulletins."""
+    """The channel and number of the contradiction, and its two bulletins."""
 
     channel: Channel
     seq: int
@@ -44,10 +44,10 @@ class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge_proof(raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime) -> Contradiction:
-    """What a file of two signed bulletins proves.
+    """Judge a file of two signed bulletins and return the contradiction that it proves.
 
     Raises:
-        AdmissionError: `malformed-envelope`; the reason for which one of them is not its issuer's word; `no-fork`, when
+        AdmissionError: `malformed-envelope`; the reason why one of them is not proven to be its issuer's; `no-fork`, if
             both may stand.
     """
     try:
@@ -62,7 +62,7 @@ def judge_proof(raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime) -> 
 
 
 def _denies(one: Side, other: Side) -> bool:
-    """Whether one says that another bulletin is at the other's place."""
+    """Whether the first is a heartbeat that names another bulletin at the place of the second."""
     if one.channel == other.channel and one.bulletin.seq == other.bulletin.seq:
         return one.digest != other.digest
     body = one.bulletin.body
@@ -78,7 +78,7 @@ def _side(raw: bytes, registry: VerifiedRegistry, now: dt.datetime) -> Side:
     try:
         kids = verify_file(raw, registry=registry, now=now, continued=True).signer_kids
     except AdmissionError as exc:
-        if exc.place is None:  # else its issuer did say it, whatever is wrong with it
+        if exc.place is None:  # otherwise its issuer did publish it, even if a rule refuses it
             raise
         kids = exc.place.kids
     payload = read_signed(raw, Context(TYP_BULLETIN, registry.domain)).payload

@@ -1,14 +1,14 @@
-"""The plain lane: `judge` admits at a glance what our own encoder writes, and leaves everything else to the numbered steps.
+"""The plain lane: `judge` quickly admits messages as our own encoder writes them; the numbered steps decide on all others.
 
 It is safe because it only admits, and only where each step would say yes:
 
-- It refuses nothing. What is not plain, in whatever way, is decided by `bus.admission.steps`, which alone refuse.
-- It skips no step. Each is asked below, by its number, of the same functions or of a stricter question.
-- It admits to the same value, to the field. Tests compare both ways on mutated messages, and seed lanes that drop one check.
+- It refuses nothing. `bus.admission.steps` decides on everything that is not plain, and it alone refuses.
+- It skips no step. Each step is done below under its number, by the same functions or by a stricter check.
+- It returns the same value, field by field. Tests compare both ways on mutated messages and on lanes without one check.
 
-Plain is: a header block that is to the byte what a publisher writes, with no more than the line that a stream adds which takes
-from another; one signature of the issuer, alone or in a batch; bytes that are what `encode` writes. What they say may be
-whatever the rules and the registry let pass.
+A plain message has a header block that is byte for byte what a publisher writes, with at most the line that a sourcing
+stream adds; one signature of the issuer, alone or in a batch; and a payload that is byte for byte what `encode` writes.
+Its content may be anything that the rules and the registry allow.
 
 Each pass goes over the whole batch, so that code and tables stay in the processor's caches: that is where the time goes.
 """
@@ -44,15 +44,15 @@ from schemas.registry import KeyRecord
 
 _BEGINS = f"NATS/1.0\r\n{SIG_HEADER}: ".encode()
 _LINE_ENDS = b"\r"
-"""How a line end begins. One byte is found ten times as fast as two, and whatever follows it is compared."""
+"""The first byte of a line end. One byte is found ten times as fast as two, and the bytes after it are compared."""
 _END = b"\r\n\r\n"
 _SOURCE = "Nats-Stream-Source"
 _SOURCE_LINE = f"\r\n{_SOURCE}:".encode()
 MAX_PLAIN_BLOCK = 16 * 1024
-"""Far more than one signature needs, and less than the least bound on headers."""
+"""Bytes: far more than one signature needs, and less than the smallest bound on headers."""
 _PLACE = re.compile(r"(0|[1-9][0-9]?)\.([A-Za-z0-9_-]{43,256})", re.ASCII)
 _Leaf = tuple[int, str]
-"""Which message of a batch, and the place in its tree that it has by its header."""
+"""Index of a message in a batch, and its place in the tree by its header."""
 
 
 class Arrived(Protocol):
@@ -60,7 +60,7 @@ class Arrived(Protocol):
 
     @property
     def subject(self) -> str:
-        """Where it was published."""
+        """The subject that it was published on."""
 
     @property
     def block(self) -> bytes:
@@ -82,7 +82,7 @@ class Arrived(Protocol):
 def judge(
     stream: str, batch: Sequence[Arrived], registry: VerifiedRegistry, now: dt.datetime
 ) -> list[Judged | Refused]:
-    """What admission says of messages, in their order: for each the same as `decide`, and it raises nothing for any bytes.
+    """Decide on messages, in their order, with the results of `decide`. It raises nothing for any bytes.
 
     Args:
         stream: where they came from.
@@ -116,20 +116,20 @@ def judge(
 
 
 def _value(block: bytes) -> str:
-    """Step 1, after 0: the signature, whose line is the first of the block; empty where it is not.
+    """Steps 0 and 1: the signature in the first line of the block; empty if that line has none.
 
-    That its line ends there, and no other one follows, is seen in `_source`.
+    `_source` checks that its line ends there and that no other one follows.
     """
     if len(block) > MAX_PLAIN_BLOCK or not block.startswith(_BEGINS):
         return ""
     value = block[len(_BEGINS) : block.find(_LINE_ENDS, len(_BEGINS))]
-    return value.decode("latin-1")  # as every block is read
+    return value.decode("latin-1")  # every block is read as Latin-1
 
 
 def _signers(
     values: Sequence[str], hashes: Sequence[bytes], batch: Sequence[Arrived], registry: VerifiedRegistry
 ) -> list[RegisteredKey | None]:
-    """Steps 2, 3 and 4: for each message the key whose one signature holds, without a time or certificate of its own."""
+    """Steps 2, 3 and 4: for each message the key whose one signature verifies, without a time or certificate of its own."""
     keys: list[RegisteredKey | None] = [None] * len(batch)
     trees: dict[str, list[_Leaf]] = {}
     for n, value in enumerate(values):
@@ -154,10 +154,10 @@ def _signers(
 
 
 def _places(leaves: Sequence[_Leaf], hashes: Sequence[bytes], size: int, root: bytes) -> Sequence[str | None]:
-    """The places of leaves of a tree, as its signer writes them, where these are a stretch of it, in its order.
+    """The places of a tree's leaves, as its signer writes them, if the leaves are a stretch of it in order.
 
-    The root of what the outermost two claim is the one that is signed, and so each path has been climbed to its end. None, which no
-    place is, for each leaf otherwise.
+    The root that the outermost two leaves claim is the signed one, so each path is checked to its end. Otherwise None
+    for each leaf, which equals no place.
     """
     begins, ends = _place(leaves[0][1], size), _place(leaves[-1][1], size)
     if begins is not None and ends is not None and ends[0] - begins[0] == len(leaves) - 1:
@@ -169,9 +169,10 @@ def _places(leaves: Sequence[_Leaf], hashes: Sequence[bytes], size: int, root: b
 
 
 def _lone_signer(value: str, payload: bytes, registry: VerifiedRegistry) -> RegisteredKey | None:
-    """As `_signer`, of a message that is signed alone.
+    """As `_signer`, for a message that is signed alone.
 
-    Its protected header is the same on all that its key signs so. One under which a signature has held was read and judged then.
+    A key writes the same protected header on all such messages. A header under which a signature verified was judged
+    then.
     """
     protected, _, signature = value.partition("..")
     key = registry.openings.get(protected)
@@ -181,7 +182,7 @@ def _lone_signer(value: str, payload: bytes, registry: VerifiedRegistry) -> Regi
 
 
 def _signer(value: str, payload: bytes, registry: VerifiedRegistry) -> RegisteredKey | None:
-    """As `_signers`, of one message: parsed and verified. The root of a batch is remembered, and the opening of what is signed alone."""
+    """As `_signers`, for one message, parsed and verified. It remembers the root of a batch, or the opening of a lone signature."""
     context = Context(TYP_BULLETIN, registry.domain)
     try:
         (entry,) = parse_header(value, context)
@@ -202,13 +203,13 @@ def _signer(value: str, payload: bytes, registry: VerifiedRegistry) -> Registere
 
 
 def _leads(hashed: bytes, place: str, size: int, root: bytes) -> bool:
-    """Whether a place leads from a payload's hash to the root of a batch whose signature holds."""
+    """Whether a place leads from a payload's hash to the root of a batch whose signature verifies."""
     found = _place(place, size)
     return found is not None and merkle.climb(merkle.leaf_of(hashed), found[0], size, found[1]) == root
 
 
 def _place(text: str, size: int) -> tuple[int, list[bytes]] | None:
-    """The index and the path that a place names, in its one spelling, in a tree of a size; None when it names none."""
+    """The index and the path that a place names in a tree of this size; None unless it is in its one spelling."""
     match = _PLACE.fullmatch(text)
     if match is None:
         return None
@@ -233,7 +234,7 @@ def _stands(
     trust: TrustState,
     now: dt.datetime,
 ) -> Judged | None:
-    """Steps 5 to 10 of a message whose signature holds and whose bytes are the encoder's; None when it is not plain."""
+    """Steps 5 to 10 for a message whose signature verifies and whose bytes are the encoder's; None if it is not plain."""
     issuer, issued = b.issuer, b.issued
     if key.authority_id != issuer.id:
         return None  # 6
@@ -283,7 +284,7 @@ def _stands(
 
 
 def _alone_suffices(record: KeyRecord, speaker: Speaker, issued: dt.datetime, now: dt.datetime) -> bool:
-    """Step 7: the key's is the one signature that is required, in its window, and the key has not ended."""
+    """Step 7: the registry requires only this key's signature, in its window, and the key is neither revoked nor expired."""
     return (
         speaker.require == (record.alg,)
         and record.not_before <= issued < record.not_after
@@ -293,7 +294,7 @@ def _alone_suffices(record: KeyRecord, speaker: Speaker, issued: dt.datetime, no
 
 
 def _source(block: bytes, start: int, hints: str) -> tuple[tuple[str, str], ...] | None:
-    """The line that a stream adds which takes from others, if any; None when the block is not just that and the hints.
+    """The line that a sourcing stream adds, or empty; None if the block has anything but that line and the hints.
 
     Args:
         block: all of it.

@@ -1,7 +1,7 @@
 """Admission: the one decision about received bytes. Pure: no I/O, no clock.
 
-`admit` goes through numbered steps, each cheaper or safer than the next; nothing is parsed before its signature
-holds. A refusal raises `AdmissionError` with one of the reason codes in `REASONS`.
+`admit` goes through numbered steps, each cheaper or safer than the next. Nothing is parsed before its signature
+verifies. A refusal raises `AdmissionError` with one of the reason codes in `REASONS`.
 
 0.  bound      sizes of payload and header
 1.  header     exactly one `Tocsin-Sig`, ASCII, in its grammar
@@ -9,15 +9,15 @@ holds. A refusal raises `AdmissionError` with one of the reason codes in `REASON
 3.  key        found by its id alone; its algorithm is the registry's
 4.  signature  over the very bytes received
 5.  read       I-JSON, types, cross-field rules
-6.  speaker    the issuer signed it and is as the registry describes it; hints agree
+6.  speaker    the issuer signed it and matches the registry; hints agree
 7.  key policy window, required algorithms, revocation
-8.  grant      the registry lets the issuer say this here
+8.  grant      the registry lets the issuer publish this here
 9.  address    the subject is the bulletin's own
 10. time       not from the future; late and expired are labels
 
-An unknown key is somebody's co-signature and counts for nothing; a bad co-signature of a known key is dropped and
-reported; a bad signature of the issuer refuses the whole. What needs memory, duplicates, gaps and forks, is
-decided afterwards in `bus.admission.chain`.
+A signature by an unknown key is a co-signature that counts for nothing. A bad co-signature of a known key is dropped
+and reported. A bad signature of the issuer refuses the bulletin. `bus.admission.chain` decides afterwards on
+duplicates, gaps and forks, which need memory.
 
 Example, with a verified `registry` (`bus.trust.registry`) and a `message` as the bus delivers it::
 
@@ -66,35 +66,37 @@ from schemas.errors import EnvelopeError, SchemaError
 from schemas.subject import Channel, channel_of, subject_for
 
 LATE_AFTER = dt.timedelta(minutes=15)
+"""The age above which an admitted bulletin is labelled `late` (SPEC, section 5)."""
 _NONE: frozenset[str] = frozenset()
 IAT_SLACK_S = 300
+"""Most seconds between a signature's `iat` and the time of issue (SPEC, section 5, step 7)."""
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
         "empty": "there are no bytes",
         "too-large": "payload, header or number of signatures above its bound",
         "malformed-envelope": "the signature header or file is not in its grammar",
-        "unknown-type": "a signature made for something else than a bulletin",
-        "wrong-domain": "a signature made in another federation",
-        "unknown-key": "no signature of its issuer by a key of the registry, and one by a key that it does not list",
-        "wrong-algorithm": "the algorithm is not the one the registry names for the key",
-        "bad-signature": "the signature does not fit the bytes",
+        "unknown-type": "the signature was made for something other than a bulletin",
+        "wrong-domain": "the signature was made in another federation",
+        "unknown-key": "no key of the registry signed it for its issuer, and a key that is not listed did",
+        "wrong-algorithm": "the algorithm is not the one that the registry names for the key",
+        "bad-signature": "the signature does not match the bytes",
         "malformed-payload": "not an I-JSON object",
-        "duplicate-member": "a member stands twice in one JSON object",
-        "schema": "not a bulletin by its types and bounds",
-        "rule:R<n>": "breaks the cross-field rule of that number",
-        "wrong-issuer": "the issuer named did not sign, or is not as the registry describes it",
+        "duplicate-member": "a member occurs twice in one JSON object",
+        "schema": "it breaks the types or bounds of a bulletin",
+        "rule:R<n>": "it breaks the cross-field rule of that number",
+        "wrong-issuer": "the named issuer did not sign it, or differs from the registry",
         "hint-mismatch": "an unsigned header contradicts the signed content",
-        "key-not-valid": "issued outside the window of the key",
-        "key-revoked": "the key is revoked, and nothing that stands continues it",
-        "key-ended": "it came after the window of its key, and nothing that stands continues it",
+        "key-not-valid": "it was issued outside the window of the key",
+        "key-revoked": "the key is revoked, and no bulletin that stands continues this one",
+        "key-ended": "it arrived after its key expired, and no bulletin that stands continues it",
         "signature-policy": "a signature that the registry requires of this issuer is missing",
-        "not-permitted": "no grant lets this issuer say this to this audience",
-        "misaddressed": "published on another subject than its own",
-        "from-the-future": "issued ahead of this clock; waits and is admitted when its time comes",
+        "not-permitted": "no grant lets this issuer publish this to this audience",
+        "misaddressed": "it was published on a subject that is not its own",
+        "from-the-future": "its time is ahead of this clock; it waits and is admitted at that time",
         "fork": "another bulletin stands at this place of the chain: the signer contradicted itself",
         "replayed-id": "another bulletin has this id",
-        "broken-chain": "its predecessor is held and has another digest than it names",
+        "broken-chain": "its held predecessor has another digest than the one that it names",
     }
 )
 """Every reason for which received bytes are refused. Codes are public API and are never reused."""
@@ -103,17 +105,17 @@ ENDED = frozenset({"key-revoked", "key-ended"})
 """Refusals that end when a bulletin by a valid key continues the refused one (`bus.admission.branches`)."""
 
 BY_VERSION = frozenset({"unknown-key", "wrong-issuer", "key-not-valid", "signature-policy"})
-"""Refusals, of what nobody is proven to have said, that the next version of the registry may end."""
+"""Refusals of bulletins without a proven author; the next version of the registry may end them."""
 
 _PLACED = frozenset({"not-permitted", "from-the-future"})
-"""Refusals, beside those by a rule, that leave a bulletin its place in the chain: what its issuer said in full, in
-its own name, with every key it must. All others may be somebody else's doing, and would push the true one aside."""
+"""Refusals, beside those by a rule, after which a bulletin keeps its place in the chain: its issuer signed it with
+every required key. After any other refusal it may come from somebody else and would displace the true bulletin."""
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A bulletin that stood: what it says, what it came as, and what to know about it."""
+    """An admitted bulletin: its content, its bytes as received, its signers and labels."""
 
     bulletin: Bulletin
     digest: str
@@ -132,7 +134,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class _Signed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the signatures over some bytes amount to, by authority; `awaits` where the registry does not list a key."""
+    """The result of the signatures over some bytes, by authority; `awaits` if the registry does not list a key."""
 
     good: dict[str, list[tuple[RegisteredKey, Entry]]]
     bad: frozenset[str]
@@ -140,7 +142,7 @@ class _Signed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bytes say, and where that stands: read once, and handed from step to step."""
+    """The decoded bulletin with its channel and subject, read once and handed from step to step."""
 
     bulletin: Bulletin
     digest: str
@@ -149,7 +151,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def holds_place(reason: str) -> bool:
-    """Whether a bulletin refused for this keeps its place in the chain."""
+    """Whether a bulletin that is refused for this reason keeps its place in the chain."""
     return reason in _PLACED or reason.startswith("rule:")
 
 
@@ -162,16 +164,16 @@ def admit(
     now: dt.datetime,
     continued: bool = False,
 ) -> Admitted:
-    """Admit or refuse what the bus delivered.
+    """Admit or refuse a message from the bus.
 
     Args:
-        subject: where it was published.
+        subject: the subject that it was published on.
         headers: its headers, as pairs so that a repeated one is seen, or as a mapping.
         payload: its bytes.
-        registry: who may say what.
+        registry: who may publish what.
         now: the present, aware.
-        continued: a bulletin that stands names this one as its predecessor, so that it does not matter whether the
-            key has ended since (`bus.admission.branches`).
+        continued: a bulletin that stands names this one as its predecessor, so its key may since be revoked or expired
+            (`bus.admission.branches`).
 
     Raises:
         AdmissionError: with one of `REASONS`.
@@ -190,7 +192,7 @@ def admit(
 def verify_file(
     raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime, continued: bool = False
 ) -> Admitted:
-    """Admit or refuse a `*.tocsin.json` file, as `admit` does; its subject is derived, so it cannot be misaddressed.
+    """Admit or refuse a `*.tocsin.json` file, as `admit` does. The subject is derived, so it is never `misaddressed`.
 
     Raises:
         AdmissionError: with one of `REASONS`.
@@ -203,7 +205,7 @@ def verify_inside(
 ) -> Admitted:
     """Admit or refuse the file inside a sealed bulletin.
 
-    Its signatures are good for nothing else: `verify_file` and `admit` refuse it as `unknown-type`, and this refuses theirs.
+    Its signatures are valid only there: `verify_file` and `admit` refuse it as `unknown-type`, and this refuses theirs.
 
     Raises:
         AdmissionError: with one of `REASONS`.
@@ -249,7 +251,7 @@ def _decide(
         _may_say(reading, speaker)
         if subject is not None and subject != reading.subject:  # 9
             raise AdmissionError(
-                f"published on {subject!r}, its own subject is {reading.subject}", reason="misaddressed"
+                f"published on {subject!r}, but its subject is {reading.subject}", reason="misaddressed"
             )
         if bulletin.issued > now + CLOCK_SKEW:  # 10
             raise AdmissionError(
@@ -293,12 +295,12 @@ def _decide(
 
 
 def _awaits(reason: str, entries: tuple[Entry, ...], registry: VerifiedRegistry) -> bool:
-    """Whether the next version of the registry may let through what nobody is proven to have said."""
+    """Whether the next version of the registry may admit a bulletin whose author is not proven."""
     return reason in BY_VERSION or any(registry.key(entry.header.kid) is None for entry in entries)
 
 
 def _proof(reading: Reading, signed: _Signed, now: dt.datetime) -> Proof:
-    """What is proven: of the signatures those that hold, the issuer's first, then those of the co-issuers it names."""
+    """The signatures that verify: the issuer's first, then those of the named co-issuers."""
     bulletin = reading.bulletin
     named = {each.id for each in bulletin.co_issuers}
     ranked: list[tuple[int, Entry]] = []
@@ -348,7 +350,7 @@ def _signature_header(pairs: Iterable[tuple[str, str]]) -> str:
 def _check_signatures(
     entries: tuple[Entry, ...], payload: bytes, context: Context, registry: VerifiedRegistry
 ) -> _Signed:
-    """Steps 3 and 4. What a bad signature means is known only when the issuer is."""
+    """Steps 3 and 4. A bad signature can be judged only once the issuer is known."""
     good: dict[str, list[tuple[RegisteredKey, Entry]]] = {}
     bad: set[str] = set()
     faults: set[str] = set()
@@ -367,7 +369,7 @@ def _check_signatures(
         if "wrong-algorithm" in faults:
             raise AdmissionError("the algorithm is not the key's", reason="wrong-algorithm")
         if faults:
-            raise AdmissionError("the signature does not fit", reason="bad-signature")
+            raise AdmissionError("the signature does not verify", reason="bad-signature")
         raise AdmissionError("no signature by a key of the registry", reason="unknown-key")
     return _Signed(good=good, bad=frozenset(bad), awaits=len(known) < len(named))
 
@@ -379,7 +381,7 @@ def _read(payload: bytes) -> Reading:
     except SchemaError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
     if (bulletin.seq == 1) != (bulletin.prev is None):
-        raise AdmissionError("prev is null exactly at seq 1", reason="schema")
+        raise AdmissionError("prev must be null at seq 1, and only there", reason="schema")
     return Reading(
         bulletin=bulletin, digest=digest(payload), channel=channel_of(bulletin), subject=subject_for(bulletin)
     )
@@ -391,19 +393,21 @@ def _speaker(
     """Step 6."""
     issuer = reading.bulletin.issuer.id
     if issuer in signed.bad:
-        raise AdmissionError(f"a signature of {issuer} does not fit", reason="bad-signature")
+        raise AdmissionError(f"a signature of {issuer} does not verify", reason="bad-signature")
     if issuer not in signed.good:
-        # Its signature may be one by a key that a later version lists, beside a co-signature that holds already.
+        # The issuer may have signed with a key that only a later version lists, beside a co-signature that verifies
+        # already.
         raise AdmissionError(
             f"{issuer} did not sign it", reason="unknown-key" if signed.awaits else "wrong-issuer"
         )
     if len({entry.batch is None for _, entry in signed.good[issuer]}) != 1:
         raise AdmissionError(
-            f"{issuer} signed it alone and in a batch; one way for all its keys", reason="malformed-envelope"
+            f"{issuer} signed it both alone and in a batch; all its keys must sign in the same way",
+            reason="malformed-envelope",
         )
     speaker = registry.speaker(issuer)
     if reading.bulletin.issuer != speaker.authority:
-        raise AdmissionError(f"{issuer} is described otherwise in the registry", reason="wrong-issuer")
+        raise AdmissionError(f"{issuer} is described differently in the registry", reason="wrong-issuer")
     expected = {
         name.lower(): value for name, value in hints_allowed(reading.bulletin, reading.digest).items()
     }
@@ -416,7 +420,7 @@ def _speaker(
 def _key_policy(
     bulletin: Bulletin, mine: list[tuple[RegisteredKey, Entry]], speaker: Speaker
 ) -> RegisteredKey:
-    """Step 7, what the bulletin itself claims: issued within the window, and signed as the registry requires."""
+    """Step 7 by the bulletin's own claims: it is issued within the window and signed as the registry requires."""
     for key, entry in mine:
         if not key.record.not_before <= bulletin.issued < key.record.not_after:
             raise AdmissionError(
@@ -433,9 +437,9 @@ def _key_policy(
 
 
 def _key_stands(mine: list[tuple[RegisteredKey, Entry]], speaker: Speaker, now: dt.datetime) -> RegisteredKey:
-    """Step 7, what nobody can claim: a key that has ended admits nothing that comes now, whatever time it bears.
+    """Step 7 without regard to claims: a revoked or expired key admits nothing that arrives now, whatever its date.
 
-    Where keys that have not ended meet what the registry requires, they decide: anybody may add a signature by a stolen one.
+    If valid keys meet what the registry requires, they decide, because anybody may add a signature by a stolen key.
     """
     ended: list[AdmissionError] = []
     alive: list[RegisteredKey] = []
@@ -445,7 +449,7 @@ def _key_stands(mine: list[tuple[RegisteredKey, Entry]], speaker: Speaker, now: 
         elif key.record.not_after <= now:
             ended.append(
                 AdmissionError(
-                    f"key {key.public.kid} ended on {key.record.not_after:%Y-%m-%d}, and this came after",
+                    f"key {key.public.kid} expired on {key.record.not_after:%Y-%m-%d}, and this bulletin arrived later",
                     reason="key-ended",
                 )
             )
@@ -459,11 +463,11 @@ def _key_stands(mine: list[tuple[RegisteredKey, Entry]], speaker: Speaker, now: 
 def _endorsers(
     bulletin: Bulletin, signed: _Signed, registry: VerifiedRegistry, now: dt.datetime
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who else stands behind it, and whose co-signature does not count.
+    """The co-issuers whose signature counts, and those whose signature does not.
 
-    It does not when it is altered, of a batch, made outside the window of its key or by one that has ended, when one that the
-    registry requires of its authority is missing, and when the bulletin describes that authority otherwise than the
-    registry.
+    A co-signature does not count if it is altered, of a batch, made outside the window of its key, or by a revoked or
+    expired key; if another signature that the registry requires of its authority is missing; or if the bulletin
+    describes that authority differently from the registry.
     """
     stands: set[str] = set()
     dropped = {name for name in signed.bad if name != bulletin.issuer.id}
@@ -483,9 +487,10 @@ def _endorsers(
 
 
 def _endorses(key: RegisteredKey, entry: Entry, bulletin: Bulletin, now: dt.datetime) -> bool:
-    """Whether a co-signature was made in time, by its own word, with a key that has not ended.
+    """Whether a co-signature was made in time by its own date, with a key that is neither revoked nor expired.
 
-    An endorser may sign later than the issuer speaks, and then says when (`iat`); never before, or ahead of the clock.
+    An endorser may sign later than the issuer and then states the time (`iat`), but never earlier, nor ahead of the
+    clock.
     """
     record, issued, iat = key.record, bulletin.issued.timestamp(), entry.header.iat
     signed_at = issued if iat is None else iat
@@ -506,7 +511,7 @@ def _may_say(reading: Reading, speaker: Speaker) -> None:
 
 
 def labels_of(bulletin: Bulletin, endorsers: tuple[str, ...], now: dt.datetime) -> frozenset[str]:
-    """What to know about an admitted bulletin: late, expired, named co-issuers who did not sign."""
+    """The labels of an admitted bulletin: late, expired, named co-issuers who did not sign."""
     is_late = now - bulletin.issued > LATE_AFTER
     is_expired = bulletin.expires <= now
     if not (is_late or is_expired or bulletin.co_issuers):

@@ -1,6 +1,6 @@
-"""Admission as a value: a message from a stream, and either the bulletin that it is or the refusal. Pure.
+"""Admission as a value: a message from a stream with either its bulletin or its refusal. Pure.
 
-`bus.admission.admit` raises; those who file messages, to judge some of them again later, need both outcomes as data.
+`bus.admission.admit` raises. A store that judges some messages again later needs both outcomes as data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message as it came, so that it can be judged again later.
 
     Attributes:
-        subject: where it was published.
+        subject: the subject that it was published on.
         headers: all of them, in their order; one may repeat.
         payload: its bytes.
         stream: the name of the stream that it came from.
@@ -47,11 +47,11 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         id: the id its issuer gave it.
         kids: the keys with which its issuer signed it; none without a place.
         retry_at: when to judge it again; only for `from-the-future`.
-        proof: what its signatures prove; None when nobody is proven to have said it.
-        awaits: whether the next version of the registry may say otherwise.
+        proof: what its signatures prove; None if its author is not proven.
+        awaits: whether the next version of the registry may admit it.
         issued: the time it bears; None without a place.
         received_at: when this reader first had it; None for now.
-        believed: whether no key that decides about it had ended, as far as this reader knew, when it was received.
+        believed: whether, as far as this reader knew at receipt, no key that decides about it was revoked or expired.
     """
 
     message: Message
@@ -71,7 +71,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def speaker(self) -> str:
-        """The authority that is proven to have said it; empty when nobody is."""
+        """The authority that is proven to have signed it; empty if none is."""
         return self.channel.partition("/")[0] if self.channel is not None else ""
 
     @classmethod
@@ -91,9 +91,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
             message: as it came.
             reason: the code.
             detail: the sentence.
-            place: where its issuer put it; None when somebody else may have.
+            place: its place in its channel; None if its issuer is not proven to have put it there.
             retry_at: when to judge it again, if time alone can change the answer.
-            awaits: whether the next version of the registry may.
+            awaits: whether the next version of the registry can change the answer.
         """
         if place is None:
             return cls(message=message, reason=reason, detail=detail, retry_at=retry_at, awaits=awaits)
@@ -114,7 +114,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A message that admission let pass.
+    """A message that admission admitted.
 
     Attributes:
         message: as it came.
@@ -126,21 +126,21 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def speaker(self) -> str:
-        """The authority that said it."""
+        """The authority that signed it."""
         return self.admitted.bulletin.issuer.id
 
     @property
     def proof(self) -> Proof:
-        """What its signatures prove."""
+        """The proof of its signatures."""
         return self.admitted.proof
 
 
 def decide(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
-    """What admission says of a message; it raises nothing for any bytes.
+    """Decide on a message. It raises nothing for any bytes.
 
     Args:
         message: as it came.
-        registry: who may say what.
+        registry: who may publish what.
         now: the present, aware.
     """
     try:

@@ -1,4 +1,4 @@
-"""`bus.connect`: from the name of a context to somebody who publishes and reads."""
+"""`bus.connect`: opens an identity, which publishes and reads, by the name of a context."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ async def connect(
     clock: Callable[[], dt.datetime] = _now,
     rng: Callable[[int], bytes] = secrets.token_bytes,
 ) -> AsyncIterator[Identity]:
-    """Act as an identity on the bus, for as long as the context lasts.
+    """Act as an identity on the bus until the context manager exits.
 
-    Nothing is opened before it is needed: who only looks something up needs no key, and who only publishes reads nothing. What
-    was accepted and is not stored when the context ends is safe on this disk, and is sent when a program of this identity runs.
+    Each part is opened on first use: a program that only looks something up needs no key, and one that only publishes
+    reads nothing. Bulletins that are accepted but not stored at the end are safe on this disk. They are sent when a
+    program of this identity runs.
 
     The library logs with structlog. A program that has not configured it gets warnings on standard error.
 
     Args:
         context: its name in the settings (`tocsin context ls`); None is the current one.
-        env: the environment, from which the settings are found (`TOCSIN_HOME`, `TOCSIN_CONTEXT`).
-        folder: where `tocsin.toml` is looked for; None is the current one.
+        env: the environment, which locates the settings (`TOCSIN_HOME`, `TOCSIN_CONTEXT`).
+        folder: the folder of `tocsin.toml`; None is the current one.
         clock: the present, aware.
         rng: random bytes.
 
     Raises:
         ConfigError: there is no such context, or its settings are wrong.
-        TrustError: its registry cannot be relied on.
-        BusError: what runs in the background has failed for good; it ends the context.
+        TrustError: its registry is not valid or has expired.
+        BusError: a background task has failed for good; this ends the context.
     """
     logs.quietly()
     loaded = config.load(env, folder or Path.cwd())

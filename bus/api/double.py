@@ -1,4 +1,4 @@
-"""A participant for tests: no broker, no keys, no registry; every rule of a bulletin holds."""
+"""A participant for tests: it needs no broker, keys or registry, and applies every rule of a bulletin."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from schemas.vocab import FeedbackKind, Status
 
 
 class Double:
-    """Says and hears in memory. What it publishes, and what a test lets it hear, is watched and looked up.
+    """Publishes and reads in memory. `watch`, `get` and `trace` see its own bulletins and those passed to `hear`.
 
-    A draft is stamped, encoded, decoded and held to every rule as on the bus; who may say what is not judged.
+    A draft is stamped, encoded, decoded and checked by every rule as on the bus. Grants are not checked.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Double:
         """Prepare.
 
         Args:
-            authority: who speaks.
+            authority: the issuer.
             clock: the present, aware.
             rng: random bytes, for ids.
-            defaults: what drafts leave out.
+            defaults: values for fields that drafts leave out.
         """
         self.seen: list[Seen] = []
         self._authority = authority
@@ -66,7 +66,7 @@ class Double:
         wait: str = "stored",
         timeout: float = 5.0,  # noqa: ARG002 (there is nothing to wait for)
     ) -> Accepted:
-        """See `Participant.publish`; it reaches the state that is waited for at once."""
+        """See `Participant.publish`; the bulletin reaches the wanted state at once."""
         if once is not None and once in self._once:
             return self._once[once]
         now = self._clock()
@@ -111,7 +111,7 @@ class Double:
         return outcomes
 
     async def hear(self, bulletin: Bulletin, *labels: str) -> Seen:
-        """Let it admit what another has said, with these labels."""
+        """Admit another authority's bulletin, with these labels."""
         payload = encode(bulletin)
         seen = Seen(
             bulletin=bulletin,
@@ -131,7 +131,9 @@ class Double:
         """See `Participant.answer`."""
         seen = await self.get(wanted)
         if seen is None or seen.admitted_at is None:
-            raise LookupError(f"{self._authority.id} has read no bulletin {wanted}, so it cannot answer it")
+            raise LookupError(
+                f"{self._authority.id} has read no bulletin {wanted}; it must read a bulletin before it answers"
+            )
         return await self.publish(
             answer_to(seen.bulletin, body_of(verdict, text), self._clock()), timeout=timeout
         )
@@ -157,7 +159,7 @@ class Double:
                 yield one
 
     async def get(self, wanted: str) -> Seen | None:
-        """See `Participant.get`; of several versions it is the one that is named."""
+        """See `Participant.get`; it returns the named version, not the newest."""
         return next(
             (one for one in self.seen if one.bulletin.id.startswith(wanted) or one.digest == wanted), None
         )

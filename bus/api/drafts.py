@@ -1,4 +1,4 @@
-"""What is said, in either form: the struct, or the table that a draft file holds."""
+"""Drafts in either form: the struct, or the table of a draft file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.errors import SchemaError, TocsinError
 from schemas.vocab import FeedbackKind
 
 NAME = "this table"
-"""What a draft that has no file is called."""
+"""The name of a draft without a file."""
 
 
 def as_draft(draft: AnyDraft, now: dt.datetime) -> Draft:
@@ -26,15 +26,15 @@ def as_draft(draft: AnyDraft, now: dt.datetime) -> Draft:
         now: the present, aware.
 
     Raises:
-        DraftError: the table is no draft, with everything that is wrong with its shape.
-        SchemaError: it holds what JSON cannot.
+        DraftError: the table is not a draft; lists every fault of its shape.
+        SchemaError: it holds values that JSON cannot express.
     """
     if isinstance(draft, Draft):
         return draft
     try:
         raw = msgspec.json.encode(draft, enc_hook=str)
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
-        raise SchemaError(f"{NAME} is no draft: {exc}", reason="malformed-payload") from None
+        raise SchemaError(f"{NAME} is not a draft: {exc}", reason="malformed-payload") from None
     try:
         return decode_draft(raw)
     except SchemaError as exc:
@@ -57,5 +57,5 @@ def read(draft: AnyDraft, now: dt.datetime) -> Draft | TocsinError:
 
 
 def body_of(verdict: FeedbackKind | Feedback, text: str | None) -> Feedback:
-    """What an answer says."""
+    """The body of an answer."""
     return verdict if isinstance(verdict, Feedback) else Feedback(verdict=verdict, text=text)

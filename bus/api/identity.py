@@ -1,4 +1,4 @@
-"""An identity on the bus: what a context names, opened as it is needed."""
+"""An identity on the bus: the parts that a context names, each opened on first use."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from schemas.subject import channel_of
 from schemas.vocab import FeedbackKind, Status
 
 HEARD_S = 3.0
-"""So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
+"""Seconds to wait for the state of the bus before signing: the outbox may be behind, or the clock wrong."""
 
 log = logger()
 
 
 class Identity:
-    """A `Participant` over the files and the broker that a context names. Use `bus.connect`."""
+    """A `Participant` with the files and the broker that a context names. Use `bus.connect`."""
 
     def __init__(
         self,
@@ -57,19 +57,19 @@ class Identity:
         rng: Callable[[int], bytes],
         deadlines: dict[str, list[int]],
     ) -> None:
-        """Prepare; nothing is opened yet but the registry.
+        """Prepare; only the registry is opened now.
 
         Args:
             name: of the context.
             context: the identity.
             folder: its state folder.
-            tasks: end what is opened.
+            tasks: the tasks that close opened parts.
             clock: the present, aware.
             rng: random bytes.
-            deadlines: by when hubs must have answered, as the settings say.
+            deadlines: the times for hubs' answers, from the settings.
 
         Raises:
-            ConfigError, TrustError: the registry cannot be relied on.
+            ConfigError, TrustError: the registry is not valid or has expired.
         """
         self._name = name
         self._context = context
@@ -84,7 +84,7 @@ class Identity:
 
     @property
     def authority(self) -> str:
-        """Whose identity it is."""
+        """The authority id of this identity."""
         return self._context.authority
 
     # -- publishing -------------------------------------------------------------------------------------------------
@@ -122,7 +122,9 @@ class Identity:
         """See `Participant.answer`."""
         seen = await self._held(wanted)
         if seen is None:
-            raise LookupError(f"{self.authority} has read no bulletin {wanted}, so it cannot answer it")
+            raise LookupError(
+                f"{self.authority} has read no bulletin {wanted}; it must read a bulletin before it answers"
+            )
         original = seen.bulletin
         draft = answer_to(original, body_of(verdict, text), self._clock())
         said = await self.publish(draft, timeout=timeout)
@@ -131,7 +133,7 @@ class Identity:
         return said
 
     def _until(self, wait: str, timeout: float) -> tuple[DeliveryState, Callable[[], float]]:
-        """The state to wait for, and what asks how many seconds are left."""
+        """(state to wait for, function that returns the seconds left)."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
         return DeliveryState(wait), lambda: max(0.0, end - loop.time())
@@ -160,7 +162,7 @@ class Identity:
             yield publisher, tracker
 
     def _note_refused(self, exc: TocsinError) -> None:
-        """Record a refusal by its reason and place, never its text, which may quote the draft."""
+        """Record a refusal by reason and place; not its text, which may quote the draft."""
         facts = {"reason": exc.reason, "path": getattr(exc, "path", "")}
         try:
             audit.append(self._folder / audit.AUDIT_FILE, "refused", facts, self._clock())
@@ -207,7 +209,7 @@ class Identity:
         return Life(steps=tuple(sorted(steps, key=lambda step: step.at)), status=status)
 
     async def _held(self, wanted: str) -> Seen | None:
-        """As this identity has read it."""
+        """The bulletin as read by this identity; None if it is not in the store."""
         if not (self._folder / STORE_FILE).exists():
             return None
         store = await self._store.get()
@@ -215,7 +217,7 @@ class Identity:
         return _admitted(rows[0]) if rows else None
 
     async def _own(self, wanted: str) -> Seen | None:
-        """As this identity has said it."""
+        """The bulletin as published by this identity; None if it is not in the outbox."""
         if not (self._folder / OUTBOX_FILE).exists():
             return None
         async with self._outbox() as outbox:
@@ -235,7 +237,7 @@ class Identity:
 
     @asynccontextmanager
     async def _open_reader(self) -> AsyncIterator[Inbox]:
-        """The store, read into from here unless a hub does that."""
+        """The store. This process reads the bus into it unless a hub does."""
         context = self._context
         record = self._registry().document.authorities.get(context.authority)
         is_fed = context.server is None or (record is not None and record.kind == HUB)
@@ -262,7 +264,7 @@ async def _reached(
     until: DeliveryState,
     left: Callable[[], float],
 ) -> Accepted:
-    """The bulletin with the state that it has reached by the time there is."""
+    """The bulletin with the state that it has reached within the time."""
     state = str(DeliveryState.ACCEPTED)
     if until is not DeliveryState.ACCEPTED and publisher.sender is not None:
         state = await publisher.settled(accepted.digest, left())
@@ -273,12 +275,12 @@ async def _reached(
 
 
 def _newest(thread: Thread | None, wanted: str) -> str:
-    """The id to act on; what was asked for where nothing is known of it."""
+    """The id of the newest version; `wanted` itself if it is unknown."""
     return wanted if thread is None else thread.acted_on
 
 
 def _rows(db: sqlite3.Connection, wanted: str) -> list[Stored]:
-    """What is admitted under an id or digest."""
+    """The admitted rows with an id or digest."""
     rows = [
         db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()
         for n in bodies.rows_of(db, wanted)

@@ -1,4 +1,4 @@
-"""Opens what a context names: its registry, its signing key, its place on the bus, its defaults."""
+"""Opens what a context names: registry, signing key, endpoint on the bus, defaults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ V = TypeVar("V", Tlp, Pap, Posture)
 
 
 def registry_of(context: Context, clock: Callable[[], dt.datetime]) -> RegistryStore:
-    """The context's registry, which follows every version that is taken in.
+    """The context's registry, which follows each accepted version.
 
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
@@ -40,7 +40,7 @@ def signer_of(context: Context) -> Signer:
     if context.key is None:
         raise ConfigError(
             f"{context.authority} has no signing key in this context",
-            remedy="publish as an authority",
+            remedy="choose a context with a signing key: tocsin context ls",
             reason="no-key",
         )
     passphrase = keys.read_secret(context.passphrase_file) if context.passphrase_file else None
@@ -51,12 +51,12 @@ def signer_of(context: Context) -> Signer:
 
 
 def endpoint_of(name: str, context: Context, purpose: str) -> Endpoint:
-    """Where and as whom a context connects.
+    """The server and identity with which a context connects.
 
     Args:
-        name: the context's name, part of the connection's.
-        context: what is connected.
-        purpose: the other part.
+        name: the context's name, a part of the connection's name.
+        context: the context to connect.
+        purpose: the other part of the connection's name.
 
     Raises:
         ConfigError: `no-server`, `tls-file`.
@@ -65,7 +65,7 @@ def endpoint_of(name: str, context: Context, purpose: str) -> Endpoint:
         raise ConfigError("this context names no server or no transport key", reason="no-server")
     tls = tls_of(context)
     if tls is not None:
-        tls.context()  # what is wrong with its files is said now, not at each try to connect
+        tls.context()  # a fault in its files is raised now, not at each try to connect
     return transport.Endpoint(
         url=context.server,
         authority_id=context.authority,
@@ -76,14 +76,14 @@ def endpoint_of(name: str, context: Context, purpose: str) -> Endpoint:
 
 
 def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
-    """With which certificates the context connects; None where it does not demand TLS."""
+    """The certificates with which the context connects; None if it does not require TLS."""
     if not demands_tls(context):
         return None
     return transport.Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
 
 
 def defaults_of(context: Context) -> Defaults:
-    """What a draft leaves out and the context fills in.
+    """The context's values for fields that a draft leaves out.
 
     Raises:
         ConfigError: `config-malformed`.
@@ -96,10 +96,10 @@ def defaults_of(context: Context) -> Defaults:
 
 
 def member_of(vocabulary: type[V], value: str | None, field: str) -> V | None:
-    """The word of a vocabulary that a setting names.
+    """The member of a vocabulary that a setting names.
 
     Raises:
-        ConfigError: `config-malformed`, with the words there are.
+        ConfigError: `config-malformed`; lists the words.
     """
     if value is None:
         return None

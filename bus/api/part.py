@@ -1,6 +1,6 @@
-"""Something that is opened when it is first asked for and stays open: a task of its own opens and closes it.
+"""A resource that is opened on first use and stays open; a task of its own opens and closes it.
 
-The task that enters a context manager with a task group must leave it too, and any task may be the first to ask.
+A context manager with a task group must be left by the task that entered it, and any task may be the first to ask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Part(Generic[T]):
-    """One such thing."""
+    """One such resource."""
 
     def __init__(
         self, tasks: Background, opened: Callable[[], AbstractAsyncContextManager[T]], name: str
@@ -24,8 +24,8 @@ class Part(Generic[T]):
         """Prepare.
 
         Args:
-            tasks: ends it.
-            opened: opens it.
+            tasks: the group of its task.
+            opened: opens the resource.
             name: of its task.
         """
         self._tasks = tasks
@@ -34,7 +34,7 @@ class Part(Generic[T]):
         self._ready: asyncio.Future[T] | None = None
 
     async def get(self) -> T:
-        """The thing, opened; whatever opening raises. The next call tries again."""
+        """The opened resource. Raises the error of opening it; the next call tries again."""
         if self._ready is None:
             self._ready = asyncio.get_running_loop().create_future()
             self._tasks.start(self._hold(self._ready), self._name)
@@ -47,9 +47,9 @@ class Part(Generic[T]):
                 await asyncio.Event().wait()
         except Exception as exc:
             if ready.done():
-                raise  # it failed while it was open: that ends the connection
+                raise  # a failure after opening ends the connection
             self._ready = None
             ready.set_exception(exc)
-            ready.exception()  # who asked has it; nobody else need be told
+            ready.exception()  # the caller has the error; no other task needs it
         finally:
             ready.cancel()

@@ -1,4 +1,4 @@
-"""What a Python program can do on the bus. `Identity` does it over a broker, `Double` in memory."""
+"""The actions of a Python program on the bus. `Identity` performs them over a broker, `Double` in memory."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from schemas.errors import TocsinError
 
 AnyDraft = Draft | Mapping[str, object]
-"""A draft, or the table that a draft file holds."""
+"""A draft, or the table of a draft file."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A bulletin that this identity holds.
 
     Attributes:
-        bulletin: what it says.
+        bulletin: its content.
         digest: of the signed bytes.
         payload: the signed bytes.
-        signature: their signature, as the header `Tocsin-Sig` has it.
-        labels: what a reader must know of it, such as `late`; empty for one's own.
-        trust: the state of the registry by which it was admitted; empty for one's own.
-        admitted_at: when it was verified here; None for one's own.
+        signature: their signature, in the form of the header `Tocsin-Sig`.
+        labels: facts that a reader must know, such as `late`; empty for an own bulletin.
+        trust: the state of the registry at its admission; empty for an own bulletin.
+        admitted_at: time of its admission here; None for an own bulletin.
     """
 
     bulletin: Bulletin
@@ -45,7 +45,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a bulletin, oldest first; of one's own also which hubs have answered."""
+    """The events in the life of a bulletin, oldest first; for an own one, also which hubs have answered."""
 
     steps: tuple[TraceStep, ...] = ()
     status: DeliveryStatus | None = None
@@ -60,18 +60,18 @@ class Participant(Protocol):
         """Sign a draft and keep it, then wait until the bus has it.
 
         Args:
-            draft: what to say.
-            once: a key under which only one bulletin is ever kept; the first one comes back.
+            draft: the content.
+            once: a key for at most one bulletin; a second call returns the first bulletin.
             wait: the state to wait for: `accepted`, `stored`, `received` or `read`.
-            timeout: seconds to wait. When they are over the bulletin is safe on this disk and is sent later: do not publish it
-                again.
+            timeout: seconds to wait. After them the bulletin is safe on this disk and is sent later: do not publish
+                it again.
 
         Returns:
             The bulletin, with the state that it has reached.
 
         Raises:
             SchemaError, RuleError: the draft is incomplete or contradicts itself.
-            PermitError: the registry does not let this identity say this there.
+            PermitError: this identity has no grant to publish this there.
             OutboxError, StoreError: this outbox may not sign now, or the disk fails; nothing was kept.
         """
         ...
@@ -79,25 +79,25 @@ class Participant(Protocol):
     async def publish_many(
         self, drafts: Sequence[AnyDraft], *, wait: str = "stored", timeout: float = 5.0
     ) -> list[Accepted | TocsinError]:
-        """Publish drafts in groups. Returns what became of each, in their order; a refused one hinders no other."""
+        """Publish drafts in groups. Returns the outcome of each, in their order; a refused draft does not stop the others."""
         ...
 
     async def answer(
         self, wanted: str, verdict: FeedbackKind | Feedback, text: str | None = None, *, timeout: float = 5.0
     ) -> Accepted:
-        """Answer a bulletin of another authority that was read here, to its author and to all who may read it.
+        """Answer a bulletin of another authority that this identity has read. Its author and all its readers get the answer.
 
         An author that does not hear answers there is told by its id, in a second bulletin; the first one is returned.
 
         Args:
             wanted: an id of any version, the beginning of one, or a digest; the newest version is answered.
-            verdict: what is said of it, or a whole body where more belongs to it.
-            text: why, or what is asked.
+            verdict: the verdict, or a whole body if the answer needs further fields.
+            text: the reason, or the question.
             timeout: seconds to wait until the bus has the answer.
 
         Raises:
-            LookupError: it is not held here.
-            SchemaError, RuleError, PermitError: it may not be answered so (`not-answerable`, `wider-marking`).
+            LookupError: this identity does not hold the bulletin.
+            SchemaError, RuleError, PermitError: this answer is not allowed (`not-answerable`, `wider-marking`).
         """
         ...
 
@@ -108,15 +108,15 @@ class Participant(Protocol):
         since: dt.timedelta | None = dt.timedelta(0),
         status: Status = Status.ACTUAL,
     ) -> AsyncIterator[Seen]:
-        """Bulletins as they are admitted, without end.
+        """Yield bulletins as they are admitted, without end.
 
         Args:
-            filter_: which, in the grammar of `tocsin watch`: `kind:data-breach country:XA priority:p1,p2`.
-            since: how far to look back first; None is everything that is held.
-            status: at which status; never two.
+            filter_: the selection, in the grammar of `tocsin watch`: `kind:data-breach country:XA priority:p1,p2`.
+            since: how far to look back first; None is all that is held.
+            status: the one status to watch.
 
         Raises:
-            FilterError: the filter cannot be read.
+            FilterError: the filter is malformed.
         """
         ...
 
@@ -127,10 +127,10 @@ class Participant(Protocol):
             wanted: an id of any version, the beginning of one, or a digest.
 
         Raises:
-            AmbiguousIdError: bulletins of several threads begin so.
+            AmbiguousIdError: ids of several threads have this beginning.
         """
         ...
 
     async def trace(self, wanted: str) -> Life:
-        """What became of a bulletin in its newest version, as far as this identity's own files tell."""
+        """The life of the newest version of a bulletin, from this identity's own files."""
         ...

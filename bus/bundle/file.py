@@ -1,9 +1,9 @@
-"""A bundle: one file that carries registry and bulletins over an air gap. Its form and bounds; nothing is believed here.
+"""A bundle: one file that carries registry and bulletins over an air gap. Its form and bounds; nothing is verified here.
 
-JSON Lines (SPEC section 15). The first line says what it is, then come registry versions, revocation statements, beacons
-and bulletins, in this order, each as it was on the bus; the last line counts the others and has their digest, so that
-what was cut off or damaged on the way is seen before anything is taken in. It is no signature: each thing in a bundle is
-verified by itself. There is no name of a file in it, so none can lead anywhere.
+JSON Lines (SPEC section 15). The first line is the header. Registry versions, revocation statements, beacons and
+bulletins follow in this order, each as it was on the bus. The last line counts the others and has their digest, so that
+a cut or damaged file is noticed before anything is taken in. The digest is not a signature: each line's content is
+verified by itself. A bundle has no file names, so none can point to another path.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ SPEC: Literal["tocsin-bundle/1"] = "tocsin-bundle/1"
 MAX_BUNDLE_BYTES = 1 << 30
 MAX_LINE_BYTES = 24 << 20
 MAX_LINES = 1_000_000
-MAX_SUBJECT_BYTES = 4096  # of a refused bulletin it may be anything that a broker takes
+MAX_SUBJECT_BYTES = 4096  # for a refused bulletin it may be anything that a broker takes
 _BASE64 = 4 / 3
 _END_BYTES = 256
 
 
 class BundleError(BusError):
-    """A file that is no bundle, or not as it was written."""
+    """A file is not a bundle, or was changed since it was written."""
 
     reason = "malformed-bundle"
 
 
 class Opening(Part, frozen=True, kw_only=True, tag_field="type", tag=SPEC):
-    """The first line: of which domain, who made it, when, and for whom."""
+    """The first line: the domain, the maker, the time, and the recipient."""
 
     domain: DomainName
     by: OrgId
@@ -50,7 +50,7 @@ class Opening(Part, frozen=True, kw_only=True, tag_field="type", tag=SPEC):
 
 
 class Version(Part, frozen=True, kw_only=True, tag_field="type", tag=str(Trust.REGISTRY)):
-    """A version of the registry: its signed file, to the byte."""
+    """A version of the registry: its signed file, byte for byte."""
 
     file: Annotated[str, Meta(max_length=MAX_REGISTRY_BYTES * 2)]
 
@@ -68,7 +68,7 @@ class Current(Part, frozen=True, kw_only=True, tag_field="type", tag=str(Trust.B
 
 
 class Carried(Part, frozen=True, kw_only=True, tag_field="type", tag="bulletin"):
-    """A bulletin as it travels: subject, signature header, and the exact payload in base64url."""
+    """A bulletin as on the bus: subject, signature header, and the exact payload in base64url."""
 
     subject: Annotated[str, Meta(max_length=MAX_SUBJECT_BYTES)]
     sig: Annotated[str, Meta(max_length=MAX_HEADER_BYTES)]
@@ -87,7 +87,7 @@ class Carried(Part, frozen=True, kw_only=True, tag_field="type", tag="bulletin")
 
 
 class End(Part, frozen=True, kw_only=True, tag_field="type", tag="end"):
-    """The last line: how many there are before it, and their digest."""
+    """The last line: the number of lines before it, and their digest."""
 
     lines: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
     digest: Digest
@@ -104,7 +104,7 @@ _TRUST: Mapping[Trust, type[Version | Statement | Current]] = {
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle that is whole: what it is, what it holds, and its digest."""
+    """A complete bundle: its header, its counts and its digest."""
 
     opening: Opening
     versions: int
@@ -115,16 +115,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trust_line(kind: Trust, raw: bytes) -> Version | Statement | Current:
-    """The line that carries a signed file about trust; these are ASCII."""
+    """The line with a signed trust file; these files are ASCII."""
     return _TRUST[kind](file=raw.decode("ascii"))
 
 
 def write(out: BinaryIO, opening: Opening, lines: Iterable[Content]) -> int:
-    """Write a whole bundle and return how many bulletins are in it.
+    """Write a whole bundle. Returns the number of its bulletins.
 
     Raises:
-        BundleError: `too-large`; narrow what goes into it.
-        OSError: the disk.
+        BundleError: `too-large`; choose fewer bulletins.
+        OSError: the disk fails.
     """
     running, count, size, bulletins = hashlib.sha256(), 0, 0, 0
     for line in chain((opening,), lines):
@@ -144,7 +144,7 @@ def write(out: BinaryIO, opening: Opening, lines: Iterable[Content]) -> int:
 
 
 def read(file: BinaryIO) -> Iterator[Line]:
-    """Every line in order. What is wrong with the whole shows at its end alone, so `check` first.
+    """Every line in order. Faults of the whole file show only at its end, so call `check` first.
 
     Raises:
         BundleError: `malformed-bundle`, `too-large`, `empty`, `bundle-truncated` or `bundle-damaged`.
@@ -155,7 +155,7 @@ def read(file: BinaryIO) -> Iterator[Line]:
         if len(raw) > MAX_LINE_BYTES or size > MAX_BUNDLE_BYTES or count >= MAX_LINES:
             raise BundleError(f"line {count + 1}: beyond the bounds of a bundle", reason="too-large")
         if not raw.endswith(b"\n"):
-            raise _broken("it ends in the middle of a line", "bundle-truncated")
+            raise _broken("the file ends in the middle of a line", "bundle-truncated")
         line = _line(raw, count + 1)
         place = _ORDER.index(type(line))
         if place < rank or (count == 0) != (place == 0):
@@ -163,9 +163,9 @@ def read(file: BinaryIO) -> Iterator[Line]:
         rank = place
         if isinstance(line, End):
             if (line.lines, line.digest) != (count, b64u(running.digest())):
-                raise _broken("it is not as it was written", "bundle-damaged")
+                raise _broken("the file has changed since it was written", "bundle-damaged")
             if file.read(1):
-                raise BundleError("there is something after its end")
+                raise BundleError("the file has bytes after the end of the bundle")
             yield line
             return
         count += 1
@@ -173,7 +173,7 @@ def read(file: BinaryIO) -> Iterator[Line]:
         yield line
     if not count:
         raise BundleError("the file is empty", reason="empty")
-    raise _broken("it has no end", "bundle-truncated")
+    raise _broken("the end of the bundle is missing", "bundle-truncated")
 
 
 def _broken(what: str, reason: str) -> BundleError:
@@ -195,7 +195,7 @@ def check(file: BinaryIO) -> Summary:
         opening = opening or last
     file.seek(0)
     if not isinstance(opening, Opening) or not isinstance(last, End):  # `read` has checked both
-        raise BundleError("it has no beginning and no end")
+        raise BundleError("the bundle has no beginning and no end")
     return Summary(
         opening=opening,
         versions=counts[Version],
@@ -207,7 +207,7 @@ def check(file: BinaryIO) -> Summary:
 
 
 def _tag(line: Line) -> str:
-    """The word by which a line says what it is."""
+    """The type tag of a line."""
     return str(type(line).__struct_config__.tag)
 
 
@@ -215,5 +215,5 @@ def _line(raw: bytes, number: int) -> Line:
     try:
         return decode_as(Line, raw.removesuffix(b"\n"), max_bytes=MAX_LINE_BYTES)  # type: ignore[arg-type]  # a union of structs
     except SchemaError as exc:
-        what = "this is no bundle of version 1" if number == 1 else f"line {number}"
+        what = "the file is not a bundle of version 1" if number == 1 else f"line {number}"
         raise BundleError(f"{what}: {exc}") from None

@@ -1,10 +1,10 @@
-"""Over an air gap and back: what goes into a bundle, who may get it, and how a hub takes one in.
+"""Bundles over an air gap: what goes into a bundle, who may get it, and how a hub takes one in.
 
-Out goes every link of the chosen channels, those too that were refused but hold their place, so that a reader finds no
-gap where there is none. Nothing is left out in silence: what may not be read by whom the bundle is for refuses the whole.
+A bundle has every link of the chosen channels, also refused ones that hold their place, so that a reader finds no false
+gap. Nothing is left out silently: one bulletin that the recipients may not read refuses the whole bundle.
 
-In comes everything as from the bus: registry versions step by step, then every bulletin through admission, chain and
-quarantine. What a reader knows already is recognised, so a bundle may be taken in twice, and bundles in any order.
+Taking in works as from the bus: registry versions step by step, then every bulletin through admission, chain and
+quarantine. Known bulletins are recognised, so a bundle may be taken in twice, and bundles in any order.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from schemas.vocab import TLP_RANK, RefRel, Tlp
 STREAM = "bundle"
 AT_ONCE = 500
 NAMED_ONLY = frozenset({Tlp.RED, Tlp.AMBER_STRICT})
-"""Markings that need a named recipient who may read them."""
+"""TLP levels that need named recipients who may read them."""
 _ENDING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 
 OF_STORE = """
@@ -46,17 +46,17 @@ SELECT l.channel, l.seq, l.received_at AS moment,
 FROM links l
 LEFT JOIN quarantine q ON q.n = (SELECT min(n) FROM quarantine WHERE digest = l.digest AND reason = l.reason)
 """
-"""What a reader holds in the places of its chains."""
+"""The bulletins that a reader holds in its chains."""
 
 OF_OUTBOX = """
 SELECT channel, seq, kept_at AS moment, subject, payload, NULL AS signature, headers, digest
 FROM outbox WHERE state IN ('kept', 'stored')
 """
-"""What an authority has said itself."""
+"""The bulletins that an authority has published itself."""
 
 
 class Chosen(NamedTuple):
-    """One bulletin that is to go: its place as its table names it, and its channel."""
+    """One chosen bulletin: its place as its table names it, and its channel."""
 
     place: str
     seq: int
@@ -64,7 +64,7 @@ class Chosen(NamedTuple):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a bundle. `left_aside`: statements and beacons that do not stand here, each with its reason."""
+    """The result of taking in a bundle. `left_aside`: statements and beacons that are not valid here, each with its reason."""
 
     version: int
     versions: int
@@ -88,16 +88,16 @@ def choose(
     since: dt.datetime | None,
     fits: Callable[[Bulletin], bool] | None = None,
 ) -> list[Chosen]:
-    """What is wanted, in the order in which it came.
+    """The wanted bulletins, in order of arrival.
 
     Args:
         db: a store or an outbox.
         of: `OF_STORE` or `OF_OUTBOX`.
         interest: topics and statuses.
-        channels: only these, or all when there is none.
-        since: only what came then or later.
-        fits: whether a bulletin is wanted by what it says. What updates or withdraws one that is wanted comes too; nothing
-            that was refused does.
+        channels: only these; all if empty.
+        since: only bulletins that came then or later.
+        fits: whether a bulletin is wanted by its content. Updates and cancels of a wanted one come too; refused ones do
+            not.
     """
     rows = db.execute(
         f"SELECT channel, seq, subject FROM ({of}) WHERE moment >= ? AND subject IS NOT NULL ORDER BY moment, channel, seq",
@@ -107,9 +107,9 @@ def choose(
     for place, seq, text in rows:
         try:
             subject = parse(text)
-        except SchemaError:  # of one that was refused, and came on no subject of ours
+        except SchemaError:  # a refused bulletin on a subject that is not ours
             subject = None
-        # A reader's place is read from the signed content; of a refused bulletin nothing else is to be relied on.
+        # A reader's place comes from the signed content; nothing else of a refused bulletin is reliable.
         channel = Channel.parse(place) if subject is None or "/" in place else subject.channel
         wanted = not interest.topics if subject is None else interest.matches(subject)
         if wanted and (not channels or channel in channels):
@@ -120,7 +120,7 @@ def choose(
 def _fitting(
     db: sqlite3.Connection, of: str, chosen: Sequence[Chosen], fits: Callable[[Bulletin], bool]
 ) -> list[Chosen]:
-    """Those that fit, and what updates or withdraws one of them, so that nobody gets one without its end."""
+    """The bulletins that fit, with their updates and cancels, so that nobody gets one without its end."""
     sql = f"SELECT payload FROM ({of}) WHERE channel = ? AND seq = ?"
     wanted: set[str] = set()
     ending: list[tuple[str, frozenset[str]]] = []
@@ -145,15 +145,15 @@ def _fitting(
 def _decoded(payload: bytes | None) -> Bulletin | None:
     try:
         return None if payload is None else decode(payload)
-    except SchemaError:  # what was refused may be no bulletin
+    except SchemaError:  # refused bytes may be no bulletin
         return None
 
 
 def carried(db: sqlite3.Connection, of: str, chosen: Sequence[Chosen]) -> list[Carried]:
-    """These bulletins, to the byte, without those that were withdrawn from the store since they were chosen.
+    """These bulletins, byte for byte, without those removed from the store since they were chosen.
 
     Raises:
-        StoreError: `row-damaged`, one of them is not what was signed.
+        StoreError: `row-damaged`, the bytes of one of them have changed.
     """
     sql = f"SELECT * FROM ({of}) WHERE channel = ? AND seq = ?"
     rows = [db.execute(sql, (place, seq)).fetchone() for place, seq, _ in chosen]
@@ -182,7 +182,7 @@ def _signature(headers: str) -> str:
 
 
 def trust_lines(held: RegistryStore) -> Iterator[Version | Statement | Current]:
-    """The registry as it is held: every version from the pinned one on, statements, beacon."""
+    """The lines of the held registry: every version from the pinned one on, statements, beacon."""
     for raw in held.versions():
         yield trust_line(Trust.REGISTRY, raw)
     for raw in held.statements():
@@ -192,7 +192,7 @@ def trust_lines(held: RegistryStore) -> Iterator[Version | Statement | Current]:
 
 
 def by_channel(chosen: Sequence[Chosen]) -> dict[Channel, int]:
-    """How many bulletins of each channel, the narrowest marking first."""
+    """The number of bulletins of each channel, the narrowest TLP first."""
     counts = Counter(bulletin.channel for bulletin in chosen)
     return {channel: counts[channel] for channel in sorted(counts, key=lambda c: (-TLP_RANK[c.tlp], c))}
 
@@ -201,18 +201,18 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
     """Refuse a bundle that its recipient may not read.
 
     Args:
-        channels: what is in it.
-        to: the audience or authority it is for.
+        channels: the channels in it.
+        to: the audience or authority that it is for.
         registry: who may read what.
 
     Raises:
-        PermitError: `not-permitted`, naming a channel and who may not read it; `unknown-audience`.
+        PermitError: `not-permitted`, with a channel and those who may not read it; `unknown-audience`.
     """
     if to is None:
         for channel in channels:
             if channel.tlp in NAMED_ONLY:
                 raise PermitError(
-                    f"{channel} is TLP:{channel.tlp.upper()}: say for whom the bundle is (--to AUDIENCE), or leave it out "
+                    f"{channel} is TLP:{channel.tlp.upper()}: name its readers (--to AUDIENCE), or leave it out "
                     "(--channel, --topic)",
                     reason="not-permitted",
                 )
@@ -224,8 +224,8 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
         strangers = [reader for reader in readers if not registry.may_read(reader, channel)]
         if strangers or not readers:
             raise PermitError(
-                f"{', '.join(strangers) or to} may not read {channel}; narrow the bundle (--channel, --topic) or whom it "
-                "is for (--to)",
+                f"{', '.join(strangers) or to} may not read {channel}; narrow the bundle (--channel, --topic) or its "
+                "readers (--to)",
                 reason="not-permitted",
             )
 
@@ -252,18 +252,18 @@ def hold(
     registry: VerifiedRegistry,
     now: dt.datetime,
 ) -> None:
-    """Refuse a bundle with a bulletin that its author does not let be handed on to whom the bundle is for.
+    """Refuse a bundle with a bulletin whose author does not release it to the bundle's recipients.
 
     Args:
         db: a store or an outbox.
         of: `OF_STORE` or `OF_OUTBOX`.
-        chosen: what is to go; `permit` has let its channels pass.
-        to: the audience or authority it is for; None: whoever gets hold of it.
+        chosen: the chosen bulletins; `permit` has allowed their channels.
+        to: the audience or authority that it is for; None for anybody.
         registry: who is of which country, and may read what.
         now: the present, aware.
 
     Raises:
-        PermitError: `embargoed`, `not-releasable`, naming the first such bulletin and what to do.
+        PermitError: `embargoed`, `not-releasable`, with the first such bulletin and what to do.
     """
     sql = f"SELECT payload FROM ({of}) WHERE channel = ? AND seq = ?"
     readers = _readers(to, registry) if to is not None else ()
@@ -273,15 +273,15 @@ def hold(
         said = _restricted(row["payload"] if row is not None else b"")
         if said is None:
             continue
-        # What is public goes to any audience, but not before its time.
+        # Public bulletins go to any audience, but not before their embargo ends.
         named = countries
         if embargo(said, now) and not all(registry.may_read(reader, channel) for reader in readers):
             named = None
         if held := why_held(said, now, named):
             then = (
-                "say for whom the bundle is (--to), all of whom may read it, or wait"
+                "name readers who may all read it (--to), or wait"
                 if held.reason == "embargoed"
-                else "narrow whom it is for (--to)"
+                else "narrow its readers (--to)"
             )
             raise PermitError(
                 f"{said.id}, number {seq} on {channel}, {held.text}; {then}, or leave its channel out (--channel, --topic)",
@@ -290,7 +290,7 @@ def hold(
 
 
 def _restricted(payload: bytes) -> Bulletin | None:
-    """What a payload says, where it says who may have it or from when; None for what is none, which no reader takes in."""
+    """The bulletin in a payload, if it restricts its recipients or its time; None otherwise, or if the bytes are no bulletin."""
     if b'"embargo_until"' not in payload and b'"releasable_to"' not in payload:
         return None
     try:
@@ -305,19 +305,19 @@ def _restricted(payload: bytes) -> Bulletin | None:
 async def take_in(
     file: BinaryIO, *, store: Inbox, held: RegistryStore, clock: Callable[[], dt.datetime]
 ) -> Taken:
-    """Take a bundle in that `bus.bundle.file.check` found whole.
+    """Take in a bundle that `bus.bundle.file.check` found complete.
 
     Args:
         file: the bundle, at its beginning.
-        store: the reader's store; best opened without hold-back, since a bundle is all that comes.
+        store: the reader's store; best opened without hold-back, since nothing follows a bundle.
         held: takes the registry in.
         clock: the present, aware.
 
     Raises:
-        TrustError: `domain`, `fork`, `skip` and the like: its registry is none that this reader can follow to. Nothing
-            but versions that stand has been taken in then.
-        BundleError: the file is another than the one that was checked.
-        StoreError: the disk.
+        TrustError: `domain`, `fork`, `skip` and others: this reader cannot follow to its registry. Only valid versions
+            have been taken in then.
+        BundleError: the file differs from the one that was checked.
+        StoreError: the store fails.
     """
     counts: Counter[str] = Counter()
     left: list[str] = []
@@ -327,7 +327,8 @@ async def take_in(
         if isinstance(line, Opening):
             if line.domain != held().domain:
                 raise TrustError(
-                    f"the bundle is of {line.domain}, this identity is of {held().domain}", reason="domain"
+                    f"the bundle is of {line.domain}, but this identity is of {held().domain}",
+                    reason="domain",
                 )
         elif isinstance(line, Version):
             counts["versions"] += _follow(held, line.file.encode())
@@ -367,13 +368,13 @@ class _Number(msgspec.Struct, frozen=True):
 
 
 def _follow(held: RegistryStore, raw: bytes) -> bool:
-    """Take in the version after the one that is held; those before it were this reader's once and are passed over.
+    """Take in the version after the held one; earlier versions are skipped.
 
-    An old version cannot be verified by the root that is held now, and need not be: nothing is taken from it. Its number is
-    read only after that, and what they have not signed accuses nobody.
+    An old version cannot be verified by the present root, and need not be, because nothing is taken from it. A number
+    is read only after the roots' signatures are verified, so an unsigned version accuses nobody.
 
     Raises:
-        TrustError: what `RegistryStore.take` says; `fork` where the roots have signed another version of this number.
+        TrustError: as `RegistryStore.take`; `fork` if the roots have signed another version of this number.
     """
     registry = held()
     try:
@@ -386,7 +387,7 @@ def _follow(held: RegistryStore, raw: bytes) -> bool:
             return False
         if number == registry.version and exc.reason == "rollback":
             raise TrustError(
-                f"version {number} in the bundle is another one than the version {number} that is held: a split view",
+                f"version {number} in the bundle differs from the version {number} that is held: a split view",
                 reason="fork",
             ) from None
         raise _unfollowed(registry, exc) from None

@@ -1,4 +1,4 @@
-"""The command line: one module per noun, imported only when its command is used."""
+"""The command line: one module for each noun, imported only when its command runs."""
 
 from typing import TYPE_CHECKING
 

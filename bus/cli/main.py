@@ -28,23 +28,24 @@ from bus.cli.frame import (
 from schemas.errors import TocsinError
 
 COMPLETION = "_TOCSIN_COMPLETE"
-"""The variable by which a shell asks what may come next."""
+"""The variable in which a shell asks for completions."""
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("bus.cli.developer.demo", "demo", "the whole system on this machine, from nothing"),
-    "publish": ("bus.cli.officer.publish", "publish", "drafts become signed bulletins on the bus"),
-    "watch": ("bus.cli.analyst.watch", "watch", "bulletins by topic, verified, as they arrive"),
+    "publish": ("bus.cli.officer.publish", "publish", "sign drafts and send them as bulletins"),
+    "watch": ("bus.cli.analyst.watch", "watch", "show bulletins as they arrive, by topic, verified"),
     "verify": ("bus.cli.analyst.verify", "verify", "check a bulletin file offline: who signed, which key"),
     "bulletin": ("bus.cli.officer.bulletin", "bulletin", "draft, check, show, list bulletins"),
-    "audiences": ("bus.cli.officer.audiences", "audiences", "to whom may be published, at which markings"),
+    "audiences": ("bus.cli.officer.audiences", "audiences", "audiences we may publish to, with markings"),
     "explain": ("bus.cli.officer.explain", "explain", "what a rule asks for, or a reason code means"),
-    "preview": ("bus.cli.officer.preview", "preview", "exactly who would be able to read a draft"),
+    "preview": ("bus.cli.officer.preview", "preview", "exactly who could read a draft"),
     "trace": ("bus.cli.analyst.trace", "trace", "the whole life of one bulletin"),
-    "answer": ("bus.cli.analyst.answer", "answer", "what we say to a bulletin of another"),
-    "answers": ("bus.cli.analyst.answers", "answers", "what others have answered, to what we said"),
-    "questions": ("bus.cli.analyst.answers", "questions", "what is not known: asked by, owner, due"),
-    "clocks": ("bus.cli.analyst.clocks", "clocks", "what is owed by when, and by whom"),
+    "answer": ("bus.cli.analyst.answer", "answer", "answer a bulletin of another authority"),
+    "answers": ("bus.cli.analyst.answers", "answers", "what others answered to our bulletins"),
+    "questions": ("bus.cli.analyst.answers", "questions", "open questions: asked by, owner, due"),
+    "clocks": ("bus.cli.analyst.clocks", "clocks", "deadlines: what is due when, and from whom"),
+    "incident": ("bus.cli.analyst.incident", "incident", "bulletins that belong together, and may"),
     "channels": ("bus.cli.analyst.picture", "channels", "every channel: live, late, silent; gaps and forks"),
     "picture": ("bus.cli.analyst.picture", "picture", "the situation now"),
     "election": ("bus.cli.analyst.election", "election", "calendars, phases, readiness for the vote"),
@@ -57,19 +58,20 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "server": ("bus.cli.operator.server", "server", "the broker: configuration, start, checks"),
     "hub": ("bus.cli.operator.hub", "hub", "a national hub: run, status, decide, scrub, rebuild"),
-    "service": ("bus.cli.operator.service", "service", "units of systemd for the programs that run on"),
+    "service": ("bus.cli.operator.service", "service", "systemd units for programs that always run"),
     "backup": ("bus.cli.operator.backup", "backup", "one archive of a context, made while its programs run"),
-    "restore": ("bus.cli.operator.backup", "restore", "put a context back from an archive"),
+    "restore": ("bus.cli.operator.backup", "restore", "restore a context from an archive"),
     "drill": ("bus.cli.operator.drill", "drill", "exercises on the real path, and their score"),
     "bundle": ("bus.cli.operator.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.operator.audit", "audit", "what this identity refused, signed, took in and opened"),
-    "outbox": ("bus.cli.officer.outbox", "outbox", "what still must go out; recovery"),
-    "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "say that this authority is there"),
+    "people": ("bus.cli.operator.people", "people", "people of the console: roles, tokens, sessions, trail"),
+    "outbox": ("bus.cli.officer.outbox", "outbox", "what is not sent yet; recovery"),
+    "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "tell readers that this authority is reachable"),
     "adapter": ("bus.cli.developer.adapter", "adapter", "join an authority's own systems"),
     "schema": ("bus.cli.developer.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
-    "vocab": ("bus.cli.developer.vocab", "vocab", "words of the vocabularies, and what a former id is today"),
+    "vocab": ("bus.cli.developer.vocab", "vocab", "words of the vocabularies; current ids for former ones"),
     "bench": ("bus.cli.developer.bench", "bench", "what single steps cost on this machine"),
-    "doctor": ("bus.cli.operator.doctor", "doctor", "what is wrong here, and the command that mends it"),
+    "doctor": ("bus.cli.operator.doctor", "doctor", "what is wrong here, and the command that repairs it"),
     "context": ("bus.cli.operator.context", "context", "identities: list, use, add"),
     "config": ("bus.cli.operator.context", "config", "settings and where each came from"),
     "completion": ("bus.cli.developer.help", "completion", "shell completion for bash, zsh, fish"),
@@ -119,12 +121,12 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 
 
 def role_of(module: str) -> str:
-    """Whose command a module holds: the room it stands in."""
+    """The role of a command: the room (`officer`, `analyst`, ...) of its module."""
     return module.split(".")[2]
 
 
 class ReaderGoneError(Exception):
-    """The reader of our output has gone, as `head` does when it has enough."""
+    """The reader of our output has closed the pipe, as `head` does when it has enough."""
 
 
 class Program(Group):
@@ -187,7 +189,7 @@ def program(ctx: click.Context) -> None:
 
 
 def _failure(exc: Exception) -> tuple[int, str, str]:
-    """Exit code, reason and sentence of an error; `bug` for one that nobody has foreseen."""
+    """Exit code, reason and sentence of an error; the reason is `bug` for an unexpected one."""
     if isinstance(exc, OSError):
         return FAILURE, "system", _of_system(exc)
     if isinstance(exc, MemoryError) or (isinstance(exc, ImportError) and "failed to map" in str(exc)):
@@ -205,7 +207,7 @@ def _failure(exc: Exception) -> tuple[int, str, str]:
 
 
 def _of_system(exc: OSError) -> str:
-    """What the operating system would not do, and what to do next."""
+    """A sentence for an error of the operating system, with what to do next."""
     remedy = {
         errno.ENOSPC: "make room on the disk, then run it again",
         errno.EDQUOT: "make room on the disk, then run it again",
@@ -223,7 +225,7 @@ def _of_system(exc: OSError) -> str:
 
 
 def _outputs() -> None:
-    """What the terminal's encoding cannot write becomes an escape instead of an error."""
+    """Make the output streams write an escape for each character that their encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -248,7 +250,7 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.ClickException as exc:
         code = _say(app, exc.exit_code, "failure", exc.format_message())
     except ReaderGoneError:
-        # Say nothing and leave quietly; nor may the interpreter complain when it closes its files.
+        # End without a message; the interpreter must not complain either when it closes its files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except Exception as exc:
@@ -263,7 +265,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _complete(app: App) -> int:
-    """Answer a shell that asks what may come next. Its user is in the middle of a line, so what goes wrong is not said."""
+    """Answer a shell that asks for completions. Its user is typing a line, so errors are not printed."""
     try:
         program.main(args=[], prog_name="tocsin", complete_var=COMPLETION, standalone_mode=False, obj=app)
     except Exception:  # noqa: BLE001
@@ -274,13 +276,13 @@ def _complete(app: App) -> int:
 def _say(app: App, code: int, reason: str, text: str, exc: Exception | None = None) -> int:
     """One error on standard error, as a sentence, or as JSON when JSON was asked for.
 
-    Of an error that tells more than a sentence, such as each fault of a draft with its line, a person gets all.
+    A person sees all that the error tells, such as each fault of a draft with its line.
     """
     # A wrong flag ends the parsing before --json has been seen.
     if app.json or "--json" in sys.argv[1:]:
         import msgspec
 
-        # A file may be called by bytes that are no text.
+        # A file name may hold bytes that are not text.
         told = text.encode("utf-8", "backslashreplace").decode()
         error = {"reason": reason, "text": told, "exit_code": code}
         click.echo(safe_json(msgspec.json.encode({"error": error}).decode()), err=True)

@@ -1,4 +1,4 @@
-"""What became of what was published: receipts, deadlines, who has not confirmed."""
+"""Follows published bulletins: receipts, deadlines, missing confirmations."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""How far a bulletin has come, by what hubs have said: accepted, stored, received, read; and withdrawn. Pure.
+"""The delivery state of a bulletin by the receipts of hubs: accepted, stored, received, read; and withdrawn. Pure.
 
-Only hubs that must have a bulletin count. A later stage says the earlier too: who has read it has received it. The order
-in which receipts come, and how often, makes no difference; the earliest time of each stage stands.
+Only hubs that must have a bulletin count. A later stage implies the earlier ones: a hub that has read it has received
+it. The order and number of receipts make no difference; the earliest time of each stage counts.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class DeliveryState(StrEnum):
 
 
 _RECEIVED = frozenset(ReceiptStage) - {ReceiptStage.KEPT}
-"""Who says one of these has admitted the bulletin; `kept` alone may be quarantine."""
+"""Stages that imply admission of the bulletin; `kept` alone may mean quarantine."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin as its author's outbox knows it; `withdrawn` is when its withdrawal was stored."""
+    """A bulletin in its author's outbox; `withdrawn` is the time when its withdrawal was stored."""
 
     id: str
     digest: str
@@ -45,7 +45,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One stage that one reader has confirmed."""
+    """One stage confirmed by one reader."""
 
     reader: str
     stage: ReceiptStage
@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
-    """What one hub that must have a bulletin has confirmed, and when. `mute`: it has no key or grant to answer with."""
+    """The stages that one required hub has confirmed, with their times. `mute`: it has no key or grant for receipts."""
 
     reader: str
     received: dt.datetime | None
@@ -63,7 +63,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a bulletin stands; `missing` has not confirmed the next state, `unconfirmed` not the withdrawal."""
+    """The delivery state of a bulletin; `missing` has the hubs without the next state, `unconfirmed` those without the withdrawal."""
 
     said: Sent
     state: DeliveryState
@@ -73,7 +73,7 @@ class DeliveryStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
-    """A hub that has not answered in time, and whom to ask next; `contact` is None when the registry names nobody."""
+    """A hub that has not answered in time, and the next contact; `contact` is None if the registry has none."""
 
     id: str
     digest: str
@@ -91,11 +91,11 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
 def delivery_status(
     said: Sent, answers: Iterable[Answer], required: Iterable[str], mute: Iterable[str]
 ) -> DeliveryStatus:
-    """What answers amount to.
+    """The delivery state that answers add up to.
 
     Args:
         said: the bulletin.
-        answers: in any order; those of others than `required` count for nothing.
+        answers: in any order; only those of `required` hubs count.
         required: the hubs that must have it (`bus.trust.receipt_grants.required`).
         mute: those of them that cannot answer.
     """
@@ -135,20 +135,20 @@ def delivery_status(
 def overdue(
     status: DeliveryStatus, now: dt.datetime, deadlines: Deadlines, contacts: Mapping[str, Sequence[str]]
 ) -> tuple[Overdue, ...]:
-    """Who has not answered in time, and whom to ask. Each time the deadline has passed again it is the next contact.
+    """The hubs that have not answered in time, with the contact to ask. Each further deadline names the next contact.
 
     Args:
-        status: where the bulletin stands.
+        status: the state of the bulletin.
         now: the present.
         deadlines: by priority and phase.
-        contacts: whom to ask at each hub, the first first.
+        contacts: the contacts of each hub, in order.
     """
     said, allowed = status.said, deadlines[status.said.priority, status.said.phase]
     unreceived = [reader for reader in status.readers if reader.received is None]
     received = [reader for reader in status.readers if reader.received is not None]
     unread = [reader for reader in received if reader.read is None]
     shown = [reader for reader in received if reader.withdrawn is None]
-    # A bulletin that was withdrawn need not be read any more; its withdrawal must arrive as it had to.
+    # A withdrawn bulletin need not be read any more; its withdrawal must arrive in the same time.
     readable = None if said.is_cancelled else said.stored
     asked = (
         (str(DeliveryState.RECEIVED), said.stored, allowed.received_s, unreceived),

@@ -1,8 +1,8 @@
-"""What an author knows of its readers: the receipts in its outbox's file, beside the bulletins they are about.
+"""An author's record of its readers: receipts in its outbox's file, beside the bulletins.
 
-Receipts are bulletins: they are admitted, chained and, when a hub's key is revoked, withdrawn as a reader's are
-(`bus.subscribing.inbox`, over the outbox's file). What they say becomes rows here. The outbox's file has room for them
-when it is opened so: `Outbox.open(path, tables=TABLES)`.
+Receipts are bulletins: they are admitted, chained and, if a hub's key is revoked, withdrawn as at a reader
+(`bus.subscribing.inbox`, on the outbox's file). Their content becomes rows here. Open the outbox with the tables for
+them: `Outbox.open(path, tables=TABLES)`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ T = TypeVar("T")
 KEEP = dt.timedelta(days=30)
 AT_ONCE = 500
 SAME = 4
-"""So many receipts of one reader for one stage of one bulletin are kept, the first that came: a second key may end."""
+"""Most receipts kept of one reader for one stage of one bulletin, the first: a key of one may be revoked later."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS receipts (
@@ -55,17 +55,17 @@ CREATE TABLE IF NOT EXISTS reported (
 LAYOUT = Layout("delivery", SCHEMA)
 
 TABLES = (tables.LAYOUT, LAYOUT)
-"""What an outbox's file needs so that receipts can be read into it."""
+"""The tables that an outbox's file needs for receipts."""
 
 log = logger()
 
 
 class ReceiptLedger(msgspec.Struct, frozen=True):
-    """A projector for `bus.subscribing.inbox`: takes receipts about the author's own bulletins, and requests for them; nothing else.
+    """A projector for `bus.subscribing.inbox`: takes only receipts and requests for the author's own bulletins.
 
     Attributes:
         authority_id: the author.
-        registry: as it stands; it says who may have read what.
+        registry: gives the current registry, which decides who may have read what.
     """
 
     authority_id: str
@@ -77,7 +77,7 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
         return (LAYOUT,)
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take one receipt or request in. One for a bulletin of another outbox, or that the reader may not read, is disregarded."""
+        """Take in one receipt or request. It is ignored for a bulletin of another outbox, or one that the reader may not read."""
         bulletin, reader = row.bulletin, row.bulletin.issuer.id
         if bulletin.status is not Status.SYSTEM or bulletin.audience != self.authority_id:
             return
@@ -98,27 +98,27 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
             receipt = (item.digest, reader, stage, row.rowid, item.at.timestamp(), SAME)
             if db.execute(_KEEP_RECEIPT, receipt).rowcount and stage is ReceiptStage.KEPT:
                 held.append((item.id, sent["channel"]))
-        if held:  # likewise, and nothing for what it has said before
+        if held:  # likewise, and ignored if it said so before
             log.error(
                 "held_and_not_admitted", reader=reader, id=held[0][0], channel=held[0][1], count=len(held)
             )
-        if disregarded:  # one line, however many it names
+        if disregarded:  # one line for all that it names
             log.warning("receipts_disregarded", reader=reader, count=disregarded, stage=stage)
 
     def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
-        """Take receipts and requests in, one after the other."""
+        """Take in receipts and requests, one by one."""
         for row in rows:
             self.apply(db, row)
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take in one that has no effect: it answers nothing and asks for nothing."""
+        """Take in one without effect: it is neither a receipt nor a request."""
 
     def clear(self, db: sqlite3.Connection) -> None:
-        """Empty what receipts say."""
+        """Delete the content of all receipts."""
         db.execute("DELETE FROM receipts")
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
-        """Take back what receipts of a channel say."""
+        """Take back the content of a channel's receipts."""
         del channel
         db.executemany("DELETE FROM receipts WHERE row = ?", [(row.rowid,) for row in rows])
 
@@ -130,7 +130,7 @@ WHERE (SELECT count(*) FROM receipts WHERE digest = ?1 AND reader = ?2 AND stage
 
 
 def refused(db: sqlite3.Connection) -> list[sqlite3.Row]:
-    """What readers hold and have not admitted, as far as they say so, the last first: id, channel, seq, reader, at."""
+    """Bulletins that readers report as held and not admitted, the newest first: (id, channel, seq, reader, at)."""
     return db.execute(_REFUSED).fetchall()
 
 
@@ -143,7 +143,7 @@ WHERE r.stage = 'kept' AND NOT EXISTS (
 
 
 async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
-    """Enrol what was kept, then answer a question about it."""
+    """Enrol kept bulletins, then run a query about them."""
     if await outbox.read(_is_behind):
         await outbox.write(enrol)
     return await outbox.read(question)
@@ -157,12 +157,12 @@ def _is_behind(db: sqlite3.Connection) -> bool:
 
 
 def enrol(db: sqlite3.Connection) -> None:
-    """Expect answers to what was kept since the last time, inside a transaction; to a withdrawal from its original's readers too."""
+    """Expect receipts for bulletins kept since the last time, inside a transaction; for a withdrawal also from the original's readers."""
     new = f"SELECT n, id, digest, status, subject, payload {_NEW} ORDER BY n LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for row in rows:
             if row["status"] in TALK or digest(row["payload"]) != row["digest"]:
-                continue  # nobody answers the first; of what is damaged nothing is known
+                continue  # no receipts come for the first; of damaged rows nothing is known
             bulletin = decode(row["payload"])
             phase = coarse(bulletin.election.phase) if bulletin.election else "none"
             cancels = [ref.id for ref in bulletin.references if ref.rel is RefRel.CANCELS]
@@ -187,7 +187,7 @@ FROM expected e JOIN outbox o ON o.n = e.n WHERE o.state != 'superseded'
 def _select(
     db: sqlite3.Connection, me: str, registry: VerifiedRegistry, where: str, arguments: Sequence[object]
 ) -> list[tuple[int, DeliveryStatus]]:
-    """Where bulletins stand that a condition finds (`e` is what is expected, `o` the outbox), with their rows."""
+    """The delivery states of bulletins that match an SQL condition (`e`: expected, `o`: outbox), with their rows."""
     sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
     statuses = []
     for row in db.execute(f"{_SAID} AND {where}", tuple(arguments)).fetchall():
@@ -201,7 +201,7 @@ def _select(
 
 
 def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: str) -> DeliveryStatus | None:
-    """Where one bulletin stands, by id or digest."""
+    """The delivery state of one bulletin, by id or digest."""
     statuses = _select(db, me, registry, "(e.id = ?1 OR e.digest = ?1)", (wanted,))
     return statuses[0][1] if statuses else None
 
@@ -209,7 +209,7 @@ def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: 
 def lately(
     db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime
 ) -> list[DeliveryStatus]:
-    """Where everything of the last 30 days stands, the newest first."""
+    """The delivery states of the last 30 days, the newest first."""
     since = (now - KEEP).timestamp()
     return [status for _, status in _select(db, me, registry, "o.kept_at >= ? ORDER BY e.n DESC", (since,))]
 
@@ -221,7 +221,7 @@ def late(
     registry: VerifiedRegistry,
     calendars: Sequence[ElectionCalendar] = (),
 ) -> list[Overdue]:
-    """Who has not answered in time, with whom the registry names to ask; `calendars` are those of the author's country."""
+    """The hubs that have not answered in time, with their contacts in the registry; `calendars` are those of the author's country."""
     contacts = {name: record.contacts for name, record in registry.document.authorities.items()}
     timed = (_timed(status, deadlines, calendars) for status in statuses)
     return [item for status in timed for item in overdue(status, now, deadlines, contacts)]
@@ -230,7 +230,7 @@ def late(
 def _timed(
     status: DeliveryStatus, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]
 ) -> DeliveryStatus:
-    """The status in the stricter of the bulletin's own phase and its country's at the time it was stored, not of a later one."""
+    """The status in the stricter phase: the bulletin's own, or its country's when it was stored, never a later one."""
     said = status.said
     there = coarse(phase_over(calendars, said.stored or said.accepted))
     phase = stricter(deadlines, said.priority, (said.phase, there))
@@ -245,9 +245,9 @@ def tell(
     deadlines: Deadlines,
     calendars: Sequence[ElectionCalendar] = (),
 ) -> list[Overdue]:
-    """What is newly overdue, inside a transaction. What needs no answer any more is closed.
+    """The newly overdue bulletins, inside a transaction. Bulletins that need no more receipts are closed.
 
-    What a hub's receipts show that it lacks is sent again.
+    Bulletins that a hub lacks by its receipts are sent again.
     """
     enrol(db)
     first = "INSERT OR IGNORE INTO reported VALUES (?, ?, ?)"
@@ -274,7 +274,7 @@ def _is_done(status: DeliveryStatus, deadlines: Deadlines) -> bool:
 
 
 def resend_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
-    """Have sent again what a hub has not confirmed in time though it has confirmed a later bulletin of the channel.
+    """Send again bulletins that a hub has not confirmed in time although it has confirmed a later one of the channel.
 
     Inside a transaction; each hub within its allowance. Returns the number of bulletins.
     """
@@ -284,7 +284,7 @@ def resend_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: 
             row := db.execute(_LACKED, (item.digest, item.reader)).fetchone()
         ):
             lacked.setdefault(item.reader, []).append(row["n"])
-    why = "it has confirmed what follows, and not this"
+    why = "it has confirmed a later bulletin and not this one"
     return sum(resend.send_again(db, ns, reader, why, moment) for reader, ns in lacked.items())
 
 

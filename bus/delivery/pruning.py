@@ -1,4 +1,4 @@
-"""What an outbox need not keep any more: old, stored, received by every hub that must have it, and no link of what goes on."""
+"""Prunes an outbox: old, stored bulletins that every required hub has received and that no later bulletin needs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from schemas.vocab import TALK
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):
-    """How many bulletins were pruned, how many old ones stay, by reason, and how many old receipts and requests were erased."""
+    """The number of pruned bulletins, of kept old ones by reason, and of erased old receipts and requests."""
 
     pruned: int
     kept: dict[str, int]
-    talk: int = 0  # receipts and requests of others that were read, and are old
+    talk: int = 0  # old receipts and requests of others that were read
 
 
 # Not the head of a channel, nor the last of its origin, which the next one supersedes.
@@ -45,20 +45,20 @@ def prune(
     elections: Collection[str] = (),
     rehearse: bool = False,
 ) -> Pruned:
-    """Take out what need not be kept, inside a transaction.
+    """Delete bulletins that need not be kept, inside a transaction.
 
-    Kept are bulletins that were stored less than `keep` ago or never, are in force, have not been received, or their
-    withdrawal not been confirmed, by every hub that must; what names one of `elections`; heads of channels; the last about
-    one thing. What only one bulletin may ever be kept for (`once`) stays known.
+    A bulletin is kept if it was stored less than `keep` ago or never; if it is in force; if a required hub has not received
+    it or not confirmed its withdrawal; if it names one of `elections`; if it is the head of a channel; or if it is the last
+    of its origin. `once` keys stay known.
 
     Args:
         db: the outbox.
-        me: whose it is.
+        me: its authority.
         registry: who must have what.
         now: the present.
-        keep: so long everything is kept; what the phase asks for (`bus.policy.phases`).
-        elections: ids of those that are not over: what names one stays, however old.
-        rehearse: count, and take nothing out.
+        keep: the time for which everything is kept, by the phase (`bus.policy.phases`).
+        elections: ids of unfinished elections: bulletins that name one stay at any age.
+        rehearse: count without deleting.
     """
     ledger.enrol(db)
     kept: dict[str, int] = {}
@@ -96,7 +96,7 @@ def _stays(
     now: dt.datetime,
     elections: Collection[str],
 ) -> str:
-    """Why a bulletin is kept, in a word; empty when it need not be."""
+    """Why a bulletin is kept, in one word; empty if it need not be."""
     if row["state"] != "stored":
         return "not-stored"
     if row["head"]:

@@ -1,6 +1,6 @@
-"""An author reads the receipts for its bulletins into its outbox's file; what is overdue is logged once.
+"""Reads the receipts for an author's bulletins into its outbox's file; logs each overdue answer once.
 
-It stands beside the publisher, which knows nothing of it: a tracker opened later finds what was published before.
+It works beside the publisher, which does not know it: a tracker opened later finds earlier bulletins.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from bus.tasks import background, in_background
 from bus.transport import Connection, Endpoint, consumer_info, receipt_streams
 from schemas.bodies.electoral import ElectionCalendar
 
-HOLD_S = 30.0  # so long a receipt waits for the one before it
+HOLD_S = 30.0  # seconds that a receipt waits for the one before it
 TELL_EVERY_S = 5.0
 LEAD_EVERY_S = 0.2
 
 Calendars = Callable[[], Awaitable[Sequence[ElectionCalendar]]]
-"""Asks for the calendars of the author's country; it may raise StoreError."""
+"""Gives the calendars of the author's country; it may raise StoreError."""
 
 log = logger()
 
 
 class DeliveryTracker(msgspec.Struct, frozen=True):
-    """What became of the bulletins of one publisher. Use `DeliveryTracker.open`.
+    """Tracks the bulletins of one publisher. Use `DeliveryTracker.open`.
 
-    It reads while its process is the one that sends from the outbox, for a consumer has one reader. What another
-    process reads into the file it finds there.
+    It reads while its process sends from the outbox, because a consumer has one reader. It finds in the file the
+    receipts that another process has read.
     """
 
     publisher: Publisher
@@ -54,9 +54,10 @@ class DeliveryTracker(msgspec.Struct, frozen=True):
         """Track a publisher's bulletins; receipts are read in the background until the context exits.
 
         Args:
-            publisher: who speaks; its outbox is opened with `bus.delivery.TABLES`. Without an endpoint nothing is read.
-            deadlines: what is overdue by these is logged once.
-            calendars: those of the publisher's country, which deadlines follow too.
+            publisher: the publisher; its outbox is opened with `bus.delivery.TABLES`. Without an endpoint nothing is
+                read.
+            deadlines: each overdue answer by these is logged once.
+            calendars: gives the calendars of the publisher's country, which deadlines follow too.
 
         Raises:
             ValueError: the outbox was opened without these tables.
@@ -75,7 +76,7 @@ class DeliveryTracker(msgspec.Struct, frozen=True):
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def standing(self, id_or_digest: str) -> DeliveryStatus | None:
-        """How far a bulletin has come, and who has not answered; None when it is not of this outbox."""
+        """The delivery state of a bulletin, with the missing answers; None if it is not in this outbox."""
         registry = self.publisher.registry()
         return await ledger.read(
             self.publisher.outbox,
@@ -83,7 +84,7 @@ class DeliveryTracker(msgspec.Struct, frozen=True):
         )
 
     async def reached(self, digest: str, rung: DeliveryState, timeout: float) -> DeliveryStatus | None:
-        """Wait until a bulletin is in a state, `received` or `read`, or nobody must answer. Returns its status; on timeout too."""
+        """Wait until a bulletin is `received` or `read`, or needs no answer. Returns its status, also on timeout."""
 
         def is_over(status: DeliveryStatus | None) -> bool:
             return status is None or status.state in (rung, DeliveryState.READ) or not status.readers
@@ -93,7 +94,7 @@ class DeliveryTracker(msgspec.Struct, frozen=True):
     async def caught_up(self, timeout: float) -> bool:
         """Wait until all receipts that the bus holds are in the outbox's file. Returns False on timeout.
 
-        It makes no difference which process reads them. Without an endpoint the bus cannot be asked: False.
+        Any process may read them. Without an endpoint the bus cannot be asked and the result is False.
         """
         endpoint = self.publisher.endpoint
         if endpoint is None:
@@ -126,7 +127,7 @@ class DeliveryTracker(msgspec.Struct, frozen=True):
                 if isinstance(exc, StoreError) and exc.is_final:
                     return
                 log.error("receipts_not_read", authority=self.publisher.authority_id, problem=repr(exc))
-            except Exception as exc:  # a fault of ours must not end the reading in silence
+            except Exception as exc:  # an internal error must not end the reading silently
                 log.exception("receipts_not_read", authority=self.publisher.authority_id, problem=repr(exc))
             await asyncio.sleep(LEAD_EVERY_S)
 
@@ -136,7 +137,7 @@ class DeliveryTracker(msgspec.Struct, frozen=True):
         )
 
     async def _track(self, endpoint: Endpoint) -> None:
-        """Read receipts, and tell what is overdue, for as long as this process may."""
+        """Read receipts and log overdue answers while this process may read."""
         async with background() as tasks:
             tasks.start(self._read(endpoint), "receipts")
             tasks.start(self._tell(), "overdue")
@@ -164,7 +165,7 @@ class DeliveryTracker(msgspec.Struct, frozen=True):
 
         while True:
             if self.calendars is not None:
-                # They are in another file: while that cannot be read, what was known holds.
+                # They are in another file: while it cannot be read, the last known ones count.
                 with contextlib.suppress(StoreError):
                     known = await self.calendars()
             for item in await self.publisher.outbox.write(tell):

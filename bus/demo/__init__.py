@@ -1,4 +1,4 @@
-"""The demonstration: two fictitious countries, fourteen authorities and two hubs on one machine, for real."""
+"""The demonstration: two fictitious countries with fourteen authorities and two hubs, run for real on one machine."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What an authority of a story warns of, in a kind of bulletin that it may say."""
+"""Warnings by an authority of a story, in a kind of bulletin that it may publish."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.vocab import Certainty, Dimension, Phase, Posture, Severity, Urgenc
 
 
 def warning(headline: str, speaker: str = "xa-emb", **changes: object) -> Draft:
-    """What an authority warns of: an electoral body or a CSIRT in its own kind of bulletin, any other how things are."""
+    """A draft of a warning: an electoral body or a CSIRT uses its own kind of bulletin, all others a situation report."""
     body: Body
     if speaker.endswith("-emb"):
         body = ElectionIncident(category="voter-suppression", stage=Phase.POLLING)

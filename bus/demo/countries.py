@@ -1,7 +1,8 @@
 """The demonstration's countries: their offices and hubs, and what each may publish and read. Pure.
 
-Only the names are special to a demonstration: every identity has exactly its grants. An office speaks of what its kind of
-authority speaks of, to the community, to its peers in both countries, and to the election network of its own country.
+Only the names are special to a demonstration: every identity has exactly its grants. An office publishes the usual
+kinds of its sort of authority to the community, to its peers in both countries, and to the election network of its
+own country.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ CLOCK_SLACK = dt.timedelta(hours=1)
 
 
 class Office(NamedTuple):
-    """One sort of authority that both countries have.
+    """A sort of authority that each country has.
 
     Attributes:
-        name: ends the ids of its authorities.
-        kind: of authority, a word of the vocabulary.
-        domain: what it works on.
+        name: the end of the ids of its authorities.
+        kind: kind of authority, a word of the vocabulary.
+        domain: its domain.
         network: the audience of its peers in all countries.
-        title: of its authorities, after the country.
-        says: the kinds of bulletins that such an authority publishes.
-        adapter: what reads its native files; empty where people write its bulletins.
-        also: networks of others that it may write to and does not read: personal data goes to those who may process it.
+        title: title of its authorities, after the country.
+        says: the kinds of bulletins that it publishes.
+        adapter: the adapter for its native files; empty if people write its bulletins.
+        also: further networks that it may write to but not read, for personal data that only their members may process.
     """
 
     name: str
@@ -107,18 +108,18 @@ OFFICES = (
     Office("comms", "government-comms", Domain.COMMS, "eu-comms", "Government Communication", ("stratcom",)),
 )
 SAID_BY_ALL = ("situation-report", "rfi", "feedback", "sealed", proposals.REANCHOR)
-"""What every office may say: how things are, questions and answers, what is sealed, and how its channel goes on."""
+"""Kinds that every office may publish: situation reports, questions and answers, sealed bulletins, re-anchoring."""
 AT_HOME = frozenset({"election-calendar", "post-election-report"})
-"""What an office says of its own country alone."""
+"""Kinds that an office publishes only about its own country."""
 COUNTRIES = ("XA", "XB")
-# What a hub may not read although the other one may: shows that a grant is a wall.
+# Networks that one hub may not read although the other may; they show that grants are enforced.
 WITHHELD = {"xb-hub": frozenset({"eu-dpas"})}
 SPOKEN = (Status.ACTUAL, Status.EXERCISE, Status.TEST)
 HEARD = (*SPOKEN, Status.SYSTEM)
 
 
 class Member(NamedTuple):
-    """One identity of the demonstration; a hub has no office."""
+    """An identity of the demonstration; a hub has no office."""
 
     id: str
     country: str
@@ -137,14 +138,14 @@ def nation(country: str) -> str:
 
 
 def key_record(signer: FileSigner, now: dt.datetime, hurry: int = 1) -> KeyRecord:
-    """A registry record for a key of the demonstration, valid from a little ago; its life is divided by `hurry`."""
+    """A registry record for a key of the demonstration, valid since shortly before `now`; its lifetime is divided by `hurry`."""
     begin = (now - CLOCK_SLACK).replace(microsecond=0)
     window = {"not_before": begin, "not_after": begin + KEY_LIFETIME / hurry}
     return msgspec.convert({"alg": signer.alg, "jwk": signer.jwk, **window}, KeyRecord)
 
 
 def seal_record(jwk: Mapping[str, str], now: dt.datetime, hurry: int = 1) -> SealKeyRecord:
-    """A registry record for a seal key of the demonstration, valid from a little ago; its life is divided by `hurry`."""
+    """A registry record for a seal key of the demonstration, valid since shortly before `now`; its lifetime is divided by `hurry`."""
     begin = (now - CLOCK_SLACK).replace(microsecond=0)
     return SealKeyRecord(
         alg="HPKE-9-KE", jwk=dict(jwk), not_before=begin, not_after=begin + SEAL_LIFETIME / hurry
@@ -180,19 +181,19 @@ def record_of(
 
 
 def telephone(member: Member) -> str:
-    """The number of a member's duty desk; nobody has it."""
+    """The telephone number of a member's duty desk; fictitious."""
     number = [each.id for each in (*MEMBERS, *HUBS)].index(member.id) if member in (*MEMBERS, *HUBS) else 99
     return f"+99-555-01{number:02}"
 
 
 def mailbox(member: Member) -> str:
-    """The address of a member's duty desk; nobody has it."""
+    """The mail address of a member's duty desk; fictitious."""
     country, _, name = member.id.partition("-")
     return f"mailto:duty@{name}.{country}.example"
 
 
 def ways_of(office: Office, *networks: str) -> tuple[tuple[Tlp, str], ...]:
-    """Where an office speaks: GREEN to all, AMBER+STRICT to its peers and networks, an electoral body CLEAR to the public."""
+    """(TLP, audience) pairs of an office: GREEN to all, AMBER+STRICT to its peers and networks; an electoral body also CLEAR to the public."""
     ways = [(Tlp.GREEN, "community")]
     ways += [(Tlp.AMBER_STRICT, audience) for audience in (office.network, *office.also, *networks)]
     if office.domain is Domain.ELECTORAL:
@@ -201,7 +202,7 @@ def ways_of(office: Office, *networks: str) -> tuple[tuple[Tlp, str], ...]:
 
 
 def publishes(office: Office, country: str, *networks: str) -> tuple[PublishGrant, ...]:
-    """What an office of a country may say on its ways, and its heartbeats there."""
+    """The publish grants of an office of a country, with those for its heartbeats."""
     ways = ways_of(office, *networks)
     anywhere = tuple(kind for kind in office.says if kind not in AT_HOME) + SAID_BY_ALL
     at_home = tuple(kind for kind in office.says if kind in AT_HOME)
@@ -215,7 +216,7 @@ def publishes(office: Office, country: str, *networks: str) -> tuple[PublishGran
 
 
 def office_reads(office: Office, *networks: str) -> tuple[ReadGrant, ...]:
-    """What an office reads: the public, the community, its peers and its networks; so its own answers too."""
+    """The read grants of an office: the public, the community, its peers and its networks, and so the answers to it."""
     return _reads(office.network, *networks)
 
 
@@ -233,12 +234,12 @@ def networks_of(hub: str) -> tuple[str, ...]:
 
 
 def hub_reads(hub: str, *networks: str) -> tuple[ReadGrant, ...]:
-    """What a hub reads: CLEAR, GREEN, the networks of peers that are not withheld from it, and those named here."""
+    """The read grants of a hub: CLEAR, GREEN, the networks of peers that are not withheld from it, and the networks named here."""
     return _reads(*networks_of(hub), *networks)
 
 
 def hub_answers(hub: str, reads: tuple[ReadGrant, ...]) -> tuple[PublishGrant, ...]:
-    """A hub says what it holds of what it reads, and to each other what is between the two: receipts, requests, copies."""
+    """The publish grants of a hub: its holdings, and receipts, requests and copies to single authorities."""
     others = [member.id for member in (*MEMBERS, *HUBS) if member.id != hub]
     beats = [
         proposals.beat(tlp, audience)
@@ -249,7 +250,7 @@ def hub_answers(hub: str, reads: tuple[ReadGrant, ...]) -> tuple[PublishGrant, .
 
 
 def grants_of(member: Member) -> tuple[tuple[PublishGrant, ...], tuple[ReadGrant, ...]]:
-    """What a member may publish and read."""
+    """(publish grants, read grants) of a member."""
     network = nation(member.country)
     if member.office is None:
         reads = hub_reads(member.id, network)

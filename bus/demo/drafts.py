@@ -1,4 +1,4 @@
-"""Drafts to publish in the demonstration: those of the examples, put into its folder."""
+"""Copies the example drafts into the folder of the demonstration."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGED = Path(__file__).with_name("examples")
-"""Where a wheel has them (pyproject.toml)."""
+"""Their folder in a wheel (pyproject.toml)."""
 SOURCE = Path(__file__).parents[2] / "examples" / "drafts"
-"""Where a checkout has them."""
+"""Their folder in a checkout."""
 
 
 def put_drafts(folder: Path, sources: Sequence[Path] = (PACKAGED, SOURCE)) -> Path:
-    """Copy the drafts into the folder `drafts` of a demonstration; those that are there stay as they are.
+    """Copy the drafts into the folder `drafts` of a demonstration; existing files stay unchanged.
 
     Args:
         folder: of the demonstration.
-        sources: the first that is there is taken.
+        sources: possible source folders; the first that exists is used.
 
     Returns:
         The folder of the drafts.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: the drafts cannot be written.
     """
     target = folder / "drafts"
     target.mkdir(parents=True, exist_ok=True)

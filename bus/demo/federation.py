@@ -1,4 +1,4 @@
-"""A federation on one machine: three countries, unions between them, a real server each, and ways that can be cut."""
+"""A federation on one machine: three countries and unions between them, each with a real server, and connections that can be cut."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ PORTS: tuple[int, ...] = (
     *range(8_000, 12_000),
     *range(16_000, 20_000),
     *range(24_000, 28_000),
-)  # none is 4000 above another
-"""Among these a free one is looked for: below those that a system gives to whoever connects."""
-_found: set[int] = set()  # by this process, and not bound yet perhaps
+)  # no two ports differ by 4000
+"""Free ports are searched in this range, below the ports that a system gives to outgoing connections."""
+_found: set[int] = set()  # given out by this process, but perhaps not bound yet
 CSIRT = next(office for office in OFFICES if office.kind == "csirt")
 NETWORKS = {
     "public": Scope.PUBLIC,
@@ -44,7 +44,7 @@ NETWORKS = {
 
 
 class Founded(msgspec.Struct, frozen=True, kw_only=True):
-    """A registry with all that was needed to sign it, and the keys of everybody in it."""
+    """A registry, the keys that signed it, and the keys of all its identities."""
 
     registry: VerifiedRegistry
     raw: bytes
@@ -95,7 +95,7 @@ def found(now: dt.datetime) -> Founded:
 
 
 def free_port() -> int:
-    """A free port of PORTS whose twin for monitoring, MONITOR_ABOVE it, is free too; none is found twice by one process."""
+    """A free port of PORTS whose monitoring port, MONITOR_ABOVE higher, is free too. A process never gets the same port twice."""
     while True:
         port: int = secrets.choice(PORTS)
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as twin:
@@ -107,7 +107,7 @@ def free_port() -> int:
 
 
 class Cable:
-    """A TCP relay to a port that can be cut: its connections break, and new ones fail until it is mended."""
+    """A TCP relay to a port that can be cut: its connections break, and new ones fail until it is restored."""
 
     def __init__(self, to: int) -> None:
         self.to = to
@@ -116,12 +116,12 @@ class Cable:
         self._ends: set[asyncio.StreamWriter] = set()
 
     async def mend(self) -> None:
-        """Let traffic through; at the same port as before."""
+        """Let traffic through again, at the same port."""
         self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Break every connection and take no other."""
+        """Break every connection and accept no new one."""
         if self._server is not None:
             self._server.close()
         for end in list(self._ends):
@@ -151,7 +151,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
-    """A running federation; `cables` are the ways of each country to each place it connects to."""
+    """A running federation; `cables` are the connections of each country to each place."""
 
     founded: Founded
     servers: dict[str, NatsServer]
@@ -161,18 +161,18 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
     carriers: dict[str, Carrier]
 
     def endpoint(self, identity: str) -> Endpoint:
-        """An authority's place, at its own country's broker."""
+        """The endpoint of an authority, at its own country's broker."""
         seed, _ = self.founded.nkeys[identity]
         url = self.servers[country_of(identity)].url
         return Endpoint(url=url, authority_id=identity, nkey_seed=seed, name=identity)
 
     async def cut(self, country: str) -> None:
-        """Take a country off all others."""
+        """Cut a country off from all others."""
         for cable in self._of(country):
             await cable.cut()
 
     async def mend(self, country: str) -> None:
-        """And join it again."""
+        """Connect a country again."""
         for cable in self._of(country):
             await cable.mend()
 
@@ -193,12 +193,12 @@ async def joined(
     """Start every broker and every carrier.
 
     Args:
-        folder: for all of them.
+        folder: for the files of all servers.
         founded: the registry and keys.
-        unions: their names.
-        nodes: of each union; one of several has a server `<name>-<n>` for each.
-        paths: which country connects to which.
-        registry: the registry as it stands for the carriers, when it changes.
+        unions: names of the unions.
+        nodes: number of nodes of each union; with several, each has a server `<name>-<n>`.
+        paths: the connections between countries.
+        registry: returns the present registry for the carriers, if it changes.
     """
     keys = {cc: nkeys.generate() for cc in COUNTRIES}
     federation = Federation(
@@ -233,7 +233,7 @@ async def joined(
                 servers[name], provisioners[name] = NatsServer(folder / name, conf), key
         await stack.enter_async_context(_running(servers.values()))
         for name, server in servers.items():
-            if seats[name].node == 0:  # one node makes what the whole cluster has
+            if seats[name].node == 0:  # one node makes the streams of the whole cluster
                 await provision(server.url, provisioners[name][0], founded.registry, seat=seats[name])
         carriers = {}
         for cc in COUNTRIES:
@@ -265,7 +265,7 @@ async def joined(
 
 
 def _node(*, is_clustered: bool = False) -> Node:
-    """A server on free ports of this machine."""
+    """A node with free ports of this machine."""
     route = f"nats-route://127.0.0.1:{free_port()}" if is_clustered else None
     return Node(url=f"nats://127.0.0.1:{free_port()}", route=route)
 
@@ -276,7 +276,7 @@ def _port(node: Node) -> int:
 
 @asynccontextmanager
 async def _running(servers: Collection[NatsServer]) -> AsyncIterator[None]:
-    """All at once, both to start and to end."""
+    """Start all servers at the same time, and end them likewise."""
     try:
         await asyncio.gather(*(server.start() for server in servers))
         yield

@@ -1,7 +1,7 @@
-"""The demonstration's folder: registry, keys and contexts, made at the first start and used again at the next.
+"""The demonstration's folder: registry, keys and contexts, made at the first start and used again later.
 
-The registry is signed 2-of-3, the keys are encrypted files. The domain begins with `demo-`, which commands meant for
-production refuse.
+Two of three roots sign the registry; the keys are encrypted files. The domain begins with `demo-`; commands for
+production refuse it.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ BEACON_LIFETIME = dt.timedelta(hours=6)
 def prepare(
     root: Path, *, now: dt.datetime, hurry: int = 1, between: Callable[[], None] = lambda: None
 ) -> VerifiedRegistry:
-    """Make the folder's registry, keys and contexts, or use those that are there.
+    """Make the folder's registry, keys and contexts, or use the existing ones.
 
     Args:
-        root: the folder; made when it is not there.
+        root: the folder; made if missing.
         now: the present.
-        hurry: what lifetimes are divided by: those of keys and registry in a folder that is made, and of the beacon.
-        between: called before each key that is made, which takes a moment; what it raises ends the founding, and the next
-            call founds anew.
+        hurry: divisor of lifetimes: of keys and registry in a new folder, and of the beacon.
+        between: called before each new key, which takes a moment. An exception from it ends the founding; the next
+            call starts again.
 
     Returns:
         The verified registry with a fresh beacon.
 
     Raises:
-        TrustError: the registry in the folder does not stand here; its reason says why.
+        TrustError: the registry in the folder is not valid here; the reason code says why.
     """
     folder = Folder(root)
     for part in ("registry", "server", "keys", "state", "spool"):
@@ -77,7 +77,7 @@ def prepare(
 
 
 async def prepared(root: Path, now: dt.datetime, hurry: int) -> VerifiedRegistry:
-    """`prepare` in a thread, which makes no further key once this is cancelled.
+    """Run `prepare` in a thread; after a cancellation it makes no further key.
 
     Raises:
         TrustError: as `prepare`.
@@ -98,7 +98,7 @@ async def prepared(root: Path, now: dt.datetime, hurry: int) -> VerifiedRegistry
 def refresh_beacon(
     folder: Folder, registry: VerifiedRegistry, *, now: dt.datetime, life: dt.timedelta = BEACON_LIFETIME
 ) -> VerifiedRegistry:
-    """Sign and write a new beacon, and return the registry that has seen it."""
+    """Sign and write a new beacon, and return the registry with it."""
     raw = ceremony.new_beacon(registry, load_key(folder.beacon_key), now, life)
     write_atomically(folder.beacon, raw, mode=0o644)
     return registry.with_beacon(raw, now)
@@ -127,7 +127,7 @@ def _found(folder: Folder, now: dt.datetime, hurry: int, between: Callable[[], N
     registry = VerifiedRegistry.open(raw)
     save_contexts(folder.root, {m.id: _context(folder, m, registry) for m in (*MEMBERS, *HUBS)})
     write_atomically(folder.contacts, _contacts(now), mode=0o600)
-    # The registry is written last: a founding that was interrupted is done again from the start.
+    # The registry is written last: an interrupted founding starts again from the beginning.
     write_atomically(folder.registry, raw, mode=0o644)
 
 
@@ -168,7 +168,7 @@ def signed(document: Registry, roots: Iterable[FileSigner]) -> bytes:
 def _records(
     folder: Folder, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
 ) -> dict[str, AuthorityRecord]:
-    """Everybody's record, with new keys, as many at once as `AT_ONCE` says."""
+    """The records of all members, with new keys; `AT_ONCE` keys are made at the same time."""
     everybody = (*MEMBERS, *HUBS)
     with ThreadPoolExecutor(AT_ONCE, "founding") as pool:
         made = [pool.submit(_record, folder, member, now, hurry, new_key) for member in everybody]
@@ -198,7 +198,7 @@ def _record(
 
 
 def _contacts(now: dt.datetime) -> bytes:
-    """The list of duty desks that each hub keeps, all of them confirmed on the day of the founding."""
+    """The list of duty desks of each hub, all confirmed on the day of the founding."""
     rows = (
         f'[[contact]]\nauthority = "{member.id}"\nrole = "duty desk"\n'
         f'reach = ["tel:{telephone(member)}", "{mailbox(member)}"]\nconfirmed = {now:%Y-%m-%d}\n'

@@ -21,9 +21,9 @@ from bus.keys import (
     write_secret,
 )
 
-LANES = 1  # the passphrases here are drawn at random
+LANES = 1  # the passphrases here are random
 AT_ONCE = 2
-"""How many keys are encrypted or decrypted at once: each takes a moment of one processor, and 16 MiB."""
+"""Number of keys encrypted or decrypted at the same time: each needs one processor for a moment, and 16 MiB."""
 
 
 class Folder:
@@ -40,7 +40,7 @@ class Folder:
         self.contacts = root / "contacts.toml"
 
     def keys(self, identity: str) -> Path:
-        """Where an identity's key files lie."""
+        """The folder of an identity's key files."""
         return self.root / "keys" / identity
 
     def signing_key(self, identity: str) -> Path:
@@ -60,11 +60,11 @@ class Folder:
         return self.root / "registry" / f"root-{number}.pem"
 
     def state(self, identity: str) -> Path:
-        """Where an identity's outbox or store lies."""
+        """The folder of an identity's outbox or store."""
         return self.root / "state" / identity
 
     def spool(self, identity: str) -> Path:
-        """Where an authority's native files are dropped."""
+        """The spool folder for an authority's native files."""
         return self.root / "spool" / identity
 
 
@@ -74,14 +74,14 @@ def load_key(key: Path) -> FileSigner:
 
 
 def load_keys(folder: Folder) -> dict[str, FileSigner]:
-    """Everybody's signing key; a hub in a folder of an older version has none."""
+    """The signing keys by identity; a hub in a folder of an older version has none."""
     names = [each.id for each in (*MEMBERS, *HUBS) if folder.signing_key(each.id).exists()]
     with ThreadPoolExecutor(AT_ONCE, "keys") as pool:
         return dict(zip(names, pool.map(load_key, map(folder.signing_key, names)), strict=True))
 
 
 def new_signing_key(key: Path) -> FileSigner:
-    """A fresh signing key in a file, its fresh passphrase beside it; a leftover of either is replaced."""
+    """Write a new signing key with a new passphrase beside it; leftovers of both are replaced."""
     passphrase_file = key.with_suffix(".pass")
     for leftover in (key, passphrase_file):
         leftover.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def new_signing_key(key: Path) -> FileSigner:
 
 
 def new_transport_key(file: Path) -> str:
-    """A fresh transport key in a file; its public part."""
+    """Write a new transport key into a file; returns the public half."""
     file.unlink(missing_ok=True)
     seed, public = nkeys.generate()
     nkeys.save_nkey(file, seed)
@@ -100,7 +100,7 @@ def new_transport_key(file: Path) -> str:
 
 
 def new_seal_key(place: Path, passphrase_file: Path, now: dt.datetime) -> SealKey:
-    """A fresh seal key in a folder, named after its month; the public half."""
+    """Write a new seal key into a folder, named after its month; returns the public half."""
     place.mkdir(exist_ok=True, mode=0o700)
     for leftover in place.glob("*.pem"):
         leftover.unlink()

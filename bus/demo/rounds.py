@@ -1,4 +1,4 @@
-"""What the offices of the demonstration say, round after round: samples and the opening first, then the story."""
+"""The bulletins of the demonstration's offices, in rounds: first samples and the opening, then the story."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Rounds:
     """The rounds of one run."""
 
     def __init__(self, folder: Folder, publishers: Mapping[str, Publisher], serial: int) -> None:
-        """Begin with none.
+        """Begin before the first round.
 
         Args:
-            folder: where the spools of adapters are.
-            publishers: by authority.
-            serial: tells the samples of this run from those of others.
+            folder: holds the spools of the adapters.
+            publishers: publisher of each authority.
+            serial: distinguishes the samples of this run from those of others.
         """
         self._folder = folder
         self._publishers = publishers
@@ -34,9 +34,9 @@ class Rounds:
         self._told: dict[tuple[str, str], str] = {}
 
     async def feed(self, now: dt.datetime) -> int:
-        """One round: first the sample files of every adapter and the opening of the story, then a step of it each; how many.
+        """Run one round: first the sample files of every adapter and the opening of the story, then a step each time. Returns the number of items.
 
-        When the story is told, nothing is said any more but heartbeats.
+        After the end of the story, only heartbeats are sent.
         """
         number, self._number = self._number, self._number + 1
         if number == 0:
@@ -66,7 +66,7 @@ class Rounds:
         return count
 
     async def _tell(self, steps: Iterable[tuple[Member, str, Step]], now: dt.datetime) -> int:
-        """Publish those of the steps that are their member's; what is refused is logged, for somebody may try a registry here."""
+        """Publish the steps whose office is the member's. A refusal is logged, because a user may try another registry here."""
         count = 0
         for member, name, step in steps:
             if member.office is None or step.office != member.office.name:
@@ -85,5 +85,5 @@ class Rounds:
 
 
 def adapters() -> dict[str, plugin.Adapter | None]:
-    """The adapters that are installed, by name."""
+    """The installed adapters, by name; None for a missing one."""
     return {each.name: each.adapter for each in plugin.discover()}

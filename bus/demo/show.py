@@ -1,4 +1,4 @@
-"""The demonstration, running: one broker, fourteen authorities, adapters of eight of them, two hubs, and the tally at the end."""
+"""The running demonstration: one broker, fourteen authorities, adapters for eight of them, two hubs, and the tally at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from bus.console import Child
 from bus.delivery import TABLES, DeliveryTracker
+from bus.demo.consoles import console_of
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
 from bus.demo.founding import BEACON_LIFETIME, DUTY, point_to_server, prepared
 from bus.demo.keyring import Folder, load_key, load_keys
@@ -52,7 +54,7 @@ PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community"
 
 LOOK_S = 0.02
 Reading = Callable[[], Coroutine[object, object, None]]
-"""What runs an adapter."""
+"""A function that runs an adapter."""
 
 log = logger()
 
@@ -68,6 +70,7 @@ class Demo:
         keeper: Keeper,
         clock: Callable[[], dt.datetime],
     ) -> None:
+        self.consoles: dict[str, Child] = {}
         self.folder = folder
         self._held = held
         self.server = server
@@ -82,18 +85,25 @@ class Demo:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, root: Path, *, port: int, clock: Callable[[], dt.datetime], hurry: int = 1
+        cls,
+        root: Path,
+        *,
+        port: int,
+        clock: Callable[[], dt.datetime],
+        hurry: int = 1,
+        say: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Demo]:
-        """Found or go on, start everything, and stop it at the end.
+        """Found the demonstration or continue it, start everything, and stop it at the end.
 
         Args:
             root: the folder.
-            port: where the broker listens; -1 is any free port.
+            port: port of the broker; -1 is any free port.
             clock: the present, aware.
-            hurry: what lifetimes are divided by (`prepare`).
+            hurry: divisor of lifetimes (`prepare`).
+            say: prints a line of the consoles of the hubs; without it they are not started.
 
         Raises:
-            ConfigError: `demo-running`, when another demonstration runs in the folder.
+            ConfigError: `demo-running`, if another demonstration runs in the folder.
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(_locked(root))
@@ -128,7 +138,7 @@ class Demo:
             for hub in HUBS:
                 await demo._open_hub(stack, hub)
             reading = await stack.enter_async_context(demo._offices())
-            tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
+            tasks = await stack.enter_async_context(background())  # ends before its tasks' publishers
             for adapter in reading:
                 tasks.start(adapter(), "adapter")
             tasks.start(feed.run(), "what the bus says of the registry")
@@ -136,6 +146,10 @@ class Demo:
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
             tasks.start(tend(server, room=DISK_RESERVE_BYTES), "broker")
+            if say is not None:
+                for hub in HUBS:
+                    demo.consoles[hub.id] = child = console_of(hub, folder, registry, say)
+                    tasks.start(child.run(), f"console of {hub.id}")
             yield demo
 
     async def _open_hub(self, stack: AsyncExitStack, hub: Member) -> None:
@@ -157,7 +171,7 @@ class Demo:
 
     @asynccontextmanager
     async def _offices(self) -> AsyncIterator[tuple[Reading, ...]]:
-        """Every office, opened and closed beside the others, for each ends with words of its own; what runs their adapters."""
+        """All offices, opened and closed at the same time, because each sends last bulletins; returns the functions that run their adapters."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         opened: dict[str, Reading | None] = {}
 
@@ -174,7 +188,7 @@ class Demo:
                 await asyncio.sleep(LOOK_S)
             yield tuple(reading for reading in opened.values() if reading is not None)
         except Exception as exc:
-            over.set_exception(exc)  # so that nobody says that it was planned
+            over.set_exception(exc)  # so that no planned outage is announced
             raise
         finally:
             if not over.done():
@@ -182,7 +196,7 @@ class Demo:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _open_office(self, stack: AsyncExitStack, member: Member, office: Office) -> Reading | None:
-        """Open an authority's publisher, with its heartbeats; what runs its adapter, where it has one."""
+        """Open an authority's publisher, with its heartbeats. Returns the function that runs its adapter, or None."""
         self.publishers[member.id] = publisher = await self._publisher(stack, member)
         beats = Heartbeat(
             publisher,
@@ -222,31 +236,31 @@ class Demo:
 
     @property
     def registry(self) -> VerifiedRegistry:
-        """The registry as it stands."""
+        """The present registry."""
         return self._held()
 
     @property
     def trust(self) -> TrustState:
-        """How current the registry is known to be now."""
+        """The state of trust now."""
         return self.registry.state(self._clock())
 
     def may_read(self, hub: str, channel: str) -> bool:
-        """Whether a hub's grants let it read a channel, named as a store names it."""
+        """Whether a hub's grants let it read a channel, named as in a store."""
         return self.registry.may_read(hub, Channel.parse(channel))
 
     async def feed(self, now: dt.datetime) -> int:
-        """One round of what the offices say; how many things (`bus.demo.rounds`)."""
+        """Run one round of the offices; returns the number of items (`bus.demo.rounds`)."""
         return await self._rounds.feed(now)
 
     async def follow(self, hub: str) -> AsyncIterator[Stored]:
-        """What a hub admits from now on, heartbeats aside."""
+        """The bulletins that a hub admits from now on, without heartbeats."""
         store = self.stores[hub]
         async for row in store.follow(await store.row_before(self.began)):
             if Channel.parse(row.channel).status not in TALK:
                 yield row
 
     async def drain(self, timeout: float = DRAIN_S) -> None:
-        """Wait until every spool is read, every outbox is empty and every hub holds what it may."""
+        """Wait until every spool is read, every outbox is empty and every hub holds all that it may read."""
         deadline = asyncio.get_running_loop().time() + timeout
         while asyncio.get_running_loop().time() < deadline:
             spooled = any(any((self.folder.spool(m.id) / "in").glob("*")) for m in MEMBERS)
@@ -264,7 +278,7 @@ class Demo:
         return {name: self.publishers[name].outbox for name in names}
 
     async def _announce(self, *files: bytes) -> None:
-        """Send to everybody what the registrar has made."""
+        """Send the registrar's documents to all readers."""
         speaker = provisioner_endpoint(self.server.url, nkeys.load_nkey(self.folder.provisioner))
         async with Connection.open(speaker) as connection:
             await connection.until_connected(CONNECT_S)
@@ -277,7 +291,7 @@ class Demo:
 
 
 def _probes(folder: Path) -> tuple[str, ...]:
-    """The public keys of the identities that try the walls for `server check`; made when first asked for."""
+    """The public keys of the probe identities of `server check`; makes the keys on first use."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in PROBE_FILES:
         if not (folder / name).exists():

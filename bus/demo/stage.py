@@ -1,6 +1,6 @@
-"""A stage for stories that are played and checked: the demonstration's countries, a broker, hubs and desks in this process.
+"""A stage for checked stories: the demonstration's countries, a broker, hubs and desks in this process.
 
-The examples `stolen_key` and `hostile_broker` play on it. Each sentence of a story is said once it has come true.
+The examples `stolen_key` and `hostile_broker` use it. Each sentence of a story is printed only after its check has passed.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ PATIENCE_S = 30.0
 
 
 class StepError(Exception):
-    """What was said does not hold."""
+    """A sentence of a story is not true."""
 
 
 def step(sentence: str, holds: bool = True) -> None:
-    """Say what has happened.
+    """Print a sentence if it is true.
 
     Raises:
-        StepError: it has not; this ends the story.
+        StepError: it is not true; this ends the story.
     """
     if not holds:
         raise StepError(sentence)
@@ -59,10 +59,10 @@ def step(sentence: str, holds: bool = True) -> None:
 
 
 async def until(sentence: str, question: Callable[[], Awaitable[bool]]) -> None:
-    """Say what has happened as soon as it has.
+    """Wait until a sentence is true, then print it.
 
     Raises:
-        StepError: it does not happen.
+        StepError: it does not become true in time.
     """
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -74,8 +74,8 @@ async def until(sentence: str, question: Callable[[], Awaitable[bool]]) -> None:
 
 
 def played(story: Callable[[Path], Coroutine[object, object, None]]) -> int:
-    """Play a story in a folder that is gone afterwards; the exit code, 1 when a sentence did not come true."""
-    # A story may listen to the errors (`structlog.testing.capture_logs`); nothing else is said but its sentences.
+    """Play a story in a temporary folder. Returns the exit code: 1 if a sentence did not become true."""
+    # A story may capture the errors (`structlog.testing.capture_logs`); only its sentences are printed.
     quiet = structlog.make_filtering_bound_logger(logging.ERROR)
     structlog.configure(wrapper_class=quiet, processors=[_unsaid])
     with tempfile.TemporaryDirectory(prefix="tocsin-story-") as folder:
@@ -97,7 +97,7 @@ def clock() -> dt.datetime:
 
 
 async def send(publisher: Publisher, draft: Draft) -> Accepted:
-    """Publish, and wait until the bus has it."""
+    """Publish a draft, and wait until the bus has stored the bulletin."""
     kept = await publisher.publish(draft)
     if await publisher.settled(kept.digest, PATIENCE_S) != "stored":
         raise StepError(f"number {kept.seq} on {kept.channel} is stored")
@@ -121,7 +121,7 @@ def forged(
     prev: str | None,
     moment: dt.datetime,
 ) -> Forgery:
-    """A message that its issuer has never said, signed with a stolen key, dated as the thief likes."""
+    """A message that its issuer never sent, signed with a stolen key, with a date chosen by the thief."""
     bulletin = stamp(
         draft,
         id=new_id(moment, secrets.token_bytes(10)),
@@ -139,34 +139,34 @@ def forged(
 
 
 class Hub:
-    """A country's hub: its store, its service, and the registry as it holds it."""
+    """A country's hub: its store, its service, and its registry."""
 
     def __init__(self, name: str, service: HubService, registry: RegistryStore) -> None:
         self.name, self.store, self.service, self.registry = name, service.store, service, registry
 
     async def chain(self, issuer: str, channel: str) -> list[str]:
-        """The digests it shows of a channel, in the order of their numbers."""
+        """The digests that it shows for a channel, in the order of their numbers."""
         rows = [row async for row in self.store.follow(0, live=False) if row.channel == f"{issuer}/{channel}"]
         return [row.digest for row in sorted(rows, key=lambda row: row.seq)]
 
     async def in_force(self) -> set[str]:
-        """The ids in its picture."""
+        """The ids of bulletins in force in its picture."""
         picture = await self.store.read(lambda db: summary.picture(db, clock(), self.registry()))
         return {item.id for item in picture.top}
 
     async def reasons(self) -> dict[str, str]:
-        """What is in quarantine, and why, by digest."""
+        """Digest -> reason code of the messages in quarantine."""
         refused = await self.store.read(lambda db: summary.quarantine(db, 100))
         return {message.digest: message.reason for message in refused}
 
     async def channel(self, issuer: str, channel: str) -> ChannelRow:
-        """What `tocsin channels` says of one."""
+        """The row of `tocsin channels` for a channel."""
         rows = await self.store.read(lambda db: channel_rows(db, clock(), self.registry(), self.name))
         return next(row for row in rows if row.name == f"{issuer}/{channel}")
 
 
 class Stage:
-    """The demonstration's countries in one folder; what a story needs is opened from here."""
+    """The demonstration's countries in one folder; opens all that a story needs."""
 
     def __init__(self, root: Path, stack: AsyncExitStack) -> None:
         self.folder = Folder(root)
@@ -176,11 +176,11 @@ class Stage:
         self._stack = stack
 
     async def begin(self, names: Iterable[str], change: Callable[[Registry], Registry]) -> None:
-        """A registry with one change, held by each of `names`, and a broker.
+        """Make a registry with one change, give it to each of `names`, and start a broker.
 
         Args:
             names: identities of the demonstration.
-            change: what the registry's second version changes.
+            change: the change in the registry's second version.
         """
         self._first = await asyncio.to_thread(prepare, self.folder.root, now=clock())
         self.held = {name: self.hold(name) for name in names}
@@ -189,7 +189,7 @@ class Stage:
         await self.provision()
 
     def hold(self, place: str) -> RegistryStore:
-        """A fresh registry store that knows only the first version."""
+        """A new registry store with only the first version."""
         first, home = self._first, self.folder.root / "held" / place
         home.mkdir(parents=True)
         file = home / "registry.tocsin.json"
@@ -198,32 +198,32 @@ class Stage:
 
     @property
     def registry(self) -> VerifiedRegistry:
-        """The registry that every holder has."""
+        """The registry of all holders."""
         return next(iter(self.held.values()))()
 
     def registrar_says(self, change: Callable[[Registry], Registry]) -> bytes:
-        """The registry's next version, signed by two of three roots; no holder has it yet."""
+        """The next version of the registry, signed by two of three roots; not given to any holder yet."""
         now = self.registry
         document = change(ceremony.next_version(now.document, now.digest, clock(), REGISTRY_LIFETIME))
         return signed(document, (load_key(self.folder.root_key(number)) for number in (1, 2)))
 
     def all_take(self, raw: bytes) -> None:
-        """Hand a registry version or a statement to everybody."""
+        """Give a registry version or a statement to all holders."""
         for registry in self.held.values():
             registry.take(raw)
 
     def conf(self) -> str:
-        """The broker's configuration, as the registry says it."""
+        """The broker's configuration for the present registry."""
         public = nkeys.public_of(self.provisioner)
         return render_conf(self.registry, settings=ServerSettings(), provisioner_nkey=public)
 
     @property
     def provisioner(self) -> str:
-        """The transport key of the one who makes streams and consumers."""
+        """The provisioner's transport key, which makes streams and consumers."""
         return nkeys.load_nkey(self.folder.provisioner)
 
     async def provision(self) -> None:
-        """Make streams and consumers as the registry wants them."""
+        """Make the streams and consumers that the registry requires."""
         await provision(self.server.url, self.provisioner, self.registry)
 
     def transport(self, name: str) -> str:
@@ -235,19 +235,19 @@ class Stage:
         return load_key(self.folder.signing_key(name))
 
     def endpoint(self, name: str, seed: str) -> Endpoint:
-        """A place on the bus."""
+        """An endpoint on the bus."""
         return Endpoint(url=self.server.url, authority_id=name, nkey_seed=seed, name=f"stage {name}")
 
     @asynccontextmanager
     async def connected(self, name: str, seed: str) -> AsyncIterator[NatsConnection]:
-        """Somebody on the bus with a transport key."""
+        """A connection to the bus with a transport key."""
         async with NatsConnection.at(self.endpoint(name, seed)) as connection:
             await connection.until_connected(PATIENCE_S)
             yield connection
 
     @asynccontextmanager
     async def hub(self, name: str, *, store: str = "", hold_s: float = 30.0) -> AsyncIterator[Hub]:
-        """A hub that runs, over its own store or over one of another name."""
+        """A running hub, with its own store or one of another name."""
         path = self.folder.root / f"{store or name}.db"
         async with (
             open_store(path, hold_s=hold_s) as inbox,

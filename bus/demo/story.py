@@ -1,7 +1,7 @@
-"""What people at the demonstration's offices write, beside what adapters read: an opening, then a story told once. Pure.
+"""The bulletins that people at the demonstration's offices write: an opening, then a story without repeats. Pure.
 
-Each country has an order of its own. Nothing is said twice: what goes on is an update of what was said before. All of it
-is fictitious.
+Each country has its own order of steps. No step repeats another: a continuation is an update of an earlier bulletin.
+All of it is fictitious.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ HOUR = dt.timedelta(hours=1)
 
 
 class Step(NamedTuple):
-    """One thing that an office says.
+    """One bulletin of the story.
 
     Attributes:
-        office: whose it is, by the name of the office.
-        to: the community, the peers of that office, or the election network of its country.
-        headline: in one line; `{CC}` is the country.
-        summary: in a few sentences.
-        body: made of the country and the present.
-        severity: how bad it is.
-        urgency: how soon somebody must act.
-        public_line: what may be said to the public as it stands.
-        updates: the name of the step that this one goes on with.
+        office: name of the office that publishes it.
+        to: its audience: the community, the peers of that office, or the election network of its country.
+        headline: one line; `{CC}` is the country.
+        summary: a few sentences.
+        body: makes the body for a country and a time.
+        severity: its severity.
+        urgency: its urgency.
+        public_line: a line cleared for the public.
+        updates: the name of the step that this one updates.
     """
 
     office: str
@@ -69,13 +69,13 @@ class Step(NamedTuple):
 
 
 def draft_of(step: Step, member: Member, now: dt.datetime, original: str | None = None) -> Draft:
-    """A step as a draft of one office.
+    """The draft of a step for one office.
 
     Args:
-        step: what it says.
-        member: who says it.
+        step: the step.
+        member: the issuer.
         now: the present, aware.
-        original: the id of the bulletin that it goes on with.
+        original: the id of the bulletin that it updates.
     """
     country = member.country
     peers = member.office.network if member.office else "community"
@@ -250,7 +250,7 @@ OPENING: Mapping[str, Step] = {
         public_line="A genuine polling card never asks for a password or money. Ask at elections.{cc}.example.",
     ),
 }
-"""What each country begins with, beside the samples of its adapters."""
+"""The opening steps of each country, beside the samples of its adapters."""
 
 STORY: Mapping[str, Step] = {
     "deepfake": Step(
@@ -356,7 +356,7 @@ STORY: Mapping[str, Step] = {
         updates="morning",
     ),
 }
-"""What follows, a step each minute."""
+"""The later steps, one each minute."""
 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "XA": tuple(STORY),
@@ -371,4 +371,4 @@ ORDER: Mapping[str, tuple[str, ...]] = {
         "evening",
     ),
 }
-"""Which steps each country takes, and when."""
+"""Country -> its steps, in order."""

@@ -1,4 +1,4 @@
-"""What came of a run of the demonstration, counted from its outboxes, stores and spools."""
+"""The result of a run of the demonstration, counted from its outboxes, stores and spools."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from schemas.vocab import TALK
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """Bulletins of one authority, heartbeats and receipts aside: how many, and how many of them the bus has stored."""
+    """Bulletins of one authority, without heartbeats and receipts: the number published, and the number stored by the bus."""
 
     published: int
     stored: int
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
-    """Bulletins that one hub has admitted, heartbeats and receipts aside, and messages that it has refused."""
+    """Bulletins that one hub has admitted, without heartbeats and receipts, and messages that it has refused."""
 
     admitted: int
     refused: int
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one run; the JSON of the demonstration's last line."""
+    """The result of one run; the JSON of the demonstration's last line."""
 
     authorities: dict[str, Published]
     hubs: dict[str, Received]
@@ -44,7 +44,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def complete(self) -> bool:
-        """Whether all that was published is stored, and each hub admitted what its grants let it read."""
+        """Whether all published bulletins are stored, and each hub admitted all that its grants let it read."""
         stored = all(own.stored == own.published for own in self.authorities.values())
         return self.published > 0 and self.lost == 0 and self.refused == 0 and stored
 
@@ -62,14 +62,14 @@ async def count(
     outboxes: Mapping[str, Outbox],
     stores: Mapping[str, Inbox],
 ) -> Tally:
-    """Count what was said since the run began, and what became of it.
+    """Count the bulletins of a run, and their admissions.
 
     Args:
-        began: when the run began.
-        registry: what each hub may read.
-        folder: the demonstration's.
-        outboxes: by authority.
-        stores: by hub.
+        began: start of the run.
+        registry: tells what each hub may read.
+        folder: that of the demonstration.
+        outboxes: outbox of each authority.
+        stores: store of each hub.
     """
     since = began.timestamp()
     rows = {name: await outbox.read(lambda db: _published(db, since)) for name, outbox in outboxes.items()}

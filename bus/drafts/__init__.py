@@ -1,4 +1,4 @@
-"""Drafts as people write them: read with their places, and everything that is wrong with one told at once; pure."""
+"""Drafts as people write them: read with line numbers, and checked for every fault in one run; pure."""
 
 from typing import TYPE_CHECKING
 

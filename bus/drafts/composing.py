@@ -1,4 +1,4 @@
-"""The questions that fill in a draft, and what their answers say. Pure; made from the types, so it cannot fall behind."""
+"""The questions that fill in a draft, and the parsing of their answers. Pure; made from the types, so always up to date."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from schemas.bulletin import Draft
 from schemas.parts import Info
 
 MANY = ","
-"""Between the entries of a list, as a person answers."""
+"""Separates the entries of a list in an answer."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a draft needs to say.
+    """One question about a field that a draft needs.
 
     Attributes:
         path: the field.
-        about: what is asked for, in words.
-        wanted: what may be answered.
-        words: the words that may be answered; none where it is no word.
-        vocabulary: what these words are called.
-        usual: what stands there when nothing is answered; None where something must be.
-        type_, extra: of the field.
+        about: the meaning of the field, in words.
+        wanted: the allowed answers, in words.
+        words: the allowed words; empty if the answer is not a word of a vocabulary.
+        vocabulary: the name of these words.
+        usual: the value for an empty answer; None if an answer is required.
+        type_, extra: type and metadata of the field.
     """
 
     path: Path
@@ -46,12 +46,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came of an answer.
+    """The result of parsing an answer.
 
     Attributes:
-        value: as the draft says it; None where the answer does not stand.
-        fault: why it does not stand.
-        nearest: the answer that is probably meant.
+        value: the value for the draft; None if the answer is not valid.
+        fault: why the answer is not valid.
+        nearest: the answer that is probably intended.
     """
 
     value: Any = None
@@ -63,12 +63,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def questions(kind: str, usual: Mapping[str, str], audiences: tuple[str, ...] = ()) -> tuple[Question, ...]:
-    """What is asked for a draft of a kind: marking and audience, how urgent, bad and sure, its words, and what its body must have.
+    """The questions for a kind: marking, audience, priority, severity, certainty, texts, and the required fields of its body.
 
     Args:
         kind: one of `DRAFTED`.
-        usual: what the context gives for `tlp` and `audience`.
-        audiences: to whom may be published; empty where that is not known.
+        usual: the context's values for `tlp` and `audience`.
+        audiences: the audiences open to the authority; empty if unknown.
     """
     fields = {each.encode_name: each for each in info_of(Draft).fields}
     asked_for = [
@@ -113,21 +113,21 @@ def _question(
 
 
 def _spoken(wanted: str) -> str:
-    """What may be answered, where nobody types quotes."""
+    """The allowed answers in words, for input without quotes."""
     return wanted.removesuffix(", in quotes").replace("true or false, without quotes", "yes or no")
 
 
 def answered(question: Question, text: str, now: dt.datetime) -> Answer:
-    """What an answer says: a word may be begun, a list has commas, `now` is the present.
+    """Parse an answer: the beginning of a word is enough, commas separate a list, `now` is the present.
 
     Args:
-        question: what was asked.
-        text: what a person typed.
+        question: the question.
+        text: the typed text.
         now: the present.
     """
     text = text.strip() or (question.usual or "")
     if not text:
-        return Answer(fault=f"something is needed: {question.wanted}")
+        return Answer(fault=f"an answer is needed: {question.wanted}")
     type_ = plainly(question.type_)
     if isinstance(type_, inspect.VarTupleType):
         parts = [part.strip() for part in text.split(MANY) if part.strip()]
@@ -154,7 +154,8 @@ def _read(text: str, type_: inspect.Type, question: Question, now: dt.datetime) 
         begun = begun or (within if len(within) > 1 else [])
         listed = ", ".join(begun[:MOST_WORDS])
         return Answer(
-            fault=f"there are several: {listed}" if begun else f"{text} is none of the words", nearest=like
+            fault=f"several words begin so: {listed}" if begun else f"{text} is not one of the words",
+            nearest=like,
         )
     if isinstance(type_, inspect.BoolType):
         truth = {"y": True, "yes": True, "true": True, "n": False, "no": False, "false": False}

@@ -1,7 +1,7 @@
-"""Whether a draft was asked for a short time ago: what is remembered of it, in lines of a file beside the outbox. Pure.
+"""Finds drafts that were published a short time ago, by a file of digests beside the outbox. Pure.
 
-The outbox holds what was signed, which has a number and a time of its own and may be sealed; so what was asked for is
-remembered apart, as a digest. It is a help to a person and no promise: a file that is lost or damaged forgets, all of it.
+The outbox holds signed bulletins, each with its own number and time, and some sealed. So the digest of the draft is
+kept apart. It helps a person and promises nothing: a lost or damaged file forgets everything.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from schemas.bulletin import Defaults, Draft
 from schemas.codec import encode
 
 REMEMBERED_S = 6 * 3600
-"""So long a draft counts as the same that was sent before."""
+"""Seconds in which a second publishing of the same draft is asked about."""
 MOST = 1000
-"""So many drafts are remembered, the newest."""
+"""The number of drafts remembered, newest first."""
 MOST_BYTES = MOST * 160
 _FILE = re.compile(rb"(?:[0-9]{1,11}\t[!-~]{1,64}\t[!-~]{1,64}\n)*+")
 
@@ -27,9 +27,9 @@ class Before(msgspec.Struct, frozen=True):
     """A draft that was accepted.
 
     Attributes:
-        at: when, in seconds since 1970.
-        digest: of what was asked for (`asked_for`).
-        id: of the bulletin that came of it.
+        at: time of acceptance, in seconds since 1970.
+        digest: of the draft with its defaults (`asked_for`).
+        id: of the bulletin made from it.
     """
 
     at: int
@@ -38,7 +38,7 @@ class Before(msgspec.Struct, frozen=True):
 
 
 def asked_for(draft: Draft, given: Defaults) -> str:
-    """A digest of what a draft asks for, with what the context gives for what it leaves out; the same for the same draft."""
+    """A digest of a draft together with the context's values for the fields it leaves out; equal for equal drafts."""
     whole = msgspec.structs.replace(
         draft,
         tlp=draft.tlp or given.tlp,
@@ -49,10 +49,10 @@ def asked_for(draft: Draft, given: Defaults) -> str:
 
 
 def remembered(raw: bytes, now: float) -> dict[str, Before]:
-    """What was asked for lately, by its digest; nothing where the file is damaged (`is_damaged`).
+    """The recent drafts by their digests; empty if the file is damaged (`is_damaged`).
 
     Args:
-        raw: the file as it is.
+        raw: the bytes of the file.
         now: seconds since 1970.
     """
     found: dict[str, Before] = {}
@@ -67,12 +67,12 @@ def remembered(raw: bytes, now: float) -> dict[str, Before]:
 
 
 def is_damaged(raw: bytes) -> bool:
-    """Whether a file is not what `with_new` makes: a line is none, or cut off, or there is too much."""
+    """Whether a file is not one that `with_new` writes: a line is malformed or cut off, or the file is too long."""
     return len(raw) > MOST_BYTES or _FILE.fullmatch(raw) is None
 
 
 def with_new(raw: bytes, new: Iterable[Before], now: float) -> bytes:
-    """The file with what was accepted now, without what is too old, or too much."""
+    """The bytes of the file with the new entries, without those that are too old or too many."""
     known = remembered(raw, now)
     for each in new:
         known.pop(each.digest, None)

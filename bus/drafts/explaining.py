@@ -1,7 +1,7 @@
-"""What a rule asks for, and what a reason code means, from where they are written once.
+"""Explains a rule or a reason code, from the one place where each is written.
 
-A rule's sentence and its source stand at its function, to the letter it stands in the specification, and an example of what it
-takes and refuses in the vectors. A reason code stands in `docs/reason-codes.md`, which a link beside this module is.
+The sentence and source of a rule stand at its function, its exact text in the specification, and examples in the
+vectors. Reason codes stand in `docs/reason-codes.md`; a link beside this module leads there.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _MOST_EXAMPLES = 2
 
 
 class Example(msgspec.Struct, frozen=True):
-    """What a rule takes or refuses.
+    """An example that a rule accepts or refuses.
 
     Attributes:
         what: in words.
-        fields: what a draft says in it, beside what does not matter, as JSON.
-        where: the path that is refused; empty where it stands.
-        told: what its author is told; empty where it stands.
+        fields: the relevant fields of a draft, as JSON.
+        where: the refused path; empty if the rule accepts it.
+        told: the sentence for its author; empty if the rule accepts it.
     """
 
     what: str
@@ -49,7 +49,7 @@ class Example(msgspec.Struct, frozen=True):
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What one reason code means, where it is met."""
+    """The meaning of one reason code, and the heading it stands under."""
 
     code: str
     where: str
@@ -57,15 +57,15 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a word that somebody asked about.
+    """The explanation of a rule or code.
 
     Attributes:
         word: the number of a rule, or the code.
-        says: what a bulletin must be, in one sentence; of a code empty.
+        says: the rule in one sentence; empty for a code.
         source: the law, the standard or the fact behind a rule.
-        letter: the rule to the letter, as the specification has it.
-        meanings: of a code, what it means, in each place where it is met.
-        right, wrong: examples of what stands, and of what is refused.
+        letter: the exact text of the rule in the specification.
+        meanings: the meanings of a code, one for each heading; empty for a rule.
+        right, wrong: examples that the rule accepts, and that it refuses.
     """
 
     word: str
@@ -78,7 +78,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explained(word: str) -> Explained | None:
-    """What a rule (`R24`, `rule:R24`) or a reason code means; None where there is none."""
+    """The explanation of a rule (`R24`, `rule:R24`) or a reason code; None if there is none."""
     number = _RULE.fullmatch(word.strip())
     if number is not None:
         return _rule(f"R{int(number[1])}") if len(number[1]) < 5 else None
@@ -116,7 +116,7 @@ def _letters() -> Mapping[str, str]:
 
 @cache
 def _codes() -> Mapping[str, tuple[Meaning, ...]]:
-    """Every code of the page, with its meaning under each heading."""
+    """Every code of the page, with its meaning under each heading: code -> meanings."""
     found: dict[str, tuple[Meaning, ...]] = {}
     where = ""
     for line in _CODES.read_text("utf-8").splitlines():
@@ -136,7 +136,7 @@ def _vectors() -> tuple[dict[str, Any], ...]:
 
 @cache
 def _base() -> Mapping[str, Any]:
-    """The bulletin that the vectors change: what most of them say in a field."""
+    """The bulletin that the vectors start from: for each field, its most frequent value."""
     said: dict[str, dict[str, int]] = {}
     for test in _vectors():
         for name, value in json.loads(test["input"]).items():

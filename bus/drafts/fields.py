@@ -1,6 +1,6 @@
-"""A draft against the types of the wire, field by field: every fault of its shape at once, each in words, and the draft as it would be without them.
+"""Compares a draft with the types of the wire, field by field: lists every fault of its shape, and guesses the draft without them.
 
-msgspec stops at the first fault. This goes through the same types as msgspec describes them, so a new field needs no line here.
+msgspec stops at the first fault. This module walks through the types that msgspec describes, so a new field needs no code here.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from schemas.codec import MAX_QUOTED, encode_time
 from schemas.scalars import MAX_INTEGER
 
 MOST_LIKES = 40
-"""For so many words of one draft the nearest known one is looked for: a person mistypes a few."""
+"""The nearest known word is sought for at most this many words of a draft: a person mistypes only a few."""
 MOST_FAULTS = 200
-"""So many faults of one draft are told; a draft of machines may have thousands of the same."""
+"""At most this many faults of one draft are listed; a draft of a program may repeat one thousands of times."""
 
 
 class Fault(NamedTuple):
     """One fault of a draft's shape.
 
     Attributes:
-        path: to the value; of a missing field to the table that lacks it.
-        text: what is wrong, and what to write, in one sentence.
-        on_key: whether it is about the name, not the value.
-        words: what may stand there, where it is one of some words.
+        path: of the value; for a missing field, of the table that lacks it.
+        text: one sentence: the fault, and what to write.
+        on_key: whether the fault is in the name, not the value.
+        words: the allowed words, if there is a list of them.
         vocabulary: the name of those words.
-        nearest: the word that is most like what stands there.
+        nearest: the allowed word most similar to the value.
     """
 
     path: Path
@@ -58,17 +58,17 @@ class Fault(NamedTuple):
 
 
 class _HopelessError(Exception):
-    """Nothing that could stand there is known, so the draft cannot be looked at any further."""
+    """No guess is possible here, so the draft cannot be checked further."""
 
 
 class Shaped(NamedTuple):
-    """What came of a draft.
+    """The result of comparing a draft.
 
     Attributes:
-        faults: what is wrong with its shape, in the order of its types.
-        mended: the draft in two guesses at what was meant, fit for the decoder; of a draft without faults the one that it is;
-            none where nothing can be guessed.
-        more: how many faults there are besides those that are told.
+        faults: the faults of its shape, in the order of the types.
+        mended: two guesses at the intended draft, fit for the decoder; a draft without faults itself; none if no
+            guess is possible.
+        more: the number of further faults, which are not listed.
     """
 
     faults: tuple[Fault, ...]
@@ -80,9 +80,9 @@ def shaped(value: Mapping[str, Any], now: dt.datetime, missing: Iterable[str] = 
     """Compare a draft with its types.
 
     Args:
-        value: the draft, as its file holds it.
+        value: the draft, as parsed from its file.
         now: the present, for times that are guessed.
-        missing: names of fields that are there and could not be read, so that they are not missed.
+        missing: names of fields that are present but unreadable, so that they are not reported as missing.
     """
     faults: list[Fault] = []
     mended: list[dict[str, Any]] = []
@@ -102,7 +102,7 @@ def shaped(value: Mapping[str, Any], now: dt.datetime, missing: Iterable[str] = 
 
 
 def fault_of(type_: inspect.Type, value: object, extra: Extra, now: dt.datetime) -> str | None:
-    """What is wrong with one value at the place of a type, in one sentence; None where it may stand there."""
+    """One sentence on the fault of a value at the place of a type; None if the value is allowed."""
     faults: list[Fault] = []
     with contextlib.suppress(_HopelessError):
         _Reader(faults, {}, bold=True, now=now, missing=()).value(type_, value, (), extra)
@@ -110,7 +110,7 @@ def fault_of(type_: inspect.Type, value: object, extra: Extra, now: dt.datetime)
 
 
 class _Reader:
-    """Goes through one draft with one way to guess: boldly what was meant, or as little as may stand there."""
+    """Walks through one draft with one way to guess: the probable intention, or the least that is allowed."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class _Reader:
         return _DROPPED if is_wrong and not self.bold and not field.required else found
 
     def _unknown(self, info: inspect.StructType, name: str, path: Path, free: list[str]) -> str | None:
-        """Tell a field that is not known; the known one that is meant, where it is one of this table."""
+        """Report an unknown field. Returns the field of this table that is probably meant, or None."""
         like = self._like(name.replace("_", "-"), tuple(each.replace("_", "-") for each in free))
         like = like.replace("-", "_") if like is not None else None
         what = f"there is no field {shown(name)[1:-1]}" + (f" in {info.tag}" if info.tag_field else " here")
@@ -196,7 +196,7 @@ class _Reader:
             )
             return None
         if not path and any(name in field_names(type_) for type_ in KINDS.values()):
-            self.missing.add(name)  # it is there, elsewhere
+            self.missing.add(name)  # it is present, elsewhere
             self.tell(here, f"{what}; it belongs below [body]", on_key=True)
             return None
         if like is not None:
@@ -218,7 +218,7 @@ class _Reader:
     # -- values -----------------------------------------------------------------------------------------------
 
     def value(self, type_: inspect.Type, value: object, path: Path, extra: Extra) -> Any:
-        """The value as the decoder takes it; what is wrong with it is told, and the value then a guess."""
+        """The value for the decoder; a fault is reported, and the value is then a guess."""
         if isinstance(type_, inspect.Metadata):
             return self.value(type_.type, value, path, {**extra, **(type_.extra or {})})
         return self.readers[type(type_)](type_, value, path, extra)
@@ -244,7 +244,7 @@ class _Reader:
         like = kind if isinstance(kind, str) and kind in by_kind else None
         if like is None:
             like = nearest(kind, words) if isinstance(kind, str) else None
-            text = f"{shown(kind)} is no word of kind" + (f"; did you mean {like}?" if like else "")
+            text = f"{shown(kind)} is not a word of kind" + (f"; did you mean {like}?" if like else "")
             self.tell((*path, "kind"), text, words=words, vocabulary="kind", nearest=like)
         if like is None:
             raise _HopelessError
@@ -279,7 +279,7 @@ class _Reader:
         if isinstance(value, str) and value in words:
             return value
         like = self._like(value, words) if isinstance(value, str) else None
-        text = f"{shown(value)} is no word of {name}" + (f"; did you mean {like}?" if like else "")
+        text = f"{shown(value)} is not a word of {name}" + (f"; did you mean {like}?" if like else "")
         self.tell(path, text, words=words, vocabulary=name, nearest=like)
         return like if like and self.bold else words[0 if self.bold else -1]
 
@@ -312,7 +312,7 @@ class _Reader:
         return self.likes.get(asked_for)
 
     def _folded(self, pattern: str, value: str) -> str | None:
-        """The same text in other letters, where that is all that is wrong with it."""
+        """The same text in other case, if that corrects it; else None."""
         plain = value[:MAX_QUOTED].strip()
         slug = re.sub(r"[\s_.]+", "-", plain)
         tried = (plain, plain.lower(), plain.upper(), slug.lower(), slug.upper())
@@ -347,7 +347,7 @@ class _Reader:
     # -- guesses ----------------------------------------------------------------------------------------------
 
     def least(self, type_: inspect.Type, extra: Extra) -> Any:
-        """Something that may stand at a place."""
+        """The least value that is allowed at a place."""
         if isinstance(type_, inspect.Metadata):
             return self.least(type_.type, {**extra, **(type_.extra or {})})
         if isinstance(type_, inspect.UnionType):

@@ -1,4 +1,4 @@
-"""What is found in a draft, each with its place; and how a person is shown it: the sentence, the line, a caret, the words."""
+"""Findings in a draft, each with its place; and their form for a person: sentence, line, caret, words."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from schemas.errors import SchemaError
 from schemas.rules import RULES
 
 MOST_WORDS = 10
-"""So many words are shown; the others are counted."""
+"""At most this many words are shown; the others are counted."""
 _GRADES = ("error", "doubt", "remark")
 _BEFORE = 48
-"""Characters of a long line before the caret."""
+"""Characters of a long line that are shown before the caret."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing to know about a draft.
+    """One finding in a draft.
 
     Attributes:
-        grade: `error` where nobody would take the draft, `doubt` where a person must look, `remark` where it is carried all the same.
-        rule: a reason code, the number of a rule, or the word of a doubt or remark; `tocsin explain` says more.
-        path: where in the draft, such as `$.info[0].headline`.
-        text: what is wrong, and what to write.
-        line: the line, from 1; None where it stands nowhere.
-        column: the character in it, from 1.
-        width: so many characters are meant.
-        words: what may stand there; at most `MOST_WORDS`, the nearest first.
-        more: how many words there are besides.
-        vocabulary: the name under which `tocsin vocab` has them.
-        nearest: the word that is probably meant.
+        grade: `error` if the draft is refused, `doubt` if a person must look, `remark` if it is sent all the same.
+        rule: a reason code, the number of a rule, or the word of a doubt or remark; `tocsin explain` explains it.
+        path: the place in the draft, such as `$.info[0].headline`.
+        text: the fault, and what to write.
+        line: the line, from 1; None if it has no line.
+        column: the first character in the line, from 1.
+        width: the number of characters.
+        words: the allowed words, at most `MOST_WORDS`, nearest first.
+        more: the number of further words.
+        vocabulary: their name in `tocsin vocab`.
+        nearest: the word that is probably intended.
     """
 
     grade: Literal["error", "doubt", "remark"]
@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def choice(self) -> str:
-        """The words in a sentence; empty where there are none."""
+        """The words in a sentence; empty if there are none."""
         if not self.words:
             return ""
         listed = ", ".join(self.words)
@@ -72,7 +72,7 @@ def placed(
     vocabulary: str | None = None,
     nearest: str | None = None,
 ) -> Finding:
-    """A finding with the place that its path has in the source; of what is not there, that of the table which lacks it."""
+    """A finding with the place of its path in the source; a missing field has the place of the table that lacks it."""
     line, column, width = _place(source, path, on_key=on_key)
     if nearest is not None and nearest in words:
         words = (nearest, *(word for word in words if word != nearest))
@@ -92,7 +92,7 @@ def placed(
 
 
 def at(source: Source, start: int, end: int) -> tuple[int, int, int]:
-    """Line, column and width of some characters; what goes on beyond the line ends with it."""
+    """(line, column, width) of some characters, from 1; the width ends at the end of the line."""
     line, column = source.position(min(start, max(0, len(source.text) - 1)))
     return line, column, max(1, min(end - start, len(source.line(line)) - column + 1))
 
@@ -109,12 +109,12 @@ def _place(source: Source, path: Path, *, on_key: bool) -> tuple[int | None, int
 
 
 class DraftError(SchemaError):
-    """A draft that is refused, with everything that is wrong with it; the reason is that of the first finding.
+    """A refused draft, with all its faults; the reason is that of the first finding.
 
     Attributes:
-        findings: what is wrong, by line.
-        told: the same in lines for a person, with the lines of the draft.
-        brief: what happened, in one sentence.
+        findings: the faults, by line.
+        told: the same in lines for a person, with lines of the draft.
+        brief: the error in one sentence.
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class DraftError(SchemaError):
         """Refuse a draft.
 
         Args:
-            name: what it is called.
-            findings: what is wrong, at least one.
-            told: the same in lines.
-            note: what else a person must know, in one sentence.
-            reason: where it is another than the first finding's.
+            name: name of the draft.
+            findings: the faults, at least one.
+            told: the same in lines for a person.
+            note: a further sentence for a person.
+            reason: if it differs from that of the first finding.
         """
         first = findings[0]
         text = "; ".join(f"{each.path}: {each.text}" for each in findings)
@@ -141,12 +141,12 @@ class DraftError(SchemaError):
         super().__init__(f"{name}: {text}" + (f"; {note}" if note else ""), reason=reason, path=first.path)
         self.findings = tuple(findings)
         self.told = tuple(told)
-        count = "one thing is" if len(findings) == 1 else f"{len(findings)} things are"
-        self.brief = f"{name}: {count} to be mended" + (f"; {note}" if note else "")
+        count = "1 fault" if len(findings) == 1 else f"{len(findings)} faults"
+        self.brief = f"{name}: {count} to correct" + (f"; {note}" if note else "")
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """By line and column; what stands nowhere comes last. One place is told the same thing once."""
+    """Sort by line and column, findings without a line last. Equal findings at one place are joined."""
     seen = {(each.rule, each.path, each.text): each for each in findings}
     return tuple(sorted(seen.values(), key=_place_of))
 
@@ -157,13 +157,13 @@ def _place_of(found: Finding) -> tuple[object, ...]:
 
 
 def told(finding: Finding, source: Source, name: str, columns: int = 100) -> list[str]:
-    """A finding in lines: where, what and by which rule; the line of the draft; a caret below; the words that may stand there.
+    """A finding in lines: place, fault and rule; the line of the draft; a caret below; the allowed words.
 
     Args:
-        finding: what to tell.
+        finding: the finding.
         source: the draft.
-        name: what the draft is called.
-        columns: how wide a line of the draft may become.
+        name: name of the draft.
+        columns: the most characters of a line of the draft.
     """
     where = name if finding.line is None else f"{name}:{finding.line}:{finding.column}"
     path = finding.path.removeprefix("$").removeprefix(".")
@@ -181,7 +181,7 @@ def told(finding: Finding, source: Source, name: str, columns: int = 100) -> lis
 
 
 def _window(line: str, start: int, width: int, room: int) -> tuple[str, str]:
-    """As much of a line as there is room for, each character as wide as it shows; and the carets below the characters meant."""
+    """(part of a line that fits, line of carets below the marked characters); widths are those on a terminal."""
     room = max(20, room)
     first = (
         max(0, start - _BEFORE) if start + min(width, _BEFORE) > room // 2 and len(line) > room // 2 else 0

@@ -1,4 +1,4 @@
-"""What `bulletin check`, `publish` and its rehearsal think of a draft, beyond what binds readers. Pure."""
+"""Checks of `bulletin check`, `publish` and its rehearsal beyond the rules that bind readers. Pure."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 _RANDOM = bytes(10)
 EVENING, EARLY = 20, 4
-"""Hours between which no poll opens."""
+"""The hours of the night, in which no poll is open."""
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said about a draft that breaks no rule.
+    """The judgement of a draft that breaks no rule.
 
     Attributes:
-        doubts: what a person must have looked at before it is published.
-        remarks: what is odd, and is carried all the same.
+        doubts: findings that a person must check before publishing.
+        remarks: oddities that do not stop the draft.
     """
 
     doubts: tuple[Violation, ...] = ()
@@ -45,7 +45,7 @@ def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) 
     """The draft as the first bulletin of its channel, unsigned, for checks before it is published.
 
     Raises:
-        SchemaError: what is stamped breaks a bound.
+        SchemaError: the stamped bulletin breaks a bound.
     """
     return stamp(
         draft,
@@ -59,14 +59,14 @@ def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) 
 
 
 def judgement(draft: Draft, bulletin: Bulletin, registry: VerifiedRegistry | None) -> Judgement:
-    """What a person must look at in a draft, stamped as a bulletin, and what is odd in it."""
+    """The doubts and remarks about a draft, stamped as a bulletin."""
     odd = (*lint(draft), *remarks(bulletin), *_at_night(bulletin), *_without_law(bulletin, registry))
     found = (*doubts(bulletin), *_unknown(bulletin, registry), *_elsewhere(bulletin, registry))
     return Judgement(doubts=found, remarks=odd)
 
 
 def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
-    """Co-issuers that the registry does not have: a slip, unless another registry knows them."""
+    """Co-issuers that the registry does not list: a mistake, unless another registry lists them."""
     for n, other in enumerate(bulletin.co_issuers if registry is not None else ()):
         if registry is not None and other.id not in registry.document.authorities:
             yield Violation(
@@ -75,7 +75,7 @@ def _unknown(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[
 
 
 def _without_law(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
-    """Clocks that the registry does not have, unless they are named after a country: each network says which laws it knows."""
+    """Clocks that the registry does not list, unless named after a country: each network lists the laws it knows."""
     for n, each in enumerate(bulletin.deadlines if registry is not None else ()):
         first = each.clock.partition("-")[0]
         if (
@@ -87,12 +87,12 @@ def _without_law(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Itera
             yield Violation(
                 "clock",
                 f"$.deadlines[{n}].clock",
-                f"the registry has no clock {each.clock}; nobody checks when it is due",
+                f"the registry has no clock {each.clock}, so nobody checks its deadline; use a clock of the registry",
             )
 
 
 def _elsewhere(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterator[Violation]:
-    """Readers of countries that `releasable_to` leaves out; who reads a channel changes with the registry, so no rule says it."""
+    """Readers of countries that `releasable_to` leaves out. The readers depend on the registry, so this is not a rule."""
     allowed = countries(bulletin)
     if registry is None or not allowed:
         return
@@ -109,7 +109,7 @@ def _elsewhere(bulletin: Bulletin, registry: VerifiedRegistry | None) -> Iterato
 
 
 def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
-    """A window of polling that lies in the night of its own time zone: hours that were typed in another."""
+    """A polling window in the night of its own time zone: probably hours of another zone."""
     if not isinstance(bulletin.body, ElectionCalendar):
         return
     try:
@@ -117,7 +117,7 @@ def _at_night(bulletin: Bulletin) -> Iterator[Violation]:
     except (
         ZoneInfoNotFoundError,
         ValueError,
-    ):  # the rules check its name; this machine need not have the zone
+    ):  # the rules check the name; this machine may lack the zone
         return
     for n, window in enumerate(bulletin.body.windows):
         start, end = window.start.astimezone(zone), window.end.astimezone(zone)

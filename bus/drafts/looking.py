@@ -1,7 +1,7 @@
-"""Looks at a draft as a person wrote it, and tells everything that is wrong with it in one run. Pure.
+"""Checks a draft as a person wrote it, and lists every fault in one run. Pure.
 
-Shape first, by `bus.drafts.fields`. Then every rule, the grant and the doubts of judgement, over the draft that it is. Where
-its shape is faulty, they are asked about two guesses at what was meant; what both break is told, what only one breaks is not.
+The shape comes first (`bus.drafts.fields`). Then every rule, the grant and the doubts. If the shape is faulty, two
+guesses at the intended draft are checked; only faults of both guesses are listed.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def _as_it_is(draft: Draft) -> Draft:
 
 
 class Speaker(msgspec.Struct, frozen=True, kw_only=True):
-    """As whom a draft is looked at, and when.
+    """The issuer and time for which a draft is checked.
 
     Attributes:
-        issuer: the authority that would say it.
-        given: what a draft leaves out.
+        issuer: the authority that would publish it.
+        given: values for fields that the draft leaves out.
         now: the present.
-        registry: who may say what; None leaves that out.
-        marked: the draft with the marking that is asked for beside it.
-        beside: the fields that are asked for beside it; what is wrong with these has no line.
+        registry: the grants; None skips their check.
+        marked: applies the audience and marking from the command line to the draft.
+        beside: fields given on the command line; their faults have no line.
     """
 
     issuer: Authority
@@ -57,12 +57,12 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a look at a draft.
+    """The result of checking a draft.
 
     Attributes:
-        source: the draft as it is written.
-        draft: the draft itself; None where it has none of the shape of one.
-        findings: everything there is to say, by line.
+        source: the text of the draft.
+        draft: the draft; None if its shape is faulty.
+        findings: all findings, by line.
     """
 
     source: Source
@@ -70,12 +70,12 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
     def of(self, *grades: str) -> tuple[Finding, ...]:
-        """The findings of some grades."""
+        """The findings of these grades."""
         return tuple(each for each in self.findings if each.grade in grades)
 
 
 class _Said(msgspec.Struct, frozen=True):
-    """Something that is said of a draft that has its shape."""
+    """A finding about a draft of valid shape."""
 
     grade: Literal["error", "doubt", "remark"]
     rule: str
@@ -85,7 +85,7 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 def read(raw: bytes, now: dt.datetime) -> Look:
-    """A draft and the faults of its shape, whatever bytes they are.
+    """Read a draft from any bytes, with the faults of its shape.
 
     Args:
         raw: the file, TOML or JSON.
@@ -95,21 +95,21 @@ def read(raw: bytes, now: dt.datetime) -> Look:
 
 
 def read_table(table: Mapping[str, Any], now: dt.datetime) -> Look:
-    """A draft that a table of a TOML file is, and the faults of its shape; they have no line.
+    """Read a draft from a table of a TOML file, with the faults of its shape, which have no line.
 
     Args:
-        table: as the parser gives it.
+        table: the parsed table.
         now: the present.
     """
     return _looked(Source(table), None, now)
 
 
 def look(raw: bytes, speaker: Speaker | None, now: dt.datetime) -> Look:
-    """Everything there is to say about a draft, whatever bytes it is.
+    """Check a draft from any bytes, and return all findings.
 
     Args:
         raw: the file, TOML or JSON.
-        speaker: as whom it is looked at; None asks its shape alone.
+        speaker: the issuer; None checks only the shape.
         now: the present.
     """
     return _looked(Source(raw), speaker, now)
@@ -129,7 +129,7 @@ def _looked(source: Source, speaker: Speaker | None, now: dt.datetime) -> Look:
         try:
             drafts.append(decode_draft(msgspec.json.encode(mended)))
         except SchemaError as exc:
-            if not found:  # the decoder is right, and its words are better than none
+            if not found:  # the decoder decides, and its words are better than none
                 found.append(placed(source, wire_path(exc.path), rule=exc.reason, text=str(exc)))
     is_whole = not found
     if speaker is not None and drafts and (is_whole or len(drafts) == len(shape.mended)):
@@ -183,7 +183,7 @@ def _placed(source: Source, said: _Said, speaker: Speaker) -> Finding:
 
 
 def _choice(said: _Said, speaker: Speaker) -> tuple[tuple[str, ...], str | None, str | None]:
-    """What may stand there instead, what these words are called, and the word that does."""
+    """(allowed words, name of these words or None, nearest word or None)."""
     if said.rule in OPEN:
         word = said.text.removesuffix(f" is no known word of {said.rule}")
         return of_vocabulary(said.rule), said.rule, None if word == said.text else word[1:-1]
@@ -203,7 +203,7 @@ def _choice(said: _Said, speaker: Speaker) -> tuple[tuple[str, ...], str | None,
 
 
 def _said(draft: Draft, speaker: Speaker) -> Iterable[_Said]:
-    """Every rule that a draft breaks, whether it may be said, and what a person must look at."""
+    """Yield every broken rule, the missing grant, and the doubts of a draft."""
     try:
         draft = speaker.marked(draft)
         if lacking := [name for name in _MARKS if not (getattr(draft, name) or getattr(speaker.given, name))]:
@@ -239,7 +239,7 @@ def _permitted(bulletin: Bulletin, registry: VerifiedRegistry) -> Iterable[_Said
 
 
 def _blamed(bulletin: Bulletin, registry: VerifiedRegistry) -> str:
-    """The field that a refusal is about: the audience where nothing may be said to it, else the marking, else the kind."""
+    """The field to blame for a refusal: the audience if it is closed to the issuer, else the marking, else the kind."""
     here = [each for each in audiences_of(registry, bulletin.issuer.id) if each.audience == bulletin.audience]
     if not here:
         return "$.audience"

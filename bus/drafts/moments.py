@@ -1,4 +1,4 @@
-"""Times and days as a person writes them: any offset becomes UTC, and of what says no zone it is told what to write."""
+"""Times and days as a person writes them: any offset becomes UTC; for a time without zone, the error says what to write."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class Moment(NamedTuple):
-    """What was read: as the wire has it, where that much is known; and what is wrong with how it is written."""
+    """A parsed time: its wire form, if known; and the fault in how it is written."""
 
     wire: str | None
     fault: str | None = None
 
 
 def read_time(value: object) -> Moment:
-    """A time: RFC 3339 with any offset, as text or as a time of TOML."""
+    """Parse a time: RFC 3339 with any offset, as text or as a TOML time."""
     text = value.isoformat() if isinstance(value, dt.date) else value
     found = _TIME.fullmatch(text) if isinstance(text, str) else None
     if not isinstance(text, str) or found is None:
@@ -41,22 +41,22 @@ def read_time(value: object) -> Moment:
         return Moment(None, f"there is no such time as {shown(text)}")
     if clock is None:
         fault = (
-            f"{text} is a day, and a time is needed; write {day}T09:30:00Z in UTC, or {day}T10:30:00+01:00"
+            f"{text} is a day, but a time is needed; write {day}T09:30:00Z in UTC, or {day}T10:30:00+01:00"
         )
     elif not zone:
         fault = (
-            f"{text} does not say in which zone it is; write {whole}Z if it is UTC, or with the offset of the clock that you "
-            f"read it from, as {whole}+01:00"
+            f"{text} has no time zone; write {whole}Z if it is UTC, or add the offset of your clock, "
+            f"as in {whole}+01:00"
         )
     elif not _WELL_WRITTEN.fullmatch(text):
-        fault = f"{text} is not written as a time is; write {whole}{zone}"
+        fault = f"{text} is not in the form of a time; write {whole}{zone}"
     else:
         return Moment(wire)
     return Moment(wire, fault)
 
 
 def read_day(value: object) -> Moment:
-    """A day, as text or as a day of TOML."""
+    """Parse a day, as text or as a TOML date."""
     text = value.isoformat() if isinstance(value, dt.date) else value
     if not isinstance(text, str) or not _DAY.fullmatch(text):
         return Moment(None, f"{shown(text)} is not {LIKE_A_DAY}, without a time")

@@ -1,4 +1,4 @@
-"""Where an authority may speak, by its grants: audiences, with markings and kinds. Pure."""
+"""The audiences that an authority may publish to by its grants, with markings and kinds. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         audience: its name, or the id of one authority.
-        tlps: the markings, from the widest.
+        tlps: the markings, widest first.
         kinds: the kinds of bulletins.
-        areas: the countries that they may be about; `*` is every one.
-        statuses: whether they may be meant, exercises, tests.
-        scope: how far the audience reaches; empty of one authority.
-        members: how many belong to it.
+        areas: the countries that the bulletins may be about; `*` is all.
+        statuses: the statuses: actual, exercise, test.
+        scope: the scope of the audience; empty for a single authority.
+        members: the number of its members.
     """
 
     audience: str
@@ -38,7 +38,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audiences_of(registry: VerifiedRegistry, authority: str) -> tuple[Opening, ...]:
-    """Every audience to which an authority may publish what a person drafts, by name.
+    """Every audience to which an authority may publish drafts of a person, by name.
 
     Raises:
         TrustError: `unknown-authority`.

@@ -1,4 +1,4 @@
-"""The types of the wire in words for people: what may stand at a place, which words, and the one that is probably meant."""
+"""The types of the wire in words for people: what is allowed at a place, which words, and the nearest one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.scalars import MAX_INTEGER
 from schemas.vocabularies import name_of, vocabulary
 
 Extra = Mapping[str, Any]
-"""What stands beside a type: its words, an example, its vocabulary (`schemas.scalars.Form` and `Open`)."""
+"""The metadata of a type: its description, an example, its vocabulary (`schemas.scalars.Form` and `Open`)."""
 
 LIKE_A_TIME = "a time, as 2026-11-28T18:07:00Z or 2026-11-28T19:07:00+01:00"
 LIKE_A_DAY = "a day, as 2026-11-28"
@@ -27,7 +27,7 @@ _MOST_FIELDS = 6
 
 @cache
 def info_of(type_: type) -> inspect.StructType:
-    """What msgspec knows of a struct."""
+    """The description of a struct by msgspec."""
     found = inspect.type_info(type_)
     assert isinstance(found, inspect.StructType)  # noqa: S101 (what is asked for are structs)
     return found
@@ -35,7 +35,7 @@ def info_of(type_: type) -> inspect.StructType:
 
 @cache
 def field_names(type_: type) -> tuple[str, ...]:
-    """The fields that a struct of the wire has in a draft, its kind first."""
+    """The field names of a struct in a draft, `kind` first."""
     info = info_of(type_)
     return (*((info.tag_field,) if info.tag_field else ()), *(field.encode_name for field in info.fields))
 
@@ -47,7 +47,7 @@ def of_vocabulary(name: str) -> tuple[str, ...]:
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word that is most like another, where one is like it at all."""
+    """The most similar word; None if no word is similar."""
     plain = re.sub(r"[\s_]+", "-", word[:MAX_QUOTED].strip()).lower()
     known = list(words)
     if plain in known:
@@ -57,7 +57,7 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
 
 
 def shown(value: object) -> str:
-    """A value as a sentence quotes it."""
+    """A value as quoted in a sentence."""
     if isinstance(value, str):
         text = value if len(value) <= MAX_QUOTED else value[:MAX_QUOTED] + "…"
         return f'"{text}"'
@@ -69,13 +69,13 @@ def shown(value: object) -> str:
 
 
 def one_of(type_: inspect.UnionType) -> inspect.Type | None:
-    """What may stand at a place beside nothing at all; None where it is one of several."""
+    """The type of an optional place; None if it has several."""
     kinds = [each for each in type_.types if not isinstance(each, inspect.NoneType)]
     return kinds[0] if len(kinds) == 1 else None
 
 
 def text_or_table(type_: inspect.UnionType) -> tuple[inspect.Type, inspect.StructType] | None:
-    """The two of a place that takes a text, or a table that says more about it; None where it is no such place."""
+    """The two types of a place that takes a text, or a table with more details; None for other places."""
     table = next(
         (each for each in type_.types if isinstance(each, inspect.StructType) and not each.tag), None
     )
@@ -86,7 +86,7 @@ def text_or_table(type_: inspect.UnionType) -> tuple[inspect.Type, inspect.Struc
 
 
 def words_at(type_: inspect.Type, extra: Extra) -> tuple[tuple[str, ...], str | None]:
-    """The words that may stand at a place, and what they are called; none where it is no place for words."""
+    """(allowed words at a place, their name or None); no words if the place takes other values."""
     if isinstance(type_, inspect.Metadata):
         return words_at(type_.type, {**extra, **(type_.extra or {})})
     if isinstance(type_, inspect.UnionType):
@@ -102,7 +102,7 @@ def words_at(type_: inspect.Type, extra: Extra) -> tuple[tuple[str, ...], str | 
 
 
 def asked(type_: inspect.Type, extra: Extra) -> str:
-    """What may stand at a place, in words, beginning with an article."""
+    """What is allowed at a place, in words, beginning with an article."""
     if isinstance(type_, inspect.Metadata):
         return asked(type_.type, {**extra, **(type_.extra or {})})
     return _ASKED[type(type_)](type_, extra)

@@ -1,4 +1,4 @@
-"""Where each key and value of a text stands: one pass over TOML or JSON that a parser has read already."""
+"""The position of each key and value in a text: one pass over TOML or JSON that a parser has accepted."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """Where something stands: its first character, and the one after its last, counted from 0."""
+    """A range in a text: first character, and the one after the last, counted from 0."""
 
     start: int
     end: int
 
 
 class Node:
-    """One value of a draft: where it and its key stand, and what it holds.
+    """One value of a draft: its position, that of its key, and its parts.
 
     Attributes:
-        key: where its name stands; None of an entry of a list, and of the whole.
-        value: where it stands itself; None of a table that has only headings.
-        parts: what it holds, by name or number.
-        many: whether it is a list of tables, each with a heading of its own.
+        key: position of its name; None for an entry of a list, and for the whole.
+        value: its own position; None for a table that has only headings.
+        parts: its members, by name or number.
+        many: whether it is a list of tables, each with its own heading.
     """
 
     __slots__ = ("key", "many", "parts", "value")
@@ -46,11 +46,11 @@ _KEY = re.compile(r"[A-Za-z0-9_-]++")
 
 
 class _LostError(Exception):
-    """The text is not as its parser has read it; what was found until then stays."""
+    """The text differs from what the parser read; the positions found so far stay."""
 
 
 class Scanner:
-    """Goes once over a text that its parser has read, and notes where everything stands."""
+    """Goes once over a parsed text, and notes all positions."""
 
     def __init__(self, text: str, *, is_json: bool) -> None:
         self.text, self.is_json, self.pos = text, is_json, 0
@@ -58,7 +58,7 @@ class Scanner:
         self.twice: list[tuple[str, Span]] = []
 
     def scan(self) -> None:
-        """Go over the text; where it is not as its parser has read it, what was found until then stays."""
+        """Go over the text. If it differs from what the parser read, stop and keep the positions found so far."""
         try:
             if self.is_json:
                 self._skip()
@@ -129,7 +129,7 @@ class Scanner:
         self._value(node)
 
     def _keys(self) -> Iterator[tuple[str, Span]]:
-        """The parts of a name, which in TOML may have several."""
+        """The parts of a name; a TOML name may have several."""
         while True:
             if self._skip() in ('"', "'"):
                 span = self._take(_STRING)
@@ -167,6 +167,6 @@ class Scanner:
 
 
 def _into(here: Node, name: str, span: Span) -> Node:
-    """The table of a name, made where it is not there yet; of a list of tables the last."""
+    """The table with a name, made if missing; the last one of a list of tables."""
     node = here.parts.setdefault(name, Node(key=span))
     return node.parts[len(node.parts) - 1] if node.many and node.parts else node

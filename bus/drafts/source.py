@@ -1,4 +1,4 @@
-"""A draft as a person wrote it, TOML or JSON: what it holds, and where each key and value of it stands."""
+"""A draft as a person wrote it, TOML or JSON: its values, and the position of each key and value."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bus.drafts.places import Node, Scanner, Span
 from schemas.codec import MAX_DEPTH, MAX_PAYLOAD_BYTES
 
 Path = tuple[str | int, ...]
-"""The names and numbers that lead from the whole to a value."""
+"""Names and numbers that lead from the whole to a value."""
 
 MOST_SYNTAX = 10
-"""So many lines that are no TOML are told in one run."""
+"""At most this many malformed TOML lines are listed in one run."""
 _WIRE_PATH = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]+)\]")
 _TOML_PLACE = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
 _TOML_KEY = re.compile(r"[ \t]*+([A-Za-z0-9_-]++)[ \t]*+=")
@@ -25,7 +25,7 @@ _MARKS = ((b"\xef\xbb\xbf", "a mark of byte order"), (b"\xff\xfe", "UTF-16"), (b
 
 
 class Slip(NamedTuple):
-    """What keeps a text from being read: where, in one sentence, with its reason code."""
+    """A fault that makes a text unreadable: place, sentence and reason code."""
 
     at: Span | None
     text: str
@@ -36,10 +36,10 @@ class Source:
     """A draft that was read: its text, its values and their places.
 
     Attributes:
-        text: as it was written; empty where it is no text.
-        value: what it holds; None where it cannot be read at all.
-        slips: what is no TOML or JSON in it.
-        guessed: names of lines that are no TOML, which therefore are missing in `value`.
+        text: the text; empty if the bytes are not text.
+        value: the parsed value; None if the text cannot be read.
+        slips: the places that are not TOML or JSON.
+        guessed: names on malformed TOML lines, which `value` therefore lacks.
         is_json: whether it is JSON.
     """
 
@@ -47,7 +47,7 @@ class Source:
         """Read a draft.
 
         Args:
-            raw: the bytes as they came, whatever they are; or a table of a text that was read elsewhere, which has no places.
+            raw: any bytes; or a table parsed elsewhere, which has no positions.
         """
         self.text = ""
         self.value: Mapping[str, Any] | None = None
@@ -71,7 +71,7 @@ class Source:
 
     def _decoded(self, raw: bytes) -> str | None:
         if not raw.strip():
-            self.slips.append(Slip(None, "there is nothing here", "empty"))
+            self.slips.append(Slip(None, "the draft is empty", "empty"))
             return None
         if len(raw) > MAX_PAYLOAD_BYTES:
             text = f"{len(raw)} bytes; a draft has at most {MAX_PAYLOAD_BYTES}"
@@ -84,7 +84,7 @@ class Source:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as exc:
-            text = f"a draft is JSON or TOML in UTF-8; byte {exc.start} of this file is no text"
+            text = f"a draft is JSON or TOML in UTF-8; byte {exc.start} of this file is not text"
             self.slips.append(Slip(None, text))
             return None
 
@@ -103,10 +103,10 @@ class Source:
             value = json.loads(text, object_pairs_hook=members, parse_int=_integer)
         except json.JSONDecodeError as exc:
             at = Span(exc.pos, exc.pos + 1)
-            self.slips.append(Slip(at, f"this is no JSON: {exc.msg[:1].lower()}{exc.msg[1:]}"))
+            self.slips.append(Slip(at, f"this is not JSON: {exc.msg[:1].lower()}{exc.msg[1:]}"))
             return None
         except (ValueError, RecursionError):
-            self.slips.append(Slip(None, "this is no JSON that a draft may be"))
+            self.slips.append(Slip(None, "this JSON cannot be a draft"))
             return None
         if again and not _is_deep(value):
             for name, span in self._scan().twice:
@@ -120,7 +120,7 @@ class Source:
         for _ in range(MOST_SYNTAX):
             try:
                 return toml.loads("\n".join(lines).encode())
-            except ValueError as exc:  # of TOML; and of a number that is too long for Python
+            except ValueError as exc:  # from TOML; and from a number too long for Python
                 message = str(exc)
                 found = _TOML_PLACE.search(message)
                 what = _toml_words(message[: found.start()] if found else message)
@@ -134,12 +134,12 @@ class Source:
             key = _TOML_KEY.match(content)
             if key is not None:
                 self.guessed.add(key[1])
-            if key is not None or line != last + 1:  # else it is the rest of what began on the line before
+            if key is not None or line != last + 1:  # otherwise it continues the line before
                 at = Span(start + min(column, len(content)), start + len(content))
                 if what == _TWICE and key is not None:
                     at = Span(start + key.start(1), start + key.end(1))
                 self.slips.append(Slip(at, what))
-            # The rest is read as if the line were empty; every place stays where it is.
+            # The rest is read as if the line were empty, so all positions stay the same.
             lines[line], last = " " * len(content), line
             self._scanned = "\n".join(lines)
         return None
@@ -147,7 +147,7 @@ class Source:
     # -- places -----------------------------------------------------------------------------------------------
 
     def node(self, path: Path) -> tuple[Node, bool]:
-        """The value that a path leads to, or the last on the way to it; and whether it is the whole way."""
+        """(value at a path, or the last value on the way to it; whether the path was found in full)."""
         here = self._scan().root
         for part in path:
             below = here.parts.get(part)
@@ -157,7 +157,7 @@ class Source:
         return here, True
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column of a character, both from 1."""
+        """(line, column) of a character, both from 1."""
         if self._starts is None:
             self._starts = [0, *(found.end() for found in re.finditer("\n", self.text))]
         line = bisect_right(self._starts, offset)
@@ -178,17 +178,17 @@ class Source:
 
 
 def wire_path(text: str) -> Path:
-    """The path that is written as `$.info[0].headline`."""
+    """Parse a path such as `$.info[0].headline`."""
     return tuple(name or int(number) for name, number in _WIRE_PATH.findall(text))
 
 
 def written(path: Path) -> str:
-    """A path as `$.info[0].headline`."""
+    """Write a path in the form `$.info[0].headline`."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def _integer(text: str) -> int | float:
-    """A whole number; one that no field takes is no whole number."""
+    """A whole number; a float if it is too large for every field."""
     return int(text) if len(text) < 20 else float("inf")
 
 
@@ -207,12 +207,12 @@ def _is_deep(value: object) -> bool:
 
 
 def _toml_words(message: str) -> str:
-    """What the parser says, as a person needs it."""
+    """The parser's message in plain words."""
     known = {
-        "Invalid value": "there is no value that TOML knows; text stands in quotes",
+        "Invalid value": "this is not a value in TOML; put text in quotes",
         "Expected '=' after a key in a key/value pair": "a line is: name = value; here = is missing after the name",
         "Cannot overwrite a value": _TWICE,
-        "Expected newline or end of document after a statement": "something stands behind the value; text stands in quotes",
+        "Expected newline or end of document after a statement": "there is text after the value; put text in quotes",
         "Unterminated string": "the text has no quote at its end",
     }
     return known.get(message, f"this is neither JSON nor TOML: {message[:1].lower()}{message[1:]}")

@@ -1,4 +1,4 @@
-"""A commented draft of any kind in TOML: what is needed, empty, and below it what else may be said. Pure; made from the types."""
+"""A commented draft of any kind in TOML: the required fields, empty, and below them the optional ones. Pure; made from the types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.parts import Info
 from schemas.vocab import Status
 
 OF_PROGRAMS = frozenset({"channel-status", "receipt", "sealed", "reanchor", "request", "copy"})
-"""Kinds that programs say, and nobody drafts."""
+"""Kinds that only programs publish."""
 DRAFTED = tuple(kind for kind in KINDS if kind not in OF_PROGRAMS)
 """Kinds that a person drafts."""
 _WIDTH = 100
@@ -39,11 +39,11 @@ _WORDS = MappingProxyType(
         "summary": "what is known, what is not, what readers should do",
     }
 )
-"""What some fields are about, where the types do not say."""
+"""Descriptions of fields whose types have none."""
 
 
 def plainly(type_: inspect.Type) -> inspect.Type:
-    """A type without what stands beside it; of a text or a table the text."""
+    """A type without its metadata; for a text or a table, the text."""
     if isinstance(type_, inspect.Metadata):
         return plainly(type_.type)
     if isinstance(type_, inspect.UnionType):
@@ -53,12 +53,12 @@ def plainly(type_: inspect.Type) -> inspect.Type:
 
 
 def about_of(field: inspect.Field) -> str:
-    """What a field is about, in words."""
+    """The description of a field."""
     return _WORDS.get(field.encode_name) or _described(field.type) or field.encode_name.replace("_", " ")
 
 
 def _described(type_: inspect.Type) -> str:
-    """What a field is about; what its type takes is said otherwise."""
+    """The description of a field, without its allowed values."""
     if not isinstance(type_, inspect.Metadata):
         return ""
     told = (type_.extra_json_schema or {}).get("description", "")
@@ -69,16 +69,16 @@ def _described(type_: inspect.Type) -> str:
 
 
 def begun(kind: str, answers: Mapping[Path, Any] = MappingProxyType({})) -> str:
-    """The file of a draft: what is needed, empty or as it was answered, and below it as comments what else may be said.
+    """The file of a draft: the required fields, empty or filled, and below them as comments the optional ones.
 
     Args:
         kind: one of `DRAFTED`.
-        answers: values by their paths.
+        answers: values by path.
     """
     body = info_of(KINDS[kind])
     top = {each.encode_name: each for each in info_of(Draft).fields}
     lines = [
-        f"# A draft of kind {kind}. Write between the quotes, and take away the # before what you want to add.",
+        f"# A draft of kind {kind}. Write between the quotes. To add an optional field, remove the # before it.",
         "# Times are written as 2026-11-28T18:07:00Z, or with the offset of your clock: 2026-11-28T19:07:00+01:00.",
         "# Check it:    tocsin bulletin check FILE",
         "# See readers: tocsin preview FILE",
@@ -88,7 +88,7 @@ def begun(kind: str, answers: Mapping[Path, Any] = MappingProxyType({})) -> str:
     ]
     for name in _FIRST:
         lines += _field(top[name], (name,), answers, needed=(name,) in answers)
-    lines += ["", "# What else may be said of it:"]
+    lines += ["", "# Optional fields of the bulletin:"]
     for name, each in top.items():
         if name not in _FIRST and name not in _RARE:
             lines += _field(each, (name,), answers, needed=False)
@@ -98,14 +98,14 @@ def begun(kind: str, answers: Mapping[Path, Any] = MappingProxyType({})) -> str:
     lines += ["", "[body]", f'kind = "{kind}"']
     for each in (one for one in body.fields if one.required):
         lines += _field(each, ("body", each.encode_name), answers, needed=True)
-    lines += ["", "# What else may be said in it:"]
+    lines += ["", "# Optional fields of the body:"]
     for each in (one for one in body.fields if not one.required):
         lines += _field(each, ("body", each.encode_name), answers, needed=False)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _field(field: inspect.Field, path: Path, answers: Mapping[Path, Any], *, needed: bool) -> list[str]:
-    """The line of a field, with what may stand there behind it, or above it where that is long."""
+    """The line of a field, with its allowed values after it, or above it if they are long."""
     literal = _literal(answers[path]) if path in answers else _empty(field.type, path, answers)
     if field.encode_name == "lang" and path not in answers:
         literal = '"en"'
@@ -120,9 +120,9 @@ def _field(field: inspect.Field, path: Path, answers: Mapping[Path, Any], *, nee
 
 
 def _remark(field: inspect.Field) -> str:
-    """What a field is about, and what may stand there."""
+    """The description of a field, and its allowed values."""
     words, name = words_at(field.type, {})
-    words = tuple(word for word in words if word != Status.BEAT)  # nobody drafts a heartbeat
+    words = tuple(word for word in words if word != Status.BEAT)  # no person drafts a heartbeat
     about = _WORDS.get(field.encode_name) or _described(field.type)
     if words:
         more = f", and {len(words) - MOST_WORDS} more: tocsin vocab {name}" if len(words) > MOST_WORDS else ""
@@ -152,7 +152,7 @@ def _empty(type_: inspect.Type, path: Path, answers: Mapping[Path, Any]) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value as TOML has it."""
+    """A value in TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

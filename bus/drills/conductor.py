@@ -1,4 +1,4 @@
-"""A drill on the real path: bulletins go out at their times, answers are heard as a hub admits them."""
+"""Runs a drill on the real path: it sends bulletins at their times and takes the answers that a hub admits."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ async def play(
     clock: Callable[[], dt.datetime],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Report:
-    """Inject everything, and listen until all that is expected has come or its time is over.
+    """Send all injects, and wait until all expected answers have come or their time is over.
 
     Args:
         board: the drill; its injects go out at their times after its start.
-        speakers: whose voice each inject has.
-        admitted: what the conducting hub admits from now on.
+        speakers: the publisher of each inject.
+        admitted: the bulletins that the conducting hub admits from now on.
         clock: the present, aware.
-        sleep: waits for some seconds.
+        sleep: waits for a number of seconds.
 
     Raises:
-        StoreError: the store or an outbox has failed, so what came or what was stored is not known.
+        StoreError: the store or an outbox has failed, so the answers or stored injects are unknown.
     """
     heard = asyncio.Event()
 
@@ -71,7 +71,7 @@ async def play(
 async def _say(
     inject: Inject, spoken: Spoken, publisher: Publisher, clock: Callable[[], dt.datetime]
 ) -> Accepted | None:
-    """Publish one inject; what cannot be said is part of the score, and does not end the drill."""
+    """Publish one inject; a failure is part of the score and does not end the drill."""
     try:
         accepted = await publisher.publish(inject.draft)
     except TocsinError as exc:

@@ -1,4 +1,4 @@
-"""The score of a drill: what was injected, who answered, how fast; as a struct for JSON and as text."""
+"""The score of a drill: its injects, the answers and their times, as a struct for JSON and as text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 
 from bus.drills.script import Answer, Expectation, Inject, first_fitting
 
-GRACE = dt.timedelta(seconds=2)  # what came in time may be heard a moment later
+GRACE = dt.timedelta(seconds=2)  # an answer in time may be received a moment later
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True, rename={"by": "from"}):
-    """One expectation, and what became of it; `after_s` counts from the bulletin, `got` are its other verdicts."""
+    """One expectation and its result; `after_s` counts seconds from the bulletin, `got` has its other verdicts."""
 
     by: str
     verdict: str | None
@@ -25,7 +25,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, rename={"by": "from"}):
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulletin of a drill."""
+    """One bulletin of a drill with its expectations."""
 
     at_s: int
     speaker: str
@@ -39,7 +39,7 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A drill that has been played."""
+    """The report of a finished drill."""
 
     exercise: str
     title: str
@@ -52,12 +52,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether everything went out, and all that was expected came in time."""
+        """Whether all injects were sent and all expected answers came in time."""
         return self.met == self.expected and all(step.state == "stored" for step in self.steps)
 
 
 class Spoken(msgspec.Struct, kw_only=True):
-    """What has become of one inject so far."""
+    """The state of one inject so far."""
 
     id: str | None = None
     channel: str | None = None
@@ -67,12 +67,12 @@ class Spoken(msgspec.Struct, kw_only=True):
 
 
 class Board:
-    """What is known of a running drill."""
+    """The state of a running drill."""
 
     def __init__(
         self, *, exercise: str, title: str, conducted_by: str, injects: Sequence[Inject], started: dt.datetime
     ) -> None:
-        """Begin; the injects in the order of their times."""
+        """Begin a drill; `injects` in the order of their times."""
         self.injects = sorted(injects, key=attrgetter("at"))
         self.said = [Spoken() for _ in self.injects]
         self.answers: list[Answer] = []
@@ -80,7 +80,7 @@ class Board:
         self._exercise, self._title, self._conducted_by = exercise, title, conducted_by
 
     def waits_until(self, now: dt.datetime) -> dt.datetime | None:
-        """Until when something may still come that counts; None when nothing is waited for."""
+        """The time until which an answer still counts; None if no answer is awaited."""
         deadlines = (
             spoken.at + dt.timedelta(seconds=expectation.within) + GRACE
             for inject, spoken in zip(self.injects, self.said, strict=True)
@@ -91,7 +91,7 @@ class Board:
         return max((deadline for deadline in deadlines if deadline > now), default=None)
 
     def report(self, now: dt.datetime) -> Report:
-        """The score as it stands."""
+        """The present score."""
         steps = tuple(map(self._played, self.injects, self.said))
         expected = [scored for step in steps for scored in step.expected]
         return Report(
@@ -133,7 +133,7 @@ class Board:
 
 
 def as_text(report: Report) -> list[str]:
-    """The report in lines; what bulletins say stands in them as it came."""
+    """The report in lines; texts of bulletins are in them unescaped."""
     lines = [
         f"EXERCISE {report.exercise}: {report.title}",
         f"conducted by {report.conducted_by}, {report.started:%Y-%m-%d %H:%M:%S} to {report.ended:%H:%M:%S} UTC",

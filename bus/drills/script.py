@@ -1,8 +1,8 @@
-"""Drills: a script of exercise bulletins, what is expected in answer, and how it is scored. Pure.
+"""Drills: a script of exercise bulletins and the expected answers. Pure.
 
-A drill goes the real way, so it must not be mistaken for the real thing. A draft in a script says itself that it is an
-exercise, and every text that people read in it is marked besides. Only answers that are exercises too count, and a
-heartbeat that names the communication check it answers.
+A drill uses the real path, so nobody must take it for a real event. A draft in a script states that it is an exercise,
+and every text for people in it is marked as well. An answer counts only if it is an exercise too, or a heartbeat that
+names the communication check.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from schemas.vocab import FeedbackKind, MsgType, RefRel, Status, Tlp, Urgency
 
 MARK = "EXERCISE: "
 MAX_S = 86_400
-_SENTENCE = 500  # a text that may be so long is prose; shorter ones are names and values
+_SENTENCE = 500  # characters: a text with this bound or more is prose; shorter ones are names and values
 _TITLES = frozenset({"headline", "title"})
 _NO_PROSE = frozenset({"value"})
 
@@ -36,7 +36,7 @@ Seconds = Annotated[int, Meta(ge=0, le=MAX_S)]
 class Expectation(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"by": "from"}
 ):
-    """Who answers, with which verdict (any when it is None), within how many seconds of the bulletin."""
+    """The authority that should answer, its verdict (None for any), and the seconds allowed after the bulletin."""
 
     by: OrgId
     within: Annotated[int, Meta(ge=1, le=MAX_S)]
@@ -44,7 +44,7 @@ class Expectation(
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"speaker": "as"}):
-    """One bulletin of a script: when, by whose context, and what it says: a draft's file, or the draft itself."""
+    """One bulletin of a script: its time, its context, and its draft or the draft's file."""
 
     at: Seconds
     speaker: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -62,7 +62,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Inject(msgspec.Struct, frozen=True, kw_only=True):
-    """A step that is ready: its draft is read, is of the exercise, and is marked."""
+    """A step ready to publish: its draft is read, belongs to the exercise, and is marked."""
 
     at: int
     speaker: str
@@ -71,7 +71,7 @@ class Inject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody has answered a bulletin."""
+    """One authority's answer to a bulletin."""
 
     to: str
     by: str
@@ -80,10 +80,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_exercise(draft: Draft, exercise: str) -> Draft:
-    """The draft as it is injected: of this exercise, and every text marked.
+    """The draft as an inject: of this exercise, with every text marked.
 
     Raises:
-        PermitError: `not-an-exercise`, when it says or leaves open that it is anything else.
+        PermitError: `not-an-exercise`, unless the draft itself states that it is an exercise.
     """
     if draft.status is not Status.EXERCISE:
         raise PermitError(
@@ -99,7 +99,7 @@ def of_exercise(draft: Draft, exercise: str) -> Draft:
 
 
 def _marked(value: Any) -> Any:
-    """A struct of the wire in which every title and every piece of prose begins with the mark; itself without any."""
+    """A wire struct in which every title and every piece of prose begins with the mark; the same object if it has none."""
     if isinstance(value, tuple):
         marked = tuple(map(_marked, value))
         return value if all(map(operator.is_, marked, value)) else marked
@@ -116,7 +116,7 @@ def _marked(value: Any) -> Any:
 
 
 def _marked_texts(field: inspect.Field, content: Any) -> Any:
-    """What is inside a field: structs and lists of them, or a list of prose."""
+    """Mark the content of a field: structs and lists of them, or a list of prose."""
     if isinstance(content, tuple) and content and isinstance(content[0], str):
         item = next((t.item_type for t in _types(field.type) if isinstance(t, inspect.VarTupleType)), None)
         return tuple(map(_prefixed, content)) if item is not None and _is_long(item) else content
@@ -137,7 +137,7 @@ def _is_long(type_: inspect.Type) -> bool:
 
 
 def _types(type_: inspect.Type) -> Iterator[inspect.Type]:
-    """A type without its annotations, and each of a union."""
+    """The types of a union, or a type, without annotations."""
     if isinstance(type_, inspect.Metadata):
         yield from _types(type_.type)
     elif isinstance(type_, inspect.UnionType):
@@ -152,7 +152,7 @@ def _prefixed(text: Any) -> Any:
 
 
 def communication_check(exercise: str, audience: str, tlp: Tlp, now: dt.datetime, within: int) -> Draft:
-    """The draft by which an audience is asked whether it hears."""
+    """The draft of a communication check to an audience."""
     by = now + dt.timedelta(seconds=within)
     return Draft(
         status=Status.EXERCISE,
@@ -192,7 +192,7 @@ def answer(to: str, exercise: str, verdict: FeedbackKind, text: str | None) -> D
 
 
 def answers_in(bulletin: Bulletin, at: dt.datetime) -> Iterator[Answer]:
-    """What a bulletin answers, as seen at a moment."""
+    """The answers in a bulletin, received at a moment."""
     body, by = bulletin.body, bulletin.issuer.id
     if isinstance(body, Feedback) and bulletin.status is Status.EXERCISE:
         for ref in bulletin.references:
@@ -202,7 +202,7 @@ def answers_in(bulletin: Bulletin, at: dt.datetime) -> Iterator[Answer]:
 
 
 def first_fitting(expected: Expectation, bulletin_id: str, answers: Sequence[Answer]) -> Answer | None:
-    """The first answer that is what was expected, in time or not."""
+    """The first answer that meets an expectation, in time or late."""
     fitting = (
         answer
         for answer in answers

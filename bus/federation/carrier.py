@@ -1,15 +1,15 @@
-"""The carrier of a country: it takes its authorities' bulletins to the unions and neighbours, and brings theirs home.
+"""The carrier of a country: it carries its authorities' bulletins to the unions and neighbours, and theirs home.
 
-A carrier is a client of two brokers. It reads one from a cursor that it checks (`bus.transport.cursor`), publishes what is
-proven of each message to the other, and moves its cursor when that is stored there. It carries what admission proves its
-issuer has said, and nothing else: of two unions a hostile one could otherwise take the place of a bulletin by bringing it
-first with another signature. The copy is made anew from what is proven (`bus.federation.messages`), and only what the far
-stream has acknowledged is remembered, by digest, so that reading a stream anew carries nothing twice.
+A carrier is a client of two brokers. It reads one from a cursor that it checks (`bus.transport.cursor`), publishes the
+proven part of each message to the other, and moves its cursor when that is stored there. It carries only bulletins
+whose issuer admission proves: otherwise a hostile union could displace a bulletin by delivering it first with another
+signature. The copy is built from the proven parts (`bus.federation.messages`). Only bulletins that the far stream has
+acknowledged are remembered, by digest, so that a second reading of a stream carries nothing twice.
 
-A bulletin goes once more when a copy of it has one more signature of its issuer or of a co-issuer that it names. What its author
-sends again, because a reader lacks it, goes once more, and so does what the far stream has lost. What is sent again has an
-allowance for each bulletin and place, but for what comes from home, because a copy costs nothing to make. What another
-version of the registry may let through is passed over; the stream is read anew with the next version.
+A bulletin is carried again if a copy of it has one more signature of its issuer or of a named co-issuer. It is also
+carried again if its author sends it again for a reader, or if the far stream has lost it. Resends have an allowance for
+each bulletin and place, except those from home, because anybody can make a copy. A message that another version of the
+registry may allow is skipped; the stream is read again with the next version.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ QUIET_S = 5.0
 PAUSE_S = 0.5
 AGAIN_S = 1.0
 LOST_S = 600.0
-"""How long a place whose streams lose what they had waits at most."""
+"""The longest wait, in seconds, for a place whose streams lose messages."""
 DAY_S = 86_400.0
 COPIES = 4
-"""How often a day one bulletin that is sent again is carried to one place from one other."""
+"""Resends of one bulletin carried a day, to one place from one other."""
 COPIED_BYTES = RateLimit(burst=256 * 1024**2, per_s=256 * 1024**2 / DAY_S)
-"""How many bytes of what is sent again are carried to one place from one other."""
+"""Bytes of resends carried to one place from one other."""
 NO_STREAM = "no-stream"
 OVER_BUDGET = "over-budget"
 
@@ -66,18 +66,18 @@ class Carrier(msgspec.Struct, kw_only=True):
     """Carries between a country's broker and the places it connects to; `run` carries.
 
     Attributes:
-        country: whose carrier it is.
+        country: the country of the carrier.
         federation: the brokers and their paths.
-        registry: the registry as it stands now.
-        endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
-        ledger: what it remembers.
+        registry: gives the current registry.
+        endpoints: the carrier's endpoint at its own broker, by the country's name, and at each other broker.
+        ledger: its record of carried messages.
         clock: the present, aware.
-        carried: how many messages were stored at each place.
-        left: how many were passed over, by reason.
-        problems: by source, sink and stream, why nothing is carried at present.
-        copies: by source and sink, how many bytes were carried that had been sent again.
-        losses: by sink, how long to wait after it lost what was stored there.
-        forgotten: by sink, how often what was carried there was forgotten.
+        carried: the number of messages stored at each place.
+        left: the number of skipped messages, by reason.
+        problems: by source, sink and stream, why nothing is carried now.
+        copies: by source and sink, the bytes of carried resends.
+        losses: by sink, the wait after it lost stored messages.
+        forgotten: by sink, how often the record of carried messages was dropped.
     """
 
     country: str
@@ -94,10 +94,10 @@ class Carrier(msgspec.Struct, kw_only=True):
     forgotten: Counter[str] = msgspec.field(default_factory=Counter)
 
     async def run(self) -> None:
-        """Carry until cancelled; begin anew when the registry releases other channels.
+        """Carry until cancelled; restart when the registry releases other channels.
 
         Raises:
-            StoreError: `store-failed`; the ledger takes nothing more until it is opened anew.
+            StoreError: `store-failed`; the ledger takes nothing more until it is opened again.
         """
         async with AsyncExitStack() as stack:
             connections = {
@@ -141,42 +141,42 @@ class Carrier(msgspec.Struct, kw_only=True):
             await asyncio.sleep(max(PAUSE_S, wait))
 
     async def _forget(self, sink: str) -> None:
-        """Carry everything to a place again, after a while that grows: it may only say that it has lost it."""
+        """Carry everything to a place again, after a growing wait, because the place may only claim the loss."""
         await self.ledger.forget(sink)
         self.forgotten[sink] += 1
         now = asyncio.get_running_loop().time()
         loss = self.losses.setdefault(sink, Backoff(wait=AGAIN_S, most=LOST_S))
         if now - loss.until > LOST_S:
             loss.wait = AGAIN_S
-        if now >= loss.until:  # else another of its streams has been waited for already
+        if now >= loss.until:  # otherwise another of its streams has waited already
             loss.fail(now)
 
     def _say(self, route: Route, stream: str, exc: BusError) -> None:
-        """Note why nothing is carried; log it when it is another reason than before."""
+        """Note why nothing is carried; log it if the reason has changed."""
         known = self._troubles(route)
         self.problems[route.source, route.sink, stream] = str(exc)
         if str(exc) not in known:
             log.warning("not_carried", source=route.source, sink=route.sink, stream=stream, problem=str(exc))
 
     def _is_carried(self, route: Route, stream: str) -> None:
-        """A batch is at the other end and noted, or nothing has come for a while: only now a problem is over."""
+        """Clear a problem: a batch is stored at the other end and noted, or nothing has come for a while."""
         was = self.problems.pop((route.source, route.sink, stream), None)
         if was is not None and not self._troubles(route):
             log.warning("carried_again", source=route.source, sink=route.sink)
 
     def _troubles(self, route: Route) -> set[str]:
-        """Why something is not carried between two places."""
+        """The problems between two places."""
         way = (route.source, route.sink)
         return {problem for place, problem in self.problems.items() if place[:2] == way}
 
     async def _attached(
         self, source: Connection, sink: Connection, route: Route, stream: str, consumer: str
     ) -> None:
-        """Carry one stream until a line is in doubt."""
+        """Carry one stream until a link is in doubt."""
         for end in (source, sink):
             _must_be_connected(end)
         given = (await consumer_info(source, stream, consumer)).filters
-        # What both ends let through: one may know a newer registry.
+        # The filters that both ends allow: one may know a newer registry.
         filters = sorted(given & {*route.patterns})
         cursor = await self.ledger.cursor(route, stream, filters)
         forgotten = self.forgotten[route.sink]
@@ -211,7 +211,7 @@ class Carrier(msgspec.Struct, kw_only=True):
         batch: list[Received],
         registry: VerifiedRegistry,
     ) -> bool:
-        """Store a batch at the other end, and only then move the cursor. Returns whether another registry may let more through."""
+        """Store a batch at the other end, and only then move the cursor. Returns whether another registry may allow more."""
         now = self.clock()
         items = [Item.of(received, route.source) for received in batch]
         known = await self.ledger.known(route.sink, [name for item in items for name in item.names])
@@ -219,7 +219,7 @@ class Carrier(msgspec.Struct, kw_only=True):
         work = partial(sort_out, unseen, stream, route.patterns, registry, now)
         proven, left, awaits = await worked(work, len(unseen))
         known |= await self.ledger.known(route.sink, [name for found in proven for name in found.voices])
-        # By the stream that takes them; between streams there is no order.
+        # By their target stream; there is no order between streams.
         going: dict[str, list[Going]] = {}
         there = {f"{name}_{status}".upper() for name, status in speakers(registry)}
         copied: Counter[str] = Counter()
@@ -227,7 +227,7 @@ class Carrier(msgspec.Struct, kw_only=True):
             key, item = stream_of(found.proof.subject), found.item
             first = item.digest not in known
             if key not in there:
-                left[NO_STREAM] += 1  # who may not speak has no stream, at no broker
+                left[NO_STREAM] += 1  # an authority that may not publish has no stream at any broker
                 continue
             if not first and all(name in known for name in found.voices):
                 if not item.again or item.again in known:
@@ -253,7 +253,7 @@ class Carrier(msgspec.Struct, kw_only=True):
             if left:
                 self.left.update(left)
                 log.warning("not_carriable", source=route.source, stream=stream, reasons=dict(left))
-        # What is over its budget, or has no room, may be within it, or have some, by the time of the next version.
+        # A message over its budget, or without space, may fit by the time of the next version.
         awaits = awaits or bool(left[NO_STREAM] or left[OVER_BUDGET] or left[NO_ROOM])
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
         passed_over = registry.digest if awaits else ""
@@ -261,9 +261,9 @@ class Carrier(msgspec.Struct, kw_only=True):
         return awaits
 
     async def _may_copy(self, route: Route, found: Proven, copied: Counter[str], now: float) -> bool:
-        """Charge what is sent again and was carried before; False when the allowance of it or of the place is used up.
+        """Charge a resend of a carried message; False if its allowance or that of the place is used up.
 
-        At home nobody but its author can send it. `copied` has those of the batch that are not noted yet, by digest.
+        At home only its author can send it. `copied` has those of the batch that are not noted yet, by digest.
         """
         if route.source == self.country:
             return True
@@ -279,7 +279,7 @@ class Carrier(msgspec.Struct, kw_only=True):
 
 
 def _must_be_connected(end: Connection) -> None:
-    """Check a connection, with a hint for the operator when the broker refuses the carrier.
+    """Check a connection, with a hint for the operator if the broker refuses the carrier.
 
     Raises:
         UnreachableError: the broker does not answer, or does not know the carrier's key.

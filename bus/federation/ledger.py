@@ -1,4 +1,4 @@
-"""What a carrier has carried."""
+"""A carrier's record of carried messages."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ CREATE TABLE IF NOT EXISTS passed_over (
 """
 LAYOUT = Layout("carrier", SCHEMA)
 KEPT_S = MAX_AGE_S + MARGIN_S
-"""How long it is remembered what was carried: as long as a stream may hold it."""
+"""Seconds for which a carried message is remembered: as long as a stream may hold it."""
 _CARRIED = "INSERT OR IGNORE INTO carried VALUES (?, ?, ?, ?)"
 _AT_ROUTE = "source = ? AND sink = ? AND stream = ?"
 
 
 class Ledger(Store):
-    """What a carrier remembers, in a file of its own. Use `Ledger.open`."""
+    """A carrier's record, in its own file. Use `Ledger.open`."""
 
     @classmethod
     @asynccontextmanager
@@ -53,7 +53,7 @@ class Ledger(Store):
             yield cls(database)
 
     async def cursor(self, route: Route, stream: str, filters: Iterable[str]) -> Cursor:
-        """Up to where a stream has been carried; its beginning when the filters let more through than they did then."""
+        """The cursor of a carried stream; its beginning if the filters now allow more than before."""
         sql = f"SELECT * FROM cursors WHERE {_AT_ROUTE}"
         for row in await self.query(sql, route.source, route.sink, stream):
             if set(filters) <= set(row["filters"].split()):
@@ -61,9 +61,9 @@ class Ledger(Store):
         return Cursor()
 
     async def known(self, sink: str, names: Sequence[str]) -> dict[str, str]:
-        """Those of the names under which something was carried there, each with the signatures it had.
+        """The given names that were carried there, each with its signatures.
 
-        A row of a damaged file in which a number stands for the signatures is none: that is carried again.
+        A damaged row with a number in place of the signatures does not count: its bulletin is carried again.
         """
         rows = await self.query(
             "SELECT digest, signature FROM carried WHERE sink = ? AND digest IN (SELECT value FROM json_each(?))"
@@ -83,16 +83,15 @@ class Ledger(Store):
         *,
         passed_over: str = "",
     ) -> None:
-        """Note the cursor, once all before it is stored and noted (`note_stored`), and what was passed over.
+        """Note the cursor, once all before it is stored and noted (`note_stored`), and skipped messages.
 
         Args:
-            route: from where to where.
+            route: (source, sink).
             stream: the stream that was read.
-            cursor: up to where.
-            filters: what the route let through.
-            at: the present, in seconds since the epoch; what is older than a stream keeps is forgotten.
-            passed_over: the digest of the registry whose next version may let through what was passed over; empty when
-                nothing was.
+            cursor: its cursor.
+            filters: the filters of the route.
+            at: the present, in seconds since the epoch; notes older than a stream keeps are deleted.
+            passed_over: the digest of the registry whose next version may allow the skipped messages; empty if none.
         """
         row = {"source": route.source, "sink": route.sink, "stream": stream, "filters": " ".join(filters)}
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
@@ -109,11 +108,11 @@ class Ledger(Store):
     async def note_stored(
         self, sink: str, stored: Mapping[str, str], tails: Mapping[str, int], at: float
     ) -> None:
-        """Note what is stored at the other end, before the cursor can move, in one transaction.
+        """Note the messages stored at the other end, before the cursor moves, in one transaction.
 
         Args:
-            sink: where.
-            stored: the names under which something was stored, each with the signatures it had.
+            sink: the place.
+            stored: the names of the stored messages, each with its signatures.
             tails: the last number of each stream there.
             at: the present, in seconds since the epoch.
         """
@@ -128,23 +127,23 @@ class Ledger(Store):
         await self.write(work)
 
     async def passed_over(self, route: Route, stream: str) -> str:
-        """The registry by which something was passed over that another may let through; empty when nothing was."""
+        """The digest of the registry under which messages were skipped that another may allow; empty if none."""
         sql = f"SELECT registry FROM passed_over WHERE {_AT_ROUTE}"
         rows = await self.query(sql, route.source, route.sink, stream)
         return str(rows[0]["registry"]) if rows else ""
 
     async def count(self, sink: str, beginning: str, since: float) -> int:
-        """How many names were noted at a place from a moment on (seconds since the epoch) that begin like this."""
+        """The number of names with a prefix that were noted at a place since a moment (seconds since the epoch)."""
         sql = "SELECT count(*) AS n FROM carried WHERE sink = ? AND digest >= ? AND digest < ? AND at >= ?"
         rows = await self.query(sql, sink, beginning, beginning + "\U0010ffff", since)
         return int(rows[0]["n"])
 
     async def note_said(self, sink: str, digest: str, at: float) -> None:
-        """Note at a moment, in seconds since the epoch, one thing more that is known at a place."""
+        """Note one more name at a place, at a moment in seconds since the epoch."""
         await self.execute(_CARRIED, sink, digest, "", at)
 
     async def tails(self, sink: str) -> dict[str, int]:
-        """How far the streams at the other end had come when something was last stored there."""
+        """The last number of each stream at the other end at the last storing."""
         rows = await self.query("SELECT stream, seq FROM sink_positions WHERE sink = ?", sink)
         return {row["stream"]: row["seq"] for row in rows}
 

@@ -1,6 +1,6 @@
-"""What a carrier makes of the messages it reads: their names, what is proven of them, and the copies it publishes. Pure.
+"""A carrier's view of messages: their names, their proven parts, and the copies that it publishes. Pure.
 
-A copy is made anew from what is proven. Nothing that came beside it, no header and no signature that does not hold, goes on.
+A copy is built only from proven parts. No other header and no bad signature is carried on.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from schemas.subject import matches
 
 
 class Item(NamedTuple):
-    """A message with the names by which it is remembered.
+    """A message with the names under which it is remembered.
 
     Attributes:
         received: the message.
         digest: of its payload.
-        signature: digest of its signature headers as they came: anybody can add some that nobody knows.
-        again: its digest with the source and time of its record, when it was sent again; what is sent again has no message id.
+        signature: digest of its received signature headers, to which anybody can add unknown ones.
+        again: its digest with the source and time of its record, if it is a resend; a resend has no message id.
     """
 
     received: Received
@@ -37,7 +37,7 @@ class Item(NamedTuple):
 
     @classmethod
     def of(cls, received: Received, source: str) -> Item:
-        """A message as it came."""
+        """Make one from a received message."""
         name = digest(received.payload)
         named = [(key.lower(), value) for key, value in received.headers]
         signatures = "\n".join(value for key, value in named if key == SIG_HEADER.lower())
@@ -51,44 +51,44 @@ class Item(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Both, without the signatures."""
+        """Its digest and `again`, without the signatures."""
         return (self.digest, self.again) if self.again else (self.digest,)
 
     def is_known(self, known: Mapping[str, str]) -> bool:
-        """Whether this very message has been carried, by the names that are known and the signatures of each."""
+        """Whether this message was carried, by the known names and the signatures of each."""
         return known.get(self.digest) == self.signature and all(name in known for name in self.names)
 
 
 def copies_of(name: str) -> str:
-    """How the names of the copies of a bulletin begin that were sent again; `name` is its digest."""
+    """The prefix of the names of a bulletin's resends; `name` is its digest."""
     return f"{name}@"
 
 
 class Proven(NamedTuple):
-    """A message that its author has said, by proof."""
+    """A message with a proven author."""
 
     item: Item
     proof: Proof
 
     @property
     def voices(self) -> tuple[str, ...]:
-        """The names under which each signature is remembered that makes a further copy worth carrying."""
+        """The names of its signatures; a new one makes another copy worth carrying."""
         return tuple(f"{self.item.digest}+{kid}" for kid in self.proof.voices)
 
     @property
     def names(self) -> dict[str, str]:
-        """What is remembered of it when it is stored.
+        """The names to remember when it is stored.
 
-        What came with a signature by a key that is not known yet is judged again whenever it is read.
+        A message with a signature by an unknown key is judged again each time it is read.
         """
         others = [self.item.again] if self.item.again else []
         signature = "" if self.proof.awaits else self.item.signature
         return {self.item.digest: signature, **dict.fromkeys((*others, *self.voices), "")}
 
     def copy(self, *, first: bool) -> Outgoing:
-        """It as it is published: what is proven, under its message id when the place has none of it yet.
+        """The copy to publish: the proven parts, with the message id only if the place has no copy yet.
 
-        By its id the far stream would take any further copy for the first one.
+        With the id the far stream would take any further copy for the first one.
         """
         headers = dict(self.proof.headers)
         if not first:
@@ -99,18 +99,18 @@ class Proven(NamedTuple):
 def sort_out(
     items: Iterable[Item], stream: str, patterns: Sequence[str], registry: VerifiedRegistry, now: dt.datetime
 ) -> tuple[list[Proven], Counter[str], bool]:
-    """Part what may be carried from what may not.
+    """Separate messages that may be carried from the others.
 
     Args:
         items: the messages.
-        stream: where they were read.
-        patterns: the subjects that are released.
-        registry: whose keys prove.
+        stream: the stream that they come from.
+        patterns: the released subjects.
+        registry: the registry with the keys.
         now: the present, aware.
 
     Returns:
-        What its issuer is proven to have said and is released, in the same order; how many are not, by reason; whether the
-        next version of the registry may let more through, messages or signatures.
+        (released messages with a proven issuer, in the same order; number of others by reason; whether the next version
+        of the registry may allow more messages or signatures).
     """
     proven: list[Proven] = []
     left: Counter[str] = Counter()

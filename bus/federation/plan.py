@@ -1,16 +1,16 @@
-"""The federation of countries: which brokers there are, who connects to whom, and what is carried between them. Pure.
+"""The federation of countries: its brokers, their connections, and the subjects carried between them. Pure.
 
-Each country has a broker of its own and works with every line down. A union is a broker whose clients are countries. A
-country's carrier (`bus.federation.carrier`), beside its broker, connects to the unions and to the neighbours it has a path to.
-It takes there the bulletins of its own authorities, and brings home those of others. Nobody connects inwards, so control of
+Each country has its own broker and works even if every link is down. A union is a broker whose clients are countries. A
+country's carrier (`bus.federation.carrier`), beside its broker, connects to the unions and to the neighbours on its
+paths. It carries its own authorities' bulletins there and those of others home. Nobody connects inwards, so control of
 a union gives no control of a country. The way of a bulletin from XA to XB:
 
     XA's broker, WORLD_ACTUAL --carrier of XA--> the union, XA-CSIRT_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker
 
-Streams are everywhere the same (`bus.transport.streams`): one for what each authority says at a status, and the worlds
-that readers and carriers read. There are no loops: outwards goes what a country's own authorities say, homewards what the
-others do. What is carried follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
-consumers' filters at the source say so, and so do the permissions at the other end.
+Streams are the same everywhere (`bus.transport.streams`): one for each authority and status, and the worlds that
+readers and carriers read. There are no loops: a country's own bulletins go outwards, all others homewards. The
+registry's grants decide: a channel goes only to countries in which some authority may read it. The consumers' filters
+at the source and the permissions at the other end enforce that.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ UnionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9]{2,15}$(?!\n)")]
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One server: where carriers connect to it, and where the other nodes of its cluster do."""
+    """One server: its address for carriers, and its address for the other nodes of its cluster."""
 
     url: str
     route: str | None = None
@@ -58,14 +58,14 @@ class Union(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Country(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A country: the public transport key of its carrier; its nodes, where it is a cluster or neighbours connect to it."""
+    """A country: the public transport key of its carrier; its nodes, if it is a cluster or neighbours connect to it."""
 
     carrier: str
     nodes: Annotated[tuple[Node, ...], msgspec.Meta(max_length=9)] = ()
 
 
 class Path(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A way between two countries that needs no union: the carrier of the first connects to the second."""
+    """A direct way between two countries: the carrier of the first connects to the second."""
 
     from_: CountryName = msgspec.field(name="from")
     to: CountryName
@@ -83,7 +83,7 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """The federation in a TOML file.
 
         Raises:
-            ConfigError: `federation-file`, saying what is wrong.
+            ConfigError: `federation-file`, with the fault.
         """
         try:
             federation = msgspec.toml.decode(raw, type=cls)
@@ -93,7 +93,7 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return federation
 
     def nodes(self, name: str) -> tuple[Node, ...]:
-        """The servers of a union or country, as far as the file names them.
+        """The servers of a union or country that the file names.
 
         Raises:
             ConfigError: `federation-file`, there is no such place.
@@ -104,7 +104,7 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return places[name].nodes
 
     def replicas(self, name: str) -> int:
-        """How many copies the streams of a place have."""
+        """The number of copies of a place's streams."""
         return CLUSTER if len(self.nodes(name)) >= CLUSTER else 1
 
     def upstreams(self, country: str) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class BrokerRole(msgspec.Struct, frozen=True, kw_only=True):
-    """Which broker of a federation this is: the union or country `name`, and of a cluster the node, from 0."""
+    """The broker's place in a federation: the union or country `name`, and the node in its cluster, from 0."""
 
     federation: Federation
     name: str
@@ -127,14 +127,14 @@ class BrokerRole(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def country(self) -> str | None:
-        """The country whose authorities are served; None at a union, which serves carriers alone."""
+        """The country whose authorities are served; None at a union, which serves only carriers."""
         return self.name if self.name in self.federation.countries else None
 
 
 class CarrierClient(msgspec.Struct, frozen=True, kw_only=True):
-    """A carrier as a broker knows it: its identity and key there, what it may do, and the consumers it reads.
+    """A carrier at a broker: its identity and key there, its permissions, and its consumers.
 
-    `trust` are those of what is said of trust, which it looks at now and then; at home it is the one who says it.
+    `trust` has its consumers on the trust streams, which it reads at intervals; at home it publishes to them itself.
     """
 
     identity: str
@@ -145,7 +145,7 @@ class CarrierClient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One direction between two brokers: the consumers read at `source`, and what of it goes to `sink`."""
+    """One direction between two brokers: the consumers at `source`, and the subjects that go to `sink`."""
 
     source: str
     sink: str
@@ -154,19 +154,19 @@ class Route(msgspec.Struct, frozen=True):
 
 
 def served_authorities(registry: VerifiedRegistry, seat: BrokerRole | None) -> tuple[str, ...]:
-    """The authorities that come to a broker, sorted: its country's; all, where there is no federation."""
+    """The authorities that connect to a broker, sorted: its country's; all, without a federation."""
     names = sorted(registry.document.authorities)
     return tuple(name for name in names if seat is None or country_of(name) == seat.country)
 
 
 def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, ...]:
-    """Countries that only one of them names, sorted: the file, with no authority there, or the registry, with no broker."""
+    """(countries of the file without an authority, countries of the registry without a broker), each sorted."""
     speakers = {country_of(name) for name in registry.document.authorities}
     return tuple(sorted(speakers ^ federation.countries.keys()))
 
 
 def guests(registry: VerifiedRegistry, seat: BrokerRole) -> tuple[CarrierClient, ...]:
-    """The carriers that connect to a broker: at a country's its own, and those of neighbours with a path to it."""
+    """The carriers that connect to a broker: at a country's broker its own, and those of neighbours with a path to it."""
     federation, here = seat.federation, seat.name
     clients = []
     if seat.country:
@@ -188,7 +188,7 @@ def routes_of(registry: VerifiedRegistry, federation: Federation, country: str) 
 
 
 def _way(registry: VerifiedRegistry, federation: Federation, country: str, place: str) -> tuple[Route, Route]:
-    """The routes of a country's carrier to a place and home from it."""
+    """The routes of a country's carrier to a place and back home."""
     if place in federation.unions:
         sends = _all_released(registry, federation, origin=country)
         brings = _all_released(registry, federation, reader=country)
@@ -199,9 +199,9 @@ def _way(registry: VerifiedRegistry, federation: Federation, country: str, place
 
 
 def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str, ...]:
-    """The subjects of one country that go to another: those that an authority there may read.
+    """The subjects of one country that go to another: those that some authority there may read.
 
-    Sorted patterns `tocsin.v1.<status>.<tlp>.<audience>.<origin>.>`; where an authority there only hears answers, those of
+    Sorted patterns `tocsin.v1.<status>.<tlp>.<audience>.<origin>.>`; if an authority there only reads answers, those of
     kind feedback.
     """
     said: set[tuple[Status, Tlp, str]] = set()
@@ -229,14 +229,14 @@ def _from(origin: str, way: tuple[Status, Tlp, str]) -> str:
 
 
 def identity_at(country: str) -> str:
-    """The identity of a country's carrier at another's broker. No authority's id is like it."""
+    """The identity of a country's carrier at another's broker. No authority's id has this form."""
     return f"{HOME}_{country}"
 
 
 def _all_released(
     registry: VerifiedRegistry, federation: Federation, *, origin: str = "", reader: str = ""
 ) -> tuple[str, ...]:
-    """The subjects of one country that go to any other, or of any other that go to one."""
+    """The subjects from one country to any other, or from any other to one."""
     others = [other for other in federation.countries if other not in (origin, reader)]
     pairs = [(origin or other, reader or other) for other in others]
     found = {pattern for pair in pairs for pattern in released(registry, *pair)}
@@ -246,7 +246,7 @@ def _all_released(
 
 
 def _consumers(to: str, patterns: tuple[str, ...]) -> tuple[ConsumerSpec, ...]:
-    """The consumers on the worlds by which a place takes what patterns let through: one for each status that they name."""
+    """The consumers on the worlds for a place's patterns: one for each status that they name."""
     return tuple(
         ConsumerSpec(stream=world_stream(status), name=consumer_to(to), filters=filters)
         for status in Status
@@ -255,7 +255,7 @@ def _consumers(to: str, patterns: tuple[str, ...]) -> tuple[ConsumerSpec, ...]:
 
 
 def consumer_to(place: str) -> str:
-    """The consumer by which a place is given what is for it."""
+    """The consumer that delivers a place's messages to its carrier."""
     return f"to_{place}"
 
 

@@ -1,9 +1,9 @@
 """Relays the registry between the brokers of a federation: read at the unions, verified, published at home.
 
 The registrar publishes a version or a beacon at each union; each country's carrier reads it there
-(`bus.subscribing.registry_feed`), takes it in if it stands, and publishes it on its own broker. A revocation statement of an
-authority goes the other way as well: from its country to the unions and neighbours, and from there home to the others. Only
-what was verified here is passed on, so a flood of a union's streams stays there.
+(`bus.subscribing.registry_feed`), takes it in if it is valid, and publishes it on its own broker. A revocation
+statement also goes the other way: from its authority's country to the unions and neighbours, and from there home to the
+others. Only verified files are passed on, so a flood of a union's streams stays there.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ log = logger()
 
 
 class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
-    """Passes on versions, beacons and statements, once to each place; `run` passes on.
+    """Passes on versions, beacons and statements, once to each place; call `run`.
 
     Attributes:
-        country: whose broker it stands beside.
-        held: takes in what stands, wherever it was heard.
-        endpoints: the carrier's places, its own broker's by the country's name.
-        ledger: remembers what was published.
+        country: the country of its broker.
+        held: takes in valid files from any place.
+        endpoints: the carrier's endpoints; its own broker's by the country's name.
+        ledger: the record of published files.
         clock: the present, aware.
         every: seconds between two looks.
     """
@@ -49,7 +49,7 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
         """Read and pass on until cancelled.
 
         Raises:
-            StoreError: `store-failed`; the ledger takes nothing more until it is opened anew.
+            StoreError: `store-failed`; the ledger takes nothing more until it is opened again.
         """
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             for name, endpoint in self.endpoints.items():
@@ -76,7 +76,7 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
             await asyncio.sleep(self.every)
 
     async def _say(self, place: str, connection: Connection) -> None:
-        """Publish all that was not published there yet, versions in their order."""
+        """Publish all files not yet published there, versions in their order."""
         items = {digest(raw): raw for raw in self._items(place)}
         known = await self.ledger.known(_book(place), list(items))
         for name, raw in items.items():
@@ -87,7 +87,7 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
 
     def _items(self, place: str) -> Iterator[bytes]:
         if place == self.country:
-            yield from self.held.versions()[1:]  # the pinned one is everybody's already
+            yield from self.held.versions()[1:]  # everybody has the pinned one already
             if (beacon := self.held.beacon()) is not None:
                 yield beacon
         domain = self.held().domain
@@ -97,5 +97,5 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _book(place: str) -> str:
-    """The name under which the ledger remembers what was published of trust at a place."""
+    """The ledger's name for the trust files published at a place."""
     return f"trust:{place}"

@@ -1,4 +1,4 @@
-"""Stores copies at a place and notes each that is acknowledged, whatever becomes of the rest."""
+"""Stores copies at a place and notes each acknowledged one, even if the rest fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACK_S = 5.0
 TOO_LARGE = "too-large"
 NO_ROOM = "no-room"
 _NOT_STORED, _BOUNDS = 10077, ("maximum messages exceeded", "maximum bytes exceeded")
-"""JetStream's code for what a stream failed to store, and its words where that has all the messages or bytes that it may."""
+"""JetStream's code for a failed store, and its words for a stream at its limit of messages or bytes."""
 _NEVER_STORED = frozenset({10054, 10097})
 """JetStream's codes for a message or header that is larger than a stream takes."""
 
@@ -25,13 +25,13 @@ log = logger()
 
 
 class LostError(BusError):
-    """The far stream has lost what was stored there."""
+    """The far stream has lost stored messages."""
 
     reason = "sink-lost"
 
 
 class Going(NamedTuple):
-    """A copy on its way, with what it is a copy of; `first` when the place has none of it yet."""
+    """A copy to store, with its original; `first` if the place has no copy yet."""
 
     found: Proven
     copy: Outgoing
@@ -45,7 +45,7 @@ class Sink(NamedTuple):
         connection: to the place.
         place: its name.
         stream: the stream that takes the copies.
-        ledger: remembers what is stored there.
+        ledger: the record of messages stored there.
         tails: the last number of each stream of the place, kept up to date.
     """
 
@@ -61,19 +61,19 @@ async def store(
 ) -> None:
     """Publish in order to one stream and wait until all are stored: as an atomic batch, or one by one.
 
-    What is acknowledged is noted, whatever becomes of the rest, so that no retry stores it again. What the stream will never
-    take is passed over, and so is the rest where the stream is full: each is one authority's, and what others say must not wait
-    for that. The next version of the registry has it read again.
+    Acknowledged copies are noted even if the rest fails, so that no retry stores them again. Copies that the stream
+    will never take are skipped, and so is the rest if the stream is full: a stream belongs to one authority, and others
+    must not wait for it. With the next version of the registry they are read again.
 
     Args:
-        sink: where to.
+        sink: the target stream.
         going: at most as many as an atomic batch has.
-        carried: counts what is stored, by place.
-        left: counts what is passed over, by reason.
+        carried: counts the stored copies, by place.
+        left: counts the skipped ones, by reason.
         now: the present, in seconds since the epoch.
 
     Raises:
-        UnreachableError, BrokerError, DeniedError: the rest is not, or may not be, stored.
+        UnreachableError, BrokerError, DeniedError: the rest is not stored, or may not be.
         LostError: the stream has fewer messages than were stored there.
         StoreError: the ledger fails.
     """
@@ -93,7 +93,7 @@ async def store(
             raise burst.failure
         for each, ack in zip(going, burst.acks, strict=False):
             note(each, ack)
-        # All or nothing: of a batch that is refused, one by one shows which message is not wanted.
+        # A batch is all or nothing: after a refusal, sending one by one shows which message is refused.
         for place, each in enumerate(going[len(burst.acks) :], len(burst.acks)):
             try:
                 ack = await _publish(sink.connection, each)
@@ -116,8 +116,8 @@ async def store(
 async def _publish(sink: Connection, each: Going) -> PubAck:
     """Publish one message.
 
-    Where the stream takes it for one that it has, that may be a copy with fewer signatures, or an older one of what is sent
-    again; then it goes once more without its id.
+    If the stream calls it a duplicate, the stored one may have fewer signatures or be an older resend. Then the message
+    is sent again without its id.
     """
     copy, found = each.copy, each.found
     ack = await publish(sink, copy.subject, copy.payload, copy.headers, ACK_S)
@@ -128,6 +128,6 @@ async def _publish(sink: Connection, each: Going) -> PubAck:
 
 
 def stream_of(subject: str) -> str:
-    """The stream that takes what is published on a subject, at whichever broker."""
+    """The stream that captures a subject, the same at every broker."""
     tokens = subject.split(".")
     return f"{tokens[5]}-{tokens[6]}_{tokens[2]}".upper()

@@ -1,4 +1,4 @@
-"""A filter as a question to a store: conditions over `facts`, `observables` and `words`, which hold what `sayings` says.
+"""A filter as a query of a store: conditions over the tables `facts`, `observables` and `words`, which `sayings` fills.
 
 The words of a filter are parameters and never part of the SQL.
 """
@@ -13,17 +13,17 @@ from bus.filters.selection import FACTS, Selection
 
 
 class Question(NamedTuple):
-    """A condition on the rows of a table of the situation, and what stands at its question marks."""
+    """An SQL condition on a table of the situation, and the values for its question marks."""
 
     where: str
     arguments: tuple[object, ...]
 
 
 def question_of(selection: Selection, now: dt.datetime) -> Question:
-    """What is asked of a table with the columns `row` and `issued`; all of it where nothing is asked for.
+    """The condition for a table with the columns `row` and `issued`; always true for an empty selection.
 
     Args:
-        selection: what is asked for.
+        selection: the filter.
         now: the present, aware.
     """
     where: list[str] = []
@@ -36,7 +36,7 @@ def question_of(selection: Selection, now: dt.datetime) -> Question:
     if selection.incident:
         each = " OR ".join(["value >= ? AND value < ?"] * len(selection.incident))
         where.append(f"row IN (SELECT row FROM facts WHERE field = 'incident' AND ({each}))")
-        # Ids have digits, letters to f and hyphens only, so `g` is beyond whatever begins alike.
+        # Ids have only digits, letters up to f and hyphens, so `g` sorts after every id with the same beginning.
         arguments += [bound for value in selection.incident for bound in (value, f"{value}g")]
     if selection.observable:
         marks = ", ".join("?" * len(selection.observable))
@@ -44,14 +44,14 @@ def question_of(selection: Selection, now: dt.datetime) -> Question:
         arguments += selection.observable
     if selection.text:
         where.append("row IN (SELECT rowid FROM words WHERE words MATCH ?)")
-        arguments.append(" AND ".join(map(_phrase, selection.text)))
+        arguments.append(" AND ".join(map(phrase_of, selection.text)))
     if selection.since_s is not None:
         where.append("issued >= ?")
         arguments.append(now.timestamp() - selection.since_s)
     return Question(" AND ".join(where) or "1", tuple(arguments))
 
 
-def _phrase(text: str) -> str:
-    """A phrase of FTS5: words next to each other, the last with any ending where an `*` follows. Words have no quotes."""
+def phrase_of(text: str) -> str:
+    """A phrase of FTS5: words in order; an `*` after the last allows any ending. Words contain no quotes."""
     words = " ".join(words_in(text))
     return f'"{words}"{" *" if text.endswith("*") else ""}'

@@ -1,6 +1,6 @@
 """Filters as people write them: options of a command, or one line such as `kind:data-breach country:XA text:"false date" since:2h`.
 
-A word without a field is looked for in the text. Values of one field stand with commas between them, or the field is written again.
+A word without a field is sought in the text. Separate several values of one field with commas, or repeat the field.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OTHER_NAMES: Mapping[str, str] = {
     "words": "text",
     "for": "audience",
 }
-"""Names that people try, and the field that is meant."""
+"""Names that people try -> the field they mean."""
 _DIMENSIONS = {"ai": "ai-misuse", "cybersecurity": "cybercrime", "interference": "foreign-interference"}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
 _UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -47,7 +47,7 @@ def of_text(line: str) -> Selection:
     """A filter from one line.
 
     Raises:
-        FilterError: `filter-malformed`; one sentence that names what is wrong, and the nearest word.
+        FilterError: `filter-malformed`; the sentence names the fault and the nearest word.
     """
     if len(line) > _MOST:
         raise FilterError(f"a filter has at most {_MOST} characters")
@@ -57,7 +57,7 @@ def of_text(line: str) -> Selection:
         found = _TOKEN.match(line, place)
         if found is None:
             raise FilterError(
-                f"cannot read {line[place:].strip()[:40]!r}: a quote is open, or stands amid a word"
+                f"cannot read {line[place:].strip()[:40]!r}: close the quote, and put quotes around whole words only"
             )
         place = found.end()
         name = _field(found[1]) if found[1] else "text"
@@ -66,9 +66,9 @@ def of_text(line: str) -> Selection:
 
 
 def of_options(given: Mapping[str, Iterable[str]]) -> Selection:
-    """A filter from values by field, as options of a command give them.
+    """A filter from values by field, from the options of a command.
 
-    A value may hold several with commas between, but for texts and observables, which have commas of their own.
+    A value may hold several, separated by commas; not texts and observables, which may contain commas.
 
     Raises:
         FilterError: `filter-malformed`.
@@ -98,7 +98,7 @@ def _made(given: Mapping[str, Iterable[str]]) -> Selection:
 
 
 def _values(text: str, *, whole: bool) -> Iterator[str]:
-    """The values of one token; a word of the text may have commas in it."""
+    """The values of one token; a word of the text may contain commas."""
     if whole and '"' not in text:
         yield text
         return
@@ -119,10 +119,10 @@ def _field(name: str) -> str:
 
 
 def _read(field: str, value: str) -> tuple[str, ...]:
-    """A value in the spelling in which it is compared; a range of priorities is several."""
+    """A value in the form used for comparison; a range of priorities gives several."""
     plain = value.strip()
     if any("\ud800" <= character <= "\udfff" for character in plain):
-        raise FilterError(f"{field} holds bytes that are no text")
+        raise FilterError(f"{field} holds bytes that are not text")
     low = plain.casefold()
     if field in _WORDS:
         low = _DIMENSIONS.get(low, low) if field == "dimension" else low
@@ -148,9 +148,7 @@ def _read(field: str, value: str) -> tuple[str, ...]:
         return (low,)
     if field == "incident":
         if not _INCIDENT.fullmatch(low):
-            raise FilterError(
-                f"incident takes an id, or the first 4 characters of it or more, not {plain[:40]!r}"
-            )
+            raise FilterError(f"incident takes an id, or at least its first 4 characters, not {plain[:40]!r}")
         return (low,)
     type_, shape = _SHAPES[field]
     return (_shaped(field, low, type_, shape),)

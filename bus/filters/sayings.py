@@ -1,7 +1,7 @@
-"""What a bulletin says that can be asked for: its facts, its observables and its words, each in one spelling.
+"""The parts of a bulletin that filters match: facts, observables and words, each in one spelling.
 
-Streams compare these, and the tables of a store are made from them, so both answer alike. Nothing that is sealed is among them:
-a bulletin that is kept sealed says its cover.
+Streams compare these, and the tables of a store are filled from them, so both give the same result. Sealed content is
+never included: a sealed bulletin gives only its cover.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from schemas.bulletin import Bulletin
 from schemas.subject import area_token, priority
 
 BETWEEN = "\ue000"
-"""Stands between two texts: it is no part of a word, and no phrase goes across it."""
+"""Separates two texts: it is not part of a word, and no phrase matches across it."""
 MOST_WORDS = 20_000
-"""So many words of a bulletin can be asked for; its headlines come first."""
+"""At most this many words of a bulletin are indexed; its headlines come first."""
 _LONGEST = 64
 _WORD = re.compile(r"[^\W_]+")
-"""Letters and digits of any script, as `str.isalnum` has it."""
+"""Letters and digits of any script, as in `str.isalnum`."""
 _SHORTEST_NUTS = 3
 _WORDS_OF = ("headline", "instruction", "public_line", "summary")
 _PROSE = frozenset(
@@ -38,12 +38,12 @@ _PROSE = frozenset(
         "whole",
     }
 )  # fmt: skip
-"""Fields whose words people look for, wherever they stand."""
+"""Fields whose words are indexed, at any depth."""
 _BESIDE = ("attribution", "targets", "things", "actions", "evidence", "areas")
 
 
 def said(b: Bulletin) -> frozenset[tuple[str, str]]:
-    """The facts of a bulletin: pairs of a field of the grammar and a value."""
+    """The facts of a bulletin: (field of the grammar, value) pairs."""
     facts = {
         ("domain", str(b.issuer.domain)),
         ("kind", b.kind),
@@ -70,7 +70,7 @@ def said(b: Bulletin) -> frozenset[tuple[str, str]]:
 
 
 def _codes(code: str, system: str | None) -> Iterator[str]:
-    """The code of a place, and of the larger ones that it lies in where its system tells them."""
+    """The code of a place, and those of the larger places around it, if the system of codes shows them."""
     plain = code.lower()
     yield plain
     if system == "nuts-2024" and plain.isalnum():
@@ -78,7 +78,7 @@ def _codes(code: str, system: str | None) -> Iterator[str]:
 
 
 def observed(b: Bulletin) -> frozenset[tuple[str, str, str]]:
-    """What can be seen or matched: value as `norm` spells it, type and role; of an address its host too."""
+    """The observables: (value as spelled by `norm`, type, role); for a URL or mailbox also its host."""
     found: set[tuple[str, str, str]] = set()
     for each in b.observables:
         if each.value is not None:
@@ -96,14 +96,14 @@ def observed(b: Bulletin) -> frozenset[tuple[str, str, str]]:
 
 
 def norms(value: str) -> Iterator[str]:
-    """The spellings under which a value is found: its own, and the host of an address."""
+    """The spellings by which a value is found: its own, and the host of an address."""
     plain = norm(value)
     yield plain
     host = ""
     if "://" in plain:
         try:
             host = urlsplit(plain).hostname or ""
-        except ValueError:  # no address after all
+        except ValueError:  # not an address after all
             host = ""
     elif "@" in plain:
         host = plain.rpartition("@")[2]
@@ -112,7 +112,7 @@ def norms(value: str) -> Iterator[str]:
 
 
 def norm(value: str) -> str:
-    """One spelling of a value: without defanging, without blanks around it, small letters, no dot or slash at its end."""
+    """The one spelling of a value: no defanging, no blanks around it, small letters, no dot or slash at the end."""
     plain = unicodedata.normalize("NFKC", value).strip().casefold()
     for shown, meant in (("[.]", "."), ("(.)", "."), ("[:]", ":"), ("[at]", "@"), ("[@]", "@")):
         plain = plain.replace(shown, meant)
@@ -122,7 +122,7 @@ def norm(value: str) -> str:
 
 
 def documents(b: Bulletin) -> Iterator[str]:
-    """The texts of a bulletin that people look for, each as its words with a blank between."""
+    """The indexed texts of a bulletin, each as its words separated by blanks."""
     left = MOST_WORDS
     for text in _texts(b):
         words = words_in(text)[:left]
@@ -134,7 +134,7 @@ def documents(b: Bulletin) -> Iterator[str]:
 
 
 def words_in(text: str) -> list[str]:
-    """The words of a text, without marks above letters, in small letters; of a very long one its beginning."""
+    """The words of a text, in small letters without accents; only the beginning of a very long text."""
     plain = text.casefold()
     if not plain.isascii():
         parts = unicodedata.normalize("NFKD", plain)
@@ -142,12 +142,17 @@ def words_in(text: str) -> list[str]:
     return [word[:_LONGEST] for word in _WORD.findall(plain)]
 
 
-def _texts(b: Bulletin) -> Iterator[str]:
+def prose(b: Bulletin) -> Iterator[str]:
+    """What a bulletin says in words: its headlines and summaries, the prose of its body and of what stands beside it."""
     for name in _WORDS_OF:
         yield from (text for info in b.info if (text := getattr(info, name)))
     yield from _prose(b.body)
     for name in _BESIDE:
         yield from _prose(getattr(b, name))
+
+
+def _texts(b: Bulletin) -> Iterator[str]:
+    yield from prose(b)
     for each in b.observables:
         yield from (text for text in (each.value, each.note) if text)
 
@@ -167,7 +172,7 @@ def _prose(value: object) -> Iterator[str]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Texts of a field that holds several, and of the structs among them."""
+    """The texts in a field with several values, also those inside structs."""
     for each in value if isinstance(value, tuple) else (value,):
         if isinstance(each, str):
             yield each
@@ -181,5 +186,5 @@ def _fields(type_: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
 
 
 def indexed(b: Bulletin) -> str:
-    """All words of a bulletin as one text, with what no phrase goes across between its documents."""
+    """All words of a bulletin as one text, with `BETWEEN` between its documents."""
     return f" {BETWEEN} ".join(documents(b))

@@ -1,7 +1,7 @@
-"""What a filter asks for, as a struct, and whether a bulletin is it.
+"""A filter as a struct, and the test whether a bulletin matches it.
 
-A field without values asks for nothing. Of the values of one field one must fit, of texts all; all fields must fit. A store
-answers the same question by its tables (`bus.filters.asking`), and both come to the same bulletins.
+A field without values matches all. One value of a field must match, and every text; all fields must match. A store
+answers the same query by its tables (`bus.filters.asking`), with the same result.
 """
 
 from __future__ import annotations
@@ -43,27 +43,27 @@ FACTS = (
     "priority",
     "issuer",
 )
-"""The fields whose values are compared as they are."""
+"""The fields whose values are compared unchanged."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is asked for; empty means any.
+    """A filter; an empty field means any.
 
     Attributes:
-        domain: whose business it is: `cyber`.
-        kind: kinds of bulletin: `data-breach`.
-        dimension: sides of the threat: `disinformation`.
-        country: countries that it is about, or that its issuer is of: `XA`.
-        area: countries that it is about; `MULTI` and `INTL` where it is about several, or none in particular.
-        region: codes of places: `xa12`; of NUTS codes a shorter one covers the longer.
+        domain: domains, such as `cyber`.
+        kind: kinds of bulletin, such as `data-breach`.
+        dimension: dimensions of the threat, such as `disinformation`.
+        country: countries of the bulletin or of its issuer, such as `XA`.
+        area: countries of the bulletin; `MULTI` for several, `INTL` for none in particular.
+        region: codes of places, such as `xa12`; a shorter NUTS code includes the longer ones.
         election: ids of elections.
-        audience: whom it is for.
+        audience: names of audiences.
         priority: `p1` to `p4`.
         issuer: ids of authorities.
-        incident: ids of incidents, or beginnings of them.
-        text: words that stand in it next to each other, each as `words_in` spells it; an `*` at the end takes any ending.
-        observable: values, as `bus.filters.sayings.norm` spells them.
-        since_s: issued no longer ago, in seconds; None for whenever.
+        incident: ids of incidents, or their beginnings.
+        text: phrases of words as spelled by `words_in`; an `*` at the end allows any ending.
+        observable: values, as spelled by `bus.filters.sayings.norm`.
+        since_s: largest age by time of issue, in seconds; None for any.
     """
 
     domain: tuple[str, ...] = ()
@@ -83,11 +83,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_any(self) -> bool:
-        """Whether it asks for nothing in particular."""
+        """Whether it matches every bulletin."""
         return self == Selection()
 
     def joined(self, other: Selection) -> Selection:
-        """Both as one, as if all had been written in one line: values of a field are alternatives, all texts must stand there."""
+        """Both filters as if written in one line: values of a field are alternatives, all texts must match."""
         fields = {
             name: any_of((*getattr(self, name), *getattr(other, name))) for name in FIELDS if name != "since"
         }
@@ -95,10 +95,10 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Selection(**fields, since_s=since)
 
     def matches(self, b: Bulletin, now: dt.datetime) -> bool:
-        """Whether a bulletin is asked for.
+        """Whether a bulletin matches.
 
         Args:
-            b: the bulletin, as it is kept.
+            b: the bulletin as stored.
             now: the present, aware.
         """
         if self.since_s is not None and b.issued.timestamp() < now.timestamp() - self.since_s:
@@ -118,7 +118,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return True
 
     def __str__(self) -> str:
-        """The filter as it is written; `of_text` reads it back."""
+        """The filter as one line; `of_text` parses it back."""
         parts = [
             f"{name}:{','.join(map(_quoted, values))}"
             for name in FIELDS
@@ -131,7 +131,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def _stands_in(phrase: str, words: Sequence[str]) -> bool:
-    """Whether the words of a phrase stand next to each other; the last may be a beginning."""
+    """Whether a phrase occurs in the words; its last word may be only a beginning."""
     is_open = phrase.endswith("*")
     wanted = words_in(phrase)
     if not wanted:
@@ -151,5 +151,5 @@ def _quoted(value: str) -> str:
 
 
 def any_of(values: Iterable[str]) -> tuple[str, ...]:
-    """Values without those that come twice, in their order."""
+    """The values without duplicates, in their order."""
     return tuple(dict.fromkeys(values))

@@ -1,4 +1,4 @@
-"""One judgement of how an identity and its programs are: facts in, conditions and a verdict out."""
+"""Judges the health of an identity and its programs: facts in, conditions and a verdict out."""
 
 from typing import TYPE_CHECKING
 

@@ -1,8 +1,8 @@
-"""What is known of one identity and its programs before it is judged. No opinion stands here, and nothing secret.
+"""The facts about one identity and its programs, before they are judged. They have no judgement and no secrets.
 
-Each part may be absent: None, or empty, where it does not apply, or where nobody has looked. A program that runs gives what it
-knows of itself; a command that looks afresh gives what it found, and the states that programs have written beside it.
-Times are aware, durations in seconds, sizes in bytes.
+Each part may be absent (None, or empty) if it does not apply or nobody has looked. A running program gives its own
+facts. A command gives its fresh findings, with the states that programs have written. Times are aware, durations in
+seconds, sizes in bytes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from bus.health.report import Condition
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Facts of any sort."""
+    """The base class of all facts."""
 
 
 class ReaderFacts(Shape, frozen=True, kw_only=True):
-    """The reading of the bus into the store, as its program sees it. See `bus.subscribing.Reading`.
+    """The reading of the bus into the store, as its program reports it. See `bus.subscribing.Reading`.
 
-    `standing` is `reading` or `standing-by`. `caught_up` says whether channels may be judged by what the store holds; `as_of`
-    is the moment up to which all that the bus held has been taken in, `since` when the reading began.
+    `standing` is `reading` or `standing-by`. `caught_up` says whether the store is recent enough to judge channels.
+    `as_of` is the moment up to which all messages of the bus were taken in, `since` the start of reading.
     """
 
     standing: str = "reading"
@@ -38,7 +38,7 @@ class ReaderFacts(Shape, frozen=True, kw_only=True):
 
 
 class StoreFacts(Shape, frozen=True, kw_only=True):
-    """The reader's store: whether it is meant to be read into at all times, and when something last came."""
+    """The reader's store: whether a program must always read into it, and when the last bulletin came."""
 
     lasting: bool = False
     last_at: dt.datetime | None = None
@@ -47,7 +47,7 @@ class StoreFacts(Shape, frozen=True, kw_only=True):
 
 
 class BusFacts(Shape, frozen=True, kw_only=True):
-    """A connection to the broker: whether it is there, and since when it is or is not."""
+    """A connection to the broker: whether it is up, and since when it has been up or down."""
 
     place: str = ""
     reached: bool = False
@@ -57,9 +57,10 @@ class BusFacts(Shape, frozen=True, kw_only=True):
 
 
 class TrustFacts(Shape, frozen=True, kw_only=True):
-    """The registry in force, and the beacon that says so; `state` is fresh, behind, stale or expired.
+    """The registry in force, and its beacon; `state` is fresh, behind, stale or expired.
 
-    `reason` is set when there is none to go by, `is_forgetful` when a revocation that was taken in cannot be read any more.
+    `reason` is set if there is no usable registry, `is_forgetful` if a revocation that was taken in can no longer be
+    read.
     """
 
     domain: str = ""
@@ -77,7 +78,7 @@ class TrustFacts(Shape, frozen=True, kw_only=True):
 class KeyFacts(Shape, frozen=True, kw_only=True):
     """A key or certificate of this identity; `use` is signing, seal or certificate.
 
-    `reason` is why it may not be used, by the code that uses it; empty when it may.
+    `reason` is the code why it may not be used, from the function that uses it; empty if it may.
     """
 
     use: str
@@ -90,7 +91,7 @@ class KeyFacts(Shape, frozen=True, kw_only=True):
 
 
 class GrantFacts(Shape, frozen=True, kw_only=True):
-    """On how many channels this identity may publish and read, and of a hub on how many it may answer."""
+    """The number of channels on which this identity may publish and read, and for a hub on which it may answer."""
 
     publishes: int = 0
     reads: int = 0
@@ -100,10 +101,10 @@ class GrantFacts(Shape, frozen=True, kw_only=True):
 
 
 class OutboxFacts(Shape, frozen=True, kw_only=True):
-    """What must still go out, and what is damaged, which does not.
+    """The outbox: rows that must still be sent, and damaged rows, which are not sent.
 
-    `compared` says whether it was compared with the own channels on the bus; None where nobody has tried. `behind` is why
-    it must not publish; `reason` why it cannot be read, or what its sending waits for.
+    `compared` says whether it was compared with the own channels on the bus; None if nobody has tried. `behind` is why
+    it must not publish; `reason` is why it cannot be read, or why sending waits.
     """
 
     waiting: int = 0
@@ -117,7 +118,7 @@ class OutboxFacts(Shape, frozen=True, kw_only=True):
 
 
 class ClockFacts(Shape, frozen=True, kw_only=True):
-    """How far this clock is ahead of the broker's (behind where negative), known to within `within_s`."""
+    """How far this clock is ahead of the broker's in seconds (negative if behind), to within `within_s` seconds."""
 
     ahead_s: float
     within_s: float = 0.0
@@ -125,7 +126,7 @@ class ClockFacts(Shape, frozen=True, kw_only=True):
 
 
 class DiskFacts(Shape, frozen=True, kw_only=True):
-    """The disk of the state folder: what is free, and what a day needs at the pace so far; `full` when a write failed."""
+    """The disk of the state folder: free bytes, and bytes that a day needs at the present pace; `full` if a write failed."""
 
     folder: str = ""
     free: int = 0
@@ -135,7 +136,7 @@ class DiskFacts(Shape, frozen=True, kw_only=True):
 
 
 class LeaseFacts(Shape, frozen=True, kw_only=True):
-    """The lease of the store: `held` by a process that lives; `ours` when by the program that tells it; `lost_at` if it was."""
+    """The lease of the store: `held` by a living process; `ours` if by the reporting program; `lost_at` if it was lost."""
 
     held: bool = False
     ours: bool = False
@@ -144,7 +145,7 @@ class LeaseFacts(Shape, frozen=True, kw_only=True):
 
 
 class TaskFacts(Shape, frozen=True, kw_only=True):
-    """A task of a program, and how it ended if it has."""
+    """A task of a program, with its error if it has ended."""
 
     name: str
     alive: bool = True
@@ -153,7 +154,7 @@ class TaskFacts(Shape, frozen=True, kw_only=True):
 
 
 class RefusedFacts(Shape, frozen=True, kw_only=True):
-    """What hubs have refused of this identity's bulletins."""
+    """The bulletins of this identity that hubs have refused."""
 
     count: int = 0
     last_at: dt.datetime | None = None
@@ -161,17 +162,17 @@ class RefusedFacts(Shape, frozen=True, kw_only=True):
 
 
 class ProgramState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program that runs long writes of itself.
+    """The state that a long-running program writes.
 
     Attributes:
         program: its name: hub, heartbeat, adapter, server, carrier, drill, watch, keeper.
         owner: its process, as the holder of a lease is named (`bus.storage.lease.owner_name`).
         started_at: when it began.
         as_of: when this was written.
-        facts: what it knows.
-        lasting: whether it is meant to run at all times, so that its absence is told.
-        ended_at: when it ended in order; None while it runs, and when it was killed.
-        problem: with which error it ended.
+        facts: its facts.
+        lasting: whether it must always run, so that its absence is reported.
+        ended_at: when it ended normally; None while it runs, and after a kill.
+        problem: the error that ended it.
     """
 
     program: str
@@ -190,20 +191,20 @@ class ProgramState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgramSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a program as another found it, and whether its process lives."""
+    """The state of a program as another program found it, and whether its process is alive."""
 
     state: ProgramState
     alive: bool
 
 
 class Facts(Shape, frozen=True, kw_only=True):
-    """All that is judged together.
+    """All facts of one judgement.
 
     Attributes:
         identity: the authority's id.
-        more: conditions that were judged elsewhere, by who alone understands them, such as the checks of a broker.
-        programs: the states that this identity's programs have written, as they were found.
-        unread: the programs whose state is there, and cannot be read.
+        more: conditions judged by other rooms, such as the checks of a broker.
+        programs: the states that this identity's programs have written.
+        unread: the programs whose state exists but cannot be read.
     """
 
     identity: str = ""

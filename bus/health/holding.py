@@ -1,4 +1,4 @@
-"""Judges what an identity holds: trust, keys, grants, outbox, disk, and what was refused of it. Pure."""
+"""Judges the holdings of an identity: trust, keys, grants, outbox, disk, and its refused bulletins. Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from bus.health.report import Condition, Level, moment_text
 
 DAY_S = 86_400.0
 WARNING_DAYS = {"registry": 30, "signing": 30, "seal": 14, "certificate": 30}
-"""Days before its end from which a thing is warned of; never more than a third of its life, as `bus.upkeep` has it."""
+"""Days before expiry from which a warning is given; at most a third of the lifetime, as in `bus.upkeep`."""
 WAITING_WARNING_S = 60.0
 WAITING_BAD_S = 3600.0
 DAYS_FREE = 3
-"""For so many days the disk is to have room."""
+"""Days for which the disk should have room."""
 LEAST_FREE = 64 * 1024 * 1024
 FULL_AT = 1024 * 1024
 
 
 def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
-    """Whether the registry in force is the current one, and how long that can be known."""
+    """Whether the registry in force is current, and how long that is proven."""
     if facts is None:
         return
     renew = "tocsin registry keep where the root keys are; else ask your registrar for a current beacon"
@@ -32,7 +32,7 @@ def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
         yield _trust(
             Level.BAD,
             "revocation-not-in-force",
-            "a revocation that was taken in is not as it was: a key that it ended may count here",
+            "the file of a revocation has changed since it was taken in: a revoked key may count here",
             "take it in again: tocsin registry accept FILE; the log names the file that was altered",
         )
     if facts.state == "expired":
@@ -45,7 +45,7 @@ def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
         until = (
             f"the last word that it is current held until {moment_text(since)}"
             if since
-            else "no beacon came yet"
+            else "no beacon has come yet"
         )
         yield _trust(Level.BAD, "trust-stale", f"trust is stale: {what}; {until}", renew, since)
     elif facts.state == "behind":
@@ -77,7 +77,7 @@ def _trust(
 
 
 def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
-    """Whether each key and certificate may be used, and for how long."""
+    """Whether each key and certificate may be used, and until when."""
     for key in held:
         name = key.use if key.use == "certificate" else f"{key.use} key"
         remedy = (
@@ -85,8 +85,8 @@ def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
             if key.use == "certificate"
             else "tocsin key new, then your registrar: tocsin registry rotate"
         )
-        if key.use == "signing" and not key.kid:  # it could not be opened, and may be as good as ever
-            remedy = "put right what is named there; a new key is for one that is lost for good"
+        if key.use == "signing" and not key.kid:  # it could not be opened and may still be valid
+            remedy = "correct the fault named there; make a new key only if this one is lost for good"
         has_ended = key.not_after is not None and key.not_after <= now
         if key.reason:
             yield Condition(
@@ -100,10 +100,10 @@ def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
         elif has_ended:
             yield Condition(
                 name=name,
-                # Who has no seal key can be sent nothing sealed, and goes on with all else.
+                # An identity without a seal key receives nothing sealed; all else works.
                 level=Level.WARNING if key.use == "seal" else Level.BAD,
                 code="key-not-valid",
-                detail=f"{key.kid} has ended at {moment_text(key.not_after)}",
+                detail=f"{key.kid} expired at {moment_text(key.not_after)}",
                 remedy=remedy,
                 since=key.not_after,
             )
@@ -118,7 +118,7 @@ def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
 
 
 def grants(facts: GrantFacts | None) -> Iterator[Condition]:
-    """Whether this identity may say anything at all, and answer, if it is a hub."""
+    """Whether this identity may publish or read at all, and whether a hub may send receipts."""
     if facts is None:
         return
     ask = "ask your registrar: tocsin registry grant"
@@ -128,7 +128,7 @@ def grants(facts: GrantFacts | None) -> Iterator[Condition]:
         detail = "the registry lets this identity neither publish nor read anything"
         yield Condition(name="grants", level=Level.BAD, code="not-permitted", detail=detail, remedy=ask)
     elif facts.answers == 0:
-        detail = "this hub has no grant for receipts, so no author hears that it has received anything"
+        detail = "this hub has no grant for receipts, so no author learns what it has received"
         yield Condition(name="grants", level=Level.WARNING, code="no-receipts", detail=detail, remedy=ask)
     else:
         detail = f"may publish on {facts.publishes} channels, read {facts.reads}"
@@ -136,11 +136,13 @@ def grants(facts: GrantFacts | None) -> Iterator[Condition]:
 
 
 def outbox(facts: OutboxFacts | None, now: dt.datetime) -> Iterator[Condition]:
-    """Whether what was accepted goes out, and whether more may be signed."""
+    """Whether accepted bulletins are sent, and whether more may be signed."""
     if facts is None:
         return
     if facts.behind:
-        remedy = "tocsin outbox recover; where the key may be stolen: tocsin key revoke, then tocsin outbox reanchor"
+        remedy = (
+            "tocsin outbox recover; if the key may be stolen: tocsin key revoke, then tocsin outbox reanchor"
+        )
         yield _outbox(Level.BAD, "outbox-behind", facts.behind, remedy)
         return
     waits = 0.0 if facts.oldest_at is None else max(0.0, (now - facts.oldest_at).total_seconds())
@@ -149,7 +151,7 @@ def outbox(facts: OutboxFacts | None, now: dt.datetime) -> Iterator[Condition]:
         yield _outbox(Level.BAD, facts.reason, facts.problem, remedy, facts.oldest_at)
     elif facts.damaged:
         detail = f"{facts.damaged} bulletins in it are not as they were signed, and are not sent"
-        remedy = "tocsin outbox scrub; what the bus has not either: say it again, then tocsin outbox recover"
+        remedy = "tocsin outbox scrub; publish again what the bus lacks too, then tocsin outbox recover"
         yield _outbox(Level.BAD, "row-damaged", detail, remedy)
     elif facts.parked:
         detail = f"{facts.parked} bulletins were refused by the broker and wait for a decision"
@@ -175,7 +177,7 @@ def _outbox(
 
 
 def disk(facts: Facts) -> Iterator[Condition]:
-    """Whether the disk has room for the days to come; a program that could not write says so louder than a number."""
+    """Whether the disk has room for the coming days; a failed write counts more than the free bytes."""
     told = [seen.state.facts.disk for seen in facts.programs if seen.alive and seen.state.ended_at is None]
     found: list[DiskFacts] = [each for each in (facts.disk, *told) if each is not None]
     if not found:
@@ -198,16 +200,16 @@ def disk(facts: Facts) -> Iterator[Condition]:
 
 
 def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
-    """Whether hubs have refused what this identity said."""
+    """Whether hubs have refused bulletins of this identity."""
     if facts is None:
         return
     if not facts.count:
         yield Condition(
-            name="quarantine", level=Level.OK, code="ok", detail="no hub says it refused anything of yours"
+            name="quarantine", level=Level.OK, code="ok", detail="no hub reports a refused bulletin of yours"
         )
         return
     last = f", the last one {facts.last_by}" if facts.last_by else ""
-    detail = f"hubs hold {facts.count} of your bulletins and have not admitted them{last}"
+    detail = f"hubs hold {facts.count} of your bulletins that they did not admit{last}"
     yield Condition(
         name="quarantine",
         level=Level.WARNING,
@@ -221,7 +223,7 @@ def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
 def _ends_soon(
     begins: dt.datetime | None, ends: dt.datetime | None, days: int | None, now: dt.datetime
 ) -> bool:
-    """Whether the last third of a life has begun, or the last days where those are fewer."""
+    """Whether the last third of a lifetime has begun, or the last `days` days if these are fewer."""
     if ends is None:
         return False
     leads = [dt.timedelta(days=days)] if days is not None else []

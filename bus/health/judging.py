@@ -1,4 +1,4 @@
-"""Judges facts: which conditions there are, how good each is, and what to do. Pure; docs/health.md has the table."""
+"""Judges facts: the conditions, the level of each, and its remedy. Pure; docs/health.md has the table."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bus.health.running import Way, programs, tasks, way_of
 
 LAG_WARNING_S = 10.0
 LAG_BAD_S = 15.0
-"""A reader that saw all there was longer ago than this judges no channel: `bus.subscribing` calls it caught up within it."""
+"""Seconds. A reader that took in everything longer ago than this judges no channel; `bus.subscribing` counts it as caught up within it."""
 CLOCK_WARNING_S = 60.0
 CLOCK_BAD_S = 300.0
-"""As far ahead of a hub's clock a bulletin may be issued: `bus.trust.CLOCK_SKEW`."""
+"""Seconds that a bulletin may be dated ahead of a hub's clock: `bus.trust.CLOCK_SKEW`."""
 
 
 class _Reading(NamedTuple):
-    """The reading of an identity: by which program, in which way that is, and what it says."""
+    """The reading of an identity: its program, the way that the program is in, and its facts."""
 
     facts: ReaderFacts
     way: Way
@@ -35,10 +35,10 @@ class _Reading(NamedTuple):
 
 
 def judge(facts: Facts, now: dt.datetime) -> Report:
-    """Judge what is known of an identity and its programs.
+    """Judge the facts of an identity and its programs.
 
     Args:
-        facts: what is known.
+        facts: the facts.
         now: the present, aware.
     """
     reading = _reading(facts, now)
@@ -63,7 +63,7 @@ def judge(facts: Facts, now: dt.datetime) -> Report:
 
 
 def _reading(facts: Facts, now: dt.datetime) -> _Reading | None:
-    """The program that reads, else the one that read last; None where none ever has."""
+    """The program that reads, or else the one that read last; None if none ever has."""
     if facts.reader is not None:
         return _Reading(facts.reader, Way.RUNS, None)
     found = [
@@ -82,7 +82,7 @@ def _reading(facts: Facts, now: dt.datetime) -> _Reading | None:
 
 
 def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterator[Condition]:
-    """Whether the store is read into, and how far it is behind."""
+    """Whether a program reads into the store, and how far it is behind."""
     if facts.store is not None and facts.store.reason:
         yield Condition(
             name=READER,
@@ -98,7 +98,7 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
         and not lease.ours
         and (reading is None or reading.way is not Way.RUNS)
     ):
-        detail = f"process {lease.pid} reads into this store, and tells nothing of itself"
+        detail = f"process {lease.pid} reads into this store and reports no state of its own"
         yield Condition(name=READER, level=Level.OK, code="ok", detail=detail)
         return
     if reading is None:
@@ -113,7 +113,7 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
         ended = {
             Way.ENDED: f"the program {state.program} has ended",
             Way.DIED: f"the program {state.program} was killed",
-            Way.STUCK: f"the program {state.program} (process {state.pid}) lives and says nothing",
+            Way.STUCK: f"the program {state.program} (process {state.pid}) is alive but reports nothing",
         }[way]
         yield _not_reading(
             Level.BAD if is_lasting else Level.WARNING, _last_read(facts_of, state.as_of), ended
@@ -123,7 +123,7 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
             name=READER,
             level=Level.OK,
             code="standing-by",
-            detail="it stands by while another program reads into this store",
+            detail="it waits while another program reads into this store",
         )
     elif not facts_of.attached:
         yield _cut_off(facts_of, now)
@@ -132,7 +132,7 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
 
 
 def _cut_off(reader: ReaderFacts, now: dt.datetime) -> Condition:
-    """A reader that the bus does not reach; a moment of that is no more than a moment."""
+    """The condition of a reader without a connection to the bus; a short cut is only a warning."""
     since = reader.as_of or reader.heard_at or reader.since
     why = reader.problem or "the streams of the bus are not attached"
     if since is None or (now - since).total_seconds() >= LAG_BAD_S:
@@ -148,7 +148,7 @@ def _cut_off(reader: ReaderFacts, now: dt.datetime) -> Condition:
 
 
 def _last_read(reader: ReaderFacts, as_of: dt.datetime) -> dt.datetime:
-    """Up to when a reader that is gone had read: its last word, earlier where it was cut off or behind by then."""
+    """The moment up to which an ended reader had read: its last state, or earlier if it was cut off or behind."""
     cut_off = reader.heard_at if not reader.attached else None
     return min(as_of - dt.timedelta(seconds=reader.lag_s), cut_off or as_of)
 
@@ -165,7 +165,7 @@ def _not_reading(level: Level, since: dt.datetime | None, why: str) -> Condition
 
 
 def _lag(reader: ReaderFacts, now: dt.datetime) -> Iterator[Condition]:
-    """How far a reader that is attached is behind."""
+    """How far an attached reader is behind."""
     behind = "1 bulletin" if reader.behind == 1 else f"{reader.behind} bulletins"
     if reader.caught_up and reader.lag_s < LAG_WARNING_S:
         yield Condition(name=READER, level=Level.OK, code="ok", detail=f"reading, {behind} behind")
@@ -180,13 +180,13 @@ def _lag(reader: ReaderFacts, now: dt.datetime) -> Iterator[Condition]:
         detail=f"LAGGING: {behind} behind, the oldest for {reader.lag_s:.0f} seconds"
         if is_late
         else "the bus has not been read to its end yet",
-        remedy="wait; while it grows, look at the load and the disk of this machine",
+        remedy="wait; if it grows, check the load and the disk of this machine",
         since=since,
     )
 
 
 def _bus(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
-    """Whether the broker is reached: by who looks afresh, else as programs say."""
+    """Whether the broker answers: by a fresh look, or else by the programs' facts."""
     found: list[BusFacts] = [facts.bus] if facts.bus is not None else []
     running = [seen.state.facts.bus for seen in facts.programs if way_of(seen, now) is Way.RUNS]
     found += [bus for bus in running if bus is not None]
@@ -209,13 +209,13 @@ def _bus(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
         level=Level.BAD,
         code=worst.reason or "unreachable",
         detail=worst.problem or f"{worst.place} does not answer",
-        remedy="is the broker running (tocsin server check), and is this identity in its registry?",
+        remedy="check that the broker runs (tocsin server check) and that its registry has this identity",
         since=since,
     )
 
 
 def _outbox(facts: Facts, now: dt.datetime) -> OutboxFacts | None:
-    """The outbox as it was found, with what the programs that send from it know of the bus."""
+    """The outbox as found, with the sending programs' facts about the bus."""
     told = [seen.state.facts.outbox for seen in facts.programs if way_of(seen, now) is Way.RUNS]
     own = [facts.outbox, *told]
     present = [each for each in own if each is not None]
@@ -254,20 +254,20 @@ def _clock(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
         level=level,
         code="ok" if level is Level.OK else "clock-off",
         detail=f"this clock is {off:.0f} seconds {way} the broker's" if off >= 1 else "as the broker's",
-        remedy="" if level is Level.OK else "timedatectl status; one of the two clocks is to be set",
+        remedy="" if level is Level.OK else "timedatectl status; set the clock that is wrong",
         since=None if level is Level.OK else found.measured_at,
     )
 
 
 def _told(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
-    """What programs that run have judged themselves: their broker, their carrier, what they keep."""
+    """The conditions that running programs have judged themselves: broker, carrier, keeper."""
     for seen in facts.programs:
         if way_of(seen, now) is Way.RUNS:
             yield from seen.state.facts.more
 
 
 def _lease(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
-    """Who reads into the store, and whether that was taken from the program that tells it."""
+    """The holder of the store's lease, and whether the reporting program lost it."""
     told = [seen.state.facts.lease for seen in facts.programs if way_of(seen, now) is Way.RUNS]
     lost = [each for each in (facts.lease, *told) if each is not None and each.lost_at is not None]
     for each in lost:
@@ -276,7 +276,7 @@ def _lease(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
             level=Level.WARNING,
             code="lease-lost",
             detail=f"a program lost the lease of this store at {moment_text(each.lost_at)}, and stands by",
-            remedy="none while another program reads; was this machine stopped, or too busy?",
+            remedy="nothing to do while another program reads; check whether this machine was stopped or too busy",
             since=each.lost_at,
         )
     if (lease := facts.lease) is not None and not lost:

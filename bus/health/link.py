@@ -1,7 +1,7 @@
-"""A program's own look at the broker: whether it answers, since when it does not, and how far the two clocks are apart.
+"""A program's own look at the broker: whether it answers, since when it does not, and the offset of the two clocks.
 
-It is a connection of its own, so that it says the same whatever the program does with the bus: one that reads, one that sends,
-and one that has nothing to do.
+It uses a separate connection, so the result does not depend on the program's own use of the bus: reading, sending, or
+nothing.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from bus.trust import VerifiedRegistry
 
 LOOK_S = 5.0
 PATIENCE_S = 5.0
-"""A broker that starts again within this was not away."""
+"""Seconds: a restart of the broker within this time does not count as an outage."""
 _USER = re.compile(r"//[^/@,]*@")
 
 
 class Link:
-    """How the broker is seen from here.
+    """The broker as seen from this program.
 
     Attributes:
-        bus: whether it answers; None until somebody has looked.
-        clock: how far this clock is ahead; None until that was measured.
+        bus: whether it answers; None before the first look.
+        clock: how far this clock is ahead; None before the first measurement.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Link:
         *,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """Prepare; `run` looks again and again, `look_once` once.
+        """Prepare; `run` looks repeatedly, `look_once` once.
 
         Args:
-            endpoint: where and as whom.
-            registry: the registry as it stands now, by which it is known what this identity may ask about.
+            endpoint: address and identity.
+            registry: gives the current registry, which decides what this identity may ask about.
             clock: the present, aware.
             patience_s: seconds to wait for a broker that does not answer.
         """
@@ -60,7 +60,7 @@ class Link:
                 await asyncio.sleep(LOOK_S)
 
     async def look_once(self) -> None:
-        """Connect, look, and leave."""
+        """Connect, look, and disconnect."""
         async with Connection.open(self._endpoint) as connection:
             await self._look(connection)
 
@@ -74,7 +74,7 @@ class Link:
             self._note(reached=True)
 
     async def _measure(self, connection: Connection) -> None:
-        """Ask what this identity may ask about; an answer of any sort shows that the broker is there."""
+        """Ask about a consumer of this identity; any answer shows that the broker works."""
         identity, registry = self._endpoint.authority_id, self._registry()
         places = (*reader_streams(registry, identity), *own_streams(registry, identity))
         if not places:
@@ -82,7 +82,7 @@ class Link:
         try:
             found = await clock_offset(connection, *places[0], self._now, self._patience_s)
         except BrokerError:
-            return  # it answers, and what is wrong with a consumer is said by who needs it
+            return  # it answers; users of the consumer report its faults
         if found is not None:
             self.clock = ClockFacts(
                 ahead_s=found.ahead_s, within_s=found.within_s, measured_at=found.measured_at

@@ -1,4 +1,4 @@
-"""Turns what the rooms below hold into facts: the registry, keys, an outbox, a store, a disk."""
+"""Turns data of the lower rooms into facts: the registry, keys, an outbox, a store, a disk."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 DAY = dt.timedelta(days=1)
 BULLETIN_BYTES = 4096
-"""What one costs on a disk, with its row and indexes: a little more than is measured."""
+"""Bytes of one bulletin on a disk, with its row and indexes: a little more than measured."""
 
 
 def trust_facts(registry: VerifiedRegistry, now: dt.datetime) -> TrustFacts:
-    """How current the registry in force is known to be."""
+    """How current the registry in force is."""
     beacon = registry.beacon
     return TrustFacts(
         domain=registry.domain,
@@ -52,7 +52,7 @@ def trust_facts(registry: VerifiedRegistry, now: dt.datetime) -> TrustFacts:
 
 
 def grant_facts(registry: VerifiedRegistry, authority_id: str) -> GrantFacts:
-    """What the registry lets an identity do."""
+    """The permissions of an identity in the registry."""
     try:
         is_hub = registry.authority(authority_id).kind == HUB
     except TrustError as exc:
@@ -67,7 +67,7 @@ def grant_facts(registry: VerifiedRegistry, authority_id: str) -> GrantFacts:
 def signing_key_facts(
     registry: VerifiedRegistry, authority_id: str, kids: Sequence[str], now: dt.datetime
 ) -> KeyFacts:
-    """Whether an authority may sign with these keys, by the check that `publish` makes."""
+    """Whether an authority may sign with these keys, by the check of `publish`."""
     records = [key.record for kid in kids if (key := registry.key(kid)) is not None]
     name = ", ".join(kids)
     first = min(records, key=lambda record: record.not_after, default=None)
@@ -89,12 +89,12 @@ def signing_key_facts(
 
 
 def unusable_key(use: str, exc: TocsinError) -> KeyFacts:
-    """A key that could not even be opened."""
+    """The facts of a key that could not be opened."""
     return KeyFacts(use=use, problem=str(exc), reason=exc.reason)
 
 
 def seal_key_facts(registry: VerifiedRegistry, authority_id: str) -> tuple[KeyFacts, ...]:
-    """The seal key of an identity that lasts longest; nothing where it has none."""
+    """The longest-valid seal key of an identity; empty if it has none."""
     records = registry.seal_keys(authority_id)
     standing = {kid: record for kid, record in records.items() if record.revoked_since is None}
     if not records:
@@ -108,7 +108,7 @@ def seal_key_facts(registry: VerifiedRegistry, authority_id: str) -> tuple[KeyFa
 
 
 def certificate_facts(*files: Path | None) -> tuple[KeyFacts, ...]:
-    """Until when the certificates in these files are good."""
+    """The expiry of the certificates in these files."""
     found = []
     for path in filter(None, files):
         try:
@@ -128,7 +128,7 @@ def certificate_facts(*files: Path | None) -> tuple[KeyFacts, ...]:
 
 
 def _counted(db: sqlite3.Connection) -> OutboxFacts:
-    """What waits in an outbox, and what is damaged."""
+    """The waiting and damaged rows of an outbox."""
     waiting, oldest = outbox_table.waiting(db)
     counts = outbox_table.counts_aside(db)
     parked, damaged = counts[RowState.PARKED], counts[RowState.DAMAGED]
@@ -137,7 +137,7 @@ def _counted(db: sqlite3.Connection) -> OutboxFacts:
 
 
 async def held_facts(outbox: Outbox) -> OutboxFacts:
-    """What waits in an outbox, and whether it may sign, by the guard that `publish` passes."""
+    """The waiting rows of an outbox, and whether it may sign, by the guard of `publish`."""
 
     def look(db: sqlite3.Connection) -> OutboxFacts:
         found = _counted(db)
@@ -151,7 +151,7 @@ async def held_facts(outbox: Outbox) -> OutboxFacts:
 
 
 async def sending_facts(publisher: Publisher) -> OutboxFacts:
-    """What waits in the outbox of a publisher that runs, and what its sending knows of the bus."""
+    """The waiting rows of a running publisher's outbox, and its sender's facts about the bus."""
     found = await held_facts(publisher.outbox)
     sender = publisher.sender
     if sender is None:
@@ -165,7 +165,7 @@ async def sending_facts(publisher: Publisher) -> OutboxFacts:
 
 
 def store_facts(db: sqlite3.Connection, registry: VerifiedRegistry | None, authority_id: str) -> StoreFacts:
-    """Whether a reader's store is meant to be read into at all times, and when something last came."""
+    """Whether a program must always read into a reader's store, and when the last bulletin came."""
     record = None if registry is None else registry.document.authorities.get(authority_id)
     last = db.execute(
         "SELECT (SELECT admitted_at FROM admitted ORDER BY admitted_at DESC LIMIT 1)"
@@ -176,7 +176,7 @@ def store_facts(db: sqlite3.Connection, registry: VerifiedRegistry | None, autho
 
 
 def lease_facts(db: sqlite3.Connection, now: dt.datetime) -> LeaseFacts:
-    """Who reads into a store, or sends from an outbox."""
+    """The lease of a store or an outbox."""
     owner = lease.holder(db, now.timestamp())
     if owner is None:
         return LeaseFacts()
@@ -184,7 +184,7 @@ def lease_facts(db: sqlite3.Connection, now: dt.datetime) -> LeaseFacts:
 
 
 def came_in_a_day(db: sqlite3.Connection, now: dt.datetime) -> int:
-    """How many bulletins a store has taken in during the last day."""
+    """The number of bulletins that a store has taken in during the last day."""
     since = (now - DAY).timestamp()
     sql = (
         "SELECT (SELECT row FROM admitted ORDER BY row DESC LIMIT 1), "
@@ -195,7 +195,7 @@ def came_in_a_day(db: sqlite3.Connection, now: dt.datetime) -> int:
 
 
 def disk_facts(folder: Path, bulletins: int = 0) -> DiskFacts:
-    """How much is free where a state folder is, and what a day needs that brings so many bulletins."""
+    """Free bytes on the disk of a state folder, and the bytes that a day with this many bulletins needs."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as exc:
@@ -204,11 +204,11 @@ def disk_facts(folder: Path, bulletins: int = 0) -> DiskFacts:
 
 
 def reader_facts(reading: Reading, standing: str, since: dt.datetime | None) -> ReaderFacts:
-    """How the reading stands.
+    """The state of reading.
 
     Args:
-        reading: as `Subscriber.reading` gives it.
-        standing: as `HubService.standing` gives it.
+        reading: the result of `Subscriber.reading`.
+        standing: the result of `HubService.standing`.
         since: when the program began.
     """
     return ReaderFacts(

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def metrics_text(
     current: Callable[[], tuple[Facts, Report, dt.datetime]], program: str
 ) -> Callable[[], bytes] | None:
-    """What gives the metrics in the text format, or None when the extra is not installed.
+    """A function that returns the metrics in the text format; None if the extra is not installed.
 
     Args:
-        current: the facts and the report as they are now, and that moment.
+        current: gives (facts, report, moment), all as of now.
         program: the name of the program, a label of `tocsin_program_info`.
     """
     try:
@@ -29,7 +29,7 @@ def metrics_text(
         return None
 
     class Health(Collector):
-        """What is collected at each scrape."""
+        """The collector for each scrape."""
 
         def collect(self) -> Iterable[Metric]:
             """All families."""
@@ -73,7 +73,7 @@ def families(facts: Facts, report: Report, now: dt.datetime, program: str) -> It
 
 
 def _numbers(facts: Facts, now: dt.datetime) -> Iterator[tuple[str, str, float | None]]:
-    """Name, help and value of each metric without labels; None where nothing is known."""
+    """(name, help, value) of each metric without labels; the value is None if unknown."""
     if (reader := facts.reader) is not None:
         yield "tocsin_reader_attached", "1 while all granted streams are attached.", reader.attached
         yield "tocsin_reader_caught_up", "1 while channels may be judged by what is held.", reader.caught_up

@@ -1,4 +1,4 @@
-"""What a judgement of health says: conditions, each with a level, a code, a sentence and a remedy, and a verdict."""
+"""The result of a judgement of health: conditions, each with a level, a code, a sentence and a remedy, and a verdict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Level(StrEnum):
-    """How good a condition is; the verdict of a report is its worst."""
+    """The level of a condition; the verdict of a report is its worst level."""
 
     OK = "ok"
     WARNING = "warning"
@@ -18,21 +18,21 @@ class Level(StrEnum):
 
 SEVERITY = {level: place for place, level in enumerate(Level)}
 READER = "reader"
-"""The condition that says whether anybody reads into the store."""
+"""The name of the condition on reading into the store."""
 UNSEEING = frozenset({"not-reading", "lagging", "not-yet-read"})
-"""The codes with which a store is blind: what it holds is not what the bus holds."""
+"""The codes of a blind store, which differs from the bus."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was judged.
+    """One judged condition.
 
     Attributes:
-        name: which, such as `reader` or `outbox`; docs/health.md lists them. Two conditions of a report may share one.
-        level: how good it is.
-        code: why, stable; `ok` when nothing is wrong.
+        name: its name, such as `reader` or `outbox`; docs/health.md lists them. Two conditions of a report may share one.
+        level: its level.
+        code: the stable reason code; `ok` if nothing is wrong.
         detail: a sentence for a person.
-        remedy: a command, or what else to do; empty when nothing need be done.
-        since: since when it is so, as far as that is known.
+        remedy: a command or another action; empty if none is needed.
+        since: since when it is so, if known.
     """
 
     name: str
@@ -44,12 +44,13 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was judged at one moment.
+    """The judgement of one moment.
 
     Attributes:
-        as_of: up to when what is shown beside it holds: the moment of the judgement, earlier where nobody reads.
+        as_of: the moment for which the data beside it is valid: the moment of the judgement, or earlier if nobody
+            reads.
         verdict: the worst level of the conditions.
-        conditions: what was judged, in a fixed order.
+        conditions: the conditions, in a fixed order.
     """
 
     as_of: dt.datetime
@@ -58,27 +59,27 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_bad(self) -> bool:
-        """Whether what is shown beside it is not to be relied on."""
+        """Whether the data shown beside it is unreliable."""
         return self.verdict is Level.BAD
 
     @property
     def is_blind(self) -> bool:
-        """Whether the store is not up with the bus, so that nobody may be called silent by it."""
+        """Whether the store is behind the bus, so that no channel may be called silent."""
         return any(each.code in UNSEEING for each in self.conditions)
 
     def worst(self) -> tuple[Condition, ...]:
-        """The conditions that are not ok, the bad ones first."""
+        """The conditions that are not ok, bad ones first."""
         troubles = [each for each in self.conditions if each.level is not Level.OK]
         return tuple(sorted(troubles, key=lambda each: -SEVERITY[each.level]))
 
     def of(self, name: str) -> tuple[Condition, ...]:
-        """The conditions of a name."""
+        """The conditions with a name."""
         return tuple(each for each in self.conditions if each.name == name)
 
     def words(self) -> str:
-        """The report in one line, for the head of a view."""
+        """The report in one line, for the top of a view."""
         stopped = next((each for each in self.worst() if each.code == "not-reading"), None)
-        # Of a reader that has stopped its program has no more to say.
+        # If a reader has stopped, the condition of its program adds nothing.
         troubles = "; ".join(
             each.detail
             for each in self.worst()
@@ -90,7 +91,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encoded(told: msgspec.Struct) -> bytes:
-    """What is told, as JSON. A path of a file may have bytes that are no text; they become escapes."""
+    """A value as JSON. Bytes of a path that are not text become escapes."""
     try:
         return msgspec.json.encode(told)
     except UnicodeEncodeError:
@@ -108,10 +109,10 @@ def _speakable(value: object) -> object:
 
 
 def moment_text(moment: dt.datetime | None) -> str:
-    """A moment as every view writes it; `an unknown time` for None."""
+    """A moment in the form of all views; `an unknown time` for None."""
     return "an unknown time" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def worst_of(conditions: tuple[Condition, ...]) -> Level:
-    """The worst level; ok for none."""
+    """The worst level; ok without conditions."""
     return max((each.level for each in conditions), key=SEVERITY.__getitem__, default=Level.OK)

@@ -1,4 +1,4 @@
-"""Judges programs by the states they have written, and the tasks in them. Pure."""
+"""Judges programs and their tasks by the states that they have written. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bus.health.facts import Facts, ProgramSeen, ProgramState, TaskFacts
 from bus.health.report import Condition, Level, moment_text
 
 STALE_S = 15.0
-"""A state that is older than this says nothing of the present, though its process lives."""
+"""Seconds after which a state does not count any more, even if its process is alive."""
 
 
 class Way(StrEnum):
-    """In which way a program is."""
+    """The way that a program is in: running, ended, died or stuck."""
 
     RUNS = "runs"
     STUCK = "stuck"
@@ -26,13 +26,13 @@ _BEST = {way: place for place, way in enumerate(Way)}
 
 
 def way_of(seen: ProgramSeen, now: dt.datetime) -> Way:
-    """In which way a program is, by its state and its process."""
+    """The way that a program is in, by its state and its process."""
     state = seen.state
     if state.ended_at is not None:
         return Way.ENDED
     if not seen.alive:
         return Way.DIED
-    # What was written well after now says nothing either: the clock was set back since.
+    # A state written well after now does not count either: the clock was set back since.
     age = abs((now - state.as_of).total_seconds())
     return Way.RUNS if age <= STALE_S else Way.STUCK
 
@@ -45,7 +45,7 @@ def running_now(seen: Sequence[ProgramSeen], now: dt.datetime) -> tuple[ProgramS
 def programs(
     seen: Sequence[ProgramSeen], now: dt.datetime, unread: Sequence[str] = ()
 ) -> Iterator[Condition]:
-    """A condition for each program: the best of those that bear its name; and for each whose state cannot be read."""
+    """A condition for each program name, by its best process, and for each state that cannot be read."""
     for name in sorted({each.state.program for each in seen}):
         of_name = [each for each in seen if each.state.program == name]
         best = min(of_name, key=lambda each: (_BEST[way_of(each, now)], -each.state.as_of.timestamp()))
@@ -55,8 +55,8 @@ def programs(
             name=f"program {name}",
             level=Level.BAD,
             code="state-unreadable",
-            detail=f"what {name} last said of itself cannot be read: it may have been killed",
-            remedy=f"start it (it writes another at once); when it is not meant to run: tocsin doctor --forget {name}",
+            detail=f"the last state of {name} cannot be read; the program may have been killed",
+            remedy=f"start it (it writes its state at once); if it must not run: tocsin doctor --forget {name}",
         )
 
 
@@ -66,14 +66,14 @@ def _program(seen: ProgramSeen, way: Way) -> Condition:
     if way is Way.RUNS:
         detail = f"{what} runs since {moment_text(state.started_at)}"
         return Condition(name=name, level=Level.OK, code="ok", detail=detail, since=state.started_at)
-    again = f"start it again; when it is not meant to run: tocsin doctor --forget {state.program}"
+    again = f"start it again; if it must not run: tocsin doctor --forget {state.program}"
     if way is Way.STUCK:
         return Condition(
             name=name,
             level=Level.BAD,
             code="program-stuck",
-            detail=f"{what} lives, and has said nothing since {moment_text(state.as_of)}",
-            remedy=f"is it stopped, or the disk full? ps -o pid,stat,cmd {state.pid}",
+            detail=f"{what} is alive but has reported nothing since {moment_text(state.as_of)}",
+            remedy=f"look whether it is stopped or the disk is full: ps -o pid,stat,cmd {state.pid}",
             since=state.as_of,
         )
     if way is Way.DIED:
@@ -97,7 +97,7 @@ def _program(seen: ProgramSeen, way: Way) -> Condition:
 
 
 def tasks(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
-    """The tasks that have died, of who tells it and of every program that runs."""
+    """The ended tasks of the reporting program and of every running program."""
     told: list[tuple[str, TaskFacts]] = [("", task) for task in facts.tasks]
     for seen in facts.programs:
         if way_of(seen, now) is Way.RUNS:

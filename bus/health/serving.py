@@ -1,9 +1,8 @@
-"""`/healthz` and `/metrics` of a program, over HTTP, from a thread of its own.
+"""Serves `/healthz` and `/metrics` of a program over HTTP, from a separate thread.
 
-The thread has its own event loop: a slow client cannot hold the program, and a program that hangs is still told of. All is
-bounded: connections, lines of a request and their bytes, and the seconds that one may last. Of too many connections the
-oldest is cut. One request a connection; nothing is read but its
-first line.
+The thread has its own event loop: a slow client cannot block the program, and a hanging program is still reported.
+There are bounds on connections, lines of a request and their bytes, and the seconds of a request. With too many
+connections the oldest is cut. A connection has one request, of which only the first line is read.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ NO_METRICS = "metrics need the extra: pip install 'tocsin[metrics]'\n"
 
 
 class Answer(NamedTuple):
-    """What is answered: status, content type, body."""
+    """An HTTP answer: status, content type, body."""
 
     status: HTTPStatus
     kind: str
@@ -45,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where it is served: a host and a port, or a path of a unix socket."""
+    """The address of the service: a host and a port, or the path of a unix socket."""
 
     host: str = ""
     port: int = 0
@@ -53,7 +52,7 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """An address as it is written: `HOST:PORT`, `:PORT` on the loopback, or `unix:PATH`.
+    """Parse an address: `HOST:PORT`, `:PORT` on the loopback, or `unix:PATH`.
 
     Raises:
         ConfigError: `health-address`.
@@ -71,12 +70,12 @@ def parse_address(text: str) -> Address:
 
 
 def answer(line: str, report: Callable[[], Report], metrics: Callable[[], bytes] | None) -> Answer:
-    """What a request is answered.
+    """The answer to a request.
 
     Args:
         line: its first line.
-        report: the report as it is now.
-        metrics: the metrics as they are now, in the text format; None without the extra.
+        report: gives the present report.
+        metrics: gives the present metrics, in the text format; None without the extra.
     """
     method, _, rest = line.partition(" ")
     path = rest.split(" ")[0].partition("?")[0]
@@ -99,15 +98,15 @@ def answer(line: str, report: Callable[[], Report], metrics: Callable[[], bytes]
 def serve(
     address: Address, report: Callable[[], Report], metrics: Callable[[], bytes] | None
 ) -> Iterator[Address]:
-    """Serve for as long as the context lasts. Gives the address, with the port that was chosen where it was 0.
+    """Serve for as long as the context lasts. Yields the address, with the chosen port if it was 0.
 
     Args:
-        address: where.
-        report: the report as it is now; called in another thread.
+        address: the address.
+        report: gives the present report; called in another thread.
         metrics: as in `answer`; called in another thread.
 
     Raises:
-        ConfigError: `health-address`, it cannot be served there.
+        ConfigError: `health-address`; the address cannot be used.
     """
     server = _Server(_listening(address), report, metrics)
     ours = None if address.path is None else _file(address.path)
@@ -149,7 +148,7 @@ def _listening(address: Address) -> socket.socket:
 
 
 def _must_be_left(path: Path) -> None:
-    """Refuse a socket at which a program listens: who asks there is to hear of that one. One that was killed leaves its own.
+    """Refuse a socket on which a program listens: clients there must get that program's answer. A killed program leaves its socket.
 
     Raises:
         OSError: it is in use.
@@ -161,12 +160,12 @@ def _must_be_left(path: Path) -> None:
         except (ConnectionRefusedError, FileNotFoundError):
             return
         except BlockingIOError:
-            pass  # so many ask already that it is full
+            pass  # its queue is full of other clients
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def _file(path: Path) -> tuple[int, int] | None:
-    """Which file lies at a path; None when there is none."""
+    """The identity of the file at a path; None if there is none."""
     with contextlib.suppress(OSError):
         found = path.lstat()
         return found.st_dev, found.st_ino
@@ -187,11 +186,11 @@ class _Server:
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start answering."""
         self._thread.start()
 
     def end(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_S)
@@ -204,19 +203,19 @@ class _Server:
         server = await asyncio.start_server(self._connected, sock=self.socket, limit=MOST_REQUEST)
         async with server:
             await self._stop.wait()
-            # No more is accepted, and what was accepted just now has its talk after some turns. A server that is closed before
-            # leaves the sockets of such connections open.
+            # No further connection is accepted, and those just accepted get their task after some turns. If the server
+            # is closed before, their sockets stay open.
             self._loop.remove_reader(self.socket)
             await _turns()
         while talks := asyncio.all_tasks() - {asyncio.current_task()}:
             for talk in talks:
                 talk.cancel()
             await asyncio.gather(*talks, return_exceptions=True)
-            await _turns()  # what was aborted is closed then
+            await _turns()  # aborted connections are closed then
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._talks) >= MOST_CONNECTIONS:
-            oldest = next(iter(self._talks))  # or who connects and says nothing would hold up who asks
+            oldest = next(iter(self._talks))  # otherwise silent clients would block others
             del self._talks[oldest]
             oldest.cancel()
         talk = self._loop.create_task(self._talk(reader, writer))
@@ -224,13 +223,13 @@ class _Server:
         talk.add_done_callback(lambda _: self._left(talk, writer))
 
     def _left(self, talk: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
-        """A talk is over, or was before it began."""
+        """A connection has ended, perhaps before its task began."""
         self._talks.pop(talk, None)
         writer.transport.abort()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(TimeoutError, ValueError, OSError):
-            # A client that is slow, says too much or goes away is left alone.
+            # Ignore errors of a client that is slow, sends too much or disconnects.
             async with asyncio.timeout(LASTS_S):
                 line = (await reader.readline()).decode("latin-1").rstrip("\r\n")
                 for _ in range(MOST_HEADERS):

@@ -1,9 +1,9 @@
-"""The state file of a program that runs long: what it knows of itself, for others to read.
+"""The state file of a long-running program: its facts, for other programs to read.
 
-It lies in `health` below the state folder of its identity, and is written every `EVERY_S` seconds under another name and then
-renamed, without waiting for the disk: a reader finds a whole file, and one lost with the power is written again. Where the
-disk has no room for another file, the blocks that the old one has are written over. It names its own digest: of a program
-that was killed, one that was altered says nothing, and that is told.
+It is in `health` below the state folder of its identity. Every `EVERY_S` seconds it is written under another name and
+then renamed, without waiting for the disk: a reader finds a whole file, and a file lost in a power cut is written
+again. If the disk has no room for another file, the blocks of the old one are overwritten. The file has its own digest:
+if the program was killed and the file is altered, it does not count, and that is reported.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ MOST_BYTES = 262_144
 MOST_FILES = 64
 _NUMBER = re.compile(r"-[2-9]$")
 SAME_NAME = 9
-"""So many programs of one name may write beside each other for one identity: two hubs of which one stands by, adapters."""
+"""Most programs of one name for one identity: two hubs of which one waits, or adapters."""
 
 
 class _Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A state as it is written, with the SHA-256 of its very bytes."""
+    """A state as written, with the SHA-256 of its bytes."""
 
     sha256: str
     state: msgspec.Raw
@@ -45,7 +45,7 @@ class StateFile:
     """The state file of this process for one program of an identity.
 
     Attributes:
-        path: where it was last written; another process of the same program has the plain name, if there is one.
+        path: its last path; if another process of the same program exists, that one has the plain name.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class StateFile:
         lasting: bool = True,
         owner: str | None = None,
     ) -> None:
-        """Name the file; nothing is written yet.
+        """Name the file without writing it.
 
         Args:
             folder: the state folder of the identity.
             program: the program's name.
             clock: the present, aware.
-            lasting: whether the program is meant to run at all times.
-            owner: this process, as `lease.owner_name` writes it.
+            lasting: whether the program must always run.
+            owner: this process, as named by `lease.owner_name`.
         """
         self._folder = folder / FOLDER
         self._program = program
@@ -75,15 +75,15 @@ class StateFile:
         self.path = self._folder / f"{program}.json"
 
     def write(self, facts: Facts, *, ended: bool = False, problem: str = "") -> None:
-        """Write what is known now.
+        """Write the present state.
 
         Args:
-            facts: what the program knows.
-            ended: whether this is its last word.
-            problem: with which error it ends.
+            facts: the program's facts.
+            ended: whether this is its last state.
+            problem: the error that ends it.
 
         Raises:
-            OSError: it cannot be written, not even over the old one.
+            OSError: the file cannot be written, even over the old one.
         """
         now = self._clock()
         state = ProgramState(
@@ -103,7 +103,7 @@ class StateFile:
         _write(self.path, raw + b" " * (-len(raw) % BLOCK))
 
     def end(self, facts: Facts, problem: str = "") -> None:
-        """Say that the program has ended; of one that is not meant to run at all times nothing stays.
+        """Write that the program has ended; delete the file of a program that need not always run.
 
         Raises:
             OSError: see `write`.
@@ -114,7 +114,7 @@ class StateFile:
             self.path.unlink(missing_ok=True)
 
     def _own_path(self) -> Path:
-        """The path that is ours, else the first that no other living process of this program has."""
+        """Our path, or else the first one that no other living process of this program has."""
         mine = read_state(self.path)
         if mine is not None and mine.state.owner == self._owner:
             return self.path
@@ -129,7 +129,7 @@ class StateFile:
 
 
 def read_state(path: Path) -> ProgramSeen | None:
-    """The state that a program has written, and whether its process lives; None when there is none that can be read."""
+    """The state that a program has written, and whether its process is alive; None if none can be read."""
     try:
         with path.open("rb") as file:
             written = msgspec.json.decode(file.read(MOST_BYTES), type=_Written)
@@ -142,11 +142,11 @@ def read_state(path: Path) -> ProgramSeen | None:
 
 
 class States(NamedTuple):
-    """What the programs of an identity have written.
+    """The states written by the programs of an identity.
 
     Attributes:
-        seen: the states of all programs that can be read, by name.
-        unread: the programs of which a state is there, and cannot be read.
+        seen: all readable states, by program name.
+        unread: the programs whose state exists but cannot be read.
     """
 
     seen: tuple[ProgramSeen, ...]
@@ -167,7 +167,7 @@ def read_states(folder: Path) -> States:
 
 
 def _read_again(path: Path) -> ProgramSeen | None:
-    """A state; looked at twice, since on a full disk a program writes over the one it has."""
+    """Read a state twice if needed, because on a full disk a program overwrites its file."""
     return read_state(path) or read_state(path)
 
 
@@ -180,9 +180,9 @@ def _program_of(path: Path) -> str:
 
 
 def forget(folder: Path, program: str) -> bool:
-    """Let go of the states of a program that does not run and is not meant to any more. Returns whether there was one.
+    """Delete the states of a program that does not run and need not run any more. Returns whether there was one.
 
-    One that cannot be read goes too: a program that runs writes another at once.
+    An unreadable state is deleted too: a running program writes another at once.
     """
     gone = False
     for path in _files(folder):
@@ -204,12 +204,12 @@ async def keep_state(
     alive: Callable[[], None] = lambda: None,
     every_s: float = EVERY_S,
 ) -> None:
-    """Write a program's state until cancelled; a disk that takes nothing is tried again.
+    """Write a program's state until cancelled; a failed write is tried again.
 
     Args:
-        file: where.
-        facts: what the program knows now.
-        alive: told after each round that the program goes on, for the watchdog of who runs it.
+        file: the state file.
+        facts: gives the program's present facts.
+        alive: called after each round, for the watchdog of the supervisor.
         every_s: seconds between two rounds.
     """
     while True:
@@ -225,7 +225,7 @@ def _digest(told: bytes) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file under another name and rename it; where there is no room for another, over the old one."""
+    """Write a file under another name and rename it; without room for that, overwrite the old one."""
     new = path.with_suffix(f".{os.getpid()}.new")
     try:
         new.write_bytes(data)

@@ -1,11 +1,11 @@
-"""The national hub: projection of admitted bulletins, and the questions put to it."""
+"""The national hub: its picture of admitted bulletins, and the queries of that picture."""
 
 from typing import TYPE_CHECKING
 
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub import clocks, elections, exchange, picture, retention, scrub, watch
+    from bus.hub import clocks, elections, exchange, incidents, picture, retention, scrub, watch
     from bus.hub.elections import (
         Calendar,
         CountryPhase,
@@ -32,6 +32,7 @@ __all__ = [
     "clocks",
     "elections",
     "exchange",
+    "incidents",
     "of_country",
     "phase_in",
     "picture",

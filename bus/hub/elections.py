@@ -1,9 +1,9 @@
-"""Elections as a hub knows them: which calendar counts, which phase it is, there and for a country.
+"""A hub's elections: the calendar that counts, and the phase of an election and of a country.
 
 A calendar dates one election in its issuer's own country. For an election of the Union each country has its own calendar.
-The newest calendar of a country counts, an electoral authority's before any other's; a superseded or withdrawn one does
-not. One that has expired still counts and is marked so: no channel may slow down in the middle of a vote because a date
-was set too early.
+The newest calendar of a country counts, and an electoral authority's takes precedence. A superseded or withdrawn one
+does not count. An expired one still counts and is marked: no channel may slow down during a vote because a date was set
+too early.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Election(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountryPhase(msgspec.Struct, frozen=True, kw_only=True):
-    """What a country watches for: the gravest phase of all its elections."""
+    """A country's phase: the gravest phase of all its elections."""
 
     country: str
     phase: str
@@ -56,7 +56,7 @@ class CountryPhase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calendar(NamedTuple):
-    """The calendar that counts for an election in a country, with the bulletin that said it."""
+    """The calendar that counts for an election in a country, with its bulletin."""
 
     election: str
     country: str
@@ -102,12 +102,12 @@ def home(election: str) -> str:
 
 
 def elections(db: sqlite3.Connection, now: dt.datetime) -> tuple[Election, ...]:
-    """Every election with a calendar that counts, as it stands now."""
+    """Every election with a calendar that counts, in its present state."""
     return tuple(standing(calendar, now) for calendar in calendars(db))
 
 
 def standing(calendar: Calendar, now: dt.datetime) -> Election:
-    """How an election stands now."""
+    """The present state of an election."""
     phase = phase_at(calendar.body, now)
     return Election(
         election=calendar.election,
@@ -144,12 +144,12 @@ def of_country(known: Iterable[Calendar], country: str) -> tuple[ElectionCalenda
 
 
 def present_phase(db: sqlite3.Connection, country: str, now: dt.datetime) -> Phase:
-    """The phase a country is in, of all its elections; for the Union, that of any country."""
+    """The present phase of a country over all its elections; for the Union, over all countries."""
     return phase_over(of_country(calendars(db), country), now)
 
 
 def phase_in(store: Inbox, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
-    """What tells the phase that a country is in at a moment, by the calendars that a store holds."""
+    """A function that returns a country's phase at a moment, by the calendars in a store."""
 
     async def phase(now: dt.datetime) -> Phase:
         return await store.read(lambda db: present_phase(db, country, now))
@@ -158,7 +158,7 @@ def phase_in(store: Inbox, country: str) -> Callable[[dt.datetime], Awaitable[Ph
 
 
 def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:
-    """By authority, when it issued the newest bulletin of an exercise that has effect."""
+    """By authority, the time of its newest exercise bulletin with effect."""
     rows = db.execute(
         f"SELECT issuer, max(issued) AS last FROM exercise WHERE NOT {contested.muted('exercise.row')} GROUP BY issuer"
     )
@@ -183,7 +183,7 @@ def windows(calendar: ElectionCalendar, now: dt.datetime) -> tuple[Window, ...]:
 
 
 def zone_of(name: str) -> dt.tzinfo:
-    """The zone, or UTC where this machine has no data for it."""
+    """The zone, or UTC if this machine has no data for it."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -191,7 +191,7 @@ def zone_of(name: str) -> dt.tzinfo:
 
 
 def vote_end(calendar: ElectionCalendar) -> dt.datetime | None:
-    """When the last window of the election period closes: until then everything must hold."""
+    """When the last window of the election period closes; readiness must last until then."""
     return max((window.end for window in calendar.windows if coarse(window.phase) == "during"), default=None)
 
 

@@ -1,4 +1,4 @@
-"""Work that a hub repeats: one loop, which logs a problem once when it begins and once when it has ended."""
+"""Repeated work of a hub: one loop, which logs a problem once at its begin and once at its end."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from schemas.errors import TocsinError
 
 EVERY_S = 1.0
 AGAIN_S = 30.0
-"""What has failed is tried again after this many seconds at the latest."""
+"""Most seconds before failed work is tried again."""
 _OF_MACHINE = (MemoryError, OSError)
-"""What the machine lacks for a while: memory, room on a disk, descriptors."""
+"""Errors of temporary shortage: memory, disk space, file descriptors."""
 
 log = logger()
 
 
 class Problem(msgspec.Struct):
-    """What keeps one piece of work from being done: logged when it begins, when it changes and when it has ended.
+    """The problem of one piece of work: logged when it begins, changes and ends.
 
     Attributes:
         event: the log event of a problem; `<event>_ended` is that of its end.
-        present: the problem that there is; empty when nothing is wrong.
+        present: the present problem; empty if there is none.
     """
 
     event: str
     present: str = ""
 
     def is_there(self, exc: Exception, authority_id: str) -> None:
-        """The work of an authority has failed."""
+        """Note that the work of an authority has failed."""
         if repr(exc) == self.present:
             return
         self.present = repr(exc)
@@ -42,11 +42,11 @@ class Problem(msgspec.Struct):
         elif isinstance(exc, _OF_MACHINE):
             problem = str(exc) or "there is not enough memory"
             log.warning(self.event, authority=authority_id, problem=problem)
-        else:  # a fault in this program: where it is stands in the traceback
+        else:  # an error in this program: the traceback shows where
             log.error(self.event, authority=authority_id, problem=repr(exc), exc_info=exc)
 
     def is_over(self, authority_id: str) -> None:
-        """The work was done."""
+        """Note that the work was done."""
         if self.present:
             ended = f"{self.event}_ended"
             log.info(ended, authority=authority_id)
@@ -64,17 +64,17 @@ async def repeat(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Do some work now and every so often, until cancelled.
+    """Do some work now and at intervals, until cancelled.
 
     Args:
-        work: what is done.
+        work: the function to run.
         failing: the log event of a problem (`Problem`).
         authority_id: the hub's authority.
         every_s: seconds between the end of one run and the beginning of the next.
-        rest: pause at least so many times as long as the run took.
-        survives: errors that are logged; the work is tried again, as it is where the machine lacks something. Any other one is a
-            fault of ours, and is raised.
-        sleep: waits for some seconds.
+        rest: the pause is at least this many times as long as the run took.
+        survives: errors that are logged before the work is tried again, as shortages of the machine are. Any other
+            error is internal and is raised.
+        sleep: waits for a number of seconds.
         monotonic: a clock in seconds that is never set back.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a hub erases: what may be kept no longer; and prunes: old bulletins of status system. See `bus.subscribing.erasure`."""
+"""Erases bulletins past their last day, and prunes old bulletins of status system. See `bus.subscribing.erasure`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bus.subscribing import erasure
 
 EVERY_S = 3600.0
 
-# A heartbeat is needed while a head in it, of its issuer's own channel or of one that it holds, is not held here.
+# A heartbeat is needed while a head in it, of its issuer's own or held channels, is not held here.
 _NEEDED = " OR ".join(
     f"EXISTS (SELECT 1 FROM {table} n WHERE n.row = a.row AND NOT EXISTS (SELECT 1 FROM links l WHERE l.channel = n.channel "
     "AND l.seq = n.seq AND l.digest = n.digest))"
     for table in ("announced_heads", "holdings")
 )
 
-# What is held is one half of a proof while its issuer's own heartbeat names another bulletin at its place.
+# A held bulletin is half of a proof while its issuer's own heartbeat names another bulletin at its place.
 _DENIED = (
     "EXISTS (SELECT 1 FROM announced_heads h WHERE h.channel = kept.channel AND h.seq = kept.seq AND h.digest != kept.digest "
     "AND EXISTS (SELECT 1 FROM links l WHERE l.channel = kept.channel AND l.seq = kept.seq AND l.digest = kept.digest))"
@@ -27,11 +27,11 @@ _DENIED = (
 
 
 class LetGo(msgspec.Struct, frozen=True, kw_only=True):
-    """How many bulletins went.
+    """The number of deleted bulletins.
 
     Attributes:
-        erased: because the time is over for which their authors let them be kept; those in quarantine are counted too.
-        pruned: of status system, because they are old.
+        erased: those past their last day, in quarantine too.
+        pruned: old ones of status system.
     """
 
     erased: int
@@ -39,14 +39,15 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def erase_and_prune(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool = False) -> LetGo:
-    """Erase what must not be kept and prune what need not be, inside a transaction.
+    """Erase bulletins that must not be kept and prune those that need not be, inside a transaction.
 
-    What an erased bulletin had superseded or withdrawn stays so; the erased bulletin leaves the picture, in force or not.
+    Bulletins that an erased one had superseded or withdrawn stay so. The erased bulletin leaves the picture, even if in
+    force.
 
     Args:
         db: the hub's store.
         now: the present.
-        rehearse: count only.
+        rehearse: only count.
     """
     over, aside = erasure.personal(db, now, _DENIED), erasure.personal_in_quarantine(db, now, _DENIED)
     buried = {row["row"] for row in over}

@@ -1,4 +1,4 @@
-"""The tables of a hub's store that name a bulletin by the number of its row."""
+"""The tables of a hub's store that refer to a bulletin by its row number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from schemas.vocab import Status
 
 SITUATION = ("actual", "exercise", "test_and_system")
-"""The tables of the picture with what is in force, by the status of the bulletins."""
+"""The tables of the picture with bulletins in force, by status."""
 TABLE_OF = {
     Status.ACTUAL: "actual",
     Status.EXERCISE: "exercise",
@@ -16,16 +16,16 @@ TABLE_OF = {
     Status.SYSTEM: "test_and_system",
     Status.BEAT: "test_and_system",
 }
-"""In which of them a bulletin of a status stands."""
+"""The table of a status among them."""
 INDEX = ("to_index", "fact_rows", "observables")
-"""The tables of the index (`bus.hub.picture.index`) that name a bulletin by its row; `words` does by its rowid."""
+"""The tables of the index (`bus.hub.picture.index`) that refer to a bulletin by its row; `words` uses its rowid."""
 _BY_ROW = (*SITUATION, "calendars", "announced_heads", "holdings", *INDEX)
 
 
 def take_out(db: sqlite3.Connection, rows: Iterable[int]) -> None:
-    """Delete what the picture's tables and `holdings` say of these bulletins, inside a transaction.
+    """Delete the rows of these bulletins from the picture's tables and `holdings`, inside a transaction.
 
-    What FTS5 keeps of deleted words is merged away by the turns of the index that follow.
+    Later turns of the index merge away the deleted words that FTS5 still keeps.
     """
     keys = [(row,) for row in rows]
     for table in _BY_ROW:

@@ -1,8 +1,8 @@
-"""A hub's store checked against itself and against the streams: what was damaged, what it lacked, what a broker has lost.
+"""Checks a hub's store against itself and against the streams: damaged, missing, and lost bulletins.
 
-Every payload is digested and every signature verified again, also those of keys revoked since. Every granted stream is read
-whole. What the store lacked is taken in as usual. What the streams have lost is named, so that its author can send it
-again. Nothing is deleted.
+It digests every payload and verifies every signature again, also those of keys revoked since. It reads every granted
+stream whole. Missing bulletins are taken in as usual. Bulletins that the streams have lost are named, so that their
+authors can send them again. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from schemas.subject import Channel, channel_of, subject_for
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin in the store that is not what was admitted."""
+    """A bulletin in the store that has changed since admission."""
 
     channel: str
     seq: int
@@ -38,7 +38,7 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream beside the store: how many bulletins it holds for this hub, how many were new, and by channel how many it lost."""
+    """A stream compared with the store: the number of its bulletins for this hub, of new ones, and of lost ones by channel."""
 
     stream: str
     held: int
@@ -50,7 +50,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Damage]:
-    """What is not as it was admitted: bytes that do not fit the digest, a signature that does not fit, a place without bulletin.
+    """The changed bulletins: bytes with another digest, a signature that does not verify, a place without its bulletin.
 
     A signature by a key that the registry no longer lists cannot be judged and is skipped.
     """
@@ -60,23 +60,23 @@ def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Dama
         if what := _wrong(row, registry):
             yield Damage(channel=row["channel"] or "", seq=row["seq"], id=row["id"] or "", what=what)
     for row in db.execute(_EMPTY_PLACES):
-        yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what="its bulletin is gone")
+        yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what="its bulletin is missing")
 
 
 def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
     if row["digest"] is None:
-        return "its place is gone"
+        return "its place is missing"
     if digest(row["payload"]) != row["digest"]:
         return "its bytes have changed"
     said = decode(row["payload"])
     if (str(channel_of(said)), said.seq) != (row["channel"], row["seq"]):
-        return "it says another place"
+        return "it names another place"
     if row["subject"] != subject_for(said):
-        return "it says another subject"
+        return "it names another subject"
     if row["until"] != bodies.last_day(said):
-        return "it says another day on which it must go"
+        return "it names another last day"
     if row["kid"] is None:
-        return "its key is gone"
+        return "its key is missing"
     key = registry.key(row["kid"])
     if key is None:
         return ""
@@ -89,7 +89,7 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
     checked = next(check_entries(entries, row["payload"], context, known.get), None)
     if checked is None:
         return "its signature cannot be read"
-    return "its signature does not fit" if checked.fault else ""
+    return "its signature does not verify" if checked.fault else ""
 
 
 _EMPTY_PLACES = """
@@ -109,10 +109,10 @@ async def compare(
     clock: Callable[[], dt.datetime],
     timeout: float,
 ) -> tuple[Compared, ...] | None:
-    """Read every granted stream whole beside the store; None, and nothing done, while another process reads into it.
+    """Compare every granted stream whole with the store; returns None, and does nothing, while another process reads into it.
 
     Args:
-        endpoint: the hub's place on the bus.
+        endpoint: the hub's endpoint.
         store: its store.
         registry: who may read what.
         clock: the present, aware.
@@ -158,15 +158,17 @@ def _judged(
 def _expected(
     db: sqlite3.Connection, stream: str, registry: VerifiedRegistry, endpoint: Endpoint, now: dt.datetime
 ) -> dict[str, str]:
-    """What came from a stream and must still be there, by digest: young enough, and readable as of now.
+    """The bulletins from a stream that it must still have, by digest: young enough and readable now.
 
-    Of heartbeats the newest are kept, and older ones are not missed.
+    Of heartbeats only the newest are kept; missing older ones are normal.
     """
     if not keeps_all(stream):
         return {}
     sql = "SELECT digest, channel FROM admitted WHERE stream = ? AND admitted_at >= ?"
     found = db.execute(sql, (stream, now.timestamp() - kept_s(stream) + MARGIN_S)).fetchall()
-    rows = [row for row in found if row["digest"] is not None]  # the others are damaged, and named as such
+    rows = [
+        row for row in found if row["digest"] is not None
+    ]  # the others are damaged and are reported as such
     readable = {
         name
         for name in {row["channel"] for row in rows}

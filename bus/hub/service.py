@@ -1,13 +1,13 @@
-"""A hub: everything that one does, assembled here and nowhere else.
+"""A hub: all its work is assembled here.
 
-- reads every stream that its grants name into its store, and begins anew when they name others
-- takes in what the bus says of the registry
-- with a picture in its store: watches the channels, and erases what may be kept no longer
-- with a publisher besides: sends receipts and heartbeats, asks other hubs for what it lacks and helps them, says when a
-  channel goes dark
+- reads every granted stream into its store, and restarts reading when the grants change
+- takes in the registry from the bus
+- with a picture in its store: watches the channels, and erases bulletins past their last day
+- with a publisher too: sends receipts and heartbeats, asks other hubs for missing bulletins and helps them, reports
+  when a channel goes dark
 
-It reads only while it holds the lease of its store: a store has one reader. While another has it, it stands by, and it
-takes over when that one has ended; no loss of the lease, whatever its cause, ends it.
+It reads only while it holds the lease of its store, because a store has one reader. While another process has the
+lease, the hub waits and takes over when that one ends. Losing the lease never ends a hub.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bus.hub.collecting import collecting_seldom
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
-from bus.hub.picture import answers, index, tallies
+from bus.hub.picture import answers, index, projection, tallies
 from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.logs import logger
@@ -41,7 +41,7 @@ from bus.trust import AGAIN_S, HUB, RegistryStore, VerifiedRegistry
 from schemas.vocab import Phase
 
 READ_FIRST_S = 2.0
-"""So long, in seconds, a hub's first heartbeat waits until the bus has been read."""
+"""Most seconds that a hub's first heartbeat waits until the bus has been read."""
 READS, STANDS_BY = "reading", "standing-by"
 INTERVALS = Intervals()
 
@@ -55,8 +55,8 @@ class HubService(msgspec.Struct, frozen=True):
     """A running hub. Use `HubService.open`.
 
     Attributes:
-        store: what it reads into.
-        subscriber: its reading.
+        store: its store.
+        subscriber: its reader.
     """
 
     store: Inbox
@@ -93,22 +93,24 @@ class HubService(msgspec.Struct, frozen=True):
 
         Args:
             authority_id: the hub's authority.
-            store: what it reads into; made by `bus.hub.picture.projection.open_store`. One without a picture is only read into.
-            registry: the registry as it stands now; a `RegistryStore` is kept up to date by the bus.
-            endpoint: its place on the bus.
+            store: its store, made by `bus.hub.picture.projection.open_store`. Without a picture the hub only reads into
+                it.
+            registry: gives the current registry; a `RegistryStore` is kept up to date by the bus.
+            endpoint: its endpoint.
             clock: the present, aware.
             publisher: publishes for the same authority; without one the hub only reads.
-            intervals: of its heartbeats; None leaves them to another program.
-            keeping: what else its heartbeats say.
-            on_news: told, by a word and facts fit for the audit record, what was taken in of the registry, and erased.
-            gives_way: a hub takes the reading over at once; for one that only reads while no hub does.
-            allowance: what is read of one authority at once; see `Subscriber`.
+            intervals: the intervals of its heartbeats; None leaves them to another program.
+            keeping: the other facts in its heartbeats.
+            on_news: called, with a word and facts for the audit record, after taking in part of the registry and after
+                erasing.
+            gives_way: whether a hub takes the reading over at once; for a program that only reads while no hub does.
+            allowance: the budget of one authority; see `Subscriber`.
             look_s: seconds between two looks at the channels.
-            every_s: seconds between two looks at what is to be answered, asked for and handed on.
-            patience_s: seconds for which an alarm has stood before other hubs are asked.
+            every_s: seconds between two looks at receipts, requests and copies to send.
+            patience_s: seconds that an alarm must last before other hubs are asked.
 
         Raises:
-            StoreError: `store-failed` and others that are final; the store takes nothing more until it is opened anew.
+            StoreError: `store-failed` and other final ones; the store takes nothing more until it is opened again.
         """
         subscriber = Subscriber(
             authority_id=authority_id,
@@ -153,7 +155,7 @@ class HubService(msgspec.Struct, frozen=True):
         async with AsyncExitStack() as stack:
             stack.enter_context(collecting_seldom())
             stack.push_async_callback(turn.lease.drop)
-            await turn.try_for_it()  # now, so that one that can have it has it when this returns
+            await turn.try_for_it()  # now, so that a hub that can get the lease has it when this returns
             if voice is not None and intervals is not None:
                 beats = _heartbeat(voice, store, subscriber, intervals, keeping)
                 await stack.enter_async_context(beats.running())
@@ -167,7 +169,7 @@ class HubService(msgspec.Struct, frozen=True):
 
 
 async def _while_leased(turn: Turn, works: Mapping[str, Work]) -> None:
-    """Work while the lease is held; wait for it, at the beginning and after it was lost."""
+    """Work while the lease is held; wait for it at first and after each loss."""
     while True:
         await turn.come()
         try:
@@ -181,10 +183,10 @@ async def _while_leased(turn: Turn, works: Mapping[str, Work]) -> None:
 
 
 async def _without_end(name: str, work: Work) -> None:
-    """Do a work that ends only when it is cancelled or fails; a hub that has lost one in silence would look healthy.
+    """Run work that must not end by itself; a hub that silently lost a task would look healthy.
 
     Raises:
-        RuntimeError: it has ended by itself.
+        RuntimeError: the work has ended by itself.
     """
     with contextlib.suppress(asyncio.CancelledError):
         await work()
@@ -194,7 +196,7 @@ async def _without_end(name: str, work: Work) -> None:
 
 
 async def _read(subscriber: Subscriber, registry: Callable[[], VerifiedRegistry], authority_id: str) -> None:
-    """Read the streams that the registry grants, and begin anew when it grants others."""
+    """Read the granted streams, and restart when the grants change."""
     await run_with_current(
         lambda: reader_streams(registry(), authority_id),
         lambda _: subscriber.run(),
@@ -206,7 +208,7 @@ async def _read(subscriber: Subscriber, registry: Callable[[], VerifiedRegistry]
 async def _let_go(
     store: Inbox, clock: Callable[[], dt.datetime], authority_id: str, on_news: News | None
 ) -> None:
-    """Erase what may or need be kept no longer."""
+    """Erase bulletins past their last day and prune old ones."""
     gone = await store.write(lambda db: retention.erase_and_prune(db, clock()))
     await store.write(answers.forget_unknown)
     if gone.erased or gone.pruned:
@@ -216,23 +218,23 @@ async def _let_go(
 
 
 async def _roll(store: Inbox, clock: Callable[[], dt.datetime]) -> None:
-    """Count what has expired as expired, a part at a time, so that others come in between."""
+    """Mark expired bulletins as expired, in parts, so that other work comes in between."""
     moment = clock().timestamp()
-    is_left = await store.read(lambda db: tallies.is_due(db, moment))
+    is_left = await store.read(lambda db: projection.is_sweep_due(db, moment))
     while is_left:
-        is_left = await store.write(lambda db: tallies.roll(db, moment))
+        is_left = await store.write(lambda db: projection.sweep(db, moment))
 
 
 class Indexing:
-    """Makes the index while little comes in, and a part of it now and then while much does."""
+    """Builds the index while little comes in, and parts of it at times while much comes in."""
 
     def __init__(self, store: Inbox, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Take the hub's store, and what waits for some seconds."""
+        """Take the hub's store, and a function that waits for seconds."""
         self._store, self._sleep = store, sleep
         self._last = self._waited = 0
 
     async def look(self) -> None:
-        """Index what waits, a part at a time; other work comes in between."""
+        """Index waiting bulletins, in parts; other work comes in between."""
         last, is_left = await self._store.read(index.progress)
         is_busy, self._last = last - self._last > index.BUSY, last
         self._waited = self._waited + 1 if is_busy and is_left else 0
@@ -249,14 +251,14 @@ class Indexing:
 def _heartbeat(
     publisher: Publisher, store: Inbox, subscriber: Subscriber, intervals: Intervals, keeping: Watchkeeping
 ) -> Heartbeat:
-    """The hub's heartbeats, at the interval that the calendars in its store ask for, with what it holds of others'."""
+    """The hub's heartbeats, at the interval of the calendars in its store, with its holdings of others' channels."""
     record = publisher.registry().authority(publisher.authority_id)
     stored_phase = phase_in(store, record.country)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READ_FIRST_S
 
     async def phase(now: dt.datetime) -> Phase:
-        # A heartbeat promises when the next one comes; the first waits for the calendars that the bus holds.
+        # A heartbeat promises the time of the next one, so the first waits for the calendars on the bus.
         while not subscriber.caught_up() and loop.time() < deadline:  # noqa: ASYNC110 (what is read has no event)
             await asyncio.sleep(READ_FIRST_S / 100)
         return await stored_phase(now)

@@ -1,8 +1,8 @@
-"""Whose turn it is to read into a store: a hub that has the lease works, any other stands by until it can have it.
+"""Decides which process reads into a store: the hub with the lease works, any other waits for it.
 
-Of a hub beside a `watch` the hub reads, of two hubs the one that came first. Nothing that keeps a lease from being renewed
-ends a hub: a store that is full or busy is waited out, for it can be written by nobody else either; a process that was
-stopped or starved for longer than the lease lasts finds that another has it, and stands by.
+Between a hub and a `watch` the hub reads; between two hubs the first one. A failed renewal of the lease does not end a
+hub. It waits while a store is full or busy, because no other process can write it either. A process that was stopped or
+starved for longer than the lease finds that another has it, and waits.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bus.logs import logger
 from bus.storage import LEASE_S, Lease
 
 STAND_BY_S = 1.0
-"""So often, in seconds, one that stands by asks whether it may read."""
+"""Seconds between two questions of a waiting process whether it may read."""
 LOOKS = 3
-"""So many times between two renewals it is asked whether another has taken the lease."""
+"""Checks between two renewals whether another process has taken the lease."""
 
 log = logger()
 
@@ -34,7 +34,7 @@ class Turn(msgspec.Struct):
     Attributes:
         authority_id: the hub's authority.
         lease: the lease of its store.
-        is_quiet: whether standing by is the usual thing, and is not worth a warning.
+        is_quiet: whether waiting is normal and needs no warning.
         is_ours: whether this process reads now.
     """
 
@@ -45,7 +45,7 @@ class Turn(msgspec.Struct):
     _problem: Problem = msgspec.field(default_factory=lambda: Problem("lease_not_renewed"))
 
     async def try_for_it(self) -> bool:
-        """Take the lease if it can be had. Returns whether it is ours.
+        """Take the lease if it is free. Returns whether it is ours.
 
         Raises:
             StoreError: the store has failed.
@@ -54,7 +54,7 @@ class Turn(msgspec.Struct):
         return self.is_ours
 
     async def come(self) -> None:
-        """Wait for the lease. That another has it is said when it is found so, and when it is over.
+        """Wait for the lease. Log when another process has it, and when that ends.
 
         Raises:
             StoreError: the store has failed.
@@ -82,12 +82,12 @@ class Turn(msgspec.Struct):
                     raise LeaseLostError
 
     def lost(self) -> None:
-        """Stop calling it ours; said when another has it."""
+        """Note that the lease is lost; log that another process has it."""
         self.is_ours = False
         self._say("lease_lost")
 
     async def _taken(self, *, otherwise: bool) -> bool:
-        """Take or renew the lease; what is assumed while the store can write nothing."""
+        """Take or renew the lease; while the store cannot write, return the assumed state."""
         try:
             taken = await self.lease.is_ours()
         except (StoreError, MemoryError) as exc:
@@ -110,6 +110,6 @@ class Turn(msgspec.Struct):
 
 
 def _must_pass(exc: StoreError | MemoryError) -> None:
-    """Raise an error of the store that does not pass."""
+    """Raise a lasting error of the store."""
     if isinstance(exc, StoreError) and not exc.is_passing:
         raise exc

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from bus.keys.hpke import SEED_BYTES, OpeningKey, SealKey, open_sealed, read_seal, seal
     from bus.keys.loading import open_key
     from bus.keys.nkeys import load_nkey
+    from bus.keys.passwords import (
+        COST,
+        Cost,
+        check_password,
+        hash_password,
+        is_outdated,
+        is_password,
+        nobodys_hash,
+    )
     from bus.keys.pkcs11 import TokenSigner, is_token
     from bus.keys.signatures import (
         FileSigner,
@@ -36,7 +45,9 @@ else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "COST",
     "SEED_BYTES",
+    "Cost",
     "FileSigner",
     "OpeningKey",
     "PublicKey",
@@ -45,13 +56,18 @@ __all__ = [
     "TokenSigner",
     "certified",
     "check_entries",
+    "check_password",
+    "hash_password",
     "holds_under",
     "is_credential_name",
+    "is_outdated",
+    "is_password",
     "is_token",
     "load_nkey",
     "load_opening_key",
     "load_signer",
     "nkeys",
+    "nobodys_hash",
     "open_key",
     "open_sealed",
     "read_seal",

@@ -1,7 +1,7 @@
 """Signatures that are also JAdES B-B seals (ETSI TS 119 182-1): the same JWS, with `iat` and `x5t#S256` in its header.
 
-For ES256 keys that have an eIDAS seal certificate. tocsin never decides by the certificate, only by the registry; it is
-there for those who must show a qualified seal.
+For ES256 keys with an eIDAS seal certificate. tocsin decides only by the registry, never by the certificate. The
+certificate serves authorities that must show a qualified seal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bus.errors import TrustError
 from bus.keys.signatures import CertifiedSigner, Signer, describe, thumbprint
 from schemas.envelope import b64u
 
-# What `cryptography` says of bytes that are no certificate; some of it only when a part is asked for.
+# The errors of `cryptography` for bytes that are not a certificate; some come only when a part is read.
 _NONE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
@@ -46,7 +46,7 @@ def certified(signer: Signer, certificate: bytes) -> CertifiedSigner:
 
 
 def valid_between(certificates: bytes) -> tuple[dt.datetime, dt.datetime]:
-    """The window in which every certificate of a file in PEM is good.
+    """(start, end) of the window in which every certificate of a PEM file is valid.
 
     Raises:
         TrustError: `unsupported-key`: no certificate in PEM.

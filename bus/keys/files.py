@@ -1,7 +1,7 @@
 """Key files: encrypted PKCS#8 in PEM, mode 0600, never a symbolic link; and the small secrets beside them.
 
-Signing keys are read by `cryptography`. A seal key is a OneAsymmetricKey (RFC 5958) that is read here: its 32-byte seed
-under X-Wing's object identifier (draft-connolly-cfrg-xwing-kem), and its public half, which shows a damaged seed.
+`cryptography` reads signing keys. A seal key is a OneAsymmetricKey (RFC 5958), read here: its 32-byte seed under
+X-Wing's object identifier (draft-connolly-cfrg-xwing-kem), and its public half, which reveals a damaged seed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
 
 def read_secret(path: Path) -> bytes:
-    """The one line in the file of a passphrase, or of what else opens a key.
+    """The one line in a passphrase or PIN file.
 
     Raises:
         KeyFileError: `passphrase-missing`; otherwise as `read_line`.
@@ -42,13 +42,13 @@ def read_secret(path: Path) -> bytes:
             raise
         raise KeyFileError(
             f"the passphrase file {path} is not there",
-            remedy="name or bring back the one that was written with the key; no other opens it",
+            remedy="name or restore the passphrase file of this key; no other opens it",
             reason="passphrase-missing",
         ) from None
 
 
 def read_line(path: Path) -> bytes:
-    """The one line in a private file; where systemd hands over a file of this name, that one (`LoadCredential=`).
+    """The one line in a private file. If systemd passes a credential of this name (`LoadCredential=`), its content.
 
     Raises:
         KeyFileError: `key-missing`, `key-symlink`, `key-permissions`, `key-unreadable` or `key-malformed`.
@@ -61,12 +61,12 @@ def read_line(path: Path) -> bytes:
 
 
 def is_credential_name(name: str) -> bool:
-    """Whether systemd can hand over a file of this name."""
+    """Whether systemd can pass a credential of this name."""
     return _CREDENTIAL.fullmatch(name) is not None
 
 
 def _credential(name: str) -> bytes | None:
-    """What systemd hands over by this name. Its folder is ours alone, whatever the mode of a file in it says."""
+    """The credential of this name from systemd. Only this service can read its folder, so file modes are not checked."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder or not is_credential_name(name):
         return None
@@ -90,7 +90,7 @@ def load_signer(path: Path, passphrase: bytes | None) -> FileSigner:
     """The signing key in an encrypted PEM file.
 
     Raises:
-        KeyFileError: what is wrong with the file: `key-missing`, `key-symlink`, `key-permissions`,
+        KeyFileError: the fault of the file: `key-missing`, `key-symlink`, `key-permissions`,
             `key-not-encrypted`, `weak-kdf`, `wrong-passphrase`, `key-malformed`, `unsupported-key`.
     """
     pem, der, passphrase = _read_encrypted(path, passphrase)
@@ -101,10 +101,10 @@ def load_signer(path: Path, passphrase: bytes | None) -> FileSigner:
     except ValueError:
         if _is_seal_key(der, passphrase):
             raise KeyFileError(
-                f"{path} opens sealed bulletins and signs nothing", reason="unsupported-key"
+                f"{path} is a seal key, which cannot sign; name a signing key", reason="unsupported-key"
             ) from None
         raise _wrong_passphrase(path) from None
-    except InternalError:  # of OpenSSL, about bytes that have changed
+    except InternalError:  # from OpenSSL, for changed bytes
         raise KeyFileError(f"{path} is damaged", reason="key-malformed") from None
     try:
         return FileSigner(private)  # type: ignore[arg-type]  # FileSigner refuses the kinds it does not know
@@ -118,7 +118,7 @@ def save_signer(path: Path, signer: FileSigner, passphrase: bytes, *, lanes: int
     Args:
         path: the file.
         signer: the key.
-        passphrase: what it is opened with.
+        passphrase: encrypts the file.
         lanes: as in `bus.keys.pbes2.encrypt`.
 
     Raises:
@@ -147,11 +147,15 @@ def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
         raise _wrong_passphrase(path) from None
     if algorithm != pbes2.oid(_XWING) or len(seed) != SEED_BYTES:
         raise KeyFileError(
-            f"{path} holds no seal key", remedy="make one: tocsin key new --seal", reason="unsupported-key"
+            f"{path} does not hold a seal key",
+            remedy="make one: tocsin key new --seal",
+            reason="unsupported-key",
         )
     key = OpeningKey(seed)
     if plain != _seal_info(key):
-        raise KeyFileError(f"{path} is damaged: its two halves do not fit", reason="key-malformed")
+        raise KeyFileError(
+            f"{path} is damaged: its public half does not match its seed", reason="key-malformed"
+        )
     return key
 
 
@@ -171,7 +175,7 @@ def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes, *, lanes: i
     Args:
         path: the file.
         key: the key.
-        passphrase: what it is opened with.
+        passphrase: encrypts the file.
         lanes: as in `bus.keys.pbes2.encrypt`.
 
     Raises:
@@ -184,12 +188,12 @@ def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes, *, lanes: i
 
 
 def _read_encrypted(path: Path, passphrase: bytes | None) -> tuple[bytes, bytes, bytes]:
-    """An encrypted PEM file, as it is and as DER, when it is encrypted strongly enough; and its passphrase, when there is one."""
+    """(PEM bytes, DER bytes, passphrase) of a key file that is encrypted strongly enough."""
     pem = _read_private(path)
     begin = _LABEL.search(pem)
     end = pem.find(b"-----END " + begin[1] + b"-----", begin.end()) if begin else -1
     if begin is None or end < 0 or not _BASE64.fullmatch(pem, begin.end(), end):
-        raise KeyFileError(f"{path} is no PEM file", reason="key-malformed")
+        raise KeyFileError(f"{path} is not a PEM file", reason="key-malformed")
     if begin[1] != b"ENCRYPTED PRIVATE KEY":
         raise KeyFileError(
             f"{path} is not an encrypted PKCS#8 key",
@@ -209,7 +213,7 @@ def _read_encrypted(path: Path, passphrase: bytes | None) -> tuple[bytes, bytes,
 
 
 def _private_key(plain: bytes) -> tuple[bytes, bytes, list[tuple[int, bytes]]]:
-    """Algorithm, private key, and what follows them, in a PrivateKeyInfo; raises IndexError or ValueError."""
+    """(algorithm, private key, further elements) of a PrivateKeyInfo; raises IndexError or ValueError."""
     ((_, info),) = pbes2.children(plain)
     _, (_, algorithm), (_, private), *rest = pbes2.children(info)
     return algorithm, private, rest
@@ -263,7 +267,7 @@ def _read_private(path: Path) -> bytes:
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    """Write a new file that is there whole or not at all: another program may wait for it, and a disk may be full."""
+    """Write a new file completely or not at all: another program may wait for it, or the disk may be full."""
     try:
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -271,10 +275,12 @@ def _write_private(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(partial, path)  # it does not replace what is there, nor follow a symbolic link
+            os.link(partial, path)  # it replaces no file and follows no symbolic link
         finally:
             Path(partial).unlink()
     except FileExistsError:
-        raise KeyFileError(f"{path} is there already and is not overwritten", reason="key-exists") from None
+        raise KeyFileError(
+            f"{path} exists already and is not overwritten; choose a new name", reason="key-exists"
+        ) from None
     except OSError as exc:
         raise KeyFileError(f"cannot write {path}: {exc.strerror}", reason="key-unwritable") from None

@@ -1,4 +1,4 @@
-"""Sealing: encryption to named recipients, end to end. Pure functions over bytes; nothing here knows a bulletin.
+"""Sealing: encryption to named recipients, end to end. Pure functions over bytes, independent of bulletins.
 
 Key management is `HPKE-9-KE` (draft-ietf-jose-hpke-encrypt, draft-ietf-jose-hpke-pq-pqt): HPKE (RFC 9180) with X-Wing,
 which is ML-KEM-768 together with X25519 (draft-connolly-cfrg-xwing-kem), SHAKE256 and AES-256-GCM. An attacker who records
@@ -50,12 +50,12 @@ _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.SHAKE256, hpke.AEAD.AES_2
 
 
 class SealKey:
-    """The public half: what others seal to."""
+    """The public half of a seal key; others seal to it."""
 
     alg = SEAL_ALG
 
     def __init__(self, raw: bytes) -> None:
-        """Read ML-KEM-768 and X25519 public keys, one after the other.
+        """Read the ML-KEM-768 and X25519 public keys, concatenated.
 
         Raises:
             TrustError: `unsupported-key`, or `weak-key` for an X25519 point that is not of prime order.
@@ -83,19 +83,19 @@ class SealKey:
         """
         try:
             if (jwk["kty"], jwk["alg"]) != ("AKP", SEAL_ALG):
-                raise ValueError("another sort of key")
+                raise ValueError("not a seal key")
             return cls(unb64u(jwk["pub"]))
         except (KeyError, ValueError, EnvelopeError):
             raise TrustError(f"not a public {SEAL_ALG} key", reason="unsupported-key") from None
 
     def wrap(self, content_key: bytes, extra: bytes) -> WrappedKey:
-        """Wrap a content key so that only this key's holder gets it, and only in the same context."""
+        """Wrap a content key. Only this key's holder can unwrap it, and only in the same context."""
         sent = _SUITE.encrypt(content_key, self._key, info=_recipient_info(extra))
         return WrappedKey(kid=self.kid, ek=sent[:ENCAPSULATED_BYTES], encrypted_key=sent[ENCAPSULATED_BYTES:])
 
 
 class OpeningKey:
-    """The private half, made from its 32-byte seed."""
+    """The private half of a seal key, made from its 32-byte seed."""
 
     def __init__(self, seed: bytes) -> None:
         """Expand a seed: SHAKE256 gives the ML-KEM seed (64 bytes) and the X25519 key (32 bytes)."""
@@ -113,7 +113,7 @@ class OpeningKey:
         """The content key.
 
         Raises:
-            SealError: `wrong-context`: another context or list of recipients than it was sealed in, or damaged.
+            SealError: `wrong-context`: the context or the list of recipients differs from that of the seal, or the bytes are damaged.
         """
         try:
             return _SUITE.decrypt(wrapped.ek + wrapped.encrypted_key, self._key, info=_recipient_info(extra))
@@ -137,8 +137,8 @@ def seal(
     Args:
         inner: the file form of a signed bulletin, or the content of a section; at most 65 536 bytes.
         recipients: their keys, 1 to 64, each once.
-        context: the outer bulletin it will travel in, and of a section its place there.
-        rng: random bytes for content key and nonce; what HPKE needs it takes from OpenSSL itself.
+        context: the outer bulletin of the seal, and the place of a section in it.
+        rng: random bytes for content key and nonce; HPKE takes its own from OpenSSL.
 
     Raises:
         SealError: `too-large`, `malformed-seal`.
@@ -149,7 +149,7 @@ def seal(
             f"{len(kids)} recipients; at most {MAX_RECIPIENTS} can be sealed to", reason="too-large"
         )
     if not kids or len(set(kids)) != len(kids):
-        raise SealError("a seal needs recipients, each once", reason="malformed-seal")
+        raise SealError("a seal needs at least one recipient, and each only once", reason="malformed-seal")
     content_key, iv = rng(CONTENT_KEY_BYTES), rng(IV_BYTES)
     header = seal_header(content_key, context)
     protected = b64u(msgspec.json.encode(header))
@@ -172,7 +172,7 @@ def seal(
 
 
 def read_seal(jwe: str, context: SealContext) -> Seal:
-    """Take the JWE that stands in a place apart, without opening it.
+    """Parse the JWE of a sealed bulletin or section, without opening it.
 
     Raises:
         SealError: `too-large`, `malformed-seal`, `unsupported-seal` or `wrong-domain`.
@@ -184,12 +184,12 @@ def read_seal(jwe: str, context: SealContext) -> Seal:
 
 
 def open_sealed(jwe: str | Seal, keys: Iterable[OpeningKey], context: SealContext) -> bytes:
-    """Decrypt what was sealed. Admission decides who vouches for it.
+    """Decrypt sealed content. Admission then verifies its signatures.
 
     Args:
-        jwe: the JSON text, or what `read_seal` made of it.
-        keys: private keys of the reader, also those whose window is over.
-        context: the outer bulletin it came in, and of a section its place there.
+        jwe: the JSON text, or the result of `read_seal`.
+        keys: private keys of the reader, also expired ones.
+        context: the outer bulletin that carries it, and the place of a section in it.
 
     Raises:
         SealError: `too-large`, `malformed-seal`, `unsupported-seal`, `wrong-domain`, `not-a-recipient`, `wrong-context`,
@@ -203,7 +203,7 @@ def open_sealed(jwe: str | Seal, keys: Iterable[OpeningKey], context: SealContex
     content_key = mine[wrapped.kid].unwrap(wrapped, binding(context, sealed.kids))
     if not hmac.compare_digest(commitment(content_key), sealed.header.cek_s256):
         raise SealError(
-            "the content key is not the one that all recipients were promised", reason="wrong-commitment"
+            "the content key does not match the commitment to all recipients", reason="wrong-commitment"
         )
     try:
         padded = AESGCM(content_key).decrypt(

@@ -1,4 +1,4 @@
-"""Where a signing key is kept: in an encrypted file, or in a token. The signing code is the same."""
+"""Opens a signing key in an encrypted file or in a token; the caller signs with either in the same way."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Transport keys: NATS user nkeys, written and read without another cryptographic library.
 
 An nkey is base32 of a prefix byte, 32 bytes and a CRC-16/XMODEM, without padding; a seed has two prefix bytes.
-A transport key signs whatever bytes a broker chooses, so it is never a bulletin key.
+A transport key signs any bytes that a broker chooses, so it is never a bulletin key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PREFIX_USER = 20 << 3  # U
 def generate() -> tuple[str, str]:
     """A new user key: its seed (`SU...`) and its public half (`U...`)."""
     raw = Ed25519PrivateKey.generate().private_bytes_raw()
-    # The seed's first byte holds the seed prefix and the upper bits of the key type, the second the rest.
+    # The seed's first byte holds the seed prefix and the upper bits of the key type, the second byte the other bits.
     seed = _encode(bytes((_PREFIX_SEED | _PREFIX_USER >> 5, (_PREFIX_USER & 31) << 3)) + raw)
     return seed, public_of(seed)
 
@@ -38,7 +38,7 @@ def public_of(seed: str) -> str:
 
 
 def signature(seed: str, nonce: bytes) -> bytes:
-    """What a client answers to a broker's nonce: the raw Ed25519 signature."""
+    """A client's answer to a broker's nonce: the raw Ed25519 signature, 64 bytes."""
     return _private(seed).sign(nonce)
 
 
@@ -52,7 +52,7 @@ def is_public_user_key(text: str) -> bool:
 
 
 def raw_public(text: str, *, sound: bool = False) -> bytes:
-    """The 32 bytes of a public user key; `sound` when the order of its point was checked before.
+    """The 32 bytes of a public user key; set `sound` if the order of its point was checked before.
 
     Raises:
         KeyFileError: `key-malformed`.
@@ -78,7 +78,7 @@ def load_nkey(path: Path) -> str:
         if isinstance(exc, KeyFileError) and exc.reason != "key-malformed":
             raise
         raise KeyFileError(
-            f"{path} holds no transport key",
+            f"{path} does not hold a transport key",
             remedy="make one: tocsin key new --transport",
             reason="key-malformed",
         ) from None

@@ -1,7 +1,7 @@
-"""PBES2 (RFC 8018, RFC 7914): how a private key is encrypted under a passphrase, and how strongly it must be.
+"""PBES2 (RFC 8018, RFC 7914): encrypts a private key under a passphrase, and checks the strength of the encryption.
 
-`cryptography` reads scrypt and PBKDF2 but writes only 2048 rounds of PBKDF2, which is too little, and reads no kind of
-key it does not know; so the structure is written here, and read for seal keys.
+`cryptography` reads scrypt and PBKDF2, but writes only 2048 rounds of PBKDF2, which is too weak, and cannot read seal
+keys. So this module writes the structure, and reads it for seal keys.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bus.errors import KeyFileError
 
 MIN_PBKDF2_ROUNDS = 600_000
 MIN_SCRYPT_WORK = 2**14 * 8  # N times r
-SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 4  # the most memory that OpenSSL opens a key with is 32 MiB
+SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 4  # OpenSSL opens a key with at most 32 MiB of memory
 _SCRYPT_MEMORY = 128 * SCRYPT_N * SCRYPT_R * 2
 
 _PBES2 = "1.2.840.113549.1.5.13"
@@ -32,9 +32,9 @@ def encrypt(plain: bytes, passphrase: bytes, lanes: int | None = None) -> bytes:
 
     Args:
         plain: the private key.
-        passphrase: what it is opened with.
-        lanes: how often scrypt does its work, and whoever opens it too; `SCRYPT_P` when left out. One is enough for a
-            passphrase that was drawn at random: nobody guesses that, however cheap a guess is.
+        passphrase: opens the key.
+        lanes: the parameter p of scrypt, the factor of its work for writing and opening; default `SCRYPT_P`. One is
+            enough for a random passphrase, which cannot be guessed.
 
     Raises:
         KeyFileError: `weak-passphrase` when it is empty.
@@ -58,7 +58,7 @@ def _info(salt: bytes, numbers: Iterable[int], iv: bytes, hidden: bytes) -> byte
 
 
 def decrypt(der: bytes, passphrase: bytes) -> bytes | None:
-    """The PrivateKeyInfo in what `encrypt` made; None when the passphrase does not open it.
+    """The PrivateKeyInfo in the output of `encrypt`; None when the passphrase is wrong.
 
     Raises:
         KeyFileError: `key-malformed`, also for a scheme that `encrypt` does not write.
@@ -77,7 +77,9 @@ def decrypt(der: bytes, passphrase: bytes) -> bytes | None:
                 "not encrypted with scrypt and AES-256-CBC, as tocsin key new does", reason="key-malformed"
             )
         if _info(salt, (n, r, p), iv, hidden) != der:
-            raise KeyFileError("not as tocsin key new writes it; it is damaged", reason="key-malformed")
+            raise KeyFileError(
+                "not in the form that tocsin key new writes; it is damaged", reason="key-malformed"
+            )
         key = _scrypt(passphrase, salt, n, r, p)
         decryptor = Cipher(algorithms.AES256(key), modes.CBC(iv)).decryptor()
         plain = decryptor.update(hidden) + decryptor.finalize()
@@ -90,7 +92,7 @@ def decrypt(der: bytes, passphrase: bytes) -> bytes | None:
 
 
 def lint(name: object, der: bytes) -> None:
-    """Refuse a key whose passphrase could be guessed too fast.
+    """Refuse a key whose passphrase can be guessed too fast.
 
     Raises:
         KeyFileError: `weak-kdf` or `key-malformed`, naming the file.
@@ -170,10 +172,10 @@ def oid(dotted: str) -> bytes:
 
 
 def children(der: bytes) -> list[tuple[int, bytes]]:
-    """Tag and content of each element in a row of DER elements.
+    """(tag, content) of each element in a row of DER elements.
 
     Raises:
-        IndexError: an element is longer than what holds it.
+        IndexError: an element is longer than its container.
     """
     elements, place = [], 0
     while place < len(der):
@@ -182,7 +184,7 @@ def children(der: bytes) -> list[tuple[int, bytes]]:
             count = size & 0x7F
             size, place = int.from_bytes(der[place : place + count]), place + count
         if place + size > len(der):
-            raise IndexError("an element is longer than what holds it")
+            raise IndexError("an element is longer than its container")
         elements.append((tag, der[place : place + size]))
         place += size
     return elements

@@ -1,11 +1,11 @@
 """Signing keys that never leave a PKCS#11 token: a smart card, an HSM, SoftHSM2. Needs the extra `[hsm]`.
 
-A key is addressed by a PKCS#11 URI (RFC 7512) wherever a key file may be named:
+A PKCS#11 URI (RFC 7512) names a key at every place that takes a key file:
 
     pkcs11:token=NAME;object=LABEL;id=%01?module-path=/usr/lib/softhsm/libsofthsm2.so
 
-`token` or `serial`, `object` or `id`, and `module-path` are read. The PIN is the one line of a secret file, never a part
-of the address. Ed25519 is RFC 8032 by CKM_EDDSA, ES256 is CKM_ECDSA over SHA-256 (PKCS#11 3.0, section 2.3).
+The attributes `token` or `serial`, `object` or `id`, and `module-path` count. The PIN is the one line of a secret
+file, never part of the address. Ed25519 is RFC 8032 by CKM_EDDSA, ES256 is CKM_ECDSA over SHA-256 (PKCS#11 3.0, section 2.3).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _READ = frozenset({"token", "serial", "object", "id", "type", "module-path"})
 
 
 class TokenAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a key is: which module, which token, which object."""
+    """The place of a key: module, token and object."""
 
     module: str
     token: str | None = None
@@ -45,7 +45,7 @@ class TokenAddress(msgspec.Struct, frozen=True, kw_only=True):
         """Read a PKCS#11 URI.
 
         Raises:
-            KeyFileError: `token-address`: an attribute is missing, unknown or twice there, or is a PIN.
+            KeyFileError: `token-address`: an attribute is missing, unknown, repeated, or a PIN.
         """
         path, _, query = uri.removeprefix(SCHEME).partition("?")
         parts: dict[str, str] = {}
@@ -55,14 +55,12 @@ class TokenAddress(msgspec.Struct, frozen=True, kw_only=True):
             name, equals, value = piece.partition("=")
             if name in ("pin-value", "pin-source"):
                 raise KeyFileError(
-                    "a PIN does not stand in a key's address",
+                    "the address of a key must not hold the PIN",
                     remedy="name its file: passphrase_file",
                     reason="token-address",
                 )
             if not equals or name not in _READ or name in parts:
-                raise KeyFileError(
-                    f"{name!r} is not understood, or twice there, in {uri}", reason="token-address"
-                )
+                raise KeyFileError(f"{name!r} is unknown or repeated in {uri}", reason="token-address")
             parts[name] = value
         if (
             "module-path" not in parts
@@ -85,7 +83,7 @@ class TokenAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_token(path: Path) -> bool:
-    """Whether a key is named by a PKCS#11 URI instead of a file."""
+    """Whether `path` is a PKCS#11 URI instead of a file."""
     return str(path).startswith(SCHEME)
 
 
@@ -118,10 +116,10 @@ class TokenSigner:
 
     @classmethod
     def generate(cls, uri: str, pin: bytes, alg: str) -> TokenSigner:
-        """A new key in the token, sensitive and not extractable.
+        """Make a new key in the token, sensitive and not extractable.
 
         Raises:
-            KeyFileError: `key-exists`, `unsupported-key`, or as for opening one.
+            KeyFileError: `key-exists`, `unsupported-key`, or as `__init__`.
         """
         pkcs11 = import_pkcs11()
         address = TokenAddress.parse(uri)
@@ -141,7 +139,9 @@ class TokenSigner:
             if any(
                 session.get_objects({name: value for name, value in template.items() if value is not None})
             ):
-                raise KeyFileError(f"{uri} is there already and is not overwritten", reason="key-exists")
+                raise KeyFileError(
+                    f"{uri} exists already and is not overwritten; choose a new label", reason="key-exists"
+                )
             parameters = session.create_domain_parameters(
                 kind, {pkcs11.Attribute.EC_PARAMS: curve}, local=True
             )
@@ -157,7 +157,7 @@ class TokenSigner:
     def sign(self, data: bytes) -> bytes:
         """The raw signature over `data`; ES256 as r and s, 32 bytes each.
 
-        A token that was taken out and put back is opened again, once.
+        If the token was removed and inserted again, it is opened again, once.
 
         Raises:
             KeyFileError: `token-absent` or `token-failed`.
@@ -178,7 +178,7 @@ class TokenSigner:
 
 
 def import_pkcs11() -> Any:
-    """The library, or a sentence about the extra that brings it."""
+    """Import the library. The error says how to install it."""
     try:
         import pkcs11
     except ImportError:
@@ -189,14 +189,16 @@ def import_pkcs11() -> Any:
 
 
 def log_in(address: TokenAddress, pin: bytes, *, rw: bool) -> Any:
-    """A session with the token, logged in; what goes wrong is the library's own error."""
+    """A session with the token, logged in. Raises the library's own errors."""
     pkcs11 = import_pkcs11()
     if not Path(address.module).is_file():
         raise KeyFileError(f"there is no PKCS#11 module {address.module}", reason="token-module")
     try:
         library = pkcs11.lib(address.module)
     except Exception as exc:  # noqa: BLE001 (a module that cannot be loaded fails in many ways)
-        raise KeyFileError(f"{address.module} is no PKCS#11 module: {exc}", reason="token-module") from None
+        raise KeyFileError(
+            f"{address.module} is not a PKCS#11 module: {exc}", reason="token-module"
+        ) from None
     try:
         user_pin = pin.decode()
     except UnicodeDecodeError:
@@ -204,12 +206,14 @@ def log_in(address: TokenAddress, pin: bytes, *, rw: bool) -> Any:
     token = library.get_token(token_label=address.token, token_serial=address.serial)
     try:
         return token.open(user_pin=user_pin, rw=rw)
-    except pkcs11.UserAlreadyLoggedIn:  # another session of this process is; that counts for the whole token
+    except (
+        pkcs11.UserAlreadyLoggedIn
+    ):  # another session of this process is logged in; that counts for the whole token
         return token.open(rw=rw)
 
 
 def _describe(public: Any) -> tuple[str, dict[str, str]]:
-    """The algorithm and the JWK of a public key object; its point is an OCTET STRING, or bare in some tokens."""
+    """(algorithm, JWK) of a public key object; its point is an OCTET STRING, or bare in some tokens."""
     pkcs11 = import_pkcs11()
     curve, point = bytes(public[pkcs11.Attribute.EC_PARAMS]), bytes(public[pkcs11.Attribute.EC_POINT])
     if curve in (_ED25519, _ED25519_NAMED):
@@ -232,17 +236,17 @@ def told(uri: str) -> Iterator[None]:
     try:
         yield
     except absent:
-        text, reason = "the token is not there; put it in", "token-absent"
+        text, reason = "the token is missing; insert it", "token-absent"
     except pkcs11.MultipleTokensReturned:
-        text, reason = "several tokens fit; name its serial too", "ambiguous-key"
+        text, reason = "several tokens match; add the serial to the address", "ambiguous-key"
     except pkcs11.PinLocked:
         text, reason = "the PIN is locked; its security officer must reset it", "pin-locked"
     except wrong_pin:
-        text, reason = "the PIN is wrong; a token locks after a few", "wrong-pin"
+        text, reason = "the PIN is wrong; a few wrong PINs lock the token", "wrong-pin"
     except pkcs11.NoSuchKey:
         text, reason = "the token holds no such key pair; make one: tocsin key new", "token-key"
     except pkcs11.MultipleObjectsReturned:
-        text, reason = "several keys fit; name object and id", "ambiguous-key"
+        text, reason = "several keys match; name object and id", "ambiguous-key"
     except pkcs11.PKCS11Error as exc:
         text, reason = f"the token failed: {type(exc).__name__} {exc}", "token-failed"
     else:

@@ -1,6 +1,6 @@
-"""Signatures: making and checking them, with Ed25519, ES256 and ML-DSA-65.
+"""Makes and checks signatures with Ed25519, ES256 and ML-DSA-65.
 
-The algorithm is a property of the key record in the registry; a message must equal it. RFC 8032 and RFC 9864
+The algorithm is a property of the key record in the registry; a message must use that one. RFC 8032 and RFC 9864
 (Ed25519), RFC 7518 section 3.4 (ES256), RFC 9964 (ML-DSA-65).
 """
 
@@ -53,11 +53,11 @@ _P256_FIELD = 2**256 - 2**224 + 2**192 + 2**96 - 1
 
 
 class Signer(Protocol):
-    """Something that signs: a key file, a token. Called in the outbox's own thread."""
+    """A signing key, in a file or a token. Called in the outbox's own thread."""
 
     @property
     def alg(self) -> str:
-        """Its algorithm, as the registry writes it."""
+        """Its algorithm, as named in the registry."""
 
     @property
     def kid(self) -> str:
@@ -68,7 +68,7 @@ class Signer(Protocol):
 
 
 class CertifiedSigner:
-    """A signer whose bulletins also bear a certificate of its key: made by `bus.keys.certificates.certified`, which checks that."""
+    """A signer whose bulletins also carry a certificate of its key. `bus.keys.certificates.certified` makes it and checks the certificate."""
 
     def __init__(self, signer: Signer, x5t: str) -> None:
         self.alg, self.kid, self.sign = signer.alg, signer.kid, signer.sign
@@ -94,7 +94,7 @@ class PublicKey:
         self.alg = alg
         self.jwk = jwk
         self.kid = thumbprint(jwk)
-        # An instance of which abstract class a key is takes a microsecond to find, so it is found once.
+        # To find the abstract class of a key takes a microsecond, so it is found once.
         self._verify = (
             partial(_verify_es256, key) if isinstance(key, ec.EllipticCurvePublicKey) else key.verify
         )
@@ -106,7 +106,7 @@ class PublicKey:
         Args:
             jwk: the public key.
             alg: its algorithm.
-            sound: the order of its point was checked before; that costs a millisecond.
+            sound: whether the order of its point was checked before; the check takes a millisecond.
 
         Raises:
             TrustError: `unsupported-key`, or `weak-key` for an Ed25519 point that is not of prime order.
@@ -141,15 +141,15 @@ def _load(jwk: dict[str, str], alg: str, *, sound: bool) -> Public:
     if alg == "Ed25519" and jwk["kty"] == "OKP" and jwk["crv"] == "Ed25519":
         raw = unb64u(jwk["x"])
         key = Ed25519PublicKey.from_public_bytes(raw)
-        # OpenSSL takes any point. Of a small order, one fixed signature fits every message; with a part of small order,
-        # one private key has eight public ones, and so eight ids.
+        # OpenSSL accepts any point. For a point of small order, one fixed signature matches every message. With a
+        # component of small order, one private key has eight public keys, and so eight ids.
         if not sound and not subgroup.ed25519_is_sound(raw):
             raise TrustError("an Ed25519 key that is not of prime order", reason="weak-key")
         return key
     if alg == "ES256" and jwk["kty"] == "EC" and jwk["crv"] == "P-256":
         x, y = (unb64u(jwk[name]) for name in ("x", "y"))
         if len(x) != 32 or len(y) != 32 or max(int.from_bytes(x), int.from_bytes(y)) >= _P256_FIELD:
-            # OpenSSL reduces a larger coordinate: the same key would have another id.
+            # OpenSSL reduces a larger coordinate, so the same key would have another id.
             raise ValueError("P-256 coordinates are numbers of the field in 32 bytes")
         return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), _P256).public_key()
     if alg == "ML-DSA-65" and jwk["kty"] == "AKP" and jwk["alg"] == "ML-DSA-65":
@@ -158,7 +158,7 @@ def _load(jwk: dict[str, str], alg: str, *, sound: bool) -> Public:
 
 
 class FileSigner:
-    """A signer that holds its private key in memory, as read from an encrypted file."""
+    """A signer with its private key in memory, read from an encrypted file."""
 
     def __init__(self, private: Private) -> None:
         self.private = private
@@ -167,7 +167,7 @@ class FileSigner:
 
     @classmethod
     def generate(cls, alg: str = "Ed25519") -> FileSigner:
-        """A new key.
+        """Make a new key.
 
         Raises:
             TrustError: `unsupported-key`.
@@ -182,7 +182,7 @@ class FileSigner:
 
     @classmethod
     def from_seed(cls, seed: bytes) -> FileSigner:
-        """The Ed25519 key of a 32-byte seed; for vectors, whose keys are public."""
+        """The Ed25519 key of a 32-byte seed; for test vectors, whose keys are public."""
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
     @property
@@ -199,7 +199,7 @@ class FileSigner:
 
 
 def describe(public: object) -> tuple[str, dict[str, str]]:
-    """The algorithm and the JWK of a public key.
+    """(algorithm, JWK) of a public key.
 
     Raises:
         TrustError: `unsupported-key`.
@@ -214,11 +214,13 @@ def describe(public: object) -> tuple[str, dict[str, str]]:
         return "ES256", {"kty": "EC", "crv": "P-256", "x": x, "y": y}
     if isinstance(public, MLDSA65PublicKey):
         return "ML-DSA-65", {"kty": "AKP", "alg": "ML-DSA-65", "pub": b64u(public.public_bytes_raw())}
-    raise TrustError("a key of a kind that signs nothing here", reason="unsupported-key")
+    raise TrustError(
+        "this kind of key cannot sign here; use Ed25519, ES256 or ML-DSA-65", reason="unsupported-key"
+    )
 
 
 class CheckedEntry(NamedTuple):
-    """A signature by a known key: `fault` is empty when it holds, else the reason why it does not."""
+    """A signature by a known key: `fault` is empty when it is valid, else the reason code."""
 
     entry: Entry
     key: PublicKey
@@ -228,17 +230,17 @@ class CheckedEntry(NamedTuple):
 def check_entries(
     entries: Iterable[Entry], payload: bytes, context: Context, key_of: Callable[[str], PublicKey | None]
 ) -> Iterator[CheckedEntry]:
-    """Check the signatures over a payload. An entry by an unknown key is passed over.
+    """Check the signatures over a payload. An entry by an unknown key is skipped.
 
     Args:
         entries: the entries of a header or a file.
-        payload: the bytes that they sign.
-        context: what they must have been made for, and in which federation; no signature holds by itself.
-        key_of: the key with an id, if it is known. It is found by its id alone, and its algorithm is its own.
+        payload: the signed bytes.
+        context: the purpose and federation that the signatures must name; no signature is valid without it.
+        key_of: the known key with an id. The id alone finds it, and the key states its algorithm.
 
     Yields:
-        Each entry by a known key; `fault` is `unknown-type`, `wrong-domain`, `wrong-algorithm` or `bad-signature` where its
-        signature does not hold.
+        Each entry by a known key; `fault` is `unknown-type`, `wrong-domain`, `wrong-algorithm` or `bad-signature` if
+        its signature is not valid.
     """
     for entry in entries:
         key = key_of(entry.header.kid)
@@ -262,13 +264,13 @@ def _fault(entry: Entry, payload: bytes, context: Context, key: PublicKey) -> st
 
 
 def holds_under(key: PublicKey, protected: str, signature: str, payload: bytes) -> bool:
-    """Whether a signature holds under a protected header that `check_entries` found good before, for the same key and context.
+    """Whether a signature is valid under a protected header that `check_entries` has accepted for the same key and context.
 
     Args:
-        key: whose `kid` the header names.
+        key: the key with the `kid` of the header.
         protected: the protected header, base64url.
         signature: base64url.
-        payload: what is signed.
+        payload: the signed bytes.
     """
     try:
         key.verify(unb64u(signature), signing_input(protected, payload))
@@ -292,7 +294,7 @@ def sign_entry(
 
 
 def sign_bulletin(signer: Signer, payload: bytes, context: Context, issued: dt.datetime) -> Entry:
-    """Sign a bulletin, or the inside of a sealed one; a certified signer makes a JAdES B-B seal, as of the time of issue."""
+    """Sign a bulletin, or the inner one of a sealed bulletin. A certified signer makes a JAdES B-B seal dated `issued`."""
     if isinstance(signer, CertifiedSigner):
         return sign_entry(signer, payload, context, iat=int(issued.timestamp()), x5t=signer.x5t)
     return sign_entry(signer, payload, context)
@@ -301,15 +303,15 @@ def sign_bulletin(signer: Signer, payload: bytes, context: Context, issued: dt.d
 def sign_batch(
     signers: Sequence[Signer], payloads: Sequence[bytes], domain: str
 ) -> tuple[tuple[Entry, ...], ...]:
-    """Sign 2 to 64 consecutive bulletins of one channel in a batch: each signer signs once. For each payload its entries.
+    """Sign 2 to 64 consecutive bulletins of one channel in a batch; each signer signs once. Returns the entries of each payload.
 
     Args:
-        signers: all of the issuer's, none of them certified (`signs_batches`).
+        signers: all signers of the issuer, none certified (`signs_batches`).
         payloads: in the order of their numbers.
         domain: of the federation.
 
     Raises:
-        ValueError: there are not 2 to 64.
+        ValueError: the number of payloads is not 2 to 64.
     """
     head, places = batch_of(payloads)
     signed = [sign_entry(signer, head, Context(TYP_BATCH, domain)) for signer in signers]
@@ -317,5 +319,5 @@ def sign_batch(
 
 
 def signs_batches(signers: Iterable[Signer]) -> bool:
-    """Whether these sign in batches; a seal with a certificate (JAdES) is of one bulletin, and its issuer signs one way only."""
+    """Whether these signers may sign batches. A JAdES seal covers one bulletin, and an issuer signs in one way only."""
     return not any(isinstance(signer, CertifiedSigner) for signer in signers)

@@ -1,12 +1,12 @@
-"""Which points of Curve25519 have the large prime order, and are written in the one way they have.
+"""Tests whether a point of Curve25519 has the large prime order and the canonical encoding.
 
-A point plus one of small order is another public key of the same private key: Ed25519 signatures of its holder stand
-under all eight, and X25519 gives the same secret under all eight. So a key counts only where nothing of small order is in
-it. The points with that property are those that can be halved three times, for the group's order is eight times the prime
-(RFC 7748, section 4.1) and the points of small order are the multiples of one of them.
+A point plus one of small order is another public key of the same private key: its holder's Ed25519 signatures are
+valid under all eight, and X25519 gives the same secret under all eight. So a key counts only without a component of
+small order. These points are the ones that can be halved three times: the group's order is eight times the prime (RFC
+7748, section 4.1), and the points of small order are the multiples of one of them.
 
-Halving needs no private number: with a point's abscissa `u`, those of its halves are the roots `t` of
-`t + 1/t = 2 (u + r)`, where `r` is either root of `u^2 + 486662 u + 1`; there are such points where `u` is a square.
+Halving needs no private number. For a point with abscissa `u`, the abscissas of its halves are the roots `t` of `t +
+1/t = 2 (u + r)`, where `r` is either root of `u^2 + 486662 u + 1`. Halves exist if `u` is a square.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def x25519_is_sound(raw: bytes) -> bool:
     return len(raw) == 32 and u < P and _is_of_prime_order(u)
 
 
-@lru_cache(maxsize=16_384)  # a registry is read anew at each version and each statement, with the same keys
+@lru_cache(maxsize=16_384)  # each version and each statement reads the registry again, with the same keys
 def _is_of_prime_order(u: int) -> bool:
     for _ in range(_HALVINGS - 1):
         half = _half(u)
@@ -44,7 +44,7 @@ def _is_of_prime_order(u: int) -> bool:
 
 
 def _half(u: int) -> int | None:
-    """The abscissa of a half of the point at `u`; None where the point is no double."""
+    """The abscissa of a half of the point at `u`; None if the point has no half."""
     r = _root((u * (u + A) + 1) % P)
     if r is None or _root(u) is None:
         return None

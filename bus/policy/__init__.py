@@ -1,4 +1,4 @@
-"""Numbers that a network decides: rates, backoff, phases, deadlines."""
+"""Numbers that a network chooses: rates, backoff, phases, deadlines."""
 
 from typing import TYPE_CHECKING
 

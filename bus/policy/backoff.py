@@ -1,4 +1,4 @@
-"""How long a sender waits before it tries a stream again: longer after each failure, up to a bound."""
+"""The wait of a sender before it tries a stream again: longer after each failure, up to a bound."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Backoff(msgspec.Struct):
     Attributes:
         wait: seconds to wait after the next failure.
         until: the moment before which the stream is not tried.
-        most: seconds to wait at most.
+        most: the longest wait, in seconds.
     """
 
     wait: float = BACKOFF_S[0]
@@ -23,7 +23,7 @@ class Backoff(msgspec.Struct):
     most: float = BACKOFF_S[1]
 
     def fail(self, now: float, *, least: float = 0.0) -> None:
-        """Note a failure; wait, for `least` seconds at least."""
+        """Note a failure; wait at least `least` seconds."""
         self.until = now + max(least, self.wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
         self.wait = min(self.wait * 2, self.most)
 

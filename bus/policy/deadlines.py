@@ -1,4 +1,4 @@
-"""By when hubs must have answered: by priority and phase, as data. Pure."""
+"""Deadlines for the answers of hubs, by priority and phase, as data. Pure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MIN, _HOUR, _DAY = 60, 3600, 86_400
 
 
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds after a bulletin is stored. `read_s` is None where no person has to read it."""
+    """Seconds after a bulletin is stored. `read_s` is None if no person has to read it."""
 
     received_s: int
     read_s: int | None = None
 
 
-# The machine's answer takes seconds when all is well, so its deadline asks whether the link stands; a person's asks
-# whether somebody is on duty.
+# A machine answers within seconds if all is well, so its deadline tests the link. A person's deadline tests whether
+# somebody is on duty.
 _DEFAULTS: Mapping[str, tuple[tuple[int, int | None], ...]] = {
     # priority: none, before, during, after
     "p1": ((15 * _MIN, _HOUR), (5 * _MIN, 15 * _MIN), (_MIN, 5 * _MIN), (5 * _MIN, 30 * _MIN)),
@@ -35,7 +35,7 @@ _DEFAULTS: Mapping[str, tuple[tuple[int, int | None], ...]] = {
 }
 
 Deadlines = Mapping[tuple[str, str], Deadline]
-"""By priority and coarse phase."""
+"""The deadline by priority and coarse phase."""
 
 DEFAULTS: Deadlines = MappingProxyType(
     {
@@ -47,7 +47,7 @@ DEFAULTS: Deadlines = MappingProxyType(
 
 
 def changed(settings: Mapping[str, Sequence[int]]) -> Deadlines:
-    """The defaults with an authority's own: `{"p1.during": [60, 300]}`, seconds to be received, and to be read.
+    """The defaults with an authority's own values, as `{"p1.during": [60, 300]}`: seconds to be received and to be read.
 
     Raises:
         ConfigError: `config-malformed`.
@@ -68,7 +68,7 @@ def changed(settings: Mapping[str, Sequence[int]]) -> Deadlines:
 
 
 def stricter(deadlines: Deadlines, priority: str, phases: Iterable[str]) -> str:
-    """The phase that leaves a bulletin of this priority the least time to be received, then to be read."""
+    """The phase with the shortest time for this priority to be received, then to be read."""
 
     def allowed(phase: str) -> tuple[float, float]:
         deadline = deadlines[priority, phase]
@@ -78,5 +78,5 @@ def stricter(deadlines: Deadlines, priority: str, phases: Iterable[str]) -> str:
 
 
 def steps(since: dt.datetime, now: dt.datetime, seconds: int) -> int:
-    """How many times over a deadline has passed; 0 while it has not."""
+    """How many whole deadlines have passed; 0 before the first."""
     return max(0, int((now - since).total_seconds() // seconds))

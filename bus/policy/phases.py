@@ -1,7 +1,7 @@
-"""What the phase of an election asks: how often to beat, how soon a dead link must be noticed, how long to keep.
+"""The settings of each phase of an election: heartbeat interval, time to notice a dead link, retention.
 
-One row for each coarse phase. The numbers are decisions of the network, not of the wire: a network with others passes a
-table of its own. By when hubs must answer stands in `bus.policy.deadlines`.
+One row for each coarse phase. The numbers are decisions of the network, not of the wire: a network with other numbers
+passes its own table. `bus.policy.deadlines` has the deadlines for answers.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from schemas.vocab import Phase
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How fast the channels are in one coarse phase.
+    """The pace of the channels in one coarse phase.
 
     Attributes:
-        heartbeat_s: between two heartbeats.
-        ping_s: between two pings of a client; a dead link is noticed after two.
-        keep_days: what an outbox has sent stays so long at least. What was said around an election is asked for until
-            it is over and reported on, so a year of it stays until then; in no phase, also how long after its end.
+        heartbeat_s: seconds between two heartbeats.
+        ping_s: seconds between two pings of a client; a dead link is noticed after two.
+        keep_days: the least days for which an outbox keeps what it has sent. Bulletins around an election are requested
+            until its final report, so a year of them is kept until then; in no phase, also the days after its end.
     """
 
     heartbeat_s: int
@@ -40,7 +40,7 @@ PACES: Mapping[str, Pace] = MappingProxyType(
         "none": Pace(heartbeat_s=3600, ping_s=10, keep_days=30),
     }
 )
-"""The pace of each coarse phase, unless a network has its own."""
+"""The pace of each coarse phase, unless a network sets its own."""
 
 
 def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
@@ -49,7 +49,7 @@ def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
 
 
 def is_unfinished(calendar: ElectionCalendar, now: dt.datetime, paces: Mapping[str, Pace] = PACES) -> bool:
-    """Whether an election has begun and did not end before the days for which everything is kept anyway."""
+    """Whether an election has begun and did not end before the days for which everything is kept."""
     windows = [window for window in calendar.windows if coarse(window.phase) != "none"]
     since = now - dt.timedelta(days=paces["none"].keep_days)
     return any(window.start <= now for window in windows) and any(window.end > since for window in windows)
@@ -58,7 +58,7 @@ def is_unfinished(calendar: ElectionCalendar, now: dt.datetime, paces: Mapping[s
 def keep_days(
     calendars: Iterable[ElectionCalendar], now: dt.datetime, paces: Mapping[str, Pace] = PACES
 ) -> int:
-    """How many days an outbox keeps what it has sent, by the calendars of its country."""
+    """The days for which an outbox keeps sent bulletins, by the calendars of its country."""
     unfinished = (calendar for calendar in calendars if is_unfinished(calendar, now, paces))
     days = (pace(window.phase, paces).keep_days for calendar in unfinished for window in calendar.windows)
     return max(days, default=paces["none"].keep_days)

@@ -1,10 +1,10 @@
-"""How much one authority may say: a burst at once, and after it so many each second. Pure.
+"""The rate limit of one authority: a burst at once, then a steady number a second. Pure.
 
-nats-server bounds sizes, connections and stores, but knows no rate of messages for a user. So the sender holds to a
-budget, and every reader holds each authority to one, a little larger: what is beyond it is not refused, it waits its turn at
-the steady rate, and no other authority's bulletins wait with it. What waits is counted when it begins to wait, so that the next
-one waits longer. This is the generic cell rate algorithm (ITU-T I.371, annex A), a token bucket that
-needs one number.
+nats-server bounds sizes, connections and stores, but has no message rate for a user. So the sender keeps to a budget,
+and every reader holds each authority to a slightly larger one. Bulletins beyond it are not refused: they wait for their
+turn at the steady rate, and no other authority's bulletins wait with them. A waiting bulletin counts from the start of
+its wait, so the next one waits longer. This is the generic cell rate algorithm (ITU-T I.371, annex A), a token bucket
+that needs one number.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SENDING = RateLimit(burst=20_000, per_s=50.0)
-"""What a sender keeps to: more than a polling night needs, less than fills a stream before an operator can act."""
+"""The budget of a sender: more than a polling night needs, and too little to fill a stream before an operator can act."""
 READING = RateLimit(burst=25_000, per_s=50.0)
 
 
 ANSWERING = RateLimit(burst=500, per_s=1 / 60)
-"""What is read of the answers of one authority that no grant names, which it says because it reads: who has nothing but read
-grants cannot flood anybody with them."""
+"""The budget for the answers that one authority publishes without a grant, because it reads: an authority with only read grants cannot
+flood anybody."""
 
 
 class RateMeter:
-    """What one authority has used of its allowance."""
+    """The used part of one authority's allowance."""
 
     def __init__(self, allowance: RateLimit) -> None:
         self._step = 1 / allowance.per_s
         self._burst = allowance.burst * self._step
-        self._due = float("-inf")  # when all counted so far would have been sent at the steady rate
+        self._due = float("-inf")  # the time when all counted bulletins would be sent at the steady rate
 
     def within_from(self, moment: float) -> float:
-        """The moment from which on one more bulletin, that came at `moment` (seconds), would be within the budget."""
+        """The moment from which one more bulletin, received at `moment` (seconds), is within the budget."""
         due = self._due
         later = due if due > moment else moment  # noqa: FURB136 (a call of max for each message costs more)
         return later + self._step - self._burst
 
     def room(self, now: float) -> int:
-        """How many bulletins may be sent now."""
+        """The number of bulletins that may be sent now."""
         return max(0, int((self._burst - max(0.0, self._due - now)) / self._step))
 
     def spend(self, count: int, now: float) -> None:
-        """Count bulletins that are sent now."""
+        """Count bulletins as sent now."""
         self._due = max(self._due, now) + count * self._step

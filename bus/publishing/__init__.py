@@ -1,4 +1,4 @@
-"""The way out: stamp, sign, keep, send."""
+"""Publishes bulletins: stamp, sign, keep, send."""
 
 from typing import TYPE_CHECKING
 

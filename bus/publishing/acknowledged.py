@@ -1,7 +1,7 @@
-"""What streams have acknowledged, inside a transaction of the outbox: a row of `sent` for all that came together.
+"""Notes the acknowledgements of streams, inside a transaction of the outbox: one row of `sent` for each run of them.
 
-Such a row is for `count` rows with consecutive numbers that have consecutive places in one stream. No row is in two of them, and
-where something is to happen to one alone, it is set apart first.
+A row of `sent` covers `count` rows with consecutive numbers at consecutive places in one stream. No outbox row is in
+two of them. To change one row alone, set it apart first.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> No
 
 
 def settle_at(db: sqlite3.Connection, settled: Iterable[tuple[Settled, float]]) -> None:
-    """As `settle`, each with the moment at which it came.
+    """As `settle`, with the time of arrival of each.
 
-    What was set aside since stays so: another row may have its place, and then every later commit would fail.
+    A row that was set aside since then stays aside: another row may have its place, and then every later commit would
+    fail.
     """
     for first, at, count in _runs(settled):
         last = first.n + count - 1
         waiting, aside = db.execute(_OPEN_STILL, (first.n, last)).fetchone()
         if not waiting and not aside:
-            continue  # noted before, such as in this transaction
+            continue  # already noted, perhaps in this transaction
         if waiting == count and not aside and not _is_any_sent(db, first.n, last):
             db.execute(_SETTLE_ALL, (first.n, at, first.stream, first.stream_seq, count))
             db.execute("DELETE FROM unsent WHERE n BETWEEN ? AND ?", (first.n, last))
@@ -45,11 +46,11 @@ _SETTLE_ALL = "INSERT INTO sent (n, stored_at, stream, stream_seq, count) VALUES
 
 
 MOST_TOGETHER = 1024
-"""So many rows are acknowledged by one row of `sent` at most: who looks for one place in a stream reads all of them."""
+"""Most rows in one row of `sent`: a search for one place in a stream reads all of them."""
 
 
 def _runs(settled: Iterable[tuple[Settled, float]]) -> Iterator[tuple[Settled, float, int]]:
-    """Acknowledgements that came at one moment, of consecutive rows at consecutive places: the first, the moment, how many."""
+    """Runs of acknowledgements that came at one moment, for consecutive rows at consecutive places: (first, moment, count)."""
     first: Settled | None = None
     then, count = 0.0, 0
     for each, at in settled:
@@ -94,7 +95,7 @@ def set_apart(db: sqlite3.Connection, n: int) -> None:
     db.execute("UPDATE sent SET count = ? WHERE n = ?", (max(1, n - first), first))
 
 
-# What was stored before, and was sent again, keeps the moment of the first time.
+# A row that was stored before and was sent again keeps its first moment.
 _SETTLE = """
 INSERT INTO sent (n, stored_at, stream, stream_seq) SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM unsent WHERE n = ?1)
   OR EXISTS (SELECT 1 FROM aside WHERE n = ?1 AND state != 'superseded')
@@ -103,7 +104,10 @@ ON CONFLICT DO UPDATE SET stream = excluded.stream, stream_seq = excluded.stream
 
 
 def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite3.Row]:
-    """What a stream has acknowledged from the last place at or before `cursor` on, in its order."""
+    """The rows that a stream acknowledged, from its last place at or before `cursor` on, in stream order.
+
+    Columns: n, digest, channel, stored_at (seconds since the epoch), stream_seq.
+    """
     found = db.execute(
         "SELECT b.n, b.digest, b.channel, s.stored_at, s.stream_seq + b.n - s.n AS stream_seq "
         "FROM sent s CROSS JOIN bulletins b ON b.n BETWEEN s.n AND s.n + s.count - 1 "

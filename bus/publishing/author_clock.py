@@ -1,4 +1,4 @@
-"""The author's clock beside the broker's: what is dated ahead is withheld by readers, and all that follows it."""
+"""Compares the author's clock with the broker's: readers withhold bulletins dated ahead, and all that follow them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bus.trust import CLOCK_SKEW
 async def clock_ahead_s(
     connection: Connection, stream: str, consumer: str, clock: Callable[[], dt.datetime]
 ) -> float:
-    """By how many seconds a clock is ahead of the broker's; 0 when readers allow that much, or the broker tells no time.
+    """Seconds that a clock is ahead of the broker's; 0 if readers allow that much, or if the broker gives no time.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
@@ -27,7 +27,7 @@ async def clock_ahead_s(
 
 
 def clock_ahead(seconds: float) -> str:
-    """The sentence about a clock that is so many seconds ahead of the broker's."""
+    """The error sentence for a clock that is this many seconds ahead of the broker's."""
     return (
         f"this computer's clock is {seconds:.0f} s ahead of the broker's: readers would withhold what is dated so until its time "
         "has come, and all that follows it. Set the clock right (if it is right, the broker's is not: tell its operator)"

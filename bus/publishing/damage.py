@@ -1,4 +1,4 @@
-"""Rows of an outbox that are not what was signed, and how they are made whole from a stream."""
+"""Finds rows of an outbox whose bytes have changed, and restores them from a stream."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ log = logger()
 
 
 def damaged(db: sqlite3.Connection, digests: Iterable[str]) -> list[table.Row]:
-    """Those of these bulletins whose rows are not what was signed."""
+    """The digests of those bulletins whose rows have changed bytes."""
     found = (table.first(db, "SELECT * FROM outbox WHERE digest = ?", name) for name in digests)
     return [row for row in found if row is not None and not row.is_whole]
 
 
 def heal_all(db: sqlite3.Connection, messages: Iterable[tuple[bytes, Mapping[str, str]]]) -> None:
-    """Write bulletins into their damaged rows as a stream holds them (payload, headers), inside a transaction."""
+    """Write the payload and headers that a stream holds into the damaged rows, inside a transaction."""
     for payload, headers in messages:
         _heal(db, payload, headers)
 
@@ -33,7 +33,7 @@ def heal_all(db: sqlite3.Connection, messages: Iterable[tuple[bytes, Mapping[str
 def _heal(db: sqlite3.Connection, payload: bytes, headers: Mapping[str, str]) -> None:
     bulletin, name = decode(payload), digest_of(payload)
     sent = hints(name) | {SIG_HEADER: headers[SIG_HEADER]}
-    del sent[MESSAGE_ID]  # the stream may remember it
+    del sent[MESSAGE_ID]  # the stream may remember its message id
     row: dict[str, object] = {"channel": channel_of(bulletin).name, "subject": subject_for(bulletin)}
     row |= {field: getattr(bulletin, field) for field in ("status", "seq", "id", "prev")}
     row |= {

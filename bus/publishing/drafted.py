@@ -1,6 +1,6 @@
-"""What stamping works on and gives: a draft that is asked for, a bulletin that is drawn up, one that is accepted.
+"""The inputs and results of stamping: a requested draft, a drawn-up bulletin, an accepted bulletin.
 
-None of them refers to what refers to it, so Python need not look for cycles among thousands of them (`gc=False`).
+They form no reference cycles, so Python need not look for cycles among thousands of them (`gc=False`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _REVISING = {MsgType.UPDATE: RefRel.SUPERSEDES, MsgType.CANCEL: RefRel.CANCELS}
 
 
 class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A section of a bulletin, and who can open it."""
+    """A section of a bulletin, and the authorities that can open it."""
 
     label: str
     sealed_to: tuple[str, ...]
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A bulletin that is on this disk, signed: from here it cannot be lost. Of a rehearsal that would seal there is no `digest`.
+    """A signed bulletin on this disk: it cannot be lost any more. A rehearsal that would seal has no `digest`.
 
-    `sealed_to` is who can open it; empty when it is not sealed.
+    `sealed_to` has the authorities that can open it; empty if it is not sealed.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A draft with the registry and the moment by which it is judged; the rest are the arguments of `Publisher.publish`."""
+    """A draft with the registry and the moment for its judgement; the other fields are the arguments of `Publisher.publish`."""
 
     draft: Draft
     registry: VerifiedRegistry
@@ -70,20 +70,20 @@ class Drawn(msgspec.Struct, frozen=True, gc=False):
     def of(
         cls, bulletin: Bulletin, payload: bytes, moment: dt.datetime, once: str | None, origin: str | None
     ) -> Drawn:
-        """With what follows from the bulletin and its bytes."""
+        """Make one, with the fields that follow from the bulletin and its bytes."""
         hashed = hashlib.sha256(payload).digest()
         channel, subject = channel_of(bulletin).name, subject_for(bulletin)
         return cls(bulletin, payload, hashed, digest_text(hashed), channel, subject, moment, once, origin)
 
 
 def names_of(asked: Asked) -> tuple[str, ...]:
-    """What a later draft of a group may share with this one, and then finds it in the outbox."""
+    """The names by which a later draft of the group may need to find this one in the outbox."""
     names = {"once": asked.once, "origin": asked.origin}
     said = [f"{what} {name}" for what, name in names.items() if name is not None]
     return (*said, *[f"version {id_}" for id_ in revised(asked.draft)])
 
 
 def revised(said: Draft | Bulletin) -> tuple[str, ...]:
-    """The ids of what an update supersedes, or a cancel cancels; empty for what is neither."""
+    """The ids that an update supersedes or a cancel cancels; empty for other drafts."""
     rel = _REVISING.get(said.msg_type)
     return () if rel is None else tuple([ref.id for ref in said.references if ref.rel is rel])

@@ -1,4 +1,4 @@
-"""What is to be sent next, inside a transaction of the outbox."""
+"""Selects the rows to send next, inside a transaction of the outbox."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ORDER BY u.n LIMIT ?
 
 
 class Due(NamedTuple):
-    """A row to be sent, and whether the table says by now that it may have been."""
+    """A row to send, and whether the table has marked it as perhaps sent."""
 
     row: Row
     is_marked: bool
 
 
 class Found(NamedTuple):
-    """What is to be sent, and whether all else of its status that is to be sent waits in memory (`Handover`)."""
+    """The rows to send, and whether all other due rows of the status wait in memory (`Handover`)."""
 
     rows: list[Due]
     is_all: bool
@@ -37,14 +37,13 @@ class Found(NamedTuple):
 def due(
     db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: int, handover: Handover
 ) -> Found:
-    """Rows of a status to be sent, oldest first, inside a transaction: within the bounds, but for the first if it is large.
+    """Due rows of a status, oldest first and within the bounds (except for a large first row), inside a transaction.
 
-    At most `fresh` of them were never sent before. What is read from the table and is not whole is set aside as `damaged`, and
-    logged.
+    At most `fresh` of them were never sent before. A row with changed bytes is set aside as `damaged` and logged.
     """
     try:
         found = db.execute(_DUE, (status, most)).fetchall()
-    except sqlite3.OperationalError:  # a text among them is none any more
+    except sqlite3.OperationalError:  # a text column is no longer valid UTF-8
         _set_aside_unreadable(db, status, most)
         found = db.execute(_DUE, (status, most)).fetchall()
     taken: list[Due] = []
@@ -62,16 +61,16 @@ def due(
 
 
 def _is_handed_over(db: sqlite3.Connection, status: str, first: int, handover: Handover) -> bool:
-    """Whether all rows of a status from a number on that are to be sent wait in memory; it stops at the first that does not."""
+    """Whether all due rows of a status from a number on wait in memory; it stops at the first that does not."""
     sql = "SELECT b.n, b.digest FROM unsent u CROSS JOIN bulletins b ON b.n = u.n WHERE u.status = ? AND u.n >= ? ORDER BY u.n"
     return all(handover.holds(n, digest) for n, digest in db.execute(sql, (status, first)))
 
 
 def _whole_row(db: sqlite3.Connection, n: int) -> Row | None:
-    """A row as the table has it; None, and it is set aside, when it is not what was signed."""
+    """A row from the table; None if its bytes have changed, and then it is set aside."""
     try:
         (row,) = rows(db, "SELECT * FROM outbox WHERE n = ?", n)
-    except sqlite3.OperationalError:  # a text in it is none any more
+    except sqlite3.OperationalError:  # a text in it is no longer valid UTF-8
         _set_aside_texts(db, n)
         return None
     if row.is_whole:
@@ -90,7 +89,7 @@ def _set_aside_unreadable(db: sqlite3.Connection, status: str, most: int) -> Non
 
 
 def _set_aside_texts(db: sqlite3.Connection, n: int) -> None:
-    """Set a row aside; what is no text any more becomes one, so that a person can look at it."""
+    """Set a row aside; repair invalid texts, so that a person can look at it."""
     for name in ("channel", "id", "digest", "prev", "subject", "headers", "once", "origin"):
         try:
             db.execute(f"SELECT {name} FROM bulletins WHERE n = ?", (n,)).fetchall()
@@ -98,7 +97,7 @@ def _set_aside_texts(db: sqlite3.Connection, n: int) -> None:
             db.execute(f"UPDATE bulletins SET {name} = hex({name}) WHERE n = ?", (n,))
     try:
         db.execute("SELECT headers FROM outbox WHERE n = ?", (n,)).fetchall()
-    except sqlite3.OperationalError:  # what its batch shares
+    except sqlite3.OperationalError:  # the shared opening of its batch
         db.execute("UPDATE bulletins SET opening = NULL WHERE n = ?", (n,))
     set_damaged(db, n)
 

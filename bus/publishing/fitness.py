@@ -1,7 +1,7 @@
-"""Whether an outbox may sign: does it hold the last bulletin that was accepted on each channel, and is it no old copy? Pure.
+"""Decides whether an outbox may sign: it must hold the last accepted bulletin of each channel and must not be an old copy. Pure.
 
-An outbox that has lost the end of a chain would give a number twice, which every reader takes for a contradiction. So what
-was accepted is written down a second time, beside it (`bus.publishing.heads_file`), and compared here.
+An outbox that has lost the end of a chain would use a number twice, which every reader takes for a contradiction. So
+accepted bulletins are recorded a second time beside it (`bus.publishing.heads_file`) and compared here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from types import MappingProxyType
 import msgspec
 
 MOVED_S = 5.0
-"""Seconds between the last line of the heads file and the file's own time of change, above which something else changed it."""
+"""If the heads file was changed more than this many seconds from its last line's time, another program changed it."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """One accepted bulletin, as the heads file has it; `n` is its row in the outbox, a number that only grows."""
+    """One accepted bulletin in the heads file; `n` is its row in the outbox, a number that only grows."""
 
     n: int
     channel: str
@@ -26,20 +26,20 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """Which file the lines are about: the outbox's inode, and the boot of the machine during which that was written."""
+    """The file that the lines belong to: the outbox's inode, and the machine's boot when the mark was written."""
 
     inode: int
     boot: str
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What a heads file says.
+    """The content of a heads file.
 
     Attributes:
         said: the accepted bulletins that it still lists, in the order of its lines.
         mark: the last mark.
-        written_at: when the last line was written, by its own word, in seconds since the epoch; 0 when there is none.
-        damaged: how many lines are not as they were written.
+        written_at: the time in the last line, in seconds since the epoch; 0 if there is none.
+        damaged: the number of lines with a wrong checksum.
     """
 
     said: tuple[Said, ...] = ()
@@ -58,12 +58,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def upto(self) -> int:
-        """The highest row that it lists; 0 when there is none."""
+        """The highest row that it lists; 0 if it lists none."""
         return max((each.n for each in self.said), default=0)
 
 
 class HeldHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The head of a channel in the outbox, and the row that holds it; 0 when it was adopted from the bus, or pruned."""
+    """The head of a channel in the outbox, and its row; 0 if it was adopted from the bus or pruned."""
 
     seq: int
     digest: str
@@ -71,7 +71,7 @@ class HeldHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """An outbox as far as it matters here: how many rows it has ever had, its heads, and the inode it recorded, if it did."""
+    """The facts of an outbox for this check: the number of rows it ever had, its heads, and its recorded inode, if any."""
 
     counter: int
     heads: Mapping[str, HeldHead] = MappingProxyType({})
@@ -79,7 +79,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where outbox and heads file are now: the outbox's inode, the present boot, and when the heads file was changed."""
+    """The present files: the outbox's inode, the machine's boot, and the time of change of the heads file."""
 
     inode: int
     boot: str
@@ -87,7 +87,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Behind(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel of which the outbox lacks the end: what it holds as the last number (0: none), and what was accepted last."""
+    """A channel whose end the outbox lacks: the last number that it holds (0 for none), and the last accepted number."""
 
     channel: str
     held: int
@@ -95,7 +95,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unfit(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an outbox may not sign: `outbox-behind` or `outbox-restored`, in words, and what to do."""
+    """The reason why an outbox may not sign, `outbox-behind` or `outbox-restored`, with a sentence and a remedy."""
 
     reason: str
     detail: str
@@ -104,30 +104,30 @@ class Unfit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fit_to_sign(record: Record | None, held: Held, place: Place) -> Unfit | None:
-    """Why an outbox may not sign; None when it may.
+    """The reason why an outbox may not sign; None if it may.
 
     Args:
-        record: what the heads file says; None when there is none.
-        held: what the outbox holds.
-        place: which file it is, and where.
+        record: the content of the heads file; None if there is none.
+        held: the content of the outbox.
+        place: the present files.
     """
     if record is not None and (channels := behind(record, held)):
         return Unfit(
             reason="outbox-behind",
-            detail=f"this outbox has lost what it had accepted: {_worded(channels)}. To sign on would give a number twice",
+            detail=f"this outbox has lost accepted bulletins: {_worded(channels)}. Signing now would use a number twice",
             remedy="tocsin outbox recover",
             channels=channels,
         )
     known = {held.inode} if record is None or record.mark is None else {held.inode, record.mark.inode}
     if not known <= {None, place.inode}:
-        return _restored("it is another file than the one that was last written")
+        return _restored("it is not the file that was last written")
     if record is not None and _is_touched(record, place):
-        return _restored("the file beside it that lists what was accepted was changed by another hand")
+        return _restored("another program changed the heads file beside it")
     return None
 
 
 def behind(record: Record, held: Held) -> tuple[Behind, ...]:
-    """The channels of which the outbox lacks what was accepted last."""
+    """The channels whose last accepted bulletin the outbox lacks."""
     lacking = []
     for channel, said in sorted(record.last.items()):
         head = held.heads.get(channel)
@@ -137,9 +137,9 @@ def behind(record: Record, held: Held) -> tuple[Behind, ...]:
 
 
 def is_behind(said: Said, head: HeldHead | None, counter: int) -> bool:
-    """Whether an outbox of so many rows lacks this bulletin.
+    """Whether an outbox that has had `counter` rows lacks this bulletin.
 
-    It does not where its head is that bulletin, came after it, or was adopted from the bus with a higher number.
+    It does not if its head is that bulletin, came after it, or was adopted from the bus with a higher number.
     """
     if said.n > counter or head is None:
         return True
@@ -147,9 +147,9 @@ def is_behind(said: Said, head: HeldHead | None, counter: int) -> bool:
 
 
 def _is_touched(record: Record, place: Place) -> bool:
-    """Whether something else than a program of ours has written the heads file, as one does that copies it back.
+    """Whether another program has written the heads file, for example by copying it back.
 
-    Only of the present boot: after a power cut the time of change may be younger than the last line that reached the disk.
+    Checked only within one boot: after a power cut the time of change may be later than the last line on the disk.
     """
     if record.mark is None or not record.written_at or record.mark.boot != place.boot:
         return False
@@ -159,9 +159,9 @@ def _is_touched(record: Record, place: Place) -> bool:
 def _restored(why: str) -> Unfit:
     return Unfit(
         reason="outbox-restored",
-        detail=f"this outbox may be an old copy: {why}. Before it signs it must be compared with the bus, which happens by "
-        "itself as soon as the bus answers",
-        remedy="see that the bus can be reached; if it cannot, no number is safe",
+        detail=f"this outbox may be an old copy: {why}. It signs only after a comparison with the bus, which happens "
+        "automatically as soon as the bus answers",
+        remedy="make sure that the bus answers; without it no number is safe",
     )
 
 

@@ -1,9 +1,10 @@
-"""The heads file: beside the outbox, a second word on what was accepted last on each channel.
+"""The heads file: a second record, beside the outbox, of the last accepted bulletin of each channel.
 
-A flipped bit in SQLite's write-ahead log loses the end of it without a word. So each accepted bulletin is a line here too,
-with a checksum of its own, appended after the commit and before anybody is told; it is not synced. After a crash between the
-two it lacks a line, which is made up when the outbox is opened; it never has one that the outbox lacks, unless the outbox has
-lost it. A line that is damaged is left out. Several processes append to it; what grows too long is written anew and renamed.
+A flipped bit in SQLite's write-ahead log loses the log's end silently. So each accepted bulletin is also a line here
+with its own checksum. The line is appended after the commit and before any caller is told; it is not synced. After a
+crash between the two the file lacks a line, which is added when the outbox is opened. It has a line that the outbox
+lacks only if the outbox has lost the row. Damaged lines are ignored. Several processes append to the file; a file that
+is too long is rewritten and renamed.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ from bus.publishing.heads_lines import accepted_line, accepted_lines, heads_path
 from bus.storage import boot_id
 
 LONGEST_BYTES = 1024 * 1024
-"""A file that is longer is written anew."""
+"""Bytes; a longer file is rewritten."""
 RECENT = 500
-"""So many of the last lines stay then, beside the last of each channel: they give the ids of what may be lost."""
+"""Last lines kept then, beside the last of each channel: they have the ids of bulletins that may be lost."""
 MOST_BYTES = 16 * LONGEST_BYTES
-"""No more than so much of its end is read."""
+"""Most bytes read of its end."""
 LOCK_TRIES = 50
 LATE_S = 1.0
 _FRESH = "SELECT n, channel, seq, digest, id FROM bulletins WHERE n > ? ORDER BY n"
@@ -53,7 +54,7 @@ class HeadsFile:
     """The heads file of an open outbox; all but `unfit` runs in the thread of its store.
 
     Attributes:
-        unfit: why the outbox may not sign, as it was last seen; None when it may.
+        unfit: why the outbox may not sign, by the last check; None if it may.
     """
 
     def __init__(self, outbox: Path, clock: Callable[[], float] = time.time) -> None:
@@ -71,7 +72,7 @@ class HeadsFile:
     # -- beside the outbox's transactions ---------------------------------------------------------------------------
 
     def opened(self, db: sqlite3.Connection) -> None:
-        """Compare the two; make up for what a crash has left out."""
+        """Compare file and outbox; add the lines that a crash has left out."""
         record = self._read()
         if record is not None and record.damaged:
             log.warning("heads_file_damaged", path=str(self._path), lines=record.damaged)
@@ -92,16 +93,16 @@ class HeadsFile:
         self._settle_mark(db, record)
 
     def committing(self, db: sqlite3.Connection) -> None:
-        """Look what was accepted since the last time, by this process or another, while the transaction is still open."""
+        """Read the bulletins accepted since the last time, by this or another process, while the transaction is still open."""
         self._fresh = db.execute(_FRESH, (self._upto,)).fetchall()
 
     @property
     def fresh(self) -> Iterator[tuple[int, str]]:
-        """Number and digest of what `committing` has seen."""
+        """(row number, digest) of the bulletins that `committing` has read."""
         return ((row[0], row[3]) for row in self._fresh)
 
     def committed(self, db: sqlite3.Connection) -> None:
-        """Write it down."""
+        """Append the lines of these bulletins."""
         was_unfit = self.unfit is not None
         if was_unfit:
             self._judge(db, self._read())
@@ -117,7 +118,7 @@ class HeadsFile:
             )
 
     def close(self) -> None:
-        """The outbox is closed, or the file was written anew: it is opened again when it is needed."""
+        """Close the file: the outbox is closed, or the file was rewritten. It is opened again when needed."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
@@ -125,18 +126,18 @@ class HeadsFile:
     # -- before signing ---------------------------------------------------------------------------------------------
 
     def guard(self, db: sqlite3.Connection) -> None:
-        """Refuse to sign from an outbox that is not fit for it, inside a transaction.
+        """Refuse to sign from an unfit outbox, inside a transaction.
 
         Raises:
             OutboxError: `outbox-behind`, `outbox-restored`.
         """
         if self.unfit is not None:
-            self._judge(db, self._read())  # a recovery in another process may have put it right
+            self._judge(db, self._read())  # a recovery in another process may have repaired it
         if self.unfit is not None:
             raise OutboxError(self.unfit.detail, reason=self.unfit.reason, remedy=self.unfit.remedy)
 
     def head(self, db: sqlite3.Connection, channel: str) -> table.ChainHead | None:
-        """The last bulletin of a channel, if it is the one that was accepted last, inside a transaction.
+        """The last bulletin of a channel, after a check that it was accepted last, inside a transaction.
 
         Raises:
             OutboxError: `outbox-behind`.
@@ -151,7 +152,7 @@ class HeadsFile:
         return head
 
     def lacking(self, db: sqlite3.Connection) -> tuple[dict[str, Said], list[Said]]:
-        """The last accepted bulletin of each channel of which this outbox lacks the end, and all that it lacks of those channels."""
+        """For each channel whose end this outbox lacks: the last accepted bulletin, and all missing bulletins."""
         record = self._read() or Record()
         held = self._held(db)
         ends = {
@@ -165,18 +166,18 @@ class HeadsFile:
         return ends, lacking
 
     def last(self) -> dict[str, Said]:
-        """The last accepted bulletin of each channel, as the file has it now."""
+        """The last accepted bulletin of each channel in the file now."""
         return (self._read() or Record()).last
 
     def step_over(self, db: sqlite3.Connection) -> None:
-        """Have the rows from now on counted above all that were ever accepted, inside a transaction."""
+        """Number new rows above all that were ever accepted, inside a transaction."""
         upto = (self._read() or Record()).upto
         if db.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'bulletins'").fetchone() is None:
             db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('bulletins', 0)")
         db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'bulletins'", (upto,))
 
     def vouch(self, db: sqlite3.Connection) -> None:
-        """Take the outbox for the right one: it was compared with the bus. Inside a transaction."""
+        """Accept the outbox as the right file, after a comparison with the bus. Inside a transaction."""
         db.execute("REPLACE INTO outbox_file VALUES (1, ?)", (self._place().inode,))
         self._append(mark_line(self._mark(), self._clock()))
         self._judge(db, self._read())
@@ -209,12 +210,12 @@ class HeadsFile:
         return Mark(inode=self._outbox.stat().st_ino, boot=boot_id())
 
     def _settle_mark(self, db: sqlite3.Connection, record: Record | None) -> None:
-        """Note which file this is, in both, where that is not noted yet."""
+        """Record the outbox's inode in both files, if it is not recorded yet."""
         mark = self._mark()
         if record is not None and record.mark != mark:
             self._append(mark_line(mark, self._clock()))
         if db.execute("SELECT 1 FROM outbox_file WHERE inode = ?", (mark.inode,)).fetchone() is None:
-            # Another process that writes just now will do the same.
+            # Another process that writes now does the same.
             with contextlib.suppress(sqlite3.OperationalError):
                 db.execute("REPLACE INTO outbox_file VALUES (1, ?)", (mark.inode,))
 
@@ -224,7 +225,7 @@ class HeadsFile:
             self._upto = max(self._upto, each.n)
 
     def _read(self, read: Callable[[bytes], Record] = parse) -> Record | None:
-        """What the file says; None when it is not there, or cannot be read."""
+        """The content of the file; None if it is missing or cannot be read."""
         try:
             with self._path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -237,7 +238,7 @@ class HeadsFile:
             return None
 
     def _append(self, lines: bytes) -> None:
-        """Add lines, in one write; again where the file was written anew meanwhile."""
+        """Add lines in one write; repeat if the file was rewritten in between."""
         size = 0
         try:
             for _ in range(3):
@@ -245,7 +246,7 @@ class HeadsFile:
                 handle = self._open()
                 _lock(handle, fcntl.LOCK_SH)
                 try:
-                    os.write(handle, b"\n" + lines)  # a line that was cut off before ends here
+                    os.write(handle, b"\n" + lines)  # ends a line that was cut off before
                     found = os.fstat(handle)
                     if abs(found.st_ctime - now) > LATE_S:
                         self._note_lateness(handle)
@@ -263,7 +264,7 @@ class HeadsFile:
             self._shorten()
 
     def _note_lateness(self, handle: int) -> None:
-        """A line came to the disk long after its time, or file times are another clock's: say so, or the next would doubt it."""
+        """Add a mark if a line reached the disk late or file times come from another clock; the next check would doubt it."""
         mark, now = self._mark(), self._clock()
         os.write(handle, mark_line(mark, now))
         if abs(os.fstat(handle).st_ctime - now) > LATE_S:
@@ -279,7 +280,7 @@ class HeadsFile:
                 self._replace([kept[n] for n in sorted(kept)], record.mark or self._mark())
 
     def _write_anew(self, db: sqlite3.Connection) -> None:
-        """Write what the outbox holds: the head of each channel, and the recent rows."""
+        """Write the outbox's content: the head of each channel, and the recent rows."""
         columns = "n, channel, seq, digest, id FROM bulletins"
         rows = [
             *db.execute(f"SELECT {columns} WHERE digest IN (SELECT digest FROM heads)"),
@@ -319,7 +320,7 @@ class HeadsFile:
 
     @contextlib.contextmanager
     def _locked(self, how: int) -> Iterator[int]:
-        """The open file, locked: no line may be added while it is written anew."""
+        """The open file, locked: no line may be added while it is rewritten."""
         handle = os.open(self._path, _FLAGS, 0o600)
         try:
             _lock(handle, how)
@@ -334,7 +335,7 @@ class HeadsFile:
 
 
 def _lock(handle: int, how: int) -> None:
-    """Lock an open file; a process that was stopped while it held the lock holds nobody up for long."""
+    """Lock an open file; a process that was stopped with the lock blocks others only for a short time."""
     for _ in range(LOCK_TRIES):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, how | fcntl.LOCK_NB)

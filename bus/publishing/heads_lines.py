@@ -1,4 +1,4 @@
-"""The lines of a heads file: each accepted bulletin, with a checksum of its own. Pure.
+"""The lines of a heads file: one for each accepted bulletin, with its own checksum. Pure.
 
 A line is `<crc32> a <n> <seq> <channel> <digest> <id> <time>` for an accepted bulletin, or `<crc32> m <inode> <boot> <time>`
 for a mark; times are milliseconds since the epoch.
@@ -19,7 +19,7 @@ def heads_path(outbox: Path) -> Path:
 
 
 def parse(raw: bytes) -> Record:
-    """What the bytes of a heads file say; lines that are not as they were written are only counted."""
+    """Parse the bytes of a heads file; lines with a wrong checksum are only counted."""
     said: list[Said] = []
     mark, written_at, damaged = None, 0.0, 0
     for line in filter(None, raw.split(b"\n")):
@@ -40,9 +40,9 @@ def parse(raw: bytes) -> Record:
 
 
 def outline(raw: bytes, recent: int) -> Record:
-    """As `parse`, of so many lines at the end, the last of each channel before them, and the last mark: others are not judged.
+    """As `parse`, for `most` lines at the end, the last of each channel before them, and the last mark; other lines are skipped.
 
-    Where one of these is not as it was written, or they do not tell enough, all are read.
+    If one of these has a wrong checksum, or they are not enough, all lines are parsed.
     """
     lines = list(filter(None, raw.split(b"\n")))
     before, end = lines[: -2 * recent], lines[-2 * recent :]

@@ -1,11 +1,11 @@
-"""Heartbeats: an authority says, at an interval it announces, that it is there and what its readers must hold by now.
+"""Heartbeats: an authority states, at an announced interval, that it works and which bulletins its readers must hold.
 
-One `channel-status` bulletin for each (tlp, audience) on which it may send one, on status `beat`, through the ordinary
-way out. It carries the heads of the authority's own channels at that very TLP and audience, so that no reader learns of
-channels that it may not read; and only of what a stream has acknowledged, so that a reader who lacks it has been denied
-it. While the last heartbeat waits to be sent there is no other: readers then see the silence.
+It is one `channel-status` bulletin on status `beat` for each (tlp, audience) on which it may send one, published as any
+other. It names the heads of the authority's own channels at that TLP and audience, so that no reader learns of channels
+that it may not read. It names only bulletins that a stream has acknowledged, so a reader who lacks one was denied it.
+While the last heartbeat waits to be sent there is no further one: readers then see the silence.
 
-Of several processes over one outbox the one that sends also beats (`bus.storage.lease`).
+Of several processes on one outbox the sending one also beats (`bus.storage.lease`).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from schemas.subject import Channel
 from schemas.vocab import ChannelState, Phase, Posture, Status
 
 TICK_S = 1.0
-PROMPT = 0.8  # of the interval: a reader counts from when it was issued, and sending takes its time
-LOOK_BACK = 50  # so far among the bulletins of its channel the last heartbeat is looked for
+PROMPT = 0.8  # of the interval: a reader counts from the time of issue, and sending takes time
+LOOK_BACK = 50  # rows of a channel among which the last heartbeat is looked for
 PART_S = 3.0
 
 log = logger()
@@ -58,7 +58,7 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watchkeeping(msgspec.Struct, frozen=True, kw_only=True):
-    """What else a heartbeat says of its authority: how alert it is, and whether a person is on duty."""
+    """Other facts in a heartbeat: the posture of the authority, and whether a person is on duty."""
 
     posture: Posture = Posture.BASELINE
     duty: str = "unstaffed"
@@ -68,7 +68,7 @@ UNSTAFFED: Watchkeeping = Watchkeeping()
 
 
 class Holding(Protocol):
-    """What a hub's heartbeats say of others' channels (`bus.hub.watch.holdings`)."""
+    """The holdings that a hub's heartbeats report of others' channels (`bus.hub.watch.holdings`)."""
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
         """The heads to report in a heartbeat on a channel."""
@@ -87,7 +87,7 @@ class Last(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """What an outbox knows of one (tlp, audience)."""
+    """The facts of an outbox about one (tlp, audience)."""
 
     last: Last | None
     heads: tuple[Head, ...]
@@ -99,7 +99,8 @@ class ChannelGroup(msgspec.Struct, frozen=True, kw_only=True):
 def is_due(last: Last | None, interval_s: int, now: dt.datetime) -> bool:
     """Whether a heartbeat is due.
 
-    The last one has promised the next within its own interval; a shorter one holds at once, a longer one from the next.
+    The last one promised the next within its interval; a shorter interval applies at once, a longer one from the next
+    heartbeat.
     """
     if last is None:
         return True
@@ -151,9 +152,10 @@ def draft(
 
 
 def standing(db: sqlite3.Connection, channel: Channel, now: dt.datetime) -> ChannelGroup:
-    """What an outbox knows of a (tlp, audience): its last heartbeat, and the heads to announce.
+    """The facts of an outbox about a (tlp, audience): its last heartbeat, and the heads to announce.
 
-    The head of status system only while the stream keeps it, or who comes later would miss what nobody has.
+    The head of status system is named only while the stream keeps it; otherwise a later reader would miss a bulletin
+    that nobody has.
     """
     heads = []
     for status in Status:
@@ -165,7 +167,7 @@ def standing(db: sqlite3.Connection, channel: Channel, now: dt.datetime) -> Chan
 
 
 def _is_kept(db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> bool:
-    """Whether a bulletin of status system is young enough to be in its stream for a while."""
+    """Whether a bulletin of status system is young enough to stay in its stream for a while."""
     row = db.execute(
         "SELECT max(kept_at) FROM bulletins WHERE channel = ? AND seq = ?", (channel, seq)
     ).fetchone()
@@ -192,15 +194,15 @@ def _last(db: sqlite3.Connection, channel: str) -> Last | None:
 
 
 class Heartbeat(msgspec.Struct, eq=False):
-    """The heartbeats of one authority, for as long as a program runs; `running` beats.
+    """The heartbeats of one authority while a program runs; call `running`.
 
     Attributes:
         publisher: publishes for the authority.
-        pace: how often, by phase.
-        phase: which phase it is, from the calendars at hand.
+        pace: the interval, by phase.
+        phase: gives the present phase from the held calendars.
         keeping: posture and duty of the authority.
-        holding: what a hub holds of others' channels; None for an authority that is no hub.
-        problem: why the last beat failed, so that it is logged once; empty when it did not.
+        holding: a hub's holdings of others' channels; None for an authority that is not a hub.
+        problem: why the last beat failed, kept to log it once; empty if it did not fail.
     """
 
     publisher: Publisher
@@ -212,7 +214,7 @@ class Heartbeat(msgspec.Struct, eq=False):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Beat until the context exits. A clean end, also by cancellation, announces a planned outage; a failure does not."""
+        """Beat until the context exits. A clean end, also by cancellation, announces a planned outage; an error does not."""
         is_clean = True
         try:
             async with in_background(self.run(), f"heartbeat of {self.publisher.authority_id}"):
@@ -225,7 +227,7 @@ class Heartbeat(msgspec.Struct, eq=False):
                 await self._part()
 
     async def run(self) -> None:
-        """Beat until cancelled. A problem is logged once and the beat tried again."""
+        """Beat until cancelled. A problem is logged once and the beat is tried again."""
         while True:
             if self.publisher.leads:
                 await self._try(self.beat())
@@ -234,7 +236,7 @@ class Heartbeat(msgspec.Struct, eq=False):
     async def beat(
         self, state: ChannelState = ChannelState.UP, *, anyway: bool = False
     ) -> tuple[Accepted, ...]:
-        """Publish the heartbeats that are due, or, `anyway`, one on every channel. Returns what was kept.
+        """Publish the due heartbeats, or with `anyway` one on every channel. Returns the kept bulletins.
 
         Raises:
             PermitError, OutboxError, StoreError: as `Publisher.publish`.
@@ -257,10 +259,10 @@ class Heartbeat(msgspec.Struct, eq=False):
 
     async def _part(self) -> None:
         if not self.publisher.leads:
-            return  # another process goes on, or silence is not planned
+            return  # another process continues, or the silence is not planned
         await self._try(self.beat(ChannelState.PLANNED_OUTAGE, anyway=True))
         if self.publisher.sender is None or not self.publisher.sender.connected:
-            return  # it is sent by whoever sends from this outbox next
+            return  # the next sender of this outbox sends it
         with contextlib.suppress(TocsinError):
             await self.publisher.idle(PART_S)
 
@@ -276,7 +278,7 @@ class Heartbeat(msgspec.Struct, eq=False):
                     problem=str(exc),
                 )
             self.problem = str(exc)
-        except Exception as exc:  # a fault of ours must not end the heartbeats in silence
+        except Exception as exc:  # an internal error must not end the heartbeats silently
             if repr(exc) != self.problem:
                 log.exception("heartbeat_failed", authority=self.publisher.authority_id)
             self.problem = repr(exc)

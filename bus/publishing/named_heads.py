@@ -1,4 +1,4 @@
-"""What heartbeats name: the heads of their author's channels, when the streams of these have let go of them. Pure."""
+"""The heads that heartbeats name, for channels whose streams have dropped their bulletins. Pure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from schemas.vocab import TALK, Status
 
 
 def _channel_of(subject: str) -> str:
-    """The name of the channel on whose subjects a message stands, be it a bulletin or not."""
+    """The name of the channel of a message's subject, even if the message is not a bulletin."""
     return ".".join(subject.split(".")[2:5])
 
 
 def newest_in(messages: Sequence[Received]) -> list[tuple[str, str]]:
-    """The channel and the digest of each, be it a bulletin or not."""
+    """(channel, digest) of each message, even if it is not a bulletin."""
     return [(_channel_of(message.subject), digest(message.payload)) for message in messages]
 
 
 def named_by(beats: Collection[str], spoken: Collection[Channel]) -> set[str]:
-    """The channels whose heads heartbeats on some channels name for good, of those that are spoken."""
+    """The channels whose heads are named for good by heartbeats on the given channels."""
     return {
         each.name
         for each in spoken
@@ -36,7 +36,7 @@ def named_by(beats: Collection[str], spoken: Collection[Channel]) -> set[str]:
 
 
 def beats_in(messages: Sequence[Received]) -> dict[str, tuple[Head, ...]]:
-    """The heads that heartbeats name, by the digest of each; nothing is verified."""
+    """The heads that heartbeats name, by the digest of each heartbeat; nothing is verified."""
     beats: dict[str, tuple[Head, ...]] = {}
     for message in messages:
         if _channel_of(message.subject).partition(".")[0] in TALK:
@@ -48,7 +48,7 @@ def beats_in(messages: Sequence[Received]) -> dict[str, tuple[Head, ...]]:
 
 
 def announced(beats: Mapping[str, Sequence[Head]], stands: Collection[str]) -> dict[str, tuple[int, str]]:
-    """Of each channel the highest head that a heartbeat that stands names."""
+    """The highest head of each channel that a standing heartbeat names."""
     highest: dict[str, tuple[int, str]] = {}
     for name, heads in beats.items():
         for head in heads if name in stands else ():

@@ -1,7 +1,7 @@
-"""The outbox: what an authority publishes, on its own disk before anything is sent, and the heads of its chains.
+"""The outbox: an authority's bulletins, on its own disk before anything is sent, and the heads of its chains.
 
-Several processes of one authority may share the file. Stamping happens inside its transaction, so that they cannot
-fork their own chain; sending is for the one that holds the lease.
+Several processes of one authority may share the file. Stamping happens inside its transaction, so they cannot fork
+their own chain. Only the holder of the lease sends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ __all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 
 LAYOUTS = (table.LAYOUT, threads.LAYOUT, learned.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
 CACHE_KB = 16 * 1024
-"""So much of the file stays in memory: a few groups. With SQLite's 2 MB the pages of one are read back while it is still kept."""
+"""KiB of the file that stay in memory: a few groups. With SQLite's default of 2 MB, pages of one group are read back while it is
+written."""
 MOST = 1024
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -39,9 +40,9 @@ class Outbox(Store):
     """An authority's outbox. Use `Outbox.open`.
 
     Attributes:
-        heads: what was accepted last, written down beside it.
-        handover: rows on their way to the sender of this process.
-        acks: what was acknowledged and is not noted yet.
+        heads: the heads file beside it, with the last accepted bulletins.
+        handover: rows in handover to the sender of this process.
+        acks: acknowledgements that are not noted yet.
     """
 
     def __init__(self, database: Database, beside: _Beside) -> None:
@@ -52,13 +53,13 @@ class Outbox(Store):
 
     @property
     def unfit(self) -> Unfit | None:
-        """Why it may not sign, as it was last seen; None when it may."""
+        """Why it may not sign, by the last check; None if it may."""
         return self.heads.unfit
 
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, *, tables: Iterable[Layout] = ()) -> AsyncIterator[Outbox]:
-        """Open or make the file, and compare it with the heads file beside it. One that may not sign is opened all the same.
+        """Open or make the file, and compare it with the heads file beside it. An outbox that may not sign is opened too.
 
         Args:
             path: the file.
@@ -75,17 +76,17 @@ class Outbox(Store):
             yield outbox
 
     async def claim(self, resting: Collection[str], now: float, fresh: int = MOST) -> dict[str, list[Row]]:
-        """A round of the sender in one transaction: note what was acknowledged, take what is next.
+        """One round of the sender in one transaction: note acknowledgements, take the next rows.
 
         Args:
-            resting: statuses that get no turn; one stream takes those of one status.
+            resting: statuses without a turn; each status has one stream.
             now: the present.
-            fresh: how many rows may be taken that were never sent before.
+            fresh: most rows to take that were never sent before.
 
         Returns:
-            Per status the oldest rows to be sent, `MOST` and `MOST_BYTES` at most; a channel with a parked row waits
-            behind it. A row whose `attempted_at` is None has never been sent; that it may be in a stream from now on is
-            on the disk when this returns.
+            Per status the oldest due rows, at most `MOST` and `MOST_BYTES`; a channel waits behind a parked row. A row
+            whose `attempted_at` is None has never been sent. When this returns, the disk records that it may be in a
+            stream.
         """
 
         def work(db: sqlite3.Connection) -> dict[str, list[Row]]:
@@ -111,11 +112,11 @@ class Outbox(Store):
         try:
             return await self.write(work)
         except BaseException:
-            self.handover.is_whole = False  # what was found in vain is in the table alone
+            self.handover.is_whole = False  # unused rows are only in the table
             raise
 
     async def note_acks(self) -> None:
-        """Note what was acknowledged, in a commit of its own."""
+        """Note acknowledgements in a separate commit."""
         if self.acks:
             await self.write(lambda _: None)
 
@@ -124,7 +125,7 @@ class Outbox(Store):
         await self.write(lambda db: settle(db, settled, now))
 
     async def drop_message_id(self, n: int, problem: str) -> None:
-        """Send this row without `Nats-Msg-Id` from now on, because the id was used by another sender."""
+        """Send this row without `Nats-Msg-Id` from now on, because another sender used the id."""
 
         def work(db: sqlite3.Connection) -> None:
             table.drop_message_id(db, n)
@@ -133,11 +134,11 @@ class Outbox(Store):
         await self.write(work)
 
     async def park(self, ns: Sequence[int], problem: str) -> None:
-        """Set rows aside that the broker refuses; their channels wait behind them."""
+        """Set refused rows aside; their channels wait behind them."""
         await self.write(lambda db: table.park(db, ns, problem))
 
     async def release(self) -> int:
-        """Offer everything that is parked again. Returns the number of rows."""
+        """Offer all parked rows again. Returns the number of rows."""
         return await self.write(table.release)
 
     async def note(self, problems: Mapping[int, str]) -> None:
@@ -149,7 +150,7 @@ class Outbox(Store):
         """One row by bulletin id or digest.
 
         Raises:
-            StoreError: `row-damaged`, it is not what was signed.
+            StoreError: `row-damaged`, its bytes have changed.
         """
         row = await self.read(
             lambda db: table.first(db, "SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", id_or_digest)
@@ -168,19 +169,19 @@ class Outbox(Store):
         return await self.read(lambda db: table.rows(db, sql, state, limit, status))
 
     async def chain(self, channel: str) -> list[Row]:
-        """What stands on a channel, in order."""
+        """The rows of a channel's chain, in order."""
         return await self.read(lambda db: table.after(db, channel, 0))
 
     async def counts(self) -> dict[str, int]:
-        """How many rows are in each state."""
+        """The number of rows in each state."""
         return await self.read(table.counts)
 
     async def oldest(self) -> tuple[int, float | None]:
-        """How many rows wait to be sent, and since when the oldest does (seconds since the epoch)."""
+        """(number of rows that wait to be sent, time since which the oldest waits in seconds since the epoch)."""
         return await self.read(table.waiting)
 
     async def wait_state(self, digest: str, timeout: float) -> str:
-        """Wait until a row is no longer just kept, by any process. Returns its state, or `unknown`; on timeout too."""
+        """Wait until any process moves a row out of state `kept`. Returns its state, or `unknown`; also on timeout."""
 
         async def state() -> str:
             rows = await self.query("SELECT state FROM outbox WHERE digest = ?", digest)
@@ -190,20 +191,20 @@ class Outbox(Store):
             return await self.wait(state, lambda state: state != RowState.KEPT, timeout)
 
     async def emptied(self, timeout: float) -> bool:
-        """Wait until nothing waits to be sent. Returns False on timeout."""
+        """Wait until no row waits to be sent. Returns False on timeout."""
         with self.acks.awaited():
             waiting, _ = await self.wait(self.oldest, lambda oldest: not oldest[0], timeout)
         return not waiting
 
     async def lost(self) -> list[sqlite3.Row]:
-        """The numbers that a recovery found lost for good (table `lost_numbers`), the last found first."""
+        """The numbers that recoveries found lost for good (table `lost_numbers`), the newest first."""
         return await self.query("SELECT * FROM lost_numbers ORDER BY found_at DESC, channel, seq")
 
     async def vouch(self) -> None:
-        """Take it for the right one from now on: it was compared with the bus, or recovered from it."""
+        """Accept it as the right file from now on, after a comparison with the bus or a recovery."""
         await self.write(self.heads.vouch)
 
-    # -- what the own channels hold ---------------------------------------------------------------------------------
+    # -- content of the own channels ---------------------------------------------------------------------------------
 
     async def own_cursors(self) -> dict[str, int]:
         """Per stream, the sequence up to which the own channels have been read back."""
@@ -211,15 +212,15 @@ class Outbox(Store):
         return {row["stream"]: row["seq"] for row in rows}
 
     async def move_own_cursor(self, stream: str, seq: int) -> None:
-        """Remember how far the own channels have been read back."""
+        """Record how far the own channels have been read back."""
         await self.execute("REPLACE INTO own_cursors (stream, seq) VALUES (?, ?)", stream, seq)
 
     async def forget_own_cursors(self) -> None:
-        """Have the own channels read back whole the next time they are compared, by whichever process sends."""
+        """Make the next comparison, by any sending process, read the own channels from the beginning."""
         await self.execute("DELETE FROM own_cursors")
 
     async def unsettled(self) -> dict[str, int]:
-        """The digests of everything not known to be in a stream, with their row numbers."""
+        """The digests of all bulletins not known to be in a stream, with their row numbers."""
         rows = await self.query(
             "SELECT b.digest, b.n FROM unsent u CROSS JOIN bulletins b ON b.n = u.n UNION ALL "
             "SELECT b.digest, b.n FROM aside a CROSS JOIN bulletins b ON b.n = a.n WHERE a.state = 'parked'"
@@ -227,7 +228,7 @@ class Outbox(Store):
         return {row["digest"]: row["n"] for row in rows}
 
     async def unknown(self, digests: Sequence[str]) -> set[str]:
-        """Those of the digests that this outbox does not hold."""
+        """The given digests that this outbox does not hold."""
         rows = await self.query(
             "SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT digest FROM bulletins "
             "WHERE digest IN (SELECT value FROM json_each(?1)))",
@@ -236,19 +237,19 @@ class Outbox(Store):
         return {row["value"] for row in rows}
 
     async def mark_unsent(self, ns: Sequence[int]) -> None:
-        """Send rows again that a stream has lost: the same bytes, without a message id, which it may still remember."""
+        """Send rows again that a stream has lost: the same bytes, without the message id, which the stream may still remember."""
         await self.write(lambda db: table.mark_unsent(db, ns))
 
 
 class _Beside(NamedTuple):
-    """What goes with each commit of an outbox; the companion of its database."""
+    """The work with each commit of an outbox; the companion of its database."""
 
     heads: HeadsFile
     handover: Handover
     acks: Acks
 
     def opened(self, db: sqlite3.Connection) -> None:
-        """As `bus.storage.Companion`; so are the others."""
+        """As `bus.storage.Companion.opened`; the other methods likewise."""
         db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self.heads.opened(db)
 

@@ -1,12 +1,12 @@
-"""The outbox's tables: what was said never changes, and what became of it stands beside it.
+"""The outbox's tables: a bulletin's row never changes; its state is in other tables.
 
-A row of `bulletins` is written once. What is to be sent is also in `unsent`, what a stream has acknowledged in `sent`, and what is
-parked, superseded or damaged in `aside`: narrow rows, so that an acknowledgement rewrites no payload. The view `outbox` has them
-as one. Kept is what is neither aside nor acknowledged; such a row, and no other, is in `unsent`.
+A row of `bulletins` is written once. Rows to send are also in `unsent`, acknowledged ones in `sent`, and parked,
+superseded or damaged ones in `aside`. These tables have narrow rows, so an acknowledgement rewrites no payload. The
+view `outbox` joins them. A row is `kept` if it is neither aside nor acknowledged; exactly these rows are in `unsent`.
 
-What many rows share stands once. A row of `sent` is for `count` rows with consecutive numbers that have consecutive places in one
-stream, as a batch has them; they never overlap. How the signature header of a batch begins stands in `openings`, under the number of
-its first row, and `headers` of a row that names one is the rest of it.
+Shared data is stored once. A row of `sent` covers `count` rows with consecutive numbers at consecutive places in one
+stream, as in a batch; such rows never overlap. `openings` has the beginning of a batch's signature header, under the
+number of its first row; `headers` of a row with an opening has only the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILE_TABLE = (
 
 
 def _tables(of_bulletins: str = "", of_sent: str = "") -> str:
-    """The tables that a row is in, as version 3 had them, with columns that came later."""
+    """The tables of a row in version 3, with later columns."""
     return f"""
 CREATE TABLE IF NOT EXISTS bulletins (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -51,7 +51,7 @@ _TABLES = (
     + "CREATE TABLE IF NOT EXISTS openings (n INTEGER PRIMARY KEY, last INTEGER NOT NULL, text TEXT NOT NULL);\n"
 )
 
-# `superseded` is the row's own number once it was taken out of the chain: so all others have their place alone.
+# `superseded` is the row's own number once it is out of the chain, so the place of each other row is unique.
 _INDEXES = """
 CREATE UNIQUE INDEX IF NOT EXISTS bulletins_place ON bulletins (channel, seq, superseded);
 CREATE UNIQUE INDEX IF NOT EXISTS bulletins_once ON bulletins (once) WHERE once IS NOT NULL;
@@ -61,7 +61,7 @@ CREATE INDEX IF NOT EXISTS sent_place ON sent (stream, stream_seq);
 CREATE INDEX IF NOT EXISTS aside_state ON aside (state);
 """
 
-# What a batch shares is joined again. `Nats-Msg-Id` is the digest, where the row was not written with its headers whole.
+# Joins the opening of a batch again. `Nats-Msg-Id` is the digest, unless the row has its whole headers.
 _HEADERS = """
   iif(b.opening IS NULL, b.headers, '{"Tocsin-Sig":"' || coalesce(p.text, '') || b.headers || '","Nats-Msg-Id":"' || b.digest || '"}')
 """
@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS lost_numbers (
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-# In version 2 all of it stood in one table. What was stored once and is to be sent again keeps its moment, and has no stream.
+# Version 2 had one table. A row that was stored and must be sent again keeps its moment and has no stream.
 _APART = f"""
 ALTER TABLE outbox RENAME TO outbox_before;
 {_tables().strip()}
@@ -113,7 +113,7 @@ ALTER TABLE bulletins ADD COLUMN {_OPENING};
 ALTER TABLE sent ADD COLUMN {_COUNT};
 """
 
-# What updates and cancels of version 4 name stood in their payloads alone.
+# In version 4 only the payloads of updates and cancels had the ids that they name.
 _TEXT = "iif(json_valid(CAST(b.payload AS TEXT)), CAST(b.payload AS TEXT), '{}')"
 _TO_THREADS = f"""
 CREATE TABLE revisions (

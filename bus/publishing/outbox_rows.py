@@ -1,4 +1,4 @@
-"""A row of the outbox: how far it has come, and whether it still is what was signed."""
+"""A row of the outbox: its state, and the check that its bytes are unchanged."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from schemas.envelope import MESSAGE_ID, SIG_HEADER
 
 
 class RowState(StrEnum):
-    """How far a row has come.
+    """The state of a row.
 
-    `parked`: the broker does not take it; its channel waits behind it until it is released. `superseded`: a recovery
-    found its number taken on the bus, or a re-anchor went on before it; it holds nothing up, and is for a person to look
-    at. `damaged`: its bytes are not those that were signed; it is never sent, and holds nothing up either.
+    `parked`: the broker refuses it; its channel waits behind it until it is released. `superseded`: a recovery found
+    its number taken on the bus, or a re-anchor continued before it; it blocks nothing, and a person should look at it.
+    `damaged`: its bytes have changed; it is never sent and blocks nothing.
     """
 
     KEPT = "kept"
@@ -55,14 +55,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sum: str | None = None
 
     def header_map(self) -> dict[str, str]:
-        """The headers it is sent with."""
+        """The headers that it is sent with."""
         return msgspec.json.decode(self.headers, type=dict[str, str])
 
     def header_lines(self) -> bytes:
-        """The headers as they are written on the wire; empty where only `header_map` can read them."""
+        """The headers as written on the wire; empty if only `header_map` can read them."""
         if "\\" in self.headers:
             return b""
-        # No text has a quote in it then, so each quote bounds one: a name, a colon, a value, a comma, and so on.
+        # No text has a quote in it then, so each quote bounds a text: name, colon, value, comma, and so on.
         pieces = self.headers.split('"')
         count = len(pieces) // 4
         pieces[0] = ""
@@ -71,7 +71,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is what was signed and kept: its payload fits its digest, all that goes with it fits its sum."""
+        """Whether its bytes are unchanged: the payload matches its digest, all other columns match the sum."""
         if digest_of(self.payload) != self.digest:
             return False
         try:
@@ -80,21 +80,21 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return False
         if headers.get(MESSAGE_ID, self.digest) != self.digest:
             return False
-        # A row of before there were sums has none, and one of before they were checksums a digest.
+        # The oldest rows have no sum, later ones a digest in its place.
         told = told_of(msgspec.structs.asdict(self), headers)
         return self.sum is None or self.sum in (_sum(told), digest_of(told))
 
 
 def whole(row: Row) -> Row:
-    """The row, to be read by somebody.
+    """The row, after a check of its bytes.
 
     Raises:
-        StoreError: `row-damaged`, it is not what was signed.
+        StoreError: `row-damaged`, its bytes have changed.
     """
     if not row.is_whole:
         raise StoreError(
-            f"number {row.seq} on {row.channel} ({row.id}) is not what was signed: its bytes have changed in this outbox",
-            remedy="tocsin outbox scrub brings it back from the bus, where it is; else say it again",
+            f"number {row.seq} on {row.channel} ({row.id}) has other bytes than were signed: they have changed in this outbox",
+            remedy="tocsin outbox scrub restores it if the bus still has it; otherwise publish it again",
             reason="row-damaged",
         )
     return row
@@ -104,12 +104,12 @@ _SUMMED = ("status", "channel", "seq", "id", "prev", "subject")
 
 
 def sum_of(row: Mapping[str, object], headers: Mapping[str, str]) -> str:
-    """The checksum of what goes with a payload (`told_of`), in hexadecimal: it finds bits that have flipped, like that of a line of the heads file."""
+    """The hexadecimal checksum of the columns beside a payload (`told_of`): it finds flipped bits, as that of a heads file line does."""
     return _sum(told_of(row, headers))
 
 
 def told_of(row: Mapping[str, object], headers: Mapping[str, str]) -> bytes:
-    """What goes with a payload: its place, its subject, its headers but for the message id, which may be dropped."""
+    """The data beside a payload: its place, its subject, its headers without the message id, which may be dropped."""
     return msgspec.json.encode([*(row[name] for name in _SUMMED), _told(headers)])
 
 
@@ -122,10 +122,10 @@ def _told(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def new_row(n: int, drawn: Drawn, signed: Signed) -> Row:
-    """The row of a bulletin that was just signed, before it is sent the first time.
+    """The row of a new signed bulletin, before its first sending.
 
-    Headers and sum are written as JSON at once, for no value in them needs an escape; tests hold them equal to what `hints` and
-    `sum_of` give.
+    Headers and sum are written directly as JSON, because no value in them needs an escape; tests compare them with
+    `hints` and `sum_of`.
 
     Args:
         n: its number in the outbox.
@@ -170,14 +170,14 @@ _KEPT = RowState.KEPT
 
 
 class Signed(NamedTuple):
-    """The value of a signature header: how it begins for all of its batch, or nothing, and the rest."""
+    """The value of a signature header: the opening that its batch shares, or empty, and the rest."""
 
     opening: str
     rest: str
 
     @property
     def value(self) -> str:
-        """The whole."""
+        """The whole value."""
         return self.opening + self.rest
 
 

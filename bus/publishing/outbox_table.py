@@ -1,4 +1,4 @@
-"""The outbox's table: what a row is, and what happens to it inside one transaction."""
+"""The outbox's table: reads and changes of rows, each inside one transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ORDER BY 1 LIMIT 1
 
 
 def distrust(db: sqlite3.Connection) -> None:
-    """Mark one that was put back from a copy as another file, inside a transaction: no file has the number 0."""
+    """Mark an outbox restored from a copy as another file, inside a transaction: no file has the inode 0."""
     db.execute(FILE_TABLE)
     db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
 
@@ -40,7 +40,7 @@ def head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
 
 
 def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
-    """The last bulletin of a channel up to which all are stored, inside a transaction."""
+    """The last bulletin of a channel before which all are stored, inside a transaction."""
     row = db.execute(_FIRST_UNSENT, (channel.split(".", 1)[0], channel)).fetchone()
     if row is None:
         return head(db, channel)
@@ -61,12 +61,12 @@ def keep_all(
 ) -> None:
     """Keep signed bulletins, in their order, and make the last of each channel its head, inside a transaction.
 
-    Where a sender takes them over in memory, their rows say that they may have been sent.
+    If a sender takes them over in memory, their rows are marked as perhaps sent.
 
     Args:
         db: the outbox.
         drawn: the bulletins.
-        signatures: of each.
+        signatures: the signature of each.
         handover: to the sender of this process, if there may be one.
     """
     first = last_number(db) + 1
@@ -86,7 +86,8 @@ def keep_all(
             signed.rest if signed.opening else row.headers
             for row, signed in zip(rows, signatures, strict=True)
         ]
-    # For what is no int, float, str or bytearray, sqlite3 looks for an adapter, each time: so no None where all are.
+    # For any type but int, float, str and bytearray, sqlite3 looks for an adapter each time. So there is no None in
+    # these rows.
     told = {name: each for name, each in columns.items() if any(value is not None for value in each)}
     into, values = f"INSERT OR FAIL INTO bulletins ({', '.join(told)})", f"({', '.join('?' * len(told))})"
     insert_rows(db, into, values, list(zip(*told.values(), strict=True)))
@@ -101,12 +102,12 @@ def keep_all(
 
 
 def _open(db: sqlite3.Connection, first: int, signatures: Sequence[Signed]) -> dict[str, int]:
-    """Keep what the signatures of each batch begin with. Returns under which number, by that beginning.
+    """Keep the opening of each batch's signatures. Returns its number, by opening.
 
     Args:
         db: the outbox.
         first: the number of the first row; the others follow.
-        signatures: of the rows.
+        signatures: the signatures of the rows.
     """
     found: dict[str, list[int]] = {}
     for n, signed in enumerate(signatures, first):
@@ -118,24 +119,24 @@ def _open(db: sqlite3.Connection, first: int, signatures: Sequence[Signed]) -> d
 
 
 def last_number(db: sqlite3.Connection) -> int:
-    """The highest number that a row ever had, inside a transaction; 0 where there was none."""
+    """The highest number that a row ever had, inside a transaction; 0 if there was no row."""
     found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'bulletins'").fetchone()
     return int(found[0]) if found else 0
 
 
 def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
-    """The row kept under a key that gives one bulletin only, inside a transaction."""
+    """The row kept under a `once` key, inside a transaction."""
     return first(db, "SELECT * FROM outbox WHERE once = ?", once)
 
 
 def pruned_once(db: sqlite3.Connection, once: str) -> sqlite3.Row | None:
-    """The remains of a bulletin that was kept under a key and pruned, inside a transaction."""
+    """The place of a pruned bulletin that was kept under a `once` key, inside a transaction."""
     row: sqlite3.Row | None = db.execute("SELECT * FROM pruned_once WHERE once = ?", (once,)).fetchone()
     return row
 
 
 def last_of_origin(db: sqlite3.Connection, origin: str) -> Row | None:
-    """The newest row about one thing in its own system, inside a transaction."""
+    """The newest row of an origin, inside a transaction."""
     return first(db, "SELECT * FROM outbox WHERE origin = ? ORDER BY n DESC LIMIT 1", origin)
 
 
@@ -145,12 +146,12 @@ def set_head(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> Non
 
 
 def clear_head(db: sqlite3.Connection, channel: str) -> None:
-    """Begin a channel anew, inside a transaction."""
+    """Restart a channel from number 1, inside a transaction."""
     db.execute("DELETE FROM heads WHERE channel = ?", (channel,))
 
 
 def set_aside(db: sqlite3.Connection, given_up: Iterable[Row], problem: str) -> None:
-    """Take rows out of the chain, inside a transaction: kept for a person to look at; their source may say them again."""
+    """Take rows out of the chain, inside a transaction. They are kept for a person to look at; their source may publish them again."""
     given_up = list(given_up)
     versions.take_back(db, given_up)
     ns = [row.n for row in given_up]
@@ -166,20 +167,20 @@ def _put_aside(db: sqlite3.Connection, ns: Iterable[int], state: RowState, probl
 
 
 def park(db: sqlite3.Connection, ns: Iterable[int], problem: str) -> None:
-    """Set rows aside that the broker refuses, as far as they wait to be sent, inside a transaction."""
+    """Set refused rows aside if they wait to be sent, inside a transaction."""
     waiting = [n for n in ns if db.execute("SELECT 1 FROM unsent WHERE n = ?", (n,)).fetchone()]
     _put_aside(db, waiting, RowState.PARKED, problem)
 
 
 def release(db: sqlite3.Connection) -> int:
-    """Offer everything that is parked again, inside a transaction. Returns the number of rows."""
+    """Offer all parked rows again, inside a transaction. Returns the number of rows."""
     parked = "SELECT a.n, b.status FROM aside a CROSS JOIN bulletins b ON b.n = a.n WHERE a.state = 'parked'"
     db.execute(f"INSERT INTO unsent (n, status) {parked}")
     return db.execute("DELETE FROM aside WHERE state = 'parked'").rowcount
 
 
 def remove(db: sqlite3.Connection, ns: Iterable[int]) -> None:
-    """Delete rows and what became of them, inside a transaction; with the last of a batch, what its rows shared."""
+    """Delete rows and their states, inside a transaction; with the last row of a batch also its opening."""
     ns = list(ns)
     for n in ns:
         set_apart(db, n)
@@ -198,21 +199,21 @@ DELETE FROM openings WHERE n = ?1 AND NOT EXISTS (
 
 
 def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
-    """What the chain of a channel holds after a number, inside a transaction."""
+    """The rows of a channel's chain after a number, inside a transaction."""
     sql = "SELECT * FROM outbox WHERE channel = ? AND seq > ? AND state != 'superseded' ORDER BY seq"
     return rows(db, sql, channel, seq)
 
 
 def set_damaged(db: sqlite3.Connection, n: int) -> None:
-    """Set a row aside that is not what was signed, inside a transaction; its place, so far as it can be read, is logged."""
+    """Set a row with changed bytes aside, inside a transaction; its place is logged if it can be read."""
     log.error("row_damaged", n=n, table="outbox", remedy="tocsin outbox status says more")
     _put_aside(db, [n], RowState.DAMAGED, "its bytes are not those that were signed")
 
 
 def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its stream has lost it") -> None:
-    """Have rows sent again that were stored, inside a transaction: their stream, or a reader, lacks them.
+    """Send stored rows again, inside a transaction, because their stream or a reader lacks them.
 
-    Without a message id, which the stream may still remember.
+    They go without the message id, which the stream may still remember.
     """
     stored = "SELECT 1 FROM sent WHERE n = ?1 AND stream IS NOT NULL AND NOT EXISTS (SELECT 1 FROM aside WHERE n = ?1)"
     for n in ns:
@@ -225,19 +226,19 @@ def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its strea
 
 
 def drop_message_id(db: sqlite3.Connection, n: int) -> None:
-    """Have a row sent without `Nats-Msg-Id` from now on, inside a transaction."""
+    """Send a row without `Nats-Msg-Id` from now on, inside a transaction."""
     told = "SELECT json_remove(o.headers, '$.\"Nats-Msg-Id\"') FROM outbox o WHERE o.n = bulletins.n"
     db.execute(f"UPDATE bulletins SET headers = ({told}), opening = NULL WHERE n = ?", (n,))
 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:
-    """How many rows are in each state."""
+    """The number of rows in each state."""
     few = {str(RowState.KEPT): _count(db, "SELECT count(*) FROM unsent"), **counts_aside(db)}
     return {**few, str(RowState.STORED): _count(db, "SELECT count(*) FROM bulletins") - sum(few.values())}
 
 
 def counts_aside(db: sqlite3.Connection) -> dict[str, int]:
-    """How many rows are parked, superseded and damaged: few, however many there are in all."""
+    """The number of parked, superseded and damaged rows, which are always few."""
     found = dict(db.execute("SELECT state, count(*) FROM aside GROUP BY state").fetchall())
     return {str(state): found.get(state, 0) for state in _ASIDE}
 
@@ -246,14 +247,14 @@ _ASIDE = (RowState.PARKED, RowState.SUPERSEDED, RowState.DAMAGED)
 
 
 def waiting(db: sqlite3.Connection) -> tuple[int, float | None]:
-    """How many rows wait to be sent, and since when the first of them does (seconds since the epoch)."""
+    """(number of rows that wait to be sent, time since which the first waits in seconds since the epoch)."""
     oldest = "SELECT kept_at FROM bulletins WHERE n = (SELECT min(n) FROM unsent)"
     row = db.execute(f"SELECT (SELECT count(*) FROM unsent), ({oldest})").fetchone()
     return int(row[0]), row[1]
 
 
 def accounts_for(db: sqlite3.Connection, channel: str, seq: int) -> bool:
-    """Whether an unknown bulletin at this place is history: behind the head, and the outbox has no row there."""
+    """Whether an unknown bulletin at this place is history: it is before the head, and the outbox has no row there."""
     top = head(db, channel)
     ours = "SELECT 1 FROM bulletins WHERE channel = ? AND seq = ? AND superseded = 0"
     return top is not None and top.seq >= seq and db.execute(ours, (channel, seq)).fetchone() is None

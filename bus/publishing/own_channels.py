@@ -1,8 +1,8 @@
-"""An authority reads back what was published in its name: its own channels on the bus.
+"""Reads back the bulletins published in an authority's name: its own channels on the bus.
 
-What its outbox holds is recognised by digest; only what is unknown there is verified. A bulletin by a key that has ended is
-judged as by a reader that was connected all the time (`bus.admission.branches`): it is the authority's if it came before its
-key ended, or if a bulletin that stands continues it; otherwise it is a thief's.
+Bulletins of its outbox are recognised by digest; only unknown ones are verified. A bulletin by a revoked or expired key
+is judged as by a reader that was always connected (`bus.admission.branches`): it is the authority's if it came before
+its key was revoked or expired, or if a bulletin that stands continues it. Otherwise it is a thief's.
 """
 
 from __future__ import annotations
@@ -39,18 +39,17 @@ from schemas.codec import digest
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the bus holds under an authority's name.
+    """All bulletins that the bus holds under an authority's name.
 
     Attributes:
-        links: every signed bulletin's place, by the name of its channel, in the order of the streams; last those that are
-            only remembered as the newest of their subjects.
-        stands: the digests of those that are the authority's word, by the keys as they are now.
-        cursors: how far each stream was read.
-        announced: the highest number and digest that heartbeats that stand give of a channel, by its name.
-        doubtful: the channels of which the streams hold no bulletin that stands with the highest number, while something that
-            does not stand is among the newest of their subjects, or of the heartbeats that would name their heads: it may
-            have taken the place of the head.
-        heard: what of it is the authority's word, and may be a version of something.
+        links: every signed bulletin's place, with the name of its channel, in the order of the streams; last those kept
+            only as the newest of their subjects.
+        stands: the digests of the authority's own bulletins, by the present keys.
+        cursors: the sequence up to which each stream was read.
+        announced: the highest number and digest of a channel in standing heartbeats, by its name.
+        doubtful: the channels without a standing bulletin at the highest number whose newest messages, or the
+            heartbeats that would name their heads, include a foreign message: it may have displaced the head.
+        heard: the authority's own bulletins among them, as far as threads need them.
     """
 
     links: tuple[ReceivedLink, ...]
@@ -61,7 +60,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     heard: tuple[Heard, ...] = ()
 
     def heads(self) -> dict[str, tuple[int, str]]:
-        """The highest number that is proven, and its digest, by channel."""
+        """The highest proven number with its digest, by channel."""
         heads = dict(self.announced)
         for link in self.links:
             if link.digest in self.stands and link.seq > heads.get(link.channel, (0, ""))[0]:
@@ -70,11 +69,11 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """An outbox beside what a stream holds under its authority's name.
+    """The comparison of an outbox with a stream's bulletins under its authority's name.
 
     Attributes:
-        strange: how many bulletins there the outbox cannot account for.
-        lost: the row numbers of those that the stream had acknowledged and does not hold any more.
+        strange: the number of bulletins there that the outbox cannot account for.
+        lost: the row numbers of bulletins that the stream acknowledged and no longer holds.
     """
 
     strange: int
@@ -82,12 +81,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
-    """The own channels of one authority, to be read back beside its outbox.
+    """The own channels of one authority, read back to compare them with its outbox.
 
     Attributes:
-        endpoint: the authority's place on the bus.
+        endpoint: the authority's endpoint.
         outbox: its outbox.
-        registry: the registry as it stands now, which verifies its bulletins.
+        registry: gives the current registry, which verifies its bulletins.
         clock: the present, aware.
         timeout: seconds to wait for the bus.
     """
@@ -99,10 +98,10 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 60.0
 
     async def survey(self) -> Survey:
-        """Read all from their beginning, and settle in the outbox what it did not know to be on the bus.
+        """Read all channels from their beginning, and settle in the outbox the rows that it did not know to be on the bus.
 
         Raises:
-            UnreachableError, BrokerError: from the broker; the outbox is as it was.
+            UnreachableError, BrokerError: from the broker; the outbox is unchanged.
         """
         registry = self.registry()
         unsure = await self.outbox.unsettled()
@@ -129,7 +128,8 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
                         for message in batch
                         if (name := digest(message.payload)) in unsure
                     ]
-            # What no heartbeat names and is newest on a subject is there for good, when its stream has long dropped it.
+            # The newest message of a subject that no heartbeat names is kept for good, even after its stream has
+            # dropped it.
             known = {link.digest for link in links}
             for stream, consumer in own_heads(registry, self.endpoint.authority_id):
                 async for batch in read_back(connection, stream, consumer, 1):
@@ -155,7 +155,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(survey, doubtful=frozenset(doubtful))
 
     async def scrub(self) -> int:
-        """Compare all with the outbox, and send again what a stream has lost. Returns the number of bulletins.
+        """Compare all channels with the outbox, and send again bulletins that a stream has lost. Returns their number.
 
         Raises:
             UnreachableError, BrokerError: from the broker.
@@ -171,24 +171,24 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
     async def compare(
         self, connection: Connection, stream: str, consumer: str, *, whole: bool = False
     ) -> Comparison:
-        """Compare the outbox with the own channels on a stream, from where they were read to last, or whole.
+        """Compare the outbox with the own channels on a stream, from the last cursor on, or whole.
 
-        A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. It is
-        not where the outbox has another bulletin at its place: two outboxes, or a thief, have published on the channel.
+        A bulletin is accounted for if the outbox holds it, or if a recovery has adopted a head after it. It is not if
+        the outbox has another bulletin at its place: then two outboxes, or a thief, have published on the channel.
 
-        The last bulletin read is looked at again: where it does not stand any more the stream is another, or was rewound,
-        and is compared whole.
+        The last bulletin read is checked again: if it is no longer there, the stream is another or was rewound, and is
+        compared whole.
 
         Raises:
             UnreachableError, BrokerError: from the broker.
         """
         registry, outbox = self.registry(), self.outbox
-        whole = whole or not keeps_all(stream)  # it is small, and lets go between what it keeps
+        whole = whole or not keeps_all(stream)  # it is small, and drops messages between those that it keeps
         cursor = 0 if whole else (await outbox.own_cursors()).get(stream, 0)
         allowed = {channel.name for channel in publish_channels(registry, self.endpoint.authority_id)}
-        # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
+        # Without a grant a channel is not read back, and the stream has dropped messages beyond its age limit.
         since = self.clock().timestamp() - kept_s(stream) + MARGIN_S
-        # Of heartbeats none is missed, so nobody asks for all that were ever sent.
+        # A lost heartbeat is no loss, so nobody asks for all that were ever sent.
         stored = await outbox.read(lambda db: stored_from(db, stream, cursor)) if keeps_all(stream) else []
         expected = {
             row["digest"]: row["n"]
@@ -223,7 +223,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         return Comparison(strange=missing, lost=tuple(sorted(expected.values())))
 
     async def _heal(self, messages: Mapping[str, Received], registry: VerifiedRegistry) -> None:
-        """Bring back from a stream what has changed in the outbox; each by its digest, with the signatures that hold."""
+        """Restore changed rows of the outbox from a stream, each by its digest, with the signatures that verify."""
         outbox = self.outbox
         bad = await outbox.read(lambda db: damage.damaged(db, messages))
         whole = [
@@ -238,11 +238,11 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:
-    """The places of the messages that the authority's keys have signed. Others are left out.
+    """The places of the messages that the authority's keys have signed; other messages are left out.
 
-    A bulletin that readers refuse but keep in the chain has its place here too. The time of arrival is the broker's, which
-    at worst makes an outbox refuse to publish; readers go by their own clocks. So is it taken that readers had each before they
-    knew of any statement.
+    A bulletin that readers refuse but keep in the chain has its place here too. The time of arrival is the broker's; a
+    wrong one at worst makes an outbox refuse to publish, because readers use their own clocks. Likewise it is assumed
+    that readers had each bulletin before they knew of any statement.
     """
     links: list[ReceivedLink] = []
     for message in messages:

@@ -1,4 +1,4 @@
-"""Part of step 4 of the way out: whether every reader would take a signature by the keys at hand. Pure."""
+"""Part of step 4 of publishing: checks that every reader would accept a signature by these keys. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from bus.trust import RegisteredKey, VerifiedRegistry
 def check_keys(
     registry: VerifiedRegistry, authority_id: str, kids: Sequence[str], moment: dt.datetime
 ) -> None:
-    """Part of step 4: refuse what every reader would refuse for its signatures.
+    """Part of step 4: refuse a bulletin whose signatures every reader would refuse.
 
     Args:
-        registry: as it stands at `moment`.
-        authority_id: who would sign.
-        kids: the keys it would sign with.
+        registry: the registry at `moment`.
+        authority_id: the authority that would sign.
+        kids: the ids of its keys.
         moment: the present, aware.
 
     Raises:
-        PermitError: `not-your-key`, `key-revoked`, `key-not-valid`; `signature-policy` where another signature is required.
+        PermitError: `not-your-key`, `key-revoked`, `key-not-valid`; `signature-policy` if another signature is
+            required.
         TrustError: `unknown-authority`.
     """
     algorithms = set()
@@ -46,12 +47,12 @@ def own_key(registry: VerifiedRegistry, authority_id: str, kid: str) -> Register
     """A signing key of an authority.
 
     Raises:
-        PermitError: `not-your-key`, it is not the authority's in the registry.
+        PermitError: `not-your-key`, the key does not belong to the authority in the registry.
     """
     key = registry.key(kid)
     if key is None or key.authority_id != authority_id:
         raise PermitError(
-            f"key {kid} is not {authority_id}'s in registry version {registry.version}; nobody speaks as another",
+            f"key {kid} does not belong to {authority_id} in registry version {registry.version}; sign with its own key",
             reason="not-your-key",
         )
     return key

@@ -1,8 +1,8 @@
-"""Steps 1 to 4 for a whole group, each step over all of it: cheaper by half than draft by draft, for the same outcome.
+"""Steps 1 to 4 for a whole group, each step over all drafts: half the cost of draft by draft, with the same result.
 
-The passes only accept. Each draft is numbered in the belief that all of the group stand, encoded once, and judged on the very
-bytes that are signed. Where one does not stand at a glance the passes give nothing, and all go one by one (`stamping`), which
-alone refuses. Tests hold both ways equal.
+The passes only accept. They number each draft as if the whole group passes, encode it once, and judge the bytes that
+are signed. If one draft does not clearly pass, the passes return None, and `stamping` handles all one by one; only that
+refuses. Tests compare both ways.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ID_NOISE_BYTES = 10
 
 
 class Passes(msgspec.Struct, frozen=True, kw_only=True):
-    """How one authority draws up a group; the attributes are those of `stamping.Stamping`, `kids` the ids of its keys."""
+    """Draws up groups for one authority; the attributes are those of `stamping.Stamping`, `kids` has the ids of its keys."""
 
     authority_id: str
     kids: Sequence[str]
@@ -35,25 +35,25 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
     seal: Sealer | None
 
     def drawn(self, group: Sequence[Asked], head_of: Callable[[str], ChainHead | None]) -> list[Drawn] | None:
-        """The bulletins of a group, in its order, none of them sealed; None where not all are seen to stand.
+        """The bulletins of a group, in its order, none sealed; None unless all clearly pass.
 
         Args:
-            group: drafts whose keys and origins were looked up.
+            group: drafts whose `once` keys and origins were looked up.
             head_of: the last bulletin of a channel, by its name; it may refuse.
         """
         try:
             self._check_keys(group)
             numbered = _numbered(self._stamped(group), head_of)
-            # Constructors check nothing, so the bytes are read back as a stranger would.
+            # Constructors check nothing, so the bytes are decoded as received ones are.
             read = [as_written(each.payload) for each in numbered]
             return self._judged(numbered, read, group)
         except (sqlite3.Error, MemoryError):
-            raise  # it says nothing about these drafts
-        except Exception:  # noqa: BLE001 (what it is, and whose, the long way says)
+            raise  # the error is not about these drafts
+        except Exception:  # noqa: BLE001 (the long way finds the error and its draft)
             return None
 
     def _check_keys(self, group: Iterable[Asked]) -> None:
-        """The window of a key has no holes: what holds at the first and the last moment holds between them."""
+        """The window of a key has no gaps: a key valid at the first and the last moment is valid between them."""
         several_of: dict[int, list[Asked]] = {}
         for asked in group:
             several_of.setdefault(id(asked.registry), []).append(asked)
@@ -63,7 +63,7 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
                 check_keys(several[0].registry, self.authority_id, self.kids, moment)
 
     def _stamped(self, group: Sequence[Asked]) -> list[Bulletin]:
-        """Step 1, but for the numbers."""
+        """Step 1, without the numbers."""
         noise = self.rng(ID_NOISE_BYTES * len(group))
         return [
             stamp(
@@ -81,9 +81,9 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
     def _judged(
         self, numbered: Iterable[_Numbered], read: Iterable[Bulletin | None], group: Iterable[Asked]
     ) -> list[Drawn] | None:
-        """Steps 3 and 4: the bulletins as they were read; None where one is not seen to stand."""
+        """Steps 3 and 4: the decoded bulletins; None unless each clearly passes."""
         found = []
-        sealed: dict[tuple[object, ...], bool] = {}  # all that `must_seal` looks at, and the answer
+        sealed: dict[tuple[object, ...], bool] = {}  # all inputs of `must_seal`, and its result
         for each, bulletin, asked in zip(numbered, read, group, strict=True):
             if bulletin is None:
                 return None
@@ -112,14 +112,14 @@ class Passes(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def _seals(self, bulletin: Bulletin, payload: bytes, asked: Asked) -> bool:
-        """Whether the sealer has a will of its own; what it would refuse it refuses again."""
+        """Whether the sealer has settings of its own; what it would refuse, it refuses again later."""
         if self.seal is None:
             return False
         return self.seal(bulletin, payload, asked.registry, asked.moment, rehearsal=True)[0] is not bulletin
 
 
 class _Numbered(msgspec.Struct, frozen=True, gc=False):
-    """The bytes of a bulletin that has its place in a chain, their SHA-256, and the name of the channel."""
+    """The bytes of a numbered bulletin, their SHA-256, and the name of its channel."""
 
     payload: bytes
     hashed: bytes
@@ -128,7 +128,7 @@ class _Numbered(msgspec.Struct, frozen=True, gc=False):
 
 
 def _numbered(stamped: Iterable[Bulletin], head_of: Callable[[str], ChainHead | None]) -> list[_Numbered]:
-    """Step 2, and the bytes: the chain of each channel goes on from its head."""
+    """Step 2 and the encoding: each channel's chain continues from its head."""
     names: dict[tuple[str, str, str], str] = {}
     heads: dict[str, tuple[int, str]] = {}
     found = []

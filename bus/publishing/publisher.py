@@ -1,19 +1,19 @@
-"""The way out of a bulletin, step by step.
+"""Publishes a bulletin, step by step.
 
-1. stamp     id, issuer, time, and what the draft leaves out
+1. stamp     id, issuer, time, and the draft's missing fields
 2. chain     number and predecessor on its channel
-3. validate  encode, decode as a stranger would, every rule
-4. permit    does the registry let us say this, to them, here?
+3. validate  encode, decode as received bytes, every rule
+4. permit    does the registry let us publish this, to them, here?
 5. address   the subject, derived
-6. sign      the very bytes
-7. keep      one transaction of the outbox: from here it cannot be lost
+6. sign      these bytes
+7. keep      one transaction of the outbox: after it the bulletin cannot be lost
 8. send      `bus.publishing.sender`: JetStream, with the digest as message id
 9. settle    `bus.publishing.sender`: the stream's durable acknowledgement
 
 Steps 1 to 7, in `bus.publishing.stamping`, are one transaction of the outbox, so two processes of one authority cannot fork their
 chain, and a refused draft uses no number. Drafts that wait at the same time go through it as a group, and are signed in
 batches. `publish` never waits for the bus. `bus.delivery` follows a bulletin after step 9;
-`bus.publishing.reanchor` goes on after a theft.
+`bus.publishing.reanchor` continues a channel after a theft.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ from schemas.errors import SchemaError, TocsinError
 __all__ = ["Accepted", "Health", "Publisher"]
 
 GROUP = 512
-"""So many drafts are one transaction at most."""
+"""Most drafts in one transaction."""
 _OUTCOMES = (Accepted, TocsinError)
 _REFUSALS = (SchemaError, PermitError)
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """State of the way out; `waiting_s` is how long the oldest unsent bulletin has waited, `problem` why."""
+    """State of publishing; `waiting_s` is the wait of the oldest unsent bulletin in seconds, `problem` the cause."""
 
     connected: bool
     counts: dict[str, int]
@@ -64,7 +64,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Publishes for one authority. Use `Publisher.open`, which says what the attributes are.
+    """Publishes for one authority. Use `Publisher.open`, which describes the attributes.
 
     Attributes:
         stamping: steps 1 to 7.
@@ -96,23 +96,24 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         on_refused: Callable[[TocsinError], None] | None = None,
         beside_broker: bool = False,
     ) -> AsyncIterator[Publisher]:
-        """Publish as an authority; what is kept is sent in the background until the context exits.
+        """Publish as an authority; kept bulletins are sent in the background until the context exits.
 
         Args:
-            authority_id: who publishes.
+            authority_id: the publishing authority.
             outbox: its outbox.
-            registry: the registry as it stands now; asked for every draft.
-            signers: its keys, one for each algorithm the registry requires.
-            endpoint: its place on the bus; with None bulletins are only kept, and another process sends them.
-            defaults: what drafts leave out.
+            registry: gives the current registry; called for every draft.
+            signers: its keys, one for each algorithm that the registry requires.
+            endpoint: its endpoint; with None bulletins are only kept, and another process sends them.
+            defaults: values for the fields that drafts leave out.
             clock: the present, aware.
             rng: random bytes.
-            seal: seals what must be sealed, in the transaction that stamps; with None such drafts are refused.
+            seal: seals drafts that must be sealed, in the transaction that stamps; with None such drafts are refused.
             on_refused: called with the error of each draft that is refused before it is signed.
-            beside_broker: compare `clock` with the broker's, and publish nothing while it is ahead by more than readers allow.
+            beside_broker: compare `clock` with the broker's, and publish nothing while it is further ahead than readers
+                allow.
 
         Raises:
-            PermitError: `not-your-key`, when a signer is not the authority's in the registry.
+            PermitError: `not-your-key`, if a signer is not a key of the authority in the registry.
         """
         for signer in signers:
             own_key(registry(), authority_id, signer.kid)
@@ -160,16 +161,17 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Sign a draft and keep it; returns when it is safe on this disk.
 
         Args:
-            draft: what to say.
+            draft: the draft.
             defaults: instead of the publisher's own.
             once: a key under which only one bulletin is ever kept; the first one comes back, with state `known`.
-            origin: what the draft is about in its own system; it supersedes the last bulletin of the same origin.
+            origin: the id of its subject in the author's own system; the draft supersedes the last bulletin of the same
+                origin.
 
         Raises:
             SchemaError, RuleError: the draft is incomplete or contradicts itself.
-            PermitError: the registry does not let this authority say this there, or not with these keys.
-            OutboxError: `outbox-behind`, when this outbox does not know what was already said; `outbox-restored`, when it
-                may be an old copy and was not compared with the bus; `clock-ahead`, by the broker's clock.
+            PermitError: the registry does not let this authority publish this there, or not with these keys.
+            OutboxError: `outbox-behind`, if this outbox lacks published bulletins; `outbox-restored`, if it may be an
+                old copy and was not compared with the bus; `clock-ahead`, by the broker's clock.
             StoreError: the disk is full or fails; nothing was kept.
         """
         self._refuse_when_behind()
@@ -200,17 +202,18 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         once: Sequence[str | None] | None = None,
         origins: Sequence[str | None] | None = None,
     ) -> list[Accepted | TocsinError]:
-        """Sign drafts and keep them, `GROUP` at most in one transaction; returns when what stands of them is safe on this disk.
+        """Sign drafts and keep them, at most `GROUP` in one transaction; returns when the accepted ones are safe on this disk.
 
         Args:
-            drafts: what to say, in this order.
+            drafts: the drafts, in this order.
             defaults: instead of the publisher's own.
             once: for each draft its key, as `publish` has it.
             origins: for each draft its origin, as `publish` has it.
 
         Returns:
-            What became of each, in their order: accepted, or the error that `publish` would have raised. One that is refused
-            hinders no other. What befalls a whole transaction, such as a full disk, befalls each draft in it.
+            The result of each, in their order: accepted, or the error that `publish` would have raised. A refused draft
+            does not affect the others. An error of a whole transaction, such as a full disk, is the result of each
+            draft in it.
         """
         told = list(
             zip(
@@ -246,7 +249,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         found: list[Accepted | TocsinError] = []
         for each in outcomes:
             if not isinstance(each, _OUTCOMES):
-                raise each  # of a group of one; that of a larger one is raised above
+                raise each  # for a group of one; the error of a larger group is raised above
             if isinstance(each, _REFUSALS):
                 self._tell_refused(each)
             found.append(each)
@@ -256,7 +259,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def _keep_waiting(
         self, db: sqlite3.Connection, groups: Sequence[Sequence[Asked]]
     ) -> list[list[Accepted | Exception] | Exception]:
-        """What became of each draft of each group that waits; groups that are small are signed together."""
+        """The result of each draft of each waiting group; small groups are signed together."""
         self.outbox.heads.guard(db)
         results: list[list[Accepted | Exception] | Exception] = []
         for some in _in_steps(groups):
@@ -277,7 +280,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def _kept_whole(
         self, db: sqlite3.Connection, group: Sequence[Asked]
     ) -> list[Accepted | Exception] | Exception:
-        """As `Stamping.keep_all`; a fault of ours instead, and then nothing of the group is kept."""
+        """As `Stamping.keep_all`; returns an internal error instead of raising it, and then keeps nothing of the group."""
         if (found := self.stamping.at_a_glance(db, group)) is not None:
             return found
         db.execute("SAVEPOINT many")
@@ -298,12 +301,12 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Its place on the bus; None when it only keeps."""
+        """Its endpoint; None if it only keeps bulletins."""
         return None if self.sender is None else self.sender.endpoint
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that sends from this outbox."""
+        """Whether this process sends from this outbox."""
         return self.sender is not None and self.sender.leads
 
     async def ready(self, timeout: float) -> bool:
@@ -321,9 +324,11 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.sender.compared.is_set()
 
     async def heard(self, timeout: float) -> None:
-        """Wait until it is known whether this may publish: the bus was compared with, cannot be reached, or is another's to compare.
+        """Wait until it is known whether this outbox may publish.
 
-        Without an endpoint, or after `timeout` seconds, it is not known.
+        That is known when it was compared with the bus, when the bus cannot be reached, or when another process compares.
+
+        It stays unknown without an endpoint, and after `timeout` seconds.
         """
         if self.sender is not None:
             with contextlib.suppress(TimeoutError):
@@ -339,7 +344,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise OutboxError(clock_ahead(self.sender.clock_ahead_s), reason="clock-ahead")
 
     async def rehearse(self, draft: Draft) -> Accepted:
-        """Steps 1 to 5 as they would be now; no key is used and nothing is kept.
+        """Run steps 1 to 5 now, without using a key or keeping anything.
 
         Raises:
             SchemaError, RuleError, PermitError, OutboxError: as `publish`.
@@ -355,17 +360,17 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored` or `parked`. Returns that state; `accepted` on timeout."""
-        self._nudge()  # what is acknowledged is noted now
+        self._nudge()  # acknowledgements are noted now
         state = await self.outbox.wait_state(digest, timeout)
         return "accepted" if state == RowState.KEPT else state
 
     async def idle(self, timeout: float) -> bool:
-        """Wait until nothing is left to send. Returns False on timeout."""
-        self._nudge()  # what is acknowledged is noted now
+        """Wait until no row is left to send. Returns False on timeout."""
+        self._nudge()  # acknowledgements are noted now
         return await self.outbox.emptied(timeout)
 
     async def health(self) -> Health:
-        """How much waits, for how long, and why."""
+        """The number of waiting rows, their longest wait, and the cause."""
         _, since = await self.outbox.oldest()
         return Health(
             connected=self.sender is not None and self.sender.connected,
@@ -386,16 +391,16 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             return await recover(own, partial(self.stamping.sign_and_keep, domain=domain))
 
     async def scrub(self, timeout: float = 60.0) -> int:
-        """Read all own channels, and send again what a stream has lost. Returns the number of bulletins. Raises as `recover`."""
+        """Read all own channels, and send again bulletins that a stream has lost. Returns their number. Raises as `recover`."""
         async with self.paused("a scrub", timeout) as own:
             return await own.scrub()
 
     @asynccontextmanager
     async def paused(self, what: str, timeout: float) -> AsyncIterator[OwnChannels]:
-        """Hold the send lease; sending pauses until the context exits. Gives the own channels, to be read back.
+        """Hold the send lease; sending pauses until the context exits. Yields the own channels for reading back.
 
         Args:
-            what: what reads them, for the sentence of the error.
+            what: the name of the work that reads them, for the error.
             timeout: seconds to wait for the bus, each time they are read.
 
         Raises:
@@ -408,7 +413,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def _in_steps(groups: Sequence[Sequence[Asked]]) -> Iterator[Sequence[Sequence[Asked]]]:
-    """Groups that have `GROUP` drafts together, or a little more: so many are judged in one go at most."""
+    """Sets of groups with about `GROUP` drafts together: the most that are judged at once."""
     some: list[Sequence[Asked]] = []
     count = 0
     for group in groups:
@@ -422,7 +427,7 @@ def _in_steps(groups: Sequence[Sequence[Asked]]) -> Iterator[Sequence[Sequence[A
 
 
 def _refuse_anchor(draft: Draft) -> None:
-    """Refuse a re-anchor as a draft: it decides where the chain goes on, and a draft goes behind the head."""
+    """Refuse a re-anchor as a draft: it decides where the chain continues, while a draft always follows the head."""
     if isinstance(draft.body, Reanchor):
         raise PermitError(
             "a re-anchor is not published as a draft; use: tocsin outbox reanchor", reason="not-a-draft"

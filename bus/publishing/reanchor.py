@@ -1,10 +1,10 @@
-"""Re-anchoring after a theft or a loss: a person decides which bulletin was the last honest one, and which are disowned.
+"""Re-anchoring after a theft or a loss: a person decides which bulletin was the last honest one and which are disowned.
 
-A re-anchor has the number after the last honest bulletin, and names its digest. Every reader who knows that the stolen
-key is revoked then keeps what the anchor descends from and withdraws the thief's branch. A reader who does not know it
-yet sees two bulletins at one place; so an anchor is refused here while anything that stands contradicts it.
+A re-anchor has the number after the last honest bulletin and names its digest. Every reader who knows that the stolen
+key is revoked then keeps the bulletins before the anchor and withdraws the thief's branch. A reader who does not know
+it yet sees two bulletins at one place. So an anchor is refused here while any standing bulletin contradicts it.
 
-`propose`, `check` and `draft` decide, and are pure; `Reanchoring` reads the bus and keeps what was decided.
+`propose`, `check` and `draft` decide and are pure; `Reanchoring` reads the bus and keeps the re-anchor.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NONE = "none"  # no bulletin of the channel is honest
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a channel goes on from, and the ends of the branches that are not the authority's."""
+    """The bulletin that a channel continues from, and the ends of the foreign branches."""
 
     from_: Head
     lost: tuple[Head, ...]
@@ -44,10 +44,10 @@ def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None
 
     Args:
         channel: its name, `status.tlp.audience`.
-        survey: what the bus holds.
-        mine: the outbox's rows of the channel. The last that is on the bus is the anchor; where there is none, what
-            stands on the bus decides.
-        from_: digest of the last honest bulletin instead; `none` begins the channel anew.
+        survey: the content of the bus.
+        mine: the outbox's rows of the channel. The last one on the bus is the anchor; if there is none, the standing
+            bulletins on the bus decide.
+        from_: digest of the last honest bulletin instead; `none` restarts the channel.
 
     Raises:
         OutboxError: `unknown-anchor`.
@@ -65,7 +65,7 @@ def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None
 
 
 def _with_lost(anchor: Anchor, lost: Sequence[sqlite3.Row]) -> Anchor:
-    """The anchor, disowning too what was accepted after it and is lost for good (`bus.publishing.recovery`)."""
+    """The anchor, which also disowns accepted bulletins after it that are lost for good (`bus.publishing.recovery`)."""
     from_ = anchor.from_
     gone = [
         row for row in lost if row["channel"] == from_.channel and row["seq"] > from_.seq and row["digest"]
@@ -94,8 +94,8 @@ def check(channel: str, anchor: Anchor, survey: Survey, mine: Sequence[Row]) -> 
 
     Args:
         channel: its name.
-        anchor: from where, and what is lost.
-        survey: what the bus holds.
+        anchor: the anchor, with the disowned ends.
+        survey: the content of the bus.
         mine: the outbox's rows of the channel, without those that are superseded.
 
     Raises:
@@ -103,10 +103,11 @@ def check(channel: str, anchor: Anchor, survey: Survey, mine: Sequence[Row]) -> 
     """
     from_ = anchor.from_
     if any(head.channel != channel for head in (from_, *anchor.lost)):
-        raise OutboxError(f"the heads given are not all of the channel {channel}", reason="bad-anchor")
+        raise OutboxError(f"every head given must be of the channel {channel}", reason="bad-anchor")
     if (from_.seq == 0) != (from_.digest is None):
         raise OutboxError(
-            "an anchor has a number and a digest, or begins the channel anew", reason="bad-anchor"
+            "an anchor needs a number and a digest together, or neither to restart the channel",
+            reason="bad-anchor",
         )
     links = [link for link in survey.links if link.channel == channel]
     there = {(link.seq, link.digest) for link in links}
@@ -117,23 +118,23 @@ def check(channel: str, anchor: Anchor, survey: Survey, mine: Sequence[Row]) -> 
     for link in links:
         if _is_against(link, from_, way) and link.digest in survey.stands:
             raise OutboxError(
-                f"number {link.seq} on {channel} stands at every reader: its key {link.kid} is not revoked, or was not yet "
-                f"at {link.received_at:%Y-%m-%d %H:%M:%S} UTC, when it came. Revoke it since before that: tocsin key revoke "
-                f"{link.kid} --since TIME; or go on from number {link.seq}: tocsin outbox recover",
+                f"number {link.seq} on {channel} stands at every reader: its key {link.kid} is not revoked, or was not yet revoked "
+                f"at {link.received_at:%Y-%m-%d %H:%M:%S} UTC, when it arrived. Revoke it from before that time: tocsin key revoke "
+                f"{link.kid} --since TIME; or continue from number {link.seq}: tocsin outbox recover",
                 reason="anchor-contradicted",
             )
     named = {head.digest for head in anchor.lost}
     for row in mine:
         if row.seq > from_.seq and row.state == RowState.STORED and row.digest not in named:
             raise OutboxError(
-                f"number {row.seq} on {channel} is this outbox's own and is on the bus; go on from there, or name it among "
-                "what is lost",
+                f"number {row.seq} on {channel} is on the bus and comes from this outbox; continue from there, or name it among "
+                "`lost`",
                 reason="bad-anchor",
             )
 
 
 def _way_back(links: Sequence[ReceivedLink], mine: Sequence[Row], from_: Head) -> dict[int, str]:
-    """The digests, by number, from which a head descends, itself included, as far as they are known."""
+    """The known digests of a head and of the bulletins before it, by number."""
     before = {link.digest: link.prev for link in links} | {row.digest: row.prev for row in mine}
     way: dict[int, str] = {}
     seq, digest = from_.seq, from_.digest
@@ -145,7 +146,7 @@ def _way_back(links: Sequence[ReceivedLink], mine: Sequence[Row], from_: Head) -
 
 def _unknown(channel: str, digest: str) -> OutboxError:
     return OutboxError(
-        f"{digest} is no bulletin on {channel} that the bus holds under this authority's name or this outbox has sent",
+        f"{digest} is not a bulletin on {channel} that this outbox has sent or that the bus holds from this authority",
         reason="unknown-anchor",
     )
 
@@ -182,10 +183,10 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     @asynccontextmanager
     async def open(cls, publisher: Publisher, timeout: float = 60.0) -> AsyncIterator[Reanchoring]:
-        """Pause the sending, so that a proposal still holds when a person has decided.
+        """Pause sending, so that a proposal is still valid after a person's decision.
 
         Args:
-            publisher: whose channels.
+            publisher: the publisher of the channels.
             timeout: seconds to wait for the bus, each time it is read.
 
         Raises:
@@ -195,7 +196,7 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
             yield cls(publisher=publisher, own=own)
 
     async def disowned(self) -> dict[str, Anchor]:
-        """The proposed anchor of each channel on which the bus holds what is not this authority's.
+        """The proposed anchor of each channel on which the bus holds foreign bulletins.
 
         Raises:
             UnreachableError: the bus does not answer.
@@ -206,12 +207,12 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
         return {name: anchor for name, anchor in anchors.items() if anchor.lost}
 
     async def proposal(self, channel: str, *, from_: str | None = None) -> Anchor:
-        """Where a channel would go on from, and what would be disowned. Nothing is published.
+        """The proposed anchor of a channel, with the bulletins to disown. Nothing is published.
 
         Args:
             channel: its name, `status.tlp.audience`.
-            from_: digest of the last honest bulletin, or `none`; else the last that this outbox has sent, or, where it
-                has none, the last on the bus that stands.
+            from_: digest of the last honest bulletin, or `none`; by default the last that this outbox has sent, or else
+                the last standing one on the bus.
 
         Raises:
             UnreachableError: the bus does not answer.
@@ -226,16 +227,16 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
     async def reanchor(
         self, channel: str, anchor: Anchor, *, reason: str, exercise_id: str | None = None
     ) -> Accepted:
-        """Publish a re-anchor: the channel goes on from it. Returns when it is safe on this disk.
+        """Publish a re-anchor: the channel continues from it. Returns when it is safe on this disk.
 
-        Rows after the anchor that never got to the bus are set aside as `superseded`, in the transaction that keeps it.
+        Rows after the anchor that never reached the bus are set aside as `superseded`, in the transaction that keeps
+        it.
 
         Args:
             channel: its name, `status.tlp.audience`.
-            anchor: the last honest bulletin (number 0 without a digest, when there is none), and the ends of what is
-                not this authority's.
-            reason: in words, for the readers.
-            exercise_id: of the exercise, on a channel of status `exercise`.
+            anchor: the last honest bulletin (number 0 without a digest for none), and the ends of the foreign branches.
+            reason: the reason in words, for the readers.
+            exercise_id: the id of the exercise, on a channel of status `exercise`.
 
         Raises:
             UnreachableError: the bus does not answer.
@@ -248,11 +249,15 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
         registry, moment, from_ = publisher.registry(), publisher.clock(), anchor.from_
 
         def keep(db: sqlite3.Connection) -> Accepted:
-            """Check again, set aside what stands in the way, move the head, and stamp."""
+            """Check again, set conflicting rows aside, move the head, and stamp."""
             check(channel, anchor, survey, table.after(db, channel, 0))
             publisher.outbox.heads.step_over(db)
             passed_over = table.after(db, channel, from_.seq)
-            table.set_aside(db, passed_over, "its channel went on before it; say it again if it still holds")
+            table.set_aside(
+                db,
+                passed_over,
+                "a re-anchor continued its channel before it; publish it again if it is still true",
+            )
             if from_.digest is None:
                 table.clear_head(db, channel)
             else:

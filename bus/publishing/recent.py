@@ -1,4 +1,4 @@
-"""What an authority said last, at a glance: for completion, which checks nothing and must not be late."""
+"""An authority's newest bulletins, unchecked and fast, for completion in a shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from typing import NamedTuple
 
 LOOKED_THROUGH = 5_000
-"""At most so many of the newest rows are looked at; the others may all be heartbeats and receipts."""
+"""Most of the newest rows to look at, since all of them may be heartbeats and receipts."""
 
 _NEWEST = """
 SELECT id, kept_at, payload FROM bulletins
@@ -15,7 +15,7 @@ WHERE status NOT IN ('beat', 'system') AND n > (SELECT max(n) FROM bulletins) - 
 
 
 class Said(NamedTuple):
-    """A bulletin as a row has it: its id, when it was accepted in seconds since 1970, its payload."""
+    """A bulletin's row: its id, the time of acceptance in seconds since 1970, its payload."""
 
     id: str
     at: float

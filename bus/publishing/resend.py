@@ -1,10 +1,11 @@
-"""Resending what a stream has stored: a reader has asked for it, or a hub's receipts show that it lacks it.
+"""Sends stored bulletins again: a reader has asked for them, or a hub's receipts show that it lacks them.
 
-A broker's acknowledgement says that a bulletin was stored, not that readers were given it. A hub that confirms a later
-bulletin of a channel and not an earlier one lacks that one; a hub that confirms nothing is only away, and will read on.
+A broker's acknowledgement proves that a bulletin was stored, not that readers received it. A hub that confirms a later
+bulletin of a channel but not an earlier one lacks the earlier one. A hub that confirms nothing is only away and will
+read on.
 
-What is sent again goes to all readers and takes room in the author's own stream, so it is bounded three times: each
-bulletin rests, each reader has an allowance in bytes, and so have all readers together.
+A resend goes to all readers and takes space in the author's own stream. So there are three bounds: a rest for each
+bulletin, an allowance in bytes for each reader, and one for all readers together.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from schemas.subject import Channel
 from schemas.vocab import TALK, Status
 
 REST_S = 3600.0
-"""Seconds between two resends of a bulletin, however often readers ask: each goes to all its readers again."""
+"""Least seconds between two resends of a bulletin: each goes to all its readers again."""
 
 EACH = Allowance(burst=512 * 1024, per_day=8 * 1024)
-"""Bytes that are sent again for one reader."""
+"""Bytes sent again for one reader."""
 ALL = Allowance(burst=1024 * 1024, per_day=8 * 1024)
-"""Bytes that are sent again for all readers together: in 400 days, for which a stream keeps them, 4.2 MB. Of the default store
-of 8 GiB each of 243 authorities in 27 countries has 8.5 MB for status actual."""
+"""Bytes sent again for all readers together: 4.2 MB in the 400 days for which a stream keeps them. Of the default store of 8 GiB each of
+243 authorities in 27 countries has 8.5 MB for status actual."""
 SYSTEM = Allowance(burst=128 * 1024, per_day=16 * 1024)
 """The same for status system, for one reader and for all: in the 7 days for which heartbeats are kept 0.25 MB of 2.8 MB."""
-OVERHEAD_BYTES = 1024  # headers, and what a stream adds
+OVERHEAD_BYTES = 1024  # headers, and the stream's overhead
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resent (n INTEGER PRIMARY KEY, at REAL NOT NULL);
@@ -50,23 +51,24 @@ def resend_asked(
     items: Iterable[Wanted],
     moment: float,
 ) -> int:
-    """Have sent again what a reader asks for and may read, within its allowance, inside a transaction. Returns the number.
+    """Send again the bulletins that a reader asks for and may read, within its allowance, inside a transaction. Returns their number.
 
-    Heartbeats are not: their stream keeps the newest of each channel, and an old one that is sent again would push one of them out.
+    Heartbeats are never sent again: their stream keeps the newest of each channel, and an old one would displace one of
+    them.
 
     Args:
         db: the outbox.
         me: the author, whose outbox it is.
         registry: who may read what.
         asker: the authority that asks.
-        items: the bulletins it asks for.
+        items: the bulletins that it asks for.
         moment: the present, in seconds since the epoch.
     """
     ns = []
     for item in items:
         try:
             channel = Channel.parse(item.channel)
-        except SchemaError:  # the asker's text is not checked before
+        except SchemaError:  # the asker's text has not been checked yet
             continue
         if channel.issuer != me or channel.status is Status.BEAT or not registry.may_read(asker, channel):
             continue
@@ -80,10 +82,10 @@ def resend_asked(
 
 
 def send_again(db: sqlite3.Connection, ns: Sequence[int], reader: str, why: str, moment: float) -> int:
-    """Have rows `ns` of an outbox sent again for a reader. Returns their number.
+    """Send rows `ns` of an outbox again for a reader. Returns their number.
 
-    Passed over is what was sent again within `REST_S` seconds, and all from the first on that is beyond the allowance of the
-    reader or of all.
+    Rows sent again within the last `REST_S` seconds are skipped. From the first row on that exceeds the allowance of
+    the reader or of all, nothing more is sent.
     """
     fresh = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]
     due = list(takewhile(lambda n: _is_allowed(db, n, reader, moment), fresh))
@@ -99,7 +101,7 @@ def send_again(db: sqlite3.Connection, ns: Sequence[int], reader: str, why: str,
 
 
 def _is_allowed(db: sqlite3.Connection, n: int, reader: str, moment: float) -> bool:
-    """Charge the reader, and all together, with a row that is to be sent again."""
+    """Charge the allowances of the reader and of all with a row. Returns whether it may be sent again."""
     row = db.execute("SELECT status, length(payload) AS size FROM bulletins WHERE n = ?", (n,)).fetchone()
     is_system = row["status"] in TALK
     each, everybody = (SYSTEM, SYSTEM) if is_system else (EACH, ALL)

@@ -1,6 +1,6 @@
-"""Steps 8 and 9 of the way out: rows of the outbox are sent until their stream has stored them.
+"""Steps 8 and 9 of publishing: sends rows of the outbox until their stream has stored them.
 
-One process per outbox sends, by a lease. What is not acknowledged is sent again, the same bytes, without end
+One process per outbox sends, by a lease. Unacknowledged rows are sent again with the same bytes, without a limit
 (`transmission` is one attempt). Each status has its own stream and its own back-off: a full exercise stream does not
 delay an actual warning.
 """
@@ -28,8 +28,8 @@ from schemas.vocab import Status
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
 DISCONNECTED_S = 0.1
-AGAIN_S = 3600.0  # between two resends of a row
-COMPARE_S = 60.0  # between two comparisons of the own channels with the outbox
+AGAIN_S = 3600.0  # seconds between two resends of a row
+COMPARE_S = 60.0  # seconds between two comparisons of the own channels with the outbox
 URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 
 log = logger()
@@ -55,8 +55,8 @@ class Sender:
         self.problem = ""
         self.connected = False
         self.compared = asyncio.Event()
-        self.heard = asyncio.Event()  # compared; or the bus cannot be reached; or another process compares
-        self.clock_ahead_s = 0.0  # of the broker's, beyond what readers allow; 0 when it is not, or not known
+        self.heard = asyncio.Event()  # compared, bus unreachable, or another process compares
+        self.clock_ahead_s = 0.0  # ahead of the broker's, beyond the readers' limit; 0 if not or unknown
         self.own = OwnChannels(endpoint=endpoint, outbox=outbox, registry=registry, clock=clock)
         self._outbox = outbox
         self._registry = registry
@@ -66,22 +66,22 @@ class Sender:
         self._leased_until = 0.0
         self._wake = asyncio.Event()
         self._turns = asyncio.Lock()
-        self._known: set[str] = set()  # the streams whose own channels have been compared with the outbox
+        self._known: set[str] = set()  # the statuses whose own channels have been compared with the outbox
         self._compared_at = 0.0
         self._behind_at: tuple[dict[str, int], object] = ({}, None)
         self._patience: dict[str, Backoff] = {}
         self._reoffered: dict[int, float] = {}
         self._epoch = 0
-        self._looked_at = float("-inf")  # when the table was asked last what is due
+        self._looked_at = float("-inf")  # time of the last query of the table for due rows
         self._budget = RateMeter(allowance)
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that sends, as far as it knows."""
+        """Whether this process sends, to its own knowledge."""
         return self._leased_until > self._clock().timestamp()
 
     def nudge(self) -> None:
-        """Look at the outbox at once: a bulletin was kept."""
+        """Look at the outbox at once, because a bulletin was kept."""
         self._wake.set()
 
     @asynccontextmanager
@@ -106,7 +106,7 @@ class Sender:
         self.nudge()
 
     async def compare_once(self, timeout: float) -> str:
-        """Compare the outbox with the own channels on the bus, and send nothing. Returns why it must not publish, or nothing.
+        """Compare the outbox with the own channels on the bus, without sending. Returns why it must not publish; empty if it may.
 
         Args:
             timeout: seconds to wait for the bus.
@@ -152,8 +152,8 @@ class Sender:
                 if connection.connected or connection.problem:
                     self.heard.set()
                 if isinstance(exc, StoreError) and exc.is_final:
-                    raise  # nothing is sent from here any more, and no program may live on as if it were
-            except Exception as exc:  # a fault of ours must not end the sending in silence
+                    raise  # this process sends nothing any more, so the program must not continue as if it did
+            except Exception as exc:  # an internal error must not end the sending silently
                 log.exception("sender_failed", authority=self.authority_id)
                 self._stall("internal", repr(exc))
             if not moved:
@@ -175,17 +175,17 @@ class Sender:
             return mark
         else:
             if by_others(found) != by_others(mark):
-                self._looked_at = float("-inf")  # another process may have kept something
+                self._looked_at = float("-inf")  # another process may have kept a bulletin
             return found
         finally:
             changed.cancel()
             nudged.cancel()
 
     async def _turn(self, connection: Connection) -> bool:
-        """Send what is due, one round. Returns whether anything moved."""
+        """Send due rows, one round. Returns whether anything was stored."""
         self.connected = connection.connected
         if self.behind and await self._known_now() != self._behind_at:
-            self._forget()  # a recovery, in any process, has read the own channels; or a key has ended
+            self._forget()  # a recovery in any process has read the own channels, or a key was revoked
         if self.behind or not await self._leads():
             return self._leave()
         if not connection.connected:
@@ -193,7 +193,7 @@ class Sender:
             raise UnreachableError(connection.problem or "the bus is not connected")
         now = asyncio.get_running_loop().time()
         if now - self._compared_at > COMPARE_S or connection.epoch != self._epoch:
-            self._known.clear()  # a thief publishes there too, and a broker that was away may have lost messages
+            self._known.clear()  # a thief may publish there too, and a broker that was away may have lost messages
             self._compared_at, self._epoch = now, connection.epoch
         streams = self._streams()
         for status in _by_urgency(streams.keys() - self._known - self._resting(now)):
@@ -203,7 +203,7 @@ class Sender:
         if self.clock_ahead_s:
             raise BrokerError(clock_ahead(self.clock_ahead_s), reason="clock-ahead")
         if self._outbox.unfit is not None and streams.keys() <= self._known:
-            await self._outbox.vouch()  # nothing there that it does not know
+            await self._outbox.vouch()  # it knows all bulletins there
         if not await self._leads():
             return self._leave()  # the comparison took longer than the lease lasts
         self._outbox.handover.is_open = True
@@ -218,14 +218,14 @@ class Sender:
         return moved
 
     def _leave(self) -> bool:
-        """Leave all to the process that leads. Returns that nothing moved."""
+        """Leave all rows to the leading process. Returns False: nothing was stored."""
         self._outbox.handover.drop()
         self.heard.set()
         return False
 
     async def _due(self, now: float) -> dict[str, list[Row]]:
-        """What is to be sent next, by status: from memory, while that is known to be all; else by the table."""
-        room = self._budget.room(now)  # what is sent again was counted the first time
+        """The next rows by status: from memory if all due rows are known to be there, else from the table."""
+        room = self._budget.room(now)  # a resend was counted the first time
         resting = self._resting(now)
         rows = None
         if room and not resting and 0 <= now - self._looked_at < IDLE_S:
@@ -240,13 +240,13 @@ class Sender:
         self._budget.spend(sum(row.attempted_at is None for rows in due.values() for row in rows), now)
         if not due and not room and (await self._outbox.oldest())[0]:
             raise BrokerError(
-                "this authority has said so much in a short time that the rest goes out slowly",
+                "this authority has reached its rate limit; the rest goes out slowly",
                 reason="over-budget",
             )
         return due
 
     async def _transmit(self, connection: Connection, rows: Sequence[Row]) -> bool:
-        """Send rows of one stream once, and have what it acknowledged noted. Returns whether anything moved."""
+        """Send rows of one stream once, and note its acknowledgements. Returns whether anything was stored."""
         settled: list[Settled] = []
         try:
             return await Transmission(connection, self._outbox, rows, settled).send()
@@ -254,48 +254,48 @@ class Sender:
             at, now = self._clock().timestamp(), asyncio.get_running_loop().time()
             self._outbox.acks.add(settled, at, now)
             if len(settled) < len(rows):
-                self._outbox.handover.is_whole = False  # the others are in the table alone
+                self._outbox.handover.is_whole = False  # the others are only in the table
 
     def _resting(self, now: float) -> set[str]:
-        """The statuses whose streams are left alone for now."""
+        """The statuses whose streams are in back-off now."""
         return {status for status, backoff in self._patience.items() if backoff.until > now}
 
     @contextlib.contextmanager
     def _patience_with(self, status: str, now: float) -> Iterator[None]:
-        """Back off from a stream that takes nothing, and go on with the others."""
+        """Back off from a stream that stores nothing, and continue with the others."""
         patience = self._patience.setdefault(status, Backoff())
         try:
             yield
         except BusError as exc:
             patience.fail(now, least=FULL_BACKOFF_S if exc.reason == "hub-full" else 0.0)
             if not isinstance(exc, BrokerError):
-                raise  # nothing is wrong with this stream alone
+                raise  # the fault is not in this stream
             self._stall(exc.reason, str(exc))
         else:
             patience.reset()
 
     async def _leads(self) -> bool:
-        """Whether this process is the one that sends.
+        """Take or renew the lease. Returns whether this process sends.
 
-        While its lease had run out another may have led, and have sent what waits in memory here: it is not new any more.
+        While its lease was expired, another process may have sent the rows in memory here, so they are dropped.
         """
         now = self._clock().timestamp()
         if not self._leased_until - LEASE_S <= now < self._leased_until:
             self._outbox.handover.drop()
-        # Its first half is over; or the clock was set back, and by it the lease would last for ever.
+        # Its first half is over, or the clock was set back, by which the lease would last for ever.
         if not self._leased_until - LEASE_S <= now <= self._leased_until - LEASE_S / 2:
             self._leased_until = now + LEASE_S if await self._lease.is_ours() else 0.0
         return self._leased_until > 0
 
-    # -- comparing with what was said before --------------------------------------------------------------------------
+    # -- comparing with the own channels ------------------------------------------------------------------------------
 
     async def _known_now(self) -> tuple[dict[str, int], object]:
-        """On what `behind` rests: how far was read, and which keys had ended."""
+        """The basis of `behind`: (sequence read by stream, (registry version, revocation time by key id))."""
         registry = self._registry()
         return await self._outbox.own_cursors(), (registry.version, registry.revoked())
 
     def _streams(self) -> dict[str, tuple[str, str]]:
-        """Per status, the stream that takes it and the consumer that reads the own channels back."""
+        """By status, (its stream, the consumer that reads the own channels back)."""
         own = own_streams(self._registry(), self.authority_id)
         return {status_of(stream): (stream, consumer) for stream, consumer in own}
 
@@ -305,7 +305,7 @@ class Sender:
         self.behind = ""
 
     async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
-        """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
+        """Whether the outbox accounts for all the stream's bulletins of the authority. Bulletins that the stream lost are sent again."""
         if self._beside_broker:
             self.clock_ahead_s = await clock_ahead_s(connection, stream, consumer, self._clock)
         compared = await self.own.compare(connection, stream, consumer)
@@ -322,13 +322,13 @@ class Sender:
             self._stall("outbox-behind", self.behind)
             self.compared.set()
             self.heard.set()
-            # Nothing is sent from here now, and a recovery in another process needs the lease.
+            # This process sends nothing now, and a recovery in another process needs the lease.
             await self._lease.drop()
             self._leased_until = 0.0
         return not compared.strange
 
     async def _reoffer(self, stream: str, lost: Sequence[int]) -> None:
-        """Send again what a stream has lost, once an hour at most: it may be there and only not be shown."""
+        """Send again rows that a stream has lost, at most once an hour: they may be there and only not be shown."""
         now = self._clock().timestamp()
         again = [n for n in lost if not 0 <= now - self._reoffered.get(n, -AGAIN_S) < AGAIN_S]
         if again:
@@ -336,7 +336,7 @@ class Sender:
             await self._outbox.mark_unsent(again)
             self._reoffered |= dict.fromkeys(again, now)
 
-    # -- being seen ---------------------------------------------------------------------------------------------------
+    # -- reporting ---------------------------------------------------------------------------------------------------
 
     def _stall(self, reason: str, problem: str) -> None:
         if problem != self.problem:
@@ -344,7 +344,7 @@ class Sender:
         self.problem = problem
 
     def _flow(self, streams: dict[str, tuple[str, str]]) -> None:
-        if self.problem and self.problem != NOT_YET:  # whose beginning was no news
+        if self.problem and self.problem != NOT_YET:  # its beginning was not logged
             log.warning("sending_resumed", authority=self.authority_id)
         self.problem = ""
         if streams.keys() <= self._known:

@@ -1,4 +1,4 @@
-"""Step 6 of the way out: what is kept together is signed in batches, one signature over a tree of bulletins (SPEC, section 4)."""
+"""Step 6 of publishing: bulletins kept together are signed in batches, one signature over a tree (SPEC, section 4)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from schemas.merkle import MAX_SIZE, leaf_of, tree
 def sign_chain(
     signers: Sequence[Signer], chain: Sequence[tuple[bytes, dt.datetime]], domain: str
 ) -> Iterator[tuple[Entry, ...]]:
-    """Sign consecutive bulletins of one channel: in batches of `MAX_SIZE`, and one that is left over alone.
+    """Sign consecutive bulletins of one channel: in batches of `MAX_SIZE`; a single last one is signed alone.
 
     Args:
-        signers: all of the issuer's; where one has a certificate, each bulletin is signed alone.
+        signers: all keys of the issuer; if one has a certificate, each bulletin is signed alone.
         chain: payload and time of issue of each bulletin, in the order of their numbers.
         domain: of the federation.
 
@@ -37,9 +37,9 @@ def sign_chain(
 
 
 def signature_values(signers: Sequence[Signer], chain: Sequence[Drawn], domain: str) -> Iterator[Signed]:
-    """As `sign_chain`, of bulletins whose hashes are known; gives the value of each bulletin's signature header.
+    """As `sign_chain`, for bulletins with known hashes; returns the value of each signature header.
 
-    What all of a batch share is written once; tests hold it equal to `sign_chain` and `format_header`.
+    The opening of a batch is written once; tests compare the result with `sign_chain` and `format_header`.
     """
     most = MAX_SIZE if signs_batches(signers) else 1
     for start in range(0, len(chain), most):

@@ -1,4 +1,4 @@
-"""Steps 1 to 7 of the way out, inside one transaction of the outbox: from drafts to signed bytes on the disk."""
+"""Steps 1 to 7 of publishing, inside one transaction of the outbox: from drafts to signed bytes on the disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     """Stamps and signs for one authority. See `Publisher.open` and `Outbox` for the other attributes.
 
     Attributes:
-        head: the last bulletin of a channel, inside a transaction; it may refuse (`bus.publishing.heads_file`).
+        head: gives the last bulletin of a channel, inside a transaction; it may refuse (`bus.publishing.heads_file`).
     """
 
     authority_id: str
@@ -48,12 +48,12 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     handover: Handover | None = None
 
     def keep_all(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
-        """Steps 1 to 7 of drafts, in their order, inside a transaction: what became of each, as `Publisher.publish` describes.
+        """Run steps 1 to 7 for drafts, in their order, inside a transaction. Returns the result of each, as `Publisher.publish` describes.
 
-        One that is refused uses no number and hinders no other. The others are signed in batches.
+        A refused draft uses no number and does not affect the others. The others are signed in batches.
 
         Raises:
-            Exception: they could not be signed, or not be written; then nothing of them may stay.
+            Exception: signing or writing failed; the caller must undo the transaction.
         """
         group = list(group)
         if not group:
@@ -65,10 +65,10 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     def at_a_glance(
         self, db: sqlite3.Connection, group: Sequence[Asked]
     ) -> list[Accepted | Exception] | None:
-        """As `one_by_one`, where all of the group stand and are not sealed; else None, and nothing was written."""
+        """As `one_by_one`, if all of the group clearly pass and none is sealed; otherwise None, and nothing is written."""
         names = [name for asked in group if _is_named(asked) for name in names_of(asked)]
         if len({id(asked.registry) for asked in group}) != 1 or len(set(names)) < len(names):
-            return None  # some are to find others of the group in the outbox
+            return None  # some must find others of the group in the outbox
         outcomes: list[Accepted | Exception | None] = [None] * len(group)
         left: list[Asked] = list(group)
         if names:
@@ -80,7 +80,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
             left = [asked for known, asked in looked_up if known is None]
             names = [name for asked in left if _is_named(asked) for name in names_of(asked)]
             if len(set(names)) < len(names):
-                return None  # two go on with one version, by its id and by what it is about
+                return None  # two continue one version, by its id and by its origin
         passes = Passes(
             authority_id=self.authority_id,
             kids=[signer.kid for signer in self.signers],
@@ -98,10 +98,10 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         return [next(accepted) if known is None else known for known in outcomes]
 
     def _looked_up(self, db: sqlite3.Connection, asked: Asked) -> tuple[Accepted | None, Asked]:
-        """What was kept under the key of a draft, if anything; and the draft, going on with the last of its origin.
+        """(the bulletin kept under the draft's `once` key or None, the draft as an update of the last of its origin).
 
         Raises:
-            VersionError: it goes on with what is not the living version of its thread.
+            VersionError: it continues a version that is not the living one of its thread.
         """
         if asked.once is not None and (known := _known(db, self.authority_id, asked.once)) is not None:
             return known, asked
@@ -114,7 +114,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         return None, asked
 
     def one_by_one(self, db: sqlite3.Connection, group: Iterable[Asked]) -> list[Accepted | Exception]:
-        """Each with the number that those before it left; each refusal is its draft's own."""
+        """Handle drafts one by one, each with the next free number; a refusal concerns only its own draft."""
         together = _Together(self, db)
         outcomes: list[Accepted | Exception] = []
         for asked in group:
@@ -122,14 +122,14 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 outcomes.append(together.take(asked))
             except (sqlite3.Error, MemoryError):
-                raise  # it says nothing about this draft
-            except Exception as exc:  # noqa: BLE001 (it belongs to whoever wants this draft published)
+                raise  # the error is not about this draft
+            except Exception as exc:  # noqa: BLE001 (the error belongs to the caller of this draft)
                 outcomes.append(exc)
         together.keep()
         return outcomes
 
     def keep(self, db: sqlite3.Connection, asked: Asked) -> Accepted:
-        """As `keep_all`, of one draft, whose error is raised."""
+        """As `keep_all` for one draft; its error is raised."""
         (outcome,) = self.keep_all(db, (asked,))
         if isinstance(outcome, Exception):
             raise outcome
@@ -138,7 +138,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     def rehearse(
         self, db: sqlite3.Connection, draft: Draft, registry: VerifiedRegistry, moment: dt.datetime
     ) -> Accepted:
-        """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
+        """Run steps 1 to 5 without using a key or keeping anything."""
         moment = versions.moment_of(db, draft, self.defaults, moment)
         asked = Asked(draft=draft, registry=registry, moment=moment)
         bulletin, payload, subject = self.draw_up(asked, lambda channel: self.head(db, channel))
@@ -151,7 +151,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     def draw_up(
         self, asked: Asked, head_of: Callable[[str], table.ChainHead | None]
     ) -> tuple[Bulletin, bytes, str]:
-        """Steps 1 to 4: bulletin, payload and subject; the last bulletin of a channel is what `head_of` says."""
+        """Steps 1 to 4: bulletin, payload and subject; `head_of` gives the last bulletin of a channel."""
         draft, registry, moment = asked.draft, asked.registry, asked.moment
         # 1 stamp
         bulletin = stamp(
@@ -167,7 +167,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         head = head_of(channel_of(bulletin).name)
         if head is not None:
             bulletin = msgspec.structs.replace(bulletin, seq=head.seq + 1, prev=head.digest)
-        # 3 validate: constructors do not check, so the bytes are read back as a stranger would
+        # 3 validate: constructors do not check, so the bytes are decoded as received ones are
         payload = encode(bulletin)
         bulletin = decode(payload)
         subject = subject_for(bulletin)
@@ -177,7 +177,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         sections.judge_section(bulletin, draft.sections, registry)
         check_keys(registry, self.authority_id, [signer.kid for signer in self.signers], moment)
         if self.seal is None and (draft.sections or must_seal(bulletin, registry)):
-            what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"
+            what = "a draft with sections" if draft.sections else f"a bulletin to {bulletin.audience}"
             raise PermitError(f"{what} must be sealed, and this publisher does not seal", reason="must-seal")
         return bulletin, payload, subject
 
@@ -192,13 +192,13 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         *,
         domain: str,
     ) -> Accepted:
-        """Steps 5 to 7 for a composed bulletin of a federation, inside a transaction of the outbox."""
+        """Steps 5 to 7 for a drawn-up bulletin of a federation, inside a transaction of the outbox."""
         drawn = Drawn.of(bulletin, payload, moment, once, origin)
         self.sign_and_keep_all(db, (drawn,), domain)
         return _accepted(bulletin, drawn.digest, drawn.subject)
 
     def sign_and_keep_all(self, db: sqlite3.Connection, drawn: Sequence[Drawn], domain: str) -> None:
-        """Steps 5 to 7 of bulletins, those of each channel in the order of their numbers, inside a transaction."""
+        """Steps 5 to 7 for bulletins, those of each channel in order of their numbers, inside a transaction."""
         # 6 sign
         chains: dict[str, list[Drawn]] = {}
         for each in drawn:
@@ -212,29 +212,29 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Together:
-    """Drafts that are judged one after the other, and signed and written together, inside one transaction."""
+    """Drafts that are judged one by one but signed and written together, inside one transaction."""
 
     def __init__(self, stamping: Stamping, db: sqlite3.Connection) -> None:
         self._stamping = stamping
         self._db = db
         self._domain = ""
-        self._heads: dict[str, table.ChainHead] = {}  # of the channels of what was taken
+        self._heads: dict[str, table.ChainHead] = {}  # heads of the channels of taken drafts
         self._drawn: list[Drawn] = []
-        self._named: set[str] = set()  # by what the next draft may ask for one of these
+        self._named: set[str] = set()  # names by which the next draft may refer to one of these
 
     def make_way(self, asked: Asked) -> None:
-        """Keep what was taken, where the next draft asks the outbox for some of it, or is for another federation."""
+        """Keep the taken drafts if the next draft needs one of them from the outbox, or is for another federation."""
         if asked.registry.domain != self._domain or not self._named.isdisjoint(names_of(asked)):
             self.keep()
             self._domain = asked.registry.domain
 
     def take(self, asked: Asked) -> Accepted:
-        """Judge a draft, and number it if it stands."""
+        """Judge a draft, and number it if it passes."""
         stamping = self._stamping
         known, found = stamping._looked_up(self._db, asked)  # noqa: SLF001
         if known is not None:
             return known
-        if not self._named.isdisjoint(names_of(found)):  # it goes on with one of these
+        if not self._named.isdisjoint(names_of(found)):  # it continues one of these
             self.keep()
             _, found = stamping._looked_up(self._db, asked)  # noqa: SLF001
         asked = found
@@ -250,7 +250,7 @@ class _Together:
         return accepted
 
     def keep(self) -> None:
-        """Sign and write what was taken."""
+        """Sign and write the taken drafts."""
         if self._drawn:
             self._stamping.sign_and_keep_all(self._db, self._drawn, self._domain)
         self._drawn, self._named = [], set()
@@ -264,7 +264,7 @@ def _is_named(asked: Asked) -> bool:
 
 
 def _known(db: sqlite3.Connection, authority_id: str, once: str) -> Accepted | None:
-    """The bulletin that was kept under a key; only its place, when it was pruned."""
+    """The bulletin kept under a `once` key; only its place, if it was pruned."""
     if (known := table.kept_once(db, once)) is not None:
         return _accepted(decode(table.whole(known).payload), known.digest, known.subject, state="known")
     if (pruned := table.pruned_once(db, once)) is not None:
@@ -287,7 +287,7 @@ def _accepted(bulletin: Bulletin, digest: str, subject: str, state: str = "accep
 
 
 def _of_channel(drawn: Drawn, channel: str) -> Accepted:
-    """As `_accepted`, of one that is not sealed, on a channel in full."""
+    """As `_accepted`, for an unsealed bulletin with its full channel."""
     return Accepted(
         id=drawn.bulletin.id,
         channel=channel,

@@ -1,7 +1,7 @@
-"""A window of an outbox's rows on its way to one stream; what is stored there is settled, what is forbidden is parked.
+"""Sends a window of an outbox's rows to one stream; stored rows are settled, forbidden rows are parked.
 
-Bursts go as atomic batches. `Nats-Msg-Id` is the digest; a stream that calls a first attempt a duplicate has been
-poisoned, so that is an alarm and the bytes go again without the id.
+Bursts go as atomic batches. `Nats-Msg-Id` is the digest. If a stream calls a first attempt a duplicate, somebody has
+used up the id: this is an alarm, and the bytes go again without the id.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Transmission:
     def __init__(
         self, connection: Connection, outbox: Outbox, rows: Sequence[Row], settled: list[Settled]
     ) -> None:
-        """What the stream acknowledges is appended to `settled`, also when the sending is cut short."""
+        """Acknowledgements are appended to `settled`, even if the sending is interrupted."""
         self._settled = settled
         self._connection = connection
         self._outbox = outbox
@@ -38,10 +38,10 @@ class Transmission:
         self._failed: dict[int, BusError] = {}
 
     async def send(self) -> bool:
-        """Send the rows, and note in the outbox why the others were not stored. Returns whether anything moved.
+        """Send the rows, and note in the outbox why some were not stored. Returns whether anything was stored.
 
         Raises:
-            BrokerError, UnreachableError: nothing moved.
+            BrokerError, UnreachableError: nothing was stored.
         """
         rows, before = self._rows, len(self._settled)
         if len(rows) >= BATCH_FROM and len(self._first) >= len(rows):
@@ -57,7 +57,7 @@ class Transmission:
         return len(self._settled) > before or bool(denied)
 
     async def _batches(self) -> Sequence[Row]:
-        """Send a burst as atomic batches. Returns the rows that are left to go one by one."""
+        """Send a burst as atomic batches. Returns the rows that must go one by one."""
         messages = [
             Outgoing(
                 subject=row.subject, payload=row.payload, headers=_Headers(row), lines=row.header_lines()
@@ -65,20 +65,20 @@ class Transmission:
             for row in self._rows
         ]
         burst = await publish_burst(self._connection, messages, ACK_S)
-        # Fewer acknowledgements than rows: the others follow one by one.
+        # There are fewer acknowledgements than rows: the others follow one by one.
         self._settled += [_settled(row, ack) for row, ack in zip(self._rows, burst.acks, strict=False)]
         left = self._rows[len(burst.acks) :]
         if isinstance(burst.failure, UnreachableError):
-            # Perhaps it was stored: for these rows the next attempt is not the first.
+            # The batch may have been stored: for these rows the next attempt is not the first.
             self._first -= {row.n for row in left[:BATCH]}
         elif burst.failure is not None:
-            # All or nothing: one message that is not wanted keeps out the others, so they go one by one.
+            # A batch is all or nothing: one refused message blocks the others, so they go one by one.
             reason, detail = burst.failure.reason, str(burst.failure)
             log.info("batch_refused", authority=self._authority_id, reason=reason, detail=detail)
         return left
 
     async def _window(self, rows: Sequence[Row]) -> None:
-        """Rows one by one, a window of them on their way at once, in the order they were kept."""
+        """Send rows one by one, a window of them at once, in the order in which they were kept."""
         window = asyncio.Semaphore(WINDOW)
 
         async def one(row: Row) -> None:
@@ -110,14 +110,14 @@ class Transmission:
             digest=row.digest,
             subject=row.subject,
         )
-        # Kept first: were this attempt to fail, the next one must not believe the poisoned id either.
+        # Written first: if this attempt fails, the next one must not use the id either.
         await self._outbox.drop_message_id(row.n, "duplicate-on-first-attempt: its message id was used up")
         headers.pop(MESSAGE_ID)
         return await publish(self._connection, row.subject, row.payload, headers, ACK_S)
 
 
 class _Headers(Mapping[str, str]):
-    """The headers of a row, read when somebody asks: a burst has them as they are written."""
+    """The headers of a row, parsed on demand: a burst uses them as written."""
 
     def __init__(self, row: Row) -> None:
         self._row = row

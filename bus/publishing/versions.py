@@ -1,9 +1,10 @@
-"""Which version of what this authority has said lives: asked of any id of a thread, and before an update or a cancel is signed.
+"""Finds the living version of an own thread by any of its ids, and checks updates and cancels before they are signed.
 
-A draft that supersedes or cancels names, of each thread that it touches, the version that lives. What this outbox does not know,
-because it was pruned, lost, or said from another outbox, it cannot judge: such a draft passes, and readers decide by the same rule
-(`bus.threads`). What was pruned stays known as long as the outbox holds another member of its thread. All that changes runs
-inside the transaction that gives numbers, so of two publishers at once the second is refused.
+A draft that supersedes or cancels must name the living version of each thread that it touches. This outbox cannot judge
+bulletins that it does not know, because they were pruned, lost, or published from another outbox. Such a draft passes,
+and readers decide by the same rule (`bus.threads`). A pruned bulletin stays known while the outbox holds another member
+of its thread. All changes happen inside the transaction that gives numbers, so of two publishers at once the second is
+refused.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Revision(NamedTuple):
 
 MOST_MEMBERS = 1_000_000
 STEP = dt.timedelta(microseconds=1)
-_ALERT = MsgType.ALERT  # a member of an enumeration is found anew each time
-_OURS = ""  # all in an outbox is of one authority
+_ALERT = MsgType.ALERT  # a global is faster than a lookup in the enumeration
+_OURS = ""  # all bulletins of an outbox have one author
 _BEGIN = "SELECT id, status FROM bulletins WHERE superseded = 0 AND id >= ? AND id < ? ORDER BY n LIMIT ?"
 _SAID = "SELECT id, status, payload, kept_at, seq FROM bulletins WHERE id IN (SELECT value FROM json_each(?)) AND superseded = 0"
 _CHANNELS = (
@@ -51,17 +52,17 @@ _KEPT_AT = (
 
 
 def find(db: sqlite3.Connection, wanted: str) -> threads.Thread | None:
-    """The thread of what this authority has said; its `living` names the version to act on, its `issuer` is empty.
+    """Find an own thread; its `living` names the version to act on, its `issuer` is empty.
 
     Args:
         db: an outbox, inside a read.
-        wanted: an id, at least four characters of the beginning of one, or a whole digest.
+        wanted: an id, at least its first four characters, or a whole digest.
 
     Returns:
-        The thread; None where nothing here is called so.
+        The thread; None if no bulletin here has this name.
 
     Raises:
-        AmbiguousIdError: bulletins of several threads begin so.
+        AmbiguousIdError: bulletins of several threads begin with it.
     """
     if (between := threads.bounds(wanted)) is None:
         row = db.execute(
@@ -76,7 +77,7 @@ def find(db: sqlite3.Connection, wanted: str) -> threads.Thread | None:
 
 
 def refuse_withdrawn(thread: threads.Thread, wanted: str) -> None:
-    """Refuse what is about to update or cancel a thread that is withdrawn already.
+    """Refuse an update or cancel of a thread that is already withdrawn.
 
     Raises:
         VersionError: `already-withdrawn`.
@@ -87,19 +88,19 @@ def refuse_withdrawn(thread: threads.Thread, wanted: str) -> None:
             reason="already-withdrawn",
             living=thread.living,
             cancelled_by=thread.withdrawn_by,
-            remedy="what is to be said all the same is published as a new bulletin",
+            remedy="to say it again, publish a new bulletin",
         )
 
 
 def open_ways(db: sqlite3.Connection, thread: threads.Thread) -> dict[str, str]:
-    """Where versions of a thread stand and no cancel does, so that their readers have not heard of its withdrawal.
+    """The channels with versions of a thread and without its cancel: their readers do not know of the withdrawal.
 
     Args:
         db: an outbox.
-        thread: of `find`.
+        thread: the result of `find`.
 
     Returns:
-        By the name of the channel the newest version there; that of the living version is the first.
+        The newest version on each such channel, by the channel's name; the living version comes first.
     """
     members = threads.in_thread(db, thread.key, MOST_MEMBERS)
     ids = [each.id for each in members] or [thread.id]
@@ -114,20 +115,20 @@ def open_ways(db: sqlite3.Connection, thread: threads.Thread) -> dict[str, str]:
 
 
 def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: dt.datetime) -> dt.datetime:
-    """Judge what a draft supersedes or cancels, inside the transaction that gives it a number.
+    """Judge the bulletins that a draft supersedes or cancels, inside the transaction that gives it a number.
 
     Args:
         db: the outbox.
         draft: an update or a cancel; any other draft passes.
-        defaults: what it leaves out.
+        defaults: values for the fields that it leaves out.
         moment: the present, aware.
 
     Returns:
-        The moment with which it is stamped: after each version of what it touches, since the newest one counts.
+        The moment of its stamp: later than each version that it touches, since the newest version counts.
 
     Raises:
-        VersionError: `already-withdrawn`, unless it is a cancel for readers of a channel who have not heard of it; or
-            `already-superseded` by a version that the draft does not name.
+        VersionError: `already-withdrawn`, unless it is a cancel for readers of a channel who do not know of the
+            withdrawal; or `already-superseded` by a version that the draft does not name.
     """
     ids = revised(draft)
     touched: dict[threads.Key, threads.Thread] = {}
@@ -139,10 +140,10 @@ def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: 
     for thread in touched.values():
         if thread.living not in ids:
             raise VersionError(
-                f"{thread.id} is superseded already: the version that stands is {thread.living}, version {thread.versions}",
+                f"{thread.id} is superseded already: the living version is {thread.living}, version {thread.versions}",
                 reason="already-superseded",
                 living=thread.living,
-                remedy=f"read that one, and name it instead: {thread.living}",
+                remedy=f"read that version and name it instead: {thread.living}",
             )
         for (kept_at,) in db.execute(_KEPT_AT, (thread.living, thread.status)).fetchall():
             said = dt.datetime.fromtimestamp(kept_at, dt.UTC)
@@ -152,7 +153,7 @@ def moment_of(db: sqlite3.Connection, draft: Draft, defaults: Defaults, moment: 
 
 
 def _tells_others(db: sqlite3.Connection, thread: threads.Thread, draft: Draft, defaults: Defaults) -> bool:
-    """Whether a draft withdraws a thread that is withdrawn, on a channel whose readers have not heard of that."""
+    """Whether a draft cancels a withdrawn thread on a channel whose readers do not know of the withdrawal."""
     tlp, audience = draft.tlp or defaults.tlp, draft.audience or defaults.audience
     if thread.withdrawn_by is None or draft.msg_type is not MsgType.CANCEL or tlp is None or audience is None:
         return False
@@ -161,9 +162,10 @@ def _tells_others(db: sqlite3.Connection, thread: threads.Thread, draft: Draft, 
 
 
 def going_on(db: sqlite3.Connection, draft: Draft, earlier: Row) -> Draft:
-    """A draft about the same thing in its own system as an earlier bulletin: an update of the version that lives.
+    """The draft as an update of the living version of an earlier bulletin with the same origin.
 
-    Where somebody has withdrawn that thread, the draft begins a new one: what is withdrawn stays so, and its source says it anew.
+    If somebody has withdrawn that thread, the draft begins a new one: a withdrawn thread stays withdrawn, and its
+    source publishes again.
     """
     thread = threads.thread_of(db, _key(earlier.id, earlier.status))
     if thread.withdrawn_by is not None:
@@ -173,7 +175,7 @@ def going_on(db: sqlite3.Connection, draft: Draft, earlier: Row) -> Draft:
 
 
 def keep(db: sqlite3.Connection, drawn: Sequence[Drawn], first: int) -> None:
-    """Note what bulletins supersede and cancel that are kept with the numbers from `first` on, inside a transaction."""
+    """Note what the bulletins kept with numbers from `first` on supersede and cancel, inside a transaction."""
     ties = [
         threads.Tie(id_, _said(each.bulletin), n, _HOW[each.bulletin.msg_type])
         for n, each in enumerate(drawn, first)
@@ -201,12 +203,12 @@ def learn(db: sqlite3.Connection, revisions: Sequence[Revision]) -> None:
 
 
 def take_back(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Note that rows have lost their places, inside a transaction: they supersede and cancel nothing."""
+    """Note that rows have lost their places, inside a transaction: they no longer supersede or cancel anything."""
     threads.take_back(db, [(_key(row.id, row.status), row.n) for row in rows])
 
 
 def prune(db: sqlite3.Connection, gone: Iterable[tuple[str, str]]) -> None:
-    """Forget threads of which nothing is kept any more, inside a transaction; given ids and statuses of what was let go."""
+    """Forget threads without kept members, inside a transaction; the arguments are ids and statuses of deleted rows."""
     sql = "SELECT EXISTS (SELECT 1 FROM bulletins WHERE id IN (SELECT value FROM json_each(?)))"
 
     def is_kept(keys: Sequence[threads.Key]) -> bool:
@@ -217,7 +219,7 @@ def prune(db: sqlite3.Connection, gone: Iterable[tuple[str, str]]) -> None:
 
 
 def build(db: sqlite3.Connection) -> None:
-    """Make the threads of an outbox of a release that knew none (`threads.is_due`), inside a transaction."""
+    """Build the threads of an outbox from a release without threads (`threads.is_due`), inside a transaction."""
     for _ in threads.build(db, _known):
         pass
 
@@ -231,7 +233,7 @@ def _known(db: sqlite3.Connection, keys: Sequence[threads.Key]) -> Iterator[thre
     ).fetchall():
         try:
             yield _said(decode(payload))
-        except SchemaError:  # it is damaged; it was said all the same
+        except SchemaError:  # a damaged row was published all the same
             yield threads.Said(_key(id_, status), kept_at, seq, is_cancel=False)
 
 

@@ -1,8 +1,8 @@
-"""The outside of a sealed bulletin: coarse on purpose, and no more than its subject shows. Pure.
+"""The outside of a sealed bulletin: deliberately coarse, with no more than its subject shows. Pure.
 
-A reader without a key still has to keep it, chain it, hand it on, and follow what it retracts. So place in the chain,
-marking, lifetime, embargo, retention, priority, countries and retractions stay; words, severity in full, places and observables do not.
-Under TLP:RED the countries and the election go too, as they do from the subject.
+A reader without a key must still keep it, chain it, hand it on, and follow its retractions. So the outside has its
+place in the chain, TLP, lifetime, embargo, retention, priority, countries and retractions. It has no texts, exact
+severity, places or observables. Under TLP:RED it has no countries and no election either, as the subject.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COARSE: Mapping[str, tuple[Severity, Urgency, Certainty]] = MappingProxyType(
         "p4": (Severity.UNKNOWN, Urgency.UNKNOWN, Certainty.UNKNOWN),
     }
 )
-"""One mark for each priority: what it really is, is said inside."""
+"""One severity for each priority: the true one is inside."""
 
 
 def cover(inner: Bulletin, body: Sealed) -> Bulletin:
@@ -69,9 +69,9 @@ def cover(inner: Bulletin, body: Sealed) -> Bulletin:
 
 
 def _handling(inner: Bulletin) -> Handling:
-    """Until when it is not handed on, and how long it is kept: a reader without a key acts on both.
+    """The embargo and the retention: a reader without a key acts on both.
 
-    The last day counts personal data that is inside.
+    The last day includes personal data inside.
     """
     day = last_day(inner)
     days = None if day is None else (day - inner.issued.astimezone(dt.UTC).date()).days
@@ -82,9 +82,9 @@ def _handling(inner: Bulletin) -> Handling:
 
 
 def _areas(inner: Bulletin, *, hidden: bool) -> tuple[Area, ...]:
-    """The issuer's country where all others are hidden, else the countries without places.
+    """The issuer's country if all others are hidden, else the countries without places.
 
-    A subject shows the countries as one token, and grants are judged by them.
+    A subject shows the countries as one token, and grants depend on them.
     """
     if hidden:
         return (Area(scope="country", country=inner.issuer.country),)

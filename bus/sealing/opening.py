@@ -1,10 +1,9 @@
-"""What is inside a sealed bulletin: opened, admitted by the same checks as any other, and compared with its outside.
+"""Opens a sealed bulletin, admits the inner one by the same checks as any other, and compares it with its outside.
 
-The outside is signed by the issuer, and so is the inside, for another purpose: a signature of the inside is good for
-nothing but this, so that nobody who has opened it can hand it on as a second bulletin of its issuer. Neither alone says
-that they belong together: a recipient could put an inner file that it has opened into a seal of its own, or a signer
-could show different things to those who hold keys and to those who do not. So what both say must be equal, and a seal
-inside a seal is refused.
+The issuer signs both outside and inside, for different purposes. A signature of the inside is valid only there, so
+nobody who opens it can hand it on as a second bulletin of its issuer. Neither signature proves that both belong
+together: a recipient could put an opened inner file into its own seal, or a signer could show different contents to
+readers with and without keys. So their common fields must be equal, and a seal inside a seal is refused.
 """
 
 from __future__ import annotations
@@ -27,33 +26,33 @@ from schemas.subject import channel_of
 from schemas.vocab import RefRel
 
 EQUAL_FIELDS = ("issuer", "status", "tlp", "audience", "seq", "prev", "id", "issued")
-"""What inner and outer bulletin must agree on; the reason is `inner-` and the name."""
+"""The fields that inner and outer bulletin must have equal; the reason is `inner-` and the name."""
 
 SEAL_REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "not-sealed": "there is nothing to open",
-        "too-large": "the seal, what is in it, or its number of recipients is above its bound",
-        "malformed-seal": "not of the one closed form",
-        "unsupported-seal": "another version, key management or content encryption",
-        "wrong-domain": "sealed, or signed inside, in another federation",
-        "recipient-mismatch": "the recipients named are not the holders of the keys it is sealed to",
+        "not-sealed": "the bulletin has nothing to open",
+        "too-large": "the seal, its content or its number of recipients is above its bound",
+        "malformed-seal": "the seal does not have the only allowed form",
+        "unsupported-seal": "the seal has another version, key management or content encryption",
+        "wrong-domain": "it was sealed, or signed inside, in another federation",
+        "recipient-mismatch": "the named recipients are not the holders of the keys that it is sealed to",
         "not-a-recipient": "none of this reader's keys is among the recipients",
-        "wrong-context": "sealed for another bulletin or other recipients, or the wrapped key is damaged",
-        "wrong-commitment": "the content key is not the one all recipients were promised",
+        "wrong-context": "it was sealed for another bulletin or other recipients, or the wrapped key is damaged",
+        "wrong-commitment": "the content key is not the same for all recipients",
         "damaged-seal": "the encrypted content has been changed",
-        "inner-digest": "what is inside is not what the outer bulletin names",
+        "inner-digest": "the content inside is not the one that the outer bulletin names",
         "nested-seal": "a seal inside a seal",
         **{f"inner-{name}": f"inside and outside differ in {name}" for name in EQUAL_FIELDS},
         "inner-references": "inside and outside supersede or cancel different bulletins",
     }
 )
-"""Every reason for which an admitted sealed bulletin is not opened, beside those of admission for the inner one."""
+"""Every reason why an admitted sealed bulletin is not opened, beside those of admission for the inner one."""
 
 RETRACTING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 
 
 def context_of(bulletin: Bulletin, domain: str, index: int | None = None, label: str = "") -> SealContext:
-    """What ties a seal to its outer bulletin in one federation, and that of a section to its place there."""
+    """The context that binds a seal to its outer bulletin in one federation, and a section's seal to its place there."""
     return SealContext(
         domain=domain,
         issuer=bulletin.issuer.id,
@@ -65,7 +64,7 @@ def context_of(bulletin: Bulletin, domain: str, index: int | None = None, label:
 
 
 def retractions(bulletin: Bulletin) -> tuple[tuple[str, str], ...]:
-    """What a bulletin does to earlier ones; outside and inside do the same, so that every holder follows."""
+    """The references by which a bulletin retracts earlier ones; they are equal outside and inside, so that every holder follows."""
     return tuple(sorted((ref.id, ref.rel) for ref in bulletin.references if is_retraction(ref)))
 
 
@@ -87,15 +86,15 @@ def open_bulletin(
     Args:
         outer: the sealed bulletin; admission let it in.
         keys: private seal keys of this reader, old ones too.
-        registry: who may say what.
+        registry: who may publish what.
         now: the present, aware.
-        held: admission let it in earlier, and it stands in this reader's store: what it names inside stands with it,
-            although the key of both may have ended since.
+        held: it was admitted earlier and stands in this reader's store. Then the inner bulletin stands too, even if the
+            key of both was revoked or expired since.
 
     Raises:
-        SealError: `not-sealed`; what `open_sealed` refuses; `recipient-mismatch`, `inner-digest`, `nested-seal`,
-            `inner-<field>` for each of `EQUAL_FIELDS`, `inner-references`.
-        AdmissionError: the inner bulletin is refused by itself, with the reason admission gives.
+        SealError: `not-sealed`; as `open_sealed`; `recipient-mismatch`, `inner-digest`, `nested-seal`, `inner-<field>`
+            for each of `EQUAL_FIELDS`, `inner-references`.
+        AdmissionError: admission refuses the inner bulletin, with its reason.
     """
     if not isinstance(outer.body, Sealed):
         raise SealError(f"{outer.id} is not sealed", reason="not-sealed")
@@ -118,22 +117,22 @@ def opened(
     context: SealContext,
     registry: VerifiedRegistry,
 ) -> bytes:
-    """What was sealed, as the signed outside names it: these recipients, this digest.
+    """The sealed content, checked against the recipients and the digest that the signed outside names.
 
-    The recipients named to everybody are those whose keys are there; a key that the registry dropped is not known.
+    The recipients named outside must own the keys in the seal; a key that the registry has dropped is unknown.
 
     Raises:
-        SealError: what `open_sealed` refuses; `recipient-mismatch` or `inner-digest`.
+        SealError: as `open_sealed`; `recipient-mismatch` or `inner-digest`.
     """
     seal = read_seal(part.jwe, context)
     owners = [owner_of(registry.document, kid) for kid in seal.kids]
     if len(owners) != len(part.recipients) or any(
         owner not in (None, name) for owner, name in zip(owners, part.recipients, strict=True)
     ):
-        raise SealError("the recipients named are not those who can open it", reason="recipient-mismatch")
+        raise SealError("the recipients named differ from those who can open it", reason="recipient-mismatch")
     raw = open_sealed(seal, keys, context)
     if digest(raw) != part.inner_digest:
-        raise SealError("what was sealed is not what the outside names", reason="inner-digest")
+        raise SealError("the sealed content is not the one that the outside names", reason="inner-digest")
     return raw
 
 
@@ -145,7 +144,7 @@ def is_listed(
     The author of a seal writes names and keys. A key that the registry has dropped and one that was never the reader's look alike.
 
     Raises:
-        SealError: what `read_seal` refuses.
+        SealError: as `read_seal`.
     """
     kid = read_seal(part.jwe, context).kids[part.recipients.index(reader)]
     return owner_of(registry.document, kid) == reader

@@ -1,7 +1,7 @@
-"""Who can open what is sealed: the seal keys of the registry, their rules, and the policy of an audience. No I/O.
+"""Chooses the recipients of a seal: the seal keys of the registry, their rules, and the policy of an audience. No I/O.
 
-A seal key's id is its thumbprint; it stands in one place only; it is no weak key; its window is at most 90 days, so
-that a stolen private half opens little, and can be deleted after that.
+A seal key's id is its thumbprint. It is listed only once and is not weak. Its window is at most 90 days, so that a
+stolen private key opens little, and can be deleted after that.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who will be able to open a bulletin."""
+    """An authority that can open a sealed bulletin, with its key."""
 
     authority_id: str
     key: SealKey
 
 
 def owner_of(document: Registry, kid: str) -> str | None:
-    """The authority that a seal key belongs to, whatever its window."""
+    """The authority that a seal key belongs to, regardless of its window."""
     return next((name for name, record in document.authorities.items() if kid in record.seal_keys), None)
 
 
 def current_key(keys: Mapping[str, SealKeyRecord], at: dt.datetime) -> SealKey | None:
-    """Of an authority's seal keys the one to seal to: of those valid now, the one that began last."""
+    """The seal key of an authority to seal to: of those valid now, the one with the latest start."""
     valid = [
         record
         for record in keys.values()
@@ -50,10 +50,10 @@ def current_key(keys: Mapping[str, SealKeyRecord], at: dt.datetime) -> SealKey |
 
 
 def must_seal(bulletin: Bulletin, registry: VerifiedRegistry) -> bool:
-    """Whether the audience's policy wants a bulletin sealed.
+    """Whether the audience's policy requires a bulletin to be sealed.
 
-    TLP:CLEAR is public and never sealed, nor are statuses `system` and `beat`: every hub follows heartbeats and receipts. What is
-    sealed already needs no more. An organisation's own audience has no policy of its own.
+    TLP:CLEAR is public and never sealed, nor are statuses `system` and `beat`: every hub follows heartbeats and
+    receipts. A sealed bulletin needs no second seal. An organisation's own audience has no policy.
     """
     audience = registry.document.audiences.get(bulletin.audience)
     if (
@@ -72,7 +72,7 @@ def must_seal(bulletin: Bulletin, registry: VerifiedRegistry) -> bool:
 def recipients(
     channel: Channel, registry: VerifiedRegistry, at: dt.datetime, *, without: Collection[str] = ()
 ) -> tuple[Recipient, ...]:
-    """To whom a bulletin on a channel is sealed: those who read the channel by grant, and its issuer.
+    """The recipients of a sealed bulletin on a channel: the readers of the channel by grant, and its issuer.
 
     Raises:
         PermitError: see `with_keys`.
@@ -89,21 +89,21 @@ def with_keys(
     *,
     without: Collection[str] = (),
 ) -> tuple[Recipient, ...]:
-    """The readers of something, and its issuer, with the keys to seal it to.
+    """The readers and the issuer of a bulletin or section, with the keys to seal it to.
 
-    A hub without a seal key stores and forwards what it cannot read, and is passed over; so is an issuer, who has
-    its draft. Any other reader without one would be left out unnoticed, so it is named.
+    A hub without a seal key is skipped: it stores and forwards what it cannot read. So is an issuer, who has its draft.
+    Any other reader without a key would be left out unnoticed, so the error names it.
 
     Args:
-        readers: who may read it.
-        what: what it is called when it is refused.
-        issuer: who says it.
+        readers: the authorities that may read it.
+        what: its name for an error.
+        issuer: its issuer.
         registry: the keys.
         at: the present.
-        without: readers that are knowingly left out.
+        without: readers that the author leaves out on purpose.
 
     Raises:
-        PermitError: `no-seal-key`, naming who has no valid key; `no-recipient`; `too-large` for more than 64.
+        PermitError: `no-seal-key`, with the readers without a valid key; `no-recipient`; `too-large` for more than 64.
     """
     to: list[Recipient] = []
     missing: list[str] = []
@@ -116,7 +116,7 @@ def with_keys(
     if missing:
         raise PermitError(
             f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no valid seal key",
-            remedy="ask your registrar, or leave them out knowingly: --without ID",
+            remedy="ask your registrar, or leave them out on purpose: --without ID",
             reason="no-seal-key",
         )
     if all(recipient.authority_id == issuer for recipient in to):

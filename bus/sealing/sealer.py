@@ -1,7 +1,7 @@
-"""What a publisher calls to seal a bulletin, or sections of it, in the one transaction that stamps: sign, seal, sign.
+"""Seals a bulletin, or sections of it, for a publisher, in the transaction that stamps: sign, seal, sign.
 
-The inner bulletin has the number, predecessor and id of the outer one, so nobody can seal before the stamp; and what
-is stamped in two transactions could be numbered twice.
+The inner bulletin has the number, predecessor and id of the outer one, so sealing comes after the stamp. With two
+transactions a number could be used twice.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from schemas.sections import SectionDraft
 from schemas.subject import channel_of
 from schemas.vocab import Tlp
 
-_UNSEALED = "{}"  # stands where the ciphertext will
+_UNSEALED = "{}"  # placeholder for the ciphertext
 
 
 class Sealer:
-    """Seals what the audience's policy wants sealed, and every section; give it to `Publisher.open`."""
+    """Seals bulletins by the audience's policy, and every section; give it to `Publisher.open`."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class Sealer:
         Args:
             signers: the authority's keys; they sign the inner bulletin.
             rng: random bytes.
-            everything: seal each bulletin, whatever the policy.
-            without: readers that are knowingly left out.
+            everything: seal each bulletin, regardless of the policy.
+            without: readers that the author leaves out on purpose.
         """
         self._signers = tuple(signers)
         self._rng = rng
@@ -68,10 +68,10 @@ class Sealer:
         *,
         rehearsal: bool = False,
     ) -> tuple[Bulletin, bytes]:
-        """The outer bulletin and its payload, its sections sealed; or what was given, where nothing is to be sealed.
+        """(outer bulletin with sealed sections, its payload); the arguments unchanged if nothing must be sealed.
 
-        A rehearsal uses no private key. Its outer bulletin has no ciphertext, and is too large only where the words
-        alone are.
+        A rehearsal uses no private key. Its outer bulletin has no ciphertext and is too large only if the text alone
+        is.
 
         Raises:
             PermitError: `seal-public`, `nested-seal`, `not-sealed`, `no-seal-key`, `no-recipient`, `too-large`, `not-permitted`.
@@ -103,7 +103,7 @@ class Sealer:
         if not (self._everything or must_seal(inner, registry)):
             if self._without and not sections:
                 raise PermitError(
-                    "nothing of this draft is sealed, so nobody can be left out: all who may read it would",
+                    "nothing in this draft is sealed, so no reader can be left out",
                     reason="not-sealed",
                 )
             return False
@@ -136,7 +136,7 @@ def _checked(
     if len(outer) > MAX_PAYLOAD_BYTES:
         raise PermitError(
             f"with its sections the bulletin has {len(outer)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed: "
-            "say less, or to narrower audiences",
+            "shorten it, or choose narrower audiences",
             reason="too-large",
         )
     bulletin = decode(outer)

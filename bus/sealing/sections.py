@@ -1,8 +1,8 @@
-"""Sealed sections: who of a bulletin's readers opens which part of it; sealing and opening one. Pure.
+"""Sealed sections, each for some of a bulletin's readers: choosing the readers, sealing and opening. Pure.
 
-A section is judged as if it were a bulletin of its own: its issuer needs a grant to say it to that audience at that
-marking, and whoever may read that, of those who read the bulletin, gets it. It has no signature. The bulletin's covers
-the digest of its content, and its seal is bound to the bulletin and to its place there.
+A section is judged as a separate bulletin: its issuer needs a grant to publish it to that audience at that TLP. The
+readers of the bulletin that may read that also get the section. It has no signature of its own. The bulletin's
+signature covers the digest of its content, and its seal is bound to the bulletin and to its place there.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from schemas.vocab import Tlp
 SECTION_REASONS: Mapping[str, str] = MappingProxyType(
     {
         "section-label": "inside and outside differ in the label",
-        "section-tlp": "the section's marking is wider than the bulletin's",
+        "section-tlp": "the section's TLP allows wider sharing than the bulletin's",
     }
 )
-"""Why a section is not opened, beside what a sealed bulletin is not opened for and what its content is refused for."""
+"""The reasons why a section is not opened, beside those of a sealed bulletin and those of admission for its content."""
 
 
 def judge_section(
     bulletin: Bulletin, sections: Sequence[SectionDraft], registry: VerifiedRegistry | None
 ) -> None:
-    """Refuse what could not be sealed into a stamped bulletin, or would not be read once it was.
+    """Refuse sections that cannot be sealed into a stamped bulletin, or that no reader could then open.
 
     Args:
-        bulletin: the bulletin, without them.
-        sections: what is drafted.
-        registry: who may say what; None checks only what needs no registry.
+        bulletin: the bulletin, without the sections.
+        sections: the drafted sections.
+        registry: who may publish what; None for only the checks without a registry.
 
     Raises:
         SchemaError: `schema` for a section that is empty or out of its bounds, `section-tlp`.
         RuleError: `rule:R<n>`.
-        PermitError: `not-permitted`: the issuer could not say it to that audience at that marking in a bulletin
-            either; `seal-public`: everybody may read it.
+        PermitError: `not-permitted`: the issuer may not publish it to that audience at that TLP in a bulletin either;
+            `seal-public`: everybody may read it.
     """
     for index, section in enumerate(sections):
         if not any(getattr(section, name) for name in CONTENT_FIELDS):
@@ -65,7 +65,7 @@ def judge_section(
         if both.tlp is Tlp.CLEAR:
             raise PermitError(
                 f"the section {section.label} is TLP:CLEAR, for everybody",
-                remedy="give it a tlp, or say it in the open part",
+                remedy="give it a tlp, or move it to the open part",
                 reason="seal-public",
             )
         if registry is not None:
@@ -73,7 +73,7 @@ def judge_section(
 
 
 def readers(bulletin: Bulletin, section: SectionDraft, registry: VerifiedRegistry) -> tuple[str, ...]:
-    """Who reads a section: of those who may read the bulletin, those who may read its audience at its marking."""
+    """The readers of a section: the readers of the bulletin that may also read the section's audience at its TLP."""
     inside = registry.readers(channel_of(rules.with_section(bulletin, section)))
     return tuple(name for name in registry.readers(channel_of(bulletin)) if name in inside)
 
@@ -86,7 +86,7 @@ def recipients(
     *,
     without: Collection[str] = (),
 ) -> tuple[Recipient, ...]:
-    """To whom a section is sealed: its readers and the issuer, as `bus.sealing.recipients.with_keys` says.
+    """The recipients of a section: its readers and the issuer, as in `bus.sealing.recipients.with_keys`.
 
     Raises:
         PermitError: `no-seal-key`, `no-recipient` or `too-large`.
@@ -126,7 +126,7 @@ def seal_section(
 
 
 def _content(section: SectionDraft, salt: str) -> bytes:
-    """What is sealed, read back as a stranger would: constructors do not check."""
+    """The content to seal, decoded as received bytes are, because constructors do not check."""
     content = encode(SectionContent(**msgspec.structs.asdict(section), spec=SECTION_SPEC, salt=salt))
     decode_as(SectionContent, content)
     return content
@@ -144,13 +144,13 @@ def open_section(
 
     Args:
         bulletin: the bulletin; admission let it in.
-        index: which section, from 0.
+        index: the number of the section, from 0.
         keys: private seal keys of this reader, old ones too.
-        registry: who may say what.
-        inner: what was inside, when the bulletin itself is sealed: the section belongs to that.
+        registry: who may publish what.
+        inner: the inner bulletin, if the bulletin itself is sealed: the section belongs to it.
 
     Raises:
-        SealError: what `bus.sealing.opening.opened` refuses; `section-label`, `section-tlp`.
+        SealError: as `bus.sealing.opening.opened`; `section-label`, `section-tlp`.
         AdmissionError: the content is refused: `too-large`, `malformed-payload`, `duplicate-member`, `schema`,
             `rule:R<n>`, `not-permitted`.
     """

@@ -1,6 +1,6 @@
-"""What one reader sees of a bulletin that it holds: what it can open, and of the rest who can, and why not. Pure.
+"""One reader's view of a held bulletin: the parts that it can open, and for the others the recipients and the reason. Pure.
 
-The store holds the sealed form alone. A program that shows a bulletin opens it then, and keeps nothing of it.
+The store holds only the sealed form. A program opens a bulletin to show it, and keeps nothing of the content.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from schemas.subject import channel_of
 SIGHT_REASONS: Mapping[str, str] = MappingProxyType(
     {
         "no-seal-key": "it is sealed to this identity, which names no seal key",
-        "seal-key-gone": "it is sealed to a key of this identity that is not here, or not here any more",
-        "seal-key-unlisted": "it is sealed, in the name of this identity, to a key that the registry does not list; ask its author",
-        "not-permitted": "this identity may not read the channel by the registry as it stands",
+        "seal-key-gone": "it is sealed to a key of this identity that is missing here, or was deleted",
+        "seal-key-unlisted": "it is sealed for this identity to a key that the registry does not list; ask its author",
+        "not-permitted": "the present registry does not let this identity read the channel",
         "not-recorded": "the opening could not be written into the audit record",
     }
 )
-"""Why a reader does not see what is sealed, beside what a seal, a section or a bulletin is refused for."""
+"""The reasons why a reader does not see sealed content, beside those of a seal, a section or a bulletin."""
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """A reader's private seal keys; where there are none, the reason code why."""
+    """A reader's private seal keys; if there are none, the reason code."""
 
     keys: tuple[OpeningKey, ...] = ()
     problem: str = "seal-key-gone"
 
 
 class SectionSight(msgspec.Struct, frozen=True, kw_only=True):
-    """A section as a reader sees it: its content, or the reason why not."""
+    """A section as a reader sees it: its content, or the reason why it is closed."""
 
     label: str
     recipients: tuple[str, ...]
@@ -53,7 +53,7 @@ class SectionSight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin as a reader sees it; `reason` says why a sealed one is not opened."""
+    """A bulletin as a reader sees it; `reason` is the code why a sealed one is not opened."""
 
     outer: Bulletin
     inner: Admitted | None = None
@@ -62,12 +62,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def bulletin(self) -> Bulletin:
-        """What there is to show: what is inside, or the cover."""
+        """The bulletin to show: the inner one, or the cover."""
         return self.inner.bulletin if self.inner else self.outer
 
     @property
     def opened(self) -> tuple[str, ...]:
-        """What was opened: `bulletin`, and the labels of sections."""
+        """The opened parts: `bulletin`, and the labels of sections."""
         return (
             *(("bulletin",) if self.inner else ()),
             *(section.label for section in self.sections if section.content is not None),
@@ -75,13 +75,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the rest was not."""
+        """The reasons of the closed parts."""
         reasons = (self.reason, *(section.reason for section in self.sections))
         return tuple(dict.fromkeys(filter(None, reasons)))
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The same in a few words for a line."""
+        """The state of each part in a few words, for one line."""
         whole = ["opened"] if self.inner else [f"not opened: {self.reason}"] if self.reason else []
         return (
             *whole,
@@ -98,24 +98,24 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_closed(bulletin: Bulletin) -> bool:
-    """Whether there is anything to open."""
+    """Whether any part of a bulletin is sealed."""
     return isinstance(bulletin.body, Sealed) or bool(bulletin.sections)
 
 
 def names(bulletin: Bulletin, reader: str) -> bool:
-    """Whether something of a bulletin is sealed to a reader."""
+    """Whether any part of a bulletin is sealed to a reader."""
     whole = bulletin.body.recipients if isinstance(bulletin.body, Sealed) else ()
     return reader in whole or any(reader in section.recipients for section in bulletin.sections)
 
 
 def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry, now: dt.datetime) -> View:
-    """Open what this reader can open of a bulletin that stands in its store. Refuses nothing; each part has its reason.
+    """Open the parts of a held bulletin that this reader can open. Raises nothing; each closed part has its reason.
 
     Args:
         outer: the bulletin; admission let it in.
         mine: the reader's keys.
-        reader: who looks.
-        registry: who may read, and say, what.
+        reader: the reader's authority id.
+        registry: who may read and publish what.
         now: the present, aware.
     """
     inner = None
@@ -130,7 +130,7 @@ def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry
 
 
 def closed(outer: Bulletin, reason: str) -> View:
-    """A bulletin of which nothing is opened, for one reason."""
+    """A bulletin with all parts closed, for one reason."""
     return View(
         outer=outer,
         reason=reason if isinstance(outer.body, Sealed) else "",
@@ -144,7 +144,7 @@ def closed(outer: Bulletin, reason: str) -> View:
 def look_at_sections(
     outer: Bulletin, inner: Admitted | None, mine: Keys, *, reader: str | None, registry: VerifiedRegistry
 ) -> tuple[SectionSight, ...]:
-    """Open what can be opened of the sections; with `reader` None the keys alone decide."""
+    """Open the sections that can be opened; with `reader` None only the keys decide."""
     sections = []
     for index, part in enumerate(outer.sections):
         content, reason = None, ""
@@ -164,7 +164,7 @@ def look_at_sections(
 def _may_open(
     outer: Bulletin, recipients: tuple[str, ...], mine: Keys, reader: str, registry: VerifiedRegistry
 ) -> None:
-    """Refuse what is refused before a key is used."""
+    """Raise the refusals that need no key."""
     if reader not in recipients:
         raise SealError(f"{reader} is not among the recipients", reason="not-a-recipient")
     if not registry.may_read(reader, channel_of(outer)):
@@ -180,7 +180,7 @@ def _told(
     registry: VerifiedRegistry,
     index: int | None = None,
 ) -> str:
-    """The reason. To be named as a recipient and to hold none of the keys means that the key is gone, if it ever was one."""
+    """The reason code of an error. A named recipient without any of the keys has lost the key, or never had it."""
     part = outer.body if index is None else outer.sections[index]
     if exc.reason != "not-a-recipient" or not isinstance(part, Sealed | SealedSection):
         return exc.reason

@@ -1,4 +1,4 @@
-"""The broker for real: its binary, its configuration from the registry, its process, its streams."""
+"""Runs the broker: its binary, its configuration from the registry, its process, its streams."""
 
 from typing import TYPE_CHECKING
 

@@ -1,9 +1,9 @@
-"""Who may connect to a broker, and what each account may do: one account for each identity, and one that holds the streams.
+"""The accounts of a broker and their permissions: one for each identity, and one that holds the streams.
 
-A server answers a request with its own rights, wherever the request says that the answer goes. So an allow list is no wall
-against an identity that names a foreign subject as the reply of its own call. An account is: a reply stays in the account of
-the one that asked. `BUS` holds the streams and nobody enters it. The account of an identity imports, as services, the calls and
-subjects of that identity, each exported to those alone who may use it. The allow lists of the user are a second wall.
+A server sends the answer of a request with its own rights to the reply subject that the request names. So an allow list
+does not stop an identity that names a foreign reply subject in its own call. An account does: a reply stays in the
+account of the caller. `BUS` holds the streams and nobody enters it. The account of an identity imports, as services,
+its calls and subjects, each exported only to those who may use it. The allow lists of the user are a second wall.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ _CALLS = (
     "$JS.API.CONSUMER.CREATE.*.*",
     "$JS.API.CONSUMER.DELETE.*.*",
 )
-"""The calls that make streams and consumers and look at them (`bus.server.provisioning`, `bus.server.checks`). None ends or
-empties a stream, takes a message out, or hands one on. The streams of authorities that have left have names that the registry
-no longer knows, so no name stands here."""
-# An account without streams is given all of the JetStream API by the server, which answers that it has none, beside what the
-# account imports. It is not, where something else stands in the place of this call: here, what nobody answers.
+"""The calls that make streams and consumers and look at them (`bus.server.provisioning`, `bus.server.checks`). None deletes or purges a
+stream, removes a message, or forwards one. No stream names are listed, because the registry no longer knows the streams
+of authorities that have left."""
+# The server gives an account without streams the whole JetStream API, which answers that there are none, beside its
+# imports. An import in the place of this call prevents that; here, one that nobody answers.
 _CLOSED, _NOBODY = "$JS.API.INFO", "tocsin.nobody"
 _INFO, _NEXT = "$JS.API.CONSUMER.INFO.", "$JS.API.CONSUMER.MSG.NEXT."
 ANSWERS_S = 10
-"""For so long the server remembers where the next answer to a request goes: more than the silence between two heartbeats
-of a pull request (`bus.transport.pull_consumer`), and little, for each request that waits costs memory."""
+"""Time for which the server remembers where the next answer to a request goes: more than the silence between two heartbeats of a pull
+request (`bus.transport.pull_consumer`), but short, since each open request costs memory."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One account: an identity, the transport keys that enter it, and what it may do."""
+    """One account: an identity, its transport keys and its permissions."""
 
     name: str
     nkeys: tuple[str, ...]
@@ -71,14 +71,15 @@ def members(
 ) -> tuple[Member, ...]:
     """Every identity that may enter a broker.
 
-    An authority does not enter with a key of the broker's own identities or of a carrier (`keys_taken`): one that registers
-    such a key, which is public, does not hold it, and one key in two places would make the server refuse everything.
+    An authority cannot enter with a key of the broker's own identities or of a carrier (`keys_taken`). Such a key is
+    public, so an authority that registers it need not hold it. One key in two places would make the server refuse the
+    whole configuration.
 
     Args:
         registry: its authorities, each with all its transport keys.
-        provisioner_nkey: who makes streams and consumers.
-        seat: which broker of a federation it is: whose authorities come, and which carriers.
-        probe_nkeys: the keys of `PROBES`, in their order, where there are any.
+        provisioner_nkey: public key of the identity that makes streams and consumers.
+        seat: the broker's place in a federation, which decides its authorities and carriers.
+        probe_nkeys: the keys of `PROBES`, in their order, if there are any.
     """
     taken = set(_own_keys(registry, provisioner_nkey, seat, probe_nkeys))
     everybody = [Member(name=PROVISIONER, nkeys=(provisioner_nkey,), permissions=_provisioner_permissions())]
@@ -102,8 +103,8 @@ def members(
 
 
 def _provisioner_permissions() -> Permissions:
-    """What makes streams and consumers, reads what is said of trust, and says what the registrar publishes."""
-    # That it may ask about its own consumers too stands in the calls above; a call that stood twice would be answered twice.
+    """The permissions to make streams and consumers, to read the trust streams, and to publish the registrar's files."""
+    # The calls above include questions about its own consumers; a call listed twice would be answered twice.
     reads = [
         call
         for stream in (STATEMENTS_STREAM, TRUST_STREAM)
@@ -120,10 +121,10 @@ def keys_taken(
     seat: BrokerRole | None = None,
     probe_nkeys: Sequence[str] = (),
 ) -> list[str]:
-    """Which transport keys in the registry are another's at this broker, so that their authority does not enter with them.
+    """The transport keys in the registry that belong to another identity at this broker; their authority cannot enter with them.
 
     Returns:
-        A line for each, sorted, `<authority>: <key> is of <identity>`.
+        One line for each, sorted: `<authority>: <key> is of <identity>`.
 
     Args:
         registry: as for `members`.
@@ -143,18 +144,18 @@ def keys_taken(
 def _own_keys(
     registry: VerifiedRegistry, provisioner_nkey: str, seat: BrokerRole | None, probe_nkeys: Sequence[str]
 ) -> dict[str, str]:
-    """Who holds each transport key that is no authority's."""
+    """The holder of each transport key that belongs to no authority."""
     carriers = {guest.nkey: guest.identity for guest in (guests(registry, seat) if seat else ())}
     return {**carriers, **dict(zip(probe_nkeys, PROBES, strict=False)), provisioner_nkey: PROVISIONER}
 
 
 def render_accounts(everybody: Sequence[Member], max_each: int, max_subscriptions: int) -> str:
-    """The part of the configuration that says who may connect and do what; there is no other user.
+    """The part of the configuration with all accounts and users.
 
     Args:
         everybody: the identities.
-        max_each: connections of one identity at a time.
-        max_subscriptions: subscriptions of one connection.
+        max_each: most connections of one identity at a time.
+        max_subscriptions: most subscriptions of one connection.
     """
     users_of: dict[str, list[str]] = {}
     for member in everybody:
@@ -184,7 +185,7 @@ system_account: {SYSTEM}
 
 
 def imports_lost(everybody: Iterable[Member], heard: Mapping[str, Collection[str]]) -> list[str]:
-    """What accounts lack of their imports, sorted, `<account>: <subject>`.
+    """The missing imports of accounts, sorted: `<account>: <subject>`.
 
     Args:
         everybody: the identities.

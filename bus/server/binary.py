@@ -1,4 +1,4 @@
-"""Finding the nats-server binary, and refusing one that is too old."""
+"""Finds the nats-server binary, and refuses one that is too old."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from bus.errors import BusError
 
 MINIMUM_VERSION = (2, 15, 0)
-"""Older ones leak through deny lists, accept forged source headers, or lack consumer reset."""
+"""The oldest usable version: older ones leak through deny lists, accept forged source headers, or lack consumer reset."""
 
 VARIABLE = "TOCSIN_NATS_SERVER"
 _DIGEST = re.compile(r"\bsha256:[0-9a-f]{64}\b")
@@ -26,7 +26,7 @@ class ServerError(BusError):
 
 
 def find_binary(explicit: Path | None, env: Mapping[str, str]) -> Path:
-    """The binary: named, then `TOCSIN_NATS_SERVER`, then beside this Python (the `[server]` extra), then PATH.
+    """Find the binary: the named path, then `TOCSIN_NATS_SERVER`, then beside this Python (the `[server]` extra), then PATH.
 
     Raises:
         ServerError: `no-server`.
@@ -53,7 +53,7 @@ def check_version(binary: Path) -> str:
     """The version of a binary.
 
     Raises:
-        ServerError: `server-too-old`, or `no-server` when it is none.
+        ServerError: `server-too-old`, or `no-server` if it is not a nats-server.
     """
     try:
         out = subprocess.run(
@@ -63,7 +63,7 @@ def check_version(binary: Path) -> str:
         raise ServerError(f"{binary} does not run: {exc}", reason="no-server") from None
     match = _VERSION.search(out)
     if match is None:
-        raise ServerError(f"{binary} is no nats-server", reason="no-server")
+        raise ServerError(f"{binary} is not a nats-server", reason="no-server")
     version = tuple(int(part) for part in match.groups())
     if version < MINIMUM_VERSION:
         need = ".".join(map(str, MINIMUM_VERSION))
@@ -74,10 +74,10 @@ def check_version(binary: Path) -> str:
 
 
 def config_digest(binary: Path, conf_file: Path) -> str:
-    """The digest by which a server names a configuration, as its monitoring does; the file is read, nothing starts.
+    """The digest of a configuration, as the server's monitoring shows it; the binary reads the file and starts no server.
 
     Raises:
-        ServerError: `bad-conf`, with what is wrong with it.
+        ServerError: `bad-conf`, with the fault.
     """
     try:
         done = subprocess.run(
@@ -93,5 +93,5 @@ def config_digest(binary: Path, conf_file: Path) -> str:
     said = done.stdout + done.stderr
     match = _DIGEST.search(said)
     if done.returncode != 0 or match is None:
-        raise ServerError(f"{conf_file} is no sound configuration: {said.strip()}", reason="bad-conf")
+        raise ServerError(f"{conf_file} is not a valid configuration: {said.strip()}", reason="bad-conf")
     return match[0]

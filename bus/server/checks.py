@@ -1,4 +1,4 @@
-"""Every assumption about the running broker, checked: pass or fail, hard or soft."""
+"""Checks every assumption about the running broker: pass or fail, hard or soft."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CONNECT_S = 5.0
 CERTIFICATE_DAYS = 30
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
-# What the server holds every connection to: too little keeps honest programs out, too much none of the others.
+# The server's limits for every connection: low ones keep honest programs out, high ones keep no attacker out.
 LIMITS = (
     ("max_connections", 16, 65_536),
     ("max_subscriptions", 20, 1_000),
@@ -63,7 +63,7 @@ LIMITS = (
     ("max_control_line", MAX_CONTROL_LINE, MAX_CONTROL_LINE),
 )
 DISK_RESERVE_BYTES = LOG_BYTES * LOG_FILES + 256 * 1024**2
-"""What must be free on the broker's disk: its log, what is open for a moment, and other programs."""
+"""Bytes that must be free on the broker's disk for its log, open batches and other programs."""
 _S = 1_000_000_000
 
 
@@ -83,19 +83,19 @@ async def check(
     """Check version, durability, limits, accounts and their walls, streams and consumers of a running broker.
 
     Args:
-        url: where it serves.
+        url: its address for clients.
         monitor_url: its monitoring address, on loopback.
         provisioner_seed: the provisioner's nkey seed.
-        registry: what its users, streams and consumers must follow.
-        seat: which broker of a federation it is.
-        conf_file: the configuration that it should run with; None when it is out of reach.
-        binary: a nats-server to read that file with.
-        tls: with which certificates to connect; None connects in clear.
-        probe_seeds: nkey seeds of the identities that try the walls; without them that is not tried.
-        settings: those that the configuration should be made with; its ports and its address for clients count not here.
+        registry: the registry that its users, streams and consumers must match.
+        seat: the broker's place in a federation.
+        conf_file: the configuration that it should run with; None if it cannot be read here.
+        binary: a nats-server that reads that file.
+        tls: the certificates to connect with; None connects unencrypted.
+        probe_seeds: nkey seeds of the identities that try the walls; without them the walls are not tried.
+        settings: the settings of the configuration; its ports and its address for clients are not compared.
 
     Raises:
-        ServerError: `no-monitor`, when the monitoring address does not answer; `not-ready`, as `provision`.
+        ServerError: `no-monitor`, if the monitoring address does not answer; `not-ready`, as `provision`.
         UnreachableError, DeniedError: from the broker.
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
@@ -159,9 +159,9 @@ async def _walls(
 
 
 def standing_check(folder: Path, now: float) -> Check:
-    """Whether a program stands behind the server of a folder: one that was killed leaves a server that follows nothing.
+    """Whether a program manages the server of a folder: a killed program leaves a server that follows no registry.
 
-    A server that was started by other means than `tocsin server run` is said to be so; its operator reloads it.
+    The check names a server that was not started by `tocsin server run`; its operator reloads it.
 
     Args:
         folder: the server's.
@@ -169,7 +169,7 @@ def standing_check(folder: Path, now: float) -> Check:
     """
     found = who_stands_behind(folder, now)
     if found.is_ours and not found.is_stood_behind:
-        lost = "it follows no registry, and a country's carrier is gone; start it again: tocsin server run"
+        lost = "it follows no registry and runs no carrier of its country; start it again: tocsin server run"
         return hard("server run", ok=False, detail=f"{found.told}: {lost}")
     by_hand = "it was started by other means: reload it by hand when the registry changes"
     return soft("server run", found.is_stood_behind, found.told, by_hand)
@@ -179,11 +179,11 @@ def must_be_sound(checks: Iterable[Check]) -> None:
     """Refuse a broker that fails a hard check.
 
     Raises:
-        ServerError: `not-sound`, with what was found.
+        ServerError: `not-sound`, with the failed checks.
     """
     failed = [f"{finding.name} ({finding.detail})" for finding in checks if finding.hard and not finding.ok]
     if failed:
-        raise ServerError(f"this broker is not as it must be: {'; '.join(failed)}", reason="not-sound")
+        raise ServerError(f"this broker is not set up as it must be: {'; '.join(failed)}", reason="not-sound")
 
 
 def _server(varz: dict[str, Any], home: Path) -> Iterator[Check]:
@@ -207,7 +207,7 @@ def _server(varz: dict[str, Any], home: Path) -> Iterator[Check]:
     yield soft("write_deadline", 0 < deadline <= MOST_WRITE_DEADLINE_S, f"{deadline:.0f} s")
     yield _tls(varz)
     try:
-        # The server names it as its configuration does, from where it runs.
+        # The server names it relative to the folder that it runs in.
         total, used, free = shutil.disk_usage(home / str(jetstream.get("store_dir", ".")))
     except OSError:
         return
@@ -225,11 +225,13 @@ def _tls(varz: dict[str, Any]) -> Check:
     if varz.get("tls_required"):
         both = bool(varz.get("tls_verify"))
         return hard("TLS", both, "with client certificates", "clients show no certificate")
-    return hard("TLS", _loopback(host), "not needed on loopback", f"none on {host}: anybody on the way reads")
+    return hard(
+        "TLS", _loopback(host), "not needed on loopback", f"none on {host}: anybody on the way can read"
+    )
 
 
 def _handshakes(url: str, tls: Tls) -> Iterator[Check]:
-    """What only a handshake shows: how long the certificate still stands, and that an older TLS is refused."""
+    """The checks that need a handshake: the remaining validity of the certificate, and the refusal of an older TLS."""
     place = urlsplit(url)
     address, name = (place.hostname or "", place.port or 4222), tls.host or place.hostname
     try:

@@ -1,4 +1,4 @@
-"""Whether a running server has the configuration that it should, and no other way in: its file, doors, accounts and imports."""
+"""Checks that a running server has the right configuration and no other way in: file, listeners, accounts and imports."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bus.server.monitor import read_monitor
 
 SUBSCRIPTIONS = "subsz?subs=1&limit=32768"  # of all accounts; some 150 bytes each
 OTHER_DOORS = ("leaf", "gateway", "mqtt", "websocket")
-GLOBAL = "$G"  # the server's own, into which nobody comes where there are accounts
+GLOBAL = "$G"  # the server's own account, which nobody can enter if there are accounts
 
 
 def configuration_checks(
     varz: dict[str, Any], conf_file: Path | None, binary: Path | None, made: Callable[[], str]
 ) -> Iterator[Check]:
-    """Who may connect, and do what, and every setting: in the file, and in the process that should have read it."""
+    """Compare users, permissions and settings with the file, and the file with the one that the process has read."""
     if conf_file is None or not conf_file.is_file():
         yield soft("users", ok=False, detail="no configuration file here to compare with the registry")
         return
@@ -48,7 +48,7 @@ def configuration_checks(
 
 
 def _beside_ports(conf: str) -> list[str]:
-    """The lines of a configuration, without where it listens for clients and at which port it is monitored."""
+    """The lines of a configuration without its address for clients and its monitoring port."""
     return re.sub(
         r'^(listen|http): "(127\.0\.0\.1|.*):-?\d+"$',
         lambda found: found[1] if found[1] == "listen" else f"{found[1]} {found[2]}",
@@ -58,7 +58,7 @@ def _beside_ports(conf: str) -> list[str]:
 
 
 def doors_check(varz: dict[str, Any], *, clustered: bool) -> Check:
-    """Whether the server listens for clients, and for nodes of its cluster if it has one, and in no other way."""
+    """Whether the server listens only for clients, and for nodes of its cluster if it has one."""
     doors = [name for name in OTHER_DOORS if _is_open(varz.get(name))]
     if not clustered and _is_open(varz.get("cluster")):
         doors.append("cluster")
@@ -66,7 +66,7 @@ def doors_check(varz: dict[str, Any], *, clustered: bool) -> Check:
 
 
 def _is_open(door: object) -> bool:
-    """Whether a part of `varz` says that something listens there, or goes out from there."""
+    """Whether a part of `varz` shows an open listener or an outgoing connection."""
     told = door if isinstance(door, dict) else {}
     return any(
         told.get(each) for each in ("port", "cluster_port", "host", "addr", "remotes", "gateways", "urls")
@@ -74,7 +74,7 @@ def _is_open(door: object) -> bool:
 
 
 def accounts_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
-    """Whether the server knows the accounts of the identities and no other that somebody could enter.
+    """Whether the server knows exactly the accounts of the identities, and no other account that can be entered.
 
     Raises:
         ServerError: `no-monitor`.
@@ -85,7 +85,7 @@ def accounts_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
 
 
 def imports_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
-    """Whether every account has its imports in the running server: one that lost them in a reload is deaf.
+    """Whether every account has its imports in the running server: an account that lost them in a reload is deaf.
 
     Raises:
         ServerError: `no-monitor`.

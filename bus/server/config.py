@@ -1,4 +1,4 @@
-"""The broker's configuration, written from the registry: an account for each identity, durable to the disk."""
+"""Writes the broker's configuration from the registry: an account for each identity, every message synced to the disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bus.trust import VerifiedRegistry
 
 MAX_PENDING_BYTES = 16 * 1024**2
 MOST_EACH = 64  # connections of one identity
-# Batches that are open: of one stream, which has one speaker, and of the whole server.
+# Most open batches: of one stream, which has one publisher, and of the whole server.
 BATCHES_EACH, BATCHES_OPEN, BATCH_S = 1, 6, 2
 MAX_CONTROL_LINE = (
     1024  # a subject, a reply and two sizes; or the server's greeting answered: name, key, signature
@@ -28,7 +28,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
-    """PEM files, relative to the configuration: the broker's certificate and key, and who signs its clients'."""
+    """PEM files, relative to the configuration: the broker's certificate and key, and the CA of its clients."""
 
     cert: Path
     key: Path
@@ -36,10 +36,10 @@ class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def in_folder(cls, folder: Path) -> ServerTls | None:
-        """The files in `tls/` of a broker's folder; None without it: a broker that had them never goes on in clear.
+        """The files in `tls/` of a broker's folder; None without that folder. A missing file never makes a broker unencrypted.
 
         Raises:
-            ServerError: `tls-file`, when one of the three is missing.
+            ServerError: `tls-file`, if one of the three is missing.
         """
         if not (folder / "tls").exists():
             return None
@@ -54,7 +54,7 @@ class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator chooses; -1 is any free port. Bytes and counts are limits."""
+    """The operator's choices; port -1 is any free port. Bytes and counts are limits."""
 
     host: str = "127.0.0.1"
     port: int = -1
@@ -68,23 +68,23 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_each: int = MOST_EACH
     tls: ServerTls | None = None
     seat: BrokerRole | None = None
-    """Which broker of a federation it is; None stands alone and serves every authority."""
+    """The broker's place in a federation; None for a single broker that serves every authority."""
     probe_nkeys: tuple[str, ...] = ()
-    """Public nkeys of the identities that try the walls (`bus.server.probe`); without them `server check` tries less."""
+    """Public nkeys of the identities that try the walls (`bus.server.probe`); without them `server check` tests less."""
     route_secret: str | None = None
-    """What the nodes of a cluster know one another by; the same at each."""
+    """The shared secret of the nodes of a cluster, the same at each node."""
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
-    """The configuration file. The monitoring port listens on loopback alone: it asks for no password.
+    """The configuration file. The monitoring port has no password, so it listens only on loopback.
 
     Raises:
-        ServerError: `tls-file`, `route-secret`: a cluster whose nodes could not know one another.
+        ServerError: `tls-file`, `route-secret`: the nodes of a cluster could not authenticate each other.
 
     Args:
-        registry: whose authorities become users.
+        registry: its authorities become users.
         settings: the operator's choices.
-        provisioner_nkey: public nkey of the one identity that may make streams and consumers.
+        provisioner_nkey: public nkey of the only identity that may make streams and consumers.
     """
     files = _tls_files(settings.tls)
     everybody = members(registry, provisioner_nkey, settings.seat, settings.probe_nkeys)
@@ -140,7 +140,7 @@ def _tls_files(files: ServerTls | None) -> str:
 
 
 def _tls(files: str) -> str:
-    """TLS 1.3 alone, from the first byte, for clients whose certificate the CA has signed."""
+    """Only TLS 1.3, from the first byte, for clients with a certificate signed by the CA."""
     if not files:
         return ""
     return f"""\
@@ -154,13 +154,14 @@ tls {{
 
 
 def _cluster(settings: ServerSettings, files: str) -> str:
-    """How the nodes of a cluster find and trust one another: by a secret of theirs, and by certificates.
+    """The routes of a cluster: its nodes trust each other by a shared secret and by certificates.
 
-    Clients have certificates of the same CA, and anybody on this machine reaches its loopback: neither makes a node.
+    Clients have certificates of the same CA, and any program on this machine reaches its loopback. So neither proves a
+    node.
 
     Raises:
-        ServerError: `tls-file`, when nodes on other machines would be trusted without a certificate; `route-secret`, when
-            there is none.
+        ServerError: `tls-file`, if nodes on other machines would be trusted without a certificate; `route-secret`, if
+            the secret is missing.
     """
     seat = settings.seat
     nodes = seat.federation.nodes(seat.name) if seat else ()
@@ -168,13 +169,14 @@ def _cluster(settings: ServerSettings, files: str) -> str:
         return ""
     if not settings.route_secret:
         raise ServerError(
-            "the nodes of a cluster need a secret by which they know one another", reason="route-secret"
+            "the nodes of a cluster need a shared secret: route.secret in the folder of each",
+            reason="route-secret",
         )
     routes = [node.route or "" for node in nodes]
     for route in routes:
         if not files and urlsplit(route).hostname not in LOOPBACK:
             raise ServerError(
-                f"{route} leads beyond this machine, and what it carries is read there; put server.pem, "
+                f"{route} leaves this machine unencrypted; put server.pem, "
                 "server.key and ca.pem into the folder's tls/",
                 reason="tls-file",
             )
@@ -194,5 +196,5 @@ cluster {{
 
 
 def _quoted(text: str) -> str:
-    """A string as the server reads it: JSON's, with characters beyond ASCII as they are."""
+    """A string in the server's syntax: as in JSON, with non-ASCII characters unescaped."""
     return json.dumps(text, ensure_ascii=False)

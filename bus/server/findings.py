@@ -1,4 +1,4 @@
-"""What a check of the broker finds: pass or fail, hard or soft."""
+"""The results of a check of the broker: pass or fail, hard or soft."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One assumption and what was found."""
+    """One assumption and its result."""
 
     name: str
     ok: bool
@@ -17,17 +17,17 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hard(name: str, ok: bool, detail: str, otherwise: str = "") -> Check:
-    """A check without which the broker must not serve; `otherwise` is the detail when it fails."""
+    """A check that the broker must pass to serve; `otherwise` is the detail of a failure."""
     return Check(name=name, ok=ok, hard=True, detail=detail if ok else otherwise or detail)
 
 
 def soft(name: str, ok: bool, detail: str, otherwise: str = "") -> Check:
-    """A check that warns; `otherwise` is the detail when it fails."""
+    """A check that only warns; `otherwise` is the detail of a failure."""
     return Check(name=name, ok=ok, hard=False, detail=detail if ok else otherwise or detail)
 
 
 class Trouble(NamedTuple):
-    """What is wrong with a server that runs: a code and a sentence, both empty when nothing is."""
+    """A fault of a running server: a code and a sentence, both empty if there is none."""
 
     code: str
     sentence: str

@@ -1,4 +1,4 @@
-"""A broker that follows the registry: users, permissions, streams and consumers, while it runs."""
+"""Keeps a running broker in step with the registry: users, permissions, streams and consumers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bus.transport import Tls
 from bus.trust import VerifiedRegistry
 
 EVERY_S = 1.0
-WHOLE_S = 10.0  # between two looks at imports while all are there
-MOST_WAIT_S = 300.0  # between two repairs
+WHOLE_S = 10.0  # seconds between two looks at imports while none is missing
+MOST_WAIT_S = 300.0  # seconds between two repairs
 
 log = logger()
 
@@ -35,26 +35,26 @@ async def follow_registry(
     look: float = WHOLE_S,
     tls: Tls | None = None,
 ) -> None:
-    """Configure and provision the broker anew whenever the registry is another one, until cancelled.
+    """Configure and provision the broker again after each change of the registry, until cancelled.
 
-    The server reads its file first: removed users are cut, and what was taken away is refused, before anything is made for
-    others. A failure is logged and tried again; until then the server serves as before.
+    The server reads its file first: removed users are cut and withdrawn permissions are refused before anything new is
+    made. A failure is logged and tried again; until then the server serves as before.
 
-    Imports that an account has lost are looked for after each reload and every `look` seconds, whatever the registry does.
-    While some are lost the server is reloaded again, after waits that double.
+    Lost imports of accounts are looked for after each reload and every `look` seconds. While some are lost, the server
+    is reloaded again, with doubling waits.
 
     Args:
-        broker: runs, provisioned.
-        registry: the registry as it stands, each time it is called.
-        standing: digest of the registry by which it runs.
+        broker: the running, provisioned server.
+        registry: returns the current registry.
+        standing: digest of the registry that the broker follows now.
         seed: the provisioner's nkey seed.
-        settings: those the broker was started with.
+        settings: the settings that the broker was started with.
         every: seconds between two looks at the registry.
         look: seconds between two looks at the imports of the accounts.
-        tls: the provisioner's certificate, where the broker wants one.
+        tls: the provisioner's certificate, if the broker requires one.
 
     Raises:
-        ServerError: `not-running`, when the server has ended.
+        ServerError: `not-running`, if the server has ended.
     """
     public = nkeys.public_of(seed)
     problem = ""
@@ -95,7 +95,7 @@ async def follow_registry(
 
 
 class _Imports:
-    """Whether the accounts have their imports, looked at now and then; a server that has lost some is reloaded."""
+    """Looks at times whether the accounts have their imports; reloads a server that has lost some."""
 
     def __init__(self, look: float) -> None:
         self._look = look
@@ -103,11 +103,11 @@ class _Imports:
         self._wait = 0.0
 
     def look_now(self) -> None:
-        """Look at the next call, and repair at once: the server has another configuration."""
+        """Look at the next call and repair at once, because the configuration has changed."""
         self._next = self._wait = 0.0
 
     async def keep(self, broker: NatsServer, everybody: Sequence[Member]) -> None:
-        """Look, if it is time; reload when some are lost.
+        """Look if it is time; reload if some are lost.
 
         Raises:
             ServerError: as `NatsServer.reload` and `imports_check`.

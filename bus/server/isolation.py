@@ -1,8 +1,9 @@
-"""Whether the walls of a running broker stand, tried from inside by identities that are made for it (`bus.server.probe`).
+"""Tests the walls of a running broker from inside, with identities made for this purpose (`bus.server.probe`).
 
-Each kind of call that an identity may make is made with a foreign subject as its reply. A server whose walls stand answers
-into the caller's own account, where nobody hears it. What passes is seen: in the probes' own stream, which is tried first
-and does no harm; only then in the streams of others, at another's inbox, and by what the server would do for anybody.
+It makes each kind of call that an identity may make, with a foreign subject as its reply. A server with intact walls
+answers into the caller's own account, where nobody listens. A reply that passes is visible. The probes' own stream is
+tried first, since it does no harm; then the streams of others, another's inbox, and calls that the server would serve
+for anybody.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ ANSWER_S = 5.0
 
 
 class Call(NamedTuple):
-    """One call of an identity: its subject, what it says, and its headers."""
+    """One call of an identity: its subject, its payload and its headers."""
 
     subject: str
     body: bytes = b""
@@ -47,9 +48,9 @@ class Call(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """A foreign subject that is named as a reply, and the stream in which it would show; None where it shows otherwise.
+    """A foreign reply subject, and the stream in which a reply would show; None if it shows elsewhere.
 
-    `is_reserved` is for what the server refuses, whatever the call; it writes a line for each into its log.
+    `is_reserved` marks a subject that the server refuses for every call; it logs a line for each.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Goal(NamedTuple):
 
 
 def calls_of(identity: str) -> tuple[Call, ...]:
-    """Each kind of call that an authority makes: a message, a whole batch, one that is refused, and those of a reader."""
+    """Each kind of call that an authority makes: a message, a whole batch, a refused batch, and the calls of a reader."""
     subject, place = said(identity), f"{STREAM}.{identity}"
     whole = {"Nats-Batch-Id": secrets.token_hex(8), "Nats-Batch-Sequence": "1", "Nats-Batch-Commit": "1"}
     broken = {"Nats-Batch-Id": secrets.token_hex(8), "Nats-Batch-Sequence": "9", "Nats-Batch-Commit": "1"}
@@ -78,7 +79,7 @@ def calls_of(identity: str) -> tuple[Call, ...]:
 
 
 def goals(registry: VerifiedRegistry, token: str) -> tuple[Goal, ...]:
-    """A foreign subject of each class; the token tells one look from another."""
+    """A foreign subject of each class; the token distinguishes one look from another."""
     beside = PROBES[1]
     found = [
         Goal("the registry", REGISTRAR_SUBJECTS[0], TRUST_STREAM),
@@ -97,7 +98,7 @@ def goals(registry: VerifiedRegistry, token: str) -> tuple[Goal, ...]:
 
 
 def closed_calls(token: str) -> tuple[tuple[str, Any], ...]:
-    """Calls of each kind that the provisioner has no need of, in the probes' own stream, where one that passes does no harm."""
+    """Calls of each kind that the provisioner does not need, on the probes' own stream, where a passing call does no harm."""
     return (
         (f"STREAM.DELETE.{token}", None),
         (f"STREAM.PURGE.{STREAM}", {"filter": f"{HEARD}.{token}"}),
@@ -111,10 +112,10 @@ def closed_calls(token: str) -> tuple[tuple[str, Any], ...]:
 
 
 async def provisioner_check(owner: Connection) -> Check:
-    """Whether the provisioner is refused each kind of call that it has no need of.
+    """Whether the server refuses the provisioner each kind of call that it does not need.
 
     Args:
-        owner: its connection.
+        owner: the provisioner's connection.
     """
     token = f"probe{secrets.token_hex(4)}"
     calls, passed = closed_calls(token), []
@@ -125,21 +126,21 @@ async def provisioner_check(owner: Connection) -> Check:
             if exc.reason == DeniedError.reason:
                 continue
         passed.append(call.replace(f".{token}", ""))
-    told = f"{len(calls)} calls that it has no need of: all refused"
+    told = f"{len(calls)} calls that it does not need: all refused"
     return hard("provisioner", not passed, told, f"it may call {', '.join(passed)}")
 
 
 async def isolation_check(
     owner: Connection, *, url: str, seeds: Sequence[str], registry: VerifiedRegistry, tls: Tls | None = None
 ) -> Check:
-    """Try the walls with the probes. Nothing else is tried once one has a hole.
+    """Try the walls with the probes. Stop at the first hole.
 
     Args:
-        owner: the provisioner's connection, which looks at what streams hold.
-        url: the broker.
+        owner: the provisioner's connection, which reads the content of streams.
+        url: the broker's address.
         seeds: the nkey seeds of the probes, in their order.
-        registry: whose subjects are tried.
-        tls: with which certificates to connect.
+        registry: the registry whose subjects are tried.
+        tls: the certificates to connect with.
 
     Raises:
         UnreachableError, DeniedError, BrokerError: from the broker.
@@ -156,7 +157,7 @@ async def isolation_check(
     )
 
     def refused(_: str) -> None:
-        """What a wall is for; nobody need be warned of it."""
+        """Ignore a refusal by the broker: it is the expected result."""
 
     async with NatsConnection.at(prober, refused) as probe, NatsConnection.at(listener) as beside:
         for connection in (probe, beside):
@@ -171,7 +172,7 @@ async def isolation_check(
                 await _try(probe, tried)
                 await js_api(
                     beside, f"CONSUMER.INFO.{STREAM}.{PROBES[1]}"
-                )  # what was sent before has arrived
+                )  # all earlier messages have arrived
                 passed += await _passed(owner, tried, before)
                 passed += [f"another's inbox: {subject}" for subject in heard if token in subject]
     told = f"{len(calls_of(PROBES[0]))} calls with {len(tried) + 1} foreign replies each: none passed"
@@ -179,14 +180,14 @@ async def isolation_check(
 
 
 async def _try(probe: NatsConnection, tried: Iterable[Goal]) -> None:
-    """Make each call with each goal as its reply, and return when the server has dealt with all of them."""
+    """Make each call with each goal as its reply, and return when the server has processed all of them."""
     client = probe.client()
     for goal in tried:
         calls = calls_of(PROBES[0])
         for call in calls[:1] if goal.is_reserved else calls:
             await client.publish(call.subject, call.body, reply=goal.subject, headers=call.headers)
     place = f"{STREAM}.{PROBES[0]}"
-    # Each kind of call once more, as it should be: it is answered after those that were made before it.
+    # Each kind of call once more, with a proper reply: its answer comes after those of all earlier calls.
     await js_api(probe, f"CONSUMER.INFO.{place}", timeout=ANSWER_S)
     await js_api(probe, f"CONSUMER.RESET.{place}", {"seq": 1}, timeout=ANSWER_S)
     await probe.request(said(PROBES[0]), b"probe", None, ANSWER_S)
@@ -198,11 +199,11 @@ async def _try(probe: NatsConnection, tried: Iterable[Goal]) -> None:
             async with asyncio.timeout(ANSWER_S):
                 await answered.wait()
         except TimeoutError:
-            raise UnreachableError(f"the broker gives {PROBES[0]} nothing of its own stream") from None
+            raise UnreachableError(f"the broker gives {PROBES[0]} nothing from its own stream") from None
 
 
 async def _held(owner: Connection, goal: Goal) -> int:
-    """How many messages stand on a goal's subject."""
+    """The number of messages on a goal's subject."""
     if goal.stream is None:
         return 0
     try:

@@ -1,4 +1,4 @@
-"""Whether the streams, consumers and carriers of a running broker are those that the registry and the federation want."""
+"""Checks that the streams, consumers and carriers of a running broker match the registry and the federation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bus.transport import (
 from bus.trust import VerifiedRegistry
 
 FULL_SHARE = 0.8
-# A source that fails is tried again every two seconds; one that only has much to copy goes on in that time.
+# The server retries a failing source every two seconds; a source with much to copy makes progress in that time.
 LOOKS, LOOK_S = 20, 0.25
 
 
@@ -42,7 +42,7 @@ def country_check(registry: VerifiedRegistry, federation: Federation) -> Check:
 
 
 async def carrier_check(connection: Connection, guest: CarrierClient) -> Check:
-    """Whether a carrier is there, and how much waits for it."""
+    """Whether a carrier is connected, and how many messages wait for it."""
     waits, there = 0, True
     for spec in guest.consumers:
         try:
@@ -56,12 +56,12 @@ async def carrier_check(connection: Connection, guest: CarrierClient) -> Check:
 
 
 async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], speakers: int) -> list[Check]:
-    """Whether every stream is there with its settings, has room, and no other is.
+    """Whether exactly the wanted streams exist, with their settings and with free space.
 
     Args:
         connection: the provisioner's.
-        specs: the streams as they must stand.
-        speakers: how many authorities may send revocation statements.
+        specs: the wanted streams.
+        speakers: the number of authorities that may send revocation statements.
     """
     checks = []
     for spec in specs:
@@ -72,18 +72,18 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
             continue
         state = info.state
         wrong = [key for key in stream_differs(spec, info) if key != "max_bytes"]
-        # A window on a world would let one country's message ids suppress another's bulletins.
+        # A duplicate window on a world would let one country's message ids suppress another's bulletins.
         wrong += ["duplicate_window"] if not spec.subjects and info.config.get("duplicate_window") else []
         checks.append(hard(f"stream {spec.name}", not wrong, f"{state.messages} bulletins", ", ".join(wrong)))
         if spec.name == STATEMENTS_STREAM:
-            # An authority that has left keeps its room until its statements are too old.
+            # An authority that has left keeps its space until its statements are too old.
             most = speakers + 1 + state.num_subjects
             room = info.max_bytes // STATEMENTS_ROOM_BYTES
             room_for = f"of {room} senders, and {most} at the most"
             checks.append(hard("room for statements", most <= room, room_for))
         if spec.sources and not spec.gives_way:
             left = info.max_bytes - state.bytes
-            told = f"{left} bytes are left; what its sources take reaches no reader when it is full"
+            told = f"{left} bytes are left; when it is full, new messages of its sources reach no reader"
             checks.append(hard(f"room in {spec.name}", left > spec.max_msg_size, told))
         share = max(state.bytes / max(1, info.max_bytes), state.messages / (spec.max_msgs or math.inf))
         if share > FULL_SHARE:
@@ -94,13 +94,13 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
 
 
 async def kept_room(connection: Connection, specs: Sequence[StreamSpec]) -> int:
-    """How many bytes other streams reserve."""
+    """Bytes that other streams reserve."""
     others = set(await stream_names(connection)) - {spec.name for spec in specs}
     return sum([max(0, (await stream_info(connection, name)).max_bytes) for name in sorted(others)])
 
 
 async def lag_check(connection: Connection, specs: Sequence[StreamSpec]) -> Check:
-    """Whether every world and every stream of heads takes in what its sources hold; one that refuses a copy never goes on."""
+    """Whether every world and every stream of heads keeps up with its sources; after one refused copy a stream never continues."""
     copying = [spec for spec in specs if spec.sources]
     stuck = await _behind(connection, copying)
     for _ in range(LOOKS):
@@ -116,14 +116,14 @@ async def lag_check(connection: Connection, specs: Sequence[StreamSpec]) -> Chec
 
 
 async def _behind(connection: Connection, copying: Sequence[StreamSpec]) -> dict[tuple[str, str], int]:
-    """How far each stream is with each of its sources of which it lacks something.
+    """By (stream, source), the sequence reached in each source that a stream is behind.
 
-    The server's own figure of what is left is 0 for a source whose first copy is refused.
+    The server's own count of messages left is 0 for a source whose first copy is refused.
     """
     ends: dict[str, int] = {}
     found: dict[tuple[str, str], int] = {}
     for spec in copying:
-        with contextlib.suppress(BrokerError):  # a stream is missing, which its own check says
+        with contextlib.suppress(BrokerError):  # a stream is missing, which another check reports
             for source in spec.sources:
                 if source not in ends:
                     state = (await stream_info(connection, source)).state
@@ -135,7 +135,7 @@ async def _behind(connection: Connection, copying: Sequence[StreamSpec]) -> dict
 
 
 async def consumer_check(connection: Connection, wanted: Sequence[ConsumerSpec]) -> Check:
-    """Whether every consumer is there with its filters, and no other."""
+    """Whether exactly the wanted consumers exist, with their filters."""
     wrong = []
     for spec in wanted:
         try:
@@ -147,7 +147,7 @@ async def consumer_check(connection: Connection, wanted: Sequence[ConsumerSpec])
             wrong.append(f"{spec.stream}/{spec.name}: other {', '.join(differs)} than its grants")
     known = {(spec.stream, spec.name) for spec in wanted}
     for stream in {spec.stream for spec in wanted}:
-        with contextlib.suppress(BrokerError):  # the stream is missing, which its own check says
+        with contextlib.suppress(BrokerError):  # the stream is missing, which another check reports
             names = await consumer_names(connection, stream)
             wrong += [
                 f"{stream}/{name}: nobody has a grant for it" for name in names if (stream, name) not in known

@@ -1,4 +1,4 @@
-"""Asking a broker's monitoring port."""
+"""Reads documents from a broker's monitoring port."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bus.server.binary import ServerError
 TIMEOUT_S = 3.0
 MAX_BYTES = 16 * 1024 * 1024
 
-# The port is on this machine's loopback: a proxy from the environment has no business in between.
+# The port is on this machine's loopback, so a proxy from the environment must not be used.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -24,7 +24,7 @@ def read_monitor(address: str, path: str) -> dict[str, Any]:
         path: the document's name, with its query.
 
     Raises:
-        ServerError: `no-monitor`, when there is no such answer.
+        ServerError: `no-monitor`, if it does not answer with the document.
     """
     try:
         with _answer(f"{address}/{path}") as answer:
@@ -42,7 +42,7 @@ def read_monitor(address: str, path: str) -> dict[str, Any]:
 
 
 def _answer(url: str) -> IO[bytes]:
-    """What a server that is not healthy says is an answer too; it comes with status 503."""
+    """The body of an answer; an unhealthy server answers with status 503, which is an answer too."""
     try:
         opened: IO[bytes] = _direct.open(url, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as exc:

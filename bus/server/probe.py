@@ -1,8 +1,8 @@
-"""Identities that try the walls of a running broker, with a stream of their own that nobody reads.
+"""Identities that test the walls of a running broker, with their own stream that nobody reads.
 
-They are made by the same generator as all others (`bus.server.accounts`), so what holds for them holds for every identity.
-Nothing that they try reaches a stream of others on a broker whose walls stand; where one has a hole, it shows first in their
-own stream, and nothing else is tried.
+The generator of all identities makes them (`bus.server.accounts`), so their results hold for every identity. On a
+broker with intact walls no test reaches a stream of others. A hole shows first in their own stream, and then nothing
+else is tried.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from bus.transport import ConsumerSpec, Permissions, StreamSpec, inbox_prefix, reading
 
 PROBES = ("probe", "probe_beside")
-"""Who tries, and whose place nobody else may reach. No authority's id is like them."""
+"""The identity that tries, and the identity whose subjects it must not reach. No authority's id has this form."""
 PROBE_FILES = ("probe.nk", "probe-beside.nk")
 """The files of their transport keys in a broker's folder, in the order of `PROBES`."""
 STREAM = "PROBE"
@@ -20,23 +20,23 @@ AGE_S = 24 * 3600
 
 
 def said(identity: str) -> str:
-    """The one subject on which a probe may speak."""
+    """The only subject on which a probe may publish."""
     return f"{SUBJECTS}.said.{identity}"
 
 
 HEARD = f"{SUBJECTS}.heard"
-"""Where no identity may speak: what stands there has passed a wall."""
+"""A subject on which no identity may publish: a message there has passed a wall."""
 
 
 def probe_permissions(identity: str) -> Permissions:
-    """What a probe may do: the kinds of calls of an authority that speaks and reads."""
+    """The permissions of a probe: the kinds of calls of an authority that publishes and reads."""
     return Permissions(
         publish=(said(identity), *reading(STREAM, identity)), subscribe=(f"{inbox_prefix(identity)}.>",)
     )
 
 
 def probe_stream(replicas: int = 1) -> StreamSpec:
-    """The stream that takes what probes say, and what has passed a wall."""
+    """The stream that captures the probes' messages, and messages that passed a wall."""
     return StreamSpec(
         name=STREAM,
         subjects=(f"{SUBJECTS}.>",),

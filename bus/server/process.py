@@ -23,7 +23,7 @@ from bus.storage import write_atomically
 from bus.tasks import LAST_ACTS
 
 START_S = 60.0  # with a thousand streams, on a busy machine
-STOP_S, DEAF_STOP_S = 10.0, 1.0  # of a server that answers, and of one that does not and may never
+STOP_S, DEAF_STOP_S = 10.0, 1.0  # of a server that answers, and of one that does not answer
 RELOAD_S = 20.0
 _POLL_S = 0.01
 _LOOK_S = 0.05
@@ -37,16 +37,16 @@ class NatsServer:
     The same folder can be started again later: the streams are still there.
 
     Attributes:
-        trouble: what whoever looks after it has last found (`bus.server.tend`).
+        trouble: the last fault found by `bus.server.tend`.
     """
 
     def __init__(self, folder: Path, conf: str, *, binary: Path | None = None) -> None:
-        """Prepare; nothing is started yet.
+        """Prepare a server without starting it.
 
         Args:
             folder: for configuration, store and log.
             conf: the configuration.
-            binary: the nats-server; found when it is None.
+            binary: the nats-server; None to find one.
         """
         self.folder = folder
         self.conf = conf
@@ -66,12 +66,12 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The address for clients."""
         return self._ports["nats"][0]
 
     @property
     def monitor_url(self) -> str:
-        """Where the monitoring endpoints answer."""
+        """The address of the monitoring endpoints."""
         return self._ports["monitoring"][0]
 
     @property
@@ -81,7 +81,7 @@ class NatsServer:
 
     @property
     def store(self) -> Path:
-        """Where its streams are, or will be."""
+        """The folder of its streams, which need not exist yet."""
         found = re.search(r'^  store_dir: ("(?:[^"\\]|\\.)*")$', self.conf, re.MULTILINE)
         return self.folder / (json.loads(found[1]) if found else ".")
 
@@ -93,7 +93,7 @@ class NatsServer:
         return self._process.pid
 
     def must_run(self) -> None:
-        """Refuse to go on as if it ran, when it has ended by itself.
+        """Raise an error if the server has ended by itself.
 
         Raises:
             ServerError: `not-running`, with its last words.
@@ -104,11 +104,11 @@ class NatsServer:
     async def start(self) -> None:
         """Start and wait until JetStream is healthy.
 
-        A server that a killed program left behind in this folder is ended first (ADR-028).
+        A server left in this folder by a killed program is ended first (ADR-028).
 
         Raises:
-            ServerError: `server-too-old`, `no-server`, `server-running` when a program that lives runs a server in this
-                folder, `port-taken`, or `server-start` with what the server said.
+            ServerError: `server-too-old`, `no-server`, `server-running` if a living program runs a server in this
+                folder, `port-taken`, or `server-start` with the server's last words.
         """
         await asyncio.to_thread(check_version, self.binary)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -132,19 +132,19 @@ class NatsServer:
         lock = await take_server_lock(self.folder)
         try:
             for stale in self.folder.glob("*.ports"):
-                stale.unlink()  # of servers that were killed: none runs here now
+                stale.unlink()  # port files of killed servers: none runs here now
             write_atomically(self._conf_file, self.conf.encode())
             self._said.begin()
             self._process = self._spawn(lock)
             LAST_ACTS.add(self.kill)
         finally:
-            os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
+            os.close(lock)  # the child holds it now, and releases it when it ends
 
     def look(self) -> None:
-        """Leave a sign, for `server check`, that this program is awake and looks after its server.
+        """Leave a sign for `server check` that this program is awake and manages its server.
 
         Raises:
-            ServerError: `not-running`, with its last words, when it has ended by itself.
+            ServerError: `not-running`, with its last words, if the server has ended by itself.
         """
         self.must_run()
         if self._standing is not None:
@@ -178,18 +178,18 @@ class NatsServer:
             await asyncio.sleep(_POLL_S)
 
     async def reload(self, conf: str) -> None:
-        """Take another configuration while running: cut users are disconnected, others keep their connection.
+        """Load another configuration while running: removed users are disconnected, others keep their connection.
 
-        Whether it was taken is judged by what the server says of itself when asked, never by its log: strangers write there.
+        The server's monitoring shows whether it was loaded. The log does not count, because strangers write into it.
 
         Raises:
-            ServerError: `server-reload`, with what the server said; it keeps its old configuration.
+            ServerError: `server-reload`, with the server's last words; it keeps its old configuration.
         """
-        # A listening port cannot change while running; a free one (-1) stays the one it got.
+        # A listening port cannot change while running; a free port (-1) stays the one that it got.
         held = self._conf_file.read_bytes()
         write_atomically(self._conf_file, conf.encode())
-        # An account that comes in a reload has its imports from the next reload on (nats-server 2.15, with its #8560 in
-        # the same place): until then its identity is deaf and mute.
+        # An account added by a reload gets its imports only at the next reload (nats-server 2.15, see its #8560); until
+        # then its identity is deaf and mute.
         is_new = bool(accounts_in(conf) - accounts_in(held.decode("utf-8")))
         try:
             wanted = await asyncio.to_thread(config_digest, self.binary, self._conf_file)
@@ -202,7 +202,7 @@ class NatsServer:
         except TimeoutError:
             write_atomically(self._conf_file, held)
             raise ServerError(
-                f"nats-server did not take the configuration: {self._said.last_words()}",
+                f"nats-server did not apply the configuration: {self._said.last_words()}",
                 reason="server-reload",
             ) from None
         except ServerError as exc:
@@ -212,14 +212,14 @@ class NatsServer:
             raise ServerError(
                 f"nats-server refuses the configuration: {exc}", reason="server-reload"
             ) from None
-        except BaseException:  # cancelled, too: what it runs with must be what it would start with
+        except BaseException:  # also on cancel: the file must be the configuration that it runs with
             write_atomically(self._conf_file, held)
             raise
         self.conf = conf
 
     async def _until_reloaded(self, digest: str, before: object) -> None:
         while True:
-            with contextlib.suppress(ServerError):  # it may be deaf while it reloads
+            with contextlib.suppress(ServerError):  # it may not answer while it reloads
                 varz = await asyncio.to_thread(self.monitor, "varz")
                 if varz.get("config_load_time") != before and varz.get("config_digest") == digest:
                     return
@@ -227,7 +227,7 @@ class NatsServer:
             await asyncio.sleep(_LOOK_S)
 
     def kill(self) -> None:
-        """SIGKILL: what a power cut of the process is like."""
+        """Send SIGKILL, which is like a power cut for the process."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -235,7 +235,7 @@ class NatsServer:
         self._step_back()
 
     async def stop(self) -> None:
-        """End the process, gently at first; at once where this is cancelled."""
+        """End the process, gently at first; at once if this is cancelled."""
         process = self._process
         try:
             if process is not None and process.poll() is None:
@@ -264,7 +264,7 @@ class NatsServer:
         return self._process is not None and self._process.poll() is None
 
     def _how_it_ended(self) -> str:
-        """By which signal, or with which code and last words. Who is killed says nothing of it; its log tells of others."""
+        """The signal, or the exit code and last words. A killed server logs nothing about its own end."""
         code = None if self._process is None else self._process.poll()
         if code is not None and code < 0:
             return (
@@ -278,7 +278,7 @@ class NatsServer:
             standing.give_up()
 
     def pinned(self) -> str:
-        """The configuration with the ports the server got, so that a restart is found at the same place."""
+        """The configuration with the ports that the server got, so that a restart has the same address."""
         conf = self.conf
         for setting, url in (("listen", self.url), ("http", self.monitor_url)):
             conf = re.sub(
@@ -287,7 +287,7 @@ class NatsServer:
         return conf
 
     async def restart(self) -> None:
-        """Start again at the same place with the same store, after `kill` or `stop`."""
+        """Start again at the same address with the same store, after `kill` or `stop`."""
         self.conf = self.pinned()
         await self.start()
 

@@ -1,4 +1,4 @@
-"""Making streams and consumers as the registry wants them; the one place that may."""
+"""Makes streams and consumers as the registry wants them. Only this module may do so."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from bus.trust import VerifiedRegistry
 CONNECT_S = 10.0
 CALL_S = 5.0
 NO_ROOM = frozenset({10047})
-NOT_READY = frozenset({10005, 10008})  # too few nodes yet; no leader yet
+NOT_READY = frozenset({10005, 10008})  # too few nodes; no leader yet
 LED_S = 20.0
 LOOK_S = 0.2
 
@@ -47,27 +47,27 @@ log = logger()
 
 
 def provisioner_endpoint(url: str, seed: str, tls: Tls | None = None) -> Endpoint:
-    """The provisioner's place on the bus."""
+    """The provisioner's endpoint."""
     return Endpoint(url=url, authority_id=PROVISIONER, nkey_seed=seed, name=PROVISIONER, tls=tls)
 
 
 async def provision(
     url: str, seed: str, registry: VerifiedRegistry, *, seat: BrokerRole | None = None, tls: Tls | None = None
 ) -> None:
-    """Make every stream and consumer, change those that differ, and remove consumers that nobody has a grant for.
+    """Make every stream and consumer, change those that differ, and remove consumers without a grant.
 
-    What lets through too much goes first, whatever becomes of the rest. A stream that finds no room stops no other: the
-    log says so, and `server check` hard.
+    Consumers that deliver too much are removed first. A stream without space does not stop the others: the log names
+    it, and a hard check of `server check` fails.
 
     Args:
-        url: the broker.
+        url: the broker's address.
         seed: the provisioner's nkey seed.
-        registry: who may say and read what.
-        seat: which broker of a federation it is.
-        tls: the provisioner's certificate, where the broker wants one.
+        registry: who may publish and read what.
+        seat: the broker's place in a federation.
+        tls: the provisioner's certificate, if the broker requires one.
 
     Raises:
-        ServerError: `not-ready`, it is connected to, and its JetStream does not answer or has no leader yet.
+        ServerError: `not-ready`: the broker is connected, but its JetStream does not answer or has no leader yet.
         UnreachableError, DeniedError, BrokerError: from the broker.
     """
     specs, wanted = layout(registry, seat)
@@ -86,7 +86,7 @@ async def provision(
 
 @contextlib.contextmanager
 def ready() -> Iterator[None]:
-    """What a broker to which one is connected does not answer, or refuses for want of a leader.
+    """Turn a missing answer of a connected broker, or a refusal without a leader, into `not-ready`.
 
     Raises:
         ServerError: `not-ready`.
@@ -107,7 +107,7 @@ class StreamLayout(NamedTuple):
 
 
 def layout(registry: VerifiedRegistry, seat: BrokerRole | None) -> StreamLayout:
-    """Every stream and consumer that stands at a broker."""
+    """Read every stream and consumer that exists at a broker."""
     replicas = seat.federation.replicas(seat.name) if seat else 1
     served = served_authorities(registry, seat)
     specs = (*streams_of(registry, replicas=replicas, served=served), probe_stream(replicas))
@@ -120,10 +120,10 @@ def layout(registry: VerifiedRegistry, seat: BrokerRole | None) -> StreamLayout:
 async def _when_ready(
     connection: Connection, call: str, body: dict[str, Any] | None = None, timeout: float = CALL_S
 ) -> None:
-    """A call that a cluster refuses until it has chosen who leads it, and knows that enough of its nodes are there.
+    """Make a call that a cluster refuses until it has a leader and enough nodes.
 
     Raises:
-        BrokerError, UnreachableError: it refuses for another reason, or is not ready in time.
+        BrokerError, UnreachableError: the cluster refuses for another reason, or is not ready in time.
     """
     deadline = asyncio.get_running_loop().time() + LED_S
     while True:
@@ -139,12 +139,12 @@ async def _when_ready(
 
 
 async def _streams(connection: Connection) -> dict[str, StreamInfo]:
-    """Every stream that stands, of every owner."""
+    """Every existing stream, of every owner."""
     return {name: await stream_info(connection, name, CALL_S) for name in await stream_names(connection)}
 
 
 async def _narrow(connection: Connection, streams: Iterable[str], wanted: Sequence[ConsumerSpec]) -> None:
-    """Remove each consumer that nobody has a grant for, and each that lets through more than its reader may read."""
+    """Remove each consumer without a grant, and each that delivers more than its reader may read."""
     filters = {(spec.stream, spec.name): set(spec.filters) for spec in wanted}
     for stream in sorted(streams):
         for name in await consumer_names(connection, stream, CALL_S):
@@ -156,18 +156,18 @@ async def _narrow(connection: Connection, streams: Iterable[str], wanted: Sequen
 async def _make_streams(
     connection: Connection, specs: Sequence[StreamSpec], present: dict[str, StreamInfo]
 ) -> set[str]:
-    """Change what stands, and what must become smaller first: the room of a new one is taken from the others.
+    """Change existing streams, those that shrink first, since a new stream takes its space from them. Then make the missing ones.
 
     Returns:
-        The names of those that found no room.
+        The names of the streams without space.
     """
     names = {spec.name for spec in specs}
-    # The streams of who has left are kept with what they hold, and no more: nobody speaks there any longer.
+    # The streams of an authority that has left keep their content and no free space: nobody publishes there any longer.
     for name, info in present.items():
         if name not in names and is_an_authoritys(name):
             await _shrink(connection, name, info, info.state.bytes)
     missing = names - present.keys()
-    # A world must know its origins before it sources them; so room is made first, and the rest follows in order.
+    # A world needs its origins before it sources them, so space is freed first, and then streams are made in order.
     for spec in specs:
         if missing and spec.name in present:
             await _shrink(connection, spec.name, present[spec.name], spec.max_bytes)
@@ -191,8 +191,8 @@ async def _make_streams(
 
 
 async def _shrink(connection: Connection, name: str, info: StreamInfo, room: int) -> None:
-    """Give back the room of a stream beyond so many bytes. What it holds stays: it refuses, it does not drop."""
-    room = max(room, 1)  # 0 would be no bound
+    """Free the space of a stream beyond this many bytes. Its content stays: it refuses new messages and drops none."""
+    room = max(room, 1)  # 0 would mean no bound
     if 0 < info.max_bytes <= room:
         return
     info.config["max_bytes"] = room
@@ -202,26 +202,26 @@ async def _shrink(connection: Connection, name: str, info: StreamInfo, room: int
 async def _change_stream(connection: Connection, spec: StreamSpec, present: StreamInfo) -> None:
     if not stream_differs(spec, present):
         return
-    wanted = spec.config()  # and nothing of what somebody may have added
+    wanted = spec.config()  # without settings that somebody may have added
     try:
         await js_api(connection, f"STREAM.UPDATE.{spec.name}", wanted, CALL_S)
     except BrokerError as exc:
         if exc.code in NOT_READY:
             raise
         if exc.code not in NO_ROOM:
-            # Some settings the server never takes back. Others are served all the same, and `server check` fails.
+            # The server never takes back some settings. The other streams are still served, and `server check` fails.
             log.error("stream_not_changed", stream=spec.name, problem=str(exc))
             return
-        # The streams of who has left are kept, and with them the room that others could have had.
+        # The streams of authorities that have left are kept, and so is their space, which others then lack.
         log.warning("stream_not_grown", stream=spec.name, wanted=spec.max_bytes, has=present.max_bytes)
         wanted["max_bytes"] = present.max_bytes
         await js_api(connection, f"STREAM.UPDATE.{spec.name}", wanted, CALL_S)
 
 
 async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
-    """Make a consumer; one that is to let through something else is made anew, so that its reader attaches anew.
+    """Make a consumer; one with other filters is deleted and made again, so that its reader attaches again.
 
-    Were it changed under its reader, what it does not let through for a while would be passed over unseen.
+    If it were changed under its reader, the reader would miss messages that it does not deliver for a while.
     """
     try:
         info = await consumer_info(connection, spec.stream, spec.name, CALL_S)

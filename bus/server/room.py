@@ -1,4 +1,4 @@
-"""How the store is shared out, in figures: what each authority has for itself, and what may be open beside it. Pure."""
+"""Figures on how the store is divided: the space of each authority, and the space for open batches. Pure."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from bus.transport import (
 )
 
 BULLETIN_BYTES = 4096
-"""A bulletin of common size, with its signature and what the store adds."""
-FEW_A_DAY = 5  # of common size, from each authority, for as long as they are kept
-FEW_ANSWERS = 100  # of common size, from an authority that may say nothing else at a status, for as long as they are kept
-FEW_SUBJECTS = 16  # of an authority that speaks on few channels
+"""Bytes of a bulletin of common size, with its signature and the store's overhead."""
+FEW_A_DAY = 5  # bulletins of common size from each authority, as long as they are kept
+FEW_ANSWERS = 100  # from an authority that may only answer, for as long as they are kept
+FEW_SUBJECTS = 16  # of an authority that publishes on few channels
 _MB = 1_000_000
 _DAY_S = 86_400
 
 
 def room_checks(specs: Sequence[StreamSpec], store_bytes: int, kept_bytes: int = 0) -> list[Check]:
-    """What each authority has at each status and how long that lasts, whether all fits, and what open batches may take.
+    """Check the space of each authority at each status and how long it lasts, whether all fits, and the space for open batches.
 
     Args:
         specs: every stream of the broker.
-        store_bytes: the file store of the server, in bytes; 0 when it is not known.
-        kept_bytes: what streams beside them reserve: those of authorities that have left.
+        store_bytes: the file store of the server, in bytes; 0 if unknown.
+        kept_bytes: bytes that the streams of authorities that have left reserve.
     """
     origins = [spec for spec in specs if spec.bursts and spec.max_age_s and not spec.gives_way]
     beats = [spec for spec in specs if spec.subjects and not keeps_all(spec.name)]
@@ -63,11 +63,11 @@ def room_checks(specs: Sequence[StreamSpec], store_bytes: int, kept_bytes: int =
 
 
 def batch_checks(limits: Mapping[str, int], streams: int) -> Iterator[Check]:
-    """Whether batches that nobody commits are bounded as they must be, and by how many bytes.
+    """Whether uncommitted batches have the right bounds, and by how many bytes.
 
     Args:
-        limits: what the server says of itself, by the names of its configuration.
-        streams: how many streams take batches.
+        limits: the server's report of its limits, by the names of its configuration.
+        streams: the number of streams that take batches.
     """
     wanted = {
         "max_batch_inflight_per_stream": BATCHES_EACH,
@@ -90,7 +90,7 @@ def batch_checks(limits: Mapping[str, int], streams: int) -> Iterator[Check]:
 
 
 def _beats(streams: Sequence[StreamSpec]) -> Check:
-    """How many heartbeats of each channel are kept, and whether each finds room, however large it is."""
+    """The number of heartbeats kept of each channel, and whether each of any size fits."""
     each = min(spec.each or 0 for spec in streams)
     channels = sum(len(spec.subjects) for spec in streams)
     needs, has = each * channels * BEAT_ROOM_BYTES, sum(spec.max_bytes for spec in streams)
@@ -101,7 +101,7 @@ def _beats(streams: Sequence[StreamSpec]) -> Check:
 
 
 def _answers(sizes: Sequence[int]) -> Check:
-    """How many answers find room of an authority that may say nothing else at a status."""
+    """The number of answers that fit for an authority that may only answer at a status."""
     least = min(sizes)
     told = f"{len(sizes)} streams, each {least / _MB:.1f} MB: {least // BULLETIN_BYTES} answers of {BULLETIN_BYTES // 1024} kB"
     return soft("room for answers", least // BULLETIN_BYTES >= FEW_ANSWERS, told)

@@ -1,4 +1,4 @@
-"""Which server runs in a folder: its process id and its addresses."""
+"""Finds the server that runs in a folder: its process id and its addresses."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 
 class Running(NamedTuple):
-    """A server that runs: its process id, and its addresses by what they serve."""
+    """A running server: its process id, and its addresses by service."""
 
     pid: int
     addresses: dict[str, list[str]]
 
 
 def ports_of(folder: Path) -> Running | None:
-    """Process id and addresses of the server that runs in a folder; None when none does.
+    """Process id and addresses of the server that runs in a folder; None if none runs.
 
-    A server that was killed leaves its file of ports behind, and another process may have its number by now.
+    A killed server leaves its file of ports, and another process may have its process id by now.
     """
     for file in folder.glob("*.ports"):
         try:
@@ -26,12 +26,12 @@ def ports_of(folder: Path) -> Running | None:
             if _is_alive_in(folder, pid):
                 return Running(pid, json.loads(file.read_bytes()))
         except (OSError, ValueError, OverflowError, RecursionError):
-            continue  # it has ended, or is another user's
+            continue  # it has ended, or belongs to another user
     return None
 
 
 def _is_alive_in(folder: Path, pid: int) -> bool:
-    """Whether a process lives and works in a folder; where the system tells nothing of processes, whether it lives."""
+    """Whether a process is alive and works in a folder; without /proc, only whether it is alive."""
     os.kill(pid, 0)
     try:
         return Path(f"/proc/{pid}/cwd").samefile(folder)

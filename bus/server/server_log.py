@@ -1,4 +1,4 @@
-"""What a nats-server says: its own log, which it bounds, and what it says before it has one or when it breaks down."""
+"""The output of a nats-server: its own bounded log, and its output before the log exists or in a crash."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ LAST_BYTES = 8192
 
 
 class ServerLog:
-    """The two files of a server's folder, for its owner's eyes. Strangers write into them: nothing is decided by them."""
+    """The two files of a server's folder, for its owner's eyes. Strangers write into them, so nothing is decided by them."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is read or made yet."""
+        """Read and make nothing yet."""
         self.log_file = folder / LOG_FILE
         self.errors_file = folder / "nats-server.err"
         self._start = 0
 
     def begin(self) -> None:
-        """What follows is of a new attempt."""
+        """Mark the beginning of a new attempt."""
         self._start = self._size()
 
     def opened(self) -> BinaryIO:
-        """The file for what the server says beside its log, empty; both are closed to other users."""
+        """Open an empty file for the server's output beside its log; other users can read neither."""
         for file in (self.log_file, self.errors_file):
             if file.exists():
                 file.chmod(0o600)
         return open(self.errors_file, "wb", opener=_private)
 
     def last_words(self) -> str:
-        """What it has said since the attempt began: its last grave lines, or its last lines."""
+        """The server's last error lines since the attempt began, or else its last lines."""
         size = self._size()
-        start = self._start if self._start <= size else 0  # it has begun a new file
+        start = self._start if self._start <= size else 0  # the server has started a new file
         said = _part(self.errors_file, 0) + _part(self.log_file, max(start, size - LAST_BYTES))
         lines = said.splitlines()
         grave = [line.split("] ", 1)[-1] for line in lines if "[ERR]" in line or "[FTL]" in line]

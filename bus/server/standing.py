@@ -1,4 +1,4 @@
-"""Who stands behind a nats-server: one program for each folder; and what is left of one that was killed."""
+"""The program that manages a nats-server, one for each folder, and the server that a killed program leaves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bus.server.binary import ServerError
 
 CONF_FILE = "nats-server.conf"
 SERVER_LOCK = "nats-server.lock"
-"""Held by the nats-server itself, from its birth to its end: it inherits the lock of the program that starts it."""
+"""The lock that the nats-server holds from start to end: it inherits it from the program that starts it."""
 STANDING_LOCK = "standing.lock"
-"""Held by the program that started it, and by nothing that this one starts."""
+"""The lock of the program that started the server; its child processes do not hold it."""
 QUIET_S = 60.0
-"""A program that stands behind a server looks after it each second; one that has not for so long is said to hang."""
+"""Seconds. A program looks after its server each second; one that has not for this long counts as hanging."""
 ENDS_S = 10.0
 _TRIES, _PAUSE_S = 20, 0.05
 
@@ -28,18 +28,18 @@ log = logger()
 
 
 class Standing:
-    """That this program stands behind the server of a folder; no other can until it is given up or the program has ended."""
+    """This program's hold on the server of a folder; no other program gets it until it is given up or the program ends."""
 
     def __init__(self, lock: int) -> None:
-        """Use `take`."""
+        """Use `take` instead."""
         self._lock = lock
 
     @classmethod
     async def take(cls, folder: Path) -> Self:
-        """Stand behind the server of a folder, which is there.
+        """Take the hold on the server of an existing folder.
 
         Raises:
-            ServerError: `server-running`, another program does.
+            ServerError: `server-running`; another program has it.
         """
         lock = _opened(folder / STANDING_LOCK)
         try:
@@ -48,10 +48,10 @@ class Standing:
                     os.ftruncate(lock, 0)
                     os.pwrite(lock, b"%d\n" % os.getpid(), 0)
                     return cls(lock)
-                await asyncio.sleep(_PAUSE_S)  # who only asks whether it is taken has it for a moment
+                await asyncio.sleep(_PAUSE_S)  # a program that only checks the lock holds it for a moment
             held = _holder(lock)
             raise ServerError(
-                f"another nats-server runs in {folder}, and the program that started it stands behind it",
+                f"another nats-server runs in {folder}, and the program that started it still runs",
                 remedy=f"end that one first: kill {held}" if held else "end that one first",
                 reason="server-running",
             )
@@ -64,16 +64,16 @@ class Standing:
         os.utime(self._lock)
 
     def give_up(self) -> None:
-        """Another may have it."""
+        """Give up the hold."""
         os.close(self._lock)
 
 
 class Found(NamedTuple):
-    """What the locks of a folder say of its server.
+    """The state of a folder's server by its locks.
 
     Attributes:
         is_ours: whether a `NatsServer` started the server that runs there.
-        is_stood_behind: whether a program stands behind it, and is awake.
+        is_stood_behind: whether a program manages it and is awake.
         told: a sentence about that.
     """
 
@@ -83,10 +83,10 @@ class Found(NamedTuple):
 
 
 def who_stands_behind(folder: Path, now: float) -> Found:
-    """What the locks of a server's folder say.
+    """Read the locks of a server's folder.
 
     Args:
-        folder: the server's.
+        folder: the server's folder.
         now: seconds since 1970, by the clock of this machine.
     """
     is_ours = _asked(folder / SERVER_LOCK) is not None
@@ -94,7 +94,7 @@ def who_stands_behind(folder: Path, now: float) -> Found:
     if standing is None:
         return Found(is_ours, False, "nobody")
     quiet = now - standing.awake
-    # A sign from well after now says nothing either: the clock was set back since.
+    # A sign from well after now does not count either: the clock was set back since.
     if abs(quiet) > QUIET_S:
         told = f"process {standing.holder}, which should, has not looked after it for {abs(quiet):.0f} s"
         return Found(is_ours, False, told)
@@ -107,7 +107,7 @@ class _Held(NamedTuple):
 
 
 def _asked(path: Path) -> _Held | None:
-    """Who holds a lock, and when it last gave a sign; None when nobody does."""
+    """(process id of the lock's holder, time of its last sign); None if nobody holds it."""
     try:
         lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -119,15 +119,15 @@ def _asked(path: Path) -> _Held | None:
 
 
 async def take_server_lock(folder: Path) -> int:
-    """The lock that the server to come inherits. What a program that was killed has left behind is ended for it.
+    """Take the lock that the next server inherits. A server left by a killed program is ended first.
 
-    The caller stands behind the server of this folder, so nobody else does.
+    The caller has the hold on the server of this folder, so no other program has it.
 
     Returns:
         The open lock.
 
     Raises:
-        ServerError: `server-running`, the lock is held by what is no nats-server of this folder, or does not end.
+        ServerError: `server-running`; the lock's holder is not this folder's nats-server, or does not end.
     """
     lock = _opened(folder / SERVER_LOCK)
     try:
@@ -137,9 +137,9 @@ async def take_server_lock(folder: Path) -> int:
             for pid in _pids():
                 if is_server_of(folder, pid):
                     await _end(folder, pid)
-            await asyncio.sleep(_PAUSE_S)  # it may have been born and not yet be what it will be
+            await asyncio.sleep(_PAUSE_S)  # the process may have forked and not yet have started nats-server
         raise ServerError(
-            f"what is no nats-server of this folder holds {folder / SERVER_LOCK}, and is left alone",
+            f"a program that is not this folder's nats-server holds {folder / SERVER_LOCK} and is not stopped",
             remedy=f"see who: fuser {folder / SERVER_LOCK}",
             reason="server-running",
         )
@@ -149,13 +149,13 @@ async def take_server_lock(folder: Path) -> int:
 
 
 async def _end(folder: Path, pid: int) -> None:
-    """End a server that was left, gently at first."""
+    """End a leftover server, gently at first."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        # Looked at once more: from here on the number cannot come to mean another process.
+        # Check once more: from here on the process id cannot pass to another process.
         if not is_server_of(folder, pid):
             return
         log.warning("leftover_ends", pid=pid, folder=str(folder))
@@ -188,9 +188,9 @@ def _holder(lock: int) -> str:
 
 
 def is_server_of(folder: Path, pid: int) -> bool:
-    """Whether a process is a nats-server that `NatsServer` started in a folder: by its lock, its place and its arguments.
+    """Whether a process is a nats-server that `NatsServer` started in a folder: by its lock, its working folder and its arguments.
 
-    Its name counts for nothing. False where the system tells nothing of processes (no /proc).
+    Its name does not count. False on a system without /proc.
     """
     about = Path(f"/proc/{pid}")
     try:
@@ -200,14 +200,14 @@ def is_server_of(folder: Path, pid: int) -> bool:
             and (about / "cwd").samefile(folder)
             and _holds(about, (folder / SERVER_LOCK).stat())
         )
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # it has ended, or belongs to another user
         return False
 
 
 def _holds(about: Path, lock: os.stat_result) -> bool:
     """Whether one of a process's open files is the lock, and locked."""
     for opened in (about / "fd").iterdir():
-        with contextlib.suppress(OSError):  # it is closed meanwhile
+        with contextlib.suppress(OSError):  # the file was closed in the meantime
             found = opened.stat()
             if (found.st_dev, found.st_ino) == (lock.st_dev, lock.st_ino):
                 return "FLOCK" in (about / "fdinfo" / opened.name).read_text("ascii")

@@ -1,4 +1,4 @@
-"""Whether a server that runs still answers and still stores: said, and what cannot mend itself is begun anew."""
+"""Watches whether a running server still answers and stores. It logs faults and restarts a server that cannot recover."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from bus.server.findings import SOUND, Trouble
 from bus.server.process import NatsServer
 
 EVERY_S = 5.0
-SAID_AFTER = 3  # questions without an answer: a busy machine answers late now and then
+SAID_AFTER = 3  # unanswered questions before a warning: a busy machine sometimes answers late
 LASTS = (
-    12  # looks at what a broker complains of, before it is said: a cluster brings a node up to date by itself
+    12  # looks with the same complaint of a broker before it is logged: a cluster updates a node by itself
 )
 HUNG_AFTER, HUNG_S = 10, 120.0
-"""Without an answer to so many questions, and for so long, a server is ended: it serves nobody."""
+"""Unanswered questions, and seconds without an answer, after which a server is ended: it serves nobody."""
 _FAILED = ("write error", "JetStream not enabled")
-"""What nats-server says once a file of a stream could not be written: of that stream, or of itself when it has shut its whole
-store for want of room. It stores nothing more until it is begun anew."""
+"""nats-server's words for a stream whose file could not be written, and for a full disk that made it shut its whole store.
+
+After either it stores nothing more until it restarts.
+"""
 
 log = logger()
 
 
 class Look(NamedTuple):
-    """What was found at one look: whether the server answers, what it says is wrong, how many bytes its disk has free."""
+    """The result of one look: whether the server answers, its own complaint, and the free bytes of its disk."""
 
     answers: bool
     problem: str
@@ -34,19 +36,19 @@ class Look(NamedTuple):
 
 
 class Tending:
-    """What follows from the looks at one server; pure.
+    """Judges the looks at one server; pure.
 
     Attributes:
-        trouble: what is wrong with it now.
+        trouble: its present fault.
     """
 
     def __init__(self, *, room: int, rest_s: float, began: float) -> None:
-        """Nothing was seen yet.
+        """Begin without any look.
 
         Args:
-            room: bytes that must be free before a server that could not write is begun anew.
-            rest_s: seconds after its beginning before which it is not begun anew for what it cannot write.
-            began: when it began, in seconds of the clock that `judge` is given.
+            room: bytes that must be free before a server that could not write is restarted.
+            rest_s: seconds after its start in which a failed write does not restart it.
+            began: when it started, in seconds of the clock of `judge`.
         """
         self._room = room
         self._may_from = began + rest_s
@@ -58,10 +60,10 @@ class Tending:
         """Take in a look.
 
         Returns:
-            What is to be said now, and was not said before; empty for nothing.
+            A new sentence to log now; empty if there is none.
 
         Raises:
-            ServerError: `no-answer` or `cannot-store`, when the server is to be begun anew.
+            ServerError: `no-answer` or `cannot-store`, if the server must be restarted.
         """
         if not look.answers:
             self._unanswered += 1
@@ -72,7 +74,7 @@ class Tending:
                 self._once(
                     Trouble(
                         "no-answer",
-                        f"the broker does not answer; after {HUNG_S:.0f} s it is ended and begun anew",
+                        f"the broker does not answer; after {HUNG_S:.0f} s it is ended and restarted",
                     )
                 )
                 if self._unanswered >= SAID_AFTER
@@ -85,16 +87,16 @@ class Tending:
                 return self._once(SOUND)
             if self._unhealthy < LASTS:
                 return ""
-            return self._once(Trouble("unhealthy", f"the broker says of itself: {look.problem}"))
+            return self._once(Trouble("unhealthy", f"the broker reports:  {look.problem}"))
         self._unhealthy = 0
         if look.free >= self._room and now >= self._may_from:
             raise ServerError(
-                f"the broker stores nothing more, and its disk has room: {look.problem}",
+                f"the broker no longer stores messages although its disk has room: {look.problem}",
                 reason="cannot-store",
             )
         sentence = (
-            f"the broker could not write and stores nothing more: {look.problem}; "
-            f"it is begun anew when {self._room} bytes are free on its disk"
+            f"the broker could not write and no longer stores messages: {look.problem}; "
+            f"it is restarted when {self._room} bytes are free on its disk"
         )
         return self._once(Trouble("cannot-store", sentence))
 
@@ -106,16 +108,16 @@ class Tending:
 
 
 async def tend(broker: NatsServer, *, room: int, rest_s: float = 0.0, every: float = EVERY_S) -> None:
-    """Look after a server until it is to be begun anew, or until cancelled; leaves a sign of being awake at each look.
+    """Look after a server until it must be restarted, or until cancelled; each look leaves a sign of life.
 
     Args:
-        broker: runs.
+        broker: the running server.
         room: as for `Tending`.
         rest_s: likewise.
         every: seconds between two looks.
 
     Raises:
-        ServerError: `not-running`, it has ended by itself; `no-answer` or `cannot-store`, it should be begun anew.
+        ServerError: `not-running`, it has ended by itself; `no-answer` or `cannot-store`, it must be restarted.
     """
     loop = asyncio.get_running_loop()
     tending = Tending(room=room, rest_s=rest_s, began=loop.time())

@@ -1,8 +1,8 @@
-"""Allowances: how much one may have done at another's word, in rows that a restart does not empty.
+"""Allowances: how much one authority may make others do, in rows that survive a restart.
 
-An allowance is a bucket that fills evenly: `burst` at once, and `per_day` in each day after. Its state is one moment, that
-at which it is full again (GCRA, ITU-T I.371, annex A). A bucket that is full has no row, so a table holds at most one row
-for each that has lately spent.
+An allowance is a bucket that fills evenly: `burst` at once, then `per_day` each day. Its state is the moment at which
+it is full again (GCRA, ITU-T I.371, annex A). A full bucket has no row, so a table has at most one row for each recent
+spender.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CREATE INDEX IF NOT EXISTS allowances_by_time ON allowances (full_at);
 """
 LAYOUT = Layout("allowances", SCHEMA)
 ALL = "*"
-"""Who stands for all together; no authority's id is a star."""
+"""The name of the bucket of all together; no authority's id is a star."""
 
 
 class Allowance(NamedTuple):
-    """So much at once, and so much a day after; bytes or pieces, as the purpose says."""
+    """An amount at once and an amount a day after, in bytes or pieces, depending on the purpose."""
 
     burst: int
     per_day: int
@@ -41,20 +41,20 @@ class Allowance(NamedTuple):
 def spend(
     db: sqlite3.Connection, purpose: str, charged: Mapping[str, Allowance], amount: int, moment: float
 ) -> bool:
-    """Charge an amount to each of several buckets, inside a transaction; to all or to none.
+    """Charge an amount to all of several buckets or to none, inside a transaction.
 
-    What is larger than a whole bucket passes when that is full. A clock that was set back makes nobody wait longer than an
-    empty bucket would.
+    An amount larger than a whole bucket passes if the bucket is full. If the clock was set back, nobody waits longer
+    than for an empty bucket.
 
     Args:
         db: the file with the table.
-        purpose: what is done.
-        charged: the buckets, by who pays: one, and `ALL`.
+        purpose: the kind of work.
+        charged: the buckets by payer: one authority, and `ALL`.
         amount: bytes or pieces.
         moment: the present, in seconds since the epoch.
 
     Returns:
-        Whether it may be done.
+        True if the work may be done.
     """
     db.execute("DELETE FROM allowances WHERE full_at <= ?", (moment,))
     sql = "SELECT full_at FROM allowances WHERE purpose = ? AND who = ?"

@@ -1,4 +1,4 @@
-"""Copies a database as it stands at one moment, while programs use it; and changes one that nobody uses yet."""
+"""Copies a database in one consistent state while programs use it, and changes a copy that nobody uses yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUSY_TIMEOUT_S = 10.0
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a database whole into a new file for its owner alone, by SQLite's backup in one step: every commit or none of it.
+    """Copy a database into a new file for its owner only, by SQLite's backup in one step: each commit whole or not at all.
 
     Raises:
         StoreError: `store-unreadable`, `store-corrupt`, `store-busy`, `store-full`.
@@ -33,10 +33,10 @@ def check_copy(path: Path, changes: Callable[[sqlite3.Connection], None] | None 
 
     Args:
         path: the file.
-        changes: what is changed, in one transaction.
+        changes: SQL to run in one transaction.
 
     Raises:
-        StoreError: `store-wire`, `store-layout`: it is no store of this wire; or as `copy_database`.
+        StoreError: `store-wire`, `store-layout`: it is not a store of this wire; or as `copy_database`.
     """
     with _refusing(path), _connected(path) as db:
         check_mark(db, path)
@@ -48,7 +48,7 @@ def check_copy(path: Path, changes: Callable[[sqlite3.Connection], None] | None 
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a program holds the lease of a store; what cannot be read is nobody's.
+    """Whether a program holds the lease of a store; False for a file that cannot be read.
 
     Raises:
         StoreError: `store-busy`.

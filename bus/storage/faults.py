@@ -1,4 +1,4 @@
-"""What an error of SQLite, or of this machine, is to those who asked a store: whether it passes, and what to do."""
+"""Turns errors of SQLite or of this machine into `StoreError`: whether they pass, and what to do."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from bus.errors import StoreError
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-# After these it is not known what is on the disk. A failed fsync is never tried again: the kernel may have dropped the
+# After these errors the state of the disk is unknown. A failed fsync is never repeated: the kernel may have dropped the
 # pages and would report success.
 _FATAL = frozenset({sqlite3.SQLITE_IOERR, *_DAMAGED})
 _NO_TEXT = "Could not decode to UTF-8"
 
 
 def code(exc: BaseException) -> int:
-    """SQLite's primary result code of an error; 0 where it has none."""
+    """SQLite's primary result code of an error; 0 if it has none."""
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF
 
 
 def is_of_store(exc: BaseException) -> bool:
-    """Whether an error is the store's or the machine's, and not the caller's own."""
+    """Whether an error comes from the store or the machine, and not from the caller's own code."""
     return isinstance(exc, sqlite3.Error | MemoryError)
 
 
 def is_fatal(exc: BaseException) -> bool:
-    """Whether after this error nothing more may be done with the open file."""
+    """Whether the open file must not be used any more after this error."""
     return isinstance(exc, sqlite3.Error) and code(exc) in _FATAL
 
 
 def of_work(exc: BaseException, path: Path) -> StoreError:
-    """The error for those whose work on an open store failed."""
+    """The error for failed work on an open store."""
     return _known(exc, path) or StoreError(f"{path}: {exc}", reason="store-failed")
 
 
 def of_opening(exc: BaseException, path: Path) -> StoreError:
-    """The error for those who cannot open a store."""
+    """The error for a store that cannot be opened."""
     if isinstance(exc, StoreError):
         return exc
     return _known(exc, path) or StoreError(f"cannot open {path}: {exc}", reason="store-unreadable")
 
 
 def no_memory(path: Path) -> StoreError:
-    """No memory, or no thread, was to be had."""
+    """The error for a lack of memory or threads."""
     return StoreError(
         f"there is not enough memory to work on {path}",
         remedy="end other programs and try again",
@@ -52,14 +52,14 @@ def no_memory(path: Path) -> StoreError:
 
 
 def damaged(path: Path, finding: str) -> StoreError:
-    """The file is damaged."""
+    """The error for a damaged file."""
     return StoreError(
         f"{path} is damaged ({finding})", remedy="restore it or set it aside", reason="store-corrupt"
     )
 
 
 def replaced(fault: str) -> StoreError:
-    """Somebody has replaced, moved or deleted the open file."""
+    """The error for an open file that somebody has replaced, moved or deleted."""
     return StoreError(
         f"{fault} while it was in use; what was written since may be lost",
         remedy="put the right file in its place and start again",
@@ -68,17 +68,17 @@ def replaced(fault: str) -> StoreError:
 
 
 def ended(path: Path, why: BaseException | None = None) -> StoreError:
-    """The thread of the store has ended."""
+    """The error for a store whose thread has ended."""
     if isinstance(why, MemoryError):
         return no_memory(path)
-    return StoreError(f"the work on {path} broke off ({why!r})", reason="store-failed")
+    return StoreError(f"the work on {path} failed ({why!r})", reason="store-failed")
 
 
 def _known(exc: BaseException, path: Path) -> StoreError | None:
     if isinstance(exc, MemoryError):
         return no_memory(path)
-    if isinstance(exc, UnicodeDecodeError) or _NO_TEXT in str(exc):  # texts are written as UTF-8 alone
-        return damaged(path, "a text in it is none")
+    if isinstance(exc, UnicodeDecodeError) or _NO_TEXT in str(exc):  # texts are always written as UTF-8
+        return damaged(path, "a text in it is not UTF-8")
     if not isinstance(exc, sqlite3.Error):
         return None
     if code(exc) in _DAMAGED:

@@ -18,7 +18,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 @contextmanager
 def written_atomically(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
-    """A file to be written; it takes its name when the context ends well: temporary file, fsync, rename, fsync of the folder."""
+    """Yield a file to write; it gets its name if the context ends without an error: temporary file, fsync, rename, fsync of the folder."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""A brief look into a database that programs use: nothing is made, waited for or changed."""
+"""A brief look into a database that programs use, without making, changing or waiting for anything."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ WAIT_S = 0.05
 
 @contextmanager
 def only_read(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can write nothing, for what may just as well stay unanswered, such as completion in a shell.
+    """A read-only connection for questions that may stay unanswered, such as completion in a shell.
 
-    The file is not checked: neither its layout, nor whether it is whole.
+    Neither the layout nor the soundness of the file is checked.
 
     Raises:
-        sqlite3.Error: it cannot be read, or a program holds it for longer than `WAIT_S`.
+        sqlite3.Error: the file cannot be read, or a program locks it for longer than `WAIT_S`.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)) as db:

@@ -1,9 +1,10 @@
-"""The layout of a SQLite file: its tables, in which version each room's stand, and the steps from an older version.
+"""The layout of a SQLite file: the tables of each room, their versions, and the steps from an older version.
 
-Several rooms keep tables in one file. Each describes its own in a `Layout`; the table `layouts` records the version of each.
-`PRAGMA user_version` is the version of that record, `PRAGMA application_id` tocsin's mark and, in its last byte, the wire
-number: the bytes in a file cannot be translated, as they are signed. A file of a wire that this release does not read is refused,
-and so is one that has tables and no mark: it is of before the wires were numbered, or no store at all.
+Several rooms keep tables in one file. Each room describes its own in a `Layout`; the table `layouts` records the
+version of each. `PRAGMA user_version` is the version of that table. `PRAGMA application_id` is tocsin's mark with the
+wire number in its last byte: the signed bytes in a file cannot be translated to another wire. A file of a wire that
+this release does not read is refused. So is a file with tables and no mark, which is older than wire numbers or not a
+store.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MARK = int.from_bytes(b"TOC")
 """The first three bytes of `application_id`."""
 
 _GIVE_UP = (
-    "use the release that wrote it, or move the file away and have what the bus still holds read anew, for an outbox by: "
+    "use the release that wrote it, or move the file away and read again what the bus still holds; for an outbox: "
     "tocsin outbox recover"
 )
 _RECORD = "CREATE TABLE IF NOT EXISTS layouts (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
@@ -32,8 +33,8 @@ class Layout(NamedTuple):
     """The tables of one room.
 
     Attributes:
-        name: what `layouts` calls them; it never changes.
-        schema: SQL that makes the tables and indexes of the present version where they are not there yet.
+        name: their name in `layouts`; it never changes.
+        schema: SQL that makes missing tables and indexes of the present version.
         migrations: SQL; the first step leads from version 1 to 2, and so on. A step is never changed once released.
     """
 
@@ -53,11 +54,11 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
     Args:
         db: the open file.
         path: its name, for messages.
-        layouts: what is to be in it; the first says what kind of file it is.
+        layouts: the layouts that it must have; the first determines the kind of file.
 
     Raises:
-        StoreError: `store-layout`, it is no such file, or of a later version; `store-wire`, it is of another wire or
-            has no mark.
+        StoreError: `store-layout`, it is another kind of file or of a later version; `store-wire`, it is of another
+            wire or has no mark.
     """
     check_mark(db, path)
     recorded = _recorded(db)
@@ -73,7 +74,7 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
 
 
 def is_older(db: sqlite3.Connection, layouts: Sequence[Layout]) -> bool:
-    """Whether the file is of an earlier wire, or has tables of an earlier version, which `bring_up_to_date` changes."""
+    """Whether the file has an earlier wire or tables of an earlier version, which `bring_up_to_date` changes."""
     recorded = _recorded(db)
     return (bool(recorded) and _wire(db) < WIRE) or any(
         0 < recorded.get(layout.name, 0) < layout.version for layout in layouts
@@ -81,7 +82,7 @@ def is_older(db: sqlite3.Connection, layouts: Sequence[Layout]) -> bool:
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) -> None:
-    """Make what is missing and change what is older, inside a transaction.
+    """Make missing tables and change older ones, inside a transaction.
 
     Raises:
         StoreError: `store-layout`, its tables are not those of the version that it records.
@@ -141,7 +142,7 @@ def _later(path: Path, version: str, known: str) -> StoreError:
 
 def _unknown(path: Path, why: str) -> StoreError:
     return StoreError(
-        f"{path} is of a layout that this release does not know ({why}); {_GIVE_UP}",
+        f"{path} has a layout that this release does not know ({why}); {_GIVE_UP}",
         reason="store-layout",
     )
 

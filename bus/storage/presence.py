@@ -1,7 +1,7 @@
-"""Whether an open file still is the one at its path: a wrong hand may replace, move or delete it under a running program.
+"""Checks that an open file is still the one at its path: somebody may replace, move or delete it under a running program.
 
-SQLite writes on into a file that has lost its name, and all of it is lost when the program ends. So the file, and the log
-beside it, are known by device and inode, and looked for again.
+SQLite continues to write into a file that has lost its name, and the data is lost when the program ends. So the file
+and the log beside it are identified by device and inode, and checked again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _Identity = tuple[int, int]
 
 
 class Presence:
-    """A database file as it was when it was opened, and its write-ahead log as it was first seen."""
+    """The identity of a database file at its opening, and of its write-ahead log at the first sight."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -22,16 +22,16 @@ class Presence:
         self._log = _identity(self._log_path)
 
     def fault(self) -> str:
-        """What has become of the file, in words; empty while it is where it was.
+        """What happened to the file, in words; empty while it is in its place.
 
         Raises:
-            OSError: it cannot be looked at now.
+            OSError: it cannot be read now.
         """
         if (fault := _fault(self._file, _identity(self._path))) != "":
             return f"{self._path} {fault}"
         now = _identity(self._log_path)
         if self._log is None:
-            self._log = now  # it is made with the first transaction, and stays as long as the file is open
+            self._log = now  # the log is made by the first transaction and exists as long as the file is open
             return ""
         fault = _fault(self._log, now)
         return f"{self._log_path} {fault}" if fault else ""
@@ -44,7 +44,7 @@ def _fault(then: _Identity | None, now: _Identity | None) -> str:
 
 
 def _identity(path: str) -> _Identity | None:
-    """Device and inode; None where there is nothing. Raises OSError where it cannot be looked at, which says nothing of it."""
+    """(device, inode); None if there is no file. Raises OSError if it cannot be read, which proves nothing about the file."""
     try:
         found = os.stat(path)  # noqa: PTH116 (around each commit, and much cheaper than a Path)
     except (FileNotFoundError, NotADirectoryError):

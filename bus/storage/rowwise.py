@@ -1,4 +1,4 @@
-"""Rows written with few statements: of a short row, half the cost is the statement's."""
+"""Inserts many rows with few statements: for a short row the statement is half the cost."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from itertools import chain
 from typing import Any
 
 AT_ONCE = 32
-"""So many rows are one statement; with more of them nothing is gained."""
+"""Most rows of one statement; more bring no gain."""
 
 
 def insert_rows(db: sqlite3.Connection, into: str, values: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows in their order. Where it fails some may stand, and the caller undoes the transaction.
+    """Insert rows in their order. After an error some rows may be there; the caller undoes the transaction.
 
-    Give `int`, `float`, `str` and `bytearray`: for anything else, None too, `sqlite3` looks for an adapter.
+    Values should be `int`, `float`, `str` or `bytearray`: for any other type, also None, `sqlite3` looks for an
+    adapter.
 
     Args:
         db: a connection, on an open transaction.
         into: the statement up to its values, as `INSERT INTO places (channel, seq)`.
-        values: those of one row, as `(?, ?)`.
-        rows: what stands at the question marks.
+        values: the placeholders of one row, as `(?, ?)`.
+        rows: the values of each row.
     """
     whole = len(rows) // AT_ONCE * AT_ONCE
     for start in range(0, whole, AT_ONCE):

@@ -1,8 +1,8 @@
-"""Whether a SQLite file is sound: a look that costs little at each opening, and a whole check that reads every page.
+"""Checks a SQLite file: a cheap look at each opening, and a whole check that reads every page.
 
-The whole is read once a day, and after a program has ended without closing the file, by a program that has it open for longer
-than most commands. The file keeps when that was last done and who has it open. A page that is damaged and was not looked at is
-noticed when it is read (`store-corrupt`); what stands in a row is for those who read it to hash.
+A program that has the file open for longer than most commands reads the whole file once a day, and after a program
+ended without closing it. The file records the time of the last whole check and its open users. A damaged page is
+noticed at the latest when it is read (`store-corrupt`); the readers of a row check its content by hash.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bus.storage import lease
 from bus.storage.layout import Layout
 
 CHECK_AFTER_S = 5.0
-"""Seconds after which a program that still has the file open looks whether it is to be read whole: most commands have ended."""
+"""Seconds after which a program with the file open checks whether a whole check is due: most commands have ended by then."""
 LOOK_AGAIN_S = 60.0
 DAY_S = 86_400.0
 SCHEMA = """
@@ -28,13 +28,13 @@ CREATE TABLE IF NOT EXISTS open_by (owner TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 LAYOUT = Layout("soundness", SCHEMA)
 STEPS = 20_000
-"""So many steps of SQLite's machine lie between two questions whether a whole check is to go on."""
+"""Steps of SQLite's virtual machine between two questions whether a whole check should continue."""
 
 
 def glance(db: sqlite3.Connection, path: Path) -> str:
-    """What is wrong with a file, as far as its header, its size and the end of each table show; empty when nothing is.
+    """The faults that a file's header, size and table ends show; empty if there are none.
 
-    Costs a few pages, however large the file is. Inside a read transaction.
+    It reads a few pages, regardless of the file's size. Call it inside a read transaction.
     """
     pages, size = (int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
     log = path.with_name(f"{path.name}-wal")
@@ -42,22 +42,22 @@ def glance(db: sqlite3.Connection, path: Path) -> str:
     if not has_log and path.stat().st_size < pages * size:
         return f"it is shorter than its {pages} pages"
     for table in _tables(db):
-        # The last row: where a file was cut, or not written, it is at its end.
+        # The last row: a file that was cut or not fully written lacks its end.
         db.execute(f'SELECT 1 FROM "{table}" ORDER BY rowid DESC LIMIT 1').fetchone()
     return ""
 
 
 def look_through(path: Path, *, goes_on: Callable[[], bool] = lambda: True) -> str:
-    """Read every page of a file, table by table. Returns what is wrong; empty when nothing is, or when it was broken off.
+    """Read every page of a file, table by table. Returns the faults; empty if there are none, or if it was stopped.
 
-    It uses a connection of its own, and no table for longer than it takes to read it, so writers go on.
+    It uses its own connection, and each table only while it reads that table, so writers continue.
 
     Args:
         path: the file, open elsewhere or not.
-        goes_on: asked now and then; it is broken off once this is False.
+        goes_on: called at intervals; the check stops when it returns False.
 
     Raises:
-        sqlite3.Error, MemoryError: it cannot be read now.
+        sqlite3.Error, MemoryError: the file cannot be read now.
     """
     with closing(sqlite3.connect(path, timeout=10.0, isolation_level=None)) as db:
         db.set_progress_handler(lambda: not goes_on(), STEPS)
@@ -76,10 +76,10 @@ def look_through(path: Path, *, goes_on: Callable[[], bool] = lambda: True) -> s
 
 
 class WholeChecks:
-    """When one program reads a file whole. All but `_run` is called in the thread of the store."""
+    """The whole checks of one program. All methods but `_run` are called in the thread of the store."""
 
     def __init__(self, path: Path, *, goes_on: Callable[[], bool], tell: Callable[[str], None]) -> None:
-        """A check is broken off once `goes_on` is False; `tell` is called, in its thread, with what is wrong."""
+        """A check stops when `goes_on` returns False; `tell` is called, in its thread, with the faults."""
         self._path = path
         self._goes_on = goes_on
         self._tell = tell
@@ -90,9 +90,9 @@ class WholeChecks:
         self._is_known = False
 
     def look(self, db: sqlite3.Connection) -> None:
-        """Begin a check when one is due, and note one that has ended well. Costs nothing most of the time.
+        """Begin a check if one is due, and record one that has passed. Mostly it does nothing.
 
-        What cannot be noted now, because the file is busy or the disk full, is tried again.
+        If the record cannot be written now, because the file is busy or the disk full, it is tried again.
         """
         now = time.monotonic()
         if now < self._look_at and self._sound_at is None:
@@ -112,13 +112,13 @@ class WholeChecks:
             self._begin()
 
     def close(self, db: sqlite3.Connection) -> None:
-        """Note that this program ends in order."""
+        """Record that this program closes the file."""
         if self._is_known:
             _written(db, lambda: db.execute("DELETE FROM open_by WHERE owner = ?", (self._owner,)))
 
     def _begin(self) -> None:
         self._thread = threading.Thread(target=self._run, name=f"check {self._path.name}", daemon=True)
-        with contextlib.suppress(RuntimeError):  # no thread is to be had now
+        with contextlib.suppress(RuntimeError):  # no thread is available now
             self._thread.start()
 
     def _run(self) -> None:
@@ -126,7 +126,7 @@ class WholeChecks:
         try:
             finding = look_through(self._path, goes_on=self._goes_on)
         except (sqlite3.Error, OSError, MemoryError):
-            return  # what cannot be read now is noticed by those who use it
+            return  # the users of the file notice the error themselves
         if finding:
             self._tell(finding)
         elif self._goes_on():
@@ -134,7 +134,7 @@ class WholeChecks:
 
 
 def _is_due(db: sqlite3.Connection, now: float) -> bool:
-    """Whether the last check is too long ago, or somebody has ended without closing the file; or that cannot be told."""
+    """Whether the last check is too long ago, or a program ended without closing the file, or neither is known."""
     try:
         last = db.execute("SELECT at FROM read_whole").fetchone()
         owners = db.execute("SELECT owner FROM open_by").fetchall()
@@ -150,7 +150,7 @@ def _note_checked(db: sqlite3.Connection, at: float) -> None:
 
 
 def _written(db: sqlite3.Connection, change: Callable[[], object]) -> bool:
-    """Whether a change was committed; it waits for nobody, for the work of others waits behind it."""
+    """Whether a change was committed; it does not wait for a lock, because other work waits behind it."""
     try:
         timeout = int(db.execute("PRAGMA busy_timeout").fetchone()[0])
         db.execute("PRAGMA busy_timeout = 0")

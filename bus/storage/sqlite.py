@@ -1,12 +1,14 @@
-"""One SQLite file, one thread, and one commit for all work that waits.
+"""One SQLite file, one thread, and one commit for all waiting work.
 
-Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Pieces of work that wait are one
-`BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets the exception, the others commit with a
-single fsync. Items that wait for one handler are one such piece (`Database.write_together`). Other processes may share the file.
+Write-ahead log with `synchronous=FULL`: committed data survives a power cut. All waiting pieces of work are one `BEGIN
+IMMEDIATE` transaction. A piece that raises is rolled back alone and its caller gets the exception; the others commit
+with a single fsync. Items that wait for one handler are one piece (`Database.write_together`). Other processes may
+share the file.
 
-Whatever befalls the thread, everybody who waits for it is answered. Twice a second, and around each commit, it looks whether
-the file still is where it was (`bus.storage.presence`); a file that stays open is read whole once a day, and after a program has
-ended without closing it (`bus.storage.soundness`). The pages of a new file have `PAGE_BYTES`; an older one keeps its own.
+Every waiting caller gets an answer, even if the thread fails. Twice a second, and around each commit, the thread checks
+that the file is still in its place (`bus.storage.presence`). A file that stays open is read whole once a day, and after
+a program ended without closing it (`bus.storage.soundness`). The pages of a new file have `PAGE_BYTES`; an older file
+keeps its size.
 """
 
 from __future__ import annotations
@@ -35,11 +37,11 @@ from bus.tasks import in_background
 BUSY_TIMEOUT_S = 10.0
 POLL_S = 0.025
 MAX_GROUP = 512
-"""So many pieces of work, items of `write_together` among them, are one commit at most; whoever comes later waits for it."""
+"""Most pieces of work in one commit, items of `write_together` included; later work waits for it."""
 LOOK_S = 0.5
-"""Seconds between two looks at the file while nothing is written."""
+"""Seconds between two checks of the file while nothing is written."""
 PAGE_BYTES = 8192
-"""Of a new file: a bulletin with its row fits into one page, and does not take an overflow page of its own."""
+"""Page size of a new file: a bulletin with its row fits into one page, without an overflow page."""
 
 _OTHERS = 1_000_000_007
 
@@ -49,19 +51,19 @@ T = TypeVar("T")
 
 
 class Companion(Protocol):
-    """What a room keeps beside the file, in the thread of the store; it raises nothing."""
+    """A room's own data beside the file, kept in the thread of the store; its methods raise nothing."""
 
     def opened(self, db: sqlite3.Connection) -> None:
-        """The file is open."""
+        """Called when the file is open."""
 
     def committing(self, db: sqlite3.Connection) -> None:
-        """Work is about to be committed, all of it."""
+        """Called before a commit of all work."""
 
     def committed(self, db: sqlite3.Connection) -> None:
-        """Work was committed, and nobody has been told yet."""
+        """Called after a commit, before any caller is told."""
 
     def close(self) -> None:
-        """The file is closed."""
+        """Called when the file is closed."""
 
 
 class Database:
@@ -77,9 +79,9 @@ class Database:
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._written = asyncio.Event()
-        self._refusal: StoreError | None = None  # of new work, once closed
+        self._refusal: StoreError | None = None  # the error for new work once closed
         self._broken: StoreError | None = None
-        self._lost: asyncio.Future[None] = self._loop.create_future()  # fails when nobody's work could tell
+        self._lost: asyncio.Future[None] = self._loop.create_future()  # fails when no caller could be told
         self._presence: Presence | None = None
         self._checks: soundness.WholeChecks | None = None
         self._looked_at = 0.0
@@ -90,17 +92,17 @@ class Database:
     async def open(
         cls, path: Path, layouts: Sequence[Layout], *, companion: Companion | None = None
     ) -> AsyncIterator[Database]:
-        """Open or make the file, bringing older tables up to date; waits for all work at the end.
+        """Open or make the file and bring older tables up to date; wait for all work at the end.
 
-        When the file is replaced, moved or deleted meanwhile, or found damaged, the body is cancelled.
+        If the file is replaced, moved, deleted or found damaged while it is open, the body is cancelled.
 
         Args:
-            path: the file; made for its owner alone.
-            layouts: the tables that must be in it; the first says what kind of file it is.
-            companion: what is kept beside it.
+            path: the file; made readable for its owner only.
+            layouts: the tables that it must have; the first determines the kind of file.
+            companion: the room's own data beside it.
 
         Raises:
-            StoreError: `store-layout`, `store-wire`; the file is of another kind, release or wire, and is left as it is.
+            StoreError: `store-layout`, `store-wire`; the file is of another kind, release or wire, and stays unchanged.
             StoreError: `store-corrupt`, `store-unreadable`, `store-busy`, `store-full`, `store-memory`.
             StoreError: `store-replaced`, `store-corrupt`, found while the body ran.
         """
@@ -122,40 +124,41 @@ class Database:
         """Run `work` in a transaction and return when it is on the disk.
 
         Args:
-            work: what is done.
-            brief: it changes so few pages that what would undo it has room in memory. SQLite keeps a copy of each page, for each
-                statement that triggers follow; of other work the copies stand in a temporary file.
+            work: the function to run.
+            brief: whether it changes so few pages that their copies fit in memory. SQLite copies each page for each
+                statement with triggers; for other work the copies are in a temporary file.
 
         Raises:
-            StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept, and it may be tried again.
-            StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is opened anew.
-            Exception: what the work raised; nothing of it was kept.
+            StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept; it may be repeated.
+            StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is
+                opened again.
+            Exception: the error of the work; nothing of it was kept.
         """
         result: T = await self._put(work, writes=True, brief=brief)
         return result
 
     async def write_together(self, handler: Handler[Item, Result], item: Item) -> Result:
-        """Have an item handled together with all others that wait for the same handler then, and return when it is on the disk.
+        """Handle an item together with all others that wait for the same handler, and return when it is on the disk.
 
-        The thread takes what waits, at most `MAX_GROUP` pieces, and calls each handler once, in one transaction: as a caller,
-        count on nothing about the order in which other work that waits is done.
+        The thread takes at most `MAX_GROUP` waiting pieces and calls each handler once, in one transaction. The order
+        relative to other waiting work is undefined.
 
         Args:
-            handler: given the connection and the items, oldest first; returns a result or an exception for each. What it
-                writes for an item to which it gives an exception is kept, so it judges before it writes. Handlers that are
-                equal are the same one, such as a bound method of one object; it must have a hash.
-            item: handled though its caller is cancelled meanwhile, unless the thread has ended.
+            handler: called with the connection and the items, oldest first; returns a result or an exception for each.
+                Its writes for an item with an exception are kept, so it must judge before it writes. Equal handlers,
+                such as a bound method of one object, count as one; a handler must have a hash.
+            item: handled even if its caller is cancelled in the meantime, unless the thread has ended.
 
         Raises:
             StoreError: as `write`.
-            Exception: what the handler gave for this item; or what it raised, and then nothing was kept of any item.
+            Exception: the handler's exception for this item; or the error that it raised, and then no item was kept.
         """
-        hash(handler)  # here, where it disturbs nobody else
+        hash(handler)  # here, where it disturbs no other work
         result: Result = await self._put(handler, writes=True, item=(item,), brief=True)
         return result
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work`, which only reads; all of its statements see the same moment."""
+        """Run `work`, which only reads; all its statements see one snapshot."""
         result: T = await self._put(work, writes=False)
         return result
 
@@ -163,7 +166,8 @@ class Database:
         """Read every page of the file.
 
         Raises:
-            StoreError: `store-corrupt`, and it takes no more work; `store-busy`, `store-memory`, `store-unreadable`.
+            StoreError: `store-corrupt`, after which it takes no more work; `store-busy`, `store-memory`,
+                `store-unreadable`.
         """
         try:
             finding = await asyncio.to_thread(
@@ -178,8 +182,8 @@ class Database:
         """Wait until this or another process has committed since `since`. Returns the new mark.
 
         Args:
-            since: what this returned before; -1 at first.
-            timeout: seconds; the same mark comes back when nothing happened.
+            since: the mark that this returned before; -1 at first.
+            timeout: seconds; the same mark is returned if nothing happened.
         """
         deadline = self._loop.time() + timeout
         while True:
@@ -200,16 +204,16 @@ class Database:
             raise refusal
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._work.put(Work(work, answer, writes, item, brief))
-        if self._has_ended:  # since we looked; then nobody takes it out
+        if self._has_ended:  # closed since we looked; then nothing takes the work out
             self._answer_left()
         return await answer
 
     async def _until_lost(self) -> None:
-        """Fail when the file is lost under us. Shielded, as the future is not this task's."""
+        """Fail when the open file is lost. Shielded, because the future does not belong to this task."""
         await asyncio.shield(self._lost)
 
     async def _joined(self) -> None:
-        """Wait for the end of the thread. Who is cancelled goes on, though the file is in use and the thread waits for it."""
+        """Wait for the end of the thread, even when cancelled, since the thread still uses the file."""
         while self._thread.is_alive() and not self._closed.done():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -234,13 +238,13 @@ class Database:
             self._work_on(db)
             if self._is_there():
                 self._checks.close(db)
-        except BaseException as exc:  # noqa: BLE001 (whatever it is, nobody may wait for ever)
+        except BaseException as exc:  # noqa: BLE001 (on any error no caller may wait for ever)
             problem = exc
         opening = faults.of_opening(problem, self.path) if problem else faults.ended(self.path)
         if self._broken is None:
             self._broken = faults.ended(self.path, problem) if db is not None else opening
         self._has_ended = True
-        self._tell([Outcome(self._opened, error=opening)])  # settled already, as a rule
+        self._tell([Outcome(self._opened, error=opening)])  # usually settled already
         self._answer_left()
         if self._companion is not None:
             self._companion.close()
@@ -265,10 +269,10 @@ class Database:
                         db.execute("ROLLBACK")
                 error = faults.of_work(exc, self.path)
                 self._tell([Outcome(work.answer, error=error) for work in group])
-                time.sleep(POLL_S)  # it may be so again at once
+                time.sleep(POLL_S)  # the same error may come again at once
 
     def _next(self, group: list[Work]) -> bool:
-        """Add what is to be done next, waiting for it for a while. Returns False when the store is closed."""
+        """Take the next work from the queue, with a bounded wait. Returns False if the store is closed."""
         try:
             first = self._work.get(timeout=LOOK_S)
         except queue.Empty:
@@ -284,7 +288,7 @@ class Database:
         return True
 
     def _answer_left(self) -> None:
-        """Answer those whose work nobody does any more."""
+        """Answer the callers whose work is not done any more."""
         error = self._refusal or self._broken
         with contextlib.suppress(queue.Empty):
             while True:
@@ -292,7 +296,7 @@ class Database:
                     self._tell([Outcome(work.answer, error=error)])
 
     def _look_around(self, db: sqlite3.Connection) -> None:
-        """Look now and then whether the file is where it was, and whether it is to be read whole."""
+        """Check at intervals that the file is in its place, and whether a whole check is due."""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
@@ -300,46 +304,46 @@ class Database:
                 self._checks.look(db)
 
     def _is_there(self) -> bool:
-        """Whether the file is where it was; once it is not, the store takes no more work."""
+        """Whether the file is in its place; otherwise the store takes no more work."""
         if self._broken is not None or self._presence is None:
             return self._broken is None
         try:
             fault = self._presence.fault()
         except OSError:
-            return True  # it cannot be looked at now, which says nothing of it
+            return True  # it cannot be read now, which proves nothing
         if fault:
             self._loses(faults.replaced(fault))
         return not fault
 
     def _breaks(self, error: StoreError) -> StoreError:
-        """Take no more work from now on. Returns the error for everybody."""
+        """Take no more work from now on. Returns the error for all callers."""
         if self._broken is None:
             self._broken = error
             log.error("store_failed", path=str(self.path), reason=error.reason, problem=str(error))
         return self._broken
 
     def _loses(self, error: StoreError) -> None:
-        """As `_breaks`, and tell the body, which may ask nothing of the store for a long time."""
+        """As `_breaks`, and tell the body, which may not call the store for a long time."""
         error = self._breaks(error)
 
         def tell() -> None:
             if not self._lost.done():
                 self._lost.set_exception(error)
-                self._lost.exception()  # where nobody waits for it any more, that is no fault
+                self._lost.exception()  # if nobody waits for it any more, that is not an error
 
         with contextlib.suppress(RuntimeError, MemoryError):
             self._loop.call_soon_threadsafe(tell)
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Only ever made, never opened here: closing it would drop the locks of this process's other connections to it.
+        # Made here but never opened: closing it would drop the locks of this process's other connections to it.
         with contextlib.suppress(FileExistsError):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=256)
         try:
             db.row_factory = sqlite3.Row
-            db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts where nothing is written yet
-            # Before anything is written, so that a file that is refused stays as it is.
+            db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # takes effect only in an empty file
+            # Before anything is written, so that a refused file stays unchanged.
             db.execute("BEGIN")
             current = is_current(db, self.path, self.layouts)
             if finding := soundness.glance(db, self.path):
@@ -348,7 +352,7 @@ class Database:
             _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
-            # Also what an update frees: erasing a row later does not reach the copies that it has left in its page.
+            # Also overwrite space that an update frees: erasing a row later does not reach the old copies in its page.
             db.execute("PRAGMA secure_delete=ON")
             if not current:
                 self._bring_up_to_date(db)
@@ -358,7 +362,7 @@ class Database:
         return db
 
     def _bring_up_to_date(self, db: sqlite3.Connection) -> None:
-        """One transaction; another process may have been faster. Closing the connection undoes what is not committed."""
+        """One transaction; another process may have been faster. Closing the connection undoes uncommitted work."""
         db.execute("BEGIN IMMEDIATE")
         if not is_current(db, self.path, self.layouts):
             if is_older(db, self.layouts) and lease.is_held(db, time.time()):
@@ -371,7 +375,7 @@ class Database:
 
     def _serve(self, db: sqlite3.Connection, group: list[Work]) -> None:
         if db.in_transaction:
-            db.execute("ROLLBACK")  # it could not be ended before
+            db.execute("ROLLBACK")  # it could not be rolled back before
         if writes := [work for work in group if work.writes]:
             self._tell(self._commit(db, writes) if self._is_there() else self._refused(writes), wrote=True)
         if reads := [work for work in group if not work.writes]:
@@ -381,10 +385,10 @@ class Database:
         return [Outcome(work.answer, error=self._broken) for work in works]
 
     def _commit(self, db: sqlite3.Connection, writes: list[Work]) -> list[Outcome]:
-        """The whole group in one commit; each call is undone alone when it fails.
+        """Commit the whole group at once; a failed call is undone alone.
 
-        The first needs no savepoint for that, since nothing goes before it. Mostly it is the only one, and in a savepoint SQLite
-        would copy each page before it is changed.
+        The first call needs no savepoint, since nothing precedes it. Mostly it is the only one, and in a savepoint
+        SQLite would copy each page before it is changed.
         """
         outcomes: list[Outcome] = []
         try:
@@ -396,7 +400,7 @@ class Database:
                 done, error = call.outcomes(db)
                 if error is not None:
                     if faults.is_of_store(error) and not db.in_transaction:
-                        raise error  # SQLite itself has undone the whole group, as it may when the disk is full
+                        raise error  # SQLite itself has undone the whole group, which happens when the disk is full
                     if n:
                         db.execute("ROLLBACK TO one")
                     else:
@@ -416,14 +420,14 @@ class Database:
             return [failed.get(work.answer, Outcome(work.answer, error=error)) for work in writes]
         if self._companion is not None:
             self._companion.committed(db)
-        # What was committed into a file that has lost its name is lost with this program.
+        # A commit into a file that has lost its name is lost when this program ends.
         return outcomes if self._is_there() else self._refused(writes)
 
     def _look(self, db: sqlite3.Connection, reads: list[Work]) -> list[Outcome]:
-        """The reads of a group, all of one moment."""
+        """Run the reads of a group in one snapshot."""
         outcomes: list[Outcome] = []
         try:
-            _undo_in_memory(db, False)  # sorting what is large would be in memory too
+            _undo_in_memory(db, False)  # a large sort would be in memory too
             db.execute("BEGIN")
             for work in reads:
                 result, error = attempt(work.run, db)
@@ -438,21 +442,21 @@ class Database:
         return outcomes
 
     def _tell(self, outcomes: list[Outcome], *, wrote: bool = False) -> None:
-        """Answer those who wait, and wake who waits for a commit; in one call, as each wakes the loop."""
+        """Answer the callers and wake those that wait for a commit, in one call, because each call wakes the loop."""
 
         def settle() -> None:
             if wrote:
                 self._written.set()
             for answer, result, error in outcomes:
                 if answer.done():
-                    continue  # who asked was cancelled
+                    continue  # the caller was cancelled
                 if error is not None:
                     answer.set_exception(error)
                 else:
                     answer.set_result(result)
 
         while True:
-            # The loop is closed when its owner was cancelled hard; then no caller waits any more.
+            # The loop is closed if its owner was cancelled hard; then no caller waits any more.
             with contextlib.suppress(RuntimeError):
                 try:
                     self._loop.call_soon_threadsafe(settle)
@@ -465,7 +469,7 @@ class Database:
         return outcome if outcome.error is None else outcome._replace(error=self._ours(outcome.error))
 
     def _ours(self, exc: Exception) -> Exception:
-        """The error for our callers; one after which the state of the disk is unknown ends this store."""
+        """The error for our callers; an error that leaves the disk in an unknown state ends this store."""
         if not faults.is_of_store(exc):
             return exc
         error = faults.of_work(exc, self.path)
@@ -473,12 +477,12 @@ class Database:
 
 
 def utc(seconds: float) -> dt.datetime:
-    """A time as files keep it, in seconds since the epoch."""
+    """A UTC time from seconds since the epoch, as files keep it."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def _use_log(db: sqlite3.Connection) -> None:
-    # Turning a new file to WAL does not wait for another process that does the same, so we do.
+    # SQLite does not wait for another process that also turns the new file to WAL, so we wait here.
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -492,7 +496,7 @@ def _use_log(db: sqlite3.Connection) -> None:
 
 
 def _undo_in_memory(db: sqlite3.Connection, wanted: bool) -> None:
-    """Say where copies of pages and other temporary data of the next transaction stand: in memory, or in files."""
+    """Choose where the next transaction keeps copies of pages and other temporary data: in memory or in files."""
     db.execute("PRAGMA temp_store = MEMORY" if wanted else "PRAGMA temp_store = DEFAULT")
 
 
@@ -502,5 +506,5 @@ def _mark(db: sqlite3.Connection) -> int:
 
 
 def by_others(mark: int) -> int:
-    """What of a mark of `Database.changed` moves only with commits of other processes."""
+    """The part of a mark of `Database.changed` that moves only with commits of other processes."""
     return mark // _OTHERS

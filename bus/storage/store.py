@@ -1,4 +1,4 @@
-"""A store: one file, its transactions, and the lease by which one of the processes that share it does the work."""
+"""A store: one file, its transactions, and the lease by which one of several processes does the work."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 class Store:
-    """What every store on a `Database` offers. The lease needs `lease.LAYOUT` in the file."""
+    """The methods of every store on a `Database`. The lease needs `lease.LAYOUT` in the file."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._kept: Lease | None = None
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
-        """Run `work` in one transaction; on the disk when this returns. See `Database.write`.
+        """Run `work` in one transaction; it is on the disk when this returns. See `Database.write`.
 
         A lease that is kept by writing (`Lease`) is renewed in the same transaction.
         """
@@ -42,7 +42,7 @@ class Store:
         return await self.database.write(work_and_renew, brief=brief)
 
     async def write_together(self, handler: Handler[Item, Result], item: Item) -> Result:
-        """Have an item handled together with all others that wait for the same handler. See `Database.write_together`.
+        """Handle an item together with all others that wait for the same handler. See `Database.write_together`.
 
         A lease that is kept by writing is renewed in the same transaction, unless each item got an exception.
         """
@@ -51,15 +51,15 @@ class Store:
         return await self.database.write_together(_Renewing(handler, kept), item)
 
     def keep_by_writing(self, kept: Lease | None) -> None:
-        """Renew a lease with everything that is written from now on; with None, none."""
+        """Renew this lease with every write from now on; None renews no lease."""
         self._kept = kept
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `question`, which only reads; all its statements see the same moment."""
+        """Run `question`, which only reads; all its statements see one snapshot."""
         return await self.database.read(question)
 
     async def execute(self, sql: str, *arguments: object) -> int:
-        """Change rows by one statement. Returns their number."""
+        """Change rows by one statement. Returns the number of changed rows."""
         return await self.write(lambda db: db.execute(sql, arguments).rowcount)
 
     async def query(self, sql: str, *arguments: object) -> list[sqlite3.Row]:
@@ -71,7 +71,7 @@ class Store:
         return await self.database.changed(since, timeout)
 
     async def wait(self, look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], timeout: float) -> T:
-        """Look anew after each commit of any process, until `is_over` or for `timeout` seconds. Returns the last look."""
+        """Call `look` after each commit of any process, until `is_over` or for `timeout` seconds. Returns the last result."""
         deadline = time.monotonic() + timeout
         mark = -1
         while True:
@@ -82,13 +82,13 @@ class Store:
             mark = await self.changed(mark, left)
 
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
-        """Become or stay the holder of the lease. Returns False when another holds it."""
+        """Become or stay the holder of the lease. Returns False if another holds it."""
         if await self.read(lambda db: lease.is_anothers(db, owner, now, ttl)):
-            return False  # asked often by those who wait, so without a write transaction
+            return False  # waiting processes ask often, so no write transaction
         return await self.write(lambda db: lease.take(db, owner, now, ttl))
 
     async def drop_lease(self, owner: str) -> None:
-        """Give the lease up."""
+        """Release the lease."""
         await self.write(lambda db: lease.drop(db, owner))
 
 
@@ -96,11 +96,11 @@ class Lease(msgspec.Struct, frozen=True):
     """The lease of a store, for one piece of work of this process.
 
     Attributes:
-        store: whose lease it is.
+        store: the store.
         clock: the present, aware.
         owner: the name under which it is held.
-        by_writing: whether whatever is written to the store while it is held renews it too. A renewal waits for its turn in
-            the store's one thread, and may come too late behind work that is large; such work is a sign of life itself.
+        by_writing: whether each write to the store renews the held lease too. A renewal waits for its turn in the
+            store's one thread and may come too late after large work; such work is itself a sign of life.
     """
 
     store: Store
@@ -109,7 +109,7 @@ class Lease(msgspec.Struct, frozen=True):
     by_writing: bool = False
 
     async def is_ours(self) -> bool:
-        """Take or renew it. Returns False when another process has it."""
+        """Take or renew it. Returns False if another process has it."""
         taken = await self.store.take_lease(self.owner, self.clock().timestamp())
         if self.by_writing:
             self.store.keep_by_writing(self if taken else None)
@@ -130,20 +130,20 @@ class Lease(msgspec.Struct, frozen=True):
             raise StoreError("another process has taken over this store", reason="lease-held")
 
     async def drop(self) -> None:
-        """Leave it to others; where the store fails, it runs out by itself."""
+        """Release it; if the store fails, it expires by itself."""
         self.store.keep_by_writing(None)
         with contextlib.suppress(StoreError):
             await self.store.drop_lease(self.owner)
 
 
 class _Renewing(msgspec.Struct, Generic[Item, Result], frozen=True):
-    """A handler that renews a lease as well; equal to another of the same two, so that their items wait together."""
+    """A handler that also renews a lease; equal to another with the same handler and lease, so that their items wait together."""
 
     handler: Handler[Item, Result]
     kept: Lease
 
     def __call__(self, db: sqlite3.Connection, items: list[Item]) -> Sequence[Result | Exception]:
-        """As the handler."""
+        """Call the handler and renew the lease."""
         results = self.handler(db, items)
         if not all(isinstance(each, Exception) for each in results):
             lease.extend(db, self.kept.owner, self.kept.clock().timestamp())
@@ -151,7 +151,7 @@ class _Renewing(msgspec.Struct, Generic[Item, Result], frozen=True):
 
 
 def up_to(rows: Iterable[sqlite3.Row], column: str, most_bytes: int) -> list[sqlite3.Row]:
-    """The first rows of a statement that together have so many bytes in a column, and one more; the others are not read."""
+    """The first rows of a statement whose bytes in a column reach a sum, and one more; the others are not read."""
     taken: list[sqlite3.Row] = []
     size = 0
     for row in rows:
@@ -163,9 +163,9 @@ def up_to(rows: Iterable[sqlite3.Row], column: str, most_bytes: int) -> list[sql
 
 
 def from_row(type_: type[T], row: sqlite3.Row, **given: object) -> T:
-    """A struct from the columns that bear its fields' names; `given` wins over a column.
+    """A struct from the columns with the names of its fields; `given` takes precedence over a column.
 
-    Seconds since the epoch become a time in UTC, and 0 and 1 a bool, where the field is one.
+    Seconds since the epoch become a UTC time for a field of that type, and 0 and 1 a bool.
     """
     return msgspec.convert({**dict(row), **given}, type_, strict=False)
 
@@ -178,6 +178,6 @@ def single(db: sqlite3.Connection, sql: str, *arguments: object) -> int:
 def insert(
     db: sqlite3.Connection, table: str, row: Mapping[str, object], *, verb: str = "INSERT"
 ) -> sqlite3.Cursor:
-    """Add a row, given by the names of its columns; `verb` may be `INSERT OR IGNORE` or `REPLACE`."""
+    """Add a row by the names of its columns; `verb` may be `INSERT OR IGNORE` or `REPLACE`."""
     marks = ", ".join(f":{name}" for name in row)
     return db.execute(f"{verb} INTO {table} ({', '.join(row)}) VALUES ({marks})", row)

@@ -1,7 +1,7 @@
-"""What the thread of a store is asked for, how it is called, and what comes of it.
+"""The work of a store's thread: pieces, calls and outcomes.
 
-Items that wait for the same handler become one call. They are gathered when the thread takes a group out of its queue, so a
-lone item is served at once and a flood of them in large steps.
+Items that wait for the same handler become one call. They are collected when the thread takes a group out of its queue.
+So a lone item is served at once and a flood in large steps.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, NamedTuple, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Handler = Callable[[sqlite3.Connection, list[Item]], Sequence[Result | Exception]]
-"""Does the work of many items at once: one result for each item, in their order, or the error of that item."""
+"""Handles many items at once: one result for each item, in their order, or the error of that item."""
 
 
 class Work(NamedTuple):
-    """A piece of work that waits.
+    """A waiting piece of work.
 
     Attributes:
-        run: what is called with the connection, or the handler of an item.
-        answer: who waits for it.
+        run: the function called with the connection, or the handler of an item.
+        answer: the future of its caller.
         writes: whether it changes anything.
-        item: what the handler is given, in a list of one; empty for work that stands alone.
-        brief: whether what would undo it has room in memory.
+        item: the item for the handler, in a list of one; empty for work without a handler.
+        brief: whether the copies that would undo it fit in memory.
     """
 
     run: Callable[..., Any]
@@ -36,7 +36,7 @@ class Work(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a piece of work."""
+    """The outcome of a piece of work."""
 
     answer: asyncio.Future[Any]
     result: Any = None
@@ -49,7 +49,7 @@ class Call(NamedTuple):
     works: list[Work]
 
     def outcomes(self, db: sqlite3.Connection) -> tuple[list[Outcome], Exception | None]:
-        """Do it: what came of each piece of work, and the error when all of it failed and is to be undone."""
+        """Run it. Returns the outcome of each piece, and the error if all of it failed and must be undone."""
         first = self.works[0]
         if not first.item:
             result, error = attempt(first.run, db)
@@ -87,7 +87,7 @@ def attempt(run: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) ->
     except Exception as exc:  # noqa: BLE001 (it belongs to the caller)
         return None, _bearable(exc)
     except BaseException as exc:  # noqa: BLE001 (a native library's panic; the thread must live, others wait for it)
-        return None, RuntimeError(f"the work broke off: {exc!r}")
+        return None, RuntimeError(f"the work failed: {exc!r}")
 
 
 def _outcome(work: Work, result: object) -> Outcome:

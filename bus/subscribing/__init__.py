@@ -1,4 +1,4 @@
-"""The way in: fetch, admit, keep."""
+"""Reads bulletins from the bus: fetch, admit, keep."""
 
 from typing import TYPE_CHECKING
 

@@ -1,17 +1,18 @@
-"""Where the place and the bytes of a bulletin are kept, each thing once. Only this module knows the three tables.
+"""Stores the places and the bytes of bulletins, without repeats. Only this module knows the three tables.
 
-- `texts`: words that come again in many rows, by number: names of channels, subjects, streams, keys, heads of signatures.
-  It keeps what it has once had, so nothing stands there that is to be erased.
-- `places`: who stands where in a chain; narrow, so that a chain is walked without its bytes. `row` is that of the bytes, and
-  empty for what was refused or erased. A digest has no index: the bytes that it is of name their channel, number and id.
-- `bodies`: the bytes of what is admitted, and what this reader found and did with it.
+- `texts`: texts that many rows share, by number: names of channels, subjects, streams, keys, openings of signatures.
+  Its rows are never deleted, so it holds nothing that must be erased.
+- `places`: the places of chains, in narrow rows, so that a chain is read without its bytes. `row` is the row of the
+  bytes, and empty for a refused or erased bulletin. A digest has no index, because the bytes name their channel, number
+  and id.
+- `bodies`: the bytes of admitted bulletins, with the labels and state that this reader gave them.
 
-All others read two views. `links` is every place; it is asked by channel, number or id. `admitted` is what is kept, and is asked by
-row or time alone: by anything else, through the `row` of its link. It shows a body without its place too, as damaged. The `row` of
-a link may have changed as all else: who changes or deletes what it finds there compares the digests. `max` and LEFT JOIN read a
-view whole: ask for the last by ORDER BY and LIMIT, or by a subquery.
+Other modules read two views. `links` has every place; query it by channel, number or id. `admitted` has the kept
+bulletins; query it only by row or time, and otherwise through the `row` of a link. It also shows a body without its
+place, as damaged. The `row` of a link may be corrupt like any value: code that changes or deletes the body compares the
+digests first. `max` and LEFT JOIN read a whole view: get the last row by ORDER BY and LIMIT, or by a subquery.
 
-What changes rows runs in the store's thread, on an open transaction.
+Functions that change rows run in the store's thread, on an open transaction.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ _FLAG, _END, _DAYS = map(
 )
 _ISSUED, _EXPIRES = map(_at, ("issued", "expires"))
 _PERSONAL = f"CASE WHEN {_FLAG} != 'none' AND typeof({_END}) = 'text' THEN {_END} END"
-# An index takes no word for the present.
+# An index allows no function of the present time.
 _IS_DAY = f"{_ISSUED} GLOB '{'-'.join('[0-9]' * n for n in (4, 2, 2))}*'"
 _KEPT = f"CASE WHEN typeof({_DAYS}) = 'integer' AND {_IS_DAY} THEN date(substr({_ISSUED}, 1, 10), {_DAYS} || ' days') END"
 UNTIL = (
     f"CASE WHEN json_valid(CAST(payload AS TEXT)) AND typeof({_EXPIRES}) = 'text' "
     f"THEN max(coalesce(min({_PERSONAL}, {_KEPT}), {_PERSONAL}, {_KEPT}), substr({_EXPIRES}, 1, 10)) END"
 )
-"""SQL: the last day on which a payload may be kept (`last_day` says the same); NULL where it sets none, or does not expire."""
+"""SQL: the last day on which a payload may be kept (as `last_day`); NULL if it sets none, or does not expire."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS texts (n INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
@@ -76,7 +77,7 @@ FROM bodies b LEFT JOIN places p ON p.channel = b.channel AND p.seq = b.seq AND 
 LEFT JOIN texts c ON c.n = b.channel;
 """
 )
-# The next row is given by its number: one that is taken, since a bit of the record has flipped, would stop every batch.
+# The next row gets an explicit number: if a flipped bit made SQLite choose a used number, every batch would stop.
 _LAST_ROW = (
     "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bodies'), 0), "
     "coalesce((SELECT max(row) FROM bodies), 0))"
@@ -84,7 +85,7 @@ _LAST_ROW = (
 
 
 class Texts(dict[str, int]):
-    """The number of each text, remembered for the time of one transaction; a new one gets it when it is asked for."""
+    """The number of each text, remembered for one transaction; a new text gets its number at the first request."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -98,18 +99,18 @@ class Texts(dict[str, int]):
 
 
 def number_of(db: sqlite3.Connection, text: str) -> int | None:
-    """The number of a text; None when no row has it."""
+    """The number of a text; None if no row has it."""
     row = db.execute("SELECT n FROM texts WHERE text = ?", (text,)).fetchone()
     return None if row is None else int(row[0])
 
 
 def last_row(db: sqlite3.Connection) -> int:
-    """The last row that was given to a body, deleted or not."""
+    """The highest row number ever given to a body, deleted or not."""
     return single(db, _LAST_ROW)
 
 
 def used_ids(db: sqlite3.Connection, ids: Collection[str]) -> set[str]:
-    """Those of these ids that a place has."""
+    """The given ids that a place has."""
     last = db.execute("SELECT max(id) FROM places").fetchone()[0] or ""
     older = [id_ for id_ in ids if id_ <= last]  # ids begin with their time, so most are newer than all
     if not older:
@@ -119,9 +120,10 @@ def used_ids(db: sqlite3.Connection, ids: Collection[str]) -> set[str]:
 
 
 def rows_of(db: sqlite3.Connection, wanted: str) -> list[int]:
-    """The rows of what is admitted under an id; or, as a digest has no index, after a look at every place, under a digest.
+    """The rows of bulletins admitted under an id or a digest; a digest has no index, so each place is read.
 
-    One that has lost its place is among them, and is shown as damaged; another bulletin, to which a place has come to lead, is not.
+    A bulletin that has lost its place is among them, shown as damaged; another bulletin that a corrupt place points to
+    is not.
     """
     for name in ("id", "digest"):
         its = f"EXISTS (SELECT 1 FROM admitted a WHERE a.row = p.row AND coalesce(a.{name}, ?1) = ?1)"
@@ -132,7 +134,7 @@ def rows_of(db: sqlite3.Connection, wanted: str) -> list[int]:
 
 
 class Place(NamedTuple):
-    """Who stands where in a chain, as a row: `channel` and `kids` by their numbers."""
+    """A place in a chain, as a row: `channel` and `kids` by their numbers."""
 
     channel: int
     seq: int
@@ -148,7 +150,7 @@ class Place(NamedTuple):
 
 
 class Body(NamedTuple):
-    """What is admitted, as a row: `channel`, `subject`, `kid`, `stream` and `opening` by their numbers."""
+    """An admitted bulletin, as a row: `channel`, `subject`, `kid`, `stream` and `opening` by their numbers."""
 
     row: int
     channel: int
@@ -187,9 +189,9 @@ def add(
     bodies: Sequence[tuple[Any, ...]],
     passing: Iterable[Body] = (),
 ) -> None:
-    """Keep the next of their channels, none of them refused; the caller undoes the transaction if it fails.
+    """Keep the next bulletins of their channels, none of them refused; the caller undoes the transaction after an error.
 
-    Each is a `Place`, and a `Body`, without its last; `passing` are the bodies that may be kept up to a day.
+    Each is a `Place` and a `Body` without its last column; `passing` has the bodies with a last day.
     """
     insert_rows(db, *_STANDING, places)
     insert_rows(db, *_LASTING, bodies)
@@ -197,29 +199,29 @@ def add(
 
 
 def add_anywhere(db: sqlite3.Connection, place: Place, body: Body | None) -> None:
-    """Keep one at its place, wherever that is, with its bytes where they are kept here."""
-    # The triggers ignore a hole that is there already; OR FAIL would be their rule too.
+    """Keep a bulletin at any place, with its bytes if they are kept here."""
+    # The triggers ignore an existing hole; OR FAIL would apply to them too.
     db.execute(_PLACE.replace(" OR FAIL", ""), place)
     if body is not None:
         db.execute(_BODY, body)
 
 
 def parted(signature: str) -> tuple[str, str]:
-    """The opening of a signature header, which all by the same keys have, and the rest.
+    """(opening of a signature header, shared by all of the same keys; the rest).
 
-    One with a time or a certificate is of this bulletin alone. It stays with its row, and goes with it.
+    An opening with a time or a certificate belongs to one bulletin. It stays in that row and is deleted with it.
     """
     head, dot, rest = signature.partition(".")
     return (head + dot, rest) if dot and comes_again(head) else ("", signature)
 
 
 def last_day(bulletin: Bulletin) -> str | None:
-    """The last day on which a bulletin may be kept, in UTC as `UNTIL` says it; None where it sets none."""
+    """The last day on which a bulletin may be kept, in UTC, as `UNTIL`; None if it sets none."""
     return day.isoformat() if (day := passing_on.last_day(bulletin)) else None
 
 
 def sign_again(db: sqlite3.Connection, row: int, signature: str, endorsers: str, labels: str) -> None:
-    """Change by whom a bulletin is signed."""
+    """Change the signatures of a bulletin."""
     opening, rest = parted(signature)
     db.execute(
         "UPDATE bodies SET opening = ?, signature = ?, endorsers = ?, labels = ? WHERE row = ?",
@@ -233,7 +235,7 @@ def label(db: sqlite3.Connection, row: int, labels: str) -> None:
 
 
 def unlabel(db: sqlite3.Connection, channel: str, label: str) -> None:
-    """Take a label from everything on a channel."""
+    """Remove a label from all bulletins of a channel."""
     db.execute(
         "UPDATE bodies SET labels = (SELECT json_group_array(value) FROM json_each(labels) WHERE value != ?2) "
         "WHERE row IN (SELECT row FROM places WHERE channel = ?1 AND row IS NOT NULL)",
@@ -244,7 +246,7 @@ def unlabel(db: sqlite3.Connection, channel: str, label: str) -> None:
 def note_tries(
     db: sqlite3.Connection, row: int, tries: int, retry_at: float | None, problem: str | None
 ) -> None:
-    """Note how often the picture has failed to take a bulletin in, when to try again, and why."""
+    """Note the number of failed tries to take a bulletin into the picture, the time of the next, and the error."""
     db.execute(
         "UPDATE bodies SET tries = ?, retry_at = ?, problem = ? WHERE row = ?",
         (tries, retry_at, problem, row),
@@ -270,7 +272,7 @@ def remove(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
 
 
 def unpark(db: sqlite3.Connection) -> int:
-    """Have the picture try again what it has failed to take in too often. Returns how many."""
+    """Make the picture try again all bulletins with too many failed tries. Returns their number."""
     return db.execute(
         "UPDATE bodies SET tries = 1, retry_at = 0 WHERE tries > 0 AND retry_at IS NULL"
     ).rowcount

@@ -1,8 +1,8 @@
-"""What each authority may make a reader take in at once. An authority is charged when its signature holds, and once.
+"""The budget of each authority at a reader. An authority is charged once for a bulletin, when its signature verifies.
 
-A name on a subject is anybody's to write, and a bulletin that is known costs nothing: so neither rubbish under an
-authority's name nor its own bulletins, sent again by another, use up what it may say. What is beyond the budget is charged
-when it is put off: each waits one step of the steady rate longer than the one before it, and is not charged again.
+Anybody can write a name on a subject, and a known bulletin costs nothing. So neither rubbish under an authority's name
+nor its own bulletins sent again by others use up its budget. A bulletin beyond the budget is charged when it is put
+off: each waits one step of the steady rate longer than the one before it, and is not charged again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def answers(authority: str) -> str:
 
 
 class Budget:
-    """The meters of one stream, one for each authority that is proven to have said something."""
+    """The meters of one stream, one for each authority with a proven bulletin."""
 
     def __init__(self, allowance: RateLimit, answers: RateLimit = ANSWERING) -> None:
-        """Start with nothing used.
+        """Start with unused meters.
 
         Args:
             allowance: each authority's.
@@ -34,21 +34,21 @@ class Budget:
         self._allowance = allowance
         self._answers = answers
         self._meters: dict[str, RateMeter] = {}
-        self._latest = float("-inf")  # when it was last asked
+        self._latest = float("-inf")  # time of the last use
 
     def meter(self, authority: str) -> RateMeter:
-        """What an authority has used, or what its `answers` have."""
+        """The meter of an authority, or of its `answers`."""
         if (meter := self._meters.get(authority)) is None:
             allowance = self._answers if authority.endswith(_ANSWERS) else self._allowance
             meter = self._meters[authority] = RateMeter(allowance)
         return meter
 
     def keep(self, meters: Mapping[str, RateMeter]) -> None:
-        """Take over what authorities have used since."""
+        """Take over the meters of authorities."""
         self._meters.update(meters)
 
     def is_set_back(self, now: float) -> bool:
-        """Whether the clock was set back by more than a burst; what was counted until then is forgotten, for it says nothing."""
+        """Whether the clock was set back by more than a burst; then the earlier counts are meaningless and are dropped."""
         set_back = now < self._latest - self._allowance.burst / self._allowance.per_s
         if set_back:
             self._meters.clear()
@@ -59,7 +59,7 @@ class Budget:
 class Charges:
     """The budget of a stream with the moments, in seconds, at which the stream took the messages of one batch.
 
-    It is counted by those moments, so that a reader who was away catches up at full speed. The budget is charged when the batch
+    These moments count, so that a reader who was away catches up at full speed. The budget is charged when the batch
     has been settled: a batch that the disk did not take costs nothing, however often it is tried.
     """
 
@@ -69,23 +69,23 @@ class Charges:
         """Begin with nothing spent.
 
         Args:
-            budget: what is charged.
+            budget: the budget to charge.
             moments: when the stream took each message.
-            payers: by position, who pays where that is not the authority itself.
+            payers: by position, the payer if it is not the authority itself.
         """
         self._budget = budget
         self._moments = moments
         self._payers = payers
         self._meters: dict[str, RateMeter] = {}
-        self._looked: float | None = None  # the present of the last look at the clock
+        self._looked: float | None = None  # the time of the last look at the clock
 
     def begin(self) -> None:
-        """Begin a transaction: what an earlier one has spent was undone with it."""
+        """Begin a transaction: the charges of an earlier, undone one are dropped."""
         self._meters.clear()
         self._looked = None
 
     def commit(self) -> None:
-        """Charge the budget with what the batch has cost."""
+        """Charge the budget with the cost of the batch."""
         self._budget.keep(self._meters)
 
     def _meter(self, position: int, authority: str) -> RateMeter:
@@ -95,11 +95,11 @@ class Charges:
         return meter
 
     def wait(self, position: int, authority: str, now: float) -> float | None:
-        """Until when a bulletin waits because its authority has used its budget up; None when it need not.
+        """The time until which a bulletin waits because its authority's budget is used up; None if it need not wait.
 
         Args:
             position: of the message in the batch.
-            authority: who is proven to have said it.
+            authority: its proven author.
             now: the present, in seconds since the epoch.
         """
         self._look(now)
@@ -111,7 +111,7 @@ class Charges:
         self._meter(position, authority).spend(1, min(self._moments[position], now))
 
     def take(self, position: int, authority: str, now: float) -> bool:
-        """Charge an authority with a bulletin that need not `wait`; False, and it is not charged, when it must."""
+        """Charge an authority with a bulletin that need not `wait`. Returns False, without a charge, if it must wait."""
         self._look(now)
         meter, moment = self._meter(position, authority), min(self._moments[position], now)
         if meter.within_from(moment) > now:
@@ -120,7 +120,7 @@ class Charges:
         return True
 
     def _look(self, now: float) -> None:
-        """Look at the clock, once for each present."""
+        """Look at the clock, once for each `now`."""
         if now != self._looked:
             self._looked = now
             if self._budget.is_set_back(now):

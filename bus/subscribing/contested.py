@@ -10,11 +10,11 @@ or when a key is revoked since before one of the two bulletins came, so that one
 (`bus.subscribing.reassessment`). When both came before that moment, or the key is not revoked, a person decides. A `reanchor`
 alone closes nothing, because the thief could sign one.
 
-A `fork` is also what stands by its date alone beside another that does, or beside one by a valid key that this reader knows
-no better (`bus.admission.branches`). What so stands, since its key is ended by a statement and not by the registry, has no
-effect on others either: it may be a thief's who dates back. It is labelled `by-date` until a valid key continues it.
+A `fork` is also a bulletin that stands only by its date beside another such one, or beside one by a valid key that this
+reader knows no better (`bus.admission.branches`). Its key is revoked by a statement and not by the registry. So it has
+no effect on others either: a thief may have dated it back. It is labelled `by-date` until a valid key continues it.
 
-Questions to a store; what changes rows runs inside a transaction.
+Queries of a store; functions that change rows run inside a transaction.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from bus.storage import insert
 from bus.subscribing import bodies
 
 CONTESTED = "contested"
-"""The label of what a frozen authority publishes."""
+"""The label of bulletins of a frozen authority."""
 BY_DATE = "by-date"
-"""The label of what stands by its date alone."""
+"""The label of bulletins that stand only by their date."""
 MUTE = frozenset({CONTESTED, BY_DATE})
-"""The labels of what is shown and has no effect on anything (`is_mute`)."""
+"""The labels of bulletins that are shown without any effect (`is_mute`)."""
 
 _OPEN = (
     "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM fork_decisions d WHERE d.channel = q.channel), 0) "
@@ -41,7 +41,7 @@ EVIDENCE = (
     "EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = kept.channel AND q.seq = kept.seq "
     f"AND q.reason = 'fork' AND {_OPEN})"
 )
-"""Whether a row of a table named `kept` is one of two that contradict each other, undecided."""
+"""SQL: whether a row of a table named `kept` is part of an undecided contradiction."""
 
 
 def muted(row: str) -> str:
@@ -51,24 +51,24 @@ def muted(row: str) -> str:
 
 
 def is_mute(labels: Collection[str]) -> bool:
-    """Whether a bulletin with these labels is shown and nothing more.
+    """Whether a bulletin with these labels is shown without any effect.
 
-    It supersedes, withdraws, dates, answers, asks, announces and promises nothing. A program that acts on what an admitted
-    bulletin says asks this first.
+    It supersedes, withdraws, dates, answers, asks, announces and promises nothing. A program that acts on admitted
+    bulletins must check this first.
     """
     return not MUTE.isdisjoint(labels)
 
 
 def is_frozen(db: sqlite3.Connection, channel: str) -> bool:
-    """Whether the issuer of a channel has contradicted itself, there or on another of the same status, undecided."""
+    """Whether the issuer of a channel has an undecided contradiction there or on another channel of the same status."""
     sql = f"SELECT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel >= ?1 AND q.channel < ?2 AND {_OPEN})"
     return bool(db.execute(sql, _siblings(channel)).fetchone()[0])
 
 
 def add(db: sqlite3.Connection, n: int, moment: float) -> None:
-    """Make a contradiction of what was refused for its key alone, inside a transaction: it stands beside another at its place.
+    """Turn a bulletin refused only for its key into a contradiction with another at its place, inside a transaction.
 
-    It is one that nobody has decided on, whatever was decided before.
+    It is undecided, regardless of earlier decisions.
     """
     row = dict(db.execute("SELECT * FROM quarantine WHERE n = ?", (n,)).fetchone())
     db.execute("DELETE FROM quarantine WHERE n = ?", (n,))
@@ -80,7 +80,8 @@ def add(db: sqlite3.Connection, n: int, moment: float) -> None:
 def undecided(db: sqlite3.Connection) -> dict[str, int]:
     """The number of contradictions without a decision, by channel.
 
-    A heartbeat that names another bulletin than is held shows that there is one; it counts here when that has come.
+    A heartbeat that names another bulletin than the held one announces a contradiction; it counts here once that
+    bulletin arrives.
     """
     return dict(
         db.execute(
@@ -92,7 +93,7 @@ def undecided(db: sqlite3.Connection) -> dict[str, int]:
 def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: float) -> int:
     """Note a person's decision on the contradictions of a channel, inside a transaction. Returns their number.
 
-    Later contradictions need a decision of their own.
+    Later contradictions need a new decision.
     """
     row = db.execute(
         f"SELECT count(*) AS count, max(q.n) AS upto FROM quarantine q WHERE q.channel = ? AND {_OPEN}",
@@ -107,13 +108,13 @@ def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: f
 
 
 def void(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
-    """Note which bulletins of a channel the last ruling voids with their key, inside a transaction. They contradict nothing."""
+    """Note the bulletins of a channel that the last ruling voids with their key, inside a transaction. They contradict nothing."""
     db.execute("DELETE FROM voided WHERE channel = ?", (channel,))
     db.executemany("INSERT INTO voided VALUES (?, ?)", [(channel, digest) for digest in digests])
 
 
 def labelled(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
-    """The channels, of the issuer and status of this one, that have a bulletin labelled `contested`."""
+    """The channels of the same issuer and status that have a bulletin labelled `contested`."""
     sql = (
         "SELECT DISTINCT l.channel FROM links l JOIN admitted a ON a.row = l.row, json_each(a.labels) e "
         "WHERE l.channel >= ? AND l.channel < ? AND e.value = ? ORDER BY l.channel"
@@ -122,7 +123,7 @@ def labelled(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
 
 
 def lift(db: sqlite3.Connection, channel: str) -> None:
-    """Take the label from everything on a channel, inside a transaction."""
+    """Remove the label from all bulletins of a channel, inside a transaction."""
     bodies.unlabel(db, channel, CONTESTED)
 
 

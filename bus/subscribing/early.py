@@ -1,4 +1,4 @@
-"""What came of trust before it could be judged, kept to be tried again: bounded in all, and fair to each subject."""
+"""Keeps trust messages that came too early to be judged, for another try: bounded in all, and fair to each subject."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from schemas.codec import digest
 from schemas.subject import Trust, said_on
 
 MOST_EARLY = 16
-"""How many messages of one subject are kept."""
+"""Most messages of one subject."""
 MOST_EARLY_BYTES = 4 * 1024**2
-"""How much is kept in all. The subject that has the most pays, so who fills it makes room out of his own."""
+"""Most bytes in all. The largest subject loses messages first, so a flood displaces only its own."""
 MOST_SUBJECTS = 1024
-"""How many subjects: many times as many as a federation has authorities. Beyond it the one that has waited longest goes."""
+"""Most subjects: many times the authorities of a federation. Beyond it the subject that has waited longest is dropped."""
 EACH_BYTES = 256
-"""What a message, or a subject, costs beside its bytes."""
+"""Bytes that a message, or a subject, costs beside its own bytes."""
 
 
 class Early:
-    """The messages that wait, by subject and digest."""
+    """The waiting messages, by subject and digest."""
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[str, bytes]] = {}
@@ -24,7 +24,7 @@ class Early:
         self._total = 0
 
     def keep(self, subject: str, raw: bytes) -> None:
-        """Keep a message; beyond the bounds the oldest of the subject that has the most goes. It costs the same for any number."""
+        """Keep a message; beyond the bounds drop the oldest message of the largest subject. The cost does not depend on their number."""
         if subject not in self._kept:
             if len(self._kept) == MOST_SUBJECTS:
                 longest = next(iter(self._kept))
@@ -43,7 +43,7 @@ class Early:
             self.drop(most, next(iter(self._kept[most])))
 
     def drop(self, subject: str, name: str) -> None:
-        """Keep a message, by its digest, no longer."""
+        """Drop a message by its digest."""
         early = self._kept.get(subject)
         if early is None or (raw := early.pop(name, None)) is None:
             return
@@ -57,6 +57,6 @@ class Early:
         self._total += size
 
     def waiting(self) -> list[tuple[str, str, bytes]]:
-        """Subject, digest and bytes of each, statements first."""
+        """(subject, digest, bytes) of each, statements first."""
         subjects = sorted(self._kept, key=lambda subject: (said_on(subject) is not Trust.REVOKE, subject))
         return [(subject, name, raw) for subject in subjects for name, raw in self._kept[subject].items()]

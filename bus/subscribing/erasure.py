@@ -1,11 +1,11 @@
 """Erasure: the bytes of a bulletin are deleted; its place in the chain, its digest and the reason stay.
 
-A bulletin goes when the day is over until which its author lets it be kept: `personal_data.retention_until` (GDPR
-Article 5(1)(e)) or `handling.retention_days`, the earlier, and never before the day on which it expires: an author cannot
-have what it says vanish while it holds. It is kept longer only as proof
-of a contradiction, until a person has decided about that or the end of a key explains it. What has neither
-has no such day. Talk between programs, heartbeats, receipts, requests and copies, goes when it is old and something newer
-stands on its channel. Links stay, with their digests: chains stay checkable, and what comes again is recognised.
+A bulletin is erased after its last day: the earlier of `personal_data.retention_until` (GDPR Article 5(1)(e)) and
+`handling.retention_days`, but never before it expires, so that no author can make a bulletin in force vanish. It is
+kept longer only as proof of a contradiction, until a person has decided or a revoked key explains it. A bulletin with
+neither field has no last day. Messages between programs (heartbeats, receipts, requests and copies) are erased when
+they are old and their channel has a newer one. Links stay with their digests: chains stay checkable, and a repeated
+bulletin is recognised.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CREATE INDEX IF NOT EXISTS quarantine_personal ON quarantine ({UNTIL}) WHERE {UN
 
 _PLACE = "row, digest, channel, seq, id"
 _OVER = f"WHERE {{0}} IS NOT NULL AND {{0}} < ? AND NOT ({contested.EVIDENCE})"
-# Of a channel with a contradiction everything is kept, as evidence.
+# All bulletins of a channel with a contradiction are kept, as evidence.
 _TALK = f"""
 SELECT {_PLACE} FROM admitted a WHERE admitted_at < ? AND is_talk
 AND EXISTS (SELECT 1 FROM links l WHERE l.channel = a.channel AND l.seq > a.seq)
@@ -42,7 +42,7 @@ AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.rea
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
-    """An erased bulletin, when it was erased, and why: `retention-over` or `old-talk`."""
+    """An erased bulletin, with the time of erasure and the reason: `retention-over` or `old-talk`."""
 
     channel: str
     seq: int
@@ -53,21 +53,21 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def personal(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
-    """The admitted that may be kept no longer: their last day, in UTC, is over.
+    """The admitted bulletins whose last day, in UTC, is over.
 
-    What proves a contradiction that nobody has decided is not among them.
+    Proof of an undecided contradiction is not among them.
 
     Args:
         db: the store.
         now: the present.
-        unless: a condition on `kept.channel`, `kept.seq` and `kept.digest` under which one is needed all the same.
+        unless: an SQL condition on `kept.channel`, `kept.seq` and `kept.digest` under which a bulletin is still needed.
     """
     sql = f"SELECT {_PLACE} FROM admitted AS kept {_OVER.format('until')}"
     return db.execute(f"{sql} AND NOT ({unless})", (_day(now),)).fetchall()
 
 
 def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
-    """Those in quarantine of which the same is true; `unless` as in `personal`."""
+    """The bulletins in quarantine whose last day is over; `unless` as in `personal`."""
     sql = f"SELECT n FROM quarantine AS kept {_OVER.format(UNTIL)}"
     return db.execute(f"{sql} AND NOT ({unless})", (_day(now),)).fetchall()
 
@@ -78,7 +78,7 @@ def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> lis
     Args:
         db: the store.
         now: the present.
-        unless: a condition on `a.row` under which one is needed all the same.
+        unless: an SQL condition on `a.row` under which a bulletin is still needed.
     """
     return db.execute(f"{_TALK} AND NOT ({unless})", ((now - KEEP).timestamp(),)).fetchall()
 
@@ -95,9 +95,9 @@ def erase(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt
 
 
 def redact(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
-    """Erase what is in quarantine but for its digest, its place and the reason it was refused for.
+    """Erase a row of the quarantine, except its digest, its place and its reason.
 
-    By these the row is recognised when the bulletin comes again.
+    These identify the row if the bulletin comes again.
     """
     db.execute("PRAGMA secure_delete = ON")
     db.executemany(
@@ -108,7 +108,7 @@ def redact(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
 
 
 def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:
-    """What is known of an erased bulletin, by id or digest."""
+    """The tombstone of an erased bulletin, by id or digest."""
     row = db.execute("SELECT * FROM tombstones WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
     if row is None:
         return None

@@ -1,9 +1,9 @@
-"""What is regular of a batch, settled as a group: the tables are asked once for each channel and written with few statements.
+"""Settles the regular bulletins of a batch as a group: it reads the tables once for each channel and writes with few statements.
 
-A run is the longest stretch of a batch in which every bulletin is the next of its channel and nothing else is to be done about
-it: nothing waits, is frozen, was refused or ended near its place. It is cut at the first that is not so; that one goes the long
-way (`bus.subscribing.intake`), and the rest is looked at anew. What a run leaves in the tables is what the long way would have
-left, one by one; tests compare every table after random histories.
+A run is the longest stretch of a batch in which every bulletin is simply the next of its channel: nothing waits, is
+frozen, was refused, or has a revoked or expired key near its place. The run ends before the first other bulletin, which
+goes the long way (`bus.subscribing.intake`); then the next run is looked for. A run leaves the same tables as the long
+way, one by one; tests compare every table after random histories.
 
 Everything here runs in the store's thread, on an open transaction, and reads no clock.
 """
@@ -26,11 +26,11 @@ from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 
 FEWEST = 8
-"""With fewer than these left of a batch one by one is quicker."""
+"""For fewer bulletins than this, one by one is faster."""
 LONGEST, SHORTEST = 512, 4
-"""How far a run is looked ahead for."""
+"""Most bulletins that a look for a run covers."""
 _ALONE = frozenset({ChannelStatus, ElectionCalendar})
-"""Bodies that the picture compares with the chains of that moment."""
+"""Kinds of body that the picture compares with the chains of that moment."""
 
 _HEAD = "SELECT seq, digest, kids FROM links WHERE channel = ? ORDER BY seq DESC LIMIT 1"
 _HELD = "SELECT EXISTS (SELECT 1 FROM held_back WHERE channel = ?)"
@@ -38,7 +38,7 @@ _REFUSED = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE channel = ?)"
 
 
 class Head:
-    """The last link of a channel; it moves on with the run."""
+    """The last link of a channel; it advances with the run."""
 
     __slots__ = ("digest", "seq")
 
@@ -47,17 +47,17 @@ class Head:
 
 
 class Run(NamedTuple):
-    """What a run leaves: where it ends, and its rows."""
+    """The result of a run: its end, and its rows."""
 
     end: int
     rows: list[Stored]
 
 
 class Reach:
-    """How far a run is looked ahead for, and how many go the long way before one is looked for again.
+    """How far to look for a run, and how many bulletins go the long way before the next look.
 
-    Where there was none the next look comes later each time; after a cut it goes twice as far as the last run. So a batch of which
-    nothing is regular, as one that is known already, costs what it costs one by one.
+    After a look without a run the next look comes later each time; after a cut it covers twice the length of the last
+    run. So a batch without regular bulletins, such as a known one, costs no more than one by one.
     """
 
     def __init__(self) -> None:
@@ -65,26 +65,26 @@ class Reach:
         self._pause = self._left = 0
 
     def is_due(self) -> bool:
-        """Whether to look for a run now; asked once for each that goes the long way or begins one."""
+        """Whether to look for a run now; call it once for each bulletin that goes the long way or begins a run."""
         self._left -= 1
         return self._left < 0
 
     def note(self, found: int) -> None:
-        """Take in how long the run was that was found."""
+        """Note the length of the run that was found."""
         self.ahead = min(LONGEST, max(SHORTEST, 2 * found))
         self._pause = 0 if found else min(LONGEST, 2 * self._pause + 1)
         self._left = self._pause
 
 
 class State(NamedTuple):
-    """What decides about the whole batch.
+    """The facts that decide on the whole batch.
 
     Attributes:
         now: the present.
-        holding: whether anything may be held back.
-        ended: the keys that had ended when the store was last amended.
-        stated: of those, the ones that only a statement has ended.
-        charges: what each costs its authority.
+        holding: whether any bulletin may be held back.
+        ended: the keys that were revoked or expired at the last `amend` of the store.
+        stated: those of `ended` that only a statement revokes.
+        charges: the cost of each for its authority.
         texts: the numbers of texts.
     """
 
@@ -99,7 +99,7 @@ class State(NamedTuple):
 def take_run(
     db: sqlite3.Connection, judged: Sequence[Judged | Refused], first: int, reach: int, state: State
 ) -> Run:
-    """Keep the run that begins at `first` and goes on for `reach` at the most; its rows are still to be shown in the picture."""
+    """Keep the run from `first` on, at most `reach` long; the caller must still show its rows in the picture."""
     ahead = judged[first : first + reach]
     ids = [each.admitted.bulletin.id for each in ahead if isinstance(each, Judged)]
     if not ids or not isinstance(ahead[0], Judged):
@@ -107,7 +107,7 @@ def take_run(
     used = bodies.used_ids(db, ids)
     row = bodies.last_row(db)
     moment, texts = state.now.timestamp(), state.texts
-    names: dict[int, str] = {}  # by the id of a channel, of which most bulletins share one
+    names: dict[int, str] = {}  # by the identity of the channel object, which most bulletins share
     heads: dict[str, Head | None] = {}
     places: list[tuple[Any, ...]] = []
     lasting: list[tuple[Any, ...]] = []
@@ -163,7 +163,7 @@ def take_run(
             trust=str(found.trust),
             endorsers=found.endorsers,
         )
-        kept.__dict__["bulletin"] = b  # at hand, so it need not be read again
+        kept.__dict__["bulletin"] = b  # already decoded, so it need not be read again
         rows.append(kept)
         body = lasting_body(kept, number, message, texts, at_s)
         if (until := bodies.last_day(b)) is None:
@@ -175,14 +175,14 @@ def take_run(
 
 
 def _head(db: sqlite3.Connection, channel: str, state: State) -> Head | None:
-    """The head of a channel; None when something about the channel is not regular."""
+    """The head of a channel; None if the channel is not regular."""
     if state.holding and db.execute(_HELD, (channel,)).fetchone()[0]:
         return None
     if contested.is_frozen(db, channel):
         return None
     row = db.execute(_HEAD, (channel,)).fetchone()
     seq, digest, kids = row if row is not None else (0, None, "")
-    # What a statement has ended may have signed the head, or what waits in quarantine to be continued.
+    # A key revoked by a statement may have signed the head, or a bulletin in quarantine that may be continued.
     if state.stated and (
         not state.stated.isdisjoint(kids.split()) or db.execute(_REFUSED, (channel,)).fetchone()[0]
     ):
@@ -191,7 +191,7 @@ def _head(db: sqlite3.Connection, channel: str, state: State) -> Head | None:
 
 
 def _is_next(found: Admitted, head: Head, used: Collection[str], state: State) -> bool:
-    """Whether a bulletin is the next of its channel, and no more than that."""
+    """Whether a bulletin is simply the next of its channel."""
     b = found.bulletin
     return (
         b.seq == head.seq + 1

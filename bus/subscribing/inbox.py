@@ -1,7 +1,7 @@
-"""The reader's store: what was admitted, what was refused and why, and where reading goes on.
+"""The reader's store: admitted bulletins, refused ones with the reason, and the cursors of its streams.
 
-One file per reader identity. Effect, cursor and row are one transaction: the projector, the hub's picture, writes
-into this same file. The process that holds the lease reads the bus; others follow the admitted table by its rows.
+One file per reader identity. Effect, cursor and row are one transaction: the projector, the hub's picture, writes into
+the same file. The process with the lease reads the bus; others follow the admitted table by its rows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bus.trust import VerifiedRegistry
 T = TypeVar("T")
 FOLLOW_S = 5.0
 AT_ONCE, AT_ONCE_BYTES = 500, 2 * 1024**2
-"""How many bulletins, and bytes of them, are in memory at a time: one may have 256 kB."""
+"""Most bulletins, and bytes of them, in memory at a time: one may have 256 kB."""
 
 log = logger()
 
@@ -43,14 +43,14 @@ def admitted_after(db: sqlite3.Connection, after: int) -> list[sqlite3.Row]:
 
 
 def row_before(db: sqlite3.Connection, moment: dt.datetime) -> int:
-    """The row that was admitted last before a moment; 0 when there is none."""
+    """The last row admitted before a moment; 0 if there is none."""
     sql = "SELECT row FROM admitted WHERE admitted_at < ? ORDER BY admitted_at DESC, row DESC LIMIT 1"
     row = db.execute(sql, (moment.timestamp(),)).fetchone()
     return 0 if row is None else int(row["row"])
 
 
 def counted(db: sqlite3.Connection) -> dict[str, object]:
-    """Counts and cursors, fit for JSON."""
+    """Counts and cursors, as values for JSON."""
     counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
     cursors = db.execute("SELECT * FROM cursors ORDER BY stream").fetchall()
     last = totals.newest_at(db)
@@ -88,7 +88,7 @@ class Inbox(Store):
         Args:
             path: the file.
             projector: the hub's picture, kept in the same file.
-            hold_s: how long a bulletin waits for the one before it.
+            hold_s: seconds that a bulletin waits for the one before it.
 
         Raises:
             StoreError: as `Database.open`.
@@ -100,22 +100,22 @@ class Inbox(Store):
     # -- reading the bus --------------------------------------------------------------------------------------------
 
     async def cursor(self, stream: str) -> Cursor:
-        """Up to where a stream has been read."""
+        """The cursor of a stream."""
         for row in await self.query("SELECT * FROM cursors WHERE stream = ?", stream):
             return Cursor(**{name: row[name] for name in Cursor.__struct_fields__})
         return Cursor()
 
     async def rewind(self, stream: str) -> None:
-        """Read a stream from its beginning; what is known is recognised by its digest."""
+        """Read a stream from its beginning; known bulletins are recognised by their digest."""
         await self.execute("DELETE FROM cursors WHERE stream = ?", stream)
 
     async def covered(self, stream: str) -> frozenset[str]:
-        """The subjects (patterns) of which everything before the cursor of a stream has been read."""
+        """The subjects (patterns) whose messages before the cursor of a stream have all been read."""
         rows = await self.query("SELECT filter FROM read_filters WHERE stream = ?", stream)
         return frozenset(row["filter"] for row in rows)
 
     async def cover(self, stream: str, filters: Collection[str]) -> None:
-        """Note that of these subjects, and of no others, everything before the cursor has been read."""
+        """Note that exactly of these subjects all messages before the cursor have been read."""
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM read_filters WHERE stream = ?", (stream,))
@@ -134,18 +134,14 @@ class Inbox(Store):
         *,
         charges: Charges | None = None,
     ) -> Mapping[str, int]:
-        """Take a batch in: chain, hold back, keep, project, quarantine, and move the cursor, all in one transaction.
+        """Take in a batch: chain, hold back, keep, project, quarantine, and move the cursor, all in one transaction.
 
         Args:
             judged: messages in the order of the stream.
-            stream: where they came from; None when they had been put aside until their time, or lie before the cursor.
-            cursor: where that stream has been read to with them.
+            stream: the name of their stream; None if they were put off until now, or lie before the cursor.
+            cursor: the cursor of that stream after them.
             now: the present.
-            charges: what each costs its authority, at a budget that is charged when all is kept; None where it has been charged
-                before.
-
-        Returns:
-            How many were admitted, held, duplicate, refused.
+            charges: the cost of each for its authority's budget, charged when all is kept; None if charged before.
         """
         counts = await self.write(
             lambda db: self._intake.settle(db, judged, stream, cursor, now, charges),
@@ -156,13 +152,13 @@ class Inbox(Store):
         return counts
 
     async def release(self, now: dt.datetime) -> Mapping[str, int]:
-        """Release bulletins that have waited long enough for their predecessor, and project again those that failed."""
+        """Release bulletins that have waited long enough for their predecessor, and project failed ones again."""
         if not await self.read(lambda db: self._intake.is_due(db, now)):
             return {}
         return await self.write(lambda db: self._intake.release(db, now))
 
     async def amend(self, registry: VerifiedRegistry, now: dt.datetime) -> Mapping[str, int]:
-        """Judge anew what a change of the registry concerns: keys that ended, keys that came (`reassessment`).
+        """Judge again what a change of the registry concerns: revoked and expired keys, new keys (`reassessment`).
 
         Cheap when nothing has changed; called at intervals, with the present registry.
         """
@@ -174,7 +170,7 @@ class Inbox(Store):
         return counts
 
     async def decide(self, channel: str, by: str, reason: str, now: dt.datetime) -> tuple[int, bool]:
-        """Note a person's decision on the contradictions of a channel. Returns their number, and whether the issuer is still frozen."""
+        """Note a person's decision on the contradictions of a channel. Returns (their number, whether the issuer is still frozen)."""
 
         def work(db: sqlite3.Connection) -> tuple[int, bool]:
             return self._intake.decide(db, channel, by, reason, now), contested.is_frozen(db, channel)
@@ -182,9 +178,9 @@ class Inbox(Store):
         return await self.write(work)
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
-        """Messages whose time has come, to be judged again. They stay deferred until they are settled without a stream.
+        """Deferred messages whose time has come, to judge again. They stay deferred until they are settled without a stream.
 
-        Those of one moment come in the order of their stream.
+        Messages of one moment come in the order of their stream.
         """
         sql = "SELECT message FROM deferred WHERE retry_at <= ? ORDER BY retry_at, stream_seq LIMIT ?"
         arguments = (now.timestamp(), AT_ONCE)
@@ -199,7 +195,7 @@ class Inbox(Store):
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Stored]:
-        """Admitted bulletins after a row, in order; with `live` without end, also those that another process admits."""
+        """Admitted bulletins after a row, in order; with `live` endlessly, including those that another process admits."""
         mark = -1
         while True:
             mark = await self.changed(mark, 0)
@@ -214,15 +210,15 @@ class Inbox(Store):
                 mark = await self.changed(mark, FOLLOW_S)
 
     async def row_before(self, moment: dt.datetime) -> int:
-        """The row that was admitted last before a moment; 0 when there is none."""
+        """The last row admitted before a moment; 0 if there is none."""
         return await self.read(lambda db: row_before(db, moment))
 
     async def status(self) -> dict[str, object]:
-        """Counts and cursors, fit for JSON."""
+        """Counts and cursors, as values for JSON."""
         return await self.read(counted)
 
     async def rebuild(self) -> int:
-        """Make the projection anew from the signed bytes, parked ones included. Returns the number of bulletins."""
+        """Rebuild the projection from the signed bytes, parked ones included. Returns the number of bulletins."""
 
         def work(db: sqlite3.Connection) -> int:
             projector = self._intake.projector
@@ -231,7 +227,7 @@ class Inbox(Store):
             projector.clear(db)
             count = after = 0
             while rows := admitted_after(db, after):
-                for again in map(stored, rows):  # one that fails is tried again at once
+                for again in map(stored, rows):  # a failed one is tried again at once
                     self._intake.project(db, again, again.admitted_at)
                 count, after = count + len(rows), rows[-1]["row"]
             return count

@@ -1,4 +1,4 @@
-"""Taking a batch into a reader's store: chain, hold back, keep, project, quarantine, inside one transaction.
+"""Takes a batch into a reader's store: chain, hold back, keep, project, quarantine, inside one transaction.
 
 Everything here runs in the store's thread, on an open transaction, and reads no clock.
 """
@@ -32,43 +32,43 @@ log = logger()
 
 
 class Projector(Protocol):
-    """What turns admitted bulletins into a picture, inside the inbox's own transactions."""
+    """Turns admitted bulletins into a picture, inside the inbox's own transactions."""
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Its tables."""
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take one admitted bulletin into the picture, with all that it does."""
+        """Take one admitted bulletin into the picture, with its effects."""
 
     def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
-        """As `apply` for one after the other, none of which is a heartbeat or a calendar; where it fails, it is undone as a whole."""
+        """As `apply` for each, none of them a heartbeat or a calendar; after an error the caller undoes all of it."""
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take in one that has no effect on anything (`bus.subscribing.contested.is_mute`); it is shown, at the most."""
+        """Take in a bulletin without effect (`bus.subscribing.contested.is_mute`); it is at most shown."""
 
     def clear(self, db: sqlite3.Connection) -> None:
-        """Empty the picture, to be made anew."""
+        """Empty the picture before a rebuild."""
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
-        """Take a channel out of the picture, with all that its bulletins did to others; `rows` are all of them."""
+        """Take a channel out of the picture, with the effects of its bulletins on others; `rows` are all its bulletins."""
 
 
 class Intake:
-    """The work on one store; `hold_s` is how long (seconds) a bulletin waits for its predecessor."""
+    """The work on one store; `hold_s` is the time in seconds that a bulletin waits for its predecessor."""
 
     def __init__(self, projector: Projector | None, hold_s: float) -> None:
         self.projector = projector
         self._hold_s = hold_s
-        self._holding = True  # whether anything is held back, as far as is known
-        self._ended: frozenset[str] = frozenset()  # the keys that had ended when the store was last amended
-        self._stated: frozenset[str] = frozenset()  # of those, the ones that only a statement has ended
+        self._holding = True  # whether any bulletin may be held back
+        self._ended: frozenset[str] = frozenset()  # keys that were revoked or expired at the last `amend`
+        self._stated: frozenset[str] = frozenset()  # those of `_ended` that only a statement revokes
 
     @property
     def may_release(self) -> bool:
-        """Whether a batch may release what is held back, as far as is known: one bulletin, and all that waited for it.
+        """Whether a batch may release held bulletins: one bulletin may release all that waited for it.
 
-        What a batch itself changes is bounded by its own size; this is not.
+        The changes of a batch are bounded by its own size; the number of released bulletins is not.
         """
         return self._holding
 
@@ -81,10 +81,10 @@ class Intake:
         now: dt.datetime,
         charges: Charges | None = None,
     ) -> dict[str, int]:
-        """Take a batch in and move the cursor.
+        """Take in a batch and move the cursor.
 
         Returns:
-            How many were admitted, held, duplicate, early, over budget or refused.
+            The number of admitted, held, duplicate, early, over-budget and refused messages, by these names.
         """
         if charges is not None:
             charges.begin()
@@ -92,7 +92,7 @@ class Intake:
         ended = db.execute("SELECT kid, by_statement FROM ended_keys").fetchall()
         self._ended = frozenset(row["kid"] for row in ended)
         self._stated = frozenset(row["kid"] for row in ended if row["by_statement"])
-        if stream is None:  # waited for their time; from here on they are what they are judged to be
+        if stream is None:  # they waited for their time; from here on their new judgement counts
             tables.drop_deferred(db, (verdict.message for verdict in judged))
         counts: Counter[str] = Counter()
         position, reach, texts = 0, groups.Reach(), bodies.Texts(db)
@@ -136,7 +136,7 @@ class Intake:
         position: int,
         speaker: str,
     ) -> str:
-        """As `_take`; what is beyond its authority's budget is put off until its turn, and what is known costs nothing."""
+        """As `_take`; a message beyond its authority's budget is put off until its turn, and a known one costs nothing."""
         moment = now.timestamp()
         until = charges.wait(position, speaker, moment)
         if until is not None and not _is_known(db, verdict):
@@ -149,7 +149,7 @@ class Intake:
         return outcome
 
     def _take(self, db: sqlite3.Connection, verdict: Judged | Refused, now: dt.datetime) -> str:
-        """Keep a message, hold it back, put it off, or quarantine it. Returns which."""
+        """Keep a message, hold it back, put it off, or quarantine it. Returns the name of the outcome."""
         if isinstance(verdict, Judged):
             return self.take_place(db, Waiting.of(verdict), now, patient=True)
         if verdict.retry_at is None:
@@ -158,14 +158,14 @@ class Intake:
         return "early" if added else "duplicate"
 
     def take_place(self, db: sqlite3.Connection, waiting: Waiting, now: dt.datetime, *, patient: bool) -> str:
-        """As `place`; then place the held bulletins that now have their predecessor."""
+        """As `place`; then place held bulletins that now have their predecessor."""
         outcome = self.place(db, waiting, now, patient=patient)
         if outcome == "admitted":
             self._release_successors(db, waiting.channel, waiting.bulletin.seq, now)
         return outcome
 
     def place(self, db: sqlite3.Connection, waiting: Waiting, now: dt.datetime, *, patient: bool) -> str:
-        """Give a bulletin its place, hold it back when `patient`, or quarantine it if it contradicts its chain."""
+        """Give a bulletin its place, hold it back if `patient`, or quarantine it if it contradicts its chain."""
         bulletin, channel = waiting.bulletin, waiting.channel
         outcome = judge_link(waiting.link, places.around(db, channel, waiting.link))
         if outcome is Outcome.DUPLICATE:
@@ -182,9 +182,7 @@ class Intake:
         if outcome is not Outcome.NEXT:
             places.reassess_predecessor(db, channel, bulletin)
             if bulletin.status is Status.BEAT:
-                outcome = (
-                    Outcome.NEXT
-                )  # its stream keeps the newest: nobody is waited for, and nothing is missing
+                outcome = Outcome.NEXT  # its stream keeps only the newest: there is no waiting and no gap
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
             self._holding = True
             added = tables.add_held_back(db, waiting, now.timestamp() + self._hold_s)
@@ -202,7 +200,7 @@ class Intake:
         return "admitted"
 
     def _note_ended(self, db: sqlite3.Connection, waiting: Waiting) -> None:
-        """Have its channel ruled about once more if a key of its signature has ended."""
+        """Mark its channel for another ruling if a key of its signature is revoked or expired."""
         if not self._ended.isdisjoint(waiting.kids):
             places.reassess(db, waiting.channel)
 
@@ -212,7 +210,7 @@ class Intake:
                 seq += 1
 
     def is_due(self, db: sqlite3.Connection, now: dt.datetime) -> bool:
-        """Whether there is anything for `release` to do."""
+        """Whether `release` has work to do."""
         row = db.execute(
             "SELECT EXISTS (SELECT 1 FROM held_back WHERE until <= :now OR until > :now + :hold) "
             f"OR EXISTS (SELECT 1 FROM admitted WHERE {_TO_TRY})",
@@ -221,11 +219,11 @@ class Intake:
         return bool(row.fetchone()[0])
 
     def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
-        """Release what has waited long enough, with all that is held back before it, and project again what failed."""
+        """Release bulletins that have waited long enough, with all held ones before them, and project failed ones again."""
         moment = now.timestamp()
         self._holding = True
         released = 0
-        # Where the clock was set back, what is held waits from now on, and what failed is tried at once.
+        # If the clock was set back, held bulletins wait from now on, and failed ones are tried at once.
         db.execute("UPDATE held_back SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
         overdue = "SELECT channel, max(seq) AS seq FROM held_back WHERE until <= ? GROUP BY channel ORDER BY channel"
         for due in db.execute(overdue, (moment,)).fetchall():
@@ -237,9 +235,9 @@ class Intake:
         return {"released": released}
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
-        """Take a bulletin into the picture. A fault of the picture is noted and tried again; nothing else stops.
+        """Take a bulletin into the picture. An error of the picture is noted and tried again; nothing else stops.
 
-        One whose labels say so is shown alone; `anew` lets it take effect when the label goes.
+        A bulletin with a mute label is only shown; `anew` lets it take effect when the label is removed.
         """
         if self.projector is None:
             return
@@ -247,9 +245,11 @@ class Intake:
         try:
             take_in = self.projector.show if contested.is_mute(row.labels) else self.projector.apply
             take_in(db, row)
-        except Exception as exc:  # whatever it is, it is tried again, then parked, and is visible
+        except (
+            Exception
+        ) as exc:  # any error is tried again, then the bulletin is parked, and both are visible
             if not db.in_transaction:
-                raise  # SQLite itself has undone all of it, as it may when the disk is full
+                raise  # SQLite itself has undone all of it, which happens when the disk is full
             db.execute("ROLLBACK TO picture")
             tries = row.tries + 1
             retry_at = now.timestamp() + BACKOFF_S[tries - 1] if tries < TRIES else None
@@ -262,13 +262,13 @@ class Intake:
         db.execute("RELEASE picture")
 
     def project_all(self, db: sqlite3.Connection, rows: Sequence[Stored], now: dt.datetime) -> None:
-        """As `project`, for bulletins that have no label of those that are shown alone; one by one where one fails."""
+        """As `project`, for bulletins without a mute label; one by one if one fails."""
         if self.projector is None or not rows:
             return
         db.execute("SAVEPOINT pictures")
         try:
             self.projector.apply_many(db, rows)
-        except Exception:  # whatever it is, it is met again with the one that it belongs to
+        except Exception:  # any error comes again with the bulletin that causes it
             if not db.in_transaction:
                 raise
             db.execute("ROLLBACK TO pictures")
@@ -277,7 +277,7 @@ class Intake:
         db.execute("RELEASE pictures")
 
     def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
-        """Note a person's decision on contradictions, and let what was published during the freeze take effect.
+        """Note a person's decision on contradictions, and let bulletins published during the freeze take effect.
 
         Returns:
             The number of contradictions (`bus.subscribing.contested`).
@@ -288,7 +288,7 @@ class Intake:
         return count
 
     def lift(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> None:
-        """Let what the issuer of a channel published during its freeze take effect, unless it is still frozen."""
+        """Let bulletins that the issuer of a channel published during its freeze take effect, unless it is still frozen."""
         if contested.is_frozen(db, channel):
             return
         for name in contested.labelled(db, channel):
@@ -297,7 +297,7 @@ class Intake:
 
     @contextlib.contextmanager
     def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
-        """Take a channel out of the picture, with all that it did; when the context exits, take in what is admitted then."""
+        """Take a channel out of the picture, with its effects; when the context exits, take in the bulletins admitted then."""
         admitted = "SELECT row FROM links WHERE channel = :channel AND row IS NOT NULL ORDER BY row"
         if self.projector is not None:
             self.projector.forget(db, channel, _one_by_one(db, admitted, {"channel": channel}))
@@ -306,15 +306,15 @@ class Intake:
             self.project(db, row, now)
 
     def quarantine(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
-        """Keep what was refused, with its reason; once, however often it comes."""
+        """Keep a refused message with its reason, only once for any repeats."""
         message = refused.message
         added = tables.add_quarantined(db, refused, now)
         if added and refused.channel is not None and refused.reason in ENDED:
             places.reassess_successor(db, refused.channel, refused.seq or 0, message.digest)
             if not self._stated.isdisjoint(refused.kids):
-                places.reassess(db, refused.channel)  # it may stand by its date
+                places.reassess(db, refused.channel)  # it may stand by its date alone
         elif added and refused.channel is not None and holds_place(refused.reason):
-            # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
+            # Signed but refused: it still is a link of its channel, so that the next bulletin shows no gap.
             waiting = Waiting(
                 message=message,
                 kids=refused.kids,
@@ -331,7 +331,7 @@ class Intake:
 
 
 def _is_known(db: sqlite3.Connection, verdict: Judged | Refused) -> bool:
-    """Whether what somebody is proven to have said has been met before."""
+    """Whether a message with a proven author is already known."""
     if isinstance(verdict, Judged):
         channel, seq = str(verdict.admitted.channel), verdict.admitted.bulletin.seq
     else:
@@ -340,9 +340,9 @@ def _is_known(db: sqlite3.Connection, verdict: Judged | Refused) -> bool:
 
 
 def _one_by_one(db: sqlite3.Connection, rows: str, arguments: Mapping[str, object]) -> Iterator[Stored]:
-    """The admitted bulletins whose rows a statement selects; of their bytes only one's are in memory.
+    """The admitted bulletins whose rows a statement selects; only one bulletin's bytes are in memory.
 
-    A place whose row has changed leads nowhere, or to another bulletin, which comes once.
+    A place with a corrupt row points to nothing or to another bulletin, which comes once.
     """
     for n in dict.fromkeys(row[0] for row in db.execute(rows, arguments).fetchall()):
         if (row := db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()) is not None:

@@ -1,11 +1,11 @@
-"""The steps that lead a reader's tables of an earlier version to those of today (`bus.storage.layout`)."""
+"""The steps from earlier versions of a reader's tables to the present one (`bus.storage.layout`)."""
 
 from __future__ import annotations
 
 from bus.subscribing.bodies import TABLES, UNTIL
 
-# Of version 2, in which a place was a row of `links`, and all that is admitted one of `admitted` besides. Signatures are copied
-# whole: SQL cannot tell which of their openings come again.
+# From version 2, which had a row of `links` for each place and one of `admitted` for each admitted bulletin. Signatures
+# are copied whole: SQL cannot tell which openings repeat.
 TO_BODIES = f"""{TABLES}
 INSERT OR IGNORE INTO texts (text) SELECT DISTINCT channel FROM links;
 INSERT OR IGNORE INTO texts (text) SELECT DISTINCT kids FROM links;
@@ -27,7 +27,7 @@ PRAGMA secure_delete = ON;
 DROP TABLE admitted;
 DROP TABLE links
 """
-# Of version 3, in which `retention_days` meant nothing.
+# From version 3, in which `retention_days` had no effect.
 TO_LAST_DAYS = (
     f"UPDATE bodies SET until = {UNTIL} WHERE until IS NOT {UNTIL};\nDROP INDEX IF EXISTS quarantine_personal"
 )

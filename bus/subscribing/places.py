@@ -1,6 +1,6 @@
-"""What a store holds around a place in a chain, and which channels are to be ruled about once more.
+"""Reads the surroundings of a place in a chain, and marks channels for another ruling.
 
-What changes rows runs in the store's thread, on an open transaction.
+Functions that change rows run in the store's thread, on an open transaction.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LINK = "n, reason, seq, digest, prev, id, kids, received_at, issued, believed"
 
 
 def around(db: sqlite3.Connection, channel: str, link: Link) -> Neighbours:
-    """What a store holds around a link's place."""
+    """The neighbours of a link's place in a store."""
     issuer = channel.partition("/")[0]
     # Every channel of the issuer: '0' comes right after '/'.
     row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
@@ -33,25 +33,25 @@ def around(db: sqlite3.Connection, channel: str, link: Link) -> Neighbours:
 
 
 def quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:
-    """What is in quarantine only for its key or its place, lowest number first; all but the bytes."""
+    """The bulletins in quarantine only for their key or place, lowest number first, without their bytes."""
     marks = ", ".join("?" * len(_MAY_STAND))
     sql = f"SELECT {_LINK} FROM quarantine WHERE channel = ? AND reason IN ({marks}) ORDER BY seq, n"
     return db.execute(sql, (channel, *_MAY_STAND)).fetchall()
 
 
 def reassess(db: sqlite3.Connection, channel: str) -> None:
-    """Have a channel ruled about once more (`bus.subscribing.reassessment`)."""
+    """Mark a channel for another ruling (`bus.subscribing.reassessment`)."""
     insert(db, "to_reassess", {"channel": channel}, verb="INSERT OR IGNORE")
 
 
-# A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
-# come first.
+# A bulletin that continues one in quarantine may raise it, if that one was refused only for its key or place; either
+# may come first.
 
 
 def reassess_near(db: sqlite3.Connection, channel: str, link: Link, kids: frozenset[str]) -> None:
-    """Have a channel ruled about once more if a bulletin at a link's place, or just before or after, has one of these keys.
+    """Mark a channel for another ruling if a bulletin at a link's place, or just before or after it, has one of these keys.
 
-    One after it may wait in quarantine for what it continues.
+    A bulletin after it may wait in quarantine for its predecessor.
     """
     if kids:
         sql = (
@@ -64,7 +64,7 @@ def reassess_near(db: sqlite3.Connection, channel: str, link: Link, kids: frozen
 
 
 def reassess_predecessor(db: sqlite3.Connection, channel: str, bulletin: Bulletin) -> None:
-    """Have a channel ruled about once more if its bulletin continues one in quarantine."""
+    """Mark a channel for another ruling if its bulletin continues one in quarantine."""
     sql = (
         "INSERT OR IGNORE INTO to_reassess SELECT channel FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 "
         "AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')"
@@ -73,7 +73,7 @@ def reassess_predecessor(db: sqlite3.Connection, channel: str, bulletin: Bulleti
 
 
 def reassess_successor(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
-    """Have a channel ruled about once more if anything continues the bulletin of this number and digest."""
+    """Mark a channel for another ruling if a bulletin continues the one with this number and digest."""
     sql = (
         "INSERT OR IGNORE INTO to_reassess SELECT ?1 WHERE EXISTS (SELECT 1 FROM held_back WHERE channel = ?1 AND seq = ?2) "
         "OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3) "

@@ -1,9 +1,9 @@
-"""How far a reader is with its streams: up to which moment it has seen all that they held. Pure.
+"""A reader's progress: the moment up to which it has taken in all messages of its streams. Pure.
 
-A reader that only waits for messages cannot tell a quiet stream from one that it does not hear: it was stopped, starved,
-or what it reads lay in a buffer for an hour. So it asks, and keeps the moment at which it asked. The answer says to which
-number the consumer will deliver; when that number has been taken in, all that the stream held at that moment has been.
-Nothing that comes late can make that moment younger than it is.
+A reader that only waits for messages cannot tell a quiet stream from one that it does not hear: the reader was stopped
+or starved, or the messages lay in a buffer for an hour. So it asks, and keeps the moment of the question. The answer
+has the number up to which the consumer will deliver. When that number has been taken in, so has all that the stream
+held at that moment. A late message can never make that moment younger.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import msgspec
 from bus.transport import ConsumerInfo, Received
 
 FRESH_S = 15.0
-"""A reader that saw all there was no longer ago than this has caught up: a look every 2 s, and its call may take 2 s more, so
-that this is passed only when several looks in a row have failed or a backlog takes longer than it to be read."""
+"""Seconds. A reader that had taken in everything at most this long ago has caught up. A look comes every 2 s and its call may take 2 s
+more, so this passes only if several looks in a row fail or a backlog takes longer to read."""
 
 STUCK = 5
-"""So many looks in a row must find that the broker has more and gives nothing of it, before the link is in doubt."""
+"""Looks in a row that must find undelivered messages and no delivery before the link is in doubt."""
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """A moment by two clocks: `at` is the present, `tick` are seconds of a clock that nobody sets.
+    """A moment by two clocks: `at` is the present, `tick` are seconds of a clock that is never set.
 
-    A machine that slept moves the first alone, one whose time was set back the second alone; of the two ages the greater
+    Sleep of the machine moves only the first; a clock set back moves only the second. The greater of the two ages
     counts.
     """
 
@@ -34,22 +34,22 @@ class Moment(msgspec.Struct, frozen=True):
     tick: float
 
     def age(self, now: Moment) -> float:
-        """How long ago it was, in seconds."""
+        """Its age in seconds."""
         return max(0.0, now.tick - self.tick, (now.at - self.at).total_seconds())
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """How the reading of all granted streams stands.
+    """The state of reading all granted streams.
 
     Attributes:
-        attached: whether all of them are attached to now.
-        behind: how many bulletins they hold that have not been taken in, as last heard of the broker.
-        lag_s: seconds, by the streams' own time, since the oldest of those was stored; 0.0 when nothing waits.
-        heard_at: when the broker last said anything at all; None when it has not.
-        as_of: all that the streams held at this moment has been taken in; None when that is not known of each.
-        caught_up: whether that was so lately (`FRESH_S`) that what is not held can be said to be missing.
-        broker_ahead_s: by how many seconds the broker's clock is ahead of this one, as last told.
-        problem: why nothing can be read, in words; empty when all is well.
+        attached: whether all of them are attached now.
+        behind: the number of their bulletins not taken in yet, by the broker's last answer.
+        lag_s: seconds, by the streams' own time, since the oldest of those was stored; 0.0 if none waits.
+        heard_at: when the broker last sent anything; None if it has not.
+        as_of: the moment up to which all messages have been taken in; None if it is unknown for a stream.
+        caught_up: whether `as_of` is so recent (`FRESH_S`) that bulletins not held count as missing.
+        broker_ahead_s: seconds that the broker's clock is ahead of this one, by the last answer.
+        problem: why nothing can be read, in words; empty if all is well.
         problem_reason: its reason code.
     """
 
@@ -65,33 +65,33 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress:
-    """How far the reader is with one stream."""
+    """The reader's progress in one stream."""
 
     def __init__(self) -> None:
         self.attached = False
         self.as_of: Moment | None = None
         self.broker_ahead_s: float | None = None
-        self._asked: Moment | None = None  # for the look that waits to come true
+        self._asked: Moment | None = None  # of the look whose messages are still awaited
         self._target = 0
-        self._held = 0  # the highest number that the broker has spoken of
+        self._held = 0  # the highest number that the broker has named
         self._taken = 0
-        self._oldest_s: float | None = None  # when the oldest that has come and waits was stored
+        self._oldest_s: float | None = None  # when the oldest received and waiting message was stored
         self._newest_taken_s: float | None = None
-        self._withheld: list[int] = []  # how much was at the last looks, while nothing was given
+        self._withheld: list[int] = []  # the pending count at the last looks without a delivery
 
     def attach(self, taken: int) -> None:
-        """The consumer counts from 1 again; `taken` of what it has given are known to be held already."""
+        """Note an attach: the consumer counts from 1 again; `taken` of its messages are already held."""
         self.attached = True
         self.as_of = self._asked = self._oldest_s = self._newest_taken_s = None
         self._target, self._held, self._taken = 0, taken, taken
         self._withheld = []
 
     def detach(self) -> None:
-        """The link is in doubt."""
+        """Note that the link is in doubt."""
         self.attached = False
 
     def look(self, asked: Moment, answered: Moment, info: ConsumerInfo) -> None:
-        """Take in what the broker said of the consumer when it was asked."""
+        """Take in the broker's answer about the consumer."""
         target = info.delivered.consumer_seq + info.num_pending
         self._held = max(target, self._taken)
         is_withheld = info.num_pending > 0 and info.delivered.consumer_seq <= self._taken
@@ -102,18 +102,18 @@ class Progress:
         if self._taken >= target:
             self.as_of, self._asked = asked, None
         elif self._asked is None:
-            # One look at a time: a later one would never come true while more comes than is taken in.
+            # One look at a time: a later one would never be fulfilled while more arrives than is taken in.
             self._asked, self._target = asked, target
 
     def came(self, batch: Collection[Received]) -> None:
-        """A batch was received; it waits to be taken in."""
+        """Note a received batch that waits to be taken in."""
         first, *_, last = (*batch, *batch)
         self._held = max(self._held, last.consumer_seq + last.pending)
         if self._oldest_s is None:
             self._oldest_s = first.stored_ns / 1e9
 
     def took(self, last: Received) -> None:
-        """All up to a message has been taken in."""
+        """Note that all messages up to this one have been taken in."""
         self._taken = max(self._taken, last.consumer_seq)
         self._oldest_s, self._newest_taken_s = None, last.stored_ns / 1e9
         if self._asked is not None and self._taken >= self._target:
@@ -121,18 +121,18 @@ class Progress:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the broker has said for a while that it has more, and has given none of it. Attaching anew has it count anew."""
+        """Whether the broker has reported undelivered messages for a while without delivering any. A new attach restarts the count."""
         return len(self._withheld) >= STUCK and len(set(self._withheld[-STUCK:])) == 1
 
     @property
     def behind(self) -> int:
-        """How many the stream holds that have not been taken in, as last heard."""
+        """The number of the stream's messages not taken in yet, by the last answer."""
         return max(0, self._held - self._taken)
 
     def lag_s(self, now: Moment) -> float:
-        """Seconds since the oldest that waits was stored, by the broker's clock; 0.0 when nothing waits.
+        """Seconds since the oldest waiting message was stored, by the broker's clock; 0.0 if none waits.
 
-        One that has not come yet was stored after all that has, and after the last moment of which all is held.
+        A message that has not arrived yet was stored after all that have, and after the moment up to which all is held.
         """
         if not self.behind:
             return 0.0
@@ -147,13 +147,13 @@ class Progress:
 def reading(
     streams: Collection[Progress | None], now: Moment, heard: float | None, problem: tuple[str, str]
 ) -> Reading:
-    """How the reading of several streams stands: as the one that is farthest behind.
+    """The state of reading several streams: that of the stream farthest behind.
 
     Args:
-        streams: the granted ones; None is one that has never been attached to.
+        streams: the granted streams; None for one that has never been attached.
         now: the present.
-        heard: when the broker last said anything, in ticks.
-        problem: why nothing can be read, and its reason code; empty when all is well.
+        heard: when the broker last sent anything, in ticks.
+        problem: (why nothing can be read, its reason code); empty if all is well.
     """
     known = [each for each in streams if each is not None]
     moments = [each.as_of for each in known if each.as_of is not None]

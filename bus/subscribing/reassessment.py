@@ -1,15 +1,16 @@
-"""What a new state of the registry changes in a reader's store: keys that have ended, and keys that have come.
+"""Applies a new state of the registry to a reader's store: revoked and expired keys, and new keys.
 
-When a key ends, by revocation or because its window is over, `bus.admission.branches` rules about the chains and `rule`
-carries that out. What this reader had received before, or what a standing bulletin continues, stays. The thief's branch is
-withdrawn: out of the picture, into quarantine, and its places are free again. What was in quarantine and now stands, an
-honest bulletin that had come second, or history by a key that is no longer in use, is admitted after all, labelled
-`continued` where its own key has ended, or `by-date` where nothing but its date vouches for it. Where two stand at one place
-one is a `fork`; a contradiction of which one side falls freezes nobody any more (`bus.subscribing.contested`).
+When a key is revoked or expires, `bus.admission.branches` rules on the chains and `rule` carries that out. Bulletins
+that this reader had received before, or that a standing bulletin continues, stay. The thief's branch is withdrawn from
+the picture into quarantine, and its places are free again. A bulletin in quarantine that now stands is admitted: an
+honest one that came second, or history by a key out of use. It is labelled `continued` if its own key is revoked or
+expired, or `by-date` if only its date vouches for it. If two stand at one place, one is a `fork`. A contradiction with
+one fallen side freezes nobody any more (`bus.subscribing.contested`).
 
-A bulletin may come before the version of the registry that lists its key, or permits it: a reader that was cut off reads both
-at the same time, from two streams. `retry` tries each version once on what is in quarantine for a reason that a version may
-end, a part at a time. Where quarantine was full, and some of that had to be let go, the streams are read once more.
+A bulletin may come before the version of the registry that lists its key or permits it: a reader that was cut off reads
+both at the same time, from two streams. `retry` judges once with each version, in parts, the bulletins in quarantine
+for a reason that a version may end. If quarantine was full and some of them were dropped, the streams are read once
+more.
 
 Runs in the store's thread, on an open transaction.
 """
@@ -52,17 +53,17 @@ CONTINUED = "continued"
 READ_AGAIN = "read_again"
 AT_ONCE, AT_ONCE_BYTES = 500, 2 * 1024**2
 
-# The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
+# The reason is literal in the query, so that its partial index is used: the query runs twice a second.
 _PART = f"SELECT * FROM quarantine WHERE {tables.RETRIED} AND n > ? ORDER BY n LIMIT ?"
 
-_NOBODY = "-"  # in place of keys that the registry lists no more
+_NOBODY = "-"  # in place of keys that the registry no longer lists
 _UNLISTED = {_NOBODY: Ending(since=dt.datetime.min.replace(tzinfo=dt.UTC))}
 
 log = logger()
 
 Row = sqlite3.Row | Mapping[str, Any]
 _End = tuple[float, int, float | None]
-"""Since when, whether by a statement alone, and when its window was over, of a key that has ended."""
+"""Of a revoked or expired key: (since when, whether only by a statement, end of its window)."""
 
 
 class Reassessment:
@@ -74,19 +75,19 @@ class Reassessment:
         self._now = now
         self._ended = registry.ended(now)
 
-    # -- keys that have ended -----------------------------------------------------------------------------------------
+    # -- revoked and expired keys -------------------------------------------------------------------------------------
 
     def must_rule(self, db: sqlite3.Connection) -> bool:
-        """Whether there is anything to rule about."""
+        """Whether any channel needs a ruling."""
         return bool(self._newly_ended(db)) or (
             db.execute("SELECT EXISTS (SELECT 1 FROM to_reassess)").fetchone()[0] == 1
         )
 
     def rule(self, db: sqlite3.Connection) -> dict[str, int]:
-        """Rule anew where a key has ended since the last time, or a bulletin came that may raise others.
+        """Rule on channels where a key was revoked or expired since the last time, or where a new bulletin may raise others.
 
         Returns:
-            How many were withdrawn, and how many admitted after all.
+            (number withdrawn, number admitted after all).
         """
         self._mark(db)
         counts = {"withdrawn": 0, CONTINUED: 0}
@@ -103,7 +104,7 @@ class Reassessment:
         return {name: count for name, count in counts.items() if count}
 
     def _newly_ended(self, db: sqlite3.Connection) -> dict[str, _End]:
-        """The keys that have ended since the last time, or are now said to have ended at another moment or in another way."""
+        """The keys revoked or expired since the last time, or now with another moment or cause."""
         rows = db.execute("SELECT kid, since, by_statement, over FROM ended_keys").fetchall()
         known = {row["kid"]: (row["since"], row["by_statement"], row["over"]) for row in rows}
         ended = {
@@ -113,7 +114,7 @@ class Reassessment:
         return {kid: end for kid, end in ended.items() if known.get(kid) != end}
 
     def _mark(self, db: sqlite3.Connection) -> None:
-        """Note every channel on which a key was used that has newly ended."""
+        """Mark every channel on which a newly revoked or expired key was used."""
         newly = self._newly_ended(db)
         if not newly:
             return
@@ -136,7 +137,7 @@ class Reassessment:
         return standing([self._link(channel, row) for row in rows], {**self._ended, **_UNLISTED})
 
     def _known(self, row: sqlite3.Row) -> Row:
-        """A row of the quarantine; one by a key that the registry lists no more stands never, and vouches for nothing."""
+        """A link from a row of the quarantine; one by a key that the registry no longer lists never stands and vouches for nothing."""
         return row if all(map(self._registry.key, row["kids"].split())) else {**row, "kids": _NOBODY}
 
     def _link(self, channel: str, row: Row) -> ReceivedLink:
@@ -154,13 +155,13 @@ class Reassessment:
         )
 
     def _met(self, channel: str, kids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-        """The keys that decide about a bulletin; asked of the registry only where one has ended."""
+        """The keys that decide about a bulletin; the registry is asked only if one is revoked or expired."""
         if self._ended.keys().isdisjoint(kids):
             return ()
         return keys_met(kids, channel.partition("/")[0], self._registry)
 
     def _withdraw(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
-        """Put aside what falls. Returns the number of bulletins."""
+        """Withdraw the bulletins that fall. Returns their number."""
         links = db.execute("SELECT * FROM links WHERE channel = ? ORDER BY seq", (channel,)).fetchall()
         falling = [link for link in links if link["digest"] in ruling.falls]
         waiting = [one for one in tables.held_back(db, channel) if one.message.digest in ruling.falls]
@@ -173,7 +174,7 @@ class Reassessment:
         return len(falling) + len(waiting)
 
     def _take_out(self, db: sqlite3.Connection, channel: str, falling: list[sqlite3.Row]) -> None:
-        """Out of the chain, the admitted and the picture, which is made anew for this channel."""
+        """Remove bulletins from the chain, the admitted table and the picture, which is rebuilt for this channel."""
         with self._intake.anew(db, channel, self._now):
             for link in falling:
                 mine = (link["row"], link["digest"])
@@ -191,14 +192,14 @@ class Reassessment:
                 log.error("bulletin_withdrawn", id=row["id"], channel=channel, seq=link["seq"])
 
     def _put_aside(self, db: sqlite3.Connection, withdrawn: Waiting) -> None:
-        detail = "its key is revoked since before it came, and nothing that stands continues it"
+        detail = "its key was revoked before it came, and no bulletin that stands continues it"
         self._intake.quarantine(db, withdrawn.refusal("key-revoked", detail), self._now)
 
     def _raise(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
-        """Admit what stands after all. Returns the number of bulletins."""
+        """Admit the bulletins that now stand. Returns their number."""
         raised = 0
         rows = quarantined(db, channel)
-        first: dict[str, tuple[float, bool]] = {}  # of several copies, the one that came first counts
+        first: dict[str, tuple[float, bool]] = {}  # the first of several copies counts
         for row in rows:
             at, believed = first.get(row["digest"], (row["received_at"], False))
             first[row["digest"]] = min(at, row["received_at"]), believed or bool(row["believed"])
@@ -211,7 +212,7 @@ class Reassessment:
                 contested.add(db, row["n"], self._now.timestamp())
                 log.error("fork", channel=channel, seq=row["seq"], id=row["id"])
             if outcome in REFUSED:
-                continue  # it contradicts one that stands as well: its signer contradicted itself
+                continue  # another bulletin stands at its place too: its signer contradicted itself
             if (judged := self._again(db, row["n"])) is None:
                 continue
             db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
@@ -222,14 +223,14 @@ class Reassessment:
         return raised
 
     def _label(self, waiting: Waiting, ruling: Ruling) -> tuple[str, ...]:
-        """How one is labelled that stands although a key of its issuer has ended."""
+        """The label of a bulletin that stands although a key of its issuer is revoked or expired."""
         if waiting.message.digest in ruling.by_date:
             return (contested.BY_DATE,)
         met = self._met(waiting.channel, waiting.kids)
         return () if ending_of(met, self._ended) is None else (CONTINUED,)
 
     def _relabel(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> None:
-        """What stood by its date alone, and now by more, takes effect."""
+        """Let bulletins take effect that stood only by their date and now stand by more."""
         rows = db.execute(
             "SELECT l.row, l.digest, a.labels FROM links l JOIN admitted a ON a.row = l.row WHERE l.channel = ? "
             "AND EXISTS (SELECT 1 FROM json_each(a.labels) WHERE value = ?)",
@@ -244,7 +245,7 @@ class Reassessment:
                 bodies.label(db, row["row"], tables.as_json(sorted({*labels, CONTINUED})))
 
     def _again(self, db: sqlite3.Connection, n: int) -> Judged | None:
-        """A quarantined message as admission judges it without regard to its key; None when it is refused all the same."""
+        """Judge a quarantined message without regard to its key; None if it is still refused."""
         message = message_of(db.execute("SELECT * FROM quarantine WHERE n = ?", (n,)).fetchone())
         try:
             admitted = admit(
@@ -259,18 +260,18 @@ class Reassessment:
             return None
         return Judged(message=message, admitted=admitted)
 
-    # -- keys that have come ------------------------------------------------------------------------------------------
+    # -- new keys -----------------------------------------------------------------------------------------------------
 
     def must_retry(self, db: sqlite3.Connection) -> bool:
-        """Whether this version has yet to be tried on a row."""
+        """Whether a row waits to be judged with this version."""
         return self._lacks(db) or bool(db.execute(_PART, (self._after(db), 1)).fetchone())
 
     def retry(self, db: sqlite3.Connection) -> dict[str, int]:
         """Judge the next part again.
 
         Returns:
-            How many became admitted, held, duplicate, early or refused; or `READ_AGAIN`, when the streams must be read
-            once more for what was let go.
+            The number of admitted, held, duplicate, early or refused messages by these names; or `READ_AGAIN`, if the
+            streams must be read once more for dropped messages.
         """
         if self._lacks(db):
             db.execute("DELETE FROM counters WHERE name = ?", (BY_VERSION_LET_GO,))
@@ -287,7 +288,7 @@ class Reassessment:
             if row["reason"] == NOT_PERMITTED:
                 if refused:
                     continue
-                # It held its place as what was refused, and takes it now as what is admitted.
+                # It held its place as a refused bulletin and takes it now as an admitted one.
                 bodies.remove(db, row["channel"], row["seq"], row["digest"])
                 db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
             elif isinstance(verdict, Refused) and verdict.reason == row["reason"]:
@@ -297,7 +298,7 @@ class Reassessment:
         return self._intake.settle(db, judged, None, None, self._now)
 
     def _lacks(self, db: sqlite3.Connection) -> bool:
-        """Whether this version may list a key of what was let go before it."""
+        """Whether this version may list a key of messages that were dropped before it."""
         sql = (
             "SELECT EXISTS (SELECT 1 FROM counters WHERE name = ?) "
             "AND NOT EXISTS (SELECT 1 FROM retried WHERE registry = ?)"
@@ -309,6 +310,6 @@ class Reassessment:
         db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, upto))
 
     def _after(self, db: sqlite3.Connection) -> int:
-        """The row up to which this version has been tried; later rows are tried by the next one."""
+        """The row up to which this version was applied; the next version is applied to later rows."""
         row = db.execute("SELECT upto FROM retried WHERE registry = ?", (self._registry.digest,)).fetchone()
         return row["upto"] if row else 0

@@ -1,4 +1,4 @@
-"""What came last into a store, at a glance: for completion, which checks nothing and must not be late."""
+"""The newest bulletins of a store, unchecked and fast, for completion in a shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from typing import NamedTuple
 
 LOOKED_THROUGH = 5_000
-"""At most so many of the newest rows are looked at; the others may all be heartbeats and receipts."""
+"""Most of the newest rows to look at, since all of them may be heartbeats and receipts."""
 
 _NEWEST = """
 SELECT p.id, b.admitted_at, b.payload FROM bodies b
@@ -16,7 +16,7 @@ WHERE NOT b.is_talk AND b.row > (SELECT max(row) FROM bodies) - ? ORDER BY b.row
 
 
 class Recent(NamedTuple):
-    """A bulletin as a row has it: its id, when it was admitted in seconds since 1970, its payload."""
+    """A bulletin's row: its id, the time of admission in seconds since 1970, its payload."""
 
     id: str
     at: float

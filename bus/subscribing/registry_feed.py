@@ -1,14 +1,15 @@
-"""The registry as it travels: versions and beacons in the stream `TRUST`, revocation statements in `STATEMENTS`.
+"""Reads the registry from the bus: versions and beacons in the stream `TRUST`, revocation statements in `STATEMENTS`.
 
-`RegistryStore.take` verifies each message. One that does not stand is logged once and passed over; the next is read
-all the same. One that came too early, before the version it continues, before its key was registered or before its time
-by this machine's clock, waits here and is tried again.
+`RegistryStore.take` verifies each message. An invalid one is logged once and skipped. One that came too early waits
+here and is tried again: it came before the version that it continues, before its key was registered, or before its time
+by this machine's clock.
 
 All programs of an identity share its consumers, so none keeps them: each asks at intervals how far a stream goes,
-attaches when there is more than it has read, and detaches. Statements come first: a version may take out the key that
-signed one. `TRUST` is read on from its cursor. `STATEMENTS` is small, and a new statement replaces the author's last one,
-so it is read from its beginning, to where it ended when the reading began: a flood of it cannot hold up the registry. After
-a reading that brought nothing the next one waits longer, half a minute at the most, so that a flood makes nobody busy.
+attaches if there is more than it has read, and detaches. Statements come first, because a version may remove the key
+that signed one. `TRUST` is read on from its cursor. `STATEMENTS` is small, and a new statement replaces the author's
+last one. So it is read from its beginning to its end at the start of the reading: a flood of it cannot delay the
+registry. After a reading without news the next one waits longer, at most half a minute, so that a flood does not keep
+readers busy.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ MOST_BYTES = {
     Trust.BEACON: MAX_BEACON_BYTES * 2,
     Trust.REVOKE: MAX_STATEMENT_BYTES,
 }
-# It continues a version that is not held, by its number or by keys that are not known yet; or the clock is behind.
+# The message continues a version that is not held, by its number or by unknown keys; or the clock is behind.
 _EARLY: Mapping[Trust | None, frozenset[str]] = {
     None: frozenset(),
     Trust.REGISTRY: frozenset({"skip", "threshold", "from-the-future"}),
@@ -64,7 +65,7 @@ _EARLY: Mapping[Trust | None, frozenset[str]] = {
     Trust.REVOKE: frozenset({"unknown-key", "from-the-future"}),
 }
 _EARLY_TICKS, _MOST_PASSED = 10, 15
-# What a reader of history meets: it was true once, or is of keys that are gone.
+# Normal for a reader of history: the message was valid once, or its keys are gone.
 NO_MEMORY = "there is not enough memory"
 _HISTORY = frozenset({"rollback", "expired", "unknown-key", "too-old"})
 
@@ -72,9 +73,9 @@ log = logger()
 
 
 class Heard(NamedTuple):
-    """How far the bus was read: whether to its end, and the last beacon that was said there, unchecked.
+    """How far the bus was read: whether to its end, and the last beacon there, unchecked.
 
-    `ahead_s` are the seconds by which this clock is ahead of the broker's, by the last answer; None when there was none.
+    `ahead_s` has the seconds that this clock is ahead of the broker's, by the last answer; None if there was none.
     """
 
     at_end: bool = False
@@ -86,8 +87,8 @@ class RegistryFeed:
     """Reads versions, beacons and statements for one identity.
 
     Attributes:
-        counts: messages by what became of them: `taken`, `known`, or the reason why one was left aside.
-        problem: why not all is read at present; empty when all is well.
+        counts: the number of messages by result: `taken`, `known`, or the reason of a refusal.
+        problem: why not everything can be read now; empty if all is well.
         heard: how far the bus was read.
     """
 
@@ -103,12 +104,12 @@ class RegistryFeed:
         """Prepare; `run` reads.
 
         Args:
-            held: takes what stands.
-            endpoint: where and as whom to read; its identity is also the consumers' name.
-            every: seconds between two looks, about.
-            clock: the present, aware; it is compared with the broker's where it is given.
-            on_news: told, by a word and facts fit for the audit record, of each version and statement taken in, and of
-                what did not stand, once an hour for each reason.
+            held: takes in valid files.
+            endpoint: address and identity; the identity is also the consumers' name.
+            every: seconds between two looks, roughly.
+            clock: the present, aware; if given, it is compared with the broker's.
+            on_news: called, with a word and facts for the audit record, for each version and statement taken in, and
+                once an hour for each reason of a refusal.
         """
         self.counts: Counter[str] = Counter()
         self.problem = ""
@@ -119,16 +120,16 @@ class RegistryFeed:
         self._clock = clock
         self._on_news = on_news
         self._cursor = Cursor()  # of TRUST
-        self._stood = (0, 0)  # how STATEMENTS stood when it had been read: delivered, pending
-        self._heard: frozenset[str] = frozenset()  # digests of what stands in STATEMENTS
-        self._pass = self._passed = 0  # how many looks at STATEMENTS to pass over, and how many were
+        self._stood = (0, 0)  # state of STATEMENTS after its reading: (delivered, pending)
+        self._heard: frozenset[str] = frozenset()  # digests of the messages in STATEMENTS
+        self._pass = self._passed = 0  # looks at STATEMENTS to skip, and skipped so far
         self._early = Early()
         self._version = held().version
         self._ticks = 0
         self._told: dict[tuple[Trust | None, str], float] = {}
 
     async def run(self) -> None:
-        """Read until cancelled. No fault of the bus, of a message, of the disk or of memory ends it."""
+        """Read until cancelled. No error of the bus, a message, the disk or memory ends it."""
         async with Connection.open(self._endpoint) as connection:
             while True:
                 problem = ""
@@ -137,20 +138,21 @@ class RegistryFeed:
                         await connection.until_connected(CONNECT_S)
                         await step(connection)
                     except (UnreachableError, DeniedError, BrokerError, OSError, MemoryError) as exc:
-                        # An OSError is the disk's: the message was not counted as read, and comes again. So with memory.
+                        # An OSError comes from the disk: the message does not count as read and comes again. The same
+                        # holds for memory.
                         problem = str(exc) or NO_MEMORY
                         self.heard = self.heard._replace(ahead_s=None)
                         new = isinstance(exc, (OSError, MemoryError)) and problem != self.problem
                         level = log.warning if new else log.debug
                         level("trust_feed_interrupted", endpoint=self._endpoint.name, problem=problem)
                 self.problem = problem
-                # Two that attach at once disturb each other, and should not try again at once.
+                # Two programs that attach at once disturb each other and should not retry at the same time.
                 await asyncio.sleep(self._every * random.uniform(0.5, 1.5))  # noqa: S311 (jitter, not secrecy)
 
     # -- the streams ------------------------------------------------------------------------------------------------
 
     async def _stands(self, connection: Connection, stream: str) -> tuple[int, int]:
-        """How far a stream has been delivered to this identity, and how many messages it has beyond."""
+        """(stream sequence delivered to this identity, number of messages after it)."""
         before = None if self._clock is None else self._clock()
         info = await consumer_info(connection, stream, self._endpoint.authority_id)
         if self._clock is not None and before is not None:
@@ -159,7 +161,7 @@ class RegistryFeed:
         return info.delivered.stream_seq, info.num_pending
 
     async def _read_statements(self, connection: Connection) -> None:
-        """Read all statements, when anything has changed; those read before are passed over."""
+        """Read all statements if anything has changed; those read before are skipped."""
         stands = await self._stands(connection, STATEMENTS_STREAM)
         self._passed += stands != self._stood
         if stands == self._stood or self._passed <= self._pass:
@@ -181,7 +183,7 @@ class RegistryFeed:
         self._passed = 0
 
     async def _read_registry(self, connection: Connection) -> None:
-        """Read to the end of the stream. When it is another stream than was read, begin anew the next time."""
+        """Read to the end of the stream. If it is another stream than before, start from its beginning the next time."""
         stands = await self._stands(connection, TRUST_STREAM)
         seq = self._cursor.seq
         if stands == (seq, 0):
@@ -210,7 +212,7 @@ class RegistryFeed:
             self.heard = self.heard._replace(beacon=message.payload)
         self._cursor = cursor_at(message, digest(message.payload))
 
-    # -- what they say ----------------------------------------------------------------------------------------------
+    # -- their content ----------------------------------------------------------------------------------------------
 
     async def _hear(self, batch: Sequence[Received], done: Callable[[Received], None]) -> None:
         left: dict[tuple[Trust | None, str], list[tuple[int, str]]] = {}
@@ -222,11 +224,11 @@ class RegistryFeed:
                 self.counts[exc.reason] += 1
                 left.setdefault((kind, exc.reason), []).append((message.stream_seq, str(exc)))
             if self._held().version != self._version:
-                self._take_early()  # a statement by a key that this version lists, before the next one takes it out
+                self._take_early()  # first the statements by its keys: the next may remove them
             done(message)
-            await asyncio.sleep(0)  # a year of beacons must not hold up what else runs here
+            await asyncio.sleep(0)  # a year of beacons must not block other tasks
         for (kind, reason), refusals in left.items():
-            # One line for many: a flood of the stream does not flood the log as well.
+            # One line for many messages: a flood of the stream must not flood the log.
             level = log.error if reason == "fork" else log.info if reason in _HISTORY else log.warning
             seq, problem = refusals[0]
             level("trust_left_aside", reason=reason, count=len(refusals), first=seq, problem=problem)
@@ -236,10 +238,10 @@ class RegistryFeed:
         """Hand one message over.
 
         Raises:
-            TrustError: it does not stand.
+            TrustError: the message is invalid.
         """
         if kind is None:
-            raise TrustError("nothing of the registry travels there", reason="unknown-type")
+            raise TrustError("this subject carries nothing of the registry", reason="unknown-type")
         if len(raw) > MOST_BYTES[kind]:
             raise TrustError(f"{len(raw)} bytes are too many for a {kind}", reason="too-large")
         before = self._held()
@@ -257,19 +259,17 @@ class RegistryFeed:
                 self._tell("registry-accepted", domain=now.domain, version=now.version, digest=now.digest)
                 if now.contradicted is not None:
                     self._tell_refused(Trust.BEACON, "fork", 1, 0)
-            for made in [
-                each for each in now.revocations if each not in before.revocations
-            ]:  # at the most one
+            for made in [each for each in now.revocations if each not in before.revocations]:  # at most one
                 self._tell("revocation-accepted", authority=made.authority, keys=list(made.kids))
 
     async def _try_early(self, _: Connection) -> None:
-        """Try again what came too early, when a version has come, by bus or file, and every `_EARLY_TICKS` looks."""
+        """Try early messages again when a version has come, by bus or file, and every `_EARLY_TICKS` looks."""
         self._ticks += 1
         if self._held().version != self._version or self._ticks % _EARLY_TICKS == 0:
             self._take_early()
 
     def _take_early(self) -> None:
-        """Try all that waits; begin anew after each version that is taken in."""
+        """Try all waiting messages; start over after each version that is taken in."""
         again = True
         while again:
             self._version = self._held().version
@@ -294,7 +294,7 @@ class RegistryFeed:
             self._on_news(event, {**facts, "by": "bus"})
 
     def _tell_refused(self, kind: Trust | None, reason: str, count: int, first: int) -> None:
-        """Report what did not stand, but for history and what came early; each reason once an hour."""
+        """Report refused messages, except history and early ones; each reason once an hour."""
         if reason in _HISTORY or reason in _EARLY[kind]:
             return
         now = asyncio.get_running_loop().time()
@@ -305,15 +305,16 @@ class RegistryFeed:
 
 
 async def publish_trust(connection: Connection, raw: bytes) -> PubAck:
-    """Send a version, a beacon or a statement to everybody, as it is; it is not checked here.
+    """Send a version, a beacon or a statement to everybody, without a check.
 
     Raises:
-        BrokerError: `too-large` for the bus, then it travels as a file; or what the server said.
+        BrokerError: `too-large` for the bus: send it as a file; or the server's error.
         UnreachableError, DeniedError: from the broker.
     """
     kind = trust_kind(raw)
     if len(raw) > MOST_BYTES[kind]:
         raise BrokerError(
-            f"{len(raw)} bytes are too many for a {kind} on the bus; hand the file over", reason="too-large"
+            f"{len(raw)} bytes are too many for a {kind} on the bus; send the file another way",
+            reason="too-large",
         )
     return await publish(connection, trust_subject(kind, connection.endpoint.authority_id), raw, {})

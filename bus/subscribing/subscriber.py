@@ -1,12 +1,13 @@
-"""The way in of a bulletin.
+"""Reads bulletins from the bus into a store, step by step.
 
-1. fetch     from the reader's own consumer, from its own cursor on
-2. admit     `bus.admission.steps`: pure, every check, in a thread while the next batch is on its way
-3. settle    `bus.subscribing.intake`: chain and hold-back, effect, row and cursor in one transaction; refused to quarantine
+1. fetch     from the reader's own consumer, after its own cursor
+2. admit     `bus.admission.steps`: pure, every check, in a thread while the next batch is in flight
+3. settle    `bus.subscribing.intake`: chain and hold-back, effect, row and cursor in one transaction; refused to
+   quarantine
 
-The reader trusts nothing of the stream but the bytes it can verify. On any doubt, a lost link, a hole in the
-consumer's count, another bulletin at the cursor than was read there, it attaches anew from what it holds. When its
-consumer follows a wider grant, it reads once, of what that gave it, what lies before its cursor.
+The reader trusts only bytes that it can verify. In any doubt (a lost link, a hole in the consumer's count, another
+bulletin at the cursor than before) it attaches again from what it holds. When a wider grant gives its consumer new
+subjects, it reads their messages before its cursor once.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ from schemas.subject import matches
 MOST = 500
 QUIET_S = 5.0
 LOOK_S = 2.0
-"""So often, in seconds, the broker is asked how far a stream goes, and whether the consumer follows other grants by now."""
+"""Seconds between two questions to the broker: how far a stream goes, and whether the consumer has other grants now."""
 PAUSE_S = 0.5
 TICK_S = 0.5
 WAIT_S = 2.0
 IN_BULK = 128
 WAITING = "-"
-"""Where a problem stands that is of no stream: of what waits in the store."""
+"""The key of a problem that belongs to no stream, but to waiting bulletins in the store."""
 
 log = logger()
 
@@ -77,11 +78,11 @@ class Subscriber:
         Args:
             authority_id: the reader.
             inbox: its store.
-            registry: the registry as it stands now; asked for every batch.
-            endpoint: its place on the bus.
+            registry: gives the current registry; called for every batch.
+            endpoint: its endpoint.
             clock: the present, aware.
-            allowance: what is read of one authority at once; what is beyond it waits and delays no other.
-            streams: which (stream, consumer) pairs it reads, by the registry.
+            allowance: the budget of one authority; bulletins beyond it wait and delay no other authority's.
+            streams: gives the (stream, consumer) pairs to read, by the registry.
             monotonic: a clock in seconds that is never set back: the event loop's.
         """
         self.counts: Counter[str] = Counter()
@@ -94,7 +95,7 @@ class Subscriber:
         self._clock = clock
         self._allowance = allowance
         self._streams = streams
-        # One for each stream, for as long as the program runs: who makes a link break buys nobody a burst.
+        # One for each stream while the program runs: a broken link gives nobody a new burst.
         self._budgets: dict[str, Budget] = {}
         self._again: set[str] = set()
         self._monotonic = monotonic
@@ -104,7 +105,7 @@ class Subscriber:
         self._problems: dict[str, BusError] = {}
 
     def reading(self) -> Reading:
-        """How the reading stands now: how far behind it is, and up to which moment it has seen everything. Without I/O."""
+        """The present state of reading: how far it is behind, and the moment up to which it has everything. Without I/O."""
         granted = [stream for stream, _ in self._streams(self._registry(), self._authority_id)]
         problem = next(iter(self._problems.values()), None)
         return reading(
@@ -115,32 +116,32 @@ class Subscriber:
         )
 
     def caught_up(self) -> bool:
-        """Whether all that the granted streams held has been taken in, now or a moment ago (`progress.FRESH_S`)."""
+        """Whether all messages of the granted streams have been taken in, now or a moment ago (`progress.FRESH_S`)."""
         return self.reading().caught_up
 
     @property
     def problem(self) -> str:
-        """Why something cannot be read or kept, in words; empty when all is well."""
+        """Why a stream cannot be read or kept, in words; empty if all is well."""
         return str(next(iter(self._problems.values()), ""))
 
     def _present(self) -> Moment:
         return Moment(self._clock(), self._monotonic())
 
     def _note_heard(self) -> float | None:
-        """When the broker last said anything, in ticks."""
+        """Note when the broker last sent anything, in ticks."""
         said = [pull.heard for pull in self._pulls.values() if pull.heard is not None]
         self._heard = max([*said, *([] if self._heard is None else [self._heard])], default=None)
         return self._heard
 
     def read_again(self, stream: str) -> None:
-        """Have a stream read from its beginning, because something in it was not seen. What is known is recognised."""
+        """Read a stream from its beginning, because some message was missed. Known ones are recognised."""
         self._again.add(stream)
 
     async def run(self) -> None:
         """Read until cancelled.
 
         Raises:
-            StoreError: one that is final; the store takes nothing more until it is opened anew.
+            StoreError: a final one; the store takes nothing more until it is opened again.
         """
         try:
             with one_failure():
@@ -187,7 +188,7 @@ class Subscriber:
     async def _sync_filters(
         self, connection: Connection, stream: str, consumer: str, cursor: Cursor
     ) -> frozenset[str]:
-        """The consumer's filters; what new ones let through is first read up to the cursor."""
+        """The consumer's filters; messages of new ones are first read up to the cursor."""
         filters = (await consumer_info(connection, stream, consumer)).filters
         covered = await self._inbox.covered(stream)
         if cursor.seq and not filters <= covered:
@@ -205,7 +206,7 @@ class Subscriber:
         filters: frozenset[str],
         batch: list[Received],
     ) -> None:
-        """Take in what comes, until the consumer has other filters or the stream is to be read again."""
+        """Take in messages until the consumer has other filters or the stream must be read again."""
         progress = self._progress[stream]
         looked: Moment | None = None
         budget = self._budgets.setdefault(stream, Budget(self._allowance))
@@ -215,7 +216,7 @@ class Subscriber:
                 if batch:
                     progress.came(batch)
                     judged, cursor, now = await self._judged(stream, batch)
-                    # In bulk one batch is settled while the next is judged, but never before the one before it.
+                    # In bulk one batch is settled while the next is judged; batches are settled in order.
                     if settled is not None:
                         await settled
                     charged = charges(budget, batch, judged, self._registry())
@@ -230,16 +231,18 @@ class Subscriber:
                         return
                     if info is not None:
                         progress.look(looked, self._present(), info)
-                        # What the store would not take is over when it has taken something, or nothing is there to take.
+                        # A problem of the store is over when it has taken a batch, or when there is none to take.
                         has_work = settled is not None or info.num_pending > 0
                         if not (has_work and isinstance(self._problems.get(stream), StoreError)):
                             self._problems.pop(stream, None)
                     if progress.is_stuck:
-                        raise UnreachableError(f"the bus has more on {stream}, and does not give it")
+                        raise UnreachableError(
+                            f"the bus has more messages on {stream} but does not deliver them"
+                        )
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
                 batch = await pull.next(MOST, WAIT_S)
-        # All is settled, and with it the cursor is where it stays.
+        # All is settled, and the cursor is final.
         self._again.discard(stream)
         log.info("reading_again", stream=stream)
         await self._inbox.rewind(stream)
@@ -247,14 +250,14 @@ class Subscriber:
     async def _history(
         self, connection: Connection, stream: str, consumer: str, until: int, filters: frozenset[str]
     ) -> None:
-        """Read what lies up to the cursor on subjects that were not readable before.
+        """Read messages up to the cursor on newly readable subjects.
 
-        Should it be cut short it begins again; what is known then is recognised by its digest.
+        After an interruption it starts again; known bulletins are recognised by their digest.
         """
         count = 0
         budget = Budget(
             self._allowance
-        )  # its own: what lies before the cursor came before what the other has counted
+        )  # its own meters: messages before the cursor came before those that the other has counted
         async with PullConsumer.attach(connection, stream, consumer, 1) as pull:
             while batch := await pull.next(MOST, QUIET_S):
                 mine = [
@@ -273,7 +276,7 @@ class Subscriber:
         log.info("history_read", stream=stream, count=count, subjects=sorted(filters))
 
     async def _doubt(self, stream: str, cursor: Cursor) -> None:
-        """The stream was lost, rewound or altered: read it again from the start; what is known is recognised."""
+        """The stream was lost, rewound or altered: read it again from the start; known bulletins are recognised."""
         log.error("stream_changed", stream=stream, cursor=cursor.seq)
         self.counts["rewinds"] += 1
         await self._inbox.rewind(stream)
@@ -281,7 +284,7 @@ class Subscriber:
     async def _judged(
         self, stream: str, batch: list[Received]
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
-        """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
+        """A judged batch: the verdicts of admission, the cursor after it, and the time of judgement."""
         registry, now = self._registry(), self._clock()
         judged = await worked(lambda: judge(stream, batch, registry, now), len(batch))
         return judged, cursor_at(batch[-1], judged[-1].message.digest), now
@@ -306,7 +309,7 @@ class Subscriber:
         self.counts.update(outcomes)
 
     async def _tick(self) -> None:
-        """Every `TICK_S` seconds, look at what waits for its predecessor or its time."""
+        """Every `TICK_S` seconds, look at bulletins that wait for their predecessor or their time."""
         while True:
             await asyncio.sleep(TICK_S)
             now = self._clock()
@@ -327,7 +330,7 @@ class Subscriber:
                 self._wait_out(exc, stream=WAITING)
 
     def _wait_out(self, exc: StoreError | MemoryError, *, stream: str) -> None:
-        """Log a full disk, a busy file or want of memory, which pass and lose nothing; raise any other failure."""
+        """Log a full disk, a busy file or a lack of memory, which pass without loss; raise any other error."""
         if isinstance(exc, MemoryError):
             exc = StoreError("there is not enough memory to read on", reason="store-memory")
         if not exc.is_passing:
@@ -335,7 +338,7 @@ class Subscriber:
         self._interrupted(exc, stream=stream)
 
     def _interrupted(self, exc: BusError, *, stream: str) -> None:
-        """Note what keeps a stream from being read; a store's problem is logged once, however many streams it stops."""
+        """Note why a stream cannot be read; a store's problem is logged once for all streams."""
         is_new = all(str(exc) != str(known) for known in self._problems.values())
         level = log.warning if isinstance(exc, StoreError) and is_new else log.debug
         self._problems[stream] = exc
@@ -345,13 +348,13 @@ class Subscriber:
 async def look_at(
     connection: Connection, pull: PullConsumer, stream: str, consumer: str
 ) -> ConsumerInfo | None:
-    """How the consumer stands; None when the answer is late and messages came meanwhile, which wait to be taken.
+    """The state of the consumer; None when the answer is late while messages arrive.
 
-    On a narrow line the answer comes behind the messages that are on their way. A reader that attaches anew for that loses them
-    each time, and asks for them again.
+    On a narrow line the answer arrives behind the messages of the open request. A reader that attaches again for a late answer
+    loses those messages each time, and asks for them again.
 
     Raises:
-        UnreachableError: there is no answer, and no message came instead; or the connection was lost.
+        UnreachableError: no answer and no message arrived, or the connection was lost.
         BrokerError: from the broker.
     """
     before = pull.waiting
@@ -364,7 +367,7 @@ async def look_at(
 
 
 def message_from(stream: str, received: Received) -> Message:
-    """What the broker delivered, as a store keeps it."""
+    """A delivered message, as a store keeps it."""
     return Message(
         subject=received.subject,
         headers=received.headers,

@@ -1,6 +1,6 @@
-"""The tables of a reader's store, and the structs their rows are read into and written from.
+"""The tables of a reader's store, and the structs of their rows.
 
-What changes rows runs in the store's thread, on an open transaction.
+Functions that change rows run in the store's thread, on an open transaction.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from schemas.vocab import TALK
 _BY_VERSION = ", ".join(f"'{reason}'" for reason in sorted(BY_VERSION))
 UNCONFIRMED = "co-issuers-unconfirmed"
 BY_VERSION_LET_GO = "by_version_let_go"
-"""The counter of what was let go though the next version of the registry may let it through, as what an unknown key signed."""
+"""The counter of dropped messages that the next version of the registry might admit, such as those by an unknown key."""
 UNPROVEN_LET_GO = "unproven_let_go"
 _KINDS = {
     BY_VERSION_LET_GO: f"channel IS NULL AND reason IN ({_BY_VERSION})",
     UNPROVEN_LET_GO: f"channel IS NULL AND reason NOT IN ({_BY_VERSION})",
 }
-"""What of the quarantine is bounded, by the counter of what was let go of it."""
+"""The bounded kinds of quarantine rows, by the counter of dropped ones."""
 NOT_PERMITTED = "not-permitted"
-_TALK = tuple(TALK)  # the hash of a member of an enumeration costs more than two comparisons
+_TALK = tuple(TALK)  # hashing a member of an enumeration costs more than two comparisons
 log = logger()
 RETRIED = f"reason IN ({_BY_VERSION}, '{NOT_PERMITTED}')"
-"""What each version of the registry is tried on once: it may know the key, or permit what the one before did not."""
+"""The rows that each version of the registry judges once: it may list the key, or permit what the last one did not."""
 
 
 def _adds_up(event: str, row: str, sign: str) -> str:
-    """A trigger, on one line, that keeps the totals when a row comes or goes."""
+    """A trigger, on one line, that updates the totals when a row is added or deleted."""
     kind = (
         f"CASE WHEN {row}.reason IN ({_BY_VERSION}) THEN '{BY_VERSION_LET_GO}' ELSE '{UNPROVEN_LET_GO}' END"
     )
@@ -55,7 +55,7 @@ def _adds_up(event: str, row: str, sign: str) -> str:
     )
 
 
-# What is bounded is never added up: its totals are kept with each row that comes or goes, however it goes.
+# The bounded rows are never summed up: their totals change with each row that is added or deleted in any way.
 _TOTALS = f"""
 CREATE TABLE IF NOT EXISTS quarantine_totals (kind TEXT PRIMARY KEY, messages INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 INSERT OR IGNORE INTO quarantine_totals VALUES ('{BY_VERSION_LET_GO}', 0, 0), ('{UNPROVEN_LET_GO}', 0, 0);
@@ -114,16 +114,16 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 )
 MOST_UNPROVEN = 2000
 MOST_UNPROVEN_BYTES = 32 * 1024**2
-"""How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
+"""Most rows and bytes kept without a proven author, for each of two kinds: signed by unknown keys, and the rest."""
 ROW_BYTES = 512
-"""What a row costs beside its texts."""
+"""Bytes that a row costs beside its texts."""
 LAYOUT = Layout(
     "subscribing", SCHEMA, migrations=(totals.COUNT_ALL, migrations.TO_BODIES, migrations.TO_LAST_DAYS)
 )
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """One admitted bulletin as it is kept."""
+    """One admitted bulletin as stored."""
 
     rowid: int
     digest: str
@@ -138,25 +138,25 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     labels: frozenset[str]
     trust: str
     endorsers: tuple[str, ...]
-    tries: int = 0  # how often the picture has failed to take it in
+    tries: int = 0  # number of failed tries of the picture
 
     @property
     def is_whole(self) -> bool:
-        """Whether its bytes are those that were admitted."""
+        """Whether its bytes are unchanged since admission."""
         return digest(self.payload) == self.digest
 
     @cached_property
     def bulletin(self) -> Bulletin:
-        """What it says; read from the signed bytes.
+        """The bulletin, decoded from the signed bytes.
 
         Raises:
-            StoreError: `row-damaged`, they are not those that were admitted, or say another place than theirs.
+            StoreError: `row-damaged`, the bytes have changed, or name another place than the row's.
         """
         if not self.is_whole:
             raise self._damaged("its bytes have changed in this store")
         found = decode(self.payload)
         if (str(channel_of(found)), found.seq) != (self.channel, self.seq):
-            raise self._damaged("it says another place")
+            raise self._damaged("its bytes name another place")
         return found
 
     def _damaged(self, why: str) -> StoreError:
@@ -168,15 +168,15 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 _ADMITTED = tuple(name for name in Stored.__struct_fields__ if name != "rowid")
-"""The fields of `Stored` that have a column of the same name."""
+"""The fields of `Stored` with a column of the same name."""
 _MESSAGE = tuple(name for name in Message.__struct_fields__ if name != "headers")
-"""The fields of `Message` that have a column of the same name."""
+"""The fields of `Message` with a column of the same name."""
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A bulletin on its way to its place in the chain, with what admission found; it may wait for its predecessor.
+    """A bulletin before it has its place in the chain, with the result of admission; it may wait for its predecessor.
 
-    One that is refused but keeps its place waits as well, for the sake of those after it.
+    A refused bulletin that keeps its place waits as well, because of those after it.
     """
 
     message: Message
@@ -193,7 +193,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @classmethod
     def of(cls, judged: Judged) -> Waiting:
-        """What is needed to keep it later."""
+        """The data needed to keep a bulletin later."""
         admitted = judged.admitted
         waiting = cls(
             message=judged.message,
@@ -207,12 +207,12 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             endorsers=admitted.endorsers,
             voices=admitted.proof.voices,
         )
-        waiting.__dict__["bulletin"] = admitted.bulletin  # at hand, so it need not be read again
+        waiting.__dict__["bulletin"] = admitted.bulletin  # already decoded, so it need not be read again
         return waiting
 
     @cached_property
     def bulletin(self) -> Bulletin:
-        """What it says; read from the signed bytes."""
+        """The bulletin, decoded from the signed bytes."""
         return decode(self.message.payload)
 
     @cached_property
@@ -227,7 +227,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return Link(seq=bulletin.seq, digest=self.message.digest, prev=bulletin.prev, id=bulletin.id)
 
     def link_row(self) -> dict[str, object]:
-        """As a row of the links."""
+        """Its row of the links."""
         return {
             "channel": self.channel,
             **msgspec.structs.asdict(self.link),
@@ -239,7 +239,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         }
 
     def refusal(self, reason: str, detail: str) -> Refused:
-        """Itself, as one whose signature stands and that is refused at its place."""
+        """The same bulletin as one with a valid signature that is refused at its place."""
         return Refused(
             message=self.message,
             reason=reason,
@@ -256,7 +256,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def message_of(row: sqlite3.Row) -> Message:
-    """The message of a row in quarantine, or of an admitted one, which keeps only the signature of its headers."""
+    """The message of a quarantined or admitted row; an admitted row keeps only the signature header."""
     headers: tuple[tuple[str, str], ...]
     if "signature" in row.keys():  # noqa: SIM118 (`in row` looks among the values)
         headers = ((SIG_HEADER, row["signature"]),)
@@ -270,7 +270,7 @@ def _columns(message: Message) -> dict[str, object]:
 
 
 def stored(row: sqlite3.Row | Mapping[str, Any]) -> Stored:
-    """A row of the admitted table."""
+    """A `Stored` from a row of the admitted table."""
     read = {name: row[name] for name in _ADMITTED}
     read |= {
         "rowid": row["row"],
@@ -282,7 +282,7 @@ def stored(row: sqlite3.Row | Mapping[str, Any]) -> Stored:
 
 
 def whole(rows: Iterable[sqlite3.Row | Mapping[str, Any]]) -> Iterator[Stored]:
-    """Those rows of the admitted table that are as they were admitted; the others are logged and left out."""
+    """The rows of the admitted table with unchanged bytes; the others are logged and left out."""
     for row in map(stored, rows):
         if row.is_whole:
             yield row
@@ -297,7 +297,7 @@ def held_back(db: sqlite3.Connection, channel: str) -> list[Waiting]:
 
 
 def pop_held_back(db: sqlite3.Connection, channel: str, first: int, last: int) -> Waiting | None:
-    """Hold back no longer the bulletin of a channel with the lowest number from `first` to `last`."""
+    """Take out the held bulletin of a channel with the lowest number from `first` to `last`."""
     sql = (
         "SELECT digest, message FROM held_back WHERE channel = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT 1"
     )
@@ -309,7 +309,7 @@ def pop_held_back(db: sqlite3.Connection, channel: str, first: int, last: int) -
 
 
 def as_json(value: Collection[object]) -> str:
-    """Text for a column that holds a list."""
+    """JSON text for a column with a list."""
     return msgspec.json.encode(value).decode() if value else "[]"
 
 
@@ -319,7 +319,7 @@ def as_json(value: Collection[object]) -> str:
 def add_placed(
     db: sqlite3.Connection, waiting: Waiting, labels: frozenset[str], now: dt.datetime
 ) -> Stored | None:
-    """Give a bulletin its place, and keep its bytes unless it is refused; they are in quarantine then."""
+    """Give a bulletin its place, and keep its bytes; those of a refused bulletin are in quarantine instead."""
     texts, is_kept = Texts(db), waiting.refused is None
     row = bodies.last_row(db) + 1 if is_kept else None
     bulletin = waiting.bulletin
@@ -365,7 +365,7 @@ def body_of(kept: Stored, channel: int, message: Message, texts: Texts) -> Body:
 def lasting(
     kept: Stored, channel: int, message: Message, texts: Texts, admitted_at: float
 ) -> tuple[Any, ...]:
-    """As `body_of`, without its last, the day up to which it may be kept; `admitted_at` is the bulletin's, in seconds since the epoch."""
+    """As `body_of`, without the last column (its last day); `admitted_at` is in seconds since the epoch."""
     opening, rest = bodies.parted(kept.signature)
     return (
         kept.rowid,
@@ -387,7 +387,7 @@ def lasting(
 
 
 def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
-    """Add the signatures of a further copy to those of a bulletin that is kept already; none that it has is taken away."""
+    """Add the signatures of another copy to those of a kept bulletin; none is removed."""
     sql = (
         "SELECT a.row, a.signature, a.labels, a.endorsers, l.kids FROM links l JOIN admitted a ON a.row = l.row "
         "WHERE l.channel = ? AND l.seq = ? AND l.digest = ? AND a.digest = l.digest"
@@ -409,11 +409,11 @@ def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
 def _joined(
     signature: str, endorsers: Iterable[str], kids: Iterable[str], waiting: Waiting
 ) -> tuple[str, tuple[str, ...], bool]:
-    """The signatures and endorsers of two copies, and whether all co-issuers who are named stand behind it.
+    """(signatures of two copies, endorsers of both, whether all named co-issuers endorse it).
 
     Args:
-        signature: of the copy that is kept.
-        endorsers: of it.
+        signature: the signature header of the kept copy.
+        endorsers: its endorsers.
         kids: the keys of its issuer in it.
         waiting: the other copy.
     """
@@ -425,7 +425,7 @@ def _joined(
 def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> bool:
     """Hold a bulletin back until its predecessor comes or `until` (seconds since the epoch) is over.
 
-    Returns False when it is held back already; it then takes over the signatures of this copy.
+    Returns False if it is already held back; the held one then takes over the signatures of this copy.
     """
     row = {
         "digest": waiting.message.digest,
@@ -438,7 +438,7 @@ def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> boo
         return True
     kept = db.execute("SELECT message FROM held_back WHERE digest = ?", (row["digest"],)).fetchone()
     had = msgspec.msgpack.decode(kept["message"], type=Waiting)
-    if had.signature and waiting.signature:  # neither is one that only holds a place
+    if had.signature and waiting.signature:  # neither is a refused one that holds a place
         signature, endorsers, confirmed = _joined(had.signature, had.endorsers, had.kids, waiting)
         labels = tuple(each for each in had.labels if not (confirmed and each == UNCONFIRMED))
         had = msgspec.structs.replace(had, signature=signature, endorsers=endorsers, labels=labels)
@@ -449,9 +449,9 @@ def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> boo
 
 
 def is_known(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> bool:
-    """Whether the bulletin of this digest, which says that its place is this one, has been met before.
+    """Whether the bulletin with this digest, at the place that it names, is already known.
 
-    It may be admitted, erased, proven and refused, or wait for its predecessor.
+    It may be admitted, erased, refused with a proven author, or waiting for its predecessor.
     """
     sql = (
         "SELECT EXISTS (SELECT 1 FROM links WHERE channel = ?2 AND seq = ?3 AND digest = ?1 AND row IS NOT NULL) "
@@ -465,9 +465,9 @@ def is_known(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> boo
 def add_deferred(
     db: sqlite3.Connection, message: Message, retry_at: dt.datetime, proof: Proof | None = None
 ) -> bool:
-    """Put a message off until it can be judged, with the headers that its proof has.
+    """Put a message off until it can be judged, with the headers of its proof.
 
-    Returns False when it waits already; it then takes over the signatures of this copy.
+    Returns False if it already waits; the waiting one then takes over the signatures of this copy.
     """
     if proof is not None:
         message = msgspec.structs.replace(message, headers=proof.headers)
@@ -493,11 +493,11 @@ def add_deferred(
 
 
 def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> bool:
-    """Keep what was refused, with its reason. Returns False when it is kept for this reason already.
+    """Keep a refused message with its reason. Returns False if it is already kept for this reason.
 
-    What is proven is kept once for each reason, whatever else its headers have: anybody may add to them. Of what is not
-    proven each variant is kept, as another may be the true one, up to a bound.
-    What is kept already keeps the time at which it was received first.
+    A message with a proven author is kept once for each reason, regardless of other headers, which anybody may add.
+    Without a proven author each variant is kept, up to a bound, since any of them may be the true one. A kept message keeps
+    the time of its first receipt.
     """
     message, headers = refused.message, as_json(refused.message.headers)
     variant = "" if refused.channel is not None else digest(f"{message.subject} {headers}".encode())
@@ -526,10 +526,10 @@ def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) 
 
 
 def trim_quarantine(db: sqlite3.Connection) -> int:
-    """Let go the oldest of what nobody is proven to have said, beyond what is kept of it. Returns how many.
+    """Drop the oldest messages without a proven author, beyond their bound. Returns the number dropped.
 
-    Proven refusals are not touched: they are evidence, and their authors' budgets bound them. It costs what is let go, however
-    much is kept.
+    Proven refusals are not touched: they are evidence, and their authors' budgets bound them. The cost depends only on
+    the number dropped.
     """
     gone = 0
     for name, messages, size in db.execute("SELECT kind, messages, bytes FROM quarantine_totals").fetchall():
@@ -547,13 +547,13 @@ def trim_quarantine(db: sqlite3.Connection) -> int:
 
 
 def drop_deferred(db: sqlite3.Connection, messages: Iterable[Message]) -> None:
-    """Defer messages no longer: these, and no other one that has the same payload."""
+    """Stop deferring exactly these messages, not others with the same payload."""
     rows = [(message.digest, msgspec.msgpack.encode(message)) for message in messages]
     db.executemany("DELETE FROM deferred WHERE digest = ? AND message = ?", rows)
 
 
 def set_cursor(db: sqlite3.Connection, stream: str, cursor: Cursor) -> None:
-    """Note up to where a stream has been read."""
+    """Note the cursor of a stream."""
     insert(db, "cursors", {"stream": stream, **msgspec.structs.asdict(cursor)}, verb="REPLACE")
 
 

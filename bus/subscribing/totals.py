@@ -1,11 +1,11 @@
-"""What is counted as it comes, so that nobody who asks has to read everything: holes, refusals, and how many are admitted.
+"""Running totals, so that a question need not read all rows: holes, refusals, and the number of admitted bulletins.
 
-Triggers keep these tables with each row that comes or goes, however it goes. A bulletin that follows the last of its channel,
-which is the rule, changes none of them.
+Triggers update these tables with each row that is added or deleted in any way. A bulletin that follows the last of its
+channel, the normal case, changes none of them.
 
-- `holes`: the spans of numbers that are missing between those held of a channel. `missing_numbers` has their sum by channel.
-- `refusals`: rows of the quarantine by channel, empty for what nobody is proven to have said, and reason.
-- `admitted_gone`: how many admitted rows were deleted; row numbers are never given twice, so the last one tells the rest.
+- `holes`: the spans of missing numbers between the held ones of a channel. `missing_numbers` has their sum by channel.
+- `refusals`: the number of quarantine rows by channel and reason; the channel is empty without a proven author.
+- `admitted_gone`: the number of deleted admitted rows; row numbers are never reused, so the last one gives the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bus.subscribing import bodies
 
 
 def _trigger(name: str, event: str, *statements: str, when: str = "1") -> str:
-    """A trigger, on one line: layouts are split at the ends of lines."""
+    """A trigger on one line, because layouts are split at line ends."""
     body = " ".join(f"{' '.join(statement.split())};" for statement in statements)
     table = name.partition("__")[0]
     return f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} WHEN {' '.join(when.split())} BEGIN {body} END;"
@@ -28,12 +28,12 @@ def _link(row: str, condition: str) -> str:
     return f"EXISTS (SELECT 1 FROM places WHERE channel = {row}.channel AND {condition})"
 
 
-# A place has the number of its channel, a hole its name.
+# A place has the number of its channel, a hole the name.
 _NEW, _OLD = (f"(SELECT text FROM texts WHERE n = {row}.channel)" for row in ("new", "old"))
 _BEFORE = f"(SELECT max(low) FROM holes WHERE channel = {_NEW} AND low < new.seq)"
 _BEFORE_OLD = f"(SELECT max(low) FROM holes WHERE channel = {_OLD} AND low < old.seq)"
 _LINK_COMES = (
-    # In a hole: what is left of it behind, then before.
+    # In a hole: keep its rest after the number, then its rest before it.
     f"""INSERT OR IGNORE INTO holes SELECT channel, new.seq + 1, high FROM holes
     WHERE channel = {_NEW} AND low IN (new.seq, {_BEFORE}) AND high > new.seq""",
     f"UPDATE OR IGNORE holes SET high = new.seq - 1 WHERE channel = {_NEW} AND low = {_BEFORE} AND high >= new.seq",
@@ -97,7 +97,7 @@ _TRIGGERS = (
         "places__come",
         "INSERT",
         *_LINK_COMES,
-        # The last of all others is not the one before it; one look, for it is asked of every bulletin.
+        # The last of all others is not the one before it; a single look-up, since this runs for every bulletin.
         when="""(SELECT seq FROM places WHERE channel = new.channel AND seq != new.seq ORDER BY seq DESC LIMIT 1)
         IS NOT new.seq - 1""",
     ),
@@ -110,7 +110,7 @@ _TRIGGERS = (
     _trigger("bodies__go", "DELETE", "UPDATE OR IGNORE admitted_gone SET count = count + 1"),
 )
 SCHEMA = TABLES + "\n".join(_TRIGGERS)
-# Of a file of version 1, which has none of these tables.
+# For a file of version 1, which has none of these tables.
 COUNT_ALL = f"""{TABLES}
 INSERT INTO holes SELECT channel, before + 1, seq - 1 FROM (
   SELECT channel, seq, lag(seq) OVER (PARTITION BY channel ORDER BY seq) AS before FROM links
@@ -123,12 +123,12 @@ coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'admitted'), 0) - (SELECT
 
 
 def missing(db: sqlite3.Connection) -> dict[str, int]:
-    """How many numbers are missing between those held, by channel; only channels that have a hole."""
+    """The count of missing numbers between held ones, by channel; only channels with a hole."""
     return dict(db.execute("SELECT channel, count FROM missing_numbers WHERE count > 0").fetchall())
 
 
 def refused_by_channel(db: sqlite3.Connection) -> dict[str, int]:
-    """How many are in quarantine that are proven to be their issuer's, by channel."""
+    """The number of quarantined messages with a proven issuer, by channel."""
     sql = (
         "SELECT channel, sum(count) FROM refusals WHERE channel != '' GROUP BY channel HAVING sum(count) > 0"
     )
@@ -136,7 +136,7 @@ def refused_by_channel(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def refused_by_reason(db: sqlite3.Connection) -> dict[str, int]:
-    """How many are in quarantine, by reason."""
+    """The number of quarantined messages, by reason."""
     sql = "SELECT reason, sum(count) FROM refusals GROUP BY reason HAVING sum(count) > 0 ORDER BY reason"
     return dict(db.execute(sql).fetchall())
 
@@ -148,5 +148,5 @@ def newest_at(db: sqlite3.Connection) -> dt.datetime | None:
 
 
 def admitted(db: sqlite3.Connection) -> int:
-    """How many bulletins are admitted and kept."""
+    """The number of admitted and kept bulletins."""
     return bodies.last_row(db) - single(db, "SELECT count FROM admitted_gone")

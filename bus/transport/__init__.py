@@ -1,4 +1,4 @@
-"""Speaks to the broker: connections, streams, consumers. The only room that imports nats."""
+"""Connects to the broker: connections, streams, consumers. The only room that imports nats."""
 
 from typing import TYPE_CHECKING
 

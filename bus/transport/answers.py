@@ -1,4 +1,4 @@
-"""The answers that a connection waits for: each request has a reply subject of its own, known by a token."""
+"""The answers that a connection waits for. Each request has its own reply subject, which ends in a token."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bus.transport.interface import NO_ANSWER, NO_RESPONDERS
 
 
 class Answers:
-    """What is waited for on one connection."""
+    """The open requests of one connection, by token."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
 
     @contextlib.contextmanager
     def expect(self, subject: str) -> Iterator[tuple[str, asyncio.Future[dict[str, Any]]]]:
-        """Wait for the answer to one request, within the context. Gives the token that ends its reply subject."""
+        """Wait for the answer to one request, within the context. Yields the token that ends its reply subject."""
         token = secrets.token_hex(8)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[token] = (subject.lower(), answer)
@@ -34,7 +34,7 @@ class Answers:
             del self._waiting[token]
 
     async def on_message(self, message: Msg) -> None:
-        """Hand over the server's JSON to who waits for it."""
+        """Hand the server's JSON to the request that waits for it."""
         _, answer = self._waiting.get(message.subject.rpartition(".")[2], ("", None))
         if answer is None or answer.done():
             return
@@ -47,7 +47,7 @@ class Answers:
             answer.set_result({"error": {"description": "not an answer of JetStream"}})
 
     def fail(self, error: BusError, subject: str | None = None) -> None:
-        """Tell all who wait, or those who published on a lower-cased subject, that no answer will come."""
+        """Fail all open requests, or those published on one lower-cased subject."""
         for waiting, answer in self._waiting.values():
             if subject in (None, waiting) and not answer.done():
                 answer.set_exception(error)

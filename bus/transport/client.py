@@ -1,13 +1,13 @@
-"""The NATS client, hardened against what a stored message may carry.
+"""The NATS client, hardened against hostile stored messages.
 
-A stream keeps whatever bytes its publisher was allowed to send: a subject that is not UTF-8 or has a vertical tab in
-it, a header called `Status`, a header block that begins like a server's error. The library's reader ends or closes on
-such a message, and meets it again at each attach: one stolen transport key would blind every reader for good. Here
-nothing that can be stored stops the reader, and what the server says is told from what a message says. The protocol is
-read by `bus.transport.parser`.
+A stream keeps any bytes that its publisher may send: a subject that is not UTF-8 or has a vertical tab in it, a header
+called `Status`, a header block that begins like a server's error. The library's reader ends or closes on such a
+message, and meets it again at each attach: one stolen transport key would blind every reader for good. Here no stored
+message stops the reader, and words of the server are told apart from words of a message. `bus.transport.parser` reads
+the protocol.
 """
 
-# The library offers no public way in at this depth; its version is pinned, and tests cross a real broker.
+# The library has no public interface at this depth; its version is pinned, and tests use a real broker.
 # ruff: noqa: SLF001
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bus.transport.parser import HardenedParser
 from bus.transport.raw import HEADER_VERSION, RawHeaders, text_of
 
 READ_BYTES = 256 * 1024
-"""So much is taken off the socket at once: as much as the event loop reads at once."""
+"""Bytes taken off the socket at once: as many as the event loop reads at once."""
 TCP_USER_TIMEOUT_MS = 8000
 _CRLF = "\r\n"
 _LINE_END = _CRLF.encode("ascii")
@@ -41,7 +41,7 @@ def lines_of(headers: Mapping[str, str]) -> bytes:
     """Headers as they are written.
 
     Raises:
-        BadHeaderError: of the library, one has a line end in it.
+        BadHeaderError: of the library; a header has a line end in it.
     """
     lines = "".join([f"{name}: {value}{_CRLF}" for name, value in headers.items()])
     if lines.count("\n") != len(headers):
@@ -65,21 +65,21 @@ class HardenedClient(Client):
 
     @property
     def is_reading(self) -> bool:
-        """Whether what the server says is still read."""
+        """Whether the client still reads from the server."""
         task = self._reading_task
         return task is not None and not task.done()
 
     def let_go(self) -> None:
-        """End what still waits for messages, and the socket: a connecting or closing that fails midway leaves both."""
+        """End all waiting readers and close the socket: a connect or close that fails midway leaves both."""
         for subscription in self._subs.values():
             subscription._stop_processing()
         self._subs.clear()
         if self._transport is not None:
-            with contextlib.suppress(Exception):  # it may be closed already, or not have been opened
+            with contextlib.suppress(Exception):  # it may be closed already, or was never opened
                 self._transport.close()  # type: ignore[no-untyped-call]
 
     def set_tcp_user_timeout(self) -> None:
-        """Give up a socket on which nothing is acknowledged, where the system can: a black hole is noticed within seconds."""
+        """Set TCP_USER_TIMEOUT, where the system has it: a socket without acknowledgements ends within seconds."""
         writer = getattr(self._transport, "_io_writer", None)
         sock = writer.get_extra_info("socket") if writer is not None else None
         if sock is not None and _TCP_USER_TIMEOUT is not None:
@@ -87,7 +87,7 @@ class HardenedClient(Client):
                 sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
 
     def refuse_too_large(self, payload: bytes, headers: Mapping[str, str]) -> None:
-        """The server ends a connection that sends more than it takes; so ask first. Headers count.
+        """Refuse a message that is too large, headers included: the server would end the connection.
 
         Raises:
             MaxPayloadError: of the library, which looks at the payload alone.
@@ -100,7 +100,7 @@ class HardenedClient(Client):
 
         Args:
             messages: the messages.
-            batch: the name of the atomic batch that they open; empty when they are none.
+            batch: the name of the atomic batch that they open; empty for no batch.
 
         Raises:
             ConnectionClosedError, MaxPayloadError: of the library; nothing was written.
@@ -128,14 +128,14 @@ class HardenedClient(Client):
 
     @contextlib.asynccontextmanager
     async def inbox(self, subject: str, take: Callable[[list[Raw]], None]) -> AsyncIterator[None]:
-        """Subscribe a pull inbox: its messages go to `take` as they are, a batch for each chunk off the socket.
+        """Subscribe a pull inbox: its raw messages go to `take`, one batch for each chunk off the socket.
 
         The library would make an object, a mapping and a turn of the event loop for each.
 
         Raises:
             ConnectionClosedError: of the library.
         """
-        # What came before the parser knows the inbox would be nobody's answer: nothing has been asked for yet.
+        # No answer can come before the parser knows the inbox, because nothing has been requested yet.
         subscription = await self.subscribe(
             subject, cb=_dropped, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
@@ -145,7 +145,7 @@ class HardenedClient(Client):
             yield
         finally:
             inboxes.pop(number, None)
-            # The link may be gone; the server drops what has no interest.
+            # The link may be gone; the server drops subscriptions without a connection.
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
 
@@ -165,7 +165,7 @@ class HardenedClient(Client):
                 return
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        # The first one is read past the parser, and the library acts on the members that stand in it afterwards.
+        # The first INFO is read without the parser, and the library acts later on the members that it has then.
         said = server_info.checked(info)
         if initial_connection:
             info.clear()
@@ -188,11 +188,11 @@ class HardenedClient(Client):
 
 
 async def _dropped(_: Msg) -> None:
-    """Take a message that nobody asked for."""
+    """Drop a message that nobody requested."""
 
 
 def as_delivery(message: Msg) -> Delivery:
-    """A message received by a `HardenedClient`, as the rooms know it."""
+    """A message received by a `HardenedClient`, as the `Delivery` that the rooms use."""
     headers = headers_of(message)
     return Delivery(
         subject=message.subject,

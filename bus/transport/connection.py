@@ -1,10 +1,10 @@
 """One NATS connection: endless, watched, private; every error of the client mapped to ours.
 
-What had to be learned about the client, and is dealt with here: its defaults notice a dead link after six
-minutes; a black hole with data in flight needs TCP_USER_TIMEOUT; some server errors close it for good; a publish
-that failed while disconnected may still be sent later; a denied publish is reported to the error callback alone,
-in lower case; it checks a payload's size but not the headers', for which the server ends the connection. It stays with a
-node that is cut off from its cluster (`bus.transport.failover`). What a received message may do to it is dealt with in `bus.transport.client`.
+This module deals with known weaknesses of the client: its defaults notice a dead link after six minutes; a black hole
+with data in flight needs TCP_USER_TIMEOUT; some server errors close it for good; a publish that failed while
+disconnected may still be sent later; a denied publish is reported to the error callback alone, in lower case; it checks
+a payload's size but not the headers', for which the server ends the connection. It stays with a node that is cut off
+from its cluster (`bus.transport.failover`). `bus.transport.client` deals with hostile received messages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bus.transport.tls import explain
 CONNECT_TIMEOUT_S = 3
 BACKOFF_S = (0.05, 2.0)
 LOOK_S = 1.0
-STEADY_S = 5.0  # a connection that lasted so long was a good one
+STEADY_S = 5.0  # seconds after which a connection counts as good
 _DENIED = "permissions violation"
 _DENIED_PUBLISH = f'{_DENIED} for publish to "'
 _DENIED_REPLY = 'permissions violation for publish with reply of "'
@@ -50,7 +50,7 @@ log = logger()
 
 
 class NatsConnection(Connection):
-    """A connection to a nats-server. Use `Connection.open`, or `at` for what only such a one has."""
+    """A connection to a nats-server. Use `Connection.open`, or `at` for features that only a nats-server has."""
 
     def __init__(self, endpoint: Endpoint, on_denied: Callable[[str], None] | None) -> None:
         self.endpoint: Endpoint = endpoint
@@ -74,7 +74,7 @@ class NatsConnection(Connection):
         connection = cls(endpoint, on_denied)
         async with (
             background() as tasks
-        ):  # were the keeper to fail, whoever uses the connection would wait for ever
+        ):  # if the keeper failed, every user of the connection would wait for ever
             keeper = tasks.start(connection._keep(), f"connection {endpoint.name}")
             try:
                 yield connection
@@ -141,7 +141,7 @@ class NatsConnection(Connection):
         client = self._live()
         try:
             await client.publish(subject, payload, reply=reply)
-        except Exception as exc:  # noqa: BLE001 (whatever the client raises here means that the link is gone)
+        except Exception as exc:  # noqa: BLE001 (any error of the client here means that the link is gone)
             raise UnreachableError(f"the bus does not answer ({exc})") from None
 
     async def send_all(self, messages: Sequence[Outgoing], batch: str = "") -> None:
@@ -165,7 +165,7 @@ class NatsConnection(Connection):
         try:
             yield
         finally:
-            # The link may be gone; the server drops what has no interest.
+            # The link may be gone; the server drops subscriptions without a connection.
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
 
@@ -178,7 +178,7 @@ class NatsConnection(Connection):
             yield
 
     def client(self) -> Client:
-        """The client itself, for what only a nats-server has.
+        """The client itself, for features that only a nats-server has.
 
         Raises:
             UnreachableError: it is not connected.
@@ -193,7 +193,7 @@ class NatsConnection(Connection):
         return self._client
 
     async def _keep(self) -> None:
-        """Connect, and connect anew whenever the client has closed for good."""
+        """Connect, and connect again each time the client has closed for good."""
         loop = asyncio.get_running_loop()
         wait = BACKOFF_S[0]
         while True:
@@ -201,7 +201,7 @@ class NatsConnection(Connection):
             since = loop.time()
             try:
                 client = await self._connect(lost)
-            except Exception as exc:  # noqa: BLE001 (whatever it is, the next try may find it gone)
+            except Exception as exc:  # noqa: BLE001 (any error may be gone at the next try)
                 self.problem, self._uncertified = explain(exc, self.endpoint.tls)
                 self.denied = (
                     self._uncertified
@@ -222,7 +222,7 @@ class NatsConnection(Connection):
             wait = min(wait * 2, BACKOFF_S[1])
 
     async def _until(self, client: HardenedClient, lost: asyncio.Event) -> None:
-        """Wait for the end of a connection; until then it pings as often as the endpoint says."""
+        """Wait for the end of a connection; until then it pings at the endpoint's interval."""
         self._leave = lost
         while not lost.is_set():
             if not client.is_reading:
@@ -233,7 +233,7 @@ class NatsConnection(Connection):
                     await lost.wait()
 
     async def _connect(self, lost: asyncio.Event) -> HardenedClient:
-        """Connect a new client; `lost` is set when that very client is gone, and no other."""
+        """Connect a new client; `lost` is set when this client, and no other, is gone."""
         endpoint = self.endpoint
         await self._close()
         secure = endpoint.tls.context() if endpoint.tls else None
@@ -268,7 +268,7 @@ class NatsConnection(Connection):
                 pending_bytes_limit=-1,
             )
         except BaseException:
-            client.let_go()  # one that was refused leaves its socket open
+            client.let_go()  # a refused client leaves its socket open
             raise
         client.set_tcp_user_timeout()
         self._client = client

@@ -1,4 +1,4 @@
-"""Where and as whom to connect to a nats-server; the client is imported when that is done."""
+"""The address and identity for a connection to a nats-server; the client is imported at connect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PING_S = 10
 
 
 class Endpoint(StreamPlace, frozen=True, kw_only=True):
-    """Where and as whom to connect; `ping_s` is asked for the seconds between two pings while the connection lasts."""
+    """Address and identity of a connection; `ping_s` is called for the seconds between two pings."""
 
     url: str
     nkey_seed: str
@@ -28,7 +28,7 @@ class Endpoint(StreamPlace, frozen=True, kw_only=True):
         self, on_denied: Callable[[str], None] | None = None, /
     ) -> AbstractAsyncContextManager[Connection]:
         """A connection for as long as the context lasts; see `Connection.open`."""
-        # By its name: a program that only keeps what it says has an endpoint and loads no client.
+        # Imported by name: a program that only queues bulletins has an endpoint and loads no client.
         module: ModuleType = importlib.import_module("bus.transport.connection")
         opened: AbstractAsyncContextManager[Connection] = module.NatsConnection.at(self, on_denied)
         return opened

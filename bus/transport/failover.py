@@ -1,7 +1,7 @@
-"""The nodes of a broker that is a cluster: to which a connection goes, and when it gives one up for another. Pure.
+"""Chooses the node of a cluster to connect to, and when to leave it for another. Pure.
 
-A node that is cut off from the others answers every ping and does nothing that it is asked. Who stays with it is silent for
-as long as the cut lasts, although the others are there.
+A node that is cut off from the others answers every ping but serves no request. A client that stays with it is silent
+until the cut ends, although the other nodes work.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import random
 
 IDLE_S = 6.0
-"""So long a node may do nothing of what it is asked before another is tried."""
+"""Seconds in which a node may serve no request before another is tried."""
 
 
 class Nodes:
-    """What one connection knows of them."""
+    """The nodes as one connection knows them."""
 
     def __init__(self, url: str) -> None:
         """`url` has their addresses, separated by commas."""
@@ -22,16 +22,16 @@ class Nodes:
         self._left = ""
 
     def order(self, rng: random.Random) -> list[str]:
-        """Where to connect: anywhere, but to the node that was given up last only when no other is there."""
+        """The order of nodes to try; the node that was left last comes at the end."""
         drawn = rng.sample(self._urls, len(self._urls))
         return sorted(drawn, key=lambda url: bool(self._left) and url.endswith(self._left))
 
     def note_success(self) -> None:
-        """The node has done something."""
+        """Note that the node has served a request."""
         self._idle_since = None
 
     def note_failure(self, node: str, now: float) -> bool:
-        """It has not done what it was asked; whether to leave it now.
+        """Note that the node has not served a request. Returns whether to leave it now.
 
         Args:
             node: its `host:port`.

@@ -1,7 +1,7 @@
-"""What the rooms need of a broker: a connection, whichever broker stands at its other end.
+"""The interface of a broker for all rooms: a connection, independent of the broker at its other end.
 
-Two brokers can: a nats-server (`bus.transport.connection`) and one in memory (`bus.transport.memory`). All that is
-known of JetStream (`jetstream`, `pull_consumer`) is written once, over the few calls of `Connection`.
+There are two brokers: a nats-server (`bus.transport.connection`) and one in memory (`bus.transport.memory`). JetStream
+(`jetstream`, `pull_consumer`) is written once, over the few calls of `Connection`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bus.transport.streams import inbox_prefix
 
 NO_RESPONDERS = 503
 NOT_YET = "not connected yet"
-"""The problem of a connection that is still being made for the first time, which is no news."""
+"""The problem of a connection during its first connect; it is not logged."""
 NO_ANSWER = {"error": {"code": NO_RESPONDERS, "description": "nothing on the bus answers there"}}
-"""What a request gets where nobody listens."""
+"""The error of a request on a subject without a listener."""
 
 
 Raw = tuple[bytes, bytes, bytes, bytes]
@@ -48,11 +48,11 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BATCH_ID, BATCH_PLACE, BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
-"""The headers of an atomic batch: its name, the place of a message from 1, and on the last one that it is to be stored."""
+"""The headers of an atomic batch: its name, the place of a message from 1, and the commit on the last message."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as it reached a subscription; `status` is empty unless the server itself speaks."""
+    """One message as a subscription received it; `status` is empty unless the server itself sent it."""
 
     subject: str
     reply: str
@@ -63,7 +63,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """As whom to connect; each broker's own kind says where. `name` is the connection's in logs."""
+    """The identity of a connection; each broker's subclass has the address. `name` names the connection in logs."""
 
     authority_id: str
     name: str
@@ -84,8 +84,8 @@ class Connection(ABC):
     """A connection that comes back. Use `Connection.open`.
 
     Attributes:
-        endpoint: where and as whom it connects.
-        problem: why it is not connected, or the last error; empty when all is well.
+        endpoint: its address and identity.
+        problem: why it is not connected, or the last error; empty if all is well.
         denied: whether the broker refuses this identity.
         epoch: grows with every connect and reconnect.
     """
@@ -102,7 +102,7 @@ class Connection(ABC):
         """Connect in the background, for as long as the context lasts.
 
         Args:
-            endpoint: where and as whom.
+            endpoint: address and identity.
             on_denied: called with the lower-cased subject of a publish that the broker's permissions forbid.
         """
         return endpoint.connect(on_denied)
@@ -110,7 +110,7 @@ class Connection(ABC):
     @property
     @abstractmethod
     def connected(self) -> bool:
-        """Whether the broker answers, as far as is known."""
+        """Whether the broker answers, to present knowledge."""
 
     @abstractmethod
     async def until_connected(self, timeout: float) -> None:
@@ -127,7 +127,7 @@ class Connection(ABC):
     ) -> dict[str, Any]:
         """Publish one message and wait for the server's answer, decoded from JSON; `error` in it is a refusal.
 
-        Many may wait at once. Where nothing answers on the subject the error has code 503.
+        Many requests may wait at once. If nothing answers on the subject, the error has code 503.
 
         Raises:
             UnreachableError: no answer. What was sent may still have been stored.
@@ -137,7 +137,7 @@ class Connection(ABC):
 
     @abstractmethod
     async def send(self, subject: str, payload: bytes, reply: str) -> None:
-        """Publish one message; what answers it is delivered to `reply`.
+        """Publish one message; its answer is delivered to `reply`.
 
         Raises:
             UnreachableError: it is not connected.
@@ -149,7 +149,7 @@ class Connection(ABC):
 
         Args:
             messages: the messages.
-            batch: the name of the atomic batch that they open; empty when they are none.
+            batch: the name of the atomic batch that they open; empty for no batch.
 
         Raises:
             UnreachableError: it is not connected.
@@ -160,7 +160,7 @@ class Connection(ABC):
     def subscribed(
         self, subject: str, on_delivery: Callable[[Delivery], None]
     ) -> AbstractAsyncContextManager[None]:
-        """Receive what is published on a subject, in order, for as long as the context lasts.
+        """Receive the messages published on a subject, in order, for as long as the context lasts.
 
         Raises:
             UnreachableError: it is not connected.
@@ -170,7 +170,7 @@ class Connection(ABC):
     def inbox(
         self, subject: str, on_messages: Callable[[list[Raw]], None]
     ) -> AbstractAsyncContextManager[None]:
-        """As `subscribed`, for the inbox of a pull consumer: messages in order, as they are, as many at once as have come.
+        """As `subscribed`, for the inbox of a pull consumer: raw messages in order, all that have come at once.
 
         Raises:
             UnreachableError: it is not connected.

@@ -1,4 +1,4 @@
-"""JetStream over a connection: publish, batch, API calls. What it answers is in `states`; refusals become ours."""
+"""JetStream over a connection: publish, batch, API calls. `states` has the shapes of its answers; refusals become our errors."""
 
 from __future__ import annotations
 
@@ -19,21 +19,19 @@ REQUEST_TIMEOUT_S = 2.0
 DEAF_S = 0.1
 BATCH = 512  # messages of one atomic batch
 BATCH_BYTES = 4 * 1024 * 1024  # and of their payloads
-LEAST_BATCH = 100  # messages that a broker takes which takes fewer
-BATCH_FROM = 4  # so many messages that wait for one stream are a burst
+LEAST_BATCH = 100  # messages for a broker that takes fewer
+BATCH_FROM = 4  # from this many waiting messages for one stream on it is a burst
 STREAM_FULL = frozenset({10023, 10077})
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 BATCH_TOO_LARGE = 10199
-BATCH_INCOMPLETE = (
-    10176  # it found no place beside those that are open, or took too long; nothing of it is stored
-)
+BATCH_INCOMPLETE = 10176  # too many batches are open, or it took too long; nothing of it is stored
 PLACE_WAITS_S = (0.02, 0.1)
-"""So long a batch that found no place waits, each time: another is open for some 20 ms, and going one by one is dearer."""
+"""Seconds that a batch waits for a free place, each time: a batch is open for about 20 ms, and single messages cost more."""
 
 
 def stream_differs(spec: StreamSpec, info: StreamInfo) -> tuple[str, ...]:
-    """The settings of a stream, as the server tells them, that are not as they must stand."""
+    """The names of a stream's settings, as the server reports them, that differ from the wanted ones."""
     wanted = spec.config()
     wanted.pop("sources", None)
     different = [key for key, value in wanted.items() if info.config.get(key) != value]
@@ -45,11 +43,11 @@ def stream_differs(spec: StreamSpec, info: StreamInfo) -> tuple[str, ...]:
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True):
-    """What `publish_burst` stored.
+    """The result of `publish_burst`.
 
     Attributes:
-        acks: one for each message that is stored for certain, from the first on.
-        failure: why the next batch was not stored, or is not known to be; None when too few are left for one.
+        acks: one for each message that is certainly stored, from the first on.
+        failure: why the next batch was not stored, or may not be; None if too few messages are left for a batch.
     """
 
     acks: list[PubAck]
@@ -63,12 +61,12 @@ async def publish(
     headers: Mapping[str, str],
     timeout: float = REQUEST_TIMEOUT_S,
 ) -> PubAck:
-    """Publish one message and wait for the stream's acknowledgement; many may be on their way at once.
+    """Publish one message and wait for the stream's acknowledgement; many may be in flight at once.
 
     Raises:
         UnreachableError: no answer. The message may still have been stored: send the same again.
         DeniedError: the broker's permissions forbid it.
-        BrokerError: `hub-full`, `no-stream`, `too-large`, or what the server said.
+        BrokerError: `hub-full`, `no-stream`, `too-large`, or the server's error.
     """
     answer = await connection.request(subject, payload, headers, timeout)
     if "error" in answer:
@@ -83,7 +81,7 @@ async def publish_batch(
 
     Raises:
         UnreachableError: no answer.
-        DeniedError, BrokerError: as the server said; nothing of the batch was stored.
+        DeniedError, BrokerError: the server's refusal; nothing of the batch was stored.
     """
     name = secrets.token_hex(12)
     *opening, last = batch
@@ -100,8 +98,9 @@ async def publish_burst(
 ) -> Burst:
     """Publish messages of one stream as atomic batches, in order, for as long as each is stored.
 
-    What is left after the acknowledged ones goes one by one: it is too little for a batch, or one of them keeps out the
-    others. A batch that found no place is sent again a few times. After an `UnreachableError` the next `BATCH` messages may have been stored all the same.
+    The caller sends the messages after the acknowledged ones singly: they are too few for a batch, or one of them
+    blocks the others. A batch without a free place is sent again a few times. After an `UnreachableError` the next
+    `BATCH` messages may still have been stored.
     """
     acks: list[PubAck] = []
     most, waits = BATCH, iter(PLACE_WAITS_S)
@@ -120,7 +119,7 @@ async def publish_burst(
 
 
 def _next_batch(messages: Sequence[Outgoing], start: int, most: int) -> Sequence[Outgoing]:
-    """The messages from a place on that go together: `most` of them and `BATCH_BYTES` at most."""
+    """The messages of the next batch, from an index on: at most `most` messages and `BATCH_BYTES`."""
     size = 0
     for end in range(start, min(start + most, len(messages))):
         size += len(messages[end].payload)
@@ -135,7 +134,7 @@ async def js_api(
     body: Mapping[str, Any] | None = None,
     timeout: float = REQUEST_TIMEOUT_S,
 ) -> dict[str, Any]:
-    """One request to `$JS.API.<call>`, again while nothing answers there: a server that reloads is deaf for a moment.
+    """Send one request to `$JS.API.<call>`; repeat it while nothing answers, since a reloading server is deaf for a moment.
 
     Raises:
         UnreachableError: no answer.
@@ -160,7 +159,7 @@ async def js_api(
 async def consumer_info(
     connection: Connection, stream: str, consumer: str, timeout: float = REQUEST_TIMEOUT_S
 ) -> ConsumerInfo:
-    """How a consumer stands.
+    """The state of a consumer.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
@@ -170,7 +169,7 @@ async def consumer_info(
 
 
 async def stream_info(connection: Connection, stream: str, timeout: float = REQUEST_TIMEOUT_S) -> StreamInfo:
-    """How a stream stands.
+    """The state of a stream.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
@@ -200,7 +199,7 @@ async def consumer_names(
 
 
 async def _names(connection: Connection, call: str, key: str, timeout: float) -> list[str]:
-    """All names that a paged call lists, `MAX_NAMES` at the most."""
+    """All names that a paged call lists, at most `MAX_NAMES`."""
     names: list[str] = []
     while True:
         page = await js_api(connection, call, {"offset": len(names)}, timeout)
@@ -211,7 +210,7 @@ async def _names(connection: Connection, call: str, key: str, timeout: float) ->
 
 
 def _refusal(error: object) -> BrokerError:
-    """The error that JetStream's own stands for: `hub-full`, `no-stream`, or what the server said."""
+    """Our error for JetStream's: `hub-full`, `no-stream`, or the server's own text."""
     told = error if isinstance(error, dict) else {}
     text, code = str(told.get("description", "the broker refuses")), told.get("err_code", 0)
     code = code if isinstance(code, int) else 0

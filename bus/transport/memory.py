@@ -2,7 +2,7 @@
 
 It keeps allow lists, streams, copies of streams, duplicate windows, atomic batches and durable pull consumers
 (`memory_jetstream`), and answers the same API calls in the same words. Everything happens on the event loop, in order.
-It can stop, which ends all connections, and start again with what it had.
+It can stop, which ends all connections, and start again with its data.
 """
 
 from __future__ import annotations
@@ -48,32 +48,32 @@ class MemoryEndpoint(Endpoint, frozen=True, kw_only=True):
 
 
 class MemoryBroker:
-    """A broker. It knows the identities that were let in, and nobody else."""
+    """A broker. It knows only the identities that were let in."""
 
     def __init__(self, *, now_ns: Callable[[], int] = time.time_ns) -> None:
-        """`now_ns` is the time that messages are stored with, in nanoseconds."""
+        """`now_ns` gives the time that messages are stored with, in nanoseconds."""
         self.jetstream = MemoryJetStream(now_ns)
         self.users: dict[str, Permissions] = {}
         self.connections: set[MemoryConnection] = set()
         self.running = True
 
     def let_in(self, identity: str, allowed: Permissions = EVERYTHING) -> MemoryEndpoint:
-        """Let an identity connect, and do what it is allowed to. Returns its place. For tests."""
+        """Let an identity connect with its permissions. Returns its endpoint. For tests."""
         self.users[identity] = allowed
         return self.endpoint(identity)
 
     def endpoint(self, identity: str) -> MemoryEndpoint:
-        """The place of an identity, known or not."""
+        """The endpoint of an identity, known or unknown."""
         return MemoryEndpoint(url="memory", authority_id=identity, nkey_seed="", name=identity, broker=self)
 
     def stop(self) -> None:
-        """End every connection and take no other. What is stored stays."""
+        """End every connection and take no new one. Stored messages stay."""
         self.running = False
         for connection in tuple(self.connections):
             connection.drop("the broker has stopped")
 
     def start(self) -> None:
-        """Take connections again; who was connected comes back."""
+        """Take connections again; earlier connections come back."""
         self.running = True
         for connection in tuple(self.connections):
             connection.come_back()
@@ -217,7 +217,7 @@ class MemoryConnection(Connection):
             raise UnreachableError(f"the bus does not answer ({self.problem})")
 
     def _may(self, subject: str) -> bool:
-        """Whether the broker lets through a publish; who asked to be told of refusals is told."""
+        """Whether the broker allows a publish; a refusal is reported to `on_denied`."""
         allowed = self._broker.users[self.endpoint.authority_id].publish
         if any(matches(pattern, subject) for pattern in allowed):
             return True

@@ -1,6 +1,6 @@
-"""JetStream in memory: publishing, copies of streams and the API calls, in the words of a nats-server.
+"""JetStream in memory: publishing, copies of streams and the API calls, with the answers of a nats-server.
 
-The heartbeats of pull requests go by the event loop's clock; nothing else here waits.
+The heartbeats of pull requests use the event loop's clock; nothing else here waits.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from schemas.subject import matches
 
 API = "$JS.API."
 Reply = tuple[str, Callable[[Delivery], None]]
-"""The inbox that a pull request is served at, and what delivers to it."""
+"""The inbox of a pull request, and the function that delivers to it."""
 
 _NS = 1_000_000_000
 
 
 class MemoryJetStream:
-    """The streams of a broker in memory, and what is asked of them."""
+    """The streams of a broker in memory, and their API."""
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         """`now_ns` is the time that messages are stored with, in nanoseconds."""
@@ -40,12 +40,12 @@ class MemoryJetStream:
             self._create_consumer(consumer.stream, consumer.name, consumer.config())
 
     def withdraw(self, inbox: str) -> None:
-        """Drop the pull requests of an inbox, or of a pattern of them, that nobody hears any more."""
+        """Drop the pull requests of an inbox, or of a pattern of inboxes, without a listener."""
         for consumer in (one for stream in self._streams.values() for one in stream.consumers.values()):
             consumer.waiting = deque(each for each in consumer.waiting if not matches(inbox, each.inbox))
 
     def take(self, message: Outgoing, reply: Reply = ("", lambda _: None)) -> Answer | None:
-        """Take what was published. Returns the answer, or None when there is none."""
+        """Take a published message. Returns the answer, or None if there is none."""
         if message.subject.startswith(API):
             return self._api(message.subject.removeprefix(API), message.payload, reply)
         for stream in self._streams.values():
@@ -107,7 +107,7 @@ class MemoryJetStream:
     ) -> Answer | None:
         consumer = stream.consumers.get(name)
         if consumer is None:
-            # Where nobody listens the server says nothing.
+            # The server sends nothing to an inbox without a listener.
             return None if verb in ("RESET", "MSG.NEXT") else error(404, 10014, "consumer not found")
         match verb:
             case "RESET":
@@ -125,7 +125,7 @@ class MemoryJetStream:
 
 
 def _beat_later(consumer: MemoryConsumer, request: PullRequest, every_s: float) -> None:
-    """Say at intervals that a pull request still stands, for as long as it does."""
+    """Send heartbeats for a pull request while it is open."""
 
     def beat() -> None:
         if request in consumer.waiting:

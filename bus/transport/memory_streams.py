@@ -1,8 +1,8 @@
-"""The streams and pull consumers of a broker in memory: what a nats-server 2.15 keeps and answers, without I/O.
+"""The streams and pull consumers of a broker in memory, with the state and answers of a nats-server 2.15, without I/O.
 
-Answers have the shape of JetStream's JSON; refusals carry its error codes. What is not here, mirrors, acknowledgements
-of single deliveries, purging, limits by age, size or subject, requests that end by time or bytes, and streams that
-discard their oldest messages, no test of a room needs.
+Answers have the shape of JetStream's JSON; refusals carry its error codes. No test of a room needs the missing
+features: mirrors, acknowledgements of single deliveries, purging, limits by age, size or subject, requests that end by
+time or bytes, and streams that discard their oldest messages.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a stream that are followed; a limit below 0 is none."""
+    """The settings of a stream that this broker follows; a limit below 0 is no limit."""
 
     name: str
     subjects: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class PullRequest(msgspec.Struct, kw_only=True, eq=False):
     left: int
 
     def say(self, status: str, description: str) -> None:
-        """Deliver a word of the server itself."""
+        """Deliver a status message of the server itself."""
         self.deliver(
             Delivery(subject=self.inbox, reply="", payload=b"", status=status, description=description)
         )
@@ -70,7 +70,7 @@ class MemoryConsumer:
         self.reset(1)
 
     def reset(self, seq: int) -> None:
-        """Deliver from a stream sequence on, and count from 1 again. Requests that wait stay."""
+        """Deliver from a stream sequence on, and count from 1 again. Open requests stay."""
         self._stream_seq, self._consumer_seq = seq - 1, 0
 
     def info(self) -> Answer:
@@ -84,7 +84,7 @@ class MemoryConsumer:
         }
 
     def serve(self) -> None:
-        """Deliver what there is, to the request that has waited longest."""
+        """Deliver waiting messages to the oldest open request."""
         while self.waiting and (stored := next(self._ahead(), None)) is not None:
             request, message = self.waiting[0], stored.message
             self._stream_seq, self._consumer_seq = stored.seq, self._consumer_seq + 1
@@ -102,7 +102,7 @@ class MemoryConsumer:
             )
 
     def end(self) -> None:
-        """End the requests that wait, because there is no such consumer any more."""
+        """End the open requests, because the consumer no longer exists."""
         while self.waiting:
             self.waiting.popleft().say("409", "Consumer Deleted")
 
@@ -116,7 +116,7 @@ class MemoryConsumer:
 
 
 class MemoryStream:
-    """A stream, its duplicate window, the batches on their way to it, and its consumers."""
+    """A stream, its duplicate window, its open batches and its consumers."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class MemoryStream:
 
         Args:
             config: its settings, as JetStream's JSON has them.
-            now_ns: the time of the next record, in nanoseconds; no two are the same.
+            now_ns: gives the time of the next record, in nanoseconds; no two are the same.
             on_stored: called with the stream's name and each message that is stored.
         """
         self.raw = dict(config)
@@ -145,7 +145,7 @@ class MemoryStream:
         return dt.datetime.fromtimestamp(self._now_ns() / 1e9, dt.UTC).isoformat()
 
     def captures(self, subject: str) -> bool:
-        """Whether what is published on a subject comes here."""
+        """Whether the stream captures messages on a subject."""
         return any(matches(pattern, subject) for pattern in self.config.subjects)
 
     def info(self) -> Answer:

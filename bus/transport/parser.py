@@ -1,14 +1,14 @@
-"""The server's protocol, walked by index: what comes of it does not depend on how the bytes were cut.
+"""Parses the server's protocol by index; the result does not depend on how the bytes were cut into chunks.
 
-Lines end in CRLF and arguments are parted by one space, as the server writes them. A message of a pull inbox goes to the list
-of that inbox as it is, four pieces of bytes; a batch is handed over once for each chunk. Everything else goes the library's
-way, one at a time.
+Lines end in CRLF and one space separates arguments, as the server writes them. A message of a pull inbox goes raw to
+the list of that inbox, as four byte strings; each chunk hands over one batch. All other messages go through the
+library, one at a time.
 
-What a line announces is bounded before a byte of it is kept, and numbers have one spelling. A byte is looked at as often as
-once for a line's end and copied as often as twice, in whatever pieces it comes.
+An announced size is checked before a byte of it is kept, and numbers have one spelling. Each byte is searched at most
+once for a line's end and copied at most twice, in any chunks.
 """
 
-# The library offers no public way in at this depth; its version is pinned, and tests cross a real broker.
+# The library has no public interface at this depth; its version is pinned, and tests use a real broker.
 # ruff: noqa: SLF001
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from bus.transport.server_info import MAX_ANNOUNCED_BYTES
 
 MAX_INFO_BYTES = 1024 * 1024  # of a large cluster
 MAX_LINE_BYTES = 4096 + 1024
-"""Any other line: what the server takes of a publisher, and its own delivery address."""
+"""Bytes of any other line: what the server takes from a publisher, and its own delivery address."""
 _MAX_DIGITS = 10
 _MESSAGE = (b"HMSG ", b"MSG ")
-_MOST_WORDS = 6  # one more than a message line may have parts is enough to refuse it
+_MOST_WORDS = 6  # one more part than a message line may have is enough to refuse it
 _LINE_END = b"\r\n"
 _DELIVERED = re.compile(
     rb"HMSG ([^ \r\n]+) (%(n)b) ([^ \r\n]+) (%(n)b) (%(n)b)\r\n" % {b"n": rb"0|[1-9][0-9]{0,9}"}
 )
-"""The line of nearly every message, at a glance; what it does not match is read word by word, and may be as good."""
+"""The line of nearly every message; a line that does not match is read word by word and may still be valid."""
 _ZERO = b"0"[0]
 
 log = logger()
@@ -45,20 +45,20 @@ class HardenedParser(Parser):
     """The protocol of one connection.
 
     Attributes:
-        inboxes: for each subscription that is a pull inbox, by its number as the server writes it, who takes its messages.
+        inboxes: the receiver of each pull inbox, by the number of its subscription as the server writes it.
     """
 
     inboxes: dict[bytes, Callable[[list[Raw]], None]]
 
     def reset(self) -> None:
-        """Begin anew, at a control line."""
+        """Start again at a control line."""
         super().reset()
         self.inboxes = {}
-        self._needed = 0  # with fewer bytes than these nothing more can be done
-        self._searched = 0  # up to here there is no end of a line
+        self._needed = 0  # bytes needed before parsing can continue
+        self._searched = 0  # no line ends before this index
 
     async def parse(self, data: bytes = b"") -> None:
-        """Take bytes from the server and hand over what is complete.
+        """Take bytes from the server and hand over complete messages.
 
         Raises:
             ProtocolError: they are not the server's protocol.
@@ -68,7 +68,7 @@ class HardenedParser(Parser):
         except (ProtocolError, OSError):
             raise
         except Exception as exc:
-            # The library would log it and read no more, and stay connected: whatever it is, the connection ends.
+            # The library would log any error, stop reading and stay connected, so end the connection.
             log.warning("broker_not_understood", problem=repr(exc))
             raise ProtocolError from exc
 
@@ -93,13 +93,13 @@ class HardenedParser(Parser):
             self.buf = bytearray(data[done:] if done else data)
 
     def _has_line(self) -> bool:
-        """Whether what is kept has the end of a line, or is too long for one; what was searched is not searched again."""
+        """Whether the kept bytes have the end of a line, or are too long for one; searched bytes are not searched again."""
         kept, start = self.buf, max(0, self._searched - 1)
         self._searched = len(kept)
         return kept.find(_LINE_END, start) >= 0 or len(kept) > _longest(kept, 0) + 1
 
     async def _walk(self, chunk: bytes, given: dict[bytes, list[Raw]]) -> int:
-        """Take in all that is complete in a chunk. Returns where it ends, and notes what the rest waits for."""
+        """Take in all complete lines and messages of a chunk. Returns the index after them and notes how many bytes are needed next."""
         at, size = 0, len(chunk)
         inboxes = self.inboxes
         while at < size:
@@ -142,12 +142,12 @@ class HardenedParser(Parser):
 
     @staticmethod
     def _end_of_line(chunk: bytes, at: int) -> int:
-        """Where the line that begins at `at` ends; -1 when its end is still to come."""
+        """The index where the line from `at` ends; -1 if its end has not come yet."""
         end = chunk.find(_LINE_END, at, at + MAX_LINE_BYTES + 2)
         if end < 0:
             longest = _longest(chunk, at)
             end = chunk.find(_LINE_END, at, at + longest + 2)
-            # One more may be the first half of the line's end.
+            # One more byte may be the first half of the line's end.
             if end < 0 and len(chunk) - at > longest + 1:
                 raise ProtocolError
         return end
@@ -174,7 +174,7 @@ def _longest(text: bytes | bytearray, at: int) -> int:
 
 
 def _announced(words: list[bytes]) -> tuple[bytes, bytes, bytes, int, int]:
-    """What a message line says: subscription, subject, reply, bytes of headers, bytes in all.
+    """The parts of a message line: (subscription, subject, reply, bytes of headers, bytes in all).
 
     `HMSG subject subscription [reply] headers total`, or `MSG subject subscription [reply] total`.
     """

@@ -20,17 +20,17 @@ from schemas.vocab import Tlp
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user may publish and subscribe to; there is nothing else."""
+    """The subjects that a user may publish and subscribe to; all others are forbidden."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
 
 
 def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions:
-    """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
+    """The permissions that an identity needs and no more: its own prefixes, the few calls of its own consumers, its own inbox.
 
-    An authority with keys may revoke them, on a subject of its own. Where it may say feedback alone, it has the subjects of that
-    kind; those of RED hide the kind, and readers refuse the others.
+    An authority with keys may revoke them, on a subject of its own. Where it may publish only feedback, it has only the
+    subjects of that kind. Subjects of RED hide the kind, so readers refuse the other kinds there.
     """
     alone = frozenset(registry.feedback_prefixes(authority_id))
     domain = registry.authority(authority_id).domain
@@ -59,9 +59,9 @@ def _answers(channel: Channel) -> str:
 
 
 def reading(stream: str, consumer: str) -> tuple[str, ...]:
-    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others.
+    """The only JetStream calls by which a reader uses a consumer that was made for it.
 
-    Nothing is acknowledged, so nobody speaks on `$JS.ACK`.
+    Nothing is acknowledged, so nobody publishes on `$JS.ACK`.
     """
     place = f"{stream}.{consumer}"
     return (

@@ -1,9 +1,9 @@
-"""Reading a durable pull consumer whose cursor the reader owns.
+"""Reads a durable pull consumer whose cursor the reader owns.
 
-One request for many messages is kept open at the server, with heartbeats, and never two: messages come the moment they are
-stored, no more of them than were asked for, and a silence that should not be is noticed. The next request goes out as soon as
-all of the one before it has come and no more than half as many wait to be taken, so that messages come while others are
-judged. What was in flight when a link died comes again after the next attach, from the reader's own cursor.
+One request for many messages, and never two, is open at the server, with heartbeats. So messages come when they are
+stored, never more than requested, and an unexpected silence is noticed. The next request is sent when all messages of
+the one before have come and at most half as many still wait. So messages arrive while others are judged. Messages in
+flight when a link dies come again after the next attach, from the reader's own cursor.
 
 A message stays as it came off the socket until it is taken; only then are its address and its headers read.
 """
@@ -34,13 +34,13 @@ HEARTBEAT_S = 3.0
 LINGER_FROM = 64
 LINGER_S = 0.01
 MOST_QUEUED = 3 * PULL_MESSAGES
-"""How many messages that came and were not taken are kept: those of a request and a half, and what a new leader repeats."""
+"""Most received messages that wait to be taken: those of one and a half requests, and those that a new leader repeats."""
 EACH_BYTES, HEADER_LINE_BYTES = 512, 160
-"""What a message, and a line of its headers, costs beside its bytes."""
+"""Bytes of memory that a message, and a line of its headers, cost beside their own bytes."""
 MOST_QUEUED_BYTES = 3 * PULL_BYTES
-"""How many bytes of them."""
+"""Most bytes of waiting messages."""
 MOST_AT_ONCE_BYTES = 2 * 1024**2
-"""How many bytes are handed out at once: a batch is judged and settled as a whole, and takes several times its size for that."""
+"""Most bytes handed out at once: a batch is judged and settled as a whole, which takes several times its size."""
 _NS = 1_000_000_000
 _REQUEST = {
     "batch": PULL_MESSAGES,
@@ -52,10 +52,10 @@ _ADDRESS = b"$JS.ACK."
 _NUMBERS = rb"\.([0-9]{1,19})" * 5
 _FIRST_FORM = re.compile(rb"\$JS\.ACK\.([^.]*)\.([^.]*)" + _NUMBERS)
 _SECOND_FORM = re.compile(rb"\$JS\.ACK\.[^.]*\.[^.]*\.([^.]*)\.([^.]*)" + _NUMBERS + rb"(?:\.[^.]*)*")
-_MOST = 2**63 - 1  # what the server counts in, and SQLite keeps
+_MOST = 2**63 - 1  # the largest number that the server counts to and SQLite keeps
 _HEARTBEAT = b"NATS/1.0 100 "
 _REFUSED = frozenset({"400", "503"})
-# 409 says many things: these are final; others, a new leader or a server going down, only end the request.
+# 409 has many meanings: these are final; others (a new leader, a server going down) only end the request.
 _FINAL_CONFLICTS = ("Exceeded", "Consumer")
 
 QUIET_S = 5.0
@@ -77,12 +77,12 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Its headers in their order, with repeats; read anew each time."""
+        """Its headers in order, with repeats; parsed at each call."""
         return RawHeaders(self.block).pairs
 
 
 class Resumed(msgspec.Struct, frozen=True, kw_only=True):
-    """Where reading goes on: what has come after the cursor, and whether the stream had nothing more then."""
+    """The place to continue: the messages after the cursor, and whether the stream had nothing more then."""
 
     after: list[Received]
     at_end: bool
@@ -92,7 +92,7 @@ class PullConsumer:
     """An attached consumer. Use `PullConsumer.attach`.
 
     Attributes:
-        heard: when the broker last said anything here, by the event loop's clock; None when it has not.
+        heard: when the broker last sent anything here, by the event loop's clock; None if it has not.
     """
 
     def __init__(self, connection: Connection, stream: str, consumer: str) -> None:
@@ -100,20 +100,21 @@ class PullConsumer:
         self._stream, self._consumer = stream, consumer
         self._place = f"{stream}.{consumer}"
         self._origin = (stream.encode(), consumer.encode())
-        # The server ends each request with a word of its own, and a reply subject for each request tells whose end it is.
-        # One that is taken for the end of the next would have the reader ask twice each time, and be given without bound.
+        # The server ends each request with a status message, and each request has its own reply subject, which shows
+        # which request ended. An end that is taken for that of the next request would make the reader ask twice each
+        # time, without bound.
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
         self._requests = 0
-        self._queue: deque[tuple[Raw, int]] = deque()  # with what each costs
+        self._queue: deque[tuple[Raw, int]] = deque()  # with the cost of each
         self._some = asyncio.Event()
         self._queued_bytes = 0
         self._overrun = False
-        self._to_come = 0  # of the request that is open
+        self._to_come = 0  # of the open request
         self._epoch = connection.epoch
         self._asked_at = 0.0
         self.heard: float | None = None
-        # A reset counts deliveries from 1 again but leaves others' requests standing: one of a connection that the
-        # server does not know to be dead still takes messages. So the very first must be number 1.
+        # A reset counts deliveries from 1 again but keeps older requests open: one of a dead connection that the server
+        # still believes alive takes messages. So the first message must be number 1.
         self._expected = 1
 
     @classmethod
@@ -132,10 +133,10 @@ class PullConsumer:
             yield pull
 
     async def resume(self, cursor: Cursor, most: int, timeout: float) -> Resumed | None:
-        """Go on after a cursor, at which the consumer must have been attached; None when the stream is another one.
+        """Continue after a cursor, at which the consumer must have been attached; None if the stream is another one.
 
         Raises:
-            UnreachableError: the link is in doubt, or it cannot be seen whether the stream is the same; attach anew.
+            UnreachableError: the link is in doubt, or it is unknown whether the stream is the same; attach again.
             BrokerError: from the broker.
         """
         batch = await self.next(most, timeout) if cursor.seq else []
@@ -156,22 +157,22 @@ class PullConsumer:
             seen = anchor(cursor, None, delivered=info.delivered.stream_seq, pending=info.num_pending)
             at_end = info.delivered.consumer_seq + info.num_pending == 0
         if seen is Anchor.UNSEEN:
-            raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
+            raise UnreachableError(f"the bus has more messages on {self._stream} but does not deliver them")
         return Resumed(after=batch, at_end=at_end) if seen is Anchor.HOLDS else None
 
     @property
     def reply(self) -> str:
-        """Where the request that is open now is answered."""
+        """The reply subject of the open request."""
         return f"{self._inbox}.{self._requests}"
 
     @property
     def given(self) -> int:
-        """How many messages it has handed out since it was attached."""
+        """The number of messages handed out since the attach."""
         return self._expected - 1
 
     @property
     def waiting(self) -> int:
-        """How many messages have come and not been taken."""
+        """The number of received messages that wait to be taken."""
         return len(self._queue)
 
     @property
@@ -180,10 +181,10 @@ class PullConsumer:
         return self._connection.epoch == self._epoch and self._connection.connected
 
     async def next(self, most: int, timeout: float) -> list[Received]:
-        """The next messages in order: at least one unless the time runs out, never more than `most`, or than 2 MiB and one.
+        """The next messages in order: at least one unless the time runs out, at most `most`, and at most 2 MiB and one message.
 
         Raises:
-            UnreachableError: the link is in doubt, or a message was lost in flight; attach anew.
+            UnreachableError: the link is in doubt, or a message was lost in flight; attach again.
             BrokerError: the server refuses the request.
         """
         await self._ask_if_due()
@@ -203,16 +204,16 @@ class PullConsumer:
         return batch
 
     def _take(self, batch: list[Received], most: int) -> None:
-        """Add what waits to a batch, up to its bounds."""
+        """Add waiting messages to a batch, up to its bounds."""
         queue = self._queue
         size = sum(_cost(each.subject, each.block, each.payload) for each in batch)
         while queue and len(batch) < most and size < MOST_AT_ONCE_BYTES:
             if self._overrun:
-                raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
+                raise UnreachableError(f"the bus delivers more of {self._stream} than was requested")
             raw, cost = queue.popleft()
             self._queued_bytes -= cost
-            # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
-            # it is told from what the server says about the request.
+            # A message of the stream has a delivery address. Only that address, never a header that its publisher
+            # chose, tells it from a status message of the server.
             received = received_at(raw, self._origin)
             if received is None:
                 self._hear(raw)
@@ -226,7 +227,7 @@ class PullConsumer:
             batch.append(received)
 
     async def _patient(self) -> None:
-        """Wait for more, noticing a link that has gone quiet."""
+        """Wait for more, and notice a silent link."""
         while not self._queue:
             if not self.is_live:
                 raise UnreachableError("the connection was lost")
@@ -237,10 +238,10 @@ class PullConsumer:
             except TimeoutError:
                 since = max(self._asked_at, self.heard or 0.0)
                 if asyncio.get_running_loop().time() - since > HEARTBEAT_S * 3:
-                    raise UnreachableError("the consumer has gone quiet") from None
+                    raise UnreachableError("the consumer no longer answers") from None
 
     async def _ask_if_due(self) -> None:
-        """Ask for more when all that was asked for has come, and half as much again may wait."""
+        """Request more once all requested messages have come and at most half as many wait."""
         if (
             self._to_come <= 0
             and len(self._queue) <= PULL_MESSAGES // 2
@@ -256,7 +257,7 @@ class PullConsumer:
         await self._connection.send(call, json.dumps(_REQUEST).encode(), self.reply)
 
     def _on_messages(self, messages: list[Raw]) -> None:
-        """Keep what came until it is taken; a heartbeat only says that the server is there."""
+        """Keep received messages until they are taken; a heartbeat only shows that the server is alive."""
         self.heard = asyncio.get_running_loop().time()
         queue = self._queue
         for raw in messages:
@@ -267,21 +268,21 @@ class PullConsumer:
                 continue
             self._overrun |= len(queue) >= MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES
             if self._overrun:
-                break  # the reader finds when it takes the next one that it must attach anew
+                break  # the reader learns at the next take that it must attach again
             cost = _cost(subject, block, payload)
             self._queued_bytes += cost
             queue.append((raw, cost))
         self._some.set()
 
     def _hear(self, raw: Raw) -> None:
-        """Take in what the server says about a request.
+        """Take in a status message of the server about a request.
 
         Raises:
-            BrokerError: `no-stream`, it refuses.
+            BrokerError: `no-stream`; the consumer refuses.
         """
         said, subject = RawHeaders(raw[2]), text_of(raw[0])
         if raw[1].startswith(_ADDRESS) or not said.status:
-            # Nobody else should know this inbox, and nothing unsigned is believed.
+            # Nobody else should know this inbox, and nothing unsigned is trusted.
             log.warning("stray_message", place=self._place, subject=subject)
         elif said.status in _REFUSED or (
             said.status == "409" and said.description.startswith(_FINAL_CONFLICTS)
@@ -293,7 +294,7 @@ class PullConsumer:
 
 
 def received_at(raw: Raw, place: tuple[bytes, bytes]) -> Received | None:
-    """A message as delivered from the consumer at `place` (stream, consumer), or None when it is no such thing.
+    """A message delivered from the consumer at `place` (stream, consumer); None if it is not one.
 
     Its reply is `$JS.ACK.<stream>.<consumer>.<n>.<seq>.<delivery>.<ns>.<pending>`, or in the second form
     `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<...the same>.<random>`.
@@ -320,7 +321,7 @@ def received_at(raw: Raw, place: tuple[bytes, bytes]) -> Received | None:
 
 
 def _cost(subject: bytes | str, block: bytes, payload: bytes) -> int:
-    """The bytes that a message takes, with what its headers take once they are read."""
+    """The bytes of memory that a message takes, with its headers once they are read."""
     return len(subject) + len(payload) + len(block) + block.count(b"\n") * HEADER_LINE_BYTES + EACH_BYTES
 
 
@@ -334,21 +335,21 @@ def cursor_at(received: Received, payload_digest: str) -> Cursor:
 async def read_back(
     connection: Connection, stream: str, consumer: str, start: int
 ) -> AsyncIterator[list[Received]]:
-    """What the bus holds under the authority's name on a stream, from a sequence on, in batches.
+    """Read back in batches the messages that the bus holds on an authority's stream, from a sequence on.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
     info = await consumer_info(connection, stream, consumer)
     if info.delivered.stream_seq + info.num_pending < start - 1:
-        start = 1  # the stream is shorter than it was: it was lost or rewound, so all of it is read
+        start = 1  # the stream is shorter than before: it was lost or rewound, so all of it is read
     async with PullConsumer.attach(connection, stream, consumer, start) as pull:
         left = (await consumer_info(connection, stream, consumer)).num_pending
         while left > 0:
-            # An announced message that is not given is no end: the caller needs all of them.
+            # An announced message that is not delivered is not the end: the caller needs all of them.
             if not (batch := await pull.next(MOST, QUIET_S)):
                 raise UnreachableError(
-                    f"the bus has {left} more messages on {stream}, and does not give them"
+                    f"the bus has {left} more messages on {stream} but does not deliver them"
                 )
             left = batch[-1].pending
             yield batch

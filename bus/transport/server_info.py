@@ -1,7 +1,7 @@
-"""What a server says of itself (INFO), as far as the client acts on it. Pure.
+"""The server's description of itself (INFO), reduced to the members that the client uses. Pure.
 
-It says it first of all, and again whenever it likes. The library takes each member as it stands: a size that is no number, or
-an address that is none, would end the reader of a connection that goes on to seem well.
+The server sends it first, and again at any time. The library takes each member unchecked: a size that is not a number,
+or an invalid address, would end the reader although the connection still looks well.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 from nats.errors import ProtocolError
 
 MAX_ANNOUNCED_BYTES = 4 * 1024**2
-"""The largest message that is taken: ours are far smaller, an answer of the server about itself may be larger."""
+"""Bytes of the largest message taken: ours are far smaller, an answer of the server about itself may be larger."""
 
 
 class _ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The members of INFO that count."""
+    """The members of INFO that the client uses."""
 
     max_payload: Annotated[int, msgspec.Meta(ge=1)] = 1024 * 1024
     nonce: Annotated[str, msgspec.Meta(max_length=256)] | None = None
@@ -27,10 +27,10 @@ class _ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(raw: bytes) -> dict[str, Any]:
-    """What a line of it says.
+    """Parse a line of INFO.
 
     Raises:
-        ProtocolError: it is no such thing.
+        ProtocolError: the line is not INFO.
     """
     try:
         return checked(json.loads(raw))
@@ -39,12 +39,12 @@ def read(raw: bytes) -> dict[str, Any]:
 
 
 def checked(document: object) -> dict[str, Any]:
-    """What the server says of itself, as far as the client acts on it: nothing else gets through, so nothing else is trusted.
+    """The members of INFO that the client uses; all others are dropped, so none of them is trusted.
 
-    Its addresses of other servers are left out: a connection goes where its owner has said.
+    The addresses of other servers are dropped too: a connection goes only where its owner configured it.
 
     Raises:
-        ProtocolError: it is no such thing.
+        ProtocolError: the bytes are not INFO.
     """
     try:
         said = msgspec.convert(document, _ServerInfo)

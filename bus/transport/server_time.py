@@ -1,4 +1,4 @@
-"""How far this clock is from the broker's, by the time that JetStream writes into its answers."""
+"""Measures the offset of this clock from the broker's, by the time in JetStream's answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bus.transport.jetstream import REQUEST_TIMEOUT_S, consumer_info
 
 
 class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a clock is ahead of the broker's, in seconds (behind where negative), to within `within_s`."""
+    """How far a clock is ahead of the broker's, in seconds (negative if behind), to within `within_s` seconds."""
 
     ahead_s: float
     within_s: float
@@ -27,10 +27,10 @@ async def clock_offset(
     clock: Callable[[], dt.datetime],
     timeout: float = REQUEST_TIMEOUT_S,
 ) -> ClockOffset | None:
-    """Compare a clock with the broker's by one call, about a consumer that this identity may ask about.
+    """Compare a clock with the broker's by one call for the state of a consumer that this identity may ask about.
 
-    A server since 2.10 writes its time as `ts` into the state of a consumer; None for one that does not. The broker may say
-    anything: the answer is fit for a warning, and for refusing to speak, not for believing anything.
+    A server since 2.10 writes its time as `ts` into the state of a consumer; None for an older one. The broker may lie:
+    the answer is good for a warning and for refusing to publish, never for trusting anything.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
@@ -41,9 +41,9 @@ async def clock_offset(
 
 
 def offset_of(told: dt.datetime | None, before: dt.datetime, after: dt.datetime) -> ClockOffset | None:
-    """What the broker's time says of a clock that read `before` when it was asked and `after` when the answer came.
+    """The offset of a clock that read `before` at the request and `after` at the answer.
 
-    None where the answer holds no time, and where the clock was set back meanwhile.
+    None if the answer has no time, or if the clock was set back in between.
     """
     if told is None or told.tzinfo is None or after < before:
         return None

@@ -1,4 +1,4 @@
-"""What JetStream answers: acknowledgements and states, decoded with bounds. A broker may say anything; what does not fit is none."""
+"""JetStream's answers, acknowledgements and states, decoded with bounds. A broker may send anything; a bad shape is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class _ConsumerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What is used of a consumer's settings."""
+    """The settings of a consumer that are used."""
 
     filter_subject: _Subject | None = None
     filter_subjects: Annotated[list[_Subject], msgspec.Meta(max_length=MAX_NAMES)] | None = None
@@ -32,7 +32,7 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What is used of a stream's settings."""
+    """The settings of a stream that are used."""
 
     max_bytes: Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)] = -1
     sources: Annotated[list[_Source], msgspec.Meta(max_length=MAX_NAMES)] | None = None
@@ -51,21 +51,21 @@ class PubAck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a consumer has delivered: in its own count since it was set, and in the stream."""
+    """How far a consumer has delivered: in its own count since its reset, and in the stream."""
 
     consumer_seq: Count
     stream_seq: Count
 
 
 class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How a consumer stands.
+    """The state of a consumer.
 
     Attributes:
-        config: its settings, as the server tells them.
+        config: its settings, as the server reports them.
         delivered: how far it has delivered.
-        num_pending: how many messages of the stream it has still to deliver.
-        num_waiting: how many pull requests wait at it.
-        ts: the broker's own time when it answered.
+        num_pending: the number of the stream's messages that it has still to deliver.
+        num_waiting: the number of open pull requests.
+        ts: the broker's time at the answer.
     """
 
     config: dict[str, Any]
@@ -75,7 +75,7 @@ class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
     ts: Aware | None = None
 
     def __post_init__(self) -> None:
-        """Refuse settings that are used and are not what they should be; msgspec makes it a `ValidationError`."""
+        """Refuse bad values of the settings that are used; msgspec makes it a `ValidationError`."""
         _check(self.config, _ConsumerConfig)
 
     @property
@@ -87,7 +87,7 @@ class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream holds."""
+    """The content of a stream: counts and sequences."""
 
     messages: Count
     bytes: Count
@@ -97,14 +97,14 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a stream has copied another: up to which of its messages."""
+    """The sequence up to which a stream has copied another."""
 
     name: Name
     seq: Count = 0
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stream stands; `config` are its settings, as the server tells them, `copied` how far it has its sources."""
+    """The state of a stream: `config` has its settings as the server reports them, `copied` how far it has copied its sources."""
 
     config: dict[str, Any]
     state: StreamState
@@ -116,7 +116,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def max_bytes(self) -> int:
-        """The room that it has, in bytes."""
+        """Its bound in bytes."""
         return int(self.config.get("max_bytes", -1))
 
     @property
@@ -126,10 +126,10 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decoded(answer: object, shape: type[T], what: str) -> T:
-    """An answer in its shape; `what` it should be is for the error.
+    """An answer decoded to its type; `what` names it in the error.
 
     Raises:
-        BrokerError: it is no such thing.
+        BrokerError: the answer has another shape.
     """
     try:
         return msgspec.convert(answer, shape)

@@ -1,16 +1,17 @@
 """Streams, consumers and permissions, as data from the registry. Pure.
 
-All streams live in one account that nobody enters (`bus.server.accounts`, docs/adr/018). `<AUTHORITY>_<STATUS>` captures
-what one authority says at one status, with its own room and its own duplicate window: nobody can use up another's room, or
-suppress another's bulletins by reusing their message ids. Those of status beat keep the newest of each channel and have the
-room for all that their subjects can hold (docs/adr/038). `WORLD_<STATUS>` has no subjects and no duplicate window; it
-sources all of them and is what readers read. What an authority says on status system, receipts, requests and
-copies, is kept for days, all else for more than a year. A lost outbox finds its heads all the same (docs/adr/040): the newest
-heartbeats of a channel are kept for good in their author's stream, and name what it had said till then; what no heartbeat
-names, `<AUTHORITY>_HEADS` sources, and keeps the newest messages of each subject for good. `TRUST` carries the registry to everybody, its versions and
-beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject for each who may
-say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The provisioner makes all
-this; every other identity has exactly the subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
+All streams are in one account that nobody enters (`bus.server.accounts`, docs/adr/018). `<AUTHORITY>_<STATUS>` captures
+the messages of one authority at one status, with its own space and its own duplicate window: nobody can use up
+another's space, or suppress another's bulletins by reusing their message ids. Streams of status beat keep the newest
+message of each channel and have space for all that their subjects can hold (docs/adr/038). `WORLD_<STATUS>` has no
+subjects and no duplicate window; it sources all of these, and readers read it. Messages of status system (receipts,
+requests, copies) are kept for days, all others for more than a year. A lost outbox still finds its heads
+(docs/adr/040): its author's stream keeps the newest heartbeats of a channel for good, and these name the heads.
+`<AUTHORITY>_HEADS` sources what no heartbeat names, and keeps the newest messages of each subject for good. `TRUST`
+carries the registry's versions and beacons to everybody, and only the provisioner publishes there. `STATEMENTS` carries
+revocation statements, on one subject for each authority that may publish one, with its own space: rubbish displaces
+only its publisher's own statements. The provisioner makes all streams and consumers. Every other identity has exactly
+the subjects listed here, as allow lists, because a deny list leaks where a wildcard is wider.
 """
 
 from __future__ import annotations
@@ -38,46 +39,47 @@ from schemas.vocab import TALK, Status
 
 HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
-# What a copy says of where it came from: the stream, and the subject, which is at most a control line long.
+# The header that a copy has for its origin: the stream, and the subject, which is at most a control line long.
 SOURCE_BYTES = 4608
 MAX_ORIGIN_BYTES = MAX_MESSAGE_BYTES - SOURCE_BYTES
-"""The largest message of an authority. Its copy has a header more; one that a world refuses would stop all after it."""
+"""Bytes of the largest message of an authority. Its copy has one more header; a copy that a world refuses would stop all after it."""
 DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
 SYSTEM_AGE_S = 7 * 24 * 3600  # of heartbeats, receipts, requests and copies
-MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early
+MARGIN_S = 24 * 3600.0  # clocks differ, and a stream may drop a little early
 DEFAULT_STORE_BYTES = 8 * 1024**3
 TRUST_STREAM = "TRUST"
 STATEMENTS_STREAM = "STATEMENTS"
 MAX_STATEMENT_BYTES = 3 * MAX_REVOKE_BYTES  # as a file: in base64url, with a few signatures
 STATEMENTS_EACH = 8
-STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # a speaker's, with what the store adds
+STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # of one publisher, with overhead
 PROVISIONER = "provisioner"
-"""The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
+"""The identity that makes streams and consumers, and publishes the registrars' files. No authority's id is one word."""
 
-# How the store is shared out. A world holds all that its origins hold, and with each message where it came from, which
-# may be as long as a control line. So an origin takes no more messages than one for each `CHARGE_BYTES` of its room, and a
-# world has the room for that: were it full while they still accept, nobody would be told.
+# How the store is divided. A world holds all messages of its origins, and with each its origin, which may be as long as
+# a control line. So an origin takes at most one message for each `CHARGE_BYTES` of its space, and a world has space for
+# all of them: if a world were full while origins still accept, nobody would be told.
 CHARGE_BYTES = 2048
 _ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 35, 55, 2, 2, 2
-HEADS_EACH = 8  # of one subject: what is said again, or rubbish, takes the place of the oldest
+HEADS_EACH = 8  # of one subject: a repeat, or rubbish, replaces the oldest
 BEATS_EACH = 8
-"""How many heartbeats of a channel are kept; fewer where the store is too small for so many."""
+"""Heartbeats kept of each channel; fewer if the store is too small."""
 BEAT_ROOM_BYTES = 32 * 1024
-"""The room of one heartbeat in a stream. Its author's stream, and the world, have this for each that they may hold."""
-MAX_BEAT_BYTES = BEAT_ROOM_BYTES - 1024  # what the store adds, and a copy says of where it came from
+"""Bytes of one heartbeat in a stream. Its author's stream, and the world, have this space for each that they may hold."""
+MAX_BEAT_BYTES = BEAT_ROOM_BYTES - 1024  # the overhead of the store, and the origin header of a copy
 _BEATS_SHARE = 8
-"""An eighth of the store at the most is for heartbeats: what they do not need is everybody else's."""
+"""Heartbeats have at most an eighth of the store; all other messages have the rest."""
 ANSWERS_SHARE = 4
-"""How many times the room of an authority that may only answer another has at a status, at the least."""
+"""How many times the space of an authority that may only answer another authority has at a status, at the least."""
 ANSWERS_PERCENT = 10
-"""So many hundredths of the room of a status are for those who may only answer, at the most, however many they are."""
-# Of that, by status, in these parts; each authority that speaks has an equal one, but for those that may only answer.
+"""The most percent of a status's space for all authorities that may only answer."""
+# Shares of the store by status; each publishing authority has an equal part of a share, except those that may only
+# answer.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
 
-# What one request of a reader asks for, and the broker grants at the most: with `PULL_WAITING` requests at a time that
-# bounds what is on its way to one identity.
+# Most messages of one pull request. With `PULL_WAITING` requests at a time this bounds the messages in flight to one
+# identity.
 PULL_MESSAGES = 500
 PULL_BYTES = 8 * 1024**2
 PULL_EXPIRES_S = 30
@@ -85,26 +87,26 @@ PULL_WAITING = 16
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream as it must stand."""
+    """The wanted settings of a stream."""
 
     name: str
     subjects: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     bursts: bool = False
-    """Whether atomic batches, and message ids that tell what came twice, are taken."""
+    """Whether it takes atomic batches, and message ids that show duplicates."""
     max_bytes: int
     replicas: int = 1
     max_msg_size: int = MAX_MESSAGE_BYTES
     max_msgs: int | None = None
-    """How many messages it takes; as many as find room, by default."""
+    """Most messages; by default only the space bounds them."""
     each: int | None = None
-    """How many messages of one subject are kept; a further one takes the place of the oldest of that subject."""
+    """Most messages of one subject; a further one replaces the oldest of that subject."""
     max_age_s: int = MAX_AGE_S
-    """For how many seconds a message is kept; 0 is for good."""
+    """Seconds for which a message is kept; 0 is for good."""
     gives_way: bool = False
-    """Whether a full stream drops its oldest message; otherwise it takes no further one, and its speaker is told."""
+    """Whether a full stream drops its oldest message; otherwise it refuses a further one, and its publisher is told."""
     answers: bool = False
-    """Whether its authority may say feedback alone there, and so has less room."""
+    """Whether its authority may publish only feedback there, and so has less space."""
 
     def config(self) -> dict[str, Any]:
         """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
@@ -131,14 +133,14 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
         if self.sources:
             config["sources"] = [{"name": name} for name in self.sources]
             if self.replicas == 1:
-                # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and
-                # a reader whose cursor lay in it notices that its record is another (docs/adr/005).
+                # The origins hold the same messages durably. A tail lost in a power cut is sourced again, and a reader
+                # with its cursor in it notices that its record is another (docs/adr/005).
                 config["persist_mode"] = "async"
         return config
 
 
 class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A durable pull consumer as it must stand; its reader owns the cursor, so nothing is acknowledged."""
+    """The wanted settings of a durable pull consumer; its reader owns the cursor, so nothing is acknowledged."""
 
     stream: str
     name: str
@@ -161,13 +163,13 @@ class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SERVERS_OWN = ("metadata", "duplicate_window")
-"""What the server fills in by itself; no stream without bursts is sent a message id, and a window on a world has its check."""
+"""Settings that the server fills in itself; no stream without bursts receives a message id, and the window of a world is checked apart."""
 _DEFAULTS: tuple[Any, ...] = (None, False, 0, -1, "", "none", [], {})
-"""How the server tells that a setting does nothing."""
+"""The values by which the server shows that a setting does nothing."""
 
 
 def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, ...]:
-    """The settings of a consumer, as the server tells them, that are not as they must stand."""
+    """The names of a consumer's settings, as the server reports them, that differ from the wanted ones."""
     wanted = spec.config()
     wanted.pop("filter_subjects")
     different = [key for key, value in wanted.items() if config.get(key) != value]
@@ -177,15 +179,14 @@ def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, .
 
 
 def beyond(config: Mapping[str, Any], wanted: Collection[str], *judged: str) -> tuple[str, ...]:
-    """The settings of a stream or consumer that nobody asked for and that are more than the server's own default.
+    """The names of settings of a stream or consumer that nobody wants and that differ from the server's default.
 
-    A limit, a republishing, a transform or a pause that somebody added changes what readers get as much as a setting that is
-    another than it should be.
+    An added limit, republish, transform or pause changes what readers get as much as a wrong setting does.
 
     Args:
-        config: as the server tells it.
-        wanted: the names of the settings that are asked for.
-        judged: names of settings that are compared elsewhere.
+        config: the settings, as the server reports them.
+        wanted: the names of the wanted settings.
+        judged: the names of settings that are compared elsewhere.
     """
     known = {*wanted, *judged, *_SERVERS_OWN}
     return tuple(key for key, value in config.items() if key not in known and value not in _DEFAULTS)
@@ -197,28 +198,28 @@ def origin_stream(authority_id: str, status: Status) -> str:
 
 
 def heads_stream(authority_id: str) -> str:
-    """The stream that keeps the newest messages of each subject of what no heartbeat of an authority names (`unnamed`)."""
+    """The stream that keeps the newest messages of each subject that no heartbeat of an authority names (`unnamed`)."""
     return f"{authority_id}_HEADS".upper()
 
 
 def is_an_authoritys(stream: str) -> bool:
-    """Whether a stream, by its name, holds what one authority says, be it in the registry or not any more."""
+    """Whether a stream, by its name, holds one authority's messages, even if the authority has left the registry."""
     owner, _, kind = stream.rpartition("_")
     return "-" in owner and kind in {*(status.upper() for status in Status), "HEADS"}
 
 
 def status_of(stream: str) -> str:
-    """The status whose bulletins an origin or a world holds, in lower case."""
+    """The status of the bulletins in an origin or a world, in lower case."""
     return stream.rpartition("_")[2].lower()
 
 
 def kept_s(stream: str) -> int:
-    """For how many seconds an origin or a world keeps a message; of heartbeats an origin has the newest for good."""
+    """Seconds for which an origin or a world keeps a message; an origin keeps the newest heartbeats for good."""
     return SYSTEM_AGE_S if status_of(stream) in TALK else MAX_AGE_S
 
 
 def keeps_all(stream: str) -> bool:
-    """Whether an origin or a world keeps what it took until that is too old; one of heartbeats keeps the newest."""
+    """Whether an origin or a world keeps each message until it is too old; a stream of heartbeats keeps only the newest."""
     return status_of(stream) != Status.BEAT
 
 
@@ -233,7 +234,7 @@ def inbox_prefix(authority_id: str) -> str:
 
 
 def speakers(registry: VerifiedRegistry) -> tuple[tuple[str, Status], ...]:
-    """Each authority with each status at which it may publish, sorted."""
+    """(authority id, status) for each status at which an authority may publish, sorted."""
     spoken = {
         (name, status)
         for name in registry.document.authorities
@@ -243,14 +244,14 @@ def speakers(registry: VerifiedRegistry) -> tuple[tuple[str, Status], ...]:
 
 
 def is_spoken(registry: VerifiedRegistry, status: Status) -> bool:
-    """Whether anybody may publish at a status."""
+    """Whether any authority may publish at a status."""
     return any(
         at is status for name in registry.document.authorities for at, _, _ in registry.publish_prefixes(name)
     )
 
 
 def only_answering(registry: VerifiedRegistry, status: Status) -> frozenset[str]:
-    """Those who may say feedback at a status, and nothing else."""
+    """The authorities that may publish only feedback at a status."""
     return frozenset(
         name
         for name, at in speakers(registry)
@@ -259,14 +260,14 @@ def only_answering(registry: VerifiedRegistry, status: Status) -> frozenset[str]
 
 
 def country_of(authority_id: str) -> str:
-    """The country, in lower case, by which an authority's id begins."""
+    """The country code at the start of an authority's id, in lower case."""
     return authority_id.split("-", 1)[0]
 
 
 def _room_of(room: int, speaking: Sequence[str], answering: Collection[str]) -> Mapping[str, int]:
-    """The bytes of a room that each speaker has.
+    """Bytes for each publisher of a status.
 
-    Authorities that may only answer have a smaller share, and a tenth of the room together where others speak.
+    Authorities that may only answer have a smaller share, and a tenth of the space together if others publish.
     """
     answers = sum(name in answering for name in speaking)
     others = len(speaking) - answers
@@ -284,14 +285,15 @@ def streams_of(
     replicas: int = 1,
     served: Iterable[str] | None = None,
 ) -> tuple[StreamSpec, ...]:
-    """Every stream, origins before those that source them; together they fit into the store with room to spare.
+    """Every stream, origins before the streams that source them; together they fit into the store with space to spare.
 
-    Nothing is sent to `STATEMENTS` with a message id: many speak there, and one must not suppress another's word by it.
+    Nothing is sent to `STATEMENTS` with a message id: many publish there, and nobody must suppress another's statement
+    by its id.
 
     Args:
-        registry: who speaks.
-        store_bytes: the broker's file store.
-        replicas: copies of each stream, where the broker is a cluster.
+        registry: the publishers and readers.
+        store_bytes: the size of the broker's file store.
+        replicas: copies of each stream, if the broker is a cluster.
         served: the authorities whose newest messages are kept for good; all by default.
     """
     spoken = speakers(registry)
@@ -354,17 +356,17 @@ def streams_of(
         for status in _SHARES
         if speaking[
             status
-        ]  # without sources it would capture subjects of its own, and have a duplicate window
+        ]  # without sources it would capture its own name as a subject, and have a duplicate window
     ]
     specs = (trust, statements, *origins, *beats[:-1], *heads, *worlds, *beats[-1:])
     return tuple(msgspec.structs.replace(spec, replicas=replicas) for spec in specs)
 
 
 def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamSpec, ...]:
-    """The streams of heartbeats, last their world; none where nobody may send any.
+    """The streams of heartbeats, their world last; empty if nobody may send heartbeats.
 
-    A channel has one subject, and a stream captures no other, so that nobody has more than so many messages in the world,
-    however much he says: each has room for the largest of all that it may hold.
+    A channel has one subject, and a stream captures no others. So the number of an authority's messages in the world is
+    bounded, however many it sends. Each stream has space for the largest of all that it may hold.
     """
     subjects: dict[str, list[str]] = {}
     for name, status in speakers(registry):
@@ -376,7 +378,7 @@ def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamS
         return ()
     least = 2 * channels * BEAT_ROOM_BYTES
     each = max(1, min(BEATS_EACH, store_bytes // _BEATS_SHARE // least))
-    # Where not even one of each finds room the largest have none; `server check` fails.
+    # If not even one of each fits, the largest have no space; `server check` fails.
     room = min(BEAT_ROOM_BYTES, store_bytes // _BEATS_SHARE // (2 * channels * each))
 
     def stream(name: str, count: int, **more: Any) -> StreamSpec:
@@ -392,7 +394,7 @@ def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamS
         stream(
             origin_stream(name, Status.BEAT),
             len(own),
-            max_age_s=0,  # they name the heads of what other streams have let go
+            max_age_s=0,  # they name the heads of messages that other streams have dropped
             subjects=tuple(own),
             bursts=True,
             max_msg_size=MAX_BEAT_BYTES,
@@ -411,8 +413,9 @@ def _beat_streams(registry: VerifiedRegistry, store_bytes: int) -> tuple[StreamS
 def unnamed(registry: VerifiedRegistry, authority_id: str) -> tuple[Status, ...]:
     """The statuses of an authority with a channel whose head its heartbeats do not name for good.
 
-    It may send none at that channel's TLP and audience; or it is status system, of which they name a head only for as long
-    as its stream keeps it. Channels of feedback alone are not counted: their heads are found for as long as streams keep them.
+    The authority may send no heartbeats at that channel's TLP and audience; or the status is system, whose heads
+    heartbeats name only while the stream keeps them. Channels of only feedback are not counted: their heads are found while
+    streams keep them.
     """
     ways = registry.granted_prefixes(authority_id)
     named = {(tlp, audience) for status, tlp, audience in ways if status is Status.BEAT}
@@ -429,11 +432,11 @@ def captured(authority_id: str, status: Status) -> str:
 
 
 def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
-    """Every consumer: everybody's on what is said of trust, a reader's on the worlds, a publisher's own and its receipts.
+    """Every consumer: those of all on the trust streams, of readers on the worlds, of publishers on their own streams and receipts.
 
     Args:
-        registry: whose authorities read and speak.
-        served: those of them that come to this broker; all by default.
+        registry: the authorities that read and publish.
+        served: those that connect to this broker; all by default.
     """
     served = tuple(sorted(registry.document.authorities if served is None else served))
     specs = [spec for name in (PROVISIONER, *served) for spec in trust_consumers(name)]
@@ -460,7 +463,7 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
 
 def trust_consumers(identity: str) -> tuple[ConsumerSpec, ...]:
     """The consumers by which an identity reads the registry and revocation statements."""
-    # Before there was STATEMENTS, TRUST took statements too; what stands there is read on.
+    # Before STATEMENTS existed, TRUST took statements too; those are still read.
     filters = {STATEMENTS_STREAM: STATEMENT_SUBJECTS, TRUST_STREAM: f"{TRUST_PREFIX}.>"}
     return tuple(
         ConsumerSpec(stream=stream, name=identity, filters=(pattern,)) for stream, pattern in filters.items()
@@ -473,19 +476,19 @@ def own_consumer(authority_id: str) -> str:
 
 
 def receipts_consumer(authority_id: str) -> str:
-    """The consumer by which a publisher reads the receipts for what it has said."""
+    """The consumer by which a publisher reads the receipts for its bulletins."""
     return f"{authority_id}_receipts"
 
 
 def receipt_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
-    """The (stream, consumer) pairs by which a publisher reads receipts: none where nobody may say any."""
+    """The (stream, consumer) pairs by which a publisher reads receipts; empty if nobody may send any."""
     if not registry.receipt_prefixes(authority_id) or not is_spoken(registry, Status.SYSTEM):
         return ()
     return ((world_stream(Status.SYSTEM), receipts_consumer(authority_id)),)
 
 
 def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
-    """The (stream, consumer) pairs a reader attaches to: none of a status at which nobody may speak, which has no world."""
+    """The (stream, consumer) pairs that a reader attaches to; none for a status without publishers, which has no world."""
     ways = (*registry.read_prefixes(authority_id), *registry.heard_prefixes(authority_id))
     statuses = {status for status, _, _ in ways}
     return tuple(
@@ -506,7 +509,7 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
 
 
 def own_heads(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
-    """The (stream, consumer) pairs by which a publisher finds the newest that no heartbeat of its own names, however old it is."""
+    """The (stream, consumer) pairs by which a publisher finds its newest messages that no heartbeat of its own names, of any age."""
     if not unnamed(registry, authority_id):
         return ()
     return ((heads_stream(authority_id), own_consumer(authority_id)),)

@@ -1,7 +1,7 @@
 """TLS between a client and the broker: 1.3 alone, both ends by certificate, the host's name checked.
 
-The handshake comes first, before any word of the broker's protocol, so that nobody on the way can talk a client out of
-it. Files are read at each connect: a certificate that was renewed on the disk serves from the next one on.
+The handshake comes before the broker's protocol, so that nobody on the way can make a client skip it. Files are read at
+each connect: a certificate renewed on the disk is used from the next connect on.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import msgspec
 
 from bus.errors import ConfigError, KeyFileError
 
-# Numbers of X509_V_ERR_*, by which OpenSSL says why a certificate does not stand.
+# Numbers of X509_V_ERR_*, by which OpenSSL states why a certificate is refused.
 _NOT_YET, _EXPIRED = 9, 10
 _UNSIGNED = frozenset((2, 18, 19, 20, 21))
 _OTHER_NAME = frozenset((62, 63, 64))
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client brings and demands; a place on the bus that has one is never reached in clear.
+    """TLS settings of a client; an endpoint with TLS is never reached unencrypted.
 
     Attributes:
-        ca: who must have signed the broker's certificate; this machine's own authorities when it is None.
+        ca: the authority that must have signed the broker's certificate; None for this machine's own authorities.
         cert: this client's certificate, with those between it and its CA.
         key: its private key, unencrypted, mode 0600.
-        host: the name in the broker's certificate, where it is not the one in the address.
+        host: the name in the broker's certificate, if it differs from the address.
     """
 
     ca: Path | None = None
@@ -37,7 +37,7 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
 
     def context(self) -> ssl.SSLContext:
-        """The settings of one connection.
+        """The TLS context of one connection.
 
         Raises:
             ConfigError: `tls-file`, a file is missing, unreadable, or not what it should be.
@@ -64,7 +64,7 @@ def _loaded(path: Path, load: Callable[[], None], otherwise: str) -> None:
     try:
         load()
     except FileNotFoundError:
-        raise ConfigError(f"{path} or its key is not there", reason="tls-file") from None
+        raise ConfigError(f"{path} or its key file is missing", reason="tls-file") from None
     except (ssl.SSLError, ValueError):
         raise ConfigError(f"{path} is {otherwise}, in PEM", reason="tls-file") from None
     except OSError as exc:
@@ -83,11 +83,11 @@ def _private(path: Path) -> None:
 
 
 def explain(exc: BaseException, tls: Tls | None) -> tuple[str, bool]:
-    """Why no connection came about, in words; and whether it is this client that was refused.
+    """(why the connection failed, in words; whether the broker refused this client).
 
     Args:
-        exc: what connecting ended with.
-        tls: with what it was tried.
+        exc: the error of the connect.
+        tls: the settings of the connect.
     """
     said = str(exc) or type(exc).__name__
     if tls is None:
@@ -105,7 +105,7 @@ def explain(exc: BaseException, tls: Tls | None) -> tuple[str, bool]:
     if "PROTOCOL" in reason and ("ALERT" in reason or "UNSUPPORTED" in reason):
         return "it does not offer TLS 1.3", False
     return (
-        f"it does not begin with TLS, which this context demands ({reason.lower().replace('_', ' ')})",
+        f"it does not begin with TLS, which this context requires ({reason.lower().replace('_', ' ')})",
         False,
     )
 
@@ -119,4 +119,4 @@ def _of_broker(exc: ssl.SSLCertVerificationError, tls: Tls) -> str:
         return "its certificate is for another host name; check the server in the context"
     if exc.verify_code in _UNSIGNED:
         return f"its certificate is not signed by {tls.ca or 'an authority that this machine knows'}"
-    return f"its certificate does not stand: {exc.verify_message}"
+    return f"its certificate is not accepted: {exc.verify_message}"

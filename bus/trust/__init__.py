@@ -1,4 +1,4 @@
-"""Who may say and read what, decided from a signed registry."""
+"""Decides from a signed registry who may publish and read what."""
 
 from typing import TYPE_CHECKING
 

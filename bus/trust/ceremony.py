@@ -58,7 +58,7 @@ DEFAULT_CLOCKS: Mapping[str, Clock] = {
     "ttpa-assist": Clock(trigger="request", due_s=30 * _DAY, ref="celex:32024R0900#23"),
     "ttpa-info": Clock(trigger="request", due_s=14 * _DAY, ref="celex:32024R0900#23"),
 }
-"""Legal deadlines as they stand today; a registry changes them without a change of code."""
+"""Legal deadlines in force today; a registry changes them without a change of code."""
 
 
 def new_registry(
@@ -91,7 +91,7 @@ def new_registry(
 
 
 def next_version(document: Registry, digest: str, now: dt.datetime, lifetime: dt.timedelta) -> Registry:
-    """The document one version later, continuing the one with `digest`; it remembers every key that is revoked."""
+    """The next version of a document. It continues the one with `digest` and remembers every revoked key."""
     issued = max(now.replace(microsecond=0), document.issued)
     return msgspec.structs.replace(
         document,
@@ -104,10 +104,10 @@ def next_version(document: Registry, digest: str, now: dt.datetime, lifetime: dt
 
 
 def remembering(document: Registry, statements: Iterable[Revocation]) -> Registry:
-    """The document in which the keys that statements have ended are revoked too, so that who begins with it knows.
+    """A document that also revokes the keys revoked by statements, so that a reader who begins with it knows them.
 
-    A key that is listed has `revoked_since`, the moment to which the statement reaches; one that is listed no more stands in
-    `revoked`. What the document says of a key itself stays.
+    A listed key gets `revoked_since`, the moment to which the statement reaches; a key that is no longer listed goes
+    into `revoked`. Revocations that the document has already stay.
 
     Args:
         document: a proposal.
@@ -138,14 +138,14 @@ def _ended(keys: Mapping[str, K], ended: Mapping[str, dt.datetime]) -> dict[str,
 
 
 def unsigned(document: Registry) -> bytes:
-    """The file of a proposal that nobody has signed yet."""
+    """The file of a proposal without signatures."""
     payload = encode(document)
     decode_as(Registry, payload, max_bytes=MAX_REGISTRY_BYTES)
     return write_signed(payload, ())
 
 
 def document_of(raw: bytes) -> Registry:
-    """The document in a registry file; for editing and showing, never for trusting: no signature is checked.
+    """The document in a registry file, for editing and display only: no signature is checked.
 
     Raises:
         TrustError: `malformed-registry`.
@@ -154,7 +154,7 @@ def document_of(raw: bytes) -> Registry:
 
 
 def _claimed(raw: bytes) -> tuple[Registry, SignedFile]:
-    """The document, and the file with the signatures that are made for it: for a registry of the document's domain."""
+    """(document, file with only the signatures made for a registry of the document's domain)."""
     try:
         file = read_claims(raw, max_bytes=MAX_REGISTRY_BYTES, unsigned=True)
         document = decode_as(Registry, file.payload, max_bytes=MAX_REGISTRY_BYTES)
@@ -182,7 +182,7 @@ def sign_registry(raw: bytes, signer: Signer) -> bytes:
 
 
 def new_beacon(registry: VerifiedRegistry, signer: Signer, now: dt.datetime, lifetime: dt.timedelta) -> bytes:
-    """A signed beacon that says `registry` is the current one."""
+    """A signed beacon that names `registry` as the current one."""
     beacon = Beacon(
         spec=BEACON_SPEC,
         domain=registry.domain,

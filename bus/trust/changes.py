@@ -1,4 +1,4 @@
-"""What differs between two documents of a registry, place by place. Pure."""
+"""The differences between two documents of a registry, place by place. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from schemas.registry import Registry
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One value that was taken away, or that came; a value that became another is one of each.
+    """One value that was removed or added; a value that changed is one removed and one added.
 
     Attributes:
         place: the names that lead to it, with dots between them.
-        gone: what stood there and does not any more, as JSON.
-        new: what stands there and did not, as JSON.
+        gone: the removed value, as JSON.
+        new: the added value, as JSON.
     """
 
     place: str
@@ -25,7 +25,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def differences(before: Registry, after: Registry) -> tuple[Change, ...]:
-    """Every difference between two documents: members of objects by their names, members of lists whatever their order."""
+    """Every difference between two documents: members of objects by name, members of lists regardless of order."""
     return tuple(_of(msgspec.to_builtins(before), msgspec.to_builtins(after), ""))
 
 

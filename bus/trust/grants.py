@@ -1,4 +1,4 @@
-"""What grants open: the ways on which an authority is heard, or hears, and what it may say there. Pure.
+"""Grants: the ways on which an authority publishes or reads, and the kinds that it may publish there. Pure.
 
 A way is a (status, tlp, audience).
 """
@@ -28,34 +28,34 @@ from schemas.subject import Channel, priority
 from schemas.vocab import TALK, Status, Tlp
 
 ANY = "*"
-UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
+UNION = "EU"  # the area code for the whole Union; such bulletins reach every hub
 HEARTBEAT = "channel-status"
 FEEDBACK = "feedback"
-"""The kind of an answer: who may read a bulletin may answer it (`bus.trust.answering`)."""
+"""The kind of an answer: every reader of a bulletin may answer it (`bus.trust.answering`)."""
 HUB = "hub"
-"""The kind of an authority that is a country's reader: it must have what it may read, answers, and helps other hubs."""
+"""The kind of an authority that is a country's reader: it must hold all that it may read, answers, and helps other hubs."""
 
 Ways = frozenset[tuple[Status, Tlp, str]]
 
 
 def spoken_by(record: AuthorityRecord) -> Ways:
-    """Where an authority may speak, whatever the kind and area."""
+    """The ways on which an authority may publish some kind for some area."""
     return granted(record.publish)
 
 
 def read_by(name: str, record: AuthorityRecord) -> Ways:
-    """What an authority may read; a hub also hears what others say to it, by its id, about what it reads."""
+    """The ways that an authority may read; a hub also reads what others address to its id about what it reads."""
     ways = granted(record.read)
     return ways | _said_to(name, ways) if record.kind == HUB else ways
 
 
 def answers_to(name: str, ways: Ways) -> Ways:
-    """Where others send an author receipts, and ask it, by its id, about what it says on these ways; it reads that by no grant."""
+    """The ways on which others send an author receipts and requests, by its id, about its bulletins; it reads them without a grant."""
     return _said_to(name, not_talk(ways))
 
 
 def not_talk(ways: Ways) -> Ways:
-    """Those on which people speak."""
+    """The statuses of bulletins that people write."""
     return frozenset(way for way in ways if way[0] not in TALK)
 
 
@@ -64,16 +64,16 @@ def _said_to(name: str, ways: Iterable[tuple[Status, Tlp, str]]) -> Ways:
 
 
 def granted(grants: Iterable[PublishGrant | ReadGrant]) -> Ways:
-    """The ways that grants open themselves."""
+    """The ways that the grants themselves open."""
     return frozenset(
         way for grant in grants for way in product(opened_by(grant), grant.tlps, grant.audiences)
     )
 
 
 def opened_by(grant: PublishGrant | ReadGrant) -> frozenset[Status]:
-    """The statuses that a grant opens: one for heartbeats on status system opens status beat, where they are said.
+    """The statuses that a grant opens: a grant for heartbeats on status system opens status beat, which carries them.
 
-    Who may read system reads heartbeats.
+    A reader of status system reads heartbeats.
     """
     statuses = frozenset(grant.statuses) - {Status.BEAT}
     if Status.SYSTEM not in statuses:
@@ -83,14 +83,14 @@ def opened_by(grant: PublishGrant | ReadGrant) -> frozenset[Status]:
 
 
 class Speaker(msgspec.Struct, frozen=True):
-    """An authority as a speaker.
+    """An authority as a publisher of bulletins.
 
     Attributes:
         authority: how its bulletins must describe it.
         require: the algorithms that it must sign with.
-        grants: what it may say.
-        feedback: where it may say feedback, whatever its grants (`bus.trust.answering`).
-        known: the registry, which says who the others are; None asks nothing of it.
+        grants: what it may publish.
+        feedback: the ways on which it may publish feedback without a grant (`bus.trust.answering`).
+        known: the registry, which describes the others; None skips these checks.
     """
 
     authority: Authority
@@ -123,14 +123,14 @@ class Speaker(msgspec.Struct, frozen=True):
         )
 
     def permit(self, bulletin: Bulletin, channel: Channel) -> None:
-        """Refuse what the speaker has no grant for.
+        """Refuse a bulletin without a grant of the speaker.
 
         Args:
-            bulletin: what it says.
+            bulletin: the bulletin to judge.
             channel: the bulletin's own (`schemas.subject.channel_of`).
 
         Raises:
-            PermitError: `not-permitted`, saying what is missing.
+            PermitError: `not-permitted`; its text names what is missing.
         """
         if not self.may_answer(bulletin, channel):
             self._permit_by_grant(bulletin, channel)
@@ -140,14 +140,14 @@ class Speaker(msgspec.Struct, frozen=True):
     def may_answer(self, bulletin: Bulletin, channel: Channel) -> bool:
         """Whether the bulletin is feedback on a channel that the speaker reads, which needs no grant to publish.
 
-        A bulletin that would wake somebody needs one, and so does one that asks others to act or starts a clock: an
-        authority that only reads must not stand before the warnings of others.
+        A bulletin that would wake somebody, asks others to act or starts a clock needs a grant: a mere reader must not
+        delay the warnings of others.
         """
         way = (channel.status, channel.tlp, channel.audience)
         return isinstance(bulletin.body, Feedback) and way in self.feedback and not _presses(bulletin)
 
     def needs_reading(self, bulletin: Bulletin, channel: Channel) -> bool:
-        """Whether it may say the bulletin only because it reads the channel; no grant to publish covers it."""
+        """Whether only reading the channel allows the bulletin; no grant to publish covers it."""
         if not self.may_answer(bulletin, channel):
             return False
         try:
@@ -166,7 +166,7 @@ class Speaker(msgspec.Struct, frozen=True):
                     else ""
                 )
                 raise PermitError(
-                    f"{bulletin.issuer.id} reads {channel.name} and may say feedback{plain} there, and nothing else; "
+                    f"{bulletin.issuer.id} reads {channel.name} and may publish only feedback{plain} there; "
                     "ask your registrar",
                     reason="not-permitted",
                 )
@@ -181,7 +181,7 @@ class Speaker(msgspec.Struct, frozen=True):
         if not kinds:
             if not by_role and any(ANY in grant.kinds for grant in ways):
                 raise PermitError(
-                    f"{bulletin.issuer.id} is of kind {self.authority.kind}, which does not say {kind}: {BY_KIND[kind][1]}; "
+                    f"{bulletin.issuer.id} is of kind {self.authority.kind}, which does not publish {kind}: {BY_KIND[kind][1]}; "
                     "a grant that names the kind would allow it",
                     reason="not-permitted",
                 )
@@ -197,7 +197,7 @@ class Speaker(msgspec.Struct, frozen=True):
             )
 
     def contradicted(self, bulletin: Bulletin) -> str | None:
-        """In a sentence, what a bulletin says of others that the registry knows otherwise; None where they agree."""
+        """A sentence on what a bulletin says of others that contradicts the registry; None if they agree."""
         return None if self.known is None else _unlike(bulletin, self.authority, self.known)
 
 
@@ -213,7 +213,7 @@ _MONTH_SLACK = dt.timedelta(days=3)
 
 
 def _unlike(b: Bulletin, issuer: Authority, known: Registry) -> str | None:
-    """In a sentence, what a bulletin says of others that the registry knows otherwise; None where they agree."""
+    """A sentence on what a bulletin says of others that contradicts the registry; None if they agree."""
     return (
         _of_another_election(b, issuer)
         or (_unlike_record(b, known.authorities) if b.co_issuers else None)
@@ -224,7 +224,7 @@ def _unlike(b: Bulletin, issuer: Authority, known: Registry) -> str | None:
 
 
 def _of_another_election(b: Bulletin, issuer: Authority) -> str | None:
-    """Dates and results are said of one's own country; those of the Union's elections by each country for itself."""
+    """An authority publishes dates and results of its own country only; so does each country for the Union's elections."""
     if b.election is None or not isinstance(b.body, ElectionCalendar | PostElectionReport):
         return None
     country = b.election.id.split("-", 1)[0].upper()
@@ -234,7 +234,7 @@ def _of_another_election(b: Bulletin, issuer: Authority) -> str | None:
         return None
     return (
         f"{issuer.id} is of {issuer.country} and cannot say a {b.kind} of {b.election.id}, an election of {country}; "
-        "its own electoral authority says it"
+        "its own electoral authority publishes it"
     )
 
 
@@ -242,7 +242,7 @@ def _unlike_record(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> s
     for other in b.co_issuers:
         record = authorities.get(other.id)
         if record is None:
-            continue  # another registry may know it; readers show it as named, not confirmed
+            continue  # another registry may know it; readers show it as named and not confirmed
         if (other.kind, other.domain, other.country) != (record.kind, record.domain, record.country):
             return (
                 f"the co-issuer {other.id} is {record.kind} of {record.country} in domain {record.domain} by the registry, "
@@ -266,7 +266,7 @@ def _to_nobody(b: Bulletin, known: Registry) -> str | None:
 
 
 def _without_power(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> str | None:
-    """Whom a body names as leading, ordering, prosecuting or flagging is of a kind that does so by law."""
+    """A sentence on a body that names as leading, ordering, prosecuting or flagging a kind of authority that may not; else None."""
     body = b.body
     if isinstance(body, DataBreach):
         name, may, what = body.lead_authority, frozenset({"dpa"}), "leads (GDPR, Article 56)"
@@ -289,7 +289,7 @@ def _without_power(b: Bulletin, authorities: Mapping[str, AuthorityRecord]) -> s
 
 
 def _unlike_clock(b: Bulletin, clocks: Mapping[str, Clock]) -> str | None:
-    """A deadline that does not run as its clock does, nor as one named after it: for trust services some laws have a shorter time."""
+    """A sentence on a deadline that fits neither its clock nor a variant of it, since some laws give trust services less time."""
     for each in b.deadlines:
         clock = clocks.get(each.clock)
         if clock is None:
@@ -316,9 +316,9 @@ def _spoken(span: dt.timedelta) -> str:
 
 
 def areas_needed(areas: Iterable[Area]) -> frozenset[str]:
-    """What a grant must name for a bulletin about these areas: their countries; `*` for what names none, or for no area.
+    """The area codes that a grant must name for these areas: their countries; `*` for an area without a country, or no area.
 
-    What is left out must not be granted more than what is said.
+    A bulletin without areas must not be allowed more than one with areas.
     """
     needed: set[str] = set()
     for area in areas:

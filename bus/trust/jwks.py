@@ -1,4 +1,4 @@
-"""The registry's bulletin keys as a JSON Web Key Set (RFC 7517), for those who verify with their own JOSE library."""
+"""The registry's bulletin keys as a JSON Web Key Set (RFC 7517), for use with another JOSE library."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ AUTHORITY = "tocsin_authority"
 
 
 def key_set(registry: VerifiedRegistry) -> dict[str, list[dict[str, object]]]:
-    """Every bulletin key that is not revoked, with `kid`, `alg`, `use`, its window, and whose it is.
+    """Every bulletin key that is not revoked, with `kid`, `alg`, `use`, its window and its authority.
 
-    `nbf` and `exp` bound, in Unix seconds, the `issued` of what the key may sign. A verifier that has only this set
-    checks a signature, not whether the authority may say so: grants, chains and revocations need the registry.
+    `nbf` and `exp` bound, in Unix seconds, the `issued` of the bulletins that the key may sign. A verifier with only
+    this set checks signatures, not permission: grants, chains and revocations need the registry.
     """
     return {
         "keys": [

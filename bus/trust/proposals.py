@@ -34,7 +34,7 @@ def add_authority(
 ) -> Registry:
     """The document with an authority added or replaced, and made a member of audiences.
 
-    Seal keys that a replaced one had are remembered in `revoked`: none has a window anew.
+    The seal keys of a replaced authority go into `revoked`, so that none gets a second window.
     """
     audiences = dict(document.audiences)
     for name in member_of:
@@ -52,14 +52,14 @@ def add_authority(
 
 
 def set_audience(document: Registry, name: str, scope: Scope) -> Registry:
-    """The document with an audience of this scope: a new one without members, or one that is there with its members kept."""
+    """The document with an audience of this scope: a new one without members, or an existing one with its members."""
     had = document.audiences.get(name)
     audience = Audience(scope=scope) if had is None else msgspec.structs.replace(had, scope=scope)
     return msgspec.structs.replace(document, audiences={**document.audiences, name: audience})
 
 
 def join(document: Registry, authority_id: str, audience: str) -> Registry:
-    """The document in which an authority is a member of an audience; its keys and grants stay.
+    """The document with an authority as a member of an audience; its keys and grants stay.
 
     Raises:
         TrustError: `unknown-authority`, or `audience` when there is none of this name.
@@ -72,12 +72,12 @@ def join(document: Registry, authority_id: str, audience: str) -> Registry:
 
 
 def leave(document: Registry, authority_id: str, audience: str, *, with_grants: bool = False) -> Registry:
-    """The document in which an authority is no member of an audience any more; its keys stay.
+    """The document without an authority's membership of an audience; its keys stay.
 
     Args:
         document: the proposal so far.
-        authority_id: who leaves.
-        audience: what it leaves.
+        authority_id: the authority that leaves.
+        audience: the audience that it leaves.
         with_grants: whether its grants for this audience go too; those for others stay as they are.
 
     Raises:
@@ -97,7 +97,7 @@ def leave(document: Registry, authority_id: str, audience: str, *, with_grants: 
 
 
 def grants_for(record: AuthorityRecord, audience: str) -> int:
-    """How many grants of a record name an audience."""
+    """The number of grants of a record that name an audience."""
     said = sum(audience in each.audiences for each in record.publish)
     return said + sum(audience in each.audiences for each in record.read)
 
@@ -106,7 +106,7 @@ G = TypeVar("G", PublishGrant, ReadGrant)
 
 
 def _without(grants: Sequence[G], audience: str) -> tuple[G, ...]:
-    """Grants that do not name an audience; one that named it alone is gone."""
+    """The grants without an audience; a grant that named only this audience is removed."""
     kept = []
     for each in grants:
         names = tuple(name for name in each.audiences if name != audience)
@@ -152,7 +152,7 @@ def grant(
 
 
 def said_by(document: Registry, authority_id: str) -> tuple[str, ...]:
-    """The kinds of bulletin that an authority says by what it is, to be named in its grants.
+    """The kinds of bulletin that an authority of its kind publishes, to be named in its grants.
 
     Raises:
         TrustError: `unknown-authority`.
@@ -161,7 +161,7 @@ def said_by(document: Registry, authority_id: str) -> tuple[str, ...]:
 
 
 def beat(tlp: Tlp, audience: str) -> PublishGrant:
-    """The grant to send heartbeats where others may read them, and to go on with their channel after a theft."""
+    """The grant to send heartbeats where others may read them, and to continue their channel after a theft."""
     return PublishGrant(
         statuses=(Status.SYSTEM,),
         tlps=(tlp,),
@@ -172,11 +172,11 @@ def beat(tlp: Tlp, audience: str) -> PublishGrant:
 
 
 def grant_receipts(document: Registry, hub: str) -> Registry:
-    """The document in which a hub may do what a hub does, with every other that it shares something with.
+    """The document with a hub's grants towards every authority that it shares something with.
 
-    It answers the authors of what it may read and asks them for what it lacks; it asks other hubs that may read the same,
-    and hands them copies; and it says, in heartbeats, what it holds. What it had of the first of such grants is replaced,
-    so that it can be said again when authorities come or go.
+    The hub answers the authors of what it may read and asks them for missing bulletins. It asks other hubs that may
+    read the same and hands them copies. Its heartbeats name what it holds. The new grants replace its earlier ones of
+    the first sort, so the step can be repeated when authorities come or go.
 
     Raises:
         TrustError: `unknown-authority`.
@@ -199,16 +199,16 @@ def grant_receipts(document: Registry, hub: str) -> Registry:
 
 
 def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -> Registry:
-    """The document with a further seal key of an authority, beside those it has.
+    """The document with one more seal key of an authority.
 
     Raises:
-        TrustError: `unknown-authority`, or `seal-window` for a key that it has already.
+        TrustError: `unknown-authority`, or `seal-window` for a key that it already has.
     """
     keys = record_of(document, authority_id, ADD_FIRST).seal_keys
     kid = thumbprint(record.jwk)
     if kid in keys:
         raise TrustError(
-            f"seal key {kid} stands in the registry already, and its window does not begin anew",
+            f"seal key {kid} is already in the registry, and its window cannot start again",
             remedy="make a new key",
             reason="seal-window",
         )
@@ -216,7 +216,7 @@ def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -
 
 
 def revoke_seal_key(document: Registry, authority_id: str, kid: str, since: dt.datetime) -> Registry:
-    """The document in which nobody seals to a key any more.
+    """The document in which a seal key is revoked: nobody seals to it any more.
 
     Raises:
         TrustError: `unknown-authority`, or `unknown-key` for a key that the authority does not have.
@@ -229,7 +229,7 @@ def revoke_seal_key(document: Registry, authority_id: str, kid: str, since: dt.d
 
 
 def set_seal_policy(document: Registry, audience: str, policy: SealPolicy) -> Registry:
-    """The document with another policy for when bulletins to an audience are sealed.
+    """The document with a new policy on which bulletins to an audience are sealed.
 
     Raises:
         TrustError: `audience`, when there is none of this name.

@@ -1,7 +1,7 @@
-"""Receipts: who must answer for a bulletin, who may, and what is said. Pure; `bus.delivery.ladder` says what answers amount to.
+"""Receipts: which hubs must and may send them, and their grants. Pure; `bus.delivery.ladder` evaluates them.
 
-A hub says what happened to the bytes, in batches, as ordinary bulletins of status `system` addressed to the author
-alone: the author's id is the audience, the marking that of what is answered for (GREEN for CLEAR).
+A hub reports what happened to the bytes, in batches, as ordinary bulletins of status `system` addressed to the author
+alone. The author's id is the audience. The TLP is that of the reported bulletin (GREEN for CLEAR).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ RECEIPT = "receipt"
 REQUEST = "request"
 COPY = "copy"
 HELPFUL = (COPY, RECEIPT, REQUEST)
-"""What a hub says to one: to an author about its own bulletins, to another hub about what both may read."""
+"""The kinds that a hub addresses to one authority: to an author about its own bulletins, to a hub about what both may read."""
 
 
 Way = tuple[Tlp, str]
-"""The marking of a receipt and the author it is for."""
+"""(TLP of a receipt, author that it is for)."""
 
 
 def required(registry: VerifiedRegistry, channel: Channel) -> tuple[str, ...]:
-    """The hubs that must have what is said on a channel: those that may read it, but for its issuer, sorted."""
+    """The hubs that must hold a channel's bulletins: those that may read it, without its issuer, sorted."""
     return tuple(
         name
         for name in registry.readers(channel)
@@ -39,7 +39,7 @@ def required(registry: VerifiedRegistry, channel: Channel) -> tuple[str, ...]:
 
 
 def ways(registry: VerifiedRegistry, reader: str, kind: str = RECEIPT) -> frozenset[Way]:
-    """Where a reader may send receipts, or another kind that is said to one, by its grants; nowhere without a key."""
+    """The ways on which a reader may send receipts, or another kind to one authority, by its grants; empty without a key."""
     record = registry.document.authorities.get(reader)
     keys = [registry.key(kid) for kid in record.keys] if record is not None else []
     if record is None or all(key is None or key.record.revoked_since is not None for key in keys):
@@ -54,12 +54,12 @@ def _says(grant: PublishGrant, kind: str) -> bool:
 
 
 def may_answer(registry: VerifiedRegistry, reader: str, channel: Channel) -> bool:
-    """Whether a reader may send receipts for what is said on a channel."""
+    """Whether a reader may send receipts for bulletins of a channel."""
     return (receipt_tlp(channel.tlp), channel.issuer) in ways(registry, reader)
 
 
 def grants(others: Sequence[str], tlps: Sequence[Tlp], most: int = 256) -> tuple[PublishGrant, ...]:
-    """The grants with which a hub may answer, ask and help these others at these markings, and say nothing else."""
+    """The grants by which a hub may answer, ask and help these others at these TLP levels, and nothing else."""
     return tuple(
         PublishGrant(
             statuses=(Status.SYSTEM,),

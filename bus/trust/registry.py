@@ -1,30 +1,30 @@
-"""The trust registry, verified: who may say this, to them, here; and who may read it. No I/O.
+"""The verified trust registry: who may publish what to whom, and who may read it. No I/O.
 
 The rules, in the order they are checked (The Update Framework's, on one document):
 
-1. A first version is believed by its pin, the digest obtained out of band, and signed by its own root's threshold.
+1. A first version is trusted by its pin, the digest obtained out of band, and is signed by its own root's threshold.
 2. A next version is not parsed before the current root's threshold of signatures over it holds.
 3. It is of the same domain, exactly one version later, names the digest of the one held, and is not issued before it.
 4. It is signed by its own root's threshold too, over distinct keys, is not from the future, and takes back no
-   revocation: a key once revoked, in whatever role, is remembered as that by every later version. A root key counts
-   for what was issued in its window.
+   revocation: every later version lists a key that was revoked in any role as revoked. A root key counts for versions
+   issued in its window.
 5. Every key's id is its thumbprint; no key serves two authorities, two roles, or an authority and a role, and no
    transport key two authorities; none is of small order; no key that signs equals a transport key; every threshold can
    be reached by keys that are not revoked; an authority has a key of each algorithm that it must sign with; a seal
    key's window is at most 90 days.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
-   then means that organisation alone, and on status `system`, where its receipts come, only it has a read grant; no
-   listed audience has an authority's id. An audience of national scope has members of one country, and nobody of another
-   has a grant for it.
-7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
-   signed it is valid and not revoked as it arrives, and it is never undone: not by another statement, and not by a
-   next version that leaves it out. It withdraws nothing that is dated more than seven days before the statement.
+   then means that organisation alone. On status `system`, which carries its receipts, only that authority has a read
+   grant. No listed audience has an authority's id. An audience of national scope has members of one country, and no
+   authority of another country has a grant for it.
+7. A revocation statement revokes keys of the authority that signed it, by one signature. It counts if the key that
+   signed it is valid and not revoked when it arrives. Nothing undoes it: neither another statement nor a next version
+   without it. It withdraws nothing that is dated more than seven days before the statement.
 8. A beacon is signed by the beacon role's threshold, in the windows of the keys, for 48 hours at most, of the same
-   domain, and not older than the last one that has not run out; the same version under another digest is a fork. It is
-   believed only as long as its role: a next version with other beacon keys, or another digest than it announced, ends it.
+   domain, and not older than the last one that has not expired; the same version under another digest is a fork. It
+   counts only as long as its role stays: a next version with other beacon keys, or with another digest than announced,
+   ends it.
 
-Example, with the files `first`, `following` and `beacon`, and the digest `pin` of the first one, obtained by another
-way than the files::
+Example, with the files `first`, `following` and `beacon`, and the digest `pin` of the first one, obtained out of band::
 
     import datetime as dt
 
@@ -109,7 +109,7 @@ __all__ = ["CLOCK_SKEW", "RegisteredKey", "TrustState", "VerifiedRegistry"]
 
 
 class TrustState(StrEnum):
-    """How current the registry is known to be."""
+    """How current the registry is."""
 
     FRESH = "fresh"
     BEHIND = "behind"
@@ -121,8 +121,9 @@ class VerifiedRegistry:
     """A registry whose signatures and rules have been checked. Immutable: an update is another one.
 
     Attributes:
-        roots: size, root and key of each batch whose signature holds, by what was signed (`bus.admission.plain_lane`).
-        ways: the channel and the subject of each thing that a grant lets somebody say.
+        roots: (size, root, key) of each batch whose signature verifies, by what was signed
+            (`bus.admission.plain_lane`).
+        ways: (channel, subject) of each permitted question (`permitted`).
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class VerifiedRegistry:
         self.revocations = in_force(revocations, self._gone)
         self.contradicted = contradicted
         self.is_forgetful = False
-        """Whether a revocation that its reader took in cannot be read any more, so that a key may count that was ended."""
+        """Whether a revocation that its reader took in can no longer be read, so that a revoked key may count."""
         self._listed = registered_keys(document, sound=digest in sound)
         self._keys = apply(self._listed, self.revocations)
         self._seals = apply_to_seals(document, self.revocations)
@@ -164,17 +165,17 @@ class VerifiedRegistry:
         }
         self._hears = {name: feedback_heard(name, record, document.audiences) for name, record in listed}
         self._answers = {name: answers_to(name, ways) for name, ways in self._publishes.items()}
-        self._speakers: dict[str, Speaker] = {}  # made when first asked for; the document never changes
+        self._speakers: dict[str, Speaker] = {}  # computed at first use; the document never changes
         self._forget()
 
     def _forget(self) -> None:
-        """Begin to remember anew; every registry does, however it was made."""
+        """Start with empty memories; every registry does, however it was made."""
         self.roots: Remembered[str, tuple[int, bytes, RegisteredKey]] = Remembered()
         self.openings: Remembered[str, RegisteredKey] = Remembered()
         self.ways: Remembered[tuple[object, ...], tuple[Channel, str]] = Remembered()
 
     def _with(self, **changes: object) -> VerifiedRegistry:
-        """Another one, in which some of what was found is otherwise."""
+        """A copy with some fields changed."""
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, **changes)
         made._forget()
@@ -184,17 +185,17 @@ class VerifiedRegistry:
     def open(
         cls, raw: bytes, *, pin: str | None = None, domain: str | None = None, sound: Collection[str] = ()
     ) -> VerifiedRegistry:
-        """Believe a first version.
+        """Trust a first version by its pin.
 
         Args:
             raw: the file.
-            pin: digest its payload must have; None believes the file as it is, for somebody who has just made it.
-            domain: the domain it must be of.
-            sound: digests of the payloads whose keys this reader has checked for the order of their points before; that
-                costs a millisecond for each key, and is not done again.
+            pin: digest that its payload must have; None trusts the file as it is, for the person who has just made it.
+            domain: the domain that it must have.
+            sound: digests of the payloads whose keys this reader has already checked for the order of their points; the
+                check costs a millisecond for each key and is not repeated.
 
         Raises:
-            TrustError: `malformed-registry`, `pin`, `domain`, `threshold`, or what rule 5 or 6 says.
+            TrustError: `malformed-registry`, `pin`, `domain`, `threshold`, or a reason of rule 5 or 6.
         """
         try:
             signed = read_claims(raw, max_bytes=MAX_REGISTRY_BYTES)
@@ -215,10 +216,10 @@ class VerifiedRegistry:
         return cls(document=document, digest=found, raw=raw, beacon=None, sound=sound)
 
     def update(self, raw: bytes, now: dt.datetime, *, sound: Collection[str] = ()) -> VerifiedRegistry:
-        """The next version, or this one when `raw` is it; `sound` as in `open`.
+        """Take in the next version; returns this one if `raw` is the same. `sound` as in `open`.
 
-        The beacon held goes with it where the beacon's role stays, and where it did not name another digest for this
-        very version; `contradicted` then has the beacon that did.
+        The held beacon is kept if the beacon role stays and the beacon did not name another digest for this version. If
+        it did, `contradicted` has that beacon.
 
         Raises:
             TrustError: `threshold`, `domain`, `rollback`, `skip`, `fork`, `from-the-future`, `key-revoked`, or a
@@ -248,7 +249,7 @@ class VerifiedRegistry:
         )
 
     def must_precede(self, document: Registry, now: dt.datetime) -> None:
-        """Refuse a document that could not be the next version, whoever signs it: rules 3 and 4 without signatures.
+        """Refuse a document that cannot be the next version: rules 3 and 4 without signatures.
 
         Raises:
             TrustError: `domain`, `rollback`, `skip`, `fork`, `from-the-future`, `key-revoked` or `seal-window`.
@@ -263,7 +264,7 @@ class VerifiedRegistry:
             raise TrustError(f"version {document.version} is not after {self.version}", reason="rollback")
         if document.version != self.version + 1:
             raise TrustError(
-                f"version {document.version} skips after {self.version}",
+                f"version {document.version} does not directly follow {self.version}",
                 remedy="fetch each in turn",
                 reason="skip",
             )
@@ -272,7 +273,7 @@ class VerifiedRegistry:
 
     def _must_keep(self, document: Registry, now: dt.datetime) -> None:
         if document.issued < self.document.issued:
-            raise TrustError("the registry is issued before the one held", reason="rollback")
+            raise TrustError("the registry was issued before the one held", reason="rollback")
         if document.issued > now + CLOCK_SKEW:
             raise TrustError(
                 "the registry is from the future", remedy="check the clock", reason="from-the-future"
@@ -281,7 +282,7 @@ class VerifiedRegistry:
         check_seal_succession(self.document, document)
 
     def with_beacon(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
-        """This registry, having seen a beacon.
+        """This registry with a newer beacon.
 
         Raises:
             TrustError: `malformed-beacon`, `threshold`, `domain`, `from-the-future`, `expired`, `beacon-bounds`,
@@ -301,17 +302,17 @@ class VerifiedRegistry:
                 "the beacon is from the future", remedy="check the clock", reason="from-the-future"
             )
         if beacon.expires <= now:
-            raise TrustError("the beacon has run out", remedy="fetch a new one", reason="expired")
+            raise TrustError("the beacon has expired", remedy="fetch a new one", reason="expired")
         if not dt.timedelta(0) < beacon.expires - beacon.issued <= BEACON_LIFE:
             raise TrustError(
-                f"the beacon is good for more than {BEACON_LIFE_HOURS} hours", reason="beacon-bounds"
+                f"the beacon is valid for more than {BEACON_LIFE_HOURS} hours", reason="beacon-bounds"
             )
         if beacon.version > self.version + BEACON_LEAD:
             raise TrustError(f"the beacon is more than {BEACON_LEAD} versions ahead", reason="beacon-bounds")
         for moment in (beacon.issued, now):
             _require(self.document.beacon, signed, context, "the beacon role", moment)
-        # One that has run out vouches for nothing, and holds up nothing; nor does one of the future, which a clock that was
-        # wrong for a moment has let in: it would hold up every true one until then.
+        # An expired beacon vouches for nothing and blocks nothing. Nor does one from the future, which a wrong clock
+        # let in: it would block every true beacon until that time.
         last = self.beacon if self.beacon and self._holds(self.beacon, now) else None
         if last and (beacon.version < last.version or beacon.issued < last.issued):
             raise TrustError("the beacon is older than the last one seen", reason="rollback")
@@ -328,15 +329,15 @@ class VerifiedRegistry:
     def with_revocation(
         self, raw: bytes, now: dt.datetime, *, taken_before: bool = False
     ) -> VerifiedRegistry:
-        """This registry, in which the keys that a statement names count as revoked; or itself, when they do already.
+        """This registry with the keys of a statement revoked; the same object if they already are.
 
-        The next versions keep it so until they revoke these keys themselves.
+        The next versions keep the statement until they revoke these keys themselves.
 
         Args:
-            raw: the statement, signed by a key of the authority whose keys it ends.
+            raw: the statement, signed by a key of the authority whose keys it revokes.
             now: the present.
-            taken_before: this reader took the same bytes earlier, and reads them again after a restart: what it
-                ended stays ended, whatever has become of the key that signed it.
+            taken_before: this reader took the same bytes earlier and reads them again after a restart. The revoked keys
+                stay revoked, even if the key that signed it is now revoked or gone.
 
         Raises:
             TrustError: `malformed-revoke`, `unknown-key`, `wrong-algorithm`, `bad-signature`, `domain`, `not-your-key`,
@@ -357,26 +358,26 @@ class VerifiedRegistry:
         return self if is_forgetful == self.is_forgetful else self._with(is_forgetful=is_forgetful)
 
     def lacks(self, found: Revocation) -> bool:
-        """Whether a statement ends some key earlier than those in force and the document itself do."""
+        """Whether a statement revokes some key earlier than the statements in force and the document do."""
         return found not in self.revocations and found in in_force((*self.revocations, found), self._gone)
 
     def statement_to_keep(self, raw: bytes) -> bytes:
         """A statement that counts here, without the signatures that others have added.
 
         Raises:
-            EnvelopeError, SchemaError: it is none.
+            EnvelopeError, SchemaError: the bytes are not a statement.
         """
         return only_theirs(raw, self._keys, self.domain)
 
     @staticmethod
     def _holds(beacon: Beacon, now: dt.datetime) -> bool:
-        """Whether a beacon that was taken in has neither run out nor lies ahead of this clock."""
+        """Whether a held beacon is neither expired nor ahead of this clock."""
         return beacon.issued <= now + CLOCK_SKEW and now < beacon.expires
 
     # -- questions --------------------------------------------------------------------------------------------
 
     def state(self, now: dt.datetime) -> TrustState:
-        """How current this registry is known to be. An expired one still verifies; it labels, it never deafens."""
+        """How current this registry is. An expired registry still verifies bulletins; they only get a label."""
         if self.document.expires <= now:
             return TrustState.EXPIRED
         if self.beacon is None or not self._holds(self.beacon, now) or self.beacon.version < self.version:
@@ -398,7 +399,7 @@ class VerifiedRegistry:
         return found
 
     def speaker(self, authority_id: str) -> Speaker:
-        """The authority as a speaker: how its bulletins describe it, what it signs with, what it may say.
+        """The authority as a speaker: how its bulletins describe it, what it signs with, what it may publish.
 
         Raises:
             TrustError: `unknown-authority`.
@@ -420,10 +421,10 @@ class VerifiedRegistry:
         return self.speaker(authority_id).authority
 
     def permit(self, bulletin: Bulletin) -> None:
-        """Refuse what the issuer has no grant for.
+        """Refuse a bulletin without a grant of its issuer.
 
         Raises:
-            PermitError: `not-permitted`, saying what is missing.
+            PermitError: `not-permitted`; its text names what is missing.
             TrustError: `unknown-authority`.
         """
         speaker, channel = self.speaker(bulletin.issuer.id), channel_of(bulletin)
@@ -434,7 +435,7 @@ class VerifiedRegistry:
             raise
 
     def _refuse_foreign(self, channel: Channel, speaker: Speaker) -> None:
-        """Say that the audience is another country's, where that is why there is no grant."""
+        """Raise an error that names the other country, if that is why there is no grant."""
         nation = nation_of(self.document.audiences.get(channel.audience))
         country = speaker.authority.country.lower()
         if nation is None or nation == country:
@@ -444,16 +445,16 @@ class VerifiedRegistry:
         instead = f"; at this marking it may publish to: {', '.join(others)}" if others else ""
         raise PermitError(
             f"{channel.audience} is a national network of {nation.upper()}, and {channel.issuer} is of "
-            f"{country.upper()}: nobody of another country publishes there{instead}",
+            f"{country.upper()}: only authorities of its own country publish there{instead}",
             reason="not-permitted",
         )
 
     def permitted(self, bulletin: Bulletin) -> tuple[Channel, str] | None:
-        """Channel and subject of a bulletin, where a grant lets its issuer say it there; why not, `permit` says.
+        """(channel, subject) of a bulletin if a grant allows it there; otherwise `permit` gives the reason.
 
-        Whatever the grant and the subject look at is in the question that is remembered; of the issuer that is its id, for the
-        caller knows that it is described as here. What a bulletin says of others (co-issuers, who is addressed, deadlines) is
-        not in it, and is compared with the registry each time.
+        The remembered question holds all that the grant and the subject depend on; of the issuer only its id, since the
+        caller has compared the rest. What a bulletin says of others (co-issuers, addressees, deadlines) is not in the
+        question and is compared with the registry each time.
         """
         b = bulletin
         areas = tuple([(area.scope == "eu", area.country) for area in b.areas])
@@ -473,11 +474,11 @@ class VerifiedRegistry:
         return self.ways.keep(way, (channel, subject_for(b)))
 
     def key(self, kid: str) -> RegisteredKey | None:
-        """The bulletin key with this id, if there is one."""
+        """The bulletin key with this id; None if there is none."""
         return self._keys.get(kid)
 
     def seal_keys(self, authority_id: str) -> Mapping[str, SealKeyRecord]:
-        """The seal keys of an authority by id, with what statements ended."""
+        """The seal keys of an authority by id, with the revocations by statements."""
         return self._seals.get(authority_id, {})
 
     def bulletin_keys(self) -> tuple[RegisteredKey, ...]:
@@ -485,7 +486,7 @@ class VerifiedRegistry:
         return tuple(sorted(self._keys.values(), key=lambda key: (key.authority_id, key.public.kid)))
 
     def revoked(self) -> Mapping[str, dt.datetime]:
-        """Since when each revoked key is not believed, by its id."""
+        """The time since which each revoked key is revoked, by its id."""
         return {
             kid: key.record.revoked_since
             for kid, key in self._keys.items()
@@ -493,10 +494,10 @@ class VerifiedRegistry:
         }
 
     def ended(self, now: dt.datetime) -> Mapping[str, Ending]:
-        """How each key that is revoked or past its window has ended, by its id (`bus.admission.branches.standing`).
+        """How each revoked or expired key ended, by its id (`bus.admission.branches.standing`).
 
-        Keys that were revoked, by the registry or a statement, and are listed no more are among them: what they signed
-        stays what it was.
+        Revoked keys that are no longer listed are among them, whether the registry or a statement revoked them: the
+        judgement of their bulletins stays.
         """
         over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
         found = {kid: Ending(since=since, revoked=False) for kid, since in over.items()}
@@ -507,12 +508,12 @@ class VerifiedRegistry:
         return found
 
     def may_publish(self, authority_id: str, channel: Channel) -> bool:
-        """Whether the authority may speak on the channel by some grant, whatever the kind and area, or by reading it."""
+        """Whether the authority may publish something on the channel, by a grant or because it reads the channel."""
         way = (channel.status, channel.tlp, channel.audience)
         return channel.issuer == authority_id and way in self._publishes.get(authority_id, ())
 
     def may_read(self, authority_id: str, channel: Channel) -> bool:
-        """Whether the authority may read the channel; everybody reads their own, and receipts for what they said."""
+        """Whether the authority may read the channel; each also reads its own and the receipts for its bulletins."""
         way = (channel.status, channel.tlp, channel.audience)
         heard = (self._reads.get(authority_id, ()), self._answers.get(authority_id, ()))
         return channel.issuer == authority_id or any(way in ways for ways in heard)
@@ -522,19 +523,19 @@ class VerifiedRegistry:
         return tuple(sorted(self._reads.get(authority_id, ())))
 
     def receipt_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) on which receipts come for what it says; it reads them by no grant. Sorted."""
+        """Every (status, tlp, audience) on which receipts for its bulletins come; it reads them without a grant. Sorted."""
         return tuple(sorted(self._answers.get(authority_id, ())))
 
     def publish_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) the authority may speak on, be it feedback alone, sorted."""
+        """Every (status, tlp, audience) on which the authority may publish, even if only feedback, sorted."""
         return tuple(sorted(self._publishes.get(authority_id, ())))
 
     def granted_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Those of `publish_prefixes` that grants open; on the others it says feedback alone. Sorted."""
+        """Those of `publish_prefixes` that grants open; on the others it publishes only feedback. Sorted."""
         return tuple(sorted(self._grants.get(authority_id, ())))
 
     def feedback_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Those of `publish_prefixes` on which it may say feedback alone, since it reads there and has no grant. Sorted."""
+        """Those of `publish_prefixes` on which it may publish only feedback, because it reads there without a grant. Sorted."""
         return tuple(
             sorted(
                 self._publishes.get(authority_id, frozenset()) - self._grants.get(authority_id, frozenset())
@@ -542,11 +543,11 @@ class VerifiedRegistry:
         )
 
     def heard_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) on which it hears feedback alone: where it speaks and does not read, or by its id. Sorted."""
+        """Every (status, tlp, audience) on which it reads only feedback: it publishes there and does not read, or it is the audience. Sorted."""
         return tuple(sorted(self._hears.get(authority_id, ())))
 
     def hears_answers(self, authority_id: str, channel: Channel) -> bool:
-        """Whether answers that others say where a channel is come to the authority: it reads there, or speaks there and hears feedback."""
+        """Whether the authority receives the answers of others on a channel: it reads there, or publishes there and reads feedback."""
         way = (channel.status, channel.tlp, channel.audience)
         return any(way in ways.get(authority_id, ()) for ways in (self._reads, self._answers, self._hears))
 
@@ -560,13 +561,13 @@ class VerifiedRegistry:
         )
 
     def needs_reading(self, bulletin: Bulletin) -> bool:
-        """Whether a bulletin that is permitted is so only because its issuer reads the channel (`Speaker.needs_reading`)."""
+        """Whether a bulletin is permitted only because its issuer reads the channel (`Speaker.needs_reading`)."""
         issuer = bulletin.issuer.id
         known = issuer in self.document.authorities
         return known and self.speaker(issuer).needs_reading(bulletin, channel_of(bulletin))
 
     def readers(self, channel: Channel) -> tuple[str, ...]:
-        """Who may read a channel by grant, or because receipts for them come on it, sorted."""
+        """The authorities that may read a channel by a grant, or because it carries receipts for them, sorted."""
         way = (channel.status, channel.tlp, channel.audience)
         found = {name for name, ways in self._reads.items() if way in ways}
         if way in self._answers.get(channel.audience, ()):
@@ -600,14 +601,14 @@ def _document(payload: bytes) -> Registry:
 def _require(
     role: Role, signed: SignedFile, context: Context, whose: str, moment: dt.datetime | None = None
 ) -> None:
-    """Refuse what fewer than the threshold of the role's keys have signed. A key counts once, a revoked one never.
+    """Refuse a file with fewer good signatures than the role's threshold. A key counts once, a revoked key never.
 
     Args:
         role: the keys and their threshold.
-        signed: what they must have signed.
-        context: what they must have signed it as.
+        signed: the file with its signatures.
+        context: the signature context.
         whose: the role, in words.
-        moment: when it was signed, as it says itself: a key counts in its window alone. None before that can be read.
+        moment: when it was signed, by its own date; a key counts only in its window. None before that date can be read.
     """
 
     def key_of(kid: str) -> PublicKey | None:

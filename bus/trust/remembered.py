@@ -1,7 +1,7 @@
-"""What was found under one registry and cannot change while it is in force: kept with it, so that it ends with it.
+"""A cache of results that cannot change while one registry is in force. It lives and ends with that registry.
 
-Any other registry, also the same one with one more statement or beacon, begins with nothing. Only what holds is kept, and
-only so much: what does not hold is asked about each time.
+Every other registry begins with an empty cache, even the same one with one more statement or beacon. Only positive
+results are kept, up to a bound; a negative one is computed each time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ MOST = 4096
 
 
 class Remembered(Generic[K, V]):
-    """Answers by question, `MOST` of them; when there are more it begins anew. Threads may share it."""
+    """At most `MOST` answers by question; when it is full it is emptied. Threads may share it."""
 
     def __init__(self) -> None:
         self._known: dict[K, V] = {}
 
     def get(self, question: K) -> V | None:
-        """The answer, when it is known."""
+        """The answer, or None."""
         return self._known.get(question)
 
     def keep(self, question: K, answer: V) -> V:

@@ -1,21 +1,22 @@
-"""Revocation statements: an authority ends its own keys by one signature, without waiting for the roots. Pure.
+"""Revocation statements: an authority revokes its own keys by one signature, without waiting for the roots. Pure.
 
-Grants need m of n, a denial needs one. What must hold although a thief may have any of the keys:
+Grants need m of n signatures, a denial needs one. These rules hold although a thief may have any of the keys:
 
-- A statement ends only keys of the authority whose key signed it, its seal keys too: nobody seals to them any more.
-- The signing key is valid and not revoked when the statement arrives, whatever date it bears: who has lost a key to a
-  revocation says nothing more with it. A key may end itself.
-- Statements add up. None takes another back, and of two the earlier `since` holds. Only the registry, m of n, sets
-  another moment, and not even it makes a revoked key good again.
-- A statement does not reach into the past: it withdraws what is dated at most seven days before the statement, and
-  whatever follows that in its chain. One that is itself more than seven days old when it is first heard is refused.
-  Further back only the registry reaches, m of n.
-- Of the statements about one key only the one that reaches furthest back is kept, whatever came first: so none takes
-  another one's room, and readers who have heard the same ones hold the same. A key that the registry has ended needs none.
+- A statement revokes only keys of the authority whose key signed it. It may name seal keys: nobody seals to them any
+  more.
+- The signing key must be valid and not revoked when the statement arrives, whatever date the statement bears. A revoked
+  key revokes nothing more. A key may revoke itself.
+- Statements add up. None takes another back, and of two the earlier `since` counts. Only the registry (m of n) sets
+  another moment, and even the registry never makes a revoked key valid again.
+- A statement has a limited reach: it withdraws bulletins dated at most seven days before the statement, and all that
+  follow those in their chain. A statement that is more than seven days old when first received is refused. Only the
+  registry (m of n) reaches further back.
+- Of the statements about one key only the one that reaches furthest back is kept, in any order of arrival. So no
+  statement displaces another, and readers with the same statements hold the same. A key revoked by the registry needs
+  none.
 
-A thief can still end the other keys of the authority while nobody has ended his. That is seen at once, by the owner
-too, who can end the stolen key with itself; the roots give the authority a new one. What he must never reach, to speak
-on, he does not.
+Until the stolen key is revoked, the thief can revoke the authority's other keys. The owner sees that at once and can
+revoke the stolen key with itself; the roots then give the authority a new key. The thief can never keep on publishing.
 """
 
 from __future__ import annotations
@@ -50,14 +51,15 @@ MOST_AGE = dt.timedelta(days=STATEMENT_AGE_DAYS)
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a key has ended, and so which of its bulletins stand (`bus.admission.branches.standing`).
+    """How a key was revoked or expired, which decides which of its bulletins stand (`bus.admission.branches.standing`).
 
     Attributes:
-        since: from when on it is not believed.
-        by_statement: whether only a statement says so. Then the dates of bulletins decide, which are the same for every
-            reader; else when this reader received them.
-        over: when its window ended, if it has; only beside a statement. What came later does not stand by its date.
-        revoked: whether it was revoked, by the registry or a statement; else its window is over.
+        since: the time from which the key does not count.
+        by_statement: whether only a statement revokes it. Then the dates of bulletins decide, which are the same for
+            every reader; otherwise the time of receipt by this reader decides.
+        over: when its window ended, if it has; set only beside a statement. A bulletin received later does not stand by
+            its date.
+        revoked: whether the registry or a statement revoked it; otherwise it is expired.
     """
 
     since: dt.datetime
@@ -67,7 +69,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Seals = Mapping[str, Mapping[str, SealKeyRecord]]
-"""Seal keys by authority and id."""
+"""Seal keys by authority id and key id."""
 
 
 def new_statement(
@@ -83,7 +85,7 @@ def new_statement(
     """A signed statement, as a file. Whether it counts is decided by `VerifiedRegistry.with_revocation`.
 
     Raises:
-        SchemaError: a part is out of its bounds.
+        SchemaError: a value is out of its bounds.
     """
     made = Revocation(
         spec=REVOKE_SPEC,
@@ -107,16 +109,16 @@ def judge_statement(
     now: dt.datetime | None,
     remembered: Collection[str] = (),
 ) -> Revocation:
-    """What a statement says, when it counts.
+    """The content of a statement that counts.
 
     Args:
-        signed: the statement; nothing in it is read before a signature over it holds.
-        keys: the registry's keys as they stand, with what earlier statements ended.
+        signed: the statement; nothing in it is read before a signature over it verifies.
+        keys: the registry's keys, with the revocations by earlier statements.
         seals: the registry's seal keys.
         domain: the registry's.
-        now: the present; None for a statement that counted when it came, and is only read again. The key that signed
-            it may have left the registry since: what it denied stays denied.
-        remembered: the keys that the registry itself knows as revoked; about them alone a statement says nothing new.
+        now: the present; None to read again a statement that counted when it came. The key that signed it may have left
+            the registry since; its revocations stay.
+        remembered: the keys that the registry itself lists as revoked; a statement about only these adds nothing.
 
     Raises:
         TrustError: see `VerifiedRegistry.with_revocation`.
@@ -135,7 +137,9 @@ def judge_statement(
     if not mine:
         raise TrustError(f"no key of {found.authority} signed it", reason="not-your-key")
     if found.since > found.issued:
-        raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
+        raise TrustError(
+            "the time since which a key is revoked must not be in the future", reason="from-the-future"
+        )
     if now is None or set(found.kids) <= set(remembered):
         return found
     for kid in found.kids:
@@ -144,20 +148,23 @@ def judge_statement(
         if owner is None:
             raise TrustError(f"key {kid} is not in the registry", reason="unknown-key")
         if owner != found.authority:
-            raise TrustError(f"key {kid} is not {found.authority}'s to revoke", reason="not-your-key")
+            raise TrustError(
+                f"key {kid} does not belong to {found.authority}, which therefore cannot revoke it",
+                reason="not-your-key",
+            )
     if found.issued > now + CLOCK_SKEW:
         raise TrustError(
             "the revocation is from the future", remedy="check the clock", reason="from-the-future"
         )
     alive = [key for key in mine if key.record.revoked_since is None]
     if not alive:
-        raise TrustError("the key that signed it is revoked itself", reason="key-revoked")
+        raise TrustError("the key that signed the revocation is itself revoked", reason="key-revoked")
     if not any(key.record.not_before <= found.issued and now < key.record.not_after for key in alive):
-        raise TrustError("the key that signed it is outside its window", reason="key-not-valid")
+        raise TrustError("the key that signed the revocation is outside its window", reason="key-not-valid")
     if found.issued < now - MOST_AGE:
         raise TrustError(
             f"the revocation is more than {MOST_AGE.days} days old",
-            remedy="the registry's next version must say it",
+            remedy="ask a registrar to revoke it in the next version of the registry",
             reason="too-old",
         )
     return found
@@ -166,9 +173,9 @@ def judge_statement(
 def _signers(
     signed: SignedFile, keys: Mapping[str, RegisteredKey], domain: str, *, gone: bool
 ) -> list[RegisteredKey]:
-    """The registered keys whose signatures hold; none is enough only when they may be `gone` from the registry.
+    """The registered keys whose signatures verify; an empty list is allowed only if they may be `gone` from the registry.
 
-    What others have added, so that it does not hold, is passed over.
+    Bad signatures that others have added are ignored.
     """
     good: list[RegisteredKey] = []
     worst = "unknown-key"
@@ -183,17 +190,17 @@ def _signers(
         else:
             good.append(keys[checked.key.kid])
     if not good and not (gone and any(entry.header.kid not in keys for entry in signed.entries)):
-        raise TrustError("no signature by a key of the registry stands over the revocation", reason=worst)
+        raise TrustError("no key of the registry signed the revocation", reason=worst)
     return good
 
 
 def only_theirs(raw: bytes, keys: Mapping[str, RegisteredKey], domain: str) -> bytes:
-    """A statement without what others have added: the signatures of its authority that hold, or all if none does.
+    """A statement with only its authority's signatures that verify, or with all if none does.
 
-    Anybody can add a signature to a copy; what is kept must not depend on whose keys the registry lists later.
+    Anybody can add a signature to a copy; the kept file must not depend on the keys that the registry lists later.
 
     Raises:
-        EnvelopeError, SchemaError: it is none.
+        EnvelopeError, SchemaError: the bytes are not a statement.
     """
     signed = read_signed(raw, Context(TYP_REVOKE, domain))
     found = decode_as(Revocation, signed.payload, max_bytes=MAX_REVOKE_BYTES)
@@ -206,7 +213,7 @@ def only_theirs(raw: bytes, keys: Mapping[str, RegisteredKey], domain: str) -> b
 def apply(
     keys: Mapping[str, RegisteredKey], revocations: Iterable[Revocation]
 ) -> Mapping[str, RegisteredKey]:
-    """The keys with what statements ended; where the registry revokes a key itself, its word stands."""
+    """The keys with the revocations by statements; a revocation in the registry itself takes precedence."""
     ended = _ended(revocations)
     return {
         kid: key
@@ -222,26 +229,26 @@ def apply(
 
 
 def said_in(raw: bytes, domain: str) -> Revocation:
-    """What a statement of a federation says, which was verified before.
+    """The content of a federation's statement that was verified before.
 
     Raises:
-        EnvelopeError, SchemaError: it is none.
+        EnvelopeError, SchemaError: the bytes are not a statement.
     """
     payload = read_signed(raw, Context(TYP_REVOKE, domain)).payload
     return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
 
 
 def speaker_of(raw: bytes, domain: str) -> str:
-    """Whose keys a statement of a federation ends, which was verified before.
+    """The authority whose keys a federation's statement revokes; the statement was verified before.
 
     Raises:
-        EnvelopeError, SchemaError: it is none.
+        EnvelopeError, SchemaError: the bytes are not a statement.
     """
     return said_in(raw, domain).authority
 
 
 def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Seals:
-    """The seal keys of the registry with what statements ended, as `apply` does for those that sign."""
+    """The seal keys of the registry with the revocations by statements, as `apply` does for signing keys."""
     ended = _ended(revocations)
     return {
         name: {
@@ -256,16 +263,16 @@ def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Sea
 
 
 def reaches(statement: Revocation) -> dt.datetime:
-    """Since when a statement ends its keys: as it says, but never more than `REACH` before the statement itself."""
+    """The time since which a statement revokes its keys: its `since`, but never more than `REACH` before its date."""
     return max(statement.since, statement.issued - REACH)
 
 
 def in_force(revocations: Iterable[Revocation], needless: Collection[str] = ()) -> tuple[Revocation, ...]:
-    """The statements that end some key earliest, in the order given; so there are never more than keys.
+    """The statements that revoke some key earliest, in the given order; there are never more of them than keys.
 
     Args:
-        revocations: what was heard, in any order.
-        needless: the keys that the registry itself remembers as revoked.
+        revocations: the statements received, in any order.
+        needless: the keys that the registry itself lists as revoked.
     """
     given = tuple(revocations)
     needed = [each for kid, each in _ended(given).items() if kid not in needless]
@@ -273,12 +280,12 @@ def in_force(revocations: Iterable[Revocation], needless: Collection[str] = ()) 
 
 
 def stated(revocations: Iterable[Revocation]) -> dict[str, dt.datetime]:
-    """Since when each key has ended that a statement names, whether the registry lists it or not."""
+    """The time since which each key named by a statement is revoked, whether the registry lists it or not."""
     return {kid: reaches(each) for kid, each in _ended(revocations).items()}
 
 
 def _ended(revocations: Iterable[Revocation]) -> dict[str, Revocation]:
-    """By key, the statement that ends it earliest; of two for one moment the same one, whichever came first."""
+    """By key, the statement that revokes it earliest; of two for one moment always the same one, in any order of arrival."""
     ended: dict[str, Revocation] = {}
     for each in revocations:
         for kid in each.kids:
@@ -288,5 +295,5 @@ def _ended(revocations: Iterable[Revocation]) -> dict[str, Revocation]:
 
 
 def _rank(each: Revocation) -> tuple[object, ...]:
-    """Which of two statements about a key is kept: the lower. No two have the same."""
+    """The rank of a statement about a key: the lowest is kept. No two have the same rank."""
     return (reaches(each), each.reason, each.issued, each.since, each.authority, each.kids)

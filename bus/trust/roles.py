@@ -1,4 +1,4 @@
-"""What an authority says by what it is: the kinds that a grant of `*` covers, and whose elections it speaks of. Pure.
+"""Roles of authorities: the kinds that a grant of `*` covers, and the countries whose elections they report on. Pure.
 
 Sources: Regulation (EU) 2022/2065, Articles 9, 17, 22, 49 and 56; Regulation (EU) 2016/679, Articles 33, 51 and 55;
 Regulation (EU) 2024/900, Article 22; Regulation (EU) 2024/2642; the electoral law of each country.
@@ -12,14 +12,14 @@ from types import MappingProxyType
 from schemas.bodies import KINDS
 
 ELECTORAL = frozenset({"emb", "election-network", "electoral-court"})
-"""Who sets the dates of an election."""
+"""The kinds of authority that set the dates of an election."""
 
 BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
     {
         "election-calendar": (ELECTORAL, "the dates of an election are set by the electoral authority"),
         "post-election-report": (
             ELECTORAL | {"ecne", "observer", "intl-partner", "government-comms", "ec-digital", "dsc"},
-            "an election is reported on by who held or observed it",
+            "those who held or observed an election report on it",
         ),
         "content-order": (
             frozenset(
@@ -41,7 +41,7 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
         ),
         "data-breach": (
             frozenset({"dpa", "data-controller"}),
-            "a breach is notified to, and told by, the supervisory authority (GDPR, Articles 33 and 55)",
+            "a breach is notified to the supervisory authority, which publishes it (GDPR, Articles 33 and 55)",
         ),
         "enforcement": (
             frozenset(
@@ -59,23 +59,23 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
                     "electoral-court",
                 }
             ),
-            "enforcement is told by who supervises and may fine (Regulation (EU) 2022/2065, Articles 51 and 66; Regulation (EU) 2024/900, Article 25)",
+            "enforcement is published by the supervisor that may fine (Regulation (EU) 2022/2065, Articles 51 and 66; Regulation (EU) 2024/900, Article 25)",
         ),
         "sanctions-listing": (
             frozenset({"sanctions-authority"}),
-            "a listing is told by the authority that lists",
+            "a listing is published by the authority that lists",
         ),
         "legal-referral": (
             frozenset({"prosecutor", "police", "court", "electoral-court", "financial-intelligence-unit"}),
-            "a matter of justice is told by justice and police, and by the unit that reports flows of money to them (Directive (EU) 2015/849, Article 32)",
+            "a matter of justice is published by justice, police and the financial intelligence unit (Directive (EU) 2015/849, Article 32)",
         ),
         "platform-measure": (
             frozenset({"platform", "dsc", "ec-digital"}),
-            "a statement of reasons is the platform's, or of who keeps them (Regulation (EU) 2022/2065, Articles 17 and 24)",
+            "a statement of reasons is published by the platform, or by the body that keeps them (Regulation (EU) 2022/2065, Articles 17 and 24)",
         ),
         "systemic-risk": (
             frozenset({"dsc", "ec-digital", "media-regulator", "platform"}),
-            "a systemic risk is told by who supervises the service (Regulation (EU) 2022/2065, Articles 34 and 56)",
+            "a systemic risk is published by the supervisor of the service (Regulation (EU) 2022/2065, Articles 34 and 56)",
         ),
         "political-ad": (
             frozenset(
@@ -91,29 +91,29 @@ BY_KIND: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
                     "election-network",
                 }
             ),
-            "political advertising is told by who supervises it (Regulation (EU) 2024/900, Article 22)",
+            "political advertising is published by its supervisor (Regulation (EU) 2024/900, Article 22)",
         ),
     }
 )
-"""The kinds of bulletin that only some kinds of authority say unless a grant names them, with the reason; others are said by all."""
+"""Kinds of bulletin that only some kinds of authority publish unless a grant names the kind, with the reason; all publish the others."""
 
 MAY_ORDER = BY_KIND["content-order"][0] | BY_KIND["legal-referral"][0] | {"sanctions-authority"}
-"""Who has power over content, or over whoever offends: judicial and administrative authorities."""
+"""Judicial and administrative authorities with power over content or over offenders."""
 
 BEYOND_COUNTRIES = frozenset({"EU", "INT"})
-"""Countries of those whose business is everybody's elections."""
+"""Country codes of authorities that deal with the elections of all countries."""
 
 
 _BY_PROGRAMS = frozenset({"channel-status", "receipt", "request", "copy"})
-"""What programs say to each other, each by a grant that names it."""
+"""Kinds that programs send to each other, each by a grant that names it."""
 
 
 def said_by(authority_kind: str) -> tuple[str, ...]:
-    """The kinds of bulletin that an authority of this kind says: what a grant of `*` covers, but for what programs say."""
+    """The kinds of bulletin that an authority of this kind publishes: those that a grant of `*` covers, without those of programs."""
     return tuple(kind for kind in KINDS if kind not in _BY_PROGRAMS and says(authority_kind, kind))
 
 
 def says(authority_kind: str, kind: str) -> bool:
-    """Whether a grant of `*` lets an authority of this kind say a bulletin of that kind."""
+    """Whether a grant of `*` lets an authority of this kind publish a bulletin of that kind."""
     found = BY_KIND.get(kind)
     return found is None or authority_kind in found[0]

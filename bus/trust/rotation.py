@@ -1,6 +1,6 @@
-"""The life of keys in the registry: a new one beside the old, an end before its time. Pure steps over documents.
+"""Rotation and revocation of keys in the registry. Pure steps over documents.
 
-Nothing here is in force until enough roots have signed the version that says it.
+No step is in force until enough roots have signed the version with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schemas.registry import AuthorityRecord, KeyRecord, Registry, Role
 
 
 def check_rules(document: Registry) -> None:
-    """Refuse a proposal that could never stand, before anybody signs it.
+    """Refuse a proposal that can never be valid, before anybody signs it.
 
     Raises:
         TrustError: the reason of the registry's rule 5 or 6 that it breaks.
@@ -28,7 +28,7 @@ def check_rules(document: Registry) -> None:
 
 
 def usable_keys(record: AuthorityRecord, now: dt.datetime) -> dict[str, KeyRecord]:
-    """The keys with which an authority can sign now or later: not revoked, and their window is not over."""
+    """The keys with which an authority can sign now or later: neither revoked nor expired."""
     return {kid: key for kid, key in record.keys.items() if key.revoked_since is None and now < key.not_after}
 
 
@@ -41,23 +41,23 @@ def rotate_key(
     overlap: dt.timedelta,
     now: dt.datetime,
 ) -> tuple[Registry, tuple[str, ...]]:
-    """A new key for an authority; the ones it replaces may sign until the overlap ends.
+    """The document with a new key for an authority; the replaced keys may sign until the overlap ends.
 
     Args:
         document: the proposal so far.
         authority_id: whose key.
         new: the new key's record.
-        replaces: ids of the keys that end; left empty, the one usable key of the same algorithm.
-        overlap: how long both may sign, from now or from when the new one may.
+        replaces: ids of the keys that end; empty for the one usable key of the same algorithm.
+        overlap: how long both may sign, from now or from the start of the new key's window.
         now: the present.
 
     Returns:
-        The document, and the ids of the keys that were replaced.
+        (document, ids of the replaced keys).
 
     Raises:
         TrustError: `unknown-authority`; `unknown-key` or `wrong-algorithm` for a key that cannot be replaced by this
-            one; `ambiguous-key` when it must be said which; `shared-key` when the new one is registered already; or
-            what a rule of the registry says.
+            one; `ambiguous-key` if several keys could be meant; `shared-key` if the new one is already registered; or
+            the reason of a rule of the registry.
     """
     record = record_of(document, authority_id)
     keys = _with_new(record.keys, authority_id, new)
@@ -86,10 +86,11 @@ def rotate_key(
 
 
 def add_key(document: Registry, authority_id: str, new: KeyRecord) -> Registry:
-    """A further key for an authority; none ends. A reserve in a safe can end the others when they are stolen.
+    """The document with one more key for an authority; none ends. A reserve key in a safe can revoke the others after a theft.
 
     Raises:
-        TrustError: `unknown-authority`; `shared-key` when it is registered already; or what a rule of the registry says.
+        TrustError: `unknown-authority`; `shared-key` if it is already registered; or the reason of a rule of the
+            registry.
     """
     keys = _with_new(record_of(document, authority_id).keys, authority_id, new)
     changed = with_record(document, authority_id, keys=keys)
@@ -101,16 +102,16 @@ def _with_new(keys: Mapping[str, KeyRecord], authority_id: str, new: KeyRecord) 
     kid = thumbprint(new.jwk)
     if kid in keys:
         raise TrustError(
-            f"key {kid} is {authority_id}'s already", remedy="make a new one", reason="shared-key"
+            f"key {kid} already belongs to {authority_id}", remedy="make a new one", reason="shared-key"
         )
     return {**keys, kid: new}
 
 
 def replace_nkeys(document: Registry, authority_id: str, nkeys: Sequence[str]) -> Registry:
-    """Other transport keys for an authority. Once the broker is reloaded, it cuts connections by the old ones.
+    """The document with other transport keys for an authority. After a reload the broker cuts connections by the old ones.
 
     Raises:
-        TrustError: `unknown-authority`, or what a rule of the registry says.
+        TrustError: `unknown-authority`, or the reason of a rule of the registry.
     """
     changed = with_record(document, authority_id, nkeys=tuple(nkeys))
     check_rules(changed)
@@ -118,7 +119,7 @@ def replace_nkeys(document: Registry, authority_id: str, nkeys: Sequence[str]) -
 
 
 def rotate_role(role: Role, keys: Sequence[KeyRecord], threshold: int | None = None) -> Role:
-    """The role with another set of keys; one that stays keeps its record."""
+    """The role with another set of keys; a key that stays keeps its record."""
     kept = {thumbprint(key.jwk): key for key in keys}
     return Role(
         threshold=role.threshold if threshold is None else threshold,
@@ -135,21 +136,24 @@ def revoke_keys(
     reason: str,
     now: dt.datetime,
 ) -> Registry:
-    """The document with keys of an authority revoked since a moment, and issued no earlier than that.
+    """The document with keys of an authority revoked since a moment; its `issued` is not before that moment.
 
-    A key that is revoked already gets the new moment: what m of n say replaces what one key has said.
+    A key that is already revoked gets the new moment: the registry (m of n) takes precedence over a statement by one
+    key.
 
     Raises:
         TrustError: `unknown-authority`, `unknown-key`; `from-the-future` when `since` is after `now`.
     """
     keys = dict(record_of(document, authority_id).keys)
     if since > now:
-        raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
+        raise TrustError(
+            "the time since which a key is revoked must not be in the future", reason="from-the-future"
+        )
     for kid in kids:
         if kid not in keys:
             raise TrustError(f"{kid} is no key of {authority_id}", reason="unknown-key")
         keys[kid] = msgspec.structs.replace(keys[kid], revoked_since=since, revoked_for=reason)
-    issued = max(document.issued, since)  # a proposal of a while ago, or cut to whole seconds
+    issued = max(document.issued, since)  # the proposal may be older, or cut to whole seconds
     return with_record(msgspec.structs.replace(document, issued=issued), authority_id, keys=keys)
 
 

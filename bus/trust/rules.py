@@ -1,4 +1,4 @@
-"""Rules 5 and 6 of the registry, and which keys may not come back. No signature is checked here. Pure.
+"""Rules 5 and 6 of the registry, and the keys that may not return. No signature is checked here. Pure.
 
 `bus.trust.registry` has the other rules.
 """
@@ -18,11 +18,11 @@ from schemas.registry import MAX_KEYS, Audience, AuthorityRecord, KeyRecord, Reg
 from schemas.vocab import TLP_RANK, Scope, Status, Tlp
 
 MAX_WINDOW = dt.timedelta(days=90)
-"""How long bulletins may be sealed to one key."""
+"""The longest window of a seal key."""
 
 
 class RegisteredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of the registry: whose, in which window, ready to verify."""
+    """A key of the registry with its authority and its window, ready to verify."""
 
     authority_id: str
     record: KeyRecord
@@ -34,7 +34,7 @@ def registered_keys(document: Registry, *, sound: bool = False) -> Mapping[str, 
 
     Args:
         document: the registry.
-        sound: the orders of its keys' points were checked before (`bus.trust.store`); nothing else is taken on trust.
+        sound: whether the orders of its keys' points were checked before (`bus.trust.store`); all else is checked.
 
     Raises:
         TrustError: `too-many-keys`, `unreachable-threshold`, `not-a-thumbprint`, `weak-key`, `unsupported-key`, `malformed-nkey`,
@@ -70,7 +70,7 @@ def registered_keys(document: Registry, *, sound: bool = False) -> Mapping[str, 
             keys[kid] = RegisteredKey(authority_id=name, record=record, public=public)
         has = {
             record.alg for record in authority.keys.values()
-        }  # revoked ones too: an end is never held up by this
+        }  # revoked keys count too: this rule never blocks a revocation
         if has and not has.issuperset(authority.require):
             missing = ", ".join(sorted(set(authority.require) - has))
             raise TrustError(
@@ -81,7 +81,7 @@ def registered_keys(document: Registry, *, sound: bool = False) -> Mapping[str, 
 
 
 def ever_revoked(document: Registry) -> Mapping[str, dt.datetime]:
-    """Every key id that a document knows as revoked, in whatever role, and since when."""
+    """Every key id that a document lists as revoked, in any role, with the time since which it is."""
     found = dict(document.revoked)
     for kid, record in _records(document):
         if record.revoked_since is not None:
@@ -90,7 +90,7 @@ def ever_revoked(document: Registry) -> Mapping[str, dt.datetime]:
 
 
 def dropped_seal_keys(before: AuthorityRecord, after: AuthorityRecord) -> Mapping[str, dt.datetime]:
-    """The seal keys that a record of an authority does not list any more, and when their windows end."""
+    """The seal keys that an authority's record no longer lists, with the ends of their windows."""
     return {
         kid: record.revoked_since or record.not_after
         for kid, record in before.seal_keys.items()
@@ -99,7 +99,7 @@ def dropped_seal_keys(before: AuthorityRecord, after: AuthorityRecord) -> Mappin
 
 
 def _records(document: Registry) -> Iterator[tuple[str, KeyRecord | SealKeyRecord]]:
-    """Every key of a document, in whatever role."""
+    """Every key of a document, in any role."""
     yield from document.root.keys.items()
     yield from document.beacon.keys.items()
     for authority in document.authorities.values():
@@ -108,7 +108,7 @@ def _records(document: Registry) -> Iterator[tuple[str, KeyRecord | SealKeyRecor
 
 
 def _refuse_remembered(document: Registry) -> None:
-    """A key in `revoked` is trusted nowhere."""
+    """Refuse a document that lists a key of `revoked` in any role."""
     for kid, record in _records(document):
         if kid in document.revoked and record.revoked_since is None:
             raise TrustError(
@@ -119,7 +119,7 @@ def _refuse_remembered(document: Registry) -> None:
 
 
 def _refuse_too_many(document: Registry) -> None:
-    """Each key costs every reader a millisecond, once, so their number is bounded; transport keys count too."""
+    """Refuse too many keys, transport keys included: each costs every reader a millisecond once."""
     found = len(tuple(_records(document))) + sum(len(each.nkeys) for each in document.authorities.values())
     if found > MAX_KEYS:
         raise TrustError(
@@ -141,7 +141,7 @@ def _public(kid: str, record: KeyRecord, transport: Collection[str], *, sound: b
 
 
 def check_grants(document: Registry) -> None:
-    """Refuse grants that nobody may have.
+    """Refuse grants that no authority may have.
 
     Raises:
         TrustError: `audience`, `authority-id`, `malformed-registry`, `not-a-member` or `other-country`.
@@ -163,7 +163,7 @@ def check_grants(document: Registry) -> None:
         ]
         if any(Status.BEAT in statuses for statuses in granted):
             raise TrustError(
-                f"{name} has a grant for status beat; the one for heartbeats on status system opens it",
+                f"{name} has a grant for status beat; grant heartbeats on status system instead",
                 reason="malformed-registry",
             )
         for publish in authority.publish:
@@ -182,13 +182,13 @@ def check_grants(document: Registry) -> None:
                     )
                 if Status.SYSTEM in read.statuses and audience in document.authorities and audience != name:
                     raise TrustError(
-                        f"{name} reads system to {audience}; what comes there is for {audience} alone",
+                        f"{name} reads status system to {audience}; only {audience} may read that",
                         reason="not-a-member",
                     )
 
 
 def nation_of(audience: Audience | None) -> str | None:
-    """The country of an audience of national scope, as ids begin with it; None of another audience, or without a member."""
+    """The country of an audience of national scope, as ids begin with it; None for another scope, or without a member."""
     if audience is None or audience.scope is not Scope.NATIONAL:
         return None
     return next((_country_in(member) for member in audience.members), None)
@@ -199,7 +199,7 @@ def _country_in(authority_id: str) -> str:
 
 
 def _nations(document: Registry) -> Mapping[str, str]:
-    """The country of each audience of national scope that has members; all of them must be of it."""
+    """The country of each audience of national scope with members; refuse a member of another country."""
     found: dict[str, str] = {}
     for name, audience in document.audiences.items():
         if (nation := nation_of(audience)) is None:
@@ -229,7 +229,7 @@ def _must_be_of(nations: Mapping[str, str], audience: str, who: str) -> None:
 def _members(
     document: Registry, listed: Mapping[str, frozenset[str]], audience: str, who: str
 ) -> Collection[str]:
-    """Who belongs to an audience, one of those `listed` with their members; an organisation's own audience is its id."""
+    """The members of an audience, one of those `listed`; an organisation's own audience is its id."""
     if audience in listed:
         return listed[audience]
     if audience in document.authorities:
@@ -238,21 +238,21 @@ def _members(
 
 
 def refuse_returning_keys(held: Registry, document: Registry) -> None:
-    """Part of rule 4: what was ever revoked, in whatever role, is remembered as that by each later version.
+    """Part of rule 4: each later version lists as revoked every key that was ever revoked in any role.
 
     Raises:
         TrustError: `key-revoked`.
     """
     for kid in sorted(ever_revoked(held).keys() - ever_revoked(document).keys()):
         raise TrustError(
-            f"key {kid} is revoked; the next version must not trust it, nor forget it (`revoked`)",
+            f"key {kid} is revoked; the next version must not trust it and must keep it in `revoked`",
             remedy="make a new key",
             reason="key-revoked",
         )
 
 
 def check_seal_keys(document: Registry, *, sound: bool = False) -> None:
-    """Rule 5 for seal keys; `sound` when the keys themselves were checked before.
+    """Rule 5 for seal keys; `sound` if the keys themselves were checked before.
 
     Raises:
         TrustError: `unsupported-key`, `weak-key`, `not-a-thumbprint`, `shared-key`, `malformed-registry`, or
@@ -276,9 +276,9 @@ def check_seal_keys(document: Registry, *, sound: bool = False) -> None:
 
 
 def check_seal_succession(held: Registry, document: Registry) -> None:
-    """Rule 4 for seal keys: no window begins anew with the same key, neither at once nor after versions without it.
+    """Rule 4 for seal keys: no key gets a second window, neither at once nor after versions without the key.
 
-    So the next version has each seal key of the one held: listed, or remembered in `revoked`.
+    So the next version has each seal key of the held version, listed or in `revoked`.
 
     Raises:
         TrustError: `seal-window`.
@@ -289,12 +289,12 @@ def check_seal_succession(held: Registry, document: Registry) -> None:
             was, found = before[kid], authority.seal_keys[kid]
             if found.not_before > was.not_before:
                 raise TrustError(
-                    f"seal key {kid} had its window", remedy="make a new key", reason="seal-window"
+                    f"seal key {kid} had its window before", remedy="make a new key", reason="seal-window"
                 )
     listed = {kid for authority in document.authorities.values() for kid in authority.seal_keys}
     for kid in sorted(before.keys() - listed - document.revoked.keys()):
         raise TrustError(
-            f"seal key {kid} is listed no more and not remembered (`revoked`); it could begin anew",
+            f"seal key {kid} is no longer listed and is not in `revoked`; its window could start again",
             remedy="keep it listed, or name it in `revoked`",
             reason="seal-window",
         )

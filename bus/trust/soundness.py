@@ -1,8 +1,8 @@
-"""Which versions of a registry had all their keys checked for the order of their points, remembered beside its file.
+"""Remembers beside a registry's file which versions had all their keys checked for the order of their points.
 
-That check costs a millisecond for each key, which thousands of authorities would pay with every command. It is done when
-a version is first held, for nothing in a version changes after that: the digest is that of its payload. All signatures
-and rules are checked each time. Who can write here can write the settings with the pin as well.
+The check costs a millisecond for each key, too much for every command with thousands of authorities. It is done once,
+when a version is first held; the digest of its payload shows that nothing has changed since. All signatures and rules
+are checked each time. A person who can write this file can also write the settings with the pin.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def read(file: Path) -> frozenset[str]:
-    """The digests that are remembered beside a registry's file; none where that cannot be read."""
+    """The remembered digests; empty if the file cannot be read."""
     try:
         lines = _beside(file).read_text("ascii").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -28,7 +28,7 @@ def read(file: Path) -> frozenset[str]:
 
 
 def write(file: Path, digests: Collection[str]) -> None:
-    """Remember these digests. Where that is not possible, keys are checked again."""
+    """Remember these digests. If the file cannot be written, keys are checked again."""
     text = "".join(f"{each}\n" for each in sorted(digests)[:MOST])
     with contextlib.suppress(OSError):
         write_atomically(_beside(file), text.encode("ascii"), mode=0o644)

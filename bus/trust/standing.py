@@ -1,4 +1,4 @@
-"""Whether a proposal would stand once enough roots have signed it. No signature is asked for. Pure."""
+"""Checks that a proposal is valid once enough roots have signed it. No signature is needed. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from schemas.registry import Registry, Role
 
 
 def must_stand(document: Registry, before: VerifiedRegistry | None, now: dt.datetime) -> None:
-    """Refuse a proposal that no signatures could make stand: all that a reader asks of a version but signatures.
+    """Refuse a proposal that no signatures can make valid: all checks of a reader on a version, without signatures.
 
     Args:
         document: the proposal.
-        before: the version that it continues, where that is known; without it rules 3 and 4 are not asked.
+        before: the version that it continues, if known; without it rules 3 and 4 are not checked.
         now: the present, aware.
 
     Raises:
-        TrustError: the reason of the rule that it breaks (`bus.trust.registry`); `unreachable-threshold` too where fewer
-            root keys than must sign are in their window as it is issued.
+        TrustError: the reason of the rule that it breaks (`bus.trust.registry`); also `unreachable-threshold`, if fewer
+            root keys than must sign are in their window when it is issued.
     """
     if before is not None:
         before.must_precede(document, now)
@@ -35,7 +35,7 @@ def _must_be_able_to_sign(role: Role, whose: str, moment: dt.datetime) -> None:
     )
     if able < role.threshold:
         raise TrustError(
-            f"{role.threshold} keys of {whose} must sign, and only {able} may at {moment:%Y-%m-%d %H:%M} UTC",
+            f"{role.threshold} keys of {whose} must sign, but only {able} can at {moment:%Y-%m-%d %H:%M} UTC",
             remedy="renew the root keys in time: tocsin registry rotate --root",
             reason="unreachable-threshold",
         )

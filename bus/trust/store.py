@@ -1,10 +1,10 @@
-"""The registry as an identity holds it on its disk: a pinned version, what has followed it, and what was said since.
+"""The registry on an identity's disk: a pinned version, later versions, a beacon and revocation statements.
 
-Beside the pinned file `registry.tocsin.json` lie the versions after it, `registry.v2.tocsin.json` and so on, a beacon, and
-in `revocations/` the statements that were taken in. Each version is checked against the one before, so the pin stays
-where it was put. A program that runs reads again what has changed; what does not stand it leaves aside, says so, and
-goes on with what it has: a reader is never deafened by a file. A statement that was read is not verified again while its
-file stays as it is, and one goes when the registry says itself what it said.
+Beside the pinned file `registry.tocsin.json` lie the versions after it, `registry.v2.tocsin.json` and so on, a beacon,
+and in `revocations/` the statements that were taken in. Each version is checked against the one before, so the pin
+never changes. A running program reads changed files again. It ignores an invalid file, logs that, and continues with
+what it holds: no file makes a reader deaf. A statement is not verified again while its file is unchanged. It is deleted
+when the registry itself revokes its keys.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _Seen = tuple[tuple[str, int, int], ...]
 
 
 class RegistryStore:
-    """Call it for the registry as it stands now; files are looked at once a second at the most."""
+    """Call it for the current registry; files are looked at once a second at most."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class RegistryStore:
         Args:
             file: the pinned version.
             pin: digest of its payload.
-            domain: the domain it must be of.
-            beacon: where the last beacon lies, or will.
+            domain: the domain that it must have.
+            beacon: the path of the last beacon, which need not exist yet.
             clock: the present, aware.
 
         Raises:
             ConfigError: `file-missing`, `file-unreadable`.
-            TrustError: the pinned version does not stand; a later file that does not stand is said in the log.
+            TrustError: the pinned version is invalid; an invalid later file is only logged.
         """
         self._file = file
         self._revocations = file.parent / REVOCATIONS
@@ -66,7 +66,7 @@ class RegistryStore:
         self._clock = clock
         self._left: set[tuple[Path, str]] = set()
         self._known: dict[Path, tuple[int, int]] = {}  # statements that were read: mtime (ns) and size
-        self._altered: set[Path] = set()  # statements that were taken in, and do not stand any more
+        self._altered: set[Path] = set()  # statements that were taken in and are no longer valid
         self._looked = clock()
         self._seen = self._look()
         self._sound = soundness.read(file)
@@ -76,7 +76,7 @@ class RegistryStore:
         self._follow(strict=True)
 
     def __call__(self) -> VerifiedRegistry:
-        """The registry, with what has come since it was last asked for."""
+        """The current registry, with all files that came since the last call."""
         now = self._clock()
         if abs((now - self._looked).total_seconds()) >= AGAIN_S:
             self._looked = now
@@ -87,9 +87,9 @@ class RegistryStore:
         """Take in a next version, a beacon or a revocation statement, and keep it. Returns whether it changed anything.
 
         Raises:
-            TrustError: it does not stand, for its reason; nothing was kept.
+            TrustError: it is invalid, with its reason; nothing was kept.
         """
-        self._look_again()  # another program may have taken in what this continues
+        self._look_again()  # another program may have taken in the version that this continues
         now = self._clock()
         kind = trust_kind(raw)
         kept = False
@@ -98,8 +98,8 @@ class RegistryStore:
             path = self._revocations / f"{digest(payload)}.tocsin.json"
             kept = path.is_file()
             if kept and self._stands(path):
-                return False  # by now the key that signed it may have ended, with itself
-            # Its name says that it was taken in before: where the file was altered, this one takes its place.
+                return False  # the key that signed it may have revoked itself by it
+            # Its name shows that it was taken in before: if that file was altered, this one replaces it.
             registry = self._registry.with_revocation(raw, now, taken_before=kept)
             raw = self._registry.statement_to_keep(raw)
         elif kind is Trust.BEACON:
@@ -126,7 +126,7 @@ class RegistryStore:
         return True
 
     def _drop_needless(self) -> None:
-        """Delete the statements that add nothing: the registry in force remembers it itself, or others reach further."""
+        """Delete the statements that add nothing, because the registry in force lists their keys or other statements reach further."""
         for path in self._statement_files():
             with contextlib.suppress(OSError, EnvelopeError, SchemaError):
                 said = said_in(path.read_bytes(), self._registry.domain)
@@ -139,7 +139,7 @@ class RegistryStore:
         return tuple(raw for _, raw in sorted(self._versions.items()))
 
     def statements(self) -> tuple[bytes, ...]:
-        """Every revocation statement that was taken in, and still says what the registry in force allows."""
+        """Every revocation statement that was taken in and still counts under the registry in force."""
         statements = []
         for path in self._statement_files():
             with contextlib.suppress(OSError, TrustError):
@@ -154,7 +154,7 @@ class RegistryStore:
         return path.read_bytes() if path is not None and path.is_file() else None
 
     def holds(self, raw: bytes) -> bool:
-        """Whether these very bytes are a version that is kept here, old ones too."""
+        """Whether these bytes are a version that is kept here, old or current."""
         files = (self._file, *self._later_files())
         return any(path.is_file() and path.read_bytes() == raw for path in files)
 
@@ -177,7 +177,7 @@ class RegistryStore:
     def _update(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
         return self._registry.update(raw, now, sound=self._sound)
 
-    # -- what lies on the disk ----------------------------------------------------------------------------------------
+    # -- files on the disk --------------------------------------------------------------------------------------------
 
     def _later_files(self) -> list[Path]:
         """The files of versions that are kept beside the pinned one."""
@@ -203,10 +203,12 @@ class RegistryStore:
                 self._follow()
         except OSError as exc:
             folder = self._file.parent
-            self._leave(folder, ConfigError(f"cannot look at {folder}: {exc.strerror}", reason=UNREADABLE))
+            self._leave(
+                folder, ConfigError(f"cannot read the folder {folder}: {exc.strerror}", reason=UNREADABLE)
+            )
 
     def _pinned(self, pin: str | None, domain: str | None) -> VerifiedRegistry:
-        """The pinned version: in its file, or, where a proposal covers that, kept beside it."""
+        """The pinned version from its file, or from the copy beside it if a proposal replaced the file."""
         try:
             return VerifiedRegistry.open(_read(self._file), pin=pin, domain=domain, sound=self._sound)
         except TrustError as exc:
@@ -218,16 +220,16 @@ class RegistryStore:
             raise
 
     def _follow(self, *, strict: bool = False) -> None:
-        """Everything that lies there and stands, on top of what is held.
+        """Add every valid file to the held registry.
 
         Args:
-            strict: refuse to begin while the file of a revocation that was taken in cannot be read from the disk. One that
-                was altered ends no program, for then nobody could take it in again; that is said as an error. Nor does
-                a beacon: without one that stands, trust is `stale`.
+            strict: refuse to begin while the file of a revocation that was taken in cannot be read from the disk. An
+                altered one stops no program, because then nobody could take it in again; it is logged as an error. Nor
+                does a beacon: without a valid one, trust is `stale`.
         """
         while self._add(version_file(self._file, self._registry.version + 1), self._update):
             pass
-        self._add(self._file, self._update)  # the next version may have been made in its place
+        self._add(self._file, self._update)  # the next version may have replaced the file
         if self._beacon is not None:
             self._add(self._beacon, self._registry.with_beacon)
         files = self._statement_files()
@@ -237,7 +239,7 @@ class RegistryStore:
         self._hold(self._registry)
 
     def _read_statement(self, path: Path, *, strict: bool) -> None:
-        """Read a statement that was taken in, unless it was read before and its file is as it was."""
+        """Read a statement that was taken in, unless it was read before and its file is unchanged."""
         seen: tuple[int, int] | None = None
         with contextlib.suppress(OSError):
             stat = path.stat()
@@ -249,14 +251,14 @@ class RegistryStore:
             except ConfigError:
                 if strict:
                     raise
-                self._seen = ()  # it is looked at again soon
+                self._seen = ()  # the next look reads it again
             except TrustError as exc:
                 if (path, exc.reason) not in self._left:
                     log.error(
                         "revocation_not_in_force",
                         path=str(path),
                         reason=exc.reason,
-                        problem=f"it was taken in, and has been altered since ({exc})",
+                        problem=f"it was altered after it was taken in ({exc})",
                         remedy="take it in again: tocsin registry accept",
                     )
                 self._left.add((path, exc.reason))
@@ -270,7 +272,7 @@ class RegistryStore:
         return self._registry.with_revocation(raw, now, taken_before=True)
 
     def _add(self, path: Path, step: Callable[[bytes, dt.datetime], VerifiedRegistry]) -> bool:
-        """Take a file in, if it stands. Returns whether it changed anything."""
+        """Take a file in if it is valid. Returns whether it changed anything."""
         if not path.exists():
             return False
         try:
@@ -283,9 +285,10 @@ class RegistryStore:
         return changed
 
     def _leave(self, path: Path, exc: TrustError | ConfigError) -> None:
-        """Say once that a file was left aside. An older version, a beacon that ran out, a proposal is no news.
+        """Log once that a file was ignored. An older version, an expired beacon or a proposal is not logged.
 
-        What could not be read, as without a descriptor to be had, may have been a revocation: it is looked at again soon.
+        An unreadable file (for example without a free file descriptor) may be a revocation: the next look reads it
+        again.
         """
         if exc.reason == UNREADABLE:
             self._seen = ()
@@ -297,9 +300,9 @@ class RegistryStore:
 
 
 def heard_beside(file: Path, registry: VerifiedRegistry, now: dt.datetime) -> VerifiedRegistry:
-    """A registry with the statements that were taken in beside its file, for whoever makes its next version.
+    """A registry with the statements beside its file, for making its next version.
 
-    What does not stand there, or cannot be read, is passed over.
+    Files that are invalid or cannot be read are ignored.
     """
     for path in sorted((file.parent / REVOCATIONS).glob("*.tocsin.json")):
         with contextlib.suppress(OSError, TrustError):
@@ -308,7 +311,7 @@ def heard_beside(file: Path, registry: VerifiedRegistry, now: dt.datetime) -> Ve
 
 
 def version_file(file: Path, version: int) -> Path:
-    """Where a version lies beside another one's file: `registry.v2.tocsin.json`."""
+    """The path of a version beside another one's file: `registry.v2.tocsin.json`."""
     stem = file.name.removesuffix(".json").removesuffix(".tocsin")
     return file.with_name(f"{stem}.v{version}{file.name.removeprefix(stem)}")
 
@@ -329,14 +332,14 @@ def _read(path: Path) -> bytes:
 
 
 def trust_kind(raw: bytes) -> Trust:
-    """What a file says that it is; what is nothing of the kind is taken for a version, and refused as one."""
+    """The type that a file states; a file without a known type is taken for a version, and refused as one."""
     if _is(raw, TYP_REVOKE, MAX_REVOKE_BYTES):
         return Trust.REVOKE
     return Trust.BEACON if _is(raw, TYP_BEACON, MAX_BEACON_BYTES) else Trust.REGISTRY
 
 
 def _is(raw: bytes, typ: str, most: int) -> bool:
-    """Whether every signature of a file says that it is of one type."""
+    """Whether every signature of a file states this type."""
     if len(raw) > MAX_REGISTRY_BYTES * 2:
         return False
     try:

@@ -1,4 +1,4 @@
-"""What must be kept up: the beacon, what ends soon, units of systemd, and copies of a context."""
+"""Upkeep: the beacon, expiry warnings, units of systemd, and backups of a context."""
 
 from typing import TYPE_CHECKING
 

@@ -1,8 +1,8 @@
-"""An archive of a context: one tar file whose first member lists the others with their digests. Nothing else is in it.
+"""An archive of a context: one tar file whose first member lists the others with their digests, and nothing else.
 
-What a member may be called is a fixed list, so no name in an archive leads anywhere: where a member goes, the settings of
-the one who restores it say. Members are regular files, in the order of the list, each once. All of them are read and
-compared before anything is written to its place.
+Members may have only names from a fixed list, so no name in an archive points to a path: the settings of the restoring
+person decide where a member goes. Members are regular files, in the order of the list, each once. All of them are read
+and compared before any is written to its place.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 _BLOCK = 1 << 20
 _FORMAT: Final = (
     tarfile.GNU_FORMAT
-)  # a size has no bound in it; the names are too short for its further headers
-_STORES = re.compile(r"state/(?:outbox\.db|store\.db|audit\.jsonl)")
+)  # this format does not bound sizes; the names are too short to need further headers
+_STORES = re.compile(r"state/(?:outbox\.db|store\.db|desk\.db|audit\.jsonl)")
 _FILES = re.compile(
     r"registry/(?:registry\.tocsin\.json|registry\.v[1-9][0-9]{0,8}\.tocsin\.json|beacon\.tocsin\.json"
     r"|revocations/[A-Za-z0-9_-]{1,64}\.tocsin\.json)"
@@ -45,13 +45,13 @@ _FILES = re.compile(
 
 
 class BackupError(BusError):
-    """An archive that is none, or is not as it was written; or a place where one may not be restored."""
+    """An invalid or changed archive, or a place where it may not be restored."""
 
     reason = "malformed-backup"
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file: its name in the archive, its bytes by number and SHA-256."""
+    """One file: its name in the archive, its size in bytes and its SHA-256."""
 
     name: Annotated[str, Meta(max_length=128)]
     size: Annotated[int, Meta(ge=0)]
@@ -59,7 +59,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an archive holds, of whom, and when it was made."""
+    """The content of an archive, its identity, and the time when it was made."""
 
     spec: Literal["tocsin-backup/1"]
     made: Annotated[dt.datetime, Meta(tz=True)]
@@ -69,7 +69,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class _Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The manifest as it is written, with the SHA-256 of its very bytes: the members are checked by it, and it by this."""
+    """The manifest as written, with the SHA-256 of its bytes: the manifest checks the members, and this digest the manifest."""
 
     sha256: str
     manifest: msgspec.Raw
@@ -89,21 +89,21 @@ def write_archive(
     settings: Mapping[str, str | int],
     made: dt.datetime,
 ) -> str:
-    """Write an archive for its owner alone, whole or not at all.
+    """Write an archive readable only for its owner, whole or not at all.
 
     Args:
         path: the archive.
-        files: what goes in, by the name that it has there; they must not change meanwhile.
+        files: the files to include, by their names in the archive; they must not change during the write.
         context: the name of the context.
-        settings: its settings that are no paths.
+        settings: its settings that are not paths.
         made: the present.
 
     Returns:
-        The SHA-256 of the archive, to be written down elsewhere.
+        The SHA-256 of the archive, to be noted elsewhere.
 
     Raises:
-        BackupError: `backup-member`: what could be written and never be restored, by its name or its size.
-        OSError: the disk.
+        BackupError: `backup-member`: a file that could not be restored, because of its name or its size.
+        OSError: the disk fails.
     """
     members = tuple(
         Member(name=name, size=file.stat().st_size, sha256=_digest_of(file))
@@ -128,7 +128,7 @@ def write_archive(
 
 
 def _header(name: str, size: int, made: dt.datetime) -> bytes:
-    """The bytes before a member."""
+    """The header bytes before a member."""
     return _entry(name, size, made).tobuf(_FORMAT, tarfile.ENCODING, "strict")
 
 
@@ -140,12 +140,12 @@ def _entry(name: str, size: int, made: dt.datetime) -> tarfile.TarInfo:
 
 @contextmanager
 def unpacked(path: Path, beside: Path, *, sha256: str | None = None) -> Iterator[tuple[Manifest, Path]]:
-    """Every member of an archive, checked, in a folder that goes away at the end; nothing is written elsewhere.
+    """Unpack every member of an archive, checked, into a temporary folder that is deleted at the end; write nothing elsewhere.
 
     Args:
         path: the archive.
-        beside: an existing folder on the disk where the members are to go; the temporary one is made in it.
-        sha256: what the whole archive must have as its digest.
+        beside: an existing folder on the target disk; the temporary one is made in it.
+        sha256: the digest that the whole archive must have.
 
     Raises:
         BackupError: `malformed-backup`, `backup-digest`.
@@ -170,12 +170,12 @@ def _unpack(path: Path, file: IO[bytes], folder: Path) -> Manifest:
     except (tarfile.TarError, msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as exc:
         raise BackupError(f"{path} is no archive of tocsin: {exc}") from None
     if any(iter(lambda: file.read(_BLOCK).strip(b"\0"), b"")):
-        raise BackupError(f"{path} holds more than it lists")
+        raise BackupError(f"{path} holds more than its list")
     return manifest
 
 
 def _manifest(file: IO[bytes]) -> Manifest:
-    """The list at the head of an archive, in which every name may stand in one."""
+    """The list at the start of an archive, with only allowed names."""
     header = file.read(tarfile.BLOCKSIZE)
     size = tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "strict").size
     if not 0 < size <= MAX_MANIFEST_BYTES:  # before it is read
@@ -183,7 +183,7 @@ def _manifest(file: IO[bytes]) -> Manifest:
     listing = msgspec.json.decode(file.read(size), type=_Listing)
     listed = bytes(listing.manifest)
     if hashlib.sha256(listed).hexdigest() != listing.sha256:
-        raise BackupError("its list is not as it was written", reason="backup-digest")
+        raise BackupError("its list has changed since it was written", reason="backup-digest")
     manifest = msgspec.json.decode(listed, type=Manifest)
     if header != _header(MANIFEST, size, manifest.made):
         raise BackupError("an archive of tocsin begins with its list")
@@ -193,31 +193,32 @@ def _manifest(file: IO[bytes]) -> Manifest:
 
 
 def _must_be_restorable(size: int, manifest: Manifest) -> None:
-    """What a list may be: asked of one that is read, and of one that is to be written."""
+    """Check the bounds of a list, both when it is read and when it is written."""
     if size > MAX_MANIFEST_BYTES or len(manifest.members) > MAX_MEMBERS:
-        raise BackupError("it lists too much")
+        raise BackupError("its list is too long")
     names = [member.name for member in manifest.members]
     if len(set(names)) != len(names):
         raise BackupError("it lists a name twice")
     for member in manifest.members:
         most = MAX_STORE_BYTES if _STORES.fullmatch(member.name) else MAX_FILE_BYTES
         if not (_STORES.fullmatch(member.name) or _FILES.fullmatch(member.name)) or member.size > most:
-            raise BackupError(f"it lists what belongs to no backup: {member.name!r}, {member.size} bytes")
+            raise BackupError(f"it lists a member that no backup has: {member.name!r}, {member.size} bytes")
 
 
 def _must_have_room(manifest: Manifest, folder: Path) -> None:
     room = os.statvfs(folder)
     if sum(member.size for member in manifest.members) > room.f_bavail * room.f_frsize:
-        raise BackupError("there is no room on this disk for what it holds", reason="backup-room")
+        raise BackupError("this disk has no room for its content", reason="backup-room")
 
 
 def _take(file: IO[bytes], member: Member, made: dt.datetime, folder: Path) -> None:
     """Write a member into the temporary folder, and compare it with the list.
 
-    Its header must be the very bytes that we write for it. So there are no links, devices, sparse or further headers.
+    Its header must have exactly the bytes that we write for it. So there are no links, devices, sparse or further
+    headers.
     """
     if file.read(tarfile.BLOCKSIZE) != _header(member.name, member.size, made):
-        raise BackupError(f"where it lists {member.name} it holds something else")
+        raise BackupError(f"in the place of {member.name} it holds another member")
     target = folder / member.name
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     found, left = hashlib.sha256(), member.size
@@ -229,13 +230,13 @@ def _take(file: IO[bytes], member: Member, made: dt.datetime, folder: Path) -> N
         out.flush()
         os.fsync(out.fileno())
     if left or found.hexdigest() != member.sha256:
-        raise BackupError(f"{member.name} is not as it was written", reason="backup-digest")
+        raise BackupError(f"{member.name} has changed since it was written", reason="backup-digest")
     _skip_padding(file, member.size)
 
 
 def _skip_padding(file: IO[bytes], size: int) -> None:
     if any(file.read(-size % tarfile.BLOCKSIZE)):
-        raise BackupError("it holds something between its members")
+        raise BackupError("it holds bytes between its members")
 
 
 def _digest_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What of a context goes into an archive, while its programs run."""
+"""Backs up a context into an archive while its programs run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bus.storage import copy_database
 from bus.trust import version_file
 from bus.upkeep.archive import BackupError, write_archive
 
-OUTBOX, STORE = "outbox.db", "store.db"
+OUTBOX, STORE, DESK = "outbox.db", "store.db", "desk.db"
 REGISTRY = "registry.tocsin.json"
 SECRETS = ("key", "nkey", "tls_key")
 PLAIN = ("tls_cert", "tls_ca", "certificate", "contacts")
@@ -23,7 +23,7 @@ NOT_KEPT = ("passphrase_file", "state", "registry", "beacon", "seal_keys", *SECR
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup that was made: its SHA-256, and the names in it with their sizes."""
+    """A finished backup: its SHA-256, and the names in it with their sizes."""
 
     sha256: str
     members: dict[str, int]
@@ -47,9 +47,9 @@ def back_up(
         state: its state folder.
         target: the archive.
         now: the present.
-        with_keys: signing and seal keys, which are encrypted, and the transport and TLS keys, which are not. Passphrases
-            never go in.
-        with_store: the reader's store, which the bus can give again as far as it goes back.
+        with_keys: include signing and seal keys, which are encrypted, and transport and TLS keys, which are not.
+            Passphrases are never included.
+        with_store: include the reader's store, which the bus can deliver again as far as it goes back.
 
     Raises:
         StoreError: a store cannot be copied.
@@ -59,7 +59,7 @@ def back_up(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backing-up.") as folder:
         copies = Path(folder)
         files: dict[str, Path] = {}
-        for store in (OUTBOX, STORE) if with_store else (OUTBOX,):
+        for store in (OUTBOX, DESK, STORE) if with_store else (OUTBOX, DESK):
             if (state / store).is_file():
                 copy_database(state / store, copies / store)
                 files[f"state/{store}"] = copies / store
@@ -70,10 +70,10 @@ def back_up(
             plain[f"state/{AUDIT_FILE}"] = state / AUDIT_FILE
         for number, (member, source) in enumerate(sorted(plain.items())):
             copy = copies / f"{number}"
-            shutil.copyfile(source, copy)  # a file may change while it is read; its copy does not
+            shutil.copyfile(source, copy)  # a file may change during reading; its copy does not
             files[member] = copy
         if not files:
-            raise BackupError(f"nothing of {name} is there to be kept", reason="backup-empty")
+            raise BackupError(f"{name} has nothing to back up", reason="backup-empty")
         settings = {
             field: value
             for field, value in msgspec.structs.asdict(context).items()

@@ -1,4 +1,4 @@
-"""What a keeper knows, as conditions of the health model: what it cannot do, and what ends."""
+"""A keeper's facts as conditions of the health model: its problems, and expiring items."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ _PROBLEMS = {
     "bus": (
         "beacon-not-announced",
         "the newest beacon is not on the bus",
-        "is the broker running? tocsin doctor",
+        "check that the broker runs: tocsin doctor",
     ),
     "disk": (
         "beacon-not-kept",
         "the newest beacon is not on this disk",
-        "make room, or put the folder right",
+        "make room, or correct the folder",
     ),
     "beacon": (
         "beacon-not-renewed",
         "no beacon can be made now",
-        "take in the registry's next version, or put the clock right",
+        "take in the registry's next version, or set the clock",
     ),
 }
 _CLOCK = "clock"
 MOST_TERMS = 100
-"""So many of what ends are told one by one, the worst first: all that a large registry names would be no state file."""
-_OF_AUTHORITIES = ("signing-key", "seal-key")  # whose end stops nothing here
+"""Most expiring items listed one by one, the worst first: all items of a large registry would not fit a state file."""
+_OF_AUTHORITIES = ("signing-key", "seal-key")  # their expiry stops nothing here
 
 
 def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tuple[Condition, ...]:
-    """Conditions for what a keeper says.
+    """The conditions of a keeper.
 
     Args:
-        problems: what it cannot do, as `Keeper.problems`.
-        found: what ends when.
+        problems: its problems, as `Keeper.problems`.
+        found: the expiring items.
     """
     told = [
         Condition(
@@ -54,8 +54,8 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
                 name="clock",
                 level=Level.BAD,
                 code="clock-off",
-                detail=f"{off}: nobody takes a beacon that is dated ahead, and one that is dated back ends too soon",
-                remedy="put this clock right: timedatectl",
+                detail=f"{off}: readers refuse a beacon that is dated ahead, and one that is dated back expires too soon",
+                remedy="set this clock: timedatectl",
             )
         )
     ending = sorted(
@@ -71,7 +71,7 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
                 level=Level.BAD if is_over and term.what not in _OF_AUTHORITIES else Level.WARNING,
                 code="has-ended" if is_over else "ends-soon",
                 detail=f"{term.what} of {term.whose} ({term.name}) "
-                + (f"{'ended' if is_over else 'ends'} {when}" if when else "is not there"),
+                + (f"{'expired' if is_over else 'expires'} {when}" if when else "is missing"),
                 remedy=term.remedy,
                 since=term.ends if is_over else None,
             )
@@ -82,7 +82,7 @@ def keeper_conditions(problems: Mapping[str, str], found: Iterable[Term]) -> tup
                 name="term",
                 level=Level.WARNING,
                 code="ends-soon",
-                detail=f"{len(more)} more end soon or have ended",
+                detail=f"{len(more)} more end soon or have expired",
                 remedy="tocsin registry keep --once lists them all",
             )
         )

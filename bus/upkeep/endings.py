@@ -1,7 +1,7 @@
-"""What ends when: one pure function from a registry, certificates and the present to a list.
+"""Lists what expires and when: one pure function of a registry, certificates and the present.
 
-It is used by the keeper for all that a registry names, and by `doctor` for the keys of one identity. A key that another
-one follows ends as was decided and is not listed. A role ends with the key that leaves fewer than its threshold.
+The keeper uses it for all items of a registry, `doctor` for the keys of one identity. A key with a successor expires as
+planned and is not listed. A role expires with the key whose expiry leaves fewer keys than its threshold.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _DAYS: Mapping[str, int] = {
     "seal-key": 14,
     "certificate": 30,
 }
-"""Days before its end from which a thing is warned of; but never more than a third of its life."""
+"""Days before expiry from which a warning is given; at most a third of the lifetime."""
 _SHARE = 3
 _REMEDIES: Mapping[str, str] = {
-    "beacon": "is the registrar's keeper running? tocsin registry keep",
+    "beacon": "check that the registrar's keeper runs: tocsin registry keep",
     "registry": "tocsin registry renew FILE, then sign and publish it",
     "root": "tocsin registry rotate FILE --root ... with keys that last longer",
     "beacon-role": "tocsin key new, then tocsin registry rotate FILE --beacon NEW.jwk",
     "signing-key": "tocsin key new, then a registrar: tocsin registry rotate FILE {whose} --key NEW.jwk",
     "seal-key": "tocsin key new --seal, then a registrar: tocsin registry seal-key FILE {whose} --key NEW.jwk",
-    "certificate": "have your CA issue a new one, and put it in its place",
+    "certificate": "have your CA issue a new one, and replace the old one",
 }
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate file and the window in which all in it are good."""
+    """A certificate file and the window in which all its certificates are valid."""
 
     name: str
     not_before: dt.datetime
@@ -48,15 +48,15 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Term(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that ends.
+    """One item that expires.
 
     Attributes:
-        what: its sort.
+        what: its kind.
         whose: the authority, the domain, or the file.
         name: the id of the key, the version, or the file.
-        ends: when; None where it is not there at all, such as a beacon.
-        level: `ok`, `warning` when it ends soon, `bad` when it has ended.
-        remedy: what to do; empty while all is well.
+        ends: when it expires; None if it is missing, such as a beacon.
+        level: `ok`, `warning` if it expires soon, `bad` if it has expired.
+        remedy: what to do; empty if all is well.
     """
 
     what: What
@@ -75,14 +75,14 @@ def terms(
     of: str | None = None,
     using: Collection[str] = (),
 ) -> tuple[Term, ...]:
-    """Everything that ends, the first to end first.
+    """All items that expire, the earliest first.
 
     Args:
-        registry: as it stands, with its beacon.
+        registry: the registry with its beacon.
         certificates: of connections and seals.
         now: the present.
         of: only the keys of this authority, with the registry and the beacon; all by default.
-        using: ids of keys that are in use here, which are listed even when another key follows them.
+        using: ids of keys in use here, which are listed even if they have a successor.
     """
     found = [
         *_of_trust(registry, now),
@@ -144,7 +144,7 @@ def _of_keys(
 
 
 def _follows(later: KeyRecord | SealKeyRecord, key: KeyRecord | SealKeyRecord) -> bool:
-    """Whether one key takes over from another before that ends."""
+    """Whether one key takes over from another before that one expires."""
     return later.alg == key.alg and key.not_before < later.not_before <= key.not_after < later.not_after
 
 
@@ -158,7 +158,7 @@ def _of_roles(registry: VerifiedRegistry, now: dt.datetime) -> Iterator[Term]:
             if key.revoked_since is None
         ]
         good.sort(reverse=True)
-        if len(good) >= role.threshold:  # a registry with fewer does not stand
+        if len(good) >= role.threshold:  # a registry with fewer is invalid
             ends, begins, kid = good[role.threshold - 1]
             yield _term(what, registry.domain, kid, begins, ends, now)
 

@@ -1,13 +1,13 @@
-"""The keeper: renews the beacon in time, for as long as its key has the role, and says what else ends.
+"""The keeper: renews the beacon in time while its key has the role, and warns of other expiring items.
 
-A new beacon goes two ways that do not wait for each other: to the disk, for the programs that read this registry's files,
-and to the bus, for everybody. Each is tried again after waits that double, and what is wrong is said when it begins, when
-it changes and when it is over. What the bus says last is looked at before anything is sent: so a beacon that was kept but
-not sent before the keeper was killed is sent by the next one, and two keepers do not repeat each other.
+A new beacon goes two ways that do not wait for each other: to the disk, for programs that read this registry's files,
+and to the bus, for everybody. Each way is tried again after doubling waits. A problem is logged when it begins, changes
+and ends. The keeper reads the last beacon on the bus before it sends one. So a beacon that was kept but not sent before
+a kill is sent by the next keeper, and two keepers do not repeat each other.
 
-Two keepers of one registry do no harm: readers take the newer beacon and pass over the other, and each keeper takes in
-what the other has said and then finds nothing due. One that knows only an older version says nothing while it knows of a
-beacon for a later one.
+Two keepers of one registry do no harm: readers take the newer beacon and ignore the other. Each keeper takes in the
+other's beacon and then has nothing due. A keeper with an older version sends nothing while it knows of a beacon for a
+later version.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from schemas.registry import Beacon
 
 LOOK_S = 1.0
 CONNECT_S = 5.0
-LOOK_AT_BUS_S = 60.0  # how often what the bus says is compared, while nothing is new
-LOOK_AT_ENDS_S = 60.0  # how often all that a registry names is looked through for what ends
-MOST_WAIT_S = 60.0  # between two tries
-REMIND_S = 86_400.0  # how often what ends is said again
+LOOK_AT_BUS_S = 60.0  # seconds between two comparisons with the bus without news
+LOOK_AT_ENDS_S = 60.0  # seconds between two looks at all expiring items of a registry
+MOST_WAIT_S = 60.0  # seconds between two tries
+REMIND_S = 86_400.0  # seconds between two warnings of the same item
 
 log = logger()
 
 
 class Keeper:
-    """Renews the beacon of one registry. `run` goes on until it is cancelled, or its key has lost its role.
+    """Renews the beacon of one registry. `run` continues until it is cancelled, or its key has lost its role.
 
     Attributes:
-        renewed: how many beacons were made.
-        problems: what cannot be done at present, by `bus`, `disk`, `beacon` or `clock`; empty while all is well.
-        found: what ends when, as of a minute ago at the most.
+        renewed: the number of beacons made.
+        problems: the present problems, by `bus`, `disk`, `beacon` or `clock`; empty if all is well.
+        found: the expiring items, at most a minute old.
     """
 
     def __init__(
@@ -63,19 +63,19 @@ class Keeper:
         rng: Callable[[], float] = random.random,
         look_s: float = LOOK_S,
     ) -> None:
-        """Prepare; nothing is signed yet.
+        """Prepare without signing.
 
         Args:
-            held: the registry, which keeps what is made.
+            held: the registry, which keeps the new beacons.
             signer: a key of the beacon role.
-            endpoint: where and as whom a beacon is published.
-            heard: how far the bus was read, by the feed that runs beside.
-            life: how long a beacon is good.
+            endpoint: address and identity for publishing.
+            heard: gives how far the feed beside it has read the bus.
+            life: the lifetime of a beacon.
             clock: the present, aware.
-            certificates: those whose end is to be warned of, as they are now.
-            on_news: told, by a word and facts fit for the audit record, of each beacon that was made.
-            rng: a number from 0 to below 1.
-            look_s: seconds between two looks at what is held.
+            certificates: gives the present certificates whose expiry needs a warning.
+            on_news: called, with a word and facts for the audit record, for each new beacon.
+            rng: gives a number from 0 to below 1.
+            look_s: seconds between two looks at the held registry.
         """
         self.renewed = 0
         self.problems: dict[str, str] = {}
@@ -91,7 +91,7 @@ class Keeper:
         self._rng = rng
         self._look_s = look_s
         self._jitter = rng()
-        self._mine: Beacon | None = None  # the last one made here, kept or not
+        self._mine: Beacon | None = None  # the last beacon made here, kept or not
         self._unkept: bytes | None = None
         self._unsent: bytes | None = None
         self._waits = {way: Backoff(wait=1.0, most=MOST_WAIT_S) for way in ("bus", "disk", "beacon", "clock")}
@@ -102,7 +102,7 @@ class Keeper:
         """Keep the beacon fresh until cancelled.
 
         Raises:
-            TrustError: as `must_have_role`, at the beginning or when a version has taken the role away.
+            TrustError: as `must_have_role`, at the start or when a version has taken the role away.
         """
         must_have_role(self._held(), self._signer.kid, self._clock())
         async with Connection.open(self._endpoint) as connection:
@@ -111,7 +111,7 @@ class Keeper:
                 await asyncio.sleep(self._look_s)
 
     async def look(self, connection: Connection) -> None:
-        """Do what is due now: make a beacon, keep it, send it, say what ends.
+        """Do the work due now: make a beacon, keep it, send it, warn of expiry.
 
         Raises:
             TrustError: as `must_have_role`.
@@ -134,9 +134,10 @@ class Keeper:
         self._warn()
 
     def _is_ahead(self) -> bool:
-        """Whether this clock is so far ahead that no reader would take what is dated by it; said, as is one that is behind.
+        """Whether this clock is so far ahead that readers would refuse its dates; log a clock that is ahead or behind.
 
-        A beacon of the future is worse than none: who keeps it back may show it then, and vouch for what has ended by then.
+        A beacon from the future is worse than none: an attacker may hold it back, show it at that time, and vouch for
+        revoked keys.
         """
         ahead, most = self._heard().ahead_s or 0.0, CLOCK_SKEW.total_seconds()
         if abs(ahead) <= most:
@@ -150,9 +151,9 @@ class Keeper:
         return ahead > 0
 
     def due(self, now: dt.datetime) -> Due:
-        """When the next beacon is due, by what is held and what was made here.
+        """When the next beacon is due, by the held beacon and the one made here.
 
-        One that lies ahead of this clock, because that was wrong when it was made, stands with nobody and puts off none.
+        A beacon ahead of this clock, made when the clock was wrong, is refused by all readers and delays no other.
         """
         registry = self._held()
         last = max(
@@ -168,24 +169,25 @@ class Keeper:
 
     @property
     def is_done(self) -> bool:
-        """Whether the newest beacon is on the disk and on the bus, as far as both are known."""
+        """Whether the newest beacon is on the disk and on the bus, to present knowledge."""
         return self._unkept is None and self._unsent is None and self._compare_at > 0.0
 
     def terms(self) -> tuple[Term, ...]:
-        """What ends when, of all that the registry names and of the certificates."""
+        """The expiring items of the registry and the certificates."""
         return terms(self._held(), self._certificates(), self._clock())
 
     # -- a beacon, and its two ways ---------------------------------------------------------------------------------
 
     def _make(self, registry: VerifiedRegistry, why: str, now: dt.datetime) -> None:
-        """Sign a beacon, check it as every reader will, and lay it ready for both ways."""
+        """Sign a beacon, check it as every reader will, and prepare it for both ways."""
         ends = registry.document.beacon.keys[self._signer.kid].not_after
         life = life_of(self._life, now=now, key_ends=ends)
         raw = ceremony.new_beacon(registry, self._signer, now, life)
         try:
             made = registry.with_beacon(raw, now)
         except TrustError as exc:
-            # Such as `rollback`: the clock was put back, or another keeper's is ahead. It passes, and is said meanwhile.
+            # For example `rollback`: the clock was set back, or another keeper's is ahead. It passes; until then it is
+            # logged.
             self._failed("beacon", "beacon_not_renewed", str(exc), reason=exc.reason)
             return
         self._mine = made.beacon
@@ -204,7 +206,7 @@ class Keeper:
             self._on_news("beacon-signed", {**facts, "by": self._signer.kid, "why": why})
 
     def _keep(self) -> None:
-        """Write what was made, unless something newer has come meanwhile."""
+        """Write the new beacon, unless a newer one has come in between."""
         if self._unkept is None or not self._may_try("disk"):
             return
         try:
@@ -218,14 +220,14 @@ class Keeper:
         self._done("disk")
 
     async def _send(self, connection: Connection) -> None:
-        """Send what was made, or what is held and the bus does not have."""
+        """Send the new beacon, or the held one if the bus lacks it."""
         loop = asyncio.get_running_loop()
         if not self._may_try("bus") or (self._unsent is None and loop.time() < self._compare_at):
             return
         try:
             await connection.until_connected(CONNECT_S)
             if self._unsent is None and not self._heard().at_end:
-                return  # what the bus has is not known yet
+                return  # the beacon on the bus is not known yet
             raw = self._unsent or self._held.beacon()
             if raw is not None and self._is_missing(raw):
                 await publish_trust(connection, raw)
@@ -238,12 +240,12 @@ class Keeper:
         self._done("bus")
 
     def _is_missing(self, raw: bytes) -> bool:
-        """Whether the bus lacks this beacon, which stands, and has none that is as new."""
+        """Whether the bus lacks this valid beacon and has none as new."""
         now, registry = self._clock(), self._held()
         try:
             ours = registry.with_beacon(raw, now).beacon
         except TrustError:
-            return False  # it has run out, or was overtaken
+            return False  # it has expired, or a newer one exists
         last = self._heard().beacon
         if last is None:
             return True
@@ -253,7 +255,7 @@ class Keeper:
             return True
         return ours is not None and theirs is not None and _order(theirs) < _order(ours)
 
-    # -- what is said -----------------------------------------------------------------------------------------------
+    # -- logging ----------------------------------------------------------------------------------------------------
 
     def _may_try(self, way: str) -> bool:
         return asyncio.get_running_loop().time() >= self._waits[way].until
@@ -271,7 +273,7 @@ class Keeper:
             log.info("keeper_problem_over", way=way)
 
     def _warn(self) -> None:
-        """Say what ends soon or has ended: once, again each day, and when it becomes worse."""
+        """Warn of items that expire soon or have expired: once, then each day, and when the level becomes worse."""
         present = asyncio.get_running_loop().time()
         if present < self._warn_at:
             return

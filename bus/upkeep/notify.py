@@ -1,8 +1,8 @@
-"""What a program says to the supervisor that started it: that it works, that it still does, that it ends.
+"""Notifies the supervisor that started a program: it is ready, it is alive, it is stopping.
 
 The protocol is that of systemd, ``sd_notify(3)``: a datagram of lines ``NAME=value`` to the socket that the environment
-names, a path or, after ``@``, an abstract name. Without that name nothing is said and nothing fails, so a program need
-not know who started it. A supervisor that does not read is not waited for beyond a moment.
+names, a path or, after ``@``, an abstract name. Without that name nothing is sent and nothing fails, so a program need
+not know who started it. The program waits only a moment for a supervisor that does not read.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from collections.abc import Callable, Mapping
 
 SOCKET = "NOTIFY_SOCKET"
 MOST_STATUS = 300  # characters
-PATIENCE_S = 1.0  # for what is said once; a beat that finds no room is left out
+PATIENCE_S = 1.0  # for one-time messages; a watchdog message without room is skipped
 
 
 def ready(environment: Mapping[str, str] = os.environ) -> bool:
-    """Say that the program works. Returns whether a supervisor was told."""
+    """Send that the program is ready. Returns whether a supervisor was told."""
     return _say("READY=1", environment, patience_s=PATIENCE_S)
 
 
 def stopping(environment: Mapping[str, str] = os.environ) -> bool:
-    """Say that the program has begun to end. Returns whether a supervisor was told."""
+    """Send that the program is stopping. Returns whether a supervisor was told."""
     return _say("STOPPING=1", environment, patience_s=PATIENCE_S)
 
 
 def status(text: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Say in one line, of 300 characters at the most, what the program does. Returns whether a supervisor was told."""
+    """Send one line of at most 300 characters on the program's work. Returns whether a supervisor was told."""
     line = "".join(" " if ord(letter) < 32 or ord(letter) == 127 else letter for letter in text)
     return _say(f"STATUS={line[:MOST_STATUS]}", environment)
 
 
 def watchdog(environment: Mapping[str, str] = os.environ) -> bool:
-    """Say that the program is alive; a supervisor that hears nothing for long begins it anew. Returns whether one was told."""
+    """Send that the program is alive; a supervisor restarts a program that is silent for long. Returns whether one was told."""
     return _say("WATCHDOG=1", environment)
 
 
 def watchdog_every(environment: Mapping[str, str] = os.environ, pid: int | None = None) -> float | None:
-    """How often `watchdog` must be said: a third of the time that the supervisor waits.
+    """The interval for `watchdog`: a third of the time that the supervisor waits.
 
     Args:
         environment: the variables of the program.
-        pid: the process that asks, this one by default; a supervisor may mean another.
+        pid: the calling process, this one by default; a supervisor may mean another.
 
     Returns:
-        Seconds, or None where nobody waits for it.
+        Seconds, or None if no supervisor waits for it.
     """
     meant = environment.get("WATCHDOG_PID")
     if SOCKET not in environment or (meant and meant != str(os.getpid() if pid is None else pid)):
@@ -61,7 +61,7 @@ def watchdog_every(environment: Mapping[str, str] = os.environ, pid: int | None 
 async def keep_telling(
     alive: Callable[[], bool] = lambda: True, environment: Mapping[str, str] = os.environ
 ) -> None:
-    """Say `watchdog` as often as it is asked for, while `alive` says so; for ever, also where nobody asks."""
+    """Send `watchdog` at its interval while `alive` returns True; runs for ever, even without a supervisor."""
     every = watchdog_every(environment)
     if every is None:
         await asyncio.Event().wait()
@@ -73,7 +73,7 @@ async def keep_telling(
 
 
 def _say(line: str, environment: Mapping[str, str], *, patience_s: float = 0.0) -> bool:
-    """Send one line; False without a supervisor, and where it does not take it."""
+    """Send one line; returns False without a supervisor, or if it does not take the line."""
     named = environment.get(SOCKET, "")
     if named[:1] not in ("/", "@") or len(named) < 2:
         return False

@@ -1,8 +1,8 @@
-"""Puts a context back from an archive.
+"""Restores a context from an archive.
 
-A restored outbox is marked as one that may be an old copy: it signs nothing before it was compared with the bus
-(`bus.publishing.fitness`). What is there already is never overwritten: an outbox or a store is set aside, and registry,
-statements, keys and audit record stay as they are, since what is held may be newer.
+A restored outbox is marked as a possible old copy: it signs nothing before a comparison with the bus
+(`bus.publishing.fitness`). Existing files are never overwritten: an outbox or a store is set aside, and registry,
+statements, keys and audit record stay, since they may be newer.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from pathlib import Path
 import msgspec
 
 from bus.config import Context
+from bus.desk import sessions
 from bus.errors import StoreError
 from bus.publishing import outbox_table
 from bus.storage import check_copy, is_in_use, written_atomically
 from bus.trust import RegistryStore, version_file
 from bus.upkeep.archive import BackupError, Manifest, unpacked
-from bus.upkeep.backup import NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, STORE
+from bus.upkeep.backup import DESK, NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, STORE
+
+_DISTRUSTED = {OUTBOX: outbox_table.distrust, DESK: sessions.distrust}
+"""What is changed in an older copy before it is put in its place."""
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restoring did.
+    """The result of a restore.
 
     Attributes:
-        name: of the context.
-        context: the context, with the paths where its files are now.
+        name: the name of the context.
+        context: the context, with the present paths of its files.
         written: the files that were written.
-        kept: files that were there, and stay.
-        set_aside: where an outbox or a store that was there is now.
+        kept: existing files that stay.
+        set_aside: the new path of an existing outbox or store.
         made: when the backup was made.
     """
 
@@ -53,33 +57,33 @@ def restore(
     sha256: str | None = None,
     rehearse: bool = False,
 ) -> Restored:
-    """Put a context back from an archive: to the places that its settings name, or, without settings, below `home`.
+    """Restore a context from an archive: to the paths in its settings, or without settings below `home`.
 
     Args:
         archive: the file.
         home: the folder of the settings.
-        find: the context of a name, with its state folder, if there is one.
+        find: gives the context of a name with its state folder, or None.
         now: the present.
-        force: set an outbox or a store that is there aside, and go on.
-        sha256: the archive's digest, as it was written down.
-        rehearse: check everything, and write nothing.
+        force: set an existing outbox, store or desk aside and continue.
+        sha256: the noted digest of the archive.
+        rehearse: check everything and write nothing.
 
     Raises:
-        BackupError: `malformed-backup`, `backup-digest`, `backup-occupied`, `backup-other`: it is of another identity than
-            the context here of its name.
+        BackupError: `malformed-backup`, `backup-digest`, `backup-occupied`, `backup-other`: it belongs to another
+            identity than the context here with its name.
         StoreError: `store-busy`: a program runs; or a store in it is damaged or of another wire.
-        TrustError, ConfigError: the registry in it does not stand under its pin.
-        OSError: the disk.
+        TrustError, ConfigError: the registry in it is not valid under its pin.
+        OSError: the disk fails.
     """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with unpacked(archive, home, sha256=sha256) as (manifest, folder):
         context, state = _places(manifest, home, find)
         _must_stand(folder, context, now)
-        for store in (OUTBOX, STORE):
+        for store in (OUTBOX, STORE, DESK):
             if (folder / "state" / store).exists():
-                check_copy(folder / "state" / store, outbox_table.distrust if store == OUTBOX else None)
+                check_copy(folder / "state" / store, _DISTRUSTED.get(store))
         occupied = [
-            state / store for store in (OUTBOX, STORE) if any(map(Path.exists, _parts(state / store)))
+            state / store for store in (OUTBOX, STORE, DESK) if any(map(Path.exists, _parts(state / store)))
         ]
         replaced = [path for path in occupied if (folder / "state" / path.name).exists()]
         _must_be_free(occupied, replaced, force=force)
@@ -105,7 +109,7 @@ def restore(
 def _places(
     manifest: Manifest, home: Path, find: Callable[[str], tuple[Context, Path] | None]
 ) -> tuple[Context, Path]:
-    """Where each thing goes."""
+    """The context and the state folder to restore to."""
     found = find(manifest.context)
     if found is not None:
         context, state = found
@@ -119,7 +123,7 @@ def _places(
             )
         return context, state
     if taken := sorted(set(manifest.settings) & set(NOT_KEPT)):
-        raise BackupError(f"the archive says where {', '.join(taken)} lies, which is not its to say")
+        raise BackupError(f"the archive sets the path of {', '.join(taken)}; no archive may do that")
     place = home / manifest.context
     names = {member.name for member in manifest.members}
     paths: dict[str, str] = {"registry": str(place / "registry" / REGISTRY), "state": str(place / "state")}
@@ -134,12 +138,12 @@ def _places(
             {**manifest.settings, **paths}, Context, dec_hook=lambda type_, value: type_(value)
         )
     except msgspec.ValidationError as exc:
-        raise BackupError(f"its settings are none of a context: {exc}") from None
+        raise BackupError(f"its settings are not those of a context: {exc}") from None
     return context, place / "state"
 
 
 def _must_stand(folder: Path, context: Context, now: dt.datetime) -> None:
-    """The registry in the archive is that of the context."""
+    """Refuse an archive whose registry is not that of the context."""
     pinned = folder / "registry" / REGISTRY
     if not pinned.is_file():
         raise BackupError("the archive holds no registry")
@@ -167,7 +171,7 @@ def _must_be_free(occupied: list[Path], replaced: list[Path], *, force: bool) ->
 
 
 def _set_aside(path: Path, now: dt.datetime, *, rehearse: bool) -> Path:
-    """Move a database with its log out of the way; its heads file stays, for it knows what was accepted last."""
+    """Move a database with its log aside; its heads file stays, because it has the last accepted bulletins."""
     aside = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%SZ}")
     parts = list(zip(_parts(path), _parts(aside), strict=True))
     if any(there.exists() for _, there in parts):
@@ -179,12 +183,12 @@ def _set_aside(path: Path, now: dt.datetime, *, rehearse: bool) -> Path:
 
 
 def _there(path: Path) -> Path:
-    """A database, or what is left of it."""
+    """The path of an existing database, or of its remaining files."""
     return next(part for part in reversed(_parts(path)) if part.exists())
 
 
 def _parts(path: Path) -> tuple[Path, ...]:
-    """A database's files, itself last: SQLite takes a log that lies at a name for that of whatever database comes there."""
+    """A database's files, itself last: SQLite would use a leftover log for any database that is put beside it."""
     return tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal", ""))
 
 
@@ -217,8 +221,9 @@ def _databases_last(path: Path) -> tuple[bool, str]:
 
 
 def _put(source: Path, target: Path) -> None:
-    """Write a file whole, for its owner alone, or not at all."""
+    """Write a file readable only for its owner, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # The folder may be others' too: a name that they cannot foresee, and nobody else's to read from its first byte on.
+    # Others may use the folder too: the name is unpredictable, and only the owner can read the file from its first byte
+    # on.
     with source.open("rb") as file, written_atomically(target) as out:
         shutil.copyfileobj(file, out)

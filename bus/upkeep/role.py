@@ -1,4 +1,4 @@
-"""Which key may keep a beacon. Pure."""
+"""Checks that a key may renew a beacon. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def must_have_role(registry: VerifiedRegistry, kid: str, now: dt.datetime) -> No
         raise TrustError(f"the beacon key {kid} is revoked {where}", remedy=remedy, reason="key-revoked")
     if not record.not_before <= now < record.not_after:
         raise TrustError(
-            f"the beacon key {kid} is good from {record.not_before} to {record.not_after} {where}",
+            f"the beacon key {kid} is valid from {record.not_before} to {record.not_after} {where}",
             remedy=remedy,
             reason="key-not-valid",
         )

@@ -1,8 +1,8 @@
-"""When a beacon is renewed: a pure schedule, from what is held and the present.
+"""The schedule for renewing a beacon: a pure function of the held beacon and the present.
 
-A beacon is renewed when a third of its life is over, a little later at the keeper's own choice. So of two keepers one is
-mostly first, and the other finds that nothing is due; and there are two thirds of a life to try again in. A version that
-no beacon has named yet is named at once.
+A beacon is renewed after a third of its lifetime plus a random delay of the keeper. So of two keepers one is mostly
+first, and the other has nothing due; and two thirds of the lifetime remain for further tries. A version without a
+beacon gets one at once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import NamedTuple
 from schemas.registry import BEACON_LIFE_HOURS, Beacon
 
 RENEW_AFTER = 1 / 3
-"""Share of a beacon's life after which it is renewed at the earliest."""
+"""Share of a beacon's lifetime after which it is renewed at the earliest."""
 JITTER = 1 / 12
-"""Share of a beacon's life by which that is put off at the most."""
+"""Largest delay of a renewal, as a share of the beacon's lifetime."""
 LEAST_GAP = dt.timedelta(seconds=5)
-"""Between two beacons of one keeper, however fast versions follow one another."""
+"""Least time between two beacons of one keeper, even if versions follow fast."""
 MOST_LIFE = dt.timedelta(hours=BEACON_LIFE_HOURS)
 
 
@@ -25,9 +25,9 @@ class Due(NamedTuple):
     """When the next beacon is due, and why.
 
     Attributes:
-        at: the moment; in the past when it should have been made by now. None: not before something else has changed.
-        why: `missing`, `version`, `age`, or `behind`: a beacon names a later version than is held here, and one that
-            names this version would contradict it.
+        at: the moment; in the past if it is overdue. None until something else changes.
+        why: `missing`, `version`, `age`, or `behind`: a beacon names a later version than the held one, and a beacon
+            for this version would contradict it.
     """
 
     at: dt.datetime | None
@@ -39,9 +39,9 @@ def due(*, version: int, last: Beacon | None, now: dt.datetime, jitter: float) -
 
     Args:
         version: the version of the registry that is held.
-        last: the newest beacon that is known here, whoever made it.
+        last: the newest known beacon, from any keeper.
         now: the present.
-        jitter: from 0 to below 1, drawn anew for each beacon.
+        jitter: from 0 to below 1, drawn again for each beacon.
     """
     if last is None or last.expires <= now:
         return Due(now, "missing")
@@ -54,5 +54,5 @@ def due(*, version: int, last: Beacon | None, now: dt.datetime, jitter: float) -
 
 
 def life_of(wanted: dt.timedelta, *, now: dt.datetime, key_ends: dt.datetime) -> dt.timedelta:
-    """How long the next beacon is good: as wanted, within the bound of the wire, and never for longer than its key."""
+    """The lifetime of the next beacon: as wanted, within the bound of the wire, and never longer than its key's."""
     return min(wanted, MOST_LIFE, key_ends - now)

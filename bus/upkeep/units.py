@@ -1,7 +1,7 @@
-"""Units of systemd for the programs that run on: what they may touch, and how they are begun anew. Pure.
+"""Units of systemd for long-running programs: their file access and their restarts. Pure.
 
-A unit names its own digest in its first line, so that one which a person has changed is known as such. Paths and
-arguments come from settings, so each is quoted for the place where it stands: systemd.syntax(7), systemd.service(5).
+A unit has its own digest in its first line, so that a person's change is noticed. Paths and arguments come from
+settings, so each is quoted for its position: systemd.syntax(7), systemd.service(5).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from bus.errors import BusError
 Scope = Literal["system", "user"]
 
 FINAL_CODES = (2, 3, 5, 6)
-"""Exit codes of what a person must mend: a wrong setting, a missing file, refused input, a key or registry that does not stand."""
+"""Exit codes of faults that a person must mend: a wrong setting, a missing file, refused input, an invalid key or registry."""
 QUEUED_CODE = 75
-"""With which an author's program ends that was asked to while bulletins wait on its disk; whoever sends next sends them."""
+"""Exit code of an author's program that is stopped while bulletins wait on its disk; the next sender sends them."""
 STOPPED_CODE = 130
-"""With which a program ends that was asked to before it had begun."""
+"""Exit code of a program that is stopped before it has started."""
 WATCHDOG_S = 60
-START_S = 600  # a large store is checked, a broker makes a thousand streams
+START_S = 600  # seconds: a large store is checked, a broker makes a thousand streams
 STOP_S = 30
 AGAIN_S = 5
 _PREFIX = "tocsin-"
@@ -38,7 +38,7 @@ _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 
 class UnitError(BusError):
-    """What cannot be a unit, or one that is not ours to change."""
+    """Values that cannot form a unit, or a unit that is not ours to change."""
 
     reason = "unit-text"
 
@@ -47,12 +47,12 @@ class UnitSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One program as a unit.
 
     Attributes:
-        name: of the unit, without `.service`.
+        name: the name of the unit, without `.service`.
         description: for people.
         command: the program and its arguments; the program is an absolute path.
         environment: variables that it needs.
-        writes: folders that it writes into; nothing else can be written.
-        reads: what it must be able to read; it decides whether home folders are open to it.
+        writes: folders that it may write into; all others are read-only.
+        reads: paths that it must read; they decide whether home folders are open to it.
         credentials: secret files that systemd reads for it, by name.
         run_as: the user, in the system scope.
         scope: units of the machine, or of one user.
@@ -84,7 +84,7 @@ def unit_name(program: str, context: str, label: str | None = None) -> str:
 
 
 def is_ours(file_name: str) -> bool:
-    """Whether a file is named as our units are."""
+    """Whether a file has a name of our units."""
     return file_name.startswith(_PREFIX) and file_name.endswith(".service")
 
 
@@ -92,7 +92,7 @@ def unit_text(spec: UnitSpec) -> str:
     """The unit's file.
 
     Raises:
-        UnitError: a path or argument that no unit can hold.
+        UnitError: a path or argument cannot be in a unit.
     """
     lines = [*_unit(spec), "", *_service(spec), *_walls(spec), "", *_install(spec)]
     body = "\n".join(lines) + "\n"
@@ -100,13 +100,16 @@ def unit_text(spec: UnitSpec) -> str:
 
 
 def is_unchanged(text: str) -> bool:
-    """Whether a unit's file is as it was written."""
+    """Whether a unit's file is unchanged since it was written."""
     first, _, body = text.partition("\n")
     return first == f"{_MARK}{_digest(body)}"
 
 
 def is_of(text: str, context: str) -> bool:
-    """Whether a unit's file starts a program of a context: a name and a label beside it may read as another's name."""
+    """Whether a unit's file starts a program of a context.
+
+    The file name does not show it: the name of a context with a label may equal the name of another context.
+    """
     return f" --context {context} " in text.replace("\n", " ")
 
 
@@ -147,7 +150,7 @@ def _walls(spec: UnitSpec) -> Iterable[str]:
     yield "UMask=0077"
     yield "NoNewPrivileges=yes"
     if spec.scope == "user":
-        yield "PrivateUsers=yes"  # without it a user's manager ignores the walls around files
+        yield "PrivateUsers=yes"  # without it a user's manager ignores the file restrictions
     yield "ProtectSystem=strict"
     yield f"ProtectHome={'read-only' if in_home else 'yes'}"
     yield from (f"ReadWritePaths={_word(str(path))}" for path in sorted(set(spec.writes)))
@@ -187,7 +190,7 @@ def _is_in_home(path: Path) -> bool:
 
 
 def hidden(spec: UnitSpec) -> tuple[Path, ...]:
-    """What the program would not see: it lies in a temporary folder, of which a unit has its own."""
+    """The paths that the program would not see: they are in a temporary folder, and a unit has its own one."""
     return tuple(
         path for path in dict.fromkeys(spec.named) if any(path.is_relative_to(place) for place in _TEMPORARY)
     )
@@ -203,23 +206,23 @@ def _fit(text: str) -> str:
 
 
 def _percent(text: str) -> str:
-    """A text in which systemd looks for specifiers."""
+    """Quote a text in which systemd expands specifiers."""
     return _fit(text).replace("%", "%%")
 
 
 def _user(name: str) -> str:
-    """The name of a user, or its number; systemd takes no other.
+    """The name or number of a user; systemd takes nothing else.
 
     Raises:
-        UnitError: it is none.
+        UnitError: the text is neither.
     """
     if not _USER.fullmatch(name):
-        raise UnitError(f"{name!r} names no user")
+        raise UnitError(f"{name!r} is not the name of a user")
     return name
 
 
 def _word(text: str) -> str:
-    """One word of a list."""
+    """Quote one word of a list."""
     safe = _percent(text)
     if _PLAIN.fullmatch(safe):
         return safe
@@ -227,10 +230,10 @@ def _word(text: str) -> str:
 
 
 def _executable(text: str) -> str:
-    """The path of the program itself, in which systemd looks for no variables and wants no quotes.
+    """Quote the path of the program itself, in which systemd expands no variables and allows no quotes.
 
     Raises:
-        UnitError: it has some.
+        UnitError: the path has a quote or a backslash.
     """
     if found := re.search(r"[\"'\\]", text):
         raise UnitError(f"systemd starts no program whose path has a {found[0]}: {text}")
@@ -238,17 +241,19 @@ def _executable(text: str) -> str:
 
 
 def _argument(text: str) -> str:
-    """One argument of a command line, where systemd looks for variables too."""
+    """Quote one argument of a command line, in which systemd also expands variables."""
     return _word(text).replace("$", "$$") if text else '""'
 
 
 def _bare(path: Path) -> str:
-    """A path at the end of a line, where nothing is quoted.
+    """A path at the end of a line, without quotes.
 
     Raises:
-        UnitError: such a line would lose its end.
+        UnitError: the path begins or ends with white space, or ends with a backslash.
     """
     text = _percent(str(path))
     if text.strip() != text or text.endswith("\\"):
-        raise UnitError(f"{str(path)!r} ends in a way that no unit can hold; choose another name")
+        raise UnitError(
+            f"{str(path)!r} begins or ends with a character that no unit can hold; choose another name"
+        )
     return text

@@ -1,11 +1,11 @@
-"""Three countries and a union on one machine; a country's way out is cut and mended. Run it: `python cuts.py`.
+"""Three countries and a union on one machine; a country's connection is cut and restored. Run it: `python cuts.py`.
 
-Everybody publishes all the time. After each cut the script says how long the others waited for what the country had said
-meanwhile, and it for them, and counts what is lost, twice or out of order in each hub. Exit code 1 if anything is, or if
-somebody waited longer than is promised.
+All countries publish all the time. After each cut the script shows how long the others waited for the country's
+bulletins of that time, and the country for theirs. It counts lost, doubled and disordered bulletins in each hub. Exit
+code 1 if there is one, or if a wait was longer than promised.
 
-What has to be caught up with is what was said, not the time that passed: `--backlog 3600` cuts for as long as it takes each
-country to say that many, which is what it says in an hour at one a second.
+The number of bulletins counts for catching up, not the time: `--backlog 3600` cuts until each country has published
+that many, as in an hour at one a second.
 """
 
 from __future__ import annotations
@@ -35,16 +35,14 @@ from schemas.vocab import Pap, Tlp
 
 CUT_OFF = "xa"
 EVERY_S = 0.05
-CATCH_UP_S = 15.0  # what is promised (ADR-013) ...
-PROMISED = (
-    12_000  # ... when no more than this was said meanwhile; an hour at one a second in each country is 10 800
-)
+CATCH_UP_S = 15.0  # the promised seconds (ADR-013) ...
+PROMISED = 12_000  # ... for at most this many bulletins; an hour at one a second in each country is 10 800
 PATIENCE_S = 120.0
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
 
 class Count(msgspec.Struct, kw_only=True):
-    """What a hub holds of what was said, when nothing more is on its way."""
+    """The final count of published bulletins in a hub."""
 
     lost: int = 0
     twice: int = 0
@@ -69,13 +67,13 @@ class Country:
         self._store = store
 
     async def speak(self, enough: asyncio.Event, every_s: float) -> None:
-        """Publish until it is enough, one each so many seconds."""
+        """Publish one bulletin every `every_s` seconds until `enough` is set."""
         while not enough.is_set():
             await self.say(1)
             await asyncio.sleep(every_s)
 
     async def say(self, count: int) -> None:
-        """Publish so many, one after the other."""
+        """Publish `count` bulletins, one after the other."""
         for _ in range(count):
             text = f"Scans of results.example, number {len(self.said) + 1}"
             draft = Draft(
@@ -86,7 +84,7 @@ class Country:
             self.said.append(said.digest)
 
     async def has(self, digest: str) -> bool:
-        """Whether its hub holds a bulletin, and with it all before it on the channel."""
+        """Whether its hub holds a bulletin, and so all earlier ones on the channel."""
         rows = await self._store.read(
             lambda db: db.execute("SELECT 1 FROM admitted WHERE digest = ?", (digest,)).fetchall()
         )
@@ -106,7 +104,7 @@ class Country:
 
 
 async def open_country(stack: AsyncExitStack, joins: Joined, name: str, folder: Path) -> Country:
-    """Its two programs, at its own server."""
+    """Open its two programs, at its own server."""
     registry = joins.founded.registry
     outbox = await stack.enter_async_context(Outbox.open(folder / f"{name}-outbox.db"))
     store = await stack.enter_async_context(Inbox.open(folder / f"{name}-store.db", hold_s=PATIENCE_S))
@@ -136,7 +134,7 @@ async def open_country(stack: AsyncExitStack, joins: Joined, name: str, folder: 
 
 
 async def current(country: Country, others: list[Country]) -> float:
-    """Wait until a hub holds all that others had said when asked; after how many seconds it does."""
+    """Wait until a hub holds all bulletins that others had published at the call. Returns the seconds."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with asyncio.timeout(PATIENCE_S):
@@ -147,7 +145,7 @@ async def current(country: Country, others: list[Country]) -> float:
 
 
 async def main(cuts: list[float], backlogs: list[int], every_s: float) -> int:
-    """Cut and mend, for so many seconds each and until each country has said so many; say what it cost."""
+    """Cut and restore, for each number of seconds and each backlog; print the waits and counts."""
     failed = False
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -200,14 +198,19 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cut", type=float, nargs="*", default=[20.0, 60.0], metavar="SECONDS")
     parser.add_argument(
-        "--backlog", type=int, nargs="+", default=[], metavar="NUMBER", help="cut until each has said so many"
+        "--backlog",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="NUMBER",
+        help="cut until each country has published this many",
     )
     parser.add_argument(
         "--every",
         type=float,
         default=EVERY_S,
         metavar="SECONDS",
-        help="between two bulletins of each country",
+        help="seconds between two bulletins of each country",
     )
     chosen = parser.parse_args()
     sys.exit(asyncio.run(main(chosen.cut, chosen.backlog, chosen.every)))

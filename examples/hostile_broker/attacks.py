@@ -1,7 +1,7 @@
-"""A day on which the broker's administrator is the enemy, on a real nats-server. Run it: `python attacks.py`.
+"""A day with a hostile broker administrator, on a real nats-server. Run it: `python attacks.py`.
 
-Each sentence is checked before it is printed, those marked OPEN too: they say what raises no alarm today. The first
-that does not hold ends the script with exit code 1.
+Each sentence is checked before it is printed. Sentences marked OPEN name attacks that raise no alarm today. The first
+false sentence ends the script with exit code 1.
 """
 
 from __future__ import annotations
@@ -52,29 +52,29 @@ SPEAKERS = ("xa-csirt", "xa-dsc", "xa-emb", "xb-csirt", "xb-dsc", "xb-emb")
 LATE = "xb-dpa"
 HOLD_S = 0.5
 SECRET = "The passwords of the counting office are for sale"
-URGENT = Severity.EXTREME  # such a bulletin has a subject of its own, ending in p1
+URGENT = Severity.EXTREME  # such a bulletin has its own subject, ending in p1
 
 
 class Story:
-    """What the administrator tries, one thing after the other."""
+    """The administrator's attempts, one after the other."""
 
     def __init__(self, stage: Stage, keys: dict[str, OpeningKey]) -> None:
         self._stage = stage
         self._machine = Machine(stage)
         self._keys = keys
         self._desks: dict[str, Publisher] = {}
-        # What each authority has said on its channel to the community, in order.
+        # The bulletins of each authority on its channel to the community, in order.
         self._said: dict[str, list[str]] = {name: [] for name in (*SPEAKERS, LATE)}
         self._alarms: Sequence[Mapping[str, object]] = ()
         self._open = 0
 
     def _nothing(self, sentence: str, holds: bool) -> None:
-        """Say what raises no alarm today."""
+        """Print an attack that raises no alarm today."""
         step(f"OPEN   {sentence}", holds)
         self._open += 1
 
     def _alarmed(self, event: str) -> int:
-        """How often a program has logged this error."""
+        """The number of times that a program has logged this error."""
         return sum(each["event"] == event for each in self._alarms)
 
     async def _say(self, name: str, headline: str, **changes: object) -> str:
@@ -83,7 +83,7 @@ class Story:
         return found
 
     async def _shows(self, hub: Hub, name: str, *lacking: str) -> bool:
-        """Whether a hub shows what an authority said, in order, without some, and nothing else in its name."""
+        """Whether a hub shows exactly an authority's bulletins, in order, except the given ones."""
         return await hub.chain(name, GREEN) == [each for each in self._said[name] if each not in lacking]
 
     async def _shows_all(self, hub: Hub) -> bool:
@@ -95,7 +95,7 @@ class Story:
     # -- the attempts -------------------------------------------------------------------------------------------------
 
     async def honest_morning(self, hub: Hub) -> None:
-        """Six authorities speak, and one hub has read them."""
+        """Six authorities publish, and one hub reads them."""
         for n in (1, 2, 3):
             changes = {"severity": URGENT} if n == 2 else {}
             for name in SPEAKERS:
@@ -106,7 +106,7 @@ class Story:
         )
 
     async def given_keys(self) -> None:
-        """What the provisioner's key alone cannot do."""
+        """The limits of the provisioner's key."""
         stage = self._stage
         refused = []
         async with stage.connected("provisioner", stage.provisioner) as connection:
@@ -131,12 +131,12 @@ class Story:
         )
 
     async def system_account(self, hub: Hub) -> None:
-        """It hears of connections, and can end them."""
+        """The system account sees connections, and can end them."""
         attached = hub.service.subscriber.attached
         heard = await self._machine.cut(hub.name, lambda: self._say("xa-dsc", "The counting has a date"))
         step(
-            "09:20  With the system account he cuts the connections of the hub of XB, and hears of each that ends, but\n"
-            "       not of what xa-dsc says meanwhile.",
+            "09:20  With the system account he cuts the connections of the hub of XB, and sees each that ends, but\n"
+            "       not what xa-dsc publishes at that time.",
             any(each.endswith(".DISCONNECT") for each in heard)
             and not any(each.startswith(PREFIX) for each in heard),
         )
@@ -147,7 +147,7 @@ class Story:
         await until("       The hub comes back by itself, and shows it.", back)
 
     async def rewritten(self, hub: Hub, stack: AsyncExitStack) -> Hub:
-        """Altered, re-addressed, forged, replayed, withheld in the middle and at the end; the hub that comes after it."""
+        """Bulletins altered, re-addressed, forged, replayed, withheld in the middle and at the end. Returns a hub that reads for the first time."""
         said, machine = self._said, self._machine
         records = {digest(each.payload): each for each in await machine.records(WORLD)}
         spoilt, moved, purged, deleted, last = (
@@ -187,7 +187,7 @@ class Story:
             now = {digest(each.payload): each for each in await machine.records(WORLD)}
             await js_api(connection, f"STREAM.MSG.DELETE.{WORLD}", {"seq": now[deleted].seq})
             await js_api(connection, f"STREAM.PURGE.{WORLD}", {"filter": now[purged].subject})
-        step("09:30  He ends the stream that hubs read and makes it anew, as he likes it.")
+        step("09:30  He deletes the stream that hubs read, and makes it again with his changes.")
         newcomer = await stack.enter_async_context(self._stage.hub(SECOND, hold_s=HOLD_S))
 
         reasons = {found: reason for found, (_, reason) in false.items()}
@@ -203,7 +203,7 @@ class Story:
         )
 
         step(
-            "       The hub that had read it noticed that it is another stream, and read it anew (stream_changed); it\n"
+            "       The hub that had read it noticed that it is another stream, and read it again (stream_changed); it\n"
             "       shows what it showed before, in the same order.",
             self._alarmed("stream_changed") > 0 and await self._shows_all(hub),
         )
@@ -231,7 +231,7 @@ class Story:
         )
         row = await newcomer.channel("xa-emb", GREEN)
         self._nothing(
-            "The last bulletin of xa-emb was left out. Whoever reads for the first time shows the first two,\n"
+            "The last bulletin of xa-emb was left out. A hub that reads for the first time shows the first two,\n"
             "       no gap, and nothing that says that a third was written: in this story nobody sends heartbeats.",
             await self._shows(newcomer, "xa-emb", last)
             and (row.gaps, row.announced, row.refused) == (0, 0, 0),
@@ -239,7 +239,7 @@ class Story:
         return newcomer
 
     async def truth_again(self, *hubs: Hub) -> None:
-        """An honest broker heals it."""
+        """An honest broker repairs the damage."""
         async with self._machine.administrator() as connection:
             for stream in (WORLD, DRILLS):
                 await js_api(connection, f"STREAM.DELETE.{stream}")
@@ -291,7 +291,7 @@ class Story:
             )
 
     async def two_histories(self, hub: Hub, other: Hub) -> None:
-        """Each hub is shown something else."""
+        """Each hub gets a different view."""
         machine, name = self._machine, "xb-csirt"
         ordinary, urgent = (f"tocsin.v1.{GREEN}.*.*.*.*.*.*.{priority}" for priority in ("p2", "p1"))
         await machine.deliver(WORLD, hub.name, (ordinary,))
@@ -474,7 +474,7 @@ class Story:
         )
 
     async def tell(self) -> None:
-        """All of it."""
+        """Tell the whole story."""
         stage = self._stage
         async with AsyncExitStack() as stack:
             self._alarms = stack.enter_context(capture_logs())
@@ -501,7 +501,7 @@ class Story:
 
 
 def with_seals(document: Registry, keys: dict[str, OpeningKey]) -> Registry:
-    """The document in which both hubs have a seal key, and bulletins to the CSIRTs' network are sealed."""
+    """The registry with a seal key for both hubs, and a policy that seals bulletins to the CSIRTs' network."""
     begin = clock().replace(microsecond=0) - dt.timedelta(hours=1)
     for name, key in keys.items():
         fields: dict[str, object] = {
@@ -515,7 +515,7 @@ def with_seals(document: Registry, keys: dict[str, OpeningKey]) -> Registry:
 
 
 async def attacks(root: Path) -> None:
-    """From the honest morning to the end of the day."""
+    """Run the story from the honest morning to the end of the day."""
     async with AsyncExitStack() as stack:
         stage, keys = (
             Stage(root, stack),

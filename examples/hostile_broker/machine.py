@@ -1,4 +1,4 @@
-"""What whoever administers the broker's machine can do: its keys, its configuration, its streams, the files of its store."""
+"""The power of an administrator of the broker's machine: its keys, configuration, streams, and the files of its store."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bus.demo import PATIENCE_S, Stage
 from bus.keys import nkeys
 from bus.transport import Connection, ConsumerSpec, RawHeaders, consumers, js_api, publish
 
-_SOURCE = "Nats-Stream-Source"  # what a stream writes into a message that it took from another
+_SOURCE = "Nats-Stream-Source"  # headers that a stream adds to a message from another stream
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as a stream keeps it."""
+    """A message in a stream."""
 
     seq: int
     subject: str
@@ -32,7 +32,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine:
-    """The broker's machine, in the hands of somebody who means ill."""
+    """The broker's machine, with a hostile administrator."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -40,7 +40,7 @@ class Machine:
         self._system_seed, self._system_public = nkeys.generate()
 
     def conf(self) -> str:
-        """The configuration with two more users in it: one enters the account of the streams, one that of the system."""
+        """The configuration with two further users: one in the account of the streams, one in the system account."""
         streams = "  BUS {\n"
         changed = self._stage.conf().replace(
             streams, f"{streams}    users: [{{ nkey: {self._public} }}]\n", 1
@@ -55,7 +55,7 @@ class Machine:
             yield connection
 
     async def cut(self, name: str, meanwhile: Callable[[], Awaitable[object]]) -> list[str]:
-        """With the system account: end the connections of an identity; all subjects that it heard of meanwhile."""
+        """With the system account, end the connections of an identity. Returns all subjects seen during that time."""
         server, ended = self._stage.server, asyncio.Event()
         heard: list[str] = []
 
@@ -83,7 +83,7 @@ class Machine:
     # -- streams ------------------------------------------------------------------------------------------------------
 
     async def records(self, stream: str) -> list[Record]:
-        """All that a stream holds."""
+        """All messages of a stream."""
         found = []
         async with self.administrator() as connection:
             state = (await js_api(connection, f"STREAM.INFO.{stream}"))["state"]
@@ -102,10 +102,10 @@ class Machine:
         return found
 
     async def remake(self, stream: str, records: Sequence[Record]) -> None:
-        """End a stream, and make another of its name that holds what he likes, deletion allowed; and its consumers.
+        """Delete a stream, and make another with its name, chosen content, deletion allowed, and its consumers.
 
-        It takes what is published under a prefix of his own and keeps it as if it had come without: so the subjects
-        that origin streams hold are free for it.
+        It takes messages with a prefix of the attacker, and stores them without it: so it can hold the subjects of
+        origin streams.
         """
         prefix = f"operator.{stream}"
         config: dict[str, Any] = {
@@ -124,7 +124,7 @@ class Machine:
                     await self._make(connection, spec)
 
     async def deliver(self, stream: str, reader: str, filters: tuple[str, ...]) -> None:
-        """Let a reader's consumer deliver what he likes of a stream."""
+        """Let a reader's consumer deliver chosen parts of a stream."""
         async with self.administrator() as connection:
             await self._make(connection, ConsumerSpec(stream=stream, name=reader, filters=filters))
 
@@ -137,7 +137,7 @@ class Machine:
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:
-        """The server stopped, and started again at its place."""
+        """Stop the server, and start it again at the same place at the end."""
         server = self._stage.server
         server.conf = server.pinned()
         await server.stop()
@@ -150,15 +150,17 @@ class Machine:
             await asyncio.to_thread(shutil.copytree, self._store, self._copy)
 
     async def put_back(self) -> None:
-        """Put the copy in the place of the store."""
+        """Replace the store by the copy."""
         async with self.at_rest():
             await asyncio.to_thread(shutil.rmtree, self._store)
             await asyncio.to_thread(shutil.move, self._copy, self._store)
 
     def stored(self, words: bytes) -> bool:
-        """Whether these words stand anywhere in the files of the store."""
+        """Whether these words occur in the files of the store."""
         for path in self._store.rglob("*"):
-            with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # the server writes meanwhile
+            with contextlib.suppress(
+                FileNotFoundError, IsADirectoryError
+            ):  # the server may write at the same time
                 if words in path.read_bytes():
                     return True
         return False

@@ -12,7 +12,7 @@ import bus
 
 
 async def main(draft: dict[str, object]) -> None:
-    """Publish it, and say how far it came."""
+    """Publish the draft, and print the state it has reached."""
     async with bus.connect() as me:
         said = await me.publish(draft)
         print(said.state, said.channel, said.id)

@@ -1,4 +1,4 @@
-"""Prints what the current context may read, as it comes, each verified here.
+"""Prints the bulletins that the current context may read, as they arrive; each is verified here.
 
 TOCSIN_CONTEXT=xa-csirt python watch.py domain:cyber priority:p1,p2
 """
@@ -10,7 +10,7 @@ import bus
 
 
 async def main(filter_: str) -> None:
-    """Print without end what the filter asks for; an empty one asks for all."""
+    """Print matching bulletins without end; an empty filter matches all."""
     async with bus.connect() as me:
         async for seen in me.watch(filter_, since=None):
             print(seen.bulletin.issuer.id, seen.bulletin.headline, flush=True)

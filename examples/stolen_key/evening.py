@@ -1,6 +1,6 @@
 """One evening on which an authority's keys are stolen, over a real nats-server. Run it: `python evening.py`.
 
-Each step is said in a sentence and checked; the first that does not hold ends the script with exit code 1.
+Each step is a checked sentence; the first false one ends the script with exit code 1.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from schemas.parts import Ref
 from schemas.registry import Registry
 from schemas.vocab import MsgType, RefRel, Tlp
 
-BACK = dt.timedelta(minutes=4)  # farther back, and what he refers to would be made after it (R52)
+BACK = dt.timedelta(minutes=4)  # dated further back, his reference would name a later bulletin (R52)
 
 
 class Story:
-    """What happens, scene by scene."""
+    """The story, scene by scene."""
 
     def __init__(self, world: Evening, reserve: FileSigner, stack: AsyncExitStack) -> None:
         self._world = world
@@ -36,17 +36,17 @@ class Story:
         self._reserve = reserve
         self._stolen, self._seed = world.signer(VICTIM), world.transport(VICTIM)
         self._fresh, (self._new_seed, self._new_public) = FileSigner.generate(), nkeys.generate()
-        # The honest history: digests by channel, and the ids of the warnings that are to be in force.
+        # The honest history: digests by channel, and the ids of the warnings that must be in force.
         self._chains: dict[str, list[str]] = {GREEN: [], PUBLIC: []}
         self._theirs: list[str] = []
         self._closed = self._letters = self._late = ""
         self._thief: Thief
         self._theft: dt.datetime
 
-    # -- what is asked of each hub ------------------------------------------------------------------------------------
+    # -- checks at each hub ------------------------------------------------------------------------------------
 
     async def _honest_alone(self, hub: Hub) -> bool:
-        """It shows the honest history, in order, and nothing else of xa-emb."""
+        """Whether it shows exactly the honest history of xa-emb, in order."""
         return all([await hub.chain(VICTIM, name) == chain for name, chain in self._chains.items()])
 
     async def _deceived(self, hub: Hub) -> bool:
@@ -63,7 +63,7 @@ class Story:
         )
 
     async def _by_date(self, hub: Hub) -> bool:
-        """What is dated after the theft is withdrawn, with what it did; what is dated back stands by its date."""
+        """Whether bulletins dated after the theft are withdrawn with their effects, and back-dated ones still stand."""
         cancels, replaces, lie = self._thief.said
         in_force = await hub.in_force()
         return (
@@ -87,7 +87,7 @@ class Story:
     # -- the scenes ---------------------------------------------------------------------------------------------------
 
     async def honest_hours(self, desk: Publisher, neighbour: Publisher) -> None:
-        """Until eight o'clock everything is as it should be."""
+        """All is honest until eight o'clock."""
         world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
         self._theirs.append((await send(neighbour, warning("Scans of results.example", NEIGHBOUR))).digest)
         first = await send(desk, warning("A forged notice says that polling ends at noon"))
@@ -102,7 +102,7 @@ class Story:
         )
 
     async def theft(self, desk: Publisher) -> None:
-        """Somebody else speaks, with keys that are good."""
+        """A thief publishes with valid keys."""
         world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
         self._theft = clock()
         connection = await self._stack.enter_async_context(world.connected(VICTIM, self._seed))
@@ -129,7 +129,7 @@ class Story:
         )
 
     async def revocation(self, desk: Publisher) -> None:
-        """The authority notices, and ends its key itself."""
+        """The authority notices, and revokes its key itself."""
         world = self._world
         try:
             await desk.ready(PATIENCE_S)
@@ -139,7 +139,10 @@ class Story:
             )
         else:
             told = False
-        step("20:20  The desk is opened anew and refuses: the bus holds what xa-emb has never said.", told)
+        step(
+            "20:20  The desk is opened again and refuses: the bus holds bulletins that xa-emb never sent.",
+            told,
+        )
         world.all_take(
             new_statement(
                 domain=world.held[VICTIM]().domain,
@@ -159,11 +162,10 @@ class Story:
         )
 
     async def registrar(self, desk: Publisher) -> None:
-        """The registrar answers."""
+        """The registrar revokes the key too."""
         world = self._world
-        await asyncio.sleep(
-            max(0.0, 1 - (clock() - self._theft).total_seconds())
-        )  # a registry counts in seconds
+        # Times in a registry are whole seconds.
+        await asyncio.sleep(max(0.0, 1 - (clock() - self._theft).total_seconds()))
         world.all_take(world.registrar_says(self._replaced))
         await until(
             "20:45  The registrar's next version ends the stolen key too, since 20:00. Now what the hubs had heard before\n"
@@ -220,7 +222,7 @@ class Story:
         return proposals.add_authority(document, VICTIM, record)
 
     async def going_on(self, desk: Publisher) -> None:
-        """The channels go on after the authority's own last words."""
+        """The channels continue after the authority's last own bulletins."""
         step("21:10  The desk opens with the new keys and is not behind.", await desk.ready(PATIENCE_S))
         self._chains[GREEN].append(self._late)
         for name, chain in self._chains.items():
@@ -242,7 +244,7 @@ class Story:
         )
 
     async def last_attempt(self, yesterday: str) -> None:
-        """The other wall alone: the broker lets him in, the hubs do not believe him."""
+        """Only the second protection: the broker lets the thief in, but the hubs refuse his bulletins."""
         world, green = self._world, self._chains[GREEN]
         today = world.conf()
         await world.server.reload(yesterday)
@@ -262,7 +264,7 @@ class Story:
         )
 
     async def tell(self) -> None:
-        """All of it."""
+        """Tell the whole story."""
         world = self._world
         async with (
             world.desk(NEIGHBOUR, world.signer(NEIGHBOUR), world.transport(NEIGHBOUR)) as neighbour,
@@ -281,7 +283,7 @@ class Story:
 
 
 async def evening(root: Path) -> None:
-    """From the first warning to the thief's last attempt."""
+    """Run the story from the first warning to the thief's last attempt."""
     async with AsyncExitStack() as stack:
         world, reserve = Evening(root, stack), FileSigner.generate()
         await world.open(reserve)

@@ -1,4 +1,4 @@
-"""Whom this evening has beside the stage: an electoral body with a reserve key, and somebody with stolen keys."""
+"""The cast of this evening: an electoral body with a reserve key, and a thief with stolen keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GREEN, PUBLIC = "actual.green.community", "actual.clear.public"
 
 
 class Thief:
-    """Somebody with a copy of an authority's signing key and transport key, and all the time in the world."""
+    """A thief with copies of an authority's signing key and transport key, and unlimited time."""
 
     def __init__(self, registry: RegistryStore, signer: FileSigner, connection: Connection) -> None:
         self._issuer, self._domain = registry().issuer(VICTIM), registry().domain
@@ -32,7 +32,7 @@ class Thief:
     async def forge(
         self, draft: Draft, seq: int, prev: str | None, *, back: dt.timedelta = dt.timedelta(0)
     ) -> str:
-        """Sign what the authority never said, dated as he likes, and send it; its digest."""
+        """Sign a bulletin that the authority never sent, with any date, and send it. Returns its digest."""
         message, found = forged(
             self._issuer, self._signer, draft, domain=self._domain, seq=seq, prev=prev, moment=clock() - back
         )
@@ -49,18 +49,18 @@ class Evening(Stage):
         self.hubs: list[Hub] = []
 
     async def open(self, reserve: FileSigner) -> None:
-        """Two countries, their registry with a reserve key for the electoral body, a broker and two hubs."""
+        """Open two countries, their registry with a reserve key for the electoral body, a broker and two hubs."""
         await self.begin((VICTIM, NEIGHBOUR, *HUBS), lambda document: with_key(document, reserve))
         for name in HUBS:
             self.hubs.append(await self._stack.enter_async_context(self.hub(name)))
 
     async def all_hubs(self, question: Callable[[Hub], Awaitable[bool]]) -> bool:
-        """Whether something is so at every hub."""
+        """Whether a condition holds at every hub."""
         return all([await question(hub) for hub in self.hubs])
 
 
 def with_key(document: Registry, signer: FileSigner) -> Registry:
-    """The document with one more key of the electoral body."""
+    """The registry with one more key of the electoral body."""
     begin = clock().replace(microsecond=0)
     record = document.authorities[VICTIM]
     fields: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""The kinds of body a bulletin may carry, one module a domain."""
+"""The kinds of body of a bulletin, one module for each domain."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -45,7 +45,7 @@ Body = (
 
 
 def kind_of(body: Part) -> str:
-    """The tag of a body, as it stands in the field `kind` and in the subject."""
+    """The tag of a body, used in the field `kind` and in the subject."""
     return str(body.__struct_config__.tag)
 
 

@@ -25,14 +25,14 @@ from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture, Tlp
 
 
 class Line(Part, frozen=True, kw_only=True):
-    """Words in a named language. Where a plain text stands instead, it is in the language of the first `info`."""
+    """A text in a named language. A plain text in its place is in the language of the first `info`."""
 
     lang: Lang
     text: Text500
 
 
 def text_of(line: Line | str) -> str:
-    """The words of a line, in whatever language."""
+    """The text of a line, in any language."""
     return line if isinstance(line, str) else line.text
 
 
@@ -43,7 +43,7 @@ class StratCom(
     tag_field="kind",
     tag="stratcom",
 ):
-    """Strategic communication: lines that may be used, by whom and when."""
+    """Strategic communication: lines, with who may use them and when."""
 
     mode: Annotated[
         Slug,
@@ -92,7 +92,7 @@ class SituationReport(
     gaps: Annotated[Text2000 | None, Meta(description="what is not known")] = None
     by: Annotated[tuple[OrgId, ...], Meta(max_length=40)] = ()
     incidents_total: Annotated[
-        Count | None, Meta(description="each incident once, though it counts in several dimensions")
+        Count | None, Meta(description="each incident counts once, even if it has several dimensions")
     ] = None
     turnout_ppm: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="so far, in parts per million")
@@ -100,7 +100,7 @@ class SituationReport(
 
 
 class Lesson(Part, frozen=True, kw_only=True):
-    """A lesson, with somebody who owns it."""
+    """A lesson, with its owner."""
 
     id: Slug
     observation: Text2000
@@ -127,7 +127,7 @@ class PostElectionReport(
     tag_field="kind",
     tag="post-election-report",
 ):
-    """What an election taught."""
+    """The lessons of an election."""
 
     edition: Annotated[Slug, Open("report-edition")]
     period_start: dt.date
@@ -158,10 +158,10 @@ class Rfi(
     formats: Annotated[tuple[Slug, ...], Meta(max_length=8)] = ()
     legal_basis: Annotated[tuple[Celex, ...], Meta(max_length=8)] = ()
     clock: Annotated[
-        Slug | None, Meta(description="id of a clock in the registry, where the law sets the time")
+        Slug | None, Meta(description="id of a clock in the registry, if the law sets the time")
     ] = None
     passive_only: Annotated[
-        bool, Meta(description="look at what is there; ask and touch nobody's machine")
+        bool, Meta(description="look only at existing data; do not query or touch any machine")
     ] = False
 
 
@@ -172,7 +172,7 @@ class Feedback(
     tag_field="kind",
     tag="feedback",
 ):
-    """An answer to a bulletin that carries judgement."""
+    """An answer to a bulletin, with a judgement."""
 
     verdict: FeedbackKind
     opinion: Opinion | None = None
@@ -187,9 +187,5 @@ class Feedback(
     )
     handover_to: OrgId | None = None
     forwarded_to: Annotated[OrgId | None, Meta(description="with reason forwarded")] = None
-    respond_by: Annotated[Time | None, Meta(description="with question: until when it is to be answered")] = (
-        None
-    )
-    relax_to: Annotated[
-        Tlp | None, Meta(description="with request-upgrade: the marking that is asked for")
-    ] = None
+    respond_by: Annotated[Time | None, Meta(description="with question: the time for an answer")] = None
+    relax_to: Annotated[Tlp | None, Meta(description="with request-upgrade: the wanted marking")] = None

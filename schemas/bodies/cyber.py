@@ -58,20 +58,16 @@ class CyberIncident(
     description: Text8000 | None = None
     mitigation: Text8000 | None = None
     dpa_notified: bool | None = None
-    regime: Annotated[
-        Slug | None, Meta(description="the law it is reported under"), Open("incident-regime")
-    ] = None
-    near_miss: Annotated[bool, Meta(description="NIS2 Article 6(5): it could have harmed and did not")] = (
-        False
-    )
+    regime: Annotated[Slug | None, Meta(description="the law of the report"), Open("incident-regime")] = None
+    near_miss: Annotated[bool, Meta(description="NIS2 Article 6(5): a near miss, without harm")] = False
     entity_class: Annotated[Slug | None, Meta(description="NIS2 Article 3"), Open("nis2-entity")] = None
     services: Annotated[tuple[Text160, ...], Meta(max_length=20, description="services affected")] = ()
     threat_type: Annotated[
         Text500 | None, Meta(description="NIS2 Article 23(4)(d)(ii): what is likely to have triggered it")
     ] = None
     loss: Annotated[Amount | None, Meta(description="financial loss, NIS2 Article 23(3)(a)")] = None
-    early_warning_at: Annotated[Time | None, Meta(description="when the early warning was given")] = None
-    notified_at: Annotated[Time | None, Meta(description="when the incident was notified")] = None
+    early_warning_at: Annotated[Time | None, Meta(description="time of the early warning")] = None
+    notified_at: Annotated[Time | None, Meta(description="time of the notification")] = None
 
 
 class CyberThreat(
@@ -113,7 +109,7 @@ class Vulnerability(
     tag_field="kind",
     tag="vulnerability",
 ):
-    """A vulnerability and what to do about it."""
+    """A vulnerability and its remedy."""
 
     ids: Annotated[
         tuple[
@@ -132,7 +128,7 @@ class Vulnerability(
         Meta(
             min_length=1,
             max_length=100,
-            description="public numbers, or the issuer's own while there is none: XA-CSIRT-2027-0148",
+            description="public numbers, or the issuer's own until one exists: XA-CSIRT-2027-0148",
         ),
     ]
     products: Annotated[tuple[Text160, ...], Meta(min_length=1, max_length=200)]

@@ -86,7 +86,7 @@ class ContentOrder(
     effect_to: OrgId | None = None
     effect: Annotated[Slug | None, Open("order-effect")] = None
     effect_at: Time | None = None
-    state: Annotated[Slug, Meta(description="whether it still stands"), Open("order-state")] = "made"
+    state: Annotated[Slug, Meta(description="whether it is in force"), Open("order-state")] = "made"
 
 
 class PlatformMeasure(
@@ -121,15 +121,15 @@ class PlatformMeasure(
         | None
     ) = None
     count: Annotated[Count, Meta(description="1 = single SoR; n = aggregate")] = 1
-    reversed: Annotated[
-        Count | None, Meta(description="of these, restored after a complaint or an appeal")
-    ] = None
+    reversed: Annotated[Count | None, Meta(description="number restored after a complaint or an appeal")] = (
+        None
+    )
     period_start: dt.date | None = None
     period_end: dt.date | None = None
 
 
 class Measured(Part, frozen=True, kw_only=True):
-    """A test of a service, in one language: how many answers, how many of them wrong."""
+    """A test of a service in one language: number of answers, and number of wrong ones."""
 
     samples: Count
     failures: Count

@@ -42,8 +42,8 @@ class PhaseWindow(Part, frozen=True, kw_only=True):
     end: Time
     round: Annotated[int, Meta(ge=1, le=5)] = 1
     note: Text160 | None = None
-    tz: Annotated[TimeZone | None, Meta(description="where it is another than the calendar's")] = None
-    area: Annotated[Area | None, Meta(description="where alone it holds: abroad, one island")] = None
+    tz: Annotated[TimeZone | None, Meta(description="if it differs from the calendar's")] = None
+    area: Annotated[Area | None, Meta(description="the only place of this window: abroad, one island")] = None
 
 
 class ElectionCalendar(
@@ -64,9 +64,9 @@ class ElectionCalendar(
     state: Annotated[
         Slug, Meta(description="whether the vote is held as planned"), Open("calendar-state")
     ] = "scheduled"
-    cause: Annotated[Text500 | None, Meta(description="why it is not")] = None
-    votes_void: Annotated[bool | None, Meta(description="whether votes already cast count no more")] = None
-    replaces: Annotated[Uuid | None, Meta(description="the calendar that held before")] = None
+    cause: Annotated[Text500 | None, Meta(description="the reason if it is not held as planned")] = None
+    votes_void: Annotated[bool | None, Meta(description="whether votes already cast are void")] = None
+    replaces: Annotated[Uuid | None, Meta(description="the calendar that this one replaces")] = None
 
 
 class ElectionIncident(
@@ -76,7 +76,7 @@ class ElectionIncident(
     tag_field="kind",
     tag="election-incident",
 ):
-    """Something that happened to the conduct of an election."""
+    """An incident in the conduct of an election."""
 
     category: Annotated[Slug, Open("election-incident")]
     stage: Phase
@@ -91,8 +91,8 @@ class ElectionIncident(
     fallback: Annotated[
         tuple[Slug, ...], Meta(max_length=8, description="what was used instead"), Open("fallback")
     ] = ()
-    offered: Annotated[Amount | None, Meta(description="for a vote, or in all, as description says")] = None
-    answer: Annotated[Text2000 | None, Meta(description="what the authority criticised answers")] = None
+    offered: Annotated[Amount | None, Meta(description="for one vote or in all, see description")] = None
+    answer: Annotated[Text2000 | None, Meta(description="the answer of the criticised authority")] = None
     description: Text8000 | None = None
     device_type: Annotated[Slug | None, Open("election-device")] = None
     log_events: Annotated[

@@ -1,4 +1,4 @@
-"""The body of enforcement: what an authority does about a suspected infringement, step by step."""
+"""The body of enforcement: the steps of an authority against a suspected infringement."""
 
 import datetime as dt
 from typing import Annotated
@@ -38,16 +38,16 @@ class Enforcement(
     penalty_per_day: Annotated[Amount | None, Meta(description="periodic penalty payment")] = None
     comply_by: dt.date | None = None
     appeal_until: dt.date | None = None
-    final: Annotated[bool, Meta(description="no appeal lies any more")] = False
+    final: Annotated[bool, Meta(description="no appeal is possible")] = False
     case_ref: Annotated[str, Meta(min_length=1, max_length=120)] | None = None
     with_countries: Annotated[
-        tuple[Country, ...], Meta(max_length=40, description="whose authorities act jointly")
+        tuple[Country, ...], Meta(max_length=40, description="countries of the authorities that act jointly")
     ] = ()
     decision_url: Uri | None = None
 
     @property
     def in_short(self) -> str:
-        """The stage and the sum, and whether an appeal is open: `fine of 1200000 EUR, appeal until 2027-01-30`."""
+        """The stage, the sum and the end of the time for appeal: `fine of 1200000 EUR, appeal until 2027-01-30`."""
         amount = self.fine or self.penalty_per_day
         stage = str(self.stage).replace("-", " ")
         parts = [f"{stage} of {amount.value} {amount.currency}" if amount else stage]

@@ -72,10 +72,10 @@ class Fimi(
     synthetic: Annotated[Slug | None, Open("synthetic")] = None
     exposed: Annotated[bool, Meta(description="already public")] = False
     funding: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
-    amount: Annotated[Amount | None, Meta(description="spent on it, as far as known")] = None
-    origin: Annotated[
-        Slug | None, Meta(description="where it is from, as far as known"), Open("fimi-origin")
-    ] = None
+    amount: Annotated[Amount | None, Meta(description="money spent, as far as known")] = None
+    origin: Annotated[Slug | None, Meta(description="its origin, as far as known"), Open("fimi-origin")] = (
+        None
+    )
     aligned: Annotated[tuple[Country, ...], Meta(max_length=60, description="states that align with it")] = ()
 
 
@@ -151,7 +151,7 @@ class SanctionsListing(
         | None,
         Meta(description="ECLI of the judgment behind it"),
     ] = None
-    final_on: Annotated[dt.date | None, Meta(description="when no appeal lies any more")] = None
+    final_on: Annotated[dt.date | None, Meta(description="the day from which no appeal is possible")] = None
 
 
 class LegalReferral(
@@ -161,7 +161,7 @@ class LegalReferral(
     tag_field="kind",
     tag="legal-referral",
 ):
-    """A matter handed to, or pursued by, justice."""
+    """A matter referred to, or pursued by, the judiciary."""
 
     stage: LegalStage
     offences: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=12), Open("offence")]
@@ -172,7 +172,7 @@ class LegalReferral(
     ] = None
     judicial_secrecy: bool = True
     money_flow: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
-    amount: Annotated[Amount | None, Meta(description="that it is about")] = None
+    amount: Annotated[Amount | None, Meta(description="that it concerns")] = None
     final: Annotated[bool | None, Meta(description="false: open to appeal")] = None
     mla: Annotated[
         tuple[Country, ...], Meta(max_length=30, description="mutual legal assistance / JIT countries")
@@ -185,5 +185,5 @@ class LegalReferral(
 
     @property
     def is_open(self) -> bool:
-        """Whether whom it is about is presumed innocent still (Directive (EU) 2016/343, Article 4)."""
+        """Whether the persons concerned are still presumed innocent (Directive (EU) 2016/343, Article 4)."""
         return self.presumption and self.stage not in (LegalStage.ACQUITTAL, LegalStage.CLOSED)

@@ -19,7 +19,7 @@ FullChannel = Annotated[
 
 
 class Head(Part, frozen=True, kw_only=True):
-    """The last bulletin of a channel: what a reader must hold by now."""
+    """The last bulletin of a channel, which a reader must hold by now."""
 
     channel: Annotated[
         str, Meta(min_length=3, max_length=120, description="status.tlp.audience of this issuer")
@@ -29,7 +29,7 @@ class Head(Part, frozen=True, kw_only=True):
 
 
 class HeldHead(Part, frozen=True, kw_only=True):
-    """The last bulletin of another's channel that this reader holds: another reader compares it with its own."""
+    """The last bulletin of another issuer's channel that this reader holds; other readers compare it with theirs."""
 
     channel: FullChannel
     seq: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
@@ -59,20 +59,20 @@ class ChannelStatus(
         tuple[Head, ...],
         Meta(
             max_length=200,
-            description="the issuer's own channels at this TLP and audience: what a reader must hold by now",
+            description="the issuer's own channels at this TLP and audience: the last bulletins that a reader must hold",
         ),
     ] = ()
     held: Annotated[
         tuple[HeldHead, ...],
         Meta(
             max_length=MAX_HELD,
-            description="others' channels at this TLP and audience: what this reader has come to hold since it last said so",
+            description="others' channels at this TLP and audience: the bulletins that this reader has received since its last heartbeat",
         ),
     ] = ()
 
 
 class ReceiptItem(Part, frozen=True, kw_only=True):
-    """One bulletin that is answered for."""
+    """One bulletin of a receipt."""
 
     id: Uuid
     digest: Digest
@@ -86,14 +86,14 @@ class Receipt(
     tag_field="kind",
     tag="receipt",
 ):
-    """Machine receipts, batched: what happened to the bytes, never a judgement."""
+    """Machine receipts, in batches: what happened to the bytes, never a judgement."""
 
     stage: ReceiptStage
     items: Annotated[tuple[ReceiptItem, ...], Meta(min_length=1, max_length=MAX_RECEIPT_ITEMS)]
 
 
 class Wanted(Part, frozen=True, kw_only=True):
-    """One bulletin that a reader lacks, by its place; with a digest, that one and no other at this place."""
+    """One bulletin that a reader lacks, by its place; with a digest, exactly that bulletin."""
 
     channel: FullChannel
     seq: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
@@ -107,7 +107,7 @@ class Request(
     tag_field="kind",
     tag="request",
 ):
-    """A reader asks for bulletins that it lacks: their issuer to send them again, or another reader for copies."""
+    """A request for bulletins that a reader lacks: to their issuer, to send them again, or to another reader, for copies."""
 
     items: Annotated[tuple[Wanted, ...], Meta(min_length=1, max_length=MAX_WANTED)]
 
@@ -119,7 +119,7 @@ class Copy(
     tag_field="kind",
     tag="copy",
 ):
-    """Another's signed bulletin, handed on as it came: whoever gets it checks it as if it had come by itself."""
+    """Another's signed bulletin, handed on unchanged; its receiver checks it like any received bulletin."""
 
     file: Annotated[
         str,
@@ -128,7 +128,7 @@ class Copy(
 
 
 def receipt_tlp(tlp: Tlp) -> Tlp:
-    """The marking of a receipt for a bulletin of this marking: the same, but never CLEAR, which goes to the public."""
+    """The marking of a receipt for a bulletin with this marking: the same, but GREEN for CLEAR, which would go to the public."""
     return Tlp.GREEN if tlp is Tlp.CLEAR else tlp
 
 
@@ -158,7 +158,7 @@ class Reanchor(
     tag="reanchor",
     rename={"from_": "from"},
 ):
-    """A chain continued by decision after theft or loss: from the last honest head, naming what is lost."""
+    """A chain continued by decision after theft or loss: from the last honest head, with the lost bulletins named."""
 
     from_: Head
     lost: Annotated[tuple[Head, ...], Meta(max_length=200)] = ()

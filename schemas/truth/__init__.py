@@ -1,5 +1,5 @@
-"""The rules that hold a bulletin to the truth, a module for each matter; `schemas.rules` asks them all.
+"""The rules about facts, one module for each subject; `schemas.rules` applies them all.
 
-A rule stands here where the bulletin alone proves that it is wrong. Each names its source: an article of law, a
-standard, or a fact. What needs the registry is decided by `bus.trust.grants`, what needs a person by `schemas.review`.
+A rule belongs here if the bulletin alone proves the fault. Each names its source: an article of law, a standard, or a
+fact. `bus.trust.grants` decides what needs the registry, `schemas.review` what needs a person.
 """

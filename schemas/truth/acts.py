@@ -1,4 +1,4 @@
-"""Acts and judgments: from when on a law applies, and which numbers of texts there can be."""
+"""Acts and judgments: the day from which a law applies, and the possible numbers of texts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ APPLIES: Mapping[str, dt.date] = MappingProxyType(
         "32024R2847": dt.date(2026, 9, 11),
     }
 )
-"""From when on somebody has a duty under an act: its last article. Of the Digital Services Act, from when on it was in force."""
+"""The first day of duties under an act, by its last article; for the Digital Services Act, the day of its entry into force."""
 _ACT_OF_CLOCK: Mapping[str, str] = MappingProxyType(
     {
         "gdpr": GDPR,
@@ -45,7 +45,7 @@ _ACT_OF_CLOCK: Mapping[str, str] = MappingProxyType(
         "cra": "32024R2847",
     }
 )
-"""The act that a clock is named after."""
+"""The act whose name a clock carries."""
 _IN_FORCE: Mapping[str, dt.date] = MappingProxyType(
     {
         GDPR: dt.date(2016, 5, 24),
@@ -60,7 +60,7 @@ _YEAR_OF_ACT = re.compile(r"[0-9CE]([0-9]{4})[A-Z]")
 
 
 def r91(b: Bulletin) -> Broken:
-    """No duty is older than its law (the last articles of the acts of `APPLIES`)."""
+    """No duty begins before its law applies (the last articles of the acts of `APPLIES`)."""
     if b.status is Status.EXERCISE or b.msg_type is MsgType.CANCEL:
         return
     for n, clock in enumerate(b.deadlines):
@@ -68,7 +68,7 @@ def r91(b: Bulletin) -> Broken:
         if act is not None and clock.started.date() < APPLIES[act] - _DAY:
             yield (
                 f"$.deadlines[{n}].started",
-                f"{act} applies from {APPLIES[act]} on; mend the date, or the clock",
+                f"{act} applies from {APPLIES[act]}; correct the date or the clock",
             )
     body = b.body
     if isinstance(body, Enforcement):
@@ -78,14 +78,14 @@ def r91(b: Bulletin) -> Broken:
             if since is not None and day is not None and day < since:
                 yield (
                     f"$.body.{name}",
-                    f"{', '.join(sorted(acts))} came into force on {since}; mend one of the two",
+                    f"{', '.join(sorted(acts))} came into force on {since}; correct one of the two",
                 )
     if isinstance(body, SanctionsListing):
         year = _YEAR_OF_ACT.match(act_of(body.regulation)[0])
         if year is not None and body.published.year < int(year[1]):
             yield (
                 "$.body.published",
-                f"{body.regulation} is of {year[1]}; nobody was listed under it before, mend one of the two",
+                f"{body.regulation} is of {year[1]}, so nobody was listed under it before; correct one of the two",
             )
 
 
@@ -100,22 +100,22 @@ _TOLD = (
         "number",
     ),
 )
-"""Numbers of texts in words: the pattern, the first year there is, how many years ahead there may be, and the word for it."""
+"""Numbers of texts: (pattern, first possible year, years ahead that are possible, word for the text)."""
 
 
 _MARKS = ("CVE-", "EUVD-", "ECLI:", "CELEX", "(EU")
-"""One of them stands in each of these numbers."""
+"""Each of these numbers contains one of these."""
 
 
 def told(b: Bulletin) -> Iterator[Violation]:
-    """Numbers of years that no text has, and findings under a law that did not apply yet. For remarks alone."""
+    """Numbers with impossible years, and findings under a law that did not apply yet. Only for remarks."""
     for path, text in words(b):
         if not any(mark in text for mark in _MARKS):
             continue
         for pattern, first, ahead, name in _TOLD:
             for found in pattern.finditer(text):
                 if not first <= int(found[1]) <= b.issued.year + ahead:
-                    yield Violation(name, path, f"{found[0]} is of a year that has none; copy it again")
+                    yield Violation(name, path, f"{found[0]} has an impossible year; copy it again")
     body = b.body
     if isinstance(body, PoliticalAd) and body.infringements:
         last = body.period_end or body.period_start

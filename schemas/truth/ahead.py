@@ -1,4 +1,4 @@
-"""Times that lie more than a year ahead: a remark, for the year is seldom meant."""
+"""Times more than a year ahead: a remark, because the year is often mistyped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.vocab import Status
 
 _FAR = dt.timedelta(days=366)
 _PLANNED = frozenset({"election-calendar", "sanctions-listing", "post-election-report"})
-"""Kinds that speak of the years to come."""
+"""Kinds about future years."""
 _LASTING = frozenset(
     {
         "expires",
@@ -27,11 +27,11 @@ _LASTING = frozenset(
         "started",
     }
 )
-"""Days that are set by a law or a calendar, and may lie years ahead; what has started is no day ahead (R32)."""
+"""Days set by a law or a calendar, which may lie years ahead; the start of a past event is checked by R32."""
 
 
 def far_ahead(b: Bulletin) -> Iterator[Violation]:
-    """A time that lies more than a year ahead is seldom meant: the year is that of a form, or mistyped."""
+    """A time more than a year ahead is often an error: the year comes from a form, or is mistyped."""
     if b.status is Status.EXERCISE or b.kind in _PLANNED:
         return
     for path, moment in _moments(b, "$"):
@@ -43,7 +43,7 @@ def far_ahead(b: Bulletin) -> Iterator[Violation]:
 
 
 def _moments(value: object, path: str) -> Iterator[tuple[str, dt.date]]:
-    """Every time and day below a value, but those that may lie years ahead."""
+    """Every time and day inside a value, without those that may lie years ahead."""
     if isinstance(value, dt.date):
         yield path, value
     elif isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""What stands apart: two fields that do not go together, harsh words under a mild kind, values of nothing. For doubts alone."""
+"""Doubts: two fields that do not fit, harsh words under a mild kind, empty values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from schemas.vocab import (
 
 
 def all_words(b: Bulletin) -> Iterator[tuple[str, str]]:
-    """Path and text of all words, and of the notes of observables, which no rule looks into."""
+    """(path, text) of all words, and of the notes of observables, which no rule checks."""
     yield from words(b)
     for n, each in enumerate(b.observables):
         if each.note:
@@ -40,7 +40,7 @@ def all_words(b: Bulletin) -> Iterator[tuple[str, str]]:
 
 
 def apart(b: Bulletin) -> Iterator[Violation]:
-    """What must be looked at, each with a stable word as its `rule`."""
+    """The doubts, each with a stable word as its `rule`."""
     yield from _at_odds(b)
     yield from _labelled(b)
     yield from _harsh(b)
@@ -55,7 +55,7 @@ _MADE = ("deepfake-video", "deepfake-audio", "deepfake-image", "ai-generated-tex
 
 
 def _at_odds(b: Bulletin) -> Iterator[Violation]:
-    """Two fields that do not go together."""
+    """Two fields that do not fit."""
     body, election = b.body, b.election
     if (
         election is not None
@@ -90,16 +90,14 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
                 "a state is held responsible, and the level is unattributed",
             )
     if isinstance(body, Fimi) and body.synthetic == "none" and any(each in _MADE for each in body.methods):
-        yield Violation(
-            "synthetic", "$.body.synthetic", "none, and a method that makes it; drop one of the two"
-        )
+        yield Violation("synthetic", "$.body.synthetic", "says none, but names a method; drop one of the two")
     if (
         isinstance(body, SanctionsListing)
         and set(body.measures) == {"travel-ban"}
         and all(each.subject == "enterprise" for each in body.listed)
     ):
         yield Violation(
-            "measure", "$.body.measures", "a travel ban binds persons, and only enterprises are listed"
+            "measure", "$.body.measures", "a travel ban concerns persons, but only enterprises are listed"
         )
     if isinstance(body, CyberIncident) and not body.significant:
         for n, clock in enumerate(b.deadlines):
@@ -107,23 +105,23 @@ def _at_odds(b: Bulletin) -> Iterator[Violation]:
                 yield Violation(
                     "clock",
                     f"$.deadlines[{n}].clock",
-                    "runs for significant incidents only (NIS2, Article 23(1)), and this one is none",
+                    "runs only for significant incidents (NIS2, Article 23(1)), and this one is not significant",
                 )
     for n, each in enumerate(b.observables):
         if each.role == "victim" and each.actionable:
             yield Violation(
                 "victim",
                 f"$.observables[{n}].actionable",
-                "whoever matches it hits the victim; drop actionable",
+                "a match hits the victim; drop actionable",
             )
 
 
 def _labelled(b: Bulletin) -> Iterator[Violation]:
-    """A label that says otherwise than the bulletin, and a listing that is to come."""
+    """A label that contradicts the bulletin, and a listing in the future."""
     body = b.body
     if isinstance(body, SanctionsListing) and body.published - b.issued.date() > _DAY:
         yield Violation(
-            "time", "$.body.published", "a listing is told when it is published, and this is to come"
+            "time", "$.body.published", "report a listing after its publication; this one is in the future"
         )
     for n, label in enumerate(b.labels):
         name, _, value = label.partition(":")
@@ -165,7 +163,7 @@ _ASKING = frozenset({"notify-platform", "label-or-contextualise"})
 
 
 def _harsh(b: Bulletin) -> Iterator[Violation]:
-    """A restriction that goes under the name of an action that restricts nobody (Charter, Article 52(1))."""
+    """A restriction under the name of an action that restricts nobody (Charter, Article 52(1))."""
     for n, action in enumerate(b.actions):
         if action.kind not in FREE_ACTIONS or action.kind in _ASKING or b.status is Status.EXERCISE:
             continue
@@ -178,7 +176,7 @@ def _harsh(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "measure",
                 f"$.actions[{n}].text",
-                f"restricts, and is called {action.kind}; name it by its kind, with law and rights check",
+                f"restricts somebody, but is called {action.kind}; use the kind of the restriction, with law and rights check",
             )
 
 
@@ -187,7 +185,7 @@ _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def _moments(value: object, path: str) -> Iterator[tuple[str, dt.date]]:
-    """Every time and day of a bulletin, with its path."""
+    """(path, day) of every time and day of a bulletin."""
     if isinstance(value, dt.date):
         yield path, value
     elif isinstance(value, tuple):
@@ -199,11 +197,11 @@ def _moments(value: object, path: str) -> Iterator[tuple[str, dt.date]]:
 
 
 def _of_nothing(b: Bulletin) -> Iterator[Violation]:
-    """Values that no clock and no file gave, and indicators that are too short to be of something."""
+    """Values from no real clock or file, and indicators too short to identify anything."""
     for path, moment in _moments(b, "$"):
         if moment.year < _LEAST_YEAR:
             yield Violation(
-                "time", path, f"{moment.year} is the zero of a clock that was never set; give the time"
+                "time", path, f"{moment.year} is the start value of a clock that was never set; give the time"
             )
     for n, kept in enumerate(b.evidence):
         if (kept.size == 0) != (kept.sha256 == _EMPTY):
@@ -220,7 +218,7 @@ def _of_nothing(b: Bulletin) -> Iterator[Violation]:
             and len(each.value.strip("#* ")) < _LEAST_LETTERS
         ):
             yield Violation(
-                "everything", f"$.observables[{n}].value", "is too short to be matched; drop actionable"
+                "everything", f"$.observables[{n}].value", "is too short for matching; drop actionable"
             )
     if isinstance(b.body, PostElectionReport):
         named: set[str] = set()
@@ -242,12 +240,12 @@ _GROUPS = ("influencer", "unknown", "contractor", "proxy", "hacktivist", "crimin
 
 
 def _named(b: Bulletin) -> Iterator[Violation]:
-    """Persons by name where institutions and groups stand, and passwords in words."""
+    """Names of persons in place of institutions and groups, and passwords in texts."""
     for path, text in all_words(b):
         found = _SECRET.search(text)
         if found is not None:
             yield Violation(
-                "secret", path, f"holds a password ({found[0][:12]}…); take it out, and have it changed"
+                "secret", path, f"holds a password ({found[0][:12]}…); remove it, and have it changed"
             )
     if TLP_RANK[b.tlp] >= TLP_RANK[Tlp.AMBER_STRICT]:
         return
@@ -270,7 +268,7 @@ def _named(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "personal",
                 path,
-                f"{name} is the name of a person; name the role or group, or mark it strictly",
+                f"{name} is the name of a person; name the role or group, or use TLP:AMBER+STRICT",
             )
 
 
@@ -278,7 +276,7 @@ _REMOVAL = re.compile(r"\b(?:remove|delete|take (?:it |them |this )?down|suspend
 
 
 def _lawful(b: Bulletin) -> Iterator[Violation]:
-    """Content that breaks no law, and is to go (Regulation (EU) 2022/2065, Article 9(1); Charter, Article 11)."""
+    """A request to remove content that breaks no law (Regulation (EU) 2022/2065, Article 9(1); Charter, Article 11)."""
     if b.rights is None or b.msg_type is MsgType.CANCEL:
         return
     if (
@@ -289,11 +287,9 @@ def _lawful(b: Bulletin) -> Iterator[Violation]:
         yield Violation(
             "measure",
             "$.rights.content_status",
-            "an order is against illegal content; what breaks terms is the platform's matter",
+            "an order is only for illegal content; breaches of terms are for the platform",
         )
     if b.rights.content_status == "lawful" or b.rights.editorial_or_satire:
         for n, action in enumerate(b.actions):
             if action.kind in _ASKING and _REMOVAL.search(action.text):
-                yield Violation(
-                    "measure", f"$.actions[{n}].text", "asks to remove what the check calls lawful, or satire"
-                )
+                yield Violation("measure", f"$.actions[{n}].text", "asks to remove lawful content, or satire")

@@ -1,4 +1,4 @@
-"""Askew: one field beside another that hardly goes with it, in each kind of body. For remarks alone."""
+"""Remarks: pairs of fields that rarely fit, for each kind of body."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SPECIAL = word_set(
     "religion religious-belief religious-beliefs belief faith sexual-orientation sex-life ethnicity ethnic-origin race racial-origin health "
     "disability political-opinion political-opinions trade-union trade-union-membership genetic biometric"
 )
-"""What is profiled by special categories (Regulation (EU) 2016/679, Article 9(1))."""
+"""Profiling criteria of special categories (Regulation (EU) 2016/679, Article 9(1))."""
 _CLOCKS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
         "gdpr": (DataBreach, CyberIncident, Rfi, Feedback, SituationReport, Enforcement),
@@ -49,7 +49,7 @@ _CLOCKS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "ttpa": (PoliticalAd, Rfi, Feedback, Enforcement),
     }
 )
-"""The bodies in which a clock of a law runs, by the first word of its name."""
+"""First word of the name of a clock -> the bodies in which it runs."""
 _TYPES: Mapping[ElectionType, re.Pattern[str]] = MappingProxyType(
     {
         kind: re.compile(rf"\b(?:{words})", re.IGNORECASE)
@@ -65,7 +65,7 @@ _TYPES: Mapping[ElectionType, re.Pattern[str]] = MappingProxyType(
 
 
 def askew(b: Bulletin) -> Iterator[Violation]:
-    """What hardly goes together, each with a stable word as its `rule`."""
+    """Pairs that rarely fit, each with a stable word as its `rule`."""
     yield from _times(b)
     yield from of_values(b)
     yield from of_files(b)
@@ -75,7 +75,7 @@ def askew(b: Bulletin) -> Iterator[Violation]:
             yield Violation("clock", f"$.deadlines[{n}].clock", f"{each.clock} does not run for a {b.kind}")
     for n, area in enumerate(b.areas):
         if area.scope == "polling-place" and area.name is None and area.code is None:
-            yield Violation("area", f"$.areas[{n}]", "a polling place, and not which; give its name or code")
+            yield Violation("area", f"$.areas[{n}]", "a polling place without name or code; add one")
     looks_at = _BY_BODY.get(type(b.body))
     if looks_at is not None and b.msg_type is not MsgType.CANCEL:
         yield from looks_at(b, b.body)
@@ -87,9 +87,9 @@ def askew(b: Bulletin) -> Iterator[Violation]:
 
 def _times(b: Bulletin) -> Iterator[Violation]:
     if b.urgency is Urgency.FUTURE and b.onset is not None and b.issued - b.onset > _DAY:
-        yield Violation("urgency", "$.urgency", f"future, and it began on {b.onset.date()}")
+        yield Violation("urgency", "$.urgency", f"says future, but began on {b.onset.date()}")
     if b.urgency is Urgency.PAST and b.onset is not None and b.onset - b.issued > _DAY:
-        yield Violation("urgency", "$.urgency", f"past, and it begins on {b.onset.date()}")
+        yield Violation("urgency", "$.urgency", f"says past, but begins on {b.onset.date()}")
 
 
 def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
@@ -106,11 +106,11 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
             and close is not None
             and window.end - close > _DAY
         ):
-            yield Violation("order", f"{path}.end", f"{window.phase} goes on after the polls have closed")
+            yield Violation("order", f"{path}.end", f"{window.phase} continues after the polls have closed")
         elif (
             window.phase is Phase.SILENCE and campaigns and window.end < min(each.start for each in campaigns)
         ):
-            yield Violation("order", path, "silence is over before the campaign begins")
+            yield Violation("order", path, "silence ends before the campaign begins")
     if closes and min(closes) > _FIRST_ROUNDS:
         yield Violation("round", "$.body.windows", f"begins with round {min(closes)}; is this the round?")
     if b.election is None:
@@ -134,27 +134,27 @@ def _incident(_b: Bulletin, body: ElectionIncident) -> Iterator[Violation]:
         (body.process_effect == "repeat-vote" or body.category in _OF_BALLOTS) and body.stage in unopened
     ):
         yield Violation(
-            "stage", "$.body.stage", f"{body.stage}, and nobody has voted yet; mend stage, category or effect"
+            "stage",
+            "$.body.stage",
+            f"{body.stage}, but voting has not begun; correct stage, category or effect",
         )
     if body.units_affected == 0 and body.voters_affected:
         yield Violation(
             "count",
             "$.body.units_affected",
-            f"{body.voters_affected} voters at no place; mend one of the two",
+            f"{body.voters_affected} voters at no place; correct one of the two",
         )
     if body.offered is not None and Decimal(body.offered.value) == 0:
-        yield Violation("amount", "$.body.offered", "nothing was offered; give the sum, or leave it out")
+        yield Violation("amount", "$.body.offered", "the sum is 0; give the sum, or leave it out")
 
 
 def _situation(b: Bulletin, body: SituationReport) -> Iterator[Violation]:
     if body.turnout_ppm and b.election is not None and b.election.phase in _BEFORE:
         yield Violation(
-            "phase", "$.body.turnout_ppm", f"turnout in phase {b.election.phase}; nobody has voted yet"
+            "phase", "$.body.turnout_ppm", f"turnout in phase {b.election.phase}; voting has not begun"
         )
     if b.issued - body.period_end > _LONG_OVER:
-        yield Violation(
-            "long", "$.body.period_end", f"over since {body.period_end.date()}; is the year right?"
-        )
+        yield Violation("long", "$.body.period_end", f"ended on {body.period_end.date()}; is the year right?")
 
 
 def _cyber(b: Bulletin, body: CyberIncident) -> Iterator[Violation]:
@@ -162,13 +162,13 @@ def _cyber(b: Bulletin, body: CyberIncident) -> Iterator[Violation]:
         yield Violation(
             "impact",
             "$.body.impact",
-            f"none, and {body.users_affected} users were affected; mend one of the two",
+            f"says none, but {body.users_affected} users were affected; correct one of the two",
         )
     if body.stage is Nis2Stage.FINAL_REPORT and body.outlook == "worsening":
         yield Violation(
             "stage",
             "$.body.outlook",
-            f"{body.outlook}, in a final report; while it goes on it is a progress-report",
+            f"{body.outlook}, in a final report; while the incident continues, send a progress-report",
         )
     for n, each in enumerate(b.deadlines):
         said = {"nis2-early-warning": body.early_warning_at, "nis2-notification": body.notified_at}.get(
@@ -178,7 +178,7 @@ def _cyber(b: Bulletin, body: CyberIncident) -> Iterator[Violation]:
             yield Violation(
                 "clock",
                 f"$.deadlines[{n}].met",
-                "is not the time that the body has for it; mend one of the two",
+                "differs from the time in the body; correct one of the two",
             )
 
 
@@ -195,11 +195,13 @@ def _breach(_b: Bulletin, body: DataBreach) -> Iterator[Violation]:
         yield Violation(
             "count",
             "$.body.subjects_approx",
-            f"{body.records_approx} records of nobody; leave out what is not known",
+            f"{body.records_approx} records of 0 persons; leave out what is not known",
         )
     if body.art34_reason is not None and body.art34 is NotifyState.REQUIRED:
         yield Violation(
-            "art34", "$.body.art34_reason", f"names why persons need not be told, and art34 is {body.art34}"
+            "art34",
+            "$.body.art34_reason",
+            f"names why persons need not be informed, but art34 is {body.art34}",
         )
 
 
@@ -232,7 +234,7 @@ def _in_words(_b: Bulletin, body: ContentNotice | ContentOrder) -> Iterator[Viol
         yield Violation(
             "explanation",
             f"$.body.{name}",
-            "a few words hardly explain why; say what is false, and which law it breaks",
+            "the explanation is too short; say what is false, and which law it breaks",
         )
 
 
@@ -245,7 +247,9 @@ def _lessons(_b: Bulletin, body: PostElectionReport) -> Iterator[Violation]:
     for n, each in enumerate(body.lessons):
         if each.due is not None and each.due < body.period_start and each.status in ("open", "accepted"):
             yield Violation(
-                "expired", f"$.body.lessons[{n}].due", f"was due on {each.due}, before what it is learnt from"
+                "expired",
+                f"$.body.lessons[{n}].due",
+                f"was due on {each.due}, before the events it follows from",
             )
 
 
@@ -265,4 +269,4 @@ _BY_BODY: Mapping[type, Callable[[Bulletin, Any], Iterator[Violation]]] = Mappin
         PostElectionReport: _lessons,
     }
 )
-"""Who looks at which kind of body."""
+"""Kind of body -> the functions that check it."""

@@ -1,6 +1,6 @@
-"""Words beside figures: the dates, hours and numbers that a text gives, and those of the body. For remarks alone.
+"""Remarks: dates, hours and numbers in a text that differ from those of the body.
 
-A text is only doubted where nothing of its kind in it agrees with the body: it may tell of more than the body has.
+A text gets a remark only if none of its dates (or hours, or numbers) agrees with the body: it may mention further ones.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _MONTHS: Mapping[str, tuple[frozenset[str], ...]] = MappingProxyType(
         }.items()
     }
 )
-"""The months as a date has them, by language."""
+"""The names of the months in dates, by language."""
 _DAY_MONTH = re.compile(
     r"(?<![\d.:/-])([0-9]{1,2})(?:\.|º|er|ης|η|th|st|nd|rd)? (?:(?:de|do|di|of|of the) )?([^\W\d_]{3,})"
 )
@@ -87,7 +87,7 @@ _NEAR = dt.timedelta(days=1)
 
 
 def beside(b: Bulletin) -> Iterator[Violation]:
-    """Each with a stable word as its `rule`: `date`, `hours`, `count`."""
+    """The remarks, each with a stable word as its `rule`: `date`, `hours`, `count`."""
     if isinstance(b.body, ElectionCalendar) and b.msg_type is MsgType.ALERT:
         yield from _calendar(b, b.body)
     yield from _counts(b)
@@ -119,7 +119,7 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
             yield Violation(
                 "date",
                 f"$.info[{n}]",
-                f"tells of day {day} of month {month}, which is none of the calendar's",
+                f"tells of day {day} of month {month}, which is not in the calendar",
             )
         spans = [tuple(map(int, found.groups())) for found in _HOURS.finditer(text)]
         if spans and not any({(a, m), (z, o)} <= hours for a, m, z, o in spans):
@@ -132,12 +132,12 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
 
 
 def days_told(text: str, lang: str) -> frozenset[tuple[int, int]]:
-    """Month and day of each date that a text spells out in a language."""
+    """(month, day) of each date spelled out in a text in a language."""
     return frozenset(_dates(text, lang.partition("-")[0]))
 
 
 def _dates(text: str, lang: str) -> Iterator[tuple[int, int]]:
-    """Month and day of each date that a text spells out."""
+    """(month, day) of each date spelled out in a text."""
     months = _MONTHS.get(lang)
     if months is None:
         return
@@ -160,7 +160,7 @@ def _number(text: str) -> int:
 
 
 def _counted(b: Bulletin) -> Iterator[tuple[str, str, int | None, bool]]:
-    """Name and value of what a body counts, the words for it, and whether it may be more than they say."""
+    """(name of a count, pattern of its words, value, whether it may exceed the number in the text)."""
     body = b.body
     if isinstance(body, ElectionIncident):
         yield "units_affected", _PLACES, body.units_affected, False
@@ -184,7 +184,7 @@ def _counted(b: Bulletin) -> Iterator[tuple[str, str, int | None, bool]]:
 
 
 def _counts(b: Bulletin) -> Iterator[Violation]:
-    """A number in a headline of what the body counts, where no number of the words, nor their sum, is that of the body."""
+    """A count in a headline, if no number in the text, nor their sum, is that of the body."""
     for name, noun, value, may_be_more in _counted(b):
         if value is None:
             continue

@@ -34,14 +34,14 @@ _IMPACTS_4 = ("VC", "VI", "VA", "SC", "SI", "SA")
 
 
 class VectorError(ValueError):
-    """A vector that its version does not know."""
+    """A vector is not valid in its version."""
 
 
 def metrics(vector: str) -> tuple[str, Mapping[str, str]]:
-    """Version and metrics of a vector whose base metrics are all there.
+    """(version, metrics) of a vector with all base metrics.
 
     Raises:
-        VectorError: in a sentence.
+        VectorError: the sentence names the fault.
     """
     version, _, rest = vector.removeprefix("CVSS:").partition("/")
     pairs = [part.split(":", 1) for part in rest.split("/")]
@@ -55,17 +55,17 @@ def metrics(vector: str) -> tuple[str, Mapping[str, str]]:
         if name not in found:
             raise VectorError(f"lacks {name}")
         if found[name] not in values:
-            raise VectorError(f"{name}:{found[name]} is no value of CVSS {version}")
+            raise VectorError(f"{name}:{found[name]} is not a value of CVSS {version}")
     return version, found
 
 
 def is_plain(version: str, found: Mapping[str, str]) -> bool:
-    """Whether a vector has base metrics alone, so that its score is its base score."""
+    """Whether a vector has only base metrics, so that its score is the base score."""
     return set(found) <= set(_BASE_4 if version == "4.0" else _BASE_3)
 
 
 def has_impact(found: Mapping[str, str]) -> bool:
-    """Whether something is lost; without that the score is 0, in every version."""
+    """Whether the vector has an impact; without one the score is 0, in every version."""
     return any(found.get(name, "N") != "N" for name in (*_IMPACTS_4, "C", "I", "A"))
 
 
@@ -85,6 +85,6 @@ def base_score_3(found: Mapping[str, str]) -> int:
 
 
 def _roundup(score: float) -> int:
-    """To the next tenth, without the noise of floats (specification of v3.1, appendix A)."""
+    """Round up to the next tenth, without floating-point errors (specification of v3.1, appendix A)."""
     whole = round(score * 100_000)
     return whole // 10_000 if whole % 10_000 == 0 else math.floor(whole / 10_000) + 1

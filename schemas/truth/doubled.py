@@ -1,4 +1,4 @@
-"""Doubled: what stands twice in a list where once is enough. For remarks alone."""
+"""Remarks: entries that a list repeats."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ _TOLD = frozenset(
         *("$.body.listed", "$.body.dimensions", "$.body.windows"),
     }
 )
-"""Lists that a rule or another remark looks at."""
+"""Lists that a rule or another remark checks."""
 _MAY_REPEAT = frozenset({"sections", "labels", "provenance"})
 
 
 def doubled(b: Bulletin) -> Iterator[Violation]:
-    """Each list of a bulletin that holds one thing twice, and a clock that runs twice."""
+    """Each list of a bulletin with a repeated entry, and a clock that runs twice."""
     yield from _in(b, "$")
     clocks: set[str] = set()
     for n, each in enumerate(b.deadlines):
         if each.clock in clocks and each not in b.deadlines[:n]:
             yield Violation(
-                "twice", f"$.deadlines[{n}].clock", f"{each.clock} runs above, at other times; it starts once"
+                "twice",
+                f"$.deadlines[{n}].clock",
+                f"{each.clock} is listed above with other times; a clock starts once",
             )
         clocks.add(each.clock)
 
@@ -34,7 +36,7 @@ def doubled(b: Bulletin) -> Iterator[Violation]:
 def _in(value: object, path: str) -> Iterator[Violation]:
     if isinstance(value, tuple):
         if len(value) > 1 and path not in _TOLD and len(set(value)) < len(value):
-            yield Violation("twice", f"{path}[{_again(value)}]", "stands above; once is enough")
+            yield Violation("twice", f"{path}[{_again(value)}]", "is listed above; once is enough")
         for n, each in enumerate(value):
             if isinstance(each, msgspec.Struct):
                 yield from _in(each, f"{path}[{n}]")
@@ -46,7 +48,7 @@ def _in(value: object, path: str) -> Iterator[Violation]:
 
 
 def _again(value: tuple[object, ...]) -> int:
-    """The place of the first thing that stands in a list before."""
+    """The index of the first repeated entry; -1 if there is none."""
     seen: set[object] = set()
     for n, each in enumerate(value):
         if each in seen:

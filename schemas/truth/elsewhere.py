@@ -1,4 +1,4 @@
-"""Elsewhere: a vote under way that is of another year, and manipulation from another country than is said. For doubts alone."""
+"""Doubts: a vote under way whose id has another year, and manipulation from another country than stated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VOTING = (Phase.SILENCE, Phase.ADVANCE_VOTING, Phase.POLLING, Phase.COUNTING)
 
 
 def of_another_year(b: Bulletin) -> Iterator[Violation]:
-    """A vote under way, of an election whose id is of years ago or to come."""
+    """A vote under way with the id of an election of another year."""
     election = b.election
     if (
         election is None
@@ -26,7 +26,7 @@ def of_another_year(b: Bulletin) -> Iterator[Violation]:
     ):
         return
     if any(phrases.OFF.search(f"{info.headline} {info.summary}") for info in b.info):
-        return  # it was put off, and says so
+        return  # it was postponed, and says so
     year = int(election.id.split("-")[2])
     if abs(year - b.issued.year) > 1 or (
         election.polling_first is not None and abs(year - election.polling_first.year) > 1
@@ -34,12 +34,12 @@ def of_another_year(b: Bulletin) -> Iterator[Violation]:
         yield Violation(
             "phase",
             "$.election.id",
-            f"{election.phase} in {b.issued.year}, and {election.id} is of {year}; mend the id, or the phase",
+            f"{election.phase} in {b.issued.year}, but {election.id} is of {year}; correct the id, or the phase",
         )
 
 
 def origin(b: Bulletin) -> Iterator[Violation]:
-    """Domestic manipulation by actors of other countries alone, or for a state; and the other way round."""
+    """Domestic manipulation only by actors of other countries, or for a state; and the reverse."""
     if not isinstance(b.body, Fimi) or b.attribution is None or b.issuer.country in ("EU", "INT"):
         return
     said = b.body.origin
@@ -48,28 +48,30 @@ def origin(b: Bulletin) -> Iterator[Violation]:
         yield Violation(
             "attribution",
             "$.body.origin",
-            f"domestic, and all who act are of {', '.join(sorted(countries))}; write foreign or mixed",
+            f"says domestic, but all actors are of {', '.join(sorted(countries))}; write foreign or mixed",
         )
     elif said == "foreign" and countries == {b.issuer.country} and not (_for_others(b) or b.body.aligned):
         yield Violation(
             "attribution",
             "$.body.origin",
-            f"foreign, and all who act are of {b.issuer.country}; write domestic or mixed",
+            f"says foreign, but all actors are of {b.issuer.country}; write domestic or mixed",
         )
 
 
 def of_itself(b: Bulletin) -> Iterator[Violation]:
-    """Who speaks, and names himself as who acts."""
+    """An issuer that names itself as the actor."""
     me = {each.casefold() for each in (b.issuer.id, b.issuer.name) if each}
     for n, actor in enumerate(b.attribution.actors if b.attribution is not None else ()):
         if me & {actor.name.casefold(), *(alias.casefold() for alias in actor.aliases)}:
             yield Violation(
-                "attribution", f"$.attribution.actors[{n}].name", f"{actor.name} is the issuer; name who acts"
+                "attribution",
+                f"$.attribution.actors[{n}].name",
+                f"{actor.name} is the issuer; name the actor",
             )
 
 
 def over(b: Bulletin) -> Iterator[Violation]:
-    """A calendar of a vote to come, whose polls have closed."""
+    """A calendar of a scheduled vote whose polls have closed."""
     if not isinstance(b.body, ElectionCalendar) or b.election is None or b.status is not Status.ACTUAL:
         return
     closes = [window.end for window in b.body.windows if window.phase is Phase.POLLING]
@@ -85,7 +87,7 @@ _AHEAD = (Phase.ANNOUNCED, Phase.REGISTRATION, Phase.CAMPAIGN, Phase.SILENCE, Ph
 
 
 def unborn(b: Bulletin) -> Iterator[Violation]:
-    """A person who is listed before being born."""
+    """A person listed before their birth."""
     if isinstance(b.body, SanctionsListing):
         for n, each in enumerate(b.body.listed):
             years = [
@@ -98,7 +100,7 @@ def unborn(b: Bulletin) -> Iterator[Violation]:
 
 
 def _for_others(b: Bulletin) -> bool:
-    """Whether some who act are of those who do so for others."""
+    """Whether some actors act for others."""
     return b.attribution is not None and any(
         actor.kind in ("proxy", "contractor", "influencer", "mercenary-group", "unknown")
         for actor in b.attribution.actors

@@ -1,4 +1,4 @@
-"""Enforcement: a stage says what belongs to it, and a fine is one that the law allows."""
+"""Enforcement: a stage has its fields, and a fine stays within the law."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DECIDED = frozenset(
         EnforcementStage.ANNULLED,
     }
 )
-"""Stages that a decision ends, which has a day."""
+"""Stages that end with a decision, which has a date."""
 _MAY_FINE = frozenset(
     {EnforcementStage.DECISION, EnforcementStage.FINE, EnforcementStage.CLOSED, EnforcementStage.ANNULLED}
 )
@@ -30,43 +30,43 @@ _MAY_FINE = frozenset(
 CAPS: Mapping[str, tuple[int, int | None]] = MappingProxyType(
     {DSA: (60_000, None), ADS: (60_000, None), GDPR: (40_000, 20_000_000)}
 )
-"""The most of a yearly turnover, in parts per million, and the euros up to which it may be more.
+"""The highest fine, in parts per million of the yearly turnover, and the sum in euros that it may reach in any case.
 
 Source: Regulation (EU) 2022/2065, Articles 52(3) and 74(1); Regulation (EU) 2024/900, Article 25(4); Regulation (EU)
-2016/679, Article 83(5). Directive (EU) 2022/2555, Article 34, sets how low the most of a national law may be, so nothing is known of it.
+2016/679, Article 83(5). Directive (EU) 2022/2555, Article 34, sets only the least maximum of a national law, so the maximum is unknown.
 """
 _DAY = dt.timedelta(days=1)
 
 
 def r78(b: Bulletin) -> Broken:
-    """A stage of enforcement brings what belongs to it, in its order (Regulation (EU) 2022/2065, Articles 66 to 76)."""
+    """A stage of enforcement has its fields, in the right order (Regulation (EU) 2022/2065, Articles 66 to 76)."""
     if not isinstance(b.body, Enforcement):
         return
     body, stage = b.body, b.body.stage
     if stage is EnforcementStage.PROCEEDINGS and body.opened is None:
-        yield "$.body.opened", "proceedings have a day on which they were opened (Article 66); add it"
+        yield "$.body.opened", "proceedings need the day on which they were opened (Article 66); add it"
     if stage in _DECIDED and body.decided is None:
-        yield "$.body.decided", f"stage {stage} is decided on a day; add it"
+        yield "$.body.decided", f"stage {stage} needs the day of the decision; add it"
     if (
         stage in (EnforcementStage.COMMITMENTS_OFFERED, EnforcementStage.COMMITMENTS_BINDING)
         and not body.commitments
     ):
-        yield "$.body.commitments", f"stage {stage} says what is committed to (Article 71); add it"
+        yield "$.body.commitments", f"stage {stage} needs the commitments (Article 71); add them"
     if stage in (EnforcementStage.DECISION, EnforcementStage.FINE) and body.finding != "infringement":
         yield (
             "$.body.finding",
-            f"stage {stage} finds an infringement (Articles 73 and 74); write infringement, or stage closed",
+            f"stage {stage} needs the finding infringement (Articles 73 and 74); write it, or stage closed",
         )
     if stage is EnforcementStage.FINE and body.fine is None:
-        yield "$.body.fine", "a fine has an amount and its currency; add it"
+        yield "$.body.fine", "a fine needs an amount and its currency; add them"
     if stage is EnforcementStage.PERIODIC_PENALTY and body.penalty_per_day is None:
-        yield "$.body.penalty_per_day", "a periodic penalty has an amount for each day (Article 76); add it"
+        yield "$.body.penalty_per_day", "a periodic penalty needs an amount for each day (Article 76); add it"
     if body.fine is not None and stage not in _MAY_FINE:
-        yield "$.body.fine", f"nobody is fined at stage {stage}, before a decision; take it out"
+        yield "$.body.fine", f"stage {stage} comes before a decision, so there is no fine; remove it"
     moments = (("opened", body.opened), ("decided", body.decided))
     for name, day in moments:
         if day is not None and day - b.issued.date() > _DAY:
-            yield f"$.body.{name}", "lies after the bulletin was issued; give the day on which it was"
+            yield f"$.body.{name}", "is after the issue of the bulletin; give the actual day"
     spans = [
         ("decided", body.opened, body.decided, "opened"),
         ("appeal_until", body.decided, body.appeal_until, "decided"),
@@ -76,24 +76,24 @@ def r78(b: Bulletin) -> Broken:
         spans.append(("comply_by", body.decided, body.comply_by, "decided"))
     for name, earlier, later, before in spans:
         if earlier is not None and later is not None and later < earlier:
-            yield f"$.body.{name}", f"lies before {before}; mend one of the two"
+            yield f"$.body.{name}", f"is before {before}; correct one of the two"
     if (
         body.final
         and body.appeal_until is not None
         and body.appeal_until > b.issued.date()
         and b.msg_type is not MsgType.CANCEL
     ):
-        yield "$.body.final", f"final, and open to appeal until {body.appeal_until}; mend one of the two"
+        yield "$.body.final", f"final, but open to appeal until {body.appeal_until}; correct one of the two"
 
 
 def r79(b: Bulletin) -> Broken:
-    """A fine is above nothing and within what the law allows (the acts and articles of `CAPS`)."""
+    """A fine is above 0 and within the limit of the law (the acts and articles of `CAPS`)."""
     if not isinstance(b.body, Enforcement):
         return
     body = b.body
     for name, amount in (("fine", body.fine), ("penalty_per_day", body.penalty_per_day)):
         if amount is not None and Decimal(amount.value) == 0:
-            yield f"$.body.{name}.value", "nothing is no sum; give the amount, or leave the field out"
+            yield f"$.body.{name}.value", "the sum is 0; give the amount, or leave the field out"
     if body.turnover_ppm is None:
         return
     if body.fine is None:
@@ -111,7 +111,7 @@ def r79(b: Bulletin) -> Broken:
     most = max(CAPS[each][0] for each in acts)
     yield (
         "$.body.turnover_ppm",
-        f"{', '.join(sorted(acts))} allows at most {most} parts per million of the yearly turnover; mend the share",
+        f"{', '.join(sorted(acts))} allows at most {most} parts per million of the yearly turnover; correct the share",
     )
 
 

@@ -1,4 +1,4 @@
-"""Exhibits: observables and files that hardly are what they are called. For remarks alone."""
+"""Remarks: observables and files that probably have the wrong type."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAMILY: Mapping[str, str] = MappingProxyType(
 
 
 def of_values(b: Bulletin) -> Iterator[Violation]:
-    """Observables that hardly are of their type, and targets that act."""
+    """Observables that probably have another type, and targets that are also actors."""
     for n, each in enumerate(b.observables):
         value = each.value
         path = f"$.observables[{n}]"
@@ -32,14 +32,14 @@ def of_values(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "count",
                 f"{path}.count",
-                f"seen on {each.last_seen.date()}, and not once; mend one of the two",
+                f"seen on {each.last_seen.date()}, but counted 0 times; correct one of the two",
             )
         if value is None:
             continue
         if each.type == "domain-name" and network_of(value) is not None:
-            yield Violation("type", f"{path}.type", f"{value} is an address, and no name; correct its type")
+            yield Violation("type", f"{path}.type", f"{value} is an address, not a name; correct its type")
         elif each.type == "hashtag" and re.search(r"\S\s+\S", value):
-            yield Violation("type", f"{path}.value", "a tag has no spaces; give each by itself")
+            yield Violation("type", f"{path}.value", "a tag has no spaces; give each tag separately")
         elif each.type == "crypto-wallet" and "." not in value and len(value) < _LEAST_WALLET:
             yield Violation("type", f"{path}.value", "is too short for a wallet; copy it whole")
     acting = {actor.name.casefold() for actor in b.attribution.actors} if b.attribution is not None else set()
@@ -48,7 +48,7 @@ def of_values(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "target",
                 f"$.targets[{n}].name",
-                f"{target.name} acts, and is what it aims at; mend one of the two",
+                f"{target.name} is named as actor and as target; correct one of the two",
             )
 
 
@@ -56,7 +56,7 @@ _LEAST_WALLET = 14
 
 
 def of_files(b: Bulletin) -> Iterator[Violation]:
-    """Evidence that its title calls something else."""
+    """Evidence whose title names another type of file."""
     for n, kept in enumerate(b.evidence):
         ending = _MOVING.search(kept.title)
         family = _FAMILY.get(ending[1].lower()) if ending is not None else None
@@ -65,5 +65,5 @@ def of_files(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "media-type",
                 f"$.evidence[{n}].media_type",
-                f"{kept.media_type}, and the title ends in {ending[0] if ending else ''}",
+                f"{kept.media_type}, but the title ends in {ending[0] if ending else ''}",
             )

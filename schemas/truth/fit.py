@@ -1,4 +1,4 @@
-"""What fits together: windows of a calendar, marking and action, law and facts, codes and their systems. For remarks alone."""
+"""Remarks on what does not fit: windows of a calendar, marking and action, law and facts, codes and their systems."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "ocd-id": re.compile(r"ocd-division/country:[a-z]{2}(?:/[a-z_]+:[\w.~-]+)*"),
     }
 )
-"""How each system writes the code of an area."""
+"""The form of area codes in each system."""
 _LONG_POLLS, _LONG_EMBARGO = dt.timedelta(days=7), dt.timedelta(days=60)
 _LOUD = frozenset(
     {
@@ -46,7 +46,7 @@ _LOUD = frozenset(
         "block-access-order",
     }
 )
-"""Actions that an attacker notices."""
+"""Actions that an attacker can notice."""
 _THREE_MONTHS = dt.timedelta(days=95)
 _DEFAULT_LIFE = dt.timedelta(days=30)
 _LONG_KEPT_YEARS = 15
@@ -56,11 +56,11 @@ _OF_THE_SYSTEM = word_set(
     "taskhostw.exe chrome.exe firefox.exe msedge.exe outlook.exe winword.exe excel.exe notepad.exe setup.exe install.exe "
     "kernel32.dll ntdll.dll user32.dll index.html index.php favicon.ico bash sh systemd sshd python3"
 )
-"""Names of files and programs that every machine has."""
+"""Names of files and programs that exist on every machine."""
 
 
 def misfits(b: Bulletin) -> Iterator[Violation]:
-    """What does not fit, each with a stable word as its `rule`."""
+    """The remarks, each with a stable word as its `rule`."""
     yield from _calendar(b)
     yield from _marked(b)
     yield from _law(b)
@@ -86,11 +86,11 @@ def _calendar(b: Bulletin) -> Iterator[Violation]:
             )
         first = [each.start for each in counts if each.round == window.round]
         if window.phase is Phase.CERTIFICATION and first and window.start < min(first):
-            yield Violation("order", path, "certified before anything is counted")
+            yield Violation("order", path, "certified before the count begins")
     embargo = body.results_embargo_until
     if embargo is not None and polls and embargo - max(each.end for each in polls) > _LONG_EMBARGO:
         yield Violation(
-            "embargo", "$.body.results_embargo_until", "results are kept back for months after the polls"
+            "embargo", "$.body.results_embargo_until", "results are embargoed for months after the polls"
         )
 
 
@@ -99,22 +99,24 @@ def _marked(b: Bulletin) -> Iterator[Violation]:
         path = f"$.actions[{n}]"
         if b.pap is Pap.RED and action.kind in _LOUD:
             yield Violation(
-                "pap", f"{path}.kind", f"PAP:{b.pap.upper()} keeps still, and {action.kind} is noticed"
+                "pap",
+                f"{path}.kind",
+                f"PAP:{b.pap.upper()} asks for silence, but others notice {action.kind}",
             )
         if b.msg_type is MsgType.CANCEL and action.kind in _LOUD:
             yield Violation(
-                "cancel", f"{path}.kind", f"{action.kind} is asked for, and the bulletin is withdrawn"
+                "cancel", f"{path}.kind", f"{action.kind} is asked for, but the bulletin is withdrawn"
             )
     if b.expires - b.issued == _DEFAULT_LIFE:
-        return  # nobody chose it
+        return  # the author did not choose it
     for n, action in enumerate(b.actions):
         if action.due is not None and action.due > b.expires:
             yield Violation(
-                "expired", f"$.actions[{n}].due", "the bulletin has expired by then; let it live longer"
+                "expired", f"$.actions[{n}].due", "the bulletin expires before that; set a later expires"
             )
     if isinstance(b.body, Rfi) and b.body.respond_by > b.expires:
         yield Violation(
-            "expired", "$.body.respond_by", "the question has expired by then; let it live longer"
+            "expired", "$.body.respond_by", "the question expires before that; set a later expires"
         )
 
 
@@ -146,19 +148,19 @@ def _law(b: Bulletin) -> Iterator[Violation]:
         yield Violation(
             "lawful-basis",
             "$.personal_data.lawful_basis",
-            "an authority does not rest its tasks on legitimate interests (GDPR, Article 6(1), last subparagraph)",
+            "an authority must not base its tasks on legitimate interests (GDPR, Article 6(1), last subparagraph)",
         )
     if b.personal_data.retention_until.year - b.issued.year > _LONG_KEPT_YEARS:
         yield Violation(
             "retention",
             "$.personal_data.retention_until",
-            "kept for longer than any purpose needs (GDPR, Article 5(1)(e))",
+            "the retention is longer than any purpose needs (GDPR, Article 5(1)(e))",
         )
 
 
 @cache
 def _labels(framework: str) -> Mapping[str, frozenset[str]]:
-    """The ids of a framework by the letters of their labels."""
+    """Letters of a label -> the ids in a framework with this label."""
     found: dict[str, set[str]] = {}
     for term in vocabulary(framework).terms:
         found.setdefault(_letters(term.label), set()).add(term.id)
@@ -170,7 +172,7 @@ def _letters(label: str) -> str:
 
 
 def _named(b: Bulletin) -> Iterator[Violation]:
-    """A technique under the name of another of its framework."""
+    """A technique with the name of another technique of its framework."""
     for n, each in enumerate(b.ttps):
         if each.name is None or each.framework not in FRAMEWORKS:
             continue
@@ -185,7 +187,7 @@ def _kept_apart(b: Bulletin) -> Iterator[Violation]:
     for n, area in enumerate(b.areas):
         form = _FORMS.get(area.system or "")
         if form is not None and area.code is not None and not form.fullmatch(area.code):
-            yield Violation("area", f"$.areas[{n}].code", f"{area.code} is no code of {area.system}")
+            yield Violation("area", f"$.areas[{n}].code", f"{area.code} is not a code of {area.system}")
     for n, each in enumerate(b.observables):
         if (
             each.actionable
@@ -199,21 +201,25 @@ def _kept_apart(b: Bulletin) -> Iterator[Violation]:
             )
     for n, kept in enumerate(b.evidence):
         if len(set(kept.sha256)) == 1:
-            yield Violation("digest", f"$.evidence[{n}].sha256", "is no digest of anything; compute it")
+            yield Violation("digest", f"$.evidence[{n}].sha256", "is not the digest of a file; compute it")
     for n, info in enumerate(b.info):
         for m, other in enumerate(b.info[:n]):
             same = (info.headline, info.summary) == (other.headline, other.summary)
             if same and info.lang.partition("-")[0] != other.lang.partition("-")[0]:
                 yield Violation(
-                    "language", f"$.info[{n}].lang", f"the words are those of number {m}, in another language"
+                    "language",
+                    f"$.info[{n}].lang",
+                    f"the text is the same as in number {m}, which has another language",
                 )
     flaw = b.body if isinstance(b.body, Vulnerability) and b.body.status == "known-affected" else None
     if flaw is not None and (flaw.score_x10 or 0) >= _CRITICAL and b.severity is Severity.MINOR:
-        yield Violation("severity", "$.severity", f"minor, and the score is {(flaw.score_x10 or 0) / 10}")
+        yield Violation(
+            "severity", "$.severity", f"says minor, but the score is {(flaw.score_x10 or 0) / 10}"
+        )
     score, word = b.confidence.score, LIKELIHOODS.get(b.confidence.likelihood or "")
     if b.certainty is Certainty.POSSIBLE and ((score or 0) >= 80 or (word is not None and word[0] >= 80)):
         yield Violation(
             "certainty",
             "$.certainty",
-            "possible is at most one half (CAP 1.2), and its confidence says nearly sure",
+            "possible means at most one half (CAP 1.2), but the confidence is nearly certain",
         )

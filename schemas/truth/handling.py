@@ -1,4 +1,4 @@
-"""Handling: what is asked fits what may be done, and a source that is not to be disclosed is not named."""
+"""Handling: requested actions fit the PAP, and a secret source is not named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.errors import Broken
 from schemas.vocab import Pap
 
 TOUCHES = frozenset({"block-indicator", "block-access-order", "block-sender", "suspend-domain"})
-"""Actions upon what is watched: PAP:GREEN is the narrowest that allows them."""
+"""Actions on the watched target; PAP:GREEN is the narrowest that allows them."""
 NOTICED = frozenset(
     {
         *("notify-platform", "label-or-contextualise", "request-takedown-order", "request-account-measure"),
@@ -17,33 +17,33 @@ NOTICED = frozenset(
         *("pre-bunk", "debunk", "strategic-communication"),
     }
 )
-"""Actions that others notice: PAP:RED forbids them."""
+"""Actions that others can notice; PAP:RED forbids them."""
 _BY_DIGEST = re.compile(r"sha256:[0-9a-f]{32,64}")
 
 
 def r70(b: Bulletin) -> Broken:
-    """No action is asked that the PAP forbids (MISP taxonomy PAP, version 3: RED nothing that is noticed, AMBER no blocking)."""
+    """The PAP allows every requested action (MISP taxonomy PAP, version 3: RED nothing that is noticed, AMBER no blocking)."""
     if b.pap in (Pap.CLEAR, Pap.GREEN):
         return
     is_red = b.pap is Pap.RED
     for n, action in enumerate(b.actions):
         if action.kind in TOUCHES or (is_red and action.kind in NOTICED):
-            why = "others notice it" if is_red else "it acts on what is only to be watched"
+            why = "others notice it" if is_red else "it acts on a target that may only be watched"
             yield (
                 f"$.actions[{n}].kind",
-                f"PAP:{b.pap.upper()} forbids {action.kind}, for {why}; drop the action, or choose PAP:GREEN",
+                f"PAP:{b.pap.upper()} forbids {action.kind}, because {why}; drop the action, or choose PAP:GREEN",
             )
 
 
 def r71(b: Bulletin) -> Broken:
-    """A source that is not to be disclosed is not named (MISP taxonomy tlp: EX:CHR, the Chatham House Rule)."""
+    """A source that must not be disclosed is not named (MISP taxonomy tlp: EX:CHR, the Chatham House Rule)."""
     if not b.handling.anonymise_source:
         return
     for n, origin in enumerate(b.provenance):
         if origin.original_id is not None and not _BY_DIGEST.fullmatch(origin.original_id):
             yield (
                 f"$.provenance[{n}].original_id",
-                "the source is not to be disclosed, and this id leads to it; write its digest (sha256:…), or leave it out",
+                "the source must not be disclosed, but this id leads to it; write its digest (sha256:…), or leave it out",
             )
 
 

@@ -1,4 +1,4 @@
-"""What one kind of body says twice, and differently. For remarks alone."""
+"""Contradictions inside one kind of body. For remarks alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from schemas.vocab import (
 )
 
 ANYBODYS = re.compile(r"Q[M-Z]|X[A-Z]")
-"""Codes of countries that anybody may use."""
+"""Country codes for free use."""
 NATIONWIDE = frozenset(
     {ElectionType.PARLIAMENTARY, ElectionType.PRESIDENTIAL, ElectionType.EUROPEAN_PARLIAMENT}
 )
@@ -49,13 +49,13 @@ _HALF = 500_000
 
 
 def of_a_kind(b: Bulletin) -> Iterator[Violation]:
-    """What one kind of body says twice, and differently."""
+    """Contradictions inside one kind of body."""
     if b.urgency is Urgency.IMMEDIATE and b.effective is not None and b.effective - b.issued > _SOON:
-        yield Violation("urgency", "$.urgency", f"immediate, and takes effect on {b.effective.date()}")
+        yield Violation("urgency", "$.urgency", f"says immediate, but takes effect on {b.effective.date()}")
     country = b.audience.partition("-")[0].upper()
     if b.handling.releasable_to and ANYBODYS.fullmatch(country) and country not in b.handling.releasable_to:
         yield Violation(
-            "releasable", "$.handling.releasable_to", f"leaves out {country}, whose audience it goes to"
+            "releasable", "$.handling.releasable_to", f"leaves out {country}, but goes to its audience"
         )
     if (
         b.attribution is not None
@@ -89,23 +89,23 @@ def _election_incident(b: Bulletin, body: ElectionIncident) -> Iterator[Violatio
 
 def _breach(_b: Bulletin, body: DataBreach) -> Iterator[Violation]:
     if body.risk is BreachRisk.UNLIKELY and body.republished in ("for-sale", "leaked", "used-in-operation"):
-        yield Violation("risk", "$.body.risk", f"unlikely, and the data are {body.republished}")
+        yield Violation("risk", "$.body.risk", f"says unlikely, but the data are {body.republished}")
     if body.subjects_approx == 0 and body.risk is BreachRisk.HIGH_RISK:
-        yield Violation("count", "$.body.subjects_approx", "nobody is concerned, at high risk")
+        yield Violation("count", "$.body.subjects_approx", "0 persons are concerned, but the risk is high")
     if body.cross_border is False and body.lead_authority is not None:
         yield Violation(
             "lead",
             "$.body.lead_authority",
-            "a lead authority is for processing across borders (GDPR, Article 56)",
+            "a lead authority exists only for cross-border processing (GDPR, Article 56)",
         )
 
 
 def _situation(_b: Bulletin, body: SituationReport) -> Iterator[Violation]:
     major = max(each.major for each in body.dimensions)
     if body.posture is Posture.BASELINE and major >= _MANY_MAJOR:
-        yield Violation("posture", "$.body.posture", f"baseline, with {major} major incidents")
+        yield Violation("posture", "$.body.posture", f"says baseline, but has {major} major incidents")
     if body.posture is Posture.CRISIS and not any(each.incidents for each in body.dimensions):
-        yield Violation("posture", "$.body.posture", "crisis, without any incident")
+        yield Violation("posture", "$.body.posture", "says crisis, but has no incident")
 
 
 def _advertisement(_b: Bulletin, body: PoliticalAd) -> Iterator[Violation]:
@@ -113,7 +113,7 @@ def _advertisement(_b: Bulletin, body: PoliticalAd) -> Iterator[Violation]:
         yield Violation(
             "infringement",
             "$.body.infringements",
-            "none, with special-category profiling (Regulation (EU) 2024/900, Article 18(1)(c))",
+            "says none, but has special-category profiling (Regulation (EU) 2024/900, Article 18(1)(c))",
         )
 
 
@@ -121,12 +121,10 @@ def _measure(b: Bulletin, body: PlatformMeasure) -> Iterator[Violation]:
     if body.count == 0 and b.msg_type is not MsgType.CANCEL:
         if body.visibility or body.monetary or body.provision or body.account:
             yield Violation(
-                "count", "$.body.count", "no measure at all, and one is named; mend one of the two"
+                "count", "$.body.count", "the count is 0, but a measure is named; correct one of the two"
             )
         elif body.period_start is None:
-            yield Violation(
-                "count", "$.body.count", "no measure at all, and no period in which there was none; add it"
-            )
+            yield Violation("count", "$.body.count", "the count is 0 without a period; add the period")
     if body.facts is not None and is_of_nothing(body.facts):
         yield Violation(
             "facts",
@@ -138,17 +136,17 @@ def _measure(b: Bulletin, body: PlatformMeasure) -> Iterator[Violation]:
 def _fimi(_b: Bulletin, body: Fimi) -> Iterator[Violation]:
     if body.breakout == 1 and (body.reach or 0) > _WIDE_REACH:
         yield Violation(
-            "breakout", "$.body.breakout", f"category 1 stays in one community, and the reach is {body.reach}"
+            "breakout", "$.body.breakout", f"category 1 stays in one community, but the reach is {body.reach}"
         )
 
 
 def _feedback(_b: Bulletin, body: Feedback) -> Iterator[Violation]:
     if body.handover_to is not None and body.verdict is not FeedbackKind.HANDOVER:
-        yield Violation("verdict", "$.body.verdict", f"{body.verdict}, and handed over to {body.handover_to}")
+        yield Violation("verdict", "$.body.verdict", f"{body.verdict}, but handed over to {body.handover_to}")
     if body.action is None and body.verdict is FeedbackKind.ACTION_TAKEN:
-        yield Violation("verdict", "$.body.action", "an action was taken; name it by its kind, too")
+        yield Violation("verdict", "$.body.action", "an action was taken; add its kind")
     if body.action is not None and body.verdict is not FeedbackKind.ACTION_TAKEN:
-        yield Violation("verdict", "$.body.verdict", f"{body.verdict}, and {body.action} was done")
+        yield Violation("verdict", "$.body.verdict", f"{body.verdict}, but {body.action} was done")
 
 
 def _across(b: Bulletin, body: CyberIncident) -> Iterator[Violation]:
@@ -156,7 +154,7 @@ def _across(b: Bulletin, body: CyberIncident) -> Iterator[Violation]:
         yield Violation(
             "test",
             "$.body.classification",
-            "test is for what is none (RSIT); choose a class, or set status test",
+            "test is not for real incidents (RSIT); choose a class, or set status test",
         )
     if body.cross_border and set(body.countries) == {b.issuer.country}:
         yield Violation(
@@ -176,4 +174,4 @@ _BY_BODY: Mapping[type, Callable[[Bulletin, Any], Iterator[Violation]]] = Mappin
         CyberIncident: _across,
     }
 )
-"""Who looks at which kind of body."""
+"""Kind of body -> the functions that check it."""

@@ -1,4 +1,4 @@
-"""Law: what an article asks of an act, and which article can carry it."""
+"""Law: the requirements of articles, and the articles that can be a legal basis."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ARTICLES: Mapping[str, int] = MappingProxyType(
         "12012P": 54,
     }
 )
-"""How many articles a law has, as published in the Official Journal."""
+"""Number of articles of each law, as published in the Official Journal."""
 
 UNION = word_set("AT BE BG CY CZ DE DK EE EL ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK EU")
 """Member States, in the codes of ISO 3166 and of the Union."""
@@ -53,7 +53,7 @@ _NO_ORDER: Mapping[str, frozenset[int] | None] = MappingProxyType(
         DSA: frozenset({*range(11, 40), 41, 42, 43, 44, 45, 46, 47, 48}),
     }
 )
-"""Articles that are about something else than content, and cannot carry an order; None is every one."""
+"""Articles about other subjects, which cannot be the basis of an order on content; None means all articles."""
 
 REPEALED: Mapping[str, str] = MappingProxyType(
     {
@@ -65,7 +65,7 @@ REPEALED: Mapping[str, str] = MappingProxyType(
         "32013R0526": "32019R0881",
     }
 )
-"""Acts that are no longer law, and which took their place (Article 94 GDPR and its like)."""
+"""Repealed acts -> the acts that replaced them (such as Article 94 GDPR)."""
 
 _NO_LISTING = frozenset({GDPR, EUDPR, POLICE, DSA, NIS2, ADS, "32024R1689", "32022L2557", "32022R2554"})
 _ACT = re.compile(r"celex:([0-9A-Z()/]+?)(?:-[0-9]{8})?(?:#(.*))?")
@@ -82,7 +82,7 @@ _NOTHING = re.compile(
 
 
 def act_of(ref: str) -> tuple[str, int | None]:
-    """The act that a reference names, a consolidated one as its original, and the article: 0 for none."""
+    """(act, article) of a reference; a consolidated text gives its original act; article 0 means none."""
     found = _ACT.fullmatch(ref)
     if found is None:
         return ref.partition("#")[0], None
@@ -94,7 +94,7 @@ def act_of(ref: str) -> tuple[str, int | None]:
 
 
 def cited(b: Bulletin) -> Iterator[tuple[str, str]]:
-    """Path and reference of every law that a bulletin cites as its ground."""
+    """(path, reference) of every law that a bulletin cites as a legal basis."""
     for n, each in enumerate(b.legal):
         yield f"$.legal[{n}].ref", each.ref
     for n, action in enumerate(b.actions):
@@ -111,37 +111,37 @@ def cited(b: Bulletin) -> Iterator[tuple[str, str]]:
 
 
 _OF_THE_TIME = frozenset(f"$.body.illegal_under[{n}]" for n in range(8))
-"""What was done is judged by the law of its time."""
+"""Past acts are judged by the law of their time."""
 
 
 def r36(b: Bulletin) -> Broken:
-    """A text that is cited exists, and is law (the acts as published in the Official Journal; CELEX, ELI and ECLI: the year in them)."""
+    """A cited text exists and is in force (the acts as published in the Official Journal; CELEX, ELI and ECLI: the year in them)."""
     if isinstance(b.body, SanctionsListing) and b.body.judgment is not None:
         told = int(b.body.judgment.split(":")[3])
         if told > _year_of(b):
-            yield "$.body.judgment", f"a judgment of {told} is not given yet; copy its ECLI again"
+            yield "$.body.judgment", f"a judgment of {told} does not exist yet; copy its ECLI again"
     for path, ref in cited(b):
         eli = _ELI.match(ref)
         if eli is not None and int(eli[1]) > _year_of(b):
-            yield path, f"an act of {eli[1]} does not exist yet; mend the ELI"
+            yield path, f"an act of {eli[1]} does not exist yet; correct the ELI"
         if not ref.startswith("celex:"):
             continue
         act, article = act_of(ref)
         if act in REPEALED and path not in _OF_THE_TIME and not _is_history(b, path):
-            yield path, f"{act} was repealed; it is {REPEALED[act]} today"
+            yield path, f"{act} was repealed; cite {REPEALED[act]}"
         most = ARTICLES.get(act)
         if article is not None and most is not None and not 1 <= article <= most:
-            yield path, f"{act} has {most} articles and no article {article}; name the one that is meant"
+            yield path, f"{act} has {most} articles and no article {article}; name the right one"
         year = _YEAR.match(act)
         if year is not None and int(year[1]) > _year_of(b):
-            yield path, f"an act of {year[1]} does not exist yet; mend the CELEX number"
+            yield path, f"an act of {year[1]} does not exist yet; correct the CELEX number"
         elif year is not None and int(year[1]) < _FIRST_ACT:
-            yield path, f"no act of the Union is of {year[1]}; mend the CELEX number"
+            yield path, f"the Union has no act of {year[1]}; correct the CELEX number"
         as_of = _AS_OF.match(ref)
         if as_of is not None and year is not None:
             day = _day_of(as_of[1])
             if day is None or day.year < int(year[1]) or (day - b.issued.date()).days > _CONSOLIDATED_AHEAD:
-                yield path, f"no text of {act} is as of {as_of[1]}; copy the number again"
+                yield path, f"there is no text of {act} of {as_of[1]}; copy the number again"
 
 
 _YEAR = re.compile(r"[0-9CE]([0-9]{4})[A-Z]")
@@ -150,11 +150,11 @@ _AS_OF = re.compile(r"celex:0[0-9A-Z()/]+?-([0-9]{8})")
 _FIRST_ACT = 1951
 """The year of the Treaty establishing the European Coal and Steel Community."""
 _CONSOLIDATED_AHEAD = 400
-"""A consolidated text may be of a day on which an amendment will apply."""
+"""A consolidated text may have the date of a future amendment."""
 
 
 def _year_of(b: Bulletin) -> int:
-    """The last year that an act can be of when a bulletin is issued: on the last day it may be the next one elsewhere."""
+    """The latest possible year of an act at the issue of a bulletin: on 31 December it may be the next year elsewhere."""
     return (b.issued + dt.timedelta(days=1)).year
 
 
@@ -179,8 +179,8 @@ def _cannot_order(ref: str) -> bool:
 
 
 def r37(b: Bulletin) -> Broken:
-    """The law that is cited can carry the act (Charter, Article 52(1): provided for by law)."""
-    unfit = "is about something else and cannot carry this; cite the law that gives the power"
+    """The cited law can be the basis of the act (Charter, Article 52(1): provided for by law)."""
+    unfit = "is about another subject and cannot be the basis; cite the law that gives the power"
     soft = "soft law gives no power to restrict; cite a law"
     if isinstance(b.body, ContentOrder) and b.msg_type is not MsgType.CANCEL:
         if all(_cannot_order(ref) for ref in b.body.legal_basis):
@@ -198,21 +198,24 @@ def r37(b: Bulletin) -> Broken:
             elif _all_soft(action.legal_basis):
                 yield f"$.actions[{n}].legal_basis", soft
     if isinstance(b.body, SanctionsListing) and act_of(b.body.regulation)[0] in _NO_LISTING:
-        yield "$.body.regulation", f"{b.body.regulation} lists nobody; name the act that does"
+        yield "$.body.regulation", f"{b.body.regulation} does not list anybody; name the act that does"
     if isinstance(b.body, SanctionsListing) and b.body.regulation.startswith("soft:"):
-        yield "$.body.regulation", "soft law lists nobody; name the act that does"
+        yield "$.body.regulation", "soft law does not list anybody; name the act that does"
     if b.personal_data is not None and b.personal_data.lawful_basis.startswith("soft:"):
-        yield "$.personal_data.lawful_basis", "soft law is no lawful basis (GDPR, Article 6(3)); cite a law"
+        yield (
+            "$.personal_data.lawful_basis",
+            "soft law is not a lawful basis (GDPR, Article 6(3)); cite a law",
+        )
 
 
 RESTRICTING = frozenset(
     {"request-takedown-order", "request-account-measure", "block-access-order", "suspend-broadcast"}
 )
-"""Actions that restrict what somebody says."""
+"""Actions that restrict speech."""
 
 
 def _is_history(b: Bulletin, path: str) -> bool:
-    """Whether a reference stands in `legal` beside the act that took its place: it is told as what was before."""
+    """Whether a reference in `legal` stands beside the act that replaced it, and so names the former law."""
     if not path.startswith("$.legal["):
         return False
     named = {act_of(each.ref)[0] for each in b.legal}
@@ -224,23 +227,23 @@ def _is_missing(text: str | None) -> bool:
 
 
 def r38(b: Bulletin) -> Broken:
-    """An order says what it wants and how to contest it (Regulation (EU) 2022/2065, Articles 9(2) and 10(2))."""
+    """An order states its demand and how to contest it (Regulation (EU) 2022/2065, Articles 9(2) and 10(2))."""
     if b.msg_type is MsgType.CANCEL:
         return
     if b.rights is not None and b.rights.redress is not None and _NOTHING.fullmatch(b.rights.redress):
-        yield "$.rights.redress", "there is always a way to contest (Charter, Article 47); name it"
+        yield "$.rights.redress", "every order can be contested (Charter, Article 47); say how"
     if not isinstance(b.body, ContentOrder):
         return
     body = b.body
     if body.article == 9 and not body.items:
-        yield "$.body.items", "an order under Article 9 names the content, by its exact URL; add the items"
+        yield "$.body.items", "an order under Article 9 needs the exact URL of the content; add the items"
     if is_of_nothing(body.reasons):
         yield (
             "$.body.reasons",
-            f"{body.reasons[:40]!r} is no reason (Articles 9(2)(a)(ii) and 10(2)(a)(ii)); write it",
+            f"{body.reasons[:40]!r} is not a reason (Articles 9(2)(a)(ii) and 10(2)(a)(ii)); write the reason",
         )
     if body.article == 10 and _is_missing(body.information_requested):
-        yield "$.body.information_requested", "an order under Article 10 says which information is wanted"
+        yield "$.body.information_requested", "an order under Article 10 needs the wanted information; add it"
     if body.article == 9:
         for n, item in enumerate(body.items):
             if not item.url and not item.platform_ref:
@@ -248,12 +251,12 @@ def r38(b: Bulletin) -> Broken:
     if _NOTHING.fullmatch(body.redress):
         yield (
             "$.body.redress",
-            "an order tells how it is contested (Article 9(2)(a)(v), Charter Article 47); name the court and the time",
+            "an order must say how to contest it (Article 9(2)(a)(v), Charter Article 47); name the court and the time limit",
         )
 
 
 def r39(b: Bulletin) -> Broken:
-    """Nobody asks to restrict what its own check calls lawful, or satire (Charter, Articles 11 and 52(1))."""
+    """No restriction is asked for content that its own check calls lawful or satire (Charter, Articles 11 and 52(1))."""
     if b.rights is None or b.msg_type is MsgType.CANCEL:
         return
     restricts = (isinstance(b.body, ContentOrder) and b.body.article == 9) or any(
@@ -264,7 +267,7 @@ def r39(b: Bulletin) -> Broken:
     if b.rights.content_status == "lawful":
         yield (
             "$.rights.content_status",
-            "lawful content is not ordered away; withdraw the request, or correct the status",
+            "lawful content cannot be ordered away; withdraw the request, or correct the status",
         )
     if b.rights.editorial_or_satire:
         yield (
@@ -285,12 +288,15 @@ def r40(b: Bulletin) -> Broken:
                 f"{body.explanation[:40]!r} does not explain why the content is illegal (Article 16(2)(a)); write it",
             )
         if not body.bona_fide:
-            yield "$.body.bona_fide", "a notice states good faith (Article 16(2)(d)); without it send none"
+            yield (
+                "$.body.bona_fide",
+                "a notice must state good faith (Article 16(2)(d)); without it, do not send the notice",
+            )
         for n, item in enumerate(body.items):
             if not item.url and not item.platform_ref:
                 yield (
                     f"$.body.items[{n}]",
-                    "a notice says exactly where the content is (Article 16(2)(b)); add its url",
+                    "a notice needs the exact place of the content (Article 16(2)(b)); add its url",
                 )
     if (
         body.channel == "art22-trusted-flagger"
@@ -299,7 +305,7 @@ def r40(b: Bulletin) -> Broken:
     ):
         yield (
             "$.body.channel",
-            "only a trusted flagger gives notice under Article 22; name it as notifier, or use art16-notice",
+            "only a trusted flagger can give notice under Article 22; name it as notifier, or use art16-notice",
         )
 
 
@@ -315,11 +321,11 @@ def _late(started: dt.datetime, aware: dt.datetime) -> bool:
 
 
 _PUBLISHED = frozenset({"leaked", "used-in-operation"})
-"""What is only offered for sale may be a bluff."""
+"""Data that is only offered for sale may be a bluff."""
 
 
 def r41(b: Bulletin) -> Broken:
-    """A breach is told under the law that applies to it (GDPR, Articles 33 and 34; Regulation (EU) 2018/1725; Directive (EU) 2016/680; EDPB, 9/2022)."""
+    """A breach is reported under the law that applies to it (GDPR, Articles 33 and 34; Regulation (EU) 2018/1725; Directive (EU) 2016/680; EDPB, 9/2022)."""
     if not isinstance(b.body, DataBreach):
         return
     body = b.body
@@ -335,23 +341,23 @@ def r41(b: Bulletin) -> Broken:
             if _late(clock.started, body.aware):
                 yield (
                     f"{path}.started",
-                    "the clock starts when the controller became aware: the time in aware",
+                    "the clock starts when the controller became aware; give the time in aware",
                 )
         late = clock.met is not None and clock.met > clock.due
         if late and clock.clock in _OF_72_HOURS and _is_missing(body.delay_reason):
             yield (
                 "$.body.delay_reason",
-                "notified after 72 hours: the reasons for the delay belong to it (Article 33(1))",
+                "notified after 72 hours; add the reasons for the delay (Article 33(1))",
             )
     if body.republished in _PUBLISHED and BreachNature.CONFIDENTIALITY not in body.nature:
         yield "$.body.nature", f"the data are {body.republished}, so others have them; add confidentiality"
     if body.art34 is NotifyState.WITHHELD and body.risk is BreachRisk.HIGH_RISK and not body.art34_reason:
         yield (
             "$.body.art34_reason",
-            "who is not told at high risk is told why: name the exception (Article 34(3))",
+            "the risk is high and persons are not informed; name the exception (Article 34(3))",
         )
     if body.risk is BreachRisk.UNLIKELY and body.art34 is NotifyState.DONE and body.subjects_approx == 0:
-        yield "$.body.art34", "nobody is concerned, so nobody was told; write not-required"
+        yield "$.body.art34", "0 persons are concerned, so none was informed; write not-required"
 
 
 _DONE_BY_SOMEBODY = (
@@ -362,38 +368,43 @@ _DONE_BY_SOMEBODY = (
     "availability:ddos",
     "availability:sabotage",
 )
-"""Classes of RSIT that somebody causes."""
+"""Classes of RSIT that a person causes."""
 
 
 def r42(b: Bulletin) -> Broken:
-    """Nobody is malicious and innocent at once (Directive (EU) 2022/2555, Article 23(4): suspected of being caused by malicious acts)."""
+    """The cause and suspected_malicious agree (Directive (EU) 2022/2555, Article 23(4): suspected of being caused by malicious acts)."""
     if not isinstance(b.body, CyberIncident):
         return
     body = b.body
     if body.suspected_malicious is False and body.root_cause == "malicious-actions":
-        yield "$.body.root_cause", "malicious-actions, but suspected_malicious is false; mend one of the two"
+        yield (
+            "$.body.root_cause",
+            "malicious-actions, but suspected_malicious is false; correct one of the two",
+        )
     if body.root_cause == "natural-phenomena" and body.classification.startswith(_DONE_BY_SOMEBODY):
         yield (
             "$.body.root_cause",
-            f"natural-phenomena, but {body.classification} is done by somebody; mend one of the two",
+            f"natural-phenomena, but {body.classification} is caused by a person; correct one of the two",
         )
     if body.suspected_malicious is True and body.root_cause in ("system-failures", "natural-phenomena"):
-        yield "$.body.root_cause", f"{body.root_cause}, but suspected_malicious is true; mend one of the two"
+        yield (
+            "$.body.root_cause",
+            f"{body.root_cause}, but suspected_malicious is true; correct one of the two",
+        )
     if body.cross_border is False and len(set(body.countries)) > 1:
-        yield "$.body.cross_border", "several countries are named; cross_border is true then"
+        yield "$.body.cross_border", "several countries are named; set cross_border to true"
 
 
 def r43(b: Bulletin) -> Broken:
-    """An infringement fits the facts beside it (Regulation (EU) 2024/900, Articles 5(2), 11, 12 and 18)."""
+    """An infringement fits the other facts (Regulation (EU) 2024/900, Articles 5(2), 11, 12 and 18)."""
     if not isinstance(b.body, PoliticalAd):
         return
     body = b.body
     home = body.sponsor_country is not None and (
         body.sponsor_country in UNION or body.sponsor_country == b.issuer.country
     )
-    is_led = (
-        body.sponsor_controller is not None
-    )  # one that a third country controls counts as one (Article 5(2)(b))
+    # A sponsor controlled by a third country counts as one (Article 5(2)(b)).
+    is_led = body.sponsor_controller is not None
     if (
         "third-country-sponsor" in body.infringements
         and home
@@ -402,17 +413,17 @@ def r43(b: Bulletin) -> Broken:
     ):
         yield (
             "$.body.infringements",
-            f"a sponsor of {body.sponsor_country} without money from outside is none of a third country",
+            f"a sponsor of {body.sponsor_country} without money from outside is not a third-country sponsor",
         )
     if "special-category-profiling" in body.infringements and body.special_category_profiling is False:
-        yield "$.body.infringements", "special_category_profiling is false; mend one of the two"
+        yield "$.body.infringements", "special_category_profiling is false; correct one of the two"
 
 
 def r44(b: Bulletin) -> Broken:
-    """A statement of reasons names what was done (Regulation (EU) 2022/2065, Article 17(3)(a))."""
+    """A statement of reasons names the measure (Regulation (EU) 2022/2065, Article 17(3)(a))."""
     if isinstance(b.body, PlatformMeasure) and b.msg_type is not MsgType.CANCEL:
         body = b.body
-        if body.count == 0:  # none was taken, which a report of zero says
+        if body.count == 0:  # no measure was taken, as a report of 0 says
             return
         if not (body.visibility or body.monetary or body.provision or body.account):
             yield "$.body.visibility", "no measure is named; give visibility, monetary, provision or account"

@@ -1,4 +1,4 @@
-"""Many: numbers of people above those that there are. For remarks alone: users have several accounts, and live abroad."""
+"""Remarks: more people than a country has. Only remarks, because users have several accounts or live abroad."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ PEOPLE: Mapping[str, int] = MappingProxyType(
         )
     }
 )
-"""More than the people of a country (Eurostat, demo_pjan, 2025; United Nations, World Population Prospects 2024), in whole millions."""
+"""An upper bound of the population of a country (Eurostat, demo_pjan, 2025; United Nations, World Population Prospects 2024), in whole millions."""
 _ELSEWHERE = 150 * _MILLION
-"""More than there are in any country that is not named."""
+"""An upper bound for countries that are not listed."""
 
 
 def many(b: Bulletin) -> Iterator[Violation]:
-    """More people than a country, or the countries named, have."""
+    """Numbers above the population of the named country or countries."""
     body = b.body
     if isinstance(body, ElectionIncident) and body.voters_affected is not None:
         country = b.election.id[:2].upper() if b.election is not None else b.issuer.country
@@ -104,5 +104,5 @@ def _above(name: str, count: int, countries: tuple[str, ...]) -> Iterator[Violat
         yield Violation(
             "count",
             f"$.body.{name}",
-            f"{count}, and {', '.join(sorted(set(countries)))} has fewer than {most} people",
+            f"{count}, but {', '.join(sorted(set(countries)))} has fewer than {most} people",
         )

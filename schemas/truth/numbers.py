@@ -1,4 +1,4 @@
-"""Numbers: parts are not above their whole, scores are those of their vectors, certainty is said once."""
+"""Numbers: a part is not above its whole, a score is that of its vector, and certainty is consistent."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ LIKELIHOODS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "almost-certain": (95, 99),
     }
 )
-"""How many in a hundred each word means (ICD 203, section D.6.e.2)."""
+"""The range in percent of each word (ICD 203, section D.6.e.2)."""
 
 _NUMBERED = re.compile(r"(?:CVE|EUVD)-([0-9]{4})-[0-9]{4,}")
 _OWN_NUMBER = re.compile(r"[A-Z]{2,3}-[A-Z0-9-]{2,37}-([0-9]{4})-[0-9]{1,8}")
 _FIRST_NUMBER = 1999
 """The year of the first CVE numbers (CVE Program, History)."""
 _HOUSEHOLD = 20
-"""More persons than a record of a household has."""
+"""More persons than one record of a household holds."""
 _MOST_VOTERS = 1_100_000_000
-"""More than the largest roll there is (Election Commission of India, 2024: 970 million)."""
+"""More than the largest electoral roll (Election Commission of India, 2024: 970 million)."""
 _TOLERANCE = 15
 _COMPARED = re.compile(
     r"(?:^|-)(?:growth|grew|increase\w*|change\w*|rise|rose|ratio|trend|against|versus|vs|compared|than|relative|times|"
     r"index|factor|multiple|demand|overrun|target|quota|plan|planned|budget|capacity|load|(?:19|20)[0-9]{2})(?:-|$)"
 )
-"""Words in the name of a figure that is no part of a whole: it may be above a hundred in a hundred."""
+"""Words in the name of a figure that may exceed 100 percent."""
 
 
 def r49(b: Bulletin) -> Broken:
@@ -54,10 +54,10 @@ def r49(b: Bulletin) -> Broken:
             if each.major > each.incidents:
                 yield (
                     f"$.body.dimensions[{n}].major",
-                    f"{each.major} major of {each.incidents} incidents; mend one of the two",
+                    f"{each.major} major of {each.incidents} incidents; correct one of the two",
                 )
             if each.dimension in named:
-                yield f"$.body.dimensions[{n}].dimension", "stands twice; add its counts up"
+                yield f"$.body.dimensions[{n}].dimension", "is listed twice; add its counts"
             named.add(each.dimension)
     if isinstance(body, PostElectionReport):
         for n, metric in enumerate(body.metrics):
@@ -65,17 +65,20 @@ def r49(b: Bulletin) -> Broken:
             if most is not None and metric.value > most and not _COMPARED.search(metric.name):
                 yield f"$.body.metrics[{n}].value", f"a share is at most {most} {metric.unit}"
     if isinstance(body, ElectionIncident) and body.voters_affected == 0 and body.electorate_share_ppm:
-        yield "$.body.electorate_share_ppm", "no voter is affected, but a share of them; mend one of the two"
+        yield (
+            "$.body.electorate_share_ppm",
+            "0 voters are affected, but the share is above 0; correct one of the two",
+        )
     if isinstance(body, DataBreach):
         subjects, records = body.subjects_approx, body.records_approx
         if subjects is not None and records is not None and records * _HOUSEHOLD < subjects:
-            yield "$.body.records_approx", f"{records} records of {subjects} persons; mend one of the two"
+            yield "$.body.records_approx", f"{records} records of {subjects} persons; correct one of the two"
     if isinstance(body, PoliticalAd) and body.amount_minor is not None and body.currency is None:
-        yield "$.body.currency", "an amount says in which currency (ISO 4217); add it"
+        yield "$.body.currency", "an amount needs its currency (ISO 4217); add it"
     if isinstance(body, PlatformMeasure) and (body.reversed or 0) > body.count:
-        yield "$.body.reversed", f"{body.reversed} restored of {body.count}; mend one of the two"
+        yield "$.body.reversed", f"{body.reversed} restored of {body.count}; correct one of the two"
     if isinstance(body, ElectionIncident) and (body.voters_affected or 0) > _MOST_VOTERS:
-        yield "$.body.voters_affected", f"no election has more than {_MOST_VOTERS} voters; mend the number"
+        yield "$.body.voters_affected", f"no election has more than {_MOST_VOTERS} voters; correct the number"
 
 
 def _exploited(b: Bulletin) -> tuple[str, ...]:
@@ -83,19 +86,19 @@ def _exploited(b: Bulletin) -> tuple[str, ...]:
 
 
 def _fault_of_number(name: str, this_year: int) -> str | None:
-    """What is wrong with the number of a flaw: its year, or its form."""
+    """The fault in the number of a vulnerability (year or form); None if there is none."""
     public = _NUMBERED.fullmatch(name)
     if public is None and name.startswith(("CVE-", "EUVD-")):
-        return f"{name} has not the form of its list: the year, and four digits or more"
+        return f"{name} does not have the form of its list: the year, and four or more digits"
     if name.startswith("GHSA-") and not _ADVISORY.fullmatch(name):
-        return f"{name} has not the form GHSA-xxxx-xxxx-xxxx"
+        return f"{name} does not have the form GHSA-xxxx-xxxx-xxxx"
     year = public or _OWN_NUMBER.fullmatch(name)
     if year is None:
         return None
     if int(year[1]) > this_year + 1:
-        return f"a number of {year[1]} is not given yet"
+        return f"numbers of {year[1]} do not exist yet"
     if public is not None and int(year[1]) < _FIRST_NUMBER:
-        return f"the list begins with {_FIRST_NUMBER}, and this is of {year[1]}"
+        return f"the list begins with {_FIRST_NUMBER}, but this number is of {year[1]}"
     return None
 
 
@@ -103,7 +106,7 @@ _ADVISORY = re.compile(r"GHSA(?:-[0-9a-z]{4}){3}", re.IGNORECASE)
 
 
 def r50(b: Bulletin) -> Broken:
-    """A score is that of its vector (FIRST, CVSS v3.1, section 7.1; v4.0, section 8.2), and a number is one that was given (CVE Program)."""
+    """A score is that of its vector (FIRST, CVSS v3.1, section 7.1; v4.0, section 8.2), and a number can exist (CVE Program)."""
     names = [(f"$.body.ids[{n}]", each) for n, each in enumerate(getattr(b.body, "ids", ()))]
     names += [(f"$.body.exploited[{n}]", each) for n, each in enumerate(_exploited(b))]
     for path, name in names:
@@ -124,35 +127,38 @@ def r50(b: Bulletin) -> Broken:
         return
     if not cvss.has_impact(found):
         if said:
-            yield "$.body.score_x10", "a vector without impact scores 0; mend one of the two"
+            yield "$.body.score_x10", "a vector without impact scores 0; correct one of the two"
         return
     if said == 0:
-        yield "$.body.score_x10", "a vector with an impact scores above 0; mend one of the two"
+        yield "$.body.score_x10", "a vector with an impact scores above 0; correct one of the two"
     elif version != "4.0" and cvss.is_plain(version, found):
         right = cvss.base_score_3(found)
-        if abs(said - right) > 1:  # version 3.0 rounds once in a while to the tenth above
-            yield "$.body.score_x10", f"this vector scores {right / 10}, not {said / 10}; mend one of the two"
+        if abs(said - right) > 1:  # version 3.0 sometimes rounds to the next higher tenth
+            yield (
+                "$.body.score_x10",
+                f"this vector scores {right / 10}, not {said / 10}; correct one of the two",
+            )
 
 
 def r51(b: Bulletin) -> Broken:
-    """Words of certainty and their figures agree (ICD 203; CAP 1.2 certainty; Admiralty code; STIX 2.1 confidence)."""
+    """Words and figures of certainty agree (ICD 203; CAP 1.2 certainty; Admiralty code; STIX 2.1 confidence)."""
     score, word = b.confidence.score, b.confidence.likelihood
     span = LIKELIHOODS.get(word or "")
     if span is not None and score is not None and not span[0] - _TOLERANCE <= score <= span[1] + _TOLERANCE:
         yield (
             "$.confidence.likelihood",
-            f"{word} is {span[0]} to {span[1]} in a hundred, the score is {score}; mend one of the two",
+            f"{word} means {span[0]} to {span[1]} %, but the score is {score}; correct one of the two",
         )
     if span is not None:
         if span[1] <= 20 and b.certainty in (Certainty.OBSERVED, Certainty.LIKELY):
-            yield "$.certainty", f"{b.certainty}, but its likelihood is {word}; mend one of the two"
+            yield "$.certainty", f"{b.certainty}, but its likelihood is {word}; correct one of the two"
         if span[0] >= 80 and b.certainty is Certainty.UNLIKELY:
-            yield "$.certainty", f"unlikely, but its likelihood is {word}; mend one of the two"
+            yield "$.certainty", f"unlikely, but its likelihood is {word}; correct one of the two"
     if score is not None:
         if score <= 20 and b.certainty in (Certainty.OBSERVED, Certainty.LIKELY) and span is None:
-            yield "$.certainty", f"{b.certainty}, but its score is {score} of 100; mend one of the two"
+            yield "$.certainty", f"{b.certainty}, but its score is {score} of 100; correct one of the two"
         if score >= 80 and b.certainty is Certainty.UNLIKELY:
-            yield "$.certainty", f"unlikely, but its score is {score} of 100; mend one of the two"
+            yield "$.certainty", f"unlikely, but its score is {score} of 100; correct one of the two"
     firm = b.attribution is not None and b.attribution.level in (
         AttributionLevel.CONFIRMED,
         AttributionLevel.PUBLIC,
@@ -164,7 +170,7 @@ def r51(b: Bulletin) -> Broken:
     ):
         yield (
             "$.attribution.level",
-            "confirmed by somebody who holds it for improbable; lower the level, or mend certainty",
+            "confirmed, but the issuer calls it improbable; lower the level, or correct certainty",
         )
 
 

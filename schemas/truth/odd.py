@@ -1,6 +1,6 @@
-"""What is odd in a bulletin as a whole: words beside figures, codes that nobody gave, fields that do not go together.
+"""Remarks on a whole bulletin: texts and figures that differ, unknown codes, fields that do not fit.
 
-For remarks alone: each may yet be right.
+Only remarks, because each may be right.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ COUNTRIES = word_set(
     "SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY "
     "UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW XK EU INT AA ZZ"
 )
-"""ISO 3166-1 alpha-2, and what is used beside it; codes from QM to QZ and XA to XZ are anybody's."""
+"""ISO 3166-1 alpha-2, and codes in use beside it; QM to QZ and XA to XZ are free for any use."""
 _STYLE = MappingProxyType({"UK": "GB", "EL": "GR"})
 
 LANGUAGES = word_set(
@@ -81,11 +81,11 @@ _LISTS_OF: Mapping[str, frozenset[str]] = MappingProxyType(
         "ch-seco": frozenset({"CH", "LI"}),
     }
 )
-"""Whose list it is; the lists of the Union and of the United Nations are carried on by many."""
+"""The owner of each list; many others publish the lists of the Union and of the United Nations."""
 
 
 def oddities(b: Bulletin) -> Iterator[Violation]:
-    """What is odd, each with a stable word as its `rule`."""
+    """The remarks, each with a stable word as its `rule`."""
     yield from _codes(b)
     yield from _garbled(b)
     yield from _played(b)
@@ -112,11 +112,11 @@ def _codes(b: Bulletin) -> Iterator[Violation]:
         if code is None or code in COUNTRIES or ANYBODYS.fullmatch(code):
             continue
         right = f"; write {_STYLE[code]}" if code in _STYLE else ""
-        yield Violation("country", path, f"{code} is no code of ISO 3166-1{right}")
+        yield Violation("country", path, f"{code} is not a code of ISO 3166-1{right}")
     for n, info in enumerate(b.info):
         lang = info.lang.partition("-")[0]
         if len(lang) == 2 and lang not in LANGUAGES:
-            yield Violation("language", f"$.info[{n}].lang", f"{lang} is no language of ISO 639-1")
+            yield Violation("language", f"$.info[{n}].lang", f"{lang} is not a language of ISO 639-1")
     asked = [(f"$.actions[{n}].to", word) for n, action in enumerate(b.actions) for word in action.to]
     if isinstance(b.body, Rfi):
         asked += [("$.body.to", word) for word in b.body.to]
@@ -126,12 +126,12 @@ def _codes(b: Bulletin) -> Iterator[Violation]:
             continue
         meant = next((kind for kind in sorted(kinds) if _is_slip(word, kind)), None)
         if meant is not None:
-            yield Violation("authority-kind", path, f"{word} is no kind of authority; {meant} is")
+            yield Violation("authority-kind", path, f"{word} is not a kind of authority; write {meant}")
     for path, ref in cited(b):
         act = ref.removeprefix("celex:").partition("#")[0].partition("-")[0]
         if ref.startswith("celex:") and not _CELEX.fullmatch(act) and act not in ("12012P", "12016P"):
             yield Violation(
-                "celex", path, f"{act} has not the form of a CELEX number: sector, year, type, number"
+                "celex", path, f"{act} does not have the form of a CELEX number: sector, year, type, number"
             )
     if b.personal_data is not None and b.personal_data.flag is PersonalFlag.SPECIAL_CATEGORY:
         act, article = act_of(b.personal_data.lawful_basis)
@@ -139,12 +139,12 @@ def _codes(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "lawful-basis",
                 "$.personal_data.lawful_basis",
-                "special categories need a ground of their own beside it (GDPR, Article 9(2); Regulation (EU) 2018/1725, Article 10(2))",
+                "special categories need a further legal ground (GDPR, Article 9(2); Regulation (EU) 2018/1725, Article 10(2))",
             )
 
 
 def _is_slip(word: str, right: str) -> bool:
-    """Whether a word is another with two letters exchanged, or one letter more, less or wrong."""
+    """Whether a word differs from another by two exchanged letters, or one letter more, less or wrong."""
     if word == right or min(len(word), len(right)) < 4 or abs(len(word) - len(right)) > 1:
         return False
     if len(word) == len(right):
@@ -179,7 +179,7 @@ def _played(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "exercise",
                 f"$.info[{n}].public_line",
-                "the public reads it alone: say in it that it is an exercise",
+                "the public reads only this text: say in it that this is an exercise",
             )
 
 
@@ -191,7 +191,7 @@ def _kept(b: Bulletin) -> Iterator[Violation]:
         yield Violation(
             "retention",
             "$.handling.retention_days",
-            f"{days} days are longer than its personal data may be kept ({b.personal_data.retention_until})",
+            f"{days} days are longer than the retention of its personal data ({b.personal_data.retention_until})",
         )
 
 
@@ -201,7 +201,7 @@ def _over(b: Bulletin) -> Iterator[Violation]:
         return
     if election.phase in _SPANS_OF_A_VOTE and b.issued.date() - election.polling_last > _LONG_OVER:
         yield Violation(
-            "phase", "$.election.phase", f"{election.phase}, and the polls closed on {election.polling_last}"
+            "phase", "$.election.phase", f"{election.phase}, but the polls closed on {election.polling_last}"
         )
 
 
@@ -224,7 +224,7 @@ def _figures(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "share",
                 "$.body.electorate_share_ppm",
-                f"by these figures the whole roll has {roll} voters; mend one of the two",
+                f"by these figures the whole roll has {roll} voters; correct one of the two",
             )
 
 
@@ -237,7 +237,7 @@ def _listing(b: Bulletin) -> Iterator[Violation]:
         yield Violation(
             "listing",
             "$.body.authority",
-            f"{body.authority} lists by itself; {b.issuer.id} can only tell of its own lists",
+            f"{body.authority} publishes this list itself; {b.issuer.id} can report only its own lists",
         )
     known: set[str] = set()
     for n, each in enumerate(body.listed):
@@ -249,10 +249,10 @@ def _listing(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "listing",
                 f"$.body.listed[{n}].subject",
-                "an enterprise is neither born nor has a citizenship",
+                "an enterprise has no birth date and no citizenship",
             )
         if each.subject == "enterprise" and "travel-ban" in body.measures and len(body.listed) == 1:
-            yield Violation("listing", "$.body.measures", "a travel ban binds persons, and none is listed")
+            yield Violation("listing", "$.body.measures", "a travel ban concerns persons, but none is listed")
 
 
 def _incident(b: Bulletin) -> Iterator[Violation]:
@@ -260,16 +260,16 @@ def _incident(b: Bulletin) -> Iterator[Violation]:
     if not isinstance(body, CyberIncident):
         return
     if body.impact == "very-large" and b.severity is Severity.MINOR:
-        yield Violation("severity", "$.severity", "minor, and its impact is very large")
+        yield Violation("severity", "$.severity", "says minor, but its impact is very large")
     since = (b.issued - body.detected).total_seconds()
     if body.downtime_s is not None and 0 < since * 2 + 86_400 < body.downtime_s:
         yield Violation(
             "downtime",
             "$.body.downtime_s",
-            f"down for {body.downtime_s // 86_400} days, and detected {int(since // 86_400)} days ago",
+            f"down for {body.downtime_s // 86_400} days, but detected {int(since // 86_400)} days ago",
         )
 
 
 def short_digest(value: str) -> bool:
-    """Whether a value is of hexadecimal digits alone, and too short for any digest."""
+    """Whether a value has only hexadecimal digits, and is too short for any digest."""
     return re.fullmatch(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{8,27}", value) is not None

@@ -1,4 +1,4 @@
-"""Phrases that say what a field says, or its opposite, in a few languages. For doubts alone."""
+"""Phrases with the meaning of a field, or its opposite, in a few languages. Only for doubts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def any_of(phrases: str) -> re.Pattern[str]:
-    """A pattern of phrases, as words begin with them: separated by white space, with _ for a space within one."""
+    """A pattern that matches phrases at the beginning of words. Phrases are separated by white space; _ is a space inside one."""
     return re.compile(rf"(?<!\w)(?:{'|'.join(phrases.split()).replace('_', ' ')})", re.IGNORECASE)
 
 
@@ -18,7 +18,7 @@ NEGATED = any_of(
     withdraws?\b revoked?\b instead\b correct(?:ion|ed|s)\b appeals?\b nothing\b genuine\b authentic\b request\w* former\w*
     """
 )
-"""Words that turn what stands beside them into its opposite, or into what others say."""
+"""Words that negate the text beside them, or mark it as the words of others."""
 NO_EXERCISE = any_of(
     r"""
     (?:this_is_|is_|and_|it_is_)?not_(?:an?_|just_an?_|part_of_an?_)?(?:exercise|drill|simulation|test)\b
@@ -43,7 +43,7 @@ OFF = any_of(
     atšauk\w*
     """
 )
-"""That a vote is not held, or on another day, in the languages of the Union."""
+"""Phrases for a vote that is not held, or on another day, in the languages of the Union."""
 CALENDAR_OFF = any_of(
     r"""
     (?:election|vote|voting|polling|referendum|ballot|poll)s?(?:_of_[^.]{0,40})?_(?:(?:is|are|was|were|ha(?:s|ve)_been)_)?(?:called_off|cancel\w*|postponed|put_off|annulled)

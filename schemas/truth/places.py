@@ -1,4 +1,4 @@
-"""Places: a link leads to a page, and its host is one that others can reach."""
+"""Places: a link leads to a page, and others can reach its host."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from schemas.errors import Broken
 from schemas.vocab import Status, Tlp, word_set
 
 _CODE = word_set("javascript vbscript livescript mocha data blob about view-source filesystem")
-"""Schemes of what runs, or holds itself: it lies at no place."""
+"""Schemes that run code or hold their own content: they name no place."""
 _OWN = word_set("file chrome resource jar res ms-settings ms-msdt search-ms intent content")
-"""Schemes of what is another thing on every machine."""
+"""Schemes that mean something else on each machine."""
 _PAGES = word_set("https http")
 _TEXTS = _PAGES | word_set("eli doi urn info ftp")
-"""Schemes of pages, and of what a text is called for good."""
+"""Schemes of pages, and of permanent names of texts."""
 _NOBODYS = ("localhost", "invalid", "localdomain")
-"""Ends of names that are nobody's (RFC 6761)."""
+"""Reserved top-level names (RFC 6761)."""
 _INNER = ("local", "internal", "lan", "intranet", "corp", "home", "private", "home.arpa")
-"""Ends of names that are another machine in every house (RFC 6762, RFC 8375; ICANN resolution of 2024-07-29)."""
+"""Top-level names of local networks (RFC 6762, RFC 8375; ICANN resolution of 2024-07-29)."""
 _ALONE = re.compile(r"[^.:]+")
 
 
 _PLAIN = re.compile(
     rf"https?://(?:[a-z0-9_-]+\.)+(?!(?:{'|'.join((*_NOBODYS, *_INNER, 'test'))}|arpa)(?:[/?#]|$))[a-z][a-z-]+(?:[/?#]|$)"
 )
-"""A page that others can reach, at a glance: a name of several parts, without port and user."""
+"""A quick pattern for a reachable page: a name of several parts, without port and user."""
 
 
 class Link(NamedTuple):
-    """A link of a bulletin: where it stands, and whether it is a page that people are sent to, a text, content, or a file."""
+    """A link of a bulletin: its path, and its use: a page for people, a text, content, or a file."""
 
     path: str
     uri: str
@@ -56,7 +56,7 @@ _OF_BODY: dict[type, tuple[tuple[str, str], ...]] = {
 
 
 def links(b: Bulletin) -> Iterator[Link]:
-    """Every link of a bulletin, but for observables: those are what was seen, however strange."""
+    """Every link of a bulletin except observables, which record what was seen."""
     for n, info in enumerate(b.info):
         if info.web:
             yield Link(f"$.info[{n}].web", info.web, "page")
@@ -88,42 +88,44 @@ def r89(b: Bulletin) -> Broken:
         scheme = uri.partition(":")[0]
         may_be = {"page": _PAGES, "text": _TEXTS}.get(kind)
         if scheme in _CODE:
-            yield path, f"{scheme}: is no place, and may run as a program; give the address of the page"
+            yield path, f"{scheme}: is not a place, and may run as a program; give the address of the page"
         elif scheme in _OWN and kind != "file":
-            yield path, f"{scheme}: is another thing on every machine; give the address of the page"
+            yield path, f"{scheme}: means something else on each machine; give the address of the page"
         elif may_be is not None and scheme not in may_be:
-            yield path, f"{scheme}: is no page that everybody can open; give its https address"
+            yield path, f"{scheme}: is not a page that everybody can open; give its https address"
         elif kind != "file" and scheme in _PAGES and (why := _astray(b, uri, kind)):
-            yield path, f"{why}; give the address that its readers can open"
+            yield path, f"{why}; give an address that readers can open"
 
 
 def _astray(b: Bulletin, uri: str, kind: str) -> str | None:
-    """Why the link to a page leads nowhere."""
+    """The reason why a link to a page leads nowhere; None if it is right."""
     try:
         parts = urlsplit(uri)
         host, _ = (parts.hostname or "").rstrip(".").lower(), parts.port
     except ValueError:
-        return "is no address of a page"
+        return "is not the address of a page"
     return _unreached(host, b.tlp is Tlp.CLEAR or kind == "content", b.status is Status.ACTUAL)
 
 
 def _unreached(host: str, is_for_all: bool, is_actual: bool) -> str | None:
-    """Why nobody, or nobody outside a house, reaches a host."""
+    """The reason why nobody, or nobody outside a local network, can reach a host; None if it can be reached."""
     if not host:
         return "names no host"
     if _ends(host, _NOBODYS):
-        return f"{host} is every machine itself, or none"
+        return f"{host} is the local machine, or none"
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         if is_for_all and (_ALONE.fullmatch(host) or _ends(host, _INNER)):
-            return f"{host} is a name within a house"
+            return f"{host} is a name of a local network"
         return f"{host} is for tests only" if is_for_all and is_actual and _ends(host, ("test",)) else None
     if address.is_loopback or address.is_unspecified or address.is_multicast:
-        return f"{host} is every machine itself, or none"
+        return f"{host} is the local machine, or none"
     is_shown = any(address in net for net in _SHOWN if net.version == address.version)
     return (
-        f"{host} is an address within a house" if is_for_all and address.is_private and not is_shown else None
+        f"{host} is an address of a local network"
+        if is_for_all and address.is_private and not is_shown
+        else None
     )
 
 

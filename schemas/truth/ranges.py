@@ -1,4 +1,4 @@
-"""Ranges: the numbers and lengths that a value of a type can have."""
+"""Ranges: the possible numbers and lengths of the values of a type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_NAME, _LONGEST_LABEL, _LONGEST_LOCAL, _LONGEST_NUMBER = 253, 63, 64, 15
 
 
 def out_of_range(kind: str, value: str) -> str | None:
-    """Why a value is outside what its type can have: RFC 6793, RFC 5396, RFC 1035, RFC 5321, RFC 6335, ITU-T E.164, IEEE 802."""
+    """The reason why a value is outside the range of its type, or None: RFC 6793, RFC 5396, RFC 1035, RFC 5321, RFC 6335, ITU-T E.164, IEEE 802."""
     if kind == "autonomous-system":
         found = _AS.fullmatch(value.strip())
         if found is None:
@@ -23,12 +23,12 @@ def out_of_range(kind: str, value: str) -> str | None:
         halves = found[2] is not None
         numbers = [int(each) for each in found.groups() if each is not None]
         if max(numbers) > (_HALF_AS if halves else _MOST_AS) or not any(numbers):
-            return "is no number of an autonomous system: they go from 1 to 4294967295; copy it again"
+            return "is not a number of an autonomous system (1 to 4294967295); copy it again"
     elif kind == "mac-addr":
         return (
             None
             if _MAC.fullmatch(value.strip())
-            else "is no MAC address; write its octets, like 00:00:5e:00:53:01"
+            else "is not a MAC address; write its octets, like 00:00:5e:00:53:01"
         )
     elif kind == "domain-name":
         if len(value.rstrip(".")) > _LONGEST_NAME or any(
@@ -37,7 +37,7 @@ def out_of_range(kind: str, value: str) -> str | None:
             return "is longer than a name can be: 63 characters a part, 253 in all; copy it again"
     elif kind == "email-addr":
         if len(value.rpartition("@")[0]) > _LONGEST_LOCAL:
-            return "has more than 64 characters before the sign at; copy it again"
+            return "has more than 64 characters before the @; copy it again"
     elif kind == "phone-number":
         digits = re.split(r"(?:ext|x|;)", value, flags=re.IGNORECASE)[0]
         if sum(each.isdigit() for each in digits) > _LONGEST_NUMBER + 2:  # with 00 before the country
@@ -46,9 +46,9 @@ def out_of_range(kind: str, value: str) -> str | None:
         try:
             urlsplit(value).port  # noqa: B018 (it is computed, and may fail)
         except ValueError as exc:
-            return "names a port that there is not; copy it again" if "ort" in str(exc) else None
+            return "names an impossible port; copy it again" if "ort" in str(exc) else None
     elif kind == "network-traffic":
         found = _TO_PORT.search(value)
         if found is not None and int(found[1]) > _MOST_PORT and "." not in value[found.start(1) :]:
-            return "names a port that there is not; they end at 65535"
+            return "names an impossible port; ports end at 65535"
     return None

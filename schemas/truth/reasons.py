@@ -1,4 +1,4 @@
-"""Reasons: whether words that the law, or a reader, asks for say something."""
+"""Reasons: finds texts without content where the law or a reader needs one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WORDS = r"""
     (?:jak|patrz)_wyżej brak nie_dotyczy se_ovan ingen inga ei_ole viz_výše lásd_fent vezi_mai_sus όπως_παραπάνω
     καμία
 """
-"""What says nothing, separated by white space, with _ for a space within one."""
+"""Texts without content, separated by white space; _ is a space inside one."""
 _OF_NOTHING = re.compile(rf"\W*(?:{'|'.join(_WORDS.split()).replace('_', ' ')})\W*", re.IGNORECASE)
 
 
 def is_of_nothing(text: str) -> bool:
-    """Whether a text stands where one is asked for, and says nothing: `n/a`, `see above`, `test test`. Blanks are for R60."""
+    """Whether a text has no content: `n/a`, `see above`, `test test`. R60 checks blank texts."""
     return len(text) <= _LONG and _OF_NOTHING.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Spans: how long something of its kind can last, and what is over before it begins."""
+"""Spans: the longest possible durations, and things that end too early."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST: Mapping[Phase, dt.timedelta] = MappingProxyType(
         Phase.CERTIFICATION: 2 * _YEAR,
     }
 )
-"""The longest that a phase lasts, by far more than in any law known: what is longer has a wrong year."""
+"""The longest duration of a phase, far above that in any known law: a longer one has a wrong year."""
 LONG: Mapping[Phase, dt.timedelta] = MappingProxyType(
     {
         Phase.SILENCE: dt.timedelta(days=8),
@@ -37,40 +37,40 @@ LONG: Mapping[Phase, dt.timedelta] = MappingProxyType(
         Phase.CERTIFICATION: dt.timedelta(days=200),
     }
 )
-"""How long a phase lasts in few places only."""
+"""Durations of a phase that are rare."""
 _PROLONGED, _DELAYED = dt.timedelta(days=31), 3 * _YEAR
 _POLLING_DAYS = 184
-"""Between the first and the last polling day of an election, with all its rounds."""
+"""The longest time from the first to the last polling day of an election, with all rounds."""
 _FAR = 10 * _YEAR
 _DEFAULT_LIFE = dt.timedelta(days=30)
 
 
 def r90(b: Bulletin) -> Broken:
-    """What an election does ends within its time (Venice Commission, Code of Good Practice in Electoral Matters, I.3.2)."""
+    """The phases of an election end in due time (Venice Commission, Code of Good Practice in Electoral Matters, I.3.2)."""
     body, election = b.body, b.election
     if election is not None and election.polling_first is not None and election.polling_last is not None:
         days = (election.polling_last - election.polling_first).days
         if days > _POLLING_DAYS:
-            yield "$.election.polling_last", f"{days} days after polling_first; mend the year"
+            yield "$.election.polling_last", f"{days} days after polling_first; correct the year"
     if isinstance(body, ElectionCalendar):
         for n, window in enumerate(body.windows):
             most = MOST.get(window.phase, _FAR)
             if window.end - window.start > most:
                 yield (
                     f"$.body.windows[{n}].end",
-                    f"{window.phase} of {(window.end - window.start).days} days; no law has more than {most.days}, mend the year",
+                    f"{window.phase} of {(window.end - window.start).days} days; no law has more than {most.days}, correct the year",
                 )
     elif isinstance(body, ElectionIncident) and body.until is not None:
         most = _PROLONGED if body.process_effect == "prolonged" else _DELAYED
         if body.until - b.issued > most:
             yield (
                 "$.body.until",
-                f"{body.process_effect} for {(body.until - b.issued).days} days; mend the date, or say repeat-vote with its calendar",
+                f"{body.process_effect} for {(body.until - b.issued).days} days; correct the date, or say repeat-vote with its calendar",
             )
 
 
 def lasting(b: Bulletin) -> Iterator[Violation]:
-    """What lasts long for its kind, or ends before it is needed, each with a stable word as its `rule`. For remarks alone."""
+    """Remarks on things that last long for their kind, or end before they are needed, each with a stable word as its `rule`."""
     body = b.body
     if isinstance(body, ElectionCalendar):
         for n, window in enumerate(body.windows):
@@ -104,7 +104,7 @@ def _periods(b: Bulletin) -> Iterator[tuple[str, dt.date | None, dt.date | None]
 
 
 def _outlived(b: Bulletin) -> Iterator[Violation]:
-    """What is still to come when the bulletin has expired. Who leaves `expires` out did not choose it."""
+    """Dates after the bulletin expires. Not checked if `expires` was left out and so not chosen by the author."""
     body = b.body
     late: list[tuple[str, dt.datetime | None]] = []
     if isinstance(body, ElectionCalendar) and body.state != "called-off":
@@ -123,7 +123,7 @@ def _outlived(b: Bulletin) -> Iterator[Violation]:
         )
     for path, moment in late:
         if moment is not None and moment > b.expires and b.status in (Status.ACTUAL, Status.EXERCISE):
-            yield Violation("expired", path, "the bulletin has expired by then; let it live longer")
+            yield Violation("expired", path, "the bulletin expires before that; set a later expires")
             return
 
 

@@ -1,6 +1,6 @@
-"""Headlines against fields: words that say the opposite of the state, the status or the finding beside them. For doubts alone.
+"""Doubts: texts that contradict the state, the status or the finding in the fields.
 
-Words are searched in a few languages; a text in another is not doubted.
+Only texts in a few languages are searched.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _QUOTED = re.compile(r"“[^”]{0,200}”|\"[^\"]{0,200}\"|«[^»]{0,200}»|„
 
 
 class _Odds(NamedTuple):
-    """What contradicts a field: the words, the path of the field, what it says, and the words that agree with it."""
+    """A possible contradiction: the phrases, the path of the field, its value, and the phrases that agree with it."""
 
     pattern: re.Pattern[str]
     path: str
@@ -53,7 +53,7 @@ _SELF_DENYING = (
     phrases.UNDONE,
     phrases.QUIET,
 )
-"""Patterns that hold their own negation."""
+"""Patterns that include their own negation."""
 
 
 def _of_answers(body: Feedback) -> Iterator[_Odds]:
@@ -66,7 +66,7 @@ def _of_answers(body: Feedback) -> Iterator[_Odds]:
 
 
 def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each field)
-    """What the words must not say, by the body."""
+    """The phrases that contradict the body."""
     body = b.body
     if b.severity in (Severity.EXTREME, Severity.SEVERE):
         yield _Odds(phrases.QUIET, "$.severity", f"severity {b.severity}")
@@ -122,7 +122,7 @@ def _odds(b: Bulletin) -> Iterator[_Odds]:  # noqa: PLR0912 (a row for each fiel
 
 
 def spoken(b: Bulletin) -> Iterator[Violation]:
-    """What the words say otherwise than the fields, each with a stable word as its `rule`: `words` or `exercise`."""
+    """Texts that contradict the fields, each with a stable word as its `rule`: `words` or `exercise`."""
     if b.status is Status.EXERCISE:
         for path, text in words(b):
             found = phrases.NO_EXERCISE.search(_QUOTED.sub("", text))
@@ -130,7 +130,7 @@ def spoken(b: Bulletin) -> Iterator[Violation]:
                 yield Violation(
                     "exercise",
                     path,
-                    f"says {found[0].strip()!r}, and has status {b.status}; mend one of the two",
+                    f"says {found[0].strip()!r}, but has status {b.status}; correct one of the two",
                 )
                 break
     if b.msg_type is MsgType.CANCEL:
@@ -145,7 +145,7 @@ def spoken(b: Bulletin) -> Iterator[Violation]:
                 yield Violation(
                     "words",
                     f"$.info[{n}]",
-                    f"says {said!r}, and the bulletin has {says} ({path}); mend one of the two",
+                    f"says {said!r}, but the bulletin has {says} ({path}); correct one of the two",
                 )
                 break
     if isinstance(b.body, Vulnerability) and b.body.status == "known-not-affected" and b.body.remediation:
@@ -154,14 +154,14 @@ def spoken(b: Bulletin) -> Iterator[Violation]:
             yield Violation(
                 "words",
                 "$.body.remediation",
-                f"asks to {wanted.lower()!r}, and status is known-not-affected; mend one of the two",
+                f"asks to {wanted.lower()!r}, but status is known-not-affected; correct one of the two",
             )
     if isinstance(b.body, ElectionCalendar):
         yield from _calendar(b, b.body)
 
 
 def _told(text: str, pattern: re.Pattern[str], unless: re.Pattern[str] | None = None) -> str | None:
-    """The words of a pattern in a text, where its sentence neither denies them nor agrees with the field."""
+    """The words that match a pattern in a text; None if their sentence negates them or agrees with the field."""
     for sentence in re.split(r"[.!?;:]\s", _QUOTED.sub("", text)):
         found = pattern.search(sentence)
         if found is None or (unless is not None and unless.search(sentence)):
@@ -172,7 +172,7 @@ def _told(text: str, pattern: re.Pattern[str], unless: re.Pattern[str] | None = 
 
 
 def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
-    """A calendar that tells of a vote that is off, or tells that one is off that is not."""
+    """A calendar whose text and state disagree on whether the vote is held."""
     for n, info in enumerate(b.info):
         if body.state == "called-off":
             for name, text in (("headline", info.headline), ("public_line", info.public_line)):
@@ -185,7 +185,7 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
                     yield Violation(
                         "words",
                         f"$.info[{n}].{name}",
-                        "tells of a vote, and not that it is called off; say so",
+                        "the text announces a vote that is called off; say so in the text",
                     )
                     break
         elif body.state == "scheduled":
@@ -194,15 +194,15 @@ def _calendar(b: Bulletin, body: ElectionCalendar) -> Iterator[Violation]:
                 yield Violation(
                     "words",
                     f"$.info[{n}].headline",
-                    f"says {found!r}, and state is scheduled; say postponed or called-off, with its cause",
+                    f"says {found!r}, but state is scheduled; write postponed or called-off, with its cause",
                 )
 
 
 def _whole(info: Info, name: str) -> str:
-    """What is read together: a line for the public stands alone, a headline with its summary."""
+    """The text that people read together: a public line alone, a headline with its summary."""
     return (info.public_line or "") if name == "public_line" else f"{info.headline} {info.summary}"
 
 
 def _is_invitation(text: str, info: Info) -> bool:
-    """Whether a text gives a day or hours."""
+    """Whether a text names a day or hours."""
     return bool(days_told(text, info.lang)) or re.search(r"\b[0-2]?[0-9][:.h][0-5][0-9]\b", text) is not None

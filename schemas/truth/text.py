@@ -1,4 +1,4 @@
-"""Text: what readers see is what machines read, and it says something."""
+"""Text: people see the same text that machines read, and it has content."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SOFT = re.compile("\u00ad")
 _WORD = re.compile(rf"[{_LATIN}{_GREEK}{_CYRILLIC}\u0300-\u036f0-9.]{{3,}}")
 _SCRIPTS = tuple(re.compile(f"[{ranges}]") for ranges in (_LATIN, _GREEK, _CYRILLIC))
 _ALIKE = re.compile("[ΑΒΕΖΗΙΚΜΝΟΡΤΥΧανικορτυχγηϲϳАВЕЅІЈКМНОРСТУХЬҮҺԀԌԚԜЗаеѕіјкорсухгпԁһӏԛԝмтнвьбѵёїэзч]")
-"""Letters of Greek and Cyrillic that are taken for Latin ones (Unicode TR 39, confusables)."""
+"""Greek and Cyrillic letters that look like Latin ones (Unicode TR 39, confusables)."""
 _ENDING = re.compile(r"[A-Z]{2,}[а-яёіїєґў]{1,6}|[A-Z]{2,}[α-ωά-ώ]{1,6}")
-"""An abbreviation in Latin capitals with an ending of the language around it: SMSите."""
+"""A Latin abbreviation with an ending of the surrounding language: SMSите."""
 _BEYOND_LATIN = re.compile(f"[{_GREEK}{_CYRILLIC}]")
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007e])[\U000e0000-\U000e007f]")
 _MARKS = r"(?:EXERCISE|DRILL|ÜBUNG|EXERCICE|EJERCICIO|ESERCITAZIONE|ĆWICZENIE|OEFENING)"
@@ -39,14 +39,14 @@ _EXERCISE = re.compile(
     r"|\b(?i:this is (?:only |just )?(?:an? )?exercise|(?:inject|part) \d+ of (?:the )?exercise|exercise inject|das ist (?:nur )?eine Übung"
     r"|ceci est un exercice|exercise,? exercise,? exercise)\b"
 )
-"""An exercise where it is marked as one; the word in a sentence is no mark."""
+"""A marking as an exercise; the word inside a sentence is not a marking."""
 
 
 _ASCII_MARKS = ("exerci", "drill", "ejercicio", "esercitazione", "oefening")
 
 
 def _may_be_marked(text: str) -> bool:
-    """Whether `_EXERCISE` is worth a search: it costs far more than the words themselves."""
+    """Whether a search for `_EXERCISE` is needed; it costs far more than a search for single words."""
     if not text.isascii():
         return True
     small = text.lower()
@@ -54,23 +54,23 @@ def _may_be_marked(text: str) -> bool:
 
 
 def r58(b: Bulletin) -> Broken:
-    """No text turns round, hides, or commands a terminal (Unicode UAX 9 and TR 36, sections 2 and 3; ISO 6429)."""
+    """No text reverses its direction, hides characters, or controls a terminal (Unicode UAX 9 and TR 36, sections 2 and 3; ISO 6429)."""
     for path, text in odd_words(b):
         if _CONTROL.search(text):
             yield path, "holds a control character; write plain text"
         if text.isascii():
-            continue  # what turns or hides stands beyond
+            continue  # characters that reverse or hide text have higher code points
         if _TURNING.search(text):
             yield (
                 path,
-                "turns the direction of writing (U+202A to U+202E); use isolates (U+2066 to U+2069), or nothing",
+                "changes the direction of writing (U+202A to U+202E); use isolates (U+2066 to U+2069), or nothing",
             )
         elif not _is_balanced(text):
             yield path, "an isolate of direction (U+2066 to U+2068) is not closed by U+2069 on its line"
         if _TAGS.search(text):
-            yield path, "holds tag characters, which nobody sees; write plain text"
+            yield path, "holds invisible tag characters; write plain text"
         if any(_SOFT.search(hidden[0]) is None for hidden in _HIDDEN_IN_WORD.finditer(text)):
-            yield path, "a word has a character that nobody sees; write it again"
+            yield path, "a word has an invisible character; write it again"
 
 
 def _is_balanced(text: str) -> bool:
@@ -86,9 +86,9 @@ def _is_balanced(text: str) -> bool:
 
 
 def is_mixed(word: str) -> bool:
-    """Whether a word has letters of two of the scripts Latin, Greek and Cyrillic, of which one is taken for that of another.
+    """Whether a word mixes two of the scripts Latin, Greek and Cyrillic, with a letter that looks like one of the other.
 
-    `μTorrent` is none: nobody takes its first letter for a Latin one.
+    `μTorrent` does not count: its first letter does not look like a Latin one.
     """
     return any(
         sum(script.search(part) is not None for script in _SCRIPTS) > 1
@@ -99,7 +99,7 @@ def is_mixed(word: str) -> bool:
 
 
 def r59(b: Bulletin) -> Broken:
-    """A word is of one script (Unicode TR 39, section 5). A look-alike that is told as one stands among the observables, too."""
+    """A word has letters of one script (Unicode TR 39, section 5). A quoted look-alike must also be an observable."""
     told: str | None = None
     for path, text in odd_words(b):
         if text.isascii() or not _BEYOND_LATIN.search(text):
@@ -130,26 +130,26 @@ _ASKED = frozenset(
         "$.body.correct_information",
     }
 )
-"""Fields that the law, or whoever reads them, asks for."""
+"""Fields that the law or the readers need."""
 
 
 def r60(b: Bulletin) -> Broken:
-    """The words of `info`, and lines to be said, say something: they are not blank."""
+    """The texts of `info`, and lines for use, are not blank."""
     for path, text in odd_words(b):
         if not path.startswith(("$.info[", "$.body.lines[")) and path not in _ASKED:
             continue
         if _NOTHING.fullmatch(text):
-            yield path, "is blank; say it, or leave the field out"
+            yield path, "is blank; write it, or leave the field out"
         elif not _SAYING.search(text):
-            yield path, "has neither letter nor digit; say it, or leave the field out"
+            yield path, "has neither letter nor digit; write it, or leave the field out"
 
 
 def r61(b: Bulletin) -> Broken:
-    """What is an exercise has its status, and what has not is none (CAP 1.2 status)."""
+    """An exercise has status exercise, and other bulletins carry no mark of an exercise (CAP 1.2 status)."""
     if b.status is not Status.ACTUAL:
         return
     if b.exercise_id is not None:
-        yield "$.status", "an exercise_id, but status actual; set status exercise, or drop the id"
+        yield "$.status", "has an exercise_id, but status actual; set status exercise, or drop the id"
     for path, text in odd_words(b):
         if _may_be_marked(text) and _EXERCISE.search(text):
             yield (

@@ -1,4 +1,4 @@
-"""Times: nothing is seen before it happens, nothing ends before it begins, votes are counted after they are cast."""
+"""Times: observations are in the past, ends come after beginnings, and votes are counted after they are cast."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from schemas.errors import Broken
 from schemas.vocab import MsgType, Phase, Status
 
 SKEW = dt.timedelta(minutes=5)
-"""How far two honest clocks may stand apart."""
+"""The largest difference between two honest clocks."""
 
 Moment = dt.datetime | dt.date | None
 
 
 def seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
-    """What lies in the past of whoever says it."""
+    """(path, time) of every time that must be in the issuer's past."""
     for n, each in enumerate(b.observables):
         yield f"$.observables[{n}].first_seen", each.first_seen
         yield f"$.observables[{n}].last_seen", each.last_seen
@@ -58,9 +58,9 @@ def seen(b: Bulletin) -> Iterator[tuple[str, Moment]]:
 
 
 def r32(b: Bulletin) -> Broken:
-    """Nothing is observed after it is told (STIX 2.1: first_observed and last_observed are not in the future).
+    """Nothing is observed after the issue of the bulletin (STIX 2.1: first_observed and last_observed are not in the future).
 
-    The clock of an exercise is played, so that its days may be still to come.
+    The clock of an exercise is simulated, so its days may be in the future.
     """
     if b.status is Status.EXERCISE:
         return
@@ -71,13 +71,13 @@ def r32(b: Bulletin) -> Broken:
         if isinstance(moment, dt.datetime):
             is_ahead = moment - b.issued > SKEW
         else:
-            is_ahead = (moment - today).days > 1  # it may be the next day where it was seen
+            is_ahead = (moment - today).days > 1  # it may be the next day at the place of the observation
         if is_ahead:
-            yield path, "lies after the bulletin was issued; give the time at which it was seen"
+            yield path, "is after the issue of the bulletin; give the time of the observation"
 
 
 def _spans(b: Bulletin) -> Iterator[tuple[str, Moment, Moment, str, bool]]:
-    """Path of the later one, the earlier, the later, the name of the earlier, whether they may be one."""
+    """(path of the later time, earlier time, later time, name of the earlier, whether they may be equal)."""
     for n, each in enumerate(b.observables):
         yield f"$.observables[{n}].last_seen", each.first_seen, each.last_seen, "first_seen", True
     for n, clock in enumerate(b.deadlines):
@@ -87,7 +87,7 @@ def _spans(b: Bulletin) -> Iterator[tuple[str, Moment, Moment, str, bool]]:
         first, last = b.election.polling_first, b.election.polling_last
         yield "$.election.polling_last", first, last, "polling_first", True
     body = b.body
-    if b.msg_type is not MsgType.CANCEL:  # what is withdrawn stands as it was said, and its times may be over
+    if b.msg_type is not MsgType.CANCEL:  # a withdrawal repeats the original, whose times may be over
         yield "$.expires", b.effective, b.expires, "effective", False
         yield "$.expires", b.onset, b.expires, "onset", True
         for n, action in enumerate(b.actions):
@@ -113,12 +113,12 @@ def _spans(b: Bulletin) -> Iterator[tuple[str, Moment, Moment, str, bool]]:
 
 
 def r33(b: Bulletin) -> Broken:
-    """What ends does so after it begins (STIX 2.1: stop_time is later than start_time)."""
+    """An end comes after its beginning (STIX 2.1: stop_time is later than start_time)."""
     for path, earlier, later, name, may_be_one in _spans(b):
         if earlier is None or later is None:
             continue
         if later < earlier or (later == earlier and not may_be_one):
-            yield path, f"lies before {name}; a time that is asked for or ends something comes after it"
+            yield path, f"is before {name}; a deadline or an end must come after it"
 
 
 _OF_RESULTS = (Phase.COUNTING, Phase.CERTIFICATION)
@@ -131,7 +131,7 @@ def _by_round(windows: tuple[PhaseWindow, ...]) -> Iterator[tuple[int, list[tupl
 
 
 def r34(b: Bulletin) -> Broken:
-    """A calendar follows the order of an election (Venice Commission, Code of Good Practice in Electoral Matters, I.3.2)."""
+    """A calendar follows the order of phases of an election (Venice Commission, Code of Good Practice in Electoral Matters, I.3.2)."""
     if not isinstance(b.body, ElectionCalendar):
         return
     closes: list[dt.datetime] = []
@@ -144,7 +144,7 @@ def r34(b: Bulletin) -> Broken:
         if closes and opens < closes[-1]:
             yield (
                 "$.body.windows",
-                "a later round opens before the one before it has closed; mend round or time",
+                "a round opens before the previous round has closed; correct round or time",
             )
         closes.append(close)
         for n, window in group:
@@ -153,29 +153,29 @@ def r34(b: Bulletin) -> Broken:
                 window.start < (cast if window.phase is Phase.COUNTING else opens)
                 and window.phase in _OF_RESULTS
             ):
-                yield path, f"{window.phase} begins before anybody votes; it follows the polls"
+                yield path, f"{window.phase} begins before the polls; it must follow them"
             elif window.phase in (Phase.CAMPAIGN, Phase.REGISTRATION, Phase.SILENCE, Phase.ANNOUNCED) and (
                 window.start >= close
             ):
-                yield path, f"{window.phase} begins after the polls close; it comes before them"
+                yield path, f"{window.phase} begins after the polls close; it must come before them"
             elif window.phase is Phase.ADVANCE_VOTING and window.start >= close:
-                yield path, "voting in advance begins after the polls close; it comes before them"
+                yield path, "voting in advance begins after the polls close; it must come before them"
     embargo = b.body.results_embargo_until
     if embargo is not None and closes and embargo < min(closes):
         yield (
             "$.body.results_embargo_until",
-            "free while polls are open (Electoral Act of 1976, Article 10(2)); give the time at which the last poll closes",
+            "results would be free while polls are open (Electoral Act of 1976, Article 10(2)); give the time at which the last poll closes",
         )
 
 
 def _year(moment: dt.datetime, days: int) -> int:
-    """The year a day before or after a moment: it may be that where the polls are."""
+    """The year `days` before or after a moment: the date at the place of the polls may differ by a day."""
     at_edge = (moment.month, moment.day) == ((1, 1) if days < 0 else (12, 31))
     return moment.year + days if at_edge else moment.year
 
 
 def r35(b: Bulletin) -> Broken:
-    """A calendar is that of its election: the year of its id, its days. A vote that was put off is told as an update."""
+    """A calendar has the year and days of its election. A postponed vote is sent as an update."""
     if not isinstance(b.body, ElectionCalendar) or b.election is None:
         return
     polls = [each for each in b.body.windows if each.phase is Phase.POLLING]
@@ -186,14 +186,14 @@ def r35(b: Bulletin) -> Broken:
     if b.msg_type is MsgType.ALERT and not _year(first, -1) <= year <= _year(last, 1):
         yield (
             "$.body.windows",
-            f"{b.election.id} is of {year}, the polls are not; mend one of the two, or say a vote that was put off as an update",
+            f"{b.election.id} is of {year}, but the polls are not; correct one of the two, or send a postponed vote as an update",
         )
     for name, said in (
         ("polling_first", b.election.polling_first),
         ("polling_last", b.election.polling_last),
     ):
         if said is not None and ((first.date() - said).days > 1 or (said - last.date()).days > 1):
-            yield f"$.election.{name}", "lies outside the windows of polling; mend one of the two"
+            yield f"$.election.{name}", "is outside the windows of polling; correct one of the two"
 
 
 RULES = ((32, r32), (33, r33), (34, r34), (35, r35))

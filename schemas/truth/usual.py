@@ -1,4 +1,4 @@
-"""Observables that are usual: surely of their type, of one host or file, and of nobody in person. Rules look at the others."""
+"""Recognises usual observables: certainly of their type, of one host or file, and not personal. Rules check only the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUFFIXES = word_set(
     "wordpress.com herokuapp.com netlify.app vercel.app azurewebsites.net cloudfront.net amazonaws.com "
     "s3.amazonaws.com googleusercontent.com cloudapp.net"
 )
-"""Names under which strangers have theirs (Public Suffix List, a part of it)."""
+"""Domains below which unrelated owners register names (a part of the Public Suffix List)."""
 HUBS = word_set(
     "google.com www.google.com youtube.com www.youtube.com facebook.com www.facebook.com x.com twitter.com "
     "instagram.com tiktok.com www.tiktok.com t.me telegram.org whatsapp.com wikipedia.org microsoft.com "
@@ -34,7 +34,7 @@ HUBS = word_set(
 RESOLVERS = frozenset(
     {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
 )
-"""Resolvers of names that everybody may use."""
+"""Public DNS resolvers."""
 _ADDRESS = (
     r"(?:[1-9]|[1-9][0-9]|1[013-9][0-9]|12[0-689]|2[01][0-9]|22[0-3])"
     r"(?:\.(?:[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])){3}"
@@ -50,14 +50,14 @@ _SURELY = {
     "url": re.compile(rf"https?://{_HOST}/[A-Za-z0-9_-][A-Za-z0-9/._~%&=+-]*").fullmatch,
     "file": re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}").fullmatch,
 }
-"""By type, what a value surely is of it and, alone, no matter for R62, R63, R65 and R66; but for `_NEVER`."""
+"""By type: the values that certainly satisfy R62, R63, R65 and R66; with the exceptions in `_NEVER`."""
 _NEVER = SUFFIXES | HUBS | RESOLVERS | EMPTY_FILE
 _SHORT = 64
-"""A digest is as long; a name that is no longer has no part that is too long."""
+"""The length of a digest; in a name no longer than this, no part is too long."""
 
 
 def is_usual(seen: Observable) -> bool:
-    """Whether R62, R63, R65 and R66 do not object to an observable. False says nothing."""
+    """Whether an observable certainly satisfies R62, R63, R65 and R66. False means: the rules must check it."""
     value, is_surely = seen.value, _SURELY.get(seen.type)
     return (
         value is not None
@@ -72,8 +72,8 @@ _last: tuple[Bulletin | None, tuple[tuple[int, Observable], ...]] = (None, ())
 
 
 def unusual(b: Bulletin) -> tuple[tuple[int, Observable], ...]:
-    """The observables to which R62, R63, R65 or R66 may object, each with its place; the rules ask one after the other."""
-    global _last  # noqa: PLW0603 (one assignment, of the whole; who finds another's begins anew)
+    """(index, observable) of those that R62, R63, R65 and R66 must check. The result is cached, since the rules run in turn."""
+    global _last  # noqa: PLW0603 (one assignment, of the whole; a thread that finds another bulletin computes again)
     known, found = _last
     if known is not b:
         found = tuple((n, each) for n, each in enumerate(b.observables) if not is_usual(each))

@@ -1,4 +1,4 @@
-"""Values: an indicator is of its type, matches something and not everything, and holds nobody's secrets."""
+"""Values: an indicator has its type, matches neither nothing nor everything, and holds no secrets."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _is_wild(value: str) -> bool:
 
 
 def network_of(value: str) -> _Network | None:
-    """The network that a value names; None where it is none."""
+    """The network that a value names; None if it is not an address or network."""
     if not _NUMERIC.fullmatch(value.strip()):
         return None
     try:
@@ -55,7 +55,7 @@ def network_of(value: str) -> _Network | None:
 
 
 def host_of(each: Observable) -> str | None:
-    """The host that an observable in clear names, in small letters."""
+    """The host in the clear value of an observable, in small letters; None if there is none."""
     if each.value is None:
         return None
     if each.type == "domain-name":
@@ -69,7 +69,7 @@ def host_of(each: Observable) -> str | None:
 
 
 def _is_whole(url: str) -> bool:
-    """Whether a URL is that of a whole host."""
+    """Whether a URL names a whole host."""
     try:
         return urlsplit(url).path in ("", "/")
     except ValueError:
@@ -77,29 +77,29 @@ def _is_whole(url: str) -> bool:
 
 
 def r62(b: Bulletin) -> Broken:
-    """A value is of its type, and within its range (STIX 2.1, section 6; RFC 6793, RFC 1035, RFC 5321, RFC 6335, ITU-T E.164)."""
+    """A value has the form and range of its type (STIX 2.1, section 6; RFC 6793, RFC 1035, RFC 5321, RFC 6335, ITU-T E.164)."""
     for n, each in unusual(b):
         value = each.value
         if value is None:
             continue
         path = f"$.observables[{n}].value"
         if each.type in _NAMES and _UNSEEN.search(value):
-            yield path, "has a character that nobody sees; write it again"
+            yield path, "has an invisible character; write it again"
         elif each.type in ("ipv4-addr", "ipv6-addr"):
             found = network_of(value)
             version = 4 if each.type == "ipv4-addr" else 6
             if found is None:
-                yield path, f"is no {each.type}; write the address, or its network with /n"
+                yield path, f"is not of type {each.type}; write the address, or its network with /n"
             elif found.version != version:
                 yield path, f"is an address of version {found.version}; correct its type"
         elif each.type == "domain-name" and _NO_DOMAIN.search(value):
-            yield path, "is no domain name; write the bare name, or correct its type"
+            yield path, "is not a domain name; write the bare name, or correct its type"
         elif each.type == "url" and (
             (":" not in value and "/" not in value) or (each.actionable and "[.]" in value)
         ):
-            yield path, "is no URL; write it with scheme and path, or correct its type"
+            yield path, "is not a URL; write it with scheme and path, or correct its type"
         elif each.type == "email-addr" and ("@" not in value or ('"' not in value and value.count("@") > 1)):
-            yield path, "is no e-mail address; correct its type"
+            yield path, "is not an e-mail address; correct its type"
         elif (
             each.type == "file"
             and (found_hash := _HASH.fullmatch(value))
@@ -107,25 +107,25 @@ def r62(b: Bulletin) -> Broken:
             and len(found_hash[1]) not in _HASHES
             and len(found_hash[1]) >= 28
         ):
-            yield path, f"a digest of {len(found_hash[1])} characters is cut; copy it whole"
+            yield path, f"a digest of {len(found_hash[1])} characters is incomplete; copy it whole"
         elif each.type == "file" and each.actionable and _NO_DIGEST.fullmatch(value):
-            yield path, f"has the length of a digest, {len(value)}, and other signs than its; copy it again"
+            yield path, f"has the length of a digest, {len(value)}, but other characters; copy it again"
         elif fault := out_of_range(each.type, value):
             yield path, fault
 
 
-_ALL = "matches everything; name what is meant, or drop actionable"
+_ALL = "matches everything; name the target, or drop actionable"
 
 
 def r63(b: Bulletin) -> Broken:
-    """What is fit for matching matches something, and not everything (RFC 6890; RFC 1035; MISP to_ids)."""
+    """An actionable value matches its target and not everything (RFC 6890; RFC 1035; MISP to_ids)."""
     for n, each in unusual(b):
         if each.actionable and (why := why_unfit(each)):
             yield f"$.observables[{n}].value", why
 
 
 def why_unfit(each: Observable) -> str | None:
-    """Why an observable is not fit for matching, in a sentence; None where it is, or has no value in clear."""
+    """A sentence on why an observable is not fit for matching; None if it is fit, or has no clear value."""
     value = each.value
     if value is None:
         return None
@@ -148,11 +148,11 @@ def _why_host(each: Observable, value: str) -> str | None:
     if found is not None:
         return _unfit(found)
     if host in ("localhost", "localhost.localdomain") or host.endswith(".localhost"):
-        return "is every machine itself; it is not fit for matching"
+        return "is the local machine; it is not fit for matching"
     if "*" in host and not any(part.strip("*") for part in host.split(".")[:-1]):
         return _ALL
     if whole and ("." not in host or host in SUFFIXES):
-        return f"matches all under {host}, of whomsoever; name the host that is meant"
+        return f"matches all names under {host}, of different owners; name the exact host"
     if whole and host in HUBS:
         return f"{host} is used by everybody; give the whole URL, or drop actionable"
     return None
@@ -162,15 +162,15 @@ def _unfit(found: _Network) -> str | None:
     if found.prefixlen < _LEAST_BITS[found.version]:
         return f"/{found.prefixlen} is a large part of the whole Internet; it is not fit for matching"
     if found.is_loopback:
-        return "is every machine itself; it is not fit for matching"
+        return "is the local machine; it is not fit for matching"
     if found.is_unspecified or found.network_address.is_unspecified:
-        return "is no address; it is not fit for matching"
+        return "is not an address; it is not fit for matching"
     is_everybody = found.is_multicast or str(found) == "255.255.255.255/32"
-    return "is everybody in a network; it is not fit for matching" if is_everybody else None
+    return "is the broadcast address of a network; it is not fit for matching" if is_everybody else None
 
 
 def own_places(b: Bulletin) -> Iterator[tuple[str, str]]:
-    """Path and text of what the bulletin tells people to visit."""
+    """(path, text) of each text that may send people to a place."""
     for n, info in enumerate(b.info):
         if info.public_line:
             yield f"$.info[{n}].public_line", info.public_line
@@ -194,7 +194,7 @@ _WARN = re.compile(
 
 
 def r64(b: Bulletin) -> Broken:
-    """A genuine site is not blocked, and no other is given as the genuine one (MISP warning lists)."""
+    """A genuine site is not blocked, and no other site is called genuine (MISP warning lists)."""
     places = [(path, text, text.lower()) for path, text in own_places(b)]
     false = {each.value.lower() for each in b.observables if each.value and each.role == "impersonating-site"}
     for n, each in enumerate(b.observables):
@@ -203,18 +203,18 @@ def r64(b: Bulletin) -> Broken:
         if each.value.lower() in false:
             yield (
                 f"$.observables[{n}].value",
-                "is given as the genuine one and as the one that poses as it; mend one of the two",
+                "is given as the genuine site and as its imitation; correct one of the two",
             )
         elif each.type in ("domain-name", "url") and is_mixed(each.value):
             yield (
                 f"$.observables[{n}].value",
-                "mixes letters of two scripts that look alike; the genuine one is of one script",
+                "mixes letters of two scripts that look alike; a genuine name has one script",
             )
     for n, each in enumerate(b.observables):
         if each.role == "impersonated" and each.actionable:
             yield (
                 f"$.observables[{n}].actionable",
-                "the impersonated is the genuine one; it is never fit for blocking, drop actionable",
+                "an impersonated site is genuine and must not be blocked; drop actionable",
             )
             continue
         if each.role in ("impersonated", "victim", "publisher"):
@@ -233,7 +233,7 @@ def r64(b: Bulletin) -> Broken:
                     if not _WARN.search(before + " " + after):
                         yield (
                             path,
-                            f"sends people to {host}, which the bulletin lists as hostile; mend one of the two",
+                            f"sends people to {host}, which the bulletin lists as hostile; correct one of the two",
                         )
                         break
 
@@ -265,16 +265,16 @@ def _links(b: Bulletin) -> Iterator[tuple[str, str]]:
 
 
 def r65(b: Bulletin) -> Broken:
-    """No credentials travel in a URL (RFC 3986, section 3.2.1: deprecated; RFC 9110, section 4.2.4)."""
+    """A URL holds no credentials (RFC 3986, section 3.2.1: deprecated; RFC 9110, section 4.2.4)."""
     for path, text in _urls(b):
         if "@" in text and _SECRET.search(text):
-            yield path, "holds a password; take it out, and have it changed"
+            yield path, "holds a password; remove it, and have it changed"
         elif "=" in text and not path.startswith("$.observables") and _TOKEN.search(text):
-            yield path, "holds a password or key; take it out, and have it changed"
+            yield path, "holds a password or key; remove it, and have it changed"
 
 
 def r66(b: Bulletin) -> Broken:
-    """What is certainly of a person is declared as such (GDPR, Articles 4(1) and 87)."""
+    """Certain personal data is declared as such (GDPR, Articles 4(1) and 87)."""
     for n, each in unusual(b):
         if each.value is None or each.personal is not PersonalFlag.NONE:
             continue
@@ -287,7 +287,7 @@ def r66(b: Bulletin) -> Broken:
         ):
             yield (
                 f"$.observables[{n}].personal",
-                "points to a person, but personal is none; say how personal it is, or give value_hmac",
+                "identifies a person, but personal is none; set personal, or give value_hmac",
             )
     declared = b.personal_data is not None and (
         PERSONAL_RANK[b.personal_data.flag] >= PERSONAL_RANK[PersonalFlag.PERSONAL]
@@ -298,7 +298,7 @@ def r66(b: Bulletin) -> Broken:
         if path.startswith("$.body.listed"):
             continue  # a listing names persons as the law prints them
         for found in personal.certain(text):
-            yield path, f"holds {found.what}; leave it out, or declare personal_data and mark it strictly"
+            yield path, f"holds {found.what}; leave it out, or declare personal_data and use TLP:AMBER+STRICT"
             break
 
 

@@ -1,4 +1,4 @@
-"""The words for people in a bulletin: which fields hold them, and where."""
+"""The texts for people in a bulletin: the fields that hold them, with their paths."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from msgspec import Meta
 from schemas.bulletin import Bulletin
 
 _SKIPPED = frozenset({"observables", "provenance", "labels", "sections", "issuer", "spec", "prev", "id"})
-"""Values to be matched, and what machines write: no words for people."""
+"""Values for matching, and values from machines: not texts for people."""
 _MACHINE = frozenset({"jwe", "file", "tz", "detection", "log_events", "ad_refs", "platform_ref"})
 PUBLIC = frozenset({"public_line", "correct_information", "official_url", "web", "facts", "lines"})
-"""Fields whose words are said to the public as they stand."""
+"""Fields whose texts go to the public unchanged."""
 
 
 _SMALL = b"abcdefghijklmnopqrstuvwxyz,"
-"""What is left out of a shape."""
+"""Characters left out of a shape."""
 
 
 def _shape_of(n: int) -> str:
@@ -49,19 +49,19 @@ _OTHER_LETTERS = re.compile(
 
 
 _CAPITALS = re.compile("[A-Z\u00c0-\u00de\u0100-\u017f]{5}")
-"""Five capitals, where some are beyond ASCII; small letters of Latin Extended-A count, for they stand between its capitals."""
+"""Five capitals, some beyond ASCII; small letters of Latin Extended-A count, because they lie between its capitals."""
 _FEW_DIGITS = 15
-"""Fewer than a payment card has."""
+"""Fewer digits than a payment card has."""
 
 
 _FOLDED = "".join("0" if chr(n).isdigit() else chr(n).lower() for n in range(128)).encode().ljust(256, b"?")
 """Small letters, and every digit as 0."""
 _LIKE_ASCII = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k"))
-"""Letters beyond ASCII that stand for one of ASCII where case does not count."""
+"""Letters beyond ASCII that equal an ASCII letter if case is ignored."""
 
 
 def _backwards(text: str) -> bytes:
-    """A text from its end to its beginning, with small letters, every digit as 0 and every letter beyond ASCII as a question mark."""
+    """A text reversed, in small letters, with every digit as 0 and every letter beyond ASCII as a question mark."""
     if not text.isascii():
         for letter, like in _LIKE_ASCII:
             text = text.replace(letter, like)
@@ -101,14 +101,14 @@ _CALLED = re.compile(
     )
     + b")"
 )
-"""Four digits and the words before them that call a number one of a person (`schemas.personal`), read backwards.
+"""Four digits, and before them words for a personal number (`schemas.personal`), reversed.
 
-So words are looked for only where a number is; most texts have one, of a year.
+So the words are sought only near a number; most texts have one, a year.
 """
 
 
 def is_plain(texts: Sequence[str]) -> bool:
-    """Whether no rule about words objects to any of several texts. False says nothing; most texts of any language are plain."""
+    """Whether several texts certainly satisfy all rules about texts. False means: check them. Most texts of any language are plain."""
     for text in texts:
         if not text[:1].isalnum():
             return False
@@ -116,21 +116,19 @@ def is_plain(texts: Sequence[str]) -> bool:
 
 
 def is_odd(text: str) -> bool:
-    """Whether a rule about words may object to a text. False where none does; most text of any language is not odd."""
+    """Whether a rule about texts must check a text. False means that it satisfies all; so do most texts of any language."""
     return not text[:1].isalnum() or _is_odd(text)
 
 
 def _is_odd(text: str) -> bool:
-    """As `is_odd`, of a text however it begins."""
-    # One letter is found ten times as fast as a word that begins with it.
+    """As `is_odd`, for any beginning of the text."""
+    # A search for one letter is ten times as fast as one for a word that begins with it.
     if ("x" in text and _EXERCISE in text) or ("N" in text and "NfD" in text):
         return True
     if text.isascii():
         return _has_odd_shape(text.encode(), text)
     try:
-        raw = text.encode(
-            "cp1252"
-        )  # quick: it has no letter that looks like another, and no unseen one but U+00AD
+        raw = text.encode("cp1252")  # quick: no look-alike letter, and no invisible character except U+00AD
     except UnicodeEncodeError:
         if _OTHER_LETTERS.search(text):
             return True
@@ -139,9 +137,9 @@ def _is_odd(text: str) -> bool:
 
 
 def _has_odd_shape(raw: bytes, text: str) -> bool:
-    """Whether the letters of a text, one byte each, stand as no rule lets them: R47, R48, R61, R65, R66.
+    """Whether the shape of a text, one byte for each letter, may break R47, R48, R61, R65 or R66.
 
-    The shapes are searched in a string, which takes a third of the time that bytes take.
+    The shape is searched as a string, which takes a third of the time of bytes.
     """
     shape = raw.translate(_SHAPE, _SMALL).decode("latin-1")
     return (
@@ -159,7 +157,7 @@ def _has_odd_shape(raw: bytes, text: str) -> bool:
 
 
 def _has_odd_number(shape: str, text: str) -> bool:
-    """Whether four digits in a row may be of a number that is somebody's: by its length, or by what it is called."""
+    """Whether four digits in a row may belong to a personal number, by its length or the words before it."""
     if "0000000" in shape or "000000-" in shape or "000000A" in shape or "0000 0" in shape:
         return True
     return _CALLED.search(_backwards(text)) is not None
@@ -169,8 +167,8 @@ _last: tuple[Bulletin | None, tuple[tuple[str, str], ...]] = (None, ())
 
 
 def odd_words(b: Bulletin) -> tuple[tuple[str, str], ...]:
-    """Path and text of those words of a bulletin to which some rule may object; the rules ask one after the other."""
-    global _last  # noqa: PLW0603 (one assignment, of the whole; who finds another's begins anew)
+    """(path, text) of the texts that a rule must check. The result is cached, since the rules run in turn."""
+    global _last  # noqa: PLW0603 (one assignment, of the whole; a thread that finds another bulletin computes again)
     known, found = _last
     if known is not b:
         found = tuple((path, text) for path, text in words(b) if is_odd(text))
@@ -199,7 +197,7 @@ def gather(value: Any, said: list[str]) -> None:
 
 _Getter = Callable[[Any], tuple[Any, ...]]
 _getters: dict[type, _Getter] = {}
-"""By type of a struct: what gets its fields that have words."""
+"""Type of a struct -> getter of its text fields."""
 
 
 def _getter_of(type_: type) -> _Getter:
@@ -210,7 +208,7 @@ def _getter_of(type_: type) -> _Getter:
 
 
 def words(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
-    """Path and text of every field of free text, in the order of the wire."""
+    """(path, text) of every field of free text, in the order of the wire."""
     for name, wire, is_text in _fields(type(value)):  # type: ignore[arg-type]
         found = getattr(value, name)
         if found is None or found == ():
@@ -232,13 +230,13 @@ def words(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
 
 
 def field_of(path: str) -> str:
-    """The name of the field at the end of a path, without its place in a list; of a line with its language, that of the list."""
+    """The name of the field at the end of a path, without list indexes; for a line with a language, the name of its list."""
     return path.removesuffix("].text").rsplit(".", 1)[-1].partition("[")[0]
 
 
 @cache
 def _fields(type_: type) -> tuple[tuple[str, str, bool], ...]:
-    """The fields of a struct that are free text, and those that hold some: attribute, wire name, whether it is text."""
+    """The fields of a struct that are or contain free text: (attribute, wire name, whether it is text)."""
     hints = get_type_hints(type_, include_extras=True)
     found = []
     for field in msgspec.structs.fields(type_):
@@ -253,7 +251,7 @@ def _fields(type_: type) -> tuple[tuple[str, str, bool], ...]:
 
 
 def _is_text(hint: Any, bounded: bool = False) -> bool:
-    """Whether an annotation is a string, or strings, that no pattern and no vocabulary bounds."""
+    """Whether an annotation is free text: strings without pattern or vocabulary."""
     origin = get_origin(hint)
     if origin is Annotated:
         metas = [meta for meta in hint.__metadata__ if isinstance(meta, Meta)]
@@ -264,7 +262,7 @@ def _is_text(hint: Any, bounded: bool = False) -> bool:
 
 
 def _structs(hint: Any) -> Iterator[type[msgspec.Struct]]:
-    """The structs in an annotation, however deep."""
+    """The structs in an annotation, at any depth."""
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         yield hint
     for part in get_args(hint):

@@ -5,12 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
+from bus.filters import of_text
 from bus.health import looking
 from bus.hub import retention
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import summary, tallies
+from bus.hub.picture import (
+    Clearance,
+    events,
+    events_after,
+    figures,
+    lists,
+    one_bulletin,
+    owed_within,
+    search,
+    summary,
+    tallies,
+)
 from bus.hub.watch import alarms, channels, holdings, watch
 from bus.subscribing import Stored, inbox
 from bus.subscribing.intake import Intake
@@ -30,8 +43,8 @@ def looks(world: World) -> dict[str, Look]:
     moment = now.timestamp()
     beats = Channel(issuer=READER, status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
     reassessment = Reassessment(Intake(None, 30.0), registry, now)
-    last = "SELECT row FROM admitted ORDER BY row DESC LIMIT 1"
     return {
+        **for_pages(world),
         "picture": lambda db: summary.picture(db, now, registry, READER),
         "channels": lambda db: channels.channel_rows(db, now, registry, READER, with_uptime=True),
         "a look of the watch": lambda db: watch.look_at(db, now, registry, READER),
@@ -42,7 +55,7 @@ def looks(world: World) -> dict[str, Look]:
             looking.came_in_a_day(db, now),
             looking.lease_facts(db, now),
         ),
-        "watch from a cursor": lambda db: inbox.admitted_after(db, db.execute(last).fetchone()[0] - LAST),
+        "watch from a cursor": lambda db: inbox.admitted_after(db, db.execute(_LAST).fetchone()[0] - LAST),
         "watch since a moment": lambda db: inbox.row_before(db, now - dt.timedelta(days=1)),
         "bulletin list": lambda db: newest(db, None),
         "bulletin list of a kind": lambda db: newest(db, "cyber-threat"),
@@ -61,6 +74,66 @@ def looks(world: World) -> dict[str, Look]:
         "what is to be ruled about": lambda db: (reassessment.must_rule(db), reassessment.must_retry(db)),
         "what waits": lambda db: Intake(None, 30.0).is_due(db, now),
     }
+
+
+MANY = Clearance(ceiling=Tlp.AMBER_STRICT, audiences=frozenset({"community", "eu-csirts"}))
+FEW = Clearance(ceiling=Tlp.GREEN, audiences=frozenset({"community"}))
+NONE = Clearance(ceiling=Tlp.CLEAR, audiences=frozenset({"community", "eu-csirts"}))
+"""Who sees all of the past, who half, and who nothing of it."""
+ASKED = {
+    "of an authority": "issuer:xa-csirt",
+    "of two fields": "issuer:xa-csirt kind:cyber-threat",
+    "of something rare": "kind:data-breach country:XB",
+    "of an observable": "observable:203.0.113.7",
+    "of a word": "text:flood",
+}
+
+
+def for_pages(world: World) -> dict[str, Look]:
+    """Every look of a page, to who may see all, half and nothing."""
+    now, registry = world.now, world.registry
+    found: dict[str, Look] = {}
+    for name, who in (("all", MANY), ("half", FEW), ("nothing", NONE)):
+        few: dict[str, Look] = {
+            "gravest": partial(lists.gravest, clearance=who, now=now),
+            "newest": partial(lists.newest, clearance=who, now=now),
+            "newest with ended": partial(lists.newest, clearance=who, now=now, with_ended=True),
+            "above": partial(lists.above_ceiling, clearance=who, now=now),
+            "totals": partial(figures.totals, clearance=who, now=now),
+            "tiles": partial(figures.tiles, clearance=who, now=now),
+            "facets": partial(figures.facets, clearance=who, now=now),
+            "histogram": partial(figures.histogram, clearance=who, now=now),
+            "clocks": partial(owed_within, clearance=who, now=now, registry=registry, reader=READER),
+            "arrivals": partial(figures.arrivals, clearance=who, now=now),
+            "search of a word": partial(search, clearance=who, now=now, text=("flood",)),
+            "search of a rare word": partial(search, clearance=who, now=now, text=("n900",)),
+            "search of a beginning": partial(search, clearance=who, now=now, text=("res*",)),
+            "search of many words": partial(search, clearance=who, now=now, text=("n1*",)),
+            "also in, of all": partial(lists.also_in, clearance=who, now=now, norm="203.0.113.7"),
+            "also in, of one": partial(lists.also_in, clearance=who, now=now, norm="n900.example"),
+        }
+        for of, line in ASKED.items():
+            asked = of_text(line)
+            few[f"page {of}"] = partial(lists.newest, clearance=who, now=now, selection=asked)
+            few[f"gravest {of}"] = partial(lists.gravest, clearance=who, now=now, selection=asked)
+            few[f"facets {of}"] = partial(figures.facets, clearance=who, now=now, selection=asked)
+        found |= {f"pages, {name}: {look}": of for look, of in few.items()}
+        found |= {
+            f"pages, {name}: since": lambda db, who=who: lists.since(  # type: ignore[misc]  # bound now
+                db, who, now, db.execute(_LAST).fetchone()[0] - LAST
+            ),
+            f"pages, {name}: one bulletin": lambda db, who=who: one_bulletin(  # type: ignore[misc]  # bound now
+                db, who, now, registry, db.execute(_NEWEST).fetchone()[0]
+            ),
+            f"pages, {name}: live log": lambda db, who=who: events_after(  # type: ignore[misc]  # bound now
+                db, who, events.newest(db) - LAST
+            ),
+        }
+    return found
+
+
+_LAST = "SELECT row FROM admitted ORDER BY row DESC LIMIT 1"
+_NEWEST = "SELECT id FROM actual ORDER BY row DESC LIMIT 1"
 
 
 def newest(db: sqlite3.Connection, kind: str | None) -> list[Stored]:

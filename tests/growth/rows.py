@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bus.hub.picture import open_store, tallies
+from bus.filters import observed, said
+from bus.hub.picture import counts, index, open_store, projection, tallies
 from bus.subscribing import bodies
 from schemas.codec import digest
-from schemas.vocab import Tlp
+from schemas.parts import Observable
+from schemas.vocab import PersonalFlag, Tlp
 from tests.support.hubs import STREAM, judged
 from tests.support.world import Message, World, bulletin, draft, sign
 
@@ -28,6 +30,8 @@ CACHE = "PRAGMA cache_size = -400000"
 """A past is made in one go, so its indexes are to stay in memory; 400 MB."""
 _SEQ, _PREV = 987_654_321, "p" * 43
 _AUTHORS = ("xa-csirt", "xb-csirt")
+SEEN = Observable(type="ipv4-addr", personal=PersonalFlag.NONE, value="203.0.113.7")
+"""All of the past have it."""
 _PLACES = ((Tlp.GREEN, "community"), (Tlp.AMBER_STRICT, "eu-csirts"))
 
 
@@ -41,6 +45,9 @@ class Template:
         self._parts = self._parts.replace(_PREV.encode(), b"\0p")
         self.seq = 0
         self.prev = _PREV
+        self.facts = sorted(said(message.bulletin))
+        self.observables = sorted(observed(message.bulletin))
+        self.text = index.text_of(message.bulletin)
 
     def another(self, n: int, moment: float, expires: float) -> dict[str, dict[str, Any]]:
         """The rows of the next bulletin on its channel; `n` is its row in the whole store."""
@@ -67,7 +74,16 @@ async def fill(path: Path, world: World, count: int) -> None:
     """Make a store with so many admitted bulletins, the last of them a minute before the world's present."""
     async with open_store(path, hold_s=0.0) as store:
         messages = [
-            sign(world, bulletin(world, author, seq=_SEQ, prev=_PREV, say=draft(tlp=tlp, audience=audience)))
+            sign(
+                world,
+                bulletin(
+                    world,
+                    author,
+                    seq=_SEQ,
+                    prev=_PREV,
+                    say=draft(tlp=tlp, audience=audience, observables=(SEEN,)),
+                ),
+            )
             for author in _AUTHORS
             for tlp, audience in _PLACES
         ]
@@ -81,7 +97,7 @@ async def fill(path: Path, world: World, count: int) -> None:
         for _ in range(0, count, AT_ONCE):
             await store.write(lambda db: _add(db, past))
         await store.write(lambda db: _end(db, count))
-        while await store.write(lambda db: tallies.roll(db, world.now.timestamp())):
+        while await store.write(lambda db: projection.sweep(db, world.now.timestamp())):
             pass
         await store.read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
@@ -97,7 +113,9 @@ def _template(db: sqlite3.Connection, message: Message) -> Template:
     by: dict[str, tuple[str, object]] = {"bodies": ("row", row), "places": ("row", row)}
     by |= dict.fromkeys(("actual", "receipt_queue"), ("id", message.bulletin.id))
     rows = {
-        table: dict(db.execute(f"SELECT * FROM {table} WHERE {name} = ?", (value,)).fetchone())
+        table: dict(
+            db.execute(f"SELECT {_columns(db, table)} FROM {table} WHERE {name} = ?", (value,)).fetchone()
+        )
         for table, (name, value) in by.items()
     }
     for table, (name, value) in by.items():
@@ -105,27 +123,59 @@ def _template(db: sqlite3.Connection, message: Message) -> Template:
     return Template(message, rows)
 
 
-def _past(templates: list[Template], until: float, count: int) -> Iterator[dict[str, dict[str, Any]]]:
+def _columns(db: sqlite3.Connection, table: str) -> str:
+    """Those of a table that are not computed."""
+    return ", ".join(row["name"] for row in db.execute(f"PRAGMA table_xinfo({table})") if not row["hidden"])
+
+
+Row = tuple[Template, dict[str, dict[str, Any]]]
+
+
+def _past(templates: list[Template], until: float, count: int) -> Iterator[Row]:
     step = PAST.total_seconds() / count
     # The rows of the templates were the first ones.
     for n in range(1, count + 1):
         moment = until - step * (count - n)
         expires = moment + (86_400.0 if n > count - IN_FORCE else -1.0)
-        yield templates[n % len(templates)].another(
-            n + len(templates), moment, max(expires, until + 3600.0) if expires > moment else moment + 1.0
-        )
+        template = templates[n % len(templates)]
+        expires = max(expires, until + 3600.0) if expires > moment else moment + 1.0
+        yield template, template.another(n + len(templates), moment, expires)
 
 
-def _add(db: sqlite3.Connection, past: Iterator[dict[str, dict[str, Any]]]) -> None:
-    some = [rows for rows, _ in zip(past, range(AT_ONCE), strict=False)]
+def _add(db: sqlite3.Connection, past: Iterator[Row]) -> None:
+    made = [row for row, _ in zip(past, range(AT_ONCE), strict=False)]
+    some = [rows for _, rows in made]
     for table in some[0] if some else ():
         names = some[0][table]
         marks = ", ".join(f":{name}" for name in names)
         db.executemany(
             f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", [rows[table] for rows in some]
         )
-    sorts = (tallies.Sort(*(rows["actual"][name] for name in tallies.Sort._fields)) for rows in some)
-    tallies.add(db, "actual", Counter(sorts))
+    cells = Counter(
+        (int(row["issued"] // counts.HOUR_S), True, tuple(row[name] for name in counts.Cell._fields))
+        for row in (rows["actual"] for rows in some)
+    )
+    tallies.add(db, "actual", counts.sorts(cells))
+    counts.add(db, "actual", cells)
+    _index(db, [(rows["actual"]["row"], template) for template, rows in made])
+
+
+def _index(db: sqlite3.Connection, made: list[tuple[int, Template]]) -> None:
+    """What the hub has indexed of them; each has an observable of its own besides."""
+    names = sorted({fact for _, template in made for fact in template.facts})
+    db.executemany("INSERT OR IGNORE INTO fact_names (field, value) VALUES (?, ?)", names)
+    numbers = {(field, value): n for n, field, value in db.execute("SELECT n, field, value FROM fact_names")}
+    pairs = sorted((numbers[fact], row) for row, template in made for fact in template.facts)
+    db.executemany("INSERT INTO fact_rows (fact, row) VALUES (?, ?)", pairs)
+    seen = [
+        (value, row, type_, role) for row, template in made for value, type_, role in template.observables
+    ]
+    seen += [(f"n{row}.example", row, "domain-name", "suspected") for row, _ in made]
+    db.executemany("INSERT INTO observables (norm, row, type, role) VALUES (?, ?, ?, ?)", sorted(seen))
+    db.executemany(
+        "INSERT INTO words (rowid, text) VALUES (?, ?)",
+        [(row, f"{template.text} n{row}") for row, template in made],
+    )
 
 
 def _end(db: sqlite3.Connection, count: int) -> None:

@@ -35,7 +35,7 @@ ENDS: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "outbox scrub": ("xa-csirt", ("outbox", "scrub"), UNREACHABLE, "[unreachable]"),
     "outbox recover": ("xa-csirt", ("outbox", "recover", "--yes"), UNREACHABLE, "[unreachable]"),
     "outbox reanchor": ("xa-csirt", ("outbox", "reanchor"), UNREACHABLE, "[unreachable]"),
-    "outbox receipts": ("xa-csirt", ("outbox", "receipts"), UNREACHABLE, "this is what was known before"),
+    "outbox receipts": ("xa-csirt", ("outbox", "receipts"), UNREACHABLE, "this is what this disk holds"),
     "hub scrub": ("xa-hub", ("hub", "scrub"), UNREACHABLE, "[unreachable]"),
     "server check": ("xa-hub", ("server", "check", "broker"), UNREACHABLE, "does not answer"),
     "registry publish": (

@@ -217,7 +217,7 @@ def test_the_network_of_another_country_is_refused_in_a_sentence(demo: Running) 
         "publishes there; at this marking it may publish to: eu-dsc, xa-election-network [not-permitted]"
     )
     assert "xa-election-network" in words
-    assert brief.endswith("one thing is to be mended [not-permitted]")
+    assert brief.endswith("1 fault to correct [not-permitted]")
 
 
 def test_an_authority_cannot_speak_as_another(demo: Running, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ MISTAKES = {
     "a node of one server": ("east", (*JOINED, "east", "--node", "2"), "there is no node 2"),
     "no such file": ("xa", ("--federation", "nowhere.toml", "--as", "xa"), "nowhere.toml"),
     "a file that is none": ("xa", ("--federation", "registry.tocsin.json", "--as", "xa"), "the federation file"),
-    "another's folder": ("xb", (*JOINED, "xa"), "another key than the one in"),
+    "another's folder": ("xb", (*JOINED, "xa"), "has another key than"),
     "a folder without the key": ("xz", (*JOINED, "xa"), "tocsin server carrier-key xz/broker"),
     "a country of nobody": ("xa", ("--federation", "other.toml", "--as", "xz"), "no authority of xz is in nations"),
 }  # fmt: skip

@@ -217,7 +217,7 @@ async def test_a_context_that_demands_tls_never_speaks_in_clear(secured: Secured
     """A broker without TLS, or whoever answers in its place, gets a handshake and nothing else."""
     conf = render_conf(secured.world.registry, settings=ServerSettings(), provisioner_nkey=secured.public)
     async with NatsServer(secured.folder / "plain", conf) as server:
-        with pytest.raises(UnreachableError, match="does not begin with TLS, which this context demands"):
+        with pytest.raises(UnreachableError, match="does not begin with TLS, which this context requires"):
             await secured.reach(secured.client, server.url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(5)
@@ -239,7 +239,7 @@ def test_files_that_are_not_what_they_should_be_are_named(tmp_path: Path) -> Non
     rubbish = tmp_path / "rubbish.pem"
     rubbish.write_text("rubbish")
     for tls, words in (
-        (Tls(ca=tmp_path / "none.pem"), "is not there"),
+        (Tls(ca=tmp_path / "none.pem"), "is missing"),
         (Tls(ca=rubbish), "no certificate authority"),
         (Tls(ca=ca.file, cert=rubbish, key=key), "not a certificate with the private key"),
         (Tls(ca=ca.file, cert=cert, key=another), "not a certificate with the private key"),
@@ -278,7 +278,9 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
     mine = ("--tls-cert", str(client[0]), "--tls-key", str(client[1]))
     assert "go together" in office.run("context", "add", "xa-hub", *shared, *mine[:2], code=2)
     office.run("context", "add", "xa-hub", *shared, "--tls-ca", str(ca.file), *mine, "--use")
-    assert "must both have TLS or none" in office.run("server", "run", "broker", code=2)
+    assert "both the context and the broker have TLS, or neither" in office.run(
+        "server", "run", "broker", code=2
+    )
     place = tmp_path / "broker" / "tls"
     place.mkdir(parents=True)
     cert, key = ca.issue("broker", hosts=("localhost",))

@@ -112,6 +112,7 @@ class Stage:
             "TOCSIN_HOME": str(self.folder / "home"),
             "XDG_STATE_HOME": str(self.folder / "states"),
             "NO_COLOR": "1",
+            "TOCSIN_CONSOLE": "off",
             "PYTHONPATH": str(ROOT),
         }
         self.outboxes = {

@@ -174,6 +174,7 @@ class Desk:
             "TMPDIR": str(self.folder / "tmp"),
             "TOCSIN_NATS_SERVER": str(self.folder / NATS_SERVER),
             "NO_COLOR": "1",
+            "TOCSIN_CONSOLE": "off",
             "TERM": "xterm",
             "COLUMNS": "80",
             "LANG": "C.UTF-8",

@@ -85,6 +85,14 @@ def play(desk: Desk) -> None:
     desk.run(Call(command="answers", arguments=(flood, "--offline"), context=hub))
     desk.run(Call(command="questions", arguments=("--offline",), context=hub))
     desk.run(Call(command="clocks", arguments=("--all",), context=hub))
+    desk.run(Call(command="incident list", context=hub))
+    desk.run(Call(command="incident suggested", context=hub))
+    desk.run(Call(command="incident show", arguments=(flood,), context=hub))
+    # Said once for each form of output; a decision that stands is not decided again.
+    desk.run(Call(command="incident join", arguments=(flood, sealed), context=hub))
+    desk.run(Call(command="incident reject", arguments=(flood, sealed), context=hub))
+    desk.run(Call(command="incident split", arguments=(flood, sealed), context=hub))
+    desk.run(Call(command="incident undo", arguments=("1",), context=hub))
     # Each of these reads the bus for the same outbox, so they run one after the other.
     desk.run(Call(command="outbox receipts"))
     desk.run(Call(command="outbox receipts", title="one", arguments=(flood,)))

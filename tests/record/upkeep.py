@@ -33,4 +33,27 @@ def play(desk: Desk) -> None:
     # The width of its table depends on the name of the folder: no terminal.
     aside = {r"\.\d{8}T\d{6}Z": ".<time>"}
     desk.run(Call(command="restore", arguments=put_back, forms=WITHOUT_TERMINAL, hidden=aside))
+    _people(desk)
     desk.run(Call(command="audit archive", arguments=("record-{form}.jsonl",), context="xa-emb"))
+
+
+def _people(desk: Desk) -> None:
+    """Who may use the console of a hub; nobody has signed in here."""
+    secret = {r"[A-Za-z0-9_-]{43}": "<secret>"}
+    person = "ann-{form}"
+    for command, arguments in (
+        ("add", (person, "--name", "Ann Example", "--role", "analyst", "--role", "duty-officer")),
+        ("list", ()),
+        ("role", (person, "reader", "--tlp", "amber", "--audience", "eu-csirts")),
+        ("token", (person,)),
+        ("sessions", ()),
+        ("end-session", ("--all", person)),
+        ("disable", (person,)),
+        ("audit", ("--limit", "3")),
+    ):
+        desk.run(Call(command=f"people {command}", arguments=arguments, context="xa-hub", hidden=secret))
+    desk.run(
+        Call(
+            command="people audit", arguments=("--verify",), title="verified", context="xa-hub", hidden=secret
+        )
+    )

@@ -1,7 +1,7 @@
 """Reads statements of reasons of the DSA Transparency Database: API JSON (``dsa-sor-json``) and daily dumps (``dsa-sor-csv``).
 
-One draft of kind `platform-measure` is a sum of many statements, never one bulletin for each; a file with a single statement gives
-a sum of one, which keeps its facts and its identifier.
+One draft of kind `platform-measure` is a sum of many statements, not a bulletin for each. A file with a single
+statement gives a sum of one, which keeps its facts and its identifier.
 
 Source: DSA Transparency Database, API documentation and daily dumps (full and light); Regulation (EU) 2022/2065 articles 17, 24(5).
 """
@@ -81,7 +81,7 @@ def read_dsa_sor_json(data: bytes, context: ReadContext) -> ReadResult:
         context: When and by which adapter it was received.
 
     Returns:
-        At most 200 drafts, each a sum, and what was not carried over.
+        At most 200 drafts, each a sum; and the losses.
 
     Raises:
         FormatError: ``empty``, ``error-answer``, ``not-a-statement``, ``malformed-statement``, or a reason of the JSON reader.
@@ -102,7 +102,7 @@ def read_dsa_sor_csv(data: bytes, context: ReadContext) -> ReadResult:
         context: When and by which adapter it was received.
 
     Returns:
-        At most 200 drafts, each a sum, and what was not carried over.
+        At most 200 drafts, each a sum; and the losses.
 
     Raises:
         FormatError: ``unknown-layout``, ``empty``, ``malformed-row``, ``malformed-statement``, ``too-many-rows``, or a reason of the
@@ -132,7 +132,7 @@ def _all(statements: Sequence[object]) -> Iterator[Mapping[str, object]]:
         raise FormatError(f"{len(statements)} statements", reason="too-many-rows")
     for each in statements:
         if not isinstance(each, Mapping):
-            raise FormatError("a list of something else than statements", reason="not-a-statement")
+            raise FormatError("a list of entries that are not statements", reason="not-a-statement")
         yield _checked(each)
 
 
@@ -140,7 +140,7 @@ def _checked(members: Mapping[str, object]) -> Mapping[str, object]:
     if "errors" in members or ("message" in members and "category" not in members):
         raise FormatError("an error answer of the database", reason="error-answer")
     if not all(isinstance(members.get(name), str) for name in ("category", "decision_ground", "source_type")):
-        raise FormatError("JSON, but no statement of reasons", reason="not-a-statement")
+        raise FormatError("JSON, but not a statement of reasons", reason="not-a-statement")
     return members
 
 
@@ -149,7 +149,9 @@ def _rows(text: str, present: Counter[str]) -> Iterator[Statement]:
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         if not set(header) >= _REQUIRED_COLUMNS or len(set(header)) != len(header):
-            raise FormatError("no header of a dump of the Transparency Database", reason="unknown-layout")
+            raise FormatError(
+                "not the header of a dump of the Transparency Database", reason="unknown-layout"
+            )
         for number, row in enumerate(reader):
             if not row:
                 continue
@@ -174,7 +176,7 @@ def _rows(text: str, present: Counter[str]) -> Iterator[Statement]:
 def _result(
     statements: Iterator[Statement], present: Counter[str], origin: Provenance, context: ReadContext
 ) -> ReadResult:
-    """Sums the statements up; `present` says, once they are read, how often each attribute was there."""
+    """Sums up the statements; `present` holds, after reading, how often each attribute occurred."""
     losses = Losses()
     sums, beyond = summed(statements, MAX_DRAFTS)
     count = beyond + sum(each.count for each in sums)
@@ -190,11 +192,11 @@ def _result(
         if name not in _CARRIED and not (single and name in _OF_ONE):
             others[told(name, _ATTRIBUTES)] += times
     for name, times in sorted(others.items()):
-        why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
+        why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no field in a sum"
         losses.add(f"statements.{name}", f"{why}: {times} not carried")
     persons = Persons()
     if single:
-        # Who gave notice may be a person, and the facts of a single statement may name them.
+        # The notifier may be a person, and the facts of a single statement may name them.
         persons.add(sums[0].first.notifier)
     drafts = tuple(
         finished(_draft(each, single, losses), context=context, losses=losses, origin=origin, persons=persons)
@@ -210,7 +212,7 @@ def _draft(each: Sum, single: bool, losses: Losses) -> Draft:
         losses.add("count", f"{each.count} is more than a bulletin can count: {MAX_COUNT}")
     if each.unread_territories:
         losses.add(
-            "statements.territorial_scope", f"{each.unread_territories} entries that are no country codes"
+            "statements.territorial_scope", f"{each.unread_territories} entries that are not country codes"
         )
     keywords = _common(each.keywords, MAX_KEYWORDS, "category_specification", losses)
     content_types = _common(each.content_types, MAX_CONTENT_TYPES, "content_type", losses)

@@ -1,7 +1,7 @@
 """Statements of reasons under the Digital Services Act: the constants of the Transparency Database as slugs, and sums over many statements.
 
-A day of one platform holds millions of statements. They are added up by platform, source, ground, category and decision; free text
-(facts, explanations) may speak of persons and is not carried in sums.
+A day of one platform has millions of statements. They are added up by platform, source, ground, category and
+decision. Free text (facts, explanations) may name persons and is left out of sums.
 
 Source: DSA Transparency Database, API documentation (attributes and enumerations); Regulation (EU) 2022/2065 articles 17 and 24(5).
 """
@@ -31,7 +31,7 @@ _PREFIXES: Final = {
     "source_type": "SOURCE_",
     "automated_decision": "AUTOMATED_DECISION_",
 }
-# Attributes of the interface and of the dumps that are not read; what else a document calls a member is not told.
+# Attributes of the interface and the dumps that are not read; losses name no other member.
 OTHER_ATTRIBUTES: Final = frozenset(
     {
         "account_type", "category_addition", "content_date", "content_id", "content_id_ean", "content_language",
@@ -44,14 +44,14 @@ _CONSTANT: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _PUID: Final = re.compile(r"[a-zA-Z0-9-_]{1,500}")
 MAX_LIST: Final = 100
-# What is remembered from row to row is at most this long; a hostile cell must not fill the memory.
+# Remembered values are at most this long, in characters; a hostile cell must not fill the memory.
 _SHORT: Final = 256
 MAX_VISIBILITY: Final = 7
 _NAMELESS: Final = "unnamed-platform"
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement, its constants as slugs; the first ten fields say what is added up with what."""
+    """One statement, with constants as slugs; statements equal in the first ten fields are added up."""
 
     platform: str
     source: str
@@ -79,14 +79,14 @@ _ELECTIONS: Final = "negative-effects-on-civic-discourse-or-elections"
 
 
 class Sum:
-    """Statements that agree in everything that matters, counted.
+    """A count of statements that agree in all relevant fields.
 
     Attributes:
-        first: The first of them; it stands for the fields in which all agree.
-        count: How many there are.
+        first: The first statement; it holds the fields in which all agree.
+        count: The number of statements.
         begin: The earliest day of application, or None.
         end: The latest.
-        unread_territories: How many entries of the territorial scope are no country codes.
+        unread_territories: The number of entries in the territorial scope that are not country codes.
     """
 
     def __init__(self, first: Statement) -> None:
@@ -104,7 +104,7 @@ class Sum:
         self._join(statement, 1, statement.day, statement.day)
 
     def absorb(self, other: "Sum") -> None:
-        """Takes in a sum that agrees in platform, source, ground and category; where the decisions differ, none is named."""
+        """Adds a sum that agrees in platform, source, ground and category; if the decisions differ, none is named."""
         mine, theirs = self.first, other.first
         self.first = msgspec.structs.replace(
             mine,
@@ -207,7 +207,7 @@ def _one(members: Mapping[str, object], name: str, where: str) -> str | None:
     if found is None or found == "":
         return None
     if not isinstance(found, str):
-        raise FormatError(f"{where}: {name} is no text", reason="malformed-statement")
+        raise FormatError(f"{where}: {name} is not text", reason="malformed-statement")
     return _slugged(name, found, where)
 
 
@@ -219,25 +219,25 @@ def _many(members: Mapping[str, object], name: str, where: str) -> tuple[str, ..
 
 
 def _listed(members: Mapping[str, object], name: str, where: str) -> tuple[str, ...]:
-    """A list, the text of a JSON list (as dumps write it), or a lone constant (as the first version of the interface did)."""
+    """Reads a list, the text of a JSON list (in dumps), or a single constant (in the first version of the interface)."""
     found = members.get(name)
     if isinstance(found, str) and found.lstrip().startswith("["):
         try:
             found = msgspec.json.decode(found)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise FormatError(f"{where}: {name} is no list", reason="malformed-statement") from None
+            raise FormatError(f"{where}: {name} is not a list", reason="malformed-statement") from None
     if found is None or found in ("", "null"):
         return ()
     items = found if isinstance(found, list) else [found]
     texts = tuple(each for each in items if isinstance(each, str))
     if len(items) > MAX_LIST or len(texts) < len(items):
-        raise FormatError(f"{where}: {name} is no list of constants", reason="malformed-statement")
+        raise FormatError(f"{where}: {name} is not a list of constants", reason="malformed-statement")
     return tuple(each for each in texts if each)
 
 
 @functools.lru_cache(maxsize=4096)
 def _cell(name: str, text: str) -> tuple[str, ...] | None:
-    """A cell of a dump; None for one that is refused. A day repeats few cells millions of times."""
+    """Reads a cell of a dump; None for a refused cell. Cached, because a day repeats few cells millions of times."""
     try:
         return tuple(_slugged(name, each, "") for each in _listed({name: text}, name, ""))
     except FormatError:
@@ -248,7 +248,7 @@ def _slugged(name: str, constant: str, where: str) -> str:
     """The slug of a constant: its prefix away, lower case, hyphens. Reversible."""
     found = _slug_of(name, constant) if len(constant) <= _SHORT else None
     if found is None:
-        raise FormatError(f"{where}: a constant that is no {name}", reason="malformed-statement")
+        raise FormatError(f"{where}: a constant that is not a {name}", reason="malformed-statement")
     return found
 
 
@@ -275,4 +275,4 @@ def _day(members: Mapping[str, object], name: str, where: str) -> dt.date | None
     try:
         return dt.date.fromisoformat(found[:10])
     except ValueError:
-        raise FormatError(f"{where}: {name} is no date", reason="malformed-statement") from None
+        raise FormatError(f"{where}: {name} is not a date", reason="malformed-statement") from None

@@ -1,4 +1,4 @@
-"""What a MISP attribute is, by its type: values to match, rules to detect with, text to read, or something that must not travel.
+"""Sorts MISP attributes by type: values to match, detection rules, text, or content that must be left out.
 
 Source: the attribute types and categories of the MISP core format (draft-dulaunoy-misp-core-format, section 2.4).
 """
@@ -83,7 +83,7 @@ _SELF_EVIDENT: Final = HASH_TYPES | frozenset(
     {"AS", "domain", "filename", "hostname", "ip", "ip-dst", "ip-src", "mutex", "regkey", "uri", "url"}
 )
 
-# Rules and the prefix they get in a bulletin.
+# Attribute type of a rule -> its prefix in a bulletin.
 DETECTION_TYPES: Final = {
     "yara": "yara",
     "sigma": "sigma",
@@ -111,7 +111,7 @@ _WHY_NOT: Final = {
     "pgp-private-key": "secret keys are not carried",
     "cookie": "session secrets are not carried",
 }
-_NO_PLACE: Final = "a type that has no place in a bulletin"
+_NO_PLACE: Final = "a type without a field in a bulletin"
 _BESIDE: Final = frozenset({"port", "value"})
 _PERSON_CATEGORY: Final = "Person"
 _VICTIM_TYPES: Final = "target-"
@@ -132,7 +132,7 @@ _KNOWN: Final = frozenset(
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """One value to match, as an attribute means it."""
+    """One value to match, from an attribute."""
 
     found: Sighted
     role: str
@@ -141,7 +141,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotCarried(msgspec.Struct, frozen=True):
-    """Why an attribute gives nothing to match."""
+    """The reason why an attribute gives no value to match."""
 
     why: str
 
@@ -155,7 +155,7 @@ def read_attribute(kind: str, category: str, value: str) -> tuple[Value, ...] | 
         value: The value as text.
 
     Returns:
-        At least one value, or the reason why there is none.
+        At least one value, or the reason for none.
     """
     if kind.startswith(_VICTIM_TYPES) or category == "Targeting data":
         return NotCarried("victims are not named")
@@ -180,7 +180,7 @@ def read_attribute(kind: str, category: str, value: str) -> tuple[Value, ...] | 
 
 
 def type_told(kind: str) -> str:
-    """A type as a loss may tell it: one of MISP's that is known here, each part of a composite one, or `(other)`."""
+    """A type in the form for losses: a known MISP type, the known parts of a composite one, or `(other)`."""
     return kind if len(kind) <= 80 and all(each in _KNOWN for each in kind.split("|")) else OTHER
 
 
@@ -196,7 +196,7 @@ def _one(kind: str, text: str, beside: list[str]) -> Value | NotCarried:
         plain = f"AS{plain.strip()}"
     found = sighted(observable_type, plain)
     if found is None:
-        return NotCarried("a value that has not the form of its type")
+        return NotCarried("a value that does not have the form of its type")
     note = beside[0] if beside else None if kind in _SELF_EVIDENT else kind
     return Value(found=found, role=role, platform=_PLATFORMS.get(kind), note=note)
 

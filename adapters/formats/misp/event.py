@@ -3,9 +3,9 @@
 Read: an event with or without its ``Event`` wrapper, a list of events, a ``response`` of either. Refused: everything else that MISP
 writes as JSON (indexes, feed manifests, definitions), and attributes without their event, because the event holds the marking.
 
-The narrowest of tag, distribution, sharing group and words holds for the whole draft: distribution 0 (own organisation only) is
-AMBER+STRICT, a sharing group AMBER, and a community no wider than GREEN, whatever the tag. A tag on a part narrows the whole and
-never marks it. A part that is local, deleted or shared more narrowly than its event (attribute, object, report, cluster) is left out,
+The narrowest of tag, distribution, sharing group and text counts for the whole draft: distribution 0 (own organisation only) is
+AMBER+STRICT, a sharing group AMBER, and a community is at most GREEN, with any tag. A tag on a part narrows the whole
+but does not mark it. A part that is local, deleted or shared more narrowly than its event (attribute, object, report, cluster) is left out,
 and an event that its own instance has not published is refused.
 
 Source: MISP core format (draft-dulaunoy-misp-core-format).
@@ -59,7 +59,7 @@ __all__ = ["FORMAT", "read_misp_event"]
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_EVENTS: Final = 200
 MAX_ATTRIBUTES: Final = 100_000
-MAX_NOTED: Final = 2_000  # characters of a comment that are looked at for the note of a value
+MAX_NOTED: Final = 2_000  # characters of a comment that are searched for the note of a value
 
 _SEVERITIES: Final = {"1": Severity.SEVERE, "2": Severity.MODERATE, "3": Severity.MINOR}
 # Distribution levels from narrow to wide: own organisation, sharing group, community, connected communities, all; 5 inherits.
@@ -67,16 +67,16 @@ _WIDTH: Final = {"0": 0, "4": 1, "1": 2, "2": 3, "3": 4}
 _SHARING_GROUP: Final = "4"
 _INHERITED: Final = "5"
 _IMPLIED: Final = {"0": Tlp.AMBER_STRICT, _SHARING_GROUP: Tlp.AMBER}
-# A community is no mark by itself, but a mark of the event is not read more widely than it.
+# A community is not a marking, but the event's marking cannot be wider than it.
 _BOUNDS: Final = {"1": Tlp.GREEN, "2": Tlp.GREEN}
-# Distributions that narrow a part even where the event does not say its own.
+# Distributions that narrow a part even if the event names none.
 _NAMED: Final = frozenset({"0", _SHARING_GROUP})
-# Attributes that name a natural person; the name leaves the texts beside them too.
+# Attributes that name a natural person; the name is also removed from the texts.
 _NAMES: Final = frozenset(
     {"email-dst-display-name", "email-src-display-name", "full-name", "target-user", "whois-registrant-name"}
 )
 _NAME_PARTS: Final = ("first-name", "middle-name", "last-name")
-# What is not read, by what it stands in, and why.
+# Container -> members that are not read, with the reason.
 _UNREAD_OF_EVENT: Final = {
     "ShadowAttribute": "proposals are not part of the event until they are accepted",
     "RelatedEvent": "related events are named by ids of another system",
@@ -87,7 +87,7 @@ _UNREAD_OF_EVENT: Final = {
     "Note": "notes of analysts are not carried",
     "Opinion": "opinions of analysts are not carried",
 }
-_UNREAD_OF_OBJECT: Final = {"ObjectReference": "references between objects have no place in a bulletin"}
+_UNREAD_OF_OBJECT: Final = {"ObjectReference": "references between objects have no field in a bulletin"}
 _UNREAD_OF_ATTRIBUTE: Final = {
     "ShadowAttribute": _UNREAD_OF_EVENT["ShadowAttribute"],
     "data": "files are not carried",
@@ -102,7 +102,7 @@ def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
         context: When and by which adapter it was received.
 
     Returns:
-        One draft for each event, in the order of the file, and what was not carried over.
+        One draft for each event, in the order of the file; and the losses.
 
     Raises:
         FormatError: With ``not-an-event``, ``attributes-without-event``, ``search-index``, ``feed-manifest``, ``definition``, ``empty``,
@@ -126,7 +126,8 @@ def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
         losses += found.found
     if not drafts:
         raise FormatError(
-            "Event.published: not published in its own instance, so it is a draft there", reason="unpublished"
+            "Event.published: not published in its own instance, where it is still a draft",
+            reason="unpublished",
         )
     return ReadResult(drafts=tuple(drafts), losses=tuple(losses))
 
@@ -137,7 +138,7 @@ def _is_draft(event: Member) -> bool:
 
 
 class _Event:
-    """One event being read: everything of it ends in a field of the draft, or in a loss."""
+    """Reads one event: each part becomes a field of the draft, or a loss."""
 
     def __init__(self, event: Member, path: str, context: ReadContext, losses: Losses) -> None:
         self._event = event
@@ -151,14 +152,14 @@ class _Event:
         self._exploited: dict[str, None] = {}
         self._web: str | None = None
         self._persons = Persons()
-        # Tags that stand for a cluster which is not for others.
+        # Tags of a cluster that must not be shared.
         self._withheld: set[str] = set()
 
     def draft(self, origin: Provenance) -> Draft:
         event, path, losses = self._event, self._path, self._losses
         headline = headline_of(text_of(event, "info"), path=f"{path}.info", losses=losses)
         if headline is None:
-            raise FormatError(f"{path}.info holds no word", reason="malformed-event")
+            raise FormatError(f"{path}.info has no text", reason="malformed-event")
         self._unread(event, path, _UNREAD_OF_EVENT)
         self._look_ahead()
         self._labelled(event, path)
@@ -181,7 +182,7 @@ class _Event:
     # --- parts
 
     def _look_ahead(self) -> None:
-        """Collects what a part says about all texts and tags: names of persons, and clusters that are not for others."""
+        """Collects from all parts what affects texts and tags: names of persons, and clusters that must not be shared."""
         event = self._event
         holders = (event, *members(event, "Object"))
         for holder in holders:
@@ -214,7 +215,7 @@ class _Event:
         if self._left_out(item, path):
             return
         self._unread(item, path, _UNREAD_OF_OBJECT)
-        # It stands beside each attribute of the object, and no note holds more.
+        # It is the comment of each attribute of the object, and a note holds no more.
         texts = (text_of(item, name)[:MAX_NOTED] for name in ("name", "comment"))
         context = ": ".join(text for text in texts if text)
         self._attributes(item, path, context)
@@ -241,7 +242,7 @@ class _Event:
             self._matched(kind, value, attribute, where, context)
 
     def _told(self, kind: str, value: str, attribute: Member, where: str) -> bool:
-        """Reads what goes elsewhere than into observables; tells whether it did."""
+        """Reads an attribute that is not an observable. Returns whether it was one."""
         of_person = text_of(attribute, "category") == "Person"
         if kind in TEXT_TYPES and not of_person and not attribute.get("object_relation"):
             self._texts.append(value)
@@ -302,10 +303,10 @@ class _Event:
                 kind = text_of(cluster, "type") or text_of(galaxy, "type")
                 words = [each for each in external if isinstance(each, str)]
                 if not self._tags.cluster(kind, text_of(cluster, "value"), words, f"{path}.Galaxy"):
-                    self._losses.add(f"{path}.Galaxy", "no place for clusters of this galaxy")
+                    self._losses.add(f"{path}.Galaxy", "no field for clusters of this galaxy")
 
     def _tag(self, tag: Member, path: str, *, of_event: bool) -> None:
-        # A local tag, and one that is not exportable, is not for others to read; its marking holds all the same.
+        # A local or not exportable tag must not be shown to others, but its marking counts.
         exportable = tag.get("exportable")
         name = text_of(tag, "name")
         travels = (
@@ -321,7 +322,7 @@ class _Event:
                 self._losses.add(f"{path}.{name}", why)
 
     def _left_out(self, part: Member, path: str) -> bool:
-        """Whether an object, an attribute or a report is left out whole."""
+        """Whether an object, an attribute or a report is left out completely."""
         if is_true(part.get("deleted")):
             self._losses.add(path, "deleted in the source")
         elif self._narrower(part):
@@ -347,7 +348,7 @@ class _Event:
         marks, path = list(self._tags.marks), f"{self._path}.distribution"
         level = _level(self._event)
         if level and level not in _WIDTH and level != _INHERITED:
-            raise FormatError(f"{path}: no known level", reason="unknown-marking")
+            raise FormatError(f"{path}: an unknown level", reason="unknown-marking")
         if level in _BOUNDS and any(mark.tlp for mark in marks):
             marks.append(Mark(path=path, tlp=_BOUNDS[level]))
         if level in _IMPLIED:
@@ -362,7 +363,7 @@ class _Event:
         observables = self._gathering.chosen(marking.tlp)
         day = day_of(text_of(event, "date"))
         if day is None and text_of(event, "date"):
-            self._losses.add(f"{self._path}.date", "no date that there is: when it began is not told")
+            self._losses.add(f"{self._path}.date", "not a valid date: the beginning is left out")
         when = f" of {day:%Y-%m-%d}" if day else ""
         counted = f"{number_of(len(observables), 'observable')}, {number_of(len(tags.ttps), 'technique')}"
         summary = f"{headline}\n\nMISP event{when}: {counted} carried over."
@@ -375,7 +376,7 @@ class _Event:
             detection=at_most(self._detection, 20, f"{self._path}.detection", self._losses),
         )
         draft = Draft(
-            # MISP does not say in which language an event is written.
+            # MISP does not name the language of an event.
             info=(Info(lang="und", headline=headline, summary=summary, web=self._web),),
             body=body,
             status=tags.status,
@@ -405,7 +406,7 @@ class _Event:
 
 
 def _level(part: Member) -> str:
-    """The distribution of a part; a sharing group that it names holds where it says none, or a wider one."""
+    """The distribution of a part. A named sharing group counts if the distribution is missing or wider."""
     level = text_of(part, "distribution")
     if level != "0" and _group(part):
         return _SHARING_GROUP

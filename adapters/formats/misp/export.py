@@ -1,4 +1,4 @@
-"""Opens what a MISP instance exports as JSON: finds the events in it, and reads members that are numbers here and text there.
+"""Opens the JSON export of a MISP instance: finds its events, and reads members that may be numbers or text.
 
 Source: MISP core format (draft-dulaunoy-misp-core-format); the search and feed answers of MISP.
 """
@@ -16,7 +16,7 @@ __all__ = ["UUID", "Member", "day_of", "events_of", "is_true", "members", "sight
 Member = Mapping[str, object]
 
 UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_ALONE: Final = "attributes alone: the marking stands in their event"
+_ALONE: Final = "only attributes: the marking is in their event, which is missing"
 _EVENT_MEMBERS: Final = frozenset(
     {"Attribute", "Object", "Orgc", "analysis", "date", "distribution", "threat_level_id", "uuid"}
 )
@@ -60,7 +60,7 @@ def events_of(document: object) -> Iterator[Member]:
 def _checked(event: Member) -> Member:
     if "info" in event and event.keys() & _EVENT_MEMBERS:
         if not isinstance(event["info"], str):
-            raise FormatError("the event's info is no text", reason="malformed-event")
+            raise FormatError("the event's info is not text", reason="malformed-event")
         return event
     if event and all(UUID.fullmatch(str(key)) for key in event):
         raise FormatError(
@@ -70,11 +70,11 @@ def _checked(event: Member) -> Member:
         raise FormatError(_ALONE, reason="attributes-without-event")
     if event.keys() & _DEFINITION_MEMBERS:
         raise FormatError("a definition of a taxonomy, galaxy or object template", reason="definition")
-    raise FormatError("JSON, but no MISP event", reason="not-an-event")
+    raise FormatError("JSON, but not a MISP event", reason="not-an-event")
 
 
 def sightings(attribute: Member) -> tuple[int, list[dt.datetime], bool]:
-    """How often a value was sighted, when, and whether anybody called it harmless or run out (MISP sighting types 1 and 2)."""
+    """(number of sightings, their times, whether a sighting calls the value harmless or expired: MISP sighting types 1 and 2)."""
     count, seen, doubted = 0, [], False
     for sighting in members(attribute, "Sighting"):
         if text_of(sighting, "type") in ("1", "2"):
@@ -102,7 +102,7 @@ def text_of(owner: Member, name: str) -> str:
 
 
 def is_true(found: object) -> bool:
-    """Whether a member says yes, in any of its spellings."""
+    """Whether a member is true, in any of its spellings."""
     return found is True or (isinstance(found, str) and found.lower() in ("1", "true")) or found == 1
 
 

@@ -1,4 +1,4 @@
-"""What the tags and galaxy clusters of a MISP event say: markings, techniques, malware, clusters of actors, confidence, drill or test.
+"""Reads the tags and galaxy clusters of a MISP event: markings, techniques, malware, clusters of actors, confidence, drill or test.
 
 Sources: the MISP taxonomies tlp, PAP, exercise, rsit, admiralty-scale, estimative-language; the MISP galaxies of ATT&CK and DISARM.
 """
@@ -62,7 +62,7 @@ _CERTAINTY: Final = {
 
 
 class TagReader:
-    """Takes tags and clusters one by one; afterwards its attributes hold what they add up to."""
+    """Takes tags and clusters one by one; its attributes hold the combined result."""
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
@@ -84,12 +84,12 @@ class TagReader:
 
         Args:
             name: The tag.
-            path: Where it stands.
-            of_event: It stands on the event; how reliable a source is, a tag on a part does not say for the whole.
-            travels: It may be shown to others; else only what it says about sharing, drill and test counts.
+            path: Its place.
+            of_event: Whether it is a tag of the event; a tag of a part does not give the reliability of the whole.
+            travels: Whether it may be shown to others; otherwise only its meaning for sharing, drill and test counts.
 
         Raises:
-            FormatError: The tag is a sharing mark of unknown level, or a classification.
+            FormatError: The tag is a sharing marking of unknown level, or a classification.
         """
         marks = self.marks if of_event else self.part_marks
         if mark := read_mark(name, path):
@@ -114,10 +114,10 @@ class TagReader:
         if is_machine_tag(name) and not holds_email(name):
             self._labels.setdefault(name)
         else:
-            self._losses.add(path, "a tag that is no machine tag")
+            self._losses.add(path, "a tag that is not a machine tag")
 
     def cluster(self, galaxy: str, value: str, external_ids: Iterable[str], path: str) -> bool:
-        """Reads one galaxy cluster; tells whether it has a place of its own in a bulletin."""
+        """Reads one galaxy cluster. Returns whether a bulletin has a field for it."""
         if framework := _framework(galaxy):
             return self._technique(framework, value, external_ids, path)
         if galaxy in _MALWARE_GALAXIES:
@@ -125,7 +125,7 @@ class TagReader:
             return True
         if galaxy in _ACTOR_GALAXIES:
             if name := one_line(_without_id(value), path=path, losses=self._losses):
-                # A tag names a cluster of behaviour; it is nobody's formal attribution.
+                # A tag names a cluster of behaviour; it is not a formal attribution.
                 self._actors.setdefault(name, Actor(name=name, kind="unknown"))
             return True
         return False
@@ -139,7 +139,7 @@ class TagReader:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Machine tags that have no field of their own."""
+        """Machine tags without a field of their own."""
         return at_most(self._labels, MAX_LABELS, "Tag", self._losses)
 
     @property
@@ -165,14 +165,14 @@ class TagReader:
 
     @property
     def confidence(self) -> Confidence:
-        """What the Admiralty and ICD 203 tags say; credibility 6 (cannot be judged) when they say nothing."""
+        """The confidence from Admiralty and ICD 203 tags; credibility 6 (cannot be judged) without such tags."""
         return Confidence(
             source=self._source, credibility=self._credibility or 6, likelihood=self._likelihood
         )
 
     @property
     def certainty(self) -> Certainty:
-        """The CAP certainty that the likelihood stands for."""
+        """The CAP certainty for the likelihood."""
         return _CERTAINTY.get(self._likelihood or "", Certainty.UNKNOWN)
 
     # --- single taxonomies
@@ -210,7 +210,7 @@ class TagReader:
 
 
 def _short(value: str) -> str:
-    """The name of a cluster with single spaces, as far as it is looked at: the search for its id is for short ones."""
+    """The beginning of a cluster's name, with single spaces; the search for its id needs a short text."""
     return " ".join(value[:MAX_TAG_CHARS].split())
 
 

@@ -1,4 +1,4 @@
-"""Whom a STIX report names: actors without natural persons, and institutions that are targeted."""
+"""The actors of a STIX report, without natural persons, and the targeted institutions."""
 
 import re
 from typing import Final
@@ -41,11 +41,11 @@ _TARGET_KINDS: Final = {
 
 
 def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attribution | None:
-    """The actors a report names: `suspected` when it names a threat actor, `cluster` when it names intrusion sets only.
+    """The attribution of a report: `suspected` if it names a threat actor, `cluster` if it names only intrusion sets.
 
-    A threat actor in STIX may be one natural person, and its aliases often are: the aliases, and actors that do not say of
-    themselves that they are groups, are carried at AMBER+STRICT and RED only (rule R14). No country is given: the standard does
-    not say whether a location is where an actor sits or whom it serves.
+    A threat actor in STIX may be one natural person, and its aliases often are. So aliases, and actors not declared
+    as groups, are carried only at AMBER+STRICT and RED (rule R14). No country is given: the standard does not say
+    whether a location is the actor's seat or its sponsor.
     """
     actors: dict[str, Actor] = {}
     level = AttributionLevel.CLUSTER
@@ -82,7 +82,7 @@ def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attributio
 
 
 def persons_of(scope: Scope, marking: Marking) -> Persons:
-    """The names that must not stay in the texts of a report: of natural persons, and of actors that are not named for being one."""
+    """The names to remove from the texts of a report: of natural persons, and of actors left out because they may be one."""
     persons = Persons()
     people = _People(scope)
     may_name = marking.may_name_individuals
@@ -117,7 +117,7 @@ def _add_names(persons: Persons, item: Member, shown: set[str], *, surname: bool
 
 
 def _looks_like_name(text: str) -> bool:
-    """Whether a text is two to four capitalised words, as people's names are written."""
+    """Whether a text is two to four capitalised words, like a person's name."""
     words = text.split()
     return 2 <= len(words) <= 4 and all(
         word[:1].isupper() and word.replace("-", "").isalpha() for word in words
@@ -125,7 +125,7 @@ def _looks_like_name(text: str) -> bool:
 
 
 class _People:
-    """Who of a report is a natural person, as far as ties and equal names tell."""
+    """Finds the natural persons of a report, by ties and equal names."""
 
     def __init__(self, scope: Scope) -> None:
         individuals = [item for item in scope.of("identity") if is_person(item)]
@@ -135,7 +135,7 @@ class _People:
             text_of(item, "name").strip().casefold()
             for item in scope.of("intrusion-set", "campaign", "malware", "tool")
         }
-        # An actor that is attributed to a person is that person.
+        # An actor that is attributed to a person counts as that person.
         self._known_as = {
             text_of(tie.source, "id")
             for tie in scope.ties()
@@ -143,7 +143,7 @@ class _People:
         }
 
     def may_hold(self, item: Member) -> bool:
-        """Whether an actor may be a person: one that a person is known as, or a threat actor that nothing calls a group."""
+        """Whether an actor may be a person: a person has its name, or it is a threat actor not declared as a group."""
         name = text_of(item, "name").strip().casefold()
         if text_of(item, "x_opencti_type") == "Threat-Actor-Group":
             return False
@@ -155,14 +155,14 @@ class _People:
 
 
 def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
-    """The institutions that ``targets`` relationships lead to; natural persons are left out, places carried by country code."""
+    """The institutions at the end of ``targets`` relationships. Natural persons are left out; places become country codes."""
     targets: dict[Target, None] = {}
     for tie in scope.ties():
         if tie.kind != "targets" or tie.target is None or is_person(tie.target):
             continue
         target = _target(tie.target, losses)
         if target is None:
-            losses.add("relationship[targets]", "leads to nothing that a bulletin can name as a target")
+            losses.add("relationship[targets]", "leads to no object that a bulletin can name as a target")
         else:
             targets.setdefault(target)
     return at_most(targets, MAX_TARGETS, "relationship[targets]", losses)
@@ -180,7 +180,7 @@ def _target(aim: Member, losses: Losses) -> Target | None:
 
 
 def _is_group(item: Member) -> bool:
-    """Whether a threat actor says that it is several: by its types, its resources, or the class of an organisation."""
+    """Whether a threat actor is declared as a group: by its types, its resources, or the class of an organisation."""
     types = {each.lower() for each in references(item, "threat_actor_types")}
     resources = re.findall("[a-z]+", text_of(item, "resource_level").lower())
     return bool(
@@ -191,7 +191,7 @@ def _is_group(item: Member) -> bool:
 
 
 def is_person(item: Member) -> bool:
-    """Whether an object says of itself that it is one natural person."""
+    """Whether an object is declared as one natural person."""
     return (
         text_of(item, "identity_class").lower() == "individual"
         or text_of(item, "resource_level").lower() == "individual"

@@ -1,7 +1,7 @@
-"""Opens a STIX 2.1 document and sorts its objects into reports: what belongs to each, under which marks.
+"""Opens a STIX 2.1 document and sorts its objects into reports, with their markings.
 
 Read: a bundle, a TAXII 2.1 envelope, a list of objects, a single object. Refused: STIX 2.0, JSON Schemas and other JSON, and
-catalogues (frameworks of techniques, malware encyclopaedias) that report nothing that has happened.
+catalogues (frameworks of techniques, malware encyclopaedias), which report no event.
 
 Source: STIX Version 2.1 sections 2.11 (versions), 3.6 (versioning), 7.2 (markings) and 8 (bundle); TAXII Version 2.1 section 3.7.
 """
@@ -24,7 +24,7 @@ MAX_OBJECTS: Final = 100_000
 MAX_REPORTS: Final = 200
 
 REPORT_TYPES: Final = ("report", "grouping")
-# Objects that say that something happened or was seen, beside observables; without any of them a bundle is a catalogue.
+# Objects that report an event or a sighting, besides observables; a bundle without any is a catalogue.
 _NEWS: Final = OBSERVABLE_TYPES | frozenset(
     {
         "attack-flow", "campaign", "event", "grouping", "incident", "indicator", "infrastructure", "malware-analysis", "narrative",
@@ -40,14 +40,14 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
 
     Args:
         document: Strictly read JSON.
-        losses: Where objects that belong to no report are recorded.
+        losses: Records objects that belong to no report.
 
     Returns:
-        One scope for each report or grouping; a single report takes the whole document; without any, one scope of everything.
+        One scope for each report or grouping. A single report takes the whole document. Without a report, one scope holds everything.
 
     Raises:
         FormatError: ``not-stix``, ``unsupported-version``, ``empty``, ``too-many-objects``, ``too-many-reports``,
-            ``catalogue-not-a-report``, ``revoked`` when nothing in it stands any more.
+            ``catalogue-not-a-report``, ``revoked`` if everything in it is revoked.
     """
     written = _objects(document, losses)
     definitions = _definitions(written)
@@ -55,14 +55,14 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
     kinds = {text_of(item, "type") for item in objects}
     if not kinds - ABOUT_OBJECTS and (gone := _revoked(written)):
         raise FormatError(
-            f"revoked by its author, and nothing else in it: {gone}; cancel what was published of it",
+            f"revoked by its author, and nothing else in it: {gone}; cancel the bulletins that were published from it",
             reason="revoked",
         )
     if not kinds - ABOUT_OBJECTS:
-        raise FormatError("no object that says anything", reason="empty")
+        raise FormatError("no object with content", reason="empty")
     if not kinds & _NEWS:
         raise FormatError(
-            f"a catalogue of {', '.join(sorted({told(kind, OBJECT_TYPES) for kind in kinds}))}: nothing that has happened",
+            f"a catalogue of {', '.join(sorted({told(kind, OBJECT_TYPES) for kind in kinds}))}: it reports no event",
             reason="catalogue-not-a-report",
         )
     known = {text_of(item, "id"): item for item in objects if text_of(item, "id")}
@@ -101,7 +101,7 @@ def _reports(objects: Sequence[Member]) -> list[Member]:
 
 
 def _definitions(objects: Sequence[Member]) -> dict[str, tuple[Member, ...]]:
-    """The marking definitions by id; several where a document contradicts itself, for none of them may be preferred."""
+    """The marking definitions by id; several for one id if a document contradicts itself, because none may be preferred."""
     found: dict[str, tuple[Member, ...]] = {}
     for item in objects:
         if text_of(item, "type") == "marking-definition":
@@ -112,7 +112,7 @@ def _definitions(objects: Sequence[Member]) -> dict[str, tuple[Member, ...]]:
 
 
 def _members(report: Member, known: Mapping[str, Member]) -> set[str]:
-    """The ids that a report refers to, itself, and what its observations and indicators lead to."""
+    """The ids of a report, of the objects it refers to, and of those that its observations and indicators refer to."""
     members = {text_of(report, "id")}
     waiting = list(references(report, "object_refs"))
     while waiting:
@@ -140,7 +140,7 @@ def _objects(document: object, losses: Losses) -> list[Member]:
         case [_, *_]:
             found = document
         case _:
-            raise FormatError("JSON, but no STIX", reason="not-stix")
+            raise FormatError("JSON, but not STIX", reason="not-stix")
     if len(found) > MAX_OBJECTS:
         raise FormatError(
             f"{len(found)} objects; a document may hold {MAX_OBJECTS}", reason="too-many-objects"
@@ -149,14 +149,14 @@ def _objects(document: object, losses: Losses) -> list[Member]:
         item for item in found if isinstance(item, Mapping) and text_of(item, "type") and text_of(item, "id")
     ]
     if found and not items:
-        raise FormatError("a list of something else than STIX objects", reason="not-stix")
+        raise FormatError("a list of entries that are not STIX objects", reason="not-stix")
     if len(items) < len(found):
         losses.add("objects", f"{len(found) - len(items)} entries without type and id")
     return items
 
 
 def _versioned(objects: list[Member], losses: Losses) -> list[Member]:
-    """The objects of version 2.1. One without `spec_version` is STIX 2.0, but for observables, whose default is 2.1."""
+    """The objects of version 2.1. An object without `spec_version` is STIX 2.0, except observables, whose default is 2.1."""
     current: list[Member] = []
     others: Counter[str] = Counter()
     for item in objects:
@@ -198,21 +198,19 @@ def _current(objects: list[Member], losses: Losses) -> list[Member]:
 
 
 def _revoked(objects: Sequence[Member]) -> str:
-    """The ids of the revoked objects, the first few of them, as a refusal may tell them."""
+    """The first ids of the revoked objects, in a form for a refusal."""
     ids = dict.fromkeys(text_of(item, "id") for item in objects if item.get("revoked") is True)
-    return ", ".join(
-        [each for each in ids if _ID.fullmatch(each)][:3] or ["(an id that is none)"] * bool(ids)
-    )
+    return ", ".join([each for each in ids if _ID.fullmatch(each)][:3] or ["(a malformed id)"] * bool(ids))
 
 
 def _age(item: Member) -> dt.timedelta:
-    """When a version was made, since 1970; 0 for an object without versions."""
+    """The time of a version, since 1970; 0 for an object without versions."""
     moment = instant(item.get("modified")) or instant(item.get("created"))
     return moment - _EPOCH if moment else dt.timedelta()
 
 
 def _of_both(held: Member, item: Member) -> Member:
-    """The later of two objects that contradict each other under one id and one time, with the marks of both; revoked if either is."""
+    """The later of two objects with the same id and time but different content, with the markings of both; revoked if either is."""
     marks = {
         name: [*dict.fromkeys((*references(held, name), *references(item, name)))]
         for name in ("labels", "object_marking_refs")

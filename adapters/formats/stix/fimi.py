@@ -1,4 +1,4 @@
-"""The `fimi` body of a STIX report about information manipulation: channels, narratives and methods, as OpenCTI exports them."""
+"""The `fimi` body of a STIX report about information manipulation: channels, narratives and methods, in the form of OpenCTI exports."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ MAX_NARRATIVES: Final = 30
 MAX_CHANNELS: Final = 30
 
 _MANIPULATION: Final = ("channel", "event", "media-content", "narrative")
-# Words in the name of a technique -> slug of `manipulation-method`. Names outlive ids: DISARM has renumbered its techniques.
+# Words in the name of a technique -> slug of `manipulation-method`. Names last longer than ids: DISARM has renumbered its techniques.
 _METHODS: Final = (
     ("deepfake.*video|video.*deepfake|deceptively edit video", "deepfake-video"),
     ("deepfake.*audio|audio.*deepfake|deceptively edit audio", "deepfake-audio"),
@@ -54,7 +54,7 @@ _COMPILED: Final = tuple((re.compile(words, re.IGNORECASE), method) for words, m
 
 
 def is_manipulation(scope: Scope, ttps: Sequence[Ttp]) -> bool:
-    """Whether a report is about manipulation of information rather than of machines."""
+    """Whether a report is about manipulation of information, not of machines."""
     return bool(scope.of(*_MANIPULATION)) or any(ttp.framework in ("amitt", "disarm") for ttp in ttps)
 
 
@@ -64,9 +64,9 @@ def fimi_of(scope: Scope, ttps: Sequence[Ttp], marking: Marking, prose: str | No
     Args:
         scope: The report and its objects.
         ttps: Its techniques, named.
-        marking: Its marking: what is CLEAR counts as already public.
+        marking: Its marking; CLEAR counts as already public.
         prose: The description of the report.
-        losses: Where what does not fit is recorded.
+        losses: Records content without a field.
     """
     campaigns = [text_of(item, "name") for item in scope.of("campaign")]
     platforms = [

@@ -1,4 +1,4 @@
-"""The names that STIX 2.1 and its common extensions give to types of objects and of ties between them."""
+"""The names of object types and relationship types in STIX 2.1 and its common extensions."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ OBJECT_TYPES: Final = OBSERVABLE_TYPES | frozenset(
         "x-mitre-matrix", "x-mitre-tactic",
     }
 )  # fmt: skip
-"""The types of STIX 2.1 and of its extensions that are read or often met; losses tell no other by its name."""
+"""The object types of STIX 2.1 and its extensions that are read or frequent; losses name no other."""
 RELATIONSHIP_TYPES: Final = frozenset(
     {
         "analysis-of", "attributed-to", "authored-by", "based-on", "beacons-to", "belongs-to", "characterizes", "communicates-with",
@@ -33,4 +33,4 @@ RELATIONSHIP_TYPES: Final = frozenset(
         "static-analysis-of", "subnarrative-of", "subtechnique-of", "targets", "uses", "variant-of",
     }
 )  # fmt: skip
-"""The relationship types of STIX 2.1 and of OpenCTI; losses tell no other by its name."""
+"""The relationship types of STIX 2.1 and OpenCTI; losses name no other."""

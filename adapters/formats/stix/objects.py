@@ -1,7 +1,7 @@
-"""What single STIX 2.1 objects hold: values to match, techniques, sharing marks, names of actors.
+"""Reads single STIX 2.1 objects: values to match, techniques, sharing markings, names of actors.
 
-Read leniently, as real bundles are written: extensions of OpenCTI without their definition, hosts under a URL label, technique ids
-that their framework has since dropped, DISARM techniques under the source name of ATT&CK.
+It reads leniently, because real bundles have extensions of OpenCTI without their definition, hosts under a URL label,
+technique ids that their framework has dropped, and DISARM techniques under the source name of ATT&CK.
 
 Sources: STIX Version 2.1 sections 4, 6 and 7; the TLP 2.0 extension of the OASIS STIX common objects; OpenCTI's custom objects.
 """
@@ -89,7 +89,7 @@ _PATTERN_TYPES: Final = {
 }
 _REFANGED: Final = frozenset({"url", "domain-name", "ipv4-addr", "ipv6-addr", "email-addr"})
 
-# Digests of another kind than the common ones, by their name in lower case without hyphens.
+# Less common digests, by their name in lower case without hyphens.
 _HASHES: Final = {
     "sha3256": "SHA3-256",
     "sha3512": "SHA3-512",
@@ -112,7 +112,7 @@ _DOMAINS: Final = {"mobile-attack": "attack-mobile", "ics-attack": "attack-ics"}
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """One value that an object holds."""
+    """One value of an object."""
 
     found: Sighted
     role: str = "infrastructure"
@@ -121,7 +121,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def text_of(owner: Member, name: str) -> str:
-    """A text property, or the empty string when it is missing or something else."""
+    """A text property; the empty string if it is missing or not text."""
     found = owner.get(name)
     return found if isinstance(found, str) else ""
 
@@ -136,7 +136,7 @@ def references(owner: Member, name: str) -> tuple[str, ...]:
 
 
 def held_values(item: Member) -> tuple[Held, ...]:
-    """The values of one observable object; empty when it holds none that could be matched."""
+    """The values of one observable object; empty if none can be matched."""
     kind = text_of(item, "type")
     match kind:
         case "file" | "artifact" | "x509-certificate":
@@ -161,7 +161,7 @@ def held_values(item: Member) -> tuple[Held, ...]:
 
 
 def named_value(named: NamedValue) -> Sighted | None:
-    """The observable that one equality test of a pattern asks for, or None when no observable type stands for it."""
+    """The observable of one equality test in a pattern; None if no observable type fits."""
     if named.path[0] == "hashes" and len(named.path) == 2:
         return sighted("x509-certificate" if named.object_type == "x509-certificate" else "file", named.value)
     key = (named.object_type, named.path)
@@ -212,7 +212,7 @@ def _sighted(observable_type: str, text: str) -> Sighted | None:
 
 
 def technique_of(item: Member) -> Ttp | None:
-    """The technique that an ``attack-pattern`` (or an Attack Flow action) names, its framework made explicit; None without an id."""
+    """The technique of an ``attack-pattern`` (or an Attack Flow action), with its framework; None without an id."""
     if identifier := text_of(item, "technique_id"):
         return _technique("attack-ics" if identifier.startswith("T0") else "attack-enterprise", identifier)
     for reference in listed(item, "external_references"):
@@ -249,16 +249,16 @@ def _framework(item: Member, reference: Member, source: str) -> str:
 
 
 def marks_of(reference: str, definition: Member | None, path: str, losses: Losses) -> tuple[Mark, ...] | None:
-    """What one referenced marking definition says about sharing.
+    """Reads one referenced marking definition.
 
     Args:
         reference: The identifier in ``object_marking_refs`` or ``granular_markings``.
-        definition: The object of that identifier, or None when the bundle does not hold it.
-        path: Where the reference stands.
-        losses: Where a statement is told, which has no field in a bulletin.
+        definition: The object with that identifier; None if the bundle lacks it.
+        path: The place of the reference.
+        losses: Records a statement, which has no field in a bulletin.
 
     Returns:
-        The marks; empty for a definition that is about something else (copyright); None when nobody can tell what it says.
+        The markings; empty for a definition about another subject (copyright); None if its meaning is unknown.
 
     Raises:
         FormatError: ``unknown-marking`` or ``classified``, by its text.
@@ -276,7 +276,7 @@ def marks_of(reference: str, definition: Member | None, path: str, losses: Losse
     labels += [f"tlp:{extension.get('tlp_2_0')}"] if isinstance(extension, Mapping) else []
     kind = text_of(definition, "definition_type") or text_of(definition, "x_opencti_definition_type")
     statements = [each for name in ("statement", "Statement") if (each := text_of(inside, name))]
-    # OpenCTI writes the words of a statement as the name of its definition.
+    # OpenCTI writes the text of a statement as the name of its definition.
     named = [each for name in ("name", "x_opencti_definition") if (each := text_of(definition, name))]
     if kind.lower() == "statement":
         statements += [each for each in named if each not in statements]
@@ -284,7 +284,7 @@ def marks_of(reference: str, definition: Member | None, path: str, losses: Losse
         labels += named
     marks += [mark for label in labels if label and (mark := read_mark(label, path))]
     marks += [mark for each in statements if (mark := read_statement(each, path, losses))]
-    # Any kind of marking without a level may mean a narrower circle than we know; a statement says it in words.
+    # Any marking without a level may mean a narrower circle than we know; a statement gives it in words.
     return tuple(marks) if marks or statements else None
 
 

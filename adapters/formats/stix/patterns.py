@@ -1,8 +1,8 @@
-"""Reads a STIX 2.1 pattern and says which exact values it names, and whether naming them is all it does.
+"""Reads a STIX 2.1 pattern: the exact values that it names, and whether it does nothing else.
 
 A pattern that only lists alternatives (``[ipv4-addr:value = '192.0.2.1' OR url:value = '...']``) can be matched
-value by value. One that also demands conjunction, order, windows or negation means more than its values: it is
-reported with `exact` false, and the caller keeps the text of the pattern beside them.
+value by value. A pattern with conjunction, order, windows or negation means more than its values: then `exact` is
+false, and the caller keeps the text of the pattern too.
 
 Source: STIX Version 2.1, OASIS Standard, 10 June 2021, section 9 (patterning grammar).
 """
@@ -44,11 +44,11 @@ _KEYWORDS: Final = (
 
 
 class PatternError(ValueError):
-    """The text is not a STIX 2.1 pattern, or it is larger than this reader takes. It says where, and quotes nothing of it."""
+    """The text is not a STIX 2.1 pattern, or is too large. The message gives the position, and quotes nothing."""
 
 
 class NamedValue(msgspec.Struct, frozen=True, kw_only=True):
-    """One exact value a pattern asks for: ``file``, ``("hashes", "SHA-256")``, the value as text."""
+    """One exact value of a pattern: ``file``, ``("hashes", "SHA-256")``, the value as text."""
 
     object_type: str
     path: tuple[str, ...]
@@ -56,11 +56,11 @@ class NamedValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PatternReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pattern names.
+    """The values of a pattern.
 
     Attributes:
         values: The values of every positive equality or set test, in the order of the text.
-        exact: True when any single one of `values` on its own satisfies the whole pattern.
+        exact: True if each single one of `values` satisfies the whole pattern.
     """
 
     values: tuple[NamedValue, ...]
@@ -161,7 +161,7 @@ class _Reader:
             self._expect("]")
         seen: set[str] = set()
         while qualifier := self._accept(*_QUALIFIERS):
-            # The reference validator refuses a repeated qualifier behind brackets and takes it behind a group.
+            # The reference validator refuses a repeated qualifier after brackets, but accepts it after a group.
             if qualifier in seen and not grouped:
                 raise PatternError(f"qualifier {qualifier} twice")
             seen.add(qualifier)

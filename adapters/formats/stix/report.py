@@ -1,11 +1,12 @@
-"""Reads STIX 2.1 (``stix-2-1``): one draft for each report or grouping, else one for the bundle.
+"""Reads STIX 2.1 (``stix-2-1``): one draft for each report or grouping, or one for the bundle.
 
-A bundle about information manipulation (DISARM techniques, channels, narratives, media content) becomes a `fimi`, every other one a
-`cyber-threat`. Indicators whose pattern only lists values give actionable observables; any other pattern stays beside its values as
-text. Observables that no indicator asks to match are not actionable.
+A bundle about information manipulation (DISARM techniques, channels, narratives, media content) becomes a `fimi`,
+every other one a `cyber-threat`. Indicators whose pattern only lists values give actionable observables; any other
+pattern is kept as text beside its values. Observables without an indicator are not actionable.
 
-The strictest mark of all objects holds for the draft, which is marked only where its report is, or without a report each object.
-Natural persons are not named below AMBER+STRICT, and no text names those that are not.
+The strictest marking of all objects counts for the draft. The draft is marked only if its report is, or without a
+report if each object is. Natural persons are not named below AMBER+STRICT, and their names are removed from all
+texts.
 
 Source: STIX Version 2.1, OASIS Standard, 10 June 2021.
 """
@@ -60,7 +61,7 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_TTPS: Final = 100
 MAX_LABELS: Final = 32
 
-# Where a title comes from when there is no report, in this order.
+# Object types that give the title if there is no report, in this order.
 _TITLED: Final = (
     "incident",
     "campaign",
@@ -95,7 +96,7 @@ def read_stix(data: bytes, context: ReadContext) -> ReadResult:
         context: When and by which adapter it was received.
 
     Returns:
-        One draft for each report or grouping (one for the whole without any), and what was not carried over.
+        One draft for each report or grouping (without any, one for the whole); and the losses.
 
     Raises:
         FormatError: With a reason of `adapters.formats.stix.bundle.scopes`, ``unknown-marking``, ``classified``, or of the JSON reader.
@@ -113,7 +114,7 @@ def read_stix(data: bytes, context: ReadContext) -> ReadResult:
 
 
 class _Reading:
-    """One scope being read: everything of it ends in a field of the draft, or in a loss."""
+    """Reads one scope: each part becomes a field of the draft, or a loss."""
 
     def __init__(self, scope: Scope, context: ReadContext, losses: Losses) -> None:
         self._scope = scope
@@ -123,7 +124,7 @@ class _Reading:
         self._windows: dict[str, Window] = {}
         self._sighted: set[str] = set()
         self._denied: set[str] = set()
-        # What speaks for the whole: the report, or the first of those that can stand for it.
+        # The object for the whole: the report, or the first that can replace it.
         self._top: Member = scope.report or next(iter(scope.of(*_TITLED)), {})
         self.losses = losses
         self._marking = scope.marking(losses)
@@ -165,7 +166,7 @@ class _Reading:
         try:
             reading = read_pattern(pattern)
         except PatternError as error:
-            self.losses.add("indicator.pattern", f"no STIX pattern: {error}")
+            self.losses.add("indicator.pattern", f"not a STIX pattern: {error}")
             return
         valid_until = instant(item.get("valid_until"))
         current = valid_until is None or valid_until > self._context.received
@@ -210,7 +211,7 @@ class _Reading:
             self._gathering.add(
                 held.found,
                 path=kind,
-                # An account publishes in a report on manipulation; in one on machines something comes from it.
+                # In a report on manipulation an account is a publisher; in a report on machines it is a source.
                 role="source" if held.role == "publisher" and not self._manipulation else held.role,
                 platform=held.platform,
                 first_seen=first,
@@ -222,7 +223,7 @@ class _Reading:
                 self._gathering.doubt(held.found)
 
     def _observed(self) -> None:
-        """Notes when and how often things were observed or sighted, by the id of the thing."""
+        """Collects the times and numbers of observations and sightings, by object id."""
         for item in self._scope.of("observed-data"):
             window = _window(item, "number_observed", "first_observed", "last_observed")
             self._windows |= dict.fromkeys(references(item, "object_refs"), window)
@@ -239,7 +240,7 @@ class _Reading:
                 self._sighted.add(seen)
 
     def _embedded(self) -> Iterator[Member]:
-        """The observables inside an ``observed-data`` in the manner of STIX 2.0, which 2.1 deprecates and still allows."""
+        """The observables inside an ``observed-data`` in the form of STIX 2.0, which 2.1 deprecates but allows."""
         for item in self._scope.of("observed-data"):
             inside = item.get("objects")
             if isinstance(inside, Mapping):
@@ -315,9 +316,9 @@ class _Reading:
         )
 
     def _onset(self, top: Member) -> dt.datetime | None:
-        """When it began: what the report itself says, else its earliest campaign or incident. When it was published is no onset."""
+        """The beginning, from the report itself, or else its earliest campaign or incident. The time of publication is not used."""
         if top.get("published"):
-            self.losses.add("report.published", "when it was published has no place in a bulletin")
+            self.losses.add("report.published", "the time of publication has no field in a bulletin")
         own = instant(top.get("first_seen"))
         told = [instant(item.get("first_seen")) for item in self._scope.of("campaign", "incident")]
         return own or min((moment for moment in told if moment), default=None)
@@ -326,25 +327,25 @@ class _Reading:
         labels = references(top, "labels")
         found = [label for label in labels if is_machine_tag(label)]
         if len(found) < len(labels):
-            self.losses.add(f"{text_of(top, 'type')}.labels", "labels that are no machine tags")
+            self.losses.add(f"{text_of(top, 'type')}.labels", "labels that are not machine tags")
         return tuple(dict.fromkeys(found))[:MAX_LABELS]
 
     def _deviations(self) -> None:
-        """Records what has no place in a bulletin, and where the source departs from the standard."""
+        """Records content without a field in a bulletin, and deviations of the source from the standard."""
         for kind, count in sorted(self._scope.counts().items()):
             if kind not in _READ:
                 self.losses.add(
-                    told(kind, OBJECT_TYPES), f"no place in a bulletin for objects of this type ({count})"
+                    told(kind, OBJECT_TYPES), f"no field in a bulletin for objects of this type ({count})"
                 )
         for tie in self._scope.ties():
             kind = told(tie.kind, RELATIONSHIP_TYPES)
             start, stop = instant(tie.item.get("start_time")), instant(tie.item.get("stop_time"))
             if start and stop and stop <= start:
                 self.losses.add(
-                    "relationship.stop_time", "not later than start_time, which the standard asks for"
+                    "relationship.stop_time", "not later than start_time, as the standard requires"
                 )
             if tie.source is None or tie.target is None:
-                self.losses.add(f"relationship[{kind}]", "leads to an object that is not there")
+                self.losses.add(f"relationship[{kind}]", "leads to a missing object")
         tied = {
             text_of(tie, end)
             for tie in self._scope.of("relationship")
@@ -352,24 +353,24 @@ class _Reading:
         }
         for item in self._scope.of("identity", "location"):
             if text_of(item, "id") not in tied and text_of(item, "identity_class") != "individual":
-                self.losses.add(text_of(item, "type"), "carried as an end of a tie only")
+                self.losses.add(text_of(item, "type"), "carried only as an end of a tie")
         report = self._scope.report or {}
         missing = sum(1 for each in references(report, "object_refs") if self._scope.get(each) is None)
         if missing:
-            self.losses.add("report.object_refs", f"{missing} objects that are not there")
+            self.losses.add("report.object_refs", f"{missing} missing objects")
         if report.get("x_opencti_files"):
             self.losses.add("report.x_opencti_files", "files are not carried")
 
 
 def _joined(one: Window, other: Window) -> Window:
-    """Two sightings of one thing: their numbers added, a sighting without a number being one; the widest span."""
+    """Joins two sightings of one thing: adds their numbers (1 if missing), and takes the widest span."""
     count = min((one[0] or 1) + (other[0] or 1), MAX_COUNT)
     first = min(filter(None, (one[1], other[1])), default=None)
     return count, first, max(filter(None, (one[2], other[2])), default=None)
 
 
 def _window(item: Member, count: str, first: str, last: str) -> Window:
-    """How often something was seen, first, and last, by the names that its object gives to them."""
+    """(count, first time, last time) of an object, by the given property names."""
     return integer(item.get(count)), instant(item.get(first)), instant(item.get(last))
 
 

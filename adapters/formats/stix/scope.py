@@ -1,4 +1,4 @@
-"""One report of a STIX document: its objects, the ties between them, and what their marks add up to.
+"""One report of a STIX document: its objects, their relationships, and their combined marking.
 
 Source: STIX Version 2.1 sections 3.7 (relationships) and 7.2 (markings).
 """
@@ -15,13 +15,13 @@ from adapters.translation.reading import FormatError, Losses, told
 __all__ = ["ABOUT_OBJECTS", "Scope", "Tie", "kind_told"]
 
 ABOUT_OBJECTS: Final = frozenset({"extension-definition", "language-content", "marking-definition"})
-"""Types of objects that say something of other objects, and nothing of what happened."""
-# Carried as targets only.
+"""Types of objects that describe other objects, not events."""
+# Used only as targets.
 _BESIDE: Final = frozenset({"identity", "location"})
 
 
 class Tie(NamedTuple):
-    """One relationship: its type, the objects at its ends (None for one that is not there), and itself."""
+    """One relationship: its type, the objects at its ends (None for a missing one), and the relationship object."""
 
     kind: str
     source: Member | None
@@ -30,7 +30,7 @@ class Tie(NamedTuple):
 
 
 class Scope:
-    """One report and the objects that belong to it; without a report object, everything there is.
+    """One report and its objects; without a report object, all objects.
 
     Attributes:
         report: The ``report`` or ``grouping``, or None.
@@ -62,11 +62,11 @@ class Scope:
         return tuple(item for kind in kinds for item in self._kinds.get(kind, ()))
 
     def get(self, identifier: str) -> Member | None:
-        """The object of that id anywhere in the document."""
+        """The object with that id, anywhere in the document."""
         return self._known.get(identifier)
 
     def counts(self) -> Counter[str]:
-        """How many objects of each type."""
+        """Object type -> number of objects."""
         return Counter({kind: len(items) for kind, items in self._kinds.items()})
 
     def ties(self) -> Iterator[Tie]:
@@ -76,13 +76,13 @@ class Scope:
             yield Tie(text_of(item, "relationship_type"), source, target, item)
 
     def marking(self, losses: Losses) -> Marking:
-        """What the marks in scope add up to: of objects, of single properties, and in labels.
+        """The combined marking of objects, single properties and labels in scope.
 
-        The marks of the report are those of the whole; without a report, those of all objects where each of them has one. A mark
-        of another object, or of a single property, narrows the whole and does not mark it.
+        The report's markings count for the whole; without a report, those of all objects, if each has one. A marking
+        of another object, or of a single property, narrows the whole but does not mark it.
 
         Raises:
-            FormatError: ``unknown-marking`` when a mark cannot be read with certainty; ``classified``.
+            FormatError: ``unknown-marking`` if a marking cannot be read with certainty; ``classified``.
         """
         found: dict[tuple[str, str], tuple[Mark, ...]] = {}
         whole: dict[Mark, None] = {}
@@ -105,7 +105,7 @@ class Scope:
     def _marks(
         self, item: Member, found: dict[tuple[str, str], tuple[Mark, ...]], losses: Losses
     ) -> tuple[list[Mark], list[Mark]]:
-        """The marks of one object, and those of its properties; `found` keeps what each reference says."""
+        """(markings of one object, markings of its properties); `found` caches the meaning of each reference."""
         kind = kind_told(item)
         own: list[Mark] = []
         inside: list[Mark] = []
@@ -129,7 +129,7 @@ class Scope:
         return own, inside
 
     def _says_something(self, item: Member) -> bool:
-        """Whether something of an object is carried, so that it counts whether it is marked."""
+        """Whether part of an object goes into a draft, so that its marking counts."""
         kind = text_of(item, "type")
         if kind in _BESIDE:
             return text_of(item, "id") in self._aimed
@@ -142,15 +142,15 @@ class Scope:
             found = marks_of(reference, definition, path, losses)
             if found is None:
                 raise FormatError(
-                    f"{path}: nobody can tell what a marking allows that is not there",
+                    f"{path}: the marking definition is missing, so its limits are unknown",
                     reason="unknown-marking",
                 )
             marks += found
         if len(definitions) > 1:
-            losses.add(path, "two marking definitions under one id: the strictest of both holds")
+            losses.add(path, "two marking definitions under one id: the strictest counts")
         return tuple(marks)
 
 
 def kind_told(item: Member) -> str:
-    """The type of an object, as a loss may tell it."""
+    """The type of an object, in a form for losses."""
     return told(text_of(item, "type"), OBJECT_TYPES)

@@ -1,6 +1,6 @@
-"""The ties of a STIX report, as the links of a bulletin: each end a place in the bulletin, or a thing that stands for the object.
+"""Turns the relationships of a STIX report into links of a bulletin: each end is a place in the bulletin, or a thing for the object.
 
-What may not be named stands as a thing without a name: that two accounts spread one page is told, and not whose they are.
+An object that must not be named becomes a thing without a name: a bulletin shows that two accounts spread one page, but not their owners.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from schemas.open_vocab import OPEN
 __all__ = ["Ties"]
 
 MAX_OF_ONE: Final = 20
-"""Links that one relationship becomes, where an end is an indicator with several values."""
+"""The most links from one relationship, if an end is an indicator with several values."""
 
 _KINDS: Final = {
     "campaign": "campaign",
@@ -49,7 +49,7 @@ _KINDS: Final = {
 _NAMED: Final = frozenset(
     {"campaign", "event", "incident", "infrastructure", "location", "malware", "tool", "vulnerability"}
 )
-"""Objects whose name is told; what else they hold may be a person's."""
+"""Objects whose name is shown; their other content may belong to a person."""
 _ORGANISATIONS: Final = frozenset({"class", "group", "organization", "system"})
 
 
@@ -63,15 +63,15 @@ class Ties:
         self._may_name = marking.may_name_individuals
 
     def of(self, draft: Draft) -> tuple[tuple[Thing, ...], tuple[Link, ...]]:
-        """The things and links of a draft whose observables are settled.
+        """(things, links) of a draft with final observables.
 
-        Losses: ties that lead to nothing a bulletin can hold, that become one of which both ends are the same, or that are too many.
+        Losses: relationships whose ends a bulletin cannot hold, whose two ends become the same, or that are too many.
         """
         places = _Places(draft, self._thing, partial(one_line, path="relationship", losses=Losses()))
         links: dict[tuple[str, str, str], Link] = {}
         for tie in self._scope.ties():
             if tie.source is None or tie.target is None:
-                continue  # told where the report is read
+                continue  # reported where the report is read
             path = f"relationship[{told(tie.kind, RELATIONSHIP_TYPES)}]"
             if len(links) > MAX_LINKS - MAX_OF_ONE:
                 self._losses.add(path, f"too many ties: a bulletin holds {MAX_LINKS}")
@@ -93,13 +93,13 @@ class Ties:
                 if source != target
             ]
             if not found:
-                self._losses.add(path, "an end that no bulletin holds, or both ends in one")
+                self._losses.add(path, "an end without a field in a bulletin, or equal ends")
             for link in found:
                 links.setdefault((link.from_, link.rel, link.to), link)
         return places.things, tuple(links.values())
 
     def _thing(self, item: Member) -> Thing | None:
-        """What stands for an object that no other field holds."""
+        """The thing for an object that no other field holds."""
         kind = text_of(item, "type")
         if kind == "identity":
             return self._identity(item)
@@ -123,7 +123,7 @@ class Ties:
         return Thing(kind="organisation", name=self._name(item))
 
     def _name(self, item: Member) -> str | None:
-        """The name of an object, where it may be told: without a report, only what is marked itself is as wide as the whole."""
+        """The name of an object, if it may be shown: without a report, only a marked object is as wide as the whole."""
         if self._scope.report is None and not references(item, "object_marking_refs"):
             return None
         name = one_line(text_of(item, "name"), path=f"{text_of(item, 'type')}.name", losses=Losses())
@@ -134,7 +134,7 @@ class Ties:
 
 
 class _Places:
-    """Where each object of a report stands in its draft; what stands nowhere becomes a thing."""
+    """The place of each object of a report in its draft; an object without a place becomes a thing."""
 
     def __init__(
         self, draft: Draft, thing: Callable[[Member], Thing | None], line: Callable[[str], str | None]
@@ -154,11 +154,11 @@ class _Places:
 
     @property
     def things(self) -> tuple[Thing, ...]:
-        """What stands for objects that no other field holds, in the order of their first tie."""
+        """The things for objects that no other field holds, in the order of their first relationship."""
         return tuple(self._things.values())
 
     def of(self, item: Member) -> tuple[str, ...]:
-        """The ends that an object is; none when a bulletin has no place for it."""
+        """The ends for an object; empty if a bulletin has no place for it."""
         identifier = text_of(item, "id")
         if identifier not in self._found:
             self._found[identifier] = tuple(dict.fromkeys(self._ends(item))) or self._as_thing(item)
@@ -168,7 +168,7 @@ class _Places:
         thing = self._thing(item)
         if thing is None:
             return ()
-        # Two objects without a name stay two; one name is one thing.
+        # Two objects without a name stay separate; objects with the same name become one thing.
         key = repr(thing) if thing.name else text_of(item, "id")
         if key not in self._things and len(self._things) >= MAX_THINGS:
             return ()

@@ -1,4 +1,4 @@
-"""`tocsin bulletin ack`: a person at a reader's desk has read a bulletin, and its author is told."""
+"""`tocsin bulletin ack`: tells the author that a person has read a bulletin."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STORED_S = 5.0
 
 @command(name="ack")
 @click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
-@click.option("--note", help="for this desk's own audit record; the author is not told")
+@click.option("--note", help="a note for this desk's own audit record; the author does not see it")
 async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
-    """Say that a person here has read the bulletin ID: its author sees it as read.
+    """Tell the author that a person here has read the bulletin ID.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is acknowledged.
-    Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
-    but the bus has not acknowledged it yet.
+    ID is the id of any version, at least its first four characters, or a digest. The newest version is acknowledged.
+    Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when the receipt is safe on
+    this disk but the bus has not acknowledged it yet.
     """
     app.logs(errors_only=True)
     authority = app.identity.authority
@@ -35,7 +35,9 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
             raise NotFoundError(f"the store of this context does not hold {named.id}")
         channel = Channel.parse(row["channel"])
         if channel.status in TALK or channel.issuer == authority:
-            raise click.UsageError("only what another authority has said to people is acknowledged")
+            raise click.UsageError(
+                "only a bulletin of another authority, written for people, can be acknowledged"
+            )
         if not trust.receipt_grants.may_answer(registry, authority, channel):
             raise PermitError(
                 f"{authority} has no grant for receipts to {channel.issuer} for {channel.name}",
@@ -45,7 +47,7 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
         new = not await store.read(
             lambda db: exchange.receipt_queue.is_noted(db, ReceiptStage.ACKNOWLEDGED, row["digest"])
         )
-        if new:  # on the record before it is said
+        if new:  # in the audit record before it is sent
             frame.record(app, "acknowledged", id=row["id"], digest=row["digest"], note=note or "")
             await store.write(
                 lambda db: exchange.receipt_queue.add(

@@ -1,4 +1,4 @@
-"""`tocsin answer`: what this authority says to a bulletin of another, told to its author and to all who read the bulletin."""
+"""`tocsin answer`: answers a bulletin of another authority; its author and all its readers see the answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 sending_options = gathered("sending", Sending, wait_option, dry_run_option, reviewed_option)
-SECTIONS = "parts of it are sealed: all who read the rest have read your answer, too"
+SECTIONS = "parts of the bulletin are sealed: all who read the rest also read your answer"
 WITHDRAWN = "Taken back by its author."
 
 
@@ -64,11 +64,11 @@ async def answer(
 ) -> list[Answer]:
     """Answer the bulletin ID of another authority; TEXT is one sentence or a few.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is answered.
+    ID is the id of any version, at least its first four characters, or a digest. The newest version is answered.
 
-    The answer goes to all who may read the bulletin, and to its author, at the bulletin's marking: who may read a bulletin may
-    answer it, no grant is needed. It counts in watch, picture, trace and show until you withdraw it; of your answers with
-    one verdict the last counts. Exits as publish does.
+    The answer goes to the author and to all who may read the bulletin, at the bulletin's marking. All who may read a
+    bulletin may answer it, without a grant. The answer counts in watch, picture, trace and show until you withdraw
+    it. Of your answers with the same verdict, the last counts. Exit codes are those of publish.
 
     For instance: tocsin answer ID --dispute "The recording is real; it was cut."
     """
@@ -106,11 +106,11 @@ async def answer(
 
 
 async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[Bulletin, frozenset[str]]:
-    """The bulletin of another authority that is answered, read from the bus first where the store does not hold it; and its versions.
+    """The bulletin of another authority to answer, and the ids of its versions. Reads the bus first if the store lacks it.
 
     Raises:
-        NotFoundError: this context does not hold it.
-        click.UsageError: it is this authority's own.
+        NotFoundError: this context does not hold the bulletin.
+        click.UsageError: the bulletin is this authority's own.
     """
     me = app.identity.authority
     async with frame.open_store(app, make=True) as store:
@@ -123,12 +123,12 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[
         app.note(word)
     if found is None:
         raise NotFoundError(
-            f"this context does not hold {wanted}, so it cannot answer it",
+            f"this context does not hold {wanted}; an answer needs the bulletin",
             remedy="ids of what it holds: tocsin bulletin list; to read the bus: tocsin watch",
         )
     if found.issuer.id == me:
         raise click.UsageError(
-            f"{found.id} is what {me} has said itself, and nobody answers himself; correct it with tocsin bulletin update, "
+            f"{found.id} is a bulletin of {me} itself, and nobody can answer their own; correct it with tocsin bulletin update, "
             "or withdraw it with tocsin bulletin cancel"
         )
     async with frame.open_store(app) as store:
@@ -137,13 +137,13 @@ async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[
 
 
 def _held(db: sqlite3.Connection, wanted: str) -> tuple[frame.Named, sqlite3.Row | None]:
-    """What is meant by an id, the beginning of one or a digest of any version, and its row in the store."""
+    """The bulletin named by an id, the beginning of one, or a digest of any version; and its row in the store."""
     named = frame.named_in_store(db, wanted)
     return named, frame.admitted_row(db, named.id)
 
 
 async def own_word(app: App, wanted: str) -> Bulletin | None:
-    """The bulletin as this authority has said it itself, in its newest version; None when it has not."""
+    """The newest version of this authority's own bulletin; None when it has published none of this name."""
     if not (app.state_folder() / frame.OUTBOX_FILE).exists():
         return None
     async with frame.open_outbox(app) as box:
@@ -154,10 +154,10 @@ async def own_word(app: App, wanted: str) -> Bulletin | None:
 def _must_reach(
     original: Bulletin, draft: Draft, registry: VerifiedRegistry, me: str
 ) -> tuple[Channel, list[str]]:
-    """Refuse a marking at which somebody could not read the answer who may read the bulletin; the channel, and what is to be known.
+    """Refuse a marking that hides the answer from a reader of the bulletin. Returns (channel, notes to show).
 
     Raises:
-        click.UsageError: with who could not.
+        click.UsageError: names the readers who could not read the answer.
     """
     channel = channel_of(original)
     if draft.tlp is not None and draft.tlp is not original.tlp:
@@ -165,7 +165,7 @@ def _must_reach(
         deaf = sorted({*registry.readers(channel)} - {*registry.readers(there), me})
         if deaf:
             raise click.UsageError(
-                f"at TLP:{draft.tlp.upper()} these could not read the answer, who may read the bulletin: {', '.join(deaf)}; "
+                f"at TLP:{draft.tlp.upper()} these readers of the bulletin could not read the answer: {', '.join(deaf)}; "
                 "leave --tlp out"
             )
         channel = there
@@ -181,7 +181,7 @@ async def _withdrawn(
     lang: str,
     sending: Sending,
 ) -> list[Answer]:
-    """Withdraw what this authority has answered, or what it has with one verdict."""
+    """Withdraw all answers of this authority to a bulletin, or those with the chosen verdict."""
     now = app.now()
     mine: list[Bulletin] = []
     if (app.state_folder() / frame.OUTBOX_FILE).exists():
@@ -196,8 +196,8 @@ async def _withdrawn(
     ]
     if not found:
         raise NotFoundError(
-            f"{app.identity.authority} has no such answer to {original.id} that stands",
-            remedy="what it has said: tocsin bulletin list --mine --kind feedback",
+            f"{app.identity.authority} has no such answer to {original.id} in force",
+            remedy="list its answers: tocsin bulletin list --mine --kind feedback",
         )
 
     drafts = [(each.id, partial(taken_back, each, now, text or WITHDRAWN, lang)) for each in found]
@@ -205,11 +205,11 @@ async def _withdrawn(
 
 
 MOST = 10_000
-"""So many of this authority's bulletins are looked through for its answers, the newest."""
+"""The newest bulletins of this authority, at most this many, are searched for its answers."""
 
 
 def _standing(said: Sequence[Bulletin], targets: frozenset[str]) -> Iterator[Bulletin]:
-    """The answers to versions of a bulletin that their own author has neither withdrawn nor replaced."""
+    """The answers to versions of a bulletin, without those that their author has withdrawn or replaced."""
     ended = {
         ref.id
         for each in said

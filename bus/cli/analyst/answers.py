@@ -1,4 +1,4 @@
-"""`tocsin answers` and `questions`: what was answered to which bulletin, and what is not known."""
+"""`tocsin answers` and `questions`: the answers to each bulletin, and the open questions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LESS_ASKED = ("asked", "answered by", "marking")
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer that counts: to which bulletin, who, what, when, and in which words."""
+    """One answer that counts: its bulletin, author, verdict, time and text."""
 
     about: str
     issuer: str
@@ -43,15 +43,17 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 @command()
 @click.argument("bulletin_id", metavar="[ID]", required=False, shell_complete=completing.bulletins)
-@click.option("--all", "every", is_flag=True, help="to bulletins of others, too; of a hub always")
+@click.option(
+    "--all", "every", is_flag=True, help="answers to bulletins of others too; a hub always shows them"
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-@click.option("--offline", is_flag=True, help="what is held on this disk; do not read the bus")
+@click.option("--offline", is_flag=True, help="show only what this disk holds; do not read the bus")
 async def answers(app: App, bulletin_id: str | None, *, every: bool, limit: int, offline: bool) -> Answer:
-    """What others have answered to what this authority has said, or to the bulletin ID, the newest first.
+    """Show what others have answered to this authority's bulletins, or to the bulletin ID, newest first.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest; the answers to all versions are shown.
-    Each authority counts once for each verdict, until it withdraws it. Reads what has come on the bus first; what is known is
-    shown all the same when it does not answer, and then exits 7.
+    ID is the id of any version, at least its first four characters, or a digest. The answers to all versions are shown.
+    Each authority counts once for each verdict, until it withdraws it. Reads the bus first. If the bus does not
+    answer, shows what this disk holds and exits 7.
     """
     registry, _ = frame.present_registry(app)
     me = app.identity.authority
@@ -101,7 +103,7 @@ async def answers(app: App, bulletin_id: str | None, *, every: bool, limit: int,
         or "nobody has answered"
     ]
     if not is_whole:
-        notes.append("the bus could not be read to its end; this is what is held")
+        notes.append("the bus could not be read to its end; this is what the store holds")
     return Answer(
         *found,
         table=Table(("at", "verdict", "by", "marking", "text", "about", "id"), rows, LESS),
@@ -139,7 +141,7 @@ def _told(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> l
 
 
 def _words(body: Feedback | None) -> str | None:
-    """What an answer says beside its verdict: to whom, at which marking, what was done, how often, and its text."""
+    """What an answer says besides its verdict: the authority it hands over to, the marking it asks for, the action, the count, and its text."""
     if body is None:
         return None
     parts = (
@@ -154,20 +156,20 @@ def _words(body: Feedback | None) -> str | None:
 
 
 def marked(status: str, tlp: str, audience: str) -> str:
-    """How far it may go, and what kind of exercise it is."""
+    """The marking and audience of a bulletin, and its status unless that is `actual`."""
     return ("" if status == Status.ACTUAL else f"[{status.upper()}] ") + f"TLP:{tlp.upper()} {audience}"
 
 
 @command()
-@click.option("--all", "every", is_flag=True, help="what was answered, or has expired, too")
-@click.option("--mine", is_flag=True, help="those that this authority is to answer")
-@click.option("--overdue", is_flag=True, help="those whose time is over")
-@click.option("--offline", is_flag=True, help="what is held on this disk; do not read the bus")
+@click.option("--all", "every", is_flag=True, help="also questions that are answered or expired")
+@click.option("--mine", is_flag=True, help="only those that this authority must answer")
+@click.option("--overdue", is_flag=True, help="only those that are overdue")
+@click.option("--offline", is_flag=True, help="show only what this disk holds; do not read the bus")
 async def questions(app: App, *, every: bool, mine: bool, overdue: bool, offline: bool) -> Answer:
-    """What is not known: each question with who asks, who is to answer, until when, and who has answered.
+    """Show the open questions: who asks, who must answer, by when, and who has answered.
 
-    Requests for information (kind rfi) and questions in answers. An answer of one who is to answer closes it: tocsin answer ID
-    --reply TEXT. Reads what has come on the bus first; exits 7 when it does not answer.
+    Shows requests for information (kind rfi) and questions in answers. An answer from an authority that must answer
+    closes a question: tocsin answer ID --reply TEXT. Reads the bus first; exits 7 when the bus does not answer.
     """
     registry, now = frame.present_registry(app)
     me = app.identity.authority
@@ -198,7 +200,7 @@ async def questions(app: App, *, every: bool, mine: bool, overdue: bool, offline
     count = "1 question" if len(found) == 1 else f"{len(found)} questions"
     notes = [f"{count}, {late} overdue" if found else "no question is open"]
     if not is_whole:
-        notes.append("the bus could not be read to its end; this is what is held")
+        notes.append("the bus could not be read to its end; this is what the store holds")
     columns = ("state", "due", "asked by", "owner", "question", "answered by", "asked", "marking", "id")
     return Answer(
         *found, table=Table(columns, rows, LESS_ASKED), notes=notes, code=DONE if is_whole else UNREACHABLE

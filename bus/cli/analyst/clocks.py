@@ -1,4 +1,4 @@
-"""`tocsin clocks`: what is owed by when, and by whom."""
+"""`tocsin clocks`: the running deadlines, with who owes what."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ _ORDER = (LATE, NEXT, LATER, MET_LATE, MET)
 
 
 @command()
-@click.option("--all", "every", is_flag=True, help="what was met, too")
-@click.option("--mine", is_flag=True, help="what this authority owes")
-@click.option("--rule", help="of one rule alone: gdpr-33, nis2-final, rfi, action-patch, acknowledgement ...")
+@click.option("--all", "every", is_flag=True, help="also deadlines that were met")
+@click.option("--mine", is_flag=True, help="only what this authority owes")
+@click.option("--rule", help="only of this rule: gdpr-33, nis2-final, rfi, action-patch, acknowledgement ...")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 def clocks(app: App, *, every: bool, mine: bool, rule: str | None, limit: int) -> Answer:
-    """What is owed by when, and by whom: what is late, what is due in the next six hours, then the rest.
+    """Show the running deadlines and who owes what: first the late ones, then those of the next six hours, then the rest.
 
-    Reports under a law (by Regulation 1182/71, what the law still takes is not late), requests and questions, actions with a
-    time, lessons, decisions to comply with, and what a hub has to acknowledge. Of the store of this context; the first line says
-    as of when, and what is wrong here. Exits 9 when what is shown is not to be relied on.
+    It lists reports under a law (a report that the law still accepts, by Regulation 1182/71, is not late), requests
+    and questions, actions with a time, lessons, decisions to comply with, and bulletins that a hub must acknowledge.
+    It reads the store of this context. The first line gives the time of the store and what is wrong here. Exits 9
+    when the result is not reliable.
     """
     registry, now = frame.present_registry(app)
     me = app.identity.authority
@@ -53,7 +54,7 @@ def clocks(app: App, *, every: bool, mine: bool, rule: str | None, limit: int) -
             if rule in (None, each.rule) and (not mine or ringing.is_owner(me, each.owner, registry.document))
         ]
         wanted.sort(key=lambda each: _ORDER.index(_WHEN[each.standing]))
-        # A whole id leaves a terminal no room for what it is about.
+        # A whole id leaves no room on a terminal for the topic.
         short = picture.selected.short if frame.on_terminal() else None
         ids = [short(db, each.id) if short else each.id for each in wanted[:limit]]
         return frame.report_beside(app, db, registry, now), wanted, ids
@@ -84,7 +85,7 @@ def _row(each: Owed, id_: str) -> tuple[str, ...]:
 
 
 def _counted(wanted: list[Owed], shown: int, now: dt.datetime) -> str:
-    """How many there are of each kind, and when."""
+    """The line with the number of deadlines of each kind, and the time."""
     whens = [_WHEN[each.standing] for each in wanted]
     parts = [f"{whens.count(when)} {when}" for when in _ORDER if when in whens]
     told = ", ".join(parts) or "no clock runs"

@@ -1,4 +1,4 @@
-"""`tocsin election`: which elections there are, where each stands, and whether a country is ready for the vote."""
+"""`tocsin election`: the elections, the phase of each, and the readiness of a country for the vote."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _days = functools.partial(click.option, type=click.IntRange(1, 3650), show_defau
 
 @click.group(cls=Group)
 def election() -> None:
-    """Elections, their phases, and readiness; actual calendars only."""
+    """Elections, their phases, and readiness, from calendars of status actual only."""
 
 
 @command(election, "list")
 def list_(app: App) -> Iterator[Answer]:
-    """Every election with a calendar, its phase now, what comes next; then the phase of each country."""
+    """List every election with a calendar, its phase now and its next change; then the phase of each country."""
     now = app.now()
 
     def question(db: sqlite3.Connection) -> tuple[list[Election], tuple[CountryPhase, ...]]:
@@ -61,9 +61,9 @@ def list_(app: App) -> Iterator[Answer]:
 
 @command(election, "show")
 @click.argument("election_id", metavar="ID")
-@click.option("--country", metavar="CC", help="of an election of the Union, only this country's calendar")
-@_days("--drill-days", default=90, help="how old the last drill may be")
-@_days("--contact-days", default=30, help="how long ago contacts may have been confirmed")
+@click.option("--country", metavar="CC", help="for an election of the Union: only this country's calendar")
+@_days("--drill-days", default=90, help="how old the last drill may be, in days")
+@_days("--contact-days", default=30, help="how old the confirmation of contacts may be, in days")
 @click.option("--require-ready", is_flag=True, help="exit 1 unless every check has passed")
 def show(
     app: App,
@@ -74,7 +74,7 @@ def show(
     contact_days: int,
     require_ready: bool,
 ) -> Iterator[Answer]:
-    """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
+    """Show an election's windows in its own time and in UTC, contacts, and the checks of "ready for election day"."""
     context = app.identity
     registry, now = frame.present_registry(app)
     contacts = None if context.contacts is None else picture.read_contacts(context.contacts)
@@ -100,7 +100,7 @@ def show(
         names = sorted({calendar.election for calendar in known})
         raise NotFoundError(
             f"no calendar of {election_id}{f' in {country.upper()}' if country else ''} is held here"
-            + (hint(election_id, names) if names else "; tocsin election list shows what is")
+            + (hint(election_id, names) if names else "; list those held: tocsin election list")
         )
     ready = True
     for calendar in chosen:

@@ -1,4 +1,4 @@
-"""`tocsin picture`, `channels`, `quarantine`: the state of things, from the reader's store."""
+"""`tocsin picture`, `channels`, `quarantine`: the situation, the channels and what was refused, from the reader's store."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 PHASES = ("before", "during", "after", "none")
 LESS = ("last", "refused", "split", "missing", "gaps", "forks", "issued")
-"""Columns of the channels that a narrow terminal does without, those first in which nothing stands."""
+"""Columns of the channels that a narrow terminal leaves out. Empty columns go first."""
 _WORDS = re.compile(r"\s+|[^\s]+")
 COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "split", "refused")
 
@@ -50,13 +50,13 @@ COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing",
 @command()
 @filter_options
 def picture(app: App, *, selection: Selection) -> Answer:
-    """The situation now: what is in force, by dimension and country, and what stands out.
+    """Show the situation now: what is in force, by dimension and country, and what stands out.
 
-    With a filter it tells of what is asked for alone; channels, elections and the last line stay whole.
+    A filter limits the bulletins. Channels, elections and the last line stay whole.
 
-    The first line says as of when, and what is wrong here: of a store that nobody reads into no channel is judged. Of what
-    stands out, what is sealed to this identity is opened, when the context names its seal keys. Exits 9 when what is shown
-    is not to be relied on.
+    The first line gives the time of the picture and what is wrong here. While no program reads into the store, no
+    channel is judged. Sealed bulletins that stand out are opened if the context names a seal key for them. Exits 9
+    when the picture is not reliable.
     """
     registry, now = frame.present_registry(app)
     report, closed, held = frame.query_store(app, lambda tx: _pictured(app, tx, now, registry, selection))
@@ -75,7 +75,7 @@ def picture(app: App, *, selection: Selection) -> Answer:
 
 
 def _in_colour(line: str) -> list[Part]:
-    """A line of the picture: of a bulletin its priority and marking, of channels and trust their state."""
+    """A line of the picture with its colours: priority and marking of a bulletin, state of channels and trust."""
     if not line.startswith("channels: ") and " UTC   trust " not in line:
         return frame.in_colour(line)
     return [(word, TINTS.get(word.strip(" ,"))) for word in _WORDS.findall(line)]
@@ -84,7 +84,7 @@ def _in_colour(line: str) -> list[Part]:
 def _pictured(
     app: App, db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, selection: Selection
 ) -> tuple[Report, Picture, dict[tuple[str, str], Stored]]:
-    """How the picture is to be taken, the picture, and the bulletins that stand out in it, as they are kept."""
+    """The report on how reliable the picture is; the picture; and by (id, issuer) the stored bulletins that stand out."""
     report = frame.report_beside(app, db, registry, now)
     closed = situation.summary.picture(
         db, now, registry, app.identity.authority, blind=report.is_blind, selection=selection
@@ -99,7 +99,7 @@ def _pictured(
 
 
 def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item:
-    """An item of the picture, as this identity may see it, with what its bulletin forbids."""
+    """An item of the picture, opened for this identity if possible, with what its bulletin forbids."""
     if not sealing.is_closed(row.bulletin):
         return msgspec.structs.replace(
             item, labels=(*marks(row.bulletin, now), *review.labels(row.bulletin), *item.labels)
@@ -116,15 +116,16 @@ def _seen(item: Item, unsealer: Unsealer, row: Stored, now: dt.datetime) -> Item
 
 
 @command()
-@click.option("--alarms", is_flag=True, help="what is wrong: the alarms that stand, since when and why")
-@click.option("--all", "ended", is_flag=True, help="with --alarms: those that have ended too")
-@click.option("--uptime", is_flag=True, help="in parts per million by phase, as far as a hub has watched")
+@click.option("--alarms", is_flag=True, help="what is wrong: the open alarms, since when and why")
+@click.option("--all", "ended", is_flag=True, help="with --alarms: also the alarms that have ended")
+@click.option("--uptime", is_flag=True, help="share of the watched time, in parts per million by phase")
 def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> Answer:
-    """Every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
+    """Show every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
 
-    `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
-    bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs. While nobody reads into
-    the store, or it lags, every state is `unknown`. Exits 9 when what is shown is not to be relied on.
+    `missing` counts the bulletins that the authority or another hub announced and that have not arrived. `split`
+    counts the hubs that hold another bulletin than this hub at one place. A running hub records alarms and uptime.
+    While no program reads into the store, or its reader lags, every state is `unknown`. Exits 9 when the result is
+    not reliable.
     """
     if ended and not alarms:
         raise click.UsageError("--all goes with --alarms")
@@ -179,14 +180,14 @@ def _alarms(alarms: tuple[watched.AlarmRow, ...], report: Report, *, ended: bool
                 for alarm in alarms
             ),
         ),
-        notes=[] if alarms else ["no alarm is on record" if ended else "no alarm stands"],
+        notes=[] if alarms else ["no alarm is on record" if ended else "no alarm is open"],
     )
 
 
 @command()
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 def quarantine(app: App, *, limit: int) -> Answer:
-    """What was refused and is kept as evidence: when, on which subject, for which reason."""
+    """List what was refused and is kept as evidence: when, on which subject, for which reason."""
     refusals = frame.query_store(app, lambda tx: situation.summary.quarantine(tx, limit))
     rows = ((at(refusal.at), refusal.reason, refusal.subject, refusal.detail) for refusal in refusals)
     return Answer(

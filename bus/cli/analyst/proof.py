@@ -13,13 +13,15 @@ from bus.hub import exchange
 
 @command(name="proof")
 @click.argument("channel")
-@click.option("--seq", type=click.IntRange(min=1), help="the number, when there are several")
+@click.option(
+    "--seq", type=click.IntRange(min=1), help="the number of the place, when several are contradicted"
+)
 @click.option("--out", type=FILE, help="write it here instead of standard output")
 def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> Answer:
-    """Write down that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
+    """Write the proof that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
 
-    Both signed bulletins in one file; whoever has the registry can check it with `tocsin verify`. Exits 3 when the store
-    holds no contradiction there.
+    The file holds both signed bulletins. Anyone with the registry can check it with `tocsin verify`. Exits 3 when the
+    store holds no contradiction on that channel.
     """
     proof = frame.query_store(
         app,
@@ -30,7 +32,7 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     if proof is None:
         raise NotFoundError(
             f"this store holds no contradiction on {channel}",
-            remedy="tocsin channels --alarms lists where there are any",
+            remedy="list the channels that have one: tocsin channels --alarms",
         )
     number, raw = proof
     frame.record(app, "exported", what="contradiction", channel=channel, seq=number)

@@ -1,4 +1,4 @@
-"""`tocsin trace`: the whole life of one bulletin, as far as this identity's own stores tell it."""
+"""`tocsin trace`: the whole life of one bulletin, from this identity's own outbox and store."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
-@click.option("--exact", is_flag=True, help="of that very version, not of the newest")
+@click.option("--exact", is_flag=True, help="trace exactly this version, not the newest")
 async def trace(app: App, bulletin_id: str, *, exact: bool) -> Answer:
-    """Stamped, kept, sent, stored; admitted or refused and why; replaced by what; answered by whom.
+    """Show the life of a bulletin: stamped, kept, sent, stored; admitted or refused and why; replaced; answered.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is traced.
+    ID is the id of any version, at least its first four characters, or a digest. The newest version is traced.
     """
     named, steps, ladder, label = await _life(app, bulletin_id, exact=exact)
     if not steps:
@@ -39,7 +39,7 @@ async def trace(app: App, bulletin_id: str, *, exact: bool) -> Answer:
 
 
 def _how_far(status: DeliveryStatus) -> str:
-    """Who has received it and who has read it, each apart, and who has not."""
+    """A sentence that says who has received it, who has read it, and who has not."""
     if not status.readers:
         return f"{status.state}; no hub must have it"
     received = [each.reader for each in status.readers if each.received or each.read]
@@ -86,14 +86,14 @@ async def _life(
 
 
 def _own(db: sqlite3.Connection, me: str, named: frame.Named) -> list[About]:
-    """The versions of a bulletin of one's own."""
+    """The versions of this authority's own bulletin."""
     return [
         about for id_ in frame.ids_of(db, named, cancels=False) for about in picture.answers.own(db, me, id_)
     ]
 
 
 def _held(db: sqlite3.Connection, named: frame.Named) -> list[About]:
-    """The versions of a bulletin of another."""
+    """The versions of another authority's bulletin."""
     return [
         about for id_ in frame.ids_of(db, named, cancels=False) for about in picture.answers.held(db, id_)
     ]

@@ -1,4 +1,4 @@
-"""Brings a reader's store up to what the bus holds, for a command that asks and ends."""
+"""Brings a reader's store up to what the bus holds, for a command that prints its answer and ends."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 READ_S = 5.0
 LOOK_S = 0.05
 STANDS_BY_S = 0.5
-"""So long another program is waited for that reads into the store, and has what came while this one looked."""
+"""Seconds to wait for another program that reads into the store, until it has what this one saw."""
 
 
 async def up_to_date(app: App, store: Inbox, registry: VerifiedRegistry) -> bool:
     """Read what the bus holds into the store, unless a hub or another program does that.
 
     Returns:
-        False when it could not be read to its end in time; what is held is all the same.
+        False when the bus could not be read to its end in time. What arrived is in the store all the same.
     """
     identity = app.identity
     record = registry.document.authorities.get(identity.authority)
     if record is not None and record.kind == trust.HUB:
-        return True  # hub run feeds it, and what is shown says as of when
+        return True  # `hub run` feeds the store; the answer gives its time
     if identity.server is None or identity.nkey is None:
         return False
     clock = asyncio.get_running_loop().time

@@ -1,4 +1,4 @@
-"""The flags of `tocsin answer`: what an answer says, and what belongs to it."""
+"""The flags of `tocsin answer`: the verdicts, and the options of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.vocab import FeedbackKind
 
 
 class Said(NamedTuple):
-    """A flag: what it says, whether it needs words, and its help."""
+    """A flag: its verdict, whether it needs a text, and its help."""
 
     verdict: FeedbackKind
     needs_text: bool
@@ -22,38 +22,38 @@ class Said(NamedTuple):
 
 VERDICTS = {
     "sighting": Said(
-        FeedbackKind.SIGHTING, needs_text=False, help="it was seen here too (--seen says how often)"
+        FeedbackKind.SIGHTING, needs_text=False, help="it was seen here too; --seen gives the number of times"
     ),
-    "endorse": Said(FeedbackKind.ENDORSE, needs_text=False, help="we stand behind it"),
-    "dispute": Said(FeedbackKind.DISPUTE, needs_text=True, help="it is not so, and why"),
+    "endorse": Said(FeedbackKind.ENDORSE, needs_text=False, help="we confirm it"),
+    "dispute": Said(FeedbackKind.DISPUTE, needs_text=True, help="it is wrong; TEXT says why"),
     "false-positive": Said(
-        FeedbackKind.FALSE_POSITIVE, needs_text=True, help="what it names is harmless, and why"
+        FeedbackKind.FALSE_POSITIVE, needs_text=True, help="what it names is harmless; TEXT says why"
     ),
     "action-taken": Said(
-        FeedbackKind.ACTION_TAKEN, needs_text=False, help="what was done about it (--action names it)"
+        FeedbackKind.ACTION_TAKEN, needs_text=False, help="we did something about it; --action names it"
     ),
     "question": Said(
-        FeedbackKind.QUESTION, needs_text=True, help="ask its author something (--within says until when)"
+        FeedbackKind.QUESTION, needs_text=True, help="ask its author a question; --within sets the deadline"
     ),
     "reply": Said(
         FeedbackKind.REPLY,
         needs_text=True,
-        help="say what it asks: of a question or a request for information",
+        help="reply to a question or a request for information",
     ),
     "handover": Said(
-        FeedbackKind.HANDOVER, needs_text=False, help="another authority takes it over: --to says which"
+        FeedbackKind.HANDOVER, needs_text=False, help="another authority takes it over; --to names it"
     ),
     "relax-marking": Said(
         FeedbackKind.REQUEST_UPGRADE,
         needs_text=False,
-        help="ask its author to publish it at a wider marking: --marking",
+        help="ask its author to publish it at a wider marking; --marking names it",
     ),
 }
 """The flags, in the order of the help."""
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """The flags that were given, and what belongs to them."""
+    """The flags that were given, with their options."""
 
     sighting: bool = False
     endorse: bool = False
@@ -73,7 +73,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flags(self) -> list[str]:
-        """The names of those that say something."""
+        """The names of the given flags that are verdicts."""
         return [name for name in VERDICTS if getattr(self, name.replace("-", "_"))]
 
 
@@ -81,25 +81,25 @@ chosen_options = gathered(
     "chosen",
     Chosen,
     *(click.option(f"--{name}", is_flag=True, help=each.help) for name, each in VERDICTS.items()),
-    click.option("--withdraw", is_flag=True, help="take back what was answered; with a flag, that alone"),
+    click.option("--withdraw", is_flag=True, help="withdraw our answers; with a verdict, only those"),
     click.option(
         "--to",
         metavar="AUTHORITY",
         shell_complete=completing.authorities,
-        help="with --handover: who takes it over",
+        help="with --handover: the authority that takes it over",
     ),
     click.option(
-        "--marking", type=click.Choice(TLPS[1:]), help="with --relax-marking: the marking that is asked for"
+        "--marking", type=click.Choice(TLPS[1:]), help="with --relax-marking: the marking you ask for"
     ),
-    click.option(
-        "--within", type=Since(), help="with --question: a span such as 2h, within which it is to be answered"
-    ),
+    click.option("--within", type=Since(), help="with --question: the time for an answer, such as 2h"),
     click.option(
         "--action",
         metavar="WORD",
         help="with --action-taken: a word of action-kind (tocsin vocab action-kind)",
     ),
-    click.option("--seen", type=click.IntRange(1, 2_000_000_000), help="with --sighting: how often"),
+    click.option(
+        "--seen", type=click.IntRange(1, 2_000_000_000), help="with --sighting: the number of times"
+    ),
 )
 _BELONGS = {
     "to": "handover",
@@ -114,11 +114,11 @@ def must_fit(chosen: Chosen, text: str | None) -> None:
     """Refuse flags that do not go together.
 
     Raises:
-        click.UsageError: with what is missing or too much.
+        click.UsageError: names the option that is missing or does not belong.
     """
     if len(chosen.flags) != 1 and not (chosen.withdraw and not chosen.flags):
         names = ", ".join(f"--{name}" for name in VERDICTS)
-        raise click.UsageError(f"say one thing: {names}, or --withdraw")
+        raise click.UsageError(f"choose one: {names}, or --withdraw")
     name = chosen.flags[0] if chosen.flags else ""
     for option, flag in _BELONGS.items():
         if getattr(chosen, option) is not None and (name != flag or chosen.withdraw):
@@ -128,8 +128,8 @@ def must_fit(chosen: Chosen, text: str | None) -> None:
     if VERDICTS[name].needs_text and not text:
         raise click.UsageError(f'--{name} needs a sentence: tocsin answer ID --{name} "..."')
     if chosen.handover and chosen.to is None:
-        raise click.UsageError("--handover needs --to AUTHORITY, who takes it over")
+        raise click.UsageError("--handover needs --to AUTHORITY, the one that takes it over")
     if chosen.relax_marking and chosen.marking is None:
-        raise click.UsageError("--relax-marking needs --marking, the one that is asked for")
+        raise click.UsageError("--relax-marking needs --marking, the one you ask for")
     if chosen.action_taken and not (text or chosen.action):
         raise click.UsageError("--action-taken needs --action WORD, or a sentence that says what was done")

@@ -1,4 +1,4 @@
-"""`tocsin verify`: an offline check of a bulletin file; who signed it, with which key, in what state."""
+"""`tocsin verify`: an offline check of a bulletin file: who signed it, with which key, under which registry."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 @command()
 @click.argument("file", type=FILE)
 @click.option("--registry", "registry_file", type=FILE, help="registry file, instead of the context's")
-@click.option("--pin", help="digest that --registry must have; without it the file is believed as it is")
+@click.option("--pin", help="digest that --registry must have; without it the file is trusted as it is")
 @click.option("--at", "as_of", metavar="TIME", help="judge as of this time (2027-05-23T18:00:00Z)")
-@click.option("--require-fresh", is_flag=True, help="fail unless the registry is known to be the current one")
+@click.option("--require-fresh", is_flag=True, help="fail unless a beacon shows that the registry is current")
 def verify(
     app: App,
     file: Path,
@@ -39,10 +39,10 @@ def verify(
     as_of: str | None,
     require_fresh: bool,
 ) -> Iterator[Answer]:
-    """Check FILE (*.tocsin.json) by its signature, the registry, and every rule. Nothing is fetched.
+    """Check FILE (*.tocsin.json) against its signature, the registry and every rule. Nothing is fetched.
 
-    Exits 0 when it stands, 6 with the reason code when it does not; of a proof that an authority contradicted itself
-    (`bulletin proof`) it says what is proved, and exits 6 with the code `fork`.
+    Exits 0 when the file is valid, and 6 with the reason code when it is not. For a proof of contradiction (`bulletin
+    proof`) it says what is proved, and exits 6 with the code `fork`.
     """
     try:
         now = parse_time(as_of) if as_of else app.now()
@@ -60,12 +60,12 @@ def verify(
     except AdmissionError as exc:
         remedy = "do not act on it, and keep it as evidence"
         if exc.reason == "key-ended":
-            remedy = "if you can vouch that you had it before then, judge it as of that time: --at"
-        raise AdmissionError(f"{file} does not stand: {exc}", reason=exc.reason, remedy=remedy) from None
+            remedy = "if you are certain that you had the file before then, judge it at that time: --at TIME"
+        raise AdmissionError(f"{file} is not valid: {exc}", reason=exc.reason, remedy=remedy) from None
     state = registry.state(now)
     if require_fresh and state is not trust.TrustState.FRESH:
         raise TrustError(
-            f"the bulletin stands, but the registry is {state}",
+            f"the bulletin is valid, but the registry is {state}",
             remedy="fetch the current registry and beacon",
             reason="not-fresh",
         )
@@ -73,7 +73,7 @@ def verify(
 
 
 def _explain_fork(raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> Iterator[Answer]:
-    """Say what a file of two bulletins proves.
+    """Explain what a file of two bulletins proves.
 
     Raises:
         AdmissionError: always: `fork` when it proves a contradiction, else why it proves nothing.
@@ -110,8 +110,8 @@ def _explain_fork(raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file
     place = {"issuer": issuer, "channel": str(proof.channel), "seq": proof.seq}
     yield Answer({"contradiction": True, **place, "bulletins": bulletins}, lines=lines)
     raise AdmissionError(
-        f"{issuer} signed two things of which only one can be true",
-        remedy="believe neither until it has said which, and by another way than this channel",
+        f"{issuer} signed two bulletins for one place, and only one can be genuine",
+        remedy="trust neither until {issuer} tells you which, by another way than this channel",
         reason="fork",
     )
 

@@ -1,9 +1,9 @@
 """`tocsin watch`: bulletins by topic, each verified, as they arrive.
 
-The reader's own store is followed. A hub's store is fed by `tocsin hub run` alone: beside it a watch only looks. For any
-other identity this process reads while no other does: it takes the store's lease, subscribes, admits and keeps, exactly as
-a hub does, and a hub that begins takes it over at once. With --no-follow it shows what is held, and then asks whether the
-bus is there: what is held would look like what there is.
+`watch` follows the reader's own store. Only `tocsin hub run` feeds a hub's store; `watch` then only reads it. For any
+other identity this process reads the bus while no other process does: it takes the store's lease, subscribes, admits
+and keeps, exactly as a hub does. A hub that starts takes the lease over at once. With --no-follow it shows what the
+store holds, and then checks that the bus answers: otherwise an old store would look complete.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 REACH_S = 5.0
-"""So long the bus may take to answer before it is said that it does not."""
+"""Seconds the bus may take to answer before `watch` reports that it does not."""
 LOOK_S = 1.0
 PATIENCE = 3
-"""So many looks in a row must find what is said to be wrong: an attach anew is over in less."""
+"""A fault is reported after this many checks in a row: a reconnect takes fewer."""
 
 
 @command(when_asked=INTERRUPTED)
@@ -59,14 +59,16 @@ PATIENCE = 3
     help="a domain (cyber) or a kind (data-breach); may be repeated",
 )
 @stream_options
-@click.option("--min-priority", type=click.Choice(["p1", "p2", "p3", "p4"]), help="this urgent or more")
+@click.option(
+    "--min-priority", type=click.Choice(["p1", "p2", "p3", "p4"]), help="this urgent or more urgent"
+)
 @repeatable("--status", "statuses", type=STATUS, help="of this status; actual unless you say otherwise")
 @click.option(
     "--since", type=Since(), default="now", show_default=True, help="all, now, or a span such as 2h"
 )
-@click.option("--count", type=click.IntRange(min=1), help="end after so many")
+@click.option("--count", type=click.IntRange(min=1), help="end after this many bulletins")
 @health_option
-@click.option("--follow/--no-follow", default=True, help="end when everything held has been shown")
+@click.option("--follow/--no-follow", default=True, help="end after showing what the store holds")
 async def watch(
     app: App,
     *,
@@ -78,20 +80,20 @@ async def watch(
 ) -> AsyncIterator[Answer]:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
 
-    What is sealed to this identity is opened as it is shown, when the context names its seal keys.
+    Sealed bulletins are opened as they are shown, if the context names a seal key for them.
 
-    A hub's store is fed by hub run; for any other identity watch reads from the bus itself. Within --timeout it says when the
-    bus does not answer. Ctrl-C ends it (exit 130).
+    For a hub, `hub run` must run: it feeds the store. For any other identity watch reads the bus itself. It says
+    within --timeout when the bus does not answer. Ctrl-C ends it (exit 130).
 
-    With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
-    answer, and 9 when what was shown is not to be relied on for another reason.
+    With --no-follow it first prints, on standard error, the time of the store and what is wrong. It exits 7 when the
+    bus does not answer, and 9 when the result is not reliable for another reason.
     """
     wanted = frame.interest_of(**interest)
     if selection.since_s is not None and _is_default("since"):
         since = dt.timedelta(seconds=selection.since_s)
     shown = 0
     unsealer = frame.Unsealer(app, "watch")
-    unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
+    unsealer.keys()  # now, because it may ask for a passphrase, and the reading must not wait for that
     registry, now = frame.present_registry(app)
     async with (
         in_background(frame.until_unread(app), "reader of the output"),
@@ -114,18 +116,18 @@ async def watch(
 
 
 def _is_default(option: str) -> bool:
-    """Whether nobody has given an option."""
+    """Whether an option has its default value."""
     source = click.get_current_context().get_parameter_source(option)
     return source is click.core.ParameterSource.DEFAULT
 
 
 def _beside(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) -> tuple[str, str]:
-    """What is told beside a bulletin: of an answer what it answers, and the beginning of its id."""
+    """Two facts to print with a bulletin: what it answers (empty if it is no answer), and the beginning of its id."""
     return _answering(db, row, registry), picture.selected.short(db, row.id)
 
 
 def _answering(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) -> str:
-    """Of an answer, what it answers, and what the answers to that are by now; empty for any other bulletin."""
+    """For an answer: the bulletin it answers, with the count of all its answers. Empty for any other bulletin."""
     told = []
     for target in picture.answers.answered_by(row.bulletin) if row.bulletin.kind == trust.FEEDBACK else ():
         held = picture.answers.held(db, target)
@@ -139,11 +141,11 @@ def _answering(db: sqlite3.Connection, row: Stored, registry: VerifiedRegistry) 
 
 
 async def _must_answer(app: App, store: Inbox) -> None:
-    """Ask whether the bus is there, where the context names one.
+    """Check that the bus answers, if the context names one.
 
     Raises:
-        UnreachableError: it does not answer within the timeout; the message says as of when what was shown is.
-        DeniedError: it refuses this identity.
+        UnreachableError: the bus does not answer within the timeout; the message gives the time of the store.
+        DeniedError: the broker refuses this identity.
     """
     if app.identity.server is None or app.identity.nkey is None:
         return
@@ -151,9 +153,7 @@ async def _must_answer(app: App, store: Inbox) -> None:
         async with transport.Connection.open(frame.endpoint(app, "watch")) as connection:
             await connection.until_connected(app.timeout(REACH_S))
     except UnreachableError as exc:
-        raise UnreachableError(
-            f"{exc} What was shown is what this store holds, {await _as_of(store)}"
-        ) from None
+        raise UnreachableError(f"{exc} You saw what this store holds, {await _as_of(store)}") from None
 
 
 async def _as_of(store: Inbox) -> str:
@@ -163,7 +163,7 @@ async def _as_of(store: Inbox) -> str:
 
 @asynccontextmanager
 async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
-    """Have the store fed by whoever may feed it, and say on standard error while it is not, for as long as the context lasts."""
+    """Keep the store fed until the context exits: by this process, or by a hub. Says on standard error when nothing feeds it."""
     registry, identity = frame.open_registry(app), app.identity.authority
     record = registry.document.authorities.get(identity)
     is_hub = record is not None and record.kind == trust.HUB
@@ -188,7 +188,7 @@ async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
 
 
 async def _tell_of_bus(app: App, connection: Connection, subscriber: Subscriber | None) -> None:
-    """Say when the bus is out of reach, or nothing can be read from it, and when it can again."""
+    """Say on standard error when the bus cannot be reached or read, and when it can again."""
     with contextlib.suppress(UnreachableError, DeniedError):
         await connection.until_connected(app.timeout(REACH_S))
     dark, wrong = False, 0
@@ -200,7 +200,9 @@ async def _tell_of_bus(app: App, connection: Connection, subscriber: Subscriber 
         else:
             wrong = 0
         if problem and not dark:
-            app.note(f"nothing can be read from the bus ({problem}); what is held is shown, and tried again")
+            app.note(
+                f"nothing can be read from the bus ({problem}); the store is shown, and reading is tried again"
+            )
         elif dark and not problem:
             app.note("the bus answers again")
         dark = bool(problem)
@@ -208,7 +210,7 @@ async def _tell_of_bus(app: App, connection: Connection, subscriber: Subscriber 
 
 
 async def _tell_of_hub(app: App, store: Inbox) -> None:
-    """Say when no hub feeds the store, and when one does again."""
+    """Say on standard error when no hub feeds the store, and when one does again."""
     alone, looks = False, 0
     while True:
         with contextlib.suppress(StoreError):

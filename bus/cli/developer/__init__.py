@@ -1,1 +1,1 @@
-"""Commands of a developer: adapters, the demonstration, schemas, what steps cost."""
+"""Commands of a developer: adapters, the demonstration, schemas, the cost of single steps."""

@@ -1,4 +1,4 @@
-"""`tocsin adapter`: the adapters that are installed, what their formats make of a file, and running one."""
+"""`tocsin adapter`: list the installed adapters, convert a file by one, and run one."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ if TYPE_CHECKING:
     from bus.plugin import Format, Manifest, ReadResult
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
-PARTING_S = 0.5  # for what is still to be confirmed, once somebody wants the program to end
+PARTING_S = 0.5  # for confirmations still to come, when the program is asked to end
 
 
 def _zone(_: click.Context, __: click.Parameter, name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise click.BadParameter(f"there is no time zone {name!r}; write it as Europe/Vienna") from None
+        raise click.BadParameter(
+            f"there is no time zone {name!r}; write a name such as Europe/Vienna"
+        ) from None
     return name
 
 
@@ -52,7 +54,7 @@ TZ = click.option(
     show_default=True,
     metavar="ZONE",
     callback=_zone,
-    help="time zone of times that name none, as Europe/Vienna",
+    help="time zone of times without one, such as Europe/Vienna",
 )
 
 
@@ -90,9 +92,9 @@ def list_(_app: App) -> Answer:
 @click.option("--country", default="XA", show_default=True, help="country of the reading authority")
 @TZ
 def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> Iterator[Answer]:
-    """Translate native files into drafts, with a report of what was not carried over. Nothing is published.
+    """Translate native files into drafts, with a report of what is left out. Nothing is published.
 
-    A draft whose source marks nothing gets what tocsin adapter run gives it: AMBER+STRICT, to the network of the adapter.
+    A draft whose source has no marking gets that of tocsin adapter run: AMBER+STRICT, to the network of the adapter.
 
     Exits 5 when a file is refused, 8 when some of several are.
     """
@@ -120,10 +122,10 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
 @TZ
 async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -> int:
-    """Publish what appears in a spool folder, as the chosen context, until Ctrl-C, with heartbeats meanwhile.
+    """Publish the files that appear in a spool folder, as the chosen context, and send heartbeats, until Ctrl-C.
 
-    With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
-    document is refused.
+    With --stdin: exits 0 when the bulletins are stored, 75 when they are safe on this disk and will be sent later, 5
+    when the document is refused.
     """
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")
@@ -146,12 +148,12 @@ async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: 
         is_stored = await publisher.idle(PARTING_S if frame.is_asked() else app.timeout(5.0))
     if is_stored:
         return DONE
-    app.note("safe on this disk; the bus has not confirmed it yet, and it is sent later")
+    app.note("safe on this disk; the bus has not confirmed it yet; it is sent later")
     return QUEUED
 
 
 def format_named(format_id: str) -> tuple[Format, Manifest]:
-    """A format of any installed adapter and the manifest of that adapter, with a hint when the name is nearly right."""
+    """A format of an installed adapter, and the manifest of that adapter. The error for an unknown name gives the nearest."""
     adapters = [installed.adapter for installed in discover() if installed.adapter]
     known = {
         name: (format_, adapter.manifest) for adapter in adapters for name, format_ in adapter.formats.items()
@@ -161,7 +163,7 @@ def format_named(format_id: str) -> tuple[Format, Manifest]:
 
 
 def _marked(result: ReadResult, manifest: Manifest) -> ReadResult:
-    """The result, with a marking and an audience on every draft that its source does not mark; a loss tells it."""
+    """The result, with a marking and an audience on each draft without one; a loss reports it."""
     drafts, losses = [], list(result.losses)
     for draft in result.drafts:
         if draft.tlp is not None:
@@ -169,7 +171,9 @@ def _marked(result: ReadResult, manifest: Manifest) -> ReadResult:
             continue
         tlp, audience = manifest.of_unmarked(draft.kind)
         drafts.append(msgspec.structs.replace(draft, tlp=tlp, audience=draft.audience or audience))
-        losses.append(Loss("tlp", f"the source marks nothing: it goes to {drafts[-1].audience} at {tlp}"))
+        losses.append(
+            Loss("tlp", f"the source has no marking: the draft goes to {drafts[-1].audience} at {tlp}")
+        )
     return msgspec.structs.replace(result, drafts=tuple(drafts), losses=tuple(losses))
 
 
@@ -196,6 +200,6 @@ def _shown(path: Path, result: ReadResult) -> Answer:
         lines.append(f"{path}: {draft.kind}: {draft.info[0].headline}")
         lines += msgspec.json.format(msgspec.json.encode(draft), indent=2).decode().split("\n")
     notes = [f"{path}: {len(result.drafts)} drafts, {len(result.losses)} losses"]
-    notes += [f"  not carried over: {loss.path}: {loss.why}" for loss in result.losses]
+    notes += [f"  left out: {loss.path}: {loss.why}" for loss in result.losses]
     facts = {"file": str(path), "drafts": result.drafts, "losses": result.losses}
     return Answer(facts, lines=lines, notes=notes)

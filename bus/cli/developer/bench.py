@@ -1,6 +1,6 @@
-"""`tocsin bench`: what single steps cost on this machine, as medians of CPU time over interleaved rounds, beside a bare Ed25519 verification.
+"""`tocsin bench`: the cost of single steps on this machine: medians of CPU time over interleaved rounds, beside a bare Ed25519 verification.
 
-The ratio to that verification tells about the code, the microseconds about the machine.
+The ratio to that verification measures the code; the microseconds measure the machine.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ _ALGORITHMS = {
     type=click.IntRange(1, 1000),
     default=7,
     show_default=True,
-    help="how often each step has its turn; medians are told",
+    help="how often each step runs; the medians are shown",
 )
 def bench(app: App, *, rounds: int) -> Answer:
-    """Measure signing, admitting, sealing, opening, and loading a registry; nothing is kept, no bus is needed.
+    """Measure signing, admitting, sealing, opening, and loading a registry. Nothing is kept; no bus is needed.
 
-    CPU time of this one process, in microseconds and as a multiple of one bare Ed25519 verification. The multiple tells
-    about the code, the microseconds about this machine.
+    Shows CPU time of this one process, in microseconds and as a multiple of one bare Ed25519 verification. The
+    multiple measures the code; the microseconds measure this machine.
     """
     prices = measure(rounds, now=app.now(), rng=secrets.token_bytes, cpu=time.process_time)
     rows = ((price.step, f"{price.microseconds:.0f}", f"{price.verifications:.1f}") for price in prices)
@@ -72,7 +72,7 @@ def bench(app: App, *, rounds: int) -> Answer:
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step costs: CPU time, and how many times a bare verification."""
+    """The cost of one step: CPU time in microseconds, and as a multiple of a bare verification."""
 
     step: str
     microseconds: float
@@ -80,7 +80,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step, and how often it is taken in a round."""
+    """One step, and how often it runs in a round."""
 
     name: str
     run: Callable[[], object]
@@ -93,7 +93,7 @@ def measure(
     """Measure every step.
 
     Args:
-        rounds: how often; in each round every step has its turn.
+        rounds: their number; every step runs in each round.
         now: the present, aware.
         rng: random bytes.
         cpu: seconds of CPU time this process has used.
@@ -142,11 +142,11 @@ def _steps(now: dt.datetime, rng: Callable[[int], bytes]) -> Iterator[_Step]:
         large = raw if count == FEW else _registry(count, [signer], now)
         opened = partial(trust.VerifiedRegistry.open, large)
         yield _Step(name=f"open a registry of {count} authorities", run=opened, times=1)
-    yield _Step(name="rule on a chain of 10 000 when a key ends", run=_ruling(10_000, now), times=1)
+    yield _Step(name="judge a chain of 10 000 when a key is revoked", run=_ruling(10_000, now), times=1)
 
 
 def _admission(signers: Sequence[keyring.FileSigner], now: dt.datetime) -> Callable[[], object]:
-    """Admission whole, of a bulletin by an issuer that must sign with these keys."""
+    """The whole admission of a bulletin whose issuer must sign with these keys."""
     registry = trust.VerifiedRegistry.open(_registry(FEW, signers, now))
     bulletin = _bulletin(registry, now)
     payload, subject = encode(bulletin), subject_for(bulletin)
@@ -164,7 +164,7 @@ def _bulletin(registry: trust.VerifiedRegistry, now: dt.datetime) -> Bulletin:
 
 
 def _registry(count: int, signers: Sequence[keyring.FileSigner], now: dt.datetime) -> bytes:
-    """A registry of so many authorities, signed by two roots; the first authority signs with these keys."""
+    """A registry of `count` authorities, signed by two roots; the first authority signs with these keys."""
     roots = [keyring.FileSigner.generate() for _ in range(2)]
     grant = PublishGrant(
         statuses=(Status.ACTUAL,),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shlex
 import sys
+import webbrowser
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
-PARTING_S = 1.5  # so long hubs may still catch up, once somebody wants it to end
+LOOK_S = 0.2
+PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
 
 
 @command(when_asked=INTERRUPTED)
@@ -35,26 +38,27 @@ PARTING_S = 1.5  # so long hubs may still catch up, once somebody wants it to en
     default=DEFAULT_FOLDER,
     callback=lambda _context, _parameter, folder: folder.absolute(),
     show_default=True,
-    help="registry, keys, stores and spools; gone on from next time",
+    help="folder of registry, keys, stores and spools; the next run continues in it",
 )
-@click.option(
-    "--port", type=click.IntRange(1, 65535), help="where the broker listens; any free port otherwise"
-)
+@click.option("--port", type=click.IntRange(1, 65535), help="port of the broker  [default: any free port]")
 @click.option(
     "--for",
     "seconds",
     type=click.FloatRange(min=5),
-    help="end by itself after so many seconds, with a summary",
+    help="end after this many seconds, with a summary",
 )
 @click.option(
-    "--no-browser", is_flag=True, hidden=True, help="accepted for scripts; there is no browser to open"
+    "--console/--no-console",
+    default=True,
+    help="serve the consoles of both hubs on this machine, and print their addresses; no password is asked for",
 )
+@click.option("--no-browser", is_flag=True, help="do not open the console in a browser on a desktop")
 @click.option(
     "--hurry",
     type=click.IntRange(1, 1440),
     default=1,
     hidden=True,
-    help="divide every lifetime by so much: with 144 a day passes in ten minutes",
+    help="divide every lifetime by this: with 144 a day passes in ten minutes",
 )
 async def demo(
     app: App,
@@ -62,26 +66,34 @@ async def demo(
     folder: Path,
     port: int | None,
     seconds: float | None,
-    no_browser: bool,  # noqa: ARG001
+    console: bool,
+    no_browser: bool,
     hurry: int,
 ) -> int | None:
     """Start a broker, two countries with fourteen authorities, and two hubs; show bulletins as they arrive.
 
-    The adapters of eight of them read sample files in native formats from their spool folders; then a story is told, a
-    step each minute and nothing twice. Exits 0 only when each hub admitted everything published that its grants let it
-    read.
+    Eight of them have adapters that read sample files in native formats from spool folders. Then a story runs, one
+    step a minute, without repeats. Exits 0 only when each hub has admitted all bulletins that its grants let it read.
     """
     app.logs()
     app.note("starting: registry, broker, fourteen authorities, two hubs (a few seconds)")
     outcome: int | None = None
     try:
         async with (
-            demonstration.Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+            demonstration.Demo.open(
+                folder,
+                port=port or -1,
+                clock=app.now,
+                hurry=hurry,
+                say=app.note if console and os.environ.get("TOCSIN_CONSOLE") != "off" else None,
+            ) as running,
             frame.asked() as ended,
         ):
             _greet(app, folder, running)
             feed = Feed(app, running)
             telling = [asyncio.create_task(frame.until_unread(app))]
+            if not no_browser:
+                telling.append(asyncio.create_task(_open_browser(running)))
             telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
                 trust: Counter[str] = Counter()
@@ -99,8 +111,8 @@ async def demo(
                 await asyncio.gather(*telling, return_exceptions=True)
             feed.tell_rest()
             if ended.is_set() and not tally.published:
-                raise click.Abort  # before anybody had said anything; there is nothing to judge
-            # Now, for to close everything may take longer than somebody waits who wants it to end.
+                raise click.Abort  # before the first bulletin; there is nothing to judge
+            # Now, because closing may take longer than a person waits.
             for part in _summed_up(tally, kept, hurry):
                 tell(app, part)
             outcome = DONE if tally.complete and (hurry == 1 or kept.fresh) else PARTLY
@@ -112,7 +124,7 @@ async def demo(
 
 
 def _summed_up(tally: Tally, kept: Upkept, hurry: int) -> Iterator[Answer]:
-    """What was said and what came of it."""
+    """The summary: what was published, and what hubs admitted."""
     said = ((name, count.published, count.stored) for name, count in tally.authorities.items())
     yield Answer(tally, lines=[""], table=Table(("authority", "published", "stored"), said))
     heard = ((name, count.admitted, count.refused) for name, count in tally.hubs.items())
@@ -126,7 +138,7 @@ def _summed_up(tally: Tally, kept: Upkept, hurry: int) -> Iterator[Answer]:
 
 
 class Upkept(msgspec.Struct, frozen=True, kw_only=True):
-    """How the trust stood at each look of a run in a hurry, how often the beacon was renewed, and what had ended."""
+    """The state of trust at each check of a run with --hurry, the number of beacon renewals, and what expired."""
 
     trust: dict[str, int]
     renewed: int
@@ -134,7 +146,7 @@ class Upkept(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fresh(self) -> bool:
-        """Whether all was well at every look."""
+        """Whether trust was fresh at every check."""
         return set(self.trust) == {"fresh"} and not self.over
 
 
@@ -146,9 +158,9 @@ async def _rounds(
     telling: list[asyncio.Task[None]],
     trust: Counter[str],
 ) -> None:
-    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended the telling.
+    """Feed the spools at least once, until the time is over or a signal comes; raises the error that ended the story.
 
-    How the trust stands is counted meanwhile.
+    Counts the state of trust at each check.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds if seconds else None
@@ -188,20 +200,31 @@ Native files dropped into {home}/spool/AUTHORITY/in are published too.
         app.note(line)
 
 
+async def _open_browser(running: Demo) -> None:
+    """Open the first console in a browser, where a person sits at a desktop."""
+    if not (sys.stderr.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))):
+        return
+    for child in running.consoles.values():
+        while not child.address:  # noqa: ASYNC110 (it is asked for as a person would look)
+            await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(webbrowser.open, child.address)
+        return
+
+
 def _place() -> Path | None:
-    """The folder of the program as it was called, or beside the interpreter; None where it is in neither."""
+    """The folder of the program as called, or beside the interpreter; None when neither holds it."""
     called, beside = Path(sys.argv[0]), Path(sys.executable).with_name("tocsin")
     found = next((each for each in (called, beside) if each.name == "tocsin" and each.is_file()), None)
     return None if found is None else found.absolute().parent
 
 
 def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
-    """Why one of the tasks has ended, if one has."""
+    """The error of the first task that has failed; None when none has."""
     return next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
 
 
 class Feed:
-    """Each bulletin once, as soon as every hub that may read it has verified it."""
+    """Shows each bulletin once, as soon as every hub that may read it has verified it."""
 
     def __init__(self, app: App, running: Demo) -> None:
         self._app = app
@@ -223,7 +246,7 @@ class Feed:
                 self._show(row, remark)
 
     def tell_rest(self) -> None:
-        """At the end: what only some of those hubs have verified."""
+        """At the end, show the bulletins that only some of those hubs have verified."""
         for digest, row in self._rows.items():
             remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
             self._show(row, remark)

@@ -1,4 +1,4 @@
-"""`tocsin help` and `completion`: what is true of every command, and what shells need."""
+"""`tocsin help` and `completion`: topics that concern every command, and completion scripts for shells."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ENVIRONMENT = {
     "TOCSIN_COLOR": "auto, always or never, as --color",
     "TOCSIN_NATS_SERVER": "path of the nats-server binary",
     "NO_COLOR": "any value turns colour off",
-    "XDG_STATE_HOME": "where outboxes and stores live unless a context says otherwise",
-    "EDITOR": "opened by tocsin bulletin new",
+    "XDG_STATE_HOME": "folder of outboxes and stores, unless a context names another",
+    "EDITOR": "the editor that tocsin bulletin new opens",
 }
 
 TOPICS: dict[str, str] = {
@@ -29,7 +29,7 @@ TOPICS: dict[str, str] = {
     "environment": "\n".join(f"{name:<20}{meaning}" for name, meaning in ENVIRONMENT.items()),
     "formatting": """\
 Data goes to standard output, everything else to standard error.
---json prints one object; commands that stream print one object a line (NDJSON).
+--json prints one object; commands that stream print one object on each line (NDJSON).
 On a terminal, tables are aligned; in a pipe they are tab-separated values without a heading.
 --plain leaves out boxes and colour. Control and bidirectional characters are shown as escapes.
 Times are UTC, RFC 3339.""",
@@ -64,7 +64,7 @@ def help_(ctx: click.Context, app: App, topic: str | None, folder: Path | None) 
 
 
 def _write_pages(ctx: click.Context, app: App, folder: Path) -> Answer:
-    """Every page; of the day that SOURCE_DATE_EPOCH names, where a package is built, or of today."""
+    """Write every page. Its date is that of SOURCE_DATE_EPOCH (set in package builds), or today."""
     root = ctx.find_root().command
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     day = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch.isdecimal() else app.now()
@@ -88,7 +88,7 @@ def _write_pages(ctx: click.Context, app: App, folder: Path) -> Answer:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, _app: App, shell: str) -> Answer:
-    """Print the completion script of SHELL; source it from your shell's start-up file."""
+    """Print the completion script of SHELL. Load it from your shell's start-up file."""
     shells = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     script = shells[shell](ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
     return Answer({"shell": shell, "script": script}, raw=script + "\n")

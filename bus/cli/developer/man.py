@@ -1,4 +1,4 @@
-"""Manual pages of every command, from the same declarations as `--help`; pure: a command in, roff out (man(7))."""
+"""Manual pages of every command, from the same declarations as `--help`; pure: takes a command, returns roff (man(7))."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bus.cli.frame import EXIT_CODES, Shared
 
 SECTION = "1"
 _LEADS = re.compile(r"^([.'])", re.MULTILINE)
-# What roff would show as another character: a hyphen, quotes, an accent; and the backslash, with which it is told so.
-# A list of words may be broken at its bars, where it is wider than the screen.
+# Characters that roff would replace by others: a hyphen, quotes, an accent; and the backslash, its escape.
+# A list of words that is wider than the screen may break at its bars.
 _SPECIAL = {
     "|": r"|\:",
     "\\": r"\e",
@@ -35,7 +35,7 @@ FILES = {
 
 
 def escaped(text: str) -> str:
-    """Text as roff shows it, letter for letter, in ASCII; no line of it is a request."""
+    """Text escaped for roff, in ASCII, so that each letter shows as it is and no line is a request."""
     return _LEADS.sub(r"\\&\1", "".join(_SPECIAL.get(each) or _plain(each) for each in text))
 
 
@@ -55,10 +55,10 @@ def pages(
 
     Args:
         root: the program.
-        name: how it is called.
+        name: of the program.
         version: of the release, shown at the foot of a page.
-        date: shown beside it.
-        environment: each variable and what it sets.
+        date: shown beside the version.
+        environment: name -> meaning of each variable.
     """
     foot = f"{date:%Y\\-%m\\-%d}", f"{name} {version}"
     yield from _pages(root, click.Context(root, info_name=name), foot, environment)
@@ -89,7 +89,7 @@ def _lines(
     path = ctx.command_path
     date, release = foot
     yield f'.TH "{page_name(path).upper()}" {SECTION} "{date}" "{release}" "User commands"'
-    yield from (".nh", ".ad l")  # options are copied from here: no word is broken or spaced out
+    yield from (".nh", ".ad l")  # readers copy options from here: no word is broken or stretched
     yield from (".SH NAME", rf"{escaped(page_name(path))} \- {escaped(_short(command))}")
     yield from (".SH SYNOPSIS", f".B {escaped(path)}", escaped(" ".join(command.collect_usage_pieces(ctx))))
     yield from (".SH DESCRIPTION", *_paragraphs(command.help or ""))
@@ -112,7 +112,7 @@ def _lines(
 
 
 def _short(command: click.Command) -> str:
-    """The first sentence of its help, whole."""
+    """The first sentence of the command's help."""
     first = inspect.cleandoc(command.help or "").split("\n\n")[0]
     return " ".join(first.split()).rstrip(".")
 
@@ -131,7 +131,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 def _options(
     command: click.Command, ctx: click.Context
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Its own options and those that every command takes, each as its help has it."""
+    """(own options, shared options) of a command, each as (names, help)."""
     own: list[tuple[str, str]] = []
     shared: list[tuple[str, str]] = []
     for each in command.get_params(ctx):
@@ -142,13 +142,13 @@ def _options(
 
 
 def _defined(records: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Words, each with what it means."""
+    """The roff lines of a list of words with their meanings."""
     for word, meaning in records:
         yield from (".TP", rf"\fB{escaped(word)}\fR", escaped(" ".join(meaning.split())) or r"\&")
 
 
 def _beside(ctx: click.Context, under: list[tuple[str, click.Command]]) -> list[str]:
-    """The pages to look at next: those of its commands, or of its group."""
+    """The related pages: those of the commands of a group, or of a command's group."""
     if under:
         return [page_name(f"{ctx.command_path} {name}") for name, _ in under]
     return [page_name(ctx.parent.command_path)] if ctx.parent is not None else []

@@ -17,7 +17,7 @@ def schema() -> None:
 
 
 @command(schema, "export")
-@click.option("--out", type=FOLDER, help="folder for all of them")
+@click.option("--out", type=FOLDER, help="folder for all documents")
 @click.option("--name", help="print only this one: bulletin, draft, registry, asyncapi, ...")
 def export(_app: App, *, out: Path | None, name: str | None) -> Answer:
     """Write the documents into a folder, or print one."""

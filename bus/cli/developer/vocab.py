@@ -1,4 +1,4 @@
-"""`tocsin vocab`: the vocabularies, and what a word of one means."""
+"""`tocsin vocab`: the vocabularies, and the meaning of their words."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 def vocab(_app: App, name: str | None, words: tuple[str, ...]) -> Answer:
-    """List the vocabularies; the words of NAME; or those of them that WORD finds.
+    """List the vocabularies, the words of NAME, or those that match WORD.
 
-    WORD is an id (T0086), or part of a label (deepfake); several must all be there. An id that a version before had says
-    what it is today. `attack` is ATT&CK for Enterprise, Mobile and ICS together; where NAME is no vocabulary, it is a word
-    too, and looked for in all of them. Exits 3 where nothing is found, and names the nearest.
+    WORD is an id (T0086) or part of a label (deepfake). Several WORDs must all match. For an id of an earlier version
+    the current id is shown. `attack` is ATT&CK for Enterprise, Mobile and ICS together. If NAME is no vocabulary, it
+    is a word, and all vocabularies are searched. Exits 3 when nothing matches, and names the nearest word.
     """
     if name is None:
         return _listed([known.vocabulary(each) for each in known.names()])
@@ -62,7 +62,7 @@ def _listed(all_of_them: list[Vocabulary]) -> Answer:
             ("vocabulary", "version", "words", "source"),
             [(each.name, each.version, len(each.terms), _short(each.source)) for each in all_of_them],
         ),
-        notes=["what one means: tocsin vocab NAME WORD"],
+        notes=["the meaning of a word: tocsin vocab NAME WORD"],
     )
 
 
@@ -72,7 +72,7 @@ def _short(source: str) -> str:
 
 def _nearest(found: list[tuple[Vocabulary, Found]]) -> str:
     like = [_told(each) for _, here in found for each in here.nearest]
-    return f"; the nearest: {', '.join(like[:3])}" if like else "; nothing is like it"
+    return f"; the nearest: {', '.join(like[:3])}" if like else "; no word is similar"
 
 
 def _told(term: Term) -> str:
@@ -113,10 +113,10 @@ def _of_past(here: Found) -> list[str]:
         now = " or ".join(each.now)
         told.append(
             f"{each.id} ({each.label}) was {each.why}; "
-            + (f"it is {now} today" if now else "nothing is named in its place")
+            + (f"it is now {now}" if now else "it has no successor")
         )
     if here.nearest:
-        told.append(f"akin by their labels: {', '.join(map(_told, here.nearest))}")
+        told.append(f"similar labels: {', '.join(map(_told, here.nearest))}")
     return told
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: options, sessions, files, output."""
+"""The frame that all commands share: options, sessions, files, output."""
 
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         admitted_row,
         defaults,
         endpoint,
+        open_desk,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -113,11 +114,12 @@ if TYPE_CHECKING:
         named_in_outbox,
         named_in_store,
     )
-    from bus.config import OUTBOX_FILE, STORE_FILE, private_folder
+    from bus.config import DESK_FILE, OUTBOX_FILE, STORE_FILE, private_folder
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "DESK_FILE",
     "DONE",
     "EXIT_CODES",
     "FAILURE",
@@ -203,6 +205,7 @@ __all__ = [
     "on_terminal",
     "once_open",
     "one_line",
+    "open_desk",
     "open_outbox",
     "open_publisher",
     "open_registry",

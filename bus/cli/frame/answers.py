@@ -1,4 +1,4 @@
-"""What a command has found, as data: the frame prints it, for a person or a program, and ends with its exit code."""
+"""The result of a command, as data. The frame prints it for a person or as JSON, and ends with its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Drawing(Protocol):
-    """Something that a person sees in more than one way: it looks at the terminal and prints itself."""
+    """An output that adapts to the terminal: it prints itself."""
 
     def draw(self, app: App) -> None:
         """Print it, through the functions of the App alone."""
@@ -23,7 +23,7 @@ class Drawing(Protocol):
 
 
 class Painted(NamedTuple):
-    """A line whose parts have colours, where colour is wanted."""
+    """A line whose parts have colours, if colour is on."""
 
     parts: Sequence[Part]
 
@@ -33,18 +33,18 @@ class Painted(NamedTuple):
 
 
 class Answer:
-    """What a command returns, or yields one after the other as it finds them.
+    """The result of a command, which returns one or several, or yields them one after the other.
 
     Attributes:
         values: what `--json` prints, each on a line of its own.
         lines: what a person reads, on standard output.
         table: comes after the lines.
-        raw: a text that stands as it is; with `--json` only where there is no value. What is in it must steer no terminal.
-        notes: for a person, on standard error; not beside JSON.
-        remarks: the same, beside JSON too.
-        head: as of when the answer is and how it is to be taken, before all else.
-        is_document: a person gets the values too, as JSON: other programs read it.
-        code: the exit code; of several answers the last that is not 0 counts.
+        raw: a text printed unchanged; with `--json` only if there is no value. It must not hold control characters for terminals.
+        notes: for a person, on standard error; left out with `--json`.
+        remarks: the same, with `--json` too.
+        head: the time of the answer and its reliability, printed first.
+        is_document: without `--json` too the values are printed as JSON, for other programs.
+        code: the exit code; of several answers, the last code that is not 0 counts.
     """
 
     __slots__ = ("code", "head", "is_document", "lines", "notes", "raw", "remarks", "table", "values")
@@ -73,7 +73,7 @@ class Answer:
 
 
 def tell(app: App, answer: Answer) -> None:
-    """Print what a command has found: its values with `--json`, otherwise words for a person."""
+    """Print an answer: its values with `--json`, otherwise words for a person."""
     if app.json:
         _as_data(app, answer)
     elif answer.is_document:
@@ -94,7 +94,7 @@ def tell(app: App, answer: Answer) -> None:
 
 
 def _as_data(app: App, answer: Answer) -> None:
-    """The values; on standard error how they are to be taken, where none of them says so."""
+    """Print the values; and their reliability on standard error, if no value holds it."""
     health = answer.head
     if health is not None and not any(
         isinstance(value, dict) and value.get("health") is health for value in answer.values
@@ -105,7 +105,7 @@ def _as_data(app: App, answer: Answer) -> None:
 
 
 def _head(app: App, answer: Answer) -> None:
-    """How it is to be taken; on standard error before a table in a pipe, which stays one, and before a stream."""
+    """Print the head of an answer; on standard error before a table in a pipe or a stream, which then stay clean."""
     if answer.head is None:
         return
     is_apart = not answer.lines if answer.table is None else not on_terminal()
@@ -117,7 +117,7 @@ Outcome = Told | AsyncIterator[Answer] | Coroutine[Any, Any, Told]  # of a comma
 
 
 async def drained(app: App, found: AsyncIterator[Answer]) -> int:
-    """Print answers as they come, no faster than they are read; the exit code."""
+    """Print answers as they come, no faster than they are read. Returns the exit code."""
     from bus.cli.frame.running import until_shown
 
     code = 0
@@ -130,12 +130,12 @@ async def drained(app: App, found: AsyncIterator[Answer]) -> int:
 
 
 async def waited(app: App, work: Coroutine[Any, Any, Told]) -> int:
-    """Wait for answers and print them; the exit code."""
+    """Wait for answers and print them. Returns the exit code."""
     return told(app, await work)
 
 
 def told(app: App, found: Told) -> int:
-    """Print what a command has found; the exit code."""
+    """Print the answers of a command. Returns the exit code."""
     if found is None or isinstance(found, int):
         return found or 0
     code = 0

@@ -1,4 +1,4 @@
-"""What every command shares: the global options, the two output streams, and errors as sentences.
+"""The state that every command shares: the global options, the two output streams, and errors as sentences.
 
 Data goes to standard output, everything else to standard error. `--json` prints one JSON object, or NDJSON
 where a command streams. A terminal gets aligned tables, a pipe gets tab-separated values.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 Part = tuple[str, str | None]
-"""Words and their colour."""
+"""Pairs of text and colour."""
 
 TINTS = {
     **dict.fromkeys(("ok", "pass", "live", "fresh", "stored", "read"), "green"),
@@ -37,7 +37,7 @@ TINTS = {
         ("FAIL", "fail", "bad", "silent", "gap", "tail", "fork", "split", "blind", "expired"), "red"
     ),
 }
-"""The colours of words that say how something is, where such a word is a whole cell."""
+"""The colours of state words; only a whole cell of a table gets one."""
 
 
 def _tinted(cell: str) -> str:
@@ -58,12 +58,12 @@ class App:
         self.no_input = False
         self.no_config = False
         self.health_at: str | None = None
-        self.ping_s: int | None = None  # what the phase asks for, once it is known
-        self.told_at: Callable[[], dt.datetime] | None = None  # when the program last looked at itself
-        self.last_word: Callable[[str], None] | None = None  # writes down with which error it has ended
-        self.runs_on = False  # until Ctrl-C: it waits out what passes
-        self.progress: Line | None = None  # of long work, on a terminal
-        self.outlets: Outlets | None = None  # of a program that runs on
+        self.ping_s: int | None = None  # what the phase requires, once known
+        self.told_at: Callable[[], dt.datetime] | None = None  # time of the program's last self-check
+        self.last_word: Callable[[str], None] | None = None  # records the error that ended it
+        self.runs_on = False  # until Ctrl-C: it waits while a fault is temporary
+        self.progress: Line | None = None  # the line of long work, on a terminal
+        self.outlets: Outlets | None = None  # of a program that runs until Ctrl-C
 
     @functools.cached_property
     def loaded(self) -> Loaded:
@@ -107,23 +107,23 @@ class App:
     # -- output ---------------------------------------------------------------------------------------------
 
     def data(self, value: object) -> None:
-        """One JSON value on standard output, on a line of its own."""
+        """Print one JSON value on standard output, on a line of its own."""
         import msgspec
 
         self._echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()))
 
     def aside(self, value: object) -> None:
-        """One JSON value on standard error, on a line of its own, beside data that stays as it is."""
+        """Print one JSON value on standard error, on a line of its own; the data on standard output stays clean."""
         import msgspec
 
         self._echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()), err=True)
 
     def line(self, text: str) -> None:
-        """One line of data for a person, made safe."""
+        """Print one line of data for a person, made safe."""
         self._echo(safe(text))
 
     def painted(self, parts: Iterable[Part]) -> None:
-        """One line for a person, made safe, each part of it in its colour where colour is wanted."""
+        """Print one line for a person, made safe, each part in its colour if colour is on."""
         colored = self.colored() and not self.plain
         line = "".join(
             click.style(safe(text), fg=color) if color and colored else safe(text) for text, color in parts
@@ -131,25 +131,25 @@ class App:
         self._echo(line, color=colored)
 
     def raw(self, text: str) -> None:
-        """A text as it stands; whoever prints it answers for what is in it."""
+        """Print a text unchanged; the caller must make sure that it is safe."""
         self._echo(text, nl=False)
 
     def block(self, text: str) -> None:
-        """Several lines of data for a person; the line breaks stay, everything else is made safe."""
+        """Print several lines of data for a person; the line breaks stay, all else is made safe."""
         for line in text.split("\n"):
             self.line(line)
 
     def note(self, text: str) -> None:
-        """A remark on standard error; silent under `--quiet`."""
+        """Print a remark on standard error; silent under `--quiet`."""
         if self.verbosity >= 0:
             self._echo(safe(text), err=True)
 
     def warn(self, text: str) -> None:
-        """A line on standard error that is said under `--quiet` too: what is shown is to be read with it."""
+        """Print a line on standard error, under `--quiet` too: a reader needs it to understand the output."""
         self._echo(safe(text), err=True)
 
     def table(self, table: Table) -> None:
-        """Aligned columns that fit the terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
+        """Print aligned columns that fit the terminal, or tab-separated values in a pipe; state words have a colour if colour is on."""
         columns, rows, less = table
         cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
         if not on_terminal():
@@ -162,7 +162,9 @@ class App:
         for row in layout.lines:
             self._cells(row, "  ")
         if layout.left_out:
-            self.note(f"too narrow for: {', '.join(layout.left_out)} (a pipe and --json have all)")
+            self.note(
+                f"the terminal is too narrow for: {', '.join(layout.left_out)} (a pipe and --json have all)"
+            )
 
     def _cells(self, row: Sequence[str], between: str) -> None:
         colored = self.colored() and not self.plain
@@ -184,11 +186,11 @@ class App:
 
     @contextlib.contextmanager
     def at_work(self, what: str, share: Callable[[], float] | None = None) -> Iterator[None]:
-        """Say on a terminal, for as long as the context lasts, that long work is done and how far it has come.
+        """Show on a terminal, until the context exits, the long work in progress and how far it has come.
 
         Args:
             what: the work, as in `taking in FILE`.
-            share: how much of it is done, from 0 to 1; asked in another thread.
+            share: returns how much is done, from 0 to 1; called in another thread.
         """
         there = sys.stderr is not None and sys.stderr.isatty() and not (self.json or self.plain)
         if not there or self.verbosity < 0 or self.progress is not None:
@@ -209,24 +211,24 @@ class App:
     # -- input ----------------------------------------------------------------------------------------------
 
     def may_ask(self) -> bool:
-        """Whether a person is there to be asked: both ends are terminals and `--no-input` is not set."""
+        """Whether the program can ask a person: both ends are terminals and `--no-input` is not set."""
         ends = (sys.stdin, sys.stderr)
         return not self.no_input and all(end is not None and end.isatty() for end in ends)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask a person before something that cannot be undone, unless `yes` was said; without a person, fail."""
+        """Ask a person before an act that cannot be undone, unless `yes` is set; fails if no person can be asked."""
         if yes:
             return
         if not self.may_ask():
-            raise click.UsageError("this needs a yes: add --yes")
+            raise click.UsageError("this needs a confirmation: add --yes")
         click.confirm(safe(question), abort=True, err=True)
 
     def agrees(self, question: str, *, usual: bool = False) -> bool:
-        """Whether a person says yes; `may_ask` says whether one is there."""
+        """Ask a person yes or no. Call `may_ask` first."""
         return click.confirm(safe(question), default=usual, err=True)
 
     def answer_to(self, question: str, usual: str | None = None) -> str:
-        """What a person types; `usual` where that is nothing."""
+        """Ask a person for a text; `usual` if they type nothing."""
         text: str = click.prompt(
             safe(question),
             default=usual or "",

@@ -1,4 +1,4 @@
-"""What a command writes into the audit record."""
+"""Writes the entries of commands into the audit record."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 
 def audit_file(app: App) -> Path:
-    """Where this identity's audit record lies: with its state, or, where no context is chosen, with the settings."""
+    """The file of this identity's audit record: in its state folder, or, without a context, in the folder of the settings."""
     try:
         return app.state_folder() / AUDIT_FILE
-    except ConfigError:  # a registrar or a root keeper needs no context
+    except ConfigError:  # a registrar or a root keeper has no context
         return home_of(os.environ) / AUDIT_FILE
 
 
 def record(app: App, event: str, **facts: Fact) -> None:
-    """Add one entry to this identity's audit record, on the disk when this returns.
+    """Add one entry to this identity's audit record; it is on the disk when this returns.
 
     Raises:
-        AuditError, OSError: it could not be recorded.
+        AuditError, OSError: the entry could not be written.
     """
     _append(app, audit_file(app), event, facts)
 
 
 def record_context(app: App, name: str, made: Context, before: Context | None) -> None:
-    """Add an entry to the record of the context itself: that it was made, or what was changed, and by which pin it trusts.
+    """Record in the context's own audit record that it was made, or which settings changed, and its pin.
 
     Raises:
-        AuditError, OSError: it could not be recorded.
+        AuditError, OSError: the entry could not be written.
     """
     facts: dict[str, Fact] = {
         "name": name,
@@ -63,7 +63,7 @@ def _append(app: App, path: Path, event: str, facts: Mapping[str, Fact]) -> None
 
 
 def recorder(app: App) -> Callable[[str, Mapping[str, Fact]], None]:
-    """Adds entries for a program that runs on: an entry that cannot be written is told on standard error, and ends nothing."""
+    """A recorder for a program that runs until Ctrl-C: a failed entry is reported on standard error and does not end the program."""
 
     def add(event: str, facts: Mapping[str, Fact]) -> None:
         try:
@@ -75,5 +75,5 @@ def recorder(app: App) -> Callable[[str, Mapping[str, Fact]], None]:
 
 
 def record_refusal(app: App, exc: TocsinError) -> None:
-    """Record a refusal by its reason and place, never its text, which may quote the draft. Says so when it cannot."""
+    """Record a refusal by reason and place; not its text, which may quote the draft. Reports on standard error if this fails."""
     recorder(app)("refused", {"reason": exc.reason, "path": getattr(exc, "path", "")})

@@ -1,4 +1,4 @@
-"""The calendars at hand for the chosen identity, in its store: which phase it is, and what follows that while a program runs."""
+"""The calendars in the chosen identity's store: the phase now, and the ping interval that follows it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ LOOK_S = 30.0
 
 
 class AtHand:
-    """Questions to the identity's store, which is opened once it is there; there are no calendars before.
+    """Reads the calendars of the identity's store. Before the store exists there are none.
 
-    But for `phase` each raises StoreError when the store cannot be read.
+    All but `phase` raise StoreError when the store cannot be read.
     """
 
     def __init__(self, app: App, stack: AsyncExitStack, store: Inbox | None) -> None:
         self._app, self._stack, self._store = app, stack, store
         self._country = ""
-        self._known: tuple[Calendar, ...] = ()  # when they were last read
+        self._known: tuple[Calendar, ...] = ()  # time of the last read
 
     async def known(self) -> tuple[Calendar, ...]:
-        """Those that count, of all countries."""
+        """The calendars that count, of all countries."""
         path = self._app.state_folder() / STORE_FILE
         if self._store is None and path.exists():
             self._store = await self._stack.enter_async_context(picture.open_store(path))
@@ -46,13 +46,13 @@ class AtHand:
         return self._known
 
     async def own(self) -> tuple[ElectionCalendar, ...]:
-        """Those of the identity's country; for the Union's, all."""
+        """The calendars of the identity's country; all of them for an identity of the Union."""
         if not self._country:
             self._country = open_registry(self._app).authority(self._app.identity.authority).country
         return hub.of_country(await self.known(), self._country)
 
     async def phase(self, now: dt.datetime) -> Phase:
-        """The phase the identity's country is in; by the calendars read last, while the store cannot be read."""
+        """The phase of the identity's country; by the calendars read last, while the store cannot be read."""
         try:
             own = await self.own()
         except StoreError:
@@ -62,13 +62,13 @@ class AtHand:
 
 @asynccontextmanager
 async def at_hand(app: App, store: Inbox | None = None) -> AsyncIterator[AtHand]:
-    """The calendars in the chosen identity's store; `store` is that store, where it is open already."""
+    """The calendars in the chosen identity's store; `store` is that store, if it is open already."""
     async with AsyncExitStack() as stack:
         yield AtHand(app, stack, store)
 
 
 async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
-    """How many days the identity's outbox keeps everything, and which elections are not over."""
+    """(days for which the identity's outbox keeps everything, elections that are not over)."""
     async with at_hand(app) as calendars:
         known, own = await calendars.known(), await calendars.own()
     return policy.keep_days(own, now), frozenset(
@@ -77,7 +77,7 @@ async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
 
 
 async def follow_phase(app: App, store: Inbox | None = None) -> None:
-    """Have the program's connections ping as often as the phase asks, for as long as it runs."""
+    """Set the ping interval of the program's connections by the phase, until the program ends."""
     async with at_hand(app, store) as calendars:
         while True:
             app.ping_s = policy.pace(await calendars.phase(app.now())).ping_s

@@ -1,4 +1,4 @@
-"""Looks at drafts as the context's authority: everything that is wrong with one, before anything is signed."""
+"""Checks drafts as the context's authority: finds every fault before anything is signed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from schemas.errors import TocsinError
 
 NOBODY = Authority(id="xa-nobody", kind="other", domain=Domain.COORD, country="XA")
-"""As whom a draft is looked at where there is no context."""
-REVIEW = "where it is right all the same, say why: --reviewed REASON"
+"""The authority that checks a draft if there is no context."""
+REVIEW = "if the draft is right all the same, say why: --reviewed REASON"
 
 
 def speaker(
@@ -31,10 +31,10 @@ def speaker(
     tlp: str | None = None,
     registry: VerifiedRegistry | None = None,
 ) -> Speaker:
-    """The context's authority, or nobody in particular, with what is asked for beside a draft.
+    """The context's authority (or an unnamed one), with the audience and marking given on the command line.
 
     Raises:
-        TrustError: the registry does not stand.
+        TrustError: the registry is not valid.
     """
     now = app.now()
     marks = {"audience": audience, "tlp": tlp}
@@ -55,21 +55,21 @@ def speaker(
 
 
 def look_at(app: App, name: str, audience: str | None = None, tlp: str | None = None) -> Look:
-    """Everything there is to say about the draft in a file.
+    """All findings about the draft in a file.
 
     Raises:
-        InputFileError: it cannot be read, or is empty or too large.
+        InputFileError: the file cannot be read, or is empty or too large.
     """
     as_whom = speaker(app, audience, tlp)
     return drafts.look(bytes_of(name), as_whom, as_whom.now)
 
 
 def sound_draft(app: App, name: str, audience: str | None = None, tlp: str | None = None) -> Draft:
-    """The draft in a file, where nothing is wrong with it and it may be said; a doubt is no fault.
+    """The draft in a file, if it has no fault and may be published; a doubt is no fault.
 
     Raises:
-        InputFileError: it cannot be read.
-        DraftError: with everything that is wrong with it.
+        InputFileError: the file cannot be read.
+        DraftError: lists every fault.
     """
     found = look_at(app, name, audience, tlp)
     if wrong := found.of("error"):
@@ -79,14 +79,14 @@ def sound_draft(app: App, name: str, audience: str | None = None, tlp: str | Non
 
 
 def in_whole(name: str, raw: bytes, refused: TocsinError, as_whom: Speaker, *, reviewed: bool) -> TocsinError:
-    """A refusal with everything else that is wrong with the draft; the refusal itself where it is about something else.
+    """A refusal with all other faults of the draft; the refusal itself if it is not about the draft.
 
     Args:
-        name: of the file.
+        name: name of the file.
         raw: its bytes.
-        refused: why it is not published.
-        as_whom: the speaker, with what is asked for beside the draft.
-        reviewed: whether somebody has said why its doubts are right.
+        refused: the reason why it is not published.
+        as_whom: the speaker, with the audience and marking from the command line.
+        reviewed: whether a person has said why its doubts are right.
     """
     found = drafts.look(raw, as_whom, as_whom.now)
     wrong = found.of("error") if reviewed else found.of("error", "doubt")

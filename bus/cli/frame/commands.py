@@ -1,4 +1,4 @@
-"""How a command is declared: its shared options, and the group that imports commands when they are first used."""
+"""Declares commands: their shared options, and the group that imports a command on first use."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Declare = Callable[[Callable[..., R]], Callable[..., R]]
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    """Set the attribute of the App that has the parameter's name."""
-    # A count of zero and an absent flag leave what an outer level of the command line has set.
+    """Set the attribute of the App with the parameter's name."""
+    # A count of zero or an absent flag keeps the value of an outer level of the command line.
     if value is None or (isinstance(value, int) and not value):
         return
     setattr(context.ensure_object(App), str(parameter.name), value)
@@ -69,19 +69,19 @@ _GLOBAL = (
 
 
 def _with(options: Sequence[Declare[Any]], function: Callable[..., R]) -> Callable[..., R]:
-    """The function with these options declared, in the order of the help."""
+    """The function with these options added, in the order of the help."""
     for option in reversed(options):
         function = option(function)
     return function
 
 
 def global_options(function: Callable[..., R]) -> Callable[..., R]:
-    """The options that the program, every group and every command accept, in any place."""
+    """Add the options that the program, every group and every command accept, at any place."""
     return _with(_GLOBAL, function)
 
 
 def _unlisted_options() -> list[Shared]:
-    """The same as parameters, which stand in no help."""
+    """The same options as parameters that no help lists."""
     declared: click.Command = click.command()(global_options(lambda: None))
     shared = [each for each in declared.params if isinstance(each, Shared)]
     for each in shared:
@@ -89,19 +89,19 @@ def _unlisted_options() -> list[Shared]:
     return shared
 
 
-# A digest, or the id of a key: SHA-256 in base64url. Each 64th begins as an option does, and none is one.
+# A digest or key id: SHA-256 in base64url. One in 64 begins with "-" as options do, but none is an option.
 _DIGEST = re.compile(r"-[A-Za-z0-9_-]{42}")
 
 
 class Command(click.Command):
-    """A command whose help lists its own options first, then those that every command takes."""
+    """A command whose help lists its own options first, then the shared ones."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but a word in the form of a digest is a value, also when it begins with `-`."""
+        """Parse as click does, but a word in the form of a digest is a value, even if it begins with `-`."""
         return super().parse_args(ctx, self._options_first(ctx, args) if _has_digest(args) else args)
 
     def _options_first(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The same words in an order in which no value can be taken for an option: what follows `--` are values."""
+        """The same words, reordered: options first, then `--`, then values, so that no value is read as an option."""
         takes = {
             name: parameter.nargs
             for parameter in self.get_params(ctx)
@@ -125,10 +125,9 @@ class Command(click.Command):
         return [*options, "--", *values]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does. A command draws no tracebacks, so the log does without what is for that: a tenth of a second.
+        """Invoke as click does. The log does not load its traceback renderer, which takes a tenth of a second.
 
-        What is logged before a command has set its log up, or where it never does, goes to standard error too: it is no part
-        of an answer.
+        Log lines before a command configures its log also go to standard error: they are no part of an answer.
         """
         from bus import logs
 
@@ -137,7 +136,7 @@ class Command(click.Command):
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Two lists of options."""
+        """Write the two lists of options."""
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
@@ -161,42 +160,42 @@ def _has_digest(args: list[str]) -> bool:
 
 
 def load(module: str, attribute: str) -> click.Command:
-    """Import the command that a module holds."""
+    """Import a command from its module."""
     command: click.Command = getattr(importlib.import_module(module), attribute)
     return command
 
 
 class Group(click.Group):
-    """A group of commands that shows its help when none is named, and the nearest name for one that it has not.
+    """A group of commands. Without a command it shows its help; for an unknown name it shows the nearest.
 
-    It takes the options that every command takes, before the command's name.
+    It takes the shared options, before the command's name.
 
     Attributes:
-        elsewhere: module and attribute of the commands that its own module does not hold; imported when first used.
+        elsewhere: command name -> (module, attribute), for commands in other modules; imported on first use.
     """
 
     elsewhere: Mapping[str, tuple[str, str]] = MappingProxyType({})
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        """As click's; the shared options are added where they were not declared."""
+        """Make the group, as click does; the shared options are added if missing."""
         usual = {"invoke_without_command": True, "subcommand_metavar": "COMMAND [ARGS]..."}
         super().__init__(*arguments, **{**usual, **settings})
         if not any(isinstance(each, Shared) for each in self.params):
             self.params += _unlisted_options()
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does; without a command, help on standard output and exit code 0."""
+        """Invoke as click does; without a command, print help on standard output and end with exit code 0."""
         outcome = super().invoke(ctx)
         if ctx.invoked_subcommand is None:
             ctx.ensure_object(App).block(ctx.get_help())
         return outcome
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order of the alphabet."""
+        """All names, in alphabetical order."""
         return sorted({*self.commands, *self.elsewhere})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name; None when there is none."""
+        """The command with a name; None if there is none."""
         if cmd_name in self.elsewhere:
             return load(*self.elsewhere[cmd_name])
         return super().get_command(ctx, cmd_name)
@@ -204,7 +203,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a hint."""
+        """Resolve as click does; the error for an unknown name has a hint."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
@@ -215,13 +214,13 @@ class Group(click.Group):
 def gathered(
     name: str, into: Callable[..., object], *options: Declare[Any], fields: Sequence[str] = ()
 ) -> Declare[Any]:
-    """Declare options that a command receives together.
+    """Declare options that a command receives as one value.
 
     Args:
         name: the parameter of the command.
-        into: makes what it receives of the options' values: a struct, whose fields without an option keep their default.
+        into: makes that value from the options: a struct, whose fields without an option keep their default, or a function.
         options: in the order of the help.
-        fields: the names of the options, where `into` is no struct.
+        fields: the names of the options, if `into` is not a struct.
     """
     names: Sequence[str] = fields or into.__struct_fields__  # type: ignore[attr-defined]
 
@@ -243,18 +242,18 @@ def command(
     when_asked: int | None = None,
     **settings: Any,
 ) -> Callable[[Callable[..., Outcome]], click.Command]:
-    """Declare a command that receives the App first and accepts the shared options and `--json`.
+    """Declare a command. It receives the App first, and accepts the shared options and `--json`.
 
-    The function returns an `Answer` or several, or yields them as it finds them; the frame prints them and ends with their
-    exit code. It may be a coroutine function or an asynchronous generator. A program that runs on and prints nothing at its end
-    returns its exit code; None is 0.
+    The function returns an `Answer` or several, or yields them one by one; the frame prints them and ends with their
+    exit code. It may be a coroutine function or an asynchronous generator. A program that runs until Ctrl-C and
+    prints nothing at its end returns its exit code; None is 0.
 
     Args:
-        group: the group it is a command of.
-        name: its name; that of the function otherwise.
-        when_asked: for one that is asynchronous and runs on until it is asked to end: with which exit code it ends when that
-            comes before it waits in `ended` (`bus.cli.frame.running`).
-        settings: those of click.
+        group: the group of the command.
+        name: its name; the default is the function's name.
+        when_asked: for an asynchronous program that runs until it is asked to end: its exit code if the signal comes
+            before it waits in `ended` (`bus.cli.frame.running`).
+        settings: passed to click.
     """
 
     def declare(function: Callable[..., Outcome]) -> click.Command:
@@ -280,7 +279,7 @@ def command(
 
 
 def _run(app: App, work: Coroutine[Any, Any, int], when_asked: int | None) -> int:
-    """Run something asynchronous to its end."""
+    """Run a coroutine to its end. Returns the exit code."""
     import asyncio
 
     if when_asked is None:

@@ -1,7 +1,7 @@
-"""What a shell completes of a user's own: contexts, kinds, topics, audiences, authorities, bulletins.
+"""Shell completion for a user's own names: contexts, kinds, topics, audiences, authorities, bulletins.
 
-A command names one of these functions as `shell_complete` of an argument or option. What cannot be found out at once and without
-a question is not completed: completion says nothing wrong and asks nothing, whatever is broken.
+A command names one of these functions as `shell_complete` of an argument or option. Completion never prints an error
+and never asks a question. A name that needs a wait or a passphrase is not completed.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ HELP_CHARACTERS = 60
 
 
 class Own(NamedTuple):
-    """A word that may stand there, and what it means."""
+    """A possible word, and its meaning."""
 
     word: str
     meaning: str = ""
 
 
 def _of(name: str, *, files: bool = False) -> Completer:
-    """A completer that asks a function of `bus.cli.frame.own`, which is loaded when a shell asks.
+    """A completer that calls a function of `bus.cli.frame.own`, which is loaded only when a shell asks.
 
     Args:
         name: the function's name.
-        files: names of files may stand there too.
+        files: file names are possible too.
     """
 
     def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
@@ -51,7 +51,7 @@ def _of(name: str, *, files: bool = False) -> Completer:
 
 
 def _items(found: list[Own], incomplete: str) -> Items:
-    """Those that begin with what is there already, each on one line whatever it says of itself."""
+    """The words that begin with the typed text, each with its meaning, cut and made safe for one line."""
     return [
         CompletionItem(word, help=_short(safe(meaning)) or None)
         for word, meaning in found
@@ -64,7 +64,7 @@ def _short(text: str) -> str:
 
 
 def files(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Names of files, which the shell knows."""
+    """Let the shell complete file names."""
     return [CompletionItem(incomplete, type="file")]
 
 

@@ -1,4 +1,4 @@
-"""Reads drafts from JSON or TOML files, as a person or a program wrote them, and looks at them as the context's authority."""
+"""Reads drafts from JSON or TOML files, written by a person or a program."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _WIDE = 100
 
 
 class DraftFile:
-    """The draft in a file, read when it is asked for.
+    """The draft in a file, read on first use.
 
     Attributes:
         name: of the file; `-` is standard input.
-        raw: its bytes, once it was read.
-        changed: what the command makes of it, such as an update of another.
+        raw: its bytes, after the read.
+        changed: the change that the command makes, such as a reference to the updated bulletin.
     """
 
     def __init__(self, name: str, changed: Callable[[Draft], Draft] | None = None) -> None:
@@ -46,12 +46,12 @@ class DraftFile:
 
         Raises:
             InputFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
-            DraftError: the content is no draft, with everything that is wrong with its shape.
+            DraftError: the content is not a draft; lists every fault of its shape.
         """
         self.raw = bytes_of(self.name)
         try:
             draft = decode_draft(self.raw.strip())
-        except SchemaError:  # TOML, a time with an offset, or a fault: all in words
+        except SchemaError:  # the slow path: TOML, a time with an offset, or a fault
             found = drafts.read(self.raw, dt.datetime.now(dt.UTC))
             if found.draft is None:
                 raise refusal(self.name, found, found.of("error")) from None
@@ -64,16 +64,16 @@ def read_draft(name: str) -> Draft:
 
     Raises:
         InputFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
-        DraftError: the content is no draft, with everything that is wrong with its shape.
+        DraftError: the content is not a draft; lists every fault of its shape.
     """
     return DraftFile(name)()
 
 
 def draft_in(table: Mapping[str, Any], where: str) -> Draft:
-    """The draft that a table of a TOML file is.
+    """The draft in a table of a TOML file.
 
     Raises:
-        DraftError: it is none, with everything that is wrong with its shape.
+        DraftError: the table is not a draft; lists every fault of its shape.
     """
     found = drafts.read_table(table, dt.datetime.now(dt.UTC))
     if found.draft is None:
@@ -84,13 +84,13 @@ def draft_in(table: Mapping[str, Any], where: str) -> Draft:
 def refusal(
     name: str, found: Look, wrong: tuple[Finding, ...], note: str = "", *, reason: str | None = None
 ) -> drafts.DraftError:
-    """Why a draft is refused, with each line that is to be mended."""
+    """The error for a refused draft, with each faulty line."""
     lines = [line for each in wrong for line in drafts.told(each, found.source, name, _columns())]
     return drafts.DraftError(name, wrong, lines, note=note, reason=reason)
 
 
 def told(name: str, found: Look, findings: tuple[Finding, ...]) -> list[str]:
-    """What was found in a draft, in lines that fit the terminal."""
+    """The findings about a draft, in lines that fit the terminal."""
     return [line for each in findings for line in drafts.told(each, found.source, name, _columns())]
 
 

@@ -1,4 +1,4 @@
-"""Errors of the command line itself; those of the library stand in its own rooms."""
+"""Errors of the command line itself; each room of the library has its own errors."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from schemas.errors import TocsinError, Violation
 
 
 class NotFoundError(TocsinError):
-    """What was asked for is not here."""
+    """The named thing does not exist here."""
 
     reason = "not-found"
 
 
 class ReviewError(BusError):
-    """A draft holds what only a person can judge, and nobody has said that it is right.
+    """A draft holds a doubt that only a person can judge, and no person has confirmed it.
 
     Attributes:
-        doubts: what must be looked at.
+        doubts: the findings that a person must look at.
     """
 
     reason = "not-reviewed"
@@ -24,10 +24,10 @@ class ReviewError(BusError):
     def __init__(self, doubts: tuple[Violation, ...]) -> None:
         super().__init__(
             "; ".join(f"{doubt.rule} at {doubt.path}: {doubt.text}" for doubt in doubts),
-            remedy="mend it, or say why it is right: --reviewed REASON",
+            remedy="correct the draft, or say why it is right: --reviewed REASON",
         )
         self.doubts = doubts
 
 
 class InputFileError(BusError):
-    """A file that is not there (`file-missing`), cannot be read (`file-unreadable`), or is no draft."""
+    """A file does not exist (`file-missing`), cannot be read (`file-unreadable`), or is not a draft."""

@@ -1,4 +1,4 @@
-"""The exit codes: what each means, and with which one the program ends for an error of the library."""
+"""The exit codes, their meanings, and the code for each error of the library."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ EXIT_CODES: dict[int, str] = {
     UNTRUSTED: "trust failure: signature, revoked key, expired registry",
     UNREACHABLE: "bus unreachable",
     PARTLY: "partly done",
-    UNRELIABLE: "shown, and not to be relied on: the verdict on its health is bad",
-    QUEUED: "queued on this disk, will be sent later",
+    UNRELIABLE: "shown, but not reliable: the health verdict is bad",
+    QUEUED: "queued on this disk; it is sent later",
     INTERRUPTED: "interrupted",
 }
 
-# Class names, not classes: to say how a command failed, no room of the library needs to be imported. The code of a
-# class holds for its subclasses; a class that is not here, and has no base that is, ends with FAILURE.
+# Class names, not classes, so that no room of the library must be imported for an exit code. The code of a class
+# holds for its subclasses. A class without an entry, also for its bases, ends with FAILURE.
 BY_CLASS: dict[str, int] = {
     "AmbiguousIdError": USAGE,
     "ConfigError": USAGE,
@@ -36,6 +36,7 @@ BY_CLASS: dict[str, int] = {
     "NotFoundError": NOT_FOUND,
     "DeniedError": NOT_AUTHORISED,
     "AdapterError": REFUSED,
+    "DeskError": REFUSED,
     "InputFileError": REFUSED,
     "PermitError": REFUSED,
     "ReviewError": REFUSED,
@@ -50,13 +51,19 @@ BY_CLASS: dict[str, int] = {
     "UnreachableError": UNREACHABLE,
 }
 
-# Class name and reason, where the reason says more than the class.
+# (class name, reason), if the reason needs another code than its class.
 BY_REASON: dict[tuple[str, str], int] = {
     ("AdapterError", "format-stuck"): FAILURE,
     ("BackupError", "backup-empty"): NOT_FOUND,
     ("BackupError", "backup-member"): REFUSED,
     ("BackupError", "backup-occupied"): REFUSED,
     ("BackupError", "backup-room"): FAILURE,
+    ("DeskError", "desk-role"): NOT_AUTHORISED,
+    ("DeskError", "not-there"): NOT_FOUND,
+    ("DeskError", "session-ended"): NOT_AUTHORISED,
+    ("DeskError", "sign-in-locked"): NOT_AUTHORISED,
+    ("DeskError", "sign-in-refused"): NOT_AUTHORISED,
+    ("DeskError", "sign-in-wait"): NOT_AUTHORISED,
     ("InputFileError", "file-missing"): NOT_FOUND,
     ("InputFileError", "file-unreadable"): USAGE,
     ("ServerError", "no-monitor"): UNREACHABLE,

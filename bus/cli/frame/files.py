@@ -15,11 +15,11 @@ from bus.cli.frame.app import App
 from bus.cli.frame.errors import InputFileError
 from bus.errors import AdmissionError, BusError
 
-MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
+MAX_FILE_BYTES = 16 * 1024 * 1024  # the largest registry, in base64url
 
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
-    """The passphrase from a file of mode 0600, or asked of a person."""
+    """The passphrase from a file of mode 0600, or from a person."""
     if file is not None:
         return keys.read_secret(file)
     from bus.cli.frame.running import asking
@@ -36,7 +36,7 @@ def read_file(path: Path) -> bytes:
 
     Raises:
         InputFileError: `file-missing`, `file-unreadable`.
-        AdmissionError: `too-large`: it has more than `MAX_FILE_BYTES`.
+        AdmissionError: `too-large`, more than `MAX_FILE_BYTES`.
     """
     return read_bounded(path, MAX_FILE_BYTES, AdmissionError)
 
@@ -48,7 +48,7 @@ def read_bounded(
     *,
     opened: AbstractContextManager[BinaryIO] | None = None,
 ) -> bytes:
-    """The bytes of a file that has at most `most`; of one that is open already, such as standard input, with `opened`.
+    """The bytes of a file, at most `most`. `opened` is the file if it is open already, such as standard input.
 
     Raises:
         InputFileError: `file-missing`, `file-unreadable`.
@@ -63,7 +63,7 @@ def read_bounded(
 
 @contextmanager
 def input_errors(name: str | Path) -> Iterator[None]:
-    """What the operating system says of the file `name`, as an error of the command line.
+    """Turn an error of the operating system about the file `name` into an error of the command line.
 
     Raises:
         InputFileError: `file-missing`, `file-unreadable`.
@@ -77,22 +77,22 @@ def input_errors(name: str | Path) -> Iterator[None]:
 
 
 def must_be_new(path: Path) -> None:
-    """Refuse to write over a file."""
+    """Refuse to overwrite a file."""
     if path.exists():
-        raise click.UsageError(f"{path} is there already; choose a new name")
+        raise click.UsageError(f"{path} exists already; choose a new name")
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that must not be there yet."""
+    """Write a file that must not exist yet."""
     must_be_new(path)
     write_whole(path, data)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
+    """Write a file completely or not at all."""
     storage.write_atomically(path, data, mode=0o644)
 
 
 def written(file: Path, text: str) -> Answer:
-    """What was done with a file, for a person or as JSON."""
+    """The answer after writing a file, for a person or as JSON."""
     return Answer({"file": str(file), "text": text}, notes=[text])

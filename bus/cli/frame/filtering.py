@@ -13,7 +13,7 @@ from bus.cli.frame.options import repeatable
 def _selection(
     lines: tuple[str, ...] = (), spans: tuple[str, ...] = (), **given: tuple[str, ...]
 ) -> filters.Selection:
-    """What is asked for, as it was typed: lines of the grammar, how long ago at most, and by field.
+    """The selection that the options describe: lines of the grammar, spans of time, and values by field.
 
     Raises:
         FilterError: `filter-malformed`.
@@ -35,7 +35,7 @@ _OPTIONS = (
         "--domain",
         metavar="WORD",
         shell_complete=completing.domains,
-        help="whose business it is: cyber, data, digital, electoral, foreign, justice, ...",
+        help="of this domain: cyber, data, digital, electoral, foreign, justice, ...",
     ),
     repeatable("--kind", metavar="WORD", shell_complete=completing.kinds, help="of this kind: data-breach"),
     repeatable(
@@ -44,19 +44,19 @@ _OPTIONS = (
     repeatable("--country", metavar="CC", help="by an authority of this country, or about it"),
     repeatable("--area", metavar="CC", help="about this country; EU, INT, or MULTI for several"),
     repeatable(
-        "--region", metavar="CODE", help="about this region; of NUTS a shorter code covers the longer"
+        "--region", metavar="CODE", help="about this region; a shorter NUTS code includes the longer ones"
     ),
     repeatable("--election", metavar="ID", help="about this election"),
     repeatable("--audience", metavar="NAME", shell_complete=completing.audiences, help="for this audience"),
-    repeatable("--priority", metavar="P", help="p1 to p4; p2+ is this urgent or more"),
+    repeatable("--priority", metavar="P", help="p1 to p4; p2+ is p2 or more urgent"),
     repeatable("--issuer", metavar="ID", shell_complete=completing.authorities, help="by this authority"),
-    repeatable("--incident", metavar="ID", help="of this incident; the beginning of its id is enough"),
+    repeatable("--incident", metavar="ID", help="of this incident, by its id or the beginning of it"),
     repeatable(
         "--text",
         metavar="WORDS",
-        help="these words next to each other; flood* takes any ending; repeated: all",
+        help="these words in this order; flood* matches any ending; if repeated, all must match",
     ),
-    repeatable("--observable", metavar="VALUE", help="this domain, address, hash, ...; defanged or not"),
+    repeatable("--observable", metavar="VALUE", help="with this domain, address, hash, ...; defanged or not"),
 )
 _FIELDS = (
     "lines", "spans", "domain", "kind", "dimension", "country", "area", "region", "election", "audience", "priority", "issuer",
@@ -66,9 +66,11 @@ filter_options = gathered(
     "selection",
     _selection,
     *_OPTIONS,
-    click.option("--since", "spans", multiple=True, metavar="SPAN", help="issued no longer ago: 30m, 2h, 7d"),
+    click.option(
+        "--since", "spans", multiple=True, metavar="SPAN", help="issued within this time: 30m, 2h, 7d"
+    ),
     fields=_FIELDS,
 )
-"""Declares the options of the grammar; the command receives what they ask for as `selection`, a `filters.Selection`."""
+"""Declares the filter options; the command receives a `filters.Selection` as `selection`."""
 stream_options = gathered("selection", _selection, *_OPTIONS, fields=_FIELDS)
-"""The same for a stream, which has a `--since` of its own."""
+"""The same for a stream, which has its own `--since`."""

@@ -1,4 +1,4 @@
-"""What a program that runs long tells of itself: its state file, and `/healthz` and `/metrics` where that is asked for."""
+"""The reports of a long-running program: its state file, and `/healthz` and `/metrics` on request."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 PATIENCE_S = 5.0
 SAY_S = 0.25
 RARELY_S = 60.0
-"""So often it is counted what a day needs and what was refused, and looked at certificates."""
+"""Seconds between two counts of a day's needs and of refusals, and two checks of certificates."""
 TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ")
-"""How the names of tasks begin without which a program does not do its work."""
+"""Beginnings of the names of tasks that a program cannot do without."""
 
 
 @asynccontextmanager
@@ -55,21 +55,21 @@ async def telling(
     says: bool = True,
     more: Callable[[], tuple[Condition, ...]] = tuple,
 ) -> AsyncIterator[None]:
-    """Tell of this program for as long as the context lasts.
+    """Report on this program until the context exits.
 
     Args:
         app: this invocation.
-        program: its name, as state files and reports have it.
-        publisher: what it publishes with, if it does.
-        service: what it reads with, if it does.
-        registry: the registry as it stands now; the publisher's, or one opened anew, otherwise.
-        lasting: whether the program is meant to run at all times; one that is not serves where its option says alone.
-        connected: whether it looks at the broker by itself, where its context names one.
-        says: whether it is said on standard error when the bus does not answer, by this where no reading says it.
-        more: conditions that it judges itself.
+        program: its name in state files and reports.
+        publisher: its publisher, if it has one.
+        service: its reading service, if it has one.
+        registry: returns the registry now; the default is the publisher's, or one opened here.
+        lasting: whether the program should always run; any other program serves only at the address of its option.
+        connected: whether it checks the broker itself, if its context names one.
+        says: whether to say on standard error that the bus does not answer; used if no reader says it.
+        more: returns the program's own conditions.
 
     Raises:
-        ConfigError: `health-address`, the address cannot be served at.
+        ConfigError: `health-address`, the program cannot serve at this address.
     """
     held = registry or (publisher.registry if publisher is not None else registry_store(app))
     context = app.identity
@@ -86,7 +86,7 @@ async def telling(
     def end(problem: str) -> None:
         with contextlib.suppress(
             OSError
-        ):  # what it last wrote says that it ran, and its process that it does not
+        ):  # the last state says that it runs, and the missing process shows that it does not
             file.end(teller.facts, problem)
 
     await teller.gather()
@@ -103,11 +103,9 @@ async def telling(
                 app.note(f"health at {shown}/healthz" if bound.path is None else f"health at {shown}")
             async with background() as tasks:
                 if link is not None:
-                    tasks.start(link.run(), "look at the broker")
+                    tasks.start(link.run(), "check the broker")
                     if says and (service is None or not transport.reader_streams(held(), context.authority)):
-                        tasks.start(
-                            _say_of_bus(app, link), "tell of the bus"
-                        )  # otherwise its reading says it
+                        tasks.start(_say_of_bus(app, link), "tell of the bus")  # otherwise its reader says it
                 tasks.start(health.keep_state(file, teller.gather), "state file")
                 yield
     except BaseException as exc:
@@ -126,12 +124,14 @@ async def _say_of_bus(app: App, link: Link) -> None:
     while True:
         if link.bus is not None and link.bus.reached == is_dark:
             is_dark = not link.bus.reached
-            app.note(f"{link.bus.problem} It is tried again." if is_dark else "the bus answers again")
+            app.note(
+                f"{link.bus.problem} The connection is tried again." if is_dark else "the bus answers again"
+            )
         await asyncio.sleep(SAY_S)
 
 
 class Teller:
-    """Gathers what one program knows of itself."""
+    """Gathers the facts that one program knows of itself."""
 
     def __init__(
         self,
@@ -152,15 +152,15 @@ class Teller:
         self._refused: RefusedFacts | None = None
         self._tasks: dict[str, asyncio.Task[object]] = {}
         self._dead_since: dict[str, dt.datetime] = {}
-        self._read_until: dt.datetime | None = None  # when the lease was lost, after it was held
+        self._read_until: dt.datetime | None = None  # time of losing the lease
         self._has_read = False
 
     def told_at(self) -> dt.datetime:
-        """When it last gathered."""
+        """The time of the last `gather`."""
         return self._at
 
     def current(self) -> tuple[Facts, Report, dt.datetime]:
-        """What is known, how it is judged, and now; may be called in any thread."""
+        """(facts, report, present time); may be called in any thread."""
         facts, at, now = self.facts, self._at, self._app.now()
         if (now - at).total_seconds() > health.STALE_S:
             hangs = health.Condition(
@@ -168,18 +168,18 @@ class Teller:
                 level=health.Level.BAD,
                 code="program-stuck",
                 detail=f"the program has done nothing since {health.moment_text(at)}",
-                remedy="end it, and start it again",
+                remedy="end the program and start it again",
                 since=at,
             )
             facts = msgspec.structs.replace(facts, more=(*facts.more, hangs))
         return facts, health.judge(facts, now), now
 
     def report(self) -> Report:
-        """The report as it is now."""
+        """The report now."""
         return self.current()[1]
 
     async def gather(self) -> health.Facts:
-        """What is known now."""
+        """The facts now."""
         app, now = self._app, self._app.now()
         identity = app.identity.authority
         reader = self._reader()
@@ -250,7 +250,7 @@ class Teller:
         return health.LeaseFacts(held=is_ours, ours=is_ours, lost_at=self._read_until)
 
     def _seen_tasks(self, now: dt.datetime) -> tuple[health.TaskFacts, ...]:
-        """The tasks without which nothing is done, and which of them have ended."""
+        """The vital tasks, with those that have ended marked."""
         for task in asyncio.all_tasks():
             if task.get_name().startswith(TASKS):
                 self._tasks[task.get_name()] = task
@@ -266,7 +266,7 @@ class Teller:
         return tuple(of(name, task) for name, task in self._tasks.items())
 
     async def _look_rarely(self, now: dt.datetime) -> None:
-        """What costs a little, or changes seldom."""
+        """Gather what is costly, or changes seldom."""
         tick = asyncio.get_running_loop().time()
         if tick - self._rarely_at < RARELY_S:
             return

@@ -1,4 +1,4 @@
-"""What selects bulletins, read from options: topics, statuses, priority."""
+"""The selection of bulletins by options: topics, statuses, priority."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.vocab import Domain, Status
 
 
 def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
-    """The interest the options describe; topics as the subject grammar writes them."""
+    """The interest that the options describe; topics are written as in the subject grammar."""
     topics = tuple(parts.get("topics") or ())
     known = {*KINDS, *(str(domain) for domain in Domain)}
     for topic in topics:

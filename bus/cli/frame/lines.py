@@ -1,4 +1,4 @@
-"""One bulletin in a line or two: when, how urgent, who, what, marking, to whom, verified, and its headline."""
+"""One bulletin in a line or two: time, priority, issuer, kind, marking, audience, trust, and headline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WIDE = 120
 _INDENT = 9
 URGENT = {"p1": "red", "p2": "yellow"}
-# A priority and a marking, as lists, `watch` in a pipe and the picture write them: before any word of an author.
+# Finds priority and marking in the lines of lists, `watch` in a pipe and the picture; they stand before all text of an author.
 _TOLD = re.compile(
     r"((?:[0-9a-f-]{36}  )?(?:\w+ +)?(?:\d\d-\d\d \d\d:\d\d:\d\d )|  )(p[1-4])( (?:\d\d-\d\d \d\d:\d\d )?\S+ +\S+ +)"
     r"(TLP:[A-Z+]+)(.*)",
@@ -32,17 +32,17 @@ MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "
 
 
 class BulletinLines(NamedTuple):
-    """A bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
+    """A bulletin as one line in a pipe, two lines on a narrow terminal, and one with an indented headline on a wide one.
 
     Attributes:
-        bulletin: what was admitted.
-        labels: what a reader must know about it, such as `late`.
-        trust: the state of the registry it was admitted with.
+        bulletin: the admitted bulletin.
+        labels: facts that a reader must know, such as `late`.
+        trust: the state of the registry at its admission.
         remark: added to the headline.
-        standing: what is known of it here; of one's own, how far it has come.
-        piped: the line in a pipe, where it is another.
-        id: of the bulletin, where it is to be named.
-        name: the beginning of it, for a terminal.
+        standing: its state here; for an own bulletin, its step of the ladder.
+        piped: the line in a pipe, if it differs.
+        id: of the bulletin, if it is shown.
+        name: the beginning of the id, for a terminal.
     """
 
     bulletin: Bulletin
@@ -81,9 +81,9 @@ class BulletinLines(NamedTuple):
 
 
 def in_colour(line: str) -> list[Part]:
-    """A line that tells of a bulletin, with the colours of its priority and marking; any other line as it is.
+    """The line of a bulletin, with the colours of its priority and marking; any other line unchanged.
 
-    Only what stands where a fact stands has a colour, never a word of a headline.
+    Only facts in their columns get a colour, never a word of a headline.
     """
     found = _TOLD.match(line)
     if found is None:
@@ -108,7 +108,7 @@ def one_line(bulletin: Bulletin, labels: Iterable[str] = ()) -> str:
 
 
 def marking(bulletin: Bulletin, now: dt.datetime) -> dict[str, object]:
-    """How far it may go, what it forbids and whether it is real, beside whatever is told of it as JSON."""
+    """The JSON values for a bulletin's marking, what it forbids, and whether it is an exercise."""
     return {
         "status": str(bulletin.status),
         "tlp": str(bulletin.tlp),
@@ -119,7 +119,7 @@ def marking(bulletin: Bulletin, now: dt.datetime) -> dict[str, object]:
 
 
 def headline_line(bulletin: Bulletin, labels: Iterable[str]) -> str:
-    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels as given."""
+    """The headline; before it a word if it is an exercise or a withdrawal, after it the labels."""
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
     before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "
     after = f" ({', '.join(labels)})" if labels else ""
@@ -127,12 +127,12 @@ def headline_line(bulletin: Bulletin, labels: Iterable[str]) -> str:
 
 
 def headline(bulletin: Bulletin) -> str:
-    """The words of a bulletin in one line; a cover has none of its own and says to whom it is sealed."""
+    """The headline of a bulletin in one line; a cover has none, and names its recipients instead."""
     return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.headline
 
 
 def _facts(bulletin: Bulletin) -> list[Part]:
-    """The columns before the standing and the headline, 67 characters, each with its colour."""
+    """The columns before the standing and the headline, 67 characters in all, each with its colour."""
     urgency, tlp = priority(bulletin), str(bulletin.tlp)
     return [
         (f"{bulletin.issued:%H:%M}", None),
@@ -145,5 +145,5 @@ def _facts(bulletin: Bulletin) -> list[Part]:
 
 
 def recipients_of(outer: Bulletin) -> str:
-    """Whom a sealed bulletin is sealed to."""
+    """The recipients of a sealed bulletin."""
     return ", ".join(getattr(outer.body, "recipients", ()))

@@ -1,4 +1,4 @@
-"""The library's log on standard error: one safe line an event, in words, without colour."""
+"""The library's log on standard error: one safe line for each event, in words, without colour."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINES_EACH = 60
 WINDOW_S = 60.0
 MAX_LINE = 4000
 TRACE_LINES, TRACE_LINE = 40, 400
-"""So much of a trace is shown: its last lines, each up to so many characters. What a stranger sends may stand in it."""
+"""Of a trace, only the last lines are shown, each cut to this many characters: it may hold text of a stranger."""
 LIBRARIES = ("nats", "asyncio")
 
 
@@ -25,8 +25,8 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
     """Log to standard error.
 
     Args:
-        verbosity: above 0 everything, 0 warnings and worse, below 0 nothing but what ends the program.
-        errors_only: for a command that tells itself how the bus is, in its own words.
+        verbosity: above 0 everything, 0 warnings and worse, below 0 only errors that end the program.
+        errors_only: for a command that reports the state of the bus itself.
     """
     usual = ERROR if errors_only else WARNING
     level = DEBUG if verbosity > 0 else usual if verbosity == 0 else CRITICAL
@@ -38,7 +38,7 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
 
 
 def to_stderr(level: int) -> None:
-    """Have what is as bad as a level, or worse, written to standard error."""
+    """Write events of this level or worse to standard error."""
     import structlog
 
     structlog.configure(
@@ -55,7 +55,7 @@ def to_stderr(level: int) -> None:
 
 
 class Passed(logging.Handler):
-    """Hands what a library logs by itself over to this log: it is bounded and made safe as all else is."""
+    """Passes log records of other libraries to this log, which bounds them and makes them safe."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record (the protocol of `logging.Handler`)."""
@@ -69,9 +69,9 @@ class Passed(logging.Handler):
 
 
 class Share:
-    """Lets `LINES_EACH` lines of one kind pass in `WINDOW_S` seconds: who can make a program log fills no disk.
+    """Passes at most `LINES_EACH` lines of one kind in `WINDOW_S` seconds, so that a stranger cannot fill the disk.
 
-    The last of them says that more are left out, and the first of the next window how many that were.
+    The last line says that more are left out; the first line of the next window gives their number.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -105,7 +105,7 @@ def _drop() -> NoReturn:
 
 def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     """`17:59:04 warning: document refused: reason misp-shape, detail ...`."""
-    # A connection that is still being made is no news; it is, once there is a reason why it is not.
+    # "Not connected yet" is not logged; it is logged only once the cause is known.
     if "problem" in event and event["problem"] == transport.NOT_YET:
         _drop()
     when, level = event.pop("timestamp", ""), event.pop("level", "")

@@ -1,4 +1,4 @@
-"""How the chosen identity is: looked at afresh for `doctor`, and beside what a view of its store shows."""
+"""The health of the chosen identity: checked in full for `doctor`, and from the store for a view."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LOOK_S = 5.0
 
 
 def report_beside(app: App, db: sqlite3.Connection, registry: VerifiedRegistry, now: dt.datetime) -> Report:
-    """How what a store shows is to be taken: by the store, the registry, the disk and what programs say; the bus is not asked.
+    """The report on how reliable a store is: from the store, the registry, the disk and the state files of programs, not the bus.
 
     Args:
         app: this invocation.
         db: the store of the chosen context, inside a read.
-        registry: as it stands at `now`.
+        registry: the registry at `now`.
         now: the present, aware.
     """
     identity, folder = app.identity.authority, app.state_folder()
@@ -50,7 +50,7 @@ def report_beside(app: App, db: sqlite3.Connection, registry: VerifiedRegistry, 
 
 
 def behind_now(app: App, now: dt.datetime) -> int | None:
-    """How many bulletins the program that reads into the store of the chosen context has still to take in; None where none reads.
+    """The number of bulletins that the program reading into the context's store must still admit; None if none reads.
 
     Args:
         app: this invocation.
@@ -63,7 +63,7 @@ def behind_now(app: App, now: dt.datetime) -> int | None:
 
 
 def _with_told_keys(facts: Facts, registry: VerifiedRegistry, now: dt.datetime) -> Facts:
-    """The keys with which this identity's programs sign, judged by the registry as it is now."""
+    """The facts, with the keys of this identity's running programs judged by the registry now."""
     kids: dict[str, KeyFacts] = {}
     for state in health.running_now(facts.programs, now):
         for key in state.facts.keys:
@@ -76,19 +76,19 @@ def _with_told_keys(facts: Facts, registry: VerifiedRegistry, now: dt.datetime) 
 
 
 def code_of(report: Report) -> int:
-    """With which exit code a view ends that stands on this report."""
+    """The exit code of a view with this report."""
     return UNRELIABLE if report.is_bad else DONE
 
 
 async def looked_at(app: App, timeout: float) -> health.Facts:
-    """All of the chosen identity, looked at afresh; needs no program that runs, and ends within the timeout where the bus does not answer.
+    """All facts of the chosen identity, checked now. Needs no running program. Ends within the timeout if the bus does not answer.
 
     Args:
         app: this invocation.
         timeout: seconds to wait for the bus.
 
     Raises:
-        ConfigError: no context can be chosen.
+        ConfigError: there is no context to choose.
     """
     context, folder, now = app.identity, app.state_folder(), app.now()
     programs, unread = health.read_states(folder)
@@ -115,7 +115,7 @@ async def looked_at(app: App, timeout: float) -> health.Facts:
 
 
 def _signing_key(app: App, registry: VerifiedRegistry, now: dt.datetime) -> KeyFacts:
-    """The context's key, opened and judged as `publish` does."""
+    """The facts of the context's key, opened and judged as by `publish`."""
     try:
         signer = open_signer(app.identity)
     except TocsinError as exc:
@@ -128,7 +128,7 @@ def _signing_key(app: App, registry: VerifiedRegistry, now: dt.datetime) -> KeyF
 
 
 async def _with_store(app: App, facts: Facts, registry: VerifiedRegistry) -> Facts:
-    """With the reader's store, where there is one."""
+    """The facts with those of the reader's store, if there is one."""
     now, folder = app.now(), app.state_folder()
     if not (folder / STORE_FILE).exists():
         return facts
@@ -147,7 +147,7 @@ async def _with_store(app: App, facts: Facts, registry: VerifiedRegistry) -> Fac
 
 
 async def _with_bus(app: App, facts: Facts, held: RegistryStore, timeout: float) -> Facts:
-    """With a look at the broker, where the context names one."""
+    """The facts with those of the broker, if the context names one."""
     context = app.identity
     if context.server is None or context.nkey is None:
         return facts
@@ -160,7 +160,7 @@ async def _with_bus(app: App, facts: Facts, held: RegistryStore, timeout: float)
 
 
 async def _with_outbox(app: App, facts: Facts, held: RegistryStore, timeout: float) -> Facts:
-    """With the outbox, compared with the own channels on the bus unless a program that sends from it does that."""
+    """The facts with those of the outbox, compared with the own channels on the bus unless a running sender does that."""
     path = app.state_folder() / OUTBOX_FILE
     if app.identity.key is None or not (path.exists() or publishing.heads_path(path).exists()):
         return facts
@@ -170,7 +170,7 @@ async def _with_outbox(app: App, facts: Facts, held: RegistryStore, timeout: flo
             refused = await refused_by_hubs(box)
             if facts.bus is not None and facts.bus.reached:
                 found = await _compared(app, box, found, held, timeout)
-            if box.unfit is not None:  # as whoever signs from it would be told
+            if box.unfit is not None:  # as a program that signs from it sees it
                 found = msgspec.structs.replace(found, behind=found.behind or box.unfit.detail)
     except TocsinError as exc:
         found = health.OutboxFacts(problem=str(exc), reason=exc.reason)
@@ -179,18 +179,18 @@ async def _with_outbox(app: App, facts: Facts, held: RegistryStore, timeout: flo
 
 
 async def refused_by_hubs(box: Outbox) -> health.RefusedFacts:
-    """What hubs hold of this identity's and have not admitted, as far as their receipts say so."""
+    """The bulletins of this identity that hubs hold but have not admitted, by their receipts."""
     rows = await box.read(delivery.ledger.refused)
     if not rows:
         return health.RefusedFacts()
-    count = len({row["id"] for row in rows})  # not for each hub that says so
+    count = len({row["id"] for row in rows})  # once, not for each hub
     return health.RefusedFacts(count=count, last_at=storage.utc(rows[0]["at"]), last_by=rows[0]["reader"])
 
 
 async def _compared(
     app: App, box: Outbox, found: OutboxFacts, held: RegistryStore, timeout: float
 ) -> OutboxFacts:
-    """What was found in an outbox, with what its comparison with the bus says; `compared` stays open where another process sends."""
+    """The facts of an outbox, with the result of its comparison with the bus; `compared` stays None if another process sends."""
     sender = publishing.Sender(
         authority_id=app.identity.authority,
         outbox=box,
@@ -201,7 +201,7 @@ async def _compared(
     try:
         behind = await sender.compare_once(timeout)
     except OutboxError:
-        return found  # who sends compares it, and tells in its state
+        return found  # the sending program compares it, and reports in its state file
     except (UnreachableError, BrokerError) as exc:
         return msgspec.structs.replace(found, compared=False, problem=str(exc))
     return msgspec.structs.replace(found, compared=True, behind=behind)

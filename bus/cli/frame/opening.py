@@ -1,6 +1,6 @@
-"""Opening for display: what the chosen identity may read of sealed bulletins and sections, opened as they are shown.
+"""Opens sealed bulletins and sections for display, as far as the chosen identity may read them.
 
-Nothing that is opened is written to a disk; that it was opened stands in the audit record first.
+Opened content is never written to a disk. The audit record holds each opening before it is shown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Unsealer:
-    """Opens for one command; registry and keys are read when they are first needed."""
+    """Opens for one command; reads registry and keys on first use."""
 
     def __init__(self, app: App, shown_by: str) -> None:
         """Prepare; `shown_by` is the command, for the audit record."""
@@ -40,7 +40,7 @@ class Unsealer:
         self._keys: Keys | None = None
 
     def look(self, outer: Bulletin, digest: str) -> sealing.View:
-        """A bulletin that this context holds, as its identity may see it. Never fails: what does not open is a cover."""
+        """A bulletin of this context, as its identity may see it. Never fails: a bulletin that cannot be opened stays a cover."""
         if not sealing.is_closed(outer):
             return sealing.View(outer=outer)
         app = self._app
@@ -48,17 +48,17 @@ class Unsealer:
             named = sealing.names(outer, app.identity.authority)
             seen = self._look(outer, self.keys() if named else _none("not-a-recipient"))
         except TocsinError as exc:
-            app.note(f"what is sealed stays closed: {exc}")
+            app.note(f"sealed parts stay closed: {exc}")
             return sealing.closed(outer, exc.reason)
         trouble = [reason for reason in seen.reasons if reason not in ("not-a-recipient", "no-seal-key")]
         what = {"id": outer.id, "digest": digest, "issuer": outer.issuer.id, "shown_by": self._shown_by}
-        try:  # first, so that nothing is shown that is not recorded
+        try:  # recorded first, so that nothing is shown without a record
             if seen.opened:
                 record(app, "opened", parts=list(seen.opened), **what)
             elif trouble:
                 record(app, "not-opened", reason=trouble[0], **what)
         except (TocsinError, OSError) as exc:
-            app.note(f"not opened, because it cannot be recorded: {exc}")
+            app.note(f"not opened, because the audit record cannot be written: {exc}")
             return self._look(outer, _none("not-recorded"))
         return seen
 
@@ -69,7 +69,7 @@ class Unsealer:
         return sealing.look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
 
     def keys(self) -> sealing.Keys:
-        """This identity's seal keys, read once; when they cannot be, it is said once and covers are shown."""
+        """This identity's seal keys, read once. A failure is reported once, and covers are shown."""
         if self._keys is None:
             if self._app.identity.seal_keys is None:
                 self._keys = _none("no-seal-key")
@@ -77,7 +77,7 @@ class Unsealer:
                 try:
                     self._keys = sealing.Keys(keys=tuple(open_seal_keys(self._app)))
                 except (TocsinError, click.UsageError) as exc:
-                    self._app.note(f"what is sealed stays closed: {exc}")
+                    self._app.note(f"sealed parts stay closed: {exc}")
                     self._keys = _none(getattr(exc, "reason", "passphrase-needed"))
         return self._keys
 
@@ -87,7 +87,7 @@ def _none(problem: str) -> sealing.Keys:
 
 
 def opened_data(seen: View) -> dict[str, object]:
-    """What is added to a bulletin in JSON: nothing, where nothing of it is sealed."""
+    """The JSON values about the sealed parts of a bulletin; empty if nothing is sealed."""
     data: dict[str, object] = {}
     if seen.inner is not None:
         data["inside"] = {
@@ -107,7 +107,7 @@ def opened_data(seen: View) -> dict[str, object]:
 
 
 def readable(payload: bytes) -> list[str]:
-    """A bulletin as indented JSON for a person, a line each: what is sealed in it is counted, not printed."""
+    """A bulletin as lines of indented JSON for a person. Sealed bytes are counted, not printed."""
     shown = msgspec.json.decode(payload)
     parts = [part for part in (shown["body"], *shown.get("sections", ())) if "jwe" in part]
     for part in parts:
@@ -116,7 +116,7 @@ def readable(payload: bytes) -> list[str]:
 
 
 def inside(seen: View) -> Iterator[Answer]:
-    """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
+    """The opened parts as indented JSON, each under a remark; and the recipients of the rest."""
     if seen.inner is not None:
         who, trust = seen.inner.bulletin.issuer.name, seen.inner.trust
         text = f"opened and verified: signed by {who}, sealed to {recipients_of(seen.outer)}; trust {trust}"
@@ -144,11 +144,11 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
         PermitError: `embargoed`.
     """
     if bulletin.issuer.id == app.identity.authority:
-        return  # its author may hand it to whom it wants
+        return  # its author may give it to anyone
     held = why_held(bulletin, app.now())
     if held is not None and held.reason == "embargoed":
         raise PermitError(
-            f"{bulletin.id} {held.text}: nothing hands it on before; without --raw it is shown",
+            f"{bulletin.id} {held.text}: it cannot be exported before; without --raw it is shown",
             reason=held.reason,
         )
 
@@ -156,9 +156,9 @@ def must_not_be_held(app: App, bulletin: Bulletin) -> None:
 def shown(
     app: App, row: Stored, unsealer: Unsealer | None = None, remark: str = "", name: str = ""
 ) -> Answer:
-    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too.
+    """One admitted bulletin; with an unsealer, also its parts that are sealed to this identity.
 
-    The remark stands behind its headline, and `name`, the beginning of its id; in a pipe the whole id.
+    The remark and `name`, the beginning of its id, stand after the headline; a pipe gets the whole id.
     """
     seen = sealing.View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     facts = {

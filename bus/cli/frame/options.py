@@ -1,4 +1,4 @@
-"""Options that several commands take: files, spans of time, what selects bulletins."""
+"""Options of several commands: files, spans of time, selection of bulletins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ health_option = click.option(
     metavar="ADDRESS",
     expose_value=False,
     callback=_keep_address,
-    help="serve /healthz and /metrics at HOST:PORT or unix:PATH; the context's setting `health` otherwise",
+    help="serve /healthz and /metrics at HOST:PORT or unix:PATH  [default: the context's setting health]",
 )
 
 _SINCE = re.compile(r"(\d+)([smhd])")
@@ -40,14 +40,14 @@ _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
-    """`all`, `now`, or a span such as `2h`: how long ago that was, None for all."""
+    """Parses `all`, `now`, or a span such as `2h` into how long ago it is; None for all."""
 
     name = "span"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> dt.timedelta | None:
-        """The span; of `now` it is empty."""
+        """The span; zero for `now`, None for `all`."""
         if value in ("all", "now"):
             return None if value == "all" else dt.timedelta()
         if span := _SINCE.fullmatch(value):
@@ -56,7 +56,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in its s
 
 
 def must_be_known(what: str, word: str, known: Collection[str]) -> None:
-    """Refuse a word that nobody knows, with the nearest known one."""
+    """Refuse an unknown word; the error names the nearest known one."""
     if word not in known:
         raise click.UsageError(f"there is no {what} {word!r}{hint(word, known)}")
 

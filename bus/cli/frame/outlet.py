@@ -1,4 +1,4 @@
-"""The standard streams of a program that runs on: text is taken at once, and a thread writes it (`bus.cli.frame.writer`)."""
+"""The standard streams of a program that runs until Ctrl-C: they take text at once, and a thread writes it (`bus.cli.frame.writer`)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from typing import TextIO
 from bus.cli.frame.writer import Writer
 
 CLOSE_S = 1.0
-"""So long, in seconds, an end waits for a reader that reads nothing."""
+"""Seconds that the end of a program waits for a reader that reads nothing."""
 
 
 class Outlet(io.TextIOBase):
-    """In the place of a standard stream: takes text at once, and has a `Writer` write it."""
+    """Replaces a standard stream: takes text at once, and gives it to a `Writer`."""
 
     def __init__(self, stream: TextIO, writer: Writer) -> None:
-        """Stand in for a stream."""
+        """Replace a stream."""
         self._stream = stream
         self._writer = writer
         self._partial = ""
-        self._lock = (
-            threading.RLock()
-        )  # a signal may come while it is held, and its last words go through here
+        # A signal may come while the lock is held, and its handler writes here too.
+        self._lock = threading.RLock()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # the stream's own
@@ -35,11 +34,11 @@ class Outlet(io.TextIOBase):
 
     @property
     def errors(self) -> str | None:  # type: ignore[override]  # the stream's own
-        """What the stream does with characters that its encoding lacks."""
+        """The error handler of the stream's encoding."""
         return self._stream.errors
 
     def write(self, text: str) -> int:
-        """Take text; whole lines go on."""
+        """Take text; pass whole lines on to the writer."""
         if not isinstance(text, str):
             raise TypeError(f"text is written here, not {type(text).__name__}")
         with self._lock:
@@ -49,7 +48,7 @@ class Outlet(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Let what is no whole line go on, too; does not wait for it to be written."""
+        """Pass an unfinished line on too; does not wait until it is written."""
         with self._lock:
             partial, self._partial = self._partial, ""
             if partial:
@@ -75,10 +74,10 @@ class Outlets:
     """Both standard streams of a program that runs on."""
 
     def __init__(self, *, json: bool) -> None:
-        """Stand in for both; a stream that is no file of the system stays as it is.
+        """Replace both; a stream that is not a file of the system stays unchanged.
 
         Args:
-            json: standard output has one JSON value on each line; so has its line about what was left out.
+            json: standard output has one JSON value on each line; the line about lost lines is JSON too.
         """
         self._before = (sys.stdout, sys.stderr)
         writers: dict[tuple[int, int], Writer] = {}
@@ -90,7 +89,7 @@ class Outlets:
             out.on_change = lambda what: err.put(f"tocsin: standard output {what}\n".encode())
 
     def end_with_reader(self) -> None:
-        """The output is the program's work: that its reader has gone is no news, for the program ends with it."""
+        """Mark the output as the program's work: the program ends with its reader, so a closed pipe is not reported."""
         if self._out is not None:
             self._out.on_change = lambda _: None
 
@@ -109,7 +108,7 @@ class Outlets:
             OSError,
             ValueError,
             RuntimeError,
-        ):  # no file of the system, such as a test's; or no thread for it
+        ):  # not a file of the system, as in a test; or no thread is available
             return None
         outlet = Outlet(stream, writer)
         if stream is sys.stdout:
@@ -124,7 +123,7 @@ class Outlets:
         return 0 if self._out is None else self._out.waiting
 
     def flush(self) -> None:
-        """Hand over what is no whole line, too."""
+        """Pass unfinished lines on too."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Outlet):
                 stream.flush()
@@ -135,10 +134,10 @@ class Outlets:
         return self._out is not None and (self._out.is_gone or self._out.is_unread)
 
     def close(self, patience_s: float = CLOSE_S) -> None:
-        """Write what waits, for as long as it is read, and give the streams back."""
+        """Write what waits, as long as it is read, and restore the streams."""
         self.flush()
         deadline = time.monotonic() + patience_s
-        for writer in self._writers:  # side by side: none of them waits for another's reader
+        for writer in self._writers:  # at the same time: none waits for another's reader
             writer.close(max(0.0, deadline - time.monotonic()))
         sys.stdout, sys.stderr = self._before
 

@@ -1,4 +1,4 @@
-"""Finds what a shell completes, in the settings, registry, store and outbox of the chosen context; nothing is verified."""
+"""Finds words for shell completion in the settings, registry, store and outbox of the chosen context; verifies nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.registry import MAX_REGISTRY_BYTES
 from schemas.vocab import Domain
 
 NEWEST = 50
-"""So many bulletins are offered, of store and outbox together."""
+"""At most this many bulletins are offered, from store and outbox together."""
 
 
 class _File(msgspec.Struct):
@@ -54,7 +54,7 @@ class _Bulletin(msgspec.Struct):
 
 
 def contexts(app: App, _given: Mapping[str, object]) -> list[Own]:
-    """The contexts of all settings files, each with the identity that it is."""
+    """The contexts of all settings files, each with its identity."""
     return [
         Own(name, f"{context.authority} in {context.domain}")
         for name, context in sorted(app.loaded.settings.contexts.items())
@@ -67,12 +67,12 @@ def kinds(_app: App, _given: Mapping[str, object]) -> list[Own]:
 
 
 def domains(_app: App, _given: Mapping[str, object]) -> list[Own]:
-    """Whose business a bulletin may be."""
+    """The domains of bulletins."""
     return [Own(str(domain), "domain") for domain in Domain]
 
 
 def topics(app: App, given: Mapping[str, object]) -> list[Own]:
-    """What may be subscribed to: domains, then kinds."""
+    """The topics for a subscription: domains, then kinds."""
     return [*domains(app, given), *kinds(app, given)]
 
 
@@ -97,7 +97,7 @@ def bulletins(app: App, _given: Mapping[str, object]) -> list[Own]:
         (STORE_FILE, subscribing.recent.admitted),
         (OUTBOX_FILE, publishing.recent.accepted),
     ):
-        # One that is damaged, or of another release, is passed over; the other may still answer.
+        # A damaged file, or one of another release, is skipped; the other may still answer.
         with suppress(sqlite3.Error, OSError):
             if (folder / file).exists():
                 with storage.only_read(folder / file) as db:
@@ -107,7 +107,7 @@ def bulletins(app: App, _given: Mapping[str, object]) -> list[Own]:
 
 
 def _headline(payload: bytes) -> str:
-    """What a bulletin is about; of a sealed one its kind, and of a damaged one nothing."""
+    """The headline of a bulletin; the kind of a sealed one; empty for a damaged one."""
     try:
         said = msgspec.json.decode(payload, type=_Bulletin)
     except (msgspec.DecodeError, UnicodeDecodeError):

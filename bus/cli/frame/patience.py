@@ -1,4 +1,4 @@
-"""Files of SQLite that a program which runs on waits for, when they are in use or their disk is full."""
+"""Waits for a SQLite file that is in use or whose disk is full, in a program that runs until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ S = TypeVar("S")
 
 AGAIN_S = 1.0
 MOST_WITHOUT_MEMORY = 30
-"""So many tries while there is no memory: a limit of the program itself does not pass, and its supervisor should know."""
+"""The most tries without memory. The program's own limit does not go away, so it must end and its supervisor learn of it."""
 
 
 @asynccontextmanager
 async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
-    """A file of SQLite, opened; a program that runs on waits while it is in use or its disk is full, and says so.
+    """An opened SQLite file. A program that runs until Ctrl-C waits while the file is in use or its disk is full, and says so.
 
-    It waits for memory, too, but not for ever.
+    It waits for memory too, but only for a limited number of tries.
 
     Args:
         app: this invocation.
-        opened: opens it, once for each try.
+        opened: opens the file; called once for each try.
 
     Raises:
-        StoreError: it cannot be opened; in a program that runs on, not one that passes.
+        StoreError: the file cannot be opened; in a program that runs until Ctrl-C, only a lasting fault.
     """
     import asyncio
 
@@ -47,7 +47,7 @@ async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S
                     waits = True
                 else:
                     if waits:
-                        app.note("going on: that has passed")
+                        app.note("the fault is over; the program continues")
                     return it
                 await asyncio.sleep(AGAIN_S)
 

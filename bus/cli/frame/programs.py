@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from bus.publishing import Publisher
     from bus.subscribing import Inbox, Subscriber
 
-MUTE_S = 60.0  # a program that has not looked at itself for so long is not called alive
-LOOK_S = 2.0  # how often `tell_of_bus` looks
+MUTE_S = 60.0  # seconds without a self-check after which a program counts as hung
+LOOK_S = 2.0  # seconds between two checks of `tell_of_bus`
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def open_publisher(
 ) -> AsyncIterator[publishing.Publisher]:
     """The publisher of the chosen context over its own outbox; sends in the background unless `offline`.
 
-    It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
+    It seals what the audience's policy requires, or everything with `seal`, without the readers in `without`.
     """
     context = app.identity
     folder = private_folder(app.state_folder())
@@ -64,7 +64,7 @@ async def open_publisher(
 
 @asynccontextmanager
 async def tracking(app: App, publisher: Publisher) -> AsyncIterator[delivery.DeliveryTracker]:
-    """Read the receipts for what the publisher says, and log what is overdue, until the context exits."""
+    """Read the receipts for the publisher's bulletins, and log overdue ones, until the context exits."""
     async with (
         at_hand(app) as calendars,
         delivery.DeliveryTracker.open(publisher, deadlines_of(app), calendars.own) as tracker,
@@ -73,12 +73,12 @@ async def tracking(app: App, publisher: Publisher) -> AsyncIterator[delivery.Del
 
 
 def deadlines_of(app: App) -> Deadlines:
-    """By when hubs must have answered, as the settings say."""
+    """The deadlines for hubs' answers, from the settings."""
     return policy.changed(app.loaded.settings.deadlines)
 
 
 async def follow_trust(app: App) -> None:
-    """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
+    """Accept registry documents from the bus until the program ends; its own registry follows the files."""
     at = endpoint(app, "trust", by_phase=True)
     await subscribing.RegistryFeed(registry_store(app), at, on_news=recorder(app)).run()
 
@@ -87,20 +87,20 @@ async def follow_trust(app: App) -> None:
 async def reading(
     app: App, store: Inbox, program: str, *, tell: bool = True
 ) -> AsyncIterator[hub.HubService | None]:
-    """Do the hub's reading while nobody else does; a hub that begins takes it over at once.
+    """Read as a hub does while no other process does; a hub that starts takes over at once.
 
     Args:
         app: this invocation.
-        store: what is read into.
-        program: under which name it tells of itself (`telling`).
-        tell: say on standard error when the bus is out of reach.
+        store: the store to read into.
+        program: its name in its state file (`telling`).
+        tell: whether to say on standard error when the bus is out of reach.
 
     Yields:
-        What reads; None where the context has no server.
+        The service that reads; None if the context has no server.
     """
     context = app.identity
     if context.server is None or context.nkey is None:
-        app.note("this context has no server; showing what the store holds")
+        app.note("this context has no server; the store is shown")
         yield None
         return
     held = registry_store(app)
@@ -122,7 +122,7 @@ async def reading(
 
 
 async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
-    """Say on standard error when nothing can be read from the bus, and when it can again."""
+    """Say on standard error when the bus cannot be read, and when it can again."""
     dark, attached = False, 0
     while True:
         await asyncio.sleep(LOOK_S)
@@ -134,27 +134,27 @@ async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
         elif subscriber.problem and not dark:
             dark = True
             app.note(
-                f"nothing can be read from the bus ({subscriber.problem}); what is held is shown, and tried again"
+                f"nothing can be read from the bus ({subscriber.problem}); the store is shown, and reading is tried again"
             )
 
 
 @asynccontextmanager
 async def beating(app: App, publisher: Publisher) -> AsyncIterator[None]:
-    """Send the chosen context's heartbeats for as long as the context lasts."""
+    """Send the chosen context's heartbeats until the context manager exits."""
     async with heartbeat_of(app, publisher) as beats, beats.running():
         yield
 
 
 @asynccontextmanager
 async def heartbeat_of(app: App, publisher: Publisher) -> AsyncIterator[publishing.Heartbeat]:
-    """The chosen context's heartbeat, at the interval that its settings and the phase give; nothing is sent yet."""
+    """The chosen context's heartbeat, at the interval of its settings and the phase; it sends nothing yet."""
     intervals, keeping = heartbeat_settings(app)
     async with at_hand(app) as calendars:
         yield publishing.Heartbeat(publisher, pace=intervals, phase=calendars.phase, keeping=keeping)
 
 
 def heartbeat_settings(app: App) -> tuple[publishing.Intervals, publishing.Watchkeeping]:
-    """How often the chosen context's heartbeats are due, and what else they say."""
+    """The intervals of the chosen context's heartbeats, and the rest of their content."""
     context = app.identity
     phases = ("before", "during", "after", "none")
     every = {name: getattr(context, f"heartbeat_{name}_s") for name in phases}
@@ -166,10 +166,10 @@ def heartbeat_settings(app: App) -> tuple[publishing.Intervals, publishing.Watch
 
 
 async def ended(*, works: bool = True) -> None:
-    """Wait for Ctrl-C or SIGTERM, and tell the supervisor meanwhile that the program is alive.
+    """Wait for Ctrl-C or SIGTERM, and until then tell the service manager that the program is alive.
 
-    With `works` it is also told that the program works now; one that is still starting says that itself
-    (`bus.upkeep.notify.ready`). A program that could not look at itself for a minute is no longer called alive.
+    With `works` it also reports that the program works now; a program that is still starting reports that itself
+    (`bus.upkeep.notify.ready`). A program without a self-check for a minute is not reported alive.
     """
     app = Program.current.app if Program.current is not None else None
 

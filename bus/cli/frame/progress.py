@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far long work has come; it is gone when the work is done."""
+"""One line on a terminal that shows how far long work has come; it disappears when the work is done."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ CLEAR = "\r\x1b[K"
 
 
 def words(what: str, seconds: float, share: float | None, width: int) -> str:
-    """What the line says: the work, how long it lasts, and how much of it is done.
+    """The text of the line: the work, its duration, and the share that is done.
 
     Args:
-        what: the work, in words that are safe to print.
-        seconds: since it began.
-        share: how much is done, from 0 to 1; None where nobody knows.
-        width: of the terminal; the line is shorter by one, so that it never breaks.
+        what: the work, as safe text.
+        seconds: since the work began.
+        share: how much is done, from 0 to 1; None if unknown.
+        width: of the terminal, in characters; the line is one shorter, so that it never wraps.
     """
     told = f"{what}: {seconds:.0f} s" if share is None else f"{what}: {min(max(share, 0.0), 1.0):.0%}"
     room = width - len(told) - 4
@@ -29,10 +29,10 @@ def words(what: str, seconds: float, share: float | None, width: int) -> str:
 
 
 class Line:
-    """The line while it stands; a thread writes it, so that the work need not ask for it."""
+    """The line while it is shown; a thread writes it, so that the work does not have to."""
 
     def __init__(self, what: str, share: Callable[[], float] | None, width: Callable[[], int]) -> None:
-        """Prepare; `share` says how much is done, `width` how wide the terminal is. Both may be asked in any thread."""
+        """Prepare. `share` returns how much is done, `width` the width of the terminal; both may be called in any thread."""
         self._what, self._share, self._width = what, share, width
         self._began = time.monotonic()
         self._ends = threading.Event()
@@ -42,7 +42,7 @@ class Line:
         self._thread.start()
 
     def hide(self) -> None:
-        """Take the line away for something else that is printed; it comes again."""
+        """Remove the line before other output; it comes back."""
         with self._lock:
             if self._stands:
                 sys.stderr.write(CLEAR)
@@ -50,13 +50,13 @@ class Line:
                 self._stands = False
 
     def end(self) -> None:
-        """Take the line away for good."""
+        """Remove the line for good."""
         self._ends.set()
         self._thread.join()
         self.hide()
 
     def _run(self) -> None:
-        pause = FIRST_S  # short work says nothing
+        pause = FIRST_S  # short work shows no line
         while not self._ends.wait(pause):
             pause = AGAIN_S
             share = None if self._share is None else self._share()

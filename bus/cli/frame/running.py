@@ -1,8 +1,9 @@
-"""Programs that run on: the signals that end them, output that holds nobody up, and an end that comes whatever hangs (ADR-024).
+"""Programs that run until Ctrl-C: signals, output that blocks nobody, and an end that comes even if a part hangs (ADR-024).
 
-The first SIGTERM or Ctrl-C asks a program to end: one that waits in `ended` does so in its own way, any other is cancelled
-where it is. After `PRESS_S` all that still runs is cancelled, after `GRACE_S` the process ends without it. A second
-signal ends the process at once. Nothing that was acknowledged is lost by any of this: that is what outbox and store promise.
+The first SIGTERM or Ctrl-C asks a program to end. A program that waits in `ended` ends in its own way; any other is
+cancelled. After `PRESS_S` seconds all running tasks are cancelled; after `GRACE_S` seconds the process ends without
+them. A second signal ends the process at once. No acknowledged bulletin is lost by this, because outbox and store
+keep it on the disk.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from bus.cli.frame.outlet import Outlets
 from bus.tasks import LAST_ACTS
 
 PRESS_S = 2.0
-"""So long after the first signal a program may end in its own way."""
+"""Seconds after the first signal in which a program may end in its own way."""
 GRACE_S = 4.0
-"""So long after the first signal the process ends, whatever is left."""
+"""Seconds after the first signal until the process ends, even with work left."""
 CLOSE_S = 15.0
-"""So long a program that has failed may take to end."""
-AGAIN_S = 0.3  # what was cancelled may wait once more, for the next thing that does not come
+"""Seconds that a failed program may take to end."""
+AGAIN_S = 0.3  # a cancelled task may wait again, for another thing that does not come
 LOOK_S, ASKED_LOOK_S = 1.0, 0.1
 LAST_WORDS_S = 0.2
 ROOM_BYTES = 1024**2
@@ -40,7 +41,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Program:
-    """A program that runs on, in this process: one at a time."""
+    """A program that runs until Ctrl-C; one at a time in a process."""
 
     current: Program | None = None
 
@@ -48,24 +49,24 @@ class Program:
         """Prepare; `run` runs."""
         self.app = app
         self.is_asked = False  # to end
-        self.is_asking = False  # a person, for a passphrase; nothing else happens meanwhile
+        self.is_asking = False  # a person is asked for a passphrase, and nothing else runs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[Any] | None = None
         self._stops: list[asyncio.Event] = []
         self._asked_at = self._closing_since = 0.0
         self._is_over = threading.Event()
-        self._heard, self._wakes = socket.socketpair()  # where the numbers of signals go, as they come
+        self._heard, self._wakes = socket.socketpair()  # the pipe for the numbers of arriving signals
         self._watchman = threading.Thread(target=self._watch, name="watchman", daemon=True)
 
     def run(self, work: Coroutine[Any, Any, int | None], code: int) -> int | None:
         """Run a program until it ends or is asked to.
 
         Args:
-            work: what it does; what it returns is its exit code, None is 0.
-            code: with which it ends when it was asked to before it waited in `ended`.
+            work: the program; its result is the exit code, None is 0.
+            code: the exit code if it is asked to end before it waits in `ended`.
 
         Raises:
-            Exception: what has ended it.
+            Exception: the error that ended it.
         """
         before = Program.current
         Program.current = self
@@ -95,7 +96,7 @@ class Program:
             if not self.is_asked:
                 if self.app.outlets is not None:
                     self.app.outlets.flush()
-                await _written(self.app, 0)  # as any command does, however slow the reader
+                await _written(self.app, 0)  # as in any command, even with a slow reader
             return outcome
         finally:
             self._closing_since = time.monotonic()
@@ -104,10 +105,10 @@ class Program:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Hear the signals; that can be set up in the main thread alone.
+        """Receive the signals until the context exits; only the main thread can set this up.
 
-        The watchman hears them. Python runs a handler in the main thread alone, between two of its steps: not while that
-        stands still, and not when it has just begun to wait.
+        The watchman thread reads them. Python runs a signal handler only in the main thread, between two of its
+        steps: not while that thread is blocked, and not if it has just begun to wait.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -127,7 +128,7 @@ class Program:
             raise KeyboardInterrupt
 
     def _hear(self) -> None:
-        """A signal has come; in the watchman's thread."""
+        """Handle a signal, in the watchman's thread."""
         if self.is_asked:
             self._break_off("ended at once, by a second signal", INTERRUPTED)
         self.is_asked, self._asked_at = True, time.monotonic()
@@ -143,7 +144,7 @@ class Program:
 
     @contextlib.asynccontextmanager
     async def ends_itself(self) -> AsyncIterator[asyncio.Event]:
-        """Within this context the program ends in its own way: the event is set when it is asked to."""
+        """Within this context the program ends in its own way. The event is set when it is asked to end."""
         stop = asyncio.Event()
         self._stops.append(stop)
         try:
@@ -157,7 +158,7 @@ class Program:
     # -- an end that comes ------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Hear signals, and see to it that what has begun to end does end; in a thread, for the loop may stand still."""
+        """Read signals, and make sure that a program that is ending does end. Runs in a thread, because the loop may be blocked."""
         next_press = PRESS_S
         while not self._is_over.is_set():
             if select.select([self._heard], [], [], ASKED_LOOK_S if self.is_asked else LOOK_S)[0]:
@@ -167,7 +168,9 @@ class Program:
             now = time.monotonic()
             if self._asked_at:
                 if now - self._asked_at >= GRACE_S:
-                    self._break_off(f"not all has ended within {GRACE_S:.0f} s, and is given up", INTERRUPTED)
+                    self._break_off(
+                        f"some tasks have not ended within {GRACE_S:.0f} s; they are given up", INTERRUPTED
+                    )
                 elif now - self._asked_at >= next_press and self._loop is not None:
                     if next_press == PRESS_S:
                         self.app.note(
@@ -178,16 +181,16 @@ class Program:
                         self._loop.call_soon_threadsafe(self._press)
                 continue
             if self._closing_since and now - self._closing_since >= CLOSE_S:
-                self._break_off(f"it fails, and not all has ended within {CLOSE_S:.0f} s of that", FAILURE)
+                self._break_off(f"it failed, and some tasks have not ended {CLOSE_S:.0f} s later", FAILURE)
 
     def _press(self) -> None:
-        """Cancel all that still runs: what it waits for will not come in time. A thread cannot be cancelled."""
+        """Cancel all running tasks: what they wait for will not come in time. A thread cannot be cancelled."""
         for task in asyncio.all_tasks(self._loop):
             if getattr(task.get_coro(), "__name__", "") != "shutdown_default_executor":
                 task.cancel()
 
     def _break_off(self, why: str, code: int) -> None:
-        """End the process now, with the last acts that must be done even so."""
+        """End the process now, after the last acts that are always due."""
         if self._is_over.is_set():
             return
         for act in tuple(LAST_ACTS):
@@ -199,8 +202,8 @@ class Program:
         os._exit(code)
 
     def _unfinished(self) -> str:
-        """What still runs, by the names of its tasks."""
-        with contextlib.suppress(Exception):  # the loop runs on in its own thread
+        """The names of the tasks that still run."""
+        with contextlib.suppress(Exception):  # the loop keeps running in its own thread
             tasks = asyncio.all_tasks(self._loop) if self._loop is not None else set()
             names = sorted({task.get_name() for task in tasks if not task.get_name().startswith("Task-")})
             return f": {', '.join(names)}" if names else ""
@@ -208,9 +211,9 @@ class Program:
 
 
 def run_on(app: App, work: Coroutine[Any, Any, int | None], code: int) -> int | None:
-    """Run a program until it ends or is asked to, with output that holds nobody up; see `Program.run`.
+    """Run a program until it ends or is asked to, with output that blocks nobody; see `Program.run`.
 
-    The output stays as it is set up here until the process ends: what ended the program must be said, too.
+    The output stays replaced until the process ends, because the last error must be printed too.
     """
     app.runs_on = True
     if app.outlets is None:
@@ -218,7 +221,7 @@ def run_on(app: App, work: Coroutine[Any, Any, int | None], code: int) -> int | 
     try:
         return Program(app).run(work, code)
     except Exception as exc:
-        # Inside, a program whose task has failed is only cancelled; what failed is known here.
+        # A program whose task failed sees only a cancellation; the cause is known here.
         if app.last_word is not None:
             app.last_word(str(exc))
         raise
@@ -226,7 +229,7 @@ def run_on(app: App, work: Coroutine[Any, Any, int | None], code: int) -> int | 
 
 @contextlib.asynccontextmanager
 async def asked() -> AsyncIterator[asyncio.Event]:
-    """An event that is set by Ctrl-C or SIGTERM; while the context lasts the program ends in its own way."""
+    """An event that Ctrl-C or SIGTERM sets. Until the context exits, the program ends in its own way."""
     if Program.current is not None:
         async with Program.current.ends_itself() as stop:
             yield stop
@@ -243,13 +246,13 @@ async def asked() -> AsyncIterator[asyncio.Event]:
 
 
 def is_asked() -> bool:
-    """Whether the program that runs on has been asked to end."""
+    """Whether the running program has been asked to end."""
     return Program.current is not None and Program.current.is_asked
 
 
 @contextlib.contextmanager
 def asking() -> Iterator[None]:
-    """A person is asked, and everything else stands still: a signal breaks the question off."""
+    """Mark that a person is asked and all else waits: a signal breaks the question off."""
     program = Program.current
     if program is not None:
         program.is_asking = True
@@ -261,7 +264,7 @@ def asking() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is given back as it was
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is restored
     try:
         yield
     finally:
@@ -269,15 +272,15 @@ def asking() -> Iterator[None]:
 
 
 async def until_shown(app: App) -> None:
-    """Wait until there is room for more output, in a program whose output is its work."""
+    """Wait until the output has room, in a program whose output is its work."""
     await _written(app, ROOM_BYTES)
 
 
 async def until_unread(app: App) -> None:
-    """Wait until the reader of standard output has gone away, in a program whose output is its work.
+    """Wait until the reader of standard output is gone, in a program whose output is its work.
 
     Raises:
-        BrokenPipeError: it has.
+        BrokenPipeError: the reader is gone.
     """
     if app.outlets is not None:
         app.outlets.end_with_reader()
@@ -287,6 +290,6 @@ async def until_unread(app: App) -> None:
 
 
 async def _written(app: App, most: int) -> None:
-    """Wait until at most so many bytes of standard output wait for their reader, or it has gone away."""
+    """Wait until at most `most` bytes of standard output are unread, or the reader is gone."""
     while app.outlets is not None and app.outlets.waiting > most:  # noqa: ASYNC110 (a thread writes)
         await asyncio.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""Publishes drafts, and tells how far each came."""
+"""Publishes drafts, and reports how far each has come."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NamedDraft = tuple[str, Callable[[], "Draft"]]
 HEARD_S = 3.0
-"""So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
+"""Seconds to wait for the state of the bus before signing: the outbox may be behind, or the clock wrong."""
 
 
 async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> list[Answer]:
-    """Publish drafts; what became of each, and last the exit code.
+    """Publish drafts. Returns an answer for each, and last one with the exit code.
 
-    A signal comes between two groups, never in the midst of one: what was accepted by then is reported, the rest is not signed.
+    A signal takes effect between two groups, never inside one. Accepted drafts are reported; the rest is not signed.
     """
-    app.logs(errors_only=True)  # the ladder and the last sentence say how it went
+    app.logs(errors_only=True)  # the states and the last sentence show the result
     (state, seconds), dry_run = sending.wait, sending.dry_run
     patience = seconds if seconds is not None else app.timeout(WAIT_S[state])
     if sending.without and not dry_run:
@@ -82,8 +82,8 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
         return [*told, Answer(code=INTERRUPTED)]
     if stop.is_set() and (tried < len(drafts) or "accepted" in states):
         text = (
-            f"interrupted: {len(done)} of {len(drafts)} accepted, as listed; they are safe on this disk, and what is not stored "
-            "yet is sent when a tocsin of this authority runs. Do not publish them again"
+            f"interrupted: {len(done)} of {len(drafts)} accepted, as listed. They are safe on this disk; those not stored "
+            "yet are sent when a tocsin of this authority runs. Do not publish them again"
             + ("" if tried == len(drafts) else "; the others were not signed")
         )
         return [*told, Answer(remarks=[text], code=INTERRUPTED)]
@@ -93,21 +93,21 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
 
 
 def _outcome(states: Sequence[str], missing: Sequence[str], wanted: str, problem: str) -> Answer:
-    """What is not as far as was wanted, and the exit code."""
+    """The last answer: what has not reached the wanted state, and the exit code."""
     if "parked" in states:
-        text = "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
+        text = "the broker refuses this authority's subject; nothing is lost; see tocsin outbox status"
         return Answer(remarks=[text], code=NOT_AUTHORISED)
     if "damaged" in states:
-        text = "its bytes have changed on this disk, and it was not sent: say it again; tocsin outbox status says more"
+        text = "its bytes have changed on this disk, so it was not sent; publish it again, and see tocsin outbox status"
         return Answer(remarks=[text], code=FAILURE)
     if wanted != "accepted" and "accepted" in states:
-        text = "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
+        text = "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus answers and a tocsin of this authority runs"
         return Answer(remarks=[*missing, text + (f" ({problem})" if problem else "")], code=QUEUED)
     return Answer(remarks=missing, code=PARTLY if missing else DONE)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """Wait for some work, but no longer than until the event is set; it is broken off then, and None."""
+    """The result of some work. If the event is set first, the work is cancelled and the result is None."""
     task, halt = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, halt}, return_when=asyncio.FIRST_COMPLETED)
@@ -126,9 +126,9 @@ async def _publish(
     done: list[Accepted],
     stop: asyncio.Event,
 ) -> tuple[int, TocsinError | None]:
-    """Publish drafts in groups, as they were given, or rehearse them, until a signal comes; adds what stands to `done`.
+    """Publish drafts in groups, in the given order, or rehearse them, until a signal comes. Adds each accepted one to `done`.
 
-    Returns how many were tried, and the first refusal.
+    Returns (number of drafts tried, first refusal or None).
 
     Raises:
         TocsinError: the only draft is refused.
@@ -182,7 +182,7 @@ def _in_whole(
     refused: TocsinError,
     sending: Sending,
 ) -> TocsinError:
-    """A refusal of a file for what stands in it, with everything else that is wrong there."""
+    """A refusal of a file for its content, with all other faults of the file."""
     is_of_draft = isinstance(refused, SchemaError | ReviewError) or (
         isinstance(refused, PermitError) and refused.reason in ("not-permitted", "seal-public")
     )
@@ -198,7 +198,7 @@ def _in_whole(
 def _looked_at(
     app: App, publisher: Publisher, name: str, draft: Draft | TocsinError, sending: Sending
 ) -> Draft | TocsinError:
-    """The draft, when nothing in it waits for a person, or somebody says why it is right, which is recorded; else the error."""
+    """The draft, if it has no doubts, or --reviewed gives a reason, which is recorded; else the error."""
     if isinstance(draft, TocsinError):
         return draft
     registry, now = publisher.registry(), app.now()
@@ -206,13 +206,13 @@ def _looked_at(
         issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
         bulletin = stamped(draft, issuer, given, now)
     except TocsinError:
-        return draft  # its publisher refuses it for the same reason, and has that in the audit record
+        return draft  # its publisher refuses it for the same reason, and records that
     try:
         found = judgement(draft, bulletin, registry)
     except TocsinError as exc:
         return exc
     for remark in found.remarks:
-        app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
+        app.note(f"{name}: {remark.path}: {remark.text}; the bulletin is sent all the same")
     if bulletin.handling != Handling():
         for sentence in sentences(bulletin, now):
             app.note(f"{name}: {sentence}")
@@ -229,7 +229,7 @@ def _looked_at(
 async def _say(
     publisher: Publisher, drafts: Sequence[Draft], *, rehearse: bool
 ) -> list[Accepted | TocsinError]:
-    """What becomes, or would become, of each draft."""
+    """The outcome, or with `rehearse` the expected outcome, of each draft."""
     if not rehearse:
         return await publisher.publish_many(drafts)
     outcomes: list[Accepted | TocsinError] = []
@@ -242,20 +242,20 @@ async def _say(
 
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
-    """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
+    """(state of a stored bulletin after the wait, sentence on what is missing or "")."""
     status = await tracker.reached(accepted.digest, delivery.DeliveryState(rung), left)
     if status is None or not status.readers:
-        return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
+        return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so no receipt will come"
     if status.state in (rung, delivery.DeliveryState.READ):
         return str(status.state), ""
     return str(status.state), (
         f"{accepted.id} is {status.state}; not yet {rung} by {', '.join(status.missing)}: "
-        f"tocsin outbox receipts {accepted.id} says more"
+        f"see tocsin outbox receipts {accepted.id}"
     )
 
 
 class SentLines(NamedTuple):
-    """One bulletin and how far it is: a row in a pipe, on a terminal a line for what is copied from a narrow window."""
+    """One bulletin and its state: a row in a pipe; on a terminal a line each for the values that a person copies."""
 
     state: str
     accepted: Accepted
@@ -273,7 +273,7 @@ class SentLines(NamedTuple):
 
 
 def _report(accepted: Accepted, state: str) -> Answer:
-    """One bulletin, how far it is, and to whom it would be sealed."""
+    """The answer for one bulletin: its state, and the recipients of the seal."""
     facts = {name: getattr(accepted, name) for name in ("id", "channel", "seq", "digest", "subject")}
     sealed = {"sealed_to": accepted.sealed_to, "sections": accepted.sections}
     facts |= {"state": state, **{name: part for name, part in sealed.items() if part}}

@@ -1,8 +1,9 @@
-"""Opens what a context names: its registry, its keys, its outbox, its store, its place on the bus."""
+"""Opens what a context names: registry, keys, outbox, store, and its place on the bus."""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from bus import api, delivery, keys, policy, publishing, subscribing, transport, trust
+from bus import api, delivery, desk, keys, policy, publishing, subscribing, transport, trust
 from bus.cli.frame.app import App
 from bus.cli.frame.files import read_passphrase
 from bus.cli.frame.patience import once_open
-from bus.config import OUTBOX_FILE, STORE_FILE, Context, private_folder
+from bus.config import DESK_FILE, OUTBOX_FILE, STORE_FILE, Context, private_folder
 from bus.errors import ConfigError
 from bus.hub import picture
 from schemas.bulletin import Defaults
@@ -35,7 +36,7 @@ V = TypeVar("V", Tlp, Pap, Posture)
 
 
 def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
-    """The chosen context's registry as it stands at `now`, or at present, for a command that ends at once.
+    """The chosen context's registry at `now` (default: the present), for a command that ends at once.
 
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
@@ -44,7 +45,7 @@ def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
 
 
 def present_registry(app: App) -> tuple[VerifiedRegistry, dt.datetime]:
-    """The chosen context's registry as it stands at present, and that present.
+    """(the chosen context's registry now, the present time).
 
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
@@ -54,7 +55,7 @@ def present_registry(app: App) -> tuple[VerifiedRegistry, dt.datetime]:
 
 
 def registry_store(app: App, now: dt.datetime | None = None) -> trust.RegistryStore:
-    """The chosen context's registry, for a program that runs on: it follows every version that is taken in.
+    """The chosen context's registry, for a program that runs until Ctrl-C: it follows each accepted version.
 
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
@@ -68,19 +69,19 @@ def open_signer(context: Context) -> Signer:
 
 
 def signer_of(app: App, key_file: Path | None, passphrase_file: Path | None) -> Signer:
-    """The signer in a key file, its passphrase from a file or asked for; without a file the context's."""
+    """The signer in a key file, with its passphrase from a file or a person; without a key file, the context's."""
     if key_file is None:
         return open_signer(app.identity)
     return keys.open_key(key_file, read_passphrase(app, passphrase_file))
 
 
 def endpoint(app: App, purpose: str, *, by_phase: bool = False) -> transport.Endpoint:
-    """Where and as whom the chosen context connects.
+    """The server and identity with which the chosen context connects.
 
     Args:
         app: this invocation.
         purpose: part of the connection's name.
-        by_phase: the connection pings as often as the phase asks (`bus.cli.frame.calendars`).
+        by_phase: whether the ping interval follows the phase (`bus.cli.frame.calendars`).
 
     Raises:
         ConfigError: `no-server`, `tls-file`.
@@ -92,14 +93,14 @@ def endpoint(app: App, purpose: str, *, by_phase: bool = False) -> transport.End
 
 
 def defaults(context: Context) -> Defaults:
-    """What a draft leaves out and the context fills in."""
+    """The context's values for fields that a draft leaves out."""
     return api.opening.defaults_of(context)
 
 
 def open_seal_keys(
     app: App, file: Path | None = None, passphrase_file: Path | None = None
 ) -> list[OpeningKey]:
-    """The private seal keys of the chosen context, or those in a file or folder; old ones too."""
+    """The private seal keys of the chosen context, or those in a file or folder; also old ones."""
     context = app.identity
     place = file or context.seal_keys
     if place is None:
@@ -119,12 +120,12 @@ def open_seal_keys(
 
 @asynccontextmanager
 async def open_outbox(app: App) -> AsyncIterator[publishing.Outbox]:
-    """The outbox of the chosen context, with what hubs have answered in it; where there is none, an empty one, and it is said."""
+    """The outbox of the chosen context, with the receipts in it. If there is none, an empty one, and a note says so."""
     app.logs()
 
     path = private_folder(app.state_folder()) / OUTBOX_FILE
     missing = not (path.exists() or publishing.heads_path(path).exists())
-    with _instead(app, path, "outbox: nothing was published here", missing=missing) as there:
+    with _instead(app, path, "outbox: no bulletin was published here", missing=missing) as there:
         async with once_open(app, lambda: publishing.Outbox.open(there, tables=delivery.TABLES)) as outbox:
             yield outbox
 
@@ -133,22 +134,40 @@ async def open_outbox(app: App) -> AsyncIterator[publishing.Outbox]:
 async def open_store(app: App, *, hold_s: float = 30.0, make: bool = False) -> AsyncIterator[Inbox]:
     """The reader's store of the chosen context, with the hub's projection in it; `hold_s` as in `Inbox.open`.
 
-    Where there is none it is made with `make`, as by programs that read; else it is an empty one, nothing is made, and it is said.
+    If there is none: with `make` it is made, as for programs that read; otherwise it is an empty one, no file is made, and a note says so.
     """
     app.logs()
 
     path = private_folder(app.state_folder()) / STORE_FILE
     missing = not make and not path.exists()
     with _instead(
-        app, path, "store: nobody has read here (tocsin hub run, tocsin watch)", missing=missing
+        app,
+        path,
+        "store: no program has read here yet; start one: tocsin hub run, or tocsin watch",
+        missing=missing,
     ) as there:
         async with once_open(app, lambda: picture.projection.open_store(there, hold_s=hold_s)) as store:
             yield store
 
 
+@asynccontextmanager
+async def open_desk(app: App, *, make: bool = False) -> AsyncIterator[desk.Desk]:
+    """What people do at the hub of the chosen context; a console may have the file open too.
+
+    Where there is none it is made with `make`; else it is an empty one, nothing is made, and it is said.
+    """
+    app.logs()
+
+    path = private_folder(app.state_folder()) / DESK_FILE
+    missing = not make and not path.exists()
+    with _instead(app, path, "desk: nobody was added here (tocsin people add)", missing=missing) as there:
+        async with once_open(app, lambda: desk.Desk.open(there, os.urandom)) as store:
+            yield store
+
+
 @contextmanager
 def _instead(app: App, path: Path, what: str, *, missing: bool) -> Iterator[Path]:
-    """A file that is there, or an empty place for one that is gone when it is closed."""
+    """An existing file, or a temporary place for one, removed at the end."""
     if not missing:
         yield path
         return
@@ -158,9 +177,9 @@ def _instead(app: App, path: Path, what: str, *, missing: bool) -> Iterator[Path
 
 
 def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable[T]]) -> T:
-    """Open something, do one thing with it, close it; for a command that is no coroutine.
+    """Open something, do one thing with it, close it; for a command that is not a coroutine.
 
-    A command that asks a person is none: while a coroutine runs, the first Ctrl-C does not end a question.
+    A command that asks a person must not be a coroutine: there the first Ctrl-C does not end a question.
     """
     import asyncio
 
@@ -172,7 +191,7 @@ def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable
 
 
 def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
-    """One pure read of the store of the chosen context."""
+    """The answer of one pure read of the chosen context's store."""
     return within(open_store(app), lambda store: store.read(question))
 
 

@@ -1,4 +1,4 @@
-"""A table on a terminal: which columns fit, and where a cell is broken; pure."""
+"""The layout of a table on a terminal: the columns that fit, and the line breaks in cells; pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 GAP = 2
 LEAST = 24
-"""So wide at least is the one column whose cells are broken while the others stand whole."""
+"""Least width, in characters, of the one column whose cells are broken while the others are not."""
 _EMPTY = frozenset(("", "0", "-"))
-# A space inside a time is none to break at.
+# No line break at a space inside a time.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)")
 _KEPT = "\u00a0"
 
 
 class Table(NamedTuple):
-    """A table: aligned on a terminal, without its heading and separated by tabs in a pipe.
+    """A table: aligned on a terminal; in a pipe, separated by tabs and without heading.
 
     Attributes:
         columns: their names.
         rows: a cell for each column; None is empty.
-        less: columns that a narrow terminal does without, the least important first.
+        less: columns that a narrow terminal leaves out, the least important first.
     """
 
     columns: Sequence[str]
@@ -31,13 +31,13 @@ class Table(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Lines of cells, each as wide as its column, and the columns that are not there.
+    """Lines of padded cells, and the columns that were left out.
 
     Attributes:
         heading: the names of the columns, padded.
         lines: the cells of each line, padded.
         left_out: names of columns that do not fit.
-        is_listed: not even whole words fit: there is a line for each cell, its name before it, and no heading.
+        is_listed: whole words do not fit either: each cell has a line of its own after its name, without a heading.
     """
 
     heading: list[str]
@@ -49,11 +49,11 @@ class Layout(NamedTuple):
 def laid_out(
     columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, less: Collection[str] = ()
 ) -> Layout:
-    """Lay out a table so that no line is wider than the terminal, and no word and no time is cut.
+    """Lay out a table. No line is wider than the terminal; no word and no time is cut.
 
-    Columns of `less` go first: those in which no row says anything, then the others in the order given. Then the widest
-    column is broken between words, then every column; when not even that fits, each cell has a line of its own. A word that
-    is wider than the terminal stands whole.
+    Columns of `less` are left out first: the empty ones, then the others in the given order. Then the widest column
+    is broken between words, then every column. If that does not fit, each cell gets a line of its own. A word wider
+    than the terminal stays whole.
 
     Args:
         columns: their names.
@@ -79,7 +79,7 @@ def laid_out(
 def _least(
     columns: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int], less: Collection[str]
 ) -> int | None:
-    """The column to leave out next; None when all that are left matter."""
+    """The index of the column to leave out next; None when no more can be left out."""
     may_go = [n for n in (columns.index(name) for name in less if name in columns) if n in kept]
     mute = [place for place in may_go if all(row[place] in _EMPTY for row in rows)]
     return next(iter(mute or may_go), None)
@@ -88,7 +88,7 @@ def _least(
 def _fitting(
     columns: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int], width: int
 ) -> list[int] | None:
-    """The widths of columns that stand whole, but for the widest, which may be broken; None when that does not fit."""
+    """The column widths if only the widest column is broken; None when that does not fit."""
     natural = [max([len(columns[place]), *(len(row[place]) for row in rows)]) for place in kept]
     over = sum(natural) + GAP * (len(kept) - 1) - width
     if over <= 0:
@@ -104,7 +104,7 @@ def _fitting(
 def _broken(
     columns: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int], width: int
 ) -> list[int] | None:
-    """The widths of columns that are all broken between words; None when not even the longest words fit."""
+    """The column widths if all columns are broken between words; None when the longest words do not fit."""
     natural = [max([len(columns[place]), *(len(row[place]) for row in rows)]) for place in kept]
     widths = [_longest(columns, rows, place) for place in kept]
     free = width - sum(widths) - GAP * (len(kept) - 1)
@@ -118,7 +118,7 @@ def _broken(
 
 
 def _longest(columns: Sequence[str], rows: Sequence[Sequence[str]], place: int) -> int:
-    """The longest word of a column, its name included."""
+    """The length of the longest word of a column, its name included."""
     return max(
         [
             len(columns[place]),
@@ -128,7 +128,7 @@ def _longest(columns: Sequence[str], rows: Sequence[Sequence[str]], place: int) 
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """A cell in lines, broken between words alone."""
+    """A cell in lines, broken only between words."""
     kept = _TIME.sub(rf"\1{_KEPT}\2", text)
     parts = textwrap.wrap(kept, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
     return [part.replace(_KEPT, " ") for part in parts]

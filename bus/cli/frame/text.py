@@ -1,4 +1,4 @@
-"""What a terminal may show: hostile text escaped, lines wrapped to the window, times to the second; and the nearest of known words."""
+"""Text for a terminal: hostile text escaped, lines wrapped, times to the second, and hints for unknown words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 # Controls, format characters (bidirectional overrides, tags, zero-width space), surrogates, line and paragraph ends.
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-# Format characters that scripts and emoji are written with.
+# Format characters that scripts and emoji need.
 JOINERS = frozenset("\u200c\u200d")
 _EMPTY = frozenset(
     chr(point)
@@ -32,18 +32,18 @@ _EMPTY = frozenset(
     )
     for point in range(first, last + 1)
 )
-"""Letters, marks and selectors that show nothing, though their category does not say so (Unicode: Default_Ignorable_Code_Point,
-and the empty Braille pattern): whole texts are hidden in them. The two selectors of emoji are not among them.
+"""Letters, marks and selectors that are invisible, though their category does not say so (Unicode: Default_Ignorable_Code_Point,
+and the empty Braille pattern): attackers hide whole texts in them. The two selectors of emoji are allowed.
 """
 
 
 def is_seen(character: str) -> bool:
-    """Whether a character shows, and steers nothing."""
+    """Whether a character is visible and does not control the terminal."""
     return character in JOINERS or (unicodedata.category(character) not in UNSEEN and character not in _EMPTY)
 
 
 def safe(text: object) -> str:
-    """`text` fit for one line of a terminal: what would steer it, or not be seen, becomes a visible escape."""
+    """`text` made safe for one line of a terminal: control and invisible characters become visible escapes."""
     return "".join(
         character
         if is_seen(character)
@@ -55,10 +55,9 @@ def safe(text: object) -> str:
 
 
 def safe_json(text: str) -> str:
-    """JSON on one line and equal in meaning, in which what would steer a terminal, or not be seen, is an escape.
+    """The same JSON on one line, with control and invisible characters as escapes.
 
-    A bulletin is shown as its author wrote it, line breaks between its members included: those become spaces, or one line
-    would be read as several. Inside a string JSON has no raw one.
+    Line breaks between members become spaces, so that one line stays one. Inside a string JSON has no raw line break.
     """
     return _BESIDE_ASCII.sub(_escaped, text.translate(_ONE_LINE))
 
@@ -76,24 +75,24 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def at(moment: dt.datetime | None) -> str:
-    """A time to the second, in UTC; `-` where there is none."""
+    """A time to the second, in UTC; `-` for None."""
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "-"
 
 
 def hint(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about a word nobody knows: the nearest known one, or all of them."""
+    """The end of a sentence about an unknown word: the nearest known one, or all of them."""
     listed = [str(each) for each in known]
     near = difflib.get_close_matches(word, listed, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(listed)}"
 
 
 def on_terminal() -> bool:
-    """Whether standard output is there and is a terminal."""
+    """Whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def wrapped(line: str) -> list[str]:
-    """A line in as many as the terminal needs, the further ones indented; in a pipe as it is."""
+    """A line wrapped for the terminal, with further lines indented; in a pipe, unchanged."""
     if not on_terminal():
         return [line]
     before = " " * (len(line) - len(line.lstrip()))

@@ -1,4 +1,4 @@
-"""From what a person types to the version of its thread that a command acts on, and the lines that say so."""
+"""Finds the version that a command acts on, by the id or digest that a person types, and the lines that say so."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Named(NamedTuple):
-    """What is meant by an id, the beginning of one, or a digest.
+    """The bulletin and thread named by an id, the beginning of one, or a digest.
 
     Attributes:
-        id: of the bulletin to act on: the newest version, but for a cancel, and where that very bulletin is wanted.
-        thread: the thread that it belongs to; None where it is not known here.
+        id: of the bulletin to act on: the newest version that is no cancel, or with `exact` the named bulletin.
+        thread: its thread; None if unknown here.
     """
 
     id: str
@@ -31,12 +31,12 @@ class Named(NamedTuple):
 
     @classmethod
     def of(cls, thread: Thread | None, wanted: str, *, exact: bool = False) -> Named:
-        """What to act on.
+        """The bulletin to act on.
 
         Args:
-            thread: of what was named; None where nothing is known of it.
-            wanted: what a person has typed.
-            exact: that very bulletin, whatever has become of it.
+            thread: thread of the named bulletin; None if unknown.
+            wanted: the text that a person typed.
+            exact: act on the named bulletin, even if a newer version exists.
         """
         if thread is None:
             return cls(wanted)
@@ -44,7 +44,7 @@ class Named(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """What is to be said of it: that another version is acted on than was named, and that it is withdrawn."""
+        """Lines for the person: that the command acts on another version than the named one, and that it is withdrawn."""
         thread = self.thread
         said: list[str] = []
         if thread is None:
@@ -59,20 +59,20 @@ class Named(NamedTuple):
 
 
 def ids_of(db: sqlite3.Connection, named: Named, most: int = 50, *, cancels: bool = True) -> list[str]:
-    """The ids of all members of the thread of what is meant, the one to act on first: what was answered to one was answered to it.
+    """The ids of all members of the thread, the one to act on first: an answer to one counts for all.
 
     Args:
         db: a store or an outbox.
-        named: what is meant.
-        most: so many members are looked at, the newest.
-        cancels: whether cancels, which are no versions, are among them.
+        named: the named bulletin.
+        most: the number of members to look at, newest first.
+        cancels: whether to include cancels, which are no versions.
     """
     every = threads.in_thread(db, named.thread.key, most) if named.thread else []
     return list(dict.fromkeys((named.id, *(each.id for each in every if cancels or not each.is_cancel))))
 
 
 class FoundBulletin(NamedTuple):
-    """A bulletin that the context holds: its signature header and payload, and what was meant by its name."""
+    """A bulletin that the context holds: its signature header and payload, and how it was named."""
 
     signature: str
     payload: bytes
@@ -80,10 +80,10 @@ class FoundBulletin(NamedTuple):
 
 
 def named_in_store(db: sqlite3.Connection, wanted: str, *, exact: bool = False) -> Named:
-    """What is meant by an id, the beginning of one or a digest, in a store.
+    """The bulletin of a store named by an id, the beginning of one, or a digest.
 
     Raises:
-        AmbiguousIdError: bulletins of several threads begin so.
+        AmbiguousIdError: ids of several threads have this beginning.
     """
     return Named.of(picture.versions.find(db, wanted), wanted, exact=exact)
 
@@ -94,16 +94,16 @@ async def named_in_outbox(box: Outbox, wanted: str, *, exact: bool = False) -> N
 
 
 def find_bulletin(app: App, wanted: str, *, exact: bool = False) -> FoundBulletin:
-    """A bulletin that the context holds: of the store, or else of the outbox.
+    """A bulletin of the context: from the store, or else from the outbox.
 
     Args:
         app: this invocation.
-        wanted: an id, the beginning of one, or a digest, of any version of its thread.
-        exact: that very version; else the newest, if it is held.
+        wanted: an id, the beginning of one, or a digest; of any version of the thread.
+        exact: return this version; else the newest, if it is held.
 
     Raises:
-        NotFoundError: it is not here, or not any more.
-        AmbiguousIdError: bulletins of several threads begin so.
+        NotFoundError: it was never here, or was deleted.
+        AmbiguousIdError: ids of several threads have this beginning.
     """
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
@@ -114,7 +114,7 @@ def find_bulletin(app: App, wanted: str, *, exact: bool = False) -> FoundBulleti
             named = named_in_store(db, wanted, exact=exact)
             row = admitted_row(db, named.id)
             if row is None and named.thread is not None and named.id != named.thread.id:
-                # The newest is let go of, or never came; what was named may be here.
+                # The newest version is deleted or never came; the named one may be here.
                 row, named = admitted_row(db, named.thread.id), Named(named.thread.id, named.thread)
             return row, named, subscribing.erasure.of(db, named.id)
 
@@ -123,9 +123,9 @@ def find_bulletin(app: App, wanted: str, *, exact: bool = False) -> FoundBulleti
             return FoundBulletin(row["signature"], row["payload"], named)
         if gone is not None:
             raise NotFoundError(
-                f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was let go of on {gone.at:%Y-%m-%d} "
+                f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was deleted on {gone.at:%Y-%m-%d} "
                 f"({gone.why.replace('-', ' ')})",
-                remedy=f"what is known of it: tocsin trace {wanted}",
+                remedy=f"see what is known of it: tocsin trace {wanted}",
             )
     if (folder / OUTBOX_FILE).exists():
 
@@ -138,5 +138,6 @@ def find_bulletin(app: App, wanted: str, *, exact: bool = False) -> FoundBulleti
         if found is not None:
             return found
     raise NotFoundError(
-        f"neither the store nor the outbox of this context holds {wanted}", remedy="ids: tocsin bulletin list"
+        f"neither the store nor the outbox of this context holds {wanted}",
+        remedy="list the ids: tocsin bulletin list",
     )

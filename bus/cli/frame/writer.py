@@ -1,7 +1,7 @@
-"""A thread that writes lines to a file, within bounds, and counts those for which nobody has made room.
+"""A thread that writes lines to a file, with a bounded queue, and counts the lines that find no room.
 
-A pipe that is full, a paused terminal or a slow log stops whoever writes to it. A program that runs on must not be stopped
-by that, so it hands its lines over and goes on (ADR-024).
+A full pipe, a paused terminal or a slow log blocks its writer. A program that runs until Ctrl-C must not be blocked,
+so it gives its lines to this thread and continues (ADR-024).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Callable
 
 MOST_LINES = 10_000
 MOST_BYTES = 4 * 1024**2
-"""So much waits for its reader; what comes then is left out until half of it has been read."""
+"""The bound of the queue. Further lines are left out until half of it has been read."""
 CHUNK_BYTES = 65_536
 AGAIN_S = 1.0
-"""How long to wait after a failed write, such as to a full disk, before the next."""
+"""Seconds to wait after a failed write, such as to a full disk, before the next."""
 LOOK_S = 1.0
 
 
 class Writer:
-    """Writes to one file in a thread of its own; several streams that lead to the same file share it."""
+    """Writes to one file in a thread of its own; several streams with the same file share it."""
 
     def __init__(
         self, fd: int, gap: Callable[[int], str], *, lines: int = MOST_LINES, size: int = MOST_BYTES
@@ -32,13 +32,13 @@ class Writer:
         """Begin to write.
 
         Args:
-            fd: where to.
-            gap: the line that says how many lines were left out at its place.
-            lines: so many lines wait at the most.
-            size: so many bytes wait at the most; a single line may be longer.
+            fd: the file descriptor.
+            gap: returns the line that reports how many lines were left out.
+            lines: the most lines that may wait.
+            size: the most bytes that may wait; a single line may be longer.
 
         Raises:
-            RuntimeError: the system gives no thread.
+            RuntimeError: the system cannot start a thread.
         """
         self.is_gone = False
         self.on_change: Callable[[str], None] = lambda _: None
@@ -46,24 +46,23 @@ class Writer:
         self._gap = gap
         self._most = (lines, size)
         self._moved = threading.Condition()
-        self._waiting: deque[tuple[bytes, int]] = (
-            deque()
-        )  # text and its lines; empty text: these lines are left out here
+        # (text, number of lines); with empty text, the number left out here
+        self._waiting: deque[tuple[bytes, int]] = deque()
         self._lines = self._bytes = 0
         self._leaves_out = False
-        self._lost = 0  # lines that could not be written, to be told before the next one
+        self._lost = 0  # number of unwritten lines, to report before the next line
         self._failed = self._closing = self._is_midline = False
         self._thread = threading.Thread(target=self._run, name=f"output {fd}", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
-        """How many bytes wait to be written."""
+        """Number of bytes that wait to be written."""
         return self._bytes
 
     @property
     def is_unread(self) -> bool:
-        """Whether nobody can read what is written, as far as the system says so before it is tried."""
+        """Whether the file has no reader, as far as the system says so before a write."""
         with contextlib.suppress(OSError):
             look = select.poll()
             look.register(self._fd, 0)
@@ -71,7 +70,7 @@ class Writer:
         return False
 
     def put(self, data: bytes) -> None:
-        """Hand over one or more lines; returns at once."""
+        """Queue one or more lines; returns at once."""
         lines = max(1, data.count(b"\n"))
         begins = False
         with self._moved:
@@ -93,10 +92,10 @@ class Writer:
                 self._waiting[-1] = (b"", self._waiting[-1][1] + lines)
             self._moved.notify_all()
         if begins:
-            self.on_change("is not read; lines are left out until it is")
+            self.on_change("is not read; lines are left out until it is read")
 
     def drained(self, patience_s: float) -> bool:
-        """Wait until all is written, for as long as something is within `patience_s`. Returns whether it is."""
+        """Wait until all is written, as long as a write succeeds every `patience_s` seconds. Returns whether all is written."""
         with self._moved:
             while self._waiting and not self.is_gone:
                 before = (self._bytes, len(self._waiting))
@@ -107,7 +106,7 @@ class Writer:
             return not self.is_gone
 
     def close(self, patience_s: float) -> bool:
-        """End, once all is written or nothing moves for `patience_s`. Returns whether all is written."""
+        """End when all is written, or after `patience_s` seconds without a write. Returns whether all is written."""
         is_whole = self.drained(patience_s)
         with self._moved:
             self._closing = True
@@ -124,7 +123,7 @@ class Writer:
             self._give_up(f"cannot be written to ({exc!r}); this program goes on without it")
 
     def _turn(self) -> bool:
-        """Write what comes next; False at the end."""
+        """Write the next entry; False at the end."""
         with self._moved:
             self._moved.wait_for(lambda: self._waiting or self._closing)
             if not self._waiting:
@@ -156,7 +155,7 @@ class Writer:
         return True
 
     def _let_go(self, lines: int) -> None:
-        """Take out what came next; what was left out beside it meanwhile is told with the next line."""
+        """Remove the next entry. Lines left out since then are reported with the next line."""
         data, now = self._waiting.popleft()
         self._lost += 0 if data else now - lines
 
@@ -167,11 +166,11 @@ class Writer:
                 written = os.write(self._fd, left[:CHUNK_BYTES])
                 self._is_midline = left[written - 1] != ord("\n")
                 left = left[written:]
-            except BlockingIOError:  # whoever shares the file has made it so
+            except BlockingIOError:  # another program that shares the file has set it so
                 select.select([], [self._fd], [], LOOK_S)
 
     def _fail(self, exc: OSError, lines: int) -> None:
-        """Leave out what could not be written, and wait a moment before the next."""
+        """Count the unwritten lines as left out, and wait a moment."""
         is_news, self._failed = not self._failed, True
         with self._moved:
             data = self._waiting[0][0]

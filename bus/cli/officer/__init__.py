@@ -1,1 +1,1 @@
-"""Commands of an officer: draft, publish, amend, seal, and what became of it."""
+"""Commands of an officer: draft, publish, amend, seal, and follow what was sent."""

@@ -1,4 +1,4 @@
-"""`tocsin bulletin update` and `cancel`: replace or withdraw what this authority has said, where it has said it."""
+"""`tocsin bulletin update` and `cancel`: replace or withdraw a bulletin of this authority, on the channels that carried it."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ sending_options = gathered(
 @click.argument("file", metavar="FILE", shell_complete=completing.files)
 @sending_options
 async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> list[Answer]:
-    """Publish the draft FILE in place of the bulletin ID, which is superseded.
+    """Publish the draft FILE as a new version of the bulletin ID.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is superseded.
-    The update goes the way of that version, its status, marking and audience, unless told otherwise. What is withdrawn is
-    not updated. Exits as `publish` does.
+    ID is the id of any version, at least its first four characters, or a digest. The newest version is superseded.
+    The update takes status, marking and audience of that version, unless an option says otherwise. A withdrawn
+    bulletin cannot be updated. Exit codes are those of `publish`.
     """
     original = (await _own_versions(app, bulletin_id))[0]
 
@@ -73,11 +73,11 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
 @click.option("--lang", default="en", show_default=True, help="language of the reason")
 @sending_options
 async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending: Sending) -> list[Answer]:
-    """Withdraw the bulletin ID with all its versions, telling every reader the REASON in a sentence.
+    """Withdraw the bulletin ID with all its versions, and give every reader the REASON, one sentence.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest. The withdrawal goes the way of the
-    newest version, unless told otherwise; and where versions have gone other ways, to their readers too. Exits as
-    `publish` does.
+    ID is the id of any version, at least its first four characters, or a digest. The withdrawal takes the channel of
+    the newest version, unless an option says otherwise. If versions went to other channels, it goes there too. Exit
+    codes are those of `publish`.
     """
     versions = await _own_versions(app, bulletin_id)
     if sending.audience is not None or sending.tlp is not None:
@@ -91,10 +91,10 @@ async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending:
 
 
 async def _own_versions(app: App, wanted: str) -> list[Bulletin]:
-    """The newest version of what this authority has said, and on each other channel the newest that went there.
+    """The newest version of this authority's bulletin, and the newest version on each other channel that carried one.
 
     Raises:
-        NotFoundError: it is not in the outbox; only its issuer may update or cancel a bulletin.
+        NotFoundError: the bulletin is not in the outbox; only its issuer may update or cancel it.
         AmbiguousIdError: bulletins of several threads begin so.
         VersionError: `already-withdrawn`.
     """
@@ -125,7 +125,7 @@ async def _own_versions(app: App, wanted: str) -> list[Bulletin]:
                 remedy="publish a draft with msg_type and references that name it",
             )
     raise NotFoundError(
-        f"the outbox of this context does not hold {wanted}; only who said it may update or cancel it, others answer"
+        f"the outbox of this context does not hold {wanted}; only its issuer may update or cancel it, others use tocsin answer"
     )
 
 
@@ -138,7 +138,7 @@ def _as_on_the_bus(held: Bulletin, id_: str, channel: str) -> Bulletin:
 def referring_to(
     draft: Draft, msg_type: MsgType, rel: RefRel, original: Bulletin, newest: Bulletin | None = None
 ) -> Draft:
-    """The draft on the channel of a version, naming it; and the newest one, where that stands elsewhere."""
+    """The draft on the channel of `original`, with a reference to it, and to the newest version if that is another."""
     named = dict.fromkeys((original.id, *([newest.id] if newest else [])))
     others = tuple(other for other in draft.references if (other.id in named, other.rel) != (True, rel))
     return msgspec.structs.replace(
@@ -149,7 +149,7 @@ def referring_to(
         exercise_id=original.exercise_id,
         tlp=original.tlp,
         pap=draft.pap or original.pap,
-        # An update that says nothing of it lifts no embargo.
+        # An update without an embargo keeps that of the original.
         handling=original.handling if draft.handling == Handling() else draft.handling,
         audience=original.audience,
     )
@@ -158,14 +158,14 @@ def referring_to(
 def withdrawal(
     original: Bulletin, reason: str, lang: str, now: dt.datetime, newest: Bulletin | None = None
 ) -> Draft:
-    """A draft that withdraws the original, and the newest version: what it was about, with the reason in place of its words.
+    """A draft that withdraws the original and the newest version: same facts, with the reason in place of the texts.
 
     Raises:
-        SchemaError: the reason or the language is no such thing, or the original was sealed.
+        SchemaError: the reason or the language is malformed, or the original is sealed.
     """
     if original.kind == "sealed":
         raise SchemaError(
-            "the original is sealed; withdraw it with a draft that has msg_type cancel: tocsin bulletin seal"
+            "the original is sealed; write a draft with msg_type cancel, and send it with tocsin bulletin seal"
         )
     headline = WITHDRAWN + original.info[0].headline.removeprefix(WITHDRAWN)
     if len(headline) > MAX_HEADLINE:
@@ -173,16 +173,16 @@ def withdrawal(
     try:
         info = msgspec.convert({"lang": lang, "headline": headline, "summary": reason}, Info)
     except msgspec.ValidationError as exc:
-        raise SchemaError(f"the reason cannot be told so: {exc}") from None
+        raise SchemaError(f"the reason is not a valid text: {exc}") from None
     fields = {name: getattr(original, name) for name in Draft.__struct_fields__}
-    # It is to be read as long as the original would be; when that is over, the usual lifetime is enough.
-    # What was in sealed sections is withdrawn with the rest; nobody needs to read it once more.
+    # It expires with the original; if that has expired, it gets the usual lifetime.
+    # Sealed sections are withdrawn with the rest; nobody needs to read them again.
     fields |= {
         "info": (info,),
         "sections": (),
         "expires": original.expires if original.expires > now else None,
     }
-    # What the original refers to is not what its withdrawal is about.
+    # The withdrawal does not repeat the references of the original.
     fields["references"] = tuple(
         ref for ref in original.references if ref.rel not in (RefRel.SUPERSEDES, RefRel.CANCELS)
     )

@@ -1,4 +1,4 @@
-"""`tocsin audiences`: to whom this authority may publish, at which markings, and what."""
+"""`tocsin audiences`: the audiences this authority may publish to, with markings and kinds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bus.cli.frame import Answer, App, NotFoundError, Table, command, completing
 @command()
 @click.argument("name", required=False, shell_complete=completing.audiences)
 def audiences(app: App, name: str | None) -> Answer:
-    """List the audiences to which this authority may publish, with markings and kinds; or NAME alone, with its readers.
+    """List the audiences this authority may publish to, with markings and kinds; or NAME alone, with its readers.
 
-    By the registry as it stands. An audience that is not here is for others to publish to: ask your registrar.
+    The list follows the registry in force. To publish to another audience, ask your registrar for a grant.
     """
     registry, _ = frame.present_registry(app)
     mine = drafts.audiences_of(registry, app.identity.authority)

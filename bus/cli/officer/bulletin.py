@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 ALL = 1_000_000
 MOST_READ = 2_000
-"""Of so many bulletins that are not indexed yet it is counted how many fit; of more it is said that there are more."""
+"""At most this many unindexed bulletins are searched for the count; beyond that the list says "or more"."""
 
 
 @click.group(cls=Group)
@@ -60,10 +60,10 @@ def bulletin() -> None:
 def check(
     app: App, files: tuple[str, ...], *, audience: str | None, tlp: str | None, reviewed: str | None
 ) -> Iterator[Answer]:
-    """Check drafts as `publish` would, and tell everything that is to be mended, by line. Exits 5 if something is.
+    """Check drafts as `publish` does, and list every fault by line. Exits 5 if there is one.
 
-    The words in brackets are explained by `tocsin explain`. What a person must look at first (telephone numbers, number
-    plates, text that was not filled in) is to be mended too, until --reviewed says why it is right.
+    `tocsin explain` explains the codes in brackets. Doubts for a person (telephone numbers, number plates, text that
+    is not filled in) count as faults until --reviewed says why the draft is right.
     """
     for name in files:
         try:
@@ -93,26 +93,26 @@ def check(
     is_flag=True,
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
-@click.option("--exact", is_flag=True, help="that very version, not the newest")
+@click.option("--exact", is_flag=True, help="show exactly this version, not the newest")
 @click.option(
-    "--lang", metavar="TAG", help="language of the sheet; that of the context, of LC_ALL or LANG otherwise"
+    "--lang", metavar="TAG", help="language of the sheet  [default: of the context, LC_ALL or LANG]"
 )
 def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None) -> Answer:
     """Show one bulletin of the store or the outbox.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest; the newest version is shown.
+    ID is the id of any version, at least its first four characters, or a digest. The newest version is shown.
 
-    A sheet: markings first, what to do and by when, what may be said in public, the facts in words, why one can rely on it, what
-    became of it. Its words are in the reader's language where the bulletin has them; labels are in English, German, Greek,
-    French and Estonian.
+    The sheet shows the markings first, then what to do and by when, the line for the public, the facts in words, why
+    it can be trusted, and its versions. Texts are in the reader's language if the bulletin has it. Labels are in
+    English, German, Greek, French or Estonian.
 
-    What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
+    Sealed parts are opened and shown too, if the context names a seal key for them.
     """
     signature, payload, named = frame.find_bulletin(app, bulletin_id, exact=exact)
     found = decode(payload)
     if raw:
         frame.must_not_be_held(app, found)
-        # First, so that nothing goes out that is not recorded.
+        # Recorded first, so that nothing leaves without a record.
         frame.record(app, "exported", digest=digest(payload))
         return Answer(raw=file_form(payload, signature).decode(), remarks=named.words)
     seen = frame.Unsealer(app, "show").look(found, digest(payload))
@@ -125,15 +125,20 @@ def show(app: App, bulletin_id: str, *, raw: bool, exact: bool, lang: str | None
 @command(bulletin, "list")
 @filter_options
 @click.option(
-    "--status", type=STATUS, default="actual", show_default=True, help="of this status; never two in one list"
+    "--status",
+    type=STATUS,
+    default="actual",
+    show_default=True,
+    help="bulletins of this status; a list has one status only",
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
-@click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
+@click.option("--mine", is_flag=True, help="this authority's own bulletins, and how far each has come")
 def list_(app: App, *, selection: Selection, status: str, limit: int, mine: bool) -> Iterator[Answer]:
-    """List bulletins, newest first: those of the store, or without one what this authority has said itself.
+    """List the bulletins of the store, newest first; without a store, this authority's own bulletins.
 
-    What is asked for may stand in options or in one line: --filter 'kind:data-breach country:XA text:"false date" since:2h'.
-    Values of one field are alternatives, fields and texts are conditions. It says when there are more than it shows.
+    Filter by options, or in one line: --filter 'kind:data-breach country:XA text:"false date" since:2h'. One value of
+    each field must match; all fields and texts must match. The last line says when there are more bulletins than it
+    shows.
     """
     admitted = not mine and (app.state_folder() / frame.STORE_FILE).exists()
     listed, number = (_admitted if admitted else _said)(app, selection, Status(status), limit)
@@ -166,10 +171,10 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         row: of the store or the outbox.
         bulletin: what it holds.
-        facts: what JSON tells beside that.
-        standing: what is known of it here; of one's own, how far it has come.
-        labels, trust: as it was admitted.
-        short: the beginning of its id that no other of the store has; empty where that is not known.
+        facts: further values for JSON.
+        standing: its state here; for an own bulletin, its step of the ladder.
+        labels, trust: those of its admission.
+        short: the shortest unique beginning of its id in the store; empty when unknown.
     """
 
     row: Row | Stored
@@ -182,7 +187,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _admitted(app: App, selection: Selection, status: Status, limit: int) -> tuple[list[Listed], int]:
-    """Those of the store, newest first, and how many there are."""
+    """The matching bulletins of the store, newest first, at most `limit`; and the number of all that match."""
     now = app.now()
 
     def question(db: sqlite3.Connection) -> tuple[list[tuple[Stored, str]], int]:
@@ -209,14 +214,14 @@ def _admitted(app: App, selection: Selection, status: Status, limit: int) -> tup
 
 
 def _said(app: App, selection: Selection, status: Status, limit: int) -> tuple[list[Listed], int]:
-    """Those of the outbox, newest first, and how many there are."""
+    """The matching bulletins of the outbox, newest first, at most `limit`; and the number of all that match."""
     if not (app.state_folder() / frame.OUTBOX_FILE).exists():
         return [], 0
     now = app.now()
     most = limit + 1 if selection.is_any else ALL
     rows = frame.within(frame.open_outbox(app), lambda box: box.rows(limit=most, status=str(status)))
     if damaged := sum(not row.is_whole for row in rows):
-        app.note(f"left out, because their bytes have changed: {damaged}; tocsin outbox status says more")
+        app.note(f"left out, because their bytes have changed: {damaged}; see tocsin outbox status")
     spoken = ((row, decode(row.payload)) for row in rows if row.is_whole)
     wanted = [(row, bulletin) for row, bulletin in spoken if selection.matches(bulletin, now)]
     listed = []

@@ -1,4 +1,4 @@
-"""`tocsin bulletin new` and `draft`: begin a draft by questions, or in an editor, and look at it until it is right."""
+"""`tocsin bulletin new` and `draft`: begin a draft by questions or in an editor, and check it until it is right."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     Way = tuple[str | int, ...]
 
 _SHOWN = 10
-out_option = click.option("--out", type=FILE, help="the file to write; its name is told otherwise")
+out_option = click.option(
+    "--out", type=FILE, help="the file to write  [default: a new name, which is printed]"
+)
 
 
 @command(name="new")
@@ -42,11 +44,11 @@ out_option = click.option("--out", type=FILE, help="the file to write; its name 
 @out_option
 @click.option("--edit", is_flag=True, help="open a commented draft in $VISUAL or $EDITOR instead of asking")
 def new(app: App, kind: str, *, out: Path | None, edit: bool) -> Answer:
-    """Begin a draft of KIND: answer a few questions, or write in your editor; it is looked at, and nothing is sent.
+    """Begin a draft of KIND: answer a few questions, or write in your editor. The draft is checked and not sent.
 
-    A word may be begun: `mod` is moderate, ? lists the words, Tab completes one. Several stand with commas; `now` is the present. What you have answered
-    stays in the file, also when you stop. Without a terminal the commented draft is printed. Exits 5 while something in
-    it is to be mended.
+    The beginning of a word is enough: `mod` is moderate; ? lists the words, Tab completes one. Separate several with
+    commas; `now` is the present time. Your answers stay in the file, also when you stop. Without a terminal the
+    commented draft is printed. Exits 5 while the draft has a fault.
     """
     must_be_known("kind", kind, drafts.DRAFTED)
     if not app.may_ask():
@@ -62,13 +64,15 @@ def new(app: App, kind: str, *, out: Path | None, edit: bool) -> Answer:
     finally:
         if answers:
             _begin(file, drafts.begun(kind, answers))
-            app.note(f"what you answered stands in {file}")
+            app.note(f"your answers are in {file}")
     return _looked_at(app, file)
 
 
 @command(name="draft")
 @click.argument("kind", shell_complete=completing.kinds)
-@click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
+@click.option(
+    "--out", type=FILE, help="write the draft to this file and open it in $EDITOR  [default: print it]"
+)
 def draft(app: App, kind: str, *, out: Path | None) -> Answer:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
     must_be_known("kind", kind, drafts.DRAFTED)
@@ -89,7 +93,7 @@ def _printed(kind: str, out: Path | None) -> Answer:
 
 
 def _begin(file: Path, text: str) -> None:
-    """Write a new file that others may not read: a draft may become of any marking, and no link that stands there is followed."""
+    """Write a new file that only its owner can read: the draft may get any marking. No symbolic link is followed."""
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -110,10 +114,10 @@ def _editor() -> str:
 
 
 def _edited(app: App, file: Path) -> Answer:
-    """Open the file in the editor until nothing in it is to be mended, or the person gives up; the file stays."""
+    """Open the file in the editor until it has no fault, or the person stops; the file stays."""
     if not _editor():
         raise click.UsageError(
-            f"no editor is set; {file} is written: set VISUAL or EDITOR, or open it yourself, then: tocsin bulletin check {file}"
+            f"no editor is set; {file} is written. Set VISUAL or EDITOR, or open the file yourself; then: tocsin bulletin check {file}"
         )
     while True:
         try:
@@ -139,9 +143,9 @@ def _looked_at(app: App, file: Path) -> Answer:
     wrong = found.of("error", "doubt")
     lines = frame.told(str(file), found, found.findings)
     if wrong:
-        text = f"{file} is to be mended; then: tocsin bulletin check {file}"
+        text = f"{file} has faults: correct them, then: tocsin bulletin check {file}"
         return Answer({"file": str(file), "ok": False}, lines=lines, notes=[text], code=REFUSED)
-    text = f"{file} is ready; see who will read it: tocsin preview {file}; send it: tocsin publish {file}"
+    text = f"{file} is ready; see its readers: tocsin preview {file}; send it: tocsin publish {file}"
     return Answer({"file": str(file), "ok": True}, lines=lines, notes=[text], code=DONE)
 
 
@@ -149,11 +153,11 @@ def _looked_at(app: App, file: Path) -> Answer:
 
 
 def _ask(app: App, kind: str, answers: dict[Way, Any]) -> None:
-    """Ask everything that a draft of a kind needs; each answer is kept as it is given."""
+    """Ask all questions of a kind; each answer is written to the file at once."""
     open_, usual = _open_to(app)
     asked = drafts.questions(kind, usual, tuple(each.audience for each in open_))
     app.note(
-        f"{len(asked)} questions for a draft of kind {kind}; ? lists the words, Ctrl-C stops and keeps what there is"
+        f"{len(asked)} questions for a draft of kind {kind}; ? lists the words, Ctrl-C stops and keeps your answers"
     )
     for number, each in enumerate(asked, 1):
         audience = str(answers.get(("audience",), ""))
@@ -162,7 +166,7 @@ def _ask(app: App, kind: str, answers: dict[Way, Any]) -> None:
 
 
 def _open_to(app: App) -> tuple[tuple[Opening, ...], dict[str, str]]:
-    """Where the context's authority may publish, and what its context gives; nothing of either without one."""
+    """The channels open to the context's authority, and the defaults of its context; both empty without a context."""
     try:
         registry, _ = frame.present_registry(app)
         given = frame.defaults(app.identity)
@@ -174,7 +178,7 @@ def _open_to(app: App) -> tuple[tuple[Opening, ...], dict[str, str]]:
 
 
 def _narrowed(question: Question, open_: tuple[Opening, ...], audience: str) -> Question:
-    """The markings at which may be published to an audience."""
+    """The question about the marking, with the markings open for an audience."""
     tlps = next((each.tlps for each in open_ if each.audience == audience), ())
     if not tlps:
         return question
@@ -183,7 +187,7 @@ def _narrowed(question: Question, open_: tuple[Opening, ...], audience: str) -> 
 
 
 def _answer(app: App, number: str, question: Question) -> Any:
-    """Ask until the answer stands."""
+    """Ask until the answer is valid."""
     words = question.words
     shown = ", ".join(words[:_SHOWN]) + (
         f", and {len(words) - _SHOWN} more: ?" if len(words) > _SHOWN else ""
@@ -204,7 +208,7 @@ def _answer(app: App, number: str, question: Question) -> Any:
 
 
 def _complete(words: tuple[str, ...]) -> None:
-    """Let Tab complete the words, where this Python can."""
+    """Let Tab complete the words, if this Python has readline."""
     try:
         import readline
     except ImportError:

@@ -1,4 +1,4 @@
-"""`tocsin bulletin endorse`: another authority's signature on a bulletin, which confirms it."""
+"""`tocsin bulletin endorse`: adds the signature of another authority, which confirms the bulletin."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def endorse(
 ) -> Answer:
     """Add this context's authority's signature to the bulletin in FILE (*.tocsin.json).
 
-    What does not stand is not endorsed. Readers of the file then see the authority as confirmed; the bytes that were
-    signed, and the issuer's signature, stay as they are.
+    Only a valid bulletin can be endorsed. Readers of the file then see the authority as confirmed. The signed bytes
+    and the issuer's signature stay unchanged.
     """
     identity = app.identity
     registry, now = frame.present_registry(app)
@@ -45,7 +45,7 @@ def endorse(
     signed = read_signed(raw, context)
     others = tuple(entry for entry in signed.entries if entry.header.kid != signer.kid)
     if len(others) >= MAX_SIGNATURES:
-        raise click.UsageError(f"the file has {len(others)} signatures, which is the most there may be")
+        raise click.UsageError(f"the file has {len(others)} signatures, the most it can have")
     endorsed = write_signed(signed.payload, (*others, keys.sign_entry(signer, signed.payload, context)))
     admission.verify_file(endorsed, registry=registry, now=now)
     write_whole(out or file, endorsed)

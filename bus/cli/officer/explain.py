@@ -1,4 +1,4 @@
-"""`tocsin explain`: what a rule asks for, or what a reason code means."""
+"""`tocsin explain`: the meaning of a rule or of a reason code."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 @command()
 @click.argument("word", metavar="RULE|CODE")
 def explain(_app: App, word: str) -> Answer:
-    """What a rule (R24) asks for, with its source and examples; or what a reason code (key-revoked) means.
+    """Explain a rule (R24), with its source and examples, or a reason code (key-revoked).
 
-    They stand in brackets behind what `bulletin check` and every refusal say. The name of a vocabulary, such as rsit, is a
-    remark about a word that it does not list.
+    `bulletin check` and every refusal print the code in brackets. The name of a vocabulary, such as rsit, marks a
+    remark: the vocabulary does not list the word.
     """
     found = drafts.explained(word)
     if found is None and word in vocabularies.names():
-        text = f"{word}: a word that the vocabulary {word} does not list; it is carried all the same. Its words: tocsin vocab {word}"
+        text = f"{word}: the vocabulary {word} does not list the word; the bulletin is sent all the same. List its words: tocsin vocab {word}"
         return Answer({"word": word, "vocabulary": word}, lines=[text])
     if found is None:
         near = drafts.like(word)

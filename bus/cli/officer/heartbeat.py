@@ -1,4 +1,4 @@
-"""`tocsin heartbeat`: an authority keeps its channels alive, or says once that it is there."""
+"""`tocsin heartbeat`: an authority keeps its channels live, or sends one sign of life."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ LEAD_S = 5.0
 
 @click.group(cls=Group)
 def heartbeat() -> None:
-    """Signed signs of life, with what readers must hold by now."""
+    """Signed signs of life. Each names the last bulletin that readers must hold."""
 
 
 @command(heartbeat, "run", when_asked=DONE)
 @health_option
 async def run(app: App) -> None:
-    """Send heartbeats until Ctrl-C, at the interval of the phase; the end is announced as a planned outage.
+    """Send heartbeats until Ctrl-C, at the interval of the phase. At its end it announces a planned outage.
 
-    For an authority whose other programs do not run all the time; `adapter run` does it by itself. Of several programs
-    over one outbox one beats.
+    Use it if no other program of the authority runs all the time; `adapter run` sends heartbeats by itself. If
+    several programs share one outbox, only one sends heartbeats.
     """
     app.logs()
     async with (
@@ -44,6 +44,6 @@ async def once(app: App) -> Answer:
         is_stored = await publisher.idle(app.timeout(LEAD_S))
     return Answer(
         [{"channel": beat.channel, "seq": beat.seq, "digest": beat.digest} for beat in sent],
-        notes=[f"{len(sent)} heartbeats {'stored' if is_stored else 'kept here, to be sent later'}"],
+        notes=[f"{len(sent)} heartbeats {'stored' if is_stored else 'kept on this disk, to be sent later'}"],
         code=DONE if is_stored else QUEUED,
     )

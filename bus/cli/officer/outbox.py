@@ -1,4 +1,4 @@
-"""`tocsin outbox`: what an authority still has to send, and how it goes on after a loss or a theft."""
+"""`tocsin outbox`: what an authority must still send, and how it continues after a loss or a theft."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ SHOWN = 20
 
 @click.group(cls=Group)
 def outbox() -> None:
-    """What is kept and must still go out."""
+    """The bulletins kept on this disk, and those that are not sent yet."""
 
 
 @command(outbox, "status")
 async def status(app: App) -> Answer:
-    """Counts by state, what is parked, superseded, damaged or lost, what hubs lack or refuse, and whether it may sign.
+    """Show counts by state, what is parked, superseded, damaged or lost, what hubs lack or refuse, and whether it may sign.
 
-    Exits 1 when it may not sign, or when something in it is damaged. `damaged` is what is not as it was signed: it is not sent;
-    `tocsin outbox scrub` brings back what the bus has of it, the rest is to be said again. `lost` is what a recovery found
-    to have been accepted here, and is nowhere any more.
+    Exits 1 when the outbox may not sign, or when something in it is damaged. `damaged` bulletins have changed since
+    they were signed and are not sent. `tocsin outbox scrub` restores those that the bus has; publish the others
+    again. `lost` bulletins were accepted here, and a recovery found them nowhere.
     """
     async with frame.open_outbox(app) as box:
         refused, again = await box.read(delivery.ledger.refused), await box.query(_SENT_AGAIN)
@@ -50,17 +50,17 @@ async def status(app: App) -> Answer:
     }
     notes = [f"{row.state}: {row.subject}: {row.problem}" for row in troubled]
     notes += [
-        f"held by {row['reader']} and not admitted: {_place(row['channel'], row['seq'], row['id'])}; ask its operator why"
+        f"held by {row['reader']} but not admitted: {_place(row['channel'], row['seq'], row['id'])}; ask its operator why"
         for row in refused[:SHOWN]
     ]
     notes += [
-        f"sent again, for a reader lacked it: {_place(row['channel'], row['seq'], row['id'])}"
+        f"sent again, because a reader lacked it: {_place(row['channel'], row['seq'], row['id'])}"
         for row in again
     ]
     notes += [f"lost for good: {_place(row['channel'], row['seq'], row['id'])}" for row in lost[:SHOWN]]
     notes += [f"and {len(lost) - SHOWN} more that are lost"] if len(lost) > SHOWN else []
     if unfit is not None:
-        notes.append(f"it may not sign: {unfit.detail}; {unfit.remedy} [{unfit.reason}]")
+        notes.append(f"this outbox may not sign: {unfit.detail}; {unfit.remedy} [{unfit.reason}]")
     return Answer(
         {**facts, "unfit": unfit},
         table=Table(("state", "bulletins"), sorted(counts.items())),
@@ -75,7 +75,7 @@ SELECT o.id, o.channel, o.seq, r.at FROM resent r JOIN outbox o ON o.n = r.n ORD
 
 
 def _shown(row: Row) -> dict[str, object]:
-    """A row, without the bytes of one that is damaged."""
+    """A row as data; without its bytes if it is damaged."""
     facts = msgspec.structs.asdict(row)
     return facts if row.is_whole else {**facts, "payload": None}
 
@@ -86,9 +86,9 @@ def _place(channel: str, seq: int, id_: str | None) -> str:
 
 @command(outbox, "retry")
 async def retry(app: App) -> Answer:
-    """Offer again what the broker had refused and is parked, once its permissions have been put right.
+    """Queue again the parked bulletins, which the broker refused. Correct the permissions at the broker first.
 
-    Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
+    This command sends nothing itself. The next `tocsin publish`, or a running program of this authority, sends them.
     """
     async with frame.open_outbox(app) as box:
         released = await box.release()
@@ -98,11 +98,11 @@ async def retry(app: App) -> Answer:
 
 @command(outbox, "scrub")
 async def scrub(app: App) -> Answer:
-    """Compare everything sent with what the bus holds of it, and send again what it has lost: the same bytes.
+    """Compare everything sent with the bus, and send again what the bus has lost: the same bytes.
 
-    Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
-    what went missing in its midst, and reads every page of the file. Where a program runs, it is asked to do so. Exits 75
-    when something is offered again and not stored yet.
+    A running program compares what is new every minute, and everything when a stream has become shorter. This command
+    also finds gaps in the middle of a stream, and reads every page of the outbox file. If a program of this authority
+    runs, that program does the work. Exits 75 when a bulletin is sent again and not stored yet.
     """
     app.logs(errors_only=True)
     lost: int | None = None
@@ -128,13 +128,14 @@ async def scrub(app: App) -> Answer:
 
 
 @command(outbox, "prune")
-@click.option("--dry-run", is_flag=True, help="count, and take nothing out")
+@click.option("--dry-run", is_flag=True, help="only count, delete nothing")
 async def prune(app: App, *, dry_run: bool) -> Answer:
-    """Take out what need not be kept: 30 days old, over, and received by every hub that must have it.
+    """Delete what need not be kept: 30 days old, no longer in force, and received by every hub that must have it.
 
-    By the calendars in this identity's store: while an election of its country is not over, and 30 days more, nothing
-    goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
-    what waits, and what hubs have not received or not confirmed as withdrawn.
+    The calendars in this identity's store count. While an election of its country is not over, and for 30 days after
+    it, only bulletins older than a year are deleted. A bulletin that names an election of any country stays as long. The
+    heads of channels, waiting bulletins, and those that hubs have not received or not confirmed as withdrawn always
+    stay.
     """
     authority = app.identity.authority
     registry, now = frame.present_registry(app)
@@ -161,12 +162,12 @@ async def prune(app: App, *, dry_run: bool) -> Answer:
 def recover(app: App, *, yes: bool) -> Answer:
     """Rebuild the heads of this authority's chains from its own channels on the bus.
 
-    For an outbox that was lost or restored from an old copy: reads the authority's own bulletins, verifies
-    each, goes on from the last, and stamps anew what had never been sent. After a theft use `reanchor`: this
-    command would take the thief's bulletins for your own while his key is not revoked.
+    Use it when the outbox was lost or restored from an old copy. It reads the authority's own bulletins, verifies
+    each, continues from the last, and stamps again what was never sent. After a theft use `reanchor`: until the
+    stolen key is revoked, this command takes the thief's bulletins for your own.
 
-    What had been accepted here, and is neither here nor on the bus, is lost for good. It is listed: say it again if it still
-    holds. Its numbers are not given again, and readers see a hole there.
+    A bulletin that was accepted here, and is neither here nor on the bus, is lost for good. The command lists it:
+    publish it again if it is still true. Its number is not used again, and readers see a gap.
     """
     app.confirm("Is no other outbox of this authority in use anywhere?", yes=yes)
     app.logs(errors_only=True)
@@ -177,20 +178,20 @@ def recover(app: App, *, yes: bool) -> Answer:
     frame.record(app, "override", what="outbox-recovered", lost=places[:SHOWN], lost_in_all=len(places))
     told = {name: getattr(recovery, name) for name in ("read", "adopted", "restamped", "superseded")}
     notes = [f"recovered: {msgspec.json.encode(told).decode()}"]
-    notes += [f"lost for good, say it again if it still holds: {place}" for place in places]
+    notes += [f"lost for good, publish it again if it is still true: {place}" for place in places]
     return Answer(recovery, notes=notes)
 
 
 @command(outbox, "reanchor")
 @click.argument("channel", required=False)
-@click.option("--reason", help="why, in words, for the readers of the channel")
+@click.option("--reason", help="the reason, one sentence for the readers of the channel")
 @click.option(
     "--from",
     "from_",
     metavar="DIGEST",
     help="the last honest bulletin, or none [default: the last that this outbox has sent]",
 )
-@click.option("--exercise-id", help="of the exercise, on a channel of status exercise")
+@click.option("--exercise-id", help="id of the exercise, on a channel of status exercise")
 @yes_option
 async def reanchor(
     app: App,
@@ -201,24 +202,24 @@ async def reanchor(
     exercise_id: str | None,
     yes: bool,
 ) -> Answer:
-    """Go on with CHANNEL (status.tlp.audience) by decision, after the theft of a key.
+    """Continue CHANNEL (status.tlp.audience) by decision, after the theft of a key.
 
-    First revoke the stolen key (tocsin key revoke), take the statement in, and hold a new key. Then this signs, with
-    the new key, a bulletin that names the last honest one and disowns all that follows it on the bus. Readers keep the
-    honest history and put the thief's in quarantine. Without CHANNEL it lists the channels on which the bus holds
-    something that is not this authority's word, and changes nothing.
+    First revoke the stolen key (tocsin key revoke), accept the statement, and set the new key. Then this command
+    signs a bulletin with the new key. It names the last honest bulletin and disowns all that follows it on the bus.
+    Readers keep the honest history and put the thief's bulletins in quarantine. Without CHANNEL it lists the channels
+    on which the bus holds bulletins that are not this authority's own, and changes nothing.
     """
     app.logs(errors_only=True)
     if channel is not None and not reason:
-        raise click.UsageError("say why: --reason TEXT; it is shown to the readers of the channel")
+        raise click.UsageError("give the reason, which readers of the channel see: --reason TEXT")
     patience = app.timeout(RECOVER_S)
     async with frame.open_publisher(app) as publisher:
         async with publishing.Reanchoring.open(publisher, patience) as reanchoring:
             if channel is None:
                 return _disowned(await reanchoring.disowned())
             anchor = await reanchoring.proposal(channel, from_=from_)
-            _explain_anchor(app, f"{publisher.authority_id} goes on with {channel}", anchor)
-            app.confirm("This cannot be taken back. Go on from there?", yes=yes)
+            _explain_anchor(app, f"{publisher.authority_id} continues {channel}", anchor)
+            app.confirm("This cannot be undone. Continue from there?", yes=yes)
             kept = await reanchoring.reanchor(channel, anchor, reason=str(reason), exercise_id=exercise_id)
         state = await publisher.settled(kept.digest, patience)
     facts = {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state}
@@ -236,20 +237,20 @@ def _disowned(anchors: Mapping[str, Anchor]) -> Answer:
         for name, anchor in anchors.items()
     )
     note = (
-        "to go on with one of them: tocsin outbox reanchor CHANNEL --reason TEXT"
+        "to continue one of them: tocsin outbox reanchor CHANNEL --reason TEXT"
         if anchors
-        else "on the bus is nothing in this authority's name that is not its word, by the keys as they are now"
+        else "by the keys as they are now, all bulletins in this authority's name on the bus are its own"
     )
     table = Table(("channel", "goes on after", "digest", "disowned"), rows)
     return Answer(anchors, table=table if anchors else None, notes=[note])
 
 
 def _explain_anchor(app: App, who: str, anchor: Anchor) -> None:
-    """Tell an officer what re-anchoring does, before it is done."""
+    """Explain to an officer what re-anchoring does, before it is done."""
     first = anchor.from_
     app.note(f"{who} {f'after number {first.seq}, {first.digest}' if first.seq else 'from its beginning'}.")
     for head in anchor.lost:
-        app.note(f"  disowned, with all before it back to there: number {head.seq}, {head.digest}")
+        app.note(f"  disowned, with all bulletins between: number {head.seq}, {head.digest}")
     app.note(
-        "  What this outbox holds after that and is not on the bus is set aside; say it again if it still holds."
+        "  Later bulletins of this outbox that are not on the bus are set aside; publish them again if they are still true."
     )

@@ -1,4 +1,4 @@
-"""`tocsin preview`: before signing, exactly who would be able to read a draft, and by which grant."""
+"""`tocsin preview`: before signing, who exactly could read a draft, and by which grant."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from schemas.subject import channel_of, subject_for
 @audience_option
 @tlp_option(*TLPS)
 def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> Iterator[Answer]:
-    """Who will be able to read the draft FILE, computed by the code that enforces it.
+    """Show who could read the draft FILE, computed by the code that enforces it.
 
-    Exits 5 when this authority may not say it there at all.
+    Exits 5 when this authority may not publish it there.
     """
     context = app.identity
     registry, now = frame.present_registry(app)
@@ -66,7 +66,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> It
     }
     lines = [f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, as {channel}"]
     if facts["public"]:
-        lines.append("TLP:CLEAR: every recipient may give it to the world")
+        lines.append("TLP:CLEAR: every recipient may publish it")
     lines += sentences(bulletin, now)
     by = f"read grant {channel.name}"
     rows = ((r["authority"], r["name"], r["country"], r["kind"], by) for r in readers)
@@ -77,15 +77,15 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> It
         label = part["label"]
         yield Answer(
             lines=[f"section {label}, sealed, by read grant {part['channel']}: {heard}"],
-            notes=[f"section {label}: without a seal key, so not able to open it: {deaf}"] if deaf else [],
+            notes=[f"section {label}: cannot open it, for lack of a seal key: {deaf}"] if deaf else [],
         )
-    text = "besides them only the broker's operator, who sees what passes"
+    text = "the broker's operator can read it too, because it passes unsealed"
     if sealed:
         without = ", ".join(str(r["authority"]) for r in readers if not r["seal_key"])
         text = "sealed by the audience's policy, so the broker's operator cannot read it"
         text += f"; without a seal key: {without}" if without else ""
     answering = sum(bool(registry.authority(str(r["authority"])).keys) for r in readers)
-    heard = f"{context.authority} hears it{'' if registry.hears_answers(context.authority, channel) else ' by its id'}"
+    heard = f"{context.authority} receives the answers{'' if registry.hears_answers(context.authority, channel) else ' by its id'}"
     yield Answer(
         notes=[
             f"{len(readers)} readers; {text}",

@@ -1,4 +1,4 @@
-"""`tocsin publish`: drafts become signed bulletins, and you are told how far each has come."""
+"""`tocsin publish`: signs drafts, sends them, and reports how far each bulletin has come."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ from bus.cli.frame import (
     again_option,
 )
 async def publish(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
-    """Sign and send drafts (JSON or TOML; - is standard input), their sections sealed.
+    """Sign and send drafts (JSON or TOML; - is standard input). Their sections are sealed.
 
-    Exits 0 when every bulletin is as far as asked, 75 when it is safe on this disk but the bus has not
-    acknowledged it yet, 5 when a draft is refused, 8 when some of several are, or when it is stored and
-    hubs have not answered in time (--wait received: admitted by every hub that may read it; read: by a person there).
+    Exits 0 when every bulletin has reached the state that --wait names, 75 when it is safe on this disk but the bus
+    has not acknowledged it yet, 5 when a draft is refused, 8 when some of several are, or when it is stored and hubs
+    have not answered in time (--wait received: every hub that may read it has admitted it; read: a person there has
+    read it).
     """
     return await frame.send_drafts(app, [(name, frame.DraftFile(name)) for name in files], sending)

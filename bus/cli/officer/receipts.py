@@ -1,4 +1,4 @@
-"""`tocsin outbox receipts`: how far what was said has come, who has not answered, and whom to ask."""
+"""`tocsin outbox receipts`: how far each bulletin has come, who has not answered, and whom to ask."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ READ_S = 5.0
 
 @command(name="receipts")
 @click.argument("bulletin_id", metavar="[ID]", required=False, shell_complete=completing.bulletins)
-@click.option("--overdue", is_flag=True, help="only who has not answered in time, and whom to ask next")
-@click.option("--offline", is_flag=True, help="what is known on this disk; do not read the bus")
+@click.option("--overdue", is_flag=True, help="only what is overdue, with whom to ask next")
+@click.option("--offline", is_flag=True, help="show only what this disk holds; do not read the bus")
 async def receipts(
     app: App, bulletin_id: str | None, *, overdue: bool, offline: bool
 ) -> Answer | list[Answer]:
-    """How far each bulletin has come: accepted, stored, received, read; and who confirms a withdrawal.
+    """Show how far each bulletin has come (accepted, stored, received, read), and who confirms a withdrawal.
 
-    ID is an id of any version, at least four characters of its beginning, or a digest, and the newest version is told of;
-    without it, everything of the last 30 days. Reads what has come
-    on the bus first; what is known is shown all the same when it does not answer, and then exits 7.
+    ID is the id of any version, at least its first four characters, or a digest. The newest version is shown. Without
+    ID, all bulletins of the last 30 days are shown. Reads the bus first. If the bus does not answer, shows what this
+    disk holds and exits 7.
     """
     app.logs(errors_only=True)
     registry, now = frame.present_registry(app)
     is_whole = offline or await _heard(app)
     statuses = await _statuses(app, registry, now, bulletin_id)
     if bulletin_id is not None and not statuses:
-        raise NotFoundError(f"the outbox of this context has not said {bulletin_id}")
+        raise NotFoundError(f"the outbox of this context does not hold {bulletin_id}")
     async with frame.at_hand(app) as calendars:
         items = delivery.late(statuses, now, frame.deadlines_of(app), registry, await calendars.own())
     code = DONE if is_whole else UNREACHABLE
@@ -61,7 +61,7 @@ async def _heard(app: App) -> bool:
             return True
         health = await publisher.health()
     why = "" if health.connected else f": {health.problem or 'it does not answer'}"
-    app.note(f"the bus could not be read to its end; this is what was known before{why}")
+    app.note(f"the bus could not be read to its end; this is what this disk holds{why}")
     return False
 
 

@@ -1,4 +1,4 @@
-"""`tocsin bulletin seal` and `tocsin bulletin open`: what only named recipients can read."""
+"""`tocsin bulletin seal` and `tocsin bulletin open`: bulletins that only named recipients can read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 rehearse_option = click.option(
     "--dry-run",
     is_flag=True,
-    help="stamp, validate, permit and address, and say to whom it would be sealed; sign and keep nothing",
+    help="check and address the draft, and show the recipients of the seal; sign and keep nothing",
 )
 
 
@@ -57,10 +57,10 @@ rehearse_option = click.option(
     again_option,
 )
 async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[Answer]:
-    """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.
+    """Publish drafts sealed: encrypted to the readers of the channel, each with a valid seal key.
 
-    Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
-    out by --without. Exit codes are those of `publish`.
+    The broker's operator cannot read them. If a reader has no valid seal key, the draft is refused and the reader
+    named; --without ID leaves that reader out. Exit codes are those of `publish`.
     """
     drafts = [(name, frame.DraftFile(name)) for name in files]
     return await frame.send_drafts(app, drafts, msgspec.structs.replace(sending, seal=True))
@@ -75,15 +75,15 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> list[An
 @click.option(
     "--raw",
     is_flag=True,
-    help="the signed file that was inside; its signature is good for nothing but to be inside",
+    help="print the signed file inside; its signature is valid only inside the seal",
 )
 def open_(
     app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool
 ) -> Answer | list[Answer]:
-    """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
+    """Open a sealed bulletin or sealed sections: from a file (*.tocsin.json), or by id or digest from this context.
 
-    Inside and outside are verified and compared. Exits 6 with the reason code when the bulletin does not stand or does
-    not open, or none of its sections does.
+    Inner and outer bulletin are verified and compared. Exits 6 with the reason code when the bulletin is not valid,
+    or when it or none of its sections can be opened.
     """
     registry, now = frame.present_registry(app)
     file, held = _file(app, name)
@@ -128,7 +128,7 @@ def _opened(outer: Admitted, seen: View) -> list[Answer]:
 
 
 def _file(app: App, name: str) -> tuple[bytes, bool]:
-    """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
+    """The signed file of a name: an existing path, or else an id or digest in this context (then True)."""
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
     found = frame.find_bulletin(app, name)

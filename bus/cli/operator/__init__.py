@@ -1,1 +1,1 @@
-"""Commands of an operator: hub, broker, carriers, bundles, drills, the audit record."""
+"""Commands of an operator: hub, broker, carriers, bundles, drills, audit record."""

@@ -1,4 +1,4 @@
-"""`tocsin audit`: the chained record of what this identity refused, overrode, signed, took in, gave out and opened."""
+"""`tocsin audit`: the chained record of what this identity refused, overrode, signed, accepted, exported and opened."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ _file = click.option("--file", type=FILE, help="this record instead of the conte
 
 @click.group(cls=Group)
 def audit() -> None:
-    """What this identity did and refused, one chained line each; kept with its state, or, without a context, its settings."""
+    """What this identity did and refused, one chained line each, in the state folder; without a context, beside the settings."""
 
 
 @command(audit, "verify")
-@click.option("--head", metavar="DIGEST", help="a head that was written down: nothing up to it may be gone")
+@click.option(
+    "--head", metavar="DIGEST", help="a head that you wrote down: every line up to it must be there"
+)
 @_file
 def verify(app: App, *, head: str | None, file: Path | None) -> Answer:
-    """Check every line of the record. Exits 6 and names the first broken line when it is not as it was written."""
+    """Check every line of the record. If the record was changed, names the first broken line and exits 6."""
     path = file or frame.audit_file(app)
     chain = check(path, head=head)
     notes = []
     if chain.torn:
         where = "; the last one is the end of the file" if chain.unfinished else ""
-        notes.append(f"{chain.torn} line(s) were torn by a crash{where}; what they were to say is lost")
+        notes.append(f"{chain.torn} line(s) were torn by a crash{where}; their content is lost")
     if head is None:
         notes.append(
-            "no --head was given: the last line is not vouched for, nor that nothing was cut off; write the head "
+            "no --head was given: this check does not show a changed last line or a cut end; write the head "
             "down elsewhere (tocsin audit head)"
         )
     facts = {"verified": True, "file": str(path), "head_given": head is not None}
@@ -53,10 +55,10 @@ def verify(app: App, *, head: str | None, file: Path | None) -> Answer:
 
 
 @command(audit, "show")
-@click.option("--since", metavar="SPAN|TIME", help="a span such as 2h or 7d, or a time; all without it")
+@click.option("--since", metavar="SPAN|TIME", help="a span such as 2h or 7d, or a time  [default: all]")
 @_file
 def show(app: App, *, since: str | None, file: Path | None) -> Answer:
-    """Print the entries, oldest first, each checked on the way. With --json, one object a line."""
+    """Print the entries, oldest first, and check each. With --json, one object on each line."""
     start = _start(app, since)
     found = [entry for entry in read(file or frame.audit_file(app)) if entry.time >= start]
     rows = (
@@ -74,13 +76,13 @@ def show(app: App, *, since: str | None, file: Path | None) -> Answer:
 @command(audit, "head")
 @_file
 def head(app: App, *, file: Path | None) -> Answer:
-    """Print the digest of the last line, of a record that stands: write it down where nobody here can change it."""
+    """Check the record and print the digest of its last line. Write it down where nobody here can change it."""
     chain = check(file or frame.audit_file(app))
     return Answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
 
 
 def _start(app: App, text: str | None) -> str:
-    """From which time on, as the record spells times; empty is from the first."""
+    """The time of the first entry to show, in the form of the record; empty for all."""
     if not text or text == "all":
         return ""
     try:
@@ -98,10 +100,10 @@ def _spell(fact: Fact) -> str:
 @click.argument("target", type=FILE)
 @_file
 def archive(app: App, target: Path, *, file: Path | None) -> Answer:
-    """Move the record to TARGET, a new name on the same disk, and begin a new one that names its head.
+    """Move the record to TARGET, a new name on the same disk, and begin a new record that names its head.
 
-    The record is checked first. Programs may run meanwhile. `audit verify --file TARGET --head DIGEST`, with the head that
-    the first entry of the new record names, shows later that it is whole.
+    The record is checked first. Programs may keep running. To check the old record later: `audit verify --file TARGET
+    --head DIGEST`, with the head from the first entry of the new record.
     """
     must_be_new(target)
     old = set_aside(file or frame.audit_file(app), target, app.now())

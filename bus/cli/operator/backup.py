@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="signing and seal keys (encrypted), transport and TLS keys (not encrypted); never a passphrase",
 )
-@click.option("--no-store", is_flag=True, help="leave out the reader's store, which may be large")
+@click.option("--no-store", is_flag=True, help="leave out the reader's store, which can be large")
 def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> Answer:
     """Write ARCHIVE, a new file of mode 0600: outbox, store, audit record, registry, statements and settings of a context.
 
-    Its programs may run meanwhile. Each file has its digest in it, and the digest of the whole is printed: write it down
-    elsewhere.
+    Its programs may keep running. The archive holds the digest of each file. The command prints the digest of the
+    archive: write it down elsewhere.
     """
     must_be_new(archive)
     name, context = app.context()
@@ -55,15 +55,15 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> Answe
 
 @command()
 @click.argument("archive", type=FILE)
-@click.option("--digest", "sha256", metavar="SHA256", help="of the archive, as backup printed it")
-@click.option("--force", is_flag=True, help="set an outbox or a store that is there aside")
-@click.option("--dry-run", is_flag=True, help="check everything, and write nothing")
+@click.option("--digest", "sha256", metavar="SHA256", help="digest of the archive, as backup printed it")
+@click.option("--force", is_flag=True, help="set an existing outbox or store aside")
+@click.option("--dry-run", is_flag=True, help="check everything, write nothing")
 def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run: bool) -> Answer:
-    """Put a context back from ARCHIVE, once all of it has been compared with its digests.
+    """Restore a context from ARCHIVE, after every file in it matches its digest.
 
-    Files go to where the settings here name them, or, where they know no such context, below the folder of the settings.
-    What is there stays: registry, keys and audit record are never overwritten, an outbox or a store is set aside with --force.
-    A restored outbox signs nothing before it was compared with the bus: publish does that, or tocsin outbox recover.
+    Files go to the places that the settings here name, or, if the context is new here, below the folder of the
+    settings. Registry, keys and audit record are never overwritten. With --force an existing outbox or store is set
+    aside. A restored outbox signs nothing until it is compared with the bus, by publish or tocsin outbox recover.
     """
 
     def find(name: str) -> tuple[Context, Path] | None:
@@ -101,6 +101,6 @@ def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run
         ),
         notes=[
             f"{name}, as it was on {done.made:%Y-%m-%d %H:%M:%S} UTC",
-            "its outbox signs nothing before it was compared with the bus: tocsin outbox recover, or any publish that reaches it",
+            "its outbox signs nothing until it is compared with the bus: run tocsin outbox recover, or publish with the bus in reach",
         ],
     )

@@ -1,4 +1,4 @@
-"""`tocsin bundle`: registry and bulletins in one file, for hubs that no cable reaches."""
+"""`tocsin bundle`: registry and bulletins in one file, for hubs without a network."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @click.group(cls=Group)
 def bundle() -> None:
-    """The air gap: a file out, a file in, everything in it verified by whoever takes it in."""
+    """Files across an air gap. The importing hub verifies everything in the file."""
 
 
 @command(bundle, "export")
@@ -61,20 +61,23 @@ def bundle() -> None:
     type=Since(),
     default="all",
     show_default=True,
-    help="what came since: all, or a span such as 2d",
+    help="bulletins that arrived since: all, or a span such as 2d",
 )
 @repeatable(
     "--topic", "topics", shell_complete=completing.topics, help="a domain (cyber) or a kind (data-breach)"
 )
 @stream_options
 @repeatable(
-    "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
+    "--channel",
+    "channels",
+    metavar="ID/NAME",
+    help="one channel with its authority, as `tocsin channels` names it",
 )
 @click.option(
     "--to",
     metavar="AUDIENCE",
     shell_complete=completing.audiences,
-    help="for whom it is: an audience or an authority, all of whom may read it",
+    help="recipient: an audience or an authority; all its members must be allowed to read it",
 )
 @yes_option
 def export(
@@ -88,11 +91,11 @@ def export(
     to: str | None,
     yes: bool,
 ) -> Answer:
-    """Write what this identity holds, or without a store what it has said itself, into one file.
+    """Write the bulletins of this identity's store, or without a store its own bulletins, into one file.
 
-    Says first how much of which marking leaves, and asks. TLP:RED and TLP:AMBER+STRICT leave only for somebody named who
-    may read them; what may not be read by whom it is for, is under embargo and for nobody named, or is for other countries, refuses the
-    whole bundle (exit 5).
+    First shows how many bulletins of each marking will leave, and asks. TLP:RED and TLP:AMBER+STRICT need --to with a
+    recipient that may read them. The whole bundle is refused (exit 5) if a bulletin in it may not be read by that
+    recipient, is under embargo without --to, or is for other countries.
     """
     must_be_new(out)
     context = app.identity
@@ -142,10 +145,10 @@ def export(
 @command(bundle, "import")
 @click.argument("file", type=FILE)
 async def import_(app: App, file: Path) -> Answer:
-    """Take a bundle in: registry, then bulletins, each verified as if it came from the bus. Twice is as once.
+    """Import a bundle: registry, then bulletins, each verified as if it came from the bus. A second import changes nothing.
 
-    Exits 6 when the file is not whole, or its registry none that this identity can follow; 8 when some bulletins were
-    refused: they are in quarantine.
+    Exits 6 when the file is damaged, or its registry does not follow from the one held here; 8 when some bulletins
+    are refused (they are in quarantine).
     """
     held = frame.registry_store(app)
     with _opened(file) as opened:
@@ -169,19 +172,19 @@ async def import_(app: App, file: Path) -> Answer:
         refused=taken.refused,
     )
     text = (
-        f"admitted {taken.admitted}, known already {taken.known}, refused {taken.refused}, too early {taken.early}; "
+        f"admitted {taken.admitted}, already known {taken.known}, refused {taken.refused}, too early {taken.early}; "
         f"registry version {taken.version}, trust {taken.trust}"
     )
     facts = {"file": str(file), "digest": summary.digest, **msgspec.structs.asdict(taken)}
     remarks = [f"left aside, a {line}" for line in taken.left_aside]
-    remarks += ["what was refused is kept as evidence: tocsin quarantine"] if taken.refused else []
+    remarks += ["refused bulletins are kept as evidence: tocsin quarantine"] if taken.refused else []
     return Answer(facts, lines=[text], remarks=remarks, code=PARTLY if taken.refused else DONE)
 
 
 @command(bundle, "inspect")
 @click.argument("file", type=FILE)
 def inspect(_app: App, file: Path) -> Answer:
-    """What a bundle says it is, whether it is whole, and how much is in it; nothing is verified or taken in."""
+    """Show what a bundle claims to be, whether it is complete, and how much it holds. Nothing is verified or imported."""
     with _opened(file) as opened:
         summary = _checked(opened)
     facts = _as_json(summary)
@@ -195,7 +198,7 @@ def _as_json(summary: Summary) -> dict[str, object]:
 
 
 def _tell(app: App, leaving: dict[Channel, int], to: str | None) -> None:
-    app.note(f"this leaves {'for ' + to if to else 'for whoever gets hold of the file'}:")
+    app.note(f"this leaves {'for ' + to if to else 'for anyone who gets the file'}:")
     for channel, count in leaving.items():
         app.note(f"  TLP:{channel.tlp.upper():<12} {count:>6}  {channel}")
     if not leaving:
@@ -203,7 +206,7 @@ def _tell(app: App, leaving: dict[Channel, int], to: str | None) -> None:
 
 
 def _channel(text: str) -> Channel:
-    """A channel with its authority."""
+    """The channel named by `AUTHORITY/STATUS.TLP.AUDIENCE`."""
     try:
         return Channel.parse(text)
     except SchemaError:
@@ -214,7 +217,7 @@ def _channel(text: str) -> Channel:
 
 @contextlib.contextmanager
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
-    """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
+    """A function that runs a query, and the name of what it reads: the store, or without one the outbox."""
     folder = app.state_folder()
     if (folder / frame.STORE_FILE).exists():
         yield lambda question: frame.query_store(app, question), bundles.OF_STORE
@@ -233,7 +236,7 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """A bundle that is a file: it is read twice, so nothing else will do."""
+    """An open regular file. A bundle is read twice, so a pipe is refused."""
     if not path.exists():
         raise InputFileError(f"there is no file {path}", reason="file-missing")
     if not path.is_file():
@@ -256,14 +259,14 @@ def _checked(file: BinaryIO) -> Summary:
 
 
 def _read_share(file: BinaryIO) -> Callable[[], float]:
-    """How much of a file has been read."""
+    """A function that gives the share of a file that has been read, 0 to 1."""
     size = os.fstat(file.fileno()).st_size
     return lambda: file.tell() / size if size else 1.0
 
 
 @contextlib.contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file, whole or not there: it gets its name when everything is on the disk and nothing has failed."""
+    """A new file, complete or absent: it gets its name only after all of it is on the disk."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w+b") as file:
@@ -271,7 +274,7 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
-            raise FileExistsError(errno.EEXIST, "something came there meanwhile", str(path))
+            raise FileExistsError(errno.EEXIST, "another program has created the file", str(path))
         Path(temporary).rename(path)
     finally:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What `tocsin server` needs of a federation: the options, which broker this is, and the carrier beside it."""
+"""The federation in `tocsin server`: its options, the place of this broker, and the carrier beside it."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
 CUT_OFF_S = 15.0
-"""A line that is not there for so long is more than a moment's."""
+"""Seconds after which a lost connection is more than a brief break."""
 MAX_FEDERATION_BYTES = 1024 * 1024
 PORT = 4222
 MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Which broker the options name.
+    """The broker that the options name.
 
     Attributes:
-        host, port: where it listens for clients; the port that its federation names, or 4222, without one.
-        federation, place, node: the file, the country or union in it, the node of its cluster.
+        host, port: where it listens for clients. Without a port: the port in the federation's file, or 4222.
+        federation, place, node: the file, the country or union in it, and the number of the node in its cluster.
     """
 
     host: str = "127.0.0.1"
@@ -50,10 +50,12 @@ federation_options = (
     click.option(
         "--federation",
         type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        help="who is joined with whom: a TOML file",
+        help="TOML file that says which countries and unions are joined",
     ),
     click.option("--as", "place", metavar="NAME", help="the country or union of that file that it serves"),
-    click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
+    click.option(
+        "--node", type=click.IntRange(1, 9), default=1, help="the number of this node in its cluster"
+    ),
 )
 federated = gathered("which", Place, *federation_options)
 listening = gathered(
@@ -70,7 +72,7 @@ listening = gathered(
 
 
 def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> federations.BrokerRole | None:
-    """Which broker of a federation it is; None without a file.
+    """The role of this broker in its federation; None without a file.
 
     Raises:
         ConfigError: `federation-file`: the file, the registry and the folder do not fit together.
@@ -84,7 +86,7 @@ def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> federatio
     if place is None:
         raise click.UsageError("which of its brokers is this? add --as NAME, a country or union of the file")
     if file.stat().st_size > MAX_FEDERATION_BYTES:
-        raise click.UsageError(f"{file} is too large for a federation's file")
+        raise click.UsageError(f"{file} is larger than a federation's file can be")
     federation = federations.Federation.parse(file.read_bytes())
     nodes = max(1, len(federation.nodes(place)))
     if node > nodes:
@@ -95,7 +97,7 @@ def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> federatio
     if seat.country and not federations.served_authorities(registry, seat):
         raise ConfigError(
             f"no authority of {place} is in {registry.domain} version {registry.version}, so this broker would serve nobody",
-            remedy="take in the version that has some: tocsin registry accept FILE",
+            remedy="accept a version that has one: tocsin registry accept FILE",
             reason="federation-file",
         )
     if seat.country and node == 1:
@@ -104,25 +106,25 @@ def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> federatio
 
 
 def _must_be_its_carrier(folder: Path, federation: Federation, file: Path, country: str) -> None:
-    """The key in the folder is the one by which all other brokers know the country's carrier."""
+    """Check that the key in the folder is the carrier's key in the federation's file, which all other brokers use."""
     if not (folder / CARRIER_FILE).exists():
         raise ConfigError(
             f"{folder / CARRIER_FILE}, the key of the carrier of {country}, is not there",
-            remedy="choose the folder that has it, or "
-            f"make another, tocsin server carrier-key {folder}, and put it into {file} at every broker",
+            remedy="choose the folder that has it; or "
+            f"make a new key (tocsin server carrier-key {folder}) and put it into {file} at every broker",
             reason="federation-file",
         )
     own = key_in(folder, CARRIER_FILE)[1]
     if federation.countries[country].carrier != own:
         raise ConfigError(
-            f"the carrier of {country} in {file} has another key than the one in {folder}, which is {own}; "
-            "the file is the same at every broker",
+            f"the carrier of {country} in {file} has another key than {folder}, whose key is {own}; "
+            "put the right key into the file at every broker",
             reason="federation-file",
         )
 
 
 def port_of(seat: BrokerRole | None) -> int:
-    """The port for clients where none is chosen: the one that the federation's file names, so that carriers find it."""
+    """The default port for clients: that of the federation's file, where carriers connect."""
     nodes = seat.federation.nodes(seat.name) if seat else ()
     return (urlsplit(nodes[seat.node].url).port or PORT) if seat and nodes else PORT
 
@@ -133,23 +135,23 @@ def name_of(seat: BrokerRole | None) -> str:
 
 
 class Carrying:
-    """What a report says of a country's carrier; nothing where there is none.
+    """The conditions of a country's carrier in a report; none without a carrier.
 
     Attributes:
-        country: whose; empty where none is to run.
-        upstreams: the places it is to be joined with.
-        carrier: the one that runs; None while its ledger is waited for.
+        country: its country; empty when no carrier runs here.
+        upstreams: the places it must connect to.
+        carrier: the running carrier; None while it waits for its ledger.
     """
 
     def __init__(self) -> None:
-        """Of no carrier yet."""
+        """Begin without a carrier."""
         self.country = ""
         self.upstreams: frozenset[str] = frozenset()
         self.carrier: Carrier | None = None
         self._since: dt.datetime | None = None
 
     def conditions(self, now: dt.datetime) -> tuple[health.Condition, ...]:
-        """Whether it carries; bad once nothing has gone to any place for `CUT_OFF_S` seconds.
+        """Whether the carrier works; bad when it has carried to no place for `CUT_OFF_S` seconds.
 
         Args:
             now: the present, aware.
@@ -169,15 +171,15 @@ class Carrying:
                 level=level,
                 code="not-carrying",
                 detail=f"nothing is carried between {self.country} and {', '.join(sorted(cut))}: {why}",
-                remedy="do the brokers there run, and is this carrier's key in their federation file?",
+                remedy="check that the brokers there run, and that their federation file has this carrier's key",
                 since=self._since,
             ),
         )
 
     def _cut(self) -> tuple[frozenset[str], str]:
-        """With which places nothing is carried, and why."""
+        """The places to which nothing is carried, and the reason."""
         if self.carrier is None:
-            return self.upstreams, "its ledger is not open yet"
+            return self.upstreams, "the carrier's ledger is not open yet"
         problems = dict(self.carrier.problems)
         cut = frozenset(place for ends in problems for place in ends[:2] if place != self.country)
         return cut, next(iter(problems.values()), "")
@@ -192,7 +194,7 @@ async def carry(
     tls: Tls | None,
     carrying: Carrying,
 ) -> None:
-    """The country's carrier, and what passes on what is said of trust, beside the first node of its broker; elsewhere there is nothing to do but wait."""
+    """Run the country's carrier and the relay of trust documents beside the first node of its broker; on other nodes only wait."""
     if seat is None or seat.country is None or seat.node > 0:
         await asyncio.Event().wait()
         return
@@ -230,7 +232,7 @@ async def carry(
 
 
 def key_in(folder: Path, name: str) -> tuple[str, str]:
-    """The seed and public key of a transport key in a broker's folder; made when first asked for."""
+    """(seed, public key) of a transport key in a broker's folder; makes the key on first use."""
     path = folder / name
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""`tocsin context` and `tocsin config`: who am I on this bus, and which setting came from where."""
+"""`tocsin context` and `tocsin config`: the identity on this bus, and the source of each setting."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def list_(app: App) -> Answer:
 
 @command(context, "current")
 def current(app: App) -> Answer:
-    """Print the name of the current context; fit for a shell prompt."""
+    """Print the name of the current context, for example in a shell prompt."""
     name, context = app.context()
     return Answer({"name": name, **_plain(context)}, lines=[name])
 
@@ -65,10 +65,10 @@ def use(app: App, name: str) -> Answer:
 
 
 def _given(server: str | None = None, **others: object) -> dict[str, object]:
-    """What options say of a context, paths absolute; those that were left out are not in it.
+    """The settings that the options give, with absolute paths; without those that were left out.
 
     Raises:
-        click.UsageError: the address of the server is none.
+        click.UsageError: the server's address is malformed.
     """
     if server is not None and not is_server(server):
         raise click.UsageError(f"--server must be an address like nats://host:4222, not {server!r}")
@@ -84,23 +84,23 @@ settings_options = gathered(
     click.option("--key", type=FILE, help="signing key (encrypted PEM, or a pkcs11: address)"),
     click.option("--passphrase-file", type=FILE, help="file holding the key's passphrase or PIN"),
     click.option("--nkey", type=FILE, help="transport key"),
-    click.option("--tls-ca", type=FILE, help="who signs the broker's certificate (PEM); demands TLS"),
+    click.option("--tls-ca", type=FILE, help="CA of the broker's certificate (PEM); requires TLS"),
     click.option("--tls-cert", type=FILE, help="client certificate (PEM)"),
-    click.option("--tls-key", type=FILE, help="its private key (PEM, mode 0600)"),
+    click.option("--tls-key", type=FILE, help="private key of the client certificate (PEM, mode 0600)"),
     click.option(
         "--seal-keys",
         type=FILE,
-        help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
+        help="seal key, or folder of seal keys (*.pem), to open sealed bulletins; same passphrase file",
     ),
     click.option(
         "--certificate",
         type=FILE,
-        help="seal certificate of the (ES256) key in PEM: what is signed is a JAdES seal too",
+        help="seal certificate of the (ES256) key in PEM; signatures are then JAdES seals too",
     ),
     click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)"),
     click.option("--state", type=FILE, help="folder of outbox and store"),
-    click.option("--tlp", type=click.Choice(TLPS), help="marking of drafts that have none"),
-    click.option("--audience", shell_complete=completing.audiences, help="audience of drafts that name none"),
+    click.option("--tlp", type=click.Choice(TLPS), help="marking of drafts without one"),
+    click.option("--audience", shell_complete=completing.audiences, help="audience of drafts without one"),
     click.option(
         "--health",
         metavar="ADDRESS",
@@ -108,7 +108,7 @@ settings_options = gathered(
     ),
     click.option(
         "--lang",
-        help="language of the sheets of bulletins: de, el, en, et, fr; otherwise that of LC_ALL or LANG",
+        help="language of the sheets of bulletins: de, el, en, et, fr  [default: LC_ALL or LANG]",
     ),
     fields=OPTIONAL,
 )
@@ -118,7 +118,7 @@ settings_options = gathered(
 @click.argument("name")
 @click.option("--authority", required=True, help="authority or hub id, e.g. xa-csirt")
 @click.option("--domain", required=True, help="the registry's domain")
-@click.option("--pin", required=True, help="digest of the registry version you were given out of band")
+@click.option("--pin", required=True, help="digest of the registry version, which you received out of band")
 @click.option("--registry", type=FILE, required=True, help="registry file")
 @settings_options
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
@@ -139,14 +139,14 @@ def add(
 @click.argument("name", shell_complete=completing.contexts)
 @click.option("--authority", help="authority or hub id, e.g. xa-csirt")
 @click.option("--domain", help="the registry's domain")
-@click.option("--pin", help="digest of the registry version you were given out of band")
+@click.option("--pin", help="digest of the registry version, which you received out of band")
 @click.option("--registry", type=FILE, help="registry file")
 @settings_options
 @repeatable(
     "--unset",
     type=click.Choice(OPTIONAL),
     metavar="SETTING",
-    help="take this setting out, as context show names it; may be repeated",
+    help="remove this setting, named as in context show; may be repeated",
 )
 def set_(
     app: App,
@@ -169,11 +169,14 @@ def set_(
     if both := sorted(set(given) & set(unset)):
         raise click.UsageError(f"{', '.join(both)}: set or unset, not both")
     if not given and not unset:
-        raise click.UsageError("nothing is to be changed: name a setting, such as --key FILE")
+        raise click.UsageError("no setting to change; name one, such as --key FILE")
     changed = {key: given.get(key) for key in (*given, *unset) if getattr(before, key) != given.get(key)}
     made = msgspec.structs.replace(before, **changed)
     if not changed:
-        return Answer({"name": name, "changed": [], **_plain(made)}, notes=[f"context {name} is so already"])
+        return Answer(
+            {"name": name, "changed": [], **_plain(made)},
+            notes=[f"context {name} has these settings already"],
+        )
     path = _kept(app, name, made, before)
     return Answer(
         {"name": name, "file": str(path), "changed": sorted(changed), **_plain(made)},
@@ -182,7 +185,7 @@ def set_(
 
 
 def _kept(app: App, name: str, made: Context, before: Context | None, *, current: bool = False) -> Path:
-    """Write a context into the user's own settings, once its audit record has it; the file."""
+    """Record the change in the audit record, then write the context into the user's own settings. Returns the file."""
     if problem := tls_problem(made):
         raise click.UsageError(problem)
     frame.record_context(app, name, made, before)
@@ -190,16 +193,16 @@ def _kept(app: App, name: str, made: Context, before: Context | None, *, current
 
 
 def _must_be_mine(app: App, name: str) -> None:
-    """Refuse to change what a file of this folder says, which goes before the user's own settings."""
+    """Refuse to change a setting of a file in this folder: it overrides the user's own settings."""
     nearer = str(Path.cwd() / "tocsin.toml")
     if any(each.key == f"contexts.{name}.authority" and each.origin == nearer for each in app.loaded.origins):
         raise click.UsageError(
-            f"{name} is set by {nearer}, which goes before your own settings; change it there"
+            f"{name} is set by {nearer}, which overrides your own settings; change it there"
         )
 
 
 def _absolute(value: object) -> object:
-    """A path from the root; the address of a key in a token as it is."""
+    """An absolute path; the address of a key in a token stays as it is."""
     return value.absolute() if isinstance(value, Path) and not keys.is_token(value) else value
 
 
@@ -209,7 +212,7 @@ def config() -> None:
 
 
 @command(config, "show")
-@click.option("--origin", is_flag=True, help="say where each value came from")
+@click.option("--origin", is_flag=True, help="show the source of each value")
 def show(app: App, *, origin: bool) -> Answer:
     """Print every setting in force."""
     rows = app.loaded.origins

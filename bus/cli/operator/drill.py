@@ -1,4 +1,4 @@
-"""`tocsin drill`: exercises on the real path, scored, and never to be mistaken for the real thing."""
+"""`tocsin drill`: scored exercises on the real path, always marked as exercises."""
 
 from __future__ import annotations
 
@@ -58,22 +58,20 @@ out_option = click.option(
 
 @click.group(cls=Group)
 def drill() -> None:
-    """Exercises: bulletins of status `exercise`, what is expected in answer, and the score."""
+    """Exercises: bulletins of status `exercise`, the expected answers, and the score."""
 
 
 @command(drill, "run", when_asked=INTERRUPTED)
 @click.argument("script", type=FILE)
 @health_option
 @out_option
-@click.option(
-    "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
-)
+@click.option("--check", "only_check", is_flag=True, help="read and rehearse the script; send nothing")
 async def run(app: App, script: Path, *, out: Path, only_check: bool) -> Answer:
-    """Play SCRIPT (TOML): inject its exercise bulletins at their times, hear the answers, write a scored report.
+    """Play SCRIPT (TOML): publish its exercise bulletins at their times, read the answers, write a scored report.
 
-    The chosen context conducts: it reads the answers, so it is a hub's. Each step names the context that speaks.
-    Everything is read and rehearsed before the first bulletin goes out. Exits 0 when all that was expected came in time,
-    8 when not, 5 when something in the script is no exercise or may not be said.
+    The chosen context conducts the drill and reads the answers, so it must be a hub's. Each step names the context
+    that publishes. Everything is read and rehearsed before the first bulletin is sent. Exits 0 when all expected
+    answers came in time, 8 when not, 5 when a bulletin of the script is no exercise or may not be published.
     """
     plan = read_script(script)
     injects = [read_inject(plan, n, script.parent) for n in range(len(plan.step))]
@@ -81,21 +79,28 @@ async def run(app: App, script: Path, *, out: Path, only_check: bool) -> Answer:
 
 
 @command(drill, "comcheck", when_asked=INTERRUPTED)
-@click.option("--as", "speaker", metavar="CONTEXT", help="who asks; the chosen context when it is not said")
+@click.option(
+    "--as", "speaker", metavar="CONTEXT", help="the context that asks  [default: the chosen context]"
+)
 @click.option(
     "--to",
     "audience",
     shell_complete=completing.audiences,
     default="community",
     show_default=True,
-    help="the audience that is asked",
+    help="the audience to ask",
 )
 @click.option("--tlp", type=click.Choice(TLPS[1:-1]), default="green", show_default=True)
 @click.option(
-    "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer in"
+    "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer"
 )
-@repeatable("--expect", "expected", metavar="ID", help="who must answer; every member that may, otherwise")
-@click.option("--exercise", metavar="NAME", help="its exercise id; comcheck-DATE otherwise")
+@repeatable(
+    "--expect",
+    "expected",
+    metavar="ID",
+    help="an authority that must answer  [default: every member that may]",
+)
+@click.option("--exercise", metavar="NAME", help="its exercise id  [default: comcheck-DATE]")
 @out_option
 async def comcheck(
     app: App,
@@ -108,9 +113,9 @@ async def comcheck(
     exercise: str | None,
     out: Path,
 ) -> Answer:
-    """A communication check: an exercise bulletin to an audience, and who has answered before the deadline.
+    """Check communication: send an exercise bulletin to an audience, and show who answers before the deadline.
 
-    An answer is feedback to it, as `tocsin drill answer` gives, or a heartbeat that names it. Exits as `drill run`.
+    An answer is feedback (`tocsin drill answer`), or a heartbeat that names the bulletin. Exit codes are those of `drill run`.
     """
     now = app.now()
     name, _ = app.context()
@@ -121,15 +126,15 @@ async def comcheck(
     for authority in expected:
         if authority not in members:
             raise click.UsageError(
-                f"{authority} is not asked by this check, or has no grant to answer it{hint(authority, members or mute)}"
+                f"{authority} is not in this audience, or has no grant to answer{hint(authority, members or mute)}"
             )
     wanted = expected or members
     if not wanted:
         raise click.UsageError(
-            f"nobody in {audience} but {issuer} has a grant to answer at TLP:{tlp.upper()}"
+            f"no other member of {audience} than {issuer} has a grant to answer at TLP:{tlp.upper()}"
         )
     if mute and not expected:
-        app.note(f"cannot answer there, having no grant: {', '.join(mute)}")
+        app.note(f"members without a grant to answer there: {', '.join(mute)}")
     exercise = exercise or f"comcheck-{now:%Y-%m-%d}"
     inject = drills.Inject(
         at=0,
@@ -145,7 +150,7 @@ async def comcheck(
 
 @command(drill, "answer")
 @click.argument("bulletin_id", metavar="ID", shell_complete=completing.bulletins)
-@click.option("--exercise", metavar="NAME", required=True, help="the exercise that the bulletin is of")
+@click.option("--exercise", metavar="NAME", required=True, help="the exercise id of the bulletin")
 @click.option(
     "--verdict",
     type=click.Choice([str(kind) for kind in FeedbackKind if kind is not FeedbackKind.HANDOVER]),
@@ -159,9 +164,9 @@ async def comcheck(
 async def answer(
     app: App, bulletin_id: str, *, exercise: str, verdict: str, text: str | None, sending: Sending
 ) -> list[Answer]:
-    """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
-    check_shape(bulletin_id, Uuid, f"ID is the id of a bulletin: {bulletin_id!r} is none")
-    check_shape(exercise, Slug, f"--exercise: {exercise!r} is none")
+    """Answer the bulletin ID of an exercise. Without options, TLP and audience are those of the context."""
+    check_shape(bulletin_id, Uuid, f"{bulletin_id!r} is not the id of a bulletin")
+    check_shape(exercise, Slug, f"--exercise: {exercise!r} is not an exercise id")
 
     def make() -> Draft:
         return drills.answer(bulletin_id, exercise, FeedbackKind(verdict), text)
@@ -173,14 +178,14 @@ async def answer(
 
 
 def _as(app: App, context: str) -> App:
-    """This invocation as another context."""
+    """A copy of this invocation that acts as another context."""
     other = copy.copy(app)
     other.context_name = context
     return other
 
 
 def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -> tuple[list[str], list[str]]:
-    """Who can answer a check, and who is a member but has no grant to."""
+    """(authorities that can answer a check, members without a grant to answer)."""
     group = registry.document.audiences.get(audience)
     if group is None:
         known = sorted(registry.document.audiences)
@@ -199,14 +204,14 @@ def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -
 
 
 def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequence[Expectation]) -> None:
-    """Refuse a drill whose answers its conductor could not read."""
+    """Refuse a drill if its conductor cannot read the answers."""
     asked = Channel.parse(channel)
     for answer in expect:
         registry.authority(answer.by)
         if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=answer.by)):
             raise PermitError(
-                f"{reader} could not read an answer by {answer.by} on {asked.name}",
-                remedy="conduct the drill as a hub that may: --context",
+                f"{reader} cannot read the answer of {answer.by} on {asked.name}",
+                remedy="conduct the drill as a hub that may read it: --context",
                 reason="not-permitted",
             )
 
@@ -214,11 +219,11 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
 async def _conduct(
     app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
 ) -> Answer:
-    """Rehearse everything, then play it, and tell the score."""
+    """Rehearse everything, then play it, and return the score."""
     app.logs(errors_only=True)
     await _rehearse(app, injects)
     if only_check:
-        text = f"{len(injects)} bulletins would be said, each as an exercise and each permitted"
+        text = f"{len(injects)} bulletins would be sent, each an exercise and each permitted"
         return Answer(remarks=[text])
     await _must_answer(app)
     async with (
@@ -240,7 +245,7 @@ async def _conduct(
 
 
 async def _must_answer(app: App) -> None:
-    """Refuse to begin while the bus does not answer: what is said then would come late, and no answer be heard.
+    """Refuse to start while the bus does not answer: bulletins would come late, and answers would be missed.
 
     Raises:
         UnreachableError, DeniedError: from the broker.
@@ -250,7 +255,7 @@ async def _must_answer(app: App) -> None:
 
 
 async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
-    """Refuse the whole drill when one bulletin may not be said, or an answer to it could not be read; no key is used."""
+    """Refuse the whole drill when one bulletin may not be published, or the conductor cannot read its answers; no key is used."""
     context = app.identity
     registry = frame.open_registry(app)
     async with _speakers(app, injects, offline=True) as speakers:
@@ -264,7 +269,7 @@ async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
 async def _speakers(
     app: App, injects: Sequence[Inject], *, offline: bool
 ) -> AsyncIterator[dict[str, Publisher]]:
-    """The publisher of each context that speaks."""
+    """The publisher of each context in the script, by its name."""
     async with contextlib.AsyncExitStack() as stack:
         yield {
             name: await stack.enter_async_context(frame.open_publisher(_as(app, name), offline=offline))

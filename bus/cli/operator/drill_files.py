@@ -1,4 +1,4 @@
-"""Reading the script of a drill: TOML, with its drafts in files beside it or in itself."""
+"""Reads the script of a drill: TOML, with drafts in it or in files beside it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ def read_script(path: Path) -> Script:
     try:
         return msgspec.convert(toml.loads(raw), Script)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
-        raise InputFileError(f"{path} is no script of a drill: {exc}", reason="malformed-script") from None
+        raise InputFileError(
+            f"{path} is not the script of a drill: {exc}", reason="malformed-script"
+        ) from None
 
 
 def read_inject(script: Script, n: int, folder: Path) -> Inject:
-    """One step, its draft read.
+    """One step of the script, with its draft.
 
     Raises:
         PermitError: `not-an-exercise`.
@@ -39,7 +41,7 @@ def read_inject(script: Script, n: int, folder: Path) -> Inject:
     step, where = script.step[n], f"step {n + 1}"
     if (step.draft is None) == (step.say is None):
         raise InputFileError(
-            f"{where}: give either draft, the name of a file, or say, the draft itself",
+            f"{where}: give either `draft` (the name of a file) or `say` (the draft itself)",
             reason="malformed-script",
         )
     draft = (

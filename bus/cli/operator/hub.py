@@ -1,4 +1,4 @@
-"""`tocsin hub`: a country's subscriber. Admits, keeps, shows; never re-signs."""
+"""`tocsin hub`: a country's subscriber. It admits, keeps and shows bulletins; it never re-signs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bus import console
 from bus import hub as hubs
 from bus.cli import frame
 from bus.cli.frame import (
@@ -26,35 +27,47 @@ from bus.cli.frame import (
     yes_option,
 )
 from bus.cli.operator.serving import production_registry
+from bus.config import STORE_FILE
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from schemas.errors import TocsinError
 from schemas.subject import Channel
 from schemas.vocab import TALK
 
 if TYPE_CHECKING:
+    from bus.console import Child
     from bus.errors import BusError
     from bus.hub import Compared, Damage
     from bus.publishing import Publisher
 
 CONNECT_S = 5.0
+DESK_FILE = "desk.db"
+"""Of a state folder: the people of its console, and what they do."""
 
 
 @click.group(cls=Group)
 def hub() -> None:
-    """A national hub's store and its reading."""
+    """A national hub: its store and its reader."""
 
 
 @command(hub, "run", when_asked=DONE)
 @health_option
-async def run(app: App) -> None:
-    """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted.
+@click.option(
+    "--console",
+    "place",
+    metavar="HOST:PORT|off",
+    envvar="TOCSIN_CONSOLE",
+    help=f"where the console answers, on this machine alone [default: {console.DEFAULT}, or a free port]",
+)
+async def run(app: App, *, place: str | None) -> None:
+    """Read every granted channel into the store, and show bulletins as they are admitted, until Ctrl-C.
 
-    Watches the channels meanwhile (tocsin channels --alarms). With a signing key in its context, a hub sends heartbeats
-    where its grants let it, and says that a channel has gone dark to the audience for which a grant on status actual names
+    It also watches the channels (tocsin channels --alarms). With a signing key in its context, it sends heartbeats
+    where its grants allow. When a channel goes silent, it tells the audience for which a grant on status actual names
     channel-status.
     """
     production_registry(app)
     held = frame.registry_store(app)
+    child = console_of(app, place)
     intervals, keeping = frame.heartbeat_settings(app)
     async with (
         frame.open_store(app, make=True) as store,
@@ -75,50 +88,76 @@ async def run(app: App) -> None:
 
         async def follow() -> None:
             async for row in store.follow(await store.row_before(app.now())):
-                if (
-                    Channel.parse(row.channel).status not in TALK
-                ):  # heartbeats and receipts are for `channels` to show
+                if Channel.parse(row.channel).status not in TALK:  # `channels` shows heartbeats and receipts
                     tell(app, frame.shown(app, row))
 
         service.beside(follow(), "tell of bulletins")
         service.beside(frame.tell_of_bus(app, service.subscriber), "tell of the bus")
         service.beside(frame.follow_phase(app, store), "follow the phase")
+        if child is not None:
+            service.beside(child.run(), "console")
         await frame.ended()
+
+
+def console_of(app: App, text: str | None) -> Child | None:
+    """The console of the chosen context; None where none is wanted.
+
+    Raises:
+        ConfigError: `console-address`.
+    """
+    address = console.address_of(text or console.DEFAULT)
+    if address is None:
+        return None
+    context, folder = app.identity, app.state_folder()
+    place = console.Place(
+        host=address[0],
+        port=address[1],
+        else_any=text is None,
+        authority=context.authority,
+        store=folder / STORE_FILE,
+        desk=folder / DESK_FILE,
+        registry=context.registry,
+        pin=context.pin,
+        domain=context.domain,
+        beacon=context.beacon,
+        contacts=context.contacts,
+    )
+    return console.Child(place, app.note)
 
 
 @asynccontextmanager
 async def speaking(app: App) -> AsyncIterator[Publisher | None]:
-    """The voice of a hub that has a key; one whose key does not stand reads all the same, and says so."""
+    """The publisher of a hub with a key; None without one. If the key is not valid, the hub only reads, and says so."""
     async with AsyncExitStack() as stack:
         publisher = None
         if app.identity.key is not None:
             try:
                 publisher = await stack.enter_async_context(frame.open_publisher(app))
             except TocsinError as exc:
-                app.note(f"this hub only reads, it cannot speak: {exc}")
+                app.note(f"this hub reads only; it cannot publish: {exc}")
         yield publisher
 
 
 @command(hub, "rebuild")
 async def rebuild(app: App) -> Answer:
-    """Make the projection anew from the signed bytes in the store; nothing is read from the bus."""
+    """Rebuild the projection from the signed bytes in the store. Nothing is read from the bus."""
     async with frame.open_store(app) as store:
-        with app.at_work("making the projection anew"):
+        with app.at_work("rebuilding the projection"):
             count = await store.rebuild()
     return Answer({"rebuilt": count}, notes=[f"projection rebuilt from {count} bulletins"])
 
 
 @command(hub, "status")
 async def status(app: App) -> Answer:
-    """Counts, cursors, lag and what waits, from the store; first whether anybody reads, and what is wrong.
+    """Show whether a program reads, what is wrong, and the counts, cursors, lag and waiting bulletins of the store.
 
-    Exits 9 when what is shown is not to be relied on.
+    Exits 9 when the result is not reliable.
     """
     registry, now = frame.present_registry(app)
     async with frame.open_store(app) as store:
         counts = await store.status()
         report = await store.read(lambda db: frame.report_beside(app, db, registry, now))
-    counts["behind"] = frame.behind_now(app, now)  # the store knows it as of the last batch alone
+    counts["behind"] = frame.behind_now(app, now)  # the store knows only the state of the last batch
     facts = {**counts, "trust": str(registry.state(now)), "registry_version": registry.version}
     told = dict(facts)
     if last := counts.get("last_admitted"):
@@ -136,7 +175,7 @@ async def status(app: App) -> Answer:
 
 
 def _spell(value: object) -> str:
-    """A count, a time, or counts by name, as a person reads them."""
+    """A count, a time, or counts by name, in words."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in sorted(value.items())) or "none"
     return "-" if value is None else str(value)
@@ -144,44 +183,45 @@ def _spell(value: object) -> str:
 
 @command(hub, "decide")
 @click.argument("channel")
-@click.option("--reason", required=True, help="why, in words, for the audit record")
+@click.option("--reason", required=True, help="the reason, for the audit record")
 @yes_option
 def decide(app: App, channel: str, *, reason: str, yes: bool) -> Answer:
-    """Say that the issuer of CHANNEL (xa-csirt/actual.green.community) was asked, and what it says counts again.
+    """Decide that the bulletins of CHANNEL's issuer count again (xa-csirt/actual.green.community). Ask the issuer first.
 
-    Until then all that it says is labelled contested, and supersedes and withdraws nothing. What it said meanwhile takes
-    effect now, the alarm ends, and the evidence stays (tocsin bulletin proof). A further contradiction is to be decided
-    anew. Exits 3 when there is nothing to decide.
+    Before the decision, all its bulletins are labelled contested, and supersede and withdraw nothing. With it, they
+    take effect and the alarm ends. The evidence stays (tocsin bulletin proof). Each further contradiction needs a new
+    decision. Exits 3 when there is nothing to decide.
     """
     authority = app.identity.authority
     app.confirm(
-        "Has its issuer said, by another way than this channel, which of the two is its own?", yes=yes
+        "Has the issuer told you, by another way than this channel, which of the two is its own?", yes=yes
     )
     count, frozen = frame.within(
         frame.open_store(app), lambda store: store.decide(channel, authority, reason, app.now())
     )
     if not count:
         raise NotFoundError(
-            f"nothing is to be decided on {channel}", remedy="tocsin channels --alarms lists what is"
+            f"there is nothing to decide on {channel}",
+            remedy="list the contradictions: tocsin channels --alarms",
         )
     frame.record(app, "override", what="fork-decided", channel=channel, reason=reason)
     issuer = channel.partition("/")[0]
     verdict = (
-        f"{issuer} contradicts itself on another channel too, and stays contested until that is"
+        f"{issuer} contradicts itself on another channel too, and stays contested until you decide on that"
         if frozen
-        else f"what {issuer} says counts again"
+        else f"the bulletins of {issuer} count again"
     )
     return Answer({"channel": channel, "decided": count, "contested": frozen}, notes=[f"decided; {verdict}"])
 
 
 @command(hub, "prune")
-@click.option("--dry-run", is_flag=True, help="count, and let go of nothing")
+@click.option("--dry-run", is_flag=True, help="only count, erase nothing")
 async def prune(app: App, *, dry_run: bool) -> Answer:
     """Erase bulletins whose personal data may be kept no longer, and prune old heartbeats, receipts, requests and copies.
 
-    By `personal_data.retention_until` of each, in force or not, in quarantine too; hub run does the same every hour. What
-    is pruned is 30 days old, and not the last of its channel or needed as evidence. Places and digests stay, so the chains
-    can be checked as before (tocsin trace says what became of a bulletin).
+    A bulletin is erased after its `personal_data.retention_until`, in force or not, also in quarantine. `hub run`
+    does the same every hour. Old heartbeats and the like are pruned after 30 days, but not the last of a channel or
+    evidence. Places and digests stay, so chains can still be checked (tocsin trace says what became of a bulletin).
     """
     async with frame.open_store(app) as store:
         gone = await store.write(lambda db: hubs.retention.erase_and_prune(db, app.now(), rehearse=dry_run))
@@ -191,22 +231,22 @@ async def prune(app: App, *, dry_run: bool) -> Answer:
     return Answer(
         gone,
         notes=[
-            f"{would}erased, the retention of their personal data is over: {gone.erased}",
-            f"{would}pruned, old talk between programs: {gone.pruned}",
+            f"{would}erased, because their retention is over: {gone.erased}",
+            f"{would}pruned, old messages between programs: {gone.pruned}",
         ],
     )
 
 
 @command(hub, "scrub")
 async def scrub(app: App) -> AsyncIterator[Answer]:
-    """Verify everything in the store anew, and read the streams whole beside it.
+    """Verify everything in the store again, and compare it with the whole streams.
 
-    What the store lacked is taken in; what a stream has lost is named, and its author sends it again (tocsin outbox scrub).
-    While hub run reads into the store only the store is checked. Exits 1 when a bulletin in the store is damaged, 8 when a
-    stream has lost something.
+    The store takes in what it lacks. What a stream has lost is listed; its author sends it again (tocsin outbox
+    scrub). While `hub run` reads into the store, only the store is checked. Exits 1 when a bulletin in the store is
+    damaged, 8 when a stream has lost one.
     """
     app.logs(errors_only=True)
-    with app.at_work("verifying everything anew"):
+    with app.at_work("verifying the store"):
         damage, compared, problem = await _scrubbed(app)
     streams = compared or ()
     yield Answer(
@@ -221,10 +261,10 @@ async def scrub(app: App) -> AsyncIterator[Answer]:
     notes = []
     if compared is None and problem is None:
         notes.append(
-            "hub run is reading into this store, so only the store was checked; end it to read the streams"
+            "hub run reads into this store, so only the store was checked; end it to compare the streams"
         )
     notes.append(
-        f"{len(damage)} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
+        f"{len(damage)} in the store are damaged: set the file aside, keep it, and run tocsin hub run, which makes a new one from the streams"
         if damage
         else "every bulletin in the store is as it was admitted"
     )
@@ -239,7 +279,7 @@ async def scrub(app: App) -> AsyncIterator[Answer]:
 
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:
-    """What is damaged, the streams unless they could not be read, and why they could not."""
+    """(damaged bulletins, comparisons of the streams or None, the error that prevented them or None)."""
     registry = frame.open_registry(app)
     async with frame.open_store(app) as store:
         await store.database.check()

@@ -1,4 +1,4 @@
-"""`tocsin server`: the broker's configuration from the registry, a broker on this machine, and its checks."""
+"""`tocsin server`: writes the broker's configuration, runs a broker on this machine, and checks it."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ def server() -> None:
 def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> Answer:
     """Write the broker's configuration into FOLDER, generated from the context's registry.
 
-    With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
-    With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
+    With --federation and --as the broker is one of several. It then serves its own country's authorities, and the
+    carriers that connect. With server.pem, server.key and ca.pem in FOLDER/tls the broker accepts only TLS 1.3 with
+    client certificates.
     """
     registry = production_registry(app)
     settings = settings_of(folder, which, seat_of(folder, registry, which))
@@ -70,7 +71,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> Answer:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / broker.CONF_FILE
     storage.write_atomically(path, text.encode())
-    note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID, twice where an authority is new"
+    note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID, twice if an authority is new"
     return Answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
@@ -80,28 +81,28 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> Answer:
 @health_option
 @click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
 async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> None:
-    """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
+    """Run a broker on this machine, with its store in FOLDER, its streams and its consumers.
 
-    With --federation and --as it is one of several, and a country's carrier runs beside it: what is released goes to the
-    unions and neighbours, and theirs comes home.
+    With --federation and --as the broker is one of several. The country's carrier runs beside it: it takes released
+    bulletins to unions and neighbours, and brings theirs home.
 
-    It is checked as by `server check`, and not run when a hard check fails (exit 1).
-    It follows the registry: a version that is taken in here, or published on the bus, changes users, permissions and
-    consumers within seconds, without a restart.
-    TLS as in `server conf`; the streams are made with the client certificate of the context.
+    It first makes the checks of `server check`, and ends with exit 1 when a hard check fails. It follows the
+    registry: a new version, accepted here or published on the bus, changes users, permissions and consumers within
+    seconds, without a restart.
+    TLS is that of `server conf`. The streams are made with the client certificate of the context.
     """
     app.logs()
     seat = seat_of(folder, production_registry(app), which)
-    # A signal that comes while it starts ends it too, and its nats-server with it.
+    # A signal during the start also ends it and its nats-server.
     await until_first(frame.ended(works=False), serve(app, folder, which, seat, binary))
 
 
 @command(server, "carrier-key")
 @click.argument("folder", type=FOLDER)
 def carrier_key(_app: App, folder: Path) -> Answer:
-    """Print the public key of the carrier of the country whose broker is in FOLDER; made when first asked for.
+    """Print the public key of the carrier of the country whose broker is in FOLDER. Makes the key on first use.
 
-    It goes into the federation's file, as the `carrier` of its country.
+    Put the key into the federation's file, as the `carrier` of its country.
     """
     public = key_in(folder, CARRIER_FILE)[1]
     return Answer({"carrier": public}, lines=[public])
@@ -113,16 +114,18 @@ def carrier_key(_app: App, folder: Path) -> Answer:
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
 @federated
 async def check(app: App, folder: Path, *, url: str | None, monitor: str | None, which: Place) -> Answer:
-    """Check every assumption about the running broker; FOLDER holds the provisioner's key.
+    """Check every assumption about the running broker. FOLDER holds the provisioner's key.
 
-    Exits 1 when a hard one fails.
+    Exits 1 when a hard check fails.
     """
     app.logs()
     address = url or app.identity.server
     if address is None or not is_server(address):
-        raise click.UsageError("which broker? add --url nats://host:port")
+        raise click.UsageError("no broker is named: add --url nats://host:port")
     if not (folder / PROVISIONER_FILE).exists():
-        raise NotFoundError(f"{folder} is no broker's folder: {PROVISIONER_FILE} is not there")
+        raise NotFoundError(
+            f"{folder} is no broker's folder, because it has no {PROVISIONER_FILE}; name the folder of tocsin server run"
+        )
     at = urlsplit(address)
     running = broker.ports_of(folder)
     ports = running[1] if running else {}

@@ -1,4 +1,4 @@
-"""`tocsin service`: units of systemd for the programs that run on."""
+"""`tocsin service`: systemd units for the programs that run all the time."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _SIGNS = ("hub", "adapter", "heartbeat")  # with the key of its context
 
 @click.group(cls=Group)
 def service() -> None:
-    """Units of systemd for the programs that run on, with walls around them and a watchdog."""
+    """Systemd units, with sandboxing and a watchdog, for the programs that run all the time."""
 
 
-_dir = click.option("--dir", "folder", type=FOLDER, help="where units lie, instead of systemd's own folder")
+_dir = click.option("--dir", "folder", type=FOLDER, help="folder of the units, instead of systemd's own")
 _scope = click.option(
     "--system/--user",
     "is_system",
     default=None,
-    help="for the machine, or for you  [default: as root or not]",
+    help="for the machine, or for your user  [default: system as root, else user]",
 )
 
 
@@ -54,9 +54,9 @@ _scope = click.option(
 @_scope
 @_dir
 @click.option("--run-as", metavar="USER", help="the user, in the system scope  [default: you]")
-@click.option("--name", "label", help="one of several of this program and context")
+@click.option("--name", "label", help="name of this unit, if a program and context have several")
 @click.option("--print", "is_printed", is_flag=True, help="print the unit and write nothing")
-@click.option("--force", is_flag=True, help="write over a unit that was changed by hand")
+@click.option("--force", is_flag=True, help="overwrite a unit that was changed by hand")
 def install(
     app: App,
     program: str,
@@ -69,10 +69,11 @@ def install(
     is_printed: bool,
     force: bool,
 ) -> Answer:
-    """Write a unit that runs PROGRAM as the chosen context; ARGUMENTs are those of its own command.
+    """Write a unit that runs PROGRAM as the chosen context. ARGUMENTs are those of the program's own command.
 
-    For example: tocsin service install adapter -- cyber --spool /srv/spool. The unit is not started; the commands that do
-    that are printed. In the system scope systemd hands passphrases over, so root alone need be able to read their files.
+    For example: tocsin service install adapter -- cyber --spool /srv/spool. The unit is not started; the commands
+    that start it are printed. In the system scope systemd passes passphrases on, so only root must be able to read
+    their files.
     """
     system = os.geteuid() == 0 if is_system is None else is_system
     if label is not None and not (label.isascii() and label.replace("-", "").replace("_", "").isalnum()):
@@ -95,7 +96,7 @@ def install(
             f"start it, now and at every boot: {systemctl} daemon-reload && {systemctl} enable --now {name}",
             *(f"make this folder first: {each}" for each in spec.writes if not each.is_dir()),
             *(
-                f"move this out of the temporary folder: a unit would not see {each}"
+                f"move {each} out of the temporary folder, which a unit does not see"
                 for each in upkeep.hidden(spec)
             ),
         ],
@@ -106,14 +107,14 @@ def install(
 @_scope
 @_dir
 def list_(_app: App, *, is_system: bool | None, folder: Path | None) -> Answer:
-    """List the units that were written, and which of them were changed by hand."""
+    """List the units of tocsin, and show which were changed by hand."""
     found = [
         {"unit": path.name, "file": str(path), "changed": not _is_as_written(path)}
         for path in _units(is_system, folder)
     ]
     rows = [(each["unit"], "changed by hand" if each["changed"] else "as written") for each in found]
     return Answer(
-        found, table=Table(("unit", "state"), rows), notes=[] if found else ["no unit of tocsin is there"]
+        found, table=Table(("unit", "state"), rows), notes=[] if found else ["there is no unit of tocsin"]
     )
 
 
@@ -121,13 +122,13 @@ def list_(_app: App, *, is_system: bool | None, folder: Path | None) -> Answer:
 @click.argument("unit")
 @_scope
 @_dir
-@click.option("--force", is_flag=True, help="one that was changed by hand too")
+@click.option("--force", is_flag=True, help="also a unit that was changed by hand")
 def remove(_app: App, unit: str, *, is_system: bool | None, folder: Path | None, force: bool) -> Answer:
-    """Delete the file of UNIT, as `service list` names it; end the program first."""
+    """Delete the file of UNIT, named as in `service list`. End the program first."""
     wanted = unit if unit.endswith(".service") else f"{unit}.service"
     path = next((each for each in _units(is_system, folder) if each.name == wanted), None)
     if path is None:
-        raise NotFoundError(f"there is no unit {wanted}", remedy="tocsin service list names those there are")
+        raise NotFoundError(f"there is no unit {wanted}", remedy="list the units: tocsin service list")
     _must_be_ours(path, force=force)
     path.unlink()
     return Answer({"removed": str(path)}, notes=[f"{path} is gone; now: systemctl daemon-reload"])
@@ -150,7 +151,7 @@ def _is_as_written(path: Path) -> bool:
 
 
 def _must_be_ours(path: Path, *, force: bool, context: str | None = None) -> None:
-    """Refuse to write over or delete what a person has changed, or to write over the unit of another context.
+    """Refuse to overwrite or delete a unit that a person has changed, or to overwrite the unit of another context.
 
     Raises:
         UnitError: `unit-changed`.
@@ -176,7 +177,7 @@ def _spec(
     given = _parsed(words, arguments)
     user = run_as or getpass.getuser()
     if scope == "system" and user == "root":
-        raise click.UsageError("which user is to run it? add --run-as USER, one that owns the state folder")
+        raise click.UsageError("no user is named: add --run-as USER, the owner of the state folder")
     state = app.state_folder().absolute()
     places = [state, context.registry.parent, *([context.beacon.parent] if context.beacon else [])]
     places += [path for param, path in given.paths if param.type is FOLDER]
@@ -184,14 +185,14 @@ def _spec(
     if context.passphrase_file is not None and program in _SIGNS:
         secrets.append(context.passphrase_file)
     if program == "keeper" and not secrets:
-        raise click.UsageError("nobody is there to be asked: add --passphrase-file FILE")
+        raise click.UsageError("a service cannot ask for a passphrase: add --passphrase-file FILE")
     environment = {"TOCSIN_HOME": str(app.loaded.home)}
     if context.state is None:
         environment["XDG_STATE_HOME"] = str(state.parent.parent)
     if binary := os.environ.get("TOCSIN_NATS_SERVER"):
         environment["TOCSIN_NATS_SERVER"] = binary
     keys = (context.key, *(path for param, path in given.paths if param.name == "key_file"))
-    python = (Path(sys.prefix), Path(sys.executable).resolve())  # often in somebody's home
+    python = (Path(sys.prefix), Path(sys.executable).resolve())  # often in a person's home
     return upkeep.UnitSpec(
         name=name,
         description=f"tocsin: {about.format(context.authority)}",
@@ -208,7 +209,7 @@ def _spec(
 
 
 def _must_be_everywhere(name: str, context: Context) -> None:
-    """Refuse a context that stands in ./tocsin.toml alone: a unit does not run in this folder.
+    """Refuse a context that is only in ./tocsin.toml: a unit does not run in this folder.
 
     Raises:
         ConfigError: `context-here`.
@@ -222,7 +223,7 @@ def _must_be_everywhere(name: str, context: Context) -> None:
 
 
 class _Given:
-    """The arguments of a program's command: as words with absolute paths, and the paths among them."""
+    """The arguments of a program's command: the words, with absolute paths; and the paths among them."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
@@ -233,7 +234,7 @@ def _parsed(words: Sequence[str], arguments: Sequence[str]) -> _Given:
     """The arguments, checked by the command itself.
 
     Raises:
-        click.UsageError: the command does not take them.
+        click.UsageError: the command refuses them.
     """
     root = click.get_current_context().find_root()
     found: click.Command = root.command
@@ -257,7 +258,7 @@ def _parsed(words: Sequence[str], arguments: Sequence[str]) -> _Given:
 
 
 def _spelled(param: click.Parameter, value: object) -> list[str]:
-    """One value as words of a command line."""
+    """One value, as words of a command line."""
     if not isinstance(param, click.Option):
         return [str(value)]
     name = max(param.opts, key=len)
@@ -265,7 +266,7 @@ def _spelled(param: click.Parameter, value: object) -> list[str]:
 
 
 def _program() -> tuple[str, ...]:
-    """How this program is started by its absolute path."""
+    """The command that starts this program, with absolute paths."""
     beside = Path(sys.executable).with_name("tocsin")
     found = beside if beside.exists() else shutil.which("tocsin")
     if found is not None:
@@ -281,12 +282,12 @@ def _named(context: Context) -> Iterator[Path]:
 
 
 def _credentials(secrets: Sequence[Path]) -> dict[str, Path]:
-    """Secret files by the names under which systemd hands them over: their own."""
+    """Secret files by the credential names of systemd, which are their file names."""
     found: dict[str, Path] = {}
     for path in secrets:
         if keyring.is_credential_name(path.name) and found.setdefault(path.name, path) == path:
             continue
         raise click.UsageError(
-            f"{path.name} cannot be handed over by systemd; give {path} a name of its own, of letters, digits, dots, hyphens"
+            f"systemd cannot pass on {path.name}; give {path} a unique name of letters, digits, dots, hyphens"
         )
     return found

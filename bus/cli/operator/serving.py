@@ -1,4 +1,4 @@
-"""A broker that serves: what it is started with, begun anew when it hangs, and what runs beside it."""
+"""A broker that serves: its settings, its restart when it hangs, and the programs beside it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from bus.transport import Tls
     from bus.trust import RegistryStore, VerifiedRegistry
 
-PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
+PROVISIONER_FILE = "provisioner.nk"  # of the provisioner, which makes streams
 ROUTE_FILE = "route.secret"
-# Between the beginning of a server that could not write and its next: everybody is disconnected by it.
+# Seconds between two restarts of a server that cannot write; each restart disconnects all clients.
 LEAST_REST_S, MOST_REST_S = 10.0, 300.0
 AGAIN_S = 1.0
 MOST_UNSOUND, MOST_UNSOUND_ALONE = 20, 4
-"""So often in a row a broker may be found unsound before it is given up: the nodes of a cluster find one another meanwhile, and a
-server whose last one was killed begins only after some seconds to copy again."""
+"""A broker is given up after this many failed checks in a row. The nodes of a cluster need time to find one another,
+and a server that replaces a killed one needs some seconds before it copies again."""
 
 
 async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None) -> None:
-    """Serve; begin anew, after rests that double, when the server hangs or can store nothing more."""
+    """Serve; restart the server, after waits that double, when it hangs or can store nothing more."""
     loop = asyncio.get_running_loop()
     rest_s = 0.0
     while True:
@@ -44,7 +44,7 @@ async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, b
         except server.ServerError as exc:
             if exc.reason not in ("no-answer", "cannot-store"):
                 raise
-            app.note(f"{exc}; it is begun anew")
+            app.note(f"{exc}; it is restarted")
         rest_s = (
             LEAST_REST_S
             if loop.time() - began > MOST_REST_S
@@ -61,7 +61,7 @@ async def _serve(
     settings = settings_of(folder, which, seat)
     if (tls is None) != (settings.tls is None):
         raise ConfigError(
-            f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
+            f"either both the context and the broker have TLS, or neither: set tls_ca, tls_cert and tls_key in the context, and fill {folder}/tls",
             reason="tls-file",
         )
     registry = held()
@@ -82,7 +82,7 @@ async def _serve(
 
 
 def _conditions(broker: NatsServer) -> tuple[health.Condition, ...]:
-    """What the program's report says of its broker."""
+    """The conditions of the broker in the program's report."""
     code, sentence = broker.trouble
     if not code:
         return (
@@ -104,9 +104,9 @@ async def _follow(
     tls: Tls | None,
     carrying: Carrying,
 ) -> None:
-    """Make what the registry wants, check all of it, and follow the registry.
+    """Make the streams and consumers that the registry requires, check them, and follow the registry.
 
-    A node of a cluster waits for the others: it is one of those for whom they wait, and would end them by ending.
+    A node of a cluster waits for the others. They wait for it too, so it must not end.
     """
     seat = settings.seat
     clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= federation.CLUSTER
@@ -124,7 +124,7 @@ async def _follow(
         if said != told:
             told = said
             app.note(
-                f"not serving yet: {said}{'; the other nodes may still have to come' if clustered else ''}"
+                f"not serving yet: {said}{'; other nodes may not have started yet' if clustered else ''}"
             )
         await asyncio.sleep(AGAIN_S)
     app.note(
@@ -166,7 +166,7 @@ async def _make(
 
 
 def settings_of(folder: Path, which: Place, seat: BrokerRole | None) -> server.ServerSettings:
-    """What the operator has chosen, by options, by the federation's file and by what lies in the folder."""
+    """The settings of the server, from options, the federation's file and the files in the folder."""
     port = which.port or port_of(seat)
     return server.ServerSettings(
         host=which.host,
@@ -181,15 +181,15 @@ def settings_of(folder: Path, which: Place, seat: BrokerRole | None) -> server.S
 
 
 def tls_here(app: App) -> Tls | None:
-    """The context's certificates; the broker's must bear the host name of the context's server."""
+    """The context's certificates. The broker's certificate must name the host of the context's server."""
     tls = api.opening.tls_of(app.identity, host=urlsplit(app.identity.server or "").hostname)
     if tls is not None:
-        tls.context()  # what is wrong with its files is said now
+        tls.context()  # a fault in its files is reported now
     return tls
 
 
 def production_registry(app: App) -> VerifiedRegistry:
-    """The context's registry, refused when it is a demonstration's."""
+    """The context's registry. Refuses the registry of a demonstration."""
     registry = frame.open_registry(app)
     if registry.domain.startswith("demo-"):
         raise ConfigError(
@@ -201,16 +201,16 @@ def production_registry(app: App) -> VerifiedRegistry:
 
 
 def probes_in(folder: Path) -> list[tuple[str, str]]:
-    """The seeds and public keys of the identities that try the walls; made when first asked for."""
+    """(seed, public key) of each probe identity, which tests the walls of the broker; makes the keys on first use."""
     return [key_in(folder, name) for name in server.PROBE_FILES]
 
 
 def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
-    """What the nodes of a cluster know one another by; the first node makes it, and the others are given its file.
+    """The shared secret of the nodes of a cluster. The first node makes it; the operator copies its file to the others.
 
     Raises:
-        NotFoundError: it is not in the folder of another node.
-        KeyFileError: as `read_secret`; `key-malformed`: it is not as it was made.
+        NotFoundError: the folder of a further node lacks it.
+        KeyFileError: as `read_secret`; `key-malformed`: the secret was changed.
     """
     if seat is None or len(seat.federation.nodes(seat.name)) < federation.CLUSTER:
         return None

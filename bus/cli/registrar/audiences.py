@@ -1,4 +1,4 @@
-"""`tocsin registry audience|join|leave`: sharing groups, how far each reaches, and who belongs to it."""
+"""`tocsin registry audience|join|leave`: sharing groups, their scopes and their members."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from schemas.vocab import Scope
     "--scope",
     type=click.Choice([str(scope) for scope in Scope]),
     required=True,
-    help="national: members of one country, and nobody of another may publish to it or read it",
+    help="national: only authorities of one country may be members, publish to it or read it",
 )
 @out_option
 def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path | None) -> Answer:
-    """Propose a new AUDIENCE, without members, in the registry in FILE; or another scope for one that is there.
+    """Propose a new AUDIENCE without members in the registry in FILE, or another scope for an existing one.
 
-    Its members and when it is sealed stay. Shows what changes.
+    Members and seal policy stay. Shows what changes.
     """
     document, note = proposal(app, file)
     check_shape(
-        audience, AudienceName, f"{audience!r} is no name of an audience: small letters, digits, hyphens"
+        audience,
+        AudienceName,
+        f"{audience!r} is not a valid name of an audience: use small letters, digits, hyphens",
     )
     had = document.audiences.get(audience)
     if had is not None and had.scope == scope:
@@ -47,9 +49,9 @@ def set_audience(app: App, file: Path, audience: str, *, scope: str, out: Path |
 @click.argument("audience", shell_complete=completing.audiences)
 @out_option
 def join(app: App, file: Path, authority: str, audience: str, *, out: Path | None) -> Answer:
-    """Propose AUTHORITY as a member of AUDIENCE. Its keys and grants stay, and so does everybody else's.
+    """Propose AUTHORITY as a member of AUDIENCE. All keys and grants stay.
 
-    A member may be granted to read at AMBER and above: tocsin registry grant --read. Shows what changes.
+    Only members can get a grant to read at AMBER and above: tocsin registry grant --read. Shows what changes.
     """
     document, note = proposal(app, file)
     must_be_in(document, authority)
@@ -65,16 +67,14 @@ def join(app: App, file: Path, authority: str, audience: str, *, out: Path | Non
 @click.argument("file", type=FILE)
 @click.argument("authority", shell_complete=completing.authorities)
 @click.argument("audience", shell_complete=completing.audiences)
-@click.option(
-    "--with-grants", is_flag=True, help="take back what AUTHORITY may publish to AUDIENCE and read of it too"
-)
+@click.option("--with-grants", is_flag=True, help="also remove the grants of AUTHORITY for AUDIENCE")
 @out_option
 def leave(
     app: App, file: Path, authority: str, audience: str, *, with_grants: bool, out: Path | None
 ) -> Answer:
-    """Propose that AUTHORITY is a member of AUDIENCE no more. Its keys stay, and its grants without --with-grants.
+    """Propose that AUTHORITY leaves AUDIENCE. Its keys stay, and without --with-grants its grants too.
 
-    Refused when a grant that stays is for members alone. Shows what changes.
+    Refused when a remaining grant is for members only. Shows what changes.
     """
     document, note = proposal(app, file)
     must_be_in(document, authority)

@@ -1,4 +1,4 @@
-"""`tocsin registry keep`: renews the beacon in time, and says what else ends."""
+"""`tocsin registry keep`: renews the beacon in time, and warns of what else expires."""
 
 from __future__ import annotations
 
@@ -40,19 +40,21 @@ LOOK_S = 0.1
     type=FILE,
     help="transport key of the server's provisioner (FOLDER/provisioner.nk)",
 )
-@click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True, help="life of a beacon")
+@click.option(
+    "--hours", type=click.IntRange(1, 48), default=6, show_default=True, help="life of a beacon, in hours"
+)
 @health_option
-@click.option("--once", is_flag=True, help="do what is due now, say what ends when, and end")
+@click.option("--once", is_flag=True, help="do what is due now, show what expires when, and end")
 async def keep(
     app: App, *, key_file: Path, passphrase_file: Path | None, provisioner: Path, hours: int, once: bool
 ) -> int:
     """Renew the beacon of this context's registry in time, on the disk and on the bus, until Ctrl-C.
 
-    It is renewed when a third of its life is over, and at once for a new version. What cannot be written or sent is tried
-    again, and said. Keys, seal keys, roles, certificates and the registry itself are warned of before they end; to renew
-    those a person decides.
+    The beacon is renewed when a third of its life is over, and at once for a new version. A failed write or send is
+    reported and tried again. The keeper warns before keys, seal keys, roles, certificates or the registry expire; a
+    person must renew those.
 
-    With --once: exits 1 when something has ended, 8 when something ends soon, 7 when the bus does not answer.
+    With --once: exits 1 when something has expired, 8 when something expires soon, 7 when the bus does not answer.
     """
     app.logs()
     held = frame.registry_store(app)
@@ -75,23 +77,23 @@ async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore
     def more() -> tuple[Condition, ...]:
         return upkeep.keeper_conditions(keeper.problems, keeper.found)
 
-    # What the keeper does at the broker says whether that is there.
+    # The keeper's own calls show whether the broker answers.
     async with frame.telling(app, "keeper", registry=held, connected=False, more=more):
         app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
         await until_first(keeper.run(), feed.run(), frame.ended())
 
 
 async def _comes(app: App, provisioner: Path) -> None:
-    """Wait for the key that the server makes when it first begins; a service manager may start both at once."""
+    """Wait for the key that the server makes at its first start; a service manager may start both at once."""
     there = provisioner.exists
     if not there():
-        app.note(f"waiting for {provisioner}, which `tocsin server run` makes when it first begins")
+        app.note(f"waiting for {provisioner}, which `tocsin server run` makes at its first start")
     while not there():  # noqa: ASYNC110 (a file tells nobody that it has come)
         await asyncio.sleep(LOOK_S)
 
 
 def _must_name_a_beacon(app: App) -> None:
-    """Without a file for it every start would make a new beacon.
+    """Refuse a context without a beacon file: every start would make a new beacon.
 
     Raises:
         ConfigError: `no-beacon-file`.
@@ -140,7 +142,7 @@ def _keeper(
 
 
 def _certificates(context: Context, folder: Path) -> list[upkeep.Certificate]:
-    """Those of the context and of a broker's folder; what cannot be read is said by who uses it."""
+    """The certificates of the context and of a broker's folder. Unreadable ones are left out; the program that uses them reports them."""
     files = (context.tls_cert, context.tls_ca, context.certificate, *sorted(folder.glob("*.pem")))
     return [
         upkeep.Certificate(name=each.kid, not_before=each.not_before, not_after=each.not_after)
@@ -158,9 +160,9 @@ async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             keeper.problems.setdefault("bus", "it does not answer in time")
-    tell(app, told := _told(keeper.terms()))  # also where it could not all be done
+    tell(app, told := _told(keeper.terms()))  # also if a part failed
     if problem := keeper.problems.pop("bus", None):
-        raise UnreachableError(f"whether the bus has the beacon is not known: {problem}")
+        raise UnreachableError(f"it is not known whether the bus has the beacon: {problem}")
     for problem in keeper.problems.values():
         raise BusError(problem, reason="system")
     return told.code

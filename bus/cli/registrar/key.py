@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def key() -> None:
-    """Signing keys (what a bulletin is signed with), seal keys (what opens it), transport keys (how a client logs in)."""
+    """Signing keys (sign bulletins), seal keys (open sealed bulletins), transport keys (log in to the broker)."""
 
 
 _seal = click.option("--seal", is_flag=True, help="FILE holds a seal key")
@@ -44,7 +44,7 @@ _seal = click.option("--seal", is_flag=True, help="FILE holds a seal key")
 )
 @click.option("--transport", is_flag=True, help="a NATS login key (nkey) instead of a signing key")
 @click.option(
-    "--seal", is_flag=True, help="a seal key, which opens what others seal, instead of a signing key"
+    "--seal", is_flag=True, help="a seal key, which opens sealed bulletins, instead of a signing key"
 )
 @click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @click.option("--new-passphrase", is_flag=True, help="write a random passphrase to --passphrase-file first")
@@ -58,13 +58,13 @@ def new(
     passphrase_file: Path | None,
     new_passphrase: bool,
 ) -> Answer:
-    """Make a key in FILE (mode 0600; never over an existing file) and print its public half.
+    """Make a key in FILE (mode 0600; an existing file is never overwritten) and print its public half.
 
     FILE may be a PKCS#11 address (pkcs11:token=NAME;object=LABEL?module-path=MODULE): the key is then made in that token
     and never leaves it; --passphrase-file holds its PIN.
     """
     if transport and seal:
-        raise click.UsageError("--transport and --seal are two sorts of keys; make each in its own file")
+        raise click.UsageError("--transport and --seal make two different keys; make each in its own file")
     if transport:
         seed, public = keys.nkeys.generate()
         keys.nkeys.save_nkey(file, seed)
@@ -110,7 +110,7 @@ def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> A
 @click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @_seal
 def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> Answer:
-    """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
+    """Print the public half as a JWK (RFC 7517), for a registrar or any JOSE library."""
     public = _public_half(app, file, passphrase_file, seal=seal)
     frame.record(app, "key-exported", use="seal" if seal else "signing", key=public.kid, file=str(file))
     use = {"use": "enc"} if seal else {"alg": public.alg, "use": "sig"}
@@ -119,12 +119,12 @@ def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) ->
 
 @command(key, "revoke")
 @kid_option
-@click.option("--out", required=True, type=FILE, help="where the statement is written")
+@click.option("--out", required=True, type=FILE, help="file of the statement")
 @click.option(
     "--key",
     "key_file",
     type=FILE,
-    help="key that signs it: any of this authority's that is not revoked, also the one that ends [default: the context's]",
+    help="key that signs it: any key of this authority that is not revoked, also the one to revoke [default: the context's]",
 )
 @click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @since_option
@@ -134,9 +134,9 @@ def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) ->
 def revoke(
     app: App, *, out: Path, key_file: Path | None, passphrase_file: Path | None, revoking: Revoking
 ) -> Answer:
-    """End a key of this context's authority now, by one signature: stolen, lost, or no longer needed; a seal key too (--kid).
+    """Revoke a key of this context's authority by one signature, because it is stolen, lost or not needed; also a seal key (--kid).
 
-    Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
+    Writes a statement that every reader can check. No root keeper needs to sign it. A revoked key never becomes valid again.
     """
     registry = frame.open_registry(app)
     signer = frame.signer_of(app, key_file, passphrase_file)

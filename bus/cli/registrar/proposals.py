@@ -1,4 +1,4 @@
-"""Files and arguments of the registry ceremony, as its commands share them."""
+"""Files and arguments that the commands of the registry ceremony share."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ out_option = click.option("--out", type=FILE, help="write the proposal here inst
 
 
 def proposal(app: App, file: Path) -> tuple[Registry, str]:
-    """The document to edit: a proposal goes on as it is, a standing registry becomes its next version.
+    """The document to edit, and a note: a proposal as it is, or the next version of a standing registry.
 
-    Keys that statements have ended, as far as they were taken in beside FILE or by the context, are revoked in it, and that
-    is said: who begins with the next version does not hear the statements.
+    Keys that statements have revoked, accepted beside FILE or by the context, are revoked in the document too, and
+    the note says so. A reader that starts with the next version does not read the statements.
     """
     raw, now = read_file(file), app.now()
     standing = standing_registry(file, raw)
@@ -55,7 +55,7 @@ def proposal(app: App, file: Path) -> tuple[Registry, str]:
 
 
 def _remembering(app: App, file: Path, before: VerifiedRegistry, document: Registry) -> tuple[Registry, str]:
-    """The document in which what statements have ended is revoked, and which keys that are, in words."""
+    """The document with the keys revoked that statements have revoked; and a note that names these keys."""
     heard = trust.heard_beside(file, before, app.now())
     with contextlib.suppress(ConfigError):
         if app.identity.domain == before.domain:
@@ -70,15 +70,15 @@ def _remembering(app: App, file: Path, before: VerifiedRegistry, document: Regis
     if not new:
         return document, ""
     return remembering, (
-        f"; also revoked in it, as statements have ended them: {', '.join(new)} (ask their authority whether that is "
-        "the moment; tocsin registry revoke --kid KID --since TIME says another)"
+        f"; also revoked in it, because statements revoke them: {', '.join(new)} (ask their authority whether the time is "
+        "right; tocsin registry revoke --kid KID --since TIME sets another)"
     )
 
 
 def standing_registry(file: Path, raw: bytes) -> trust.VerifiedRegistry | None:
     """The registry in a file, when enough roots have signed it; None while it is a proposal.
 
-    Of a version that has one before it, kept beside it, the roots of both count.
+    If the version before is kept beside it, the roots of both count.
     """
     if not trust.ceremony.signatures(raw):
         return None
@@ -107,15 +107,15 @@ def previous_of(file: Path, document: Registry) -> trust.VerifiedRegistry | None
 def propose(
     app: App, file: Path, out: Path | None, document: Registry, text: str, *, shown: bool = False
 ) -> Answer:
-    """Write a proposal that would stand, keep the standing version that it would cover, and say what to do next.
+    """Write a proposal that can stand, keep the standing version that it would overwrite, and say what to do next.
 
     Args:
         app: this invocation.
-        file: what was changed.
-        out: where the proposal goes, when not over `file`.
+        file: the file that was changed.
+        out: the file of the proposal, if not `file`.
         document: the proposal.
-        text: what was proposed, in words.
-        shown: whether what differs from `file` is shown, line by line, and with `--json` as `changes`.
+        text: a sentence about the change.
+        shown: whether to show the differences to `file`, line by line, and with `--json` as `changes`.
 
     Raises:
         TrustError: no signatures could make it stand; nothing is written.
@@ -130,14 +130,14 @@ def propose(
     raw = trust.ceremony.unsigned(document)
     write_whole(target, raw)
     record_registry(app, "registry-proposed", raw, target)
-    told = f"{text}; signatures are needed anew: tocsin registry sign {target}"
+    told = f"{text}; it needs new signatures: tocsin registry sign {target}"
     if shown:
         return _changes(target, told, trust.ceremony.document_of(before), document)
     return written(target, told)
 
 
 def _changes(target: Path, text: str, before: Registry, after: Registry) -> Answer:
-    """What differs, a line for each value that goes or comes, and what was done."""
+    """The differences, a line for each value removed or added, and a line on what was done."""
     found = trust.differences(before, after)
     lines = [
         f"{sign} {change.place} {value}"
@@ -149,7 +149,7 @@ def _changes(target: Path, text: str, before: Registry, after: Registry) -> Answ
 
 
 def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact) -> None:
-    """Record what happened to a version of a registry, known by the digest of the bytes that are signed."""
+    """Record an event about a version of a registry, identified by the digest of the signed bytes."""
     document = trust.ceremony.document_of(raw)
     payload = read_claims(raw, max_bytes=MAX_REGISTRY_BYTES, unsigned=True).payload
     frame.record(
@@ -164,7 +164,7 @@ def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact)
 
 
 def parse_grant(text: str, parts: int) -> tuple[Tlp, str, str]:
-    """`TLP:AUDIENCE[:KINDS]` taken apart."""
+    """(TLP, audience, kinds) of `TLP:AUDIENCE[:KINDS]`; kinds is empty if not given."""
     tlp, *rest = text.split(":", parts - 1)
     if not rest or tlp not in set(Tlp):
         raise click.UsageError(f"{text!r} is not TLP:AUDIENCE; TLP is one of {', '.join(Tlp)}")
@@ -172,12 +172,12 @@ def parse_grant(text: str, parts: int) -> tuple[Tlp, str, str]:
 
 
 def check_country(code: str) -> None:
-    """Refuse what is no code of a country."""
+    """Refuse a text that is not a country code."""
     check_shape(code, Country, f"{code!r} is not a country in two capital letters, EU or INT")
 
 
 def check_audiences(document: Registry, grants: Iterable[PublishGrant | ReadGrant]) -> None:
-    """Refuse grants for an audience that the registry has not; an authority's own id is one too."""
+    """Refuse grants for an audience that the registry does not list. An authority's id is an audience too."""
     known = {*document.audiences, *document.authorities}
     for one in grants:
         for name in one.audiences:
@@ -192,7 +192,7 @@ def must_be_audience(document: Registry, name: str) -> None:
     """Refuse an audience that the registry does not list.
 
     Raises:
-        click.UsageError: with the nearest name.
+        click.UsageError: names the nearest audience.
     """
     if name not in document.audiences:
         raise click.UsageError(
@@ -202,7 +202,7 @@ def must_be_audience(document: Registry, name: str) -> None:
 
 
 def must_be_in(document: Registry, authority: str) -> None:
-    """Refuse an authority that the registry has not.
+    """Refuse an authority that the registry does not list.
 
     Raises:
         NotFoundError: `unknown-authority`.
@@ -220,7 +220,7 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
         jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError as exc:
         raise SchemaError(
-            f"{path} is no JWK file ({exc}); make one: tocsin key export", reason="schema"
+            f"{path} is not a JWK file ({exc}); make one: tocsin key export", reason="schema"
         ) from None
     alg = jwk.pop("alg", "Ed25519") if jwk.get("kty") != "AKP" else jwk["alg"]
     kept = {name: jwk[name] for name in ("kty", "crv", "x", "y", "alg", "pub") if name in jwk}
@@ -235,6 +235,6 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
         return msgspec.convert(fields, KeyRecord)
     except msgspec.ValidationError as exc:
         raise SchemaError(
-            f"{path} holds no public key that can be used ({exc}); make one: tocsin key export",
+            f"{path} holds no usable public key ({exc}); make one: tocsin key export",
             reason="schema",
         ) from None

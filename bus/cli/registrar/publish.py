@@ -1,4 +1,4 @@
-"""`tocsin registry publish` and `accept`: a version, a beacon or a revocation statement, out to the bus or in from a file."""
+"""`tocsin registry publish` and `accept`: send a version, a beacon or a revocation statement to the bus, or accept one from a file."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ CONNECT_S = 5.0
 async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> AsyncIterator[Answer]:
     """Send each FILE, in this order, to all who read the bus: registry versions, beacons, revocation statements.
 
-    Each is taken in here first, after every check, as `registry accept` does; what does not stand is not sent. An
-    authority sends its own revocation statement without the provisioner's key.
+    Each is first accepted here, after every check, as by `registry accept`. An invalid file is not sent. An authority
+    sends its own revocation statement without the provisioner's key.
     """
     app.logs()
     signed = {path: read_file(path) for path in files}
     for path, raw in signed.items():
         if provisioner is None and trust.trust_kind(raw) is not Trust.REVOKE:
             raise click.UsageError(
-                f"{path} is no revocation statement; add --provisioner FOLDER/provisioner.nk, the key of the server"
+                f"{path} is not a revocation statement; add --provisioner FOLDER/provisioner.nk, the key of the server"
             )
     held = frame.registry_store(app)
     for raw in signed.values():
@@ -53,10 +53,10 @@ async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None
 
 
 def _take(held: RegistryStore, raw: bytes) -> None:
-    """Check and keep; an earlier version that is kept here already may be sent again for those who lack it.
+    """Check and keep a document. An earlier version that is kept here may be sent again, for readers who lack it.
 
     Raises:
-        TrustError: it does not stand.
+        TrustError: the document is not valid.
     """
     try:
         held.take(raw)
@@ -79,16 +79,16 @@ def _speaker(app: App, provisioner: Path | None) -> Endpoint:
 @command(name="accept")
 @click.argument("file", type=FILE)
 def accept(app: App, file: Path) -> Answer:
-    """Take FILE in: the next version of this context's registry, a beacon, or a revocation statement.
+    """Accept FILE: the next version of this context's registry, a beacon, or a revocation statement.
 
-    Everything is checked against what the context holds, and kept beside its registry: versions by their number,
-    statements in the folder `revocations`. The pin stays where it is. Programs that run follow within a second.
+    FILE is checked against the registry that the context holds, and kept beside it: versions by their number,
+    statements in the folder `revocations`. The pin does not change. Running programs follow within a second.
     """
     context = app.identity
     held = frame.registry_store(app)
     before = held()
     if not held.take(read_file(file)):
-        return written(file, "nothing changes: this is held already")
+        return written(file, "nothing changes: this context holds it already")
     now = held()
     sharing = ", ".join(
         name for name, one in app.loaded.settings.contexts.items() if one.registry == context.registry
@@ -108,5 +108,5 @@ def accept(app: App, file: Path) -> Answer:
         text = f"revoked, since {statement.since:%Y-%m-%d %H:%M:%S} UTC, of {statement.authority}: {', '.join(statement.kids)}"
     else:
         record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
-        text = f"the beacon is taken in; trust is {now.state(app.now())}"
+        text = f"the beacon is accepted; trust is {now.state(app.now())}"
     return written(context.registry, text)

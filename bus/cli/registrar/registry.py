@@ -1,4 +1,4 @@
-"""`tocsin registry`: the ceremony on files. Who may say and read what, signed by m of n root keys."""
+"""`tocsin registry`: the registry ceremony, on files. The registry says who may publish and read what; m of n root keys sign it."""
 
 from __future__ import annotations
 
@@ -52,16 +52,19 @@ from schemas.vocab import Domain, Scope, Status
 def registry() -> None:
     """The signed trust registry, as files.
 
-    A change is a proposal: init, add, join, grant, rotate and revoke write one without signatures, after every check
-    but those; root keepers sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
+    A change is a proposal. init, add, join, grant, rotate and revoke write one without signatures, after all other
+    checks. Root keepers sign it, each with their own key. verify says whether it stands. publish sends it to all
+    readers.
     """
 
 
 @command(registry, "init")
 @click.argument("file", type=FILE)
-@click.option("--domain", required=True, help="name of this federation; never starts with demo-")
+@click.option("--domain", required=True, help="name of this federation; it must not start with demo-")
 @repeatable("--root", "roots", required=True, type=FILE, help="public JWK file of a root keeper; repeat")
-@click.option("--threshold", type=click.IntRange(min=1), required=True, help="root signatures needed")
+@click.option(
+    "--threshold", type=click.IntRange(min=1), required=True, help="number of root signatures needed"
+)
 @repeatable("--beacon", "beacons", required=True, type=FILE, help="public JWK file of a beacon key; repeat")
 @click.option("--days", type=click.IntRange(1, 400), default=REGISTRY_LIFETIME_DAYS, show_default=True)
 def init(
@@ -119,9 +122,13 @@ def init(
 @click.option("--country", required=True, help="ISO 3166-1 alpha-2, EU or INT")
 @repeatable("--key", "keys", type=FILE, help="public JWK file of a signing key; repeat")
 @repeatable("--nkey", "nkeys", help="public transport key (U...); repeat")
-@repeatable("--member-of", "audiences", help="make it a member of this audience (made when new); repeat")
-@click.option("--replace", "anew", is_flag=True, help="drop the keys and grants of one that is there already")
-@repeatable("--contact", "contacts", help="whom to ask when it does not answer, the first first; repeat")
+@repeatable(
+    "--member-of", "audiences", help="make it a member of this audience, which is made if new; repeat"
+)
+@click.option("--replace", "anew", is_flag=True, help="drop the keys and grants of an existing record")
+@repeatable(
+    "--contact", "contacts", help="contact to ask when it does not answer, most important first; repeat"
+)
 @out_option
 def add(
     app: App,
@@ -134,7 +141,7 @@ def add(
     out: Path | None,
     **told: Any,
 ) -> Answer:
-    """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
+    """Propose to add AUTHORITY to the registry in FILE. An existing record is changed only with --replace."""
     now = app.now()
     records = [key_record(path, now) for path in keys]
     document, note = proposal(app, file)
@@ -150,7 +157,7 @@ def add(
     try:
         record = msgspec.convert(fields, AuthorityRecord)
     except msgspec.ValidationError as exc:
-        raise click.UsageError(f"this is no record of an authority: {exc}") from None
+        raise click.UsageError(f"this is not a valid record of an authority: {exc}") from None
     if (had := document.authorities.get(authority)) is not None:
         has = (
             f"{len(had.keys)} key(s), {len(had.seal_keys)} seal key(s), {len(had.nkeys)} transport key(s) and "
@@ -159,7 +166,7 @@ def add(
         if not anew:
             raise click.UsageError(
                 f"{authority} is in this registry already, with {has}. For another key: tocsin registry rotate; for "
-                "further rights: tocsin registry grant; to begin anew with what is named here alone: --replace"
+                "further rights: tocsin registry grant; to replace the record by these options: --replace"
             )
         app.note(f"dropped from the proposal: {has} of {authority}")
     document = trust.proposals.add_authority(document, authority, record, member_of=audiences)
@@ -183,8 +190,8 @@ def add(
 @click.option(
     "--receipts",
     is_flag=True,
-    help="let this hub answer and ask every author it may read, help other hubs, and say what it holds; say it again "
-    "when authorities come",
+    help="let this hub send receipts and requests to every author it may read, help other hubs, and announce its "
+    "holdings; repeat when authorities join",
 )
 @out_option
 def grant(
@@ -199,11 +206,11 @@ def grant(
     receipts: bool,
     out: Path | None,
 ) -> Answer:
-    """Propose further grants for AUTHORITY; its keys and the grants it has stay. Shows what changes.
+    """Propose further grants for AUTHORITY. Its keys and present grants stay. Shows what changes.
 
-    Without KINDS it may say what its kind of authority says. Whoever may speak on a channel may also go on with it after a
-    theft. To read at AMBER and above it must be a member
-    of the audience: tocsin registry join.
+    Without KINDS it may publish the kinds usual for its kind of authority. A grant to publish on a channel includes
+    to re-anchor it after a theft. To read at AMBER and above it must be a member of the audience: tocsin registry
+    join.
     """
     if not publishes and not reads and not receipts:
         raise click.UsageError("name at least one --publish or --read, or --receipts")
@@ -244,7 +251,7 @@ def grant(
     if receipts:
         document = trust.proposals.grant_receipts(document, authority)
         if not document.authorities[authority].keys:
-            note += f"; {authority} has no signing key yet, and answers only with one"
+            note += f"; {authority} has no signing key yet, and needs one to answer"
     text = f"grants of {authority} proposed for version {document.version}{note}"
     return propose(app, file, out, document, text, shown=True)
 
@@ -253,7 +260,7 @@ def grant(
 @click.argument("file", type=FILE)
 @out_option
 def renew(app: App, file: Path, *, out: Path | None) -> Answer:
-    """Propose the next version with nothing changed but its dates, before the one in FILE ends."""
+    """Propose the next version, with new dates only, before the one in FILE expires."""
     if standing_registry(file, read_file(file)) is None:
         raise click.UsageError(f"{file} is a proposal already: tocsin registry sign {file}")
     document, note = proposal(app, file)
@@ -266,13 +273,13 @@ def renew(app: App, file: Path, *, out: Path | None) -> Answer:
 @click.argument("file", type=FILE)
 @click.option("--key", "key_file", required=True, type=FILE, help="a root keeper's key (encrypted PEM)")
 @click.option("--passphrase-file", type=FILE)
-@click.option("--previous", type=FILE, help="the version before, when it is not kept beside FILE")
+@click.option("--previous", type=FILE, help="the version before, if it is not kept beside FILE")
 def sign(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, previous: Path | None
 ) -> Answer:
-    """Add one root signature to FILE, and say how many are missing, of its own root and of the one before.
+    """Add one root signature to FILE, and say how many are missing, of its own root and of the root before.
 
-    Refused for what no signatures could make stand, and with the reason when there are enough and it does not.
+    Refused if no signatures can make FILE stand, or if it has enough signatures and still does not stand; the error gives the reason.
     """
     document = trust.ceremony.document_of(unsigned := read_file(file))
     before = trust.VerifiedRegistry.open(read_file(previous)) if previous else previous_of(file, document)
@@ -297,7 +304,7 @@ def sign(
     if any(missing.values()):
         more = " and ".join(f"{count} more of {name}" for name, count in missing.items() if count)
         verdict = f"needs {more}"
-    else:  # as a reader asks it: a signature that is listed need not be a good one
+    else:  # by a reader's check: a listed signature may be invalid
         verdict = "stands"
         if before is not None:
             before.update(raw, app.now())
@@ -305,7 +312,7 @@ def sign(
             trust.VerifiedRegistry.open(raw)
             if document.version > 1:
                 verdict += (
-                    f", if enough roots of version {document.version - 1} have signed it too (--previous)"
+                    f", if enough roots of version {document.version - 1} have also signed it (--previous)"
                 )
     return written(file, f"version {document.version} has {', '.join(told)}: it {verdict}")
 

@@ -1,4 +1,4 @@
-"""What `key revoke` and `registry revoke` share: which keys, what it means, and a statement that is known to count."""
+"""What `key revoke` and `registry revoke` share: the choice of keys, the explanation, and a checked statement."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
     from schemas.registry import AuthorityRecord
 
-# An option, not an argument: an identifier of a key may begin with "-".
+# An option, not an argument: a key id may begin with "-".
 kid_option = click.option(
-    "--kid", "kids", multiple=True, metavar="KID", help="which key; needed when there are several"
+    "--kid", "kids", multiple=True, metavar="KID", help="the key to revoke; needed when there are several"
 )
 since_option = click.option(
-    "--since", metavar="TIME", help="since when it must not be believed [default: now]"
+    "--since", metavar="TIME", help="time from which the key is not trusted [default: now]"
 )
 reason_option = click.option(
     "--reason", type=click.Choice(REVOCATION_REASONS), default="key-compromise", show_default=True
@@ -33,7 +33,7 @@ reason_option = click.option(
 
 
 class Revoking(msgspec.Struct, frozen=True, kw_only=True):
-    """Which keys to revoke, since when and why, as the options say; with `yes` without asking."""
+    """The options: which keys to revoke, since when, why; `yes` skips the question."""
 
     kids: tuple[str, ...]
     since: str | None
@@ -66,7 +66,7 @@ def explain_revocation(
     *,
     statement: bool = False,
 ) -> None:
-    """Tell an officer what revoking does, by the registry or by a `statement`, before it is done."""
+    """Explain to an officer what revoking does, by the registry or by a `statement`, before it is done."""
     left = len([kid for kid in trust.usable_keys(record, now) if kid not in kids])
     sealing = [kid for kid in kids if kid in record.seal_keys]
     app.note(f"To revoke, of {authority} ({record.name}), since {since:%Y-%m-%d %H:%M:%S} UTC:")
@@ -74,28 +74,30 @@ def explain_revocation(
         app.note(f"  {kid}" + (" (a seal key)" if kid in sealing else ""))
     if sealing:
         app.note(
-            "  Nobody seals to a revoked seal key; what was sealed to it before can still be read by whoever holds it. "
-            "Until the registry has a new one, publishers are told that this reader has none."
+            "  Nobody seals to a revoked seal key. Its holder can still read what was sealed to it before. "
+            "Until the registry has a new one, publishers see that this reader has none."
         )
     if len(sealing) == len(kids):
-        app.note("  This cannot be taken back: the key is never sealed to again.")
+        app.note("  This cannot be undone: nobody seals to this key again.")
         return
-    app.note("  Nothing that arrives from then on with this key is admitted, whatever date it claims.")
-    said = "is dated" if statement else "readers received"
-    later = "is dated" if statement else "they received"
     app.note(
-        f"  What {said} before that time stays. What {later} later goes to quarantine, unless a "
-        "later bulletin by a valid key continues from it."
+        "  No bulletin with this key that arrives after that time is admitted, even with an earlier date."
+    )
+    said = "dated" if statement else "that readers received"
+    later = "dated" if statement else "that they received"
+    app.note(
+        f"  Bulletins {said} before that time stay. Bulletins {later} later go to quarantine, unless a "
+        "later bulletin by a valid key continues from them."
     )
     if statement and since < now - trust.REACH:
         app.note(
-            f"  A statement reaches {trust.REACH.days} days back. What is dated earlier stays until the registry revokes the key."
+            f"  A statement reaches {trust.REACH.days} days back. Bulletins with an earlier date stay until the registry revokes the key."
         )
-    app.note("  This cannot be taken back: the key is never trusted again.")
+    app.note("  This cannot be undone: the key is never trusted again.")
     app.note(
         f"  {authority} keeps {left} usable key(s)."
         if left
-        else f"  {authority} is left without a usable key and can say nothing until it has a new one: "
+        else f"  {authority} then has no usable key and cannot publish until it has a new one: "
         f"tocsin registry rotate FILE {authority} --key NEW.jwk"
     )
 
@@ -120,9 +122,11 @@ def write_statement(
         now=now,
     )
     if registry.with_revocation(raw, now) is registry:
-        raise click.UsageError("these keys are revoked since then or earlier already; nothing was written")
+        raise click.UsageError(
+            "these keys are already revoked since that time or earlier; nothing was written"
+        )
     explain_revocation(app, authority, registry.authority(authority), chosen, moment, now, statement=True)
-    app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
+    app.note("  It is in force for every reader that accepts the statement; no root keeper needs to sign it.")
     app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     write_new(out, raw)
     frame.record(
@@ -137,6 +141,6 @@ def write_statement(
     )
     return written(
         out,
-        f"{', '.join(chosen)} revoked by the statement in {out}; now send it to every reader, and tell the registrar: "
+        f"{', '.join(chosen)} revoked by the statement in {out}; tell the registrar, and send it to every reader: "
         f"tocsin registry publish {out}",
     )

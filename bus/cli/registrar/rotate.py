@@ -1,4 +1,4 @@
-"""`tocsin registry rotate`, `revoke` and `export`: the life of keys in the registry, and the keys for third parties."""
+"""`tocsin registry rotate`, `revoke` and `export`: replace and revoke keys in the registry, and export keys for third parties."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class NewKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """Other keys of an authority, as the options say; with `beside` no key ends, else after `overlap_days`."""
+    """The options for new keys of an authority. With `beside` no key expires; else the old one does after `overlap_days`."""
 
     key: Path | None
     replaces: tuple[str, ...]
@@ -58,7 +58,7 @@ class NewKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewRoles(msgspec.Struct, frozen=True, kw_only=True):
-    """Other root or beacon keys, as the options say."""
+    """The options for other root or beacon keys."""
 
     roots: tuple[Path, ...]
     beacons: tuple[Path, ...]
@@ -69,17 +69,17 @@ class NewRoles(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("file", type=FILE)
 @click.argument("authority", required=False, shell_complete=completing.authorities)
 @click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
-@repeatable("--replaces", metavar="KID", help="key that ends; needed when there are several")
+@repeatable("--replaces", metavar="KID", help="key to replace; needed when there are several")
 @click.option(
-    "--beside", is_flag=True, help="no key ends: the new one is a reserve, or follows a revoked one"
+    "--beside", is_flag=True, help="replace no key: the new one is a reserve, or follows a revoked one"
 )
-@repeatable("--nkey", "nkeys", help="AUTHORITY's transport keys (U...) from now on; repeat")
+@repeatable("--nkey", "nkeys", help="all transport keys (U...) of AUTHORITY from now on; repeat")
 @click.option(
     "--overlap-days",
     type=click.IntRange(0, 365),
     default=30,
     show_default=True,
-    help="how long the old key may still sign",
+    help="days in which the old key may still sign",
 )
 @repeatable("--root", "roots", type=FILE, help="JWK file of each root keeper from now on")
 @repeatable("--beacon", "beacons", type=FILE, help="JWK file of each beacon key from now on")
@@ -90,19 +90,19 @@ class NewRoles(msgspec.Struct, frozen=True, kw_only=True):
 def rotate(
     app: App, file: Path, authority: str | None, *, new: NewKeys, roles: NewRoles, out: Path | None
 ) -> Answer:
-    """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, another set of root or beacon keys.
+    """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, other root or beacon keys.
 
-    Another root needs the signatures of the old root's keepers and of the new one's. Once a new key of an authority is in
-    force, its context is told so: tocsin context set NAME --key FILE --passphrase-file FILE.
+    New root keys need the signatures of the old root keepers and of the new ones. When a new key of an authority is
+    in force, set it in its context: tocsin context set NAME --key FILE --passphrase-file FILE.
     """
     if (authority is None) != (new.key is None and not new.nkeys):
         raise click.UsageError("AUTHORITY and --key FILE, or --nkey KEY, go together")
     if (authority is None) == (not roles.roots and not roles.beacons and roles.threshold is None):
         raise click.UsageError(
-            "name AUTHORITY and --key or --nkey; or --root, --beacon or --threshold, without AUTHORITY"
+            "give AUTHORITY and --key or --nkey; or --root, --beacon or --threshold without AUTHORITY"
         )
     if new.beside and (new.replaces or new.key is None):
-        raise click.UsageError("--beside is for a --key that replaces none")
+        raise click.UsageError("--beside needs --key, and that key replaces none")
     now = app.now()
     document, note = proposal(app, file)
     if authority is None:
@@ -113,11 +113,11 @@ def rotate(
 
 
 def _other_keys(document: Registry, authority: str, new: NewKeys, now: dt.datetime) -> tuple[Registry, str]:
-    """The document with other keys of an authority, and what changed, in words."""
+    """The document with other keys of an authority, and a sentence about the change."""
     told: list[str] = []
     if new.nkeys:
         document = trust.replace_nkeys(document, authority, new.nkeys)
-        told.append(f"{len(new.nkeys)} transport key(s) of {authority} proposed, and no other any more")
+        told.append(f"{len(new.nkeys)} transport key(s) of {authority} proposed, as its only ones")
     if new.key is not None:
         key = key_record(new.key, now)
         ended: tuple[str, ...] = ()
@@ -132,13 +132,13 @@ def _other_keys(document: Registry, authority: str, new: NewKeys, now: dt.dateti
         if until:
             beside = f"beside {', '.join(ended)}, which may sign until {until:%Y-%m-%d %H:%M} UTC"
         else:
-            beside = "which replaces none" if new.beside else "; it has no other usable one"
+            beside = "which replaces none" if new.beside else "; it has no other usable key"
         told.append(f"a new key of {authority} proposed {beside}".replace(" ;", ";"))
     return document, "; ".join(told)
 
 
 def _other_roles(document: Registry, roles: NewRoles, now: dt.datetime) -> tuple[Registry, str]:
-    """The document with other root or beacon keys, and what changed, in words."""
+    """The document with other root or beacon keys, and a sentence about the change."""
     root, beacon = document.root, document.beacon
     if roles.roots or roles.threshold is not None:
         keys = [key_record(path, now) for path in roles.roots] or list(root.keys.values())
@@ -181,9 +181,9 @@ def revoke(
     key_file: Path | None,
     passphrase_file: Path | None,
 ) -> Answer:
-    """Propose to end a key of AUTHORITY before its time: stolen, lost, or no longer needed. It never comes back.
+    """Propose to revoke a key of AUTHORITY because it is stolen, lost or not needed. It never becomes valid again.
 
-    With --statement, AUTHORITY ends it by one signature of any key it has left, without the root keepers.
+    With --statement, AUTHORITY revokes it by one signature of any key it has left, without the root keepers.
     """
     if (statement is None) != (key_file is None):
         raise click.UsageError("--statement FILE and --key FILE go together")
@@ -226,15 +226,15 @@ def _record(document: Registry, authority: str) -> AuthorityRecord:
 
 @command(name="export")
 @click.argument("file", type=FILE, required=False)
-@click.option("--jwks", "as_jwks", is_flag=True, help="a JSON Web Key Set (RFC 7517), the one form there is")
+@click.option("--jwks", "as_jwks", is_flag=True, help="as a JSON Web Key Set (RFC 7517), the only format")
 @click.option("--out", type=FILE, help="write it here instead of printing it")
 def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> Answer:
-    """Export every bulletin key that is not revoked, of the registry in FILE or the context's.
+    """Export every bulletin key that is not revoked, from the registry in FILE or the context's.
 
-    Each key has kid, alg, use, its window as nbf and exp, and its authority as tocsin_authority.
+    Each key has kid, alg, use, nbf and exp (its window), and tocsin_authority (its authority).
     """
     if not as_jwks:
-        raise click.UsageError("say in which form: --jwks")
+        raise click.UsageError("name the format: --jwks")
     registry = _standing(file, "nothing is exported from it") if file else frame.open_registry(app)
     keys = trust.key_set(registry)
     record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(keys["keys"]))

@@ -1,4 +1,4 @@
-"""`tocsin registry seal-key` and `seal-policy`: who can open sealed bulletins, and when they must be sealed."""
+"""`tocsin registry seal-key` and `seal-policy`: the keys that open sealed bulletins, and when bulletins must be sealed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MOST_DAYS = 90
 @click.argument("file", type=FILE)
 @click.argument("authority", shell_complete=completing.authorities)
 @click.option("--key", "key_file", type=FILE, help="public JWK file: tocsin key export --seal")
-@click.option("--revoke", metavar="KID", help="end this seal key now instead: nobody seals to it any more")
+@click.option("--revoke", metavar="KID", help="instead, revoke this seal key now: nobody seals to it again")
 @click.option(
     "--days",
     type=click.IntRange(1, MOST_DAYS),
     default=MOST_DAYS,
     show_default=True,
-    help="how long it is sealed to",
+    help="days in which others seal to it",
 )
 @out_option
 def seal_key(
@@ -41,7 +41,7 @@ def seal_key(
     days: int,
     out: Path | None,
 ) -> Answer:
-    """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
+    """Propose a further seal key for AUTHORITY, valid from now. Its present keys stay valid until their windows end."""
     if (key_file is None) == (revoke is None):
         raise click.UsageError("name --key FILE, or --revoke KID")
     now = app.now().replace(microsecond=0)
@@ -63,7 +63,7 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
         jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError:
         raise TrustError(
-            f"{path} is no JWK file", remedy="make one: tocsin key export --seal", reason="unsupported-key"
+            f"{path} is not a JWK file", remedy="make one: tocsin key export --seal", reason="unsupported-key"
         ) from None
     key = keys.SealKey.from_jwk(jwk)
     return SealKeyRecord(

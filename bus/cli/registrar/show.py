@@ -1,4 +1,4 @@
-"""`tocsin registry show|verify`: what a registry says, and whether it stands."""
+"""`tocsin registry show|verify`: prints a registry, and checks it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=FILE, required=False)
 @click.option("--authority", help="only this one")
 def show(app: App, file: Path | None, *, authority: str | None) -> Answer:
-    """Print the registry in FILE, of which nothing is verified (`verify` does that), or the version in force here."""
+    """Print the registry in FILE without verifying it (`verify` does that), or the version in force here."""
     document = trust.ceremony.document_of(read_file(file)) if file else frame.open_registry(app).document
     if authority is not None:
         must_be_in(document, authority)
@@ -49,12 +49,12 @@ def show(app: App, file: Path | None, *, authority: str | None) -> Answer:
         table=Table(
             ("authority", "kind", "domain", "keys", "publishes", "reads", "answers"), rows, ("answers",)
         ),
-        notes=[text, "who reads a channel may say feedback there, and needs no grant for it (answers)"],
+        notes=[text, "readers of a channel may publish feedback there without a grant (answers)"],
     )
 
 
 def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
-    """`STATUS: TLP:AUDIENCE ...` of all grants, each status once, and apart with `(KIND ...)` where not every kind is granted."""
+    """`STATUS: TLP:AUDIENCE ...` of all grants, each status once; a line of its own with `(KIND ...)` for grants of single kinds."""
     return _spelled(
         (f"{status}{_only(grant)}", f"{tlp}:{name}")
         for grant in grants
@@ -79,14 +79,16 @@ def _spelled(ways: Iterable[tuple[str, str]]) -> str:
 
 @command(name="verify")
 @click.argument("file", type=FILE, required=False)
-@click.option("--pin", help="digest the registry must have (from another channel: print, fax, telephone)")
+@click.option(
+    "--pin", help="digest that the registry must have (received by another way: print, fax, telephone)"
+)
 @click.option(
     "--previous", type=FILE, help="the version before: check that FILE continues it under both quorums"
 )
 def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> Answer:
-    """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
+    """Check signatures, threshold and every rule of the registry in FILE, or of the context's registry."""
     if file is None and (pin or previous):
-        raise click.UsageError("--pin and --previous are about a FILE; name it")
+        raise click.UsageError("--pin and --previous need FILE; name it")
     if file is None:
         verified = frame.open_registry(app)
     elif previous is not None:
@@ -102,9 +104,7 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
         "expires": verified.document.expires,
         "pinned": bool(pin or previous or file is None),
     }
-    unpinned = (
-        "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
-    )
+    unpinned = "no --pin was given: the file is consistent, but compare its digest with one you received by another way"
     return Answer(
         facts,
         lines=[

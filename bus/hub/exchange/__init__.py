@@ -1,4 +1,4 @@
-"""What hubs say to authors and to each other: receipts, requests, copies."""
+"""The messages of hubs to authors and to each other: receipts, requests, copies."""
 
 from typing import TYPE_CHECKING
 

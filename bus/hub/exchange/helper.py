@@ -25,7 +25,7 @@ from schemas.subject import Channel
 from schemas.vocab import Tlp
 
 PATIENCE_S = 10.0
-COPY_OVERHEAD_BYTES = 2048  # the bulletin around a copy, its signature, and what a stream adds
+COPY_OVERHEAD_BYTES = 2048  # the bulletin around a copy, its signature, and the stream's overhead
 ROWS = 100  # a copy has 250 kB, and these are in memory at a time
 
 log = logger()
@@ -35,7 +35,7 @@ class PeerHelper(msgspec.Struct, frozen=True):
     """Asks and helps, for one hub.
 
     Attributes:
-        store: what the hub holds.
+        store: the hub's store.
         publisher: the hub's; its authority, registry and clock are the hub's too.
         patience_s: seconds for which an alarm must stand before a peer is asked; the stream is read again first.
     """
@@ -52,10 +52,10 @@ class PeerHelper(msgspec.Struct, frozen=True):
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def ask(self) -> None:
-        """Request what is missing and due.
+        """Request the missing bulletins that are due.
 
         Raises:
-            PermitError, StoreError: as `Publisher.publish`; it is asked another time.
+            PermitError, StoreError: as `Publisher.publish`; the request is made later.
         """
         moment = self.publisher.clock().timestamp()
         registry = self.publisher.registry()
@@ -121,7 +121,7 @@ class PeerHelper(msgspec.Struct, frozen=True):
             if not await self.store.write(
                 partial(missing.may_hand_on, reader=asker, size=size, moment=moment)
             ):
-                # What it asks beyond its allowance is not even looked at.
+                # Requests beyond its allowance are not examined.
                 left = len(body.items) - n
                 log.warning("not_handed_on", reader=asker, count=left, problem="beyond its allowance")
                 return
@@ -136,7 +136,7 @@ class PeerHelper(msgspec.Struct, frozen=True):
             await self.publisher.publish(copy, once=f"copy/{asked}/{held.digest}")
         except StoreError:
             raise
-        except (BusError, SchemaError) as exc:  # without a grant for it, or too large to be handed on
+        except (BusError, SchemaError) as exc:  # no grant for it, or too large to be handed on
             log.warning("not_handed_on", reader=asker, channel=str(channel), seq=seq, problem=str(exc))
             return
         await self.store.write(lambda db: missing.note_handed_on(db, held.digest, asker, moment))
@@ -144,7 +144,7 @@ class PeerHelper(msgspec.Struct, frozen=True):
 
     async def _take(self, holder: str, body: Copy) -> None:
         registry, now = self.publisher.registry(), self.publisher.clock()
-        if not await self.store.read(missing.has_asked):  # nothing is verified that cannot be wanted
+        if not await self.store.read(missing.has_asked):  # verify only copies that were requested
             log.warning("copy_disregarded", holder=holder, reason="not-asked-for")
             return
         try:

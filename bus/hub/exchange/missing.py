@@ -1,6 +1,6 @@
-"""What a hub lacks, what it has requested, and which copies it has sent, as questions to its store.
+"""Queries of a hub's store: missing bulletins, its requests, and the copies that it has sent.
 
-These tables are no part of the picture: making that anew leaves them.
+These tables are not part of the picture: a rebuild of the picture keeps them.
 """
 
 from __future__ import annotations
@@ -37,32 +37,32 @@ LAYOUT = Layout("missing", SCHEMA)
 REST_S = 600.0
 """Seconds between two copies of a bulletin for one reader."""
 ASK_ONE = Allowance(burst=400, per_day=200)
-"""Places that one peer is asked for."""
+"""The allowance of requested places from one peer."""
 ASK_ALL = Allowance(burst=1000, per_day=500)
-"""Places that all are asked for: with 110 bytes each, in the 7 days for which requests are kept, 0.5 MB."""
-ASK_COST = 10  # places: what a request weighs besides its items
+"""The allowance of requested places from all peers: 0.5 MB at 110 bytes each in the 7 days for which requests are kept."""
+ASK_COST = 10  # places: the cost of a request besides its items
 UNANSWERED = 100
-"""A peer of whom so many places are asked for, and nothing of it has come, is asked once in `BACKOFF_S`."""
+"""A peer with this many unanswered requested places is asked only once in `BACKOFF_S`."""
 BACKOFF_S = 6 * 3600.0
 MAX_REQUESTED = 5000
-"""So many places are remembered as asked for, those asked for last."""
+"""Most requested places that are remembered, the newest."""
 FORGET_S = 30 * 86_400.0
 COPIES_ONE = Allowance(burst=384 * 1024, per_day=32 * 1024)
-"""Bytes of copies for one reader: the largest copy fits."""
+"""The allowance of copies for one reader in bytes: the largest copy fits."""
 COPIES_ALL = Allowance(burst=512 * 1024, per_day=64 * 1024)
-"""Bytes of copies for all readers: in the 7 days for which copies are kept, 1 MB. With what is asked for that is half of the
-2.8 MB that each of 243 authorities in 27 countries has for status system in the default store of 8 GiB."""
+"""The allowance of copies for all readers in bytes: 1 MB in the 7 days for which copies are kept. With the requests that is half of the 2.8
+MB that each of 243 authorities in 27 countries has for status system in the default store of 8 GiB."""
 MAX_LACKS = 1000
-"""So many places are looked at together; of each channel at least `FEWEST`."""
+"""Most places in one look; of each channel at least `FEWEST`."""
 FEWEST = 5
-ANY = ""  # the digest of what is asked for by its place alone
+ANY = ""  # the digest of a bulletin requested only by its place
 
 
 def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: float) -> list[Lack]:
-    """What is missing by the alarms that began by `until` (seconds since the epoch), at most MAX_WANTED each.
+    """The missing bulletins of alarms that began before `until` (seconds since the epoch), at most MAX_WANTED each.
 
-    The last of a tail comes first: with it the picture is current, and what lies before it is then a gap. One place of each
-    channel comes before the second of any, so that who lacks much of one channel asks for the others too.
+    The last bulletin of a tail comes first: it makes the picture current, and the ones before it become a gap. One
+    place of each channel comes before the second of any, so that a large loss on one channel does not delay the others.
     """
     marks = ", ".join("?" * len(_ASKED_FOR))
     sql = f"SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? AND reason IN ({marks}) ORDER BY channel, reason"
@@ -87,7 +87,7 @@ _ASKED_FOR = (Reason.GAP, Reason.TAIL, Reason.SPLIT)
 def _lacks_of(
     db: sqlite3.Connection, channel: Channel, reason: str, here: list[holdings.Difference], most: int
 ) -> list[Lack]:
-    """What is missing of one channel by one alarm."""
+    """The missing bulletins of one channel by one alarm."""
     name = str(channel)
     reach = holdings.reach(db, name)
     if reason == Reason.SPLIT:
@@ -109,7 +109,7 @@ def _lacks_of(
 
 
 def _between(db: sqlite3.Connection, channel: str, most: int) -> list[int]:
-    """The first numbers that are missing between those held, at most so many."""
+    """The first missing numbers between the held ones, at most `most`."""
     spans = holdings.holes(db, channel, most)
     return list(islice(chain.from_iterable(range(low, high + 1) for low, high in spans), most))
 
@@ -122,7 +122,7 @@ def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int],
 
 
 def asked(db: sqlite3.Connection) -> Mapping[Place, Asked]:
-    """What was asked for, how often and when last."""
+    """The requested bulletins, with the number and the time of the requests."""
     return {
         (row["channel"], row["seq"], row["digest"] or None): Asked(row["tries"], row["at"], row["peer"])
         for row in db.execute("SELECT * FROM requested")
@@ -130,7 +130,7 @@ def asked(db: sqlite3.Connection) -> Mapping[Place, Asked]:
 
 
 def note_asked(db: sqlite3.Connection, lacking: Iterable[Lack], whom: str, moment: float) -> None:
-    """Note of whom these have been asked for, inside a transaction."""
+    """Note the peer that these were requested from, inside a transaction."""
     db.executemany(
         "INSERT INTO requested VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO UPDATE SET tries = tries + 1, at = ?4, peer = ?5",
         [(channel, seq, digest or ANY, moment, whom) for channel, seq, digest in map(place, lacking)],
@@ -144,7 +144,7 @@ def note_asked(db: sqlite3.Connection, lacking: Iterable[Lack], whom: str, momen
 
 
 def may_ask(db: sqlite3.Connection, whom: str, count: int, moment: float) -> bool:
-    """Whether a peer may be asked for so many places now; it is charged then. Inside a transaction."""
+    """Whether this many places may be requested from a peer now; if so, charge them. Inside a transaction."""
     row = db.execute(
         "SELECT count(*) AS open, max(at) AS last FROM requested WHERE peer = ?", (whom,)
     ).fetchone()
@@ -155,7 +155,7 @@ def may_ask(db: sqlite3.Connection, whom: str, count: int, moment: float) -> boo
 
 
 def may_hand_on(db: sqlite3.Connection, reader: str, size: int, moment: float) -> bool:
-    """Whether a reader may be handed a copy of so many bytes now; it is charged then. Inside a transaction."""
+    """Whether a copy of this many bytes may be sent to a reader now; if so, charge it. Inside a transaction."""
     charged = MappingProxyType({reader: COPIES_ONE, allowances.ALL: COPIES_ALL})
     return allowances.spend(db, "copy", charged, size, moment)
 
@@ -167,48 +167,48 @@ _COME = (
 
 
 def has_asked(db: sqlite3.Connection) -> bool:
-    """Whether anything is asked for of anybody."""
+    """Whether any request is open."""
     return bool(single(db, "SELECT EXISTS (SELECT 1 FROM requested)"))
 
 
 def has_come(db: sqlite3.Connection) -> bool:
-    """Whether anything has come that was asked for."""
+    """Whether any requested bulletin has come."""
     return bool(single(db, f"SELECT EXISTS (SELECT 1 FROM requested WHERE {_COME})"))
 
 
 def forget_asked(db: sqlite3.Connection) -> None:
-    """Forget what was asked for and has come, inside a transaction."""
+    """Delete requests whose bulletins have come, inside a transaction."""
     db.execute(f"DELETE FROM requested WHERE {_COME}")
 
 
 def was_asked(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> bool:
-    """Whether this hub asked for a bulletin."""
+    """Whether this hub requested a bulletin."""
     sql = "SELECT 1 FROM requested WHERE channel = ? AND seq = ? AND digest IN ('', ?)"
     return db.execute(sql, (channel, seq, digest)).fetchone() is not None
 
 
 def is_rested(db: sqlite3.Connection, digest: str, reader: str, moment: float) -> bool:
-    """Whether a reader was given no copy of this for `REST_S` seconds."""
+    """Whether a reader got no copy of this bulletin for `REST_S` seconds."""
     sql = "SELECT at FROM copies_sent WHERE digest = ? AND reader = ?"
     last = db.execute(sql, (digest, reader)).fetchone()
     return last is None or not 0 <= moment - last["at"] < REST_S
 
 
 def note_handed_on(db: sqlite3.Connection, digest: str, reader: str, moment: float) -> None:
-    """Note that a reader was given a copy, inside a transaction. What rests no more is forgotten."""
+    """Note a copy for a reader, inside a transaction. Older notes than the rest are deleted."""
     db.execute("DELETE FROM copies_sent WHERE at < ?", (moment - 10 * REST_S,))
     db.execute("REPLACE INTO copies_sent VALUES (?, ?, ?)", (digest, reader, moment))
 
 
 class StoredFile(NamedTuple):
-    """A bulletin that is held, as a signed file."""
+    """A held bulletin as a signed file."""
 
     digest: str
     file: bytes
 
 
 def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) -> StoredFile | None:
-    """The bulletin at a place, or the one of this digest there, refused or not."""
+    """The bulletin at a place, or the one with this digest there, even if refused."""
     row = db.execute(
         "SELECT digest, row FROM links WHERE channel = ?1 AND seq = ?2 AND ?3 IN (digest, '') UNION ALL "
         "SELECT digest, NULL FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 LIMIT 1",
@@ -224,12 +224,12 @@ def processed_upto(db: sqlite3.Connection) -> int:
 
 
 def note_processed(db: sqlite3.Connection, row: int) -> None:
-    """Note that all up to this row was processed, inside a transaction."""
+    """Note that all rows up to this one were processed, inside a transaction."""
     db.execute("REPLACE INTO processed VALUES (1, ?)", (row,))
 
 
 def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stored]:
-    """The bulletins addressed to a hub after one row, up to another, that have effect."""
+    """The bulletins with effect that are addressed to a hub, after one row up to another."""
     sql = "SELECT * FROM admitted WHERE row > ? AND row <= ? AND subject GLOB ? ORDER BY row"
     found = whole(db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*")).fetchall())
     return [row for row in found if not is_mute(row.labels)]

@@ -1,7 +1,7 @@
 """The receipts that a hub owes, as rows of its store: noted, made into batches, sent.
 
-None is lost and none is sent twice: a receipt is a row; rows become a batch in one transaction, and the outbox keeps one
-bulletin for each batch, however often it is offered.
+None is lost and none is sent twice: a receipt is a row; rows become a batch in one transaction, and the outbox keeps
+only one bulletin for each batch, even if it is offered again.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ CREATE TABLE IF NOT EXISTS refused_upto (one INTEGER PRIMARY KEY CHECK (one = 1)
 """
 LAYOUT = Layout("receipt_queue", SCHEMA, migrations=("",))
 REFUSED_A_DAY = 200
-"""So many refusals an author is told of in a day: what a stolen key signs is refused too, without end."""
+"""Most refusals reported to an author in a day: a stolen key can sign endless refused bulletins."""
 
 
 class Open(NamedTuple):
-    """A batch that is to be sent, by what its rows have in common."""
+    """A batch to send, by the common values of its rows."""
 
     author: str
     tlp: str
@@ -51,7 +51,7 @@ class Open(NamedTuple):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers that go out as one receipt; `ns` are their rows."""
+    """Answers for one receipt; `ns` has the numbers of their rows."""
 
     stage: ReceiptStage
     author: str
@@ -66,7 +66,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_due(db: sqlite3.Connection) -> bool:
-    """Whether there is anything to queue or to send."""
+    """Whether any receipt can be queued or sent."""
     asked = (
         f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 {_NEW}) "
         f"OR EXISTS (SELECT 1 {_REFUSED}) OR EXISTS (SELECT 1 FROM newly_withdrawn)"
@@ -75,14 +75,14 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
-    """Queue receipts for what was admitted or refused since the last time and for what is withdrawn now, inside a transaction.
+    """Queue receipts for bulletins admitted, refused or withdrawn since the last time, inside a transaction.
 
-    What was refused and is proven to be its issuer's is `kept`: so its author learns that it was not admitted.
+    A refused bulletin with a proven issuer is `kept`: so its author learns that it was not admitted.
     """
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
     channel_of = cache(Channel.parse)  # many are of few channels
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
-        # What has lost its place is damaged, and is not answered.
+        # A bulletin without its place is damaged and gets no receipt.
         whole = [row for row in rows if row["digest"] is not None]
         owed = [
             _values(ReceiptStage.VERIFIED, digest, id_, channel, at)
@@ -144,7 +144,7 @@ _ADD = "INSERT OR IGNORE INTO receipt_queue (stage, digest, id, author, tlp, at)
 def _values(
     stage: ReceiptStage, digest: str, id_: str, channel: Channel, at: float
 ) -> tuple[str | float, ...]:
-    # Words are given as plain text: sqlite3 looks for an adapter of whatever is of a class of its own.
+    # Values are plain `str`: for any other class sqlite3 looks for an adapter.
     return (str(stage), digest, id_, channel.issuer, str(receipt_tlp(channel.tlp)), at)
 
 
@@ -155,14 +155,14 @@ def is_noted(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
 
 
 def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
-    """Make batches of what is open and granted, inside a transaction. Those made before and not sent come again."""
+    """Make batches of open and granted receipts, inside a transaction. Batches made before and not sent come again."""
     for author, tlp, stage in db.execute(
         "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
     ).fetchall():
         if (tlp, author) not in granted:
             continue
         db.execute(_GONE, (author, tlp, stage))
-        # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
+        # A batch never changes: after a crash the same one is offered again, and the outbox recognises it.
         ns = [row["n"] for row in db.execute(_LOOSE, (author, tlp, stage))]
         for start in range(0, len(ns), MAX_RECEIPT_ITEMS):
             part = ns[start : start + MAX_RECEIPT_ITEMS]
@@ -175,13 +175,13 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
 
 
 _THESE = "n IN (SELECT value FROM json_each(?))"
-# What was withdrawn before it was answered is not answered; what was erased is.
+# A bulletin withdrawn before its receipt gets none; an erased one gets one.
 _GONE = """
 DELETE FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL AND stage != 'kept'
 AND NOT EXISTS (SELECT 1 FROM links l WHERE l.id = receipt_queue.id AND l.digest = receipt_queue.digest AND l.row IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM tombstones e WHERE e.digest = receipt_queue.digest)
 """
-# What has no effect is not answered either; its receipt waits until that is over.
+# A bulletin without effect gets none either; its receipt waits until it has effect.
 _LOOSE = f"""
 SELECT q.n FROM receipt_queue q WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL
 AND NOT EXISTS (SELECT 1 FROM links l WHERE l.id = q.id AND l.digest = q.digest AND {contested.muted("l.row")})
@@ -190,7 +190,7 @@ ORDER BY q.n
 
 
 def batch_of(db: sqlite3.Connection, which: Open) -> Batch:
-    """The answers of one batch; one at a time is in memory, for a hub may owe many."""
+    """The answers of one batch; only one batch is in memory, because a hub may owe many."""
     sql = "SELECT * FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch = ? ORDER BY n"
     rows = db.execute(sql, which).fetchall()
     return Batch(

@@ -1,4 +1,4 @@
-"""Signed receipts of a hub: what it has admitted, what its people have read, what it has withdrawn.
+"""Signed receipts of a hub for bulletins that it has admitted, that its people have read, and that were withdrawn.
 
 Without a grant for an author, or without a valid key, receipts wait in the queue; the hub reads on.
 """
@@ -26,7 +26,7 @@ class Receipts(msgspec.Struct, frozen=True):
     """Answers for one hub.
 
     Attributes:
-        store: what the hub has admitted.
+        store: the hub's store.
         publisher: the hub's; its authority, registry and clock are the hub's too.
     """
 
@@ -34,10 +34,10 @@ class Receipts(msgspec.Struct, frozen=True):
     publisher: Publisher
 
     async def answer(self) -> int:
-        """Publish all receipts that are due and granted. Returns how many.
+        """Publish all due and granted receipts. Returns their number.
 
         Raises:
-            PermitError: as `Publisher.publish`; what is left stays in the queue.
+            PermitError: as `Publisher.publish`; the rest stays in the queue.
             StoreError: the disk is full or fails.
         """
         publisher = self.publisher
@@ -50,7 +50,7 @@ class Receipts(msgspec.Struct, frozen=True):
         for each in due:
             batch = await self.store.read(partial(receipt_queue.batch_of, which=each))
             if not batch.items:
-                continue  # another program of this identity has sent it since
+                continue  # another program of this identity has sent it
             receipt = draft(batch.stage, batch.author, batch.tlp, batch.items)
             try:
                 await publisher.publish(receipt, once=batch.once)
@@ -77,6 +77,6 @@ _MEANS = MappingProxyType(
 
 
 def draft(stage: ReceiptStage, author: str, tlp: Tlp, items: Sequence[ReceiptItem]) -> Draft:
-    """The receipt for bulletins of one author and one marking; `tlp` is that of the receipt."""
+    """The receipt for bulletins of one author and one TLP; `tlp` is that of the receipt."""
     headline = f"Receipt: {plural(len(items))} of {author} {stage}"
     return addressed(author, tlp, headline, _MEANS[stage], Receipt(stage=stage, items=tuple(items)))

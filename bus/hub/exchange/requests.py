@@ -1,8 +1,8 @@
-"""Requests: a reader asks for single bulletins that it lacks, and is helped. Pure.
+"""Requests: a reader asks for single missing bulletins and gets help. Pure.
 
-Their issuer is asked to send them again, another hub for copies. Both are ordinary bulletins of status `system`, addressed
-as receipts are (`bus.trust.receipt_grants`): so they are signed and chained, go every way that bulletins go, and are missed when they
-are withheld.
+It asks their issuer to send them again, or another hub for copies. Both requests are ordinary bulletins of status
+`system`, addressed as receipts are (`bus.trust.receipt_grants`). So they are signed and chained, use the same ways as
+bulletins, and a withheld one is noticed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from schemas.vocab import Pap, Status, Tlp
 
 FIRST_WAIT_S = 30.0
 LONGEST_WAIT_S = 86_400.0
+"""Longest wait in seconds between two requests for one place (docs/threat-model.md, "a place that does not come")."""
 MOST_TRIES = 16
-"""So often a place is asked for, in some five days; then no more until it is forgotten (`missing.FORGET_S`)."""
+"""Most requests for one place, in about five days; then none until it is forgotten (`missing.FORGET_S`)."""
 STREAM = "copy"
-"""Where a message came from that another hub has handed on."""
+"""The source name of a message in another hub's copy."""
 
 
 class Lack(NamedTuple):
-    """A bulletin that is not held: which, and which other hubs have said that they hold so much or that very one."""
+    """A missing bulletin: its place, and the other hubs that claim to hold the channel that far or this very bulletin."""
 
     channel: Channel
     seq: int
@@ -40,7 +41,7 @@ class Lack(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """How often a bulletin was asked for, when last, in seconds since the epoch, and of whom."""
+    """The requests for a bulletin: their number, the time of the last in seconds since the epoch, and the peer."""
 
     times: int
     at: float
@@ -56,17 +57,17 @@ def place(lack: Lack) -> Place:
 
 
 def may_say(registry: VerifiedRegistry, me: str, kind: str, whom: str, tlp: Tlp) -> bool:
-    """Whether one may say this kind to another, at the marking that is due for a bulletin of this TLP, and is heard."""
+    """Whether one authority may send this kind to another, at the TLP of a receipt for this TLP, and the other reads it."""
     way = (receipt_tlp(tlp), whom)
     to = Channel(issuer=me, status=Status.SYSTEM, tlp=way[0], audience=whom)
     return way in receipt_grants.ways(registry, me, kind) and registry.may_read(whom, to)
 
 
 def whom(lack: Lack, last: Asked | None, registry: VerifiedRegistry, me: str) -> str | None:
-    """Who is asked the next time: each peer that said it holds the bulletin, then its issuer, in turns. None without any.
+    """The next peer to ask: each hub that claims the bulletin, then its issuer, in turns. None if there is no peer.
 
-    An issuer's word goes to everybody again, a copy only to the asker. A bulletin other than the one held here can only
-    be shown by a peer that has it.
+    An issuer's resend goes to everybody, a copy only to the asker. Only a peer that has another bulletin than the held
+    one can show it.
     """
     tlp = lack.channel.tlp
     candidates: tuple[str, ...] = (*lack.holders, *(() if lack.digest else (lack.channel.issuer,)))
@@ -77,7 +78,7 @@ def whom(lack: Lack, last: Asked | None, registry: VerifiedRegistry, me: str) ->
 
 
 def due(lacks: Sequence[Lack], asked: Mapping[Place, Asked], now: float) -> list[Lack]:
-    """The lacks to ask for now: at once, then after waits that double, up to a day, `MOST_TRIES` times."""
+    """The missing bulletins to request now: at once, then after doubling waits up to a day, `MOST_TRIES` times."""
     return [lack for lack in lacks if not _waits(asked.get(place(lack)), now)]
 
 
@@ -86,12 +87,12 @@ def _waits(last: Asked | None, now: float) -> bool:
         return False
     if last.times >= MOST_TRIES:
         return True
-    # Less than nothing has passed where the clock was set back.
+    # The elapsed time is negative if the clock was set back.
     return 0 <= now - last.at < min(FIRST_WAIT_S * 2.0 ** min(last.times - 1, 20), LONGEST_WAIT_S)
 
 
 def request(addressee: str, tlp: Tlp, lacks: Sequence[Lack]) -> Draft:
-    """The request to one peer for bulletins of one marking."""
+    """The request to one peer for bulletins of one TLP."""
     return addressed(
         addressee,
         receipt_tlp(tlp),
@@ -109,7 +110,7 @@ def copy(addressee: str, channel: Channel, seq: int, file: bytes) -> Draft:
         addressee,
         receipt_tlp(channel.tlp),
         f"Copy: number {seq} of {channel.issuer}",
-        "A signed bulletin, handed on as it came because it was asked for.",
+        "A signed bulletin, handed on unchanged because it was requested.",
         Copy(file=file.decode().strip()),
     )
 
@@ -127,12 +128,12 @@ def addressed(addressee: str, tlp: Tlp, headline: str, summary: str, body: Reque
 
 
 def plural(count: int) -> str:
-    """How many bulletins, in words for a headline."""
+    """A number of bulletins in words, for a headline."""
     return f"{count} bulletin{'s' if count != 1 else ''}"
 
 
 class Handed(NamedTuple):
-    """A bulletin that was handed on: its place, and the message it would have come as."""
+    """A bulletin from a copy: its place, and the message that it would have come as."""
 
     channel: Channel
     seq: int
@@ -140,16 +141,16 @@ class Handed(NamedTuple):
 
 
 def handed(file: str, *, registry: VerifiedRegistry, now: dt.datetime) -> Handed:
-    """The bulletin in a copy, once its issuer's signature holds; whether it stands is for admission to say.
+    """The bulletin in a copy whose issuer's signature verifies; admission decides on it later.
 
     Raises:
-        AdmissionError: with one of its `REASONS`; nothing in it is to be believed.
+        AdmissionError: with one of its `REASONS`; nothing in the copy can be trusted.
     """
     raw = file.encode()
     try:
         verify_file(raw, registry=registry, now=now, continued=True)
     except AdmissionError as exc:
-        if exc.place is None:  # else its issuer did say it, whatever is wrong with it
+        if exc.place is None:  # otherwise its issuer did sign it, even if a rule refuses it
             raise
     signed = read_signed(raw, Context(TYP_BULLETIN, registry.domain))
     bulletin = decode(signed.payload)

@@ -1,4 +1,4 @@
-"""The contradictions that a store holds proof of, as files that anybody can check (`bus.admission.contradiction`)."""
+"""The proven contradictions in a store, as files that anybody can check (`bus.admission.contradiction`)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from schemas.errors import EnvelopeError
 
 
 class Proof(NamedTuple):
-    """That an issuer contradicts itself at a number of a channel: a file with both signed bulletins."""
+    """Proof that an issuer contradicts itself at a number of a channel: a file with both signed bulletins."""
 
     seq: int
     file: bytes
 
 
 def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[Proof]:
-    """Each number at which a channel's issuer contradicts itself, and the proof: what is held there, and what denies it."""
+    """Each number at which a channel's issuer contradicts itself, with the proof: the held bulletin and the one that denies it."""
     for sql, as_file in ((_REFUSED, _of_quarantine), (_ANNOUNCED, _of_admitted)):
         for row in db.execute(sql, (channel,)).fetchall():
             try:
                 other = as_file(row)
             except EnvelopeError:
-                continue  # it is damaged, and no proof
+                continue  # a damaged row is no proof
             if (held := signed_file(db, row["digest"], row["row"])) is not None:
                 yield Proof(row["seq"], write_contradiction(held, other))
 
@@ -42,12 +42,12 @@ JOIN links l ON l.channel = a.channel AND l.seq = a.seq WHERE a.channel = ? AND 
 
 
 def signed_file(db: sqlite3.Connection, digest: str, at: int | None) -> bytes | None:
-    """What is held under a digest, as a signed file; a refused one that keeps its place lies in quarantine.
+    """The bulletin with a digest as a signed file; a refused one that keeps its place is in quarantine.
 
     Args:
         db: the store.
         digest: of its payload.
-        at: the row of its bytes, where it is admitted.
+        at: the row of its bytes, if it is admitted.
     """
     row = db.execute("SELECT signature, payload FROM admitted WHERE row = ?", (at,)).fetchone()
     if row is not None:
@@ -57,7 +57,8 @@ def signed_file(db: sqlite3.Connection, digest: str, at: int | None) -> bytes | 
             return _of_admitted(row)
         except EnvelopeError:
             return None  # its signature is
-    # What has a place is its issuer's word; the same bytes may lie there under other headers. One may have been erased.
+    # A bulletin with a place is proven to be its issuer's; the same bytes may be there under other headers. One may
+    # have been erased.
     sql = (
         "SELECT headers, payload FROM quarantine WHERE digest = ? AND channel IS NOT NULL AND length(payload)"
     )

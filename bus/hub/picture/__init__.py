@@ -7,22 +7,35 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.hub.picture import (
         answers,
+        events,
+        figures,
         index,
+        lists,
+        noise,
         owed,
         projection,
         questions,
         selected,
         summary,
         tallies,
+        together,
         trace,
         versions,
     )
     from bus.hub.picture.answers import About, Said
+    from bus.hub.picture.clearance import Clearance
     from bus.hub.picture.contacts import Contact, read_contacts
+    from bus.hub.picture.dossier import Admission, Dossier, Lineage, Observed, answers_of, one_bulletin
+    from bus.hub.picture.events import Event, Told, events_after
+    from bus.hub.picture.figures import Arrivals, Bar, Facet, Totals, Value
+    from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows
+    from bus.hub.picture.owed import Owed, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
+    from bus.hub.picture.searching import Found, search
     from bus.hub.picture.summary import Item, Picture
+    from bus.hub.picture.together import Member, Together
     from bus.hub.picture.trace import TraceStep
 else:
     __getattr__ = opened(__name__, __file__)
@@ -30,25 +43,56 @@ else:
 __all__ = [
     "PASS",
     "About",
+    "Admission",
+    "Arrivals",
+    "Bar",
+    "Clearance",
     "Contact",
+    "Dossier",
+    "Event",
+    "Facet",
     "Facts",
+    "Found",
     "Item",
+    "Key",
+    "Line",
+    "Lineage",
+    "Member",
+    "Observed",
+    "Owed",
+    "Page",
     "Picture",
     "Question",
     "ReadinessCheck",
     "Said",
+    "Together",
+    "Told",
+    "Totals",
     "TraceStep",
+    "Value",
     "answers",
+    "answers_of",
     "assess",
+    "events",
+    "events_after",
+    "figures",
     "index",
+    "lists",
+    "noise",
+    "of_id",
+    "of_rows",
+    "one_bulletin",
     "open_store",
     "owed",
+    "owed_within",
     "projection",
     "questions",
     "read_contacts",
+    "search",
     "selected",
     "summary",
     "tallies",
+    "together",
     "trace",
     "versions",
 ]

@@ -160,10 +160,10 @@ def to_one(
     if status not in TABLE_OF:
         return ()
     rows = db.execute(_OF.format(stands=_STANDS.format(table=TABLE_OF[status])), (about.id,)).fetchall()
-    return tuple(_counting(rows, about, registry))
+    return tuple(counting(rows, about, registry))
 
 
-def _counting(rows: Iterable[sqlite3.Row], about: About, registry: VerifiedRegistry | None) -> Iterator[Said]:
+def counting(rows: Iterable[sqlite3.Row], about: About, registry: VerifiedRegistry | None) -> Iterator[Said]:
     """Of the answers to a bulletin, the newest first, those that count."""
     seen: set[tuple[str, str]] = set()
     for row in rows:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from bus.filters import indexed, observed, said
+from bus.filters import BETWEEN, indexed, observed, said
+from bus.hub.picture.clearance import words_of
 from bus.hub.rows import INDEX
 from bus.storage import insert_rows
 from bus.subscribing import Stored, whole
 from schemas.bulletin import Bulletin
-from schemas.vocab import TALK
+from schemas.vocab import TALK, TLP_RANK
 
 EVERY_S = 1.0
 AT_ONCE = 200
@@ -39,7 +40,7 @@ CREATE TABLE IF NOT EXISTS observables (
   norm TEXT NOT NULL, row INTEGER NOT NULL, type TEXT NOT NULL, role TEXT NOT NULL, PRIMARY KEY (norm, row, type, role)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS observables_of_row ON observables (row);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, tokenize = 'ascii', columnsize = 0);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, tokenize = 'ascii', columnsize = 0, prefix = '2 3');
 CREATE TABLE IF NOT EXISTS words_deleted (n INTEGER PRIMARY KEY, is_begun INTEGER NOT NULL DEFAULT 0);
 """
 # What stood in the picture before there was an index.
@@ -107,8 +108,13 @@ def _write(db: sqlite3.Connection, found: Sequence[tuple[int, Bulletin]]) -> Non
         db, "INSERT OR IGNORE INTO observables (norm, row, type, role)", "(?, ?, ?, ?)", sorted(_seen(found))
     )
     db.executemany(
-        "INSERT OR REPLACE INTO words (rowid, text) VALUES (?, ?)", [(n, indexed(b)) for n, b in found]
+        "INSERT OR REPLACE INTO words (rowid, text) VALUES (?, ?)", [(n, text_of(b)) for n, b in found]
     )
+
+
+def text_of(b: Bulletin) -> str:
+    """What is indexed of the words of a bulletin, with its marking and its audience as words that nobody says."""
+    return f"{indexed(b)} {BETWEEN} {words_of(TLP_RANK[b.tlp], b.audience)}"
 
 
 def _seen(found: Iterable[tuple[int, Bulletin]]) -> Iterator[tuple[str, int, str, str]]:

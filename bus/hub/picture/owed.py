@@ -15,9 +15,10 @@ from bus.hub.clocks import Clock, Standing, acknowledgement, clocks_of, followed
 from bus.hub.elections import calendars, of_country, zone_of
 from bus.hub.picture import answers
 from bus.hub.picture.answers import About
+from bus.hub.picture.clearance import Clearance, ask
 from bus.policy import Deadlines, deadlines
 from bus.storage import utc
-from bus.subscribing import Stored, as_json, whole
+from bus.subscribing import Stored, as_json, bodies, whole
 from bus.trust import VerifiedRegistry
 from schemas.bodies.coordination import Feedback, Rfi
 from schemas.bulletin import Bulletin
@@ -27,6 +28,8 @@ from schemas.vocab import ReceiptStage, RefRel
 
 MOST = 2000
 """So many bulletins are looked at: the newest that stand."""
+MOST_WALKED = 20_000
+"""Among so many of the newest rows, seen or not, what a person may see is looked for."""
 MOST_OF_ONE = 8
 """So many of what one authority says of a bulletin are tried on its clocks, the first that came: who says much hides nobody's answer."""
 MOST_FILED = 50
@@ -38,6 +41,9 @@ _DPA = "dpa"
 
 _STANDING = """
 SELECT a.* FROM actual s JOIN admitted a ON a.row = s.row WHERE s.ended_by IS NULL ORDER BY s.row DESC LIMIT ?
+"""
+_SEEN = """
+SELECT a.* FROM actual s JOIN admitted a ON a.row = s.row WHERE LIMITS(s) AND s.ended_by IS NULL AND s.row > :least ORDER BY s.row DESC LIMIT :most
 """
 _READ = "SELECT digest, at FROM receipt_queue WHERE stage = ? AND digest IN (SELECT value FROM json_each(?))"
 
@@ -96,6 +102,47 @@ def owed(
         allowed: how long a hub has to acknowledge.
     """
     kept = list(whole(db.execute(_STANDING, (MOST,))))
+    return _owed_of(db, kept, now, registry, reader, every=every, allowed=allowed)
+
+
+def owed_within(
+    db: sqlite3.Connection,
+    clearance: Clearance,
+    now: dt.datetime,
+    registry: VerifiedRegistry,
+    reader: str | None = None,
+    *,
+    every: bool = False,
+    allowed: Deadlines = deadlines.DEFAULTS,
+) -> tuple[Owed, ...]:
+    """As `owed`, of what a person may see: a bulletin above the person starts no clock here, and meets none.
+
+    So a clock may run here that is met by what is marked above: nothing that is told depends on that.
+
+    Args:
+        db: a hub's store, inside a read.
+        clearance: whose limits.
+        now: the present.
+        registry: as for `owed`.
+        reader: as for `owed`.
+        every: as for `owed`.
+        allowed: as for `owed`.
+    """
+    least = bodies.last_row(db) - MOST_WALKED
+    kept = list(whole(ask(db, clearance, _SEEN, {"most": MOST, "least": least})))
+    return _owed_of(db, kept, now, registry, reader, every=every, allowed=allowed)
+
+
+def _owed_of(
+    db: sqlite3.Connection,
+    kept: Sequence[Stored],
+    now: dt.datetime,
+    registry: VerifiedRegistry,
+    reader: str | None,
+    *,
+    every: bool,
+    allowed: Deadlines,
+) -> tuple[Owed, ...]:
     zones = {each.country: zone_of(each.body.tz) for each in calendars(db)}
     tied = _tied(row.bulletin for row in reversed(kept))
     found: list[Owed] = []

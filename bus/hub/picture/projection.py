@@ -11,12 +11,12 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bus import threads
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import answers, index, situation, tallies
+from bus.hub.picture import answers, counts, events, index, migrations, situation, tallies
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS {name} (
   domain TEXT NOT NULL, tlp TEXT NOT NULL, audience TEXT NOT NULL, priority TEXT NOT NULL, severity TEXT NOT NULL,
   urgency TEXT NOT NULL, area TEXT NOT NULL, dimensions TEXT NOT NULL, election TEXT, incident TEXT, headline TEXT NOT NULL,
   issued REAL NOT NULL, expires REAL NOT NULL, status TEXT NOT NULL, ended_by TEXT, ended_how TEXT,
-  is_over INTEGER NOT NULL DEFAULT 0
+  is_over INTEGER NOT NULL DEFAULT 0, {columns}
 );
 CREATE INDEX IF NOT EXISTS {name}_by_kind ON {name} (kind, row);
 CREATE TRIGGER IF NOT EXISTS {name}_withdrawn AFTER UPDATE OF ended_how ON {name} WHEN new.ended_how = 'cancelled' \
@@ -43,12 +43,11 @@ CREATE INDEX IF NOT EXISTS {name}_over ON {name} (expires) WHERE ended_by IS NUL
 """
 
 SCHEMA = (
-    "".join(_TRUTH.format(name=name) for name in SITUATION)
+    "".join(_TRUTH.format(name=name, columns=", ".join(counts.COLUMNS)) for name in SITUATION)
     + "".join(_EXPIRY.format(name=name) for name in tallies.COUNTED)
     + tallies.SCHEMA
     + """
 CREATE INDEX IF NOT EXISTS tests_in_order ON test_and_system (row) WHERE status = 'test';
-CREATE INDEX IF NOT EXISTS actual_first ON actual (priority, issued DESC) WHERE ended_by IS NULL AND NOT is_over;
 CREATE TABLE IF NOT EXISTS channels (
   channel TEXT PRIMARY KEY, authority TEXT NOT NULL, last_seq INTEGER NOT NULL, last_issued REAL NOT NULL,
   last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, heartbeat_seq INTEGER NOT NULL,
@@ -65,46 +64,10 @@ CREATE TABLE IF NOT EXISTS calendars (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS calendars_by_issuer ON calendars (issuer, issued, row);
 """
+    + counts.SCHEMA
     + index.SCHEMA
 )
-# What expires and what was withdrawn was asked of the tables themselves.
-_TO_TALLIES = (
-    "".join(
-        f"ALTER TABLE {name} ADD COLUMN is_over INTEGER NOT NULL DEFAULT 0;\n"
-        f"DROP INDEX {name}_in_force;\nDROP INDEX {name}_cancelled;\n"
-        for name in ("actual", "exercise", "test_and_system")
-    )
-    + tallies.COUNT_ALL
-    + "".join(
-        f"INSERT OR IGNORE INTO newly_withdrawn SELECT row FROM {name} WHERE ended_how = 'cancelled';\n"
-        for name in ("actual", "exercise", "test_and_system")
-    )
-)
-# What comes was counted by triggers, and the picture had an index of ids beside that of the admitted bulletins.
-_TO_BATCHES = "".join(
-    f"DROP TRIGGER IF EXISTS {name}_{comes};\n"
-    for name in tallies.COUNTED
-    for comes in ("comes", "comes_ended")
-) + "".join(f"DROP INDEX IF EXISTS {name}_by_id;\n" for name in ("actual", "exercise", "test_and_system"))
-# What superseded what stood here, without its moment and number; a withdrawal that was withdrawn counted as withdrawn.
-_SOURCE = "FROM links l WHERE l.id = r.by AND substr(l.channel, 1, length(r.issuer) + 1) = r.issuer || '/'"
-_TO_THREADS = f"""
-ALTER TABLE revisions RENAME TO revisions_before;
-DROP INDEX IF EXISTS revisions_in_order;
-CREATE TABLE revisions (
-  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL,
-  row INTEGER NOT NULL, issued REAL NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, issuer, status, by)
-) WITHOUT ROWID;
-INSERT OR IGNORE INTO revisions SELECT r.target, r.issuer, r.status, r.by, r.how, r.row,
-  coalesce((SELECT l.issued {_SOURCE} LIMIT 1), 0), coalesce((SELECT l.seq {_SOURCE} LIMIT 1), 0) FROM revisions_before r;
-DROP TABLE revisions_before;
-CREATE INDEX revisions_by ON revisions (by, issuer, status);
-""" + "".join(
-    f"UPDATE {name} SET ended_by = id, ended_how = 'withdrawal' WHERE ended_how IN ('cancelled', 'superseded') AND EXISTS "
-    f"(SELECT 1 FROM revisions r WHERE r.by = {name}.id AND r.issuer = {name}.issuer AND r.how = 'cancelled');\n"
-    for name in ("actual", "exercise", "test_and_system")
-)
-LAYOUT = Layout("picture", SCHEMA, migrations=(_TO_TALLIES, _TO_BATCHES, _TO_THREADS, index.INDEX_ALL))
+LAYOUT = Layout("picture", SCHEMA, migrations=migrations.STEPS)
 MAX_OF_ELECTION = 8
 """So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
 MAX_CALENDARS = 200
@@ -147,26 +110,30 @@ class Projection:
             alarms.LAYOUT,
             missing.LAYOUT,
             allowances.LAYOUT,
+            events.LAYOUT,  # it watches the tables of others
         )
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables; what was answered stays known, and what was ended by a bulletin that is not kept any more."""
         for table in (*_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
-        situation.clear(db)
+        with events.muted(db):
+            situation.clear(db)
         index.clear(db)
         answers.clear(db)
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
-        situation.take_back(db, _taken_out(db, rows))
+        with events.muted(db):
+            situation.take_back(db, _taken_out(db, rows))
         answers.take_back(db, channel)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one in that has no effect: it stands in the situation, and neither dates nor ends nor announces anything."""
-        situation.show(db, (row,))
+        with _telling(db, (row,)):
+            situation.show(db, (row,))
         index.note(db, (row,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
@@ -179,7 +146,8 @@ class Projection:
         Heartbeats and calendars are taken in one after the other, each pushing out what is kept no longer.
         """
         _channels(db, rows)
-        situation.take_in(db, rows)
+        with _telling(db, rows):
+            situation.take_in(db, rows)
         index.note(db, rows)
         answers.take_in(db, rows)
         for row in rows:
@@ -188,6 +156,17 @@ class Projection:
                 _heartbeat(db, row, body)
             elif isinstance(body, ElectionCalendar) and status is Status.ACTUAL:
                 _calendar(db, row)
+
+
+@contextmanager
+def _telling(db: sqlite3.Connection, rows: Sequence[Stored]) -> Iterator[None]:
+    """Write in the live log what comes with these bulletins; nothing where they have been told of before."""
+    if not events.came(db, rows):
+        with events.muted(db):
+            yield
+        return
+    events.note(db, rows)  # before what they end, each other too: an end is told after the beginning
+    yield
 
 
 def _taken_out(db: sqlite3.Connection, rows: Iterable[Stored]) -> Iterator[Stored]:
@@ -211,6 +190,18 @@ async def open_store(path: Path, *, hold_s: float = 30.0) -> AsyncIterator[Inbox
         if await store.read(threads.is_due):
             await store.write(situation.catch_up)
         yield store
+
+
+def is_sweep_due(db: sqlite3.Connection, moment: float) -> bool:
+    """Whether anything has expired at a moment and stands as live, or was counted to nothing, or is too old in the live log."""
+    return tallies.is_due(db, moment) or counts.is_due(db) or events.is_due(db, moment)
+
+
+def sweep(db: sqlite3.Connection, moment: float) -> bool:
+    """Move a part of what has expired, inside a transaction, and let go what nobody needs. Returns whether something is left."""
+    is_left = tallies.roll(db, moment)
+    counts.tidy(db)
+    return events.let_go(db, moment) or is_left
 
 
 class _Channel:

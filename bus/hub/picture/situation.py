@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bus import threads
-from bus.hub.picture import tallies
+from bus.hub.picture import counts, tallies
 from bus.hub.rows import SITUATION, TABLE_OF
 from bus.storage import insert_rows
 from bus.subscribing import Stored, as_json, contested
@@ -21,7 +21,7 @@ from schemas.subject import Channel, area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 
 _ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
-_CANCEL = MsgType.CANCEL  # a member of an enumeration is found anew each time
+_ALERT, _CANCEL = MsgType.ALERT, MsgType.CANCEL  # a member of an enumeration is found anew each time
 _SAID = (
     "id", "row", "issuer", "country", "kind", "domain", "tlp", "audience", "priority", "severity", "urgency", "area", "dimensions",
     "headline", "issued", "expires", "status",
@@ -32,7 +32,7 @@ _STANDING, _WHOLE = (
         table: (f"INSERT INTO {table} ({', '.join(names)})", f"({', '.join('?' * len(names))})")
         for table in SITUATION
     }
-    for names in (_SAID, (*_SAID, "election", "incident", "ended_by", "ended_how"))
+    for names in (_SAID, (*_SAID, "election", "incident", "ended_by", "ended_how", "msg_type", "areas"))
 )
 # The picture has no index of ids of its own: what stands in it is admitted, under the same row. A place whose row has changed leads
 # to another bulletin, so the id is compared as well. What is a withdrawal itself is no situation, whatever else is said of it.
@@ -78,6 +78,7 @@ def clear(db: sqlite3.Connection) -> None:
     """Empty the situation; what was ended by a bulletin that is not kept any more stays known."""
     for table in SITUATION:
         db.execute(f"DELETE FROM {table}")
+    counts.clear(db)
     threads.clear(db, "SELECT row FROM admitted", _known)
 
 
@@ -90,45 +91,50 @@ def catch_up(db: sqlite3.Connection) -> None:
 def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
     standing: dict[str, list[tuple[Any, ...]]] = {table: [] for table in SITUATION}
     others: dict[str, list[tuple[Any, ...]]] = {table: [] for table in SITUATION}
-    counts: dict[str, Counter[tallies.Sort]] = {table: Counter() for table in SITUATION}
+    seen: dict[str, Counter[counts.Came]] = {table: Counter() for table in SITUATION}
     for row in rows:
         b = row.bulletin
         issuer, election, incident = b.issuer, b.election, b.incident_id
         table = TABLE_OF[b.status]
         # Words are given as plain text: sqlite3 looks for an adapter of whatever is of a class of its own.
-        sort = tallies.Sort(priority(b), b.kind, str(b.tlp), area_token(b), as_json(b.dimensions))
+        kind, tlp, area, issued = b.kind, str(b.tlp), area_token(b), b.issued.timestamp()
+        areas, dimensions = counts.areas_of(b, area), as_json(b.dimensions)
+        named, rank = None if election is None else election.id, priority(b)
+        cell = (
+            kind, issuer.domain, issuer.id, issuer.country, tlp, b.audience, rank, area, dimensions, areas, named,
+        )  # fmt: skip
         said = (
             b.id,
             row.rowid,
             issuer.id,
             issuer.country,
-            sort.kind,
+            kind,
             issuer.domain,
-            sort.tlp,
+            tlp,
             b.audience,
-            sort.priority,
+            rank,
             str(b.severity),
             str(b.urgency),
-            sort.area,
-            sort.dimensions,
+            area,
+            dimensions,
             b.headline,
-            b.issued.timestamp(),
+            issued,
             b.expires.timestamp(),
             str(b.status),
         )
         # A withdrawal says that something is not so; it is no situation by itself.
         is_ended = b.msg_type is _CANCEL
-        if not is_ended:
-            counts[table][sort] += 1
-        if is_ended or election is not None or incident is not None:
+        seen[table][int(issued // counts.HOUR_S), not is_ended, cell] += 1
+        if b.msg_type is not _ALERT or election is not None or incident is not None or areas is not None:
             end = (b.id, "withdrawal") if is_ended else (None, None)
-            others[table].append((*said, None if election is None else election.id, incident, *end))
+            others[table].append((*said, named, incident, *end, str(b.msg_type), areas))
         else:
             standing[table].append(said)
     for table in SITUATION:
         insert_rows(db, *_STANDING[table], standing[table])
         insert_rows(db, *_WHOLE[table], others[table])
-        tallies.add(db, table, counts[table])
+        tallies.add(db, table, counts.sorts(seen[table]))
+        counts.add(db, table, seen[table])
 
 
 def _ties(rows: Iterable[Stored]) -> Iterator[threads.Tie]:

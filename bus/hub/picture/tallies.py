@@ -151,8 +151,6 @@ def number(db: sqlite3.Connection, table: str, what: str, moment: float) -> int:
 def first(db: sqlite3.Connection, moment: float, most: int) -> list[sqlite3.Row]:
     """The actual bulletins in force that come first: by priority, then the newest; at most so many."""
     order = "ORDER BY priority, issued DESC, id LIMIT ?"
-    rows = db.execute(
-        f"SELECT * FROM actual WHERE ended_by IS NULL AND NOT is_over AND expires > ? {order}", (moment, most)
-    ).fetchall()
+    rows = db.execute(f"SELECT * FROM actual WHERE live AND expires > ? {order}", (moment, most)).fetchall()
     rows += db.execute(f"SELECT * {_BACK.format(table='actual')} {order}", (moment, most)).fetchall()
     return sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))[:most]

@@ -1,4 +1,4 @@
-"""Which channels live, which are late or silent, and what is done about it."""
+"""Watches the channels: which are live, late or silent, and the alarms and notices about them."""
 
 from typing import TYPE_CHECKING
 

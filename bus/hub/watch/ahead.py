@@ -1,4 +1,4 @@
-"""Bulletins that wait because they are dated ahead of this clock: an alarm with the name of who dates them so."""
+"""An alarm for bulletins that wait because they are dated ahead of this clock, with the name of their author."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from schemas.codec import decode
 from schemas.subject import channel_of
 
 LOOKED_AT = 64
-"""So many of those that wait longest are looked at: it is enough to name the first few authorities."""
+"""Most of the longest-waiting bulletins to look at: enough to name the first few authorities."""
 
 
 def ahead_alarms(db: sqlite3.Connection, now: dt.datetime) -> tuple[Alarm, ...]:
-    """One alarm a channel on which something waits that is dated further ahead than admission allows.
+    """One alarm for each channel with a waiting bulletin that is dated further ahead than admission allows.
 
-    What waits for its authority's budget lies in the same table, and is dated in the past.
+    Bulletins that wait for their authority's budget are in the same table and are dated in the past.
     """
     sql = "SELECT message FROM deferred WHERE retry_at > ? ORDER BY retry_at DESC LIMIT ?"
     furthest: dict[str, dt.timedelta] = {}
@@ -33,7 +33,7 @@ def ahead_alarms(db: sqlite3.Connection, now: dt.datetime) -> tuple[Alarm, ...]:
         Alarm(
             channel=channel,
             reason=Reason.AHEAD,
-            detail=f"{channel.partition('/')[0]} dates what it says at least {_spoken(off)} ahead of this clock, so it waits "
+            detail=f"{channel.partition('/')[0]} dates its bulletins at least {_spoken(off)} ahead of this clock, so they wait "
             "until then; one of the two clocks is wrong (tocsin doctor compares this one with the broker's)",
         )
         for channel, off in sorted(furthest.items())

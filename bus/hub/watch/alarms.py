@@ -1,6 +1,7 @@
-"""The recorded history of a hub's channels: when each alarm began and ended, how long each channel was in each state.
+"""The recorded history of a hub's channels: begin and end of each alarm, and the time of each channel in each state.
 
-These tables are written by the watch (`bus.hub.watch.watch`) and are no part of the picture: making that anew leaves them.
+The watch (`bus.hub.watch.watch`) writes these tables. They are not part of the picture: a rebuild of the picture keeps
+them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from bus.hub.watch.liveness import Alarm, Reason, uptime
 from bus.storage import Layout, from_row
 
 MOST_ALARMS = 200
-"""So many ended alarms are kept of one channel and reason, the last ones."""
+"""Most ended alarms kept for one channel and reason, the newest."""
 MOST_SPANS = 2000
-"""So many spans are kept of one channel, the last ones: of one that changes each hour, those of eleven weeks."""
-UNSEEN_S = 90.0  # a span that ended longer ago is not continued
+"""Most spans kept for one channel, the newest: eleven weeks of a channel that changes each hour."""
+UNSEEN_S = 90.0  # seconds after which an ended span is not continued
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS alarms (
@@ -38,14 +39,14 @@ LAYOUT = Layout("recorded_alarms", SCHEMA)
 
 
 class Condition(NamedTuple):
-    """What a span is of."""
+    """The condition that a span records."""
 
     phase: str
     state: str
 
 
 class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm as it is recorded; `ended` is None while it stands."""
+    """A recorded alarm; `ended` is None while it lasts."""
 
     n: int
     channel: str
@@ -75,14 +76,14 @@ def record_alarms(
 
 
 def record_spans(db: sqlite3.Connection, conditions: dict[str, Condition], moment: float) -> None:
-    """Extend each channel's span; begin another where its condition changed, or where the last look is too long ago."""
+    """Extend each channel's span; begin another if its condition changed or the last look is too long ago."""
     for channel, condition in conditions.items():
         last = db.execute(
             "SELECT * FROM spans WHERE channel = ? ORDER BY n DESC LIMIT 1", (channel,)
         ).fetchone()
         is_seen = last is not None and 0 <= moment - last["until"] <= UNSEEN_S
         if is_seen:
-            # Between two looks it was as at the first of them.
+            # Between two looks the condition of the first one counts.
             db.execute("UPDATE spans SET until = ? WHERE n = ?", (moment, last["n"]))
         if not is_seen or (last["phase"], last["state"]) != condition:
             db.execute(
@@ -104,7 +105,7 @@ def standing(db: sqlite3.Connection) -> set[tuple[str, Reason]]:
 
 
 def recorded_alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -> tuple[AlarmRow, ...]:
-    """The alarms that stand, or, with `ended`, all there were; the newest first."""
+    """The present alarms, or with `ended` also the past ones; the newest first."""
     sql = "SELECT * FROM alarms WHERE ?1 OR ended IS NULL ORDER BY n DESC LIMIT ?2"
     return tuple(from_row(AlarmRow, row) for row in db.execute(sql, (ended, limit)))
 

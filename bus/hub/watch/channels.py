@@ -1,4 +1,4 @@
-"""The channels of a store, each as a reader sees it: alive or not, what is missing, what contradicts itself."""
+"""The channels of a store as a reader sees them: alive or not, missing bulletins, contradictions."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _OVERTAKEN = """
 SELECT c.channel FROM channels c WHERE c.channel LIKE '%/beat.%' AND c.last_issued >
 (SELECT l.issued FROM links l WHERE l.channel = c.channel AND l.seq = c.heartbeat_seq)
 """
-"""The channels of heartbeats on which something is dated after the heartbeat with the highest number."""
+"""SQL: the heartbeat channels with a bulletin dated after the heartbeat with the highest number."""
 
 
 class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     """One channel as a reader sees it.
 
-    `said` is the state that the authority itself gives in its heartbeats. `gaps` is how many are missing between what is
-    held, `announced` how many its issuer, or another hub, says follow that have not come, `by` which of them, `overdue`
-    whether they should have, `split` who holds another bulletin than this reader at one place. `uptime` is in parts per million by phase, as
-    far as it was recorded.
+    `said` is the state that the authority itself gives in its heartbeats. `gaps` is the number of bulletins missing
+    between held ones. `announced` is the number that its issuer or another hub announces and that has not come, `by`
+    names the announcer, and `overdue` says whether they should have come. `split` names those that hold another
+    bulletin than this reader at one place. `uptime` is the recorded share by phase, in parts per million.
     """
 
     authority: str
@@ -64,12 +64,12 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> Status:
-        """What is said on it."""
+        """The status of its bulletins."""
         return Status(self.channel.partition(".")[0])
 
     @property
     def has_trouble(self) -> bool:
-        """Whether something is missing, contradicted or refused on it."""
+        """Whether it has missing, contradicted or refused bulletins."""
         return bool(self.gaps or self.announced or self.forks or self.split or self.refused)
 
     @property
@@ -79,7 +79,7 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Missing(msgspec.Struct):
-    """What the heartbeats announce of a channel that is not held, or is held otherwise."""
+    """The announced bulletins of a channel that are not held, or for which another one is held."""
 
     seq: int = 0
     by: str | None = None
@@ -103,12 +103,12 @@ def channel_rows(
     blind: bool = False,
     with_uptime: bool = False,
 ) -> tuple[ChannelRow, ...]:
-    """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
+    """Every channel that the reader has a grant for, and every other that it has received; actual ones first.
 
-    A heartbeat of the same authority, TLP and audience is a sign of life for all of them. What the one with the highest number
-    promises counts until one is dated after it: on status beat no hole shows that the number was not its turn. With `blind`
-    the store is not up with the bus: every state is `unknown`, for a silence in it is the reader's own. Uptime is read only when
-    it is asked for.
+    A heartbeat is a sign of life for all channels of the same authority, TLP and audience. The promise of the one with
+    the highest number counts until one is dated after it, because on status beat a missing number shows no gap. With
+    `blind` the store is behind the bus: every state is `unknown`, since a silence may be the reader's own. Uptime is
+    read only on request.
     """
     heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
     outages = {(row["channel"], row["seq"]): row["until"] for row in db.execute("SELECT * FROM outages")}
@@ -125,7 +125,7 @@ def channel_rows(
         authority, _, channel = name.partition("/")
         record = registry.document.authorities.get(authority)
         beating_on = f"{authority}/{Status.BEAT}.{channel.partition('.')[2]}"
-        # Heartbeats of before there was status beat stand on status system.
+        # Heartbeats from before status beat existed are on status system.
         sign = (
             beating_on if beating_on in heard else f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
         )
@@ -168,7 +168,7 @@ def channel_rows(
 def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
     """The channels without those of exercises and tests, which never share a view with actual ones.
 
-    A channel of heartbeats is shown for itself only where it keeps no other alive, or something is wrong with it.
+    A heartbeat channel has its own row only if it keeps no other channel alive, or if it has trouble.
     """
     every = tuple(rows)
     names = {row.name for row in every}
@@ -178,7 +178,7 @@ def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
 
 
 def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
-    """The actual channels on which a grant lets an authority publish and which this reader may read; nobody waits for answers."""
+    """The actual channels that a grant opens to a publisher and that this reader may read; answers are not awaited."""
     for name in registry.document.authorities:
         for status, tlp, audience in registry.granted_prefixes(name):
             channel = Channel(issuer=name, status=status, tlp=tlp, audience=audience)
@@ -187,7 +187,7 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 
 
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
-    """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
+    """By readable channel, the announced bulletins that this reader lacks or for which it holds another one."""
     missing: dict[str, _Missing] = {}
     may_read = cache(lambda name: granted(registry, reader, name) is not None)
     for head in announced(db):
@@ -208,7 +208,7 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
 
 
 def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
-    """The alarms of these channels, one at most for each reason and channel."""
+    """The alarms of these channels, at most one for each reason and channel."""
     names = {row.name for row in rows}
     return tuple(
         Alarm(channel=row.name, reason=reason, detail=detail)
@@ -220,7 +220,7 @@ def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Ala
 def _problems(
     db: sqlite3.Connection, row: ChannelRow, names: Collection[str]
 ) -> Iterator[tuple[Reason, str]]:
-    """What is wrong with a channel. Silence is the actual channel's, where there is one, and of those that may send heartbeats."""
+    """The problems of a channel. Silence is reported for the actual channel, if there is one, and for heartbeat channels."""
     if row.state is Liveness.SILENT and row.beats and _stands_alone(row, names):
         text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
         yield Reason.SILENT, text
@@ -228,28 +228,30 @@ def _problems(
         yield Reason.GAP, _holes(db, row)
     if row.overdue and row.announced:
         last = row.last_seq or 0
-        text = f"{row.by} has said up to number {last + row.announced}, and what came ends with {last}"
+        text = f"{row.by} has announced numbers up to {last + row.announced}, but only numbers up to {last} have come"
         yield Reason.TAIL, text
     if row.forks:
         yield Reason.FORK, _CONTRADICTS
     if row.split:
         peers = " and ".join(row.split)
-        text = f"{peers} had another bulletin at one place than this hub was given; it is asked for"
+        text = f"{peers} received another bulletin at one place than this hub; this hub requests it"
         yield Reason.SPLIT, text
 
 
 _CONTRADICTS = (
-    "its issuer contradicts itself; tocsin bulletin proof writes down the evidence. Once it has said which is its own: "
+    "its issuer contradicts itself; tocsin bulletin proof saves the evidence. When the issuer has named the true one: "
     "tocsin hub decide"
 )
 
 
 def _stands_alone(row: ChannelRow, names: Collection[str]) -> bool:
-    """Whether a channel is an actual one, or one of heartbeats or of status system with no actual channel beside it."""
+    """Whether a channel is actual, or a heartbeat or system channel without an actual channel beside it."""
     return row.status is Status.ACTUAL or (row.status in TALK and row.beside not in names)
 
 
 def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
     spans = holes(db, row.name, 3)
     listed = ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in spans)
-    return f"{row.gaps} missing between what came: number {listed}{' and more' if len(spans) == 3 else ''}"
+    return (
+        f"{row.gaps} missing between received ones: number {listed}{' and more' if len(spans) == 3 else ''}"
+    )

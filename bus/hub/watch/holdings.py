@@ -1,11 +1,11 @@
 """Heads of others' channels that hubs hold: those this hub reports in its heartbeats, and those that other hubs report.
 
-Each heartbeat carries what has come to be held lately, at its own TLP and audience, so that no reader learns of channels that
-it may not read. A heartbeat that is missing is no alarm, so each head is in several of them. A reader that holds another bulletin
-at the same place, or less, has been shown something else than its peer by what stands between them.
+Each heartbeat names newly held heads at its own TLP and audience, so that no reader learns of channels that it may not
+read. A missing heartbeat raises no alarm, so each head is in several of them. If a reader holds another bulletin at the
+same place, or fewer, the brokers between them showed it something else than its peer.
 
-A hub may say what it likes. So one claim of each hub for each channel is kept, the one said last, and a claim that nobody
-else makes and that is not shown lapses.
+A hub may claim anything. So only the last claim of each hub for each channel is kept, and a claim that nobody else
+makes and nobody proves lapses.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from schemas.subject import Channel
 from schemas.vocab import TALK
 
 AT_ONCE = 64
-"""So many heads are reported in one heartbeat, which with them has less than `bus.transport.MAX_BEAT_BYTES`."""
+"""Most heads in one heartbeat, which then stays below `bus.transport.MAX_BEAT_BYTES`."""
 TIMES = 3
-"""So many heartbeats in a row report a head. Who withholds all of them makes a silence, which is an alarm."""
+"""Heartbeats in a row that report a head. Withholding all of them makes a silence, which raises an alarm."""
 AGAIN_EVERY = 256
-"""After so many heartbeats a hub says all that it holds once more: who was away had the newest of them alone."""
+"""Heartbeats after which a hub reports all its holdings again: a reader that was away has only the newest heartbeats."""
 CLAIM_S = 3 * 86_400.0
-"""So many seconds a claim counts that rests on one holder's word and is not shown; asking for it has long ended by then."""
+"""Seconds for which an unproven claim of a single holder counts; requests for it have ended long before."""
 MAX_CLAIMS = 2000
-"""So many claims of one holder are kept, those said last: more channels than a hub of 27 countries reads."""
+"""Most claims kept of one holder, the newest: more channels than a hub of 27 countries reads."""
 
 _AGREES = "EXISTS (SELECT 1 FROM links l WHERE l.channel = {0}.channel AND l.seq = {0}.seq AND l.digest = {0}.digest)"
 _TOP = "coalesce((SELECT seq FROM links t WHERE t.channel = h.channel ORDER BY seq DESC LIMIT 1), 0)"
@@ -52,7 +52,7 @@ LAYOUT = Layout("holdings", SCHEMA)
 
 
 class _Told(NamedTuple):
-    """A head that was reported: how often, and in which heartbeat of its channel last."""
+    """A reported head: the number of reports, and the last heartbeat of its channel that had it."""
 
     head: HeldHead
     times: int
@@ -60,23 +60,23 @@ class _Told(NamedTuple):
 
 
 class Holdings(msgspec.Struct):
-    """What one hub holds and has not said often enough yet; a program that begins anew says it all again.
+    """The holdings that one hub has not reported often enough; a restarted program reports all again.
 
     Attributes:
-        authority_id: who holds.
-        store: what.
+        authority_id: the hub.
+        store: its store.
     """
 
     authority_id: str
     store: Inbox
     _count: dict[Channel, int] = {}
-    _told: dict[Channel, dict[str, _Told]] = {}  # by the channel on which it was said
+    _told: dict[Channel, dict[str, _Told]] = {}  # by the channel of the report
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
         """The heads to report in a heartbeat on a channel, at most `AT_ONCE`; the next heartbeats report the rest.
 
-        First those that were reported and not often enough, so that they are in heartbeats one after the other; then those of the
-        channels that were reported longest ago, so that busy channels keep no other out.
+        First come heads that were not reported often enough, so that consecutive heartbeats have them. Then come
+        channels reported longest ago, so that busy channels do not displace others.
         """
         told = self._told.get(channel, {})
         held = await self.store.read(lambda db: tuple(holding(db, self.authority_id, channel)))
@@ -102,7 +102,7 @@ class Holdings(msgspec.Struct):
 
 
 def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldHead]:
-    """The head that is held of each channel of others at the TLP and audience of another channel, by name."""
+    """The held head of each foreign channel at the TLP and audience of a channel, by name."""
     last = "SELECT seq, digest FROM links WHERE channel = ? ORDER BY seq DESC LIMIT 1"
     at = channel.name.partition(".")[2]
     for (name,) in db.execute("SELECT channel FROM channels ORDER BY channel").fetchall():
@@ -117,14 +117,14 @@ def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldH
 def note(
     db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place: str, row: int, moment: float
 ) -> None:
-    """Record what another hub says it holds, inside a transaction: of each channel what it said last, of all `MAX_CLAIMS`.
+    """Record the claims of another hub, inside a transaction: the last for each channel, at most `MAX_CLAIMS`.
 
     Args:
         db: the store.
         holder: the other hub.
         said: the heads it reports.
-        place: the `<tlp>.<audience>` of its heartbeat; what it says of channels elsewhere counts for nothing.
-        row: of the heartbeat.
+        place: the `<tlp>.<audience>` of its heartbeat; claims about channels elsewhere are ignored.
+        row: the row of the heartbeat.
         moment: when it was admitted, in seconds since the epoch.
     """
     here = [head for head in said if head.channel.partition("/")[2].partition(".")[2] == place]
@@ -133,8 +133,8 @@ def note(
         db.execute(_BEYOND, (holder, MAX_CLAIMS))
 
 
-# A claim that takes the place of one that was not met is as old as that: who is denied a channel that goes on sees a newer
-# head with each heartbeat.
+# A claim that replaces an unproven one keeps its age: a reader without a growing channel sees a newer head in each
+# heartbeat.
 _NEWEST = f"""
 INSERT INTO holdings VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL) ON CONFLICT DO UPDATE SET
 since = iif({_AGREES.format("holdings")}, excluded.since, since),
@@ -148,12 +148,12 @@ AND channel IN (SELECT channel FROM holdings WHERE holder = ?1 ORDER BY row DESC
 
 
 def let_lapse(db: sqlite3.Connection, moment: float) -> dict[str, int]:
-    """Let claims lapse that rest on one holder's word and were not shown in `CLAIM_S` seconds, inside a transaction.
+    """Let unproven claims of a single holder lapse after `CLAIM_S` seconds, inside a transaction.
 
-    What that holder says of the channel counts for nothing from then on, until it says what is held here.
+    From then on that holder's claims about the channel are ignored until they match the held bulletins.
 
     Returns:
-        How many lapsed, by holder.
+        The number of lapsed claims, by holder.
     """
     db.execute(f"UPDATE holdings SET lapsed = NULL WHERE lapsed IS NOT NULL AND {_AGREES.format('holdings')}")
     gone = db.execute(_UNSHOWN, (moment - CLAIM_S,)).fetchall()
@@ -165,7 +165,7 @@ def let_lapse(db: sqlite3.Connection, moment: float) -> dict[str, int]:
 
 
 _MORE = f"({{0}}.seq = h.seq AND {{0}}.digest = h.digest OR min({{0}}.seq, h.seq) > {_TOP}) AND NOT {{1}}"
-# Another hub, or the issuer itself, that says the same, or that there is more too, makes it more than one holder's word.
+# A claim has more than one holder if another hub or the issuer claims the same, or more.
 _UNSHOWN = f"""
 SELECT channel, holder FROM holdings h WHERE since < ? AND lapsed IS NULL AND NOT {_AGREES.format("h")}
 AND NOT EXISTS (
@@ -187,7 +187,7 @@ class Hole(NamedTuple):
 class Difference(NamedTuple):
     """A bulletin that another holder has and this hub lacks; `other`: this hub holds a different one in its place.
 
-    The holder is another hub that says so, or the issuer itself, which has signed what follows.
+    The holder is another hub by its claim, or the issuer itself, which has signed a later bulletin.
     """
 
     channel: str
@@ -199,7 +199,7 @@ class Difference(NamedTuple):
 
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
-    """Where another hub and this one hold different things of a channel that both may read. A hole here is no difference."""
+    """The differences between another hub's holdings and this one's on channels that both may read. A hole here is no difference."""
     channels = cache(lambda name: granted(registry, me, name))
     for found in _unlike(db.execute(_UNLIKE_A_HOLDER)):
         channel = channels(found.channel)
@@ -210,12 +210,12 @@ def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> 
 
 
 def announced(db: sqlite3.Connection) -> Iterator[Difference]:
-    """Where the heartbeats of an issuer and this hub hold different things of its channels."""
+    """The differences between an issuer's heartbeats and this hub's holdings of its channels."""
     return _unlike(db.execute(_UNLIKE_ITS_ISSUER))
 
 
 def _unlike(rows: Iterable[tuple[str, int, str, str, float, str | None, int]]) -> Iterator[Difference]:
-    """The heads that are not held, or held otherwise, but for holes."""
+    """The heads that are not held, or for which another bulletin is held, without holes."""
     for name, seq, digest, who, since, held, top in rows:
         if held is not None or seq > top:
             yield Difference(name, seq, digest, who, since, other=held is not None)
@@ -233,7 +233,7 @@ FROM announced_heads h JOIN admitted m ON m.row = h.row {_IS_UNLIKE}
 """
 
 
-# A bulletin that names another predecessor than is held shows that there is another; and so does a heartbeat.
+# A bulletin that names another predecessor than the held one proves that another exists; so does a heartbeat.
 _UNLIKE_ITS_SUCCESSOR = """
 SELECT b.channel, b.seq - 1 AS seq, b.prev AS digest, min(b.at) AS at
 FROM quarantine b JOIN links l ON l.channel = b.channel AND l.seq = b.seq - 1
@@ -250,7 +250,7 @@ WHERE l.digest != a.digest
 
 
 def readable(registry: VerifiedRegistry, reader: str, name: str) -> Channel | None:
-    """The channel of a name, if the reader may read it; None also for a name that is none: hubs name what they like."""
+    """The channel of a name, if the reader may read it; None also for an invalid name, since hubs may send any name."""
     try:
         channel = Channel.parse(name)
     except SchemaError:
@@ -259,23 +259,23 @@ def readable(registry: VerifiedRegistry, reader: str, name: str) -> Channel | No
 
 
 def granted(registry: VerifiedRegistry, reader: str, name: str) -> Channel | None:
-    """The channel of a name, if the reader may read it and its issuer may speak on it; None also for a name that is none."""
+    """The channel of a name, if the reader may read it and its issuer may publish on it; None also for an invalid name."""
     channel = readable(registry, reader, name)
     return channel if channel is not None and registry.may_publish(channel.issuer, channel) else None
 
 
 def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
-    """The first spans of numbers that are missing between those held of a channel."""
+    """The first spans of missing numbers between the held ones of a channel."""
     sql = "SELECT low, high FROM holes WHERE channel = ? ORDER BY low LIMIT ?"
     return [Hole(*row) for row in db.execute(sql, (channel, limit))]
 
 
 def reach(db: sqlite3.Connection, channel: str) -> tuple[tuple[str, int], ...]:
-    """The hubs that say they hold some of a channel, each with the number, the furthest first."""
+    """(hub, number up to which it claims the channel), the furthest first."""
     sql = "SELECT holder, seq FROM holdings WHERE channel = ? AND lapsed IS NULL ORDER BY seq DESC, holder"
     return tuple((holder, seq) for holder, seq in db.execute(sql, (channel,)))
 
 
 def holders(reached: Iterable[tuple[str, int]], seq: int) -> tuple[str, ...]:
-    """Those of `reach` that say they hold the channel up to a number or further."""
+    """The hubs of `reach` that claim the channel at least up to a number."""
     return tuple(holder for holder, most in reached if most >= seq)

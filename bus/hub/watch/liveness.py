@@ -1,8 +1,8 @@
-"""Is a channel alive, and what is wrong with it: live, late, silent, and the alarms, judged from what was seen. Pure.
+"""Judges whether a channel is live, late or silent, and its alarms, from what was received. Pure.
 
-A channel is live for one interval after its last sign of life, late for the next, then silent. The interval is what the
-last heartbeat promised, else what the registry says. Silence that was announced is `planned` while it lasts, a day where
-no end was said. An authority that has never spoken is `unheard`: nothing has changed, so nothing is wrong.
+A channel is live for one interval after its last sign of life, late for the next, then silent. The interval is the one
+that the last heartbeat promised, or else the registry's. An announced silence is `planned` while it lasts; without an
+announced end that is a day. An authority without any bulletin is `unheard`, which raises no alarm.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from schemas.vocab import ChannelState
 LATE_BEATS = 1
 SILENT_BEATS = 2
 PLANNED_S = 86_400.0
-PLANNED_MOST_S = 14 * 86_400.0  # a longer silence is one, whatever was announced
-CLOCK_SKEW_S = 300.0  # so far ahead of this clock a bulletin may be issued
-GRACE_S = 30.0  # what a heartbeat announces travels in another stream, and may come after it
+PLANNED_MOST_S = 14 * 86_400.0  # a longer silence counts as silence, even if announced
+CLOCK_SKEW_S = 300.0  # most time that a bulletin may be dated ahead of this clock
+GRACE_S = 30.0  # announced bulletins are in another stream and may come after the heartbeat
 
 
 class Liveness(StrEnum):
-    """How a channel is."""
+    """The state of a channel."""
 
     LIVE = "live"
     LATE = "late"
@@ -33,15 +33,15 @@ class Liveness(StrEnum):
     PLANNED = "planned"
     UNHEARD = "unheard"
     UNKNOWN = "unknown"
-    """The store is not up with the bus, so nothing is said of anybody."""
+    """The store is behind the bus, so no channel is judged."""
 
 
 COUNTED = (Liveness.LIVE, Liveness.LATE, Liveness.SILENT)
-"""The states of which uptime is a share."""
+"""The states that uptime counts."""
 
 
 class Reason(StrEnum):
-    """Why there is an alarm; public, as reason codes are."""
+    """The reason of an alarm; public, as reason codes are."""
 
     SILENT = "silent"
     GAP = "gap"
@@ -53,16 +53,16 @@ class Reason(StrEnum):
 
 
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells whether a channel is alive; times in seconds since the epoch."""
+    """The signs of life of a channel; times in seconds since the epoch."""
 
     last_heard: float | None
     interval_s: int
-    said: str | None = None  # what the last heartbeat said, if nothing was heard since
-    until: float | None = None  # when the outage it announced is to end
+    said: str | None = None  # the state in the last heartbeat, if nothing came later
+    until: float | None = None  # announced end of the outage
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is wrong with a channel, in words."""
+    """A problem of a channel, in words."""
 
     channel: str
     reason: Reason
@@ -70,19 +70,19 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Silence(NamedTuple):
-    """What is said of a channel that is silent: since when, in words, and its interval in seconds."""
+    """The silence of a channel: its begin, in words, and the heartbeat interval in seconds."""
 
     detail: str
     interval_s: int
 
 
 def state_of(signs: Signs, now: dt.datetime) -> Liveness:
-    """How a channel is."""
+    """The state of a channel."""
     if signs.last_heard is None:
         return Liveness.UNHEARD
     moment, since = now.timestamp(), signs.last_heard
     if since - moment > CLOCK_SKEW_S:
-        # This clock was set back. How long ago that was is not known, so the channel is not green.
+        # This clock was set back an unknown time ago, so the channel is not live.
         return Liveness.LATE
     if signs.said == ChannelState.PLANNED_OUTAGE:
         since = (
@@ -99,9 +99,9 @@ def state_of(signs: Signs, now: dt.datetime) -> Liveness:
 
 
 def is_overdue(announced_at: float, interval_s: int, now: dt.datetime) -> bool:
-    """Whether what a heartbeat announced should have come by now; always before the interval has passed again.
+    """Whether the bulletins that a heartbeat announced should have come by now; this is before the next heartbeat is due.
 
-    It is, too, where it was announced well after now: the clock was set back, and how long ago that was is not known.
+    It is also True if the announcement is well after now: the clock was set back an unknown time ago.
     """
     return not -GRACE_S < now.timestamp() - announced_at < min(GRACE_S, interval_s / 2)
 
@@ -109,13 +109,13 @@ def is_overdue(announced_at: float, interval_s: int, now: dt.datetime) -> bool:
 def changes(
     standing: Collection[tuple[str, Reason]], present: Iterable[Alarm]
 ) -> tuple[list[Alarm], list[tuple[str, Reason]]]:
-    """The alarms that begin and those that end, from those that stand and those present. One a channel and reason."""
+    """(beginning alarms, ended alarms), from the recorded and the present ones. One for each channel and reason."""
     now = {(alarm.channel, alarm.reason): alarm for alarm in reversed(list(present))}
     begun = [now[key] for key in sorted(now.keys() - set(standing))]
     return begun, sorted(set(standing) - now.keys())
 
 
 def uptime(spent: Mapping[str, float]) -> int | None:
-    """Parts per million in which a channel was live, of the time for which it was judged; None without any."""
+    """The share of the judged time in which a channel was live, in parts per million; None without judged time."""
     whole = sum(spent.get(state, 0.0) for state in COUNTED)
     return round(1_000_000 * spent.get(Liveness.LIVE, 0.0) / whole) if whole > 0 else None

@@ -1,8 +1,8 @@
-"""A hub publishes that a channel has gone dark, and that it is heard again, as actual bulletins if its grants allow it.
+"""Publishes that a channel has gone dark, and that it is back, as actual bulletins if the hub's grants allow it.
 
-They go to the audience for which a grant of status `actual` names the kind `channel-status`, a national one before others.
-Which channels were last reported dark is read from the outbox, so a restarted program repeats none and forgets none.
-A channel that comes and goes costs its hubs no more than `A_DAY` notices a day: beyond them that it is dark is said later.
+They go to the audience for which a grant of status `actual` names the kind `channel-status`, a national one before
+others. The outbox shows which channels were last reported dark, so a restarted program repeats none and forgets none. A
+channel that comes and goes causes at most `A_DAY` notices a day; further ones are published later.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from schemas.vocab import ChannelState, Posture, Scope, Severity, Status, Tlp, U
 
 ORIGIN = "dark:"
 A_DAY = 12
-"""So many notices about one authority's channels are published in a day."""
+"""Most notices about one authority's channels in a day."""
 DAY_S = 86_400.0
 _NARROWEST = (Scope.NATIONAL, Scope.ORG, Scope.UNION, Scope.PUBLIC)
 
@@ -39,7 +39,7 @@ class NoticePlace(NamedTuple):
 
 
 def audience_of(registry: VerifiedRegistry, hub: str) -> NoticePlace | None:
-    """Where a hub says that a channel is dark; None when no grant names it."""
+    """The audience for a hub's notices about a channel; None if no grant names one."""
     listed = registry.document.audiences
     places = [
         (_NARROWEST.index(listed[audience].scope if audience in listed else Scope.ORG), tlp, audience)
@@ -52,9 +52,9 @@ def audience_of(registry: VerifiedRegistry, hub: str) -> NoticePlace | None:
 
 
 def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int) -> Draft:
-    """The notice about a channel: with a detail that it is dark, without one that it is heard again.
+    """The notice about a channel: dark with a detail, back without one.
 
-    It gives no count of bulletins: readers of another channel need not learn it.
+    It gives no count of bulletins, because readers of another channel need not learn it.
     """
     is_dark = detail is not None
     headline = f"Channel {channel} is {'silent' if is_dark else 'heard again'}"
@@ -76,15 +76,15 @@ def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int)
 
 
 class Notices(msgspec.Struct, frozen=True):
-    """The voice of a hub about the channels it watches; the publisher is the hub's own."""
+    """Publishes a hub's notices about its watched channels, with the hub's own publisher."""
 
     publisher: Publisher
 
     async def __call__(self, silent: Mapping[str, Silence]) -> bool:
-        """Publish what has changed since the last notices. Returns whether nothing is left to be said.
+        """Publish the changes since the last notices. Returns whether all are published.
 
         Args:
-            silent: the channels that are dark now, each with why and its interval in seconds.
+            silent: the channels that are dark now, each with the reason and its interval in seconds.
 
         Raises:
             PermitError, OutboxError, StoreError: as `Publisher.publish`.
@@ -109,7 +109,7 @@ class Notices(msgspec.Struct, frozen=True):
 
 
 def _count(db: sqlite3.Connection, issuer: str, since: float) -> int:
-    """How many notices about an authority's channels were made since then."""
+    """The number of notices about an authority's channels since a moment."""
     sql = "SELECT count(*) FROM outbox WHERE origin >= ?1 AND origin < ?2 AND kept_at > ?3"
     return single(db, sql, f"{ORIGIN}{issuer}/", f"{ORIGIN}{issuer}0", since)  # '0' comes right after '/'
 
@@ -120,11 +120,11 @@ SELECT * FROM outbox WHERE n IN (SELECT max(n) FROM outbox WHERE origin >= ? AND
 
 
 def _said(db: sqlite3.Connection) -> dict[str, int]:
-    """The channels that were last said to be dark, with their intervals."""
+    """The channels last reported dark, with their intervals."""
     last = {}
     for row in table.rows(db, _LAST, ORIGIN, ORIGIN[:-1] + ";"):  # ';' comes right after ':'
         if not row.is_whole:
-            continue  # nothing in it is to be believed
+            continue  # its content cannot be trusted
         body = decode(row.payload).body
         if row.origin is not None and isinstance(body, ChannelStatus):
             last[row.origin.removeprefix(ORIGIN)] = body

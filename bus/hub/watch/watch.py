@@ -1,9 +1,8 @@
-"""A hub watches the channels it reads: alarms begin and end on record, the states are kept for uptime.
+"""Watches the channels that a hub reads: records the begin and end of alarms, and the states for uptime.
 
-Only what a reader that has caught up can see is judged, and as of the moment up to which it has seen everything, not of now:
-a sign of life that waits unread is later than that moment, so it cannot be missed. While this hub itself cannot read, or is
-too far behind, that is the one alarm (`blind`), the others stay as they are, and no time is counted. An alarm is written when
-it begins and when it ends, and logged then, never in between.
+A hub judges only when it has caught up, and as of the moment up to which it has read everything. An unread sign of life
+is later than that moment, so it is never missed. While this hub itself cannot read or is too far behind, the only new
+alarm is `blind`: others stay unchanged and no time counts. An alarm is recorded and logged only at its begin and end.
 """
 
 from __future__ import annotations
@@ -32,29 +31,29 @@ from schemas.errors import TocsinError
 from schemas.vocab import Status
 
 LOOK_S = 2.0
-REST = 20.0  # the pause after a look, in times of what it took
-MOVE_S = 30.0  # so often the end of a span is written down
-AGAIN_S = (900.0, 86_400.0)  # a stream in which something stays missing is read again less and less often
-CALM_S = 7 * 86_400.0  # the doubled wait is remembered for so long after nothing was missing any more
-TIDY_S = 600.0  # so often claims are looked through
+REST = 20.0  # the pause after a look, as a multiple of its duration
+MOVE_S = 30.0  # seconds between two records of the end of a span
+AGAIN_S = (900.0, 86_400.0)  # a stream with lasting gaps is read again less and less often
+CALM_S = 7 * 86_400.0  # seconds without a gap after which the doubled wait is forgotten
+TIDY_S = 600.0  # seconds between two looks at the claims
 BLIND_S = 5.0
 OWN = "-"
-"""Where a channel stands, for an alarm about this hub itself."""
+"""The name in place of a channel, for an alarm about this hub itself."""
 
 Announce = Callable[[Mapping[str, Silence]], Awaitable[bool]]
-"""Is told the channels that are silent, all of them; says whether all was announced, or is to be told again."""
+"""Takes all silent channels; returns whether all were announced, or must be given again."""
 
 log = logger()
 
 
 Culprit = tuple[str, str]
-"""A stream, and the authority by whose word something is missing in it: it waits, and nobody waits with it."""
+"""(stream, authority that announced the missing bulletin): only this pair waits."""
 
 ANYBODY = "*"
 
 
 class Again(NamedTuple):
-    """When a stream is read again at the earliest, how long was waited for that, and when something was last missing."""
+    """The earliest time to read a stream again, the present wait, and the time of the last gap."""
 
     at: float
     wait: float
@@ -62,7 +61,7 @@ class Again(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What one look has found."""
+    """The findings of one look."""
 
     rows: tuple[ChannelRow, ...]
     alarms: tuple[Alarm, ...]
@@ -74,13 +73,13 @@ class Watch(msgspec.Struct, kw_only=True):
 
     Attributes:
         authority_id: the hub's authority.
-        store: what it watches.
-        registry: the registry as it stands now.
-        subscriber: the hub's reading: whether it has caught up; reads again what has gaps.
+        store: the hub's store.
+        registry: gives the current registry.
+        subscriber: the hub's reader: it knows whether it has caught up, and reads streams with gaps again.
         clock: the present, aware.
         look_s: seconds between two looks; more when a look takes long.
-        announce: told which channels are silent, whenever that has changed.
-        monotonic: a clock in seconds that is never set back, for how long the hub is blind and when to read again.
+        announce: called with the silent channels after each change.
+        monotonic: a clock in seconds that is never set back, for the time of blindness and the time to read again.
     """
 
     authority_id: str
@@ -91,24 +90,24 @@ class Watch(msgspec.Struct, kw_only=True):
     look_s: float = LOOK_S
     announce: Announce | None = None
     monotonic: Callable[[], float] = time.monotonic
-    # What the last look has left for the next one.
+    # State that the last look leaves for the next one.
     _announced: frozenset[str] | None = None
     _standing: set[tuple[str, Reason]] | None = None
     _conditions: dict[str, Condition] = {}
     _moved_at: float = 0.0
     _unannounced: Problem = msgspec.field(default_factory=lambda: Problem("not_announced"))
     _blind_since: float | None = None
-    _claimed: dict[str, str] = {}  # by channel, who says that more of it follows than is held
+    _claimed: dict[str, str] = {}  # by channel, who announces more of it than is held
     _again: dict[Culprit, Again] = {}
     _tidied_at: float = float("-inf")
 
     async def run(self) -> None:
-        """Look until cancelled; a fault of the watch must not end the reading, so it is logged and looked again.
+        """Look until cancelled. An error of the watch must not end the reading, so it is logged and the look is repeated.
 
-        Until it has looked without one this hub is `blind`: a watch that fails would look like one that finds nothing.
+        Until a look succeeds this hub is `blind`: otherwise a failing watch would look like one without findings.
 
         Raises:
-            StoreError: one that is final; the store takes nothing more until it is opened anew.
+            StoreError: a final one; the store takes nothing more until it is opened again.
         """
         # Another process may have watched since the last run.
         self._standing = self._announced = self._blind_since = None
@@ -128,7 +127,9 @@ class Watch(msgspec.Struct, kw_only=True):
         except (TocsinError, MemoryError):
             raise
         except Exception as exc:
-            detail = f"this hub cannot judge the channels: its watch has failed ({exc!r}; its log says where)"
+            detail = (
+                f"this hub cannot judge the channels: its watch has failed ({exc!r}; its log shows where)"
+            )
             await self._record_blind(Alarm(channel=OWN, reason=Reason.BLIND, detail=detail))
             raise
 
@@ -141,7 +142,7 @@ class Watch(msgspec.Struct, kw_only=True):
             self._standing.add((OWN, Reason.BLIND))
 
     async def look(self) -> None:
-        """Judge the channels once, and record what has begun and what has ended.
+        """Judge the channels once, and record beginning and ended alarms.
 
         Raises:
             StoreError: the store cannot be read or written.
@@ -186,7 +187,7 @@ class Watch(msgspec.Struct, kw_only=True):
             self._unannounced.is_over(self.authority_id)
 
     async def _tidy(self, now: float) -> None:
-        """Let claims lapse that nobody has shown, once in a while."""
+        """Let unproven claims lapse, at intervals."""
         moment = self.monotonic()
         if moment - self._tidied_at < TIDY_S:
             return
@@ -195,7 +196,7 @@ class Watch(msgspec.Struct, kw_only=True):
             log.warning("claims_lapsed", holder=holder, count=count)
 
     def _blind(self, reading: Reading) -> Iterator[Alarm]:
-        """That this hub does not see what there is, when it has lasted for a while."""
+        """The alarm that this hub is blind, once that has lasted for a while."""
         moment = self.monotonic()
         if self._blind_since is None:
             self._blind_since = moment
@@ -227,10 +228,10 @@ class Watch(msgspec.Struct, kw_only=True):
             log.warning("channel_alarm_ended", channel=channel, reason=reason)
 
     def _repair(self, moment: float) -> None:
-        """Read a stream again from which something is missing: a reader's rights allow that, and nothing more.
+        """Read a stream with missing bulletins again, which is all that a reader's rights allow.
 
-        A hole is charged to the issuer, who has signed what follows it; an end that has not come to whoever claims it. A hub
-        that lies about one authority after the other is one culprit: it could keep this hub reading, and blind, for ever.
+        A hole is charged to the issuer, who has signed the bulletin after it, a missing end to the authority that claims
+        it. So a hub that lies about many authorities waits as one and cannot keep this hub reading, and blind, for ever.
         """
         lacking = {
             (
@@ -246,7 +247,7 @@ class Watch(msgspec.Struct, kw_only=True):
 
 
 def _behind(reading: Reading) -> str:
-    """How far behind a reading is, in words."""
+    """How far the reader is behind, in words."""
     if not reading.behind:
         return "it has not caught up with the streams"
     return f"{reading.behind} bulletins wait to be read, the oldest for {reading.lag_s:.0f} seconds"
@@ -255,11 +256,11 @@ def _behind(reading: Reading) -> str:
 def read_again(
     lacking: Collection[Culprit], again: Mapping[Culprit, Again], moment: float
 ) -> tuple[list[str], dict[Culprit, Again]]:
-    """Which of the streams in which something is missing to read again now, and when each has its next turn. Pure.
+    """(streams with gaps to read again now, next turn of each). Pure.
 
-    At once, and then after waits that double: who never says what is missing must not keep a hub busy. A hole that is filled
-    ends no wait, or who makes and fills one each minute would; after `CALM_S` without any it begins anew. A hub may claim that
-    much is missing of many, so no stream is read twice within the shortest wait, for any issuer.
+    The first turn is at once, later ones after doubling waits: a lasting gap must not keep a hub busy. A filled hole does
+    not reset the wait, because an author could make and fill one each minute. `CALM_S` without a hole resets it. A hub
+    may claim gaps of many issuers, so no stream is read twice within the shortest wait, for any issuer.
     """
 
     def rests(each: Culprit) -> bool:
@@ -280,7 +281,7 @@ def read_again(
 
 
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:
-    """All channels, what is wrong with them, and, of those that carry what is actual, in which condition each is."""
+    """All channels, their problems, and the condition of each actual channel."""
     rows = channel_rows(db, now, registry, reader)
     dated = calendars(db)
     phases = {

@@ -1,4 +1,4 @@
-"""The hotline's adapter, under the tests that every adapter inherits."""
+"""The tests of the hotline's adapter, inherited from the conformance kit."""
 
 from tocsin_hotline.adapter import ADAPTER
 
@@ -9,7 +9,7 @@ from schemas.vocab import Tlp
 
 
 class TestHotline(AdapterConformance):
-    """Documents of the hotline, and what must become of them."""
+    """Documents of the hotline, with their expected results."""
 
     adapter = ADAPTER
     cases = (

@@ -223,7 +223,7 @@ def test_nothing_is_added_after_a_last_line_that_was_changed(tmp_path: Path) -> 
     path = tmp_path / "audit.jsonl"
     lines = filled(path)
     path.write_bytes(b"\n".join([*lines[:4], b"gone"]) + b"\n")
-    with pytest.raises(AuditError, match="keep it aside"):
+    with pytest.raises(AuditError, match="keep the file aside"):
         append(path, "after", {}, NOW)
     assert path.read_bytes().endswith(b"gone\n")
 

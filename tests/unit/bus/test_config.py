@@ -34,7 +34,7 @@ BAD_FILES: dict[str, tuple[bytes, str, str]] = {
     "a path of a user who is not known": (
         f'[contexts.a]\n{CONTEXT}nkey = "~nobody-of-this-name/a.nk"\n'.encode(),
         "config-malformed",
-        "user who is not known",
+        "user name that is unknown here",
     ),
     "a server of another protocol": (
         f'[contexts.a]\n{CONTEXT}server = "http://x"\n'.encode(),

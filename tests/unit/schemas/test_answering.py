@@ -91,7 +91,7 @@ def test_the_marking_is_narrowed_and_never_widened(tlp: Tlp) -> None:
     if TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER]:
         assert answer_to(original, body, NOW, tlp=tlp).tlp is tlp
         return
-    with pytest.raises(SchemaError, match="go no wider") as refused:
+    with pytest.raises(SchemaError, match="must not be wider") as refused:
         answer_to(original, body, NOW, tlp=tlp)
     assert refused.value.reason == "wider-marking"
 
@@ -133,7 +133,7 @@ def test_its_headline_fits_and_says_what_it_is() -> None:
         .info[0]
         .headline.startswith("TLP:CLEAR is")
     )
-    with pytest.raises(SchemaError, match="cannot be told so"):
+    with pytest.raises(SchemaError, match="not valid"):
         answer_to(original, BODIES[FeedbackKind.DISPUTE], NOW, lang="no language")
-    with pytest.raises(SchemaError, match="cannot be told so"):
+    with pytest.raises(SchemaError, match="not a valid text"):
         taken_back(original, NOW, "")

@@ -1,4 +1,4 @@
-"""Reads the daily export of a hotline's system (`hotline-json`): one report, one incident. Callers are not carried."""
+"""Reads the daily export of a hotline's system (`hotline-json`): each report gives one incident. Callers are left out."""
 
 import datetime as dt
 from typing import Annotated
@@ -26,7 +26,7 @@ __all__ = ["FORMAT", "read_hotline"]
 
 MAX_BYTES = 1024 * 1024
 MARK = "hotline-export/1"
-# The hotline's own words -> what an election incident may be about.
+# Category of the hotline -> category of an election incident.
 CATEGORIES = {
     "false-date": "false-voting-information",
     "threat": "voter-intimidation",
@@ -36,7 +36,7 @@ CATEGORIES = {
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One call as a clerk noted it."""
+    """One call, noted by a clerk."""
 
     number: Annotated[str, Meta(min_length=1, max_length=80)]
     at: dt.datetime
@@ -55,10 +55,10 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def read_hotline(data: bytes, context: ReadContext) -> ReadResult:
-    """The incidents that an export reports.
+    """Read the incidents of an export.
 
     Raises:
-        FormatError: what `strict_json` raises, or `schema`.
+        FormatError: as `strict_json`, or `schema`.
     """
     try:
         export = msgspec.convert(strict_json(data, max_bytes=MAX_BYTES), Export)

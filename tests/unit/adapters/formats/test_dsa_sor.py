@@ -213,7 +213,7 @@ def test_an_odd_territory_is_a_loss() -> None:
     """An entry that is no country code is left out and recorded."""
     result = read_json(statement(territorial_scope=["EEA_NO_IS", "FR"]))
     assert measure(result).territorial_scope == ("FR",)
-    assert "no country codes" in reasons(result)
+    assert "not country codes" in reasons(result)
 
 
 def test_a_nameless_platform_is_said_to_be_so() -> None:

@@ -131,7 +131,7 @@ def test_rules_of_other_languages_keep_their_name() -> None:
     yara = item("indicator", pattern="rule a {}", pattern_type="yara")
     result = read(bundle(yara, indicator("[broken")))
     assert result.drafts[0].body.detection == ("yara:rule a {}",)  # type: ignore[union-attr]
-    assert "no STIX pattern" in reasons(result)
+    assert "not a STIX pattern" in reasons(result)
 
 
 @pytest.mark.parametrize(

@@ -108,4 +108,4 @@ def test_what_is_no_tie_is_a_loss() -> None:
     result, made = read(SITE, PAGE, note, *ties)
     assert written(made) == ["url https://mirror.example/voice related-to domain-name mirror.example"]
     assert "carried as related-to" in reasons(result)
-    assert "an end that no bulletin holds, or both ends in one (2 times)" in reasons(result)
+    assert "an end without a field in a bulletin, or equal ends (2 times)" in reasons(result)

@@ -1,4 +1,4 @@
-"""What stands after a revocation, against a reference that looks at every descent there is."""
+"""The links that stand after a revocation, compared with a reference that walks every descent."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_what_falls(links: list[ReceivedLink], fallen: set[str]) -> None:
 
 
 def reference(links: list[ReceivedLink], revoked: Mapping[str, Ending]) -> set[str]:
-    """What stands, by walking every way from every anchor down."""
+    """The standing links, found by walking every way down from every anchor."""
     by_name = {(each.channel, each.seq, each.digest): each for each in links}
     stands: set[str] = set()
     for each in links:
@@ -136,7 +136,7 @@ def test_the_ruling_is_the_reference(links: list[ReceivedLink], revoked: dict[st
 def test_more_links_fell_nothing_and_more_revocations_raise_nothing(
     links: list[ReceivedLink], revoked: dict[str, Ending], data: st.DataObject
 ) -> None:
-    """So the order in which bulletins and revocations come does not matter in the end."""
+    """So the order in which bulletins and revocations come makes no difference in the end."""
     some = data.draw(
         st.lists(st.sampled_from(links), unique_by=lambda each: each.digest) if links else st.just([])
     )
@@ -231,7 +231,7 @@ def test_under_a_statement_dates_decide(
 
 
 def test_a_key_whose_window_is_over_gains_nothing_from_a_statement() -> None:
-    """What came after its window does not stand by a date, which a thief of an old key could choose."""
+    """A bulletin that came after its key's window does not stand by its date, which a thief of an old key could choose."""
     ended = {OLD: Ending(since=NOW, by_statement=True, over=NOW + HOUR)}
     early, late = link("a", 1, None, hours=0, dated=-9), link("b", 2, "a", hours=1, dated=-8)
     found = standing([early, late], ended)
@@ -301,7 +301,7 @@ OUTRIGHT: dict[str, tuple[list[ReceivedLink], set[str], set[str]]] = {
 def test_what_was_had_before_the_statement_stands_outright(
     links: list[ReceivedLink], fallen: set[str], by_date: set[str]
 ) -> None:
-    """Where it is dated before what the statement reaches to; and yields to nobody."""
+    """A bulletin dated before the moment that the statement reaches to stands, and yields to no other."""
     for order in (links, links[::-1]):
         found = standing(order, {**STATED, "gone": Ending(since=NOW - 9 * HOUR)})
         assert found.falls == fallen
@@ -310,7 +310,7 @@ def test_what_was_had_before_the_statement_stands_outright(
 
 
 def test_what_came_later_yields_only_to_what_this_reader_knew_itself() -> None:
-    """Else a fork by another stolen key would take the place of history from whoever comes late: both stand."""
+    """Otherwise a fork by another stolen key would displace history at a later reader: both stand."""
     rival = [link("c2", 3, "b", dated=-7), link("d2", 4, "c2", dated=-6)]
     for hours, fallen in ((-20, {"c2", "d2"}), (0, set()), (20, set())):
         heard = [msgspec.structs.replace(each, received_at=NOW + hours * HOUR) for each in PAST]
@@ -346,7 +346,7 @@ def test_under_statements_nothing_depends_on_the_order_and_without_contradiction
 def test_no_valid_key_takes_what_was_had_before_the_statement(
     links: list[ReceivedLink], stolen: set[str]
 ) -> None:
-    """Whatever a thief adds with a key that is still valid, wherever he puts it."""
+    """A thief may add anything anywhere with a key that is still valid."""
     ended = {kid: Ending(since=NOW, by_statement=True) for kid in stolen}
     had = [msgspec.structs.replace(each, believed=True, issued=NOW - HOUR) for each in links]
     forks = [msgspec.structs.replace(each, digest=f"t{each.digest}", kid="thief's") for each in links]
@@ -354,7 +354,7 @@ def test_no_valid_key_takes_what_was_had_before_the_statement(
 
 
 def test_of_several_keys_those_decide_that_meet_what_is_required() -> None:
-    """One that has not ended for each algorithm, whatever else is signed; and all of them where several are required."""
+    """One valid key for each algorithm decides, regardless of other signatures; if several are required, all of them do."""
     stated, gone = Ending(since=NOW, by_statement=True), Ending(since=NOW - HOUR)
     out_of_use = Ending(since=NOW - 2 * HOUR, revoked=False)
     ended = {"stated": stated, "gone": gone, "old": out_of_use}
@@ -371,7 +371,7 @@ def test_of_several_keys_those_decide_that_meet_what_is_required() -> None:
 
 
 def test_a_statement_about_one_of_two_keys_opens_nothing_that_the_registry_closed_for_the_other() -> None:
-    """What came after the registry ended one key does not stand by a date that its thief chose."""
+    """A bulletin that came after the registry revoked one key does not stand by a date that its thief chose."""
     ended = {OLD: Ending(since=NOW), "other": Ending(since=NOW + 9 * HOUR, by_statement=True)}
     early, late = (
         msgspec.structs.replace(each, meets=((OLD,), ("other",)))

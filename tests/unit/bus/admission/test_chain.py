@@ -1,4 +1,4 @@
-"""Where a bulletin stands among those its channel holds: every outcome, and which of two reasons wins."""
+"""The place of a bulletin among those of its channel: every outcome, and which of two reasons wins."""
 
 from __future__ import annotations
 

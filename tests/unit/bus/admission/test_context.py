@@ -107,7 +107,7 @@ def foreign() -> Iterator[tuple[tuple[Entry, ...], str]]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_signature_for_anything_else_is_refused(place: str) -> None:
-    """By its type or its domain, whatever key made it."""
+    """It is refused by its type or its domain, regardless of the key."""
     for entries, reason in foreign():
         with pytest.raises(AdmissionError) as refused:
             PLACES[place](entries)
@@ -116,7 +116,7 @@ def test_a_signature_for_anything_else_is_refused(place: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_alone_and_in_a_batch_come_to_the_same(place: str) -> None:
-    """Wherever a signature of a bulletin is accepted, so is one of a batch."""
+    """A signature of a batch is accepted in the same cases as one of a single bulletin."""
     PLACES[place]((sign_entry(MINE, GOOD.payload, within()),))
     for size, index in ((2, 0), (5, 4), (64, 63)):
         PLACES[place](in_a_batch(GOOD.payload, MINE, size=size, index=index))
@@ -142,7 +142,7 @@ def test_what_is_inside_a_seal_is_signed_for_that_alone() -> None:
 
 
 def test_the_context_is_asked_before_any_key() -> None:
-    """A signature of another federation by a key that nobody knows is refused for its domain."""
+    """A signature of another federation by an unknown key is refused for its domain."""
     from bus.keys.signatures import FileSigner
 
     stranger = sign_entry(FileSigner.generate(), GOOD.payload, within(domain="elsewhere"))

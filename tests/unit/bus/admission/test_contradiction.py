@@ -1,4 +1,4 @@
-"""Proof of a contradiction: what a file of two signed bulletins proves, and what it does not."""
+"""Proof of a contradiction by a file of two signed bulletins, and files that prove none."""
 
 from __future__ import annotations
 
@@ -77,16 +77,16 @@ def test_a_contradiction_is_proved_by_two_signatures(name: str) -> None:
 
 @pytest.mark.parametrize("name", NOT)
 def test_nobody_is_accused_without_proof(name: str) -> None:
-    """What may both stand, or what somebody else signed, is no contradiction."""
+    """Two bulletins that may both stand, or that another authority signed, are no contradiction."""
     one, other, expected = NOT[name]
     assert reason(write_contradiction(file(one), file(other))) == expected
 
 
 def test_it_is_proof_after_the_key_has_ended() -> None:
-    """Who contradicted itself has done so, whatever has become of the key."""
+    """The contradiction stays proven after the key is revoked or expired."""
     year = NOW + dt.timedelta(days=400)
     raw = write_contradiction(file(FIRST), file(OTHER))
-    with pytest.raises(AdmissionError, match="ended"):
+    with pytest.raises(AdmissionError, match="expired"):
         verify_file(file(FIRST), registry=WORLD.registry, now=year)
     assert judge_proof(raw, registry=WORLD.registry, now=year).seq == 1
 
@@ -167,7 +167,7 @@ HEARTBEATS: dict[str, tuple[Message, Message, bool]] = {
 def test_a_heartbeat_accuses_only_its_own_author_of_a_digest_it_names(
     said: Message, heartbeat: Message, proved: bool
 ) -> None:
-    """Any head of it may; none without a digest, and none of somebody else."""
+    """Any head in it may contradict, except one without a digest or of another authority."""
     raw = write_contradiction(file(said), file(heartbeat))
     if not proved:
         assert reason(raw) == "no-fork"

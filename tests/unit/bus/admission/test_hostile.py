@@ -187,13 +187,13 @@ def test_order_and_strangers_change_nothing(message: Message) -> None:
 
 
 def test_a_co_signature_under_another_algorithm_is_dropped() -> None:
-    """It is by a known key, and does not stand; the bulletin does."""
+    """The signature is by a known key and does not verify; the bulletin is admitted."""
     admitted = judged(under(f"{VALUE},{protected(THEIRS, alg='ES256')}"))
     assert (admitted.endorsers, admitted.dropped_endorsements) == ((), ("xb-csirt",))
 
 
 def test_two_good_keys_of_the_issuer_name_the_first_that_is_required() -> None:
-    """Two keys of one algorithm: the signer is the one that stands first, so it depends on the header alone."""
+    """Of two keys of one algorithm the first one in the header is the signer, so only the header decides."""
     registry = registry_with(
         "xa-csirt", keys={each.kid: key_record(each) for each in (MINE, NOBODY)}, require=("Ed25519",)
     )

@@ -1,6 +1,6 @@
 """A stock JOSE library beside our own verifier, over every vector of admission.
 
-Both see the same headers, keys and bytes. Where they differ stands in a table with why; ours is never the laxer one.
+Both see the same headers, keys and bytes. A table lists the differences with their reasons; ours is never less strict.
 """
 
 from __future__ import annotations
@@ -145,12 +145,12 @@ def parts(entry: str, payload: str) -> tuple[str, str, str]:
 
 
 def b64decode(text: str) -> bytes:
-    """As every library decodes base64url."""
+    """Decode base64url as every library does."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def stock(case: dict[str, Any]) -> bool:
-    """What an application with the library would say: some entry verifies under the registry's key and algorithm."""
+    """The verdict of an application with the library: some entry verifies under the registry's key and algorithm."""
     value = next((text for name, text in case["headers"] if name.lower() == "tocsin-sig"), "")
     found = False
     for entry in value.split(","):

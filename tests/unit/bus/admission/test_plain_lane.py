@@ -1,6 +1,6 @@
-"""The plain lane against the numbered steps: the same verdict, to the field, whatever comes, in whatever order, at whatever time.
+"""The plain lane against the numbered steps: the same verdict, field by field, for any messages, order and time.
 
-A lane that drops one check is seeded for each of them; the table of what is wrong in one thing alone tells each apart.
+For each check there is a lane without it; the table of single faults detects each such lane.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def came(
 
 
 def other_hints(b: Bulletin) -> list[tuple[str, str]]:
-    """What a message may say of itself beside the hints that a publisher sends."""
+    """Headers that a message may have beside the hints of a publisher."""
     name = digest(encode(b))
     return [each for each in hints_allowed(b, name).items() if each not in hints(name).items()]
 
@@ -119,7 +119,7 @@ def arrived(subject: str, headers: Iterable[tuple[str, str]], payload: bytes) ->
 
 
 def by_steps(each: Received, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
-    """What the numbered steps say."""
+    """The verdicts of the numbered steps."""
     message = Kept(
         subject=each.subject,
         headers=each.headers,
@@ -145,13 +145,13 @@ def judged(
     now: dt.datetime = NOW,
     lane: types.ModuleType = plain_lane,
 ) -> list[Judged | Refused]:
-    """What a lane says of a batch."""
+    """The verdicts of a lane on a batch."""
     found: list[Judged | Refused] = lane.judge(STREAM, messages, registry, now)
     return found
 
 
 def agree(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> None:
-    """Both ways, and the lane once more with what it remembers by then."""
+    """Compare both ways, and the lane once more with its memory."""
     expected = [by_steps(each, registry, now) for each in messages]
     assert judged(messages, anew(registry), now) == expected
     assert judged(messages, registry, now) == expected
@@ -459,7 +459,7 @@ TABLE = {f"{n}: {row[0]}": row[1:] for n, row in enumerate(table())}
 
 @pytest.mark.parametrize("name", TABLE)
 def test_both_ways_say_the_same(name: str) -> None:
-    """To the field, also when the lane remembers what it found."""
+    """They agree field by field, also when the lane has remembered results."""
     agree(*TABLE[name])
 
 
@@ -573,7 +573,7 @@ def test_a_lane_that_drops_a_check_is_caught(check: str) -> None:
 
 @pytest.mark.parametrize("check", REMEMBERED)
 def test_a_registry_that_asks_too_little_is_caught(check: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it remembers of one bulletin it would say of another; some row of the table is judged otherwise then."""
+    """It would apply the remembered result of one bulletin to another; then some row of the table is judged differently."""
     source = textwrap.dedent(inspect.getsource(VerifiedRegistry.permitted))
     found, instead = REMEMBERED[check]
     assert source.count(found) == 1, "it is asked elsewhere by now"
@@ -584,7 +584,7 @@ def test_a_registry_that_asks_too_little_is_caught(check: str, monkeypatch: pyte
 
 
 def is_caught(lane: types.ModuleType) -> bool:
-    """Whether some row of the table is judged otherwise by a lane, or breaks it."""
+    """Whether a lane judges some row of the table differently, or fails on it."""
     caught = False
     for messages, registry, now in TABLE.values():
         expected = [by_steps(each, registry, now) for each in messages]
@@ -651,7 +651,7 @@ def mutated(draw: st.DrawFn) -> Received:
 def test_mutations_are_judged_alike(
     messages: list[Received], registry: VerifiedRegistry, now: dt.datetime
 ) -> None:
-    """Whatever was altered, in batches, at the edges of clocks and keys."""
+    """They agree on any alteration, in batches, at the limits of clocks and keys."""
     expected = [by_steps(each, registry, now) for each in messages]
     assert judged(messages, registry, now) == expected
 
@@ -685,7 +685,7 @@ def test_a_revocation_ends_what_was_remembered(place: int) -> None:
 
 
 def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By number; beyond it the lane begins anew, and says the same."""
+    """The number is bounded; beyond it the lane starts with an empty memory and gives the same verdicts."""
     monkeypatch.setattr(remembered, "MOST", 3)
     registry = anew(REGISTRY)
     pairs = [each for n in range(0, 20, 2) for each in batched(RUN[n : n + 2])]

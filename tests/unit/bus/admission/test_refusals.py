@@ -188,21 +188,25 @@ CASES: dict[str, Case] = {
         "no signature by a key of the registry",
     ),
     "under another algorithm": case(other_algorithm(), "wrong-algorithm", "the algorithm is not the key's"),
-    "a signature that does not fit": case(
-        bearing(GOOD, spoilt(entry())), "bad-signature", "the signature does not fit"
+    "a signature that does not verify": case(
+        bearing(GOOD, spoilt(entry())), "bad-signature", "the signature does not verify"
     ),
     "a good co-signature, the issuer's spoilt": case(
         bearing(GOOD, spoilt(entry()), entry(THEIRS)),
         "bad-signature",
-        "a signature of xa-csirt does not fit",
+        "a signature of xa-csirt does not verify",
     ),
-    "number two without a predecessor": case(said(seq=2), "schema", "prev is null exactly at seq 1"),
-    "number one with a predecessor": case(said(prev="p" * 43), "schema", "prev is null exactly at seq 1"),
+    "number two without a predecessor": case(
+        said(seq=2), "schema", "prev must be null at seq 1, and only there"
+    ),
+    "number one with a predecessor": case(
+        said(prev="p" * 43), "schema", "prev must be null at seq 1, and only there"
+    ),
     "signed by another alone": case(
         sign(WORLD, bulletin(WORLD), by="xb-csirt"), "wrong-issuer", "xa-csirt did not sign it"
     ),
     "an issuer under another name": case(
-        OTHER_NAME, "wrong-issuer", "xa-csirt is described otherwise in the registry"
+        OTHER_NAME, "wrong-issuer", "xa-csirt is described differently in the registry"
     ),
     "a hint that contradicts": case(BAD_HINT, "hint-mismatch", "header CE-ID contradicts the signed content"),
     "issued before its key": case(EARLY, "key-not-valid", f"key {MINE.kid} was not valid when it was issued"),
@@ -229,7 +233,7 @@ CASES: dict[str, Case] = {
     "it comes as its key ends": case(
         GOOD,
         "key-ended",
-        f"key {MINE.kid} ended on 2027-05-24, and this came after",
+        f"key {MINE.kid} expired on 2027-05-24, and this bulletin arrived later",
         registry=keyed(not_after=NOW + DAY),
         now=NOW + DAY,
     ),
@@ -243,7 +247,7 @@ CASES: dict[str, Case] = {
     "on another subject": case(
         MISADDRESSED,
         "misaddressed",
-        f"published on 'tocsin.v1.elsewhere', its own subject is {GOOD.subject}",
+        f"published on 'tocsin.v1.elsewhere', but its subject is {GOOD.subject}",
     ),
     "from the future": case(AHEAD, "from-the-future", "issued 2027-05-23 18:05:00, ahead of this clock"),
 }
@@ -297,7 +301,7 @@ PLACED = (
 
 @pytest.mark.parametrize("name", CASES)
 def test_only_what_its_issuer_said_in_full_keeps_its_place(name: str) -> None:
-    """A rule, a missing grant, a clock ahead or an ended key leave the place; somebody else's doing never does."""
+    """A broken rule, a missing grant, a clock ahead or a revoked key leaves the place; a fault that another may cause never does."""
     message, registry, now, reason, _ = CASES[name]
     place = refusal(lambda: judged(message, registry, now)).place
     if name not in PLACED:
@@ -451,7 +455,7 @@ def test_every_signature_of_the_issuer_must_be_in_its_window(changes: dict[str, 
 def test_the_keys_that_have_not_ended_decide_where_they_meet_what_is_required(
     changes: dict[str, Any], reason: str, first: bool
 ) -> None:
-    """So nobody ties a bulletin to an ended key by adding its signature; but what is required does not come from one."""
+    """So nobody ties a bulletin to a revoked key by adding its signature; but a revoked key meets no requirement."""
     one, other = SECOND, MINE
     entries = (entry(SECOND), entry()) if first else (entry(), entry(SECOND))
     both, now = bearing(GOOD, *entries), NOW + TICK
@@ -533,7 +537,7 @@ def test_a_co_signature_counts_while_one_of_its_keys_is_alive(
 
 
 def test_endorsers_and_dropped_are_sorted() -> None:
-    """By id, whatever the order of the signatures; one bad signature drops an authority that has a good one."""
+    """They are sorted by id in any order of signatures; one bad signature drops an authority even with a good one."""
     names = ("xb-emb", "xb-csirt", "xa-dpa")
     good = [entry(WORLD.signers[name]) for name in names]
     admitted = judged(bearing(GOOD, *good, entry()))
@@ -547,14 +551,14 @@ def test_endorsers_and_dropped_are_sorted() -> None:
 
 
 def test_a_wrong_algorithm_is_told_before_a_bad_signature() -> None:
-    """When no signature stands, the reason does not depend on the order of the entries."""
+    """If no signature verifies, the reason does not depend on the order of the entries."""
     wrong = parse_header(dict(other_algorithm().headers)[SIG_HEADER], within())[0]
     for entries in ((wrong, spoilt(entry(THEIRS))), (spoilt(entry(THEIRS)), wrong)):
         assert refusal(lambda e=entries: judged(bearing(GOOD, *e))).reason == "wrong-algorithm"  # type: ignore[misc]
 
 
 def test_an_unknown_payload_member_is_told_by_the_codec() -> None:
-    """The sentence of the codec is passed on as it is."""
+    """The sentence of the codec is passed on unchanged."""
     payload = encode(GOOD.bulletin)[:-1] + b',"extra":1}'
     odd = bearing(msgspec.structs.replace(GOOD, payload=payload), entry(payload=payload))
     refused = refusal(lambda: judged(odd))

@@ -1,4 +1,4 @@
-"""Admission beyond the vectors: hybrid signatures, co-signatures, places, and whatever a mutation can do."""
+"""Admission beyond the vectors: hybrid signatures, co-signatures, places, and mutations."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def with_header(message: Message, value: str) -> Message:
 
 
 def test_a_signed_bulletin_is_admitted_with_its_signer_and_channel() -> None:
-    """What an authority signs within its grant is admitted."""
+    """A bulletin that an authority signs within its grant is admitted."""
     found = judged(GOOD)
     assert found.signer_kid == WORLD.signers["xa-csirt"].kid
     assert str(found.channel) == "xa-csirt/actual.green.community"
@@ -101,7 +101,7 @@ def test_a_required_second_signature_cannot_be_stripped() -> None:
 
 
 def test_endorsements_count_unknown_ones_do_not_and_bad_ones_are_told() -> None:
-    """A co-signature that stands is named, an unknown one is nothing, a bad one is dropped and reported."""
+    """A good co-signature is named, an unknown one is ignored, a bad one is dropped and reported."""
     mine = sign_entry(WORLD.signers["xa-csirt"], GOOD.payload, within())
     theirs = sign_entry(WORLD.signers["xb-csirt"], GOOD.payload, within())
     stranger = sign_entry(FileSigner.generate(), GOOD.payload, within())
@@ -128,7 +128,7 @@ def test_co_issuers_are_named_but_not_confirmed_until_they_sign() -> None:
 
 
 def test_a_co_issuer_who_is_described_otherwise_is_dropped_and_told() -> None:
-    """A signature does not stand for a description that the registry does not have, nor for one left out in part."""
+    """A signature does not count for a description that differs from the registry's, or that is incomplete."""
     listed = WORLD.registry.issuer("xb-csirt")
     for other in (
         msgspec.structs.replace(listed, name=None),
@@ -140,7 +140,7 @@ def test_a_co_issuer_who_is_described_otherwise_is_dropped_and_told() -> None:
 
 
 def test_a_co_issuer_of_another_kind_than_the_registry_says_is_refused() -> None:
-    """It would be shown as what it is not."""
+    """Otherwise it would be shown under a wrong kind."""
     listed = WORLD.registry.issuer("xb-csirt")
     other = msgspec.structs.replace(listed, kind="police")
     with pytest.raises(AdmissionError, match="csirt of XB") as refused:
@@ -157,7 +157,7 @@ def endorsed(made: Bulletin, *others: FileSigner, iat: int | None = None) -> Mes
 
 
 def test_a_co_signature_must_have_what_the_registry_requires_of_its_authority() -> None:
-    """As an issuer's: either alone counts for nothing and is told; one by a revoked key is as good as none."""
+    """The same holds as for an issuer: either signature alone is ignored and reported; one by a revoked key counts as none."""
     registry, second = hybrid()
     made = bulletin(WORLD, "xb-csirt")
     entries = {
@@ -291,7 +291,7 @@ def text_of(message: Message, part: str) -> bytes:
 
 
 def test_a_mutated_message_is_refused_or_means_the_same(mutations: Mutations) -> None:
-    """Whatever is changed in subject, headers and payload: nothing else is admitted, and only AdmissionError comes."""
+    """For any change of subject, headers or payload nothing else is admitted, and only AdmissionError is raised."""
     refusals: Counter[str] = Counter()
 
     def mutate(data: st.DataObject) -> None:
@@ -419,7 +419,7 @@ def test_sizes_are_bounded_before_anything_is_read() -> None:
 
 
 def test_a_flood_of_unknown_keys_costs_no_memory_and_no_decision() -> None:
-    """Keys of nobody are looked up and forgotten: the registry is the same, and the next true one is admitted."""
+    """Unknown keys are looked up and forgotten: the registry is unchanged, and the next good message is admitted."""
     before = len(WORLD.registry._keys)
     value = dict(GOOD.headers)[SIG_HEADER]
     protected, _, signature = value.partition("..")
@@ -435,7 +435,7 @@ def test_a_flood_of_unknown_keys_costs_no_memory_and_no_decision() -> None:
 
 @pytest.mark.parametrize("days", [-1, 1])
 def test_a_clock_that_is_a_day_wrong_shows_and_loses_nothing(days: int) -> None:
-    """Fast, it labels; slow, it waits for the moment it is told; the same bytes are admitted by a right clock."""
+    """A fast clock adds a label; a slow clock makes it wait until the stated time; a right clock admits the same bytes."""
     wrong = NOW + dt.timedelta(days=days)
     if days > 0:
         assert judged(GOOD, now=wrong).labels == {"late"}
@@ -485,7 +485,7 @@ TOKENS: dict[str, Callable[[str], dict[str, object]]] = {
 @pytest.mark.parametrize("odd", ["*", ">", "a.b", "", "xa\n", "x\x00a", "XA ", "\u0445a", "x" * 300])
 @pytest.mark.parametrize("token", TOKENS)
 def test_no_token_of_a_subject_can_be_smuggled(token: str, odd: str) -> None:
-    """Wildcards, points, line ends and look-alikes in whatever becomes a token do not decode, however well signed."""
+    """Wildcards, points, line ends and look-alikes in a value for a token do not decode, even if well signed."""
     payload = json.dumps({**json.loads(GOOD.payload), **TOKENS[token](odd)}).encode()
     entry = sign_entry(WORLD.signers["xa-csirt"], payload, within())
     with pytest.raises(AdmissionError) as refused:

@@ -1,4 +1,4 @@
-"""What admission makes of a message from a stream: the bulletin, or the refusal with all that could be read."""
+"""The verdict of admission on a message from a stream: the bulletin, or the refusal with all readable facts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_stands_is_judged_with_its_message() -> None:
 
 
 def test_a_refusal_has_reason_sentence_and_place() -> None:
-    """What its issuer signed but may not say keeps its place, with the keys that signed it."""
+    """A bulletin that its issuer signed without permission keeps its place, with the keys that signed it."""
     signed = sign(WORLD, bulletin(WORLD, seq=3, prev="p" * 43, audience="eu-dsc"))
     refused = decide(message(signed), WORLD.registry, NOW)
     assert refused == Refused(
@@ -60,7 +60,7 @@ def test_a_refusal_has_reason_sentence_and_place() -> None:
 
 
 def test_who_is_proven_to_have_said_it_is_its_speaker() -> None:
-    """Of what is refused too, where it has a place; else nobody is."""
+    """A refused bulletin with a place also has a speaker; one without a place has none."""
     stands = decide(message(chain(WORLD, 1)[0]), WORLD.registry, NOW)
     refused = decide(message(sign(WORLD, bulletin(WORLD, audience="eu-dsc"))), WORLD.registry, NOW)
     unproven = decide(
@@ -71,7 +71,7 @@ def test_who_is_proven_to_have_said_it_is_its_speaker() -> None:
 
 
 def test_the_subject_it_came_on_is_judged_too() -> None:
-    """What is published elsewhere is refused, and has no place."""
+    """A bulletin published on another subject is refused, and has no place."""
     signed = message(sign(WORLD, bulletin(WORLD)))
     elsewhere = msgspec.structs.replace(signed, subject="tocsin.v1.elsewhere")
     refused = decide(elsewhere, WORLD.registry, NOW)
@@ -99,7 +99,7 @@ def test_bytes_that_say_nothing_have_no_place() -> None:
 @pytest.mark.parametrize("retry_at", [None, NOW])
 @pytest.mark.parametrize("placed", [False, True])
 def test_a_refusal_takes_over_all_it_is_given(placed: bool, retry_at: dt.datetime | None) -> None:
-    """Place and time are each given or not, whatever the other is."""
+    """Place and time may each be given or not, independently."""
     signed = message(sign(WORLD, bulletin(WORLD)))
     channel = channel_of(bulletin(WORLD))
     place = (

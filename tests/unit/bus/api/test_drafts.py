@@ -52,5 +52,5 @@ ENDLESS["x"] = ENDLESS
 @pytest.mark.parametrize("table", [{"x": "\ud800"}, ENDLESS], ids=["half a character", "itself"])
 def test_what_json_cannot_hold_is_no_draft(table: dict[str, object]) -> None:
     """Said in a sentence, as all else."""
-    with pytest.raises(SchemaError, match="this table is no draft"):
+    with pytest.raises(SchemaError, match="this table is not a draft"):
         as_draft(table, NOW)

@@ -1,4 +1,4 @@
-"""What a filter takes into a bundle goes with its end: nobody gets a bulletin without what withdraws it."""
+"""A filter takes a bulletin into a bundle with its cancel: no reader gets one without the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.bus.hub.picture.test_situation import Channel, admitted
 
 
 def test_what_withdraws_a_wanted_bulletin_goes_along() -> None:
-    """An update and a withdrawal of it are taken too, whatever their words; the others are not."""
+    """An update and a cancel of it are taken too, with any text; the others are not."""
     channel = Channel()
     wanted = channel.say("false date of the vote")
     channel.say("something else")

@@ -40,7 +40,7 @@ PARTS = GOOD.splitlines(keepends=True)
 
 
 def sealed(*lines: bytes) -> bytes:
-    """Lines with an end that fits them: what somebody who edits a bundle on purpose would make."""
+    """Lines with a matching end, as a person makes who edits a bundle on purpose."""
     out = b"".join(lines)
     end = End(lines=len(lines), digest=digest(out))
     return out + msgspec.json.encode(end) + b"\n"

@@ -53,12 +53,13 @@ ELSEWHERE = {
     "its own tests": (
         *("demo", "bulletin seal", "bulletin open", "bulletin endorse", "bulletin proof"),
         *("bundle export", "bundle import", "bundle inspect", "drill run", "drill comcheck", "drill answer"),
-        *("backup", "restore", "answers", "questions", "clocks"),
+        *("backup", "restore", "answers", "questions", "clocks", "incident list", "incident show", "incident suggested"),
+        *("incident join", "incident reject", "incident split", "incident undo"),
     ),
     "numbers, names and reasons alone": (
         *("channels", "quarantine", "hub run", "hub status", "hub decide", "hub prune", "hub scrub", "hub rebuild", "doctor", "outbox status", "outbox retry"),
         *("outbox recover", "outbox reanchor", "outbox scrub", "outbox receipts", "outbox prune", "audit show", "audit verify", "audit head", "audit archive"),
-        *("election list", "election show", "heartbeat run", "heartbeat once"),
+        *("people", "election list", "election show", "heartbeat run", "heartbeat once"),
     ),
     "channel, number and digest of what was said, which name marking and status": (
         *("publish", "bulletin update", "bulletin cancel", "bulletin ack", "answer"),

@@ -61,7 +61,7 @@ SPOILED: dict[str, tuple[Callable[[Office], object], tuple[str, ...], int, str]]
     "no draft": (lambda _: None, (*PUBLISH, "none.json"), 3, "there is no file none.json"),
     "a folder for a draft": (lambda o: (o.folder / "d").mkdir(), (*PUBLISH, "d"), 2, "cannot read d"),
     "an empty draft": (_write("d", b" \n"), (*PUBLISH, "d"), 5, "d is empty"),
-    "a binary draft": (_write("d", b"\x7fELF\x02\xff\xfe"), (*PUBLISH, "d"), 5, "of this file is no text"),
+    "a binary draft": (_write("d", b"\x7fELF\x02\xff\xfe"), (*PUBLISH, "d"), 5, "of this file is not text"),
     "a huge draft": (_write("d", b"#" * 300_000), (*PUBLISH, "d"), 5, "larger than 262144 bytes"),
     "no JSON": (_write("d", b'{"a": 1,\n"b":}'), (*PUBLISH, "d"), 5, "d:2:"),
     "no TOML": (_write("d", b'a = 1\nb = "x\n'), (*PUBLISH, "d"), 5, "d:2:"),
@@ -144,7 +144,7 @@ SPOILED: dict[str, tuple[Callable[[Office], object], tuple[str, ...], int, str]]
         lambda _: None,
         ("--context", "xa-csirt", "bulletin", "cancel", "0196fe2f-9be0-7000-8000-000000000009", "a reason"),
         3,
-        "only who said it",
+        "only its issuer",
     ),
     "a threshold that cannot be met": (
         lambda o: (o.key("a"), o.key("b")),
@@ -220,7 +220,7 @@ def test_a_forged_file_is_named_and_not_to_be_acted_on(office: Office) -> None:
     signed["payload"] = signed["payload"][:middle] + other + signed["payload"][middle + 1 :]
     file.write_text(json.dumps(signed))
     said = office.run("--context", "xb-hub", "verify", "b.tocsin.json", code=6)
-    assert "b.tocsin.json does not stand" in said
+    assert "b.tocsin.json is not valid" in said
     assert "[bad-signature]" in said
 
 

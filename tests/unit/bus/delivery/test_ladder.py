@@ -54,7 +54,7 @@ def test_any_order_and_repetition_gives_the_same_state(answers: list[Answer], ra
 
 @given(st.lists(ANSWERS, max_size=12), ANSWERS)
 def test_a_further_receipt_never_takes_a_rung_away(answers: list[Answer], more: Answer) -> None:
-    """What was received stays received."""
+    """A received bulletin stays received."""
     order = list(DeliveryState)
     before, after = (delivery_status(SAID, each, HUBS, ()) for each in (answers, [*answers, more]))
     assert order.index(after.state) >= order.index(before.state)
@@ -63,7 +63,7 @@ def test_a_further_receipt_never_takes_a_rung_away(answers: list[Answer], more: 
 
 @given(st.lists(ANSWERS, max_size=12))
 def test_strangers_count_nothing(answers: list[Answer]) -> None:
-    """Who need not answer changes nothing by answering."""
+    """The receipts of other hubs change nothing."""
     ours = [each for each in answers if each.reader in HUBS]
     assert delivery_status(SAID, answers, HUBS, ()) == delivery_status(SAID, ours, HUBS, ())
 
@@ -93,7 +93,7 @@ def test_each_rung_needs_every_hub(
 
 
 def test_with_no_hub_nothing_is_received() -> None:
-    """Where nobody must answer, nobody has received it: `stored` is not called more."""
+    """Without a required hub the state stays `stored`."""
     assert delivery_status(SAID, [at("xa-hub", "acknowledged")], (), ()).state is DeliveryState.STORED
 
 
@@ -121,7 +121,7 @@ def test_who_is_late_is_named_with_the_next_contact(
 
 
 def test_a_withdrawal_is_escalated_and_need_not_be_read() -> None:
-    """Who holds the original and has not confirmed is late; nobody is asked to read it any more."""
+    """A hub that holds the original without confirming the cancel is late; nobody must read it any more."""
     said = Sent(
         **{name: getattr(SAID, name) for name in SAID.__struct_fields__}
         | {"withdrawn": NOW, "is_cancelled": True}
@@ -148,7 +148,7 @@ def test_every_priority_and_phase_has_a_deadline_that_tightens() -> None:
 
 @pytest.mark.parametrize("name", ["p5.during", "p1", "p1.now", "during.p1"])
 def test_a_deadline_of_no_such_name_is_refused(name: str) -> None:
-    """With what may stand there."""
+    """The error names the allowed values."""
     with pytest.raises(ConfigError) as caught:
         deadlines.changed({name: [60, 300]})
     assert caught.value.reason == "config-malformed"

@@ -1,4 +1,4 @@
-"""What hubs can make an author keep of their receipts."""
+"""The bound on receipts that hubs can make an author keep."""
 
 from __future__ import annotations
 

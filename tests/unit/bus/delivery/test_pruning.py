@@ -1,4 +1,4 @@
-"""Pruning an outbox: what is needed stays, whatever goes."""
+"""Pruning an outbox: needed bulletins always stay."""
 
 from __future__ import annotations
 

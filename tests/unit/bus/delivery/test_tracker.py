@@ -1,4 +1,4 @@
-"""The tracker stands beside the publisher: it finds what was published, and what others have read into the file."""
+"""The tracker works beside the publisher: it finds published bulletins, and receipts that other processes have read."""
 
 from __future__ import annotations
 

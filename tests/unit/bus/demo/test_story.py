@@ -108,7 +108,7 @@ def test_no_office_may_say_everything_and_all_have_what_guides_need(registry: Ve
             written_to = {each for office in OFFICES if f"-{office.name}" in name for each in office.also}
             spoken = {
                 way
-                for way in registry.publish_prefixes(name)
+                for way in registry.granted_prefixes(name)
                 if way[0] is not Status.SYSTEM and way[2] not in written_to
             }
             assert spoken <= set(registry.read_prefixes(name))

@@ -79,21 +79,21 @@ ANSWERS = {
     "an audience that is begun": (("audience",), "eu", "eu-csirts", None),
     "yes": (("body", "significant"), "y", True, None),
     "now": (("body", "detected"), "now", "2026-11-28T22:00:00Z", None),
-    "a word that is none": (("severity",), "modrate", None, "modrate is none of the words"),
-    "a beginning of several": (("certainty",), "un", None, "there are several: unlikely, unknown"),
+    "a word that is none": (("severity",), "modrate", None, "modrate is not one of the words"),
+    "a beginning of several": (("certainty",), "un", None, "several words begin so: unlikely, unknown"),
     "a time without zone": (
         ("body", "detected"),
         "2026-11-28T09:00:00",
         None,
-        "2026-11-28T09:00:00 does not say",
+        "2026-11-28T09:00:00 has no time zone",
     ),
-    "nothing, where something is needed": (("info", 0, "headline"), " ", None, "something is needed: a text"),
+    "nothing, where something is needed": (("info", 0, "headline"), " ", None, "an answer is needed: a text"),
     "neither yes nor no": (("body", "significant"), "perhaps", None, "answer yes or no"),
     "a word that no list has": (
         ("body", "classification"),
         "rare:thing",
         None,
-        "rare:thing is none of the words",
+        "rare:thing is not one of the words",
     ),
 }
 

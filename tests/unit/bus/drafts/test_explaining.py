@@ -25,7 +25,7 @@ def test_a_rule_has_its_source_and_examples() -> None:
     """The law stands apart from the sentence; what is refused says where and why."""
     found = explained("r36")
     assert found is not None
-    assert found.says.endswith("that is cited exists, and is law.")
+    assert found.says.endswith("exists and is in force.")
     assert found.source.startswith("the acts as published in the Official Journal")
     wrong = found.wrong[0]
     assert wrong.where == "$.legal[0].ref"

@@ -87,7 +87,7 @@ def test_every_text_that_people_read_is_marked_and_no_value_is() -> None:
 @settings(max_examples=20)
 @given(st.sampled_from(sorted(KINDS)).flatmap(lambda kind: struct(KINDS[kind])))
 def test_marking_touches_nothing_but_texts(body: Any) -> None:
-    """Of any body: taken off again, the mark leaves what was there; marked twice is marked once."""
+    """This holds for any body: removing the mark restores the text; marking twice equals marking once."""
     before = draft(body=body, status=Status.EXERCISE, exercise_id="xa-drill")
     once = of_exercise(before, "xa-drill")
     assert of_exercise(once, "xa-drill") == once
@@ -162,7 +162,7 @@ ANSWERS: dict[str, tuple[list[tuple[str, str, str, float]], bool, float | None]]
 def test_the_score_is_what_came_in_time(
     came: list[tuple[str, str, str, float]], met: bool, after: float | None
 ) -> None:
-    """Who, to what, with which verdict, how soon; and the text says the same."""
+    """It has the authority, the bulletin, the verdict and the time of each; the text says the same."""
     made = board(EXPECTED)
     made.answers += [Answer(to=to, by=by, verdict=word, at=NOW + s * SECOND) for to, by, word, s in came]
     report = made.report(NOW + 100 * SECOND)

@@ -1,4 +1,4 @@
-"""What a carrier remembers: where it is, what it has carried, and which place it must not run for."""
+"""A carrier's memory: its cursors, the carried messages, and the places that must wait."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AT = Cursor(seq=7, digest="d7", stored_ns=70)
 
 
 async def test_a_cursor_holds_for_what_was_let_through(tmp_path: Path) -> None:
-    """When more is let through than before, reading begins anew; when less is, it goes on."""
+    """If the filters allow more than before, reading starts again; if they allow less, it continues."""
     async with Ledger.open(tmp_path / "c.db") as ledger:
         assert await ledger.cursor(OUT, "XA_ACTUAL", ["a.>"]) == Cursor()
         await ledger.note(OUT, "XA_ACTUAL", AT, ["a.>", "b.>"], NOW)

@@ -1,4 +1,4 @@
-"""What a carrier makes of what it reads: copies of what is proven, whatever came beside it."""
+"""A carrier makes copies only of the proven parts of a message."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def received(
 def sorted_out(
     each: Received, registry: VerifiedRegistry = WORLD.registry, now: dt.datetime = WORLD.now
 ) -> tuple[list[Proven], list[str], bool]:
-    """What is proven, what is left by reason, and whether another version may say otherwise."""
+    """(proven messages, skipped ones by reason, whether another version may allow more)."""
     proven, left, awaits = sort_out([Item.of(each, "xb")], "XA-CSIRT_ACTUAL", PATTERNS, registry, now)
     return proven, list(left.elements()), awaits
 
@@ -78,7 +78,7 @@ BESIDE: dict[str, Sequence[tuple[str, str]]] = {
 
 @pytest.mark.parametrize("headers", BESIDE.values(), ids=BESIDE)
 def test_a_copy_has_what_is_proven_and_nothing_else(headers: Sequence[tuple[str, str]]) -> None:
-    """Whatever came beside it, the first copy is the bulletin as its issuer's own machine sends it."""
+    """With any added headers the first copy is the bulletin as its issuer sends it."""
     (found,), _, _ = sorted_out(received(GOOD, headers))
     made = found.copy(first=True)
     assert (made.subject, made.payload, made.headers) == (GOOD.subject, GOOD.payload, TRUE)
@@ -145,7 +145,7 @@ LEFT = {
 def test_what_nobody_is_proven_to_have_said_stays(
     headers: Mapping[str, str] | Sequence[tuple[str, str]], reason: str, *, awaits: bool
 ) -> None:
-    """With its reason; and it is said whether the next version of the registry may judge it otherwise."""
+    """It stays with its reason, and the result says whether the next version of the registry may allow it."""
     assert sorted_out(received(GOOD, headers)) == ([], [reason], awaits)
 
 
@@ -167,7 +167,7 @@ def test_what_is_not_released_stays() -> None:
 
 
 def test_what_is_sent_again_is_known_by_its_record_and_all_else_by_its_bytes() -> None:
-    """So each time that an author sends again is carried once, and the same record that is read anew is not."""
+    """So each resend of an author is carried once, and a second reading of the same record carries nothing."""
     bare = {SIG_HEADER: TRUE[SIG_HEADER]}
     first, second = (received(GOOD, GOOD.headers, at) for at in (1, 2))
     again, later, anew = (received(GOOD, bare, at) for at in (3, 4, 4))

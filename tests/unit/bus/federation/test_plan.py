@@ -159,7 +159,7 @@ def test_nothing_comes_back_to_where_it_was_said(raw: bytes) -> None:
 
 @pytest.mark.parametrize("raw", SHAPES.values(), ids=SHAPES.keys())
 def test_at_home_a_carrier_speaks_for_others_alone(raw: bytes) -> None:
-    """Whoever has a carrier's key speaks for no authority of its own country there, and elsewhere for no other's."""
+    """With a carrier's key nobody can publish for an authority of its own country at home, nor for a foreign one elsewhere."""
     federation = Federation.parse(raw)
     for place, comers in places(federation).items():
         for key, guest in comers.items():
@@ -202,7 +202,7 @@ def test_what_an_author_is_told_by_its_id_goes_to_its_country(tlp: Tlp, kind: st
 
 
 def test_a_country_serves_its_own_and_a_union_nobody() -> None:
-    """No user or consumer of another country's authorities stands at its broker."""
+    """Its broker has no user or consumer of another country's authorities."""
     federation = Federation.parse(file())
     seat = BrokerRole(federation=federation, name="xa")
     conf = render_conf(registry(), settings=ServerSettings(seat=seat), provisioner_nkey=nkeys.generate()[1])
@@ -217,7 +217,7 @@ def test_a_country_serves_its_own_and_a_union_nobody() -> None:
 
 
 def test_a_cluster_beyond_this_machine_needs_certificates() -> None:
-    """Whoever connects to a route is one of the cluster."""
+    """A client that connects to a route counts as a node of the cluster."""
     nodes = ", ".join(
         f'{{ url = "nats://n{n}.example:4222", route = "nats-route://n{n}.example:6222" }}' for n in range(3)
     )
@@ -231,7 +231,7 @@ def test_a_cluster_beyond_this_machine_needs_certificates() -> None:
 
 
 def test_a_cluster_needs_a_secret_by_which_its_nodes_know_one_another() -> None:
-    """Whoever has a certificate, or is on this machine, is not for that one of the cluster."""
+    """A certificate, or access to this machine, does not make a node of the cluster."""
     nodes = ", ".join(
         f'{{ url = "nats://127.0.0.1:{4222 + n}", route = "nats-route://127.0.0.1:{6222 + n}" }}'
         for n in range(3)

@@ -1,4 +1,4 @@
-"""A place whose stream takes no more: what one authority has said too much of keeps nobody else's waiting."""
+"""A place with a full stream: one authority's surplus does not delay the bulletins of others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def going(n: int) -> Any:
 async def stored(
     folder: Path, monkeypatch: pytest.MonkeyPatch, problem: str
 ) -> tuple[Counter[str], Counter[str]]:
-    """What is carried and left of four copies to a stream that takes one, and then has this problem."""
+    """The carried and skipped copies of four, for a stream that takes one and then has this problem."""
     failure = BrokerError(f"the hub is full: {problem}", reason="hub-full", code=10077)
     taken: list[str] = []
 
@@ -57,7 +57,7 @@ async def stored(
 async def test_what_a_full_stream_does_not_take_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
 ) -> None:
-    """What it took is noted, the rest counted; no error ends the leg, with what others say."""
+    """Stored copies are noted, the rest counted; no error stops the bulletins of others."""
     assert await stored(tmp_path, monkeypatch, problem) == (Counter(east=1), Counter({NO_ROOM: 3}))
 
 

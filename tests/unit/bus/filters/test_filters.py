@@ -251,12 +251,12 @@ def test_lines_are_read(line: str, selection: Selection) -> None:
         ("country:xax", "country takes two letters, EU or INT, not 'XAX'"),
         ("election:2027", "election takes an id such as xa-parl-2027, not '2027'"),
         ("issuer:nobody", "issuer takes the id of an authority such as xa-csirt, not 'nobody'"),
-        ("incident:zz", "incident takes an id, or the first 4 characters of it or more, not 'zz'"),
+        ("incident:zz", "incident takes an id, or at least its first 4 characters, not 'zz'"),
         ("since:yesterday", "since takes all, or a span such as 30m, 2h or 7d, not 'yesterday'"),
         ("text:---", "no word to look for in '---'"),
-        ('text:"open', "cannot read 'text:\"open': a quote is open, or stands amid a word"),
+        ('text:"open', "cannot read 'text:\"open': close the quote, and put quotes around whole words only"),
         ("a" * 9000, "a filter has at most 8000 characters"),
-        ("text:a\udc80", "text holds bytes that are no text"),
+        ("text:a\udc80", "text holds bytes that are not text"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(line: str, sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Each condition, by a table of facts: level, code, and what is said of the whole."""
+"""Each condition, by a table of facts: level, code, and verdict."""
 
 from __future__ import annotations
 
@@ -340,14 +340,14 @@ def test_nothing_known_is_nothing_said() -> None:
 
 
 def test_the_verdict_is_the_worst() -> None:
-    """However much is well."""
+    """This holds with any number of good conditions."""
     report = judge(Facts(reader=READING, clock=ClockFacts(ahead_s=61), disk=DiskFacts(free=1)), NOW)
     assert report.verdict is Level.BAD
     assert [each.name for each in report.worst()] == ["disk", "clock"]
 
 
 def test_a_stopped_hub_is_said_first_and_blind() -> None:
-    """Since when nobody reads; what its program says of itself is not said again."""
+    """It says since when nobody reads; the condition of its program is not repeated."""
     report = judge(Facts(programs=(seen(age=2220, ended=True),)), NOW)
     assert report.words() == "NOT READING since 2027-05-01 11:23:00 UTC: the program hub has ended"
     assert report.is_blind
@@ -364,7 +364,7 @@ def test_a_view_is_as_old_as_what_was_read(lag: float) -> None:
 
 
 def test_a_hub_that_was_behind_when_it_ended_had_read_no_further() -> None:
-    """Since then nobody reads, not since it ended."""
+    """That moment counts, not the end of the program."""
     facts = Facts(reader=ReaderFacts(attached=True, behind=9, lag_s=600))
     (reader, *_) = judge(Facts(programs=(seen(facts, age=60, ended=True),)), NOW).conditions
     assert reader.since == ago(660)

@@ -110,7 +110,7 @@ def test_metrics_are_served_with_the_extra() -> None:
 
 
 def test_a_unix_socket_is_for_its_owner_and_goes_away(tmp_path: Path) -> None:
-    """What a killed program has left is no hindrance."""
+    """The socket of a killed program does not matter."""
     path = tmp_path / "h.sock"
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
@@ -125,7 +125,7 @@ def test_a_unix_socket_is_for_its_owner_and_goes_away(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
-    """It is somebody's."""
+    """It may belong to another program."""
     path = tmp_path / "notes"
     path.write_text("mine")
     with pytest.raises(ConfigError), serve(Address(path=path), lambda: GOOD, None):
@@ -163,7 +163,7 @@ def test_nonsense_and_silence_end_and_hold_up_nobody(monkeypatch: pytest.MonkeyP
 
 
 def test_who_connects_and_says_nothing_keeps_nobody_from_asking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of too many connections the oldest is cut; however many there are, whoever asks is answered."""
+    """With too many connections the oldest is cut; a client with a request is always answered."""
     monkeypatch.setattr(serving, "LASTS_S", 600.0)
     with served() as at, contextlib.ExitStack() as stack:
         held = [
@@ -234,7 +234,7 @@ def test_a_warning_is_no_503() -> None:
 
 
 def test_the_socket_of_a_program_that_runs_is_not_taken(tmp_path: Path) -> None:
-    """Who asks there would hear of another program, and find nobody once that has ended."""
+    """Otherwise clients there would get another program's answer, and none after its end."""
     at = Address(path=tmp_path / "h.sock")
     with serve(at, lambda: BAD, None):
         with pytest.raises(ConfigError, match="in use"), serve(at, lambda: GOOD, None):
@@ -243,7 +243,7 @@ def test_the_socket_of_a_program_that_runs_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_a_report_with_a_path_that_is_no_text_is_answered() -> None:
-    """As well as it can be said."""
+    """Bytes that are not text become escapes."""
     report = judge(Facts(disk=DiskFacts(free=1, folder="/srv/\udcff")), NOW)
     with served(report) as at:
         status, body = asked(at, "/healthz")

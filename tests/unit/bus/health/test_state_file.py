@@ -1,4 +1,4 @@
-"""State files: whole, told apart by process, written where a disk has no room, let go of."""
+"""State files: whole, separate for each process, written also on a full disk, and deleted on request."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_killed_program_is_seen_as_gone(tmp_path: Path) -> None:
 
 
 def test_two_programs_of_one_name_have_a_file_each(tmp_path: Path) -> None:
-    """A hub that stands by beside the one that reads; each stays with its own."""
+    """A waiting hub beside the reading one: each keeps its own file."""
     first, second = (StateFile(tmp_path, "hub", clock=clock) for _ in range(2))
     for file in (first, second, first, second):
         file.write(FACTS)
@@ -57,7 +57,7 @@ def test_two_programs_of_one_name_have_a_file_each(tmp_path: Path) -> None:
 
 
 def test_a_file_of_a_program_that_is_gone_is_taken_over(tmp_path: Path) -> None:
-    """Whoever begins anew has the plain name."""
+    """A new program gets the plain name."""
     StateFile(tmp_path, "hub", clock=clock, owner=gone()).write(FACTS)
     StateFile(tmp_path, "hub", clock=clock).write(FACTS)
     (seen,) = read_states(tmp_path).seen
@@ -65,7 +65,7 @@ def test_a_file_of_a_program_that_is_gone_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_the_last_word_of_a_lasting_program_stays(tmp_path: Path) -> None:
-    """When it ended, and why."""
+    """The file says when it ended, and why."""
     file = StateFile(tmp_path, "hub", clock=clock)
     file.write(FACTS)
     file.end(FACTS, "the store has failed")
@@ -93,7 +93,7 @@ def test_a_file_that_is_no_state_is_told_and_written_over(tmp_path: Path, raw: b
 
 
 def test_no_flipped_bit_makes_a_state_another(tmp_path: Path) -> None:
-    """It is read as it was written, or not at all; and is let go of by the program's name."""
+    """It is read unchanged or not at all, and can be deleted by the program's name."""
     file = StateFile(tmp_path, "hub", clock=clock, owner=gone())
     file.write(FACTS)
     (sound,) = read_states(tmp_path).seen
@@ -109,7 +109,7 @@ def test_no_flipped_bit_makes_a_state_another(tmp_path: Path) -> None:
 
 
 def test_an_owner_that_is_no_process_says_nothing(tmp_path: Path) -> None:
-    """Whatever wrote it."""
+    """This holds for a file of any writer."""
     StateFile(tmp_path, "hub", clock=clock, owner="nobody").write(FACTS)
     assert read_states(tmp_path) == ((), ("hub",))
 
@@ -141,7 +141,7 @@ def test_a_program_that_is_not_meant_to_run_is_forgotten(tmp_path: Path) -> None
 
 
 async def test_the_keeping_goes_on_when_the_disk_takes_nothing(tmp_path: Path) -> None:
-    """The program is told each time that it lives."""
+    """`alive` is called each time."""
     rounds = 0
 
     class EnoughError(Exception):
@@ -163,7 +163,7 @@ async def test_the_keeping_goes_on_when_the_disk_takes_nothing(tmp_path: Path) -
 
 
 def test_a_state_without_bottom_is_none(tmp_path: Path) -> None:
-    """However deep it goes."""
+    """This holds for any depth."""
     path = tmp_path / "hub.json"
     path.write_bytes(b'{"sha256":"","state":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
     assert read_state(path) is None

@@ -75,7 +75,7 @@ async def test_a_scrub_finds_a_path_that_was_changed(store: Inbox) -> None:
     other = dict(SAID[1].headers)[SIG_HEADER]
     await store.write(lambda db: bodies.sign_again(db, 3, other, "[]", "[]"))
     (found,) = await store.read(lambda db: list(damaged(db, WORLD.registry)))
-    assert (found.seq, found.what) == (3, "its signature does not fit")
+    assert (found.seq, found.what) == (3, "its signature does not verify")
 
 
 async def test_a_contradiction_with_one_of_a_batch_is_proof(store: Inbox) -> None:

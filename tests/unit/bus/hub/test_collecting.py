@@ -1,4 +1,4 @@
-"""How seldom Python looks for circles, while hubs run."""
+"""The rare cyclic garbage collection while hubs run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repeated work: problems are said once when they begin and once when they end, and only what cannot pass ends it."""
+"""Repeated work: a problem is logged once at its begin and once at its end, and only a lasting error ends the work."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_what_is_done_seldom_is_tried_again_soon(monkeypatch: pytest.Monke
 
 
 async def test_a_fault_ends_it_unless_it_is_to_be_survived() -> None:
-    """What is no error of ours is raised; where it is survived it is logged as an error, once."""
+    """An unexpected error is raised; if it is to be survived, it is logged as an error, once."""
     with pytest.raises(ZeroDivisionError):
         await repeated([ZeroDivisionError("fault")])
     _, logged = await repeated([ZeroDivisionError("fault"), ZeroDivisionError("fault")], survives=Exception)

@@ -1,4 +1,4 @@
-"""What a store lets go of: personal data when its time is over, old talk between programs; nothing else, and no place."""
+"""Deletion in a store: bulletins past their last day and old messages of programs; nothing else, and no place."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Inbox]:
 
 
 async def take(store: Inbox, *messages: Message, now: dt.datetime = NOW) -> dict[str, int]:
-    """As the bus would bring them; what became of them."""
+    """Take in messages as from the bus. Returns their outcomes."""
     counts = await store.settle([judged(each, WORLD.registry, now) for each in messages], None, None, now)
     await store.release(now)
     return dict(counts)
@@ -240,7 +240,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_what_was_refused_is_looked_at_without_harm(store: Inbox, name: str) -> None:
-    """Whatever lies in quarantine, nothing fails, and what names no day stays."""
+    """For any quarantine rows nothing fails, and rows without a last day stay."""
     message = msgspec.structs.replace(ABOUT, payload=HOSTILE[name], digest=name)
     assert await take(store, message) == {"refused": 1}
     assert await let(store, THE_DAY_AFTER) == LetGo(erased=0, pruned=0)

@@ -1,4 +1,4 @@
-"""What a store holds is verified anew: each sort of damage is named by its bulletin, and nothing else is."""
+"""A store is verified again: each kind of damage is reported with its bulletin, and nothing else."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ DAMAGE: dict[str, dict[str, tuple[object, ...]]] = {
 }
 EXPECTED = {
     "a flipped byte": {"its bytes have changed"},
-    "another bulletin with its own digest": {"its signature does not fit"},
-    "a signature of another": {"its signature does not fit"},
+    "another bulletin with its own digest": {"its signature does not verify"},
+    "a signature of another": {"its signature does not verify"},
     "no signature": {"its signature cannot be read"},
-    "a place without its bulletin": {"its bulletin is gone"},
+    "a place without its bulletin": {"its bulletin is missing"},
     "a signature without its opening": {"its signature cannot be read"},
-    "a key without a name": {"its key is gone"},
-    "another subject": {"it says another subject"},
-    "no subject": {"it says another subject"},
-    "another last day": {"it says another day on which it must go"},
+    "a key without a name": {"its key is missing"},
+    "another subject": {"it names another subject"},
+    "no subject": {"it names another subject"},
+    "another last day": {"it names another last day"},
 }
 
 
@@ -81,7 +81,7 @@ async def test_bytes_that_have_lost_their_place_are_seen(tmp_path: Path, column:
         db.execute(f"UPDATE {table} SET {name} = {name} + 64 WHERE seq = 2")
     async with Inbox.open(path, projector=Projection()) as store:
         found = await store.read(lambda db: list(damaged(db, WORLD.registry)))
-        assert "its place is gone" in {each.what for each in found}
+        assert "its place is missing" in {each.what for each in found}
         shown = await store.query("SELECT digest FROM admitted ORDER BY row")
         assert [row["digest"] for row in shown] == [CHAIN[0].digest, None, CHAIN[2].digest]
         assert [row.seq async for row in store.follow(0, live=False)] == [1, 3]
@@ -95,9 +95,9 @@ async def test_a_channel_whose_name_has_changed_is_seen(tmp_path: Path) -> None:
         db.execute("UPDATE texts SET text = 'xa-csirt/actual.amber.community' WHERE text = ?", (GREEN,))
     async with Inbox.open(path, projector=Projection()) as store:
         found = await store.read(lambda db: list(damaged(db, WORLD.registry)))
-        assert [(each.seq, each.what) for each in found] == [(n, "it says another place") for n in (1, 2, 3)]
+        assert [(each.seq, each.what) for each in found] == [(n, "it names another place") for n in (1, 2, 3)]
         async for row in store.follow(0, live=False):
-            with pytest.raises(StoreError, match="says another place"):
+            with pytest.raises(StoreError, match="bytes name another place"):
                 row.bulletin  # noqa: B018 (reading it is what is tried)
 
 

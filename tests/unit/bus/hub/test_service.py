@@ -1,4 +1,4 @@
-"""What a hub is: one reader for a store, and one end for all its tasks. No broker is there, which ends nothing."""
+"""A hub has one reader for a store, and one end for all its tasks. A missing broker ends nothing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def hub(
 
 
 async def owner(store: Inbox) -> str | None:
-    """Who holds the store's lease."""
+    """The holder of the store's lease."""
     row = await store.read(lambda db: db.execute("SELECT owner FROM lease").fetchone())
     return row and str(row["owner"])
 
@@ -83,7 +83,7 @@ async def test_a_store_has_one_reader(tmp_path: Path, monkeypatch: pytest.Monkey
 async def test_who_gives_way_loses_the_store_to_a_hub_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And stands by, quietly, until that hub has ended; another that gives way waits for it."""
+    """It then waits quietly until that hub has ended; another that gives way waits too."""
     monkeypatch.setattr(turn, "STAND_BY_S", 0.01)
     monkeypatch.setattr(turn, "LEASE_S", 0.09)
     async with open_store(tmp_path / "store.db") as store:
@@ -103,7 +103,7 @@ def said(logs: list[Any], event: str) -> bool:
 
 
 def taken_by(name: str) -> Callable[[sqlite3.Connection], None]:
-    """Another process takes the lease, whoever has it."""
+    """Another process takes the lease from any holder."""
 
     def work(db: sqlite3.Connection) -> None:
         db.execute(

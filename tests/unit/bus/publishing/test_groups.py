@@ -82,12 +82,12 @@ class Counting:
 
 
 async def kept(outbox: Outbox) -> list[Row]:
-    """What the outbox holds, in order."""
+    """The rows of the outbox, in order."""
     return sorted(await outbox.rows(), key=lambda row: row.n)
 
 
 def places(rows: Sequence[Row]) -> list[Batch | None]:
-    """Where each stands in a tree; None when it is signed alone."""
+    """The place of each in a tree; None if it is signed alone."""
     found = []
     for row in rows:
         batches = {
@@ -99,7 +99,7 @@ def places(rows: Sequence[Row]) -> list[Batch | None]:
 
 
 def sizes(rows: Sequence[Row]) -> list[int]:
-    """Of the tree of each; 1 when it is signed alone."""
+    """The size of the tree of each; 1 if it is signed alone."""
     return [1 if batch is None else batch.size for batch in places(rows)]
 
 
@@ -128,7 +128,7 @@ def test_a_batch_is_written_as_the_vectors_have_it() -> None:
 
 @given(st.integers(0, 200))
 def test_a_chain_is_cut_into_batches(count: int) -> None:
-    """Of 64 at most, in order; what is left over alone is signed alone; nobody signs more often than that takes."""
+    """Batches have at most 64, in order; a single last one is signed alone; there are no more signatures than that."""
     signer = Counting(KEY)
     payloads = [f"payload {n}".encode() for n in range(count)]
     entries = list(sign_chain((signer,), [(payload, NOW) for payload in payloads], DOMAIN))
@@ -176,7 +176,7 @@ async def test_one_that_waits_alone_is_signed_alone(tmp_path: Path) -> None:
 
 
 async def test_publish_joins_the_group_under_way(tmp_path: Path) -> None:
-    """What is published while the outbox is busy goes together: one commit, one signature."""
+    """Drafts published while the outbox is busy go together: one commit, one signature."""
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         begun, busy = threading.Event(), threading.Event()
 
@@ -214,7 +214,7 @@ async def test_groups_that_wait_are_signed_together(tmp_path: Path) -> None:
 
 
 async def test_a_group_that_fails_hinders_no_other_that_waits(tmp_path: Path) -> None:
-    """Its fault is raised where it belongs and nothing of it is kept; numbers go on as if it had not been there."""
+    """Its error is raised to its caller and nothing of it is kept; numbers continue as if it had not existed."""
     no_draft: Any = draft("none", body=object())
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         two, one, bad, single, refused = await held(
@@ -251,7 +251,7 @@ async def held(publisher: Publisher, *calls: Any) -> list[Any]:
 
 
 async def test_one_that_is_refused_hinders_no_other(tmp_path: Path) -> None:
-    """It uses no number, and stands in its place among the outcomes; who counts refusals hears of it."""
+    """It uses no number and has its place among the results; `on_refused` is called."""
     heard: list[Exception] = []
     async with publishing(tmp_path / "o.db", WORLD, on_refused=heard.append) as publisher:
         outcomes = await publisher.publish_many(
@@ -383,7 +383,7 @@ async def test_a_failed_commit_tells_everybody_and_uses_no_number(tmp_path: Path
 
 
 async def test_a_token_that_fails_keeps_nothing_of_the_group(tmp_path: Path) -> None:
-    """All of it is undone, and can be said again."""
+    """All of it is undone, and can be published again."""
     signer = Counting(WORLD.signers["xa-csirt"])
     async with publishing(tmp_path / "o.db", WORLD, signer=signer) as publisher:
         signer.error = OutboxError("the token is gone", reason="token-absent")
@@ -428,7 +428,7 @@ async def test_a_fault_of_ours_is_raised_and_keeps_nothing(tmp_path: Path) -> No
 
 
 async def test_each_is_judged_as_if_signed_alone_when_the_key_is_revoked(tmp_path: Path) -> None:
-    """What was issued before the revocation, and is continued, stands; what came after it does not: batch or not."""
+    """A bulletin issued before the revocation that is continued stands; one that came after it falls, in a batch or alone."""
     world = make_world()
     async with keeping(tmp_path / "batch.db", world) as (publisher, outbox):
         await publisher.publish_many([draft(f"number {n}") for n in range(4)])
@@ -463,7 +463,7 @@ def with_revoked(world: World, signer: FileSigner, since: dt.datetime) -> Verifi
 
 
 def verdict(row: Row, registry: VerifiedRegistry, now: dt.datetime, continued: bool) -> str:
-    """What a reader says of a row."""
+    """A reader's verdict on a row."""
     try:
         admit(row.subject, row.header_map(), row.payload, registry=registry, now=now, continued=continued)
     except AdmissionError as exc:

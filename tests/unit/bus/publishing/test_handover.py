@@ -33,7 +33,7 @@ async def handing(path: Path) -> AsyncIterator[tuple[Publisher, Outbox]]:
 
 
 async def claimed(outbox: Outbox, fresh: int = 800) -> list[Row]:
-    """What is due, of every status, in order."""
+    """The due rows of every status, in order."""
     found = await outbox.claim((), 1000.0, fresh)
     return sorted((row for rows in found.values() for row in rows), key=lambda row: row.n)
 
@@ -59,7 +59,7 @@ async def test_what_is_handed_over_is_what_the_table_has(tmp_path: Path) -> None
 
 
 async def test_without_a_sender_nothing_is_marked(tmp_path: Path) -> None:
-    """The mark is made when it is sent, by whoever sends it."""
+    """The sender makes the mark when it sends the row."""
     async with handing(tmp_path / "o.db") as (publisher, outbox):
         outbox.handover.is_open = False
         await publisher.publish(draft())
@@ -136,7 +136,7 @@ async def test_what_memory_lacks_is_not_passed_over(
 
 
 async def test_what_changes_on_the_disk_is_not_what_is_sent(tmp_path: Path) -> None:
-    """What is handed over goes out as it was signed; when it is sent again, the damage is seen."""
+    """A row from the handover is sent as signed; a resend reads the table and finds the damage."""
     async with handing(tmp_path / "o.db") as (publisher, outbox):
         await publisher.publish(draft())
         (kept,) = await in_the_table(outbox)
@@ -150,7 +150,7 @@ async def test_what_changes_on_the_disk_is_not_what_is_sent(tmp_path: Path) -> N
 async def test_memory_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
 ) -> None:
-    """What is beyond the bound is read from the table, like anything else."""
+    """Rows beyond the bound are read from the table, as any others."""
     monkeypatch.setattr(handover, name, most)
     async with handing(tmp_path / "o.db") as (publisher, outbox):
         for n in range(4):
@@ -206,7 +206,7 @@ STEPS = st.lists(
 @settings(max_examples=25, deadline=None)
 @given(STEPS)
 def test_a_sender_is_given_what_it_would_read(steps: list[tuple[str, int]]) -> None:
-    """Whatever happens between: the same rows in the same order as from the table, and no row is new twice."""
+    """In any history the rows and their order are those of the table, and no row is new twice."""
 
     async def work(path: Path) -> None:
         async with handing(path) as (publisher, outbox):

@@ -95,7 +95,7 @@ CASES: dict[str, tuple[Record | None, Held, Place, str | None]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_outbox_that_may_have_lost_something_may_not_sign(name: str) -> None:
-    """What the heads file says, what the outbox holds and where it lies decide, and nothing else."""
+    """Only the content of the heads file and of the outbox, and the outbox's place, decide."""
     record, outbox, place, reason = CASES[name]
     unfit = fit_to_sign(record, outbox, place)
     assert (unfit and unfit.reason) == reason
@@ -106,7 +106,7 @@ def test_an_outbox_that_may_have_lost_something_may_not_sign(name: str) -> None:
 
 @given(st.integers(1, 20), st.integers(min_value=0), st.integers(0, 7))
 def test_a_flipped_bit_takes_at_most_two_lines(count: int, place: int, bit: int) -> None:
-    """No line says anything else than what was written, and the others stand."""
+    """No line is read with another content, and the other lines stay valid."""
     lines = [accepted_line(said(n), n) for n in range(1, count + 1)] + [mark_line(MARK, 50.0)]
     raw = bytearray(b"".join(lines))
     raw[place % len(raw)] ^= 1 << bit
@@ -123,7 +123,7 @@ LINES = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30)), max_size=40)
 def test_an_outline_says_what_all_lines_say(
     drawn: list[tuple[int, int]], recent: int, flips: list[tuple[int, int]]
 ) -> None:
-    """The last of each channel, the recent lines and the mark, whatever the order, the marks between, and the bits that flip."""
+    """The last of each channel, the recent lines and the mark are found, for any order, marks in between, and flipped bits."""
     lines = [
         accepted_line(said(n, n, f"system.green.a{channel}"), 1.0)
         if channel
@@ -190,7 +190,7 @@ async def test_an_outbox_that_lost_its_end_refuses_and_says_how_much(tmp_path: P
 
 
 async def test_a_lost_outbox_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
-    """The file is gone and what stands beside it is not."""
+    """The file is missing and its heads file is not."""
     path = tmp_path / "outbox.db"
     await said_five(path)
     path.unlink()
@@ -238,7 +238,7 @@ async def test_an_old_copy_of_both_files_is_noticed(
 
 
 async def test_a_lost_or_damaged_heads_file_is_made_up_for(tmp_path: Path) -> None:
-    """The outbox is sound, so it goes on, and stands as well protected as before."""
+    """The outbox is sound, so it continues, as well protected as before."""
     path = tmp_path / "outbox.db"
     await said_five(path)
     heads = heads_path(path)

@@ -64,7 +64,7 @@ def test_when_a_heartbeat_is_due(name: str) -> None:
 
 @given(st.integers(10, 86_400), st.integers(10, 86_400), st.floats(0, 200_000))
 def test_a_promise_is_kept(promised: int, interval: int, ago: float) -> None:
-    """Whatever the phases do, a heartbeat is due before the interval of the last one has passed."""
+    """In any sequence of phases a heartbeat is due before the interval of the last one has passed."""
     if ago >= 0.8 * promised:
         assert is_due(last(ago, promised), interval, NOW)
 
@@ -123,7 +123,7 @@ class Speaking:
         await self.outbox.settle([Settled(n=row.n, stream="S", stream_seq=row.n) for row in rows], 0.0)
 
     async def heads(self, channel: Channel = GREEN) -> list[tuple[str, int, str | None]]:
-        """What a heartbeat would announce."""
+        """The heads that a heartbeat would announce."""
         found = await self.outbox.read(lambda db: standing(db, channel, world.NOW))
         return [(head.channel, head.seq, head.digest) for head in found.heads]
 
@@ -136,7 +136,7 @@ async def speaking(tmp_path: Path):  # type: ignore[no-untyped-def]  # an async 
 
 
 async def test_only_what_is_stored_is_announced(speaking: Speaking) -> None:
-    """A head stands for what a reader must hold by now: nothing that waits or is parked, nor what is behind it."""
+    """A head names a bulletin that readers must hold: none that waits or is parked, nor one after it."""
     assert await speaking.heads() == []
     one, two, three = [await speaking.say() for _ in range(3)]
     assert await speaking.heads() == []
@@ -151,7 +151,7 @@ async def test_only_what_is_stored_is_announced(speaking: Speaking) -> None:
 
 
 async def test_no_reader_learns_of_a_channel_it_may_not_read(speaking: Speaking) -> None:
-    """Heads are of the heartbeat's own TLP and audience, whatever else the authority says."""
+    """Heads are only of the heartbeat's own TLP and audience."""
     public = await speaking.say()
     network = await speaking.say(tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
     drill = await speaking.say(status=Status.EXERCISE, exercise_id="autumn")
@@ -182,7 +182,7 @@ async def test_none_is_said_behind_one_that_waits(speaking: Speaking) -> None:
 
 
 async def test_a_head_of_status_system_is_announced_while_its_stream_keeps_it(speaking: Speaking) -> None:
-    """It was the next number in the chain of heartbeats once; after a week nobody who comes can have it."""
+    """After a week no new reader can get it, so it is no longer announced."""
     said = await speaking.say(status=Status.SYSTEM, body=draft(GREEN, (), 60, NOW).body)
     await speaking.store(said)
     assert await speaking.heads() == [("system.green.community", 1, said.digest)]

@@ -1,4 +1,4 @@
-"""The outbox: nothing accepted is lost, no number is given twice, whoever dies and however many write at once."""
+"""The outbox: nothing accepted is lost and no number is used twice, with any killed process and any number of writers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def chain_of(outbox: Outbox) -> list[str]:
 
 
 def prepare(folder: Path) -> World:
-    """What a writing process needs."""
+    """The setup of a writing process."""
     world = shared_world()
     (folder / "registry").write_bytes(world.raw)
     save_signer(folder / "key.pem", world.signers["xa-csirt"], b"x")
@@ -130,7 +130,7 @@ async def test_one_key_gives_one_bulletin_and_one_origin_supersedes(tmp_path: Pa
 
 
 async def test_a_rehearsal_keeps_nothing(tmp_path: Path) -> None:
-    """What would be said is told, and no number is used."""
+    """It returns the bulletin and uses no number."""
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         assert (await publisher.rehearse(draft())).state == "dry-run"
         assert await outbox.rows() == []
@@ -149,7 +149,7 @@ async def test_states_counts_and_the_wait_behind_a_parked_row(tmp_path: Path) ->
 
 
 async def test_a_claim_settles_the_last_round_and_marks_the_next(tmp_path: Path) -> None:
-    """What was never sent comes unmarked, once; what is acknowledged comes no more; who rests gets no turn."""
+    """A row never sent comes unmarked, once; an acknowledged row comes no more; a resting status gets no turn."""
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         for n in range(2):
             await publisher.publish(draft(f"{n}"))
@@ -163,7 +163,7 @@ async def test_a_claim_settles_the_last_round_and_marks_the_next(tmp_path: Path)
 
 
 async def test_a_claim_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However large bulletins are, what is taken into memory is bounded, and is never nothing."""
+    """For any size of bulletins the bytes in memory are bounded, and at least one row is taken."""
     monkeypatch.setattr("bus.publishing.outbox.MOST_BYTES", 1)
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         for n in range(2):
@@ -191,7 +191,7 @@ async def test_a_file_has_the_outbox_s_tables_and_those_that_are_given(tmp_path:
 
 
 async def test_the_lease_is_for_one_until_its_time_is_up(tmp_path: Path) -> None:
-    """A second sender waits, takes over when the time is up or the first has let go or is gone."""
+    """A second sender waits, and takes over when the lease expires or the first releases it or ends."""
     async with Outbox.open(tmp_path / "o.db") as outbox:
         mine, other = owner_name(), owner_name()
         assert await outbox.take_lease(mine, 100.0, 10)

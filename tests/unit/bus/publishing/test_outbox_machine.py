@@ -1,4 +1,4 @@
-"""The outbox against a model: no number twice, none lost, nothing accepted is forgotten, whatever ends or fails between."""
+"""The outbox against a model: no number is used twice or lost, and nothing accepted is forgotten, with any ends and faults."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, len(REFUSED) - 1))
     def publish_refused(self, which: int) -> None:
-        """What is refused uses no number."""
+        """A refused draft uses no number."""
         changes, error = REFUSED[which]
         with pytest.raises(error):
             self.run(self.publisher.publish(draft(**changes)))

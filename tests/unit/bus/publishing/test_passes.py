@@ -1,4 +1,4 @@
-"""A group goes pass by pass: what comes of it is what comes of its drafts one by one."""
+"""A group goes pass by pass, with the same result as its drafts one by one."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def made(kind: type[Stamping], publisher: Publisher) -> Stamping:
 def test_both_ways_have_the_same_outcomes_and_rows(
     groups: list[list[tuple[int, str | None, str | None]]],
 ) -> None:
-    """Whatever the drafts, keys and origins: who is refused, why, which numbers, which columns."""
+    """For any drafts, keys and origins the refusals, reasons, numbers and columns are equal."""
     with tempfile.TemporaryDirectory() as name:
         fast = asyncio.run(published(Path(name), groups, is_fast=True))
         assert fast == asyncio.run(published(Path(name), groups, is_fast=False))

@@ -59,7 +59,7 @@ MINE = [row("h1", 1, None), row("h2", 2, "h1"), row("h3", 3, "h2")]
 
 
 def found(*links: ReceivedLink, since: dt.datetime | None = NOON + HOUR) -> Survey:
-    """What the bus holds, with the key revoked since the theft, another moment, or not at all."""
+    """The content of the bus, with the key revoked since the theft, since another moment, or not at all."""
     revoked = {} if since is None else {OLD: Ending(since=since)}
     return Survey(links=links, stands=standing(links, revoked).stands, cursors={})
 
@@ -133,9 +133,9 @@ def test_an_anchor_that_readers_would_contradict_is_refused(
 
 
 def test_an_own_bulletin_may_be_given_up_by_name() -> None:
-    """Where the thief used this very outbox, its owner says so."""
+    """If the thief used this outbox, its owner may disown the bulletin."""
     check(NAME, Anchor(from_=head("h2", 2), lost=(head("h3", 3),)), EVENING, MINE)
-    with pytest.raises(OutboxError, match="no bulletin"):
+    with pytest.raises(OutboxError, match="is not a bulletin"):
         propose(NAME, EVENING, MINE, "nowhere")
 
 
@@ -189,7 +189,7 @@ async def test_what_only_keeps_re_anchors_nothing(tmp_path: Path) -> None:
 
 
 async def test_sending_is_held_until_the_decision_is_made(tmp_path: Path) -> None:
-    """While one re-anchors, nobody else sends from the outbox; afterwards they may."""
+    """During a re-anchor no other process sends from the outbox; afterwards it may."""
     async with desk(tmp_path / "o.db", has_bus=True) as first:
         async with Reanchoring.open(first), desk(tmp_path / "o.db", has_bus=True) as second:
             assert await opened(second) == "lease-held"

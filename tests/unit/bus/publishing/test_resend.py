@@ -35,7 +35,7 @@ def db() -> sqlite3.Connection:
 
 
 def kept(db: sqlite3.Connection) -> list[int]:
-    """What is to be sent again."""
+    """The rows to send again."""
     return [row["n"] for row in db.execute("SELECT n FROM outbox WHERE state = 'kept' ORDER BY n")]
 
 
@@ -99,7 +99,7 @@ def _sent(db: sqlite3.Connection, items: list[Wanted], asker: str, moment: float
 
 
 def test_a_reader_has_so_many_bytes_sent_again_and_no_more(db: sqlite3.Connection) -> None:
-    """However often it asks, its burst, and a little each day; the file remembers, so that no restart gives it more."""
+    """For any number of requests it gets its burst and a little each day; the file remembers, so a restart gives no more."""
     items = _hundred(db, 20_000)
     first = _sent(db, items, "xb-hub", NOW)
     assert 0 < first <= resend.EACH.burst
@@ -109,7 +109,7 @@ def test_a_reader_has_so_many_bytes_sent_again_and_no_more(db: sqlite3.Connectio
 
 
 def test_another_reader_has_its_own_allowance_and_all_have_one(db: sqlite3.Connection) -> None:
-    """Who asks for much takes nothing of one other; many together do not get more than the allowance of all."""
+    """A reader that asks for much takes nothing from another; many together do not exceed the allowance of all."""
     items = _hundred(db, 20_000)
     assert _sent(db, items[:50], "xb-hub", NOW) > 0
     assert _sent(db, items[50:], "xa-hub", NOW + 3600) > 0
@@ -125,7 +125,7 @@ def test_what_is_sent_again_on_status_system_leaves_room_for_heartbeats(db: sqli
 
 
 def test_old_heartbeats_push_out_no_newer_ones(db: sqlite3.Connection) -> None:
-    """Who may read them asks for them, and has none sent again."""
+    """A reader that asks for old heartbeats gets none."""
     items = _hundred(db, 1_000, "beat")
     assert WORLD.registry.may_read("xb-hub", Channel.parse(items[0].channel))
     assert _sent(db, items, "xb-hub", NOW) == 0
@@ -162,7 +162,7 @@ def overdue(digest: str, what: str = DeliveryState.RECEIVED) -> Overdue:
 def test_a_hub_that_has_the_later_lacks_the_earlier(
     db: sqlite3.Connection, confirmed: tuple[str, ...], late: Overdue, expected: list[int]
 ) -> None:
-    """Who confirms nothing is away and will read on: for it the streams are not filled twice."""
+    """A hub that confirms nothing is away and will read on: nothing is sent again for it."""
     db.executemany(
         "INSERT INTO receipts VALUES (?, 'xb-hub', 'verified', 1, 0)", [(each,) for each in confirmed]
     )

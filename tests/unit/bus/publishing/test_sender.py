@@ -1,4 +1,4 @@
-"""Who sends, and for how long it knows that: what another process may have sent meanwhile is not new any more."""
+"""The sending process and its lease: a row that another process may have sent in between is not new any more."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_while_a_lease_lasts_what_waits_is_new(tmp_path: Path) -> None:
 
 
 async def test_what_waited_while_a_lease_had_run_out_is_not_new_any_more(tmp_path: Path) -> None:
-    """Another may have led meanwhile, sent it, and ended; a stream that has it already is no alarm."""
+    """Another process may have sent it in between and ended; a duplicate in the stream is then no alarm."""
     clock = Clock(WORLD.now)
     async with handing(tmp_path / "o.db") as (publisher, outbox):
         sender: Any = sender_of(outbox, clock)
@@ -65,7 +65,7 @@ async def test_what_waited_while_a_lease_had_run_out_is_not_new_any_more(tmp_pat
 
 
 async def test_after_a_comparison_that_outlasts_the_lease_the_other_process_sends(tmp_path: Path) -> None:
-    """It has taken the lease meanwhile: nothing is claimed here, and nothing goes over the connection."""
+    """That process has taken the lease: nothing is claimed here, and nothing goes over the connection."""
     clock, path = Clock(WORLD.now), tmp_path / "o.db"
     async with handing(path) as (publisher, outbox), keeping(path) as (_, theirs):
         sender: Any = sender_of(outbox, clock)

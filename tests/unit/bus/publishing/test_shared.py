@@ -1,4 +1,4 @@
-"""What many rows of an outbox share stands once: how the signatures of a batch begin, and that a stream has stored it."""
+"""Shared data of many outbox rows is stored once: the opening of a batch's signatures, and the stream's acknowledgement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def rows_of(outbox: Outbox) -> list[Row]:
 
 
 async def count_of(outbox: Outbox, name: str) -> int:
-    """How many rows a table has."""
+    """The number of rows of a table."""
     (found,) = await outbox.query(f"SELECT count(*) FROM {name}")
     return int(found[0])
 

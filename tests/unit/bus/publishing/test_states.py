@@ -1,4 +1,4 @@
-"""What becomes of a row stands beside it, and reads as if it stood in it."""
+"""The state of a row is in other tables, and the view shows it as part of the row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever opens a seal holds its inside, signed by its author: it is no second bulletin of that author, nowhere."""
+"""A recipient holds the opened inside, signed by its author: it never counts as a second bulletin of that author."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ OUTER = sign(WORLD, outer_of(WORLD, INNER))
 
 
 def inside() -> bytes:
-    """What a recipient gets out with its own key."""
+    """The inside that a recipient opens with its own key."""
     assert isinstance(OUTER.bulletin.body, Sealed)
     context = context_of(OUTER.bulletin, DOMAIN)
     return open_sealed(OUTER.bulletin.body.jwe, [opening_key(READERS[1])], context)
@@ -105,7 +105,7 @@ def test_the_inside_is_no_bulletin(how: str) -> None:
 
 @pytest.mark.parametrize("first", ["outside", "inside"])
 async def test_nobody_is_framed_by_the_inside(tmp_path: Path, first: str) -> None:
-    """Given to a hub before or after the outside it holds no place, contests nobody, and its author's cancellation counts."""
+    """Given to a hub before or after the outside it takes no place, contests nobody, and its author's cancel counts."""
     messages = [OUTER, as_message(inside())]
     cancel = sign(
         WORLD,
@@ -160,6 +160,6 @@ def test_a_seal_of_another_federation_does_not_open() -> None:
 
 
 def opened(world: World, outer: Bulletin) -> Bulletin:
-    """What a reader finds inside."""
+    """The inner bulletin for a reader."""
     keys = [opening_key(READERS[0])]
     return open_bulletin(outer, keys, registry=world.registry, now=world.now).bulletin

@@ -50,7 +50,7 @@ ID = "0196fe2f-9be0-7000-8000-00000000000"
 
 
 def opened(world: World, outer: Bulletin, reader: str = READERS[0]) -> Bulletin:
-    """What a reader finds inside."""
+    """The inner bulletin for a reader."""
     found = open_bulletin(
         admitted(world, outer).bulletin, [opening_key(reader)], registry=world.registry, now=world.now
     )
@@ -165,7 +165,7 @@ BROKEN: dict[str, tuple[Callable[[World], Bulletin], str]] = {
 
 @pytest.mark.parametrize(("make", "reason"), BROKEN.values(), ids=BROKEN)
 def test_what_does_not_belong_together_is_refused(make: Callable[[World], Bulletin], reason: str) -> None:
-    """Although the outside stands."""
+    """This holds although the outside is admitted."""
     world = sealed_world()
     with pytest.raises((SealError, AdmissionError)) as refused:
         opened(world, make(world))
@@ -199,7 +199,7 @@ def test_an_audience_of_the_same_marking_is_compared_too() -> None:
 
 
 def test_a_retraction_is_followed_by_those_who_cannot_read_it() -> None:
-    """What it cancels stands outside too; other references do not."""
+    """The outside names its retractions too, but no other references."""
     world = sealed_world()
     inner = inner_bulletin(
         world,

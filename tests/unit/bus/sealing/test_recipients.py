@@ -85,7 +85,7 @@ def test_a_registry_with_a_bad_seal_key_is_refused(make: Callable[[World], Regis
 
 
 def test_a_dropped_seal_key_does_not_come_back() -> None:
-    """Whoever replaces a record has its seal keys remembered; a version later their window does not begin anew."""
+    """The seal keys of a replaced record are remembered; a later version cannot start their window again."""
     world = sealed_world()
     first = with_(world, READERS[1], seal_record(NEW))
     held = VerifiedRegistry.open(signed_registry(first, world.roots))

@@ -152,7 +152,7 @@ async def test_a_rehearsal_says_to_whom_and_uses_no_key(tmp_path: Path) -> None:
 
 
 async def test_a_publisher_that_cannot_seal_refuses_what_must_be(tmp_path: Path) -> None:
-    """Nothing goes out in clear because somebody forgot the sealer."""
+    """A forgotten sealer never sends a bulletin unsealed."""
     base = make_world()
     world = world_with(with_seal_keys(base.registry.document, policy=SealPolicy.ALWAYS), base)
     async with speaking(tmp_path, world, seals=False) as (publisher, _):
@@ -164,7 +164,7 @@ async def test_a_publisher_that_cannot_seal_refuses_what_must_be(tmp_path: Path)
 
 
 async def test_recovery_does_not_number_a_sealed_bulletin_anew(tmp_path: Path) -> None:
-    """Its number stands inside too. It is set aside for a person, and what is not sealed goes on behind the head found."""
+    """Its number is inside too. It is set aside for a person, and unsealed bulletins continue after the found head."""
     world = sealed_world()
     async with speaking(tmp_path, world, everything=False) as (publisher, _):
         await publisher.publish(secret("open"))

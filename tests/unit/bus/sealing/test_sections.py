@@ -65,7 +65,7 @@ TECH = SectionDraft(
 
 
 def content_of(section: SectionDraft, **changes: Any) -> SectionContent:
-    """What is sealed of a section."""
+    """The sealed content of a section."""
     fields = {**msgspec.structs.asdict(section), "spec": SECTION_SPEC, "salt": "A" * 43}
     return SectionContent(**{**fields, **changes})
 
@@ -108,7 +108,7 @@ def admitted(world: World, made: Bulletin) -> Bulletin:
 
 
 def opened(world: World, made: Bulletin, index: int = 0, reader: str = READERS[1]) -> SectionContent:
-    """What a reader finds in a section."""
+    """The content of a section for a reader."""
     return open_section(admitted(world, made), index, [opening_key(reader)], registry=world.registry)
 
 
@@ -244,7 +244,7 @@ BROKEN: dict[str, tuple[Callable[[World], Bulletin], str]] = {
 
 @pytest.mark.parametrize(("make", "reason"), BROKEN.values(), ids=BROKEN)
 def test_what_does_not_belong_there_is_refused(make: Callable[[World], Bulletin], reason: str) -> None:
-    """Although the bulletin stands, signed by its issuer, and is kept and forwarded."""
+    """This holds although the bulletin is admitted, kept and forwarded."""
     world = sections_world()
     with pytest.raises((SealError, AdmissionError)) as refused:
         opened(world, make(world))
@@ -252,7 +252,7 @@ def test_what_does_not_belong_there_is_refused(make: Callable[[World], Bulletin]
 
 
 def test_the_seal_of_a_section_does_not_pass_for_a_bulletin() -> None:
-    """Nor the other way round: they are of two types, and bound to two things."""
+    """Nor does the seal of a bulletin pass for a section's: they have different types and bindings."""
     world = sections_world()
     made = with_sections(world, DATA)
     part = made.sections[0]
@@ -289,7 +289,7 @@ def test_nothing_is_closed_but_by_the_types() -> None:
 def test_a_section_is_judged_with_its_bulletin(
     outer: Tlp, mine: Tlp | None, flag: PersonalFlag, *, declared: bool
 ) -> None:
-    """It stands exactly when the two together would stand as one bulletin to its audience, and is not wider."""
+    """It passes exactly if both together would pass as one bulletin to its audience, and if it is not wider."""
     made = inner_bulletin(sections_world(), tlp=outer, pap=Pap.RED)
     seen = Observable(type="person-name", personal=flag, value_hmac="a" * 64, key_id="k1")
     section = msgspec.structs.replace(
@@ -339,7 +339,7 @@ async def test_a_draft_with_sections_goes_out_under_one_signature(tmp_path: Path
 
 
 async def test_sections_of_a_sealed_bulletin_stand_beside_it(tmp_path: Path) -> None:
-    """Under a policy that seals, whoever opens the bulletin opens its part too; it is judged with what is inside."""
+    """Under a sealing policy a reader of the bulletin opens its section too, which is judged with the inner bulletin."""
     base = make_world()
     document = with_parts(with_seal_keys(base.registry.document, policy=SealPolicy.ALWAYS))
     world = world_with(document, base)
@@ -394,7 +394,7 @@ async def test_what_cannot_be_sealed_uses_no_number(tmp_path: Path, made: Draft,
 
 
 async def test_a_reader_without_a_key_is_named(tmp_path: Path) -> None:
-    """A section leaves nobody out unnoticed; --without does it knowingly."""
+    """A section leaves no reader out unnoticed; --without does so on purpose."""
     base = make_world()
     world = world_with(with_parts(with_seal_keys(base.registry.document, keys=(ISSUER, READERS[0]))), base)
     made = spoken(msgspec.structs.replace(TECH, audience=NETWORK))
@@ -422,7 +422,7 @@ async def test_a_publisher_that_cannot_seal_refuses_sections(tmp_path: Path) -> 
 
 
 def test_who_reads_a_section_is_decided_by_grants_alone() -> None:
-    """Of those who read the bulletin, those who may read its audience at its marking."""
+    """The readers are those of the bulletin that may read the section's audience at its TLP."""
     world = sections_world()
     made = inner_bulletin(world)
     assert readers(made, DATA, world.registry) == ("xb-dpa", HUB)

@@ -1,4 +1,4 @@
-"""What a reader is told of a seal that it cannot open."""
+"""The reasons that a reader gets for a seal that it cannot open."""
 
 from __future__ import annotations
 

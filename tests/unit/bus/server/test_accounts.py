@@ -1,4 +1,4 @@
-"""Who enters a broker with which key."""
+"""The keys that each identity enters a broker with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEAT = BrokerRole(
 
 @pytest.mark.parametrize("owner", ["carrier", "provisioner", "probe", "probe_beside"])
 def test_an_authority_does_not_enter_with_a_key_of_another_identity(owner: str) -> None:
-    """Each key stands in one place, its holder's; the authority enters with its own other key, and it is reported."""
+    """Each key belongs only to its holder; the authority enters with its own other key, and the conflict is reported."""
     own = nkeys.generate()[1]
     record = msgspec.structs.replace(WORLD.registry.authority("xa-dpa"), nkeys=(PUBLIC[owner], own))
     registry = changed(WORLD.registry, xa_dpa=record)
@@ -40,7 +40,7 @@ def test_an_authority_does_not_enter_with_a_key_of_another_identity(owner: str) 
 
 
 def test_the_provisioner_has_no_call_that_empties_or_reads_a_stream() -> None:
-    """It makes streams and consumers and looks at them; of what is stored it reads what is said of trust alone."""
+    """It makes streams and consumers and looks at them; it reads only the trust streams."""
     (one,) = [
         each for each in members(WORLD.registry, PUBLIC["provisioner"], SEAT) if each.name == PROVISIONER
     ]

@@ -1,4 +1,4 @@
-"""Who stands behind a server's folder, and what is ended of what was left: never anything else."""
+"""The program that manages a server's folder, and the leftover server that it ends: never any other process."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_the_check_tells_a_server_that_was_left_from_one_of_other_means(fo
 def test_a_file_of_ports_whose_number_another_process_has_names_no_server(
     folder: Path, tmp_path: Path
 ) -> None:
-    """The server was killed; its number was given to somebody else, who works elsewhere."""
+    """The server was killed; another process in another folder has its process id now."""
     with stub(tmp_path) as other:
         (folder / f"nats-server_{other.pid}.ports").write_text('{"nats": ["nats://127.0.0.1:1"]}')
         assert ports_of(folder) is None

@@ -1,4 +1,4 @@
-"""What follows from the looks at a server: said once, and begun anew when it cannot mend itself."""
+"""The looks at a server: a fault is logged once, and a server that cannot recover is restarted."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ BEHIND = Look(answers=True, problem="JetStream stream 'A' is not current", free=
 
 
 def tending(rest_s: float = 0.0) -> Tending:
-    """Of a server that began at 0."""
+    """The judge of a server that started at 0."""
     return Tending(room=ROOM, rest_s=rest_s, began=0.0)
 
 
 def test_nothing_is_said_of_a_server_that_answers_and_stores() -> None:
-    """Nor of one that a cluster has still to bring up to date."""
+    """Nothing is logged either while a cluster still updates it."""
     each = tending()
     assert [each.judge(look, at) for at, look in enumerate([FINE, BEHIND, FINE])] == ["", "", ""]
 
 
 def test_what_a_server_goes_on_complaining_of_is_said_once_and_its_end_too() -> None:
-    """It is not begun anew for it."""
+    """It is not restarted for it."""
     each = tending()
     said = [each.judge(look, at) for at, look in enumerate([*[BEHIND] * (LASTS + 3), FINE])]
     assert [n for n, sentence in enumerate(said) if sentence] == [LASTS - 1, LASTS + 3]
@@ -47,7 +47,7 @@ def test_silence_is_said_once_and_its_end_too() -> None:
 
 @pytest.mark.parametrize(("looks", "pace"), [(HUNG_AFTER, HUNG_S / 5), (round(HUNG_S), 1.0)])
 def test_a_server_that_hangs_is_to_be_begun_anew(looks: int, pace: float) -> None:
-    """After so many questions and so long, whichever comes later: a program that slept itself accuses nobody."""
+    """Both bounds, questions and seconds, must be passed: a program that slept itself ends no server."""
     each = tending()
     for at in range(1, looks):
         each.judge(DEAF, at * pace)
@@ -60,7 +60,7 @@ def test_a_server_that_hangs_is_to_be_begun_anew(looks: int, pace: float) -> Non
 def test_a_server_without_room_is_said_and_begun_anew_when_there_is_room(full: Look) -> None:
     """Not before: it would not start."""
     each = tending()
-    assert "stores nothing more" in each.judge(full, 1)
+    assert "no longer stores messages" in each.judge(full, 1)
     assert each.judge(full, 2) == ""
     with pytest.raises(ServerError) as told:
         each.judge(full._replace(free=ROOM), 3)
@@ -70,6 +70,6 @@ def test_a_server_without_room_is_said_and_begun_anew_when_there_is_room(full: L
 def test_a_disk_that_fails_again_is_not_begun_anew_all_the_time() -> None:
     """Everybody is disconnected by it, so it waits for its time."""
     each = tending(rest_s=60)
-    assert "stores nothing more" in each.judge(EMPTIED, 59)
+    assert "no longer stores messages" in each.judge(EMPTIED, 59)
     with pytest.raises(ServerError):
         each.judge(EMPTIED, 60)

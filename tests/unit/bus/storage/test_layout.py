@@ -65,7 +65,7 @@ async def test_a_new_file_records_its_layouts_and_its_wire(tmp_path: Path) -> No
 
 
 async def test_a_file_of_version_one_goes_all_steps(tmp_path: Path) -> None:
-    """Its rows stay, its table and column have the new names, its index is made anew."""
+    """Its rows stay, its table and column have the new names, its index is rebuilt."""
     path = tmp_path / "s.db"
     written(path, OLD + "INSERT INTO told VALUES (7, 'late');")
     await opened(path, LAYOUT)
@@ -182,7 +182,7 @@ def test_what_is_not_known_is_refused_and_stays_as_it_is(tmp_path: Path, name: s
 
 
 def _whole(path: Path) -> tuple[object, ...]:
-    """All that stands in a file."""
+    """The whole content of a file."""
     with contextlib.closing(sqlite3.connect(path)) as db:
         marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")]
         return (*marks, *db.iterdump())

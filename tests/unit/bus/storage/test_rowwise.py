@@ -22,7 +22,7 @@ def test_every_row_stands_once_and_in_order(count: int) -> None:
 
 
 def test_a_row_that_does_not_fit_is_refused() -> None:
-    """In a statement of many as in one alone; whoever calls undoes what stands then."""
+    """This holds in a statement of many rows as of one; the caller undoes the rows written before."""
     for twice in ([*ROWS[:AT_ONCE], ROWS[3]], [*ROWS[:5], ROWS[3]], [ROWS[3], *ROWS[:AT_ONCE]]):
         db = sqlite3.connect(":memory:")
         db.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)")

@@ -1,4 +1,4 @@
-"""A file is read whole once a day and after an unclean end, by whoever keeps it open; the pages of a new file are larger."""
+"""A program with the file open reads it whole once a day and after an unclean end; the pages of a new file are larger."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Watch:
         return self.finding
 
     def checks(self) -> WholeChecks:
-        """Those of one program."""
+        """The checks of one program."""
         return WholeChecks(self.path, goes_on=lambda: True, tell=self.told.append)
 
     def looks(self, checks: WholeChecks, after: float = LOOK_AGAIN_S) -> None:
@@ -56,7 +56,7 @@ class Watch:
             checks._thread.join()
 
     def owners(self) -> list[str]:
-        """Who has the file open, by its own record."""
+        """The programs with the file open, by its own record."""
         return [row[0] for row in self.db.execute("SELECT owner FROM open_by ORDER BY owner")]
 
 
@@ -82,7 +82,7 @@ def test_who_ends_at_once_reads_nothing_and_leaves_nothing(watch: Watch) -> None
 
 
 def test_a_sound_file_is_read_whole_once_a_day(watch: Watch) -> None:
-    """However many programs open it, and however long they stay."""
+    """This holds for any number of programs and any time."""
     for _ in range(3):
         checks = watch.checks()
         for _ in range(5):

@@ -1,4 +1,4 @@
-"""The store's thread: what was answered is on the disk, what failed leaves nothing, and nobody waits for ever."""
+"""The store's thread: answered work is on the disk, failed work leaves nothing, and no caller waits for ever."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def say(text: str) -> Callable[[sqlite3.Connection], None]:
 
 
 def count(db: sqlite3.Connection) -> int:
-    """How many rows there are."""
+    """The number of rows."""
     return int(db.execute("SELECT count(*) FROM said").fetchone()[0])
 
 
@@ -313,7 +313,7 @@ async def test_closing_waits_for_what_was_asked_and_refuses_the_rest(tmp_path: P
 
 
 async def test_a_cancelled_caller_disturbs_nobody(tmp_path: Path) -> None:
-    """Who no longer waits gets no answer; the others of the group do."""
+    """A caller that no longer waits gets no answer; the others of the group do."""
     async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
         async with Blocked(database):
             gone = asyncio.create_task(database.write(say("gone")))
@@ -363,7 +363,7 @@ def place(db: sqlite3.Connection) -> int:
 
 
 async def test_what_would_undo_brief_work_stands_in_memory(tmp_path: Path) -> None:
-    """Of all other work it may be large, as may what a question sorts; and so for a whole group when one of it is not brief."""
+    """For other work it may be large, as for a sorting query; one such piece decides for its whole group."""
 
     def places(db: sqlite3.Connection, items: list[int]) -> list[int]:
         return [place(db) for _ in items]

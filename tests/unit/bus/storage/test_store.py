@@ -40,7 +40,7 @@ def test_a_row_becomes_a_struct() -> None:
 
 
 def test_what_is_given_wins_over_a_column() -> None:
-    """And stands in for one that is missing."""
+    """It also replaces a missing one."""
     found = row(f"'a' AS name, {NOW.timestamp()} AS at, 0 AS is_new")
     assert from_row(Seen, found, name="b", ended=NOW) == Seen("b", NOW, NOW, False)
 
@@ -53,7 +53,7 @@ def test_a_number_is_selected_with_its_arguments() -> None:
 
 
 async def test_a_lease_is_renewed_until_another_has_it(tmp_path: Path) -> None:
-    """Then whoever lost it is told why; it cannot give back what is the other's."""
+    """Then the former holder gets the reason; it cannot release the other's lease."""
     now = NOW
     async with Database.open(tmp_path / "store.db", (lease.LAYOUT,)) as database:
         mine, others = (Lease(Store(database), lambda: now) for _ in range(2))

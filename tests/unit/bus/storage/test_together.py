@@ -195,7 +195,7 @@ async def test_closing_waits_for_what_was_asked_and_refuses_the_rest(tmp_path: P
 
 
 async def test_a_flood_holds_up_neither_writes_nor_reads(tmp_path: Path) -> None:
-    """A write and a read that wait in the midst of it are answered with the group in which they stand, not after all of it."""
+    """A write and a read that wait in a flood are answered with their group, not after the whole flood."""
     handler = Sayings()
     most = sqlite.MAX_GROUP
     seen_by_read: list[int] = []
@@ -212,7 +212,7 @@ async def test_a_flood_holds_up_neither_writes_nor_reads(tmp_path: Path) -> None
 
 
 async def test_no_call_is_larger_than_a_group(tmp_path: Path) -> None:
-    """However many wait."""
+    """This holds for any number of waiting items."""
     handler = Sayings()
     async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
         async with Blocked(database):

@@ -1,4 +1,4 @@
-"""What befalls an open store from outside: its file is replaced, memory runs out, a page is damaged. Nobody waits for ever."""
+"""Faults from outside for an open store: its file is replaced, memory runs out, a page is damaged. No caller waits for ever."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Failing(sqlite3.Connection):
     times: int = 0
 
     def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
-        """As always, or without memory."""
+        """Execute normally, or without memory."""
         if Failing.times and sql.startswith(Failing.armed):
             Failing.times -= 1
             raise MemoryError
@@ -54,7 +54,7 @@ STEPS = ("BEGIN IMMEDIATE", "INSERT", "COMMIT")
 async def test_a_write_without_memory_is_answered_and_keeps_nothing(
     tmp_path: Path, failing: Callable[[str, int], None], step: str
 ) -> None:
-    """Whichever statement of a commit finds no memory, the caller is told that it passes, and the thread lives."""
+    """If any statement of a commit finds no memory, the caller gets a passing error, and the thread lives."""
     async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
         await database.write(say("before"))
         failing(step, 1)
@@ -70,7 +70,7 @@ async def test_a_write_without_memory_is_answered_and_keeps_nothing(
 async def test_of_two_that_wait_each_is_answered_rightly(
     tmp_path: Path, failing: Callable[[str, int], None], step: str
 ) -> None:
-    """Whichever statement of their commit finds no memory: who is told that it passes has nothing kept, and nobody else."""
+    """If any statement of their commit finds no memory, nothing is kept exactly for those who get a passing error."""
     async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
         async with Blocked(database):
             writes = [asyncio.create_task(database.write(say(text))) for text in ("one", "two")]
@@ -88,7 +88,7 @@ async def test_of_two_that_wait_each_is_answered_rightly(
 async def test_an_undoing_without_memory_of_the_first_tells_all(
     tmp_path: Path, failing: Callable[[str, int], None], step: str
 ) -> None:
-    """The first of two raises, and its undoing finds no memory: both are told, and the next work begins anew."""
+    """The first of two raises, and its rollback finds no memory: both get an error, and the next work starts fresh."""
     async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
 
         def half(db: sqlite3.Connection) -> None:
@@ -107,7 +107,7 @@ async def test_an_undoing_without_memory_of_the_first_tells_all(
 async def test_an_undoing_without_memory_leaves_nothing_behind(
     tmp_path: Path, failing: Callable[[str, int], None]
 ) -> None:
-    """Neither the commit nor its undoing finds memory: both callers are answered, and the next work begins anew."""
+    """Neither the commit nor its rollback finds memory: both callers are answered, and the next work starts fresh."""
     async with Database.open(tmp_path / "s.db", (LAYOUT,)) as database:
         await database.write(say("before"))
 
@@ -145,7 +145,7 @@ async def test_a_read_without_memory_is_answered(
 async def test_an_opening_without_memory_is_said(
     tmp_path: Path, failing: Callable[[str, int], None], step: str
 ) -> None:
-    """Who opens a store is told, and the next one opens it."""
+    """The opening program gets an error, and the next one opens the store."""
     failing(step, 1)
     with pytest.raises(StoreError) as refused:
         async with Database.open(tmp_path / "s.db", (LAYOUT,)):
@@ -247,7 +247,7 @@ def replace_log(path: Path) -> None:
 
 
 async def forever() -> None:
-    """What a program does that asks nothing of its store."""
+    """A program that never calls its store."""
     await asyncio.wait_for(asyncio.Event().wait(), longest())
 
 
@@ -280,7 +280,7 @@ async def test_nothing_is_acknowledged_into_a_lost_file(tmp_path: Path, hand: Ca
 
 
 async def test_a_file_lost_while_it_was_written_is_no_success(tmp_path: Path) -> None:
-    """The wrong hand comes between the work and its commit: nobody is told that it was kept."""
+    """The file is replaced between the work and its commit: no caller is told that it was kept."""
     path = tmp_path / "s.db"
 
     def work(db: sqlite3.Connection) -> None:
@@ -305,7 +305,7 @@ async def damaged_in_its_midst(path: Path) -> None:
 
 
 async def test_a_damaged_page_is_said_when_it_is_read(tmp_path: Path) -> None:
-    """Opening does not read it; the first who does is told, and the store takes no more work."""
+    """Opening does not read it; the first reader gets an error, and the store takes no more work."""
     path = tmp_path / "s.db"
     await damaged_in_its_midst(path)
     async with Database.open(path, (LAYOUT,)) as database:

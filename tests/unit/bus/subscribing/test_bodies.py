@@ -1,4 +1,4 @@
-"""What a row has is what was decoded, whichever way it is asked."""
+"""A row has the decoded values, by every way of reading it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_refused_payload_that_names_no_day_is_kept(issued: object, days: objec
 
 @given(st.text(alphabet="ab.,~", max_size=20))
 def test_a_signature_is_the_same_after_it_was_parted(signature: str) -> None:
-    """Whatever it looks like."""
+    """This holds for any form of the header."""
     assert "".join(bodies.parted(signature)) == signature
 
 
@@ -108,7 +108,7 @@ def test_the_ids_that_a_place_has_are_those_of_a_look_through_everything(
 
 
 def test_one_place_is_taken_once() -> None:
-    """Whatever stands there, and whichever way it is written."""
+    """This holds for any content and each way of writing."""
     with empty() as db:
         hold(db, CHANNEL, 1, "d", row=1)
         place = bodies.Place(1, 1, 2, "another", None, "i", 1, 0.0, 0.0, 1, None)

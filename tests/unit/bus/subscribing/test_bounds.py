@@ -1,4 +1,4 @@
-"""What others can make a reader keep: nobody is charged for what he is not proven to have said, and rubbish has an end."""
+"""The bounds of a reader: an authority is charged only for proven bulletins, and rubbish is bounded."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_a_batch_that_the_disk_did_not_take_costs_nothing(
 
 
 async def test_a_refused_bulletin_that_is_proven_is_charged(tmp_path: Path) -> None:
-    """An insider who says what it may not say uses its own budget up, and nobody else's."""
+    """An insider that publishes without permission uses up only its own budget."""
     beyond = [sign(WORLD, bulletin(WORLD, seq=n, prev="A" * 43, audience="nobody")) for n in (2, 3, 4)]
     (other,) = chain(WORLD, 1, "xb-csirt")
     async with Inbox.open(tmp_path / "s.db") as store:
@@ -146,7 +146,7 @@ async def test_a_refused_bulletin_that_is_proven_is_charged(tmp_path: Path) -> N
 
 
 async def test_rubbish_is_kept_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest stays; strangers' bulletins have a bound of their own; proven refusals are not let go for them."""
+    """The newest stays; bulletins by unknown keys have their own bound; proven refusals are not dropped for them."""
     monkeypatch.setattr(tables, "MOST_UNPROVEN", 5)
     (mine,) = chain(WORLD, 1)
     fork = sign(WORLD, bulletin(WORLD, say=draft("something else")))
@@ -167,9 +167,9 @@ async def test_rubbish_is_kept_up_to_a_bound(tmp_path: Path, monkeypatch: pytest
 async def test_rubbish_is_kept_up_to_a_bound_in_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However few they are."""
+    """This holds for a few large messages too."""
     (mine,) = chain(WORLD, 1)
-    texts = (mine.subject, tables.as_json(forged(mine, 0).headers), "the signature does not fit")
+    texts = (mine.subject, tables.as_json(forged(mine, 0).headers), "the signature does not verify")
     size = len(mine.payload) + sum(map(len, texts)) + tables.ROW_BYTES
     monkeypatch.setattr(tables, "MOST_UNPROVEN_BYTES", 3 * size + size // 2)
     async with Inbox.open(tmp_path / "s.db") as store:
@@ -270,7 +270,7 @@ async def test_a_strangers_signature_does_not_stand_in_for_the_true_one(tmp_path
 async def test_what_was_let_go_before_its_key_came_is_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Strangers push a bulletin out of quarantine: with the next version the streams are read anew, once."""
+    """Unknown keys push a bulletin out of quarantine: with the next version the streams are read again, once."""
     monkeypatch.setattr(tables, "MOST_UNPROVEN", 3)
     new = FileSigner.generate()
     mine = received(sign(WORLD, bulletin(WORLD), by=new), 1)
@@ -311,7 +311,7 @@ async def test_more_co_signatures_of_a_known_bulletin_are_taken_over(tmp_path: P
 
 
 async def test_a_clock_that_is_set_back_puts_nobody_off(tmp_path: Path) -> None:
-    """What was counted by the clock of before says nothing: no authority waits for that moment to come again."""
+    """The counts of the earlier clock are dropped: no authority waits for that moment to come again."""
     mine = chain(WORLD, 2)
     budget = Budget(RateLimit(burst=2, per_s=1.0))
     spent = Charges(budget, [NOW.timestamp()])

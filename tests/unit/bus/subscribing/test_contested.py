@@ -35,7 +35,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Inbox]:
 
 
 async def take(store: Inbox, *messages: Message) -> None:
-    """As the bus would bring them."""
+    """Take in messages as from the bus."""
     await store.settle([judged(each, WORLD.registry, NOW) for each in messages], None, None, NOW)
     await store.release(NOW)
 
@@ -49,7 +49,7 @@ async def contested(store: Inbox) -> list[str]:
 
 
 async def in_force(store: Inbox) -> set[str]:
-    """What the picture says is so."""
+    """The bulletins in force in the picture."""
     rows = await store.read(lambda db: db.execute("SELECT id FROM actual WHERE ended_by IS NULL").fetchall())
     return {row["id"] for row in rows}
 
@@ -66,7 +66,7 @@ def cancel(target: Message, seq: int, prev: str) -> Message:
 
 
 async def test_what_it_says_after_is_heard_and_labelled(store: Inbox) -> None:
-    """What came before stands as it was; what comes after is admitted, on every channel of that status."""
+    """Earlier bulletins are unchanged; later ones are admitted with the label, on every channel of that status."""
     public = sign(WORLD, bulletin(WORLD, "xa-emb"))
     await take(store, OTHER, CHAIN[2], public)
     assert await contested(store) == [CHAIN[2].digest]
@@ -105,7 +105,7 @@ async def test_an_exercise_that_contradicts_itself_contests_nothing_actual(store
 
 
 async def test_a_thief_withdraws_nothing_once_he_is_found_out(store: Inbox) -> None:
-    """A cancel that came before the contradiction counts, one after it does not; made anew, the picture is the same."""
+    """A cancel that came before the contradiction counts, a later one does not; a rebuilt picture is the same."""
     first = cancel(CHAIN[0], seq=3, prev=CHAIN[1].digest)
     await take(store, first)
     assert CHAIN[0].bulletin.id not in await in_force(store)
@@ -176,7 +176,7 @@ async def heard(store: Inbox, now: dt.datetime, *messages: Message, by: Verified
 
 
 async def test_the_end_of_the_key_ends_the_freeze_where_the_honest_one_came_first(robbed: Inbox) -> None:
-    """What was said meanwhile by the new key counts, its withdrawal too; nothing is left to decide, the proof stays."""
+    """Bulletins by the new key during the freeze count, a cancel too; no decision is open, and the proof stays."""
     await heard(robbed, AFTER, SECOND, THIEF, THIRD, WITHDRAWN)
     assert await contested(robbed) == [THIRD.digest, WITHDRAWN.digest]
     # SECOND came after the theft too: it stands because the new key continues it.
@@ -189,7 +189,7 @@ async def test_the_end_of_the_key_ends_the_freeze_where_the_honest_one_came_firs
 
 
 async def test_the_end_of_the_key_ends_the_freeze_where_the_thiefs_came_first(robbed: Inbox) -> None:
-    """His is withdrawn, the honest ones are raised in its place, and what was said meanwhile counts."""
+    """The thief's bulletin is withdrawn, the honest ones replace it, and bulletins during the freeze count."""
     elsewhere = sign(
         WORLD,
         bulletin(WORLD, say=draft("to the network", tlp=Tlp.AMBER_STRICT, audience="eu-csirts")),
@@ -227,7 +227,7 @@ async def test_a_contradiction_by_an_ended_key_freezes_nobody_however_late_it_is
 
 
 async def test_a_new_key_ends_no_freeze_while_the_old_one_is_good(robbed: Inbox) -> None:
-    """Whoever holds the keys could go on with another; a person decides, or the registry."""
+    """A thief of several keys could continue with another; a person or the registry decides."""
     await heard(robbed, AFTER, SECOND, THIEF, THIRD)
     assert await robbed.read(lambda db: is_frozen(db, GREEN))
     assert await contested(robbed) == [THIRD.digest]

@@ -1,4 +1,4 @@
-"""What waits of trust has bounds that hold for any number of subjects, at a cost that does not grow with them."""
+"""Waiting trust messages have bounds for any number of subjects, at a constant cost."""
 
 from __future__ import annotations
 

@@ -140,6 +140,8 @@ async def dump(store: Inbox) -> dict[str, list[tuple[Any, ...]]]:
             for name in names
             if name != "lease"
         }
+        # In a group all are told of that came, then what has ended by it.
+        found["events"] = sorted((each[1:] for each in found.get("events", ())), key=repr)
         return found | {"threads": canonical(db), "newly_withdrawn": still_withdrawn(db)}
 
     return await store.read(work)

@@ -1,4 +1,4 @@
-"""The reader's store: whatever comes, in whatever order, each bulletin is admitted once and in its channel's order."""
+"""The reader's store: in any order of arrival each bulletin is admitted once and in its channel's order."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_any_order_with_duplicates_is_admitted_once_and_in_order(order: list[int
 
 
 async def test_a_gap_is_waited_for_and_then_labelled(tmp_path: Path) -> None:
-    """What follows a hole is held for a while, then shown with its label; the missing one still fits in later."""
+    """A bulletin after a hole is held for a while, then shown with its label; the missing one still fits in later."""
     async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=30) as store:
         await store.settle([judged(CHAIN[0]), judged(CHAIN[2]), judged(CHAIN[3])], None, None, NOW)
         assert [seq for seq, _, _ in await rows(store)] == [1]
@@ -85,7 +85,7 @@ async def test_a_gap_is_waited_for_and_then_labelled(tmp_path: Path) -> None:
 
 
 async def test_a_clock_that_is_set_back_holds_nothing_for_longer(tmp_path: Path) -> None:
-    """What is held waits its time anew, from the moment the clock is looked at again; what failed is tried at once."""
+    """Held bulletins wait their full time again from the next look at the clock; failed ones are tried at once."""
     before = NOW - dt.timedelta(days=400)
     picture = Stumbling()
     async with Inbox.open(tmp_path / "s.db", projector=picture, hold_s=30) as store:
@@ -111,7 +111,7 @@ async def test_a_contradiction_is_kept_as_proof(tmp_path: Path) -> None:
 
 
 async def test_a_signed_but_refused_bulletin_holds_its_place(tmp_path: Path) -> None:
-    """What follows a refused bulletin is no gap, and what names another predecessor is a broken chain."""
+    """A bulletin after a refused one shows no gap, and one that names another predecessor is a broken chain."""
     first = CHAIN[0]
     bad = sign(WORLD, bulletin(WORLD, seq=2, prev=first.digest, expires=NOW - dt.timedelta(days=1)))
     after = sign(WORLD, bulletin(WORLD, seq=3, prev=bad.digest))

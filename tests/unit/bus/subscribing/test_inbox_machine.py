@@ -1,4 +1,4 @@
-"""The reader's store against a model, whatever comes in whatever order, fails, is cut short or opened anew."""
+"""The reader's store against a model, for any messages in any order, with errors, interruptions and reopenings."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ class InboxMachine(RuleBasedStateMachine):
 
     @rule()
     def rebuild(self) -> None:
-        """A picture made anew from the signed bytes is the one there was, once what failed has been taken in."""
+        """A picture rebuilt from the signed bytes equals the earlier one, once failed bulletins have been taken in."""
         self.run(self.store.redrive())
         self.now += dt.timedelta(seconds=200)
         self.wait(is_failing=False)

@@ -1,4 +1,4 @@
-"""What is labelled `by-date` or `contested` is shown and has no effect, whatever it says; then the label goes, and it has."""
+"""A bulletin labelled `by-date` or `contested` is shown without any effect; when the label is removed, it takes effect."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def read(
 
 
 async def labelled(store: Inbox, label: str) -> int:
-    """How many are labelled so."""
+    """The number of bulletins with a label."""
     return len(await store.query("SELECT row FROM admitted WHERE instr(labels, ?)", f'"{label}"'))
 
 

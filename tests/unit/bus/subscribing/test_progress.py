@@ -1,4 +1,4 @@
-"""Up to which moment a reader has seen everything, whatever comes late, and in whatever order it learns of it."""
+"""The moment up to which a reader has everything, for any late messages and any order of answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def received(number: int, pending: int, stored_s: float) -> Received:
 
 
 def info(delivered: int, pending: int, at_s: float) -> ConsumerInfo:
-    """What the broker says of a consumer."""
+    """The broker's answer about a consumer."""
     return ConsumerInfo(
         config={},
         delivered=Delivered(consumer_seq=delivered, stream_seq=delivered),
@@ -119,14 +119,14 @@ class Reader(RuleBasedStateMachine):
 
     @invariant()
     def all_of_then_is_held(self) -> None:
-        """Whatever the stream held at the moment that is named has been taken in."""
+        """All messages of the stream at the named moment have been taken in."""
         if self.progress.as_of is not None:
             seen = self.progress.as_of.tick - 1000.0
             assert all(stored > seen for stored in self.stored[self.taken :])
 
     @invariant()
     def a_backlog_is_no_older_than_it_is_said(self) -> None:
-        """What waits and is known of is never said to be younger than it is."""
+        """A known backlog is never reported as younger than it is."""
         state = reading([self.progress], moment(self.now), None, ("", ""))
         assert state.behind <= len(self.stored) - self.taken
         if state.behind and state.broker_ahead_s is not None and state.lag_s:

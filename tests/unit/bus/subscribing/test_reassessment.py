@@ -1,4 +1,4 @@
-"""When keys end: whatever comes in whatever order, a reader ends with exactly the honest history."""
+"""Revoked and expired keys: in any order of arrival a reader ends with exactly the honest history."""
 
 from __future__ import annotations
 

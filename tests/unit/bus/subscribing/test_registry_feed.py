@@ -1,4 +1,4 @@
-"""What a feed keeps of trust that came too early: bounded as a whole, and at the expense of who says the most."""
+"""Trust messages that came too early: they are bounded as a whole, and the largest sender loses first."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ async def test_an_owner_who_is_first_ends_the_thief_and_keeps_the_reserve(tmp_pa
 async def test_who_heard_thief_and_owner_in_another_order_agrees_once_the_registry_has_spoken(
     tmp_path: Path,
 ) -> None:
-    """Of two keys that end each other the first one heard is believed, until m of n say which."""
+    """Of two keys that revoke each other the first statement received counts, until the registry (m of n) decides."""
     owners = ends(STOLEN.kid, by=RESERVE, since=NOW - DAY / 2)
     anchor = said(HONEST[-1], 0, "we go on with a new key", NEW)
     found = []
@@ -260,7 +260,7 @@ async def test_a_statement_dated_back_reaches_fourteen_days_at_most(tmp_path: Pa
 
 
 async def test_only_the_registry_reaches_further_back(tmp_path: Path) -> None:
-    """What m of n end since a month ago falls, whatever it is dated, where it was received since."""
+    """A bulletin by a key that the registry revokes since a month ago falls if it was received since, with any date."""
     async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
         await read(store, HONEST, TWO_KEYS, NOW - DAY)
         await store.amend(following(ERASED, since=NOW - 30 * DAY), NOW)
@@ -399,7 +399,7 @@ async def test_two_dated_back_at_one_place_are_a_contradiction_until_a_valid_key
 async def test_the_registry_undoes_a_false_statement_for_what_was_received_in_time(
     tmp_path: Path, copied: bool
 ) -> None:
-    """What was set aside keeps the time at which it came, also when it comes once more."""
+    """A quarantined bulletin keeps the time of its first receipt, also if it comes again."""
     async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
         for each in HONEST:
             await read(store, [each], TWO_KEYS, each.bulletin.issued)
@@ -492,7 +492,7 @@ class Ended(msgspec.Struct):
     kids: dict[str, Ending]
 
     def ended(self, _: dt.datetime) -> dict[str, Ending]:
-        """How each has ended."""
+        """How each key ended."""
         return self.kids
 
     def key(self, _: str) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a server says of itself, a connection to it answers or is known to be lost, and nothing is logged past the log."""
+"""For any INFO of a server, a connection to it answers or is known to be lost, and nothing is printed outside the log."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def connected(server: Server) -> AsyncIterator[NatsConnection]:
-    """A connection to it, whether it stands or not."""
+    """A connection to it, connected or not."""
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     seed, _ = nkeys.generate()
@@ -112,7 +112,7 @@ async def settled(connection: NatsConnection) -> bool:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection is made anew at once."""
+    """A lost connection is made again at once."""
     monkeypatch.setattr(connection_module, "BACKOFF_S", (0.001, 0.002))
 
 
@@ -137,7 +137,7 @@ def _met_again(server: Server, met: int, connection: NatsConnection) -> bool:
 
 
 async def test_a_server_that_lies_later_is_left_or_answers(caplog: pytest.LogCaptureFixture) -> None:
-    """A connection that seems to stand is one whose answers are read."""
+    """If a connection looks connected, its answers are read."""
     for line in LINES:
         server = Server(info(), line)
         async with connected(server) as connection:
@@ -159,7 +159,7 @@ async def test_addresses_of_other_servers_are_not_taken() -> None:
 
 @pytest.mark.parametrize("block", [b"a:\r\n" * (MAX_HEADER_LINES + 1), b"a: " + b"x" * 100_000 + b"\r\n"])
 def test_headers_without_end_are_none(block: bytes) -> None:
-    """Nothing is kept of them, and the connection goes on: else its publisher would blind every reader."""
+    """They are read as empty, and the connection stays: otherwise their publisher would blind every reader."""
     assert RawHeaders(b"NATS/1.0\r\n" + block + b"\r\n").pairs == ()
     assert len(RawHeaders(b"NATS/1.0\r\n" + b"a:\r\n" * MAX_HEADER_LINES + b"\r\n").pairs) == MAX_HEADER_LINES
 
@@ -190,7 +190,7 @@ def delivery(number: int, **members: Any) -> Delivery:
     ids=["empty", "long subjects", "longer subjects", "header lines", "words of the server"],
 )
 async def test_what_is_not_taken_has_a_bound(members: dict[str, Any], most: int) -> None:
-    """By number and by all that a message is made of; beyond it the reader attaches anew."""
+    """The bound counts messages and all their bytes; beyond it the reader attaches again."""
     pull = PullConsumer(_Elsewhere(), "S", "C")  # type: ignore[arg-type]
     for number in range(1, 2 * most + 2):
         pull._on_messages([raw_of(delivery(number, **members))])

@@ -40,7 +40,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_batch_that_finds_no_place_is_sent_again() -> None:
-    """Nothing of it was stored, and the others are soon done."""
+    """Nothing of it was stored, and the open batches end soon."""
     broker = Crowded(len(PLACE_WAITS_S))
     burst = await publish_burst(cast("Connection", broker), SOME)
     assert burst.failure is None
@@ -49,7 +49,7 @@ async def test_a_batch_that_finds_no_place_is_sent_again() -> None:
 
 
 async def test_one_that_finds_none_in_the_end_is_given_up() -> None:
-    """Its messages go one by one: who keeps batches open holds nobody up for long."""
+    """Its messages go one by one: a client with open batches delays others only for a short time."""
     broker = Crowded(100)
     burst = await publish_burst(cast("Connection", broker), SOME)
     assert isinstance(burst.failure, BrokerError)

@@ -1,4 +1,4 @@
-"""What a broker says of sizes and numbers is bounded where it enters."""
+"""Sizes and numbers from a broker are bounded at the entrance."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ async def test_the_largest_message_comes_through() -> None:
     ids=range(10),
 )
 def test_a_number_of_a_delivery_is_one_that_can_be_kept(numbers: tuple[str, ...], stands: bool) -> None:
-    """What no store could keep is no delivery."""
+    """A message with a number that no store can keep is not a delivery."""
     reply = b".".join([b"$JS.ACK", *PLACE, *(number.encode() for number in numbers)])
     assert (received_at((b"s", reply, b"", b""), PLACE) is not None) == stands
 
 
 async def test_nothing_waits_for_messages_once_a_close_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The link broke with something still to be written: the library stops there, and what it leaves is ended too."""
+    """The link broke before all was written: the library stops there, and its leftovers are ended too."""
     client = HardenedClient("U")
 
     async def fails() -> None:

@@ -1,4 +1,4 @@
-"""Whether a stream is still the one that a cursor was taken on, case by case."""
+"""The comparison of a stream with the cursor taken on it, case by case."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_where_a_reader_goes_on(case: tuple[Cursor, Cursor | None, int, int, Anchor]) -> None:
-    """Only the very record that was read lets it go on; what it cannot see it asks for again."""
+    """It continues only if the last record read is still the same; if the record is not visible, it asks again."""
     cursor, first, delivered, pending, expected = case
     assert anchor(cursor, first, delivered=delivered, pending=pending) is expected
 
@@ -42,5 +42,5 @@ LETS_GO = {
 
 @pytest.mark.parametrize(("first", "expected"), LETS_GO.values(), ids=LETS_GO.keys())
 def test_what_was_let_go_is_stood_for_by_what_follows(first: Cursor, expected: Anchor) -> None:
-    """A stream that keeps the newest alone may have let go of what was read last."""
+    """A stream that keeps only the newest may have dropped the last record read."""
     assert anchor(AT, first, delivered=first.seq, pending=0, keeps_all=False) is expected

@@ -22,7 +22,7 @@ IDLE = {
 
 @pytest.mark.parametrize("name", IDLE)
 def test_who_does_nothing_for_long_is_left(name: str) -> None:
-    """By what it does of what it is asked, not by whether it answers a ping."""
+    """The served requests of a node decide, not its answers to pings."""
     asked, expected = IDLE[name]
     nodes = Nodes(THREE)
     left = False

@@ -1,4 +1,4 @@
-"""What a broker answers is decoded with bounds, and what does not fit is an error of ours."""
+"""A broker's answers are decoded with bounds, and a bad shape raises our error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UNFIT = {
 
 @pytest.mark.parametrize(("shape", "answer"), UNFIT.values(), ids=UNFIT.keys())
 def test_an_answer_beyond_its_bounds_is_none(shape: type[msgspec.Struct], answer: dict[str, Any]) -> None:
-    """Nothing of it gets through."""
+    """No part of it is used."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(answer, shape)
 

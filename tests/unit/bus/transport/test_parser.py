@@ -1,4 +1,4 @@
-"""The parser against one that reads plainly: whatever the server says, and however its bytes are cut."""
+"""The parser against a simple one: for any bytes of the server, in any chunks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Client:
 
 
 def done(work: Coroutine[Any, Any, bool | None]) -> bool | None:
-    """What a coroutine that waits for nothing comes to; a loop for each would be most of the cost."""
+    """The result of a coroutine that never waits; a loop for each would be most of the cost."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -55,7 +55,7 @@ Said = tuple[dict[bytes, list[Any]], list[Any], bool]
 
 
 def parsed(pieces: list[bytes]) -> Said:
-    """As `read`, of bytes that come in pieces."""
+    """As `read`, for bytes in pieces."""
     client, bulk = Client(), {number: list[Any]() for number in INBOXES}
     parser = HardenedParser(client)
     for number, messages in bulk.items():
@@ -74,7 +74,7 @@ def parsed(pieces: list[bytes]) -> Said:
 
 
 def plain(data: bytes) -> Said:
-    """What the plain reader says, without what needs no answer."""
+    """The result of the simple parser, without messages that need no answer."""
     bulk, other, broken = read(data, INBOXES)
     return bulk, [each for each in other if each != b"+OK"], broken
 
@@ -143,7 +143,7 @@ def test_no_cut_changes_what_was_said(data: bytes, places: list[int]) -> None:
 def test_bytes_that_were_altered_are_read_alike(
     data: bytes, place: int, put: bytes, places: list[int]
 ) -> None:
-    """Wherever some were put in, and however they were cut."""
+    """Bytes may be added anywhere and cut in any chunks."""
     at = place % (len(data) + 1)
     altered = data[:at] + put + data[at + len(put) :]
     assert parsed(cut(altered, places)) == plain(altered)
@@ -194,7 +194,7 @@ def test_a_block_beyond_its_bound_is_no_block() -> None:
 
 
 def test_an_inbox_is_told_once_for_each_chunk() -> None:
-    """However many messages came in it, and of its own alone."""
+    """This holds for any number of messages in it; an inbox gets only its own."""
     parser, calls = HardenedParser(Client()), []
 
     def take(messages: list[Raw]) -> None:
@@ -206,7 +206,7 @@ def test_an_inbox_is_told_once_for_each_chunk() -> None:
 
 
 def test_what_came_before_a_fault_is_handed_on() -> None:
-    """Nothing that was said rightly is lost to what follows it."""
+    """Correct messages before a fault are not lost."""
     bulk, _, broken = parsed([message() * 3 + b"rubbish\r\n"])
     assert (len(bulk[b"3"]), broken) == (3, True)
 

@@ -1,4 +1,4 @@
-"""How far a clock is from the broker's, by what an answer says; and what an answer may not do."""
+"""The offset of a clock from the broker's by an answer, and the limits of an answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_middle_of_the_call_is_compared(told: str, ahead: float) -> None:
 
 @pytest.mark.parametrize("told", [None, dt.datetime(2027, 5, 1, 12, 0, 1)])  # noqa: DTZ001 (what must not be believed)
 def test_an_answer_without_a_time_says_nothing(told: dt.datetime | None) -> None:
-    """Whatever the broker puts there."""
+    """This holds for any other value from the broker."""
     assert offset_of(told, NOW, LATER) is None
 
 
@@ -44,5 +44,5 @@ def test_a_time_at_the_ends_of_the_calendar_is_a_number(told: str) -> None:
 
 
 def test_a_clock_that_was_set_back_meanwhile_measures_nothing() -> None:
-    """What the call lasted is not known then."""
+    """The duration of the call is unknown then."""
     assert offset_of(NOW, LATER, NOW) is None

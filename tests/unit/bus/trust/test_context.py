@@ -1,4 +1,4 @@
-"""Trust data is believed for what it was signed for, in the federation it was signed in: each file, each type, each domain."""
+"""A trust file counts only for the purpose and the federation that it was signed for: each file, each type, each domain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What grants open: ways to speak, ways to read, answers that come by no grant, and what a speaker may say."""
+"""Grants: the ways to publish and to read, answers without a grant, and the kinds that a speaker may publish."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_grant_opens_every_combination_it_lists() -> None:
 
 
 def test_a_grant_for_heartbeats_opens_status_beat() -> None:
-    """Who may say a heartbeat on status system says it on status beat, and who may read system hears it; no other grant does."""
+    """A grant for heartbeats on status system opens status beat, and a reader of system reads them; no other grant does."""
     system, beat = (SYSTEM, Tlp.GREEN, "community"), (Status.BEAT, Tlp.GREEN, "community")
     for kinds in (("*",), ("channel-status", "reanchor")):
         assert granted([says(statuses=(SYSTEM,), kinds=kinds)]) == {system, beat}
@@ -71,7 +71,7 @@ def test_a_grant_for_heartbeats_opens_status_beat() -> None:
 
 
 def test_speaking_and_reading_are_two_things() -> None:
-    """A grant to publish lets nobody read, and the other way round."""
+    """A grant to publish allows no reading, and a grant to read no publishing."""
     both = record(publish=(says(),), read=(reads("public"),))
     assert spoken_by(both) == {(ACTUAL, Tlp.GREEN, "community")}
     assert read_by("xa-csirt", both) == {(ACTUAL, Tlp.GREEN, "public")}
@@ -285,7 +285,7 @@ def test_the_readers_of_a_channel_are_sorted_and_include_who_is_answered() -> No
 
 
 def test_the_ways_of_an_authority_are_listed_sorted() -> None:
-    """What it reads by grant, where it is answered, where it speaks; nothing of nobody."""
+    """The ways that it reads by grant, receives answers on, and publishes on; none for an unknown authority."""
     registry = VerifiedRegistry.open(REGISTRY.raw)
     assert registry.read_prefixes("xb-csirt") == (
         (ACTUAL, Tlp.GREEN, "community"),
@@ -427,7 +427,7 @@ def test_every_optional_member_is_tried() -> None:
 def test_leaving_out_an_optional_member_permits_nothing_more(
     rights: tuple[PublishGrant, ...], areas: tuple[Area, ...], member: str
 ) -> None:
-    """Whatever the grants and the areas, for each optional member of a bulletin."""
+    """This holds for any grants and areas, for each optional member of a bulletin."""
     full = msgspec.structs.replace(FULL, areas=areas)
     less = msgspec.structs.replace(full, **{member: OPTIONAL[member]})
     assert permitted(less, rights) <= permitted(full, rights)

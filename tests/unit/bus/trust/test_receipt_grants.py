@@ -1,4 +1,4 @@
-"""Who must answer, who may, and the grants that let a hub answer its authors and nobody else."""
+"""The hubs that must and may send receipts, and the grants that let a hub answer only its authors."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_hub_whose_keys_are_revoked_has_no_way_to_answer() -> None:
 
 
 def test_a_hub_whose_key_a_statement_has_ended_has_no_way_to_answer_either() -> None:
-    """What a key vouched for ends with the key, whoever has ended it."""
+    """A key that a statement or the registry revokes vouches for nothing more."""
     signer = WORLD.signers["xb-hub"]
     raw = new_statement(
         domain="test",

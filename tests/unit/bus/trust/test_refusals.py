@@ -189,7 +189,7 @@ def _forgets() -> Registry:
 
 
 def _beaconed(**changes: Any) -> VerifiedRegistry:
-    """The first version, the window of whose beacon key is changed; what it is does not matter to a beacon."""
+    """The first version with another window of its beacon key."""
     role = Role(threshold=1, keys={WORLD.beacon.kid: key_record(WORLD.beacon, **changes)})
     document = msgspec.structs.replace(FIRST.document, beacon=role)
     return VerifiedRegistry(document=document, digest=HELD.digest, raw=b"", beacon=None)
@@ -313,7 +313,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a version skipped": (
         lambda: update(after(version=3)),
         "skip",
-        "version 3 skips after 1; fetch each in turn",
+        "version 3 does not directly follow 1; fetch each in turn",
     ),
     "another history": (
         lambda: update(after(prev=A43)),
@@ -338,7 +338,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a revoked key that is forgotten": (
         lambda: _gone().update(signed_registry(_forgets(), WORLD.roots), NOW),
         "key-revoked",
-        f"key {MINE.kid} is revoked; the next version must not trust it, nor forget it (`revoked`); make a new key",
+        f"key {MINE.kid} is revoked; the next version must not trust it and must keep it in `revoked`; make a new key",
     ),
     "a version that remembers a key and trusts it": (
         lambda: update(after(revoked={MINE.kid: NOW})),
@@ -348,7 +348,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a version issued before the one held": (
         lambda: update(after(issued=HELD.document.issued - TICK)),
         "rollback",
-        "the registry is issued before the one held",
+        "the registry was issued before the one held",
     ),
     "a version issued as the windows of its roots end": (
         lambda: update(after(root=_root(not_after=NOW))),
@@ -445,13 +445,13 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a window that begins anew": (
         lambda: sealing({SEAL.kid: seal_record(SEAL, not_before=NOW - 30 * DAY + TICK)}),
         "seal-window",
-        f"seal key {SEAL.kid} had its window; make a new key",
+        f"seal key {SEAL.kid} had its window before; make a new key",
     ),
     "a seal key that is dropped and not remembered": (
         lambda: sealing({}),
         "seal-window",
         (
-            f"seal key {SEAL.kid} is listed no more and not remembered (`revoked`); it could begin anew; "
+            f"seal key {SEAL.kid} is no longer listed and is not in `revoked`; its window could start again; "
             "keep it listed, or name it in `revoked`"
         ),
     ),
@@ -504,7 +504,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a reader of what comes to another": (
         lambda: update(reading(Status.SYSTEM, Tlp.GREEN, "xb-csirt")),
         "not-a-member",
-        "xa-csirt reads system to xb-csirt; what comes there is for xb-csirt alone",
+        "xa-csirt reads status system to xb-csirt; only xb-csirt may read that",
     ),
     "a national audience with a member of another country": (
         lambda: update(national("xa-csirt", "xb-csirt")),
@@ -524,7 +524,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a grant that names status beat": (
         lambda: update(reading(Status.BEAT, Tlp.GREEN, "community")),
         "malformed-registry",
-        "xa-csirt has a grant for status beat; the one for heartbeats on status system opens it",
+        "xa-csirt has a grant for status beat; grant heartbeats on status system instead",
     ),
     # -- beacons
     "no beacon file": (
@@ -555,7 +555,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a beacon that runs out now": (
         lambda: HELD.with_beacon(beacon(expires=NOW), NOW),
         "expired",
-        "the beacon has run out; fetch a new one",
+        "the beacon has expired; fetch a new one",
     ),
     "a beacon issued before the last one": (
         lambda: HELD.with_beacon(beacon(issued=NOW - TICK), NOW),
@@ -575,12 +575,12 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a beacon for more than 48 hours": (
         lambda: HELD.with_beacon(beacon(expires=NOW + 2 * DAY + TICK), NOW),
         "beacon-bounds",
-        "the beacon is good for more than 48 hours",
+        "the beacon is valid for more than 48 hours",
     ),
     "a beacon that ends before it begins": (
         lambda: HELD.with_beacon(beacon(issued=NOW + SLACK, expires=NOW + TICK), NOW),
         "beacon-bounds",
-        "the beacon is good for more than 48 hours",
+        "the beacon is valid for more than 48 hours",
     ),
     "a beacon 1001 versions ahead": (
         lambda: HELD.with_beacon(beacon(version=1002, digest="B" * 43), NOW),
@@ -616,12 +616,12 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a statement by a stranger": (
         lambda: revoke(STRANGER),
         "unknown-key",
-        "no signature by a key of the registry stands over the revocation",
+        "no key of the registry signed the revocation",
     ),
     "a statement under another algorithm": (
         lambda: HELD.with_revocation(as_algorithm(revocation(), "ES256", MINE, TYP_REVOKE), NOW),
         "wrong-algorithm",
-        "no signature by a key of the registry stands over the revocation",
+        "no key of the registry signed the revocation",
     ),
     "a statement for another domain": (
         lambda: revoke(domain="elsewhere"),
@@ -636,7 +636,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a statement about what is to come": (
         lambda: revoke(since=NOW + TICK),
         "from-the-future",
-        "a key is revoked since now or earlier, not later",
+        "the time since which a key is revoked must not be in the future",
     ),
     "a statement about a key that nobody has": (
         lambda: revoke(kids=(MINE.kid, A43)),
@@ -646,7 +646,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a statement about another's key": (
         lambda: revoke(kids=(MINE.kid, THEIRS.kid)),
         "not-your-key",
-        f"key {THEIRS.kid} is not xa-csirt's to revoke",
+        f"key {THEIRS.kid} does not belong to xa-csirt, which therefore cannot revoke it",
     ),
     "a statement from the future": (
         lambda: revoke(issued=NOW + SLACK + TICK),
@@ -656,17 +656,17 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a statement by a revoked key": (
         lambda: revoke(kids=(STRANGER.kid,), held=_gone()),
         "key-revoked",
-        "the key that signed it is revoked itself",
+        "the key that signed the revocation is itself revoked",
     ),
     "a statement as its key ends": (
         lambda: revoke(held=keyed((MINE, {"not_after": NOW}))),
         "key-not-valid",
-        "the key that signed it is outside its window",
+        "the key that signed the revocation is outside its window",
     ),
     "a statement dated before its key begins": (
         lambda: revoke(held=keyed((MINE, {"not_before": NOW + TICK}))),
         "key-not-valid",
-        "the key that signed it is outside its window",
+        "the key that signed the revocation is outside its window",
     ),
     # -- questions
     "a question about nobody": (
@@ -881,7 +881,7 @@ def test_the_speaker_of_something_else_is_nobody() -> None:
 
 
 def test_of_two_statements_the_earlier_moment_holds_with_its_reason() -> None:
-    """Whatever their order; of two for the same moment the same one, by the words of their reasons."""
+    """This holds in any order; of two for the same moment always the same one wins, by the text of their reasons."""
     late, early = revocation(since=NOW - DAY), revocation(since=NOW - 2 * DAY, reason="key-compromise")
     second = revocation(since=NOW - 2 * DAY, reason="superseded")
     held = keyed((MINE, {}), (STRANGER, {}))
@@ -945,7 +945,7 @@ def test_what_could_never_have_counted_does_not_after_a_restart(raw: bytes, reas
 
 
 def test_after_a_restart_age_and_fate_of_the_signing_key_do_not_matter() -> None:
-    """A key that has ended, was revoked, or is from this clock's future: what it denied stays denied."""
+    """The signing key may have expired, be revoked, or begin in this clock's future: its revocations stay."""
     for raw, held, now in (
         (revocation(), keyed((MINE, {"not_after": NOW})), NOW),
         (revocation(issued=NOW, since=NOW), keyed((MINE, {})), NOW - DAY),

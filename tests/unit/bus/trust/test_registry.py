@@ -221,7 +221,7 @@ def beacon(
 
 
 def test_trust_is_fresh_behind_stale_or_expired_and_never_silent() -> None:
-    """What is known of currency is said; an expired registry still answers."""
+    """The state of trust is always reported; an expired registry still answers."""
     world = shared_world()
     bare = VerifiedRegistry.open(world.raw)
     assert bare.state(NOW) is TrustState.STALE
@@ -427,7 +427,7 @@ def version_two(**changes: object) -> bytes:
 
 
 def test_a_beacon_goes_with_its_role() -> None:
-    """What a stolen beacon key announced holds up nothing once the roots have replaced the key."""
+    """An announcement by a stolen beacon key blocks nothing once the roots have replaced the key."""
     lied = VerifiedRegistry.open(WORLD.raw).with_beacon(announcing(900, "A" * 43), NOW)
     assert lied.state(NOW) is TrustState.BEHIND
     new = FileSigner.generate()
@@ -513,7 +513,7 @@ def test_a_beacon_of_the_future_holds_up_nothing() -> None:
 @pytest.mark.parametrize("role", ["root", "beacon", "bulletin"])
 @pytest.mark.parametrize("returns", ["root", "beacon", "bulletin"])
 def test_a_revoked_key_returns_in_no_role(role: str, returns: str) -> None:
-    """Not in the next version nor in one later, whoever begins with which of them."""
+    """It returns neither in the next version nor in a later one, from any version that a reader begins with."""
     key = FileSigner.generate()
 
     def with_key(document: Registry, place: str, **changes: Any) -> Registry:

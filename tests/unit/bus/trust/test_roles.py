@@ -1,4 +1,4 @@
-"""What an authority says by what it is, and what it says of others: part of the grant step."""
+"""The kinds that an authority publishes by its role, and its words about others: part of the grant step."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def permit(b: Bulletin, *kinds: str, **changes: Any) -> None:
 
 
 def test_every_kind_of_a_role_exists() -> None:
-    """A kind that is misspelt would bind nobody."""
+    """A misspelt kind would restrict nobody."""
     assert set(roles.BY_KIND) <= set(KINDS)
 
 

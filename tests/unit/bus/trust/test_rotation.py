@@ -43,7 +43,7 @@ def rotated(world: World, days: int = 30) -> VerifiedRegistry:
 
 
 def verdict(world: World, registry: VerifiedRegistry, by: FileSigner, at: dt.datetime) -> str:
-    """What admission says of a bulletin of xa-csirt, issued and received at a moment."""
+    """The verdict of admission on a bulletin of xa-csirt, issued and received at a moment."""
     message = sign(world, bulletin(world, issued=at), by)
     try:
         admit(message.subject, message.headers, message.payload, registry=registry, now=at)
@@ -53,7 +53,7 @@ def verdict(world: World, registry: VerifiedRegistry, by: FileSigner, at: dt.dat
 
 
 def test_both_keys_sign_during_the_overlap_and_only_the_new_one_after_it() -> None:
-    """And before the change nobody believes the new one."""
+    """Before the change no reader trusts the new one."""
     world = shared_world()
     old, registry = world.signers["xa-csirt"], rotated(world)
     assert verdict(world, world.registry, NEW, NOW) == "unknown-key"

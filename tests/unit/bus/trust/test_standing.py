@@ -1,4 +1,4 @@
-"""Whether a proposal would stand, what differs between two of them, and whose a national network is."""
+"""The validity of a proposal, the differences between two, and the country of a national network."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_root_keys_of_the_version_before_count_too() -> None:
     """They must sign the next one, so they must be able to as it is issued."""
     late = NOW + 800 * DAY
     document = msgspec.structs.replace(NEXT, issued=late, expires=late + DAY)
-    with pytest.raises(TrustError, match="of the root before it must sign, and only 0 may"):
+    with pytest.raises(TrustError, match="of the root before it must sign, but only 0 can"):
         must_stand(document, WORLD.registry, late)
 
 
@@ -74,7 +74,7 @@ def test_without_the_version_before_only_the_document_is_judged() -> None:
 
 
 def test_differences_name_what_came_and_what_went() -> None:
-    """Members of objects by their names, members of lists whatever their order."""
+    """Members of objects are compared by name, members of lists regardless of order."""
     first = proposals.set_audience(NEXT, "one", Scope.UNION)
     assert differences(first, first) == ()
     joined = proposals.join(first, "xa-csirt", "one")
@@ -96,7 +96,7 @@ def test_differences_name_what_came_and_what_went() -> None:
 
 
 def test_joining_twice_is_joining_once() -> None:
-    """And nobody unknown joins, or joins what is not there."""
+    """An unknown authority cannot join, and nobody can join a missing audience."""
     once = proposals.join(proposals.set_audience(NEXT, "one", Scope.UNION), "xa-csirt", "one")
     assert proposals.join(once, "xa-csirt", "one") == once
     with pytest.raises(TrustError) as refused:
@@ -108,7 +108,7 @@ def test_joining_twice_is_joining_once() -> None:
 
 
 def test_grants_that_name_several_audiences_keep_the_others() -> None:
-    """Who leaves one audience with its grants may say to the others what it might before."""
+    """An authority that leaves one audience with its grants keeps its grants for the others."""
     says = PublishGrant(
         statuses=(Status.ACTUAL,),
         tlps=(Tlp.GREEN,),
@@ -134,7 +134,7 @@ def test_who_writes_to_the_network_of_another_country_is_told_so() -> None:
         registry.permit(bulletin(WORLD, "xa-csirt", audience="nation"))
     assert refused.value.reason == "not-permitted"
     assert str(refused.value) == (
-        "nation is a national network of XB, and xa-csirt is of XA: nobody of another country publishes there; "
+        "nation is a national network of XB, and xa-csirt is of XA: only authorities of its own country publish there; "
         "at this marking it may publish to: community"
     )
     with pytest.raises(PermitError, match="has no grant to publish"):

@@ -1,4 +1,4 @@
-"""The registry on a disk: what stands is followed, what does not is left aside, and nobody is deafened by a file."""
+"""The registry on a disk: valid files are followed, invalid ones ignored, and no file makes a reader deaf."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_what_does_not_stand_is_not_taken_in(
 
 
 def test_a_damaged_revocation_is_said_and_stops_no_program(tmp_path: Path) -> None:
-    """Who has read it goes on with it; a program that begins says so aloud, and the same statement, sound, takes its place."""
+    """A program that has read it continues with it; a new program logs an error; the same statement, undamaged, replaces it."""
     clock = Clock(NOW)
     held = hold(tmp_path, clock)
     held.take(statement())
@@ -124,7 +124,7 @@ def test_a_damaged_revocation_is_said_and_stops_no_program(tmp_path: Path) -> No
 def test_a_statement_that_cannot_be_read_from_the_disk_stops_a_program_that_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was ended must not come back in silence for want of a descriptor."""
+    """A revoked key must not count again silently because of a lack of descriptors."""
     clock = Clock(NOW)
     hold(tmp_path, clock).take(statement())
     (path,) = (tmp_path / "revocations").iterdir()
@@ -157,7 +157,7 @@ def test_a_strangers_signature_on_a_statement_is_not_kept(tmp_path: Path) -> Non
 
 @contextmanager
 def without_descriptors() -> Iterator[None]:
-    """This process can open nothing meanwhile."""
+    """Within the context this process can open no file."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
     try:
@@ -168,7 +168,7 @@ def without_descriptors() -> Iterator[None]:
 
 @contextmanager
 def without_files() -> Iterator[None]:
-    """It can list a folder meanwhile, and read none of its files."""
+    """Within the context it can list a folder but read none of its files."""
     with pytest.MonkeyPatch.context() as patch:
 
         def refuse(_: Path) -> bytes:
@@ -182,7 +182,7 @@ def without_files() -> Iterator[None]:
 def test_what_could_not_be_read_is_read_as_soon_as_it_can_be(
     tmp_path: Path, without: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    """A program that has no descriptor to be had goes on with what it holds, and misses no revocation for it."""
+    """A program without a free descriptor continues with its registry, and later misses no revocation."""
     clock = Clock(NOW)
     held = hold(tmp_path, clock)
     assert hold(tmp_path, clock).take(statement())
@@ -337,7 +337,7 @@ def test_keys_are_checked_when_a_version_is_first_held_and_by_no_later_program(
 
 
 def test_a_key_of_small_order_is_refused_after_others_were_found_sound(tmp_path: Path) -> None:
-    """What is remembered is of one payload, and vouches for no other."""
+    """The memory is for one payload and vouches for no other."""
     clock = Clock(NOW)
     held = hold(tmp_path, clock)
     document = ceremony.next_version(held().document, held().digest, NOW, 90 * DAY)

@@ -39,7 +39,7 @@ def make(folder: Path, files: dict[str, bytes] | None = None) -> Path:
 
 
 def read(path: Path, folder: Path, **more: Any) -> dict[str, bytes]:
-    """What an archive holds."""
+    """The content of an archive."""
     with unpacked(path, folder, **more) as (manifest, place):
         return {member.name: (place / member.name).read_bytes() for member in manifest.members}
 
@@ -67,7 +67,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
 
 
 def test_the_same_files_make_the_same_archive(tmp_path: Path) -> None:
-    """In whatever order they are named."""
+    """The order of their names makes no difference."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     backwards = dict(reversed(FILES.items()))
@@ -75,7 +75,7 @@ def test_the_same_files_make_the_same_archive(tmp_path: Path) -> None:
 
 
 def test_a_digest_from_elsewhere_is_compared_first(tmp_path: Path) -> None:
-    """What `write_archive` returned opens it, and no other."""
+    """Only the digest that `write_archive` returned opens it."""
     source = tmp_path / "source"
     source.write_bytes(b"x")
     path = tmp_path / "one.tar"
@@ -88,7 +88,7 @@ def test_a_digest_from_elsewhere_is_compared_first(tmp_path: Path) -> None:
 
 @given(place=st.integers(min_value=0), bit=st.integers(min_value=0, max_value=7))
 def test_a_flipped_bit_is_found(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
-    """Wherever it is."""
+    """This holds for a bit at any place."""
     folder = tmp_path_factory.mktemp("flip")
     raw = bytearray(make(folder, {"files/nkey": b"secret", "state/audit.jsonl": b"y" * 1000}).read_bytes())
     raw[place % len(raw)] ^= 1 << bit
@@ -97,7 +97,7 @@ def test_a_flipped_bit_is_found(tmp_path_factory: pytest.TempPathFactory, place:
 
 @pytest.mark.parametrize("left", [0, 1, 511, 512, 600, 1024, 5000])
 def test_what_was_cut_off_is_found(tmp_path: Path, left: int) -> None:
-    """At whatever place but within the empty end of the tar."""
+    """This holds for a cut at any place before the empty end of the tar."""
     assert refused(make(tmp_path).read_bytes()[:left], tmp_path) in ("malformed-backup", "backup-digest")
 
 
@@ -126,7 +126,7 @@ def listing(*names: str, data: bytes = b"", **changes: Any) -> bytes:
 def tar_of(
     manifest: bytes, *entries: tuple[tarfile.TarInfo, bytes], format_: int = tarfile.GNU_FORMAT
 ) -> bytes:
-    """A tar file as somebody else may make it."""
+    """A tar file as another program may make it."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=format_) as tar:
         for made, data in (entry(MANIFEST, manifest), *entries):
@@ -153,7 +153,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_belongs_to_no_backup_is_refused(tmp_path: Path, name: str) -> None:
-    """Whatever the tar holds."""
+    """This holds for any content of the tar."""
     assert refused(tar_of(listing(name), entry(name or "x")), tmp_path) == "malformed-backup"
 
 
@@ -204,14 +204,14 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_packed_archive_is_none(tmp_path: Path) -> None:
-    """Nothing is unpacked twice, so nothing becomes larger than it is."""
+    """Nothing is decompressed, so no file grows."""
     import gzip
 
     assert refused(gzip.compress(make(tmp_path).read_bytes()), tmp_path) == "malformed-backup"
 
 
 def test_a_whole_one_made_by_hand_is_read(tmp_path: Path) -> None:
-    """So that the refusals above are for what they name."""
+    """So the refusals above have the reasons that they name."""
     path = tmp_path / "hand.tar"
     path.write_bytes(tar_of(listing(ONE, data=b"x"), entry(ONE, b"x")))
     assert read(path, tmp_path) == {ONE: b"x"}

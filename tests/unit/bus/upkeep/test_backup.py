@@ -14,6 +14,7 @@ import pytest
 
 from bus import audit
 from bus.config import Context
+from bus.desk import DeskError, trail
 from bus.errors import StoreError, TrustError
 from bus.hub.picture.projection import open_store
 from bus.publishing.outbox import Outbox
@@ -21,6 +22,8 @@ from bus.trust import ceremony
 from bus.upkeep.archive import MAX_FILE_BYTES, BackupError, unpacked
 from bus.upkeep.backup import Kept, back_up
 from bus.upkeep.restoring import Restored, restore
+from tests.support.desks import HOME, PASSWORD, add, invite, open_desk
+from tests.support.desks import NOW as NOW_S
 from tests.support.publishers import keeping
 from tests.support.trust import hold, statement, version
 from tests.support.world import BEACON_LIFETIME, NOW, draft, shared_world
@@ -106,13 +109,13 @@ async def place(tmp_path: Path) -> Place:
 
 
 def names(place: Place) -> set[str]:
-    """What the archive holds."""
+    """The names in the archive."""
     with unpacked(place.archive, place.folder) as (manifest, _):
         return {member.name for member in manifest.members}
 
 
 def accepted(outbox: Path) -> int:
-    """How many bulletins an outbox holds."""
+    """The number of bulletins in an outbox."""
     db = sqlite3.connect(outbox)
     try:
         return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
@@ -145,7 +148,7 @@ async def test_keys_go_in_only_when_asked_for_and_passphrases_never(place: Place
 
 
 async def test_it_comes_back_where_no_settings_know_it(place: Place) -> None:
-    """Below the folder of the settings, with a context that names the new places, and a registry that stands."""
+    """It is restored below the folder of the settings, with a context of the new paths and a valid registry."""
     place.back_up(with_keys=True)
     done = place.restore_anew()
     new = place.home / "mine"
@@ -169,12 +172,31 @@ async def test_it_comes_back_where_no_settings_know_it(place: Place) -> None:
 
 
 async def test_a_restored_outbox_is_marked_as_an_old_copy(place: Place) -> None:
-    """By the number of no file, whatever number the new file happens to have."""
+    """It is marked with an inode that no file has, regardless of the new file's inode."""
     place.back_up()
     place.restore_anew()
     db = sqlite3.connect(place.home / "mine" / "state" / "outbox.db")
     assert db.execute("SELECT inode FROM outbox_file").fetchall() == [(0,)]
     db.close()
+
+
+async def test_a_restored_desk_has_its_people_and_no_session(place: Place) -> None:
+    """A session or token of then may have been ended since; what people did is there, and the trail stands."""
+    async with open_desk(place.state) as there:
+        token = await add(there, "ann")
+        setup = await invite(there, "bob")
+    place.back_up(with_store=False)
+    assert "state/desk.db" in names(place)
+    place.restore_anew()
+    async with open_desk(place.home / "mine" / "state") as back:
+        assert (await back.read(trail.verify_audit)).last == 6
+        for refused_by in (
+            back.look(token, NOW_S, HOME, lambda _, act: act),
+            back.set_first_password(setup, PASSWORD, NOW_S, HOME),
+        ):
+            with pytest.raises(DeskError):
+                await refused_by
+        await back.sign_in("ann", PASSWORD, NOW_S, HOME)
 
 
 async def test_what_is_there_is_set_aside_or_stays(place: Place) -> None:
@@ -259,7 +281,7 @@ async def test_a_damaged_store_makes_no_backup(place: Place) -> None:
 
 
 async def test_an_archive_of_another_identity_is_refused(place: Place) -> None:
-    """Whatever its name; nothing is written, with or without force."""
+    """This holds for any name; nothing is written, with or without force."""
     place.back_up()
     place.context = msgspec.structs.replace(place.context, authority="xb-csirt")
     with pytest.raises(BackupError) as said:
@@ -293,7 +315,7 @@ async def test_an_archive_may_not_say_where_keys_lie(place: Place) -> None:
         },
         made=NOW,
     )
-    with pytest.raises(BackupError, match="not its to say"):
+    with pytest.raises(BackupError, match="no archive may do that"):
         place.restore_anew()
 
 
@@ -307,7 +329,7 @@ async def test_nothing_is_no_backup(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["my key.pem", "schl\u00fcssel.pem", ".old.pem", f"{'a' * 120}.pem"])
 async def test_what_could_not_be_restored_is_not_backed_up(place: Place, name: str) -> None:
-    """It is said while the file is still there to be given another name."""
+    """The error comes while the file can still get another name."""
     assert place.context.seal_keys is not None
     (place.context.seal_keys / name).write_text("SEAL")
     with pytest.raises(BackupError) as told:
@@ -330,7 +352,7 @@ async def test_a_file_too_large_to_be_restored_is_not_backed_up(place: Place) ->
 async def test_what_is_left_of_a_database_is_not_taken_for_the_restored_ones(
     place: Place, suffix: str
 ) -> None:
-    """A log that lies where a database comes would be played into it, and with it whatever marks it as a copy."""
+    """SQLite would replay a leftover log into the restored database and undo its mark as a copy."""
     place.back_up()
     (place.state / "store.db").unlink()
     (place.state / "outbox.db").unlink()

@@ -1,4 +1,4 @@
-"""What ends when."""
+"""The expiring items and their times."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_gap_between_two_keys_is_an_end() -> None:
 
 
 def test_a_revoked_key_does_not_end_again() -> None:
-    """By the registry; it is not listed, whatever its window."""
+    """A key revoked by the registry is not listed, with any window."""
     gone, stays = key(-300, 10, revoked_since=NOW - DAY), key(-20, 345)
     document = listed(gone=gone, stays=stays)
     assert found(terms(document, (), NOW), "signing-key", AUTHORITY) == [(_kid(stays), "ok")]

@@ -103,7 +103,7 @@ class Desk:
 
     @property
     def state(self) -> TrustState:
-        """What a program says that begins now over these files."""
+        """The trust state of a program that starts now with these files."""
         return hold(self.folder, self.clock)().state(self.clock())
 
 
@@ -152,7 +152,7 @@ async def test_without_a_bus_the_disk_is_kept_fresh_and_the_bus_is_told_later(tm
 
 
 async def test_without_a_disk_the_bus_is_kept_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be written is sent all the same, is not made anew at each look, and is written when it can be."""
+    """A beacon that cannot be written is still sent, is not made again at each look, and is written later."""
     desk = Desk(tmp_path, Bus(), Clock(NOW))
     real = desk.held.take
 
@@ -185,7 +185,7 @@ async def test_a_restart_makes_no_beacon_and_sends_what_was_not_sent(tmp_path: P
 
 
 async def test_a_beacon_whose_answer_was_lost_is_not_sent_twice(tmp_path: Path) -> None:
-    """It stands on the bus when it is looked at again."""
+    """The next look finds it on the bus."""
     desk = Desk(tmp_path, Bus(), Clock(NOW))
     desk.bus.answers = False
     await desk.look()
@@ -195,7 +195,7 @@ async def test_a_beacon_whose_answer_was_lost_is_not_sent_twice(tmp_path: Path) 
 
 
 async def test_what_the_bus_has_lost_is_sent_again(tmp_path: Path) -> None:
-    """A stream made anew has no beacon; nobody waits for the next one."""
+    """A recreated stream has no beacon; the held one is sent at once."""
     desk = Desk(tmp_path, Bus(), Clock(NOW))
     await desk.look()
     desk.bus.said.clear()
@@ -204,7 +204,7 @@ async def test_what_the_bus_has_lost_is_sent_again(tmp_path: Path) -> None:
 
 
 async def test_rubbish_or_an_old_beacon_on_the_bus_is_answered(tmp_path: Path) -> None:
-    """What does not stand there as new as ours is followed by ours, once."""
+    """If no valid beacon as new as ours is there, ours is sent once."""
     desk = Desk(tmp_path, Bus(), Clock(NOW))
     await desk.look()
     desk.clock.pass_(60)
@@ -334,7 +334,7 @@ async def test_what_ends_is_said_once_a_day(tmp_path: Path, capsys: pytest.Captu
 
 
 async def test_a_clock_that_was_wrong_for_a_moment_ends_no_renewing(tmp_path: Path) -> None:
-    """A beacon of next month was made and kept: whoever else reads has a fresh one for as long as the keeper runs on."""
+    """A beacon of next month was made and kept: all other readers have a fresh one while the keeper runs."""
     bus, right, keepers = Bus(), Clock(NOW), Clock(NOW)
     desk, reader = Desk(tmp_path / "keeper", bus, keepers), hold(tmp_path / "reader", right)
     await desk.look()
@@ -375,7 +375,7 @@ async def test_a_disk_that_is_full_when_the_clock_is_right_again_makes_no_flood(
 
 
 async def test_no_beacon_is_made_that_every_reader_would_refuse(tmp_path: Path) -> None:
-    """The clock is ahead of the broker's by more than readers allow: it is said, and passes with it."""
+    """The clock is further ahead of the broker's than readers allow: this is logged, and its end too."""
     desk = Desk(tmp_path, Bus(), Clock(NOW))
     desk.bus.ahead_s = 301.0
     await desk.look()

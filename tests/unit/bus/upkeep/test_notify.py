@@ -1,4 +1,4 @@
-"""What a program says to its supervisor."""
+"""The messages of a program to its supervisor."""
 
 from __future__ import annotations
 

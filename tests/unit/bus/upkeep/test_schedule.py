@@ -1,4 +1,4 @@
-"""When a beacon is due, from what is held and the present."""
+"""The time when a beacon is due, from the held beacon and the present."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_when_one_is_due(last: Beacon | None, expected: Due) -> None:
 def test_two_thirds_of_a_life_are_left_but_for_the_jitter(
     age: dt.timedelta, life: dt.timedelta, jitter: float
 ) -> None:
-    """Whatever is held, it is renewed before 5/12 of its life are over, and not before a third is."""
+    """Any beacon is renewed after a third and before 5/12 of its lifetime."""
     held = beacon(age=age, life=life)
     when = due(version=3, last=held, now=NOW, jitter=jitter)
     if held.expires <= NOW:

@@ -1,4 +1,4 @@
-"""Units of systemd: what stands in them, that systemd takes them, and that every name survives."""
+"""Units of systemd: their content, their acceptance by systemd, and the quoting of every name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def spec(**changes: Any) -> UnitSpec:
 
 
 def setting(text: str, name: str) -> str:
-    """What a unit says for a setting."""
+    """The value of a setting in a unit."""
     (found,) = re.findall(f"(?m)^{name}=(.*)$", text)
     return str(found)
 
@@ -82,7 +82,7 @@ NAMES = st.text(
 
 @given(names=st.lists(NAMES, min_size=1, max_size=4))
 def test_every_argument_comes_through(names: list[str]) -> None:
-    """Whatever a path is called: systemd hands over exactly these arguments."""
+    """For any path systemd hands over exactly these arguments."""
     text = unit_text(spec(command=("/usr/bin/env", *names)))
     assert [expanded(word) for word in words_of(setting(text, "ExecStart"))] == ["/usr/bin/env", *names]
 
@@ -115,7 +115,7 @@ def test_a_program_that_systemd_would_not_start_is_refused(letter: str) -> None:
 
 @pytest.mark.parametrize("name", ["a ", "a\\", "a\t"])
 def test_a_secret_that_would_lose_its_end_is_refused(name: str) -> None:
-    """Systemd takes that path as it stands, up to the end of the line."""
+    """Systemd reads that path unquoted up to the end of the line."""
     with pytest.raises(UnitError):
         unit_text(spec(credentials={"x": Path("/srv") / name}))
 
@@ -150,7 +150,7 @@ def test_what_lies_in_a_temporary_folder_is_named() -> None:
 
 
 def test_a_change_by_hand_is_seen() -> None:
-    """A letter is enough; what was written is as it was written."""
+    """One letter is enough; an unchanged unit is recognised."""
     text = unit_text(spec())
     assert is_unchanged(text)
     assert not is_unchanged(text.replace("RestartSec=5", "RestartSec=6"))
@@ -220,5 +220,5 @@ def test_systemd_finds_a_program_whatever_it_is_called(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "root\nExecStartPre=/bin/true", "%u", "-x", "a:b", "a" * 40])
 def test_what_names_no_user_is_refused(name: str) -> None:
     """It would be another setting, or another user."""
-    with pytest.raises(UnitError, match="no user"):
+    with pytest.raises(UnitError, match="not the name of a user"):
         unit_text(spec(run_as=name))

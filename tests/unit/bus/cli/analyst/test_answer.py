@@ -79,8 +79,8 @@ def test_a_hub_answers_where_the_bulletin_is_without_a_grant(scene: Scene) -> No
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
-    "nothing": ((), 2, "say one thing"),
-    "two things": (("--dispute", "--endorse", "No."), 2, "say one thing"),
+    "nothing": ((), 2, "choose one"),
+    "two things": (("--dispute", "--endorse", "No."), 2, "choose one"),
     "a dispute without a reason": (("--dispute",), 2, "--dispute needs a sentence"),
     "a handover to nobody": (("--handover",), 2, "--handover needs --to"),
     "a marking that is not named": (("--relax-marking",), 2, "--relax-marking needs --marking"),
@@ -129,7 +129,7 @@ def test_what_is_not_held_is_not_answered(scene: Scene) -> None:
     assert "does not hold" in scene.answer(NOBODY, "--endorse", code=3)
     mine = scene.dispute.bulletin.id
     own = scene.desk.run("answer", scene.flood.bulletin.id, "--endorse", "--context", "xa-csirt", code=2)
-    assert "nobody answers himself" in own
+    assert "nobody can answer their own" in own
     assert "accepted" in scene.answer(mine, "--question", "Why?", "--within", "2h")
 
 

@@ -121,4 +121,4 @@ def test_a_person_decides_on_a_contradiction_once(desk: Desk) -> None:
     assert '{"contradiction"' in desk.run("bulletin", "proof", FORKED)
     assert "fork-decided" in desk.run("audit", "show")
     for channel in (FORKED, DENIED, "xa-nobody/actual.green.community"):
-        assert "nothing is to be decided" in desk.run(*asked[:2], channel, *asked[3:], code=3)
+        assert "there is nothing to decide" in desk.run(*asked[:2], channel, *asked[3:], code=3)

@@ -14,7 +14,7 @@ STEPS = {
     *(f"seal for {count}" for count in (1, 10, 30)),
     *(f"open, of {count}" for count in (1, 10, 30)),
     *(f"open a registry of {count} authorities" for count in (60, 2000)),
-    "rule on a chain of 10 000 when a key ends",
+    "judge a chain of 10 000 when a key is revoked",
 }
 
 

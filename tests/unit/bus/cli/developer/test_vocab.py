@@ -48,12 +48,12 @@ def test_a_name_lists_its_words(tocsin: Run) -> None:
         (("rsit", "ransom"), "information-content-security:unauthorised-information-modification"),
         (("disarm", "T0086"), "T0086\tDevelop Image-Based Content"),
         (("attack", "T1566"), "T1566\tPhishing"),
-        (("attack", "T1086"), "T1086 (PowerShell) was revoked; it is T1059.001 today"),
+        (("attack", "T1086"), "T1086 (PowerShell) was revoked; it is now T1059.001"),
         (("attack", "spearphishing", "voice"), "T1566.004"),
         (("T0086",), "disarm\tT0086\tDevelop Image-Based Content"),
         (("financial",), "authority-kind\tfinancial-intelligence-unit"),
         (("currency", "euro"), "EUR\tEuro"),
-        (("disarm", "T0099.004"), "akin by their labels: T0097.202"),
+        (("disarm", "T0099.004"), "similar labels: T0097.202"),
     ],
 )
 def test_a_word_is_told(tocsin: Run, asked: tuple[str, ...], said: str) -> None:
@@ -79,7 +79,7 @@ def test_programs_get_the_same(tocsin: Run) -> None:
     [
         (("rsit", "phising"), "fraud:phishing"),
         (("distarm", "x"), "disarm"),
-        (("rsit", "xqzt"), "nothing"),
+        (("rsit", "xqzt"), "no word is similar"),
         (("xqzt",), "lists"),
     ],
 )

@@ -12,6 +12,7 @@ from bus.audit import AuditError
 from bus.bundle.file import BundleError
 from bus.cli.frame.errors import InputFileError, NotFoundError, ReviewError
 from bus.cli.frame.exit_codes import BY_CLASS, BY_REASON, EXIT_CODES, exit_code
+from bus.desk import DeskError
 from bus.plugin import AdapterError, FormatError
 from bus.server.binary import ServerError
 from bus.upkeep.archive import BackupError
@@ -35,7 +36,14 @@ OURS: dict[TocsinError, int] = {
     BackupError("x", reason="backup-empty"): 3,
     NotFoundError("x"): 3,
     NotFoundError("x", reason="unknown-authority"): 3,
+    DeskError("x", reason="not-there"): 3,
     errors.DeniedError("x"): 4,
+    DeskError("x", reason="desk-role"): 4,
+    DeskError("x", reason="session-ended"): 4,
+    DeskError("x", reason="sign-in-locked"): 4,
+    DeskError("x", reason="sign-in-refused"): 4,
+    DeskError("x", reason="sign-in-wait"): 4,
+    DeskError("x"): 5,
     AdapterError("x"): 5,
     FormatError("x"): 5,
     InputFileError("x", reason="empty"): 5,

@@ -44,7 +44,7 @@ async def test_what_passes_is_waited_out_and_said_once(app: App, capsys: pytest.
         assert it == "open"
     assert capsys.readouterr().err.splitlines() == [
         "waiting: it is in use",
-        "going on: that has passed",
+        "the fault is over; the program continues",
     ]
 
 

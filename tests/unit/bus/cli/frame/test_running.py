@@ -62,7 +62,7 @@ WAY = {
     "given up": (
         "async def work():\n print('up', flush=True)\n async with background() as tasks:\n  tasks.start(stuck(), 'the stuck one')\n  await ended()",
         INTERRUPTED,
-        "not all has ended within 1 s, and is given up: the stuck one",
+        "some tasks have not ended within 1 s; they are given up: the stuck one",
     ),
     "the loop stands still": (
         "async def work():\n print('up', flush=True)\n while True:\n  time.sleep(0.01)",
@@ -82,7 +82,7 @@ FAILS = {
     ),
     "a task dies and another is stuck": (
         "async def work():\n async with background() as tasks:\n  tasks.start(stuck(), 'the stuck one')\n  tasks.start(died(), 'x')\n  await ended()",
-        "it fails, and not all has ended within 0 s of that: the stuck one",
+        "it failed, and some tasks have not ended 0 s later: the stuck one",
     ),
 }
 

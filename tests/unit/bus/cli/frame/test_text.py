@@ -58,6 +58,7 @@ WRITERS = {
     "bus/cli/frame/app.py": "it makes everything safe",
     "bus/cli/frame/progress.py": "the App makes its words safe",
     "bus/cli/main.py": "it makes the error safe",
+    "bus/console/__main__.py": "lines of JSON for the hub that started it, which are ASCII or escaped",
     "bus/demo/stage.py": "the demonstration's own sentences",
 }
 

@@ -100,7 +100,7 @@ def test_publish_tells_all_of_it_too(desk: Desk) -> None:
     told = desk.look(*AS, "publish", "--wait", "accepted", "bad.toml")
     assert (told.code, told.out) == (5, "")
     assert "did you mean moderate?" in told.err
-    assert told.err.splitlines()[-1] == "tocsin: bad.toml: 3 things are to be mended [schema]"
+    assert told.err.splitlines()[-1] == "tocsin: bad.toml: 3 faults to correct [schema]"
 
 
 def test_an_audience_that_is_not_mine_is_told_with_those_that_are(desk: Desk) -> None:
@@ -171,7 +171,7 @@ def test_what_was_answered_is_kept(desk: Desk, typed: list[str]) -> None:
     typed += ["community", "green", "exp"]
     told = desk.look(*AS, "bulletin", "new", "cyber-threat", "--out", "new.toml")
     assert told.code == 130
-    assert "what you answered stands in new.toml" in told.err
+    assert "your answers are in new.toml" in told.err
     assert 'urgency = "expected"' in (desk.folder / "new.toml").read_text()
 
 
@@ -201,7 +201,7 @@ def test_without_a_terminal_the_commented_draft_is_printed(desk: Desk) -> None:
 
 def test_rules_and_codes_are_explained(desk: Desk) -> None:
     """What nobody knows exits 3, with the nearest."""
-    assert desk.run("explain", "r24").startswith("R24: CLEAR and the audience")
+    assert desk.run("explain", "r24").startswith("R24: TLP:CLEAR goes only to the audience")
     assert "met under: Registry and keys" in desk.run("explain", "key-revoked")
     assert json.loads(desk.run("explain", "R36", "--json"))["source"]
     assert "tocsin vocab rsit" in desk.run("explain", "rsit")

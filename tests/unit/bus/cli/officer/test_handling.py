@@ -104,7 +104,7 @@ def test_its_author_hands_it_to_whom_it_wants(desk: Desk) -> None:
     file = drafted(desk, handling=Handling(embargo_until=until))
     sent = desk.look("publish", file, "--wait", "accepted", "--context", "xa-csirt", "--json")
     assert sent.code == 0
-    assert "its readers see it now; nothing hands it on before" in sent.err
+    assert "its readers see it now; do not hand it on before" in sent.err
     desk.run("bulletin", "show", json.loads(sent.out)["id"], "--raw", "--context", "xa-csirt")
 
 

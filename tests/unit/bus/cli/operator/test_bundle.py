@@ -164,7 +164,7 @@ def test_the_exact_bytes_travel(desk: Desk) -> None:
 
 STRICT = "xb-csirt/actual.amber-strict.eu-csirts"
 LEAVING = {
-    "strict, for nobody named": ((), "say for whom"),
+    "strict, for nobody named": ((), "name its readers"),
     "strict, for somebody who may not read it": (("--to", "xa-dsc"), "xa-dsc may not read"),
     "for an audience some of whom may not": (("--to", "eu-csirts"), "may not read"),
     "green, for somebody who may not read it": (
@@ -200,7 +200,9 @@ def test_an_embargo_holds_it_from_whoever_gets_hold_of_the_file(desk: Desk) -> N
     of = ("--channel", held_world(desk, Tlp.GREEN, "community", embargo_until=until))
     said = json.loads(export(desk, *of, "--json", code=5))["error"]
     assert said["reason"] == "embargoed"
-    assert f"is under embargo until {until:%Y-%m-%d %H:%M} UTC; say for whom" in said["text"]
+    assert (
+        f"is under embargo until {until:%Y-%m-%d %H:%M} UTC; name readers who may all read it" in said["text"]
+    )
     assert not (desk.folder / "all.bundle").exists()
     export(desk, *of, "--to", "xb-hub")
     assert bring(desk)["admitted"] == 1
@@ -227,7 +229,7 @@ def test_what_is_for_some_countries_leaves_for_no_other(desk: Desk) -> None:
     for to in ((), ("--to", "xa-hub")):
         said = json.loads(export(desk, *of, *to, "--json", code=5))["error"]
         assert said["reason"] == "not-releasable"
-        assert "is for authorities of EU, XB alone" in said["text"]
+        assert "is only for authorities of EU, XB" in said["text"]
     export(desk, *of, "--to", "xb-hub")
 
 
@@ -241,7 +243,7 @@ def test_what_leaves_is_said_and_asked_for(desk: Desk) -> None:
     assert "add --yes" in asked
     assert not (desk.folder / "x.bundle").exists()
     (desk.folder / "all.bundle").write_text("mine")
-    assert "there already" in export(desk, code=2)
+    assert "exists already" in export(desk, code=2)
     assert (desk.folder / "all.bundle").read_text() == "mine"
 
 

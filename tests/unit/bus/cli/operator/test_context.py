@@ -67,7 +67,7 @@ def test_what_changed_is_on_record(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((), "nothing is to be changed"),
+        ((), "no setting to change"),
         (("--server", "127.0.0.1"), "nats://host:4222"),
         (("--tls-cert", "a.pem"), "go together"),
         (("--key", "a.pem", "--unset", "key"), "not both"),
@@ -89,4 +89,4 @@ def test_a_context_that_is_not_there_is_named(desk: Desk) -> None:
 def test_what_goes_before_the_users_settings_is_not_changed_in_vain(desk: Desk) -> None:
     """A `tocsin.toml` of the folder would win over what was written."""
     (desk.folder / "tocsin.toml").write_text((desk.folder / "home" / "config.toml").read_text())
-    assert "goes before your own settings" in desk.run("context", "set", "me", "--key", "a.pem", code=2)
+    assert "overrides your own settings" in desk.run("context", "set", "me", "--key", "a.pem", code=2)

@@ -84,7 +84,7 @@ BAD: dict[str, tuple[str, int, str]] = {
     "an answer its conductor cannot read": (
         GOOD,
         5,
-        "could not read an answer",
+        "cannot read the answer",
     ),
     "an answer by nobody there is": (GOOD.replace("xb-csirt", "xz-csirt"), 6, "xz-csirt"),
     "a context that is none": (GOOD.replace('"xa-csirt"', '"xa-csrit"'), 2, "did you mean 'xa-csirt'"),
@@ -93,19 +93,19 @@ BAD: dict[str, tuple[str, int, str]] = {
     "a file that is not there": (
         GOOD.partition("[step.say]")[0].replace("at = 0", 'at = 0\ndraft = "none.toml"'), 3, "none.toml",
     ),
-    "no steps": ('exercise = "xa-drill"\ntitle = "t"\nstep = []', 5, "no script"),
+    "no steps": ('exercise = "xa-drill"\ntitle = "t"\nstep = []', 5, "not the script"),
     "a word it does not know": (GOOD.replace("within", "in_time"), 5, "in_time"),
     "a time before its start": (GOOD.replace("at = 0", "at = -5"), 5, "at"),
     "a verdict that is none": (GOOD.replace("within = 60", 'within = 60\nverdict = "yes"'), 5, "verdict"),
-    "no TOML": ("[[step", 5, "no script"),
-    "no text": ("\x00", 5, "no script"),
+    "no TOML": ("[[step", 5, "not the script"),
+    "no text": ("\x00", 5, "not the script"),
 }  # fmt: skip
 
 
 def test_a_script_that_will_not_do_says_nothing(desk: Desk) -> None:
     """One sentence with the step and what to do, its exit code, and not one bulletin in an outbox."""
     for name, (text, code, said) in BAD.items():
-        context = "xa-emb" if said == "could not read an answer" else "xa-hub"
+        context = "xa-emb" if said == "cannot read the answer" else "xa-hub"
         told = play(desk, text, code=code, context=context)
         assert said in told, name
         assert told.count("\n") == 1, name

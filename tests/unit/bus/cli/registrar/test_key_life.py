@@ -129,7 +129,7 @@ def test_an_officer_is_told_what_revoking_does_and_must_say_yes(office: Office, 
     """Without a terminal the missing flag is named; nothing is written before the yes."""
     before = (office.folder / FILE).read_bytes()
     said = office.run("registry", "revoke", FILE, "xa-csirt", "--no-input", code=2)
-    for words in ("--yes", "cannot be taken back", "without a usable key", world.signers["xa-csirt"].kid):
+    for words in ("--yes", "cannot be undone", "no usable key", world.signers["xa-csirt"].kid):
         assert words in said
     assert (office.folder / FILE).read_bytes() == before
     office.run("registry", "revoke", FILE, "xa-csirt", "--yes", "--reason", "key-lost")
@@ -194,7 +194,7 @@ def test_an_authority_ends_its_own_key_alone(member: Office, world: World) -> No
     assert "version 3 is now the registry of xa-csirt, xa-hub" in told
     assert json.loads(member.run("registry", "verify", "--json"))["version"] == 3
     assert "key-revoked" in member.run("--context", "xa-csirt", "verify", "case.tocsin.json", code=6)
-    assert "held already" in json.loads(member.run("registry", "accept", FILE, "--json"))["text"]
+    assert "holds it already" in json.loads(member.run("registry", "accept", FILE, "--json"))["text"]
     assert "rollback" in member.run("registry", "accept", "held.tocsin.json", code=6)
 
 
@@ -217,7 +217,7 @@ def test_a_registrars_next_version_remembers_what_a_statement_has_ended(member: 
     assert stolen not in member.run(*rotate)
     member.run("registry", "accept", "end.tocsin.json")
     told = json.loads(member.run(*rotate))["text"]
-    assert f"as statements have ended them: {stolen} since " in told
+    assert f"because statements revoke them: {stolen} since " in told
     assert keys_of(member, "xa-csirt")[stolen]["revoked_since"]
     earlier = f"{world.now - dt.timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
     revoke = ("registry", "revoke", FILE, "xa-csirt", "--kid", stolen, "--since", earlier, "--yes", "--json")

@@ -1,4 +1,4 @@
-"""What one hub's requests and copies make another do."""
+"""The effects of one hub's requests and copies on another."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Hub:
         await self.helper.process()
 
     async def copies(self) -> int:
-        """How many copies it has made."""
+        """The number of copies that it has made."""
         rows = await self.publisher.outbox.rows(status="system")
         return sum(isinstance(decode(row.payload).body, Copy) for row in rows)
 

@@ -1,4 +1,4 @@
-"""What it costs to queue receipts, and what is not answered."""
+"""The cost of queueing receipts, and the bulletins without a receipt."""
 
 from __future__ import annotations
 

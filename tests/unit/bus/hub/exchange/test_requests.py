@@ -1,4 +1,4 @@
-"""Who is asked for what is missing, when, and what is made of the answer."""
+"""Requests for missing bulletins: the peer, the time, and the use of the answer."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Store:
 
 
 def test_holes_are_asked_for_of_who_holds_as_much() -> None:
-    """Every number between what came; of a hub that says it holds less, nobody asks."""
+    """Every number between received ones is requested; a hub that claims less is not asked."""
     store = Store()
     store.links(1, 3, 6)
     store.alarm(Reason.GAP)
@@ -238,7 +238,7 @@ IRRELEVANT = {
 
 @pytest.mark.parametrize("name", IRRELEVANT)
 def test_what_says_nothing_about_this_reader_is_no_difference(name: str) -> None:
-    """A hub names what it likes; only what both may read and one lacks counts."""
+    """A hub may name anything; only bulletins that both may read and one lacks count."""
     holder, seq, digest, channel = IRRELEVANT[name]
     store = Store()
     store.links(1, 2)
@@ -386,7 +386,7 @@ def asked_in(store: Store, days: int, *peers: str) -> int:
 
 
 def test_a_peer_is_asked_for_so_much_a_day() -> None:
-    """Whatever is missing; another peer is asked all the same, and all together within an allowance of their own."""
+    """This holds for any loss; another peer is still asked, and all together have their own allowance."""
     store = Store()
     assert 0 < asked_in(store, 10, "xa-hub") <= missing.ASK_ONE.burst + 10 * missing.ASK_ONE.per_day
     everybody = Store()

@@ -1,4 +1,4 @@
-"""Who dates what it says ahead of this clock is named by an alarm, until its time has come."""
+"""An alarm names an author that dates bulletins ahead of this clock, until their time has come."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_an_author_two_hours_ahead_is_named(tmp_path: Path) -> None:
     told(tmp_path / "store.db", 2 * HOUR)
     ((channel, reason, detail),) = alarms(tmp_path / "store.db", NOW)
     assert (channel, reason) == ("xa-csirt/actual.green.community", "from-the-future")
-    assert detail.startswith("xa-csirt dates what it says at least 2 hours ahead")
+    assert detail.startswith("xa-csirt dates its bulletins at least 2 hours ahead")
 
 
 def test_each_channel_has_one_alarm(tmp_path: Path) -> None:
-    """However much waits on it."""
+    """This holds for any number of waiting bulletins."""
     for issuer in ("xa-csirt", "xa-csirt", "xb-csirt"):
         told(tmp_path / "store.db", HOUR, issuer)
     assert [channel.split("/")[0] for channel, _, _ in alarms(tmp_path / "store.db", NOW)] == [

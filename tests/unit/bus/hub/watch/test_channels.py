@@ -1,4 +1,4 @@
-"""What a store makes of its channels: heartbeats held against what came, alarms on record, uptime."""
+"""A store's channels: heartbeats compared with received bulletins, recorded alarms, uptime."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def store(tmp_path: Path):  # type: ignore[no-untyped-def]  # an async fix
 
 
 async def test_a_cut_tail_is_an_alarm_until_it_comes(store: Inbox) -> None:
-    """What a heartbeat announces and nobody delivers: an alarm, after a short grace; it ends with the bulletins."""
+    """Announced and undelivered bulletins raise an alarm after a short grace; it ends with the bulletins."""
     await take(store, CHAIN[0], beat(head(CHAIN[2])))
     assert await found(store) == {}
     assert await found(store, 31) == {ME: ["tail"]}
@@ -212,7 +212,7 @@ async def test_silence_is_an_alarm_of_the_actual_channel(store: Inbox) -> None:
 
 
 async def test_planned_silence_is_no_alarm_while_it_lasts(store: Inbox) -> None:
-    """Until the end that was said."""
+    """It is none until the announced end."""
     until = NOW + dt.timedelta(hours=2)
     await take(store, CHAIN[0], beat(state=ChannelState.PLANNED_OUTAGE, until=until))
     assert (await row_of(store, 7000)).state == "planned"
@@ -269,7 +269,7 @@ async def test_the_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
 
 
 async def test_a_record_outlives_the_picture(store: Inbox) -> None:
-    """Alarms are history: made when they begin, closed when they end, and not made anew."""
+    """Alarms are history: recorded at their begin and end, and not rebuilt with the picture."""
     silent = Alarm(channel=ME, reason=Reason.SILENT, detail="nothing heard")
     await store.write(lambda db: alarms.record_alarms(db, [silent], [], 10.0))
     await store.rebuild()
@@ -285,7 +285,7 @@ async def test_a_record_outlives_the_picture(store: Inbox) -> None:
 
 
 async def test_who_comes_and_goes_fills_no_record(store: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of its alarms and its states the last are kept; those of another channel stay."""
+    """Only its last alarms and states are kept; those of another channel stay."""
     monkeypatch.setattr(alarms, "MOST_ALARMS", 3)
     monkeypatch.setattr(alarms, "MOST_SPANS", 4)
     silent = Alarm(channel=ME, reason=Reason.SILENT, detail="nothing heard")
@@ -322,7 +322,7 @@ def test_a_stream_that_stays_incomplete_is_read_again_less_and_less() -> None:
 
 
 def test_a_hole_made_and_filled_each_minute_has_a_stream_read_no_more_often() -> None:
-    """The wait outlives its cause; another authority's hole has its own; a calm week makes it begin anew."""
+    """The wait outlives its cause; another authority's hole has its own wait; a calm week resets it."""
     again: dict[watch.Culprit, watch.Again] = {}
     moments = []
     for moment in range(0, 3 * 86_400, 30):
@@ -348,7 +348,7 @@ def test_who_claims_that_something_of_everybody_is_missing_has_a_stream_read_fou
 
 
 async def test_uptime_counts_what_was_watched(store: Inbox) -> None:
-    """By phase; a time in which no hub was running belongs to nobody."""
+    """Uptime is by phase; time without a running hub does not count."""
     during, calm = Condition("during", "live"), Condition("none", "live")
     looks = [
         (0, during),
@@ -394,7 +394,7 @@ async def test_nothing_is_missing_between_heartbeats(store: Inbox) -> None:
 
 
 async def test_another_heartbeat_at_a_place_is_a_contradiction(store: Inbox) -> None:
-    """What was let go is not asked for; what is held is judged as ever."""
+    """A dropped heartbeat is not requested; held ones are judged as before."""
     await take(store, beat(seq=40, prev="A" * 43), beat(seq=40, prev="B" * 43))
     (name,) = await store.read(
         lambda db: [row["channel"] for row in db.execute("SELECT channel FROM channels")]
@@ -403,7 +403,7 @@ async def test_another_heartbeat_at_a_place_is_a_contradiction(store: Inbox) -> 
 
 
 async def test_what_is_held_is_said_again_once_in_a_while(store: Inbox) -> None:
-    """Who was away has had the newest heartbeats alone."""
+    """A reader that was away has only the newest heartbeats."""
     await take(store, *CHAIN[:2])
     holding = holdings.Holdings("xb-hub", store)
     channel = Channel(issuer="xb-hub", status=Status.BEAT, tlp=Tlp.GREEN, audience="community")

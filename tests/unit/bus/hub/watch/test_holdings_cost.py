@@ -1,4 +1,4 @@
-"""What it costs to look for contradictions that successors show."""
+"""The cost of a look for contradictions that successors show."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ KEYS = st.tuples(st.sampled_from(["a/x", "b/x", "b/y"]), st.sampled_from(Reason)
 
 @given(st.lists(st.lists(KEYS, max_size=8), max_size=12))
 def test_alarms_begin_once_and_end_once(looks: list[list[tuple[str, Reason]]]) -> None:
-    """Whatever is found from look to look: what stands is what was found last, and nothing begins that stands already."""
+    """For any findings the present alarms are those of the last look, and no present alarm begins again."""
     standing: set[tuple[str, Reason]] = set()
     for look in looks:
         begun, ended = changes(standing, [Alarm(channel=c, reason=r, detail="") for c, r in look])
@@ -110,6 +110,6 @@ UPTIMES: dict[str, tuple[dict[str, float], int | None]] = {
 
 @pytest.mark.parametrize("name", UPTIMES)
 def test_uptime_is_a_share_of_the_judged_time(name: str) -> None:
-    """In parts per million, of the time in which somebody should have been heard."""
+    """It is in parts per million of the time in which a sign of life was due."""
     spent, expected = UPTIMES[name]
     assert uptime(spent) == expected

@@ -67,7 +67,7 @@ GRANTS: dict[str, tuple[tuple[PublishGrant, ...], tuple[Tlp, str] | None]] = {
 
 @pytest.mark.parametrize("name", GRANTS)
 def test_where_a_hub_says_it(name: str) -> None:
-    """Where a grant names it, and to the nation before others."""
+    """A notice goes where a grant names the kind, to a national audience before others."""
     grants, expected = GRANTS[name]
     assert audience_of(speaking_hub(*grants), "xb-hub") == expected
 
@@ -88,12 +88,12 @@ async def voice(path: Path, *grants: PublishGrant) -> AsyncIterator[tuple[Outbox
 
 
 async def said(outbox: Outbox) -> list[Bulletin]:
-    """What was said, in order."""
+    """The published notices, in order."""
     return [decode(row.payload) for row in reversed(await outbox.rows())]
 
 
 async def test_a_dark_channel_is_said_once_and_taken_back_once(tmp_path: Path) -> None:
-    """Whatever is asked again, and whatever restarts between: dark, then heard again in its place, then dark anew."""
+    """With any repeats and restarts there is one notice for dark, one for back, then one for dark again."""
     dark = {ME: Silence("nothing was heard", 60)}
     found: list[Bulletin] = []
     looks: list[dict[str, Silence]] = [dark, dark, {}, {}, dark]
@@ -115,7 +115,7 @@ async def test_a_dark_channel_is_said_once_and_taken_back_once(tmp_path: Path) -
 async def test_a_channel_that_comes_and_goes_makes_a_hub_say_no_more_than_so_much_a_day(
     tmp_path: Path,
 ) -> None:
-    """What is held back is not forgotten: it is said the next day, if it is so then. Another authority is told of at once."""
+    """A notice beyond the bound is published the next day, if it is still true. One about another authority is published at once."""
     dark = {ME: Silence("nothing was heard", 60)}
     async with voice(tmp_path / "outbox.db", grant(NATION, "channel-status")) as (outbox, announce):
         is_all: list[bool] = []

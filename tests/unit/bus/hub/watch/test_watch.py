@@ -77,7 +77,7 @@ class Watched:
 
 
 async def test_a_stream_with_a_gap_is_read_again_less_and_less(tmp_path: Path) -> None:
-    """At once, then after waits that double by a clock that nobody sets; no more when the gap is filled."""
+    """It is read at once, then after doubling waits by a clock that is never set; not again when the gap is filled."""
     async with open_store(tmp_path / "store.db") as store:
         await store.write(lambda db: alarms.record_alarms(db, [GAP], [], NOW.timestamp()))
         hub = Watched(store)
@@ -192,7 +192,7 @@ class Starved:
         )
 
     async def look(self) -> set[str]:
-        """Look, and say which alarms stand."""
+        """Look, and return the present alarms."""
         await self.watch.look()
         return {
             str(row.reason)
@@ -224,7 +224,7 @@ STEPS = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=40))
 async def test_nobody_is_accused_whose_heartbeats_wait_unread(steps: list[tuple[str, float]]) -> None:
-    """However the hub lags, is starved, or is stopped and goes on; and it says so itself when that lasts."""
+    """This holds while the hub lags, is starved, or is stopped and continues; if that lasts, it raises `blind`."""
     with tempfile.TemporaryDirectory() as folder:
         async with open_store(Path(folder) / "store.db") as store:
             hub = Starved(store)
@@ -265,7 +265,7 @@ async def test_who_falls_silent_is_found_by_a_hub_that_lags_and_catches_up(tmp_p
 
 
 async def test_alarms_that_stand_stay_while_a_hub_is_blind(tmp_path: Path) -> None:
-    """They neither end nor begin; when it sees again they are judged anew."""
+    """Alarms neither end nor begin; when the hub has caught up, they are judged again."""
     async with open_store(tmp_path / "store.db") as store:
         hub = Starved(store)
         hub.wait(0.0)

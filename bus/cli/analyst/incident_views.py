@@ -1,0 +1,152 @@
+"""What `tocsin incident` shows: incidents, members, suggestions and decisions, in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bus.cli.frame import Answer, Table, at
+
+if TYPE_CHECKING:
+    from bus.desk.decisions import Decision
+    from bus.hub.incidents import Group as Incident
+    from bus.hub.incidents import Reason, Suggestion
+    from bus.hub.picture import Together
+
+HOW = {"incident-id": "one incident", "reference": "a reference", "decided": "a decision"}
+WORDS = {
+    "keyed-hash": "the same keyed hash",
+    "mark": "the same hash, certificate or counter",
+    "value": "the same observable",
+    "host": "the same host",
+    "mention": "one names what the other holds",
+    "address": "the same address",
+    "victim": "the same victim",
+    "hashtag": "the same hashtag",
+    "name": "the same name",
+    "words": "rare words in common",
+    "techniques": "several techniques in common",
+    "place": "place",
+    "election": "election",
+    "time": "time",
+}
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident in a list."""
+
+    id: str
+    bulletins: int
+    issuers: tuple[str, ...]
+    suggested: int
+    headline: str
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of an incident, and by what it belongs to it."""
+
+    id: str
+    issuer: str
+    kind: str
+    headline: str
+    tlp: str
+    audience: str
+    tied_by: tuple[str, ...]
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A suggestion: what may belong to which member, in points, with the reasons as sentences."""
+
+    id: str
+    to: str
+    points: float
+    why: tuple[str, ...]
+    headline: str
+
+
+def shown(found: Together, group: Incident) -> Shown:
+    """The line of an incident in a list."""
+    members = [found.members[id_] for id_ in group.members]
+    return Shown(
+        id=group.id,
+        bulletins=len(members),
+        issuers=tuple(sorted({each.issuer for each in members})),
+        suggested=len(found.suggested_for(group)),
+        headline=members[0].headline,
+    )
+
+
+def part(found: Together, group: Incident, id_: str) -> Part:
+    """A member with what ties it to the others."""
+    member = found.members[id_]
+    ties = [tie for tie in group.ties if id_ in (tie.a, tie.b)]
+    by = tuple(sorted({f"{HOW[tie.how]} ({tie.by})" for tie in ties}))
+    return Part(
+        id=id_,
+        issuer=member.issuer,
+        kind=member.kind,
+        headline=member.headline,
+        tlp=member.tlp,
+        audience=member.audience,
+        tied_by=by,
+    )
+
+
+def is_loose(found: Together, each: Suggestion) -> bool:
+    """Whether a suggestion is about two bulletins that are in no incident."""
+    groups = (found.group_of(each.a), found.group_of(each.b))
+    return all(group is None or len(group.members) == 1 for group in groups)
+
+
+def offer(found: Together, each: Suggestion, to: str) -> Offer:
+    """A suggestion as seen from one of its two bulletins."""
+    other = each.b if each.a == to else each.a
+    return Offer(
+        id=other,
+        to=to,
+        points=round(each.likeness.points, 2),
+        why=tuple(_reason(reason) for reason in each.likeness.reasons),
+        headline=found.members[other].headline,
+    )
+
+
+def _reason(reason: Reason) -> str:
+    """A reason in words: what is shared, or what speaks for or against."""
+    words = WORDS[reason.sort or reason.why]
+    if reason.value:
+        return f"{words}: {reason.value}"
+    if reason.points < 0:
+        return f"another {words}" if reason.why != "time" else "long apart"
+    return {"place": "the same place", "election": "the same election", "time": "within two days"}.get(
+        reason.why, words
+    )
+
+
+def offered(offers: Sequence[Offer], notes: list[str]) -> Answer:
+    """Suggestions as a table."""
+    rows = ((each.id, each.to, f"{each.points:.1f}", "; ".join(each.why), each.headline) for each in offers)
+    columns = ("may belong", "to", "points", "why", "headline")
+    return Answer(*offers, table=Table(columns, rows, ("headline", "points")), notes=notes)
+
+
+def decided(made: Sequence[Decision]) -> Answer:
+    """Decisions that stand, as a table."""
+    rows = (
+        (each.n, each.verdict, each.bulletin, each.incident, each.by, at_second(each.at), each.why or "-")
+        for each in made
+    )
+    columns = ("number", "verdict", "bulletin", "incident", "by", "at", "why")
+    return Answer(*made, table=Table(columns, rows, ("incident", "at")))
+
+
+def at_second(seconds: float) -> str:
+    """A time in seconds since 1970 as views show it."""
+    return at(dt.datetime.fromtimestamp(seconds, dt.UTC))
+
+
+def marked(each: Part) -> str:
+    """How far a member may go."""
+    return f"TLP:{each.tlp.upper()} {each.audience}"

@@ -1,0 +1,30 @@
+"""The console of a hub: pages in a browser that show what the hub holds, and what it asks of a person."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.console.application import app
+    from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
+    from bus.console.people import Demonstration, People, Session, SignInError, Viewer
+    from bus.console.reading import Reading, Shelf
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "DEFAULT",
+    "OFF",
+    "Child",
+    "Demonstration",
+    "People",
+    "Place",
+    "Reading",
+    "Session",
+    "Shelf",
+    "SignInError",
+    "Viewer",
+    "address_of",
+    "app",
+    "missing_packages",
+]

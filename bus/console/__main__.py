@@ -1,0 +1,159 @@
+"""The console's process: reads its settings from standard input, serves until that ends. `python -m bus.console`; a hub starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import msgspec
+import uvicorn
+
+from bus import desk, logs
+from bus.console.application import app
+from bus.console.child import MOST_LINE, Place, Told, decoded
+from bus.console.desks import DeskPeople
+from bus.console.people import Demonstration, People
+from bus.console.reading import Reading, Shelf
+from bus.hub import picture
+from bus.storage import write_atomically
+from bus.trust import RegistryStore, VerifiedRegistry
+from schemas.errors import TocsinError
+from schemas.vocab import Tlp
+
+SETUP_FILE = "console-setup.txt"
+TIDY_S = 3600.0
+BACKLOG = 512
+
+
+def main() -> int:
+    """Serve until standard input ends. Returns the exit code."""
+    logs.quietly()
+    place = decoded(sys.stdin.buffer.readline(MOST_LINE))
+    try:
+        return asyncio.run(serve(place))
+    except (TocsinError, OSError) as exc:
+        _say(Told(problem=str(exc)))
+        return 1
+
+
+async def serve(place: Place) -> int:
+    """Serve one console.
+
+    Raises:
+        ConfigError, TrustError: the registry cannot be read.
+        StoreError: the file of the people cannot be opened.
+        OSError: nothing can listen there.
+    """
+    registry = RegistryStore(
+        place.registry, pin=place.pin, domain=place.domain, beacon=place.beacon, clock=_now
+    )
+    contacts = picture.read_contacts(place.contacts) if place.contacts is not None else None
+    shelf = Shelf(authority=place.authority, registry=registry, contacts=contacts, files=place.store.parent)
+    listening = _listening(place)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{port}/"
+    async with Reading.open(place.store, shelf) as reading, _people(place, registry(), address) as people:
+        console = app(reading, people, _now, hosts=(f"{shown}:{port}", f"localhost:{port}"))
+        config = uvicorn.Config(
+            console,
+            log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
+            timeout_keep_alive=15, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16 * 1024, backlog=BACKLOG,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(server.serve(sockets=[listening]))
+            ending = tasks.create_task(_ended())
+            _say(Told(address=address))
+            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+            server.should_exit = True
+            ending.cancel()
+    return 0
+
+
+def _listening(place: Place) -> socket.socket:
+    """A socket at the address; at any free port where that one is taken and any will do.
+
+    Raises:
+        OSError: nothing can listen there.
+    """
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    for port in (place.port, 0) if place.else_any else (place.port,):
+        listening = socket.socket(family)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((place.host, port))
+            listening.listen(BACKLOG)
+        except OSError:
+            listening.close()
+            if port == 0 or not place.else_any:
+                raise
+        else:
+            return listening
+    raise OSError("nothing can listen there")
+
+
+@asynccontextmanager
+async def _people(place: Place, registry: VerifiedRegistry, address: str) -> AsyncIterator[People]:
+    """Who may look. Where nobody has been added, the first one's address to set a password is written to a file."""
+    everything = _most(place.authority, registry)
+    if place.demonstration:
+        yield Demonstration(everything, secrets.token_bytes)
+        return
+    async with desk.Desk.open(place.desk, os.urandom) as held, asyncio.TaskGroup() as tasks:
+        people = DeskPeople(held, os.urandom)
+        token = await people.first_token(_now(), everything)
+        file = place.desk.with_name(SETUP_FILE)
+        if token is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_atomically(file, f"{address}set-password?token={token}\n".encode(), mode=0o600)
+            _say(Told(setup=str(file)))
+        tidying = tasks.create_task(_tidy(held))
+        try:
+            yield people
+        finally:
+            tidying.cancel()
+
+
+def _most(authority: str, registry: VerifiedRegistry) -> picture.Clearance:
+    """What the hub itself may read."""
+    prefixes = registry.read_prefixes(authority)
+    ceiling = max(
+        (tlp for _, tlp, _ in prefixes), key=lambda tlp: list(reversed(Tlp)).index(tlp), default=Tlp.CLEAR
+    )
+    return picture.Clearance(ceiling=ceiling, audiences=frozenset(audience for _, _, audience in prefixes))
+
+
+async def _tidy(held: desk.Desk) -> None:
+    while True:
+        await held.tidy(_now().timestamp())
+        await asyncio.sleep(TIDY_S)
+
+
+async def _ended() -> None:
+    """Wait until standard input ends: then the hub has."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(1024):
+        pass
+
+
+def _say(told: Told) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

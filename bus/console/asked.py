@@ -1,0 +1,119 @@
+"""What a page is asked: by whom, when, with which parameters of its address. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Mapping
+from functools import cached_property
+from urllib.parse import urlencode
+
+import msgspec
+
+from bus.console.clearance import sees
+from bus.console.people import Session, Viewer
+from bus.console.reading import Shelf
+from bus.hub import CountryPhase, calendars, elections
+from bus.hub.picture import Clearance
+from bus.storage import lease
+from bus.trust import VerifiedRegistry
+from schemas.vocab import TLP_RANK, Tlp
+
+MOST_PARAMETERS = 40
+MOST_VALUE = 500
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A request for a page, inside one snapshot of the store.
+
+    Attributes:
+        db: the snapshot.
+        now: the present.
+        shelf: what pages are made from beside the store.
+        registry: the registry as it stands.
+        session: who asks.
+        path: the path of the page.
+        place: the parameters in the path, as `id`.
+        given: the parameters of the query, each with its values in their order.
+        upto: nothing narrower than this marking is wanted; None for all that the reader may read.
+    """
+
+    db: sqlite3.Connection
+    now: dt.datetime
+    shelf: Shelf
+    registry: VerifiedRegistry
+    session: Session
+    path: str
+    place: Mapping[str, str]
+    given: Mapping[str, tuple[str, ...]]
+    upto: Tlp | None = None
+
+    @property
+    def viewer(self) -> Viewer:
+        """The person who asks."""
+        return self.session.viewer
+
+    @property
+    def clearance(self) -> Clearance:
+        """How much that person may read, or wants to see: the page may be asked for up to a wider marking."""
+        mine = self.viewer.clearance
+        if self.upto is None or TLP_RANK[self.upto] >= TLP_RANK[mine.ceiling]:
+            return mine
+        return Clearance(ceiling=self.upto, audiences=mine.audiences)
+
+    @property
+    def hub(self) -> str:
+        """The authority whose console it is."""
+        return self.shelf.authority
+
+    @cached_property
+    def country(self) -> str:
+        """The country of the hub."""
+        return self.registry.authority(self.hub).country
+
+    @cached_property
+    def calendars(self) -> tuple[elections.Calendar, ...]:
+        """The calendars that count and that the reader may read."""
+        every = ((each, each.row.bulletin) for each in calendars(self.db))
+        return tuple(each for each, b in every if sees(self.clearance, b.tlp, b.audience))
+
+    @cached_property
+    def phases(self) -> Mapping[str, CountryPhase]:
+        """The phase of each country that has a calendar."""
+        return {each.country: each for each in elections.by_country(self.calendars, self.now)}
+
+    @cached_property
+    def zone(self) -> dt.tzinfo:
+        """The local time of the hub: that of a calendar of its country, UTC where there is none."""
+        own = next((each for each in self.calendars if each.country == self.country), None)
+        return dt.UTC if own is None else elections.zone_of(own.body.tz)
+
+    @cached_property
+    def is_blind(self) -> bool:
+        """Whether nobody reads the bus into the store: then no channel is judged."""
+        return not lease.is_held(self.db, self.now.timestamp())
+
+    def first(self, name: str, default: str = "") -> str:
+        """The first value of a parameter."""
+        return next(iter(self.given.get(name, ())), default)
+
+    def address(self, path: str | None = None, **changes: object) -> str:
+        """The address of this page, or of another, with some parameters changed; None leaves one out."""
+        return self.changed(changes, path)
+
+    def changed(self, changes: Mapping[str, object], path: str | None = None) -> str:
+        """As `address`, with the changes by name."""
+        given: dict[str, tuple[str, ...]] = dict(self.given) if path is None else {}
+        for name, value in changes.items():
+            if value is None:
+                given.pop(name, None)
+            else:
+                given[name] = tuple(map(str, value)) if isinstance(value, tuple | list) else (str(value),)
+        query = urlencode([(name, each) for name, values in given.items() for each in values])
+        where = self.path if path is None else path
+        return f"{where}?{query}" if query else where
+
+    def name_of(self, authority: str) -> str:
+        """What an authority is called; its id where the registry does not know it."""
+        record = self.registry.document.authorities.get(authority)
+        return record.name if record is not None else authority

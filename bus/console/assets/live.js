@@ -1,0 +1,83 @@
+// Server-sent events, one connection for all tabs: the tab that holds the lock listens and tells the others.
+// New rows never move a list: they wait behind one button, and are read out once, politely.
+
+const STALE_MS = 30_000;
+
+export function live({ announce, element }) {
+  const { events, after } = document.body.dataset;
+  if (!events) return;
+  const badge = document.querySelector("[data-live]"), text = badge?.querySelector("[data-live-text]");
+  const clocks = document.querySelectorAll("[data-clock]");
+  const made = Date.parse(document.querySelector("[data-now]")?.dataset.now ?? ""), began = performance.now();
+  const now = () => made + (performance.now() - began); // the hub's clock, not this machine's
+  let heard = now(), state = "";
+
+  const pad = (n) => String(n).padStart(2, "0");
+  const clock = (ms, seconds = true) => { const t = new Date(ms); return `${pad(t.getUTCHours())}:${pad(t.getUTCMinutes())}` + (seconds ? `:${pad(t.getUTCSeconds())}` : ""); };
+
+  function say(next) {
+    if (next === state || !badge) return;
+    const was = state;
+    state = next;
+    const glyph = document.querySelector(`template[data-state="${next}"]`)?.content.firstElementChild?.cloneNode(true);
+    if (glyph) badge.querySelector(".state")?.replaceWith(glyph); // another shape, not only another colour
+    const stale = next === "silent";
+    text.textContent = stale ? `Not live since ${clock(heard)}` : "Live";
+    document.body.classList.toggle("stale", stale);
+    const bar = document.querySelector("[data-stale]");
+    if (bar) { bar.hidden = !stale; bar.querySelector("[data-stale-since]").textContent = clock(heard); }
+    if (stale) announce(`The line to the hub is lost. What you see is from ${clock(heard)}.`);
+    else if (was === "silent") announce("The line to the hub is back.");
+  }
+  function span(seconds) {
+    const s = Math.abs(Math.trunc(seconds)), d = Math.trunc(s / 86400), h = Math.trunc(s / 3600) % 24, m = Math.trunc(s / 60) % 60;
+    return d ? (h ? `${d} d ${h} h` : `${d} d`) : h ? (m ? `${h} h ${pad(m)} min` : `${h} h`) : m ? `${m} min` : `${s} s`;
+  }
+  function tick() {
+    for (const each of clocks) each.textContent = each.dataset.clock === "local" ? clock(now() + Number(each.dataset.offset) * 60_000, false) : clock(now());
+    for (const each of document.querySelectorAll("[data-due]")) {
+      const left = (Date.parse(each.dateTime) - now()) / 1000, words = left < 0 ? `${span(left)} late` : `in ${span(left)}`;
+      if (each.textContent !== words) each.textContent = words;
+    }
+    if (now() - heard > STALE_MS) say("silent");
+  }
+  tick();
+  setInterval(tick, 1000);
+
+  const fresh = document.querySelector("[data-fresh]");
+  const count = { bulletin: 0, change: 0 };
+  const seen = new Set();
+  function alive() { heard = now(); say("live"); }
+  function arrive(what, n) {
+    if (seen.has(n)) return;
+    seen.add(n);
+    count[what] += 1;
+    const all = count.bulletin + count.change;
+    const parts = [count.bulletin && `${count.bulletin} new`, count.change && `${count.change} changed`].filter(Boolean).join(", ");
+    document.title = `(${all}) ${document.title.replace(/^\(\d+\) /, "")}`;
+    if (fresh) {
+      fresh.hidden = false;
+      fresh.classList.add("on");
+      fresh.replaceChildren(`${parts}, show ${all === 1 ? "it" : "them"}`, element("kbd", {}, "n"));
+    }
+    announce(`${parts}. Press n to show.`);
+  }
+  const again = () => location.reload();
+  fresh?.addEventListener("click", again);
+  if ("wall" in document.body.dataset) setInterval(() => { if (count.bulletin + count.change && state === "live") again(); }, 5000);
+
+  const wire = "BroadcastChannel" in globalThis ? new BroadcastChannel("tocsin") : null;
+  const heed = ({ what, data }) => { alive(); if (what === "bulletin" || what === "change") arrive(what, data.n); if (what === "reload") arrive("change", "reload"); };
+  wire?.addEventListener("message", ({ data }) => heed(data));
+  function listen(release) {
+    const source = new EventSource(`${events}?after=${encodeURIComponent(after)}`);
+    const tell = (what, data = {}) => { heed({ what, data }); wire?.postMessage({ what, data }); };
+    for (const what of ["bulletin", "change"]) source.addEventListener(what, ({ data }) => { const { n } = JSON.parse(data); tell(what, { n }); });
+    source.addEventListener("beat", () => tell("beat"));
+    source.addEventListener("reload", () => tell("reload"));
+    addEventListener("pagehide", () => { source.close(); release(); });
+  }
+  // Without locks each tab listens for itself.
+  if (navigator.locks && wire) navigator.locks.request("tocsin-events", () => new Promise(listen));
+  else listen(() => {});
+}

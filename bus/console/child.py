@@ -1,0 +1,227 @@
+"""The console as a child process of a hub: started, told its settings, started anew when it dies, ended with the hub.
+
+The child gets no key and no passphrase: neither in its settings nor in its environment. It reads its settings from standard input,
+and ends when that ends, so it never outlives the hub, however that went. What must be signed is for the hub to sign (ADR-054).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from bus.errors import ConfigError
+from bus.logs import logger
+from bus.policy import Backoff
+
+PACKAGES = ("starlette", "uvicorn", "jinja2", "python_multipart")
+DEFAULT = "127.0.0.1:8765"
+OFF = "off"
+STOP_S = 5.0
+MOST_WAIT_S = 30.0
+MOST_LINE = 64 * 1024
+_HIDDEN = ("TOCSIN_", "PASSPHRASE", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL")
+
+log = logger()
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What a console is told: where it listens, and what it reads. No key is among it.
+
+    Attributes:
+        host: an address of this machine that no other reaches.
+        port: the port; 0 for any free one.
+        else_any: whether any free port will do where that one is taken.
+        authority: the hub's.
+        store: the hub's store.
+        desk: the file of the people.
+        registry: the pinned registry.
+        pin: the digest of it.
+        domain: the domain of it.
+        beacon: where beacons lie.
+        contacts: the list of contacts; None where there is none.
+        demonstration: whether anybody who gives a name is let in.
+    """
+
+    host: str
+    port: int
+    else_any: bool
+    authority: str
+    store: Path
+    desk: Path
+    registry: Path
+    pin: str
+    domain: str
+    beacon: Path | None = None
+    contacts: Path | None = None
+    demonstration: bool = False
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line from the child: where it listens, or why it cannot; `setup` is the file with the first person's address."""
+
+    address: str = ""
+    setup: str = ""
+    problem: str = ""
+
+
+def encoded(place: Place) -> bytes:
+    """Settings as the child reads them."""
+    return msgspec.json.encode(place, enc_hook=str)
+
+
+def decoded(line: bytes) -> Place:
+    """Settings as the hub has written them.
+
+    Raises:
+        msgspec.ValidationError: they are not.
+    """
+    return msgspec.json.decode(line, type=Place, dec_hook=lambda kind, value: kind(value))
+
+
+def address_of(text: str) -> tuple[str, int] | None:
+    """Host and port from an option; None for `off`.
+
+    Raises:
+        ConfigError: `console-address`; it is no address of this machine alone.
+    """
+    if text == OFF:
+        return None
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not port.isdecimal() or int(port) > 65_535 or bare not in ("127.0.0.1", "::1", "localhost"):
+        raise ConfigError(
+            f"the console cannot listen at {text!r}: it is meant for this machine alone",
+            remedy="say 127.0.0.1:PORT, or off; for others, put a proxy with TLS on this machine before it",
+            reason="console-address",
+        )
+    return ("127.0.0.1" if bare == "localhost" else bare), int(port)
+
+
+def missing_packages() -> tuple[str, ...]:
+    """What of the extra `hub` is not installed."""
+    return tuple(name for name in PACKAGES if importlib.util.find_spec(name) is None)
+
+
+class Child:
+    """The console's process."""
+
+    def __init__(
+        self, place: Place, say: Callable[[str], None], environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            place: its settings.
+            say: tells whoever runs the hub, in one line.
+            environment: of the hub; what may be secret is taken out of it.
+        """
+        self._place, self._say = place, say
+        self._environment = without_secrets(os.environ if environment is None else environment)
+        self._process: Process | None = None
+        self.address = ""
+        """Where it answers; empty while it does not."""
+        self.starts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while there is one."""
+        return self._process.pid if self._process is not None else None
+
+    async def run(self) -> None:
+        """Keep it running until cancelled; then end it. What goes wrong with it never ends the hub."""
+        if lacking := missing_packages():
+            self._say(
+                f"no console: {', '.join(lacking)} is not installed (pip install 'tocsin[hub]'); the hub runs on without it"
+            )
+            return
+        backoff = Backoff(wait=1.0, most=MOST_WAIT_S)
+        loop = asyncio.get_running_loop()
+        said = ""
+        while True:
+            began = loop.time()
+            try:
+                problem = await self._once()
+            except OSError as exc:
+                problem = str(exc)
+            finally:
+                self.address = ""
+            if problem != said:
+                self._say(f"the console has ended ({problem}); it is started again, and the hub runs on")
+                said = problem
+            if loop.time() - began > MOST_WAIT_S:
+                backoff.reset()
+            backoff.fail(loop.time())
+            await asyncio.sleep(max(0.0, backoff.until - loop.time()))
+
+    async def _once(self) -> str:
+        """Start it, and wait until it has ended. Returns why."""
+        self.starts += 1
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bus.console", stdin=PIPE, stdout=PIPE, env=self._environment, start_new_session=True, limit=MOST_LINE,
+        )  # fmt: skip
+        self._process = process
+        problem = ""
+        try:
+            assert process.stdin is not None  # noqa: S101 (given above)
+            assert process.stdout is not None  # noqa: S101 (given above)
+            process.stdin.write(encoded(self._place) + b"\n")
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.drain()
+            async for line in process.stdout:
+                problem = self._heard(line) or problem
+            code = await process.wait()
+            return problem or f"exit code {code}"
+        finally:
+            await asyncio.shield(self._end(process))
+            self._process = None
+
+    def _heard(self, line: bytes) -> str:
+        try:
+            told = msgspec.json.decode(line, type=Told)
+        except msgspec.DecodeError:
+            log.warning("console_said", line=line[:200].decode(errors="replace"))
+            return ""
+        if told.address:
+            self.address = told.address
+            port = int(told.address.rstrip("/").rpartition(":")[2])
+            self._place = msgspec.structs.replace(
+                self._place, port=port
+            )  # links hold when it is started again
+            self._say(f"console: {told.address}")
+        if told.setup:
+            self._say(
+                f"nobody may sign in there yet; the address to set the first password stands in {told.setup}"
+            )
+        return told.problem
+
+    @staticmethod
+    async def _end(process: Process) -> None:
+        """End it: first by the end of its input, then by force."""
+        if process.returncode is not None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what names or holds secrets."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not any(word in name.upper() for word in _HIDDEN)
+    }

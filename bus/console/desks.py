@@ -1,0 +1,129 @@
+"""The people of a hub's desk, as the console asks for them: sign-in, sessions, and the record of who looked at what."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bus import desk
+from bus.console.people import Looked, Session, SignInError, Viewer
+from bus.errors import KeyFileError
+from bus.hub.picture import Clearance
+
+FIRST = "admin"
+"""Who is added where nobody has been: an administrator who may look, too, and who adds the others."""
+
+
+class DeskPeople:
+    """The people in a desk's file."""
+
+    def __init__(self, held: desk.Desk, rng: Callable[[int], bytes]) -> None:
+        """Take the file, and a source of random bytes."""
+        self._desk, self._rng = held, rng
+
+    @property
+    def needs_password(self) -> bool:
+        """Always."""
+        return True
+
+    async def sign_in(self, name: str, password: str, now: dt.datetime, address: str) -> str:
+        """Begin a session.
+
+        Raises:
+            SignInError: `sign-in-refused`, `sign-in-wait`, `sign-in-locked`.
+        """
+        with _told():
+            return (await self._desk.sign_in(name, password, now.timestamp(), address)).token
+
+    async def set_password(self, setup: str, password: str, now: dt.datetime, address: str) -> None:
+        """Set a first password.
+
+        Raises:
+            SignInError: `setup-token`, `weak-passphrase`.
+        """
+        with _told():
+            await self._desk.set_first_password(setup, password, now.timestamp(), address)
+
+    async def session(self, token: str, now: dt.datetime, address: str) -> Session | None:
+        """The session of a token; None where it is over, or its person may not look."""
+
+        def question(db: sqlite3.Connection, act: desk.Act) -> Session | None:
+            if not desk.may(act, desk.Action.LOOK):
+                return None
+            names = desk.people.names(db)
+            viewer = Viewer(
+                name=names.get(act.who, act.who),
+                roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
+                clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
+            )
+            return Session(viewer=viewer)
+
+        try:
+            return await self._desk.look(token, now.timestamp(), address, question)
+        except desk.DeskError:
+            return None
+
+    async def sign_out(self, token: str, now: dt.datetime, address: str) -> None:
+        """End a session; one that is over stays so."""
+        try:
+            await self._desk.act(
+                token, now.timestamp(), address, lambda db, act: desk.sessions.end(db, act, act.session)
+            )
+        except desk.DeskError:
+            return
+
+    async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
+        """Put a look on record.
+
+        Raises:
+            SignInError: `desk-role`, `desk-wall`, `not-there`, `session-ended`.
+        """
+        about = desk.About("bulletin", what.id, what.tlp, what.audience) if what.id else None
+        with _told():
+            await self._desk.act(
+                token,
+                now.timestamp(),
+                address,
+                lambda db, act: desk.trail.add_look(db, act, what.how, about, what.words),
+            )
+
+    async def first_token(self, now: dt.datetime, ceiling: Clearance) -> str | None:
+        """A token with which the first person sets a password; None where somebody has been added.
+
+        Args:
+            now: the present.
+            ceiling: what the first person may see.
+        """
+        roles = (desk.Role.ADMINISTRATOR, desk.Role.READER)
+
+        def work(db: sqlite3.Connection) -> str | None:
+            act = desk.at_command_line(now.timestamp())
+            known = desk.people.find(db, FIRST)
+            if known is None and desk.people.names(db):
+                return None
+            if known is not None and known.has_password:
+                return None
+            if known is None:
+                desk.people.add(
+                    db,
+                    act,
+                    FIRST,
+                    "First administrator",
+                    roles,
+                    ceiling=ceiling.ceiling,
+                    audiences=sorted(ceiling.audiences),
+                )
+            return desk.signing_in.issue_token(db, act, FIRST, self._rng)
+
+        return await self._desk.write(work)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a desk refuses, as the console says it."""
+    try:
+        yield
+    except (desk.DeskError, KeyFileError) as exc:
+        raise SignInError(str(exc), reason=exc.reason) from None

@@ -1,0 +1,195 @@
+"""What comes, told to those who look: server-sent events with replay, each encoded once for all who may read the same.
+
+A reader who falls behind is told to load the page anew, and one whose line takes nothing is let go: nobody waits for anybody.
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+
+from bus.console.reading import Reading
+from bus.console.shield import Receive, Scope, Send
+from bus.errors import StoreError
+from bus.hub.picture import Clearance, Event, Told, events, events_after
+from bus.logs import logger
+
+BEAT_S = 10.0
+EVERY_S = 0.5
+MOST_WAITING = 64
+"""So many events wait for one reader; more, and the page is to be loaded anew."""
+WRITE_S = 10.0
+RETRY_MS = 3000
+MOST_CLIENTS = 2000
+RELOAD = b"event: reload\ndata: {}\n\n"
+
+log = logger()
+
+
+NEWS = frozenset({"new", "updated"})
+"""What has come; all else has happened to what was there."""
+REMADE = "remade"
+
+
+def encoded(event: Event) -> bytes:
+    """An event as it goes out: its number, whether something has come or changed, and what it is about."""
+    what = "bulletin" if event.what in NEWS else "change"
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.n, what.encode(), msgspec.json.encode(event))
+
+
+class Client:
+    """One reader who listens."""
+
+    def __init__(self, clearance: Clearance) -> None:
+        """Take how much it may read."""
+        self.clearance = clearance
+        self.waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING + 1)
+        self.is_behind = False
+
+    def give(self, words: bytes) -> None:
+        """Have an event wait for it; of one that has too many waiting, the last word is to load the page anew."""
+        if self.is_behind:
+            return
+        if self.waiting.qsize() >= MOST_WAITING:
+            words = RELOAD
+        self.is_behind = words == RELOAD
+        self.waiting.put_nowait(words)
+
+
+class Live:
+    """Looks for what has come, and tells those who listen."""
+
+    def __init__(self, reading: Reading, clock: Callable[[], dt.datetime], every_s: float = EVERY_S) -> None:
+        """Take the store, the present, and the seconds between two looks."""
+        self._reading, self._clock, self._every_s = reading, clock, every_s
+        self._clients: set[Client] = set()
+        self.encodings = 0
+        """How often an event was encoded."""
+
+    @property
+    def clients(self) -> int:
+        """How many listen."""
+        return len(self._clients)
+
+    async def run(self) -> None:
+        """Look and tell until cancelled; a store that cannot be read is looked at again."""
+        last: int | None = None
+        while True:
+            try:
+                if last is None:
+                    last = await self._reading.ask(events.newest)
+                last = await self._tell(last)
+            except StoreError as problem:
+                log.warning("live_unread", reason=problem.reason)
+            await asyncio.sleep(self._every_s)
+
+    async def _tell(self, last: int) -> int:
+        """Tell everybody what has come since an event; returns the last event there is."""
+        wanted = frozenset(client.clearance for client in self._clients)
+
+        def question(db: sqlite3.Connection) -> tuple[int, dict[Clearance, Told]]:
+            newest = events.newest(db)
+            if newest == last:
+                return newest, {}
+            return newest, {each: events_after(db, each, last, MOST_WAITING + 1) for each in wanted}
+
+        newest, told = await self._reading.ask(question)
+        for clearance, found in told.items():
+            self.tell(clearance, found)
+        return newest
+
+    def tell(self, clearance: Clearance, told: Told) -> None:
+        """Give events to all who may read the same; each is encoded once for them."""
+        words = self._words(told)
+        for client in self._clients:
+            if client.clearance == clearance:
+                for each in words:
+                    client.give(each)
+
+    def _words(self, told: Told) -> list[bytes]:
+        """Events as they go out; what cannot be told one by one is to be loaded anew."""
+        if (
+            not told.is_whole
+            or len(told.events) > MOST_WAITING
+            or any(each.what == REMADE for each in told.events)
+        ):
+            return [RELOAD]
+        self.encodings += len(told.events)
+        return [encoded(event) for event in told.events]
+
+    async def replay(self, client: Client, after: int) -> None:
+        """Give a reader what it has missed since an event; where that is much, it is to load the page anew."""
+        told = await self._reading.ask(lambda db: events_after(db, client.clearance, after, MOST_WAITING + 1))
+        for each in self._words(told):
+            client.give(each)
+
+    async def stream(
+        self, clearance: Clearance, after: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer a request with events, until its line ends.
+
+        Args:
+            clearance: how much the reader may read.
+            after: the last event that the reader has; None for what comes from now on.
+            scope: the request.
+            receive: tells when the line has ended.
+            send: takes the answer.
+        """
+        del scope
+        full = len(self._clients) >= MOST_CLIENTS
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+        await send({"type": "http.response.start", "status": 503 if full else 200, "headers": headers})
+        if full:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        client = Client(clearance)
+        self._clients.add(client)
+        gone = asyncio.create_task(_gone(receive), name="a reader is gone")
+        try:
+            await _write(send, b"retry: %d\n\n" % RETRY_MS + self._beat())
+            if after is not None:
+                await self.replay(client, after)
+            while not gone.done():
+                await _write(send, await self._next(client, gone))
+                if client.is_behind and client.waiting.empty():
+                    break
+        except TimeoutError:
+            log.info("reader_let_go", why="its line takes nothing")
+        finally:
+            gone.cancel()
+            self._clients.discard(client)
+
+    async def _next(self, client: Client, gone: asyncio.Task[None]) -> bytes:
+        """What is to be written next: the events that wait, or a beat after a while without any."""
+        first = asyncio.ensure_future(client.waiting.get())
+        await asyncio.wait({first, gone}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        if not first.done():
+            first.cancel()
+            return self._beat()
+        parts = [first.result()]
+        while not client.waiting.empty():
+            parts.append(client.waiting.get_nowait())
+        return b"".join(parts)
+
+    def _beat(self) -> bytes:
+        return b'event: beat\ndata: "%s"\n\n' % self._clock().strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _write(send: Send, words: bytes) -> None:
+    """Write within a bound.
+
+    Raises:
+        TimeoutError: the line takes nothing.
+    """
+    async with asyncio.timeout(WRITE_S):
+        await send({"type": "http.response.body", "body": words, "more_body": True})

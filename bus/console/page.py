@@ -1,0 +1,49 @@
+"""What a page is: where it stands, how it is looked up, with which template it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from bus.console.asked import Asked
+from bus.console.people import Looked
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page says; also its twin in JSON. Each page has a struct of its own.
+
+    Attributes:
+        marking: the narrowest marking of what it was made from, as a TLP word.
+        note: a sentence beside the marking; empty for the usual one.
+        is_exercise: whether everything on it is part of an exercise.
+    """
+
+    marking: str
+    note: str = ""
+    is_exercise: bool = False
+
+
+class Bytes(Content, frozen=True, kw_only=True):
+    """Bytes to keep, as their author signed them: `payload` in base64url without padding, under a file name."""
+
+    payload: str
+    file: str
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One page.
+
+    Attributes:
+        path: where it stands, with names in braces.
+        twin: where the same stands as JSON.
+        template: which shows it; empty where its path gives bytes to keep (`Bytes`).
+        look: what it says, from a snapshot.
+        looked: what is put on record before it is shown; None where nothing is.
+    """
+
+    path: str
+    twin: str
+    template: str
+    look: Callable[[Asked], Content]
+    looked: Callable[[Content], Looked | None] = lambda _: None

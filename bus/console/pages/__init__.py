@@ -1,0 +1,17 @@
+"""The pages: each a pure function from a snapshot to a struct, which is shown as HTML and as JSON."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.console.pages.catalogue import PAGES
+    from bus.console.pages.elections import TO_DO, Listed
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "PAGES",
+    "TO_DO",
+    "Listed",
+]

@@ -1,0 +1,212 @@
+"""Bulletins: those that are asked for, with what else could be asked, in a list that grows at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from bus import sheets
+from bus.console import places, rows
+from bus.console.asked import Asked
+from bus.console.clearance import narrowest
+from bus.console.page import Content
+from bus.console.people import Looked
+from bus.console.rows import Row
+from bus.errors import FilterError
+from bus.filters import Selection, of_options, of_text
+from bus.hub.picture import figures
+from schemas.vocab import Dimension, Tlp
+
+MOST = 50
+MOST_VALUES = 8
+"""So many values of one field are offered; those that are chosen are always there."""
+FIELDS = ("priority", "dimension", "area", "election", "kind", "issuer", "tlp")
+TITLES = {
+    "priority": "Priority",
+    "dimension": "Dimension",
+    "area": "Country",
+    "election": "Election",
+    "kind": "Kind",
+    "issuer": "Authority",
+    "tlp": "Marking, up to",
+}
+FIXED: dict[str, tuple[str, ...]] = {
+    "priority": ("p1", "p2", "p3", "p4"),
+    "dimension": tuple(map(str, Dimension)),
+    "tlp": tuple(map(str, Tlp)),
+}
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that can be asked for; `address` asks for it, or no longer where it is chosen."""
+
+    value: str
+    name: str
+    count: int
+    is_chosen: bool
+    address: str
+
+
+class Facet(msgspec.Struct, frozen=True, kw_only=True):
+    """A field with its values; `more` is how many others there are."""
+
+    field: str
+    title: str
+    values: tuple[Value, ...]
+    more: int
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Bulletins that say they belong to one incident; `incident` is None for those by themselves."""
+
+    incident: str | None
+    title: str
+    rows: tuple[Row, ...]
+
+
+class Bulletins(Content, frozen=True, kw_only=True):
+    """The page."""
+
+    total: int
+    found: int
+    query: str
+    filter: str
+    problem: str
+    order: str
+    is_grouped: bool
+    ended: bool
+    facets: tuple[Facet, ...]
+    bars: tuple[tuple[int, int], ...]
+    groups: tuple[Group, ...]
+    shown: int
+    next: str
+    without: str
+    by_time: str
+    by_incident: str
+    with_ended: str
+
+
+def look(asked: Asked) -> Bulletins:
+    """The list that an address asks for."""
+    query, problem = asked.first("q"), ""
+    try:
+        selection = _selection(asked, query)
+    except FilterError as exc:
+        selection, problem = Selection(), str(exc)
+    order = rows.TIME if asked.first("order") == "time" else rows.GRAVE
+    ended = asked.first("ended") == "1"
+    upto = next((level for level in asked.given.get("tlp", ()) if level in FIXED["tlp"]), None)
+    narrowed = msgspec.structs.replace(asked, upto=Tlp(upto) if upto is not None else None)
+    after = rows.spot_of(asked.first("after"))
+    found, spot = rows.listed(narrowed, selection, most=MOST, order=order, after=after, ended=ended)
+    facets = {
+        each.field: each for each in figures.facets(asked.db, asked.clearance, asked.now, selection=selection)
+    }
+    total = figures.totals(asked.db, asked.clearance, asked.now).n
+    bars = figures.histogram(asked.db, narrowed.clearance, asked.now, selection=selection)
+    number = sum(bar.n for bar in bars)
+    grouped = asked.first("order") != "time"
+    return Bulletins(
+        marking=str(narrowest(row.tlp for row in found) or Tlp.CLEAR),
+        total=total,
+        found=number,
+        query=query,
+        filter=str(selection),
+        problem=problem,
+        order=order,
+        is_grouped=grouped,
+        ended=ended,
+        facets=tuple(_facets(asked, facets)),
+        bars=tuple(
+            (grave := sum(bar.by_priority.get(each, 0) for each in ("p1", "p2")), bar.n - grave)
+            for bar in bars
+        ),
+        groups=tuple(_groups(found) if grouped else (Group(incident=None, title="", rows=found),)),
+        shown=len(found),
+        next="" if spot is None else asked.address(after=rows.spelled(spot)),
+        without=asked.address("/b"),
+        by_time=asked.address(order="time", after=None),
+        by_incident=asked.address(order=None, after=None),
+        with_ended=asked.address(ended=None if ended else "1", after=None),
+    )
+
+
+def searched(content: Content) -> Looked | None:
+    """That somebody has searched, and for what."""
+    words = content.query if isinstance(content, Bulletins) else ""
+    return Looked(how="searched", words=words) if words else None
+
+
+def _selection(asked: Asked, query: str) -> Selection:
+    """What is asked for: what is written in the field of search, and what is chosen beside the list.
+
+    Raises:
+        FilterError: it cannot be read.
+    """
+    chosen = {name: asked.given[name] for name in FIELDS if name != "tlp" and asked.given.get(name)}
+    return of_options(chosen).joined(of_text(query))
+
+
+def _facets(asked: Asked, counts: dict[str, figures.Facet]) -> Iterator[Facet]:
+    say = sheets.sayings("en")
+    for field in FIELDS:
+        found, chosen = counts.get(field), asked.given.get(field, ())
+        mine = {value.value: value.n for value in found.values} if found is not None else {}
+        listed = [value for value in FIXED.get(field, tuple(mine)) if mine.get(value) or value in chosen]
+        kept = _first(listed, chosen)
+        values = tuple(
+            Value(
+                value=value,
+                name=_name(asked, say, field, value),
+                count=mine.get(value, 0),
+                is_chosen=value in chosen,
+                address=_toggled(asked, field, value),
+            )
+            for value in kept
+        )
+        more = len(listed) - len(kept) + (found.more if found is not None else 0)
+        if values:
+            yield Facet(field=field, title=TITLES[field], values=values, more=max(0, more))
+
+
+def _first(listed: list[str], chosen: Iterable[str]) -> list[str]:
+    kept = listed[:MOST_VALUES]
+    return [*kept, *(value for value in chosen if value not in kept)]
+
+
+def _name(asked: Asked, say: sheets.Sayings, field: str, value: str) -> str:
+    if field == "priority":
+        return f"Priority {value.removeprefix('p')}"
+    if field == "area":
+        return f"{value} {places.name_of(value)}" if places.name_of(value) != value else value
+    if field == "issuer":
+        return asked.name_of(value)
+    if field == "tlp":
+        return value.upper()
+    words = say.word(field, value) if field in ("kind", "dimension") else value
+    return words[:1].upper() + words[1:] if field in ("kind", "dimension") else words
+
+
+def _toggled(asked: Asked, field: str, value: str) -> str:
+    chosen = asked.given.get(field, ())
+    if value in chosen:
+        left = tuple(each for each in chosen if each != value)
+    else:
+        left = (value,) if field == "tlp" else (*chosen, value)
+    return asked.changed({field: left or None, "after": None})
+
+
+def _groups(found: Iterable[Row]) -> Iterator[Group]:
+    """Those that say they are of one incident together, where the first of them stands; then those by themselves."""
+    every = list(found)
+    members = Counter(row.incident for row in every if row.incident)
+    for incident in dict.fromkeys(
+        row.incident for row in every if row.incident and members[row.incident] > 1
+    ):
+        mine = tuple(row for row in every if row.incident == incident)
+        yield Group(incident=incident, title=mine[0].headline, rows=mine)
+    alone = tuple(row for row in every if not row.incident or members[row.incident] < 2)
+    if alone:
+        yield Group(incident=None, title="By themselves", rows=alone)

@@ -1,0 +1,47 @@
+"""Every page of the console, in the order of the navigation."""
+
+from __future__ import annotations
+
+from bus.console.page import Page
+from bus.console.pages import (
+    bulletin,
+    bulletins,
+    channels,
+    clocks,
+    drills,
+    elections,
+    picture,
+    quarantine,
+    system,
+    wall,
+)
+
+PAGES = (
+    Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
+    Page(
+        path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
+    ),
+    Page(
+        path="/b/{id}",
+        twin="/b/{id}.json",
+        template="bulletin.html",
+        look=bulletin.look,
+        looked=bulletin.viewed,
+    ),
+    Page(
+        path="/b/{id}/signed",
+        twin="/b/{id}/signed.json",
+        template="",
+        look=bulletin.signed,
+        looked=bulletin.downloaded,
+    ),
+    Page(path="/channels", twin="/channels.json", template="channels.html", look=channels.look),
+    Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look),
+    Page(path="/e", twin="/e.json", template="elections.html", look=elections.look),
+    Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),
+    Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look),
+    Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
+    Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
+    Page(path="/system", twin="/system.json", template="system.html", look=system.look),
+    Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
+)

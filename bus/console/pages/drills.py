@@ -1,0 +1,129 @@
+"""Drills: the exercises that this hub holds, each with what was said and who answered; nothing on them happened."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import msgspec
+
+from bus.console import rows
+from bus.console.asked import Asked
+from bus.console.errors import NotHereError
+from bus.console.page import Content
+from bus.console.rows import Row
+from bus.hub import picture
+from bus.hub.picture import About
+from bus.subscribing import Stored, whole
+from schemas.vocab import Status
+
+MOST = 500
+"""So many bulletins of exercises are looked at, the newest."""
+NO_NAME = "unnamed"
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer to a bulletin of an exercise, and how long it took, in seconds."""
+
+    by: str
+    name: str
+    verdict: str
+    after_s: float
+
+
+class Inject(msgspec.Struct, frozen=True, kw_only=True):
+    """One bulletin of an exercise."""
+
+    row: Row
+    replies: tuple[Reply, ...]
+
+
+class Exercise(msgspec.Struct, frozen=True, kw_only=True):
+    """One exercise, as far as this hub holds it."""
+
+    id: str
+    title: str
+    began: dt.datetime
+    ended: dt.datetime
+    injects: int
+    answers: int
+    authorities: int
+    median_s: float | None
+
+
+class Drills(Content, frozen=True, kw_only=True):
+    """The list."""
+
+    exercises: tuple[Exercise, ...]
+
+
+class OneDrill(Content, frozen=True, kw_only=True):
+    """One exercise, bulletin by bulletin; `slowest` is the longest answer, to which the bars are drawn."""
+
+    exercise: Exercise
+    injects: tuple[Inject, ...]
+    slowest: float
+
+
+def look(asked: Asked) -> Drills:
+    """The exercises, the newest first."""
+    return Drills(
+        marking="green",
+        note="Exercises. Nothing on this page happened.",
+        is_exercise=True,
+        exercises=tuple(
+            sorted((each for each, _ in _exercises(asked)), key=lambda each: each.ended, reverse=True)
+        ),
+    )
+
+
+def look_at_one(asked: Asked) -> OneDrill:
+    """One exercise.
+
+    Raises:
+        NotHereError: no bulletin of it is held that the reader may read.
+    """
+    for exercise, injects in _exercises(asked):
+        if exercise.id == asked.place["id"]:
+            slowest = max((reply.after_s for each in injects for reply in each.replies), default=0.0)
+            return OneDrill(
+                marking="green", note="Exercise. Nothing on this page happened.", is_exercise=True, exercise=exercise,
+                injects=tuple(injects), slowest=slowest,
+            )  # fmt: skip
+    raise NotHereError("no exercise that you may read is called so")
+
+
+def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
+    groups: dict[str, list[Inject]] = {}
+    found, _ = rows.listed(asked, most=MOST, order=rows.TIME, ended=True, status=Status.EXERCISE)
+    by_row = {row.row: row for row in found}
+    marks = ", ".join("?" * len(by_row))
+    for kept in whole(
+        asked.db.execute(f"SELECT * FROM admitted WHERE row IN ({marks}) ORDER BY row", list(by_row))
+    ):
+        if kept.bulletin.kind == "feedback":
+            continue
+        name = kept.bulletin.exercise_id or NO_NAME
+        groups.setdefault(name, []).append(
+            Inject(row=by_row[kept.rowid], replies=tuple(_replies(asked, kept)))
+        )
+    for name, injects in groups.items():
+        injects.sort(key=lambda each: each.row.at)
+        times = sorted(reply.after_s for each in injects for reply in each.replies)
+        exercise = Exercise(
+            id=name, title=injects[0].row.headline, began=injects[0].row.at, ended=injects[-1].row.at, injects=len(injects),
+            answers=len(times), authorities=len({reply.by for each in injects for reply in each.replies}),
+            median_s=times[len(times) // 2] if times else None,
+        )  # fmt: skip
+        yield exercise, injects
+
+
+def _replies(asked: Asked, kept: Stored) -> Iterator[Reply]:
+    for said in reversed(picture.answers.to_one(asked.db, About.of(kept.bulletin), asked.registry)):
+        after = (said.at - kept.bulletin.issued).total_seconds()
+        yield Reply(
+            by=said.by,
+            name=asked.name_of(said.by),
+            verdict=picture.answers.shown(said.verdict),
+            after_s=max(0.0, after),
+        )

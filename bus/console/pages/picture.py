@@ -1,0 +1,393 @@
+"""Picture: what is now, whom it is about, what needs a person, and why the page can be trusted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import msgspec
+
+from bus.console import places, rows
+from bus.console.asked import Asked
+from bus.console.clearance import narrowest
+from bus.console.page import Content
+from bus.console.pages import channels, clocks
+from bus.console.pages.elections import CASTING, name_of
+from bus.console.rows import Row
+from bus.console.step import Step
+from bus.console.texts import span
+from bus.filters import Selection
+from bus.hub import Calendar
+from bus.hub.picture import figures, of_id
+from bus.hub.watch import ChannelRow
+from bus.subscribing import undecided
+from schemas.elections import coarse, phase_at
+from schemas.vocab import Dimension, Phase, Status
+
+STAND_OUT, CLOCKS = 5, 4
+MOST_NEEDS = 12
+MOST_OF_DAY = 300
+HOURS = 24
+LANES = {
+    Dimension.DISINFORMATION: "Disinformation",
+    Dimension.FOREIGN_INTERFERENCE: "Foreign interference",
+    Dimension.AI_MISUSE: "Misuse of AI",
+    Dimension.CYBERCRIME: "Cybercrime",
+    Dimension.DATA_PROTECTION: "Data protection",
+    Dimension.ELECTORAL_PROCESS: "Electoral process",
+    Dimension.HYBRID: "Hybrid",
+    Dimension.CORRUPTION: "Corruption",
+    Dimension.PHYSICAL: "Physical",
+}
+ALWAYS = 6
+"""So many lanes are drawn even while nothing stands in them."""
+PHASES = {
+    Phase.ANNOUNCED: "Announced",
+    Phase.REGISTRATION: "Registration",
+    Phase.CAMPAIGN: "Campaign",
+    Phase.ADVANCE_VOTING: "Advance vote",
+    Phase.SILENCE: "Silence",
+    Phase.POLLING: "Polling",
+    Phase.COUNTING: "Counting",
+    Phase.CERTIFICATION: "Certification",
+    Phase.DISPUTE: "Dispute",
+    Phase.REVIEW: "Review",
+}
+CORE = frozenset({Phase.SILENCE, Phase.POLLING, Phase.COUNTING})
+"""Phases that a narrow page shows as well, beside that which is open."""
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A phase in the ribbon; `state` is `past`, `open`, `now` or `next`."""
+
+    key: str
+    name: str
+    start: dt.datetime
+    end: dt.datetime
+    state: str
+    is_core: bool
+
+
+class Ribbon(msgspec.Struct, frozen=True, kw_only=True):
+    """The election that matters most here: what comes next, and its phases."""
+
+    election: str
+    title: str
+    words: str
+    due: dt.datetime | None
+    phases: tuple[Moment, ...]
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that needs a person, with one action."""
+
+    priority: int
+    state: str
+    title: str
+    words: str
+    due: dt.datetime | None
+    since: dt.datetime | None
+    action: str
+    address: str
+
+
+class Tile(msgspec.Struct, frozen=True, kw_only=True):
+    """A country in the map; `gravest` is 0 where nothing is in force."""
+
+    code: str
+    name: str
+    column: int
+    row: int
+    count: int
+    gravest: int
+    phase: str
+    coarse: str
+    channels: str
+    is_home: bool
+
+
+class Picture(Content, frozen=True, kw_only=True):
+    """The page."""
+
+    at: dt.datetime
+    in_force: int
+    countries: int
+    voting: int
+    by_priority: dict[str, int]
+    ribbon: Ribbon | None
+    needs: tuple[Need, ...]
+    news: tuple[Row, ...]
+    since: dt.datetime
+    tiles: tuple[Tile, ...]
+    top: tuple[Row, ...]
+    day: tuple[Row, ...]
+    more_of_day: bool
+    lanes: tuple[tuple[str, str], ...]
+    band: tuple[dt.datetime, dt.datetime] | None
+    tally: dict[str, int]
+    alarms: tuple[channels.Alarm, ...]
+    clocks: tuple[clocks.Due, ...]
+    more_clocks: int
+    trust: tuple[Step, ...]
+    scope: str
+    is_blind: bool
+    has_heard: bool
+
+
+def look(asked: Asked) -> Picture:
+    """The page, for what its reader may read."""
+    scope = asked.first("scope") if asked.first("scope") in ("home", "cyber") else ""
+    selection = _scoped(asked, scope)
+    heard = channels.channel_rows(asked)
+    alarms = channels.standing_alarms(asked)
+    top = rows.outstanding(asked, STAND_OUT, selection)
+    lately = selection.joined(Selection(since_s=HOURS * 3600))
+    found, spot = rows.listed(asked, lately, most=MOST_OF_DAY, order=rows.TIME, ended=True)
+    day = tuple(row for row in found if row.kind != rows.TALK)
+    since = asked.now - dt.timedelta(hours=1)
+    counts = values_of(asked, selection)
+    in_force = sum(counts.get("priority", {}).values())
+    running = clocks.running(asked)
+    (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
+    return Picture(
+        marking=str(narrowest(counts.get("tlp", {})) or "clear"),
+        at=asked.now,
+        in_force=in_force,
+        countries=len([code for code in counts.get("area", ()) if code not in ("MULTI", "INTL", "EU")]),
+        voting=sum(phase_at(each.body, asked.now) in CASTING for each in asked.calendars),
+        by_priority=dict(sorted(counts.get("priority", {}).items())),
+        ribbon=ribbon(asked),
+        needs=tuple(needs(asked, alarms)),
+        news=tuple(sorted((row for row in day if row.at > since), key=lambda row: row.at, reverse=True)),
+        since=since,
+        tiles=tuple(tiles(asked, heard)),
+        top=top,
+        day=day,
+        more_of_day=spot is not None,
+        lanes=_lanes(day),
+        band=_band(asked),
+        tally=channels.tally(heard),
+        alarms=alarms,
+        clocks=tuple(running[:CLOCKS]),
+        more_clocks=max(0, len(running) - CLOCKS),
+        trust=tuple(trusted(asked)),
+        scope=scope,
+        is_blind=asked.is_blind,
+        has_heard=bool(has_heard),
+    )
+
+
+def values_of(asked: Asked, selection: Selection) -> dict[str, dict[str, int]]:
+    """Of what is asked for and in force, how many have which value, by field."""
+    found = figures.facets(asked.db, asked.clearance, asked.now, selection=selection)
+    return {facet.field: {value.value: value.n for value in facet.values} for facet in found}
+
+
+def _scoped(asked: Asked, scope: str) -> Selection:
+    if scope == "home":
+        return Selection(area=(asked.country,))
+    return Selection(domain=("cyber",)) if scope == "cyber" else rows.EVERYTHING
+
+
+def main_calendar(asked: Asked) -> Calendar | None:
+    """The election that matters most: at home before elsewhere, then the gravest phase, then that which changes first."""
+    last = dt.datetime.max.replace(tzinfo=dt.UTC)
+    order = list(PHASES)
+
+    def gravity(each: Calendar) -> tuple[bool, int, dt.datetime]:
+        phase = phase_at(each.body, asked.now)
+        under = {"during": 0, "before": 1, "after": 2}.get(coarse(phase), 3)
+        ahead = min((w.start for w in each.body.windows if w.start > asked.now), default=last)
+        return (
+            each.country != asked.country,
+            under * 100 + (order.index(phase) if phase in order else 99),
+            ahead,
+        )
+
+    return min(asked.calendars, key=gravity, default=None)
+
+
+def ribbon(asked: Asked) -> Ribbon | None:
+    """The phases of the election that matters most; None where no calendar is known."""
+    calendar = main_calendar(asked)
+    if calendar is None:
+        return None
+    present = phase_at(calendar.body, asked.now)
+    moments = []
+    for phase, name in PHASES.items():
+        windows = [window for window in calendar.body.windows if window.phase is phase]
+        if not windows:
+            continue
+        running = next((window for window in windows if window.start <= asked.now < window.end), None)
+        ahead = next(
+            (window for window in sorted(windows, key=lambda w: w.start) if window.start > asked.now), None
+        )
+        window = running or ahead or max(windows, key=lambda each: each.end)
+        state = "now" if phase is present else "open" if running else "next" if ahead else "past"
+        moments.append(
+            Moment(
+                key=str(phase),
+                name=name,
+                start=window.start,
+                end=window.end,
+                state=state,
+                is_core=phase in CORE or phase is present,
+            )
+        )
+    words, due = _next_words(calendar, asked.now)
+    return Ribbon(
+        election=calendar.election,
+        title=f"{name_of(calendar)}, {places.name_of(calendar.country)}",
+        words=words,
+        due=due,
+        phases=tuple(moments),
+    )
+
+
+def _next_words(calendar: Calendar, now: dt.datetime) -> tuple[str, dt.datetime | None]:
+    """What the election comes to next, and when."""
+    polls = sorted((w for w in calendar.body.windows if w.phase is Phase.POLLING), key=lambda w: w.start)
+    running = next((window for window in polls if window.start <= now < window.end), None)
+    if running is not None:
+        return "Polls close", running.end
+    ahead = next((window for window in polls if window.start > now), None)
+    if ahead is not None:
+        return "Polls open", ahead.start
+    edge = min((edge for w in calendar.body.windows for edge in (w.start, w.end) if edge > now), default=None)
+    return ("The phase changes", edge) if edge is not None else ("It is over", None)
+
+
+def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
+    """What needs a person, the most pressing first, at most so many."""
+    found = [*_owed(asked), *_alarming(alarms)]
+    last = dt.datetime.max.replace(tzinfo=dt.UTC)
+    found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
+    yield from found[:MOST_NEEDS]
+
+
+def _owed(asked: Asked) -> Iterator[Need]:
+    """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
+    for each in islice(clocks.ours(asked), MOST_NEEDS):
+        is_late = each.standing == "late"
+        line = of_id(asked.db, asked.clearance, asked.now, Status.ACTUAL, each.id)
+        priority = int(line.priority.removeprefix("p")) if line is not None else 3
+        yield Need(
+            priority=min(priority, 2) if is_late else priority,
+            state="",
+            title=each.about,
+            words=f"{each.what}: it is late."
+            if is_late
+            else f"{each.what} within {span((each.due - each.start).total_seconds())}.",
+            due=each.due,
+            since=None,
+            action="Open",
+            address=f"/b/{each.id}",
+        )
+
+
+def phase_at_home(asked: Asked) -> Phase:
+    """The gravest phase of this country's elections."""
+    found = asked.phases.get(asked.country)
+    return Phase(found.phase) if found is not None else Phase.NONE
+
+
+def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
+    for alarm in alarms:
+        way = next((f" Telephone: {reach.ways[0].removeprefix('tel:')}." for reach in alarm.reach), "")
+        yield Need(
+            priority=3,
+            state=alarm.state,
+            title=f"{alarm.name} {alarm.words}",
+            words=f"{alarm.channel}: {alarm.detail}.{way}",
+            due=None,
+            since=alarm.began,
+            action="Channels",
+            address="/channels",
+        )
+
+
+def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
+    """The map: every country of the network, with how many bulletins in force are about it, and the gravest of them."""
+    values = figures.tiles(asked.db, asked.clearance, asked.now)
+    counts = {code: (each.n, int(min(each.by_priority).removeprefix("p"))) for code, each in values.items()}
+    members = {record.country for record in asked.registry.document.authorities.values()}
+    shown = {*members, *(code for code in counts if code != "MULTI"), "EU", "INTL"}
+    states = channels.by_country(asked, heard)
+    for code, (column, row) in places.tiles(shown).items():
+        count, gravest = counts.get(code, (0, 0))
+        phase = asked.phases.get(code)
+        yield Tile(
+            code=code,
+            name=places.name_of(code),
+            column=column,
+            row=row,
+            count=count,
+            gravest=gravest,
+            phase=phase.phase if phase else "none",
+            coarse=phase.coarse if phase else "none",
+            channels=states.get(code, "live" if code in ("EU", "INTL") else "unheard")
+            if code in members
+            else "",
+            is_home=code == asked.country,
+        )
+
+
+def _lanes(day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+    seen = {dimension for row in day for dimension in row.dimensions}
+    return tuple((str(key), name) for n, (key, name) in enumerate(LANES.items()) if n < ALWAYS or key in seen)
+
+
+def _band(asked: Asked) -> tuple[dt.datetime, dt.datetime] | None:
+    """The voting that is under way, or was in the last day, of the election that matters most."""
+    calendar = main_calendar(asked)
+    start = asked.now - dt.timedelta(hours=HOURS)
+    if calendar is None:
+        return None
+    for window in calendar.body.windows:
+        if window.phase is Phase.POLLING and window.start < asked.now and window.end > start:
+            return window.start, window.end
+    return None
+
+
+def trusted(asked: Asked) -> Iterator[Step]:
+    """Why this page can be relied on, and where not."""
+    registry, now = asked.registry, asked.now
+    state = str(registry.state(now))
+    beacon = registry.beacon
+    told = (
+        f"Last confirmed {span((now - beacon.issued).total_seconds())} ago."
+        if beacon is not None
+        else "No beacon was seen."
+    )
+    yield Step(
+        state="pass" if state == "fresh" else "fail" if state == "expired" else "unknown",
+        words=f"Registry {registry.version} is {state}",
+        detail=told,
+    )
+    contested = sorted({name.partition("/")[0] for name in undecided(asked.db)})
+    if contested:
+        names = ", ".join(asked.name_of(each) for each in contested)
+        yield Step(
+            state="fail",
+            words="Somebody contradicts itself",
+            detail=f"{names}. Telephone before acting on what it says.",
+            address="/channels",
+        )
+    else:
+        yield Step(state="pass", words="Nobody contradicts itself", detail="Each place holds one bulletin.")
+    if asked.is_blind:
+        yield Step(
+            state="fail",
+            words="Nobody reads the bus into this store",
+            detail="What is shown is what was read last. Start the hub.",
+            address="/system",
+        )
+    else:
+        behind = int(asked.db.execute("SELECT coalesce(sum(pending), 0) FROM cursors").fetchone()[0])
+        yield Step(
+            state="pass" if behind < 100 else "wait",
+            words="The bus is read" if behind < 100 else "The bus is being read",
+            detail="Up to what it holds." if not behind else f"{behind} messages are still to come.",
+            address="/system",
+        )

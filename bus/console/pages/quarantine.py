@@ -1,0 +1,96 @@
+"""Quarantine: what was refused and is kept as evidence."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from bus.console.asked import Asked
+from bus.console.clearance import reaches, sees_channel
+from bus.console.page import Content
+from bus.hub.picture import summary
+from bus.subscribing import totals
+from schemas.vocab import Tlp
+
+MOST = 200
+WORDS = {
+    "bad-signature": "The signature does not fit the content. It was altered, or is forged.",
+    "unknown-key": "No key of the registry has signed it.",
+    "misaddressed": "It came on another subject than its content says.",
+    "fork": "Its issuer has said two things at one place; this is the second.",
+    "duplicate": "It came a second time.",
+    "not-permitted": "No grant lets this issuer say this to this audience.",
+    "key-revoked": "The key that signed it is revoked.",
+    "key-ended": "It came after the window of its key.",
+    "key-not-valid": "It was issued outside the window of its key.",
+    "wrong-issuer": "The issuer that it names has not signed it.",
+    "signature-policy": "A signature that the registry requires is missing.",
+    "too-large": "It is larger than any bulletin may be.",
+    "schema": "It is not a bulletin by its types and bounds.",
+    "malformed-envelope": "Its signature header cannot be read.",
+    "malformed-payload": "Its content cannot be read.",
+    "hint-mismatch": "A header contradicts what is signed.",
+    "wrong-domain": "It was signed for another network.",
+    "unknown-type": "The signature was made for something else.",
+    "empty": "It has no content.",
+}
+"""What a reason code says to a tired person; a code without words stands for itself."""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """One refused message: its claimed channel is a claim, nothing more."""
+
+    at: dt.datetime
+    reason: str
+    words: str
+    detail: str
+    claimed: str
+    digest: str
+
+
+class Quarantine(Content, frozen=True, kw_only=True):
+    """The page; `hidden` are refusals whose claimed channel is above the reader's ceiling."""
+
+    refused: tuple[Refused, ...]
+    hidden: int
+    day: int
+    by_reason: dict[str, int]
+
+
+def look(asked: Asked) -> Quarantine:
+    """The newest refusals that the reader may see."""
+    found, hidden = [], 0
+    day = asked.now - dt.timedelta(days=1)
+    for row in summary.quarantine(asked.db, MOST):
+        if not may_see(asked, row.channel):
+            hidden += 1
+            continue
+        words = WORDS.get(row.reason.partition(":")[0], "")
+        if row.reason.startswith("rule:"):
+            words = "It breaks a rule of the wire."
+        found.append(
+            Refused(
+                at=row.at,
+                reason=row.reason,
+                words=words or row.reason,
+                detail=row.detail,
+                claimed=row.channel or row.subject,
+                digest=row.digest,
+            )
+        )
+    return Quarantine(
+        marking=str(asked.clearance.ceiling) if found else "green",
+        note="What stands here was refused. None of it is shown anywhere else as if it were true.",
+        refused=tuple(found),
+        hidden=hidden,
+        day=sum(each.at > day for each in found),
+        by_reason=totals.refused_by_reason(asked.db),
+    )
+
+
+def may_see(asked: Asked, channel: str | None) -> bool:
+    """Whether a refusal may be shown: by the channel that it claims. What claims none is for those who may read everything."""
+    if channel is None:
+        return reaches(asked.clearance, Tlp.AMBER_STRICT)
+    return sees_channel(asked.clearance, channel)

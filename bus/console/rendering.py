@@ -1,0 +1,196 @@
+"""Templates: each value is escaped and shown, an unknown name is an error, and what a page needs of its frame is beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import jinja2
+import msgspec
+
+from bus.console import drawing, texts
+from bus.console.icons import ICONS
+from bus.console.pages import TO_DO, Listed
+from bus.hub import watch
+from bus.hub.picture import events
+
+if TYPE_CHECKING:
+    from bus.console.asked import Asked
+
+HERE = Path(__file__).parent
+TEMPLATES, ASSETS = HERE / "templates", HERE / "assets"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+}
+
+
+class Link(NamedTuple):
+    """A page in the navigation: its path, name, icon and group, and the keys that lead to it."""
+
+    path: str
+    name: str
+    icon: str
+    group: str
+    keys: str = ""
+
+
+NAVIGATION = (
+    Link("/", "Picture", "picture", "Watch", "g p"),
+    Link("/b", "Bulletins", "list", "Watch", "g b"),
+    Link("/clocks", "Clocks", "clock", "Watch", "g k"),
+    Link("/channels", "Channels", "channel", "Watch", "g c"),
+    Link("/e", "Elections", "election", "Prepare", "g e"),
+    Link("/drills", "Drills", "drill", "Prepare", "g d"),
+    Link("/quarantine", "Quarantine", "quarantine", "Keep"),
+    Link("/system", "System", "system", "Keep"),
+)
+GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
+TABS = ("/", "/b", "/channels", "/clocks", "/e")
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around every page.
+
+    Attributes:
+        hub: what the hub is called.
+        now: the moment of the page.
+        zone: local time at the hub.
+        last: the last event, from which live ones go on.
+        counts: by path, the number beside its name in the navigation, whether it is pressing, and what is counted.
+        is_blind: whether nobody reads the bus into the store.
+    """
+
+    hub: str
+    now: dt.datetime
+    zone: dt.tzinfo
+    last: int
+    counts: dict[str, tuple[int, bool, str]]
+    is_blind: bool
+
+
+def frame_of(asked: Asked) -> Frame:
+    """The frame of a page, from the snapshot that the page is made from."""
+    db = asked.db
+    day = asked.now.timestamp() - 86_400
+    (refused,) = db.execute("SELECT count(*) FROM quarantine WHERE at > ?", (day,)).fetchone()
+    alarms = len(watch.recorded_alarms(db, ended=False))
+    counts = {
+        "/channels": (alarms, False, "alarms"),
+        "/quarantine": (int(refused), False, "refused in a day"),
+    }
+    return Frame(
+        hub=asked.name_of(asked.hub),
+        now=asked.now,
+        zone=asked.zone,
+        last=events.newest(db),
+        counts={path: count for path, count in counts.items() if count[0]},
+        is_blind=asked.is_blind,
+    )
+
+
+class Renderer:
+    """Makes pages from templates."""
+
+    def __init__(self) -> None:
+        """Read the templates when they are first used, and keep them."""
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            finalize=texts.finalized,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.update(
+            icons=ICONS,
+            navigation=NAVIGATION,
+            groups=GROUPS,
+            tabs=[link for link in NAVIGATION if link.path in TABS],
+            drawing=drawing,
+            phase_mark=drawing.PHASE_MARK,
+            counted=texts.counted,
+            span=texts.span,
+            shown=texts.shown,
+            to_do=TO_DO,
+            gantt_rows=gantt_rows,
+        )
+
+    def page(self, template: str, now: dt.datetime, zone: dt.tzinfo = dt.UTC, **values: object) -> str:
+        """A page as HTML.
+
+        Args:
+            template: its name.
+            now: the moment that it is made for.
+            zone: local time.
+            values: what the template shows.
+        """
+        return self._environment.get_template(template).render(
+            now=now,
+            local=lambda moment: f"{moment.astimezone(zone):%H:%M}",
+            left=lambda moment: texts.left(moment, now),
+            ago=lambda moment: texts.ago(moment, now),
+            urgency=lambda moment: texts.urgency(moment, now),
+            **values,
+        )
+
+
+def gantt_rows(
+    elections: Iterable[Listed],
+) -> list[tuple[str, str, str, list[tuple[str, dt.datetime, dt.datetime]]]]:
+    """Elections as `drawing.gantt` takes them."""
+    return [
+        (
+            each.standing.election,
+            each.standing.country,
+            each.name,
+            [(span.what, span.start, span.end) for span in each.spans],
+        )
+        for each in elections
+    ]
+
+
+class Asset(NamedTuple):
+    """A file of the console: its bytes, its type, and whether they are packed by gzip."""
+
+    body: bytes
+    kind: str
+    is_packed: bool
+
+
+@cache
+def _assets() -> dict[str, tuple[bytes, str]]:
+    """Every file that pages use, by its name; what is no kind of such a file is none."""
+    return {
+        str(path.relative_to(ASSETS)): (path.read_bytes(), TYPES[path.suffix])
+        for path in sorted(ASSETS.rglob("*"))
+        if path.is_file() and path.suffix in TYPES
+    }
+
+
+@cache
+def _packed(name: str) -> bytes:
+    return gzip.compress(_assets()[name][0], mtime=0)
+
+
+def asset(name: str, *, packed: bool = False) -> Asset | None:
+    """A file of the console; None where there is none of that name.
+
+    Args:
+        name: its path below the folder of files.
+        packed: whether it may come packed, where that makes it shorter.
+    """
+    found = _assets().get(name)
+    if found is None:
+        return None
+    body, kind = found
+    is_packed = packed and kind.startswith(("text/", "image/svg"))
+    return Asset(_packed(name) if is_packed else body, kind, is_packed)

@@ -1,0 +1,61 @@
+"""What people do at a hub's desk: who they are, their sessions, notes, decisions, drafts and approvals, and the audit trail.
+
+All of it stands in a file of its own that no rebuild of the picture touches. The console and commands share it.
+"""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.desk import (
+        approvals,
+        decisions,
+        drafts,
+        duty,
+        forms,
+        own,
+        people,
+        sessions,
+        signing_in,
+        snoozes,
+        trail,
+        words,
+    )
+    from bus.desk.people import Person
+    from bus.desk.refusals import DeskError, shown
+    from bus.desk.roles import MAY, About, Act, Action, Role, Sight, at_command_line, may, tlp_rank
+    from bus.desk.signing_in import SignedIn
+    from bus.desk.store import Desk, Kept
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "MAY",
+    "About",
+    "Act",
+    "Action",
+    "Desk",
+    "DeskError",
+    "Kept",
+    "Person",
+    "Role",
+    "Sight",
+    "SignedIn",
+    "approvals",
+    "at_command_line",
+    "decisions",
+    "drafts",
+    "duty",
+    "forms",
+    "may",
+    "own",
+    "people",
+    "sessions",
+    "shown",
+    "signing_in",
+    "snoozes",
+    "tlp_rank",
+    "trail",
+    "words",
+]

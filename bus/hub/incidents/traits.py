@@ -1,0 +1,198 @@
+"""What a bulletin has that another of the same incident may have too: values, names, words, place and time. Pure.
+
+A trait is a pair of a sort and a value in one spelling. Traits of a bulletin that is kept sealed are those of its cover.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from enum import StrEnum
+
+import msgspec
+
+from bus.filters import norm, prose, words_in
+from schemas.bodies.coordination import PostElectionReport, SituationReport
+from schemas.bodies.digital import ContentItem
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.bodies.foreign import Fimi
+from schemas.bulletin import Bulletin
+from schemas.parts import Observable
+from schemas.vocab import Status
+
+
+class Sort(StrEnum):
+    """The sorts of traits, from what joins most to what joins least."""
+
+    KEYED = "keyed-hash"
+    MARK = "mark"
+    VALUE = "value"
+    HOST = "host"
+    MAIL_HOST = "host-of-mailbox"
+    MENTION = "mention"
+    ADDRESS = "address"
+    VICTIM = "victim"
+    TAG = "hashtag"
+    NAME = "name"
+    TECHNIQUE = "technique"
+
+
+OVERVIEWS = (SituationReport, PostElectionReport, ElectionCalendar)
+"""Bodies that speak of many events: what they share with others joins nothing."""
+_VICTIMS = frozenset({"victim", "victim-canary"})
+_MARKS = frozenset(
+    {"file", "x509-certificate", "image-phash", "voice-hash", "mutex", "analytics-id", "text", "media-content", "artifact"}
+)  # fmt: skip
+"""Types of which one value is hardly ever two people's."""
+_LETTERS_ONLY = _MARKS - {"text", "mutex"} | {
+    "phone-number",
+    "bank-account",
+    "crypto-wallet",
+    "sms-sender",
+    "ad-id",
+}
+"""Types in which blanks, colons and hyphens say nothing."""
+_ADDRESSES = frozenset({"ipv4-addr", "ipv6-addr", "autonomous-system"})
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?")
+_NO_LETTER = re.compile(r"[\W_]+")
+_MENTION = re.compile(r"[\w@][\w@./:-]{4,}\w")
+_ENDINGS = ("ing", "ed", "es", "s")
+_LOOKS = dict(
+    zip("ανικορτυχγηεαеѕіјкорсухгпԁһӏԛԝмтнвьё", "avikoptuxyneaesijkopcyxrndhlqwmthbbe", strict=True)
+)
+_SOUNDS = {
+    **dict(zip("абвгдезийклмнопрстуфхыэіјєґ", "abvgdeziiklmnoprstufhyeijeg", strict=True)),
+    "ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ю": "yu", "я": "ya", "ь": "", "ъ": "", "ђ": "dj", "џ": "dz",
+    **dict(zip("αβγδεζηικλμνξοπρσςτυφω", "avgdeziiklmnxoprsstyfo", strict=True)),
+    "θ": "th", "χ": "ch", "ψ": "ps",
+}  # fmt: skip
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared of one bulletin.
+
+    Attributes:
+        id: the bulletin's.
+        is_actual: whether it is of status actual; such are compared with their like alone.
+        is_overview: whether it speaks of many events.
+        issued: seconds since 1970.
+        incident: the incident that its author names.
+        refers: whether it names other bulletins.
+        election: the election that it concerns.
+        countries: the countries that it is about.
+        regions: the codes of the places that it is about.
+        traits: pairs of a sort and a value.
+        words: the words of its prose, of whichever language, in Latin letters and without endings.
+    """
+
+    id: str
+    is_actual: bool
+    is_overview: bool
+    issued: float
+    incident: str | None
+    refers: bool
+    election: str | None
+    countries: frozenset[str]
+    regions: frozenset[str]
+    traits: frozenset[tuple[Sort, str]]
+    words: frozenset[str]
+
+
+def traits_of(b: Bulletin) -> Traits:
+    """What is compared of a bulletin; its size is bounded by the bulletin's."""
+    texts = list(prose(b))
+    return Traits(
+        id=b.id,
+        is_actual=b.status is Status.ACTUAL,
+        is_overview=isinstance(b.body, OVERVIEWS),
+        issued=b.issued.timestamp(),
+        incident=b.incident_id,
+        refers=bool(b.references),
+        election=b.election.id if b.election is not None else None,
+        countries=frozenset(area.country for area in b.areas if area.country is not None),
+        regions=frozenset(area.code for area in b.areas if area.code is not None),
+        traits=frozenset((*_traits(b), *_mentions(texts))),
+        words=frozenset(_stem(word) for text in texts for word in words_in(text) if not word.isdigit()),
+    )
+
+
+def _traits(b: Bulletin) -> Iterator[tuple[Sort, str]]:
+    for each in b.observables:
+        if each.value_hmac is not None:
+            yield Sort.KEYED, each.value_hmac
+        if each.value is not None:
+            yield from _of_value(each, each.value)
+    for item in getattr(b.body, "items", ()):
+        if isinstance(item, ContentItem):
+            if item.url is not None:
+                yield Sort.VALUE, canonical("url", item.url)
+            if item.sha256 is not None:
+                yield Sort.MARK, item.sha256
+    yield from ((Sort.MARK, each.sha256) for each in b.evidence)
+    names = b.body.impersonated if isinstance(b.body, Fimi) else ()
+    yield from ((Sort.NAME, spelt) for name in names for spelt in spellings(name))
+    yield from ((Sort.NAME, spelt) for each in b.targets if each.name for spelt in spellings(each.name))
+    yield from ((Sort.TECHNIQUE, f"{each.framework}:{each.id}") for each in b.ttps)
+
+
+def _of_value(each: Observable, value: str) -> Iterator[tuple[Sort, str]]:
+    plain = canonical(each.type, value)
+    if each.role in _VICTIMS:
+        yield Sort.VICTIM, plain
+    elif each.role == "impersonated":
+        yield from ((Sort.NAME, spelt) for spelt in spellings(value))
+    elif each.type in _ADDRESSES:
+        yield Sort.ADDRESS, plain
+    elif each.type == "hashtag":
+        yield Sort.TAG, plain
+    elif each.type in _MARKS:
+        yield Sort.MARK, plain
+    else:
+        yield Sort.VALUE, plain
+        if each.type == "email-addr" and "@" in plain:
+            yield Sort.MAIL_HOST, plain.rpartition("@")[2]
+        elif each.type == "url" and (host := re.split("[/:?#]", plain, maxsplit=1)[0]) != plain:
+            yield Sort.HOST, host
+
+
+def _mentions(texts: list[str]) -> Iterator[tuple[Sort, str]]:
+    """What in a text looks like a number, a name of a machine or a mailbox that another bulletin may hold as a value."""
+    for text in texts:
+        for found in _MENTION.findall(text):
+            has_mark = any(map(str.isdigit, found)) or "." in found or "@" in found
+            if has_mark and any(map(str.isalpha, found)):
+                yield Sort.MENTION, _NO_LETTER.sub("", norm(found))
+
+
+def mentionable(value: str) -> str:
+    """A value as `Sort.MENTION` spells it: its last word, letters and digits alone."""
+    return _NO_LETTER.sub("", value.rsplit(" ", 1)[-1])
+
+
+def canonical(type_: str, value: str) -> str:
+    """A value of a type in one spelling: without defanging, scheme and whatever its type does not need."""
+    plain = norm(value)
+    if type_ in _LETTERS_ONLY:
+        return _NO_LETTER.sub("", plain) or plain
+    return _SCHEME.sub("", plain).lstrip("@").rstrip("/.") or plain
+
+
+def _stem(word: str) -> str:
+    """A word in Latin letters without the endings of plurals and participles."""
+    plain = word if word.isascii() else "".join(_SOUNDS.get(each, each) for each in word)
+    for ending in _ENDINGS:
+        if plain.endswith(ending) and len(plain) > len(ending) + 3:
+            return plain.removesuffix(ending)
+    return plain
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """A name as it looks and as it sounds: letters and digits alone, without marks, in small Latin letters.
+
+    Two names are alike where one spelling of both is. Source: Unicode TR 39 (look-alikes); ISO 9 and ISO 843 without marks.
+    """
+    plain = [each for each in unicodedata.normalize("NFKD", name.casefold()) if each.isalnum()]
+    looks = "".join(_LOOKS.get(each, each) for each in plain)
+    sounds = "".join(_SOUNDS.get(each, each) for each in plain)
+    return (looks,) if looks == sounds else (looks, sounds)

@@ -1,0 +1,138 @@
+"""A console that serves an election night, and a Chromium that looks at it. What its pages report is collected, and must be nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from bus.console import Demonstration, Reading, app
+from tests.support import consoles
+from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
+from tests.support.waiting import eventually_sync
+from tests.support.world import NOW
+
+T = TypeVar("T")
+
+
+def apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: in that of a test playwright has a loop that runs."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
+
+
+class Served:
+    """A console in a thread of its own."""
+
+    def __init__(self, store: Path) -> None:
+        """Serve a store."""
+        self.store = store
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        eventually_sync(lambda: self._server is not None and self._server.started)
+
+    async def _serve(self) -> None:
+        async with Reading.open(self.store, shelf()) as reading:
+            hosts = (self.url.removeprefix("http://"),)
+            console = app(reading, Demonstration(EVERYTHING, numbers()), lambda: NOW, numbers(8), hosts=hosts)
+            config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
+            self._server = uvicorn.Server(config)
+            await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """End it; its lines break."""
+        assert self._server is not None
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+
+
+LEFT = "net::ERR_ABORTED"
+"""What Chromium says of a request whose page was left meanwhile, the stream of events above all."""
+
+
+class Looker:
+    """A person at a browser.
+
+    Attributes:
+        page: the tab.
+        said: what the page has reported: errors of scripts, refusals by the policy, what does not load.
+    """
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        """Open a tab."""
+        self.context, self.url = context, url
+        self.said: list[str] = []
+        self.page: Page = context.new_page()
+        self.page.on(
+            "console", lambda each: self.said.append(each.text) if each.type in ("error", "warning") else None
+        )
+        self.page.on("pageerror", lambda each: self.said.append(str(each)))
+        self.page.on(
+            "requestfailed",
+            lambda each: self.said.append(f"failed: {each.url}") if each.failure != LEFT else None,
+        )
+
+    def sign_in(self) -> None:
+        """Sign in by the page."""
+        self.page.goto(f"{self.url}/sign-in")
+        self.page.fill("#name", "Mara Lind")
+        self.page.click("button.primary")
+        self.page.wait_for_url(f"{self.url}/")
+
+    def go(self, path: str) -> None:
+        """Look at a page."""
+        self.page.goto(f"{self.url}{path}")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with an election night."""
+    path = tmp_path_factory.mktemp("browser") / "store.db"
+    apart(fill(path, night()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def served(store: Path) -> Iterator[Served]:
+    """A console over it."""
+    made = Served(store)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("Chromium is not here (Debian: apt-get install chromium)")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def bulletin(served: Served) -> str:
+    """The path of the bulletin that stands out."""
+
+    async def go() -> str:
+        async with consoles.signed_in(served.store) as client:
+            return f"/b/{(await client.get('/picture.json')).json()['top'][0]['id']}"
+
+    return apart(go())
