@@ -61,9 +61,13 @@ class Ledger(Store):
         return Cursor()
 
     async def known(self, sink: str, names: Sequence[str]) -> dict[str, str]:
-        """The given names that were carried there, each with its signatures."""
+        """The given names that were carried there, each with its signatures.
+
+        A damaged row with a number in place of the signatures does not count: its bulletin is carried again.
+        """
         rows = await self.query(
-            "SELECT digest, signature FROM carried WHERE sink = ? AND digest IN (SELECT value FROM json_each(?))",
+            "SELECT digest, signature FROM carried WHERE sink = ? AND digest IN (SELECT value FROM json_each(?))"
+            " AND typeof(signature) = 'text'",
             sink,
             msgspec.json.encode(names).decode(),
         )

@@ -231,7 +231,7 @@ class Subscriber:
                         return
                     if info is not None:
                         progress.look(looked, self._present(), info)
-                        # What the store would not take is over when it has taken something, or nothing is there to take.
+                        # A problem of the store is over when it has taken a batch, or when there is none to take.
                         has_work = settled is not None or info.num_pending > 0
                         if not (has_work and isinstance(self._problems.get(stream), StoreError)):
                             self._problems.pop(stream, None)
@@ -348,13 +348,13 @@ class Subscriber:
 async def look_at(
     connection: Connection, pull: PullConsumer, stream: str, consumer: str
 ) -> ConsumerInfo | None:
-    """How the consumer stands; None when the answer is late and messages came meanwhile, which wait to be taken.
+    """The state of the consumer; None when the answer is late while messages arrive.
 
-    On a narrow line the answer comes behind the messages that are on their way. A reader that attaches anew for that loses them
-    each time, and asks for them again.
+    On a narrow line the answer arrives behind the messages of the open request. A reader that attaches again for a late answer
+    loses those messages each time, and asks for them again.
 
     Raises:
-        UnreachableError: there is no answer, and no message came instead; or the connection was lost.
+        UnreachableError: no answer and no message arrived, or the connection was lost.
         BrokerError: from the broker.
     """
     before = pull.waiting

@@ -64,6 +64,7 @@ async def test_a_broker_without_descriptors_keeps_whom_it_has(tmp_path: Path) ->
     folder = tmp_path / "run"
     async with staged(folder, nodes=1, speakers=(AUTHOR, OTHER), rate=20, forged=5) as stage:
         await stage.begun()
+        await stage.tells(OTHER, Stored)  # it is connected, too; who is not is kept waiting
         async with starved(stage, BROKER):
             await stage.kill_program("kill-publisher", AUTHOR, 0.2)
             await eventually(partial(has_none, stage.servers[BROKER].log_file))

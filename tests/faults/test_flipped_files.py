@@ -232,8 +232,11 @@ async def judge_ledger(path: Path) -> str:
         last = RECORDS[CARRIED]
         await ledger.note_stored("east", {last.digest: "s"}, {STREAM: last.seq}, AT)
         await ledger.note(ROUTE, STREAM, last, FILTERS, AT)
-        assert last.digest in await ledger.known("east", [last.digest])
+        # A search in an index that is out of order may miss what stands there: it is carried again, and readers count it once.
+        # The check of the whole file must say so.
+        is_found = last.digest in await ledger.known("east", [last.digest])
         await ledger.database.check()
+        assert is_found, "noted and not found, and the file is said to be sound"
     return outcome
 
 
@@ -449,7 +452,10 @@ async def tried(folder: Path, name: str, tally: Tally, bits: int, cuts: int) -> 
 
 
 REFUSALS: dict[str, set[str]] = {
-    "carrier.db": {"store-corrupt", "store-layout", "store-unreadable", "carried again", "read again"},
+    "carrier.db": {
+        *("store-corrupt", "store-layout", "store-unreadable", "carried again", "read again"),
+        "store-failed",  # another letter in the name of a column
+    },
     "carrier.db-wal": {"store-corrupt", "carried again", "read again", "another tail"},
     "nk": {"key-malformed"},
     "secret": {"key-malformed"},
