@@ -46,6 +46,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     seal_keys: Path | None = None
     certificate: Path | None = None
     contacts: Path | None = None
+    notify: Path | None = None
     state: Path | None = None
     tlp: str | None = None
     pap: str | None = None
@@ -65,6 +66,10 @@ _VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color
 """The settings other than contexts and deadlines -> the variable that sets each."""
 OUTBOX_FILE, STORE_FILE, DESK_FILE = "outbox.db", "store.db", "desk.db"
 """Files of a state folder: the identity's outbox, its store, and the file of its people."""
+NOTIFY_FILE = "notify.db"
+"""File of a state folder: the messages to people."""
+NOTIFY_RULES = "notify.toml"
+"""File beside the settings: the rules for messages to people, unless a context names another."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name is also a folder's name
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -58,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "server": ("bus.cli.operator.server", "server", "the broker: configuration, start, checks"),
     "hub": ("bus.cli.operator.hub", "hub", "a national hub: run, status, decide, scrub, rebuild"),
+    "notify": ("bus.cli.operator.notify", "notify", "tell people: webhooks, mail, Matrix, Mattermost"),
     "service": ("bus.cli.operator.service", "service", "systemd units for programs that always run"),
     "backup": ("bus.cli.operator.backup", "backup", "one archive of a context, made while its programs run"),
     "restore": ("bus.cli.operator.backup", "restore", "restore a context from an archive"),

@@ -19,6 +19,7 @@ from bus.desk.refusals import MAX_APPROVALS, MAX_REASON, DeskError, check_room, 
 from bus.desk.roles import Act, Action, check_may, may, not_there, roles_may, tlp_rank
 from bus.desk.sessions import FRESH_S, is_fresh
 from bus.storage import from_row, single
+from schemas.vocab import TLP_RANK, Tlp
 
 HOLDS_S = 4 * 3600.0
 MAX_OF_DRAFT = 200
@@ -220,6 +221,26 @@ def waiting(db: sqlite3.Connection, act: Act) -> list[Approval]:
         (act.at, tlp_rank(act.sight.ceiling)),
     )
     return [_approval(row) for row in rows if row["audience"] in act.sight.audiences]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """An approval that is asked for, by number and marking of the draft, without a word of it."""
+
+    n: int
+    draft: int
+    at: float
+    tlp: Tlp
+    audience: str
+
+
+def asked(db: sqlite3.Connection, at: float) -> list[Asked]:
+    """Approvals that are asked for and not over at a moment, for a program that calls people; it shows no draft."""
+    rows = db.execute("SELECT * FROM approvals WHERE state = 'asked' AND until > ? ORDER BY n", (at,))
+    by_rank = {rank: tlp for tlp, rank in TLP_RANK.items()}
+    return [
+        Asked(n=row["n"], draft=row["draft"], at=row["at"], tlp=by_rank[row["tlp"]], audience=row["audience"])
+        for row in rows
+    ]
 
 
 def of_draft(db: sqlite3.Connection, act: Act, draft: int) -> list[Approval]:

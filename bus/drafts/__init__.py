@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from bus.drafts import doubles
     from bus.drafts.composing import Answer, Question, answered, questions
     from bus.drafts.explaining import Example, Explained, Meaning, explained, like
-    from bus.drafts.findings import DraftError, Finding, told
+    from bus.drafts.findings import DraftError, Finding, at, in_order, placed, told
     from bus.drafts.judging import Judgement, judgement, stamped
     from bus.drafts.looking import Look, Speaker, look, read, read_table
     from bus.drafts.openings import Opening, audiences_of
+    from bus.drafts.source import Source
     from bus.drafts.template import DRAFTED, begun
 else:
     __getattr__ = opened(__name__, __file__)
@@ -28,15 +29,19 @@ __all__ = [
     "Meaning",
     "Opening",
     "Question",
+    "Source",
     "Speaker",
     "answered",
+    "at",
     "audiences_of",
     "begun",
     "doubles",
     "explained",
+    "in_order",
     "judgement",
     "like",
     "look",
+    "placed",
     "questions",
     "read",
     "read_table",

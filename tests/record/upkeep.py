@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bus.keys import write_secret
 from tests.record.desk import WITHOUT_TERMINAL, Call, Desk
 from tests.record.founding import REGISTRY
 from tests.record.serving import FOLDER
@@ -10,6 +11,19 @@ _KEEP = (
     *("--key", "beacon.pem", "--passphrase-file", "beacon.pass"),
     *("--provisioner", f"{FOLDER}/provisioner.nk"),
 )
+RULES = """\
+networks = ["127.0.0.0/8"]
+
+[channel.duty]
+kind = "webhook"
+address = "http://127.0.0.1:9/"
+secret_file = "hook.secret"
+
+[[rule]]
+name = "duty"
+channel = "duty"
+hours = ["08:00"]
+"""
 # How large a file is differs from run to run.
 _SIZES = {r"\d+ bytes": "<n> bytes", r'(\.db|\.json|\.jsonl|files/\w+)":\d+': r'\1":<n>'}
 
@@ -34,6 +48,7 @@ def play(desk: Desk) -> None:
     aside = {r"\.\d{8}T\d{6}Z": ".<time>"}
     desk.run(Call(command="restore", arguments=put_back, forms=WITHOUT_TERMINAL, hidden=aside))
     _people(desk)
+    _notify(desk)
     desk.run(Call(command="audit archive", arguments=("record-{form}.jsonl",), context="xa-emb"))
 
 
@@ -57,3 +72,14 @@ def _people(desk: Desk) -> None:
             command="people audit", arguments=("--verify",), title="verified", context="xa-hub", hidden=secret
         )
     )
+
+
+def _notify(desk: Desk) -> None:
+    """Whom to tell of what; nothing answers at the address."""
+    write_secret(desk.folder / "home" / "hook.secret", b"a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=")
+    desk.write("home/notify.toml", RULES)
+    ids = {r"ntf_[0-9a-f]{32}": "<delivery>"}
+    desk.run(Call(command="notify check", context="xa-hub", hidden={r"\d+": "<n>"}))
+    desk.run(Call(command="notify test", arguments=("duty",), context="xa-hub", hidden=ids))
+    desk.run(Call(command="notify log", context="xa-hub", hidden=ids))
+    desk.run(Call(command="notify run", context="xa-hub", stop_at="telling people", forms=WITHOUT_TERMINAL))

@@ -38,7 +38,7 @@ PATIENCE_S = 5.0
 SAY_S = 0.25
 RARELY_S = 60.0
 """Seconds between two counts of a day's needs and of refusals, and two checks of certificates."""
-TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ")
+TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ", "notify ")
 """Beginnings of the names of tasks that a program cannot do without."""
 
 

@@ -98,6 +98,11 @@ settings_options = gathered(
         help="seal certificate of the (ES256) key in PEM; signatures are then JAdES seals too",
     ),
     click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)"),
+    click.option(
+        "--notify",
+        type=FILE,
+        help="rules for telling people (TOML)  [default: notify.toml beside the settings]",
+    ),
     click.option("--state", type=FILE, help="folder of outbox and store"),
     click.option("--tlp", type=click.Choice(TLPS), help="marking of drafts without one"),
     click.option("--audience", shell_complete=completing.audiences, help="audience of drafts without one"),

@@ -27,6 +27,7 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 PROGRAMS: dict[str, tuple[tuple[str, ...], str]] = {
     "server": (("server", "run"), "the broker of {}"),
     "hub": (("hub", "run"), "the hub {}"),
+    "notify": (("notify", "run"), "the notifications of {}"),
     "adapter": (("adapter", "run"), "the adapter of {}"),
     "heartbeat": (("heartbeat", "run"), "the heartbeats of {}"),
     "keeper": (("registry", "keep"), "the keeper of the registry ({})"),

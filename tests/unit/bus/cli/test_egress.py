@@ -53,6 +53,7 @@ ELSEWHERE = {
     "its own tests": (
         *("demo", "bulletin seal", "bulletin open", "bulletin endorse", "bulletin proof"),
         *("bundle export", "bundle import", "bundle inspect", "drill run", "drill comcheck", "drill answer"),
+        *("notify run", "notify check", "notify test", "notify log"),
         *("backup", "restore", "answers", "questions", "clocks", "incident list", "incident show", "incident suggested"),
         *("incident join", "incident reject", "incident split", "incident undo"),
     ),

@@ -376,3 +376,19 @@ class FourEyes(RuleBasedStateMachine):
 
 TestFourEyes = FourEyes.TestCase
 TestFourEyes.settings = settings(max_examples=25, stateful_step_count=25)
+
+
+def test_a_program_is_told_which_approvals_wait_and_no_word_of_them() -> None:
+    """With the marking of the draft; what was decided, or is over, waits no more."""
+    case = Case()
+    (asked,) = approvals.asked(case.db, NOW)
+    assert (asked.n, asked.draft, asked.tlp, asked.audience) == (
+        case.asked.n,
+        case.draft.n,
+        Tlp.GREEN,
+        "community",
+    )
+    assert "false date" not in str(asked)
+    assert approvals.asked(case.db, case.asked.until) == []
+    case.approve()
+    assert approvals.asked(case.db, NOW) == []
