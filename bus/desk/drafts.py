@@ -1,7 +1,7 @@
 """Drafts that people write in the console, each with its versions. Inside a transaction.
 
 A draft belongs to the person who began it; others with the role of a publisher, who may see its marking, may go on with it, and then
-count as its authors too: none of them approves it. Whoever saves names the version that was changed, so that two who write at the
+count as its authors too: none of them approves it. Each save names the version that it changes, so that two who write at the
 same time do not undo each other's work. The oldest versions are deleted; one that an approval names stays.
 """
 
@@ -154,9 +154,9 @@ def listed(db: sqlite3.Connection, act: Act) -> list[Draft]:
 
 
 def close(db: sqlite3.Connection, act: Act, n: int, why: str) -> None:
-    """Let go of a draft: it was published, or is given up.
+    """Close a draft: it was published, or is given up.
 
-    What was asked about it is asked no more. Versions go, but for the last one and those that an approval names.
+    Its open requests end. Versions are deleted, except the last one and those that an approval names.
 
     Args:
         db: inside a transaction.

@@ -3,7 +3,7 @@
 **Who writes.** The console and commands may write at the same time, from several processes. Each change is one transaction that
 begins with the lock of the one writer (`BEGIN IMMEDIATE`), reads what it decides by inside it, and is on the disk when it returns
 (`bus.storage.sqlite`); so no decision uses data that another has just changed. Nothing of it is kept in memory between two
-transactions. Whoever acts is made from the session in the same transaction (`Desk.act`), so that a person who was disabled a moment
+transactions. The actor is read from the session in the same transaction (`Desk.act`), so that a person who was disabled a moment
 ago does nothing more.
 
 Hashing a password is done between two transactions, in a thread, for two people at a time at most: each takes 64 MiB.

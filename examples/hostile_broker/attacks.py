@@ -101,7 +101,7 @@ class Story:
             for name in SPEAKERS:
                 await self._say(name, f"Polling at station {n} ends at 20:00", **changes)
         await until(
-            "08:00  Six authorities have spoken three times each; the hub of XB shows it.",
+            "08:00  Six authorities have published three bulletins each; the hub of XB shows them.",
             lambda: self._shows_all(hub),
         )
 
@@ -127,7 +127,7 @@ class Story:
         )
         await stage.server.reload(self._machine.conf())
         step(
-            "09:10  But the administrator writes a user into the configuration who may do everything with the streams."
+            "09:10  But the administrator adds a user to the configuration with all rights over the streams."
         )
 
     async def system_account(self, hub: Hub) -> None:
@@ -232,7 +232,7 @@ class Story:
         row = await newcomer.channel("xa-emb", GREEN)
         self._nothing(
             "The last bulletin of xa-emb was left out. A hub that reads for the first time shows the first two,\n"
-            "       no gap, and nothing that says that a third was written: in this story nobody sends heartbeats.",
+            "       no gap, and no sign of a third bulletin: in this story no program sends heartbeats.",
             await self._shows(newcomer, "xa-emb", last)
             and (row.gaps, row.announced, row.refused) == (0, 0, 0),
         )
@@ -253,7 +253,7 @@ class Story:
             )
 
         await until(
-            "10:00  The streams are made as they should be, and all speak once more: both hubs fill what they lacked.",
+            "10:00  The streams are correct again, and all publish once more: both hubs fill their gaps.",
             whole,
         )
 
@@ -265,7 +265,8 @@ class Story:
         for n in (4, 5):
             await self._say(name, f"A flood at station {n}")
         await until(
-            "11:00  xa-csirt has spoken twice more; the hub of XB shows it.", lambda: self._shows(hub, name)
+            "11:00  xa-csirt has published two more bulletins; the hub of XB shows them.",
+            lambda: self._shows(hub, name),
         )
         await self._machine.put_back()
         for n in (4, 5):
@@ -275,14 +276,14 @@ class Story:
             return self._alarmed("stream_changed") > changes and await self._shows_all(hub)
 
         await until(
-            "11:10  The store is set back to a copy of before, and others speak on. The hub of XB notices\n"
-            "       (stream_changed), and shows both still.",
+            "11:10  The store is set back to an older copy, and others continue to publish. The hub of XB notices\n"
+            "       (stream_changed), and still shows both.",
             noticed,
         )
         async with self._stage.hub(SECOND, store="set-back", hold_s=HOLD_S) as newcomer:
             await until(
-                "11:20  xa-csirt finds gone what the broker had acknowledged (stream_lost_bulletins), and has sent it again,\n"
-                "       the same bytes: one that reads for the first time shows everything.",
+                "11:20  xa-csirt finds acknowledged bulletins lost (stream_lost_bulletins), and has sent them again,\n"
+                "       the same bytes: a new hub shows everything.",
                 lambda: self._shows(newcomer, name),
             )
             step(
@@ -306,7 +307,7 @@ class Story:
             return await self._shows(hub, name, kept_from) and await self._gap(hub, name, 1)
 
         await until(
-            "       the one that it was kept from shows a gap, as soon as the next one has come.", gap
+            "       the hub that did not receive it shows a gap, as soon as the next one arrives.", gap
         )
 
         name, signer, domain = "xa-dsc", self._stage.signer("xa-dsc"), self._stage.registry.domain
@@ -398,7 +399,7 @@ class Story:
                 return held().version == 2 and held().state(clock()) is TrustState.FRESH
 
             await until(
-                "15:10  He serves version 2 and its beacon. Whoever has version 1 alone takes them in;",
+                "15:10  He serves version 2 and its beacon. A hub that has only version 1 takes them in;",
                 deceived,
             )
             later = clock() + BEACON_LIFETIME
@@ -469,7 +470,7 @@ class Story:
 
         await until("13:00  xa-csirt has sealed a bulletin to both hubs; both open it.", all_opened)
         step(
-            "       In the files of the store he finds what was said to the community, and no word of that one.",
+            "       In the files of the store he finds the bulletin to the community, and no word of that one.",
             self._machine.stored(b"A flood at station 5") and not self._machine.stored(SECRET.encode()),
         )
 

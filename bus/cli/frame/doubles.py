@@ -37,7 +37,7 @@ class Doubles:
         self._now = app.now().timestamp()
         raw = self._raw()
         if drafts.doubles.is_damaged(raw):
-            app.note(f"{self._path} is damaged: what was sent before is forgotten, and it is begun anew")
+            app.note(f"{self._path} is damaged: earlier drafts are forgotten, and it begins again")
         self._known = drafts.doubles.remembered(raw, self._now)
         self._here: dict[str, str] = {}
         self._new: list[drafts.doubles.Before] = []

@@ -136,7 +136,7 @@ def test_a_damaged_record_of_what_was_sent_is_begun_anew(desk: Desk) -> None:
     record.write_bytes(record.read_bytes()[:-3])
     told = desk.look(*send)
     assert told.code == 0
-    assert "is damaged: what was sent before is forgotten" in told.err
+    assert "is damaged: earlier drafts are forgotten" in told.err
     assert desk.look(*send).code == 5
 
 
