@@ -48,7 +48,6 @@ class DeskPeople:
 
     async def session(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """The session of a token; None where it is over, or its person may not look."""
-
         try:
             return await self._desk.look(token, now.timestamp(), address, _session_of)
         except desk.DeskError:
