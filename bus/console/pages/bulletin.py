@@ -185,7 +185,6 @@ def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> she
     """What is known of it beside its own words."""
     b = kept.bulletin
     ending = picture.selected.ending(asked.db, kept)
-    about = About.of(b)
     record = asked.registry.document.authorities.get(b.issuer.id)
     may_see = partial(sees_channel, asked.clearance)
     return sheets.Known(
@@ -202,7 +201,7 @@ def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> she
         ended_by=picture.trace.named(asked.db, ending.by, may_see) if ending.by else "",
         versions=tuple(_versions(asked, b)),
         answers=said,
-        is_settled=picture.answers.is_settled(asked.db, about),
+        is_settled=picture.answers.is_settled(asked.db, About.of(b)),
         parts=tuple(_parts(b)),
     )
 

@@ -152,7 +152,8 @@ def look(asked: Asked) -> Picture:
     (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
     return Picture(
         marking=str(
-            narrowest((*counts.get("tlp", ()), *(each.tlp for each in (*found, *running)))) or Tlp.CLEAR
+            narrowest((*counts.get("tlp", ()), *(row.tlp for row in found), *(due.tlp for due in running)))
+            or Tlp.CLEAR
         ),
         at=asked.now,
         in_force=in_force,

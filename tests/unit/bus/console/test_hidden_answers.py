@@ -15,7 +15,7 @@ from schemas.registry import PublishGrant, ReadGrant
 from schemas.vocab import FeedbackKind, MsgType, RefRel, Status, Tlp
 from tests.support import consoles
 from tests.support.consoles import AUDIENCES, WORLD, Speaker, signed_in
-from tests.support.world import DOMAIN, NOW, audiences, found
+from tests.support.world import DOMAIN, NOW, found
 
 GREEN = Clearance(ceiling=Tlp.GREEN, audiences=AUDIENCES)
 AREA = (Area(scope="national", country="XA"),)
@@ -50,7 +50,14 @@ def registry() -> VerifiedRegistry:
         mine = records[name]
         grants = (*mine.publish, says) if name != "xa-hub" else mine.publish
         records[name] = msgspec.structs.replace(mine, publish=grants, read=(*mine.read, hears))
-    return found(DOMAIN, records, audiences(), signers=WORLD.signers, transport=WORLD.nkeys, now=NOW).registry
+    return found(
+        DOMAIN,
+        records,
+        WORLD.registry.document.audiences,
+        signers=WORLD.signers,
+        transport=WORLD.nkeys,
+        now=NOW,
+    ).registry
 
 
 REGISTRY = registry()
