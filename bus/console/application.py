@@ -180,7 +180,13 @@ class Console:
             self._metered(self._readers, token)
             after = request.headers.get("last-event-id") or request.query_params.get("after", "")
             number = int(after) if after.isdecimal() and len(after) < 16 else None
-            await self.live.stream(session.viewer.clearance, number, scope, receive, send)
+            clearance = session.viewer.clearance
+
+            async def still() -> bool:
+                standing = await self._people.standing(token, self._clock(), _address(request))
+                return standing is not None and standing.viewer.clearance == clearance
+
+            await self.live.stream(clearance, number, scope, receive, send, still)
 
         return outer
 

@@ -27,7 +27,13 @@ OFF = "off"
 STOP_S = 5.0
 MOST_WAIT_S = 30.0
 MOST_LINE = 64 * 1024
-_HIDDEN = ("TOCSIN_", "PASSPHRASE", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL")
+_GIVEN = frozenset(
+    {
+        "PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "VIRTUAL_ENV",
+        "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE",
+    }
+)  # fmt: skip
+_BEGINNINGS = ("LC_", "COVERAGE_")
 
 log = logger()
 
@@ -164,8 +170,9 @@ class Child:
     async def _once(self) -> str:
         """Start it, and wait until it has ended. Returns why."""
         self.starts += 1
+        # -P: nothing is imported from the folder in which the hub was started.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bus.console", stdin=PIPE, stdout=PIPE, env=self._environment, start_new_session=True, limit=MOST_LINE,
+            sys.executable, "-P", "-m", "bus.console", stdin=PIPE, stdout=PIPE, env=self._environment, start_new_session=True, limit=MOST_LINE,
         )  # fmt: skip
         self._process = process
         problem = ""
@@ -219,9 +226,7 @@ class Child:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what names or holds secrets."""
+    """Of the environment what a console needs, and nothing else: any other name may hold a secret, or lead to one."""
     return {
-        name: value
-        for name, value in environment.items()
-        if not any(word in name.upper() for word in _HIDDEN)
+        name: value for name, value in environment.items() if name in _GIVEN or name.startswith(_BEGINNINGS)
     }

@@ -48,20 +48,19 @@ class DeskPeople:
 
     async def session(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """The session of a token; None where it is over, or its person may not look."""
+        try:
+            return await self._desk.look(token, now.timestamp(), address, _session_of)
+        except desk.DeskError:
+            return None
 
-        def question(db: sqlite3.Connection, act: desk.Act) -> Session | None:
-            if not desk.may(act, desk.Action.LOOK):
-                return None
-            names = desk.people.names(db)
-            viewer = Viewer(
-                name=names.get(act.who, act.who),
-                roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
-                clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
-            )
-            return Session(viewer=viewer)
+    async def standing(self, token: str, now: dt.datetime, address: str) -> Session | None:
+        """As `session`, but it counts as no use."""
+
+        def question(db: sqlite3.Connection) -> Session | None:
+            return _session_of(db, desk.sessions.acting(db, token, now.timestamp(), address))
 
         try:
-            return await self._desk.look(token, now.timestamp(), address, question)
+            return await self._desk.read(question)
         except desk.DeskError:
             return None
 
@@ -118,6 +117,18 @@ class DeskPeople:
             return desk.signing_in.issue_token(db, act, FIRST, self._rng)
 
         return await self._desk.write(work)
+
+
+def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session | None:
+    if not desk.may(act, desk.Action.LOOK):
+        return None
+    names = desk.people.names(db)
+    viewer = Viewer(
+        name=names.get(act.who, act.who),
+        roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
+        clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
+    )
+    return Session(viewer=viewer)
 
 
 @contextmanager

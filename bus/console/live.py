@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -24,6 +25,8 @@ EVERY_S = 0.5
 MOST_WAITING = 64
 """So many events wait for one reader; more, and the page is to be loaded anew."""
 WRITE_S = 10.0
+ASKED_S = 5.0
+"""So long what was known of a reader's session holds; whoever is signed out or may read less hears no more after it."""
 RETRY_MS = 3000
 MOST_CLIENTS = 2000
 RELOAD = b"event: reload\ndata: {}\n\n"
@@ -40,6 +43,10 @@ def encoded(event: Event) -> bytes:
     """An event as it goes out: its number, whether something has come or changed, and what it is about."""
     what = "bulletin" if event.what in NEWS else "change"
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.n, what.encode(), msgspec.json.encode(event))
+
+
+async def _always() -> bool:
+    return True
 
 
 class Client:
@@ -129,7 +136,13 @@ class Live:
             client.give(each)
 
     async def stream(
-        self, clearance: Clearance, after: int | None, scope: Scope, receive: Receive, send: Send
+        self,
+        clearance: Clearance,
+        after: int | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        still: Callable[[], Awaitable[bool]] = _always,
     ) -> None:
         """Answer a request with events, until its line ends.
 
@@ -139,6 +152,7 @@ class Live:
             scope: the request.
             receive: tells when the line has ended.
             send: takes the answer.
+            still: whether the reader may still read so much; asked before what is written, once in `ASKED_S` at most.
         """
         del scope
         full = len(self._clients) >= MOST_CLIENTS
@@ -154,8 +168,14 @@ class Live:
             await _write(send, b"retry: %d\n\n" % RETRY_MS + self._beat())
             if after is not None:
                 await self.replay(client, after)
+            asked_at = time.monotonic()
             while not gone.done():
-                await _write(send, await self._next(client, gone))
+                words = await self._next(client, gone)
+                if time.monotonic() - asked_at >= ASKED_S:
+                    if not await still():
+                        break
+                    asked_at = time.monotonic()
+                await _write(send, words)
                 if client.is_behind and client.waiting.empty():
                     break
         except TimeoutError:

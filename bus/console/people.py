@@ -94,6 +94,10 @@ class People(Protocol):
         """The session of a token; None where it has none, or it is over."""
         ...
 
+    async def standing(self, token: str, now: dt.datetime, address: str) -> Session | None:
+        """As `session`, but it counts as no use: a page that is open keeps no session from ending."""
+        ...
+
     async def sign_out(self, token: str, now: dt.datetime, address: str) -> None:
         """End a session; one that is over stays so."""
         ...
@@ -152,6 +156,10 @@ class Demonstration:
         del address
         session, until = self._sessions.get(_hashed(token), (None, now))
         return session if now < until else None
+
+    async def standing(self, token: str, now: dt.datetime, address: str) -> Session | None:
+        """As `session`."""
+        return await self.session(token, now, address)
 
     async def sign_out(self, token: str, now: dt.datetime, address: str) -> None:
         """End a session."""

@@ -13,8 +13,9 @@ import jinja2
 import msgspec
 
 from bus.console import drawing, texts
+from bus.console.clearance import sees_channel
 from bus.console.icons import ICONS
-from bus.console.pages import TO_DO, Listed
+from bus.console.pages import TO_DO, Listed, may_see
 from bus.hub import watch
 from bus.hub.picture import events
 
@@ -80,8 +81,10 @@ def frame_of(asked: Asked) -> Frame:
     """The frame of a page, from the snapshot that the page is made from."""
     db = asked.db
     day = asked.now.timestamp() - 86_400
-    (refused,) = db.execute("SELECT count(*) FROM quarantine WHERE at > ?", (day,)).fetchone()
-    alarms = len(watch.recorded_alarms(db, ended=False))
+    by_channel = db.execute("SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel", (day,))
+    refused = sum(n for channel, n in by_channel if may_see(asked, channel))
+    standing = watch.recorded_alarms(db, ended=False)
+    alarms = sum(sees_channel(asked.clearance, each.channel) for each in standing)
     counts = {
         "/channels": (alarms, False, "alarms"),
         "/quarantine": (int(refused), False, "refused in a day"),

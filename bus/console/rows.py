@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -17,6 +18,8 @@ EVERYTHING = Selection()
 TALK = "feedback"
 """A kind that answers others; it stands beside what it answers."""
 GRAVE, TIME = "grave", "time"
+LAST = 2**63 - 1
+"""No store has a row beyond."""
 NOWHERE = frozenset({"MULTI", "INTL"})
 _STATES = {"in-force": ""}
 
@@ -62,9 +65,10 @@ def spot_of(text: str) -> Key | None:
     """Where a page of a list has ended, from an address; None where it says no place."""
     parts = text.split("_")
     try:
-        return Key(parts[0], float(parts[1]), int(parts[2]))
+        spot = Key(parts[0], float(parts[1]), int(parts[2]))
     except (IndexError, ValueError):
         return None
+    return spot if 0 <= spot.row <= LAST and math.isfinite(spot.issued) else None
 
 
 def spelled(key: Key | None) -> str:

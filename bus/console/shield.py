@@ -103,7 +103,7 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
         if len(scope["path"]) + len(scope.get("query_string", b"")) > MOST_PATH:
             raise TooLargeError("the address is too long")
         size = headers.get(b"content-length", "0")
-        if not size.isdecimal() or int(size) > MOST_BODY:
+        if not size.isdecimal() or len(size) > 12 or int(size) > MOST_BODY:
             raise TooLargeError("the request is too long")
 
 

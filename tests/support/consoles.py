@@ -16,6 +16,7 @@ from bus.console import Demonstration, Reading, Shelf, app
 from bus.hub.picture import Clearance, Contact, index
 from bus.hub.picture.projection import open_store
 from bus.storage import lease
+from bus.trust import VerifiedRegistry
 from schemas.bodies.coordination import Feedback, Rfi
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.parts import Action, Area, Info, Observable, Ref
@@ -209,11 +210,16 @@ def night() -> list[Message]:
     return [*(message for each in spoken for message in each.made), beat()]
 
 
-async def fill(path: Path, messages: Sequence[Message], now: dt.datetime = NOW) -> None:
+async def fill(
+    path: Path,
+    messages: Sequence[Message],
+    now: dt.datetime = NOW,
+    registry: VerifiedRegistry = WORLD.registry,
+) -> None:
     """Settle messages into a store, index them, and hold the lease as a hub does that reads."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with open_store(path, hold_s=0.0) as store:
-        verdicts = [judged(each, WORLD.registry, now) for each in messages]
+        verdicts = [judged(each, registry, now) for each in messages]
         await store.settle(verdicts, STREAM, None, now)
         await store.release(now)
         while await store.write(index.advance):
@@ -242,9 +248,10 @@ async def client(
     *,
     scheme: str = "http",
     clock: Callable[[], dt.datetime] = lambda: NOW,
+    registry: VerifiedRegistry = WORLD.registry,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a console over a store, that is not signed in."""
-    async with Reading.open(path, shelf()) as reading:
+    async with Reading.open(path, shelf(registry=lambda: registry)) as reading:
         made = app(reading, Demonstration(clearance, numbers()), clock, numbers(8), hosts=(HOST,))
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{HOST}") as opened:

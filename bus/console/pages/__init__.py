@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.console.pages.catalogue import PAGES
     from bus.console.pages.elections import TO_DO, Listed
+    from bus.console.pages.quarantine import may_see
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -14,4 +15,5 @@ __all__ = [
     "PAGES",
     "TO_DO",
     "Listed",
+    "may_see",
 ]

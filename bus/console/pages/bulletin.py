@@ -6,13 +6,14 @@ import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
 from bus import sheets
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import sees
+from bus.console.clearance import narrowest, sees, sees_channel
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
 from bus.console.people import Looked
@@ -20,7 +21,7 @@ from bus.console.rows import Row
 from bus.console.step import Step
 from bus.filters import of_options
 from bus.hub import picture
-from bus.hub.picture import About, TraceStep, lists, of_rows
+from bus.hub.picture import About, Said, TraceStep, lists, of_rows
 from bus.subscribing import Stored, bodies, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
@@ -87,14 +88,20 @@ def look(asked: Asked) -> OneBulletin:
     """
     kept = held(asked)
     b = kept.bulletin
-    (row,) = rows.of_lines(asked, of_rows(asked.db, asked.clearance, asked.now, b.status, [kept.rowid]))
-    known = _known(asked, kept)
+    line = next(iter(of_rows(asked.db, asked.clearance, asked.now, b.status, [kept.rowid])), None)
+    if line is None:
+        raise NotHereError("the picture has not taken this bulletin in yet; try again in a moment")
+    (row,) = rows.of_lines(asked, [line])
+    said, _ = picture.answers_of(asked.db, asked.clearance, asked.registry, b.status, line)
+    told = [each for said_one in said for each in _answered(asked.db, said_one)]
+    known = _known(asked, kept, tuple(each for each, _ in told))
+    beside = tuple(_beside(asked, b, kept.rowid))
     languages = tuple(info.lang for info in b.info)
     wanted = asked.first("lang", "en")
     sheet = sheets.sheet_of(b, known, wanted if wanted in languages or wanted == "en" else "en")
     trust = next((block for block in sheet.blocks if block.name == "trust"), None)
     return OneBulletin(
-        marking=str(b.tlp),
+        marking=str(narrowest((b.tlp, *(tlp for _, tlp in told), *(each.tlp for each in beside)))),
         note=" ".join(
             (f"For {b.audience}.", *(f"{mark[:1].upper()}{mark[1:]}." for mark in sheet.marks[1:]))
         ),
@@ -107,8 +114,8 @@ def look(asked: Asked) -> OneBulletin:
         more_observables=max(0, len(b.observables) - MOST_OBSERVABLES),
         answers=known.answers or (),
         settled=known.is_settled,
-        beside=tuple(_beside(asked, b, kept.rowid)),
-        trace=tuple(picture.trace.of_store(asked.db, b.id)),
+        beside=beside,
+        trace=tuple(picture.trace.of_store(asked.db, b.id, partial(sees_channel, asked.clearance))),
         languages=languages,
         has_public_line=any(info.public_line for info in b.info),
         admitted=kept.admitted_at,
@@ -174,13 +181,12 @@ def held(asked: Asked) -> Stored:
     raise NotHereError("no bulletin that you may read is called so")
 
 
-def _known(asked: Asked, kept: Stored) -> sheets.Known:
+def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> sheets.Known:
     """What is known of it beside its own words."""
     b = kept.bulletin
     ending = picture.selected.ending(asked.db, kept)
-    about = About.of(b)
     record = asked.registry.document.authorities.get(b.issuer.id)
-    said = picture.answers.to_one(asked.db, about, asked.registry)
+    may_see = partial(sees_channel, asked.clearance)
     return sheets.Known(
         now=asked.now,
         admitted_at=kept.admitted_at,
@@ -192,21 +198,19 @@ def _known(asked: Asked, kept: Stored) -> sheets.Known:
         registry_version=asked.registry.version,
         names_key=record is not None and kept.kid in record.keys,
         ended_how=ending.how,
-        ended_by=ending.by,
+        ended_by=picture.trace.named(asked.db, ending.by, may_see) if ending.by else "",
         versions=tuple(_versions(asked, b)),
-        answers=tuple(
-            sheets.Answered(by=each.by, at=each.at, verdict=each.verdict, text=_words(asked.db, each.row))
-            for each in said
-        ),
-        is_settled=picture.answers.is_settled(asked.db, about),
+        answers=said,
+        is_settled=picture.answers.is_settled(asked.db, About.of(b)),
         parts=tuple(_parts(b)),
     )
 
 
-def _words(db: sqlite3.Connection, row: int) -> str:
-    for kept in whole(db.execute("SELECT * FROM admitted WHERE row = ?", (row,))):
-        return getattr(kept.bulletin.body, "text", None) or ""
-    return ""
+def _answered(db: sqlite3.Connection, said: Said) -> Iterator[tuple[sheets.Answered, Tlp]]:
+    """An answer with its words, and how it is marked; nothing where its bytes have changed in this store."""
+    for kept in whole(db.execute("SELECT * FROM admitted WHERE row = ?", (said.row,))):
+        text = getattr(kept.bulletin.body, "text", None) or ""
+        yield sheets.Answered(by=said.by, at=said.at, verdict=said.verdict, text=text), kept.bulletin.tlp
 
 
 def _parts(b: Bulletin) -> Iterator[sheets.SealedPart]:
@@ -229,11 +233,12 @@ def _versions(asked: Asked, b: Bulletin) -> Iterator[sheets.Version]:
     if len(members) < 2:
         return
     state = picture.versions.state(asked.db, thread, asked.now)
+    may_see = partial(sees_channel, asked.clearance)
     said = "alert"
     for member in reversed(members):
         kind = "cancel" if member.is_cancel else said
         said = "update"
-        if member.issued is not None:
+        if member.issued is not None and picture.trace.seen(asked.db, member.id, may_see):
             yield sheets.Version(
                 id=member.id,
                 issued=member.issued,

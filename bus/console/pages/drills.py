@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from bus.console import rows
 from bus.console.asked import Asked
+from bus.console.clearance import narrowest
 from bus.console.errors import NotHereError
 from bus.console.page import Content
 from bus.console.rows import Row
 from bus.hub import picture
-from bus.hub.picture import About
+from bus.hub.picture import of_rows
 from bus.subscribing import Stored, whole
-from schemas.vocab import Status
+from schemas.vocab import Status, Tlp
 
 MOST = 500
 """So many bulletins of exercises are looked at, the newest."""
@@ -29,6 +30,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     verdict: str
     after_s: float
+    tlp: str
 
 
 class Inject(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,13 +69,12 @@ class OneDrill(Content, frozen=True, kw_only=True):
 
 def look(asked: Asked) -> Drills:
     """The exercises, the newest first."""
+    every = list(_exercises(asked))
     return Drills(
-        marking="green",
+        marking=_marking(each for _, injects in every for each in injects),
         note="Exercises. Nothing on this page happened.",
         is_exercise=True,
-        exercises=tuple(
-            sorted((each for each, _ in _exercises(asked)), key=lambda each: each.ended, reverse=True)
-        ),
+        exercises=tuple(sorted((each for each, _ in every), key=lambda each: each.ended, reverse=True)),
     )
 
 
@@ -87,7 +88,7 @@ def look_at_one(asked: Asked) -> OneDrill:
         if exercise.id == asked.place["id"]:
             slowest = max((reply.after_s for each in injects for reply in each.replies), default=0.0)
             return OneDrill(
-                marking="green", note="Exercise. Nothing on this page happened.", is_exercise=True, exercise=exercise,
+                marking=_marking(injects), note="Exercise. Nothing on this page happened.", is_exercise=True, exercise=exercise,
                 injects=tuple(injects), slowest=slowest,
             )  # fmt: skip
     raise NotHereError("no exercise that you may read is called so")
@@ -119,11 +120,27 @@ def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
 
 
 def _replies(asked: Asked, kept: Stored) -> Iterator[Reply]:
-    for said in reversed(picture.answers.to_one(asked.db, About.of(kept.bulletin), asked.registry)):
+    lines = of_rows(asked.db, asked.clearance, asked.now, Status.EXERCISE, [kept.rowid])
+    every = (
+        each
+        for line in lines
+        for each in picture.answers_of(asked.db, asked.clearance, asked.registry, Status.EXERCISE, line)[0]
+    )
+    found = sorted(every, key=lambda each: each.at)
+    shown = of_rows(asked.db, asked.clearance, asked.now, Status.EXERCISE, [each.row for each in found])
+    tlps = {line.row: line.tlp for line in shown}
+    for said in found:
         after = (said.at - kept.bulletin.issued).total_seconds()
         yield Reply(
             by=said.by,
             name=asked.name_of(said.by),
             verdict=picture.answers.shown(said.verdict),
             after_s=max(0.0, after),
+            tlp=tlps[said.row],
         )
+
+
+def _marking(injects: Iterable[Inject]) -> str:
+    """The narrowest marking of these bulletins and of their answers."""
+    tlps = (tlp for each in injects for tlp in (each.row.tlp, *(reply.tlp for reply in each.replies)))
+    return str(narrowest(tlps) or Tlp.CLEAR)

@@ -10,7 +10,7 @@ import msgspec
 
 from bus.console import places, rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
+from bus.console.clearance import narrowest, sees_channel
 from bus.console.page import Content
 from bus.console.pages import channels, clocks
 from bus.console.pages.elections import CASTING, name_of
@@ -23,7 +23,7 @@ from bus.hub.picture import figures, of_id
 from bus.hub.watch import ChannelRow
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
-from schemas.vocab import Dimension, Phase, Status
+from schemas.vocab import Dimension, Phase, Status, Tlp
 
 STAND_OUT, CLOCKS = 5, 4
 MOST_NEEDS = 12
@@ -151,7 +151,10 @@ def look(asked: Asked) -> Picture:
     running = clocks.running(asked)
     (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
     return Picture(
-        marking=str(narrowest(counts.get("tlp", {})) or "clear"),
+        marking=str(
+            narrowest((*counts.get("tlp", ()), *(row.tlp for row in found), *(due.tlp for due in running)))
+            or Tlp.CLEAR
+        ),
         at=asked.now,
         in_force=in_force,
         countries=len([code for code in counts.get("area", ()) if code not in ("MULTI", "INTL", "EU")]),
@@ -365,7 +368,9 @@ def trusted(asked: Asked) -> Iterator[Step]:
         words=f"Registry {registry.version} is {state}",
         detail=told,
     )
-    contested = sorted({name.partition("/")[0] for name in undecided(asked.db)})
+    contested = sorted(
+        {name.partition("/")[0] for name in undecided(asked.db) if sees_channel(asked.clearance, name)}
+    )
     if contested:
         names = ", ".join(asked.name_of(each) for each in contested)
         yield Step(

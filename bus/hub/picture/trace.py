@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -46,11 +46,25 @@ def of_outbox(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     return steps
 
 
-def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
-    """The facts in a reader's store; `wanted` is an id or a digest."""
+Sees = Callable[[str], bool]
+"""Whether what is said on the channel of a name may be told; what claims none has the empty name."""
+NOT_TOLD = "one that you may not read"
+"""Stands for the id of what is above a reader."""
+
+
+def of_store(db: sqlite3.Connection, wanted: str, sees: Sees = lambda _: True) -> list[TraceStep]:
+    """The facts in a reader's store.
+
+    Args:
+        db: the store, inside a read.
+        wanted: an id or a digest.
+        sees: on which channels the reader may read; what was said on others is neither told nor named.
+    """
     steps: list[TraceStep] = []
     for n in bodies.rows_of(db, wanted):
         row = db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()
+        if not sees(row["channel"] or ""):
+            continue
         kept = stored(row)
         bulletin = kept.bulletin
         marking = f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}"
@@ -59,14 +73,18 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
         checked = f"key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}"
         steps.append(TraceStep(bulletin.issued, "issued", issued))
         steps.append(TraceStep(kept.admitted_at, "admitted", f"{kept.channel} number {kept.seq}, {checked}"))
-        steps += _ended(db, bulletin)
+        steps += _ended(db, bulletin, sees)
     for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)):
+        if not sees(row["channel"] or ""):
+            continue
         steps.append(TraceStep(utc(row["at"]), "refused", f"{row['reason']}: {row['detail']}"))
-    if (gone := erasure.of(db, wanted)) is not None:
+    if (gone := erasure.of(db, wanted)) is not None and sees(gone.channel):
         reason = gone.why.replace("-", " ")
         detail = f"{gone.channel} number {gone.seq}, {reason}; its place in the chain stays"
         steps.append(TraceStep(gone.at, "erased" if gone.why == erasure.RETENTION else "pruned", detail))
     for row in db.execute("SELECT * FROM held_back WHERE digest = ?", (wanted,)):
+        if not sees(row["channel"] or ""):
+            continue
         detail = f"{row['channel']} number {row['seq']}, for the one before it"
         steps.append(TraceStep(utc(row["until"]), "waits", detail))
     return steps
@@ -88,26 +106,42 @@ def of_answers(db: sqlite3.Connection, about: About, registry: VerifiedRegistry)
     return steps
 
 
-def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> Iterator[TraceStep]:
-    """The bulletins that superseded or withdrew it or its thread, and those of another issuer or status without that effect."""
+def seen(db: sqlite3.Connection, id_: str, sees: Sees) -> bool:
+    """Whether a bulletin that others name may be named to a reader: it was said, or is kept no more, on a channel that may be read."""
+    sql = "SELECT channel FROM links WHERE id = ?1 UNION SELECT channel FROM tombstones WHERE id = ?1"
+    channels = [channel for (channel,) in db.execute(sql, (id_,))]
+    return bool(channels) and all(sees(each) for each in channels)
+
+
+def named(db: sqlite3.Connection, id_: str, sees: Sees) -> str:
+    """The id of a bulletin that others name, or, where it may not be named to a reader, words that say so."""
+    return id_ if seen(db, id_, sees) else NOT_TOLD
+
+
+def _ended(db: sqlite3.Connection, bulletin: Bulletin, sees: Sees) -> Iterator[TraceStep]:
+    """What superseded or withdrew it, or its whole thread, and what of another issuer or status named it in vain."""
     sql = f"SELECT e.how, e.by, e.issuer, e.status, {_SINCE.format('e.row', 'e.by')} AS at FROM revisions e WHERE e.target = ? ORDER BY e.row"
-    named = set()
+    known = set()
     for how, by, issuer, status, at in db.execute(sql, (bulletin.id,)).fetchall():
         if (issuer, status) == (bulletin.issuer.id, bulletin.status):
-            named.add(by)
-            yield TraceStep(utc(at), how, f"by {by} of {issuer}")
-        else:
+            known.add(by)
+            yield TraceStep(utc(at), how, f"by {named(db, by, sees)} of {issuer}")
+        elif seen(db, by, sees):
             detail = f"{by} of {issuer}, status {status}, would have it {how}"
             yield TraceStep(utc(at), "disregarded", detail)
     thread = threads.thread_of(db, threads.Key(bulletin.id, bulletin.issuer.id, str(bulletin.status)))
     cancel, came = thread.withdrawn_by, _SINCE.format(_ROW, "?1")
-    if cancel is not None and cancel not in {*named, bulletin.id}:
+    if cancel is not None and cancel not in {*known, bulletin.id}:
         (at,) = db.execute(f"SELECT {came}", (cancel, thread.issuer, thread.status)).fetchone()
-        yield TraceStep(utc(at), "withdrawn", f"with its whole thread, by {cancel} of {thread.issuer}")
-    if not named and not thread.is_newest and bulletin.msg_type is not MsgType.CANCEL:
+        yield TraceStep(
+            utc(at), "withdrawn", f"with its whole thread, by {named(db, cancel, sees)} of {thread.issuer}"
+        )
+    if not known and not thread.is_newest and bulletin.msg_type is not MsgType.CANCEL:
         (at,) = db.execute(f"SELECT {came}", thread.key).fetchone()
         if at is not None:
-            yield TraceStep(utc(at), "superseded", f"by {thread.living}, a newer version of its thread")
+            yield TraceStep(
+                utc(at), "superseded", f"by {named(db, thread.living, sees)}, a newer version of its thread"
+            )
 
 
 _ROW = "(SELECT e.row FROM revisions e WHERE e.by = ?1 AND e.issuer = ?2 AND e.status = ?3 LIMIT 1)"

@@ -64,9 +64,26 @@ def test_it_is_told_no_key_and_no_secret() -> None:
         "MY_PASSPHRASE": "x",
         "db_password": "x",
         "GITHUB_TOKEN": "x",
+        "NATS_CREDS": "/etc/x.creds",
+        "SSH_AUTH_SOCK": "/run/agent",
+        "AWS_ACCESS_KEY_ID": "x",
+        "NOTIFY_SOCKET": "/run/notify",
         "LANG": "C",
     }
     assert without_secrets(given) == {"PATH": "/bin", "LANG": "C"}
+
+
+def test_nothing_is_imported_from_where_the_hub_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file beside the hub that is called as a package is no part of it."""
+    (tmp_path / "uvicorn.py").write_text("raise SystemExit(99)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    async def work(child: Child, said: list[str]) -> None:
+        assert child.starts == 1
+
+    over(tmp_path, work)
 
 
 def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:

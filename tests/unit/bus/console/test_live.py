@@ -189,6 +189,28 @@ def test_a_line_that_takes_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest
     over(path, work)
 
 
+def test_who_may_not_read_so_much_any_more_hears_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line ends once its session has ended, was ended, or reads less; what comes after that is not told."""
+    path = tmp_path / "store.db"
+    asyncio.run(fill(path, [Speaker("xa-csirt").say("One", 50)]))
+    monkeypatch.setattr(module, "ASKED_S", 0.0)
+    monkeypatch.setattr(module, "BEAT_S", 0.02)
+    answers = iter((True, True, False))
+
+    async def still() -> bool:
+        return next(answers)
+
+    async def work(live: Live, _: asyncio.TaskGroup) -> None:
+        line = Line()
+        await live.stream(LOW, None, {}, line.receive, line.send, still)
+        assert line.text.count("event: beat") == 3
+        assert live.clients == 0
+
+    over(path, work)
+
+
 def test_silence_has_a_beat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing comes the line says the time."""
     path = tmp_path / "store.db"
