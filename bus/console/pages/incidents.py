@@ -27,7 +27,7 @@ from bus.subscribing import as_json, whole
 from schemas.bulletin import Bulletin
 from schemas.vocab import Domain, Status, Tlp
 
-MOST = 100
+MOST = 50
 """So many incidents are listed, and so many loose suggestions."""
 MOST_MEMBERS = 60
 """Of so many bulletins of an incident, the newest, the page says all."""
