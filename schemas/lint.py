@@ -1,4 +1,4 @@
-"""Remarks about a bulletin that stands: words that nobody here knows, markings that do not travel. Never a refusal."""
+"""Remarks about a valid bulletin: unknown words, markings that other formats lose. Never a refusal."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ PAP_IN_WORDS: Mapping[Pap, str] = MappingProxyType(
         Pap.RED: "look in your own logs only; do nothing that others could notice",
         Pap.AMBER: "look it up, at third parties too; neither touch nor block it",
         Pap.GREEN: "you may act on it and block it",
-        Pap.CLEAR: "you may do with it whatever the law allows",
+        Pap.CLEAR: "you may do everything with it that the law allows",
     }
 )
 """PAP -> the allowed use of the content."""

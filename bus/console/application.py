@@ -454,8 +454,12 @@ def _next(wanted: str) -> str:
 
 
 def _cookie(request: Request) -> str:
-    """The name of the cookie of a session: over TLS no other host, and no page without TLS, can set it."""
-    return f"{HOST_PREFIX}{COOKIE}" if _is_tls(request) else COOKIE
+    """The name of the cookie of a session: over TLS no other host, and no page without TLS, can set it.
+
+    A browser sends the cookies of a host to each of its ports. So without TLS the port is in the name, and two consoles on one
+    machine do not sign each other out.
+    """
+    return f"{HOST_PREFIX}{COOKIE}" if _is_tls(request) else f"{COOKIE}-{request.url.port or 80}"
 
 
 def _is_tls(request: Request) -> bool:

@@ -11,7 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from bus.console import Child
 from bus.delivery import TABLES, DeliveryTracker
+from bus.demo.consoles import console_of
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
 from bus.demo.founding import BEACON_LIFETIME, DUTY, point_to_server, prepared
 from bus.demo.keyring import Folder, load_key, load_keys
@@ -68,6 +70,7 @@ class Demo:
         keeper: Keeper,
         clock: Callable[[], dt.datetime],
     ) -> None:
+        self.consoles: dict[str, Child] = {}
         self.folder = folder
         self._held = held
         self.server = server
@@ -82,7 +85,13 @@ class Demo:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, root: Path, *, port: int, clock: Callable[[], dt.datetime], hurry: int = 1
+        cls,
+        root: Path,
+        *,
+        port: int,
+        clock: Callable[[], dt.datetime],
+        hurry: int = 1,
+        say: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Demo]:
         """Found the demonstration or continue it, start everything, and stop it at the end.
 
@@ -91,6 +100,7 @@ class Demo:
             port: port of the broker; -1 is any free port.
             clock: the present, aware.
             hurry: divisor of lifetimes (`prepare`).
+            say: prints a line of the consoles of the hubs; without it they are not started.
 
         Raises:
             ConfigError: `demo-running`, if another demonstration runs in the folder.
@@ -136,6 +146,10 @@ class Demo:
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
             tasks.start(tend(server, room=DISK_RESERVE_BYTES), "broker")
+            if say is not None:
+                for hub in HUBS:
+                    demo.consoles[hub.id] = child = console_of(hub, folder, registry, say)
+                    tasks.start(child.run(), f"console of {hub.id}")
             yield demo
 
     async def _open_hub(self, stack: AsyncExitStack, hub: Member) -> None:

@@ -1,6 +1,6 @@
-"""What people do at a hub's desk: who they are, their sessions, notes, decisions, drafts and approvals, and the audit trail.
+"""The records of people at a hub's desk: accounts, sessions, notes, decisions, drafts and approvals, and the audit trail.
 
-All of it stands in a file of its own that no rebuild of the picture touches. The console and commands share it.
+All of it is in a file of its own that no rebuild of the picture touches. The console and commands share it.
 """
 
 from typing import TYPE_CHECKING

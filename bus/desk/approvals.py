@@ -26,7 +26,7 @@ MAX_OF_DRAFT = 200
 
 
 class State(StrEnum):
-    """What became of an approval; one whose time is over has ended, whatever its state."""
+    """The state of an approval; after its time it has ended in every state."""
 
     ASKED = "asked"
     APPROVED = "approved"
@@ -36,7 +36,7 @@ class State(StrEnum):
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked and answered.
+    """The request and its answer.
 
     Attributes:
         n: its number.
@@ -122,7 +122,9 @@ def check_approval(approval: Approval, act: Act, authors: AbstractSet[str], show
     check_may(act, Action.APPROVE)
     _check_open(approval, State.ASKED, act.at)
     if act.who == approval.by or act.who in authors:
-        raise DeskError("nobody approves what they have written or asked for", reason="own-work")
+        raise DeskError(
+            "you cannot approve a draft that you have written, or your own request", reason="own-work"
+        )
     _check_digest(shown, approval.digest)
     if not is_fresh(act):
         raise DeskError(
@@ -146,7 +148,7 @@ def approve(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Approval:
 
 
 def decline(db: sqlite3.Connection, act: Act, n: int, why: str) -> Approval:
-    """Decline, and say why. Who has approved may take it back so, as long as it was not used.
+    """Decline, and say why. The approver may withdraw an approval this way, as long as it was not used.
 
     Raises:
         DeskError: `desk-role`, `desk-wall`, `not-there`, `approval-over`; texts as `check_text`.
@@ -248,7 +250,7 @@ def _check_open(approval: Approval, wanted: State, at: float) -> None:
 def _check_digest(shown: str, digest: str) -> None:
     if not hmac.compare_digest(shown.encode("utf-8", "replace"), digest.encode()):
         raise DeskError(
-            "what was shown is not what stands here now; load the page and read it again",
+            "the content has changed since it was shown; load the page and read it again",
             reason="digest-differs",
         )
 

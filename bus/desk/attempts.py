@@ -22,7 +22,7 @@ FREE_OF_NAME, FREE_OF_ADDRESS = 5, 20
 FIRST_WAIT_S, LONGEST_WAIT_S = 30.0, 900.0
 LOCKED_AFTER = 100
 FORGOTTEN_AFTER_S = 86_400.0
-"""After this time without a failure an address, or a name that nobody has, begins anew."""
+"""After this time without a failure an address, or a name that nobody has, begins again."""
 
 
 def wait_after(failures: int, free: int) -> float:
@@ -63,7 +63,7 @@ def begin(db: sqlite3.Connection, name: str, address: str, at: float, *, is_know
 
 
 def succeed(db: sqlite3.Connection, name: str, address: str, at: float) -> None:
-    """The attempt was good: the name begins anew here, the address has one failure less, and is a place of this person."""
+    """The attempt was good: the name begins again here, the address has one failure less, and is a place of this person."""
     db.execute("DELETE FROM attempts WHERE key = ?", (_of_name_at(db, name, address),))
     place = _of_address(address)
     db.execute(
@@ -143,5 +143,5 @@ def _of_address(address: str) -> str:
 
 
 def _key(text: str) -> str:
-    # What was typed may be a password; and a key has one length, whatever was typed.
+    # The typed text may be a password; and a key has the same length for every text.
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

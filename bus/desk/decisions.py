@@ -25,7 +25,7 @@ from bus.storage import from_row, single
 
 
 class Verdict(StrEnum):
-    """What was decided about a bulletin and an incident."""
+    """The decision about a bulletin and an incident."""
 
     BELONGS = "belongs"
     DOES_NOT = "does-not"
@@ -115,7 +115,7 @@ def undo(db: sqlite3.Connection, act: Act, n: int, why: str = "") -> None:
 
 
 def holding(db: sqlite3.Connection, incident: str) -> dict[str, Verdict]:
-    """What holds about each bulletin of an incident, by its id. For whoever joins incidents, who sees all."""
+    """The decision in force about each bulletin of an incident, by its id. For code that joins incidents, which sees all."""
     rows = db.execute(
         "SELECT bulletin, verdict, max(n) FROM decisions WHERE incident = ? AND undone_at IS NULL GROUP BY bulletin",
         (incident,),
@@ -124,7 +124,7 @@ def holding(db: sqlite3.Connection, incident: str) -> dict[str, Verdict]:
 
 
 def all_holding(db: sqlite3.Connection) -> list[Decision]:
-    """Each decision that holds, in the order they were made. For whoever joins incidents anew, who sees all."""
+    """Each decision in force, in the order they were made. For code that joins incidents again, which sees all."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM decisions WHERE n IN "
         "(SELECT max(n) FROM decisions WHERE undone_at IS NULL GROUP BY incident, bulletin) ORDER BY n"

@@ -2,7 +2,7 @@
 
 A draft belongs to the person who began it; others with the role of a publisher, who may see its marking, may go on with it, and then
 count as its authors too: none of them approves it. Whoever saves names the version that was changed, so that two who write at the
-same time do not undo each other's work. The oldest versions are let go; one that an approval names stays.
+same time do not undo each other's work. The oldest versions are deleted; one that an approval names stays.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def save(
         base: the version that was changed.
 
     Raises:
-        DeskError: as `begin`; `not-there`; `draft-changed`, somebody has saved a version after `base`.
+        DeskError: as `begin`; `not-there`; `draft-changed`, another person has saved a version after `base`.
     """
     check_may(act, Action.DRAFT)
     row = _row(db, act, n)
     _check(db, act, text, tlp, audience)
     if row["version"] != base:
         raise DeskError(
-            "somebody has saved another version meanwhile; look at it, then save again",
+            "another person has saved a version since then; look at it, then save again",
             reason="draft-changed",
         )
     latest = get(db, act, n)
@@ -183,7 +183,7 @@ def close(db: sqlite3.Connection, act: Act, n: int, why: str) -> None:
 
 
 def authors(db: sqlite3.Connection, n: int) -> frozenset[str]:
-    """Everybody who has written at a draft, also versions that are let go."""
+    """All authors of a draft, also of its deleted versions."""
     rows = db.execute("SELECT person FROM draft_hands WHERE draft = ?", (n,))
     return frozenset(row["person"] for row in rows)
 
@@ -224,7 +224,7 @@ def _check(db: sqlite3.Connection, act: Act, text: bytes, tlp: Tlp, audience: st
 
 
 def _void_approvals(db: sqlite3.Connection, act: Act, n: int) -> None:
-    """What was asked or granted was for another text, or for nothing any more."""
+    """The request or approval was for another text, or for a deleted one."""
     db.execute(
         "UPDATE approvals SET state = 'withdrawn', decided_by = ?, decided_at = ? "
         "WHERE draft = ? AND state IN ('asked', 'approved')",

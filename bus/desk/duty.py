@@ -1,7 +1,7 @@
 """The duty desk: what a shift hands over to the next, and which person has acknowledged a bulletin. Inside a transaction.
 
-A handover is what is open, snoozed and promised. The next officer reads it and signs exactly what was read; nobody signs their own,
-nor one with something in it that they may not see. An acknowledgement by a person stands beside the hub's signed receipt, which
+A handover lists open, snoozed and promised things. The next officer reads it and signs exactly that text; nobody signs their own,
+nor one with something in it that they may not see. An acknowledgement by a person is kept beside the hub's signed receipt, which
 names no person.
 """
 
@@ -33,7 +33,7 @@ from schemas.vocab import Tlp
 
 
 class Left(StrEnum):
-    """What is left to the next shift."""
+    """The handover to the next shift."""
 
     OPEN = "open"
     SNOOZED = "snoozed"
@@ -58,7 +58,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
         words: what is to be known beside.
         items: line by line.
         digest: of all that, to be named by who signs.
-        taken_by: who has read and signed it; None while nobody has.
+        taken_by: the person who has read and signed it; None before that.
         taken_at: when.
         is_hidden: something in it is above what the reader may see.
     """
@@ -75,7 +75,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
-    """Which person has acknowledged, when, and the id of the hub's receipt for it; empty until that is signed."""
+    """The person who acknowledged, the time, and the id of the hub's receipt for it; empty until that is signed."""
 
     person: str
     at: float
@@ -139,7 +139,7 @@ def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
         raise DeskError("somebody has taken this over already", reason="handover-taken")
     if not hmac.compare_digest(shown.encode("utf-8", "replace"), row["digest"].encode()):
         raise DeskError(
-            "this is not what stands here; load the page and read it again", reason="digest-differs"
+            "the content here is different; load the page and read it again", reason="digest-differs"
         )
     db.execute("UPDATE handovers SET taken_by = ?, taken_at = ? WHERE n = ?", (act.who, act.at, n))
     trail.add(db, act, "taken-over", str(n), row["digest"])
@@ -180,12 +180,12 @@ def acknowledge(db: sqlite3.Connection, act: Act, about: About) -> bool:
 
 
 def note_receipt(db: sqlite3.Connection, bulletin: str, receipt: str) -> None:
-    """Note the id of the hub's signed receipt beside everybody who has acknowledged so far. For whoever signs it."""
+    """Note the id of the hub's signed receipt beside each person who has acknowledged so far. For the code that signs it."""
     db.execute("UPDATE acknowledged SET receipt = ? WHERE bulletin = ? AND receipt = ''", (receipt, bulletin))
 
 
 def acknowledged(db: sqlite3.Connection, act: Act, about: About) -> list[Acknowledged]:
-    """Who has acknowledged a bulletin, the first first.
+    """The people who have acknowledged a bulletin, the first first.
 
     Raises:
         DeskError: `desk-role`, `not-there`.

@@ -33,5 +33,5 @@ def check_form(secret: str, token: str, purpose: str = "") -> None:
     given = token.encode("utf-8", "replace")
     if not secret or not hmac.compare_digest(given, form_token(secret, purpose).encode()):
         raise DeskError(
-            "this page is too old to be sent; load it anew and repeat what you did", reason="form-token"
+            "this page is too old to be sent; load it again and repeat your action", reason="form-token"
         )

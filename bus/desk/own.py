@@ -1,4 +1,4 @@
-"""What a person keeps for themselves: up to where they have looked, and saved views. Inside a transaction."""
+"""A person's own data: the last event that they have seen, and saved views. Inside a transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class View(msgspec.Struct, frozen=True):
 
 
 def mark_seen(db: sqlite3.Connection, act: Act, n: int) -> int:
-    """Note that a person has looked at all events up to a number; it never goes back. Returns where it stands.
+    """Note that a person has looked at all events up to a number; it never goes back. Returns the number in force.
 
     Raises:
         DeskError: `desk-role`, `desk-wall`.
@@ -42,7 +42,7 @@ def seen_up_to(db: sqlite3.Connection, act: Act) -> int:
 
 
 def begin_anew(db: sqlite3.Connection, last: int) -> None:
-    """Take back cursors beyond the last event: the projection was rebuilt, and numbers its events anew."""
+    """Take back cursors beyond the last event: the rebuilt projection numbers its events again."""
     db.execute("UPDATE seen SET n = ? WHERE n > ?", (last, last))
 
 

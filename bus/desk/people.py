@@ -1,6 +1,6 @@
 """People of this console: who there is, with which roles, and how far each may see. Inside a transaction.
 
-What is changed holds at once, in sessions too. Nobody is ever taken out: what a person did keeps its name.
+A change holds at once, in sessions too. No person is ever deleted: their acts keep their name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bus.storage import single
 from schemas.vocab import Tlp
 
 AUDIENCES = ("community", "public")
-"""Whose bulletins a person sees of whom nothing else is said."""
+"""The audiences that a person sees if no others are set."""
 _ID = re.compile(rf"[a-z][a-z0-9.-]{{1,{MAX_ID - 1}}}")
 _EMAIL = re.compile(r"[^@\s<>\"',;]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -131,7 +131,7 @@ def change(
     before = get(db, id_)
     if act.who == id_ and (roles is not None or ceiling is not None or audiences is not None):
         raise DeskError(
-            "nobody changes their own roles or sight; ask another administrator", reason="own-work"
+            "you cannot change your own roles or limits; ask another administrator", reason="own-work"
         )
     new: dict[str, str] = {}
     if name is not None:
@@ -151,7 +151,7 @@ def change(
     for column, value in new.items():
         db.execute(f"UPDATE people SET {column} = ? WHERE id = ?", (value, id_))
     if new:
-        # Personal data stands in one place: the record has only what others decide by.
+        # Personal data is in one place: the record has only the data for decisions of others.
         told = "; ".join(
             f"{each} {new[each]}" if each in ("roles", "ceiling", "audiences") else each for each in new
         )
@@ -170,7 +170,7 @@ def choose_language(db: sqlite3.Connection, act: Act, lang: str) -> None:
 
 
 def disable(db: sqlite3.Connection, act: Act, id_: str) -> None:
-    """Let a person sign in no more, end all sessions of that person, and make a token void. What the person did stays.
+    """Block a person's sign-in, end all sessions of that person, and make a token void. The person's acts stay.
 
     Raises:
         DeskError: `desk-role`, `not-there`, `own-work`, `last-administrator`.
@@ -178,7 +178,7 @@ def disable(db: sqlite3.Connection, act: Act, id_: str) -> None:
     check_may(act, Action.CHANGE_PEOPLE)
     person = get(db, id_)
     if act.who == id_:
-        raise DeskError("nobody disables themselves; ask another administrator", reason="own-work")
+        raise DeskError("you cannot disable yourself; ask another administrator", reason="own-work")
     if Role.ADMINISTRATOR in person.roles:
         _check_not_last(db, act, person)
     db.execute("UPDATE people SET is_active = 0, token = '', token_until = 0 WHERE id = ?", (id_,))

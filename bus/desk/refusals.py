@@ -1,4 +1,4 @@
-"""What the desk refuses, each with a stable reason code; and the texts and numbers it takes, each within a bound."""
+"""The refusals of the desk, each with a stable reason code; and the accepted texts and numbers, each within a bound."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _ODD_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 class DeskError(BusError):
-    """What a person may not do, or what does not go. The sentence is for that person."""
+    """A forbidden or impossible act. The sentence is for the person who tried it."""
 
     reason = "desk-refused"
 
@@ -59,7 +59,7 @@ def check_text(text: str, most: int, what: str, *, lines: bool = False, empty: b
         text: as it came.
         most: characters.
         what: how it is called in a refusal.
-        lines: line breaks and tabs may stand in it.
+        lines: it may contain line breaks and tabs.
         empty: there may be none.
 
     Raises:
@@ -87,7 +87,7 @@ def is_plain(character: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """A text on one line, in which each character that cannot be seen stands as an escape; for pages and records."""
+    """A text on one line, in which each invisible character is an escape; for pages and records."""
     return "".join(
         each if is_plain(each) else f"\\u{ord(each):04x}" if ord(each) <= 0xFFFF else f"\\U{ord(each):08x}"
         for each in text

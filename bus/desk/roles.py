@@ -1,4 +1,4 @@
-"""Who may do what: roles, actions, and the one table that joins them. Pure."""
+"""The rights of people: roles, actions, and the one table that joins them. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bus.desk.refusals import DeskError
 from schemas.vocab import Tlp
 
 COMMAND_LINE = "command-line"
-"""Who acts where an operator does, on the machine itself; nobody has this id."""
+"""The actor for an operator on the machine itself; nobody has this id."""
 
 
 class Role(StrEnum):
-    """What a person is there for; one may have several."""
+    """The task of a person; one may have several."""
 
     READER = "reader"
     ANALYST = "analyst"
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What can be done in the console or about it."""
+    """Actions in the console or about it."""
 
     LOOK = "look"
     SEARCH = "search"
@@ -85,7 +85,7 @@ MAY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.OWN_ACCOUNT: frozenset(Role),
     }
 )
-"""Which roles may do what. An administrator sees people and no content; whoever is to see both has two roles."""
+"""The actions of each role. An administrator sees people and no content; a person who must see both has two roles."""
 
 _OF_OPERATORS = frozenset({Action.SEE_PEOPLE, Action.CHANGE_PEOPLE, Action.END_SESSIONS, Action.READ_AUDIT})
 _OF_WALLS = frozenset({Action.LOOK})
@@ -99,22 +99,22 @@ def tlp_rank(tlp: Tlp) -> int:
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What somebody may see: markings up to a ceiling, of these audiences."""
+    """The limits of a person's view: markings up to a ceiling, of these audiences."""
 
     ceiling: Tlp
     audiences: frozenset[str]
 
     def sees(self, tlp: Tlp, audience: str) -> bool:
-        """Whether what bears this marking, for this audience, may be shown."""
+        """Whether content with this marking, for this audience, may be shown."""
         return tlp_rank(tlp) <= tlp_rank(self.ceiling) and audience in self.audiences
 
     def within(self, other: Sight) -> Sight:
-        """What both see."""
+        """The limits common to both."""
         return Sight(min(self.ceiling, other.ceiling, key=tlp_rank), self.audiences & other.audiences)
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a word of a person is about, with the marking of it, so that the word is shown to nobody who may not see that.
+    """The subject of a person's text, with its marking: the text is shown only to people who may see the subject.
 
     Attributes:
         kind: `bulletin`, `alarm` or `incident`.
@@ -130,7 +130,7 @@ class About(msgspec.Struct, frozen=True):
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """Who does something, when, from where; made from a session by `bus.desk.sessions.acting`, in the same transaction.
+    """The actor, the time and the address of an act; made from a session by `bus.desk.sessions.acting`, in the same transaction.
 
     Attributes:
         who: the person's id, or `COMMAND_LINE`.
@@ -161,7 +161,7 @@ def at_command_line(at: float) -> Act:
 
 
 def may(act: Act, action: Action) -> bool:
-    """Whether the one who acts may do this."""
+    """Whether the actor may do this."""
     if act.who == COMMAND_LINE:
         return action in _OF_OPERATORS
     if act.is_wall:
@@ -201,5 +201,5 @@ def check_sees(act: Act, about: About) -> None:
 
 
 def not_there(what: str) -> DeskError:
-    """There is no such thing, or none that this person may see: both are said alike."""
+    """There is no such thing, or this person may not see it: both give the same error."""
     return DeskError(f"there is no such {what} here", reason="not-there")

@@ -24,7 +24,7 @@ SESSION_S = 12 * 3600.0
 IDLE_S = 30 * 60.0
 WALL_S = 30 * 86_400.0
 FRESH_S = 300.0
-"""How long a password counts as just given, for an approval."""
+"""The time for which a password counts as just given, for an approval."""
 USED_EACH_S = 60.0
 """When a session was used is written this often, and not with each request."""
 
@@ -100,7 +100,7 @@ def open_wall(
 
 
 def acting(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
-    """Who acts in a session; to be asked in the transaction that does what is asked.
+    """The actor of a session; call it in the transaction of the act.
 
     Raises:
         DeskError: `session-ended`, it is over, was ended, or never was.

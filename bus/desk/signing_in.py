@@ -18,16 +18,16 @@ from bus.desk.roles import Act, Action, check_may
 from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
 
 TOKEN_S = 24 * 3600.0
-"""How long a token to set a password is good."""
+"""The time for which a token to set a password is valid."""
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):
-    """What a password must fit.
+    """The conditions for a password.
 
     Attributes:
         name: as it is compared.
-        person: whose name it is; empty where nobody has it.
-        hash: of the password; empty where nobody may sign in with one.
+        person: the person with this name; empty if nobody has it.
+        hash: of the password; empty if nobody may sign in with it.
         address: from where.
         at: when.
     """
@@ -111,7 +111,7 @@ def confirm(
 def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> str:
     """A token with which a person sets a password, once, within a day. An earlier token, the password and all sessions end.
 
-    It is shown once and handed over in person: whoever has it is that person.
+    It is shown once and handed over in person: its holder counts as that person.
 
     Raises:
         DeskError: `desk-role`, `not-there`, `person-disabled`.
@@ -190,12 +190,12 @@ def let_in(db: sqlite3.Connection, act: Act, person: str) -> None:
 
 
 def refused() -> DeskError:
-    """What somebody hears whose name or password is wrong: which of them is not said."""
+    """The error for a wrong name or password: it does not say which of the two is wrong."""
     return DeskError("the name or the password is wrong", reason="sign-in-refused")
 
 
 def _is_good(db: sqlite3.Connection, asked: Challenge, *, is_right: bool) -> bool:
-    """Whether the password was right, and the person has not been changed meanwhile; records when not."""
+    """Whether the password was right, and the person has not been changed since; records a failure."""
     row = db.execute("SELECT password, is_active FROM people WHERE id = ?", (asked.person,)).fetchone()
     if is_right and asked.hash and row is not None and row["is_active"] and row["password"] == asked.hash:
         return True

@@ -1,6 +1,6 @@
 """Snoozes: something is put aside for a time, for everybody to see, with who, why and until when. Inside a transaction.
 
-What is of priority 1 is never put aside. A snooze ends early when the thing gets worse, and what has ended is told, so that a page
+A thing of priority 1 is never snoozed. A snooze ends early when the thing gets worse, and its end is reported, so that a page
 says that it came back and why.
 """
 
@@ -30,7 +30,7 @@ class Ended(StrEnum):
 
 
 class Snooze(msgspec.Struct, frozen=True, kw_only=True):
-    """A snooze. What is about a thing that the reader may not see has neither `about` nor `reason`: it is listed, and says so.
+    """A snooze. If the reader may not see its thing, it has neither `about` nor `reason`: it is listed, and says so.
 
     Attributes:
         n: its number.
@@ -107,7 +107,7 @@ def put(db: sqlite3.Connection, act: Act, about: About, *, priority: int, until:
 
 
 def end(db: sqlite3.Connection, act: Act, n: int) -> None:
-    """End a snooze by hand, whoever made it.
+    """End a snooze by hand, of every maker.
 
     Raises:
         DeskError: `desk-role`, `desk-wall`, `not-there`.
@@ -122,7 +122,7 @@ def end(db: sqlite3.Connection, act: Act, n: int) -> None:
 
 
 def note_state(db: sqlite3.Connection, kind: str, id_: str, priority: int, at: float) -> Snooze | None:
-    """Tell of the present priority of something; a snooze of it ends when that is graver. For whoever projects.
+    """Tell of the present priority of something; a snooze of it ends when that is graver. For the projection.
 
     Args:
         db: inside a transaction.

@@ -2,7 +2,7 @@
 
 **Who writes.** The console and commands may write at the same time, from several processes. Each change is one transaction that
 begins with the lock of the one writer (`BEGIN IMMEDIATE`), reads what it decides by inside it, and is on the disk when it returns
-(`bus.storage.sqlite`); so nobody decides by what another has changed meanwhile. Nothing of it is kept in memory between two
+(`bus.storage.sqlite`); so no decision uses data that another has just changed. Nothing of it is kept in memory between two
 transactions. Whoever acts is made from the session in the same transaction (`Desk.act`), so that a person who was disabled a moment
 ago does nothing more.
 
@@ -37,7 +37,7 @@ HASHES_AT_ONCE = 2
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """How long things are kept once they are over, in seconds.
+    """The time for which finished things are kept, in seconds.
 
     Attributes:
         trail_s: rows of the audit trail.
@@ -49,7 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Desk(Store):
-    """What people do, in a file of its own. Use `Desk.open`."""
+    """The records of people, in a file of its own. Use `Desk.open`."""
 
     def __init__(self, database: Database, random: Random, cost: Cost = COST) -> None:
         super().__init__(database)
@@ -143,7 +143,7 @@ class Desk(Store):
         return signed_in
 
     async def confirm(self, token: str, password: str, at: float, address: str) -> str:
-        """Give the password anew in a session, as an approval needs it. Returns the session's new id; the old one is void.
+        """Give the password again in a session, as an approval needs it. Returns the session's new id; the old one is void.
 
         Raises:
             DeskError: `session-ended`, `sign-in-refused`, `sign-in-wait`, `sign-in-locked`.

@@ -1,6 +1,6 @@
 """The tables of a desk's file: what people do, which no rebuild of the projection touches.
 
-Times are seconds since the epoch. What is about a bulletin, an alarm or an incident has that one's marking beside it, as its rank
+Times are seconds since the epoch. A row about a bulletin, an alarm or an incident also has its marking, as its rank
 (`tlp`, 0 to 4) and `audience`, so that one condition keeps it from those who may not see it. Bulletins are named by their ids, which
 no rebuild changes. Rows of `trail` and `journal` are added and never changed; triggers hold them to it.
 """

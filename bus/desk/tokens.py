@@ -20,5 +20,5 @@ def new_secret(random: Random) -> str:
 
 
 def hashed(secret: str) -> str:
-    """What the file keeps of a secret that was drawn at random: its SHA-256."""
+    """The stored form of a random secret: its SHA-256."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

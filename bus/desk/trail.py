@@ -1,11 +1,11 @@
 """The audit trail: who did or looked at what, when, from where; each row chained to the one before, so that a missing one shows.
 
-A row's `chain` is the digest of its content and the chain before. What is older than it must be kept is taken off the front, and
-the row that says so names where the trail begins from then on. Whoever can write the file can write it anew: only a head that was
+A row's `chain` is the digest of its content and the chain before. Rows older than the time of storage are removed from the front, and
+the row that says so names where the trail begins from then on. A person who can write the file can rewrite it: only a head that was
 written down elsewhere (`head`, `verify_audit(db, head=...)`) shows that, or that the end was cut off.
 
-Names that nobody here has are not recorded, for people type passwords into the field of the name. Texts are cut and stand with
-escapes in place of what cannot be seen.
+Unknown names are not recorded, for people type passwords into the field of the name. Texts are cut and written with
+escapes in place of invisible characters.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A trail that stands: its first and last number (0 without rows), and its head."""
+    """An intact trail: its first and last number (0 without rows), and its head."""
 
     first: int
     last: int
@@ -154,7 +154,7 @@ def read(
 
 
 def head(db: sqlite3.Connection) -> str:
-    """The chain of the last row: write it down where nobody here can change it. Empty when there was never one."""
+    """The chain of the last row: write it down where no person here can change it. Empty when there was never one."""
     row = db.execute("SELECT chain FROM trail ORDER BY n DESC LIMIT 1").fetchone()
     return row["chain"] if row else _begin(db)[1]
 
@@ -168,7 +168,7 @@ def verify_audit(db: sqlite3.Connection, *, head: str | None = None) -> Standing
 
     Raises:
         AuditError: `audit-seq`, a row is missing; `audit-prev`, one was changed; `audit-head`, none is the head: the end was cut
-            off, or all was written anew.
+            off, or all was rewritten.
     """
     n, chain = _begin(db)
     first = n + 1
@@ -192,7 +192,7 @@ def verify_audit(db: sqlite3.Connection, *, head: str | None = None) -> Standing
         )
     if not is_known:
         raise AuditError(
-            f"no row of the trail has the head {head}: its end was cut off, or all was written anew",
+            f"no row of the trail has the head {head}: its end was cut off, or all was rewritten",
             reason="audit-head",
         )
     return Standing(first if n >= first else 0, n if n >= first else 0, chain)

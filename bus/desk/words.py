@@ -1,4 +1,4 @@
-"""What people write: notes on a bulletin, an alarm or an incident, and the journal of an incident. Inside a transaction.
+"""The texts of people: notes on a bulletin, an alarm or an incident, and the journal of an incident. Inside a transaction.
 
 A note can be withdrawn by who wrote it; the journal is only added to. Both bear the marking of what they are about, and are read by
 those alone who may see that.

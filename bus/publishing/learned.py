@@ -1,4 +1,4 @@
-"""What the bus holds of this authority's threads and its outbox does not: learned by a recovery, so that an old id finds the newest version.
+"""Threads of this authority that are on the bus but not in its outbox: a recovery learns them, so an old id finds the newest version.
 
 Of such a bulletin id, channel and moment are kept, and what it supersedes or cancels; its words stay on the bus.
 """
@@ -37,7 +37,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def heard_in(messages: Sequence[Received], signed: Collection[str]) -> list[Heard]:
-    """What the messages with these digests say of versions; what programs say to each other has none."""
+    """The ties between versions in the messages with these digests; bulletins between programs have none."""
     return list(_heard(messages, signed))
 
 
@@ -57,7 +57,7 @@ def _of(bulletin: Bulletin, name: str) -> Heard:
 
 
 def learn(db: sqlite3.Connection, heard: Iterable[Heard]) -> None:
-    """Note threads that the bus holds, inside a transaction. What the outbox holds itself stays as it is.
+    """Note threads that the bus holds, inside a transaction. Rows of the outbox itself stay unchanged.
 
     Args:
         db: the outbox.

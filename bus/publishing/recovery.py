@@ -4,7 +4,7 @@ Without it the authority would use a number twice, which every reader takes for 
 that has ended is no head. While the key is valid it cannot be told from an honest one, so a theft is answered by `key revoke`
 first, and then by `bus.publishing.reanchor`.
 
-What was accepted, lost here and never came to the bus is lost for good; the heads file knows its numbers. None of them is given
+A bulletin that was accepted, lost here and never sent to the bus is lost; the heads file knows its number. No such number is given
 again, since a reader may have had them after all: the channel goes on after them, naming the last one as its predecessor. Readers
 wait for such a hole as for any other, half a minute, and then show what follows, with the hole.
 
@@ -42,7 +42,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recovery did.
+    """The result of a recovery.
 
     Attributes:
         read: bulletins found on the bus.
@@ -63,11 +63,11 @@ Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, s
 
 
 async def recover(own: OwnChannels, keep: Keep) -> Recovery:
-    """Adopt the heads that the bus holds; stamp anew, behind them, what was never sent.
+    """Adopt the heads that the bus holds; stamp again, behind them, bulletins that were never sent.
 
     Args:
         own: the authority's own channels.
-        keep: signs and keeps one bulletin anew, inside a transaction of the outbox.
+        keep: signs and stores one bulletin again, inside a transaction of the outbox.
 
     Raises:
         UnreachableError, BrokerError: from the broker; the outbox is as it was.
@@ -111,7 +111,7 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
 def _is_known(channel: str, said: Mapping[str, Said], heads: Mapping[str, tuple[int, str]]) -> bool:
     """Whether the heads file has the head of a channel, which then need not be proven by the bus.
 
-    Where it has those of others, and nothing of this channel stands on the bus either, nothing was ever said there.
+    If it has only heads of other channels, and the bus has nothing of this channel, nothing was ever said there.
     """
     if channel in said:
         return said[channel].seq >= heads.get(channel, (0, ""))[0]
@@ -167,7 +167,7 @@ def _write_down(db: sqlite3.Connection, lost: Sequence[Lost], moment: dt.datetim
 def _adopt(
     db: sqlite3.Connection, keep: Keep, heads: dict[str, tuple[int, str]], moment: dt.datetime
 ) -> tuple[int, int]:
-    """Inside one transaction: move the heads forward and stamp anew what stands in their way and was never sent."""
+    """Inside one transaction: move the heads forward and stamp again the unsent bulletins that have their numbers."""
     restamped = superseded = 0
     for channel, (seq, top) in heads.items():
         # The head of what is known to be on the bus, by its acknowledgements; the bus may have lost the end since.
@@ -177,13 +177,13 @@ def _adopt(
             continue
         waiting = "SELECT * FROM outbox WHERE channel = ? AND state IN ('kept', 'parked') ORDER BY seq"
         behind = table.rows(db, waiting, channel)
-        # What is sealed has its number inside too, where nobody can change it any more.
+        # A sealed bulletin has its number inside too, where it cannot be changed.
         unsent = [row for row in behind if row.attempted_at is None and row.is_whole and not _is_sealed(row)]
         lost = [row for row in behind if row not in unsent]
         superseded += len(lost)
         versions.take_back(db, unsent)
         table.remove(db, [row.n for row in unsent])
-        # What was attempted and is not on the bus, or is sealed, has lost its place.
+        # A bulletin that was attempted and is not on the bus, or is sealed, has lost its place.
         table.set_aside(db, lost, "its number is taken on the bus")
         table.set_head(db, channel, seq, top)
         for place, row in enumerate(unsent, 1):

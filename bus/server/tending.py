@@ -18,8 +18,9 @@ LASTS = (
 )
 HUNG_AFTER, HUNG_S = 10, 120.0
 """Unanswered questions, and seconds without an answer, after which a server is ended: it serves nobody."""
-_FAILED = "write error"
-"""nats-server's words for a stream whose file could not be written: it stores nothing more until the server restarts."""
+_FAILED = ("write error", "JetStream not enabled")
+"""nats-server's words after a stream's file could not be written: for that stream, or for itself when it has closed its whole
+store because the disk is full. It stores nothing more until the server restarts."""
 
 log = logger()
 
@@ -78,7 +79,7 @@ class Tending:
                 else ""
             )
         self._heard, self._unanswered = now, 0
-        if _FAILED not in look.problem:
+        if not any(words in look.problem for words in _FAILED):
             self._unhealthy = self._unhealthy + 1 if look.problem else 0
             if not look.problem:
                 return self._once(SOUND)

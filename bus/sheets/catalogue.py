@@ -1,4 +1,4 @@
-"""What a sheet says in each language: catalogues in the form of gettext (`languages/*.po`), read as text when first needed.
+"""The texts of a sheet in each language: catalogues in the form of gettext (`languages/*.po`), read as text when first needed.
 
 Every catalogue has the same keys. `label NAME` is a field of the wire, `word SLUG` a word of a vocabulary, `word VOCABULARY/SLUG`
 one that means something else there, `say NAME` a sentence with places in braces, `language TAG` a language. Translators know the form and its tools; nothing
@@ -24,7 +24,7 @@ _CODES = {"n": "\n", "t": "\t"}
 
 
 class Sayings:
-    """What can be said in one language. A key that its catalogue lacks is taken from the English one."""
+    """The texts of one language. A key that its catalogue lacks is taken from the English one."""
 
     def __init__(self, lang: str, own: dict[str, str], english: dict[str, str]) -> None:
         """Take the catalogue of a language, and the English one."""
@@ -40,11 +40,11 @@ class Sayings:
         return f"say {name}" in self._said
 
     def label(self, name: str) -> str:
-        """What a field of the wire is called; the field's own name where nobody has named it."""
+        """The label of a field of the wire; the field's own name if the catalogue has none."""
         return self._said.get(f"label {name}", name.replace("_", " "))
 
     def language(self, tag: str) -> str:
-        """What a language is called; with the tag where that says more, and the tag alone of a language without a name here."""
+        """The name of a language, with the tag if that says more; only the tag if the language has no name here."""
         primary = tag.partition("-")[0].lower()
         name = self._said.get(f"language {primary}")
         if name is None:
@@ -52,7 +52,7 @@ class Sayings:
         return name if tag.lower() == primary else f"{name} ({tag})"
 
     def word(self, vocabulary: str, word: str) -> str:
-        """What a word of a vocabulary means; one that the vocabulary does not list is shown as it is."""
+        """The meaning of a word of a vocabulary; a word that the vocabulary lacks is shown unchanged."""
         known = OPEN.get(vocabulary)
         if known is not None and word not in known.values:
             return word
@@ -62,14 +62,14 @@ class Sayings:
 
 @cache
 def sayings(lang: str) -> Sayings:
-    """What a reader of a language is told, in that language, or in English where it has no catalogue yet."""
+    """The catalogue for a reader's language, or the English one if that language has none yet."""
     found = looked_up((lang,), TRANSLATED) or DEFAULT
     return Sayings(found, catalogue(found), catalogue(DEFAULT))
 
 
 @cache
 def catalogue(lang: str) -> dict[str, str]:
-    """The entries of a catalogue: key and what is said. An entry without a translation is left out."""
+    """The entries of a catalogue: key and text. An entry without a translation is left out."""
     text = (FOLDER / f"{lang}.po").read_text("utf-8")
     return {key: said for key, said in entries(text) if key and said}
 

@@ -1,4 +1,4 @@
-"""Which language a reader has, and which words of a bulletin it gets: BCP 47 tags, looked up as RFC 4647 says."""
+"""The language of a reader, and the text of a bulletin for that reader: BCP 47 tags, looked up as in RFC 4647."""
 
 from __future__ import annotations
 

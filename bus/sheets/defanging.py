@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SCHEME = "".join(map(chr, range(0x21, 0x7F))).translate(str.maketrans("", "", "()[]{}<>\"'`,;:/?#@"))
-"""Characters that may stand in a scheme, and more: what else a terminal might take for one."""
+"""Characters of a scheme, and others that a terminal might take for one."""
 _AFTER_HOST = re.compile(r"[\s/?#]|$")
 _HTTP = re.compile(r"(?<=^h)tt(?=ps?$)", re.IGNORECASE)
 _NAMES = frozenset({"domain-name", "email-addr", "email-message", "ipv4-addr", "ipv6-addr"})

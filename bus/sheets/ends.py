@@ -1,4 +1,4 @@
-"""What stands at an end of a tie, in the reader's language. `schemas.links` says the same in English."""
+"""The object at an end of a tie, in the reader's language. `schemas.links` gives it in English."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.links import counts, is_there
 
 
 def told_end(tell: Telling, b: Bulletin, end: str) -> str:
-    """What stands at an end of a tie; the end itself where nothing does."""
+    """The object at an end of a tie; the end itself if there is none."""
     if not is_there(end, counts(b)):
         return end
     kind, _, number = end.partition("/")

@@ -1,4 +1,4 @@
-"""A sheet as lines of text of a given width. What would steer a terminal is made harmless by the caller's `safe`, before anything is cut."""
+"""A sheet as lines of text of a given width. The caller's `safe` removes control of the terminal before any text is cut."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def capitals(text: str) -> str:
 
 
 def cells(text: str) -> int:
-    """How many cells of a terminal a text takes: wide characters take two, marks above a letter none."""
+    """The number of terminal cells of a text: wide characters take two, marks above a letter none."""
     return sum(_cells(character) for character in text)
 
 

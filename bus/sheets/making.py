@@ -27,10 +27,10 @@ _MORE = (
     "attribution", "things", "legal", "personal_data", "rights", "evidence", "provenance", "labels", "incident_id",
     "exercise_id",
 )  # fmt: skip
-"""What is told around the facts; the rest of a bulletin has blocks of its own."""
+"""Fields shown around the facts; the rest of a bulletin has blocks of its own."""
 
 _BARE = ("spec", "salt", "label", "audience", "tlp")
-"""What an opened section has for machines, or has been told already."""
+"""Fields of an opened section that are for machines or already shown."""
 
 
 def sheet_of(b: Bulletin, known: Known, lang: str) -> Sheet:
@@ -104,7 +104,7 @@ def _standing(tell: Telling, b: Bulletin, known: Known) -> str:
 
 
 def _disputed(tell: Telling, known: Known) -> Iterator[str]:
-    """Who disputes it, as long as that is not settled."""
+    """The authorities that dispute it, until that is settled."""
     by = dict.fromkeys(each.by for each in known.answers or () if each.verdict == FeedbackKind.DISPUTE)
     if by and not known.is_settled:
         yield tell.say.say("disputed", who=", ".join(by))

@@ -78,7 +78,7 @@ def _labels(tell: Telling, known: Known) -> str:
 
 
 def marks(tell: Telling, b: Bulletin, known: Known) -> tuple[str, ...]:
-    """How far a bulletin may go, and what may be done with it: the two markings in capitals, then a sentence each.
+    """The allowed recipients and use of a bulletin: the two markings in capitals, then a sentence for each.
 
     The words are those of `schemas.passing_on`, which says them in English.
     """

@@ -1,4 +1,4 @@
-"""What a sheet is made from, and what it is: plain structs, fit for a terminal, a page or JSON."""
+"""The input of a sheet, and the sheet itself: plain structs, for a terminal, a page or JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
         id: the bulletin's.
         issued: when it was issued.
         msg_type: what it does to the one before it.
-        state: of the newest, how the thread stands: `in-force`, `updated`, `withdrawn` or `expired`; empty for the others.
+        state: of the newest, the state of the thread: `in-force`, `updated`, `withdrawn` or `expired`; empty for the others.
     """
 
     id: str
@@ -49,11 +49,11 @@ class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a bulletin beside its own words: how it came, whether it is believed, what became of it.
+    """The facts about a bulletin beside its own words: its arrival, its validity, its later history.
 
     Attributes:
         now: the present, aware.
-        admitted_at: when it came in and was checked; None for one of the own outbox, or of nobody.
+        admitted_at: when it came in and was checked; None for one of the own outbox, or without a source.
         is_own: whether it was signed here.
         state: how far one's own has come: `accepted`, `stored`.
         kid: the key that it is signed with; empty where it is not known.
@@ -68,7 +68,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         versions: what is known of its thread, in the order of their times.
         answers: what was answered; None where answers are not kept.
         as_of: of one's own that the store need not hold: when the newest that the store holds came.
-        is_unread: of one's own: nothing has come into this context from the bus yet, so nobody can say what was answered.
+        is_unread: of an own bulletin: this context has received nothing from the bus yet, so its answers are unknown.
         is_settled: whether what is disputed was settled since.
         parts: what of it is sealed.
     """
@@ -98,7 +98,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that a sheet says.
 
     Attributes:
-        label: what it is about; empty for a sentence that stands alone.
+        label: its subject; empty for a sentence without one.
         text: paragraphs, as the author or the catalogue has them; they are made safe when they are printed.
         depth: how many steps it is indented below the one before.
         lang: the language of the text where it is another than that of the sheet.

@@ -20,12 +20,12 @@ from schemas.vocabularies import name_of, vocabulary
 MOST = 50
 """So many parts of one field are told; of more, how many there are."""
 _SHORT = 160
-"""A part that fits into so many characters stands in one line."""
+"""A part of at most so many characters is put on one line."""
 _HARMFUL = frozenset({"url", "ad_refs", "impersonated"})
 _WHO = frozenset({"to", "speaker", "owner", "audience"})
 """Fields whose words are kinds of authorities, or ids of them."""
 _ALWAYS = frozenset({"presumption"})
-"""What is told even where it is as its default has it."""
+"""Fields that are shown even with their default value."""
 _MILLION = 1_000_000
 
 
@@ -39,7 +39,7 @@ class Telling:
     def entries(
         self, part: msgspec.Struct, skip: Collection[str] = (), depth: int = 0, only: Collection[str] = ()
     ) -> Iterator[Entry]:
-        """What a struct says, field by field; what is empty or as its default has it is left out.
+        """The content of a struct, field by field; empty and default values are left out.
 
         Args:
             part: a struct of the wire.
@@ -58,7 +58,7 @@ class Telling:
             yield from self._field(wire, value, words, depth)
 
     def text(self, name: str, value: object, words: str | None = None) -> str:
-        """One value in words; one that nobody knows is shown as it is."""
+        """One value in words; an unknown one is shown unchanged."""
         match value:
             case bool():
                 return self.say.say("yes" if value else "no")
@@ -89,7 +89,7 @@ class Telling:
         return plain
 
     def observable(self, each: Observable) -> Entry:
-        """One observable, made harmless, with what else is said of it."""
+        """One observable, made harmless, with its other properties."""
         seen = (
             defanged(each.type, each.value)
             if each.value is not None

@@ -17,7 +17,7 @@ _ANSWERS = " answers"
 
 
 def answers(authority: str) -> str:
-    """Who pays for the answers of an authority that no grant names; no authority's id has a space."""
+    """The payer for answers of an authority that no grant names; the space keeps it apart from every authority's id."""
     return authority + _ANSWERS
 
 

@@ -192,7 +192,7 @@ class Reassessment:
                 log.error("bulletin_withdrawn", id=row["id"], channel=channel, seq=link["seq"])
 
     def _put_aside(self, db: sqlite3.Connection, withdrawn: Waiting) -> None:
-        detail = "its key was revoked before it came, and no bulletin that stands continues it"
+        detail = "its key was revoked before it came, and no valid bulletin continues it"
         self._intake.quarantine(db, withdrawn.refusal("key-revoked", detail), self._now)
 
     def _raise(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:

@@ -30,6 +30,7 @@ from bus.subscribing.reassessment import READ_AGAIN
 from bus.tasks import one_failure, worked
 from bus.transport import (
     Connection,
+    ConsumerInfo,
     Cursor,
     Endpoint,
     PullConsumer,
@@ -225,18 +226,19 @@ class Subscriber:
                 present = self._present()
                 if looked is None or present.age(looked) > LOOK_S or looked.age(present) > LOOK_S:
                     looked = present
-                    info = await consumer_info(connection, stream, consumer)
-                    if info.filters != filters:
+                    info = await look_at(connection, pull, stream, consumer)
+                    if info is not None and info.filters != filters:
                         return
-                    progress.look(looked, self._present(), info)
+                    if info is not None:
+                        progress.look(looked, self._present(), info)
+                        # What the store would not take is over when it has taken something, or nothing is there to take.
+                        has_work = settled is not None or info.num_pending > 0
+                        if not (has_work and isinstance(self._problems.get(stream), StoreError)):
+                            self._problems.pop(stream, None)
                     if progress.is_stuck:
                         raise UnreachableError(
                             f"the bus has more messages on {stream} but does not deliver them"
                         )
-                    # A problem of the store is over when it has taken a batch, or when there is none to take.
-                    has_work = settled is not None or info.num_pending > 0
-                    if not (has_work and isinstance(self._problems.get(stream), StoreError)):
-                        self._problems.pop(stream, None)
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
                 batch = await pull.next(MOST, WAIT_S)
@@ -341,6 +343,27 @@ class Subscriber:
         level = log.warning if isinstance(exc, StoreError) and is_new else log.debug
         self._problems[stream] = exc
         level("reading_interrupted", problem=str(exc), stream=stream)
+
+
+async def look_at(
+    connection: Connection, pull: PullConsumer, stream: str, consumer: str
+) -> ConsumerInfo | None:
+    """How the consumer stands; None when the answer is late and messages came meanwhile, which wait to be taken.
+
+    On a narrow line the answer comes behind the messages that are on their way. A reader that attaches anew for that loses them
+    each time, and asks for them again.
+
+    Raises:
+        UnreachableError: there is no answer, and no message came instead; or the connection was lost.
+        BrokerError: from the broker.
+    """
+    before = pull.waiting
+    try:
+        return await consumer_info(connection, stream, consumer)
+    except UnreachableError:
+        if not pull.is_live or pull.waiting <= before:
+            raise
+        return None
 
 
 def message_from(stream: str, received: Received) -> Message:

@@ -1,4 +1,4 @@
-"""Which bulletins are versions of one another, and which of them lives: one rule for publishers and readers."""
+"""The versions of each bulletin, and the one that is in force: one rule for publishers and readers."""
 
 from typing import TYPE_CHECKING
 

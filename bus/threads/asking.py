@@ -35,7 +35,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
         status: at which status.
         living: the id of the newest version, which lives unless the thread is withdrawn. It may not be held here any more.
         versions: how many there are, with those that are known by their ids alone; the living one is the last.
-        withdrawn_by: the id of the cancel that withdrew the whole thread; None while it stands.
+        withdrawn_by: the id of the cancel that withdrew the whole thread; None while it is valid.
         is_cancel: whether what was asked for is a cancel.
     """
 
@@ -49,7 +49,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_newest(self) -> bool:
-        """Whether the bulletin that was asked for is the newest version."""
+        """Whether the requested bulletin is the newest version."""
         return self.id == self.living
 
     @property
@@ -63,7 +63,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
         return Key(self.living, self.issuer, self.status)
 
     def state(self, now: dt.datetime, expires: dt.datetime | None) -> str:
-        """How the thread stands: `withdrawn`, `expired`, `updated` (in force, and no first version) or `in-force`.
+        """The state of the thread: `withdrawn`, `expired`, `updated` (in force, and no first version) or `in-force`.
 
         Args:
             now: the present, aware.

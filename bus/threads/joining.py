@@ -42,7 +42,7 @@ class Said(NamedTuple):
 
 
 class Tie(NamedTuple):
-    """What one bulletin says of another of its issuer and status.
+    """The statement of one bulletin about another of its issuer and status.
 
     Attributes:
         target: the id of the other.
@@ -65,7 +65,7 @@ class Node(msgspec.Struct, kw_only=True):
         key: which bulletin.
         up: the number of the node above; its own at the top.
         kind: VERSION or CANCEL; None while nothing but its id is known.
-        issued, seq: when it was said, and its number.
+        issued, seq: its time of issue, and its number.
         size: how many are below it, with itself.
         cancels: how many of those are cancels.
         newest: the newest version below it.
@@ -115,7 +115,7 @@ class Forest:
         return node
 
     def kind(self, key: Key) -> str | None:
-        """What a bulletin is, as far as it is loaded."""
+        """The node of a bulletin, if it is loaded."""
         return self._by_key[key].kind if key in self._by_key else None
 
     def top(self, key: Key) -> Node:
@@ -167,7 +167,7 @@ def _count(top: Node, node: Node) -> None:
 
 
 def anew(nodes: Iterable[Node], ties: Iterable[tuple[Key, Key]]) -> tuple[list[Node], list[Node]]:
-    """Threads made anew from their members and what these still say of one another.
+    """Threads rebuilt from their members and the remaining ties between these.
 
     Args:
         nodes: all members; of each its number, key, kind, moment and number are kept.

@@ -30,11 +30,11 @@ DIRECTLY = (
 """SQL: of each bulletin the least id of those that cancel it, and of those that supersede it."""
 
 Known = Callable[[sqlite3.Connection, Sequence[Key]], Iterable[Said]]
-"""What is here of bulletins that others name, though it was not taken in as a member of a thread."""
+"""Stored facts about bulletins that others name and that were not taken in as members of a thread."""
 
 
 class End(NamedTuple):
-    """What ends a bulletin; `by` and `how` are None where nothing does.
+    """The end of a bulletin; `by` and `how` are None if it has none.
 
     A version that is older than another and that nothing names is superseded `by` itself: its thread says what lives.
     """
@@ -82,7 +82,7 @@ def take_in(
         if key in forest:
             forest.note(each)
     write(db, forest.changed.values())
-    # What was the newest of a thread may have another above it now.
+    # The newest version so far may have another above it now.
     asked = {key: forest.top(key) for key in touched if key in forest}
     asked |= {was: forest.top(one) for was, one in newest}
     asked |= {Key(top.newest.id, *top.key[1:]): top for top in list(asked.values()) if top.newest is not None}
@@ -96,7 +96,7 @@ def named_among(db: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
 
 
 def take_back(db: sqlite3.Connection, gone: Iterable[tuple[Key, int]]) -> list[End]:
-    """Take bulletins back, with what they said of others, inside a transaction; their threads are made anew.
+    """Take bulletins back, with their ties to others, inside a transaction; their threads are rebuilt.
 
     It costs what the threads hold of which they were members.
 
@@ -150,7 +150,7 @@ def let_go(db: sqlite3.Connection, keys: Sequence[Key], is_kept: Callable[[Seque
 
     Args:
         db: a file with these tables.
-        keys: what was let go.
+        keys: the dropped nodes.
         is_kept: whether one of several bulletins is kept.
     """
     for top in tops_of(db, keys):
@@ -162,13 +162,13 @@ def let_go(db: sqlite3.Connection, keys: Sequence[Key], is_kept: Callable[[Seque
 
 
 def is_due(db: sqlite3.Connection) -> bool:
-    """Whether this file is of a release that knew no threads, and has some."""
+    """Whether this file is of a release without threads, and its bulletins form some."""
     sql = "SELECT EXISTS (SELECT 1 FROM revisions) AND NOT EXISTS (SELECT 1 FROM threads)"
     return bool(db.execute(sql).fetchone()[0])
 
 
 def build(db: sqlite3.Connection, known: Known) -> Iterator[list[End]]:
-    """Make the threads from what was said, inside a transaction; gives what ends the bulletins, a part at a time."""
+    """Make the threads from the bulletins, inside a transaction; gives the ends of bulletins, a part at a time."""
     if not is_due(db):
         return
     ties = db.execute("SELECT target, issuer, status, by, how, row, issued, seq FROM revisions").fetchall()
@@ -191,9 +191,9 @@ def _tie_row(tie: Tie) -> tuple[object, ...]:
 
 
 def _ends(db: sqlite3.Connection, tops: dict[Key, Node]) -> list[End]:
-    """What ends bulletins, given the tops of their threads.
+    """The ends of bulletins, given the tops of their threads.
 
-    A withdrawn thread has its newest version cancelled, and whatever a cancel names. All else is superseded, but for the newest.
+    A withdrawn thread has its newest version cancelled, and each version that a cancel names. All others but the newest are superseded.
     """
     ends = []
     for id_, issuer, status, cancel, update in db.execute(DIRECTLY, (as_json(list(tops)),)).fetchall():

@@ -33,7 +33,7 @@ def meant(wanted: str, candidates: Sequence[Key], living: Callable[[Key], Key]) 
         living: the version that lives, of the thread of a bulletin.
 
     Returns:
-        The bulletin. Where it is several versions of one thread, the one that lives. None where there is none.
+        The bulletin. Of several versions of one thread, the one in force. None if there is none.
 
     Raises:
         AmbiguousIdError: they are of several threads.

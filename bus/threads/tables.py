@@ -35,7 +35,7 @@ LAYOUT = Layout("threads", SCHEMA)
 
 ID, ISSUER, STATUS = (f"json_extract(j.value, '$[{n}]')" for n in range(3))
 KEY = f"{ID}, {ISSUER}, {STATUS}"
-"""SQL: id, issuer and status of a bulletin that stands as such a list in `json_each(?) j`."""
+"""SQL: id, issuer and status of a bulletin that is such a list in `json_each(?) j`."""
 _GIVEN = (
     f"FROM json_each(?) j CROSS JOIN threads t ON t.id = {ID} AND t.issuer = {ISSUER} AND t.status = {STATUS}"
 )

@@ -175,6 +175,11 @@ class PullConsumer:
         """The number of received messages that wait to be taken."""
         return len(self._queue)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the connection is the one on which it was attached, and is up."""
+        return self._connection.epoch == self._epoch and self._connection.connected
+
     async def next(self, most: int, timeout: float) -> list[Received]:
         """The next messages in order: at least one unless the time runs out, at most `most`, and at most 2 MiB and one message.
 
@@ -224,7 +229,7 @@ class PullConsumer:
     async def _patient(self) -> None:
         """Wait for more, and notice a silent link."""
         while not self._queue:
-            if self._connection.epoch != self._epoch or not self._connection.connected:
+            if not self.is_live:
                 raise UnreachableError("the connection was lost")
             self._some.clear()
             try:

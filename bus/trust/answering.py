@@ -1,4 +1,4 @@
-"""Who may answer where, and who hears it: feedback that follows from reading and speaking, and not from a grant. Pure."""
+"""The rights to answer, and to read answers: they follow from reading and publishing, not from a grant. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from schemas.vocab import TLP_RANK, Status, Tlp
 
 
 def feedback_by(document: Registry) -> Mapping[str, Ways]:
-    """Where each authority may say feedback by no grant but that it reads there what others say: nowhere without a key.
+    """Where each authority may publish feedback without its own grant, because it may read there; nowhere without a key.
 
     So an answer goes to the audience of what it answers, at its marking and status. An author that hears nothing there is told
-    by its id, at the same marking and status: that reaches nobody else.
+    by its id, at the same marking and status: that reaches only the author.
     """
     said = {name: spoken_by(record) for name, record in document.authorities.items()}
     speakers = Counter(way for ways in said.values() for way in ways)
@@ -35,9 +35,9 @@ def feedback_by(document: Registry) -> Mapping[str, Ways]:
 
 
 def feedback_heard(name: str, record: AuthorityRecord, audiences: Mapping[str, Audience]) -> Ways:
-    """Where an author hears feedback, and nothing else, by no grant but that it speaks there; what it reads is not among it.
+    """Where an author reads only feedback, without its own grant, because it publishes there; places it reads anyway are left out.
 
-    What is said there at AMBER or above is for members alone, answers too, and the subjects of RED hide the kind. Answers to
+    Bulletins there at AMBER or above, answers too, are for members only, and the subjects of RED hide the kind. Answers to
     what it says there come to it by its id.
     """
     ways = _not_read(record)
@@ -46,7 +46,7 @@ def feedback_heard(name: str, record: AuthorityRecord, audiences: Mapping[str, A
 
 
 def deaf_to(name: str, record: AuthorityRecord, audiences: Mapping[str, Audience]) -> Ways:
-    """Where an author speaks and hears no answers; each has its counterpart of the same status and marking, by the author's id."""
+    """Where an author publishes and reads no answers; each has its counterpart of the same status and marking, by the author's id."""
     return frozenset(way for way in _not_read(record) if not _may_know(name, way, audiences))
 
 
@@ -55,7 +55,7 @@ def _not_read(record: AuthorityRecord) -> Ways:
 
 
 def _may_know(name: str, way: tuple[Status, Tlp, str], audiences: Mapping[str, Audience]) -> bool:
-    """Whether who speaks on a way may hear the feedback of others there."""
+    """Whether an authority that publishes on a way may read the feedback of others there."""
     _, tlp, audience = way
     if audience == name:
         return True

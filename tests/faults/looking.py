@@ -11,13 +11,26 @@ from schemas.codec import digest
 from tests.faults.history import Admitted, History, Kept, Refused, Stored, Withdrawn, read
 
 
+class CannotLookError(Exception):
+    """The one who looks may open nothing now; that says nothing of the file."""
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A database as it is now; it is only read, so that what a killed program has left in its log stays there."""
-    with contextlib.closing(
-        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-    ) as db:
-        yield db
+    """A database as it is now; it is only read, so that what a killed program has left in its log stays there.
+
+    Raises:
+        CannotLookError: the file, or its log, cannot be opened.
+    """
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        ) as db:
+            yield db
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN:
+            raise CannotLookError(str(path)) from None
+        raise
 
 
 class OutboxLook:
@@ -30,7 +43,11 @@ class OutboxLook:
         self._n, self._stored_at, self._file = 0, 0.0, 0
 
     def look(self) -> None:
-        """Tell what is new."""
+        """Tell what is new. A look that may open nothing finds nothing: the next one tells of it all."""
+        with contextlib.suppress(CannotLookError):
+            self._look()
+
+    def _look(self) -> None:
         if not self.path.exists():
             return
         if self.path.stat().st_ino != self._file:
@@ -93,7 +110,11 @@ class StoreLook:
         self._rows, self._n = set(), 0
 
     def look(self) -> None:
-        """Tell what is new, or gone."""
+        """Tell what is new, or gone. A look that may open nothing finds nothing: the next one tells of it all."""
+        with contextlib.suppress(CannotLookError):
+            self._look()
+
+    def _look(self) -> None:
         if not self.path.exists():
             return
         if self._file and self.path.stat().st_ino != self._file:

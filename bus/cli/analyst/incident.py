@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from schemas.registry import Registry
 
 AT_TERMINAL = "terminal"
-"""Who decided, where no person has signed in: somebody at this context's own terminal."""
+"""The decider if no person has signed in: somebody at this context's own terminal."""
 DAYS_AT_MOST = 400
 LESS = ("issuers",)
 LESS_MEMBERS = ("marking", "kind")
@@ -69,7 +69,7 @@ async def list_(app: App, *, days: int, exercise: bool, limit: int) -> Answer:
 @_exercise
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 async def suggested(app: App, *, days: int, exercise: bool, limit: int) -> Answer:
-    """What may belong together, the surest first, each with its reasons. Accept one: tocsin incident join ID BULLETIN."""
+    """List bulletins that may belong together, the surest first, with reasons. Accept one: tocsin incident join ID BULLETIN."""
     found, _ = await _found(app, days, exercise)
     offers = [views.offer(found, each, each.a) for each in found.suggestions[:limit]]
     more = len(found.suggestions) - len(offers)
@@ -135,7 +135,7 @@ async def reject(app: App, wanted: str, other: str, *, why: str) -> Answer:
 @click.argument("other", metavar="BULLETIN", shell_complete=completing.bulletins)
 @_why
 async def split(app: App, wanted: str, other: str, *, why: str) -> Answer:
-    """Take BULLETIN out of the incident of ID, whatever its author has tied it by."""
+    """Take BULLETIN out of the incident of ID, also if its author has tied it to it."""
     return await _decide(app, wanted, other, desk.decisions.Verdict.SPLIT, why)
 
 
@@ -151,7 +151,7 @@ async def undo(app: App, number: int, *, why: str) -> Answer:
 
 
 async def _found(app: App, days: int, exercise: bool) -> tuple[Together, list[Decision]]:
-    """The incidents of the window as this context sees them, and the decisions that stand."""
+    """The incidents of the window as this context sees them, and the decisions in force."""
     made: list[Decision] = []
     if (app.state_folder() / frame.DESK_FILE).exists():
         async with frame.open_desk(app) as file:

@@ -1,4 +1,4 @@
-"""What `tocsin incident` shows: incidents, members, suggestions and decisions, in words."""
+"""The output of `tocsin incident`: incidents, members, suggestions and decisions, in words."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def offered(offers: Sequence[Offer], notes: list[str]) -> Answer:
 
 
 def decided(made: Sequence[Decision]) -> Answer:
-    """Decisions that stand, as a table."""
+    """Decisions in force, as a table."""
     rows = (
         (each.n, each.verdict, each.bulletin, each.incident, each.by, at_second(each.at), each.why or "-")
         for each in made
@@ -119,5 +119,5 @@ def at_second(seconds: float) -> str:
 
 
 def marked(each: Part) -> str:
-    """How far a member may go."""
+    """The allowed recipients of a member."""
     return f"TLP:{each.tlp.upper()} {each.audience}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shlex
 import sys
+import webbrowser
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
+LOOK_S = 0.2
 PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
 
 
@@ -45,8 +48,11 @@ PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
     help="end after this many seconds, with a summary",
 )
 @click.option(
-    "--no-browser", is_flag=True, hidden=True, help="accepted for scripts; there is no browser to open"
+    "--console/--no-console",
+    default=True,
+    help="serve the consoles of both hubs on this machine, and print their addresses; no password is asked for",
 )
+@click.option("--no-browser", is_flag=True, help="do not open the console in a browser on a desktop")
 @click.option(
     "--hurry",
     type=click.IntRange(1, 1440),
@@ -60,7 +66,8 @@ async def demo(
     folder: Path,
     port: int | None,
     seconds: float | None,
-    no_browser: bool,  # noqa: ARG001
+    console: bool,
+    no_browser: bool,
     hurry: int,
 ) -> int | None:
     """Start a broker, two countries with fourteen authorities, and two hubs; show bulletins as they arrive.
@@ -73,12 +80,20 @@ async def demo(
     outcome: int | None = None
     try:
         async with (
-            demonstration.Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+            demonstration.Demo.open(
+                folder,
+                port=port or -1,
+                clock=app.now,
+                hurry=hurry,
+                say=app.note if console and os.environ.get("TOCSIN_CONSOLE") != "off" else None,
+            ) as running,
             frame.asked() as ended,
         ):
             _greet(app, folder, running)
             feed = Feed(app, running)
             telling = [asyncio.create_task(frame.until_unread(app))]
+            if not no_browser:
+                telling.append(asyncio.create_task(_open_browser(running)))
             telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
                 trust: Counter[str] = Counter()
@@ -183,6 +198,17 @@ Native files dropped into {home}/spool/AUTHORITY/in are published too.
 """
     for line in greeting.split("\n"):
         app.note(line)
+
+
+async def _open_browser(running: Demo) -> None:
+    """Open the first console in a browser, where a person sits at a desktop."""
+    if not (sys.stderr.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))):
+        return
+    for child in running.consoles.values():
+        while not child.address:  # noqa: ASYNC110 (it is asked for as a person would look)
+            await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(webbrowser.open, child.address)
+        return
 
 
 def _place() -> Path | None:

@@ -106,7 +106,7 @@ def _known(app: App, seen: View, signature: str, wanted: str) -> sheets.Known:
 
 
 def _of_store(app: App, wanted: str, known: sheets.Known, registry: VerifiedRegistry | None) -> sheets.Known:
-    """What admission recorded of a bulletin, and what has ended it since."""
+    """The record of admission for a bulletin, and its end since then."""
     if not (app.state_folder() / STORE_FILE).exists():
         return known
 
@@ -193,7 +193,7 @@ async def _own(box: Outbox, wanted: str, now: dt.datetime) -> tuple[Row | None, 
 def _of_outbox(
     app: App, bulletin: Bulletin, known: sheets.Known, registry: VerifiedRegistry | None
 ) -> sheets.Known:
-    """How far one's own has come, and what was answered to it."""
+    """The stage of an own bulletin, and the answers to it."""
     if not (app.state_folder() / OUTBOX_FILE).exists():
         return known
     row, versions = within(open_outbox(app), lambda box: _own(box, bulletin.id, known.now))
@@ -207,7 +207,7 @@ def _of_outbox(
 def _answered(
     app: App, about: picture.About, known: sheets.Known, registry: VerifiedRegistry | None
 ) -> sheets.Known:
-    """What the store of this context has of the answers to one's own bulletin, which itself need not be there."""
+    """The stored answers to an own bulletin, which itself may be missing in this context's store."""
     if not (app.state_folder() / STORE_FILE).exists():
         return msgspec.structs.replace(known, is_unread=True)
 

@@ -1,4 +1,4 @@
-"""What is owed by when: the clocks that a bulletin starts, who owes, and which later bulletin meets them; pure."""
+"""The clocks that a bulletin starts: duties, their times, their debtors, and the later bulletins that meet them; pure."""
 
 from typing import TYPE_CHECKING
 

@@ -28,7 +28,7 @@ STAGED = frozenset({"nis2", "eui", "cer"})
 """Laws under which incidents are reported in stages."""
 _WARNING, _NOTIFICATION, _FINAL = "early-warning", "notification", "final"
 _CLOSING = frozenset({Nis2Stage.FINAL_REPORT, Nis2Stage.PROGRESS_REPORT})
-"""What is told instead of a final report while the incident goes on counts for it (Article 23(4)(e))."""
+"""A report made instead of a final report while the incident continues counts for it (Article 23(4)(e))."""
 _BREACHES: Mapping[str, str] = MappingProxyType(
     {"gdpr": "gdpr-33", "eea": "gdpr-33", "eudpr": "eudpr-34", "led": "led-30"}
 )
@@ -38,7 +38,7 @@ DPA = "dpa"
 
 
 def period_of(rule: str, clock: registry.Clock) -> Period | None:
-    """How long a clock of the registry runs, in the unit in which its law counts.
+    """The length of a clock of the registry, in the unit of its law.
 
     Args:
         rule: its name there.
@@ -63,13 +63,13 @@ def law_of(body: CyberIncident) -> str:
 def begun_by(b: Bulletin) -> Iterator[tuple[str, dt.datetime]]:
     """The clocks that run by law for what a bulletin tells, each with its start, though no deadline names them.
 
-    What is past and of which the bulletin says no time is left out: nobody is called late for what was not told here.
+    Past steps without a time in the bulletin are left out: no authority is late because a time was not reported here.
     """
     body = b.body
     if isinstance(body, CyberIncident):
         yield from _of_incident(b, body)
     elif isinstance(body, DataBreach) and body.risk is not BreachRisk.UNLIKELY:
-        # Where the law is not named, R18 has the deadline named.
+        # If the law is not named, R18 demands that the deadline is.
         rule = _BREACHES.get(body.regime or "")
         if rule is not None:
             yield rule, body.aware
@@ -102,7 +102,7 @@ def told(b: Bulletin, rule: str) -> dt.datetime | None:
     """When a report meets a clock of a law, by the report itself; None where it does not."""
     body = b.body
     if isinstance(body, DataBreach):
-        # What a supervisory authority tells of has been notified to it.
+        # A breach that a supervisory authority reports has been notified to it.
         return b.issued if rule in BREACH_RULES and b.issuer.kind == DPA else None
     law, _, step = rule.partition("-")
     if not isinstance(body, CyberIncident) or law not in STAGED or law != law_of(body):

@@ -1,4 +1,4 @@
-"""Which later bulletin meets a clock, and who owes it after it was handed on."""
+"""The later bulletin that meets a clock, and the authority that owes it after a handover."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ CLOSING = frozenset(FeedbackKind) - {
 ANSWERING = frozenset(
     {RefRel.ANSWERS, RefRel.ACKNOWLEDGES, RefRel.REJECTS, RefRel.CONTRADICTS, RefRel.CORROBORATES}
 )
-"""How feedback names what it answers; its other references say something else of it."""
+"""The relation by which feedback names the answered bulletin; its other references have other meanings."""
 
 
 class _Asked(NamedTuple):
-    """What is asked of each later bulletin."""
+    """The conditions for each later bulletin."""
 
     clock: Clock
     about: Bulletin
@@ -136,7 +136,7 @@ def _is_answer(asked: _Asked, b: Bulletin) -> bool:
 
 
 def _is_enough(asked: _Asked, body: Feedback) -> bool:
-    """Whether an answer of one who owes says what is owed."""
+    """Whether an answer of a debtor fulfils the duty."""
     clock, about = asked.clock, asked.about
     if clock.place.startswith("actions/"):
         wanted = clock.rule.removeprefix(ACTION)

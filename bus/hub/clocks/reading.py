@@ -44,7 +44,7 @@ def clocks_of(
     What later bulletins say is added by `followed`. A withdrawal and what programs say start none.
 
     Args:
-        bulletin: what was said.
+        bulletin: the bulletin.
         known: the clocks of the registry by name. A law whose clock it does not have makes none run.
         zone: of the authority that is to be told: a day ends there at midnight.
         holidays: its public holidays.
@@ -65,7 +65,7 @@ def clocks_of(
 
 
 def _is_unsaid(b: Bulletin, clock: Clock) -> bool:
-    """Whether a breach was notified some time before a supervisory authority told of it, and nothing says whether in time."""
+    """Whether a breach was notified before a supervisory authority reported it, and nothing says whether in time."""
     if not isinstance(b.body, DataBreach) or clock.met != b.issued or is_in_time(clock, b.issued):
         return False
     return all(each.met is None for each in b.deadlines if each.clock == clock.rule)
@@ -74,7 +74,7 @@ def _is_unsaid(b: Bulletin, clock: Clock) -> bool:
 def acknowledgement(
     bulletin: Bulletin, stored: dt.datetime, phases: Iterable[str], allowed: Deadlines, reader: str
 ) -> Clock | None:
-    """By when a person at a hub says that a bulletin was read; None where nobody has to.
+    """The time by which a person at a hub must confirm that a bulletin was read; None if no one must.
 
     Args:
         bulletin: what is to be read.

@@ -1,4 +1,4 @@
-"""A clock, and how it stands at a moment."""
+"""A clock, and its state at a moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rule: a stable word: the clock of the registry (`nis2-notification`), or `rfi`, `question`, `action-KIND`, `lesson`,
             `comply-by`, `acknowledgement`.
-        place: where in the bulletin it stands: `deadlines/0`, `body`, `actions/1`, `lessons/2`. With `rule` it names the clock
+        place: its place in the bulletin: `deadlines/0`, `body`, `actions/1`, `lessons/2`. With `rule` it names the clock
             within its bulletin.
         owner: who owes: authorities, kinds of them, audiences. Empty where the bulletin does not say. For a report under a law
             it is the authority that tells of the incident: the entity itself is not named on the bus.
@@ -56,7 +56,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 def standing(clock: Clock, now: dt.datetime, soon: dt.timedelta = SOON) -> Standing:
     """How a clock stands.
 
-    Between `due` and `latest` it is due soon: nobody is called late whom the law does not call so. `due` itself is in time. The
+    Between `due` and `latest` it is due soon: late means only late by law. `due` itself is in time. The
     midnight of `latest` is the first moment of the next day, and is not.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which bulletins are one incident: what their authors say, and what people decided. Pure.
+"""The bulletins of one incident, by the statements of their authors and the decisions of people. Pure.
 
 An author ties bulletins by a common incident or a reference. A person says of a bulletin that it belongs to an incident, that it
 does not, or that it is split off. The last decision about a bulletin and an incident counts until it is undone. An incident is
@@ -89,7 +89,7 @@ def joined(
     Args:
         every: the bulletins by id.
         ties: what authors say (`said`).
-        made: the decisions that stand, in the order in which they were made.
+        made: the decisions in force, in the order in which they were made.
     """
     edges: dict[tuple[str, str], list[Tie]] = defaultdict(list)
     for tie in ties:

@@ -1,4 +1,4 @@
-"""How far two bulletins speak of one incident, in points, each with its reason. Pure.
+"""The likelihood that two bulletins are about one incident, in points, each with its reason. Pure.
 
 A value that hardly two people own joins alone. A value of other sorts, a mention or many rare words in common join together.
 Place, election, time, names and techniques add a little and join nothing alone. The points are set by hand on the labelled set
@@ -65,13 +65,13 @@ _LEAST_ALIKE = 0.1
 """Prose of which less is in common says nothing."""
 _WORDS_WORTH, _MOST_OF_WORDS = 10.0, 3.0
 _WORDS_ALONE = 0.6
-"""Where nothing but words joins, what stands beside adds so many points at most."""
+"""If only words join, other traits add at most so many points."""
 _NAME, _REGION, _PLACE, _ELECTION, _TECHNIQUES = 0.5, 0.5, 0.25, 0.25, 0.25
 _OTHER_PLACE, _OTHER_ELECTION, _TIME, _MOST_OF_DELAY = -0.5, -1.0, 0.5, -1.5
 
 
 def likeness(a: Traits, b: Traits, common: Callable[[Sort, str], float], words: float) -> Likeness:
-    """How far two bulletins speak of one incident.
+    """The likelihood that two bulletins are about one incident.
 
     Args:
         a: one bulletin.
@@ -132,7 +132,7 @@ def _hosts(a: Traits, b: Traits) -> list[tuple[Sort, str]]:
 
 
 def _beside(a: Traits, b: Traits) -> list[Reason]:
-    """What adds a little, and what speaks against."""
+    """The small points for one incident, and the points against it."""
     found = []
     both = a.traits & b.traits
     if names := sorted(value for sort, value in both if sort is Sort.NAME):

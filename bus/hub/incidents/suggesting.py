@@ -1,4 +1,4 @@
-"""Which bulletins may belong together: those that share something, compared in points, and joined where those around agree. Pure.
+"""Bulletins that may belong together: those with a common trait, compared in points, and joined if their groups agree. Pure.
 
 The work is bounded: a trait or word of many bulletins finds no candidates, and only candidates are compared.
 """
@@ -18,14 +18,14 @@ from bus.hub.incidents.traits import Sort, Traits, mentionable
 MOST_IN_COMMON = 60
 """A trait or word of more bulletins than this finds no candidates; it may still add to what others find."""
 _SUPPORT = 2.0
-"""How alike, on average, each of one side must be to its likest of the other where no pair is sure."""
+"""The necessary average likeness of each of one side to its most similar of the other, if no pair is sure."""
 _LEAST_RARE = 0.25
 _FINDING = (Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.MENTION, Sort.ADDRESS, Sort.VICTIM, Sort.TAG)
 _LIST_OF = 3
 """A bulletin that shares values with so many others, a different one with each, is a list; lists join nothing."""
 _SHORTEST = 3
 _FEWEST = 40
-"""Among fewer bulletins nobody can tell which words are rare, and none are compared."""
+"""Among fewer bulletins the rare words are unknown, so no words are compared."""
 
 Pair = tuple[str, str]
 """Two ids, the smaller first."""
@@ -76,7 +76,7 @@ class Pool:
         self.lists = self._lists()
 
     def common(self, sort: Sort, value: str) -> float:
-        """How much a shared trait counts, from 0 to 1: nothing for noise, less for what many have."""
+        """The weight of a shared trait, from 0 to 1: 0 for noise, less for a trait of many bulletins."""
         if self._is_noise(value):
             return 0.0
         return min(1.0, MOST_IN_COMMON / 2 / max(1, len(self._having.get((sort, value), ()))))
@@ -94,7 +94,7 @@ class Pool:
         return found
 
     def suggested(self, tied: Iterable[Pair] = (), apart: Iterable[Pair] = ()) -> list[Suggestion]:
-        """Which bulletins may belong together, the surest first; what is joined already is not suggested.
+        """Bulletins that may belong together, the surest first; joined ones are not suggested.
 
         Args:
             tied: pairs that authors or people have joined.
@@ -206,7 +206,7 @@ class _Groups:
         return bool(never) and any((min(a, b), max(a, b)) in never for a in mine for b in theirs)
 
     def agree(self, pair: Pair) -> float:
-        """How alike each of one group is to its likest of the other, on average, whichever side is larger."""
+        """The average likeness of each of one group to its most similar of the other, from the larger side too."""
         mine, theirs = self._group(pair[0]), self._group(pair[1])
         return max(self._mean(mine, theirs), self._mean(theirs, mine))
 

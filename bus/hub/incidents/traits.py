@@ -1,4 +1,4 @@
-"""What a bulletin has that another of the same incident may have too: values, names, words, place and time. Pure.
+"""Traits that bulletins of one incident may share: values, names, words, place and time. Pure.
 
 A trait is a pair of a sort and a value in one spelling. Traits of a bulletin that is kept sealed are those of its cover.
 """
@@ -70,7 +70,7 @@ _SOUNDS = {
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
-    """What is compared of one bulletin.
+    """The compared traits of one bulletin.
 
     Attributes:
         id: the bulletin's.
@@ -100,7 +100,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def traits_of(b: Bulletin) -> Traits:
-    """What is compared of a bulletin; its size is bounded by the bulletin's."""
+    """The compared traits of a bulletin; their size is bounded by the bulletin's."""
     texts = list(prose(b))
     return Traits(
         id=b.id,
@@ -157,7 +157,7 @@ def _of_value(each: Observable, value: str) -> Iterator[tuple[Sort, str]]:
 
 
 def _mentions(texts: list[str]) -> Iterator[tuple[Sort, str]]:
-    """What in a text looks like a number, a name of a machine or a mailbox that another bulletin may hold as a value."""
+    """Numbers, machine names and mailboxes in a text that another bulletin may hold as a value."""
     for text in texts:
         for found in _MENTION.findall(text):
             has_mark = any(map(str.isdigit, found)) or "." in found or "@" in found
@@ -171,7 +171,7 @@ def mentionable(value: str) -> str:
 
 
 def canonical(type_: str, value: str) -> str:
-    """A value of a type in one spelling: without defanging, scheme and whatever its type does not need."""
+    """A value of a type in one spelling: without defanging, scheme and parts that its type does not need."""
     plain = norm(value)
     if type_ in _LETTERS_ONLY:
         return _NO_LETTER.sub("", plain) or plain

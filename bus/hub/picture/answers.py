@@ -1,7 +1,7 @@
-"""What was answered to which bulletin: a row for each answer that stands, and what the answers to one amount to.
+"""The answers to each bulletin: a row for each valid answer, and the sum of the answers to one bulletin.
 
 Of one authority's answers with one verdict to one bulletin the newest counts, and nothing of them counts once that is withdrawn.
-So a table has a row for each bulletin, channel and verdict, however often somebody answers. Which answers count is asked when
+So a table has one row for each bulletin, channel and verdict, even if an authority answers often. Which answers count is asked when
 they are read: a bulletin may come after its answers, and the registry says who may read it.
 """
 
@@ -64,7 +64,7 @@ LAYOUT = Layout("answers", _TABLE + _FILL)
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer that counts: who, what, when it was said and with which bulletin."""
+    """One answer that counts: its author, verdict, time and bulletin."""
 
     by: str
     verdict: str
@@ -105,7 +105,7 @@ def take_in(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
 
 
 def take_back(db: sqlite3.Connection, channel: str) -> None:
-    """Take back what a channel has answered; what is not kept any more still is the last that was said."""
+    """Take back what a channel has answered; an answer that is no longer kept is still the last one."""
     db.execute("DELETE FROM answered WHERE channel = ? AND row IN (SELECT row FROM admitted)", (channel,))
 
 
@@ -141,7 +141,7 @@ def answered_by(bulletin: Bulletin) -> Mapping[str, str]:
 
 # -- asking -------------------------------------------------------------------------------------------------------------
 
-# An answer that is withdrawn, superseded or not kept any more does not stand.
+# An answer that is withdrawn, superseded or no longer kept is not valid.
 _STANDS = "EXISTS (SELECT 1 FROM {table} s WHERE s.row = a.row AND s.ended_by IS NULL)"
 _OF = "SELECT a.*, {stands} AS stands FROM answered a WHERE a.target = ? ORDER BY a.at DESC, a.id DESC"
 
@@ -187,10 +187,10 @@ def why_not(channel: str, named: str, about: About, registry: VerifiedRegistry |
     try:
         said = Channel.parse(channel)
     except SchemaError:
-        return "it stands on no channel"
+        return "it is on no channel"
     original = about.channel
     if said.issuer == original.issuer:
-        return "nobody answers himself"
+        return "an authority cannot answer itself"
     if named not in ("", original.issuer):
         return f"it names a bulletin of {named}"
     if said.status is not original.status or said.audience not in (original.audience, original.issuer):
@@ -210,7 +210,7 @@ def held(db: sqlite3.Connection, wanted: str) -> list[About]:
 
 
 def own(db: sqlite3.Connection, me: str, wanted: str | None = None, limit: int = MOST_OWN) -> list[About]:
-    """What an authority's outbox has said, by id or digest, or all of it, the newest first."""
+    """The bulletins of an authority's outbox, by id or digest, or all of them, the newest first."""
     sql = "SELECT id, channel FROM outbox WHERE ?1 IS NULL OR id = ?1 OR digest = ?1 ORDER BY n DESC LIMIT ?2"
     rows = db.execute(sql, (wanted, limit)).fetchall()
     return [About(id=row["id"], channel=Channel.parse(f"{me}/{row['channel']}")) for row in rows]
@@ -231,7 +231,7 @@ def lately(
 ) -> list[About]:
     """The bulletins of an author, or of all, that were answered last, as far as the store holds them or they are one's own.
 
-    Only an answer that counts counts here: rubbish about ids that nobody has said pushes nothing out of sight.
+    Only valid answers count here: rubbish about ids without a bulletin hides nothing.
     """
     mine = {about.id: about for about in ours}
     found: list[About] = []
@@ -248,7 +248,7 @@ def lately(
 
 
 def body_of(db: sqlite3.Connection, said: Said) -> Feedback | None:
-    """What an answer says; None where its bytes have changed in this store."""
+    """The content of an answer; None if its bytes have changed in this store."""
     for kept in whole(db.execute("SELECT * FROM admitted WHERE row = ?", (said.row,))):
         body = kept.bulletin.body
         return body if isinstance(body, Feedback) else None
@@ -275,12 +275,12 @@ def disputed(
 
 
 def disputers(answers: Iterable[Said]) -> tuple[str, ...]:
-    """Who disputes, sorted. A dispute stands until its author withdraws it; an ended bulletin is not asked about."""
+    """The authorities that dispute, sorted. A dispute lasts until its author withdraws it; ended bulletins are not examined."""
     return tuple(sorted({each.by for each in answers if each.verdict == FeedbackKind.DISPUTE}))
 
 
 def counted(answers: Iterable[Said]) -> dict[str, int]:
-    """How many authorities give each verdict, disputes first, then by word."""
+    """The number of authorities for each verdict, disputes first, then by word."""
     counts: dict[str, int] = {}
     for each in answers:
         counts[each.verdict] = counts.get(each.verdict, 0) + 1
@@ -293,14 +293,14 @@ def shown(verdict: str) -> str:
 
 
 def is_settled(db: sqlite3.Connection, about: About) -> bool:
-    """Whether the store knows that a bulletin was superseded or withdrawn, which settles what was disputed of it."""
+    """Whether the store knows that a bulletin was superseded or withdrawn, which settles disputes about it."""
     table = TABLE_OF[about.channel.status]
     sql = f"SELECT 1 FROM links l JOIN {table} s ON s.row = l.row WHERE l.id = ? AND s.issuer = ? AND s.ended_by IS NOT NULL"
     return db.execute(sql, (about.id, about.channel.issuer)).fetchone() is not None
 
 
 def label(answers: Sequence[Said], *, settled: bool = False) -> tuple[str, ...]:
-    """What a view says beside a bulletin: who disputes it, or did until that was settled, and the other answers, counted."""
+    """The note of a view beside a bulletin: who disputes it, or did until that was settled, and counts of other answers."""
     names = disputers(answers)
     others = {verdict: n for verdict, n in counted(answers).items() if verdict != FeedbackKind.DISPUTE}
     word = "was disputed" if settled else "disputed"

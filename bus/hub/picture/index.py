@@ -1,4 +1,4 @@
-"""The index of what stands in the picture: facts, observables and words of each bulletin, by which filters find it.
+"""The index of the bulletins in the picture: facts, observables and words of each, by which filters find it.
 
 It follows the picture. Taking a bulletin in notes only that it is to be indexed; the index is made when the hub has nothing
 better to do, a part at a time (docs/adr/048). A question reads what still waits, so its answer never lacks it. Rows go with
@@ -43,7 +43,7 @@ CREATE INDEX IF NOT EXISTS observables_of_row ON observables (row);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, tokenize = 'ascii', columnsize = 0, prefix = '2 3');
 CREATE TABLE IF NOT EXISTS words_deleted (n INTEGER PRIMARY KEY, is_begun INTEGER NOT NULL DEFAULT 0);
 """
-# What stood in the picture before there was an index.
+# Bulletins that were in the picture before there was an index.
 _INDEXED = ("status = 'actual'", "status = 'exercise'", "status = 'test'")
 INDEX_ALL = SCHEMA + "".join(
     f"INSERT OR IGNORE INTO to_index SELECT row FROM {table} WHERE {which};\n"
@@ -75,7 +75,7 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 
 def waiting(db: sqlite3.Connection) -> int:
-    """How many bulletins wait to be indexed."""
+    """The number of bulletins that wait to be indexed."""
     return int(db.execute("SELECT count(*) FROM to_index").fetchone()[0])
 
 
@@ -113,7 +113,7 @@ def _write(db: sqlite3.Connection, found: Sequence[tuple[int, Bulletin]]) -> Non
 
 
 def text_of(b: Bulletin) -> str:
-    """What is indexed of the words of a bulletin, with its marking and its audience as words that nobody says."""
+    """The indexed words of a bulletin; its marking and its audience are added as words that no text contains."""
     return f"{indexed(b)} {BETWEEN} {words_of(TLP_RANK[b.tlp], b.audience)}"
 
 
@@ -123,7 +123,7 @@ def _seen(found: Iterable[tuple[int, Bulletin]]) -> Iterator[tuple[str, int, str
 
 
 def _merge(db: sqlite3.Connection) -> None:
-    """Merge a part of the words, so that nothing stays of those that were deleted; at the end facts go that nobody states.
+    """Merge a part of the words, so that nothing of deleted ones remains; at the end delete facts that no bulletin states.
 
     https://www.sqlite.org/fts5.html, sections 6.8 and 6.9: a negative number begins, a positive one goes on, and it is done when
     less than two rows change.

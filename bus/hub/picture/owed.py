@@ -1,4 +1,4 @@
-"""What is owed by when: the clocks of what stands in a store, with what later bulletins there have met."""
+"""The duties and their times: the clocks of valid bulletins in a store, with the later bulletins that met them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from schemas.subject import Channel
 from schemas.vocab import ReceiptStage, RefRel
 
 MOST = 2000
-"""So many bulletins are looked at: the newest that stand."""
+"""So many bulletins are examined: the newest valid ones."""
 MOST_WALKED = 20_000
 """Among so many of the newest rows, seen or not, what a person may see is looked for."""
 MOST_OF_ONE = 8
-"""So many of what one authority says of a bulletin are tried on its clocks, the first that came: who says much hides nobody's answer."""
+"""So many bulletins of one authority about a bulletin are tried on its clocks, the earliest ones: many of one hide no other's."""
 MOST_FILED = 50
 """So many reports of one authority that are filed under one incident are tried on the clocks of each other."""
 MOST_ACKS = dt.timedelta(days=1)
@@ -54,7 +54,7 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: of the bulletin.
         rule, place, owner, start, due, latest, met, met_by: see `bus.hub.clocks.Clock`.
-        standing: how the clock stands: `running`, `due_soon`, `late`, `met` or `met_late`.
+        standing: the state of the clock: `running`, `due_soon`, `late`, `met` or `met_late`.
         issuer, kind, headline, tlp, audience: of the bulletin.
     """
 
@@ -91,7 +91,7 @@ def owed(
     every: bool = False,
     allowed: Deadlines = deadlines.DEFAULTS,
 ) -> tuple[Owed, ...]:
-    """The clocks of what stands, of actual bulletins only, the first due first.
+    """The clocks of valid actual bulletins, the first due first.
 
     Args:
         db: a reader's store.
@@ -191,7 +191,7 @@ def _followed(
 
 
 def _later(b: Bulletin, thread: Iterable[str], tied: _Tied, registry: VerifiedRegistry) -> Iterator[Bulletin]:
-    """What may meet the clocks of a bulletin: of answers those that count."""
+    """The bulletins that may meet the clocks of a bulletin: of answers only the valid ones."""
     about = About.of(b)
     ids = frozenset((b.id, *thread))
     seen = {b.id}
@@ -218,7 +218,7 @@ def _to_acknowledge(
     reader: str,
     allowed: Deadlines,
 ) -> Iterator[Owed]:
-    """What a person at this hub has to read and say so, where its authors are told."""
+    """The bulletins that a person at this hub must read and acknowledge, if their authors are told."""
     ways = {
         name: trust.receipt_grants.may_answer(registry, reader, Channel.parse(name))
         for name in {row.channel for row in kept}

@@ -1,8 +1,8 @@
 """The picture's tables: what is in force, by channel and by bulletin, made from admitted bulletins alone.
 
-Exercise, test and system bulletins stand in tables of their own and never in one view with actual ones. Updates and
+Exercise, test and system bulletins have tables of their own and are never in one view with actual ones. Updates and
 cancels count only from the original issuer and within one status, and reach the whole thread (`bus.threads`); they may
-arrive before what they refer to. What the tables say depends on which bulletins were taken in, never on the order, so made anew they come out the same.
+arrive before the bulletins that they refer to. The tables depend on the received bulletins, never on their order, so a rebuild gives the same tables.
 Expiry is a question of now and is asked in `bus.hub.picture.summary`.
 """
 
@@ -131,7 +131,7 @@ class Projection:
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
     def show(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take one in that has no effect: it stands in the situation, and neither dates nor ends nor announces anything."""
+        """Take one in that has no effect: it is in the situation, but it dates, ends and announces nothing."""
         with _telling(db, (row,)):
             situation.show(db, (row,))
         index.note(db, (row,))
@@ -193,19 +193,19 @@ async def open_store(path: Path, *, hold_s: float = 30.0) -> AsyncIterator[Inbox
 
 
 def is_sweep_due(db: sqlite3.Connection, moment: float) -> bool:
-    """Whether anything has expired at a moment and stands as live, or was counted to nothing, or is too old in the live log."""
+    """Whether an expired bulletin is still listed as live, or a count has become zero, or the live log has too old events."""
     return tallies.is_due(db, moment) or counts.is_due(db) or events.is_due(db, moment)
 
 
 def sweep(db: sqlite3.Connection, moment: float) -> bool:
-    """Move a part of what has expired, inside a transaction, and let go what nobody needs. Returns whether something is left."""
+    """Move a part of what has expired, inside a transaction, and drop rows that are not needed. Returns whether something is left."""
     is_left = tallies.roll(db, moment)
     counts.tidy(db)
     return events.let_go(db, moment) or is_left
 
 
 class _Channel:
-    """What a batch says of one channel, added up."""
+    """The sum of a batch for one channel."""
 
     def __init__(self, authority: str, heard: dt.datetime) -> None:
         self.authority = authority
@@ -272,7 +272,7 @@ def _calendar(db: sqlite3.Connection, row: Stored) -> None:
 
 
 def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:
-    """What it announces, by the first that says so, what a hub says it holds, and until when silence is planned."""
+    """The announced bulletins, by the first that names them, the stated holdings of a hub, and the end of planned silence."""
     issuer, _, channel = row.channel.partition("/")
     db.executemany(
         "INSERT INTO announced_heads VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",

@@ -1,4 +1,4 @@
-"""What is not known: each question with who asked, who owns it, until when it is to be answered, and who has answered."""
+"""The open questions: each with its author, its owner, the time for an answer, and the authorities that have answered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPEN, OVERDUE, ANSWERED = "open", "overdue", "answered"
 MOST = 1000
 """So many requests, and so many questions of answers, are looked at: the newest."""
 _RFI = "SELECT row FROM actual WHERE kind = 'rfi' AND ended_by IS NULL ORDER BY row DESC LIMIT ?"
-# Of each asker the newest questions are looked at first, so one who asks much pushes out nobody else's.
+# The newest questions of each author are read first, so an author of many questions does not hide those of others.
 _ASKED = """
 SELECT a.row, a.target, a.named, a.channel,
   row_number() OVER (PARTITION BY a.by ORDER BY a.row DESC, a.target) AS place
@@ -38,7 +38,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         question: its words.
         asked_by: who asks.
         owner: who is to answer: authorities, kinds of them, or audiences.
-        due: until when; None where nothing was said.
+        due: the time for an answer; None if none is given.
         state: `open`, `overdue` or `answered`.
         answered_by: the owners who have answered.
         answered: when the first of them did.
@@ -62,7 +62,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 def questions(
     db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, *, every: bool = False
 ) -> tuple[Question, ...]:
-    """What was asked and stands, the first due first; those without a time last.
+    """The valid questions, the first due first; those without a time last.
 
     Args:
         db: a reader's store.
@@ -105,7 +105,7 @@ def _asked_back(
 
 
 def _owner(held: Sequence[About], named: str, channel: str, registry: VerifiedRegistry) -> str:
-    """Who said the bulletin that is asked about; empty where the question does not count for it.
+    """The author of the bulletin that the question is about; empty if the question does not count for it.
 
     Args:
         held: what the store has under its id; another authority may have used it, too.

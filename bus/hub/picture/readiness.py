@@ -1,6 +1,6 @@
 """Ready for election day: named checks over what a hub holds, each passed, failed or unknown, and why. Pure.
 
-What cannot be known from here is unknown and never taken for well.
+A check that cannot be made from here is `unknown`, never `pass`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ReadinessCheck(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checks look at.
+    """The input of the checks.
 
     Attributes:
         registry: as it stands.
@@ -72,7 +72,7 @@ def assess(calendar: Calendar, facts: Facts) -> tuple[ReadinessCheck, ...]:
 
 def _calendar(calendar: Calendar, now: dt.datetime) -> ReadinessCheck:
     if calendar.expires <= now:
-        text = f"it ran out on {calendar.expires:%Y-%m-%d}; its issuer should say it anew"
+        text = f"it ran out on {calendar.expires:%Y-%m-%d}; its issuer should publish it again"
         return ReadinessCheck("calendar", "", FAIL, text)
     if not calendar.body.confirmed:
         return ReadinessCheck("calendar", "", FAIL, "its dates are not confirmed yet")
@@ -173,9 +173,9 @@ def _contact(name: str, facts: Facts) -> ReadinessCheck:
 def _beyond(
     name: str, about: str, ends: Sequence[dt.datetime], until: dt.datetime | None, what: str
 ) -> ReadinessCheck:
-    """Whether what ends at the first of these moments stands until the vote is over."""
+    """Whether something is valid until the vote is over; it ends at the first of these moments."""
     if not ends:
-        return ReadinessCheck(name, about, FAIL, f"{what} does not stand")
+        return ReadinessCheck(name, about, FAIL, f"{what} is not valid")
     end = min(ends)
     if until is None:
         return ReadinessCheck(name, about, UNKNOWN, "the calendar has no window of the vote itself")

@@ -1,4 +1,4 @@
-"""What a filter finds in a store: by the index, and of what is not indexed yet by a look at each.
+"""The bulletins that a filter finds in a store: by the index, and one by one where they are not indexed yet.
 
 The index narrows down; each bulletin that is shown has been asked itself (`Selection.matches`), so a damaged index shows nothing
 that was not asked for.
@@ -21,7 +21,7 @@ _SHORTEST = 13
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
-    """How many bulletins a filter finds.
+    """The number of bulletins that a filter finds.
 
     Attributes:
         number: how many.
@@ -33,14 +33,14 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """What has ended a bulletin: `superseded`, `cancelled`, or `withdrawal` for what is one; empty while nothing has."""
+    """How a bulletin has ended: `superseded`, `cancelled`, or `withdrawal` if it is one itself; empty if it has not."""
 
     how: str = ""
     by: str = ""
 
 
 def ending(db: sqlite3.Connection, row: Stored) -> Ending:
-    """What has ended an admitted bulletin."""
+    """How an admitted bulletin has ended."""
     sql = f"SELECT ended_how, ended_by FROM {TABLE_OF[row.bulletin.status]} WHERE row = ?"
     found = db.execute(sql, (row.rowid,)).fetchone()
     return Ending(how=found[0] or "", by=found[1] or "") if found is not None else Ending()
@@ -60,7 +60,7 @@ def newest(
 
 
 def count(db: sqlite3.Connection, selection: Selection, status: Status, now: dt.datetime) -> Count:
-    """How many of a status a filter asks for; those that are not indexed yet are read."""
+    """The number of bulletins of a status that a filter finds; those that are not indexed yet are read."""
     if selection.is_any:
         sql = f"SELECT count(*) FROM {TABLE_OF[status]} WHERE status = ?"
         return Count(number=int(db.execute(sql, (str(status),)).fetchone()[0]), waiting=0)
@@ -97,7 +97,7 @@ def in_force(db: sqlite3.Connection, selection: Selection, now: dt.datetime) -> 
 def short(db: sqlite3.Connection, wanted: str) -> str:
     """The beginning of an id that no other bulletin of the store has; at least 13 characters, which are the millisecond of its making.
 
-    The 8 of the first group are those of 65 seconds: what else is said in them would soon make them ambiguous.
+    The 8 of the first group cover 65 seconds: other bulletins of that time would soon make them ambiguous.
     """
     sql = "SELECT id FROM links WHERE id {0} ? ORDER BY id {1} LIMIT 1"
     beside = (db.execute(sql.format(*way), (wanted,)).fetchone() for way in (("<", "DESC"), (">", "ASC")))
@@ -106,7 +106,7 @@ def short(db: sqlite3.Connection, wanted: str) -> str:
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters two ids begin with alike."""
+    """The number of characters with which both ids begin."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
 
 

@@ -1,6 +1,6 @@
 """The rows of the situation, and what ends them: written for a whole batch, with one statement for each table.
 
-What is superseded or withdrawn follows from the threads (`bus.threads`): of each the newest version stands, unless a cancel has
+Threads (`bus.threads`) decide what is superseded or withdrawn: of each the newest version is valid, unless a cancel has
 withdrawn the thread. So a batch is written in three steps, and the order of its bulletins makes no difference: its rows, what
 they say of others, then the endings of whatever one of the first two may have ended.
 """
@@ -21,12 +21,12 @@ from schemas.subject import Channel, area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 
 _ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
-_ALERT, _CANCEL = MsgType.ALERT, MsgType.CANCEL  # a member of an enumeration is found anew each time
+_ALERT, _CANCEL = MsgType.ALERT, MsgType.CANCEL  # each access to a member of an enumeration costs a search
 _SAID = (
     "id", "row", "issuer", "country", "kind", "domain", "tlp", "audience", "priority", "severity", "urgency", "area", "dimensions",
     "headline", "issued", "expires", "status",
 )  # fmt: skip
-# What almost always is empty is left out where it is.
+# Columns that are almost always empty are omitted when they are empty.
 _STANDING, _WHOLE = (
     {
         table: (f"INSERT INTO {table} ({', '.join(names)})", f"({', '.join('?' * len(names))})")
@@ -34,25 +34,25 @@ _STANDING, _WHOLE = (
     }
     for names in (_SAID, (*_SAID, "election", "incident", "ended_by", "ended_how", "msg_type", "areas"))
 )
-# The picture has no index of ids of its own: what stands in it is admitted, under the same row. A place whose row has changed leads
-# to another bulletin, so the id is compared as well. What is a withdrawal itself is no situation, whatever else is said of it.
+# The picture has no index of ids of its own: its bulletins are admitted, under the same row. A place whose row has changed leads
+# to another bulletin, so the id is compared as well. A withdrawal itself is never in the situation.
 NOTE_END = """
 UPDATE {} SET ended_by = ?1, ended_how = ?2 WHERE row IN (SELECT row FROM links WHERE id = ?3) AND issuer = ?4 AND status = ?5
 AND id = ?3 AND ended_how IS NOT 'withdrawal' AND (ended_by IS NOT ?1 OR ended_how IS NOT ?2)
 """
-# What has a place, in a chain of its issuer at its status, was said, also when it is erased; but not what was refused there, and
+# A bulletin with a place in a chain of its issuer at its status was said, also if it is erased; but not one refused there, and
 # what is shown alone takes no part.
 KNOWN = f"""
 SELECT l.channel, l.id, l.issued, l.seq FROM json_each(?) j CROSS JOIN links l ON l.id = j.value
 WHERE l.reason IS NULL AND l.issued IS NOT NULL AND NOT {contested.muted("l.row")}
 AND (l.row IS NULL OR {" OR ".join(f"EXISTS (SELECT 1 FROM {table} s WHERE s.row = l.row)" for table in SITUATION)})
 """
-"""What is kept and does not stand in the picture yet, since that is made anew, is left out: it says itself what it is."""
+"""Kept bulletins that are not in the picture yet, because it is being rebuilt, are left out: they say themselves what they are."""
 _CANCELS = "SELECT EXISTS (SELECT 1 FROM revisions WHERE by = ? AND issuer = ? AND status = ? AND how = ?)"
 
 
 def show(db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
-    """Have bulletins stand in the situation, with the endings that came before them; inside a transaction."""
+    """Add bulletins to the situation, with the endings that arrived before them; inside a transaction."""
     _show(db, rows)
     if named := threads.named_among(db, [row.id for row in rows]):
         seen = [_key(row) for row in rows if row.id in named]
@@ -70,7 +70,7 @@ def take_in(db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
 
 
 def take_back(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
-    """Have what bulletins ended stand again, unless another ends it too; their own rows are left."""
+    """Restore the bulletins that these had ended, unless another ends them too; their own rows are left."""
     _note_ends(db, threads.take_back(db, ((_key(row), row.rowid) for row in rows)))
 
 
@@ -96,7 +96,7 @@ def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
         b = row.bulletin
         issuer, election, incident = b.issuer, b.election, b.incident_id
         table = TABLE_OF[b.status]
-        # Words are given as plain text: sqlite3 looks for an adapter of whatever is of a class of its own.
+        # Words are given as plain text: for a value of another class sqlite3 searches an adapter.
         kind, tlp, area, issued = b.kind, str(b.tlp), area_token(b), b.issued.timestamp()
         areas, dimensions = counts.areas_of(b, area), as_json(b.dimensions)
         named, rank = None if election is None else election.id, priority(b)
@@ -138,7 +138,7 @@ def _show(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
 
 
 def _ties(rows: Iterable[Stored]) -> Iterator[threads.Tie]:
-    """What updates supersede and cancels withdraw. What names a bulletin of another issuer or status ends nothing."""
+    """The bulletins that updates supersede and cancels withdraw. A reference to another issuer or status ends nothing."""
     for row in rows:
         b = row.bulletin
         for ref in b.references:
@@ -158,7 +158,7 @@ def _said(row: Stored) -> threads.Said:
 
 
 def _known(db: sqlite3.Connection, keys: Sequence[threads.Key]) -> Iterator[threads.Said]:
-    """What of these was said, as far as their places tell."""
+    """Those of these bulletins that were said, as far as their places show."""
     for channel, id_, issued, seq in db.execute(KNOWN, (as_json([key.id for key in keys]),)).fetchall():
         place = Channel.parse(channel)
         key = threads.Key(id_, place.issuer, str(place.status))

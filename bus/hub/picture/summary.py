@@ -45,7 +45,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     short: str = ""
     """The beginning of its id that no other here has."""
     answers: tuple[str, ...] = ()
-    """Who disputes it, and the other answers, counted."""
+    """The authorities that dispute it, and counts of the other answers."""
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +68,11 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     exercises_in_force: int
     filter: str = ""
-    """What was asked for, as it is written; empty for all. What follows the elections is not filtered."""
+    """The filter, as it is written; empty for all. The lines after the elections are not filtered."""
     contested: tuple[str, ...] = ()
     """The authorities with an undecided contradiction: what they have said since supersedes and cancels nothing."""
     disputed: int = 0
-    """How many of those in force somebody disputes."""
+    """The number of bulletins in force that are disputed."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +134,7 @@ def picture(
 
 
 def _filtered(db: sqlite3.Connection, rows: list[int]) -> tuple[Counter[tallies.Sort], list[sqlite3.Row]]:
-    """What these rows are counted by, and those of them that come first."""
+    """The counts of these rows, and the first rows."""
     among, columns = "row IN (SELECT value FROM json_each(?))", ", ".join(tallies.Sort._fields)
     keys = json.dumps(rows)
     counted = db.execute(f"SELECT {columns}, count(*) FROM actual WHERE {among} GROUP BY {columns}", (keys,))
@@ -150,10 +150,10 @@ def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
 
 
 def newest(db: sqlite3.Connection, status: Status, kind: str | None = None) -> Iterator[Stored]:
-    """The admitted bulletins of a status, and of a kind, newest first; read as they are asked for. Those that are damaged are left out."""
+    """The admitted bulletins of a status, and of a kind, newest first; read when they are needed. Damaged ones are left out."""
     table = TABLE_OF[status]
     only, arguments = ("", [status]) if kind is None else (" AND kind = ?", [status, kind])
-    # What the picture has failed to take in stands in no table of it.
+    # A bulletin that the picture has failed to take in is in none of its tables.
     sql = f"SELECT row FROM {table} WHERE status = ?{only} UNION SELECT row FROM admitted WHERE tries > 0 ORDER BY row DESC"
     for (row,) in db.execute(sql, arguments):
         for kept in whole(db.execute("SELECT * FROM admitted WHERE row = ?", (row,))):
@@ -164,7 +164,7 @@ def newest(db: sqlite3.Connection, status: Status, kind: str | None = None) -> I
 def as_text(picture: Picture) -> list[str]:
     """The picture as lines for a terminal; every symbol is also a word.
 
-    What bulletins say stands in them as it came: the caller makes a line safe before it prints it.
+    Words of bulletins are in them unchanged: the caller makes a line safe before it prints it.
     """
     lines = [
         f"{picture.at:%Y-%m-%d %H:%M:%S} UTC   trust {picture.trust} (registry version {picture.registry_version})",
@@ -203,7 +203,7 @@ def as_text(picture: Picture) -> list[str]:
 
 
 def _more(picture: Picture) -> list[str]:
-    """How many more there are of each priority than stand out, and what lists them."""
+    """The number of bulletins of each priority that are not shown, and the command that lists them."""
     shown = Counter(item.priority for item in picture.top)
     left = {
         priority: count - shown[priority]

@@ -1,7 +1,7 @@
-"""What is in force, counted as it comes and goes: by priority, kind, marking, area and dimensions.
+"""Counts of the bulletins in force, kept on each change: by priority, kind, marking, area and dimensions.
 
-Triggers on the tables of the situation keep the counts. What has expired is moved to another count by `roll`, which a hub calls
-every minute, a part at a time. Who asks corrects by what has expired since, so the answer is that of now, whatever was moved.
+Triggers on the tables of the situation keep the counts. `roll` moves expired bulletins to another count; a hub calls it
+every minute, a part at a time. A query subtracts bulletins that have expired since, so the answer is always current.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COUNTED = ("actual", "exercise")
 
 
 class Sort(NamedTuple):
-    """What bulletins are counted by; all empty where only their number is asked for."""
+    """The values by which bulletins are counted; all empty if only their number is needed."""
 
     priority: str
     kind: str
@@ -122,7 +122,7 @@ def roll(db: sqlite3.Connection, moment: float) -> bool:
 
 
 def in_force(db: sqlite3.Connection, moment: float) -> Counter[Sort]:
-    """How many actual bulletins are in force at a moment, by what they are counted by."""
+    """The number of actual bulletins in force at a moment, by the values that count them."""
     columns = ", ".join(Sort._fields)
     counts: Counter[Sort] = Counter()
     sql = f"SELECT {columns}, count FROM tallies WHERE of = 'actual' AND what = '{IN_FORCE}'"
@@ -136,7 +136,7 @@ def in_force(db: sqlite3.Connection, moment: float) -> Counter[Sort]:
 
 
 def number(db: sqlite3.Connection, table: str, what: str, moment: float) -> int:
-    """How many bulletins of a table are in force, over or withdrawn at a moment."""
+    """The numbers of bulletins of a table that are in force, over or withdrawn at a moment."""
     sql = "SELECT coalesce(sum(count), 0) FROM tallies WHERE of = ? AND what = ?"
     count = int(db.execute(sql, (table, what)).fetchone()[0])
     if what == WITHDRAWN:

@@ -27,7 +27,7 @@ class TraceStep(msgspec.Struct, frozen=True):
 
 
 def of_outbox(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
-    """What its publisher's outbox knows; `wanted` is an id or a digest."""
+    """The facts in its publisher's outbox; `wanted` is an id or a digest."""
     row = db.execute("SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
     if row is None:
         return []
@@ -47,7 +47,7 @@ def of_outbox(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
 
 
 def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
-    """What a reader's store knows; `wanted` is an id or a digest."""
+    """The facts in a reader's store; `wanted` is an id or a digest."""
     steps: list[TraceStep] = []
     for n in bodies.rows_of(db, wanted):
         row = db.execute("SELECT * FROM admitted WHERE row = ?", (n,)).fetchone()
@@ -73,7 +73,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
 
 
 def of_answers(db: sqlite3.Connection, about: About, registry: VerifiedRegistry) -> list[TraceStep]:
-    """What was answered to a bulletin, which the store need not hold: what counts, and what was said in vain, with the reason."""
+    """The answers to a bulletin, even if the store lacks it: those that count, and those that do not, with the reason."""
     said = {each.row for each in answers.to_one(db, about, registry)}
     steps: list[TraceStep] = []
     for row in db.execute("SELECT * FROM answered WHERE target = ? ORDER BY at, id", (about.id,)):
@@ -89,7 +89,7 @@ def of_answers(db: sqlite3.Connection, about: About, registry: VerifiedRegistry)
 
 
 def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> Iterator[TraceStep]:
-    """What superseded or withdrew it, or its whole thread, and what of another issuer or status named it in vain."""
+    """The bulletins that superseded or withdrew it or its thread, and those of another issuer or status without that effect."""
     sql = f"SELECT e.how, e.by, e.issuer, e.status, {_SINCE.format('e.row', 'e.by')} AS at FROM revisions e WHERE e.target = ? ORDER BY e.row"
     named = set()
     for how, by, issuer, status, at in db.execute(sql, (bulletin.id,)).fetchall():

@@ -48,12 +48,12 @@ def expiry(db: sqlite3.Connection, thread: threads.Thread) -> dt.datetime | None
 
 
 def state(db: sqlite3.Connection, thread: threads.Thread, now: dt.datetime) -> str:
-    """How a thread stands: `in-force`, `updated`, `withdrawn` or `expired` (`Thread.state`)."""
+    """The state of a thread: `in-force`, `updated`, `withdrawn` or `expired` (`Thread.state`)."""
     return thread.state(now, expiry(db, thread))
 
 
 def in_thread(db: sqlite3.Connection, thread: threads.Thread, most: int = 50) -> tuple[threads.Version, ...]:
-    """The versions and cancels of a thread, the newest first; so many at most. Those of a single bulletin are itself."""
+    """The versions and cancels of a thread, the newest first; so many at most. A single bulletin has only itself."""
     return tuple(threads.in_thread(db, thread.key, most))
 
 

@@ -12,6 +12,8 @@ FINE = Look(answers=True, problem="", free=ROOM)
 DEAF = Look(answers=False, problem="", free=ROOM)
 FULL = Look(answers=True, problem="stream 'A' write error: no space left on device", free=ROOM - 1)
 EMPTIED = FULL._replace(free=ROOM)
+SHUT = FULL._replace(problem="JetStream not enabled (10076)")
+"""A server that met the full disk in a file of its own shuts the whole store, which it never opens again by itself."""
 BEHIND = Look(answers=True, problem="JetStream stream 'A' is not current", free=ROOM)
 
 
@@ -54,13 +56,14 @@ def test_a_server_that_hangs_is_to_be_begun_anew(looks: int, pace: float) -> Non
     assert told.value.reason == "no-answer"
 
 
-def test_a_server_without_room_is_said_and_begun_anew_when_there_is_room() -> None:
+@pytest.mark.parametrize("full", [FULL, SHUT])
+def test_a_server_without_room_is_said_and_begun_anew_when_there_is_room(full: Look) -> None:
     """Not before: it would not start."""
     each = tending()
-    assert "no longer stores messages" in each.judge(FULL, 1)
-    assert each.judge(FULL, 2) == ""
+    assert "no longer stores messages" in each.judge(full, 1)
+    assert each.judge(full, 2) == ""
     with pytest.raises(ServerError) as told:
-        each.judge(EMPTIED, 3)
+        each.judge(full._replace(free=ROOM), 3)
     assert told.value.reason == "cannot-store"
 
 

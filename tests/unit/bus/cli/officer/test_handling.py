@@ -79,7 +79,7 @@ def test_who_looks_at_one_is_told_in_sentences(desk: Desk) -> None:
     assert looked.code == 0
     said = " ".join(looked.out.split())
     assert "PAP:AMBER: look it up, at third parties too; neither touch nor block it" in said
-    assert "nothing hands it on before" in said
+    assert "do not pass it on before" in said
     assert f"kept until {held().bulletin.issued.date() + dt.timedelta(days=90)}" in said
 
 
