@@ -110,6 +110,8 @@ def _edge(one: tuple[float, float], other: tuple[float, float], edge: Edge) -> l
         words = _cut(edge.why, _TAG)
         w = len(words) * 6.1 + 14
         mx, my = (x1 + x2) / 2, (y1 + y2) / 2
+        if y1 == y2 and x2 - x1 < w:  # no room between two boxes: above them
+            my -= _BOX_H / 2 + 6
         out.append(
             f'<rect class="edge-tag" x="{mx - w / 2:.1f}" y="{my - 10:g}" width="{w:.1f}" height="20" rx="10"/>'
         )
