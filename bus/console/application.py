@@ -25,10 +25,11 @@ from starlette.routing import Route
 from bus.console import limits, shield
 from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
 from bus.console.errors import BadRequestError, NotHereError, PageError, TooManyError
+from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
-from bus.console.page import Bytes, Content, Page
-from bus.console.pages import PAGES
-from bus.console.people import People, Session, SignInError
+from bus.console.page import Bytes, Content, Deed, Page
+from bus.console.pages import DEEDS, PAGES
+from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.errors import StoreError
@@ -48,6 +49,17 @@ _SAFE: Mapping[str, str] = {
     "page-missing": "Nothing was changed.",
     "too-many-requests": "Nothing is lost. What is open in other tabs stays as it is.",
 }
+
+_REFUSED: Mapping[str, int] = {
+    "desk-role": 403,
+    "desk-wall": 403,
+    "session-ended": 403,
+    "not-there": 404,
+    "decided-already": 409,
+    "not-last": 409,
+    "desk-full": 409,
+}
+"""The status of what a desk refuses; of everything else it is 400."""
 
 log = logger()
 
@@ -82,6 +94,7 @@ def app(
     for page in PAGES:
         routes.append(Route(page.twin, partial(console.show, page, as_json=True), methods=["GET"]))
         routes.append(Route(page.path, partial(console.show, page, as_json=False), methods=["GET"]))
+    routes += [Route(deed.path, partial(console.do, deed), methods=["POST"]) for deed in DEEDS]
     failed: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
         HTTPException: console.failed,
         TocsinError: console.failed,
@@ -102,6 +115,7 @@ class Console:
         self._reading, self._people, self._clock, self._rng = reading, people, clock, rng
         self._renderer = Renderer()
         self.live = Live(reading, clock)
+        self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
         self._addresses = limits.Meter(limits.ADDRESS)
         self._attempts = limits.Meter(limits.SIGN_IN)
@@ -111,6 +125,7 @@ class Console:
         """Tell of what comes for as long as the application runs."""
         async with in_background(self.live.run(), "live events"):
             yield
+        await self.incidents.close()
 
     # -- pages --------------------------------------------------------------------------------------------------------
 
@@ -122,11 +137,13 @@ class Console:
         self._metered(self._readers, token)
         now, registry = self._clock(), self._reading.shelf.registry()
         given = _parameters(request)
+        kept, told = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
                 path=request.url.path, place=dict(request.path_params), given=given,
+                incidents=kept, desk=told,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
@@ -142,6 +159,37 @@ class Console:
             here=request.url.path, twin=_twin(page, request), form=_form_token(token), is_signed_in=True,
         )  # fmt: skip
         return HTMLResponse(html)
+
+    async def _beside(
+        self, page: Page, session: Session, token: str, request: Request, now: dt.datetime
+    ) -> tuple[Kept | None, object]:
+        """The incidents that are kept for this reader, and what the desk tells; they are begun on every page, for the next."""
+        try:
+            kept = await self.incidents.of(session.viewer.clearance, now)
+        except StoreError:
+            return None, None  # the page says so by itself
+        if not page.has_incidents:
+            return None, None
+        question = page.desk(kept, str(request.path_params.get("id", "")))
+        if question is None:
+            return kept, None
+        return kept, await self._people.told(token, now, _address(request), question)
+
+    async def do(self, deed: Deed, request: Request) -> Response:
+        """Do what a form asks for, then lead back to its page."""
+        session, token = await self._session(request)
+        if session is None:
+            return self._sent_away(request, as_json=False)
+        self._metered(self._readers, token)
+        form, now = await self._form(request, token), self._clock()
+        clearance, id_ = session.viewer.clearance, str(request.path_params["id"])
+        kept = await self.incidents.of(clearance, now, wait=True)
+        if kept.joined is None:
+            raise NotHereError("no bulletin that you may read is called so")
+        await self._people.do(token, now, _address(request), deed.work(kept.joined, id_, form))
+        if deed.changes_incidents:
+            await self.incidents.of(clearance, now, wait=True)
+        return RedirectResponse(deed.back.replace("{id}", quote(id_, safe="")), status_code=303)
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
@@ -311,6 +359,8 @@ class Console:
             body = msgspec.json.encode({"reason": "sign-in-needed", "detail": "sign in first, at /sign-in"})
             return Response(body, status_code=401, media_type="application/json")
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        if request.method != "GET":
+            where = HOME
         return RedirectResponse(f"/sign-in?next={quote(where, safe='')}", status_code=303)
 
     @staticmethod
@@ -338,6 +388,8 @@ class Console:
             status, reason, words = exc.status, exc.reason, str(exc)
         elif isinstance(exc, StoreError):
             status, reason, words = 503, exc.reason, str(exc)
+        elif isinstance(exc, DeedError):
+            status, reason, words = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
         elif isinstance(exc, TocsinError):
             status, reason, words = 400, exc.reason, str(exc)
         else:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from bus.console.clearance import sees
+from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
 from bus.hub import CountryPhase, calendars, elections
@@ -35,6 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         path: the path of the page.
         place: the parameters in the path, as `id`.
         given: the parameters of the query, each with its values in their order.
+        incidents: the incidents that are kept for this reader, on pages that want them.
+        desk: what the desk has told, on pages that ask it.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
     """
 
@@ -47,6 +50,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     place: Mapping[str, str]
     given: Mapping[str, tuple[str, ...]]
     upto: Tlp | None = None
+    incidents: Kept | None = None
+    desk: object = None
 
     @property
     def viewer(self) -> Viewer:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from bus import desk
-from bus.console.people import Looked, Session, SignInError, Viewer
+from bus.console.people import DeedError, Looked, Session, SignInError, Viewer
+from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
 from bus.hub.picture import Clearance
 
+T = TypeVar("T")
 FIRST = "admin"
 """Who is added where nobody has been: an administrator who may look, too, and who adds the others."""
 
@@ -87,6 +90,40 @@ class DeskPeople:
                 address,
                 lambda db, act: desk.trail.add_look(db, act, what.how, about, what.words),
             )
+
+    async def decisions(self) -> Sequence[Decision]:
+        """Every decision about incidents that holds."""
+        return await self._desk.read(desk.decisions.all_holding)
+
+    async def told(
+        self,
+        token: str,
+        now: dt.datetime,
+        address: str,
+        question: Callable[[sqlite3.Connection, desk.Act], T],
+    ) -> T | None:
+        """What the desk tells a person.
+
+        Raises:
+            DeedError: with the code of the desk.
+        """
+        try:
+            return await self._desk.look(token, now.timestamp(), address, question)
+        except desk.DeskError as exc:
+            raise DeedError(str(exc), reason=exc.reason) from None
+
+    async def do(
+        self, token: str, now: dt.datetime, address: str, work: Callable[[sqlite3.Connection, desk.Act], T]
+    ) -> T:
+        """Do something at the desk.
+
+        Raises:
+            DeedError: with the code of the desk.
+        """
+        try:
+            return await self._desk.act(token, now.timestamp(), address, work)
+        except desk.DeskError as exc:
+            raise DeedError(str(exc), reason=exc.reason) from None
 
     async def first_token(self, now: dt.datetime, ceiling: Clearance) -> str | None:
         """A token with which the first person sets a password; None where somebody has been added.

@@ -22,19 +22,21 @@ _HIT = 24
 """The side of a target for a pointer, in units of a drawing that is shown at least as wide as it is."""
 
 
-def _markup(parts: Iterable[str]) -> Markup:
-    """Parts of a drawing as one. Whatever others have written went through `_said`."""
+def markup_of(parts: Iterable[str]) -> Markup:
+    """Parts of a drawing as one. Whatever others have written went through `said_of`."""
     return Markup("".join(parts))  # noqa: S704 (each text in it is escaped)
 
 
-def _said(words: str) -> str:
+def said_of(words: str) -> str:
+    """Words of others, shown and escaped."""
     return escape(shown(words), quote=True)
 
 
-def _text(x: float, y: float, words: str, cls: str = "", anchor: str = "") -> str:
+def text_of(x: float, y: float, words: str, cls: str = "", anchor: str = "") -> str:
+    """Words at a place, escaped."""
     named = f' class="{cls}"' if cls else ""
     held = f' text-anchor="{anchor}"' if anchor else ""
-    return f'<text x="{x:g}" y="{y:g}"{named}{held}>{_said(words)}</text>'
+    return f'<text x="{x:g}" y="{y:g}"{named}{held}>{said_of(words)}</text>'
 
 
 def mark(x: float, y: float, priority: int, size: float = 6.5) -> str:
@@ -85,7 +87,7 @@ def timeline(
             x = x_of(hour)
             out.append(f'<path class="grid-line" d="M{x:.1f} {top}V{height - 10}"/>')
             label = f"{hour:%H:%M}" if hour.hour else f"{hour.day} {hour:%b}"
-            out.append(_text(round(x, 1), 15, label, "" if hour.hour else "strong", "middle"))
+            out.append(text_of(round(x, 1), 15, label, "" if hour.hour else "strong", "middle"))
         hour += dt.timedelta(hours=1)
     if band is not None and (first := max(band[0], start)) < (last := min(band[1], now)):
         out.append(
@@ -96,11 +98,11 @@ def timeline(
         mine = sorted((row for row in rows if key in row.dimensions), key=lambda row: row.at)
         out += [
             f'<path class="grid-line" d="M0 {y + lane / 2:g}H{_WIDTH}"/>',
-            _text(16, y + 4, name, "mid"),
-            _text(left - 16, y + 4, str(len(mine) or ""), "strong", "end"),
+            text_of(16, y + 4, name, "mid"),
+            text_of(left - 16, y + 4, str(len(mine) or ""), "strong", "end"),
         ]
         out += _marks(mine, y, x_of, _WIDTH - right)
-    return _markup([*out, f'<path class="now" d="M{x_of(now):.1f} {top - 4}V{height - 10}"/></svg>'])
+    return markup_of([*out, f'<path class="now" d="M{x_of(now):.1f} {top - 4}V{height - 10}"/></svg>'])
 
 
 def _marks(rows: Sequence[Row], y: float, x_of: Callable[[dt.datetime], float], most: float) -> Iterator[str]:
@@ -111,9 +113,9 @@ def _marks(rows: Sequence[Row], y: float, x_of: Callable[[dt.datetime], float], 
         if x > most + 8:
             return
         last = x
-        label = _said(f"{row.at:%H:%M}, priority {row.priority}, {row.headline}")
+        label = said_of(f"{row.at:%H:%M}, priority {row.priority}, {row.headline}")
         yield (
-            f'<a href="{_said(row.address)}" aria-label="{label}"><title>{label}</title>'
+            f'<a href="{said_of(row.address)}" aria-label="{label}"><title>{label}</title>'
             f'<rect class="hit" x="{x - _HIT / 2:.1f}" y="{y - _HIT / 2:g}" width="{_HIT}" height="{_HIT}" rx="5"/>'
             f"{mark(round(x, 1), y, row.priority)}</a>"
         )
@@ -155,14 +157,14 @@ def histogram(
         anchor = "start" if hour == 0 else "end" if hour == hours else "middle"
         is_now = hour == hours
         words = "now" if is_now else f"{moment:%H:%M}"
-        out.append(_text(hour / hours * width, height - 3, words, "now-label" if is_now else "", anchor))
-    return _markup([*out, "</svg>"])
+        out.append(text_of(hour / hours * width, height - 3, words, "now-label" if is_now else "", anchor))
+    return markup_of([*out, "</svg>"])
 
 
 def meter(share: float, cls: str = "") -> Markup:
     """A bar that is filled by a share between 0 and 1."""
     width = max(1.5, min(100.0, share * 100))
-    return _markup(
+    return markup_of(
         f'<svg class="meter {escape(cls)}" aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none">'
         f'<rect width="100" height="6" rx="3"/><rect width="{width:.1f}" height="6" rx="3"/></svg>'
     )
@@ -193,27 +195,27 @@ def gantt(
     while month < start + dt.timedelta(days=days):
         x = x_of(month)
         out.append(f'<path class="grid-line" d="M{x:.1f} {top - 10}V{height - 8}"/>')
-        out.append(_text(round(x + 5, 1), 20, f"{month:%B}"))
+        out.append(text_of(round(x + 5, 1), 20, f"{month:%B}"))
         month = (month + dt.timedelta(days=32)).replace(day=1)
     for n, (id_, country, name, windows) in enumerate(elections):
         y = top + row * n
         out.append(f'<path class="grid-line" d="M0 {y:g}H{_WIDTH}"/>')
         out.append(
-            f'<a href="/e/{_said(id_)}"><title>{_said(f"{name}, {country}")}</title>'
+            f'<a href="/e/{said_of(id_)}"><title>{said_of(f"{name}, {country}")}</title>'
             f'<rect class="hit" x="1" y="{y + 1:g}" width="{left - 8}" height="{row - 2}" rx="5"/>'
-            f"{_text(14, y + 21, country, 'strong')}{_text(44, y + 21, name[:24], 'mid')}</a>"
+            f"{text_of(14, y + 21, country, 'strong')}{text_of(44, y + 21, name[:24], 'mid')}</a>"
         )
         for kind, first, last in windows:
             x1, x2 = x_of(first), max(x_of(last), x_of(first) + 3)
             inset = {"before": 12, "during": 7, "vote": 5, "after": 14}.get(kind, 12)
             out.append(
-                f'<rect class="w-{_said(kind)}" x="{x1:.1f}" y="{y + inset:g}" width="{x2 - x1:.1f}" height="{row - 2 * inset:g}" rx="2">'
-                f"<title>{_said(f'{kind}: {first:%d %B} to {last:%d %B}')}</title></rect>"
+                f'<rect class="w-{said_of(kind)}" x="{x1:.1f}" y="{y + inset:g}" width="{x2 - x1:.1f}" height="{row - 2 * inset:g}" rx="2">'
+                f"<title>{said_of(f'{kind}: {first:%d %B} to {last:%d %B}')}</title></rect>"
             )
     x = x_of(now)
     out.append(f'<path class="now" d="M{x:.1f} {top - 12}V{height - 8}"/>')
-    out.append(_text(round(x + 6, 1), 34, "today", "now-label") + "</svg>")
-    return _markup(out)
+    out.append(text_of(round(x + 6, 1), 34, "today", "now-label") + "</svg>")
+    return markup_of(out)
 
 
 def answer(within: float, after: float | None, width: int = 300, whole: float = 1000.0) -> Markup:
@@ -231,4 +233,4 @@ def answer(within: float, after: float | None, width: int = 300, whole: float = 
         bits.append(
             f'<rect class="{"met" if after <= within else "missed"}" x="0" y="8" width="{took:.0f}" height="6" rx="1"/>'
         )
-    return _markup([*bits, f'<path class="axis" d="M{end:.1f} 2v18"/></svg>'])
+    return markup_of([*bits, f'<path class="axis" d="M{end:.1f} 2v18"/></svg>'])

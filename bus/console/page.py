@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from bus.console.asked import Asked
+from bus.console.incidents import Joined, Kept
 from bus.console.people import Looked
+from bus.desk import Act
+
+Question = Callable[[sqlite3.Connection, Act], object]
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         template: which shows it; empty where its path gives bytes to keep (`Bytes`).
         look: what it says, from a snapshot.
         looked: what is put on record before it is shown; None where nothing is.
+        has_incidents: whether it is made from the incidents that are kept, too.
+        desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
     """
 
     path: str
@@ -47,3 +54,21 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     template: str
     look: Callable[[Asked], Content]
     looked: Callable[[Content], Looked | None] = lambda _: None
+    has_incidents: bool = False
+    desk: Callable[[Kept, str], Question | None] = lambda _, __: None
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a form does.
+
+    Attributes:
+        path: where it is sent to.
+        work: what is done at the desk, from the incidents that are kept, the id in the path and the fields.
+        back: where its sender goes then.
+        changes_incidents: whether the incidents are then made anew before the next page is shown.
+    """
+
+    path: str
+    work: Callable[[Joined, str, Mapping[str, str]], Question]
+    back: str
+    changes_incidents: bool = False

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
-from typing import Protocol
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
+from bus import desk
+from bus.desk.decisions import Decision
 from bus.errors import BusError
 from bus.hub.picture import Clearance
 from schemas.vocab import Tlp
 
+T = TypeVar("T")
 READER = "reader"
 
 
@@ -20,6 +24,12 @@ class SignInError(BusError):
     """Somebody could not sign in; its sentence says nothing of which part was wrong."""
 
     reason = "sign-in-refused"
+
+
+class DeedError(BusError):
+    """A desk refused what somebody wanted to do; its code is that of the desk, nothing was changed."""
+
+    reason = "desk-role"
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +49,10 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     def initials(self) -> str:
         """At most two letters."""
         return "".join(word[:1] for word in self.name.split()[:2]).upper()
+
+    def may(self, action: desk.Action) -> bool:
+        """Whether the person may do this; the desk asks again when it is done."""
+        return not {str(role) for role in desk.MAY[action]}.isdisjoint(self.roles)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +120,34 @@ class People(Protocol):
         """Put a look on record, before it is shown."""
         ...
 
+    async def decisions(self) -> Sequence[Decision]:
+        """Every decision about incidents that holds, for whoever joins them."""
+        ...
+
+    async def told(
+        self,
+        token: str,
+        now: dt.datetime,
+        address: str,
+        question: Callable[[sqlite3.Connection, desk.Act], T],
+    ) -> T | None:
+        """What the desk tells a person; None where there is no desk.
+
+        Raises:
+            DeedError: with the code of the desk.
+        """
+        ...
+
+    async def do(
+        self, token: str, now: dt.datetime, address: str, work: Callable[[sqlite3.Connection, desk.Act], T]
+    ) -> T:
+        """Do something at the desk, in one transaction.
+
+        Raises:
+            DeedError: with the code of the desk; then nothing was done.
+        """
+        ...
+
 
 class Demonstration:
     """The people of a demonstration: anybody who gives a name is signed in, without a password."""
@@ -114,9 +156,14 @@ class Demonstration:
     LASTS = dt.timedelta(hours=12)
 
     def __init__(
-        self, clearance: Clearance, rng: Callable[[int], bytes], roles: tuple[str, ...] = (READER,)
+        self,
+        clearance: Clearance,
+        rng: Callable[[int], bytes],
+        roles: tuple[str, ...] = (READER,),
+        held: desk.Desk | None = None,
     ) -> None:
-        """Take what everybody may read and do, and a source of random bytes."""
+        """Take what everybody may read and do, a source of random bytes, and the desk at which they act, if any."""
+        self._desk = held
         self._clearance, self._rng, self._roles = clearance, rng, roles
         self._sessions: dict[str, tuple[Session, dt.datetime]] = {}
 
@@ -168,6 +215,59 @@ class Demonstration:
 
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Nothing is put on record: nothing of a demonstration happened."""
+
+    async def decisions(self) -> Sequence[Decision]:
+        """Every decision that holds."""
+        return [] if self._desk is None else await self._desk.read(desk.decisions.all_holding)
+
+    async def told(
+        self,
+        token: str,
+        now: dt.datetime,
+        address: str,
+        question: Callable[[sqlite3.Connection, desk.Act], T],
+    ) -> T | None:
+        """What the desk tells; None without one.
+
+        Raises:
+            DeedError: with the code of the desk.
+        """
+        if self._desk is None:
+            return None
+        act = await self._act(token, now, address)
+        try:
+            return await self._desk.read(lambda db: question(db, act))
+        except desk.DeskError as exc:
+            raise DeedError(str(exc), reason=exc.reason) from None
+
+    async def do(
+        self, token: str, now: dt.datetime, address: str, work: Callable[[sqlite3.Connection, desk.Act], T]
+    ) -> T:
+        """Do something at the desk.
+
+        Raises:
+            DeedError: `desk-role` without a desk, or with the code of the desk.
+        """
+        if self._desk is None:
+            raise DeedError("this demonstration has no desk, so nothing can be done at it")
+        act = await self._act(token, now, address)
+        try:
+            return await self._desk.write(lambda db: work(db, act))
+        except desk.DeskError as exc:
+            raise DeedError(str(exc), reason=exc.reason) from None
+
+    async def _act(self, token: str, now: dt.datetime, address: str) -> desk.Act:
+        session = await self.session(token, now, address)
+        if session is None:
+            raise DeedError("this session has ended; sign in again", reason="session-ended")
+        mine = session.viewer.clearance
+        return desk.Act(
+            who=session.viewer.name,
+            roles=frozenset(desk.Role(each) for each in session.viewer.roles),
+            sight=desk.Sight(mine.ceiling, mine.audiences),
+            at=now.timestamp(),
+            address=address,
+        )
 
 
 def _hashed(token: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jinja2
 import msgspec
 
-from bus.console import drawing, texts
+from bus.console import drawing, graph, texts
 from bus.console.clearance import sees_channel
 from bus.console.icons import ICONS
 from bus.console.pages import TO_DO, Listed, may_see
@@ -46,6 +46,7 @@ class Link(NamedTuple):
 NAVIGATION = (
     Link("/", "Picture", "picture", "Watch", "g p"),
     Link("/b", "Bulletins", "list", "Watch", "g b"),
+    Link("/i", "Incidents", "graph", "Watch", "g i"),
     Link("/clocks", "Clocks", "clock", "Watch", "g k"),
     Link("/channels", "Channels", "channel", "Watch", "g c"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
@@ -119,6 +120,7 @@ class Renderer:
             groups=GROUPS,
             tabs=[link for link in NAVIGATION if link.path in TABS],
             drawing=drawing,
+            graph=graph.graph,
             phase_mark=drawing.PHASE_MARK,
             counted=texts.counted,
             span=texts.span,

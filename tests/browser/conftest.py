@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from bus import desk
 from bus.console import Demonstration, Reading, app
 from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
@@ -46,9 +47,11 @@ class Served:
         eventually_sync(lambda: self._server is not None and self._server.started)
 
     async def _serve(self) -> None:
-        async with Reading.open(self.store, shelf()) as reading:
+        file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
+        async with desk.Desk.open(file, os.urandom) as held, Reading.open(self.store, shelf()) as reading:
             hosts = (self.url.removeprefix("http://"),)
-            console = app(reading, Demonstration(EVERYTHING, numbers()), lambda: NOW, numbers(8), hosts=hosts)
+            people = Demonstration(EVERYTHING, numbers(), ("analyst",), held)
+            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts)
             config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])

@@ -20,13 +20,20 @@ Theme = Literal["light", "dark"]
 WIDTHS = (1440, 390)
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CUT_S = 30
-NAMES = (*PAGES, "bulletin", "missing", "nobody")
-"""Every page, one bulletin, an error, and the page to sign in."""
+NAMES = (*PAGES, "bulletin", "incidents", "incident", "missing", "nobody")
+"""Every page, one bulletin, incidents and the one of that bulletin, an error, and the page to sign in."""
 
 
 def paths(bulletin: str) -> dict[str, str]:
     """The path of each page by its name."""
-    return {**PAGES, "bulletin": bulletin, "missing": "/b/none", "nobody": "/sign-in"}
+    return {
+        **PAGES,
+        "bulletin": bulletin,
+        "incidents": "/i",
+        "incident": bulletin.replace("/b/", "/i/"),
+        "missing": "/b/none",
+        "nobody": "/sign-in",
+    }
 
 
 @pytest.fixture(

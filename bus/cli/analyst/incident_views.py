@@ -9,30 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bus.cli.frame import Answer, Table, at
+from bus.hub import incidents
 
 if TYPE_CHECKING:
     from bus.desk.decisions import Decision
     from bus.hub.incidents import Group as Incident
-    from bus.hub.incidents import Reason, Suggestion
+    from bus.hub.incidents import Suggestion
     from bus.hub.picture import Together
-
-HOW = {"incident-id": "one incident", "reference": "a reference", "decided": "a decision"}
-WORDS = {
-    "keyed-hash": "the same keyed hash",
-    "mark": "the same hash, certificate or counter",
-    "value": "the same observable",
-    "host": "the same host",
-    "mention": "one names what the other holds",
-    "address": "the same address",
-    "victim": "the same victim",
-    "hashtag": "the same hashtag",
-    "name": "the same name",
-    "words": "rare words in common",
-    "techniques": "several techniques in common",
-    "place": "place",
-    "election": "election",
-    "time": "time",
-}
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +66,7 @@ def part(found: Together, group: Incident, id_: str) -> Part:
     """A member with what ties it to the others."""
     member = found.members[id_]
     ties = [tie for tie in group.ties if id_ in (tie.a, tie.b)]
-    by = tuple(sorted({f"{HOW[tie.how]} ({tie.by})" for tie in ties}))
+    by = tuple(sorted({incidents.tie_in_words(tie) for tie in ties}))
     return Part(
         id=id_,
         issuer=member.issuer,
@@ -108,20 +91,8 @@ def offer(found: Together, each: Suggestion, to: str) -> Offer:
         id=other,
         to=to,
         points=round(each.likeness.points, 2),
-        why=tuple(_reason(reason) for reason in each.likeness.reasons),
+        why=tuple(incidents.reason_in_words(reason) for reason in each.likeness.reasons),
         headline=found.members[other].headline,
-    )
-
-
-def _reason(reason: Reason) -> str:
-    """A reason in words: what is shared, or what speaks for or against."""
-    words = WORDS[reason.sort or reason.why]
-    if reason.value:
-        return f"{words}: {reason.value}"
-    if reason.points < 0:
-        return f"another {words}" if reason.why != "time" else "long apart"
-    return {"place": "the same place", "election": "the same election", "time": "within two days"}.get(
-        reason.why, words
     )
 
 

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.console.pages.catalogue import PAGES
+    from bus.console.pages.catalogue import DEEDS, PAGES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "DEEDS",
     "PAGES",
     "TO_DO",
     "Listed",

@@ -16,6 +16,7 @@ from bus.console.asked import Asked
 from bus.console.clearance import narrowest, sees, sees_channel
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
+from bus.console.pages import incidents
 from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.console.step import Step
@@ -293,8 +294,13 @@ def _also(asked: Asked, observable: Observable, row: int) -> int:
 
 
 def _beside(asked: Asked, b: Bulletin, row: int) -> Iterator[Row]:
-    """What else says it is of the same incident."""
-    if b.incident_id is None or b.status is not Status.ACTUAL:
+    """What else is of the same incident: by what authors say and people decided, or, until that is made, by what it says itself."""
+    if b.status is not Status.ACTUAL:
+        return
+    if asked.incidents is not None and asked.incidents.joined is not None:
+        yield from incidents.beside(asked, b.id, MOST_BESIDE)
+        return
+    if b.incident_id is None:
         return
     found, _ = rows.listed(
         asked, of_options({"incident": [b.incident_id]}), most=MOST_BESIDE, order=rows.TIME, ended=True

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from bus.console.page import Page
+from bus.console.page import Deed, Page
 from bus.console.pages import (
     bulletin,
     bulletins,
     channels,
     clocks,
+    deeds,
     drills,
     elections,
+    incidents,
     picture,
     quarantine,
     system,
@@ -27,6 +29,7 @@ PAGES = (
         template="bulletin.html",
         look=bulletin.look,
         looked=bulletin.viewed,
+        has_incidents=True,
     ),
     Page(
         path="/b/{id}/signed",
@@ -34,6 +37,15 @@ PAGES = (
         template="",
         look=bulletin.signed,
         looked=bulletin.downloaded,
+    ),
+    Page(path="/i", twin="/i.json", template="incidents.html", look=incidents.look, has_incidents=True),
+    Page(
+        path="/i/{id}",
+        twin="/i/{id}.json",
+        template="incident.html",
+        look=incidents.look_at_one,
+        has_incidents=True,
+        desk=deeds.told_of,
     ),
     Page(path="/channels", twin="/channels.json", template="channels.html", look=channels.look),
     Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look),
@@ -44,4 +56,11 @@ PAGES = (
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
     Page(path="/system", twin="/system.json", template="system.html", look=system.look),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
+)
+
+DEEDS = (
+    Deed(path="/i/{id}/decide", work=deeds.decide, back="/i/{id}", changes_incidents=True),
+    Deed(path="/i/{id}/undo", work=deeds.undo, back="/i/{id}", changes_incidents=True),
+    Deed(path="/i/{id}/summary", work=deeds.summary, back="/i/{id}#known"),
+    Deed(path="/i/{id}/journal", work=deeds.entry, back="/i/{id}#jour"),
 )

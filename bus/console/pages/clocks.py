@@ -67,9 +67,9 @@ class Clocks(Content, frozen=True, kw_only=True):
 def look(asked: Asked) -> Clocks:
     """The page, of what its reader may read."""
     show = asked.first("show") if asked.first("show") in ("ours", "met") else "all"
-    every = tuple(_told(asked, each) for each in owed(asked))
+    every = tuple(told(asked, each) for each in owed(asked))
     met = (
-        tuple(_told(asked, each) for each in owed(asked, every=True) if each.met is not None)
+        tuple(told(asked, each) for each in owed(asked, every=True) if each.met is not None)
         if show == "met"
         else ()
     )
@@ -97,18 +97,19 @@ def owed(asked: Asked, *, every: bool = False) -> Sequence[Owed]:
 
 def running(asked: Asked) -> tuple[Due, ...]:
     """Every clock that runs, the first due first."""
-    return tuple(_told(asked, each) for each in owed(asked))
+    return tuple(told(asked, each) for each in owed(asked))
 
 
 def ours(asked: Asked) -> Iterator[Due]:
     """The clocks that this hub owes and that run, the first due first."""
     for each in owed(asked):
-        told = _told(asked, each)
-        if told.is_ours:
-            yield told
+        due = told(asked, each)
+        if due.is_ours:
+            yield due
 
 
-def _told(asked: Asked, each: Owed) -> Due:
+def told(asked: Asked, each: Owed) -> Due:
+    """A clock in words."""
     whole = max(1.0, (each.due - each.start).total_seconds())
     is_ours = ringing.is_owner(asked.hub, each.owner, asked.registry.document)
     plain = each.rule.replace("-", " ")

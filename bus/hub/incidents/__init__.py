@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bus.hub.incidents.likeness import Likeness, Reason, Why
     from bus.hub.incidents.suggesting import Pool, Suggestion
     from bus.hub.incidents.traits import Sort, Traits, traits_of
+    from bus.hub.incidents.wording import reason_in_words, tie_in_words
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -25,7 +26,9 @@ __all__ = [
     "Why",
     "apart",
     "joined",
+    "reason_in_words",
     "references_of",
     "said",
+    "tie_in_words",
     "traits_of",
 ]

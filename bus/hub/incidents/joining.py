@@ -70,7 +70,8 @@ def said(
         if each.is_overview:
             continue
         if each.incident is not None:
-            anchor = first.setdefault(each.incident, id_)
+            # Authors may name the bulletin with which it began.
+            anchor = each.incident if each.incident in every else first.setdefault(each.incident, id_)
             if anchor != id_:
                 found.append(_tie(anchor, id_, How.INCIDENT, by[id_]))
         found += [

@@ -64,6 +64,8 @@ _NEAR_S = 10 * DAY_S
 _LEAST_ALIKE = 0.1
 """Prose of which less is in common says nothing."""
 _WORDS_WORTH, _MOST_OF_WORDS = 10.0, 3.0
+LEAST_ALONE = _LEAST_ALIKE + 1.0 / _WORDS_WORTH
+"""Prose of which less is in common joins nothing by itself."""
 _WORDS_ALONE = 0.6
 """If only words join, other traits add at most so many points."""
 _NAME, _REGION, _PLACE, _ELECTION, _TECHNIQUES = 0.5, 0.5, 0.25, 0.25, 0.25

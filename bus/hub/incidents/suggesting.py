@@ -12,7 +12,7 @@ from functools import cached_property
 
 import msgspec
 
-from bus.hub.incidents.likeness import ENOUGH, SURE, Likeness, likeness
+from bus.hub.incidents.likeness import ENOUGH, LEAST_ALONE, SURE, Likeness, likeness
 from bus.hub.incidents.traits import Sort, Traits, mentionable
 
 MOST_IN_COMMON = 60
@@ -132,15 +132,17 @@ class Pool:
             id_: math.sqrt(sum(self._rare.get(word, 0.0) ** 2 for word in each.words)) or 1.0
             for id_, each in self.every.items()
         }
-        found = {(a, b): each / (size[a] * size[b]) for (a, b), each in dot.items()}
+        alike = {(a, b): each / (size[a] * size[b]) for (a, b), each in dot.items()}
+        # Prose alone joins nothing below this, so such pairs are not compared.
+        found = {pair: each for pair, each in alike.items() if each >= LEAST_ALONE}
         for (sort, _), ids in self._having.items():
             if sort in _FINDING and 1 < len(ids) <= MOST_IN_COMMON:
                 some = sorted(set(ids))
                 for i, one in enumerate(some):
                     for other in some[i + 1 :]:
-                        found.setdefault((one, other), 0.0)
+                        found.setdefault((one, other), alike.get((one, other), 0.0))
         for one, other in self._mentions():
-            found.setdefault((one, other), 0.0)
+            found.setdefault((one, other), alike.get((one, other), 0.0))
         return found
 
     def _mentions(self) -> Iterable[Pair]:

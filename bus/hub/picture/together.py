@@ -27,12 +27,15 @@ MOST = 2000
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin of the window, as a list of members shows it."""
+    """A bulletin of the window, as a list of members shows it; `countries` are those that it is about, sorted."""
 
     id: str
     row: int
     issuer: str
     kind: str
+    domain: str
+    countries: tuple[str, ...] = ()
+    election: str | None = None
     tlp: str
     audience: str
     priority: str
@@ -71,7 +74,7 @@ class Together(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _WINDOW = """
-SELECT s.row, s.id, s.issuer, s.kind, s.tlp, s.audience, s.priority, s.headline, s.issued, s.expires > :now AND s.ended_by IS NULL AS stands
+SELECT s.row, s.id, s.issuer, s.kind, s.domain, s.tlp, s.audience, s.priority, s.headline, s.issued, s.expires > :now AND s.ended_by IS NULL AS stands
 FROM {table} s WHERE LIMITS(s) AND s.issued >= :since ORDER BY s.row DESC LIMIT :most
 """
 _BYTES = "SELECT * FROM admitted WHERE row IN (SELECT value FROM json_each(?))"
@@ -114,7 +117,13 @@ def together(
     return Together(
         groups=tuple(groups),
         suggestions=tuple(pool.suggested(_pairs(groups), incidents.apart(made))),
-        members={id_: each for id_, each in members.items() if id_ in every},
+        members={
+            id_: msgspec.structs.replace(
+                each, countries=tuple(sorted(every[id_].countries)), election=every[id_].election
+            )
+            for id_, each in members.items()
+            if id_ in every
+        },
         since=since,
         is_cut_short=len(rows) > most,
     )
@@ -131,6 +140,7 @@ def _member(row: sqlite3.Row) -> Member:
         row=row["row"],
         issuer=row["issuer"],
         kind=row["kind"],
+        domain=row["domain"],
         tlp=row["tlp"],
         audience=row["audience"],
         priority=row["priority"],
