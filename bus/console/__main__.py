@@ -104,7 +104,8 @@ async def _people(place: Place, registry: VerifiedRegistry, address: str) -> Asy
     """Who may look. Where nobody has been added, the first one's address to set a password is written to a file."""
     everything = _most(place.authority, registry)
     if place.demonstration:
-        yield Demonstration(everything, secrets.token_bytes)
+        async with desk.Desk.open(place.desk, os.urandom) as held:
+            yield Demonstration(everything, secrets.token_bytes, (desk.Role.ANALYST.value,), held)
         return
     async with desk.Desk.open(place.desk, os.urandom) as held, asyncio.TaskGroup() as tasks:
         people = DeskPeople(held, os.urandom)
