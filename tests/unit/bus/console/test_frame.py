@@ -319,7 +319,8 @@ def test_after_signing_in_one_stays_here(store: Path, wanted: str, place: str) -
 
 
 @pytest.mark.parametrize(
-    ("scheme", "name", "secure"), [("http", "tocsin", False), ("https", "__Host-tocsin", True)]
+    ("scheme", "name", "secure"),
+    [("http", "tocsin-80", False), ("https", "__Host-tocsin", True)],
 )
 def test_the_cookie_of_a_session(store: Path, scheme: str, name: str, *, secure: bool) -> None:
     """Bound to the host over TLS; never for scripts, never from another site."""
