@@ -31,6 +31,21 @@ _RANKED, _SAID_TO, _HYPHEN = "\ue001", "\ue002", "\ue003"
 """Begin the words of the index that say a marking and an audience; nobody can look for them, as they are no letters."""
 _LIMIT = re.compile(r"LIMITS\((\w+)\)")
 _READ = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)(?:\s+(?:AS\s+)?(\w+))?", re.IGNORECASE)
+_GUARDED = re.compile(r"\b(?:WHERE|AND)\s+LIMITS\(\w+\)(?!\s*OR\b)", re.IGNORECASE)
+"""A place where limits hold: a condition of the whole, not one of several."""
+_TABLES = "|".join(sorted(LIMITED))
+_ODD = re.compile(
+    rf"""--|/\*|;|["`\[]                                  # what hides a name or a condition from these patterns
+    |\b(?:main|temp)\s*\.                              # a name with its schema
+    |\bNOT\s+LIMITS\b|\bOR\s+LIMITS\b
+    |\bLEFT\s+JOIN\s+\w+\s+\w+\s+ON\b[^)]*\bLIMITS\b # a row of the left stays whatever it says
+    |(?:,|\bIN)\s*\(?\s*(?:{_TABLES})\b                     # a table that no FROM or JOIN names
+    |\b(?:FROM|JOIN)\s*\(\s*(?:{_TABLES})\b
+    |'[^']*LIMITS[^']*'
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Ways of writing that the patterns here do not follow."""
 _MET = "({0}.tlp_rank <= :ceiling AND {0}.audience IN (SELECT value FROM json_each(:audiences)))"
 _ABOVE = "({0}.tlp_rank > :ceiling AND {0}.audience IN (SELECT value FROM json_each(:audiences)))"
 
@@ -122,6 +137,10 @@ def _limits(clearance: Clearance) -> dict[str, object]:
 @lru_cache(maxsize=256)
 def _limited(sql: str, how: str) -> str:
     """The statement with its limits written out."""
+    if odd := _ODD.search(sql):
+        raise ValueError(f"a statement for pages is not written plainly ({odd[0].strip()}): {sql}")
+    if len(_GUARDED.findall(sql)) != len(_LIMIT.findall(sql)):
+        raise ValueError(f"LIMITS comes after WHERE or AND and stands with no OR: {sql}")
     limited = set(_LIMIT.findall(sql))
     read = [(table, alias) for table, alias in _READ.findall(sql) if table.lower() in LIMITED]
     if not limited or not read or any(alias not in limited for _, alias in read):

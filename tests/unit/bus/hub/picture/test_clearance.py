@@ -407,3 +407,29 @@ def test_what_is_known_to_say_nothing_has_its_source() -> None:
     assert noise.why_known("notgmail.com") == ""
     assert narrowing.FEW > noise.COMMON
     assert Path(noise._LISTS).name == "noise.toml"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT s.id FROM tally t, actual s WHERE LIMITS(t)",
+        'SELECT s.id FROM tally t JOIN "actual" s WHERE LIMITS(t)',
+        "SELECT s.id FROM tally t JOIN `actual` s WHERE LIMITS(t)",
+        "SELECT s.id FROM tally t JOIN [actual] s WHERE LIMITS(t)",
+        "SELECT s.id FROM tally t JOIN main.actual s WHERE LIMITS(t)",
+        "SELECT s.id FROM tally t JOIN (actual) s WHERE LIMITS(t)",
+        "SELECT 1 IN actual FROM tally t WHERE LIMITS(t)",
+        "SELECT t.n FROM tally t WHERE LIMITS(t) OR 1",
+        "SELECT t.n FROM tally t WHERE 1 OR LIMITS(t)",
+        "SELECT t.n FROM tally t WHERE NOT LIMITS(t)",
+        "SELECT t.n FROM tally t -- WHERE LIMITS(t)",
+        "SELECT t.n FROM tally t /* WHERE LIMITS(t) */",
+        "SELECT t.n, 'AND LIMITS(t)' FROM tally t",
+        "SELECT t.n, LIMITS(t) FROM tally t",
+        "SELECT t.n FROM actual s LEFT JOIN tally t ON LIMITS(t) WHERE LIMITS(s)",
+    ],
+)
+def test_a_statement_that_hides_what_it_reads_is_refused(sql: str) -> None:
+    """Limits that do not hold for the whole statement, and tables that they are not asked of."""
+    with pytest.raises(ValueError, match=r"statement for pages|LIMITS comes after"):
+        limits._limited(sql, "{0}.tlp_rank <= 1")
