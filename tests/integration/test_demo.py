@@ -213,8 +213,8 @@ def test_the_network_of_another_country_is_refused_in_a_sentence(demo: Running) 
     assert (done.code, done.out) == (5, "")
     told, words, brief = done.err.splitlines()
     assert told.endswith(
-        "audience: xb-election-network is a national network of XB, and xa-dsc is of XA: nobody of another country "
-        "publishes there; at this marking it may publish to: eu-dsc, xa-election-network [not-permitted]"
+        "audience: xb-election-network is a national network of XB, and xa-dsc is of XA: only authorities of its own country "
+        "publish there; at this marking it may publish to: eu-dsc, xa-election-network [not-permitted]"
     )
     assert "xa-election-network" in words
     assert brief.endswith("1 fault to correct [not-permitted]")

@@ -98,7 +98,7 @@ async def everything(found: Hub, folder: Path) -> object:
         )
         return {
             name: [
-                tuple(row[column] for column in row.keys() if column != "is_over")  # noqa: SIM118 (a row is no dict)
+                tuple(row[column] for column in row.keys() if column not in ("is_over", "live"))  # noqa: SIM118 (a row is no dict)
                 for row in db.execute(f"SELECT * FROM {name}")  # type: ignore[attr-defined]
             ]
             for name in tables

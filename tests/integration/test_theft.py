@@ -245,7 +245,7 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
         new = ("--context", "renewed")
         assert list(json.loads(office.run(*new, "outbox", "reanchor", "--json"))) == [GREEN]
         assert GREEN in office.run(*new, "outbox", "reanchor")
-        assert "say why" in office.run(*new, "outbox", "reanchor", GREEN, code=2)
+        assert "give the reason" in office.run(*new, "outbox", "reanchor", GREEN, code=2)
         assert "unknown-anchor" in office.run(*new, *anchored, "--from", "A" * 43, code=1)
         made = json.loads(office.run(*new, *anchored))
         # What had waited has gone out meanwhile, and is then the last word, or it is set aside.

@@ -173,7 +173,7 @@ async def test_more_than_was_asked_for_is_not_kept(
     await publish_batch(author, numbered(20))
     monkeypatch.setattr(pull_consumer, "MOST_QUEUED_BYTES", 100)
     async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
-        with pytest.raises(UnreachableError, match="than was asked for"):
+        with pytest.raises(UnreachableError, match="than was requested"):
             await taken(pull, 21)
     monkeypatch.undo()
     async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
