@@ -37,7 +37,8 @@ test: setup token    ## every test that fits in eight minutes, against a real na
 browser:       ## Debian's Chromium, for `make test-browser`
 	@command -v chromium >/dev/null || { \
 	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	    (apt-get install -y -q chromium || (apt-get update -q && apt-get install -y -q chromium)) >/dev/null 2>&1 \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    (apt-get install -y -q chromium || (apt-get update -q && apt-get install -y -q chromium)) </dev/null >/dev/null 2>&1 \
 	      || { echo "Chromium could not be installed; the tests in a browser need it (Debian: apt-get install chromium)"; exit 1; }; \
 	  else echo "Chromium is not here; the tests in a browser need it (Debian: apt-get install chromium)"; exit 1; fi; }
 
