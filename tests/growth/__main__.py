@@ -145,8 +145,9 @@ async def _start(path: Path, world: World) -> None:
         await store.write(lambda db: holdings.let_lapse(db, moment))
         await store.write(lambda db: tallies.roll(db, moment))
         await store.write(lambda db: retention.erase_and_prune(db, world.now))
-        for look in looks(world).values():
-            await store.read(look)
+        for name, look in looks(world).items():
+            if not name.startswith("pages"):  # these are asked by people
+                await store.read(look)
 
 
 async def _looked(store: Inbox, look: Look) -> None:
