@@ -329,7 +329,7 @@ class Console:
         return await self._people.session(token, self._clock(), _address(request)), token
 
     async def _form(self, request: Request, secret: str) -> Mapping[str, str]:
-        """The fields of a form that this console has shown to whoever sends it.
+        """The fields of a form that this console has shown to its sender.
 
         Raises:
             BadRequestError: it comes from another site, or without the token of its page.

@@ -126,7 +126,7 @@ class Child:
 
         Args:
             place: its settings.
-            say: tells whoever runs the hub, in one line.
+            say: tells the operator of the hub, in one line.
             environment: of the hub; what may be secret is taken out of it.
         """
         self._place, self._say = place, say

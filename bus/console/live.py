@@ -26,7 +26,7 @@ MOST_WAITING = 64
 """So many events wait for one reader; more, and the page is to be loaded anew."""
 WRITE_S = 10.0
 ASKED_S = 5.0
-"""So long what was known of a reader's session holds; whoever is signed out or may read less hears no more after it."""
+"""Seconds for which a check of a session is valid. After it, a reader who is signed out or may read less receives no more."""
 RETRY_MS = 3000
 MOST_CLIENTS = 2000
 RELOAD = b"event: reload\ndata: {}\n\n"

@@ -121,7 +121,7 @@ class People(Protocol):
         ...
 
     async def decisions(self) -> Sequence[Decision]:
-        """Every decision about incidents that holds, for whoever joins them."""
+        """Every decision about incidents in force, for the code that joins them."""
         ...
 
     async def told(
@@ -173,7 +173,7 @@ class Demonstration:
         return False
 
     async def sign_in(self, name: str, password: str, now: dt.datetime, address: str) -> str:
-        """A session of whoever gives a name.
+        """A session for a visitor who gives a name.
 
         Raises:
             SignInError: `sign-in-refused`, the name is empty or long.

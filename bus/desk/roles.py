@@ -9,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from bus.desk.refusals import DeskError
-from schemas.vocab import Tlp
+from schemas.vocab import TLP_RANK, Tlp
 
 COMMAND_LINE = "command-line"
 """The actor for an operator on the machine itself; nobody has this id."""
@@ -90,12 +90,10 @@ MAY: Mapping[Action, frozenset[Role]] = MappingProxyType(
 _OF_OPERATORS = frozenset({Action.SEE_PEOPLE, Action.CHANGE_PEOPLE, Action.END_SESSIONS, Action.READ_AUDIT})
 _OF_WALLS = frozenset({Action.LOOK})
 
-_RANKS = {tlp: rank for rank, tlp in enumerate(reversed(Tlp))}
-
 
 def tlp_rank(tlp: Tlp) -> int:
     """0 for CLEAR to 4 for RED: what is narrower has more."""
-    return _RANKS[tlp]
+    return TLP_RANK[tlp]
 
 
 class Sight(msgspec.Struct, frozen=True):

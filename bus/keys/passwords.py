@@ -103,7 +103,7 @@ def hash_password(password: str, salt: bytes, cost: Cost = COST) -> str:
 
 
 def nobodys_hash(cost: Cost = COST) -> str:
-    """A hash that no password has, at the same cost: whoever is not known is refused in the same time."""
+    """A hash that no password has, at the same cost: an unknown person is refused in the same time."""
     return f"$argon2id$v=19$m={cost.memory_kib},t={cost.passes},p={cost.lanes}${'A' * 22}${'A' * 43}"
 
 

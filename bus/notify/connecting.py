@@ -39,7 +39,7 @@ def tls() -> ssl.SSLContext:
 
 
 class Deadline:
-    """Ends a connection when its time is over, whatever the other side does meanwhile."""
+    """Ends a connection when its time is over, whatever the other side does."""
 
     def __init__(self, whole_s: float = WHOLE_S) -> None:
         self.whole_s = whole_s

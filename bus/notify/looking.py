@@ -135,7 +135,7 @@ def begin(db: sqlite3.Connection) -> Looked:
 def look_again(
     db: sqlite3.Connection, asking: Asking, items: Sequence[Item], now: dt.datetime
 ) -> tuple[Seen, ...]:
-    """What was held until now, as it stands now; what has been superseded or withdrawn meanwhile is told of no more."""
+    """What was held until now, as it stands now; bulletins superseded or withdrawn since then are left out."""
     found = _bulletins(
         db, asking, now, {each.row: Status.EXERCISE if each.is_exercise else Status.ACTUAL for each in items}
     )

@@ -47,7 +47,7 @@ def send(
     Args:
         channel: where.
         worded: what is said.
-        id_: of the delivery; the same in every attempt, so that whoever gets it twice knows.
+        id_: of the delivery; the same in every attempt, so that the receiver recognises a repeat.
         made: when the message was made.
         now: the present, which a signature names.
         networks: own networks that are allowed.

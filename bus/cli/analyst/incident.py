@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +30,13 @@ _days = click.option(
 )
 _exercise = click.option("--exercise", is_flag=True, help="of exercises, not of what is real")
 _why = click.option("--why", default="", metavar="TEXT", help="the reason, for others")
+
+
+def _of_two(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decision about an incident and a bulletin: both ids, and the reason."""
+    other = click.argument("other", metavar="BULLETIN", shell_complete=completing.bulletins)
+    wanted = click.argument("wanted", metavar="ID", shell_complete=completing.bulletins)
+    return wanted(other(_why(function)))
 
 
 @click.group(cls=Group)
@@ -84,7 +92,7 @@ async def suggested(app: App, *, days: int, exercise: bool, limit: int) -> Answe
 async def show(app: App, wanted: str, *, days: int, exercise: bool) -> list[Answer]:
     """The bulletins of an incident, by the id of any member: what ties each, what may belong to it, what was decided."""
     found, made = await _found(app, days, exercise)
-    group = await _group(app, found, wanted)
+    group, _ = await _group(app, found, wanted)
     parts = [views.part(found, group, id_) for id_ in group.members]
     rows = (
         (
@@ -113,27 +121,21 @@ async def show(app: App, wanted: str, *, days: int, exercise: bool) -> list[Answ
 
 
 @command(incident, "join")
-@click.argument("wanted", metavar="ID", shell_complete=completing.bulletins)
-@click.argument("other", metavar="BULLETIN", shell_complete=completing.bulletins)
-@_why
+@_of_two
 async def join(app: App, wanted: str, other: str, *, why: str) -> Answer:
     """BULLETIN belongs to the incident of ID, which may be the id of any member. The decision is kept and can be undone."""
     return await _decide(app, wanted, other, desk.decisions.Verdict.BELONGS, why)
 
 
 @command(incident, "reject")
-@click.argument("wanted", metavar="ID", shell_complete=completing.bulletins)
-@click.argument("other", metavar="BULLETIN", shell_complete=completing.bulletins)
-@_why
+@_of_two
 async def reject(app: App, wanted: str, other: str, *, why: str) -> Answer:
     """BULLETIN does not belong to the incident of ID; neither it nor its incident is suggested for it again."""
     return await _decide(app, wanted, other, desk.decisions.Verdict.DOES_NOT, why)
 
 
 @command(incident, "split")
-@click.argument("wanted", metavar="ID", shell_complete=completing.bulletins)
-@click.argument("other", metavar="BULLETIN", shell_complete=completing.bulletins)
-@_why
+@_of_two
 async def split(app: App, wanted: str, other: str, *, why: str) -> Answer:
     """Take BULLETIN out of the incident of ID, also if its author has tied it to it."""
     return await _decide(app, wanted, other, desk.decisions.Verdict.SPLIT, why)
@@ -171,8 +173,8 @@ def _audiences(document: Registry) -> set[str]:
     return {*document.audiences, *document.authorities}
 
 
-async def _group(app: App, found: Together, wanted: str) -> Incident:
-    """The incident of a bulletin by its id or the beginning of one.
+async def _group(app: App, found: Together, wanted: str) -> tuple[Incident, str]:
+    """The incident of a bulletin by its id or the beginning of one, and the id in full.
 
     Raises:
         NotFoundError: it is not among the bulletins of these days.
@@ -184,7 +186,7 @@ async def _group(app: App, found: Together, wanted: str) -> Incident:
         raise NotFoundError(
             f"{wanted} is not among the bulletins since {at(found.since)}", remedy="look further back: --days"
         )
-    return group
+    return group, id_
 
 
 def _act(app: App) -> desk.Act:
@@ -196,20 +198,15 @@ def _act(app: App) -> desk.Act:
 
 async def _decide(app: App, wanted: str, other: str, verdict: desk.decisions.Verdict, why: str) -> Answer:
     found, _ = await _found(app, DAYS_AT_MOST, exercise=False)
-    group, bulletin = await _group(app, found, wanted), (await _group(app, found, other))
-    async with frame.open_store(app) as store:
-        id_ = (await store.read(lambda db: frame.named_in_store(db, other))).id
+    group, _ = await _group(app, found, wanted)
+    before, id_ = await _group(app, found, other)
     member = found.members[id_]
     if verdict is desk.decisions.Verdict.SPLIT and id_ not in group.members:
         raise NotFoundError(
             f"{other} is not in the incident of {wanted}", remedy="its members: tocsin incident show ID"
         )
-    anchor = (
-        next(each for each in (group.id, *group.members) if each != id_)
-        if len(group.members) > 1
-        else group.id
-    )
-    if anchor == id_:
+    anchor = next((each for each in group.members if each != id_), None)
+    if anchor is None:
         raise click.UsageError("a bulletin is not decided about against itself; name another one")
     act = _act(app)
     about = desk.About("bulletin", id_, Tlp(member.tlp), member.audience)
@@ -217,7 +214,7 @@ async def _decide(app: App, wanted: str, other: str, verdict: desk.decisions.Ver
         number = await file.write(lambda db: desk.decisions.decide(db, act, anchor, about, verdict, why))
     words = {"belongs": "belongs to", "does-not": "does not belong to", "split": "is split off"}[verdict]
     return Answer(
-        {"decision": number, "incident": anchor, "bulletin": id_, "verdict": verdict, "was_in": bulletin.id},
+        {"decision": number, "incident": anchor, "bulletin": id_, "verdict": verdict, "was_in": before.id},
         notes=[
             f"decision {number}: {id_} {words} the incident of {anchor}",
             f"undo: tocsin incident undo {number}",

@@ -16,7 +16,7 @@ from bus.hub.picture import Owed, events, owed_within
 MOST = 300
 """So many clocks are listed."""
 KEPT_S = 30
-"""So long, in seconds, what was worked out holds, unless something has happened meanwhile."""
+"""Seconds for which a result is kept, if no event comes."""
 GROUPS = (("late", "Too late"), ("soon", "In the next 6 hours"), ("later", "Later"), ("met", "Met"))
 _GROUP = {"late": "late", "due_soon": "soon", "running": "later", "met": "met", "met_late": "met"}
 WORDS = {

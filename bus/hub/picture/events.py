@@ -2,7 +2,7 @@
 
 An event is written in the transaction in which it happens: for what comes by the code that adds it, for what ends, expires, stands
 again or is erased by triggers, and for alarms of channels by triggers on their table. The log is a record of what was told, so
-making the picture anew leaves it as it is: it says `remade` once, and whoever shows the picture reads it again.
+making the picture anew leaves it as it is: it says `remade` once, and a page that shows the picture reads it again.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def note(db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
 
 @contextmanager
 def muted(db: sqlite3.Connection) -> Iterator[None]:
-    """Nothing is written meanwhile but that the picture was made anew, once for any number of times in a row."""
+    """While it is open, nothing is written but one `remade`, however often the picture is rebuilt."""
     db.execute("INSERT INTO events_upto VALUES (1, 0, 1) ON CONFLICT DO UPDATE SET is_muted = 1")
     try:
         yield

@@ -1,7 +1,7 @@
 """Incidents as a reader sees them: the bulletins of the last weeks joined, and what may belong to them.
 
-It is made when somebody asks, from what the reader may see (docs/adr/055): some tenths of a second for `MOST` bulletins. Whoever
-shows it often keeps it until something new has come.
+It is made when somebody asks, from what the reader may see (docs/adr/055): some tenths of a second for `MOST` bulletins. A
+caller that shows it often keeps it until the event log moves.
 """
 
 from __future__ import annotations
