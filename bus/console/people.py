@@ -288,6 +288,8 @@ class Demonstration:
             sight=desk.Sight(mine.ceiling, mine.audiences),
             at=now.timestamp(),
             address=address,
+            fresh_at=now.timestamp(),
+            is_visitor=True,
         )
 
 

@@ -20,6 +20,7 @@ from bus.demo.founding import BEACON_LIFETIME, DUTY, point_to_server, prepared
 from bus.demo.keyring import Folder, load_key, load_keys
 from bus.demo.rounds import Rounds, adapters
 from bus.demo.tally import Tally, count
+from bus.drafts import Remembered
 from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
 from bus.hub.acting import Acting
@@ -84,6 +85,7 @@ class Demo:
         self._rounds = Rounds(folder, self.publishers, int(self.began.timestamp()))
         self._signers: dict[str, FileSigner] = {}
         self._voices: dict[str, Publisher] = {}
+        self._trackers: dict[str, DeliveryTracker] = {}
 
     @classmethod
     @asynccontextmanager
@@ -180,6 +182,8 @@ class Demo:
             self.stores[hub.id],
             self._voices.get(hub.id),
             lambda event, facts: audit.append(file, event, facts, self._clock()),
+            remembered=Remembered(self.folder.state(hub.id)),
+            standing=self._trackers[hub.id].standing if hub.id in self._trackers else None,
         )
 
     @asynccontextmanager
@@ -244,7 +248,9 @@ class Demo:
                 seal=Sealer((signer,), secrets.token_bytes),
             )
         )
-        await stack.enter_async_context(DeliveryTracker.open(publisher, deadlines.DEFAULTS))
+        self._trackers[member.id] = await stack.enter_async_context(
+            DeliveryTracker.open(publisher, deadlines.DEFAULTS)
+        )
         return publisher
 
     @property

@@ -40,6 +40,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         digest: SHA-256 of them in base64url; an approval names it.
         by: who wrote this version.
         at: when.
+        tlp: the rank of the marking of the draft as it is now.
+        audience: its audience as it is now.
+        closed_why: `published` or `given-up`; empty while it is open.
     """
 
     n: int
@@ -50,6 +53,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     by: str
     at: float
+    tlp: int
+    audience: str
+    closed_why: str = ""
 
 
 def begin(db: sqlite3.Connection, act: Act, title: str, text: bytes, tlp: Tlp, audience: str) -> Draft:
@@ -136,6 +142,9 @@ def get(db: sqlite3.Connection, act: Act, n: int, version: int = 0) -> Draft:
         digest=found["digest"],
         by=found["by"],
         at=found["at"],
+        tlp=row["tlp"],
+        audience=row["audience"],
+        closed_why=row["closed_why"] or "",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus import console
+from bus import console, drafts
 from bus import hub as hubs
 from bus.cli import frame
 from bus.cli.frame import (
@@ -35,6 +35,7 @@ from schemas.vocab import TALK
 
 if TYPE_CHECKING:
     from bus.console import Place
+    from bus.delivery import DeliveryTracker
     from bus.errors import BusError
     from bus.hub import Compared, Damage
     from bus.publishing import Publisher
@@ -84,6 +85,7 @@ async def run(app: App, *, place: str | None) -> None:
             on_news=frame.recorder(app),
         ) as service,
         frame.telling(app, "hub", publisher=publisher, service=service, registry=held),
+        following(app, publisher) as tracker,
     ):
 
         async def follow() -> None:
@@ -96,7 +98,11 @@ async def run(app: App, *, place: str | None) -> None:
         service.beside(frame.follow_phase(app, store), "follow the phase")
         if wanted is not None:
             acting = hubs.acting.Acting(
-                store, publisher, lambda event, facts: frame.record(app, event, **facts)
+                store,
+                publisher,
+                lambda event, facts: frame.record(app, event, **facts),
+                remembered=drafts.Remembered(app.state_folder()),
+                standing=None if tracker is None else tracker.standing,
             )
             service.beside(console.Child(wanted, app.note, acting.do).run(), "console")
         await frame.ended()
@@ -138,6 +144,16 @@ async def speaking(app: App) -> AsyncIterator[Publisher | None]:
             except TocsinError as exc:
                 app.note(f"this hub reads only; it cannot publish: {exc}")
         yield publisher
+
+
+@asynccontextmanager
+async def following(app: App, publisher: Publisher | None) -> AsyncIterator[DeliveryTracker | None]:
+    """What reads the receipts for the hub's own bulletins; None for a hub that only reads."""
+    if publisher is None:
+        yield None
+        return
+    async with frame.tracking(app, publisher) as tracker:
+        yield tracker
 
 
 @command(hub, "rebuild")
