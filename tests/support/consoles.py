@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 
 from bus.console import Demonstration, Reading, Shelf, app
-from bus.hub.picture import Clearance, Contact, index
+from bus.hub.picture import Contact, index
 from bus.hub.picture.projection import open_store
+from bus.policy import Clearance
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
 from schemas.bodies.coordination import Feedback, Rfi
