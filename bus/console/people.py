@@ -13,7 +13,7 @@ import msgspec
 from bus import desk
 from bus.desk.decisions import Decision
 from bus.errors import BusError
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 
 T = TypeVar("T")
@@ -281,11 +281,10 @@ class Demonstration:
         session = await self.session(token, now, address)
         if session is None:
             raise DeedError("this session has ended; sign in again", reason="session-ended")
-        mine = session.viewer.clearance
         return desk.Act(
             who=session.viewer.name,
             roles=frozenset(desk.Role(each) for each in session.viewer.roles),
-            sight=desk.Sight(mine.ceiling, mine.audiences),
+            clearance=session.viewer.clearance,
             at=now.timestamp(),
             address=address,
             fresh_at=now.timestamp(),

@@ -19,7 +19,8 @@ from bus.desk import approvals, drafts, handed_on, people, trail
 from bus.desk.approvals import Approval, State
 from bus.desk.handed_on import HandedOn
 from bus.desk.refusals import DeskError
-from bus.desk.roles import Act, Action, Role, check_may, may, not_there, tlp_rank
+from bus.desk.roles import Act, Action, Role, check_may, may, not_there
+from bus.policy import MARKINGS
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def may_approve(db: sqlite3.Connection, n: int) -> tuple[str, ...]:
         return ()
     authors = drafts.authors(db, n)
     found = [people.get(db, each) for each in _approvers(db) if each not in authors]
-    return tuple(each.name for each in found if _sees(each, row))
+    return tuple(each.name for each in found if each.clearance.sees(MARKINGS[row["tlp"]], row["audience"]))
 
 
 def waiting(db: sqlite3.Connection, act: Act) -> tuple[Waiting, ...]:
@@ -171,8 +172,3 @@ def _approvers(db: sqlite3.Connection) -> list[str]:
     """The ids of the active people who may approve."""
     rows = db.execute("SELECT id, roles FROM people WHERE is_active = 1 ORDER BY id")
     return [row["id"] for row in rows if Role.APPROVER.value in row["roles"].split()]
-
-
-def _sees(person: people.Person, row: sqlite3.Row) -> bool:
-    limits = person.sight
-    return row["tlp"] <= tlp_rank(limits.ceiling) and row["audience"] in limits.audiences

@@ -46,20 +46,33 @@ class Reader(Protocol):
     """A hub that must have a bulletin, as those who follow receipts know it."""
 
     @property
-    def reader(self) -> str: ...
+    def reader(self) -> str:
+        """Its id."""
+        ...
+
     @property
-    def received(self) -> dt.datetime | None: ...
+    def received(self) -> dt.datetime | None:
+        """Since when it has it."""
+        ...
+
     @property
-    def read(self) -> dt.datetime | None: ...
+    def read(self) -> dt.datetime | None:
+        """Since when a person there has read it."""
+        ...
+
     @property
-    def mute(self) -> bool: ...
+    def mute(self) -> bool:
+        """Whether it cannot say so."""
+        ...
 
 
 class Delivered(Protocol):
     """How far a bulletin has come (`bus.delivery.DeliveryStatus`)."""
 
     @property
-    def readers(self) -> Sequence[Reader]: ...
+    def readers(self) -> Sequence[Reader]:
+        """The hubs that must have it."""
+        ...
 
 
 Standing = Callable[[str], Awaitable[Delivered | None]]
