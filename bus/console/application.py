@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from bus import desk
 from bus.console import limits, shield
 from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
 from bus.console.asking import NOBODY, HubError
@@ -30,12 +31,15 @@ from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError, TooManyError
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
-from bus.console.page import Bytes, Content, Deed, Page
+from bus.console.page import Bytes, Content, Deed, Page, Present
 from bus.console.pages import DEEDS, PAGES, sign_receipts
 from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
+from bus.desk import four_eyes
 from bus.errors import BusError, StoreError
+from bus.hub.acting import Outcome
+from bus.hub.acting import Request as Wanted
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
@@ -129,6 +133,7 @@ class Console:
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
+        self._checks = limits.Meter(limits.CHECKS)
         self._addresses = limits.Meter(limits.ADDRESS)
         self._attempts = limits.Meter(limits.SIGN_IN)
 
@@ -161,19 +166,22 @@ class Console:
         self._metered(self._readers, token)
         now, registry = self._clock(), self._reading.shelf.registry()
         given = _parameters(request)
-        kept, told = await self._beside(page, session, token, request, now)
+        kept, told, waiting = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
                 path=request.url.path, place=dict(request.path_params), given=given,
-                incidents=kept, desk=told,
+                incidents=kept, desk=told, waiting=waiting,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
         content, frame = await self._reading.ask(question)
         if (beside := page.beside(content)) is not None:
             content = await self._people.told(token, now, _address(request), beside) or content
+        if (wanted := page.of_hub(content)) is not None:
+            present = Present(clearance=session.viewer.clearance, registry=registry, now=now)
+            content = page.heard(content, await self._heard(wanted), present)
         if (looked := page.looked(content)) is not None:
             await self._people.looked(token, now, _address(request), looked)
         if as_json:
@@ -189,31 +197,55 @@ class Console:
 
     async def _beside(
         self, page: Page, session: Session, token: str, request: Request, now: dt.datetime
-    ) -> tuple[Kept | None, object]:
-        """The incidents that are kept for this reader, and what the desk tells; they are begun on every page, for the next."""
+    ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...]]:
+        """(the incidents that are kept for this reader, what the desk tells, what waits there); incidents are begun on every page."""
         try:
             kept = await self.incidents.of(session.viewer.clearance, now)
         except StoreError:
-            return None, None  # the page says so by itself
-        if not page.has_incidents:
-            return None, None
-        question = page.desk(kept, str(request.path_params.get("id", "")))
-        if question is None:
-            return kept, None
-        return kept, await self._people.told(token, now, _address(request), question)
+            kept = None  # the page says so by itself
+        question = page.of_desk(request.path_params)
+        if page.has_incidents and kept is not None:
+            question = page.desk(kept, str(request.path_params.get("id", "")))
+
+        def all_of_it(db: sqlite3.Connection, act: desk.Act) -> tuple[object, tuple[four_eyes.Waiting, ...]]:
+            return None if question is None else question(db, act), four_eyes.waiting(db, act)
+
+        told, waiting = await self._people.told(token, now, _address(request), all_of_it) or (None, ())
+        return kept if page.has_incidents else None, told, waiting
+
+    async def _heard(self, wanted: Wanted) -> Outcome:
+        """What the hub answers; that it does not is an answer, too, for the page is shown all the same."""
+        try:
+            return await self._hub.ask(wanted)
+        except HubError as problem:
+            return Outcome(state="refused", reason=problem.reason, notes=(str(problem),))
 
     async def do(self, deed: Deed, request: Request) -> Response:
         """Do what a form asks for, then lead back to its page."""
         session, token = await self._session(request)
         if session is None:
             return self._sent_away(request, as_json=False)
-        self._metered(self._readers, token)
+        self._metered(self._checks if deed.is_often else self._readers, token)
         doing = Doing(
             now=self._clock(), session=session, token=token, address=_address(request), path=request.url.path,
             place=dict(request.path_params), fields=await self._form(request, token),
             reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
         )  # fmt: skip
-        return RedirectResponse(await deed.work(doing), status_code=303)
+        done = await deed.work(doing)
+        if isinstance(done, str):
+            response: Response = RedirectResponse(done, status_code=303)
+        elif not deed.template:
+            response = Response(msgspec.json.encode(done), media_type="application/json")
+        else:
+            frame = await doing.look(frame_of)
+            html = self._renderer.page(
+                deed.template, doing.now, frame.zone, page=done, frame=frame, viewer=session.viewer, path=deed.at,
+                here=deed.at, twin=f"{deed.at}.json", form=_form_token(token), is_signed_in=True, key=self._rng(16).hex(),
+            )  # fmt: skip
+            response = HTMLResponse(html)
+        for renewed in doing.renewed[-1:]:
+            self._set(response, request, _cookie(request), renewed, lasts_s=SESSION_S)
+        return response
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""

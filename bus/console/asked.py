@@ -13,6 +13,7 @@ import msgspec
 from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
+from bus.desk.four_eyes import Waiting
 from bus.hub import CountryPhase, calendars, elections
 from bus.policy import Clearance
 from bus.storage import lease
@@ -37,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         given: the parameters of the query, each with its values in their order.
         incidents: the incidents that are kept for this reader, on pages that want them.
         desk: what the desk has told, on pages that ask it.
+        waiting: drafts that wait for the reader: to be approved, or to be published.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
     """
 
@@ -51,6 +53,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     upto: Tlp | None = None
     incidents: Kept | None = None
     desk: object = None
+    waiting: tuple[Waiting, ...] = ()
 
     @property
     def viewer(self) -> Viewer:

@@ -47,6 +47,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         people: the desk.
         incidents: those that are kept.
         hub: what signs.
+        renewed: the tokens that the session was given since, after a fresh password; the last one counts.
     """
 
     now: dt.datetime
@@ -60,6 +61,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     people: People
     incidents: Incidents
     hub: Hub
+    renewed: list[str] = msgspec.field(default_factory=list)
 
     @property
     def viewer(self) -> Viewer:
@@ -95,7 +97,19 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             DeedError: with the code of the desk; then nothing was done.
         """
-        return await self.people.do(self.token, self.now, self.address, work)
+        return await self.people.do(self._token, self.now, self.address, work)
+
+    async def confirm(self, password: str) -> None:
+        """Take a fresh password; the session then has another token.
+
+        Raises:
+            SignInError: it is wrong, or must wait.
+        """
+        self.renewed.append(await self.people.confirm(self._token, password, self.now, self.address))
+
+    @property
+    def _token(self) -> str:
+        return self.renewed[-1] if self.renewed else self.token
 
     async def joined(self) -> Joined:
         """The incidents as they are now, with all that was decided so far.

@@ -80,7 +80,15 @@ def begin(db: sqlite3.Connection, act: Act, title: str, text: bytes, tlp: Tlp, a
 
 
 def save(
-    db: sqlite3.Connection, act: Act, n: int, text: bytes, tlp: Tlp, audience: str, *, base: int
+    db: sqlite3.Connection,
+    act: Act,
+    n: int,
+    text: bytes,
+    tlp: Tlp,
+    audience: str,
+    *,
+    base: int,
+    title: str = "",
 ) -> Draft:
     """Save a new version; approvals of the one before are void, asked or granted.
 
@@ -92,6 +100,7 @@ def save(
         tlp: its marking now.
         audience: its audience now.
         base: the version that was changed.
+        title: what its writers call it now; empty leaves that as it is.
 
     Raises:
         DeskError: as `begin`; `not-there`; `draft-changed`, another person has saved a version after `base`.
@@ -104,6 +113,8 @@ def save(
             "another person has saved a version since then; look at it, then save again",
             reason="draft-changed",
         )
+    if title:
+        db.execute("UPDATE drafts SET title = ? WHERE n = ?", (check_text(title, MAX_TITLE, "a title"), n))
     latest = get(db, act, n)
     if latest.text == text and (row["tlp"], row["audience"]) == (tlp_rank(tlp), audience):
         return latest

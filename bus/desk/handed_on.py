@@ -57,10 +57,7 @@ class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
 def of_version(db: sqlite3.Connection, draft: int, version: int) -> HandedOn | None:
     """What was handed on of a version; None where nothing was."""
     row = db.execute("SELECT * FROM handed_on WHERE draft = ? AND version = ?", (draft, version)).fetchone()
-    if row is None:
-        return None
-    fields = {name: row[name] for name in HandedOn.__struct_fields__}
-    return HandedOn(**{**fields, "is_refused": bool(row["is_refused"])})
+    return None if row is None else _read(row)
 
 
 def add(db: sqlite3.Connection, handed: HandedOn, approval: int | None) -> None:
@@ -117,3 +114,14 @@ def check_answered(db: sqlite3.Connection, draft: int) -> None:
 def forget(db: sqlite3.Connection, before: float) -> None:
     """Take out the rows of drafts that were closed before a moment."""
     db.execute("DELETE FROM handed_on WHERE draft IN (SELECT n FROM drafts WHERE closed_at < ?)", (before,))
+
+
+def newest(db: sqlite3.Connection, most: int) -> list[HandedOn]:
+    """What was published from here, the last first."""
+    rows = db.execute("SELECT * FROM handed_on WHERE bulletin <> '' ORDER BY at DESC LIMIT ?", (most,))
+    return [_read(row) for row in rows]
+
+
+def _read(row: sqlite3.Row) -> HandedOn:
+    fields = {name: row[name] for name in HandedOn.__struct_fields__}
+    return HandedOn(**{**fields, "is_refused": bool(row["is_refused"])})
