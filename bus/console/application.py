@@ -317,6 +317,7 @@ class Console:
             self._clock(),
             dt.UTC,
             form=_form_token(secret),
+            viewer=None,
             problem=problem,
             hub=self._hub_name(),
             **values,

@@ -18,12 +18,19 @@ from bus.console.pages import (
     publish,
     publish_desk,
     quarantine,
+    snoozing,
     system,
     wall,
 )
 
 PAGES = (
-    Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
+    Page(
+        path="/",
+        twin="/picture.json",
+        template="picture.html",
+        look=picture.look,
+        beside=picture.beside,
+    ),
     Page(
         path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
     ),
@@ -98,6 +105,10 @@ PAGES = (
 )
 
 DEEDS = (
+    Deed(path="/seen", work=picture.mark_seen),
+    Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
+    Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
+    Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
     Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
     Deed(path="/publish/check", work=publish_desk.check, template="writing.html", at="/publish"),
