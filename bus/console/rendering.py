@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jinja2
 import msgspec
+from markupsafe import escape
 
 from bus.console import drawing, graph, texts
 from bus.console.icons import ICONS
-from bus.console.pages import SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import CHOICES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
 from bus.console.people import Viewer
 from bus.desk import Action
 from bus.hub import watch
@@ -50,6 +51,8 @@ NAVIGATION = (
     Link("/i", "Incidents", "graph", "Watch", "g i"),
     Link("/clocks", "Clocks", "clock", "Watch", "g k"),
     Link("/channels", "Channels", "channel", "Watch", "g c"),
+    Link("/publish", "Publish", "publish", "Speak", "g u"),
+    Link("/approvals", "Approvals", "check", "Speak", "g a"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
@@ -87,7 +90,10 @@ def frame_of(asked: Asked) -> Frame:
     refused = sum(n for channel, n in by_channel if may_see(asked, channel))
     standing = watch.recorded_alarms(db, ended=False)
     alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
+    given = sum(each.is_granted for each in asked.waiting)
     counts = {
+        "/publish": (given, given > 0, "to publish"),
+        "/approvals": (len(asked.waiting) - given, True, "to approve"),
         "/channels": (alarms, False, "alarms"),
         "/quarantine": (int(refused), False, "refused in a day"),
     }
@@ -130,6 +136,8 @@ class Renderer:
             snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
+            choices=CHOICES,
+            as_typed=escape,
         )
 
     def page(

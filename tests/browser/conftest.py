@@ -20,6 +20,7 @@ from bus import desk
 from bus.console import Demonstration, Reading, app
 from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
+from tests.support.signing import signing
 from tests.support.waiting import eventually_sync
 from tests.support.world import NOW
 
@@ -35,9 +36,9 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(self, store: Path) -> None:
-        """Serve a store."""
-        self.store = store
+    def __init__(self, store: Path, authority: str = consoles.HUB) -> None:
+        """Serve a store, as the console of an authority whose hub signs."""
+        self.store, self.authority = store, authority
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -48,12 +49,16 @@ class Served:
 
     async def _serve(self) -> None:
         file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
-        async with desk.Desk.open(file, os.urandom) as held, Reading.open(self.store, shelf()) as reading:
+        async with (
+            desk.Desk.open(file, os.urandom) as held,
+            Reading.open(self.store, shelf(authority=self.authority)) as reading,
+            signing(file.with_suffix(""), consoles.WORLD, self.authority) as line,
+        ):
             hosts = (self.url.removeprefix("http://"),)
             people = Demonstration(
                 EVERYTHING, numbers(), ("analyst", "duty-officer", "publisher", "approver"), held
             )
-            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts)
+            console = app(reading, people, lambda: NOW, numbers(8), hub=line, hosts=hosts)
             config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
@@ -91,10 +96,10 @@ class Looker:
             lambda each: self.said.append(f"failed: {each.url}") if each.failure != LEFT else None,
         )
 
-    def sign_in(self) -> None:
+    def sign_in(self, name: str = "Mara Lind") -> None:
         """Sign in by the page."""
         self.page.goto(f"{self.url}/sign-in")
-        self.page.fill("#name", "Mara Lind")
+        self.page.fill("#name", name)
         self.page.click("button.primary")
         self.page.wait_for_url(f"{self.url}/")
 
