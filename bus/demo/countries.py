@@ -239,14 +239,17 @@ def hub_reads(hub: str, *networks: str) -> tuple[ReadGrant, ...]:
 
 
 def hub_answers(hub: str, reads: tuple[ReadGrant, ...]) -> tuple[PublishGrant, ...]:
-    """The publish grants of a hub: its holdings, and receipts, requests and copies to single authorities."""
+    """The publish grants of a hub: reports and questions to all, its holdings, and receipts, requests and copies to single authorities."""
+    spoken = PublishGrant(
+        statuses=SPOKEN, tlps=(Tlp.GREEN,), audiences=("community",), kinds=SAID_BY_ALL, areas=("*",)
+    )
     others = [member.id for member in (*MEMBERS, *HUBS) if member.id != hub]
     beats = [
         proposals.beat(tlp, audience)
         for read in reads
         for tlp, audience in product(read.tlps, read.audiences)
     ]
-    return (*receipt_grants.grants(others, (Tlp.GREEN, Tlp.AMBER_STRICT)), *beats)
+    return (spoken, *receipt_grants.grants(others, (Tlp.GREEN, Tlp.AMBER_STRICT)), *beats)
 
 
 def grants_of(member: Member) -> tuple[tuple[PublishGrant, ...], tuple[ReadGrant, ...]]:
