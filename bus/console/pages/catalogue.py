@@ -11,6 +11,7 @@ from bus.console.pages import (
     clocks,
     drills,
     elections,
+    handover,
     incident_desk,
     incidents,
     picture,
@@ -62,12 +63,21 @@ PAGES = (
     Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),
     Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look),
     Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
+    Page(
+        path="/handover",
+        twin="/handover.json",
+        template="handover.html",
+        look=handover.look,
+        beside=handover.beside,
+    ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
     Page(path="/system", twin="/system.json", template="system.html", look=system.look),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
 )
 
 DEEDS = (
+    Deed(path="/handover", work=handover.give),
+    Deed(path="/handover/{n}/take", work=handover.take),
     Deed(path="/seen", work=picture.mark_seen),
     Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
     Deed(path="/channels/snooze", work=snoozing.snooze_alarm),

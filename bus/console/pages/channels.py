@@ -33,6 +33,8 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is wrong with a channel, and whom to call; `key` is its name at the desk."""
 
     key: str
+    tlp: str
+    audience: str
     authority: str
     name: str
     channel: str
@@ -141,8 +143,11 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
     """Alarms in words, with whom to call."""
     for row in rows:
         authority, _, channel = row.channel.partition("/")
+        parsed = Channel.parse(row.channel)
         yield Alarm(
             key=f"{row.channel} {row.reason}",
+            tlp=str(parsed.tlp),
+            audience=parsed.audience,
             authority=authority,
             name=asked.name_of(authority),
             channel=channel,

@@ -24,6 +24,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sort: `bulletin` or `alarm`, as the desk has it.
         about: the id of the bulletin, or the name of the alarm.
+        tlp: its marking.
+        audience: to whom it is said.
         priority: 1 is the gravest.
         state: the shape of a channel; empty for a bulletin.
         title: what it is about.
@@ -38,6 +40,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
     sort: str
     about: str
+    tlp: str
+    audience: str
     priority: int
     state: str
     title: str
@@ -67,6 +71,8 @@ def _owed(asked: Asked) -> Iterator[Need]:
         yield Need(
             sort="bulletin",
             about=each.id,
+            tlp=each.tlp,
+            audience=each.audience,
             priority=min(priority, 2) if is_late else priority,
             state="",
             title=each.about,
@@ -87,6 +93,8 @@ def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
         yield Need(
             sort="alarm",
             about=alarm.key,
+            tlp=alarm.tlp,
+            audience=alarm.audience,
             priority=3,
             state=alarm.state,
             title=f"{alarm.name} {alarm.words}",
