@@ -35,7 +35,6 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         action: the word on its button.
         address: where that leads.
         is_acknowledgement: whether a form on the page does it.
-        next: whom it goes to if nobody answers; empty where nobody is listed.
     """
 
     sort: str
@@ -51,7 +50,6 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     address: str
     is_acknowledgement: bool = False
-    next: str = ""
 
 
 def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:

@@ -200,3 +200,23 @@ async def test_the_next_officer_signs_what_was_handed_over(tmp_path: Path) -> No
             await sign_in(low, "Di Four")
             (shift,) = (await low.get("/handover.json")).json()["shifts"]
             assert (shift["is_hidden"], shift["words"], shift["lines"]) == (True, "", [])
+
+
+async def test_a_note_stands_where_it_was_written_and_is_text(tmp_path: Path) -> None:
+    """On its bulletin, with who; a call about an alarm that does not stand is noted nowhere."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    one = csirt.say("Slow portal", 300)
+    await fill(path, csirt.made)
+    async with at_desk(path) as opened:
+        done = await sent(
+            opened, f"/b/{one.bulletin.id}/note", text="<b>Provider</b> called.\nBack at seven."
+        )
+        assert done.status_code == 303
+        page = (await opened.get(f"/b/{one.bulletin.id}")).text
+        assert "&lt;b&gt;Provider&lt;/b&gt; called." in page
+        (note,) = (await opened.get(f"/b/{one.bulletin.id}.json")).json()["desk"]["notes"]
+        assert note["by"] == "Mara Lind"
+        assert (await sent(opened, "/b/none/note", text="x y")).status_code == 404
+        assert (await sent(opened, "/channels/call", alarm="x", text="x y")).status_code == 404
+        assert (await sent(opened, f"/b/{one.bulletin.id}/note", text=" ")).status_code == 400
