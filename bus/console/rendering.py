@@ -52,9 +52,10 @@ NAVIGATION = (
     Link("/clocks", "Clocks", "clock", "Watch", "g k"),
     Link("/channels", "Channels", "channel", "Watch", "g c"),
     Link("/publish", "Publish", "publish", "Speak", "g u"),
-    Link("/approvals", "Approvals", "check", "Speak", "g a"),
+    Link("/approvals", "Approvals", "eye", "Speak", "g a"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
+    Link("/handover", "Handover", "check", "Keep", "g h"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
     Link("/system", "System", "system", "Keep"),
 )

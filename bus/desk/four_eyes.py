@@ -34,6 +34,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
         at: when that was.
         until: when the approval ends.
         tlp: the rank of the marking of the draft.
+        audience: its audience.
         is_granted: whether it is approved, and waits to be published.
     """
 
@@ -44,6 +45,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     until: float
     tlp: int
+    audience: str
     is_granted: bool
 
 
@@ -164,6 +166,7 @@ def _waiting(db: sqlite3.Connection, act: Act, each: Approval) -> Waiting:
         at=each.at,
         until=each.until,
         tlp=draft.tlp,
+        audience=draft.audience,
         is_granted=each.state is State.APPROVED,
     )
 

@@ -26,6 +26,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sort: `bulletin` or `alarm`, as the desk has it; or `draft`.
         about: the id of the bulletin, or the name of the alarm.
+        tlp: its marking.
+        audience: to whom it is said.
         priority: 1 is the gravest.
         state: the shape of a channel; empty for a bulletin.
         title: what it is about.
@@ -35,11 +37,12 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         action: the word on its button.
         address: where that leads.
         is_acknowledgement: whether a form on the page does it.
-        next: whom it goes to if nobody answers; empty where nobody is listed.
     """
 
     sort: str
     about: str
+    tlp: str
+    audience: str
     priority: int
     state: str
     title: str
@@ -49,7 +52,6 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     address: str
     is_acknowledgement: bool = False
-    next: str = ""
 
 
 def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
@@ -66,6 +68,8 @@ def _of_two(asked: Asked) -> Iterator[Need]:
         yield Need(
             sort="draft",
             about=str(each.draft),
+            tlp=MARKINGS[each.tlp],
+            audience=each.audience,
             priority=2,
             state="",
             title=f"Draft {each.draft}, TLP:{MARKINGS[each.tlp].upper()}, {'is approved' if each.is_granted else 'waits for your approval'}",
@@ -88,6 +92,8 @@ def _owed(asked: Asked) -> Iterator[Need]:
         yield Need(
             sort="bulletin",
             about=each.id,
+            tlp=each.tlp,
+            audience=each.audience,
             priority=min(priority, 2) if is_late else priority,
             state="",
             title=each.about,
@@ -108,6 +114,8 @@ def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
         yield Need(
             sort="alarm",
             about=alarm.key,
+            tlp=alarm.tlp,
+            audience=alarm.audience,
             priority=3,
             state=alarm.state,
             title=f"{alarm.name} {alarm.words}",

@@ -22,7 +22,7 @@ ELECTION = ElectionRef(id="xa-parl-2027", type=ElectionType.PARLIAMENTARY, phase
 KNOWN = {ELECTION.id: ELECTION}
 TEXTS = ("headline", "summary", "instruction", "public_line", "web", "incident_id", "exercise_id", "expires")
 HELD = st.text(
-    st.characters(exclude_categories=("Cs",), exclude_characters="\r"), min_size=1, max_size=60
+    st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1, max_size=60
 ).map(str.strip)
 
 
