@@ -162,10 +162,9 @@ def facets_and_histogram(
     """
     ceiling = clearance.ceiling if upto is None else min(upto, clearance.ceiling, key=rank_of)
     if selection == EVERYTHING:
-        narrowed = msgspec.structs.replace(clearance, ceiling=ceiling)
-        return facets(db, clearance, now, status=status, most=most), histogram(
-            db, narrowed, now, by=by, status=status
-        )
+        counted = facets(db, clearance, now, status=status, most=most)
+        clearance = msgspec.structs.replace(clearance, ceiling=ceiling)
+        return counted, histogram(db, clearance, now, by=by, status=status)
     span, number = BARS[by]
     last = int(now.timestamp() // span)
     first = last - number + 1
