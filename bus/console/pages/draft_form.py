@@ -201,10 +201,17 @@ def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Rea
     return Read(raw=raw, tlp=Tlp(tlp), audience=audience)
 
 
-def field_of(path: str) -> str:
-    """The field of the form that a path of a finding belongs to, as `$.info[0].headline`."""
+def field_of(path: str, text: str = "") -> str:
+    """The field of the form that a finding belongs to.
+
+    Args:
+        path: of the finding, as `$.info[0].headline`; what is missing has the path of the table that lacks it.
+        text: the finding, which begins with the name of what is missing.
+    """
     parts = path.removeprefix("$").removeprefix(".").replace("[", ".").replace("]", "").split(".")
-    if parts[:2] == ["info", "0"] and len(parts) > 2:
+    if parts == ["info", "0"]:
+        parts.append(text.split(" ", 1)[0])
+    if parts[:2] == ["info", "0"]:
         return parts[2] if parts[2] in (*_TEXTS, "machine_translated") else "more"
     return _PLACES.get(parts[0], "more" if parts[0] else "")
 

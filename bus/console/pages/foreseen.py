@@ -135,7 +135,7 @@ def said_of(outcome: Outcome, clearance: Clearance, registry: VerifiedRegistry, 
     findings = sorted(
         (
             Shown(
-                field=field_of(each.path),
+                field=field_of(each.path, each.text),
                 grade=each.grade,
                 rule=each.rule,
                 path=each.path,

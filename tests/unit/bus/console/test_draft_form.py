@@ -150,6 +150,12 @@ def test_a_finding_stands_beside_its_field(path: str, field: str) -> None:
     assert not field or field in FIELDS
 
 
+def test_what_is_missing_stands_beside_its_field() -> None:
+    """A headline that was not written, where the finding has the place of the texts."""
+    (found,) = drafts.read(read(form(headline=""), KNOWN).raw, NOW).findings
+    assert field_of(found.path, found.text) == "headline"
+
+
 def test_two_who_differ_see_where() -> None:
     """Only the fields that differ."""
     mine, theirs = form(headline="Mine"), form(headline="Theirs")
