@@ -50,7 +50,7 @@ def paths(chromium: Browser, office: Served) -> dict[str, str]:
         mara.go("/publish?kind=cyber-threat")
         write(mara, headline)
         if name == "faulty":
-            mara.page.fill("#f-facts", 'titel = "Flood"\nmalware = 5')
+            mara.page.fill("#f-facts", 'titlex = "Flood"\nmalware = 5')
         press(mara, "Save")
         made[name] = mara.page.url.removeprefix(office.url)
         if name == "faulty":
@@ -109,10 +109,10 @@ def test_rules_live_beside_what_is_typed(chromium: Browser, office: Served) -> N
     expect(looker.page.locator("[data-checks]")).to_contain_text("It breaks no rule, and a grant permits it.")
     expect(looker.page.locator("[data-reader-count]")).to_have_text("2 readers")
     expect(looker.page.locator("[data-announcer]")).to_have_text("No fault. 2 readers.")
-    looker.page.fill("#f-facts", 'titel = "Flood"')
-    expect(looker.page.locator("[data-found=facts]")).to_contain_text("titel")
+    looker.page.fill("#f-facts", 'titlex = "Flood"')
+    expect(looker.page.locator("[data-found=facts]")).to_contain_text("titlex")
     expect(looker.page.locator("#f-facts")).to_have_attribute("aria-invalid", "true")
-    looker.page.fill("#f-facts", "titel =")
+    looker.page.fill("#f-facts", "titlex =")
     expect(looker.page.locator("[data-found=facts]")).to_contain_text("cannot be read")
     for text in HOSTILE:
         looker.page.fill("#f-headline", text)

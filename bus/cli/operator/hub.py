@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -35,7 +35,6 @@ from schemas.vocab import TALK
 
 if TYPE_CHECKING:
     from bus.console import Place
-    from bus.delivery import DeliveryTracker
     from bus.errors import BusError
     from bus.hub import Compared, Damage
     from bus.publishing import Publisher
@@ -85,7 +84,7 @@ async def run(app: App, *, place: str | None) -> None:
             on_news=frame.recorder(app),
         ) as service,
         frame.telling(app, "hub", publisher=publisher, service=service, registry=held),
-        following(app, publisher) as tracker,
+        nullcontext() if publisher is None else frame.tracking(app, publisher) as tracker,
     ):
 
         async def follow() -> None:
@@ -144,16 +143,6 @@ async def speaking(app: App) -> AsyncIterator[Publisher | None]:
             except TocsinError as exc:
                 app.note(f"this hub reads only; it cannot publish: {exc}")
         yield publisher
-
-
-@asynccontextmanager
-async def following(app: App, publisher: Publisher | None) -> AsyncIterator[DeliveryTracker | None]:
-    """What reads the receipts for the hub's own bulletins; None for a hub that only reads."""
-    if publisher is None:
-        yield None
-        return
-    async with frame.tracking(app, publisher) as tracker:
-        yield tracker
 
 
 @command(hub, "rebuild")

@@ -29,6 +29,8 @@ from schemas.errors import SchemaError
 from schemas.vocab import Status, Tlp
 
 MOST_SENT = 20
+TALK = "feedback"
+"""Answers are begun on the page of what they answer."""
 SPOKEN = (Status.ACTUAL, Status.EXERCISE, Status.TEST)
 
 
@@ -130,7 +132,9 @@ def look(asked: Asked) -> Publishing | Writing:
     told = asked.desk if isinstance(asked.desk, tuple) else ((), ())
     found = drafts.audiences_of(asked.registry, asked.hub)
     kinds = sorted(
-        (writing.kind_name(kind), kind) for kind in drafts.DRAFTED if writing.open_ways(asked, kind)
+        (writing.kind_name(kind), kind)
+        for kind in drafts.DRAFTED
+        if kind != TALK and writing.open_ways(asked, kind)
     )
     opened, sent = told
     marking = narrowest(Tlp(each.tlp) for each in (*opened, *sent)) or Tlp.GREEN
@@ -175,7 +179,9 @@ def heard(content: Content, outcome: Outcome, present: Present) -> Content:
     if not isinstance(content, Writing):
         return content
     if content.hands is not None and content.hands.bulletin:
-        return msgspec.structs.replace(content, state=outcome.state, hubs=outcome.hubs)
+        return msgspec.structs.replace(
+            content, state=outcome.state, hubs=outcome.hubs, note="It was published at this marking."
+        )
     said = said_of(outcome, present.clearance, present.registry, present.now)
     return writing.with_said(content, said)
 

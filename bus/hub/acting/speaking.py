@@ -94,7 +94,8 @@ async def publish(
     speaker = speaker_of(publisher)
     look = drafts.look(request.draft, speaker, speaker.now)
     if wrong := look.of("error"):
-        return _refused(wrong[0].rule, "; ".join(f"{each.path}: {each.text}" for each in wrong[:3]))
+        error = drafts.DraftError("the draft", wrong[:3], ())
+        return _refused(error.reason, str(error))
     assert look.draft is not None  # noqa: S101 (a draft without faults is one)
     facts = {
         "digest": request.digest, "key": request.key, "by": request.by, "approved_by": request.approved_by or "nobody",

@@ -229,14 +229,14 @@ async def test_findings_stand_beside_their_fields_with_and_without_scripts(tmp_p
     """With path and rule, and nothing is kept; the twin for scripts says the same."""
     async with office(tmp_path) as people:
         mara = await people.person("Mara")
-        wrong = written(headline="Polls\u202e close", severity="extreme", facts='titel = "Flood"')
+        wrong = written(headline="Polls\u202e close", severity="extreme", facts='titlex = "Flood"')
         page = await mara.send("/publish/check", **wrong)
         assert page.status_code == 200
         beside = {
             name: re.sub(r"<[^>]+>", " ", found)
             for name, found in re.findall(r'data-found="(\w+)"[^>]*>(.*?)</ul>', page.text, re.DOTALL)
         }
-        assert "titel" in beside["facts"]
+        assert "titlex" in beside["facts"]
         assert "did you mean title" in html.unescape(beside["facts"]) or "title is missing" in beside["facts"]
         told = (await mara.send("/publish/check.json", **wrong)).json()
         assert {each["field"] for each in told["said"]["findings"]} >= {"facts"}
