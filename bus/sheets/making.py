@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
+from bus.languages import looked_up
 from bus.sheets.catalogue import Sayings, sayings
-from bus.sheets.choosing import chosen_info, looked_up
+from bus.sheets.choosing import chosen_info
 from bus.sheets.ends import told_end
 from bus.sheets.provenance import marks, provenance
 from bus.sheets.shape import Block, Entry, Known, SealedPart, Sheet
@@ -33,15 +34,16 @@ _BARE = ("spec", "salt", "label", "audience", "tlp")
 """Fields of an opened section that are for machines or already shown."""
 
 
-def sheet_of(b: Bulletin, known: Known, lang: str) -> Sheet:
+def sheet_of(b: Bulletin, known: Known, lang: str, words: Sayings | None = None) -> Sheet:
     """A bulletin as a person reads it.
 
     Args:
         b: the bulletin; what was opened of it, where it was sealed.
         known: what is known of it beside its own words.
-        lang: the reader's language, BCP 47; labels are in English where there is no catalogue of it.
+        lang: the language in which the reader wants the bulletin's own words, BCP 47.
+        words: the labels and sentences around them; without, those of `lang`, in English where there is no catalogue of it.
     """
-    tell = Telling(sayings(lang))
+    tell = Telling(words or sayings(lang))
     info = chosen_info(b.info, lang)
     blocks = (
         Block("do", tell.say.say("block-do"), tuple(_to_do(tell, b, info, known))),
