@@ -30,18 +30,33 @@ from bus.console.pages import DEEDS, PAGES
 from bus.console.people import DeedError, People, Session
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
-from bus.console.signing import HOME, Entrance, address_of, form_token, metered, sent_away
+from bus.console.signing import (
+    HOME,
+    Entrance,
+    address_asked,
+    address_of,
+    form_token,
+    metered,
+    sent_away,
+    voice_of,
+)
+from bus.console.voices import Voice, Voices
 from bus.errors import StoreError
+from bus.languages import marked
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
 
+NO_PAGE, FAILED = marked("there is no such page"), marked("the page could not be made")
+SAFE = marked("Nothing was changed, and nothing is lost.")
 _SAFE: Mapping[str, str] = {
-    "store-missing": "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts.",
-    "store-failed": "Nothing is lost: the bus keeps what was said.",
-    "store-slow": "Nothing is lost. Ask for less, or try again in a moment.",
-    "page-missing": "Nothing was changed.",
-    "too-many-requests": "Nothing is lost. What is open in other tabs stays as it is.",
+    "store-missing": marked(
+        "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts."
+    ),
+    "store-failed": marked("Nothing is lost: the bus keeps what was said."),
+    "store-slow": marked("Nothing is lost. Ask for less, or try again in a moment."),
+    "page-missing": marked("Nothing was changed."),
+    "too-many-requests": marked("Nothing is lost. What is open in other tabs stays as it is."),
 }
 
 _REFUSED: Mapping[str, int] = {
@@ -65,6 +80,7 @@ def app(
     rng: Callable[[int], bytes] = secrets.token_bytes,
     *,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
+    voices: Voices | None = None,
 ) -> shield.Shield:
     """The console.
 
@@ -74,8 +90,9 @@ def app(
         clock: the present, aware.
         rng: random bytes, for ids and tokens.
         hosts: the names that this console has, with their ports; `*` alone behind a proxy that checks them.
+        voices: the languages that are offered; without, those that have a catalogue.
     """
-    console = Console(reading, people, clock, rng)
+    console = Console(reading, people, clock, rng, voices)
     routes = [
         *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
@@ -100,10 +117,15 @@ class Console:
     """What answers; made by `app`."""
 
     def __init__(
-        self, reading: Reading, people: People, clock: Callable[[], dt.datetime], rng: Callable[[int], bytes]
+        self,
+        reading: Reading,
+        people: People,
+        clock: Callable[[], dt.datetime],
+        rng: Callable[[int], bytes],
+        voices: Voices | None = None,
     ) -> None:
         self._reading, self._people, self._clock = reading, people, clock
-        self._renderer = Renderer()
+        self._renderer = Renderer(voices)
         self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name)
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
@@ -125,14 +147,14 @@ class Console:
             return sent_away(request, as_json=as_json)
         metered(self._readers, token)
         now, registry = self._clock(), self._reading.shelf.registry()
-        given = _parameters(request)
+        given, voice = _parameters(request), self._voice(request)
         kept, told = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
                 path=request.url.path, place=dict(request.path_params), given=given,
-                incidents=kept, desk=told,
+                incidents=kept, desk=told, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
@@ -144,8 +166,8 @@ class Console:
         if isinstance(content, Bytes):
             return _attached(content)
         html = self._renderer.page(
-            page.template, now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
-            here=request.url.path, twin=_twin(page, request), form=form_token(token), is_signed_in=True,
+            page.template, now, frame.zone, voice, page=content, frame=frame, viewer=session.viewer, path=page.path,
+            here=address_asked(request), twin=_twin(page, request), form=form_token(token), is_signed_in=True,
         )  # fmt: skip
         return HTMLResponse(html)
 
@@ -236,9 +258,9 @@ class Console:
                 exc.status_code,
                 "page-missing" if exc.status_code == 404 else "request-malformed",
             )
-            words = "there is no such page" if status == 404 else HTTPStatus(status).phrase.lower()
+            words = NO_PAGE if status == 404 else HTTPStatus(status).phrase.lower()
         elif isinstance(exc, PageError):
-            status, reason, words = exc.status, exc.reason, str(exc)
+            return self._refusal(request, exc)
         elif isinstance(exc, StoreError):
             status, reason, words = 503, exc.reason, str(exc)
         elif isinstance(exc, DeedError):
@@ -247,24 +269,31 @@ class Console:
             status, reason, words = 400, exc.reason, str(exc)
         else:
             log.error("page_failed", path=request.url.path, error=repr(exc))
-            status, reason, words = 500, "page-failed", "the page could not be made"
-        return self._said(request, status, reason, words)
+            status, reason, words = 500, "page-failed", FAILED
+        return self._said(request, status, reason, self._voice(request).say.plain(words), words)
 
     async def refused(
         self, problem: PageError, scope: shield.Scope, receive: shield.Receive, send: shield.Send
     ) -> None:
         """Answer a request that the shield does not let through."""
-        response = self._said(Request(scope, receive), problem.status, problem.reason, str(problem))
-        await response(scope, receive, send)
+        await self._refusal(Request(scope, receive), problem)(scope, receive, send)
 
-    def _said(self, request: Request, status: int, reason: str, words: str) -> Response:
-        number = str(request.scope.get("tocsin.request", ""))
+    def _voice(self, request: Request) -> Voice:
+        return voice_of(request, self._renderer.voices)
+
+    def _refusal(self, request: Request, problem: PageError) -> Response:
+        words = self._voice(request).say(problem.text, **problem.places)
+        return self._said(request, problem.status, problem.reason, words, problem.text)
+
+    def _said(self, request: Request, status: int, reason: str, words: str, key: str) -> Response:
+        """What went wrong, in the language of who asks; `key` tells whether its catalogue has the sentence."""
+        number, voice = str(request.scope.get("tocsin.request", "")), self._voice(request)
         if request.url.path.endswith(".json"):
             body = msgspec.json.encode({"reason": reason, "detail": words, "request": number})
             return Response(body, status_code=status, media_type="application/json")
         html = self._renderer.page(
-            "error.html", self._clock(), words=words[:1].upper() + words[1:], reason=reason, request=number,
-            safe=_SAFE.get(reason, "Nothing was changed, and nothing is lost."), hub=self._hub_name(),
+            "error.html", self._clock(), voice=voice, words=words[:1].upper() + words[1:], is_translated=voice.say.knows(key),
+            reason=reason, request=number, safe=voice.say.plain(_SAFE.get(reason, SAFE)), hub=self._hub_name(),
             again=request.url.path if request.method == "GET" and status != 404 else HOME,
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 DEFAULT = "en"
 MOST_RANGES = 30
 """So many languages of a header are looked at."""
-_RANGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8})\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*")
+_RANGE = re.compile(
+    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8})\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*"
+)
 
 
 def looked_up(wanted: Iterable[str], offered: Sequence[str]) -> str | None:

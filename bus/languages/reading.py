@@ -48,9 +48,7 @@ def entries(text: str) -> Iterator[Entry]:
             yield _entry(parts)
             parts = {}
         into = found[1] or into
-        parts[into] = parts.get(into, "") + _ESCAPED.sub(
-            lambda code: _CODES.get(code[1], code[1]), found[2]
-        )
+        parts[into] = parts.get(into, "") + _ESCAPED.sub(lambda code: _CODES.get(code[1], code[1]), found[2])
     if parts:
         yield _entry(parts)
 

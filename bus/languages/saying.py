@@ -18,8 +18,9 @@ _PLURAL = re.compile(r"nplurals\s*=\s*\d\s*;\s*plural\s*=\s*([^;]+)")
 _JOINED = "\x04"
 
 
-def marked(text: str) -> str:
-    """The text as it is. Marks a sentence to be translated that is said elsewhere by `Language.plain`."""
+def marked(text: str, *contexts: str) -> str:
+    """The text as it is. Marks it to be translated, in contexts if any are named; it is said elsewhere, by `plain` or `within`."""
+    del contexts
     return text
 
 

@@ -116,7 +116,7 @@ def _to_do(tell: Telling, b: Bulletin, info: Info, known: Known) -> Iterator[Ent
     say, found = tell.say, False
     if info.instruction:
         found = True
-        yield Entry(say.say("do-instruction"), _paragraphs(info.instruction))
+        yield Entry(say.say("do-instruction"), _paragraphs(info.instruction), own=True)
     if isinstance(b.body, Rfi):
         found = True
         yield Entry(say.label("question"), _paragraphs(b.body.question))
@@ -161,7 +161,7 @@ def _public(tell: Telling, b: Bulletin, info: Info, lang: str) -> Iterator[Entry
         yield Entry("", (tell.say.say("not-public"),))
     if info.public_line:
         found = True
-        yield Entry("", _paragraphs(info.public_line))
+        yield Entry("", _paragraphs(info.public_line), own=True)
     if isinstance(body, StratCom):
         found = True
         yield from tell.entries(body, only=("cleared", "speaker", "use_from", "use_until"))
@@ -185,7 +185,7 @@ def _summary(tell: Telling, b: Bulletin, info: Info, lang: str) -> Iterator[Entr
         yield Entry("", (tell.say.say("other-language", lang=tell.say.language(info.lang)),))
     if info.machine_translated:
         yield Entry("", (tell.say.say("machine"),))
-    yield Entry("", _paragraphs(info.summary), lang=info.lang if other else "")
+    yield Entry("", _paragraphs(info.summary), lang=info.lang if other else "", own=True)
     if info.web is not None:
         yield Entry(tell.say.label("web"), (info.web,))
     if rest := [tell.say.language(each.lang) for each in b.info if each is not info]:

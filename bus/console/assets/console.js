@@ -2,6 +2,7 @@
 import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
+import { say } from "./words.js";
 
 const root = document.documentElement;
 const announcer = document.querySelector("[data-announcer]");
@@ -22,7 +23,7 @@ export function element(name, attributes = {}, ...children) {
 export function toast(words, action, run) {
   const place = document.querySelector("[data-toasts]");
   if (!place) return;
-  const button = element("button", { class: "btn small", type: "button" }, action ?? "Close");
+  const button = element("button", { class: "btn small", type: "button" }, action ?? say("close"));
   const made = element("div", { class: "toast" }, element("span"), element("span", {}, words), button);
   button.addEventListener("click", () => { made.remove(); run?.(); });
   place.replaceChildren(made); // one at a time: what follows is counted into it, never stacked
@@ -40,8 +41,8 @@ for (const button of document.querySelectorAll("[data-theme-toggle], [data-do='t
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard?.writeText(document.getElementById(button.dataset.copy)?.textContent.trim() ?? "");
-    announce("Copied");
-    button.querySelector("span")?.replaceChildren("Copied");
+    announce(say("copied"));
+    button.querySelector("span")?.replaceChildren(say("copied"));
   });
 }
 

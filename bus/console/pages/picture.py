@@ -8,7 +8,7 @@ from itertools import islice
 
 import msgspec
 
-from bus.console import places, rows
+from bus.console import codes, places, rows
 from bus.console.asked import Asked
 from bus.console.clearance import narrowest, sees_channel
 from bus.console.page import Content
@@ -16,11 +16,12 @@ from bus.console.pages import channels, clocks
 from bus.console.pages.elections import CASTING, name_of
 from bus.console.rows import Row
 from bus.console.step import Step
-from bus.console.texts import span
+from bus.console.texts import ago, span
 from bus.filters import Selection
 from bus.hub import Calendar
 from bus.hub.picture import figures, of_id
 from bus.hub.watch import ChannelRow
+from bus.languages import marked
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
 from schemas.vocab import Dimension, Phase, Status, Tlp
@@ -30,29 +31,29 @@ MOST_NEEDS = 12
 MOST_OF_DAY = 300
 HOURS = 24
 LANES = {
-    Dimension.DISINFORMATION: "Disinformation",
-    Dimension.FOREIGN_INTERFERENCE: "Foreign interference",
-    Dimension.AI_MISUSE: "Misuse of AI",
-    Dimension.CYBERCRIME: "Cybercrime",
-    Dimension.DATA_PROTECTION: "Data protection",
-    Dimension.ELECTORAL_PROCESS: "Electoral process",
-    Dimension.HYBRID: "Hybrid",
-    Dimension.CORRUPTION: "Corruption",
-    Dimension.PHYSICAL: "Physical",
+    Dimension.DISINFORMATION: marked("Disinformation"),
+    Dimension.FOREIGN_INTERFERENCE: marked("Foreign interference"),
+    Dimension.AI_MISUSE: marked("Misuse of AI"),
+    Dimension.CYBERCRIME: marked("Cybercrime"),
+    Dimension.DATA_PROTECTION: marked("Data protection"),
+    Dimension.ELECTORAL_PROCESS: marked("Electoral process"),
+    Dimension.HYBRID: marked("Hybrid"),
+    Dimension.CORRUPTION: marked("Corruption"),
+    Dimension.PHYSICAL: marked("Physical"),
 }
 ALWAYS = 6
 """So many lanes are drawn even while nothing stands in them."""
 PHASES = {
-    Phase.ANNOUNCED: "Announced",
-    Phase.REGISTRATION: "Registration",
-    Phase.CAMPAIGN: "Campaign",
-    Phase.ADVANCE_VOTING: "Advance vote",
-    Phase.SILENCE: "Silence",
-    Phase.POLLING: "Polling",
-    Phase.COUNTING: "Counting",
-    Phase.CERTIFICATION: "Certification",
-    Phase.DISPUTE: "Dispute",
-    Phase.REVIEW: "Review",
+    Phase.ANNOUNCED: marked("Announced"),
+    Phase.REGISTRATION: marked("Registration"),
+    Phase.CAMPAIGN: marked("Campaign"),
+    Phase.ADVANCE_VOTING: marked("Advance vote"),
+    Phase.SILENCE: marked("Silence"),
+    Phase.POLLING: marked("Polling"),
+    Phase.COUNTING: marked("Counting"),
+    Phase.CERTIFICATION: marked("Certification"),
+    Phase.DISPUTE: marked("Dispute"),
+    Phase.REVIEW: marked("Review"),
 }
 CORE = frozenset({Phase.SILENCE, Phase.POLLING, Phase.COUNTING})
 """Phases that a narrow page shows as well, beside that which is open."""
@@ -168,7 +169,7 @@ def look(asked: Asked) -> Picture:
         top=top,
         day=day,
         more_of_day=spot is not None,
-        lanes=_lanes(day),
+        lanes=_lanes(asked, day),
         band=_band(asked),
         tally=channels.tally(heard),
         alarms=alarms,
@@ -231,39 +232,40 @@ def ribbon(asked: Asked) -> Ribbon | None:
         moments.append(
             Moment(
                 key=str(phase),
-                name=name,
+                name=asked.say.plain(name),
                 start=window.start,
                 end=window.end,
                 state=state,
                 is_core=phase in CORE or phase is present,
             )
         )
-    words, due = _next_words(calendar, asked.now)
+    words, due = _next_words(asked, calendar)
     return Ribbon(
         election=calendar.election,
-        title=f"{name_of(calendar)}, {places.name_of(calendar.country)}",
+        title=f"{name_of(asked, calendar)}, {asked.country_name(calendar.country)}",
         words=words,
         due=due,
         phases=tuple(moments),
     )
 
 
-def _next_words(calendar: Calendar, now: dt.datetime) -> tuple[str, dt.datetime | None]:
+def _next_words(asked: Asked, calendar: Calendar) -> tuple[str, dt.datetime | None]:
     """What the election comes to next, and when."""
+    say, now = asked.say, asked.now
     polls = sorted((w for w in calendar.body.windows if w.phase is Phase.POLLING), key=lambda w: w.start)
     running = next((window for window in polls if window.start <= now < window.end), None)
     if running is not None:
-        return "Polls close", running.end
+        return say("Polls close"), running.end
     ahead = next((window for window in polls if window.start > now), None)
     if ahead is not None:
-        return "Polls open", ahead.start
+        return say("Polls open"), ahead.start
     edge = min((edge for w in calendar.body.windows for edge in (w.start, w.end) if edge > now), default=None)
-    return ("The phase changes", edge) if edge is not None else ("It is over", None)
+    return (say("The phase changes"), edge) if edge is not None else (say("It is over"), None)
 
 
 def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
     """What needs a person, the most pressing first, at most so many."""
-    found = [*_owed(asked), *_alarming(alarms)]
+    found = [*_owed(asked), *_alarming(asked, alarms)]
     last = dt.datetime.max.replace(tzinfo=dt.UTC)
     found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
     yield from found[:MOST_NEEDS]
@@ -279,12 +281,16 @@ def _owed(asked: Asked) -> Iterator[Need]:
             priority=min(priority, 2) if is_late else priority,
             state="",
             title=each.about,
-            words=f"{each.what}: it is late."
+            words=asked.say("%(what)s: it is late.", what=each.what)
             if is_late
-            else f"{each.what} within {span((each.due - each.start).total_seconds())}.",
+            else asked.say(
+                "%(what)s within %(span)s.",
+                what=each.what,
+                span=span(asked.say, (each.due - each.start).total_seconds()),
+            ),
             due=each.due,
             since=None,
-            action="Open",
+            action=asked.say("Open"),
             address=f"/b/{each.id}",
         )
 
@@ -295,17 +301,18 @@ def phase_at_home(asked: Asked) -> Phase:
     return Phase(found.phase) if found is not None else Phase.NONE
 
 
-def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
+def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
     for alarm in alarms:
-        way = next((f" Telephone: {reach.ways[0].removeprefix('tel:')}." for reach in alarm.reach), "")
+        way = next((reach.ways[0].removeprefix("tel:") for reach in alarm.reach), "")
+        call = asked.say("Telephone: %(number)s.", number=way) if way else ""
         yield Need(
             priority=3,
             state=alarm.state,
-            title=f"{alarm.name} {alarm.words}",
-            words=f"{alarm.channel}: {alarm.detail}.{way}",
+            title=alarm.words,
+            words=f"{alarm.channel}: {alarm.detail}. {call}".rstrip(),
             due=None,
             since=alarm.began,
-            action="Channels",
+            action=asked.say("Channels"),
             address="/channels",
         )
 
@@ -322,7 +329,7 @@ def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
         phase = asked.phases.get(code)
         yield Tile(
             code=code,
-            name=places.name_of(code),
+            name=asked.country_name(code),
             column=column,
             row=row,
             count=count,
@@ -336,9 +343,13 @@ def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
         )
 
 
-def _lanes(day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+def _lanes(asked: Asked, day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     seen = {dimension for row in day for dimension in row.dimensions}
-    return tuple((str(key), name) for n, (key, name) in enumerate(LANES.items()) if n < ALWAYS or key in seen)
+    return tuple(
+        (str(key), asked.say.plain(name))
+        for n, (key, name) in enumerate(LANES.items())
+        if n < ALWAYS or key in seen
+    )
 
 
 def _band(asked: Asked) -> tuple[dt.datetime, dt.datetime] | None:
@@ -359,13 +370,17 @@ def trusted(asked: Asked) -> Iterator[Step]:
     state = str(registry.state(now))
     beacon = registry.beacon
     told = (
-        f"Last confirmed {span((now - beacon.issued).total_seconds())} ago."
+        asked.say("Last confirmed %(ago)s.", ago=ago(asked.say, beacon.issued, now))
         if beacon is not None
-        else "No beacon was seen."
+        else asked.say("No beacon was seen.")
     )
     yield Step(
         state="pass" if state == "fresh" else "fail" if state == "expired" else "unknown",
-        words=f"Registry {registry.version} is {state}",
+        words=asked.say(
+            "Registry %(version)s is %(state)s",
+            version=registry.version,
+            state=codes.in_words(asked.say, state),
+        ),
         detail=told,
     )
     contested = sorted(
@@ -375,24 +390,32 @@ def trusted(asked: Asked) -> Iterator[Step]:
         names = ", ".join(asked.name_of(each) for each in contested)
         yield Step(
             state="fail",
-            words="Somebody contradicts itself",
-            detail=f"{names}. Telephone before acting on what it says.",
+            words=asked.say("Somebody contradicts itself"),
+            detail=asked.say("%(names)s. Telephone before acting on what it says.", names=names),
             address="/channels",
         )
     else:
-        yield Step(state="pass", words="Nobody contradicts itself", detail="Each place holds one bulletin.")
+        yield Step(
+            state="pass",
+            words=asked.say("Nobody contradicts itself"),
+            detail=asked.say("Each place holds one bulletin."),
+        )
     if asked.is_blind:
         yield Step(
             state="fail",
-            words="Nobody reads the bus into this store",
-            detail="What is shown is what was read last. Start the hub.",
+            words=asked.say("Nobody reads the bus into this store"),
+            detail=asked.say("What is shown is what was read last. Start the hub."),
             address="/system",
         )
     else:
         behind = int(asked.db.execute("SELECT coalesce(sum(pending), 0) FROM cursors").fetchone()[0])
         yield Step(
             state="pass" if behind < 100 else "wait",
-            words="The bus is read" if behind < 100 else "The bus is being read",
-            detail="Up to what it holds." if not behind else f"{behind} messages are still to come.",
+            words=asked.say("The bus is read") if behind < 100 else asked.say("The bus is being read"),
+            detail=asked.say("Up to what it holds.")
+            if not behind
+            else asked.say.many(
+                "%(num)s message is still to come.", "%(num)s messages are still to come.", behind
+            ),
             address="/system",
         )

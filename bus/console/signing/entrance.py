@@ -18,6 +18,8 @@ from bus.console.asked import MOST_PARAMETERS
 from bus.console.errors import BadRequestError, TooManyError
 from bus.console.people import People, Session, SignInError
 from bus.console.rendering import Renderer
+from bus.console.voices import COOKIE as COOKIE_OF_VOICE
+from bus.console.voices import KEPT_S, Voice, Voices
 from schemas.errors import TocsinError
 
 COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
@@ -52,6 +54,7 @@ class Entrance:
             Route("/sign-out", self.sign_out, methods=["POST"]),
             Route("/set-password", self.password_page, methods=["GET"]),
             Route("/set-password", self.set_password, methods=["POST"]),
+            Route("/language", self.choose_language, methods=["POST"]),
         ]
 
     async def sign_in_page(self, request: Request) -> Response:
@@ -74,6 +77,8 @@ class Entrance:
             template,
             self._clock(),
             dt.UTC,
+            voice_of(request, self._renderer.voices),
+            here=address_asked(request),
             form=form_token(secret),
             problem=problem,
             hub=self._hub_name(),
@@ -130,6 +135,21 @@ class Entrance:
         )
         return response
 
+    async def choose_language(self, request: Request) -> Response:
+        """Keep the language that somebody has chosen, signed in or not, and lead back to the page.
+
+        Raises:
+            BadRequestError: it is not offered; or as `form`.
+        """
+        session, token = await self.session(request)
+        form = await self.form(request, token if session else request.cookies.get(FORM_COOKIE, ""))
+        tag, back = form.get("language", ""), form.get("back", "")
+        if tag not in self._renderer.voices:
+            raise BadRequestError("this console does not speak that language")
+        response = RedirectResponse(back if _is_here(back) else HOME, status_code=303)
+        self._set(response, request, COOKIE_OF_VOICE, tag, lasts_s=KEPT_S)
+        return response
+
     async def session(self, request: Request) -> tuple[Session | None, str]:
         """Who asks, and the token of that session.
 
@@ -171,8 +191,23 @@ class Entrance:
 
 def _next(wanted: str) -> str:
     """Where to go after signing in: a place on this console, whatever was asked for."""
-    is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if is_here and not wanted.startswith("/sign-") and len(wanted) < 2000 else HOME
+    return wanted if _is_here(wanted) and not wanted.startswith("/sign-") else HOME
+
+
+def _is_here(wanted: str) -> bool:
+    """Whether it is a place on this console."""
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return is_path and wanted.isprintable() and len(wanted) < 2000
+
+
+def address_asked(request: Request) -> str:
+    """The address that was asked for, without that of the console."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def voice_of(request: Request, voices: Voices) -> Voice:
+    """The language of who asks: what was chosen here, else what the browser asks for."""
+    return voices.of(request.cookies.get(COOKIE_OF_VOICE, ""), request.headers.get("accept-language", ""))
 
 
 def _cookie(request: Request) -> str:
@@ -206,7 +241,9 @@ def metered(meter: limits.Meter, key: str) -> None:
     """
     wait = meter.wait(key, time.monotonic())
     if wait:
-        raise TooManyError(f"that is more than a person asks; wait {wait:.0f} s, then try again")
+        raise TooManyError(
+            "that is more than a person asks; wait %(wait)s s, then try again", wait=f"{wait:.0f}"
+        )
 
 
 def sent_away(request: Request, *, as_json: bool) -> Response:
@@ -214,7 +251,5 @@ def sent_away(request: Request, *, as_json: bool) -> Response:
     if as_json:
         body = msgspec.json.encode({"reason": "sign-in-needed", "detail": "sign in first, at /sign-in"})
         return Response(body, status_code=401, media_type="application/json")
-    where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method != "GET":
-        where = HOME
+    where = address_asked(request) if request.method == "GET" else HOME
     return RedirectResponse(f"/sign-in?next={quote(where, safe='')}", status_code=303)
