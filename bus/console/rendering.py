@@ -48,15 +48,15 @@ class Link(NamedTuple):
 
 
 NAVIGATION = (
-    Link("/", marked("Picture"), "picture", marked("Watch"), "g p"),
-    Link("/b", marked("Bulletins"), "list", marked("Watch"), "g b"),
-    Link("/i", marked("Incidents"), "graph", marked("Watch"), "g i"),
-    Link("/clocks", marked("Clocks"), "clock", marked("Watch"), "g k"),
-    Link("/channels", marked("Channels"), "channel", marked("Watch"), "g c"),
-    Link("/e", marked("Elections"), "election", marked("Prepare"), "g e"),
-    Link("/drills", marked("Drills"), "drill", marked("Prepare"), "g d"),
-    Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep")),
-    Link("/system", marked("System"), "system", marked("Keep")),
+    Link("/", marked("Picture"), "picture", marked("Watch", "navigation"), "g p"),
+    Link("/b", marked("Bulletins"), "list", marked("Watch", "navigation"), "g b"),
+    Link("/i", marked("Incidents"), "graph", marked("Watch", "navigation"), "g i"),
+    Link("/clocks", marked("Clocks"), "clock", marked("Watch", "navigation"), "g k"),
+    Link("/channels", marked("Channels"), "channel", marked("Watch", "navigation"), "g c"),
+    Link("/e", marked("Elections"), "election", marked("Prepare", "navigation"), "g e"),
+    Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
+    Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
+    Link("/system", marked("System"), "system", marked("Keep", "navigation")),
 )
 GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
 TABS = ("/", "/b", "/channels", "/clocks", "/e")

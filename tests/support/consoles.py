@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from bus.console import Demonstration, Reading, Shelf, app
+from bus.console.voices import Voices
 from bus.hub.picture import Clearance, Contact, index
 from bus.hub.picture.projection import open_store
 from bus.storage import lease
@@ -249,10 +250,12 @@ async def client(
     scheme: str = "http",
     clock: Callable[[], dt.datetime] = lambda: NOW,
     registry: VerifiedRegistry = WORLD.registry,
+    voices: Voices | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a console over a store, that is not signed in."""
     async with Reading.open(path, shelf(registry=lambda: registry)) as reading:
-        made = app(reading, Demonstration(clearance, numbers()), clock, numbers(8), hosts=(HOST,))
+        people = Demonstration(clearance, numbers())
+        made = app(reading, people, clock, numbers(8), hosts=(HOST,), voices=voices)
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{HOST}") as opened:
             yield opened
