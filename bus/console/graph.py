@@ -88,7 +88,9 @@ def graph(
             f"{text_of(x + 27, y + 19, _cut(node.who, _NAME), 'strong')}{text_of(x + _BOX_W - 10, y + 19, node.when, '', 'end')}"
         )
         lines = textwrap.wrap(node.headline, _LINE, max_lines=2, placeholder="…")
-        told = (text_of(x + 10, y + 36 + n * 14, _cut(line, _LINE + 1), "mid") for n, line in enumerate(lines))
+        told = (
+            text_of(x + 10, y + 36 + n * 14, _cut(line, _LINE + 1), "mid") for n, line in enumerate(lines)
+        )
         out.append(f'<g lang="">{"".join(told)}</g>')
         out.append(
             f'<rect class="hit ring" x="{x:g}" y="{y:g}" width="{_BOX_W}" height="{_BOX_H}" rx="7"/></a>'

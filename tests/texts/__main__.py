@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from bus.console.voices import FOLDER, NAMES
 from bus.languages import DEFAULT, Entry, entries, heading
@@ -47,7 +46,7 @@ def main() -> int:
         path.write_text(written(tag, known, texts, plural), "utf-8")
         missing = sum(not all(known.get(each, ("",))) for each in texts)
         lacking += missing
-        print(f"{path.relative_to(Path.cwd())}: {len(texts)} texts, {missing} without a translation")
+        sys.stdout.write(f"{path.name}: {len(texts)} texts, {missing} without a translation\n")
     return 1 if lacking else 0
 
 
