@@ -285,10 +285,10 @@ def test_words_of_others_are_harmless_in_a_sentence(store: Path) -> None:
 SPANS = {
     "en": ("1 d 2 h", "3 h 05 min", "in 46 min", "43 min late", "Sunday 29 November 2026", "99.50"),
     "de": (
-        "1 T 2 Std.",
-        "3 Std. 05 Min.",
-        "in 46 Min.",
-        "43 Min. überfällig",
+        "1 T 2 h",
+        "3 h 05 min",
+        "in 46 min",
+        "43 min überfällig",
         "Sonntag, 29. November 2026",
         "99,50",
     ),
