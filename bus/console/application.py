@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import secrets
@@ -22,11 +23,13 @@ from starlette.routing import Route
 
 from bus.console import limits, shield
 from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
-from bus.console.errors import BadRequestError, NotHereError, PageError
+from bus.console.asking import NOBODY, HubError
+from bus.console.doing import Doing, Hub
+from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Deed, Page
-from bus.console.pages import DEEDS, PAGES
+from bus.console.pages import DEEDS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, People, Session
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
@@ -41,12 +44,13 @@ from bus.console.signing import (
     voice_of,
 )
 from bus.console.voices import Voice, Voices
-from bus.errors import StoreError
+from bus.errors import BusError, StoreError
 from bus.languages import marked
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
 
+UPKEEP_S = 10.0
 NO_PAGE, FAILED = marked("there is no such page"), marked("the page could not be made")
 SAFE = marked("Nothing was changed, and nothing is lost.")
 _SAFE: Mapping[str, str] = {
@@ -54,6 +58,7 @@ _SAFE: Mapping[str, str] = {
         "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts."
     ),
     "store-failed": marked("Nothing is lost: the bus keeps what was said."),
+    "hub-silent": marked("Nothing is lost. If it was done, it is not done again."),
     "store-slow": marked("Nothing is lost. Ask for less, or try again in a moment."),
     "page-missing": marked("Nothing was changed."),
     "too-many-requests": marked("Nothing is lost. What is open in other tabs stays as it is."),
@@ -79,6 +84,7 @@ def app(
     clock: Callable[[], dt.datetime],
     rng: Callable[[int], bytes] = secrets.token_bytes,
     *,
+    hub: Hub = NOBODY,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
     voices: Voices | None = None,
 ) -> shield.Shield:
@@ -89,10 +95,11 @@ def app(
         people: who may look.
         clock: the present, aware.
         rng: random bytes, for ids and tokens.
+        hub: what signs.
         hosts: the names that this console has, with their ports; `*` alone behind a proxy that checks them.
         voices: the languages that are offered; without, those that have a catalogue.
     """
-    console = Console(reading, people, clock, rng, voices)
+    console = Console(reading, people, clock, rng, hub, voices)
     routes = [
         *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
@@ -122,9 +129,10 @@ class Console:
         people: People,
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
+        hub: Hub,
         voices: Voices | None = None,
     ) -> None:
-        self._reading, self._people, self._clock = reading, people, clock
+        self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
         self._renderer = Renderer(voices)
         self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name)
         self.live = Live(reading, clock)
@@ -134,9 +142,22 @@ class Console:
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Tell of what comes for as long as the application runs."""
-        async with in_background(self.live.run(), "live events"):
+        async with (
+            in_background(self.live.run(), "live events"),
+            in_background(self._upkeep(), "upkeep"),
+        ):
             yield
         await self.incidents.close()
+
+    async def _upkeep(self) -> None:
+        """Have receipts signed that could not be before, and bring back what was put aside and has become graver."""
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            try:
+                await end_worsened(self._people, self._reading, self._clock())
+                await sign_receipts(self._people, self._hub)
+            except BusError as problem:
+                log.warning("upkeep_failed", reason=problem.reason)
 
     # -- pages --------------------------------------------------------------------------------------------------------
 
@@ -159,6 +180,8 @@ class Console:
             return page.look(asked), frame_of(asked)
 
         content, frame = await self._reading.ask(question)
+        if (beside := page.beside(content)) is not None:
+            content = await self._people.told(token, now, address_of(request), beside) or content
         if (looked := page.looked(content)) is not None:
             await self._people.looked(token, now, address_of(request), looked)
         if as_json:
@@ -166,8 +189,9 @@ class Console:
         if isinstance(content, Bytes):
             return _attached(content)
         html = self._renderer.page(
-            page.template, now, frame.zone, voice, page=content, frame=frame, viewer=session.viewer, path=page.path,
+            page.template, now, frame.zone, voice, viewer=session.viewer, page=content, frame=frame, path=page.path,
             here=address_asked(request), twin=_twin(page, request), form=form_token(token), is_signed_in=True,
+            key=self._rng(16).hex(),
         )  # fmt: skip
         return HTMLResponse(html)
 
@@ -192,15 +216,12 @@ class Console:
         if session is None:
             return sent_away(request, as_json=False)
         metered(self._readers, token)
-        form, now = await self.entrance.form(request, token), self._clock()
-        clearance, id_ = session.viewer.clearance, str(request.path_params["id"])
-        kept = await self.incidents.of(clearance, now, wait=True)
-        if kept.joined is None:
-            raise NotHereError("no bulletin that you may read is called so")
-        await self._people.do(token, now, address_of(request), deed.work(kept.joined, id_, form))
-        if deed.changes_incidents:
-            await self.incidents.of(clearance, now, wait=True)
-        return RedirectResponse(deed.back.replace("{id}", quote(id_, safe="")), status_code=303)
+        doing = Doing(
+            now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
+            place=dict(request.path_params), fields=await self.entrance.form(request, token), voice=self._voice(request),
+            reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
+        )  # fmt: skip
+        return RedirectResponse(await deed.work(doing), status_code=303)
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
@@ -253,6 +274,8 @@ class Console:
 
     async def failed(self, request: Request, exc: Exception) -> Response:
         """What went wrong, as a page or as JSON."""
+        if isinstance(exc, AgainError):
+            return self._again(request, exc)
         if isinstance(exc, HTTPException):
             status, reason = (
                 exc.status_code,
@@ -261,7 +284,7 @@ class Console:
             words = NO_PAGE if status == 404 else HTTPStatus(status).phrase.lower()
         elif isinstance(exc, PageError):
             return self._refusal(request, exc)
-        elif isinstance(exc, StoreError):
+        elif isinstance(exc, StoreError | HubError):
             status, reason, words = 503, exc.reason, str(exc)
         elif isinstance(exc, DeedError):
             status, reason, words = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
@@ -271,6 +294,14 @@ class Console:
             log.error("page_failed", path=request.url.path, error=repr(exc))
             status, reason, words = 500, "page-failed", FAILED
         return self._said(request, status, reason, self._voice(request).say.plain(words), words)
+
+    def _again(self, request: Request, problem: AgainError) -> Response:
+        """What is to be looked at once more, with a form that sends the same again with a reason."""
+        html = self._renderer.page(
+            "again.html", self._clock(), voice=self._voice(request), problem=problem,
+            form=form_token(self.entrance.token(request)), hub=self._hub_name(),
+        )  # fmt: skip
+        return HTMLResponse(html, status_code=problem.status)
 
     async def refused(
         self, problem: PageError, scope: shield.Scope, receive: shield.Receive, send: shield.Send
@@ -282,7 +313,8 @@ class Console:
         return voice_of(request, self._renderer.voices)
 
     def _refusal(self, request: Request, problem: PageError) -> Response:
-        words = self._voice(request).say(problem.text, **problem.places)
+        say = self._voice(request).say
+        words = say(problem.text, **problem.places) if problem.places else say.plain(problem.text)
         return self._said(request, problem.status, problem.reason, words, problem.text)
 
     def _said(self, request: Request, status: int, reason: str, words: str, key: str) -> Response:

@@ -29,6 +29,11 @@ WORDS: Mapping[str, str] = {
     "filled": marked("filled"),
     "gap": marked("gap"),
     "trimmed": marked("trimmed"),
+    # what has happened to a bulletin since somebody looked
+    "new": marked("new"),
+    "updated": marked("updated"),
+    "escalated": marked("escalated"),
+    "in force again": marked("in force again"),
     # of the registry
     "fresh": marked("fresh"),
     "behind": marked("behind"),
@@ -79,3 +84,20 @@ WORDS: Mapping[str, str] = {
 def in_words(say: Language, code: str) -> str:
     """A code as a page names it."""
     return say.plain(WORDS.get(code, code))
+
+
+def happened(say: Language, code: str, n: int) -> str:
+    """How many bulletins something has happened to, by the codes of `since`."""
+    match code:
+        case "new":
+            return say.many("%(num)s new", "%(num)s new", n)
+        case "updated":
+            return say.many("%(num)s updated", "%(num)s updated", n)
+        case "answered":
+            return say.many("%(num)s answered", "%(num)s answered", n)
+        case "withdrawn":
+            return say.many("%(num)s withdrawn", "%(num)s withdrawn", n)
+        case "escalated":
+            return say.many("%(num)s escalated", "%(num)s escalated", n)
+        case _:
+            return say.many("%(num)s in force again", "%(num)s in force again", n)

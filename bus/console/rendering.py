@@ -15,10 +15,11 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from bus.console import codes, drawing, graph, texts
-from bus.console.clearance import sees_channel
 from bus.console.icons import ICONS
-from bus.console.pages import TO_DO, Listed, may_see
+from bus.console.pages import SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
+from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
+from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
 from bus.languages import Language, marked
@@ -55,6 +56,7 @@ NAVIGATION = (
     Link("/channels", marked("Channels"), "channel", marked("Watch", "navigation"), "g c"),
     Link("/e", marked("Elections"), "election", marked("Prepare", "navigation"), "g e"),
     Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
+    Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
     Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
     Link("/system", marked("System"), "system", marked("Keep", "navigation")),
 )
@@ -89,7 +91,7 @@ def frame_of(asked: Asked) -> Frame:
     by_channel = db.execute("SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel", (day,))
     refused = sum(int(n) for channel, n in by_channel if may_see(asked, channel))
     standing = watch.recorded_alarms(db, ended=False)
-    alarms = sum(sees_channel(asked.clearance, each.channel) for each in standing)
+    alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
     counts = {
         "/channels": (alarms, False, asked.say.many("alarm", "alarms", alarms)),
         "/quarantine": (refused, False, asked.say("refused in a day")),
@@ -137,6 +139,8 @@ class Renderer:
             phase_mark=drawing.PHASE_MARK,
             shown=texts.shown,
             to_do=TO_DO,
+            snooze_ends=tuple(SNOOZE_ENDS.items()),
+            verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
         )
 
@@ -146,6 +150,8 @@ class Renderer:
         now: dt.datetime,
         zone: dt.tzinfo = dt.UTC,
         voice: Voice | None = None,
+        *,
+        viewer: Viewer | None = None,
         **values: object,
     ) -> str:
         """A page as HTML.
@@ -155,6 +161,7 @@ class Renderer:
             now: the moment that it is made for.
             zone: local time.
             voice: the language of its reader.
+            viewer: who looks; None for somebody who is not signed in.
             values: what the template shows.
         """
         spoken = voice if voice is not None else english()
@@ -165,6 +172,7 @@ class Renderer:
             say=say,
             word=spoken.words.word,
             code=partial(codes.in_words, say),
+            happened=partial(codes.happened, say),
             now=now,
             local=lambda moment: f"{moment.astimezone(zone):%H:%M}",
             span=partial(texts.span, say),
@@ -173,6 +181,8 @@ class Renderer:
             left=lambda moment: texts.left(say, moment, now),
             ago=lambda moment: texts.ago(say, moment, now),
             urgency=lambda moment: texts.urgency(moment, now),
+            may=lambda action: viewer is not None and viewer.may(Action(action)),
+            viewer=viewer,
             **values,
         )
 

@@ -140,7 +140,7 @@ def unmarked(source: str, classes: frozenset[str]) -> list[str]:
         for each in _strings(tree)
         if _PROSE.search(each.value)
         and "%" not in each.value
-        and not re.fullmatch(r"[\w/?=&.:#-]*", each.value)
+        and not re.fullmatch(r"[a-z0-9/?=&.:#_-]*", each.value)
         and not classes.issuperset(each.value.split())
         and "</" not in each.value
     ]

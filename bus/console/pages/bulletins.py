@@ -9,7 +9,6 @@ import msgspec
 
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.page import Content
 from bus.console.people import Looked
 from bus.console.rows import Row
@@ -17,6 +16,7 @@ from bus.errors import FilterError
 from bus.filters import Selection, of_options, of_text
 from bus.hub.picture import figures
 from bus.languages import marked
+from bus.policy import narrowest
 from schemas.vocab import Dimension, Tlp
 
 MOST = 50

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.page import Content
 from bus.hub import clocks as ringing
 from bus.hub.picture import Owed, events, owed_within
 from bus.languages import marked
+from bus.policy import narrowest
 
 MOST = 300
 """So many clocks are listed."""
@@ -25,12 +25,13 @@ GROUPS = (
     ("met", marked("Met")),
 )
 _GROUP = {"late": "late", "due_soon": "soon", "running": "later", "met": "met", "met_late": "met"}
+ACKNOWLEDGEMENT = "acknowledgement"
 WORDS = {
     "rfi": marked("Answer a request for information"),
     "question": marked("Answer a question"),
     "lesson": marked("Act on a lesson"),
     "comply-by": marked("Comply with a decision"),
-    "acknowledgement": marked("Read and acknowledge"),
+    ACKNOWLEDGEMENT: marked("Read and acknowledge"),
 }
 """What a clock asks for; that of a law, or of an action, says its own name."""
 
@@ -51,6 +52,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     standing: str
     share: float
     tlp: str
+    audience: str
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +134,7 @@ def told(asked: Asked, each: Owed) -> Due:
         standing=str(each.standing),
         share=min(1.0, max(0.0, (asked.now - each.start).total_seconds() / whole)),
         tlp=each.tlp,
+        audience=each.audience,
     )
 
 

@@ -78,6 +78,7 @@ class Entrance:
             self._clock(),
             dt.UTC,
             voice_of(request, self._renderer.voices),
+            viewer=None,
             here=address_asked(request),
             form=form_token(secret),
             problem=problem,
@@ -157,10 +158,15 @@ class Entrance:
             TooManyError: the address asks faster than an office of people does.
         """
         metered(self._addresses, address_of(request))
-        token = request.cookies.get(_cookie(request), "")
+        token = self.token(request)
         if not 0 < len(token) <= 256:
             return None, ""
         return await self._people.session(token, self._clock(), address_of(request)), token
+
+    @staticmethod
+    def token(request: Request) -> str:
+        """The token of the session that a request names; whether it stands is not looked at."""
+        return request.cookies.get(_cookie(request), "")
 
     async def form(self, request: Request, secret: str) -> Mapping[str, str]:
         """The fields of a form that this console has shown to its sender.
