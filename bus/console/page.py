@@ -12,6 +12,7 @@ from bus.console.asked import Asked
 from bus.console.doing import Doing
 from bus.console.incidents import Kept
 from bus.console.people import Looked
+from bus.console.voices import Voice
 from bus.desk import Act
 from bus.hub.acting import Outcome, Request
 from bus.policy import Clearance
@@ -42,9 +43,10 @@ class Bytes(Content, frozen=True, kw_only=True):
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):
-    """For whom, when and by which registry something is shown."""
+    """For whom, in which language, when and by which registry something is shown."""
 
     clearance: Clearance
+    voice: Voice
     registry: VerifiedRegistry
     now: dt.datetime
 

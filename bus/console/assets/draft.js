@@ -1,7 +1,8 @@
 // A draft is checked by the hub while it is written, a second after the last key. Nothing of it is kept by that.
+import { say } from "./words.js";
+
 const WAIT_MS = 1000;
 const MARKS = { error: "fail", doubt: "unknown", remark: "note" };
-const GRADES = { error: "A fault", doubt: "A person must look at it", remark: "A remark" };
 
 export function drafting({ announce, element }) {
   const form = document.querySelector("[data-draft]");
@@ -18,7 +19,7 @@ export function drafting({ announce, element }) {
       if (!answer.ok) throw new Error(String(answer.status));
       told = await answer.json();
     } catch {
-      if (mine === asked) announce("The draft could not be checked. Nothing is lost.");
+      if (mine === asked) announce(say("unchecked"));
       return;
     }
     if (mine === asked) show(told); // an older answer says nothing of what is typed now
@@ -34,19 +35,18 @@ export function drafting({ announce, element }) {
       else field.removeAttribute("aria-invalid");
     }
     const faults = said.faults + problems.length;
-    const told = [...problems.map((each) => step("fail", each.text, "It cannot be read.")), ...said.findings.map((each) => step(MARKS[each.grade], each.text, `${GRADES[each.grade]}, ${each.rule} at ${each.path}`)), ...said.notes.map((each) => step("note", each, ""))];
-    if (said.problem) told.push(step("unknown", said.problem, "Nothing is lost."));
-    if (!faults && said.digest) told.push(step("pass", "It breaks no rule, and a grant permits it.", ""));
+    const told = [...problems.map((each) => step("fail", each.text, say("unread"))), ...said.findings.map((each) => step(MARKS[each.grade], each.text, `${say(each.grade)}, ${each.rule} ${each.path}`)), ...said.notes.map((each) => step("note", each, ""))];
+    if (said.problem) told.push(step("unknown", said.problem, say("unchecked")));
+    if (!faults && said.digest) told.push(step("pass", say("sound"), ""));
     document.querySelector("[data-checks]")?.replaceChildren(...told);
     const readers = said.egress?.readers.length;
-    document.querySelector("[data-reader-count]")?.replaceChildren(said.egress ? counted(readers) : "–");
-    document.querySelector("[data-readers]")?.replaceChildren(...(said.egress?.borders ?? []).map((each) => step("", `${each.country}, ${counted(each.readers)}`, border(each))));
-    document.querySelector("[data-priority]")?.replaceChildren(said.priority ? `Together this makes priority ${said.priority}.` : "The priority follows from these three.");
-    announce(faults ? `${faults} to correct` : said.egress ? `No fault. ${counted(readers)}.` : "No fault.");
+    document.querySelector("[data-reader-count]")?.replaceChildren(said.egress ? say("readers", { num: readers }) : "–");
+    document.querySelector("[data-readers]")?.replaceChildren(...(said.egress?.borders ?? []).map((each) => step("", `${each.country}, ${say("authorities", { num: each.readers })}`, border(each))));
+    document.querySelector("[data-priority]")?.replaceChildren(said.priority ? say("priority", { priority: said.priority }) : say("no-priority"));
+    announce(faults ? say("to-correct", { num: faults }) : `${say("sound")} ${said.egress ? say("readers", { num: readers }) : ""}`);
   }
 
-  const counted = (number) => `${number} ${number === 1 ? "reader" : "readers"}`;
-  const border = (each) => (each.is_home ? "At home: it crosses no border." : each.is_left_out ? "It crosses this border, and “releasable to” leaves this country out." : "It crosses this border.");
+  const border = (each) => say(each.is_home ? "home" : each.is_left_out ? "left-out" : "border");
   const mark = (name) => document.querySelector(`[data-mark="${name}"]`)?.content.cloneNode(true) ?? element("span");
   const line = (name, words, rule) => element("li", {}, mark(name), element("span", {}, words, " ", element("code", {}, rule)));
   const step = (name, words, detail) => element("li", {}, name ? mark(name) : element("span"), element("div", {}, element("b", {}, words), ...(detail ? [element("p", {}, detail)] : [])));

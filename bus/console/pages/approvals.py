@@ -157,7 +157,7 @@ def look_at_one(asked: Asked) -> OneApproval:
         raise NotHereError("there is no such approval here")
     return OneApproval(
         marking=str(MARKINGS[kept.draft.tlp]),
-        note="This is not published yet. It is for those who approve it.",
+        note=asked.say("This is not published yet. It is for those who approve it."),
         draft=kept.draft.n,
         title=kept.draft.title,
         request=kept.request,
@@ -176,7 +176,7 @@ def heard(content: Content, outcome: Outcome, present: Present) -> Content:
     """The page with what the hub has answered."""
     if not isinstance(content, OneApproval):
         return content
-    said = said_of(outcome, present.clearance, present.registry, present.now)
+    said = said_of(outcome, present)
     marking = narrowest((Tlp(content.marking), *narrowest_of(said, ""))) or Tlp.GREEN
     return msgspec.structs.replace(content, said=said, marking=str(marking), is_exercise=said.is_exercise)
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from bus import sheets
+from bus.console.page import Present
 from bus.console.pages.draft_form import field_of
 from bus.drafts import Egress
 from bus.hub.acting import Outcome
-from bus.policy import Clearance
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
@@ -120,18 +120,16 @@ NOTHING = Said()
 """Before the hub was asked."""
 
 
-def said_of(outcome: Outcome, clearance: Clearance, registry: VerifiedRegistry, now: dt.datetime) -> Said:
+def said_of(outcome: Outcome, to: Present) -> Said:
     """What a page says of a draft.
 
     Args:
         outcome: of a `Preview`.
-        clearance: what the page's reader may see: a version before that is beyond it is not compared.
-        registry: who reads what.
-        now: the present, aware.
+        to: for whom: a version before that is beyond what that reader may see is not compared.
     """
     seen = outcome.foreseen
     if seen is None:
-        return Said(problem=" ".join(outcome.notes) or "the hub did not say what it thinks of this draft")
+        return Said(problem=" ".join(outcome.notes) or "the hub did not answer")
     findings = sorted(
         (
             Shown(
@@ -159,9 +157,9 @@ def said_of(outcome: Outcome, clearance: Clearance, registry: VerifiedRegistry, 
     bulletin = _bulletin(seen.payload)
     if bulletin is None:
         return plain
-    sheet = sheets.sheet_of(bulletin, sheets.Known(now=now, is_own=True), "en")
+    sheet = _sheet(bulletin, to)
     before = _bulletin(seen.before)
-    if before is not None and not clearance.sees(before.tlp, before.audience):
+    if before is not None and not to.clearance.sees(before.tlp, before.audience):
         before = None
     return msgspec.structs.replace(
         plain,
@@ -173,8 +171,8 @@ def said_of(outcome: Outcome, clearance: Clearance, registry: VerifiedRegistry, 
         msg_type=str(bulletin.msg_type),
         expires=bulletin.expires,
         blocks=tuple(block for name in BLOCKS for block in sheet.blocks if block.name == name),
-        changes=None if before is None else tuple(_changes(before, bulletin, now)),
-        readers=None if before is None else _readers(before, bulletin, registry),
+        changes=None if before is None else tuple(_changes(before, bulletin, to)),
+        readers=None if before is None else _readers(before, bulletin, to.registry),
         before_tlp="" if before is None else str(before.tlp),
     )
 
@@ -186,16 +184,22 @@ def _bulletin(payload: bytes) -> Bulletin | None:
         return None
 
 
-def _changes(before: Bulletin, after: Bulletin, now: dt.datetime) -> Iterator[Change]:
+def _sheet(bulletin: Bulletin, to: Present) -> sheets.Sheet:
+    return sheets.sheet_of(bulletin, sheets.Known(now=to.now, is_own=True), to.voice.tag)
+
+
+def _changes(before: Bulletin, after: Bulletin, to: Present) -> Iterator[Change]:
     """What differs, field by field, in the words of the sheet."""
-    known = sheets.Known(now=now, is_own=True)
-    old, new = (_lines(sheets.sheet_of(each, known, "en")) for each in (before, after))
-    marks = (("Marking", f"TLP:{b.tlp.upper()} to {b.audience}") for b in (before, after))
-    (what, was), (_, is_) = marks
+    say = to.voice.say
+    old, new = (
+        {say("Headline"): (sheet.headline,), **_lines(sheet)}
+        for sheet in (_sheet(before, to), _sheet(after, to))
+    )
+    was, is_ = (f"TLP:{b.tlp.upper()} {b.audience}" for b in (before, after))
     if was != is_:
-        yield Change(what=what, before=(was,), after=(is_,))
+        yield Change(what=say("Marking and audience"), before=(was,), after=(is_,))
     if (was := priority(before).upper()) != (is_ := priority(after).upper()):
-        yield Change(what="Priority", before=(was,), after=(is_,))
+        yield Change(what=say("Priority"), before=(was,), after=(is_,))
     for name in dict.fromkeys((*old, *new)):
         if old.get(name) != new.get(name):
             yield Change(what=name, before=old.get(name, ()), after=new.get(name, ()))
@@ -203,7 +207,7 @@ def _changes(before: Bulletin, after: Bulletin, now: dt.datetime) -> Iterator[Ch
 
 def _lines(sheet: sheets.Sheet) -> Mapping[str, tuple[str, ...]]:
     """What a sheet says, by block and label."""
-    found: dict[str, tuple[str, ...]] = {"Headline": (sheet.headline,)}
+    found: dict[str, tuple[str, ...]] = {}
     for block in sheet.blocks:
         if block.name in BLOCKS:
             for entry in block.entries:

@@ -132,7 +132,7 @@ def look(asked: Asked) -> Publishing | Writing:
     told = asked.desk if isinstance(asked.desk, tuple) else ((), ())
     found = drafts.audiences_of(asked.registry, asked.hub)
     kinds = sorted(
-        (writing.kind_name(kind), kind)
+        (writing.kind_name(asked, kind), kind)
         for kind in drafts.DRAFTED
         if kind != TALK and writing.open_ways(asked, kind)
     )
@@ -179,10 +179,8 @@ def heard(content: Content, outcome: Outcome, present: Present) -> Content:
     if not isinstance(content, Writing):
         return content
     if content.hands is not None and content.hands.bulletin:
-        return msgspec.structs.replace(
-            content, state=outcome.state, hubs=outcome.hubs, note="It was published at this marking."
-        )
-    said = said_of(outcome, present.clearance, present.registry, present.now)
+        return msgspec.structs.replace(content, state=outcome.state, hubs=outcome.hubs)
+    said = said_of(outcome, present)
     return writing.with_said(content, said)
 
 

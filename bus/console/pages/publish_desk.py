@@ -10,7 +10,7 @@ from bus import desk, drafts
 from bus.console.asking import HubError
 from bus.console.doing import Doing
 from bus.console.errors import AgainError, BadRequestError, RefusedError
-from bus.console.page import Content
+from bus.console.page import Content, Present
 from bus.console.pages import draft_form, writing
 from bus.console.pages.draft_form import Read
 from bus.console.pages.foreseen import Said, said_of
@@ -23,8 +23,8 @@ from bus.desk.handed_on import HandedOn
 from bus.hub.acting import Doubt, Outcome, Preview, Publish
 from schemas.parts import ElectionRef
 
-UNTITLED = "Without a headline"
 MAX_TITLE = 200
+UNTITLED = "–"
 DONE = frozenset({"accepted", "stored", "parked"})
 
 
@@ -93,9 +93,9 @@ async def save(doing: Doing) -> str | Content:
     Raises:
         BadRequestError: the form names no draft.
     """
-    sent = await _sent(doing)
+    sent, say = await _sent(doing), doing.voice.say
     if sent.read.problems:
-        return sent.page(problem="This is not saved: correct what is marked, then save again.")
+        return sent.page(problem=say("This is not saved: correct what is marked, then save again."))
     read, title = sent.read, _title(sent.fields)
 
     def work(db: sqlite3.Connection, act: desk.Act) -> int:
@@ -112,7 +112,7 @@ async def save(doing: Doing) -> str | Content:
             return await _changed(doing, sent)
         if exc.reason in ("session-ended", "not-there", "desk-role", "desk-wall"):
             raise
-        return sent.page(problem=f"This is not saved: {exc}.")
+        return sent.page(problem=say("This is not saved: %(why)s.", why=say.plain(str(exc))))
     return f"/publish/{n}"
 
 
@@ -251,7 +251,10 @@ async def _said(doing: Doing, sent: Sent) -> Said:
     except HubError as problem:
         return Said(problem=str(problem))
     registry = doing.reading.shelf.registry()
-    return said_of(outcome, doing.viewer.clearance, registry, doing.now)
+    return said_of(
+        outcome,
+        Present(clearance=doing.viewer.clearance, voice=doing.voice, registry=registry, now=doing.now),
+    )
 
 
 async def _changed(doing: Doing, sent: Sent) -> Writing:
@@ -270,7 +273,10 @@ async def _changed(doing: Doing, sent: Sent) -> Writing:
         their_version=kept.draft.version,
         saved_by=kept.saved_by,
         theirs=differing,
-        problem=f"{kept.saved_by} has saved a version since you began. Yours is not saved. Both texts are below.",
+        problem=doing.voice.say(
+            "%(name)s has saved a version since you began. Yours is not saved. Both texts are below.",
+            name=kept.saved_by,
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bus import drafts, sheets
+from bus import drafts
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages import draft_form, elections
@@ -19,8 +19,6 @@ from bus.policy import narrowest
 from schemas.elections import phase_at
 from schemas.parts import ElectionRef
 from schemas.vocab import Tlp
-
-NOTE = "Your draft has this marking until you change it."
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,11 +118,11 @@ def options_of(asked: Asked, fields: Mapping[str, str]) -> Options:
         tlp, _, audience = chosen.partition("/")
         if tlp in tuple(Tlp):
             ways.append(Way(value=chosen, tlp=tlp, audience=audience, members=0, is_open=False))
-    names = {each.election: elections.name_of(each) for each in asked.calendars}
+    names = {each.election: elections.name_of(asked, each) for each in asked.calendars}
     return Options(
         ways=tuple(ways),
         elections=tuple(sorted(names.items())),
-        kind=kind_name(kind),
+        kind=kind_name(asked, kind),
     )
 
 
@@ -138,9 +136,9 @@ def open_ways(asked: Asked, kind: str) -> list[tuple[str, str, int]]:
     ]
 
 
-def kind_name(kind: str) -> str:
+def kind_name(asked: Asked, kind: str) -> str:
     """What a kind is called."""
-    words = sheets.sayings("en").word("kind", kind) if kind in drafts.DRAFTED else kind
+    words = asked.words.word("kind", kind) if kind in drafts.DRAFTED else kind
     return f"{words[:1].upper()}{words[1:]}"
 
 
@@ -151,7 +149,6 @@ def written(options: Options, fields: dict[str, str], **of: Any) -> Writing:
     marking = narrowest((*narrowest_of(said, tlp if tlp in tuple(Tlp) else ""),)) or Tlp.GREEN
     return Writing(
         marking=str(marking),
-        note=NOTE,
         is_exercise=fields["status"] == "exercise",
         fields=fields,
         options=options,

@@ -36,7 +36,8 @@ def raw(**of: Any) -> bytes:
 
 def publication(draft: bytes, **of: str) -> Publish:
     """A draft to publish."""
-    return Publish(**{"key": KEY, "draft": draft, "digest": digest(draft), "by": "Mara", **of})
+    fields: dict[str, Any] = {"key": KEY, "draft": draft, "digest": digest(draft), "by": "Mara", **of}
+    return Publish(**fields)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,8 @@ async def held(folder: Path) -> list[Any]:
 
 async def test_a_preview_signs_nothing_and_says_what_would_become(tmp_path: Path) -> None:
     """The bulletin as it would be stamped, who reads it by the registry, and nothing in the outbox or on record."""
-    world, recorded = shared_world(), []
+    world = shared_world()
+    recorded: Recorded = []
     async with signing(tmp_path, world, OFFICE, recorded) as line:
         seen = (await line.ask(Preview(draft=raw()))).foreseen
         assert seen is not None
