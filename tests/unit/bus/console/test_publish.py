@@ -362,7 +362,7 @@ async def test_what_an_update_changes_is_told_in_words(tmp_path: Path) -> None:
         ).json()["said"]
         by_what = {each["what"]: each for each in told["changes"]}
         assert by_what["Summary"]["after"] == ["It has ended."]
-        assert by_what["Marking"]["before"] == ["TLP:GREEN to community"]
+        assert by_what["Marking and audience"]["before"] == ["TLP:GREEN community"]
         assert told["before_tlp"] == "green"
         double = (await mara.send("/publish/check.json", **written())).json()["said"]
         assert said.id in double["notes"][0]
