@@ -15,6 +15,7 @@ from schemas.bulletin import Bulletin
 from tests.incidents.writing import Story, stamped
 
 HERE = Path(__file__).parent
+SECOND = HERE / "second"
 BULLETINS, LABELS = "bulletins.json", "labels.json"
 
 Pair = frozenset[str]
@@ -137,5 +138,14 @@ def made() -> tuple[dict[str, Bulletin], Labels]:
     return stamped(stories), labels_of(stories, pairs.NEGATIVE, pairs.POSITIVE)
 
 
+def made_second() -> tuple[dict[str, Bulletin], Labels]:
+    """The second set, from its stories."""
+    from tests.incidents.second import pairs, stories_north, stories_south
+
+    stories = (*stories_north.STORIES, *stories_south.STORIES)
+    return stamped(stories), labels_of(stories, pairs.NEGATIVE, pairs.POSITIVE)
+
+
 if __name__ == "__main__":
     write(HERE, *made())
+    write(SECOND, *made_second())

@@ -1,0 +1,1 @@
+"""A second labelled set, of other events. The points of suggestions are not set on it."""
