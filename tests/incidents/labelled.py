@@ -16,6 +16,7 @@ from tests.incidents.writing import Story, stamped
 
 HERE = Path(__file__).parent
 SECOND = HERE / "second"
+THIRD = HERE / "third"
 BULLETINS, LABELS = "bulletins.json", "labels.json"
 
 Pair = frozenset[str]
@@ -146,6 +147,14 @@ def made_second() -> tuple[dict[str, Bulletin], Labels]:
     return stamped(stories), labels_of(stories, pairs.NEGATIVE, pairs.POSITIVE)
 
 
+def made_third() -> tuple[dict[str, Bulletin], Labels]:
+    """The third set, from its stories."""
+    from tests.incidents.third import pairs, stories
+
+    return stamped(stories.STORIES), labels_of(stories.STORIES, pairs.NEGATIVE, pairs.POSITIVE)
+
+
 if __name__ == "__main__":
     write(HERE, *made())
     write(SECOND, *made_second())
+    write(THIRD, *made_third())

@@ -91,8 +91,10 @@ _AUDIENCE = {
 _POLLS = {
     "xa": ("xa-parl-2027", ElectionType.PARLIAMENTARY, dt.date(YEAR, 5, 23)),
     "xb": ("xb-pres-2027", ElectionType.PRESIDENTIAL, dt.date(YEAR, 5, 9)),
+    "xc": ("xc-parl-2027", ElectionType.PARLIAMENTARY, dt.date(YEAR, 11, 14)),
     "xd": ("xd-mun-2027", ElectionType.MUNICIPAL, dt.date(YEAR, 10, 17)),
     "xe": ("xe-ref-2027", ElectionType.REFERENDUM, dt.date(YEAR, 10, 3)),
+    "xf": ("xf-pres-2027", ElectionType.PRESIDENTIAL, dt.date(YEAR, 11, 7)),
     "xg": ("xg-reg-2027", ElectionType.REGIONAL, dt.date(YEAR, 10, 10)),
     "xh": ("xh-parl-2027", ElectionType.PARLIAMENTARY, dt.date(YEAR, 10, 24)),
 }

@@ -1,0 +1,1 @@
+"""A third labelled set. Nothing of the suggestions is set on it."""
