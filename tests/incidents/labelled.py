@@ -1,6 +1,6 @@
-"""The labelled set as it is kept in two files, and how it is made from the stories.
+"""The labelled sets as each is kept in two files, and how it is made from its stories.
 
-`python -m tests.incidents.labelled` writes both files anew; a test holds them to the stories.
+`python -m tests.incidents.labelled` writes the files anew; a test holds them to the stories.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tests.incidents.writing import Story, stamped
 HERE = Path(__file__).parent
 SECOND = HERE / "second"
 THIRD = HERE / "third"
+SETS = (HERE, SECOND, THIRD)
 BULLETINS, LABELS = "bulletins.json", "labels.json"
 
 Pair = frozenset[str]
@@ -131,30 +132,20 @@ def read(folder: Path = HERE) -> tuple[dict[str, Bulletin], Labels]:
     )
 
 
-def made() -> tuple[dict[str, Bulletin], Labels]:
-    """The same, from the stories."""
-    from tests.incidents import pairs, stories_cyber, stories_process, stories_words
+def made(folder: Path = HERE) -> tuple[dict[str, Bulletin], Labels]:
+    """A set, from its stories."""
+    from tests.incidents import pairs as first_pairs
+    from tests.incidents import second, stories_cyber, stories_process, stories_words, third
 
-    stories = (*stories_cyber.STORIES, *stories_words.STORIES, *stories_process.STORIES)
+    sets = {
+        HERE: (stories_cyber.STORIES + stories_words.STORIES + stories_process.STORIES, first_pairs),
+        SECOND: (second.stories_north.STORIES + second.stories_south.STORIES, second.pairs),
+        THIRD: (third.stories.STORIES, third.pairs),
+    }
+    stories, pairs = sets[folder]
     return stamped(stories), labels_of(stories, pairs.NEGATIVE, pairs.POSITIVE)
-
-
-def made_second() -> tuple[dict[str, Bulletin], Labels]:
-    """The second set, from its stories."""
-    from tests.incidents.second import pairs, stories_north, stories_south
-
-    stories = (*stories_north.STORIES, *stories_south.STORIES)
-    return stamped(stories), labels_of(stories, pairs.NEGATIVE, pairs.POSITIVE)
-
-
-def made_third() -> tuple[dict[str, Bulletin], Labels]:
-    """The third set, from its stories."""
-    from tests.incidents.third import pairs, stories
-
-    return stamped(stories.STORIES), labels_of(stories.STORIES, pairs.NEGATIVE, pairs.POSITIVE)
 
 
 if __name__ == "__main__":
-    write(HERE, *made())
-    write(SECOND, *made_second())
-    write(THIRD, *made_third())
+    for each in SETS:
+        write(each, *made(each))

@@ -17,18 +17,29 @@ _WORDS = {
     "mark": "the same hash, certificate or counter",
     "value": "the same observable",
     "host": "the same host",
+    "channel": "the same channel or account",
     "mention": "one names what the other holds",
     "address": "the same address",
     "victim": "the same victim",
     "hashtag": "the same hashtag",
     "name": "the same name",
+    "number": "the same number",
+    "called": "the same name in the text",
+    "label": "the same label",
     "words": "rare words in common",
+    "matters": "about the same matters",
     "techniques": "several techniques in common",
-    "place": "place",
-    "election": "election",
-    "time": "time",
+    "place": "the same place",
+    "election": "the same election",
+    "time": "within two days",
 }
-_FOR = {"place": "the same place", "election": "the same election", "time": "within two days"}
+_AGAINST = {
+    "place": "another place",
+    "election": "another election",
+    "time": "days apart",
+    "label": "another label",
+    "office": "one office, and no reference",
+}
 
 
 def tie_in_words(tie: Tie) -> str:
@@ -43,9 +54,7 @@ def reason_in_words(reason: Reason, shown: Callable[[str], str] = lambda value: 
         reason: of a suggestion.
         shown: how a shared value is shown.
     """
-    words = _WORDS[reason.sort or reason.why]
-    if reason.value:
-        return f"{words}: {shown(reason.value)}"
     if reason.points < 0:
-        return f"another {words}" if reason.why != "time" else "long apart"
-    return _FOR.get(reason.why, words)
+        return _AGAINST[reason.why]
+    words = _WORDS[reason.sort or reason.why]
+    return f"{words}: {shown(reason.value)}" if reason.value else words

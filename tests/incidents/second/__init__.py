@@ -1,1 +1,5 @@
-"""A second labelled set, of other events. The points of suggestions are not set on it."""
+"""A second labelled set, of other events in more languages."""
+
+from tests.incidents.second import pairs, stories_north, stories_south
+
+__all__ = ["pairs", "stories_north", "stories_south"]
