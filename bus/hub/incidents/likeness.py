@@ -2,7 +2,7 @@
 
 A value that hardly two people own joins alone. What else two bulletins have in common adds up: numbers, names, rare words,
 matters and labels, each the more the rarer it is. Place, election and time add a little and join nothing alone; another place,
-election or label, and a second first report of one office, speak against. The points are set by hand on labelled bulletins and
+election or label, and a second first report of one office, speak against. The points are set on labelled bulletins and
 tried on others (`tests/incidents`, docs/adr/060).
 """
 
@@ -20,7 +20,7 @@ from bus.hub.incidents.traits import HOSTS, Sort, Trait, Traits, mentionable
 DAY_S = 86_400.0
 ENOUGH = 2.0
 """So many points make a suggestion, where the bulletins around agree (`bus.hub.incidents.suggesting`)."""
-SURE = 4.0
+SURE = 3.25
 """So many make one alone."""
 
 
@@ -62,7 +62,7 @@ POINTS: Mapping[Sort, float] = {
     Sort.HOST: 2.5,
     Sort.CHANNEL: 2.25,
     Sort.MENTION: 2.0,
-    Sort.ADDRESS: 1.5,
+    Sort.ADDRESS: 2.0,
     Sort.VICTIM: 1.5,
     Sort.NUMBER: 2.0,
     Sort.CALLED: 1.0,
@@ -74,15 +74,15 @@ _OWNED = frozenset({Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.CHANNEL, 
 """One value may show in several of these sorts; it counts once."""
 _ONLY_NEAR = frozenset({Sort.NUMBER, Sort.LABEL})
 """Shared by chance between countries; these count where the place or election is one."""
-_WORDS_ALL, _WORDS_SHARE, _LEAST_WORDS, _MOST_OF_WORDS = 1.15, 1.35, 0.25, 3.0
-_MATTERS, _LEAST_MATTERS, _FEW_MATTERS = 3.0, 0.25, 0.4
+_WORDS_ALL, _WORDS_SHARE, _LEAST_WORDS, _MOST_OF_WORDS = 1.15, 1.75, 0.25, 3.0
+_MATTERS, _LEAST_MATTERS, _FEW_MATTERS = 3.0, 0.25, 0.5
 """A bulletin with matters of less weight counts as if it had so much: one common matter that is all of both says little."""
 _OWN = 0.65
 """With less in common, place and time are not looked at."""
 _NAME, _TECHNIQUES = 0.25, 0.25
-_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = 0.35, -0.75, 0.3, -1.5, 0.35, -0.05
+_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = 0.35, -0.75, 0.4, -1.5, 0.35, -0.05
 _TIME, _DELAY = 0.5, 0.45
-_OTHER_LABEL, _SAME_OFFICE, _SAME_STAGE = -0.4, -0.65, -0.4
+_OTHER_LABEL, _SAME_OFFICE, _SAME_STAGE = -0.4, -0.8, -0.5
 _DECIDING = frozenset({"category", "classification", "cause"})
 """Fields of which an incident has one label."""
 
@@ -101,7 +101,8 @@ def likeness(a: Traits, b: Traits, rarity: Rarity) -> Likeness:
     own = [*_shared(a, b, both, rarity), *_words(a, b, rarity), *_matters(a, b, rarity)]
     if sum(each.points for each in own) < _OWN:
         return NONE
-    reasons = (*own, *_beside(a, b, both))
+    has_value = any(each.sort in _OWNED for each in own)
+    reasons = (*own, *_beside(a, b, both, has_value))
     return Likeness(points=sum(each.points for each in reasons), reasons=reasons)
 
 
@@ -165,7 +166,7 @@ def _hosts(a: Traits, b: Traits) -> list[Trait]:
     return [(Sort.HOST, value) for value in hosts if (Sort.VALUE, value) in b.traits]
 
 
-def _beside(a: Traits, b: Traits, both: frozenset[Trait]) -> Iterator[Reason]:
+def _beside(a: Traits, b: Traits, both: frozenset[Trait], has_value: bool) -> Iterator[Reason]:
     """The small points for one incident, and the points against it."""
     if names := sorted(value for sort, value in both if sort is Sort.NAME):
         yield Reason(why=Why.SHARED, sort=Sort.NAME, value=names[0], points=_NAME)
@@ -181,7 +182,7 @@ def _beside(a: Traits, b: Traits, both: frozenset[Trait]) -> Iterator[Reason]:
     yield Reason(why=Why.TIME, points=_TIME - _DELAY * math.log1p(abs(a.issued - b.issued) / DAY_S))
     if _have_other_labels(a, b):
         yield Reason(why=Why.LABEL, points=_OTHER_LABEL)
-    if a.office == b.office:
+    if a.office == b.office and not has_value:
         # An office that reports again refers to its report; without that, it rather reports another event.
         points = _SAME_OFFICE + (_SAME_STAGE if a.stage == b.stage else 0.0)
         yield Reason(why=Why.OFFICE, points=points)

@@ -73,7 +73,7 @@ class Pool:
                 break
             if groups.are_apart(pair, never):
                 continue
-            if alike.points >= SURE or groups.agree(pair, alike.points) >= ENOUGH:
+            if alike.points >= SURE or groups.agree(pair, alike.points):
                 groups.join(*pair)
                 found.append(Suggestion(a=pair[0], b=pair[1], likeness=alike))
         return found
@@ -135,8 +135,18 @@ class _Groups:
             return True
         return bool(never) and any((min(a, b), max(a, b)) in never for a in mine for b in theirs)
 
-    def agree(self, pair: Pair, points: float) -> float:
-        """The mean of the points of a pair and of all pairs between its two groups."""
+    def agree(self, pair: Pair, points: float) -> bool:
+        """Whether a pair and all pairs between its two groups are together as alike as the pairs inside the looser group.
+
+        So one weak pair does not chain two incidents, and an incident of which each office tells another part may grow.
+        """
         few, many = sorted((self._group(pair[0]), self._group(pair[1])), key=len)
-        between = (each for one in few for other, each in self._near[one].items() if other in many)
-        return (points + sum(between) / (len(few) * len(many))) / 2
+        between = self._sum(few, many) / (len(few) * len(many))
+        return points + between >= ENOUGH + min(ENOUGH, self._inside(few), self._inside(many))
+
+    def _inside(self, group: set[str]) -> float:
+        """The mean of the points of all pairs inside a group."""
+        return self._sum(group, group) / (len(group) * (len(group) - 1)) if len(group) > 1 else ENOUGH
+
+    def _sum(self, some: set[str], others: set[str]) -> float:
+        return sum(each for one in some for other, each in self._near[one].items() if other in others)

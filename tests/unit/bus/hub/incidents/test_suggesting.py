@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ def is_noise(value: str) -> bool:
     return "stresser" in value
 
 
+@cache
 def suggested(folder: Path) -> tuple[frozenset[Pair], Score]:
     """What is suggested, and its score together with what authors say."""
     some = SET[folder]
@@ -69,7 +71,7 @@ def suggested(folder: Path) -> tuple[frozenset[Pair], Score]:
 
 @pytest.mark.parametrize(
     ("folder", "precision", "recall"),
-    [(HERE, 0.95, 0.0), (SECOND, 0.95, 0.0), (THIRD, 0.95, 0.0)],
+    [(HERE, 0.95, 0.84), (SECOND, 0.95, 0.57), (THIRD, 0.95, 0.35)],
     ids=["first", "second", "third"],
 )
 def test_suggestions_are_right_and_find_much_of_what_belongs_together(
