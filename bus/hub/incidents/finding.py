@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from bus.hub.incidents.likeness import DAY_S, POINTS
 from bus.hub.incidents.rarity import MOST_IN_COMMON, Rarity
-from bus.hub.incidents.traits import HOSTS, Sort, Traits, mentionable
+from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Traits, mentionable
 
 MOST_NEAR = 20
 """A bulletin is compared with so many others at the most, those with which it has most in common."""
@@ -55,7 +55,7 @@ def _tokens(each: Traits, rarity: Rarity) -> Iterator[tuple[_Token, float]]:
             yield (Sort.VALUE, value), POINTS[Sort.HOST]
         if weight and sort is not Sort.LABEL:
             yield (sort, value), weight
-        if sort in (Sort.MARK, Sort.VALUE):
+        if sort in MENTIONABLE:
             yield (Sort.MENTION, mentionable(value)), POINTS[Sort.MENTION]
     rare = ((rarity.words[word], word) for word in each.words if word in rarity.words)
     for weight, word in heapq.nlargest(_MOST_WORDS, rare):

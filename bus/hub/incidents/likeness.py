@@ -15,7 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from bus.hub.incidents.rarity import Rarity
-from bus.hub.incidents.traits import HOSTS, Sort, Trait, Traits, mentionable
+from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits, mentionable
 
 DAY_S = 86_400.0
 ENOUGH = 2.0
@@ -156,7 +156,7 @@ def _mentioned(a: Traits, b: Traits) -> list[Trait]:
     mentions = {value for sort, value in b.traits if sort is Sort.MENTION}
     if not mentions:
         return []
-    values = (mentionable(value) for sort, value in a.traits if sort in (Sort.MARK, Sort.VALUE))
+    values = (mentionable(value) for sort, value in a.traits if sort in MENTIONABLE)
     return [(Sort.MENTION, value) for value in values if value in mentions]
 
 

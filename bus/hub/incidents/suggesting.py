@@ -48,7 +48,9 @@ class Pool:
     @cached_property
     def pairs(self) -> Mapping[Pair, Likeness]:
         """Every two bulletins that are alike at all."""
-        compared = {id_: each for id_, each in self.every.items() if id_ not in self.lists}
+        compared = {
+            id_: each for id_, each in self.every.items() if id_ not in self.lists and not each.is_overview
+        }
         found = {}
         for a, b in candidates(compared, self.rarity):
             alike = likeness(self.every[a], self.every[b], self.rarity)

@@ -48,6 +48,8 @@ Trait = tuple[Sort, str]
 """A sort and a value in one spelling."""
 HOSTS = frozenset({Sort.HOST, Sort.MAIL_HOST, Sort.PAGE_HOST})
 """Machines named in longer values."""
+MENTIONABLE = frozenset({Sort.MARK, Sort.VALUE, Sort.CHANNEL})
+"""Sorts of which the prose of another bulletin may mention a value."""
 SOFT = frozenset({Sort.NUMBER, Sort.CALLED, Sort.LABEL})
 """Sorts of which a value says the less the more bulletins have it, like a word."""
 OVERVIEWS = (SituationReport, PostElectionReport, ElectionCalendar)
@@ -111,8 +113,11 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         regions: the codes of the places that it is about.
         traits: pairs of a sort and a value.
         words: the words of its prose, of whichever language, in Latin letters and without endings.
+        languages: of its headlines.
+        labels: the words of vocabularies in its body, each with its field.
         matters: what its prose and the words of its vocabularies are about (`bus.hub.incidents.matters`).
         office: its issuer and kind: one office tells of one event by references, or of several.
+        stage: of its body, where that has stages.
     """
 
     id: str
