@@ -22,6 +22,9 @@ from bus.desk.refusals import DeskError
 from bus.desk.roles import Act, Action, Role, check_may, may, not_there
 from bus.policy import MARKINGS
 
+MOST_WAITING = 100
+"""So many that wait for one person are told of."""
+
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """A draft that waits for the one who asks: to approve it, or to publish it once another has.
@@ -65,17 +68,18 @@ def may_approve(db: sqlite3.Connection, n: int) -> tuple[str, ...]:
 
 
 def waiting(db: sqlite3.Connection, act: Act) -> tuple[Waiting, ...]:
-    """What waits for this person: approvals to give, and approved drafts to publish; the first that ends first."""
+    """What waits for this person: approvals to give, and approved drafts to publish; those that end first, at most so many."""
     found: list[Waiting] = []
     if may(act, Action.APPROVE):
         found += [
             _waiting(db, act, each)
-            for each in approvals.waiting(db, act)
+            for each in approvals.waiting(db, act)[:MOST_WAITING]
             if each.by != act.who and act.who not in drafts.authors(db, each.draft)
         ]
     if may(act, Action.PUBLISH):
         rows = db.execute(
-            "SELECT n FROM approvals WHERE state = 'approved' AND by = ? AND until > ?", (act.who, act.at)
+            "SELECT n FROM approvals WHERE state = 'approved' AND by = ? AND until > ? ORDER BY until LIMIT ?",
+            (act.who, act.at, MOST_WAITING),
         ).fetchall()
         for row in rows:
             try:

@@ -15,7 +15,7 @@ from bus.console.page import Content, Present, Question
 from bus.console.pages.foreseen import NOTHING, Said, narrowest_of, said_of
 from bus.console.pages.hands import Hands, Request, of_draft
 from bus.console.pages.publish import number
-from bus.desk import Act, Action
+from bus.desk import Act, Action, four_eyes
 from bus.hub.acting import Outcome, Preview
 from bus.hub.acting import Request as Wanted
 from bus.policy import MARKINGS, narrowest
@@ -88,7 +88,7 @@ def of_list(place: Mapping[str, str]) -> Question:
             return ()
         return tuple(
             listed
-            for each in desk.approvals.waiting(db, act)
+            for each in desk.approvals.waiting(db, act)[: four_eyes.MOST_WAITING]
             if (listed := _listed(db, act, each.draft, each.version, each.n)) is not None
         )
 

@@ -28,7 +28,7 @@ from schemas.codec import encode
 from schemas.errors import SchemaError
 from schemas.vocab import Status, Tlp
 
-MOST_SENT = 20
+MOST_OPEN, MOST_SENT = 200, 20
 TALK = "feedback"
 """Answers are begun on the page of what they answer."""
 SPOKEN = (Status.ACTUAL, Status.EXERCISE, Status.TEST)
@@ -66,7 +66,7 @@ class Publishing(Content, frozen=True, kw_only=True):
     """The page: drafts, what was published from here, and the kinds of which one can be begun.
 
     Attributes:
-        open: drafts that are open, the last changed first.
+        open: drafts that are open, the last changed first, at most `MOST_OPEN`.
         sent: those that were published, the last first.
         kinds: (kind, what it is called) of those that a grant opens to the reader.
         may_write: whether the reader may begin one.
@@ -88,7 +88,7 @@ def of_list(place: Mapping[str, str]) -> Question:
         if not (desk.may(act, Action.DRAFT) or desk.may(act, Action.APPROVE)):
             return (), ()
         names = desk.people.names(db)
-        opened = tuple(_open(db, act, each, names) for each in desk.drafts.listed(db, act))
+        opened = tuple(_open(db, act, each, names) for each in desk.drafts.listed(db, act)[:MOST_OPEN])
         sent = []
         for each in handed_on.newest(db, MOST_SENT):
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import re
 from collections.abc import AsyncIterator, Callable
@@ -13,8 +14,11 @@ import httpx
 import pytest
 
 from bus import desk
+from bus.console import Reading, app
+from bus.console.desks import DeskPeople
 from bus.console.doing import Hub
 from bus.console.pages.draft_form import begun
+from bus.desk import Role
 from bus.hub.acting import speaking
 from bus.policy import Clearance
 from bus.publishing.outbox import Outbox
@@ -23,16 +27,19 @@ from schemas.vocab import MsgType, Tlp
 from tests.support.consoles import (
     AUDIENCES,
     EVERYTHING,
+    HOST,
     HOSTILE,
     WORLD,
     client,
     fill,
     form_of,
     numbers,
+    shelf,
     sign_in,
 )
+from tests.support.desks import PASSWORD, add, open_desk
 from tests.support.signing import Deaf, Recorded, signing
-from tests.support.world import bulletin, draft, sign
+from tests.support.world import NOW, bulletin, draft, sign
 from tests.unit.bus.console.test_frame import Parsed
 
 OFFICE = "xa-csirt"
@@ -471,3 +478,44 @@ async def test_checks_have_a_rate_of_their_own(tmp_path: Path) -> None:
         }
         assert codes == {200, 429}
         assert (await mara.to.get("/publish")).status_code == 200
+
+
+async def test_an_approval_needs_a_password_of_now(tmp_path: Path) -> None:
+    """Signed in six minutes ago: the page asks for it, a wrong one approves nothing, a right one gives the session a new id."""
+    moment = [NOW]
+    async with (
+        signing(tmp_path / "hub", WORLD, OFFICE) as line,
+        open_desk(tmp_path) as held,
+        Reading.open(tmp_path / "store.db", shelf(authority=OFFICE)) as reading,
+    ):
+        await fill(tmp_path / "store.db", ())
+        for name, role in (("mara", Role.PUBLISHER), ("jonas", Role.APPROVER)):
+            await add(held, name, role, at=NOW.timestamp())
+        made = app(
+            reading, DeskPeople(held, numbers()), lambda: moment[0], numbers(8), hub=line, hosts=(HOST,)
+        )
+
+        def browser() -> httpx.AsyncClient:
+            return httpx.AsyncClient(transport=httpx.ASGITransport(app=made), base_url=f"http://{HOST}")
+
+        async with browser() as one, browser() as other:
+            for opened, name in ((one, "mara"), (other, "jonas")):
+                form = form_of((await opened.get("/sign-in")).text)
+                sent = await opened.post("/sign-in", data={"form": form, "name": name, "password": PASSWORD})
+                assert sent.status_code == 303
+            mara, jonas = Person(one), Person(other)
+            n = await mara.save()
+            path = f"/approvals/{await mara.ask(n)}"
+            assert 'name="password"' not in (await jonas.to.get(path)).text
+            moment[0] += dt.timedelta(minutes=6)
+            assert 'name="password"' in (await jonas.to.get(path)).text
+            digest = (await jonas.page(path))["digest"]
+            for password in ("", "a wrong one"):
+                refused = await jonas.send(f"{path}/approve", digest=digest, password=password)
+                assert refused.status_code in (400, 403)
+            before = dict(other.cookies)
+            assert (await jonas.send(f"{path}/approve", digest=digest, password=PASSWORD)).status_code == 303
+            assert dict(other.cookies) != before
+            page = await jonas.page(path)
+            assert (page["request"]["state"], page["request"]["decided_by"]) == ("approved", "Name of jonas")
+            assert (await mara.publish(n)).status_code == 303
