@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from starlette.applications import Starlette
@@ -25,11 +25,12 @@ from starlette.routing import Route
 from bus.console import limits, shield
 from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
 from bus.console.errors import BadRequestError, NotHereError, PageError, TooManyError
+from bus.console.forms import Form, Given, given_as, link_of
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Deed, Page
 from bus.console.pages import DEEDS, PAGES
-from bus.console.people import DeedError, People, Session, SignInError
+from bus.console.people import DeedError, Looked, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.errors import StoreError
@@ -93,6 +94,10 @@ def app(
     ]
     for page in PAGES:
         routes.append(Route(page.twin, partial(console.show, page, as_json=True), methods=["GET"]))
+        routes += [
+            Route(link_of(form, page), partial(console.give, page, form), methods=["GET"])
+            for form in page.forms
+        ]
         routes.append(Route(page.path, partial(console.show, page, as_json=False), methods=["GET"]))
     routes += [Route(deed.path, partial(console.do, deed), methods=["POST"]) for deed in DEEDS]
     failed: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
@@ -156,7 +161,7 @@ class Console:
             return _attached(content)
         html = self._renderer.page(
             page.template, now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
-            here=request.url.path, twin=_twin(page, request), form=_form_token(token), is_signed_in=True,
+            here=request.url.path, twin=_twin(page, request), forms=_forms(page, request), form=_form_token(token), is_signed_in=True,
         )  # fmt: skip
         return HTMLResponse(html)
 
@@ -174,6 +179,44 @@ class Console:
         if question is None:
             return kept, None
         return kept, await self._people.told(token, now, _address(request), question)
+
+    async def give(self, page: Page, form: Form, request: Request) -> Response:
+        """A list in another form, as a file; that is put on record before it is given."""
+        session, token = await self._session(request)
+        if session is None:
+            return self._sent_away(request, as_json=False)
+        self._metered(self._readers, token)
+        now = self._clock()
+        given = await self._given(page, form, session, _parameters(request), now, _base(request))
+        exported = Looked(how="exported", words=given.words)
+        await self._people.looked(token, now, _address(request), exported)
+        return _file(given)
+
+    async def _given(
+        self,
+        page: Page,
+        form: Form,
+        session: Session,
+        parameters: Mapping[str, tuple[str, ...]],
+        now: dt.datetime,
+        base: str,
+        *,
+        is_secret: bool = False,
+    ) -> Given:
+        kept = None
+        if page.has_incidents:
+            kept = await self.incidents.of(session.viewer.clearance, now)
+            if kept.joined is None:  # a page says so and is loaded again; a file would lack everything
+                kept = await self.incidents.of(session.viewer.clearance, now, wait=True)
+
+        def question(db: sqlite3.Connection) -> Given:
+            asked = Asked(
+                db=db, now=now, shelf=self._reading.shelf, registry=self._reading.shelf.registry(), session=session,
+                path=link_of(form, page), place={}, given={**parameters, **form.always}, most=form.most, incidents=kept,
+            )  # fmt: skip
+            return given_as(form, page, page.look(asked), asked, base, is_secret=is_secret)
+
+        return await self._reading.ask(question)
 
     async def do(self, deed: Deed, request: Request) -> Response:
         """Do what a form asks for, then lead back to its page."""
@@ -388,7 +431,7 @@ class Console:
             status, reason, words = exc.status, exc.reason, str(exc)
         elif isinstance(exc, StoreError):
             status, reason, words = 503, exc.reason, str(exc)
-        elif isinstance(exc, DeedError):
+        elif isinstance(exc, DeedError | SignInError):
             status, reason, words = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
         elif isinstance(exc, TocsinError):
             status, reason, words = 400, exc.reason, str(exc)
@@ -443,6 +486,26 @@ def _attached(content: Bytes) -> Response:
     named = "".join(each if each.isalnum() or each in "-." else "-" for each in content.file)
     headers = {"content-disposition": f'attachment; filename="{named}"'}
     return Response(payload, media_type="application/octet-stream", headers=headers)
+
+
+def _file(given: Given) -> Response:
+    """A list as a file to keep; the address of those that follow is in a header, too (RFC 8288)."""
+    headers = {"content-disposition": f'attachment; filename="{given.file}"'}
+    if given.next:
+        headers["link"] = f'<{given.next}>; rel="next"'
+    return Response(given.body, media_type=given.kind, headers=headers)
+
+
+def _forms(page: Page, request: Request) -> list[tuple[Form, str]]:
+    """The other forms of this page, each with its address; from the first row on."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+    query = f"?{urlencode(kept)}" if kept else ""
+    return [(form, link_of(form, page) + query) for form in page.forms]
+
+
+def _base(request: Request) -> str:
+    """The address of this console, as it was asked: the shield has checked the host."""
+    return f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
 def _twin(page: Page, request: Request) -> str:

@@ -39,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         incidents: the incidents that are kept for this reader, on pages that want them.
         desk: what the desk has told, on pages that ask it.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
+        most: so many rows of a list are wanted; 0 for as many as its page shows.
     """
 
     db: sqlite3.Connection
@@ -50,6 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     place: Mapping[str, str]
     given: Mapping[str, tuple[str, ...]]
     upto: Tlp | None = None
+    most: int = 0
     incidents: Kept | None = None
     desk: object = None
 
@@ -117,6 +119,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         query = urlencode([(name, each) for name, values in given.items() for each in values])
         where = self.path if path is None else path
         return f"{where}?{query}" if query else where
+
+    def elsewhere(self, path: str) -> str:
+        """The address of another page with the same parameters."""
+        return self.changed(self.given, path)
 
     def name_of(self, authority: str) -> str:
         """What an authority is called; its id where the registry does not know it."""

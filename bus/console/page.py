@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from bus.console.asked import Asked
+from bus.console.forms import Form
 from bus.console.incidents import Joined, Kept
 from bus.console.people import Looked
 from bus.desk import Act
@@ -46,6 +47,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         look: what it says, from a snapshot.
         looked: what is put on record before it is shown; None where nothing is.
         has_incidents: whether it is made from the incidents that are kept, too.
+        forms: the other forms of a list.
         desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
     """
 
@@ -55,6 +57,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     look: Callable[[Asked], Content]
     looked: Callable[[Content], Looked | None] = lambda _: None
     has_incidents: bool = False
+    forms: tuple[Form, ...] = ()
     desk: Callable[[Kept, str], Question | None] = lambda _, __: None
 
 

@@ -127,6 +127,7 @@ class Renderer:
             shown=texts.shown,
             to_do=TO_DO,
             gantt_rows=gantt_rows,
+            forms=(),
         )
 
     def page(self, template: str, now: dt.datetime, zone: dt.tzinfo = dt.UTC, **values: object) -> str:

@@ -100,7 +100,9 @@ def look(asked: Asked) -> Bulletins:
     upto = next((level for level in asked.given.get("tlp", ()) if level in FIXED["tlp"]), None)
     narrowed = msgspec.structs.replace(asked, upto=Tlp(upto) if upto is not None else None)
     after = rows.spot_of(asked.first("after"))
-    found, spot = rows.listed(narrowed, selection, most=MOST, order=order, after=after, ended=ended)
+    found, spot = rows.listed(
+        narrowed, selection, most=asked.most or MOST, order=order, after=after, ended=ended
+    )
     facets = {
         each.field: each for each in figures.facets(asked.db, asked.clearance, asked.now, selection=selection)
     }

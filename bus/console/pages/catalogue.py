@@ -12,6 +12,7 @@ from bus.console.pages import (
     drills,
     elections,
     incidents,
+    outward,
     picture,
     quarantine,
     system,
@@ -21,7 +22,12 @@ from bus.console.pages import (
 PAGES = (
     Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
     Page(
-        path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
+        path="/b",
+        twin="/b.json",
+        template="bulletins.html",
+        look=bulletins.look,
+        looked=bulletins.searched,
+        forms=outward.BULLETINS,
     ),
     Page(
         path="/b/{id}",
@@ -38,7 +44,14 @@ PAGES = (
         look=bulletin.signed,
         looked=bulletin.downloaded,
     ),
-    Page(path="/i", twin="/i.json", template="incidents.html", look=incidents.look, has_incidents=True),
+    Page(
+        path="/i",
+        twin="/i.json",
+        template="incidents.html",
+        look=incidents.look,
+        has_incidents=True,
+        forms=outward.INCIDENTS,
+    ),
     Page(
         path="/i/{id}",
         twin="/i/{id}.json",
@@ -47,13 +60,25 @@ PAGES = (
         has_incidents=True,
         desk=deeds.told_of,
     ),
-    Page(path="/channels", twin="/channels.json", template="channels.html", look=channels.look),
-    Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look),
-    Page(path="/e", twin="/e.json", template="elections.html", look=elections.look),
+    Page(
+        path="/channels",
+        twin="/channels.json",
+        template="channels.html",
+        look=channels.look,
+        forms=outward.CHANNELS,
+    ),
+    Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look, forms=outward.CLOCKS),
+    Page(path="/e", twin="/e.json", template="elections.html", look=elections.look, forms=outward.ELECTIONS),
     Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),
-    Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look),
+    Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look, forms=outward.DRILLS),
     Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
-    Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
+    Page(
+        path="/quarantine",
+        twin="/quarantine.json",
+        template="quarantine.html",
+        look=quarantine.look,
+        forms=outward.QUARANTINE,
+    ),
     Page(path="/system", twin="/system.json", template="system.html", look=system.look),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
 )

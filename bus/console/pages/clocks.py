@@ -30,7 +30,7 @@ WORDS = {
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """One clock in words; `share` is how much of its time is over, from 0 to 1."""
+    """One clock in words; `share` is how much of its time is over, from 0 to 1, `place` tells it from others of its rule and bulletin."""
 
     what: str
     rule: str
@@ -45,6 +45,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     standing: str
     share: float
     tlp: str
+    place: str
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +128,7 @@ def told(asked: Asked, each: Owed) -> Due:
         standing=str(each.standing),
         share=min(1.0, max(0.0, (asked.now - each.start).total_seconds() / whole)),
         tlp=each.tlp,
+        place=each.place,
     )
 
 
