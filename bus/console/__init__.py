@@ -6,6 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.application import app
+    from bus.console.asking import NOBODY, HubError
     from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
     from bus.console.reading import Reading, Shelf
@@ -14,9 +15,11 @@ else:
 
 __all__ = [
     "DEFAULT",
+    "NOBODY",
     "OFF",
     "Child",
     "Demonstration",
+    "HubError",
     "People",
     "Place",
     "Reading",
