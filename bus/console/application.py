@@ -24,15 +24,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bus.console import limits, shield
-from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
+from bus.console.asked import MOST_PARAMETERS, Asked, parameters, parameters_of
 from bus.console.asking import NOBODY, HubError
 from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError, TooManyError
-from bus.console.forms import Form, Given, given_as, link_of
+from bus.console.forms import File, Form, file_as, link_of
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Deed, Page
-from bus.console.pages import DEEDS, PAGES, sign_receipts
+from bus.console.pages import DEEDS, LISTS, PAGES, sign_receipts
 from bus.console.people import DeedError, Looked, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
@@ -61,6 +61,7 @@ _REFUSED: Mapping[str, int] = {
     "desk-wall": 403,
     "session-ended": 403,
     "not-there": 404,
+    "feed-ended": 404,
     "decided-already": 409,
     "not-last": 409,
     "desk-full": 409,
@@ -98,6 +99,7 @@ def app(
         Route("/set-password", console.set_password, methods=["POST"]),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
         Route("/healthz", console.health, methods=["GET"]),
+        Route("/feed/{file}", console.feed, methods=["GET"]),
     ]
     for page in PAGES:
         routes.append(Route(page.twin, partial(console.show, page, as_json=True), methods=["GET"]))
@@ -136,6 +138,7 @@ class Console:
         self._readers = limits.Meter(limits.PAGES)
         self._addresses = limits.Meter(limits.ADDRESS)
         self._attempts = limits.Meter(limits.SIGN_IN)
+        self._feeds = limits.Meter(limits.FEED)
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -165,7 +168,7 @@ class Console:
             return self._sent_away(request, as_json=as_json)
         self._metered(self._readers, token)
         now, registry = self._clock(), self._reading.shelf.registry()
-        given = _parameters(request)
+        given = parameters(request.query_params.multi_items())
         kept, told = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
@@ -214,34 +217,49 @@ class Console:
             return self._sent_away(request, as_json=False)
         self._metered(self._readers, token)
         now = self._clock()
-        given = await self._given(page, form, session, _parameters(request), now, _base(request))
-        exported = Looked(how="exported", words=given.words)
+        asked = parameters(request.query_params.multi_items())
+        file = await self._listed(page, form, session, asked, now, _base(request))
+        exported = Looked(how="exported", words=file.words)
         await self._people.looked(token, now, _address(request), exported)
-        return _file(given)
+        return _attached_list(file)
 
-    async def _given(
+    async def feed(self, request: Request) -> Response:
+        """A list for a program that has a feed address; its use is put on record first."""
+        self._metered(self._addresses, _address(request))
+        secret, _, ending = request.path_params["file"].partition(".")
+        now = self._clock()
+        fed = await self._people.feed(secret, now, _address(request))
+        if not fed.path.endswith(f".{ending}") or fed.path not in LISTS:
+            raise NotHereError("there is no such feed address, or it has ended", reason="feed-ended")
+        page, form = LISTS[fed.path]
+        self._metered(self._feeds, str(fed.n))
+        asked = parameters_of(fed.query)
+        file = await self._listed(page, form, fed.session, asked, now, _base(request), is_secret=True)
+        return _attached_list(file)
+
+    async def _listed(
         self,
         page: Page,
         form: Form,
         session: Session,
-        parameters: Mapping[str, tuple[str, ...]],
+        asked_for: Mapping[str, tuple[str, ...]],
         now: dt.datetime,
         base: str,
         *,
         is_secret: bool = False,
-    ) -> Given:
+    ) -> File:
         kept = None
         if page.has_incidents:
             kept = await self.incidents.of(session.viewer.clearance, now)
             if kept.joined is None:  # a page says so and is loaded again; a file would lack everything
                 kept = await self.incidents.of(session.viewer.clearance, now, wait=True)
 
-        def question(db: sqlite3.Connection) -> Given:
+        def question(db: sqlite3.Connection) -> File:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=self._reading.shelf.registry(), session=session,
-                path=link_of(form, page), place={}, given={**parameters, **form.always}, most=form.most, incidents=kept,
+                path=link_of(form, page), place={}, given={**asked_for, **form.always}, most=form.most, incidents=kept,
             )  # fmt: skip
-            return given_as(form, page, page.look(asked), asked, base, is_secret=is_secret)
+            return file_as(form, page, page.look(asked), asked, base, is_secret=is_secret)
 
         return await self._reading.ask(question)
 
@@ -254,9 +272,15 @@ class Console:
         doing = Doing(
             now=self._clock(), session=session, token=token, address=_address(request), path=request.url.path,
             place=dict(request.path_params), fields=await self._form(request, token),
-            reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
+            reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub, rng=self._rng,
         )  # fmt: skip
-        return RedirectResponse(await deed.work(doing), status_code=303)
+        done = await deed.work(doing)
+        if isinstance(done, str):
+            return RedirectResponse(done, status_code=303)
+        html = self._renderer.page(
+            done.template, doing.now, hub=self._hub_name(), base=_base(request), once=done.values
+        )
+        return HTMLResponse(html)
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
@@ -462,7 +486,7 @@ class Console:
         elif isinstance(exc, TocsinError):
             status, reason, words = 400, exc.reason, str(exc)
         else:
-            log.error("page_failed", path=request.url.path, error=repr(exc))
+            log.error("page_failed", path=_told_path(request), error=repr(exc))
             status, reason, words = 500, "page-failed", "the page could not be made"
         return self._said(request, status, reason, words)
 
@@ -499,21 +523,6 @@ class Console:
         return record.name if record is not None else shelf.authority
 
 
-def _parameters(request: Request) -> dict[str, tuple[str, ...]]:
-    """The parameters of the query, each with its values.
-
-    Raises:
-        BadRequestError: there are more, or longer ones, than any page has.
-    """
-    pairs = request.query_params.multi_items()
-    if len(pairs) > MOST_PARAMETERS or any(len(value) > MOST_VALUE or "\0" in value for _, value in pairs):
-        raise BadRequestError("the address has more than this page takes")
-    given: dict[str, tuple[str, ...]] = {}
-    for name, value in pairs:
-        given[name] = (*given.get(name, ()), value)
-    return given
-
-
 def _attached(content: Bytes) -> Response:
     """Bytes as a file to keep: no browser shows them as a page."""
     payload = base64.urlsafe_b64decode(content.payload + "=" * (-len(content.payload) % 4))
@@ -522,12 +531,12 @@ def _attached(content: Bytes) -> Response:
     return Response(payload, media_type="application/octet-stream", headers=headers)
 
 
-def _file(given: Given) -> Response:
+def _attached_list(file: File) -> Response:
     """A list as a file to keep; the address of those that follow is in a header, too (RFC 8288)."""
-    headers = {"content-disposition": f'attachment; filename="{given.file}"'}
-    if given.next:
-        headers["link"] = f'<{given.next}>; rel="next"'
-    return Response(given.body, media_type=given.kind, headers=headers)
+    headers = {"content-disposition": f'attachment; filename="{file.name}"'}
+    if file.next:
+        headers["link"] = f'<{file.next}>; rel="next"'
+    return Response(file.body, media_type=file.kind, headers=headers)
 
 
 def _forms(page: Page, request: Request) -> list[tuple[Form, str]]:
@@ -535,6 +544,11 @@ def _forms(page: Page, request: Request) -> list[tuple[Form, str]]:
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
     query = f"?{urlencode(kept)}" if kept else ""
     return [(form, link_of(form, page) + query) for form in page.forms]
+
+
+def _told_path(request: Request) -> str:
+    """The path for the log: that of a feed address is a secret."""
+    return "/feed/" if request.url.path.startswith("/feed/") else request.url.path
 
 
 def _base(request: Request) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from bus.console.clearance import sees
+from bus.console.errors import BadRequestError
 from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
@@ -22,6 +23,39 @@ from schemas.vocab import TLP_RANK, Tlp
 
 MOST_PARAMETERS = 40
 MOST_VALUE = 500
+Given = Mapping[str, tuple[str, ...]]
+"""The parameters of a query, each with its values in their order."""
+
+
+def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The parameters of a query.
+
+    Raises:
+        BadRequestError: there are more, or longer ones, than any page has.
+    """
+    given: dict[str, tuple[str, ...]] = {}
+    for n, (name, value) in enumerate(pairs, 1):
+        if n > MOST_PARAMETERS or len(value) > MOST_VALUE or "\0" in value:
+            raise BadRequestError("the address has more than this page takes")
+        given[name] = (*given.get(name, ()), value)
+    return given
+
+
+def parameters_of(query: str) -> dict[str, tuple[str, ...]]:
+    """The parameters of a query as it stands in an address, that a form has sent or the desk has kept.
+
+    Raises:
+        BadRequestError: as `parameters`.
+    """
+    try:
+        return parameters(parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
+    except ValueError:
+        raise BadRequestError("the address has more than this page takes") from None
+
+
+def query_of(given: Given) -> str:
+    """Parameters as the query of an address."""
+    return urlencode([(name, each) for name, values in given.items() for each in values])
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -49,7 +83,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     session: Session
     path: str
     place: Mapping[str, str]
-    given: Mapping[str, tuple[str, ...]]
+    given: Given
     upto: Tlp | None = None
     most: int = 0
     incidents: Kept | None = None
@@ -116,7 +150,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 given.pop(name, None)
             else:
                 given[name] = tuple(map(str, value)) if isinstance(value, tuple | list) else (str(value),)
-        query = urlencode([(name, each) for name, values in given.items() for each in values])
+        query = query_of(given)
         where = self.path if path is None else path
         return f"{where}?{query}" if query else where
 

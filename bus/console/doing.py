@@ -47,6 +47,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         people: the desk.
         incidents: those that are kept.
         hub: what signs.
+        rng: random bytes, for what is handed out.
     """
 
     now: dt.datetime
@@ -60,6 +61,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     people: People
     incidents: Incidents
     hub: Hub
+    rng: Callable[[int], bytes]
 
     @property
     def viewer(self) -> Viewer:

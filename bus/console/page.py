@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -64,13 +64,20 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     beside: Callable[[Content], Callable[[sqlite3.Connection, Act], Content] | None] = lambda _: None
 
 
+class Once(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown once, and by no address: a template, and what it shows."""
+
+    template: str
+    values: Mapping[str, object]
+
+
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """What a form does.
 
     Attributes:
         path: where it is sent to.
-        work: does it. Returns the address to which its sender is led.
+        work: does it. Returns the address to which its sender is led, or what is shown once.
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str]]
+    work: Callable[[Doing], Awaitable[str | Once]]

@@ -82,6 +82,22 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
 
+class Fed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program reads by a feed address, and within whose limits.
+
+    Attributes:
+        n: the number of the address.
+        session: of its person, up to what such an address gives.
+        path: the list with its form, as `/b.atom`.
+        query: its filter.
+    """
+
+    n: int
+    session: Session
+    path: str
+    query: str
+
+
 class People(Protocol):
     """Who may look, and who is signed in."""
 
@@ -120,6 +136,14 @@ class People(Protocol):
 
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Put a look on record, before it is shown."""
+        ...
+
+    async def feed(self, secret: str, now: dt.datetime, address: str) -> Fed:
+        """What is read by a feed address; that is put on record, before it is read.
+
+        Raises:
+            DeedError: `feed-ended`, and others of a desk.
+        """
         ...
 
     async def decisions(self) -> Sequence[Decision]:
@@ -226,6 +250,18 @@ class Demonstration:
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Nothing is put on record: nothing of a demonstration happened."""
 
+    async def feed(self, secret: str, now: dt.datetime, address: str) -> Fed:
+        """What is read by a feed address.
+
+        Raises:
+            DeedError: `feed-ended`.
+        """
+        if self._desk is None:
+            raise DeedError(
+                "this demonstration has no desk, so it has no feed addresses", reason="feed-ended"
+            )
+        return await fed_by(self._desk, secret, now, address)
+
     async def decisions(self) -> Sequence[Decision]:
         """Every decision that holds."""
         return [] if self._desk is None else await self._desk.read(desk.decisions.all_holding)
@@ -273,9 +309,16 @@ class Demonstration:
             raise DeedError("this demonstration has no desk, so nothing can be done at it")
         act = await self._act(token, now, address)
         try:
-            return await self._desk.write(lambda db: work(db, act))
+            return await self._desk.write(lambda db: self._greeted(work, db, act))
         except desk.DeskError as exc:
             raise DeedError(str(exc), reason=exc.reason) from None
+
+    @staticmethod
+    def _greeted(
+        work: Callable[[sqlite3.Connection, desk.Act], T], db: sqlite3.Connection, act: desk.Act
+    ) -> T:
+        desk.people.greet(db, act)
+        return work(db, act)
 
     async def _act(self, token: str, now: dt.datetime, address: str) -> desk.Act:
         session = await self.session(token, now, address)
@@ -289,6 +332,33 @@ class Demonstration:
             at=now.timestamp(),
             address=address,
         )
+
+
+async def fed_by(held: desk.Desk, secret: str, now: dt.datetime, address: str) -> Fed:
+    """What is read by a feed address of a desk; that is on record once an hour.
+
+    Raises:
+        DeedError: `feed-ended`, `desk-too-much`.
+    """
+    at = now.timestamp()
+
+    def question(db: sqlite3.Connection) -> tuple[Fed, bool]:
+        act, feed = desk.feeds.reading(db, secret, at, address)
+        viewer = Viewer(
+            name=act.who,
+            roles=tuple(sorted(act.roles)),
+            clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
+        )
+        fed = Fed(n=feed.n, session=Session(viewer=viewer), path=feed.path, query=feed.query)
+        return fed, desk.feeds.is_to_be_recorded(feed, at)
+
+    try:
+        fed, is_due = await held.read(question)
+        if is_due:
+            await held.write(lambda db: desk.feeds.record(db, secret, at, address))
+    except desk.DeskError as exc:
+        raise DeedError(str(exc), reason=exc.reason) from None
+    return fed
 
 
 def _hashed(token: str) -> str:

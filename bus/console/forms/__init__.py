@@ -6,19 +6,19 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.forms import calendar, feed, table
-    from bus.console.forms.giving import Given, given_as, link_of
+    from bus.console.forms.giving import File, file_as, link_of
     from bus.console.forms.shape import Form, Item, Listing
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "File",
     "Form",
-    "Given",
     "Item",
     "Listing",
     "calendar",
     "feed",
-    "given_as",
+    "file_as",
     "link_of",
     "table",
 ]

@@ -16,25 +16,25 @@ from bus.subscribing import as_json, whole
 from schemas.passing_on import embargo
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file.
 
     Attributes:
         body: its bytes.
         kind: its media type.
-        file: its name.
+        name: its name.
         next: the address of those that follow; empty for none.
         words: what has left, for the record: the address, how many, up to which marking.
     """
 
     body: bytes
     kind: str
-    file: str
+    name: str
     next: str
     words: str
 
 
-def given_as(form: Form, page: Page, content: Content, asked: Asked, base: str, *, is_secret: bool) -> Given:
+def file_as(form: Form, page: Page, content: Content, asked: Asked, base: str, *, is_secret: bool) -> File:
     """What a page says in another form, inside the snapshot that it was made from.
 
     Args:
@@ -59,10 +59,10 @@ def given_as(form: Form, page: Page, content: Content, asked: Asked, base: str, 
         own="" if is_secret else own, next="" if is_secret else form.next(content), notes=notes, columns=form.columns,
         items=items,
     )  # fmt: skip
-    return Given(
+    return File(
         body=form.write(listing),
         kind=form.kind,
-        file=_named(listing, form.ending),
+        name=_named(listing, form.ending),
         next=listing.next and base + listing.next,
         words=f"{own}: {len(items)}, up to {content.marking}",
     )

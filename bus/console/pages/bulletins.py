@@ -12,6 +12,7 @@ from bus.console import places, rows
 from bus.console.asked import Asked
 from bus.console.clearance import narrowest
 from bus.console.page import Content
+from bus.console.pages.views import HasViews, views_of
 from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.errors import FilterError
@@ -19,6 +20,7 @@ from bus.filters import Selection, of_options, of_text
 from bus.hub.picture import figures
 from schemas.vocab import Dimension, Tlp
 
+PATH = "/b"
 MOST = 50
 MOST_VALUES = 8
 """So many values of one field are offered; those that are chosen are always there."""
@@ -66,7 +68,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
 
 
-class Bulletins(Content, frozen=True, kw_only=True):
+class Bulletins(HasViews, frozen=True, kw_only=True):
     """The page."""
 
     total: int
@@ -111,6 +113,7 @@ def look(asked: Asked) -> Bulletins:
     number = sum(bar.n for bar in bars)
     grouped = asked.first("order") != "time"
     return Bulletins(
+        views=views_of(asked.given),
         marking=str(narrowest(row.tlp for row in found) or Tlp.CLEAR),
         total=total,
         found=number,
@@ -128,7 +131,7 @@ def look(asked: Asked) -> Bulletins:
         groups=tuple(_groups(found) if grouped else (Group(incident=None, title="", rows=found),)),
         shown=len(found),
         next="" if spot is None else asked.address(after=rows.spelled(spot)),
-        without=asked.address("/b"),
+        without=asked.address(PATH),
         by_time=asked.address(order="time", after=None),
         by_incident=asked.address(order=None, after=None),
         with_ended=asked.address(ended=None if ended else "1", after=None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bus.console.forms import link_of
 from bus.console.page import Deed, Page
 from bus.console.pages import (
     bulletin,
@@ -11,12 +12,14 @@ from bus.console.pages import (
     clocks,
     drills,
     elections,
+    feeds,
     incident_desk,
     incidents,
     outward,
     picture,
     quarantine,
     system,
+    views,
     wall,
 )
 
@@ -28,7 +31,8 @@ PAGES = (
         template="bulletins.html",
         look=bulletins.look,
         looked=bulletins.searched,
-        forms=outward.BULLETINS,
+        beside=views.told,
+        forms=outward.FORMS["/b"],
     ),
     Page(
         path="/b/{id}",
@@ -52,7 +56,7 @@ PAGES = (
         template="incidents.html",
         look=incidents.look,
         has_incidents=True,
-        forms=outward.INCIDENTS,
+        forms=outward.FORMS["/i"],
     ),
     Page(
         path="/i/{id}",
@@ -67,23 +71,43 @@ PAGES = (
         twin="/channels.json",
         template="channels.html",
         look=channels.look,
-        forms=outward.CHANNELS,
+        forms=outward.FORMS["/channels"],
     ),
-    Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look, forms=outward.CLOCKS),
-    Page(path="/e", twin="/e.json", template="elections.html", look=elections.look, forms=outward.ELECTIONS),
+    Page(
+        path="/clocks",
+        twin="/clocks.json",
+        template="clocks.html",
+        look=clocks.look,
+        forms=outward.FORMS["/clocks"],
+    ),
+    Page(
+        path="/e", twin="/e.json", template="elections.html", look=elections.look, forms=outward.FORMS["/e"]
+    ),
     Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),
-    Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look, forms=outward.DRILLS),
+    Page(
+        path="/drills",
+        twin="/drills.json",
+        template="drills.html",
+        look=drills.look,
+        forms=outward.FORMS["/drills"],
+    ),
     Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
     Page(
         path="/quarantine",
         twin="/quarantine.json",
         template="quarantine.html",
         look=quarantine.look,
-        forms=outward.QUARANTINE,
+        forms=outward.FORMS["/quarantine"],
+    ),
+    Page(
+        path=feeds.PAGE, twin=f"{feeds.PAGE}.json", template="feeds.html", look=feeds.look, beside=feeds.told
     ),
     Page(path="/system", twin="/system.json", template="system.html", look=system.look),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
 )
+
+LISTS = {link_of(form, page): (page, form) for page in PAGES for form in page.forms}
+"""Every list in every other form, by its path."""
 
 DEEDS = (
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
@@ -92,4 +116,8 @@ DEEDS = (
     Deed(path="/i/{id}/undo", work=incident_desk.undo),
     Deed(path="/i/{id}/summary", work=incident_desk.summary),
     Deed(path="/i/{id}/journal", work=incident_desk.entry),
+    Deed(path="/views/save", work=views.save),
+    Deed(path="/views/drop", work=views.drop),
+    Deed(path=f"{feeds.PAGE}/make", work=feeds.make),
+    Deed(path=f"{feeds.PAGE}/end", work=feeds.end),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from urllib.parse import quote
 
@@ -183,7 +183,7 @@ _csv = partial(Form, ending="csv", kind=table.KIND, title="CSV", write=table.wri
 _atom = partial(Form, ending="atom", kind=feed.KIND, title="Atom feed", write=feed.write)
 _ics = partial(Form, ending="ics", kind=calendar.KIND, title="Calendar", write=calendar.write)
 
-BULLETINS = (
+_BULLETINS = (
     _csv(name="bulletins", items=_bulletins, most=MOST_ROWS, next=_next, notes=_problem,
         columns=(
             "marking", "audience", "priority", "issued", "issuer", "authority", "kind", "headline", "areas", "dimensions",
@@ -194,7 +194,7 @@ BULLETINS = (
         always={"order": ("time",), "ended": ("1",)},
     ),
 )  # fmt: skip
-INCIDENTS = (
+_INCIDENTS = (
     _csv(name="incidents", items=_incidents, most=MOST_ROWS, notes=_more,
         columns=(
             "marking", "priority", "headline", "bulletins", "suggested", "authorities", "countries", "since", "last",
@@ -203,7 +203,7 @@ INCIDENTS = (
     ),
     _atom(name="incidents", items=_incidents, notes=_more),
 )  # fmt: skip
-CLOCKS = (
+_CLOCKS = (
     _csv(name="clocks", items=_clocks, notes=_more,
         columns=(
             "marking", "due", "standing", "what", "rule", "who", "ours", "about", "start", "latest", "met", "bulletin",
@@ -211,7 +211,7 @@ CLOCKS = (
     ),
     _ics(name="clocks", items=_clocks, notes=_more),
 )  # fmt: skip
-CHANNELS = (
+_CHANNELS = (
     _csv(name="channels", items=_channels,
         columns=(
             "marking", "country", "issuer", "authority", "channel-tlp", "audience", "state", "heard", "interval-s", "trouble",
@@ -219,7 +219,7 @@ CHANNELS = (
     ),
     _atom(name="alarms", items=_alarms, always={"show": ("history",)}),
 )  # fmt: skip
-ELECTIONS = (
+_ELECTIONS = (
     _csv(name="elections", items=_elections,
         columns=(
             "marking", "election", "country", "name", "phase", "changes", "polling", "calendar", "issuer", "bulletin",
@@ -227,16 +227,31 @@ ELECTIONS = (
     ),
     _ics(name="elections", items=_windows),
 )  # fmt: skip
-DRILLS = (
+_DRILLS = (
     _csv(name="drills", items=_drills,
         columns=(
             "status", "marking", "exercise", "title", "began", "ended", "injects", "answers", "authorities", "median-s",
         ),
     ),
 )  # fmt: skip
-QUARANTINE = (
+_QUARANTINE = (
     _csv(name="quarantine", items=_refused, most=MOST_ROWS, notes=_hidden,
         columns=("marking", "at", "reason", "words", "said-to-be-from", "detail", "digest"),
     ),
     _atom(name="quarantine", items=_refused, notes=_hidden),
 )  # fmt: skip
+
+FORMS: Mapping[str, tuple[Form, ...]] = {
+    "/b": _BULLETINS,
+    "/i": _INCIDENTS,
+    "/clocks": _CLOCKS,
+    "/channels": _CHANNELS,
+    "/e": _ELECTIONS,
+    "/drills": _DRILLS,
+    "/quarantine": _QUARANTINE,
+}
+"""By the path of a page, the other forms of its list."""
+FEEDS: Mapping[str, Form] = {
+    f"{path}.{form.ending}": form for path, forms in FORMS.items() for form in forms if form.ending != "csv"
+}
+"""What a program may read by a feed address, by its path."""
