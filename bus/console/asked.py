@@ -35,7 +35,7 @@ def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """
     given: dict[str, tuple[str, ...]] = {}
     for n, (name, value) in enumerate(pairs, 1):
-        if n > MOST_PARAMETERS or len(value) > MOST_VALUE or "\0" in value:
+        if n > MOST_PARAMETERS or max(len(name), len(value)) > MOST_VALUE or "\0" in value:
             raise BadRequestError("the address has more than this page takes")
         given[name] = (*given.get(name, ()), value)
     return given

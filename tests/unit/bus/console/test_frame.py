@@ -35,6 +35,7 @@ PAGES = {
     "drills": "/drills",
     "drill": "/drills/false-date-2027",
     "quarantine": "/quarantine",
+    "feed addresses": "/feeds?list=/b.atom&q=flood",
     "system": "/system",
     "wall": "/wall",
 }

@@ -170,7 +170,7 @@ def test_who_may_make_see_and_end_one() -> None:
     assert reason(lambda: feeds.listed(db, bob, "ann")) == "desk-role"
     assert reason(lambda: feeds.add(db, keeper, "a", PATH, "", 30, seeded())) == "desk-role"
     assert [each.n for each in feeds.listed(db, keeper)] == [1]
-    duty = act_of(db, signed_in(db, "dan", Role.DUTY))
+    duty = act_of(db, signed_in(db, "dora", Role.DUTY))
     wall = act_of(db, sessions.open_wall(db, duty, Tlp.GREEN, people.AUDIENCES, seeded(99_991)))
     assert reason(lambda: feeds.add(db, wall, "a", PATH, "", 30, seeded())) == "desk-wall"
     feeds.end(db, keeper, 1)
