@@ -52,6 +52,7 @@ NAVIGATION = (
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
+    Link("/feeds", "Feed addresses", "copy", "Keep"),
     Link("/system", "System", "system", "Keep"),
 )
 GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))

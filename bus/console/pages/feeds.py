@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Callable
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -80,7 +80,7 @@ def told(content: Content) -> Callable[[sqlite3.Connection, Act], Content]:
                 n=each.n,
                 name=each.name,
                 list=_title(each.path),
-                filter=unquote_plus(each.query),
+                filter=_in_words(each.query),
                 person="" if each.person == act.who else names.get(each.person, each.person),
                 made=utc(each.made_at),
                 ends=utc(each.ends_at),
@@ -147,9 +147,16 @@ def _must_read(asked: Asked, given: Given) -> None:
 
 
 def _wanted(path: str, query: str) -> Wanted:
-    return Wanted(path=path, list=_title(path), query=query, filter=unquote_plus(query))
+    return Wanted(path=path, list=_title(path), query=query, filter=_in_words(query))
+
+
+def _in_words(query: str) -> str:
+    """A filter as one would write it: `flood priority:p1 priority:p2`."""
+    return " ".join(
+        value if name == "q" else f"{name}:{value}" for name, value in parse_qsl(query, keep_blank_values=True)
+    )
 
 
 def _title(path: str) -> str:
     form = outward.FEEDS.get(path)
-    return path if form is None else f"{form.name.capitalize()}, {form.title.lower()}"
+    return path if form is None else f"{form.name.capitalize()}, {form.title}"
