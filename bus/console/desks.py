@@ -12,7 +12,7 @@ from bus import desk
 from bus.console.people import SIGNED, DeedError, Fed, Looked, Session, SignInError, Viewer, fed_by
 from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 
 T = TypeVar("T")
 FIRST = "admin"
@@ -179,7 +179,7 @@ def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session | None:
     viewer = Viewer(
         name=names.get(act.who, act.who),
         roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
-        clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
+        clearance=act.clearance,
     )
     return Session(viewer=viewer)
 

@@ -13,7 +13,7 @@ import msgspec
 from bus import desk
 from bus.desk.decisions import Decision
 from bus.errors import BusError
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 
 T = TypeVar("T")
@@ -324,11 +324,10 @@ class Demonstration:
         session = await self.session(token, now, address)
         if session is None:
             raise DeedError("this session has ended; sign in again", reason="session-ended")
-        mine = session.viewer.clearance
         return desk.Act(
             who=session.viewer.name,
             roles=frozenset(desk.Role(each) for each in session.viewer.roles),
-            sight=desk.Sight(mine.ceiling, mine.audiences),
+            clearance=session.viewer.clearance,
             at=now.timestamp(),
             address=address,
         )
@@ -344,11 +343,7 @@ async def fed_by(held: desk.Desk, secret: str, now: dt.datetime, address: str) -
 
     def question(db: sqlite3.Connection) -> tuple[Fed, bool]:
         act, feed = desk.feeds.reading(db, secret, at, address)
-        viewer = Viewer(
-            name=act.who,
-            roles=tuple(sorted(act.roles)),
-            clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
-        )
+        viewer = Viewer(name=act.who, roles=tuple(sorted(act.roles)), clearance=act.clearance)
         fed = Fed(n=feed.n, session=Session(viewer=viewer), path=feed.path, query=feed.query)
         return fed, desk.feeds.is_to_be_recorded(feed, at)
 

@@ -13,8 +13,9 @@ import msgspec
 
 from bus.desk import trail
 from bus.desk.refusals import MAX_FEEDS, MAX_NAME, MAX_QUERY, DeskError, check_room, check_text
-from bus.desk.roles import Act, Action, Role, Sight, check_may, may, not_there, roles_may
+from bus.desk.roles import Act, Action, Role, check_may, may, not_there, roles_may
 from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
+from bus.policy import Clearance
 from bus.storage import Layout, from_row, single
 from schemas.vocab import Tlp
 
@@ -114,8 +115,8 @@ def reading(db: sqlite3.Connection, secret: str, at: float, address: str) -> tup
     if row is None or not roles_may(roles, Action.EXPORT):
         raise DeskError("there is no such feed address, or it has ended", reason="feed-ended")
     audiences = frozenset(row["audiences"].split())
-    sight = Sight(Tlp(row["ceiling"]), audiences).within(Sight(CEILING, audiences))
-    act = Act(who=row["person"], roles=roles, sight=sight, at=at, address=address)
+    clearance = Clearance(Tlp(row["ceiling"]), audiences).within(Clearance(CEILING, audiences))
+    act = Act(who=row["person"], roles=roles, clearance=clearance, at=at, address=address)
     return act, Feed(**{each: row[each] for each in Feed.__struct_fields__})
 
 

@@ -22,7 +22,8 @@ from bus.desk.refusals import (
     check_room,
     check_text,
 )
-from bus.desk.roles import COMMAND_LINE, Act, Action, Role, Sight, check_may, not_there
+from bus.desk.roles import COMMAND_LINE, Act, Action, Role, check_may, not_there
+from bus.policy import Clearance
 from bus.storage import single
 from schemas.vocab import Tlp
 
@@ -46,7 +47,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         id: what is typed to sign in, in small letters; never used again for somebody else.
         name: as pages show it.
         roles: what the person may do, by the table `MAY`.
-        sight: what the person may see.
+        clearance: what the person may see.
         lang: BCP 47, the language of pages.
         email: empty where there is none.
         is_active: may sign in.
@@ -57,7 +58,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     roles: frozenset[Role]
-    sight: Sight
+    clearance: Clearance
     lang: str = "en"
     email: str = ""
     is_active: bool = True
@@ -113,7 +114,7 @@ def greet(db: sqlite3.Connection, act: Act) -> None:
     if find(db, act.who) is None:
         check_room(single(db, "SELECT count(*) FROM people"), MAX_PEOPLE, "people")
         row = {"id": act.who, "name": check_text(act.who, MAX_NAME, "a name"), "lang": "en", "email": ""}
-        row |= {"ceiling": act.sight.ceiling.value, "audiences": _audiences(act.sight.audiences)}
+        row |= {"ceiling": act.clearance.ceiling.value, "audiences": _audiences(act.clearance.audiences)}
         db.execute(_INSERT, {**row, "roles": _roles(act.roles), "made_at": act.at})
 
 
@@ -245,7 +246,7 @@ def _person(row: sqlite3.Row) -> Person:
         id=row["id"],
         name=row["name"],
         roles=frozenset(map(Role, row["roles"].split())),
-        sight=Sight(Tlp(row["ceiling"]), frozenset(row["audiences"].split())),
+        clearance=Clearance(Tlp(row["ceiling"]), frozenset(row["audiences"].split())),
         lang=row["lang"],
         email=row["email"],
         is_active=bool(row["is_active"]),

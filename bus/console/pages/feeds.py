@@ -153,7 +153,8 @@ def _wanted(path: str, query: str) -> Wanted:
 def _in_words(query: str) -> str:
     """A filter as one would write it: `flood priority:p1 priority:p2`."""
     return " ".join(
-        value if name == "q" else f"{name}:{value}" for name, value in parse_qsl(query, keep_blank_values=True)
+        value if name == "q" else f"{name}:{value}"
+        for name, value in parse_qsl(query, keep_blank_values=True)
     )
 
 

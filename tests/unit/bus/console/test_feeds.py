@@ -12,9 +12,8 @@ import icalendar
 import pytest
 
 from bus.console import application, limits
-from bus.console.clearance import sees
 from bus.desk import Role, at_command_line, people, sessions, trail
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 from tests.support.clocks import Clock
 from tests.support.consoles import AUDIENCES, HOSTILE, fill, form_of, night, numbers
@@ -87,7 +86,7 @@ def test_nothing_above_green_is_in_any_feed(
     """Every list that can be one, at every ceiling: no id, headline or summary of what its person or GREEN does not reach."""
     limit = Clearance(ceiling=Tlp.CLEAR if ceiling is Tlp.CLEAR else Tlp.GREEN, audiences=audiences)
     said = [each.bulletin for each in NIGHT if each.bulletin.status != "beat"]
-    open_ = {words for b in said if sees(limit, b.tlp, b.audience) for words in (b.id, b.info[0].headline)}
+    open_ = {words for b in said if limit.sees(b.tlp, b.audience) for words in (b.id, b.info[0].headline)}
     hidden = {words for b in said for words in (b.id, b.info[0].headline)} - open_
     lists = ("/b.atom", "/i.atom", "/clocks.ics", "/channels.atom", "/e.ics", "/quarantine.atom")
 

@@ -42,11 +42,11 @@ def test_it_gives_green_at_most(ceiling: Tlp) -> None:
     secret = made(db, ceiling=ceiling)
     expected = Tlp.CLEAR if ceiling is Tlp.CLEAR else Tlp.GREEN
     act, feed = feeds.reading(db, secret, NOW, "192.0.2.9")
-    assert (act.sight.ceiling, act.sight.audiences) == (expected, frozenset(people.AUDIENCES))
+    assert (act.clearance.ceiling, act.clearance.audiences) == (expected, frozenset(people.AUDIENCES))
     assert (feed.path, feed.query, feed.person) == (PATH, QUERY, "ann")
     people.change(db, at_command_line(NOW), "ann", ceiling=Tlp.CLEAR, audiences=("public",))
     act, _ = feeds.reading(db, secret, NOW, "192.0.2.9")
-    assert (act.sight.ceiling, act.sight.audiences) == (Tlp.CLEAR, frozenset({"public"}))
+    assert (act.clearance.ceiling, act.clearance.audiences) == (Tlp.CLEAR, frozenset({"public"}))
 
 
 def test_its_secret_is_kept_nowhere() -> None:
