@@ -138,6 +138,7 @@ class Console:
         self._readers = limits.Meter(limits.PAGES)
         self._addresses = limits.Meter(limits.ADDRESS)
         self._attempts = limits.Meter(limits.SIGN_IN)
+        self._files = limits.Meter(limits.FILES)
         self._feeds = limits.Meter(limits.FEED)
 
     @asynccontextmanager
@@ -215,7 +216,7 @@ class Console:
         session, token = await self._session(request)
         if session is None:
             return self._sent_away(request, as_json=False)
-        self._metered(self._readers, token)
+        self._metered(self._files, token)
         now = self._clock()
         asked = parameters(request.query_params.multi_items())
         file = await self._listed(page, form, session, asked, now, _base(request))
@@ -352,6 +353,7 @@ class Console:
             self._clock(),
             dt.UTC,
             form=_form_token(secret),
+            viewer=None,
             problem=problem,
             hub=self._hub_name(),
             **values,

@@ -181,7 +181,7 @@ def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session | None:
         roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
         clearance=act.clearance,
     )
-    return Session(viewer=viewer)
+    return Session(viewer=viewer, seen=desk.own.cursor(db, act))
 
 
 @contextmanager

@@ -33,10 +33,6 @@ _ID = re.compile(rf"[a-z][a-z0-9.-]{{1,{MAX_ID - 1}}}")
 _EMAIL = re.compile(r"[^@\s<>\"',;]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _AUDIENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
-_INSERT = (
-    "INSERT INTO people (id, name, roles, ceiling, audiences, lang, email, is_active, made_at) "
-    "VALUES (:id, :name, :roles, :ceiling, :audiences, :lang, :email, 1, :made_at)"
-)
 _TAKEN = frozenset({COMMAND_LINE, "-", "strangers"})
 
 
@@ -102,20 +98,31 @@ def add(
         "email": _email(email),
         "made_at": act.at,
     }
-    db.execute(_INSERT, row)
+    db.execute(
+        "INSERT INTO people (id, name, roles, ceiling, audiences, lang, email, is_active, made_at) "
+        "VALUES (:id, :name, :roles, :ceiling, :audiences, :lang, :email, 1, :made_at)",
+        row,
+    )
     trail.add(
         db, act, "person-added", id_, f"roles {row['roles']}; up to {row['ceiling']}; {row['audiences']}"
     )
     return get(db, id_)
 
 
-def greet(db: sqlite3.Connection, act: Act) -> None:
-    """Note the visitor of a demonstration under the given name, so that views and feed addresses have a person. Raises as `add`."""
-    if find(db, act.who) is None:
+def welcome(db: sqlite3.Connection, name: str, roles: Iterable[Role], clearance: Clearance, at: float) -> str:
+    """Add a visitor of a demonstration, or let the one of this name in again. Returns the person's id, which is the name.
+
+    Raises:
+        DeskError: `desk-full`; texts as `check_text`.
+    """
+    id_ = check_text(name, MAX_NAME, "a name")
+    if find(db, id_) is None:
         check_room(single(db, "SELECT count(*) FROM people"), MAX_PEOPLE, "people")
-        row = {"id": act.who, "name": check_text(act.who, MAX_NAME, "a name"), "lang": "en", "email": ""}
-        row |= {"ceiling": act.clearance.ceiling.value, "audiences": _audiences(act.clearance.audiences)}
-        db.execute(_INSERT, {**row, "roles": _roles(act.roles), "made_at": act.at})
+        db.execute(
+            "INSERT INTO people (id, name, roles, ceiling, audiences, lang, email, is_active, made_at) VALUES (?, ?, ?, ?, ?, 'en', '', 1, ?)",
+            (id_, id_, _roles(roles), clearance.ceiling.value, _audiences(clearance.audiences), at),
+        )
+    return id_
 
 
 def change(

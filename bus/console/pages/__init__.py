@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
+    from bus.console.pages.snoozing import SNOOZE_ENDS
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -16,6 +17,7 @@ __all__ = [
     "DEEDS",
     "LISTS",
     "PAGES",
+    "SNOOZE_ENDS",
     "TO_DO",
     "VERDICTS",
     "Listed",

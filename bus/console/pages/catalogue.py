@@ -18,13 +18,20 @@ from bus.console.pages import (
     outward,
     picture,
     quarantine,
+    snoozing,
     system,
     views,
     wall,
 )
 
 PAGES = (
-    Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
+    Page(
+        path="/",
+        twin="/picture.json",
+        template="picture.html",
+        look=picture.look,
+        beside=picture.beside,
+    ),
     Page(
         path="/b",
         twin="/b.json",
@@ -110,6 +117,10 @@ LISTS = {link_of(form, page): (page, form) for page in PAGES for form in page.fo
 """Every list in every other form, by its path."""
 
 DEEDS = (
+    Deed(path="/seen", work=picture.mark_seen),
+    Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
+    Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
+    Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
     Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
     Deed(path="/i/{id}/decide", work=incident_desk.decide),
