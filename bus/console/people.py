@@ -65,14 +65,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """That somebody has looked at a bulletin, downloaded one, or searched: `viewed`, `downloaded`, `searched`.
+    """That somebody has looked at a bulletin, downloaded one, taken a list away, or searched.
 
     Attributes:
-        how: which of them.
-        id: of the bulletin; empty for a search.
+        how: `viewed`, `downloaded`, `exported` or `searched`.
+        id: of the bulletin; empty for a list and for a search.
         tlp: its marking.
         audience: its audience.
-        words: what was searched for.
+        words: what was searched for, or which list.
     """
 
     how: str

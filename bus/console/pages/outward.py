@@ -160,6 +160,12 @@ def _problem(content: bulletins.Bulletins) -> Notes:
     )
 
 
+def _of_when(content: incidents.AllIncidents) -> Notes:
+    if not content.is_stale or content.joined_at is None:
+        return _more(content)
+    return (f"From what was known {_when(content.joined_at)}; newer is being worked out.", *_more(content))
+
+
 def _more(content: incidents.AllIncidents | clocks.Clocks) -> Notes:
     return (f"{content.more} more are not in it; narrow what you ask for.",) if content.more else ()
 
@@ -168,7 +174,7 @@ def _hidden(content: quarantine.Quarantine) -> Notes:
     cut = (
         (f"The newest {len(content.refused)} are in it, and there are more.",) if content.is_cut_short else ()
     )
-    return cut + ((f"{content.hidden} are above your ceiling, and not in it.",) if content.hidden else ())
+    return cut + (("Others are above your ceiling, and not in it.",) if content.hidden else ())
 
 
 def _when(moment: dt.datetime) -> str:
@@ -179,67 +185,89 @@ def _next(content: bulletins.Bulletins) -> str:
     return content.next
 
 
+def _heads(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 _csv = partial(Form, ending="csv", kind=table.KIND, title="CSV", write=table.write)
 _atom = partial(Form, ending="atom", kind=feed.KIND, title="Atom feed", write=feed.write)
 _ics = partial(Form, ending="ics", kind=calendar.KIND, title="Calendar", write=calendar.write)
 
 _BULLETINS = (
-    _csv(name="bulletins", items=_bulletins, most=MOST_ROWS, next=_next, notes=_problem,
-        columns=(
-            "marking", "audience", "priority", "issued", "issuer", "authority", "kind", "headline", "areas", "dimensions",
-            "election", "incident", "state", "expires", "labels", "id",
+    _csv(
+        name="bulletins",
+        items=_bulletins,
+        most=MOST_ROWS,
+        next=_next,
+        notes=_problem,
+        columns=_heads(
+            "marking audience priority issued issuer authority kind headline areas dimensions election incident state expires labels id"
         ),
     ),
-    _atom(name="bulletins", items=_bulletins, next=_next, notes=_problem,
+    _atom(
+        name="bulletins",
+        items=_bulletins,
+        next=_next,
+        notes=_problem,
         always={"order": ("time",), "ended": ("1",)},
     ),
-)  # fmt: skip
+)
 _INCIDENTS = (
-    _csv(name="incidents", items=_incidents, most=MOST_ROWS, notes=_more,
-        columns=(
-            "marking", "priority", "headline", "bulletins", "suggested", "authorities", "countries", "since", "last",
-            "in-force", "id",
+    _csv(
+        name="incidents",
+        items=_incidents,
+        most=MOST_ROWS,
+        notes=_of_when,
+        columns=_heads(
+            "marking priority headline bulletins suggested authorities countries since last in-force id"
         ),
     ),
-    _atom(name="incidents", items=_incidents, notes=_more),
-)  # fmt: skip
+    _atom(name="incidents", items=_incidents, notes=_of_when),
+)
 _CLOCKS = (
-    _csv(name="clocks", items=_clocks, notes=_more,
-        columns=(
-            "marking", "due", "standing", "what", "rule", "who", "ours", "about", "start", "latest", "met", "bulletin",
-        ),
+    _csv(
+        name="clocks",
+        items=_clocks,
+        notes=_more,
+        columns=_heads("marking due standing what rule who ours about start latest met bulletin"),
     ),
     _ics(name="clocks", items=_clocks, notes=_more),
-)  # fmt: skip
+)
 _CHANNELS = (
-    _csv(name="channels", items=_channels,
-        columns=(
-            "marking", "country", "issuer", "authority", "channel-tlp", "audience", "state", "heard", "interval-s", "trouble",
+    _csv(
+        name="channels",
+        items=_channels,
+        columns=_heads(
+            "marking country issuer authority channel-tlp audience state heard interval-s trouble"
         ),
     ),
     _atom(name="alarms", items=_alarms, always={"show": ("history",)}),
-)  # fmt: skip
+)
 _ELECTIONS = (
-    _csv(name="elections", items=_elections,
-        columns=(
-            "marking", "election", "country", "name", "phase", "changes", "polling", "calendar", "issuer", "bulletin",
-        ),
+    _csv(
+        name="elections",
+        items=_elections,
+        columns=_heads("marking election country name phase changes polling calendar issuer bulletin"),
     ),
     _ics(name="elections", items=_windows),
-)  # fmt: skip
+)
 _DRILLS = (
-    _csv(name="drills", items=_drills,
-        columns=(
-            "status", "marking", "exercise", "title", "began", "ended", "injects", "answers", "authorities", "median-s",
-        ),
+    _csv(
+        name="drills",
+        items=_drills,
+        columns=_heads("status marking exercise title began ended injects answers authorities median-s"),
     ),
-)  # fmt: skip
+)
 _QUARANTINE = (
-    _csv(name="quarantine", items=_refused, most=MOST_ROWS, notes=_hidden,
-        columns=("marking", "at", "reason", "words", "said-to-be-from", "detail", "digest"),
+    _csv(
+        name="quarantine",
+        items=_refused,
+        most=MOST_ROWS,
+        notes=_hidden,
+        columns=_heads("marking at reason words said-to-be-from detail digest"),
     ),
     _atom(name="quarantine", items=_refused, notes=_hidden),
-)  # fmt: skip
+)
 
 FORMS: Mapping[str, tuple[Form, ...]] = {
     "/b": _BULLETINS,
