@@ -52,6 +52,7 @@ NAVIGATION = (
     Link("/channels", "Channels", "channel", "Watch", "g c"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
+    Link("/handover", "Handover", "check", "Keep", "g h"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
     Link("/feeds", "Feed addresses", "copy", "Keep"),
     Link("/system", "System", "system", "Keep"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from bus.console.forms import link_of
 from bus.console.page import Deed, Page
 from bus.console.pages import (
@@ -13,8 +15,10 @@ from bus.console.pages import (
     drills,
     elections,
     feeds,
+    handover,
     incident_desk,
     incidents,
+    noting,
     outward,
     picture,
     quarantine,
@@ -24,7 +28,7 @@ from bus.console.pages import (
     wall,
 )
 
-PAGES = (
+_PAGES = (
     Page(
         path="/",
         twin="/picture.json",
@@ -39,7 +43,6 @@ PAGES = (
         look=bulletins.look,
         looked=bulletins.searched,
         beside=views.told,
-        forms=outward.FORMS["/b"],
     ),
     Page(
         path="/b/{id}",
@@ -57,14 +60,7 @@ PAGES = (
         look=bulletin.signed,
         looked=bulletin.downloaded,
     ),
-    Page(
-        path="/i",
-        twin="/i.json",
-        template="incidents.html",
-        look=incidents.look,
-        has_incidents=True,
-        forms=outward.FORMS["/i"],
-    ),
+    Page(path="/i", twin="/i.json", template="incidents.html", look=incidents.look, has_incidents=True),
     Page(
         path="/i/{id}",
         twin="/i/{id}.json",
@@ -78,34 +74,21 @@ PAGES = (
         twin="/channels.json",
         template="channels.html",
         look=channels.look,
-        forms=outward.FORMS["/channels"],
+        beside=channels.beside,
     ),
-    Page(
-        path="/clocks",
-        twin="/clocks.json",
-        template="clocks.html",
-        look=clocks.look,
-        forms=outward.FORMS["/clocks"],
-    ),
-    Page(
-        path="/e", twin="/e.json", template="elections.html", look=elections.look, forms=outward.FORMS["/e"]
-    ),
+    Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look),
+    Page(path="/e", twin="/e.json", template="elections.html", look=elections.look),
     Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),
-    Page(
-        path="/drills",
-        twin="/drills.json",
-        template="drills.html",
-        look=drills.look,
-        forms=outward.FORMS["/drills"],
-    ),
+    Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look),
     Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
     Page(
-        path="/quarantine",
-        twin="/quarantine.json",
-        template="quarantine.html",
-        look=quarantine.look,
-        forms=outward.FORMS["/quarantine"],
+        path="/handover",
+        twin="/handover.json",
+        template="handover.html",
+        look=handover.look,
+        beside=handover.beside,
     ),
+    Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
     Page(
         path=feeds.PAGE, twin=f"{feeds.PAGE}.json", template="feeds.html", look=feeds.look, beside=feeds.told
     ),
@@ -113,12 +96,22 @@ PAGES = (
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
 )
 
+PAGES = tuple(msgspec.structs.replace(page, forms=outward.FORMS.get(page.path, ())) for page in _PAGES)
+"""Every page, each list with its other forms."""
 LISTS = {link_of(form, page): (page, form) for page in PAGES for form in page.forms}
 """Every list in every other form, by its path."""
 
 DEEDS = (
+    Deed(path="/handover", work=handover.give),
+    Deed(path="/handover/{n}/take", work=handover.take),
+    Deed(path="/views/save", work=views.save),
+    Deed(path="/views/drop", work=views.drop),
+    Deed(path=f"{feeds.PAGE}/make", work=feeds.make),
+    Deed(path=f"{feeds.PAGE}/end", work=feeds.end),
     Deed(path="/seen", work=picture.mark_seen),
     Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
+    Deed(path="/b/{id}/note", work=noting.note),
+    Deed(path="/channels/call", work=noting.call),
     Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
     Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
@@ -127,8 +120,4 @@ DEEDS = (
     Deed(path="/i/{id}/undo", work=incident_desk.undo),
     Deed(path="/i/{id}/summary", work=incident_desk.summary),
     Deed(path="/i/{id}/journal", work=incident_desk.entry),
-    Deed(path="/views/save", work=views.save),
-    Deed(path="/views/drop", work=views.drop),
-    Deed(path=f"{feeds.PAGE}/make", work=feeds.make),
-    Deed(path=f"{feeds.PAGE}/end", work=feeds.end),
 )

@@ -46,6 +46,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     standing: str
     share: float
     tlp: str
+    audience: str
     place: str
 
 
@@ -129,6 +130,7 @@ def told(asked: Asked, each: Owed) -> Due:
         standing=str(each.standing),
         share=min(1.0, max(0.0, (asked.now - each.start).total_seconds() / whole)),
         tlp=each.tlp,
+        audience=each.audience,
         place=each.place,
     )
 

@@ -34,6 +34,7 @@ PAGES = {
     "election": "/e/xa-parl-2027",
     "drills": "/drills",
     "drill": "/drills/false-date-2027",
+    "handover": "/handover",
     "quarantine": "/quarantine",
     "feed addresses": "/feeds?list=/b.atom&q=flood",
     "system": "/system",
