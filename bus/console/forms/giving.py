@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus.console import texts
 from bus.console.asked import Asked
 from bus.console.forms.shape import Form, Listing
 from bus.console.page import Content, Page
@@ -50,11 +49,12 @@ def file_as(form: Form, page: Page, content: Content, asked: Asked, base: str, *
     items = tuple(item for item in found if item.bulletin not in held)
     notes = form.notes(content)
     if len(items) < len(found):
-        left_out = texts.counted(len(found) - len(items), "is", "are")
-        notes += (f"{left_out} under embargo, and not in it until that is over.",)
+        left_out = len(found) - len(items)
+        verb = "is" if left_out == 1 else "are"
+        notes += (f"{left_out} {verb} under embargo, and not in it until that is over.",)
     own = asked.address()
     listing = Listing(
-        name=form.name, title=form.name.capitalize(), hub=asked.name_of(asked.hub), domain=asked.registry.domain,
+        name=form.name, title=form.list, hub=asked.name_of(asked.hub), domain=asked.registry.domain,
         marking=content.marking, is_exercise=content.is_exercise, now=asked.now, base=base, page=asked.elsewhere(page.path),
         own="" if is_secret else own, next="" if is_secret else form.next(content), notes=notes, columns=form.columns,
         items=items,

@@ -99,6 +99,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
         kind: its media type.
         title: as a link calls it.
         name: of the list, for the name of the file.
+        list: of the list, as a page calls it.
         items: the items of the struct of its page.
         write: their bytes.
         columns: the heads of a table.
@@ -112,6 +113,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     title: str
     name: str
+    list: str
     items: Callable[[Any], Iterable[Item]]
     write: Callable[[Listing], bytes]
     columns: tuple[str, ...] = ()

@@ -30,6 +30,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     name: str
     list: str
+    form: str
     filter: str
     person: str
     made: dt.datetime
@@ -42,6 +43,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     list: str
+    form: str
     query: str
     filter: str
 
@@ -62,7 +64,7 @@ def look(asked: Asked) -> Feeds:
     rest = {name: values for name, values in asked.given.items() if name != LIST}
     return Feeds(
         marking="green",
-        note="This page names lists and says nothing of what is in them.",
+        note=asked.say("This page names lists and says nothing of what is in them."),
         wanted=_wanted(path, query_of(rest)) if path in outward.FEEDS else None,
         ceiling=str(min(asked.viewer.clearance.ceiling, desk.feeds.CEILING, key=TLP_RANK.__getitem__)),
         may_make=asked.viewer.may(Action.EXPORT),
@@ -79,7 +81,8 @@ def told(content: Content) -> Callable[[sqlite3.Connection, Act], Content]:
             Address(
                 n=each.n,
                 name=each.name,
-                list=_title(each.path),
+                list=_list(each.path),
+                form=_form(each.path),
                 filter=_in_words(each.query),
                 person="" if each.person == act.who else names.get(each.person, each.person),
                 made=utc(each.made_at),
@@ -118,7 +121,8 @@ async def make(doing: Doing) -> Once:
         template="feed.html",
         values={
             "where": f"{WHERE}{secret}.{form.ending}",
-            "title": _title(path),
+            "list": _list(path),
+            "form": _form(path),
             "until": until,
             "back": PAGE,
         },
@@ -143,11 +147,11 @@ def _must_read(asked: Asked, given: Given) -> None:
     """Refuse a filter that cannot be read: its feed would have everything."""
     found = bulletins.look(msgspec.structs.replace(asked, given=given))
     if found.problem:
-        raise BadRequestError(f"the filter cannot be read: {found.problem}")
+        raise BadRequestError("the filter cannot be read: %(problem)s", problem=found.problem)
 
 
 def _wanted(path: str, query: str) -> Wanted:
-    return Wanted(path=path, list=_title(path), query=query, filter=_in_words(query))
+    return Wanted(path=path, list=_list(path), form=_form(path), query=query, filter=_in_words(query))
 
 
 def _in_words(query: str) -> str:
@@ -158,6 +162,12 @@ def _in_words(query: str) -> str:
     )
 
 
-def _title(path: str) -> str:
+def _list(path: str) -> str:
+    """What a list is called; it is said in the language of the page."""
     form = outward.FEEDS.get(path)
-    return path if form is None else f"{form.name.capitalize()}, {form.title}"
+    return path if form is None else form.list
+
+
+def _form(path: str) -> str:
+    form = outward.FEEDS.get(path)
+    return "" if form is None else form.title

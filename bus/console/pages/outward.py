@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from urllib.parse import quote
 
-from bus.console import texts
 from bus.console.forms import Form, Item, calendar, feed, table
 from bus.console.pages import bulletins, channels, clocks, drills, elections, incidents, quarantine
 from bus.console.rows import Row
+from bus.languages import marked
 
 MOST_ROWS = 1000
 """Of a table that goes on at another address."""
@@ -42,7 +42,7 @@ def _incidents(content: incidents.AllIncidents) -> Iterator[Item]:
         of = ", ".join(each.issuers)
         yield Item(
             key=each.id, bulletin=each.id, tlp=each.tlp, at=each.last, path=f"/i/{quote(each.id)}", title=each.headline,
-            words=f"{texts.counted(each.bulletins, 'bulletin')} of {of}; {each.suggested} more suggested.",
+            words=f"{each.bulletins} bulletin{'' if each.bulletins == 1 else 's'} of {of}; {each.suggested} more suggested.",
             tags=(f"priority-{each.priority}", *each.countries),
             cells=(
                 each.tlp, each.priority, each.headline, each.bulletins, each.suggested, each.issuers, each.countries,
@@ -189,13 +189,14 @@ def _heads(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_csv = partial(Form, ending="csv", kind=table.KIND, title="CSV", write=table.write)
-_atom = partial(Form, ending="atom", kind=feed.KIND, title="Atom feed", write=feed.write)
-_ics = partial(Form, ending="ics", kind=calendar.KIND, title="Calendar", write=calendar.write)
+_csv = partial(Form, ending="csv", kind=table.KIND, title=marked("CSV"), write=table.write)
+_atom = partial(Form, ending="atom", kind=feed.KIND, title=marked("Atom feed"), write=feed.write)
+_ics = partial(Form, ending="ics", kind=calendar.KIND, title=marked("Calendar"), write=calendar.write)
 
 _BULLETINS = (
     _csv(
         name="bulletins",
+        list=marked("Bulletins"),
         items=_bulletins,
         most=MOST_ROWS,
         next=_next,
@@ -206,6 +207,7 @@ _BULLETINS = (
     ),
     _atom(
         name="bulletins",
+        list=marked("Bulletins"),
         items=_bulletins,
         next=_next,
         notes=_problem,
@@ -215,6 +217,7 @@ _BULLETINS = (
 _INCIDENTS = (
     _csv(
         name="incidents",
+        list=marked("Incidents"),
         items=_incidents,
         most=MOST_ROWS,
         notes=_of_when,
@@ -222,38 +225,42 @@ _INCIDENTS = (
             "marking priority headline bulletins suggested authorities countries since last in-force id"
         ),
     ),
-    _atom(name="incidents", items=_incidents, notes=_of_when),
+    _atom(name="incidents", list=marked("Incidents"), items=_incidents, notes=_of_when),
 )
 _CLOCKS = (
     _csv(
         name="clocks",
+        list=marked("Clocks"),
         items=_clocks,
         notes=_more,
         columns=_heads("marking due standing what rule who ours about start latest met bulletin"),
     ),
-    _ics(name="clocks", items=_clocks, notes=_more),
+    _ics(name="clocks", list=marked("Clocks"), items=_clocks, notes=_more),
 )
 _CHANNELS = (
     _csv(
         name="channels",
+        list=marked("Channels"),
         items=_channels,
         columns=_heads(
             "marking country issuer authority channel-tlp audience state heard interval-s trouble"
         ),
     ),
-    _atom(name="alarms", items=_alarms, always={"show": ("history",)}),
+    _atom(name="alarms", list=marked("Alarms"), items=_alarms, always={"show": ("history",)}),
 )
 _ELECTIONS = (
     _csv(
         name="elections",
+        list=marked("Elections"),
         items=_elections,
         columns=_heads("marking election country name phase changes polling calendar issuer bulletin"),
     ),
-    _ics(name="elections", items=_windows),
+    _ics(name="elections", list=marked("Elections"), items=_windows),
 )
 _DRILLS = (
     _csv(
         name="drills",
+        list=marked("Drills"),
         items=_drills,
         columns=_heads("status marking exercise title began ended injects answers authorities median-s"),
     ),
@@ -261,12 +268,13 @@ _DRILLS = (
 _QUARANTINE = (
     _csv(
         name="quarantine",
+        list=marked("Quarantine"),
         items=_refused,
         most=MOST_ROWS,
         notes=_hidden,
         columns=_heads("marking at reason words said-to-be-from detail digest"),
     ),
-    _atom(name="quarantine", items=_refused, notes=_hidden),
+    _atom(name="quarantine", list=marked("Quarantine"), items=_refused, notes=_hidden),
 )
 
 FORMS: Mapping[str, tuple[Form, ...]] = {

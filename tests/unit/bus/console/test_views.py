@@ -56,7 +56,7 @@ def test_a_view_lives(store: Path, tmp_path: Path) -> None:
                 "is_current": False,
             }
             page = (await c.get(view["address"])).text
-            assert 'aria-current="true">Grave floods' in page
+            assert 'aria-current="true" translate="no">Grave floods' in page
             assert "Rename" in page
             await send(
                 c, "/views/save", name="Floods", old="Grave floods", query="q=flood&priority=p1&priority=p2"
