@@ -49,6 +49,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         incidents: those that are kept.
         hub: what signs.
         renewed: the tokens that the session was given since, after a fresh password; the last one counts.
+        rng: random bytes, for what is handed out.
         voice: the language of who has sent it.
     """
 
@@ -63,6 +64,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     people: People
     incidents: Incidents
     hub: Hub
+    rng: Callable[[int], bytes]
     voice: Voice
     renewed: list[str] = msgspec.field(default_factory=list)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from bus.console.asked import Asked
 from bus.console.doing import Doing
+from bus.console.forms import Form
 from bus.console.incidents import Kept
 from bus.console.people import Looked
 from bus.console.voices import Voice
@@ -61,6 +62,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         look: what it says, from a snapshot.
         looked: what is put on record before it is shown; None where nothing is.
         has_incidents: whether it is made from the incidents that are kept, too.
+        forms: the other forms of a list.
         desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
         of_desk: what it asks of the desk before, from the parameters in its path; the answer is `Asked.desk`.
         beside: what it asks of the desk when it is known what it says: the answer is the same content with what the desk told in it.
@@ -74,6 +76,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     look: Callable[[Asked], Content]
     looked: Callable[[Content], Looked | None] = lambda _: None
     has_incidents: bool = False
+    forms: tuple[Form, ...] = ()
     desk: Callable[[Kept, str], Question | None] = lambda _, __: None
     of_desk: Callable[[Mapping[str, str]], Question | None] = lambda _: None
     beside: Callable[[Content], Callable[[sqlite3.Connection, Act], Content] | None] = lambda _: None
@@ -81,19 +84,27 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     heard: Callable[[Content, Outcome, Present], Content] = lambda content, _, __: content
 
 
+class Once(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown once, and by no address: a template, and what it shows."""
+
+    template: str
+    values: Mapping[str, object]
+
+
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """What a form does.
 
     Attributes:
         path: where it is sent to.
-        work: does it. Returns the address to which its sender is led, or what is shown instead, as where a form is shown again.
-        template: which shows that; empty where it is sent as JSON, or where there is none.
+        work: does it. Returns the address to which its sender is led, or what is shown once, or what is shown in the place of a
+            page, as a form that is shown again.
+        template: which shows the last; empty where it is sent as JSON, or where there is none.
         at: the page in whose place that is shown.
         is_often: whether it is sent while somebody types, so that it has a rate of its own.
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str | Content]]
+    work: Callable[[Doing], Awaitable[str | Once | Content]]
     template: str = ""
     at: str = "/"
     is_often: bool = False

@@ -60,6 +60,7 @@ NAVIGATION = (
     Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
     Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
     Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
+    Link("/feeds", marked("Feed addresses"), "copy", marked("Keep", "navigation")),
     Link("/system", marked("System"), "system", marked("Keep", "navigation")),
 )
 GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
@@ -149,6 +150,7 @@ class Renderer:
             gantt_rows=gantt_rows,
             choices=CHOICES,
             as_typed=escape,
+            files=(),
         )
 
     def page(

@@ -6,7 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
-    from bus.console.pages.catalogue import DEEDS, PAGES
+    from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
@@ -17,6 +17,7 @@ else:
 __all__ = [
     "CHOICES",
     "DEEDS",
+    "LISTS",
     "PAGES",
     "SNOOZE_ENDS",
     "TO_DO",
