@@ -84,9 +84,7 @@ def _kept(
     for one, signed in zip(drawn, signature_values((signer,), drawn, registry.domain), strict=True):
         lines = f"{SIG_HEADER}: {signed.value}\r\n{MESSAGE_ID}: {one.digest}\r\n"
         headers = {SIG_HEADER: signed.value, MESSAGE_ID: one.digest}
-        messages.append(
-            Outgoing(subject=subject, payload=one.payload, headers=headers, lines=lines.encode())
-        )
+        messages.append(Outgoing(subject=subject, payload=one.payload, headers=headers, lines=lines.encode()))
         rows.append((one.bulletin.seq, one.digest, signed.value, bytearray(one.payload)))
     _keep(db, rows)
     return messages, last
