@@ -10,18 +10,24 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bus.console.clearance import sees
+from bus.console import places
 from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
+from bus.console.voices import Voice, english
 from bus.hub import CountryPhase, calendars, elections
-from bus.hub.picture import Clearance
+from bus.hub.picture import events
+from bus.languages import Language
+from bus.policy import Clearance
+from bus.sheets import Sayings
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import Tlp
 
 MOST_PARAMETERS = 40
 MOST_VALUE = 500
+MOST_NEW = 2000
+"""So many events are looked through for what is new."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -38,6 +44,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         given: the parameters of the query, each with its values in their order.
         incidents: the incidents that are kept for this reader, on pages that want them.
         desk: what the desk has told, on pages that ask it.
+        voice: the language of who asks.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
     """
 
@@ -52,6 +59,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     upto: Tlp | None = None
     incidents: Kept | None = None
     desk: object = None
+    voice: Voice = msgspec.field(default_factory=english)
+
+    @property
+    def say(self) -> Language:
+        """The sentences of pages, in the language of who asks."""
+        return self.voice.say
+
+    @property
+    def words(self) -> Sayings:
+        """The words of the wire, in the language of who asks."""
+        return self.voice.words
 
     @property
     def viewer(self) -> Viewer:
@@ -62,9 +80,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def clearance(self) -> Clearance:
         """How much that person may read, or wants to see: the page may be asked for up to a wider marking."""
         mine = self.viewer.clearance
-        if self.upto is None or TLP_RANK[self.upto] >= TLP_RANK[mine.ceiling]:
-            return mine
-        return Clearance(ceiling=self.upto, audiences=mine.audiences)
+        return mine if self.upto is None else mine.within(Clearance(self.upto, mine.audiences))
 
     @property
     def hub(self) -> str:
@@ -80,7 +96,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def calendars(self) -> tuple[elections.Calendar, ...]:
         """The calendars that count and that the reader may read."""
         every = ((each, each.row.bulletin) for each in calendars(self.db))
-        return tuple(each for each, b in every if sees(self.clearance, b.tlp, b.audience))
+        return tuple(each for each, b in every if self.clearance.sees(b.tlp, b.audience))
 
     @cached_property
     def phases(self) -> Mapping[str, CountryPhase]:
@@ -97,6 +113,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def is_blind(self) -> bool:
         """Whether nobody reads the bus into the store: then no channel is judged."""
         return not lease.is_held(self.db, self.now.timestamp())
+
+    @cached_property
+    def new_rows(self) -> frozenset[int]:
+        """The rows of the bulletins that have come since the reader last looked; none where that is not known."""
+        cursor = self.session.seen
+        if cursor is None:
+            return frozenset()
+        found = events.lately(self.db, self.clearance, after=cursor.n, most=MOST_NEW)
+        return frozenset(each.row for each in found.events if each.what in (events.NEW, events.UPDATED))
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""
@@ -117,6 +142,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         query = urlencode([(name, each) for name, values in given.items() for each in values])
         where = self.path if path is None else path
         return f"{where}?{query}" if query else where
+
+    def country_name(self, code: str) -> str:
+        """What a country is called; its code where the map does not know it."""
+        return self.say.plain(places.name_of(code))
 
     def name_of(self, authority: str) -> str:
         """What an authority is called; its id where the registry does not know it."""

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from bus.errors import BusError
+from bus.hub.acting import Doubt
 
 
 class PageError(BusError):
-    """A page that cannot be shown; `status` is that of the response."""
+    """A page that cannot be shown.
+
+    Attributes:
+        status: of the response.
+        text: the sentence with its places open, by which it is translated.
+        places: what stands in them.
+    """
 
     status = 500
     reason = "page-failed"
+
+    def __init__(self, text: str, *, reason: str | None = None, **places: object) -> None:
+        super().__init__(text % places if places else text, reason=reason)
+        self.text, self.places = text, places
 
 
 class NotHereError(PageError):
@@ -52,3 +65,27 @@ class SlowError(PageError):
 
     status = 503
     reason = "request-slow"
+
+
+class RefusedError(PageError):
+    """The hub has refused to do it; the reason is that of the hub."""
+
+    status = 409
+    reason = "deed-refused"
+
+
+class AgainError(RefusedError):
+    """A person must look at it once more, and may send it again with a reason.
+
+    Attributes:
+        path: where it was sent to.
+        fields: what was sent.
+        doubts: what is to be looked at.
+    """
+
+    reason = "not-reviewed"
+
+    def __init__(self, words: str, *, path: str, fields: Mapping[str, str], doubts: Sequence[Doubt]) -> None:
+        super().__init__(words)
+        self.path, self.doubts = path, tuple(doubts)
+        self.fields = {name: value for name, value in fields.items() if name not in ("form", "reviewed")}

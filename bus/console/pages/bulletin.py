@@ -5,25 +5,28 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from bus import sheets
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest, sees, sees_channel
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
-from bus.console.pages import incidents
+from bus.console.pages import bulletin_desk, incidents
+from bus.console.pages.bulletin_desk import Desk
+from bus.console.pages.held import held
 from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.console.step import Step
+from bus.desk import About, Act
 from bus.filters import of_options
 from bus.hub import picture
-from bus.hub.picture import About, Said, TraceStep, lists, of_rows
-from bus.subscribing import Stored, bodies, whole
+from bus.hub.picture import About as Answered
+from bus.hub.picture import Said, TraceStep, lists, of_rows
+from bus.policy import narrowest
+from bus.subscribing import Stored, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
@@ -53,6 +56,7 @@ class OneBulletin(Content, frozen=True, kw_only=True):
 
     row: Row
     sheet: sheets.Sheet
+    text_lang: str
     main: tuple[sheets.Block, ...]
     trust: tuple[Step, ...]
     observables: tuple[Seen, ...]
@@ -66,6 +70,7 @@ class OneBulletin(Content, frozen=True, kw_only=True):
     admitted: dt.datetime
     digest: str
     kid: str
+    desk: Desk
 
 
 class Signed(Bytes, frozen=True, kw_only=True):
@@ -98,17 +103,22 @@ def look(asked: Asked) -> OneBulletin:
     known = _known(asked, kept, tuple(each for each, _ in told))
     beside = tuple(_beside(asked, b, kept.rowid))
     languages = tuple(info.lang for info in b.info)
-    wanted = asked.first("lang", "en")
-    sheet = sheets.sheet_of(b, known, wanted if wanted in languages or wanted == "en" else "en")
+    asked_for = asked.first("lang")
+    wanted = asked_for if asked_for in languages else asked.voice.tag
+    sheet = sheets.sheet_of(b, known, wanted, asked.words)
     trust = next((block for block in sheet.blocks if block.name == "trust"), None)
     return OneBulletin(
         marking=str(narrowest((b.tlp, *(tlp for _, tlp in told), *(each.tlp for each in beside)))),
         note=" ".join(
-            (f"For {b.audience}.", *(f"{mark[:1].upper()}{mark[1:]}." for mark in sheet.marks[1:]))
+            (
+                asked.say("For %(audience)s.", audience=b.audience),
+                *(f"{mark[:1].upper()}{mark[1:]}." for mark in sheet.marks[1:]),
+            )
         ),
         is_exercise=b.status is Status.EXERCISE,
         row=row,
         sheet=sheet,
+        text_lang=sheets.chosen_info(b.info, wanted).lang,
         main=tuple(block for name in MAIN for block in sheet.blocks if block.name == name),
         trust=tuple(_trust(known, trust)),
         observables=tuple(_observables(asked, b, kept.rowid)),
@@ -116,13 +126,23 @@ def look(asked: Asked) -> OneBulletin:
         answers=known.answers or (),
         settled=known.is_settled,
         beside=beside,
-        trace=tuple(picture.trace.of_store(asked.db, b.id, partial(sees_channel, asked.clearance))),
+        trace=tuple(picture.trace.of_store(asked.db, b.id, asked.clearance.sees_channel)),
         languages=languages,
         has_public_line=any(info.public_line for info in b.info),
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
+        desk=bulletin_desk.desk_of(asked, b, row.priority, is_over=bool(row.ended)),
     )
+
+
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, with what people here have done about the bulletin."""
+    if not isinstance(content, OneBulletin):
+        return None
+    row = content.row
+    asked = bulletin_desk.told(content.desk, About("bulletin", row.id, Tlp(row.tlp), row.audience))
+    return lambda db, act: msgspec.structs.replace(content, desk=asked(db, act))
 
 
 def signed(asked: Asked) -> Signed:
@@ -165,29 +185,12 @@ def downloaded(content: Content) -> Looked | None:
     return Looked(how="downloaded", id=content.id, tlp=Tlp(content.marking), audience=content.audience)
 
 
-def held(asked: Asked) -> Stored:
-    """The bulletin that the path names, as it was admitted.
-
-    Raises:
-        NotHereError: it is not here, or the reader may not read it.
-    """
-    wanted = asked.place["id"]
-    for n in bodies.rows_of(asked.db, wanted):
-        for kept in whole(asked.db.execute("SELECT * FROM admitted WHERE row = ?", (n,))):
-            b = kept.bulletin
-            if b.status not in (Status.ACTUAL, Status.EXERCISE, Status.TEST):
-                continue
-            if sees(asked.clearance, b.tlp, b.audience):
-                return kept
-    raise NotHereError("no bulletin that you may read is called so")
-
-
 def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> sheets.Known:
     """What is known of it beside its own words."""
     b = kept.bulletin
     ending = picture.selected.ending(asked.db, kept)
     record = asked.registry.document.authorities.get(b.issuer.id)
-    may_see = partial(sees_channel, asked.clearance)
+    may_see = asked.clearance.sees_channel
     return sheets.Known(
         now=asked.now,
         admitted_at=kept.admitted_at,
@@ -202,7 +205,7 @@ def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> she
         ended_by=picture.trace.named(asked.db, ending.by, may_see) if ending.by else "",
         versions=tuple(_versions(asked, b)),
         answers=said,
-        is_settled=picture.answers.is_settled(asked.db, About.of(b)),
+        is_settled=picture.answers.is_settled(asked.db, Answered.of(b)),
         parts=tuple(_parts(b)),
     )
 
@@ -234,7 +237,7 @@ def _versions(asked: Asked, b: Bulletin) -> Iterator[sheets.Version]:
     if len(members) < 2:
         return
     state = picture.versions.state(asked.db, thread, asked.now)
-    may_see = partial(sees_channel, asked.clearance)
+    may_see = asked.clearance.sees_channel
     said = "alert"
     for member in reversed(members):
         kind = "cancel" if member.is_cancel else said
@@ -267,15 +270,15 @@ def _trust(known: sheets.Known, block: sheets.Block | None) -> Iterator[Step]:
 
 
 def _observables(asked: Asked, b: Bulletin, row: int) -> Iterator[Seen]:
-    say = sheets.sayings("en")
+    words = asked.words
     for each in b.observables[:MOST_OBSERVABLES]:
         value = each.value if each.value is not None else each.value_hmac
         if value is None:
             continue
         yield Seen(
             value=sheets.defanged(each.type, value) if each.value is not None else f"hmac {value}",
-            type=say.word("observable-type", each.type),
-            role=say.word("observable-role", each.role),
+            type=words.word("observable-type", each.type),
+            role=words.word("observable-role", each.role),
             actionable=each.actionable,
             also=_also(asked, each, row),
             address=asked.address("/b", q=f'observable:"{_quoted(value)}"'),

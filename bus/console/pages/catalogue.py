@@ -5,21 +5,31 @@ from __future__ import annotations
 from bus.console.page import Deed, Page
 from bus.console.pages import (
     bulletin,
+    bulletin_desk,
     bulletins,
     channels,
     clocks,
-    deeds,
     drills,
     elections,
+    handover,
+    incident_desk,
     incidents,
+    noting,
     picture,
     quarantine,
+    snoozing,
     system,
     wall,
 )
 
 PAGES = (
-    Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
+    Page(
+        path="/",
+        twin="/picture.json",
+        template="picture.html",
+        look=picture.look,
+        beside=picture.beside,
+    ),
     Page(
         path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
     ),
@@ -30,6 +40,7 @@ PAGES = (
         look=bulletin.look,
         looked=bulletin.viewed,
         has_incidents=True,
+        beside=bulletin.beside,
     ),
     Page(
         path="/b/{id}/signed",
@@ -45,22 +56,45 @@ PAGES = (
         template="incident.html",
         look=incidents.look_at_one,
         has_incidents=True,
-        desk=deeds.told_of,
+        desk=incident_desk.told_of,
     ),
-    Page(path="/channels", twin="/channels.json", template="channels.html", look=channels.look),
+    Page(
+        path="/channels",
+        twin="/channels.json",
+        template="channels.html",
+        look=channels.look,
+        beside=channels.beside,
+    ),
     Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look),
     Page(path="/e", twin="/e.json", template="elections.html", look=elections.look),
     Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),
     Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look),
     Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
+    Page(
+        path="/handover",
+        twin="/handover.json",
+        template="handover.html",
+        look=handover.look,
+        beside=handover.beside,
+    ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
     Page(path="/system", twin="/system.json", template="system.html", look=system.look),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
 )
 
 DEEDS = (
-    Deed(path="/i/{id}/decide", work=deeds.decide, back="/i/{id}", changes_incidents=True),
-    Deed(path="/i/{id}/undo", work=deeds.undo, back="/i/{id}", changes_incidents=True),
-    Deed(path="/i/{id}/summary", work=deeds.summary, back="/i/{id}#known"),
-    Deed(path="/i/{id}/journal", work=deeds.entry, back="/i/{id}#jour"),
+    Deed(path="/handover", work=handover.give),
+    Deed(path="/handover/{n}/take", work=handover.take),
+    Deed(path="/seen", work=picture.mark_seen),
+    Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
+    Deed(path="/b/{id}/note", work=noting.note),
+    Deed(path="/channels/call", work=noting.call),
+    Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
+    Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
+    Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
+    Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
+    Deed(path="/i/{id}/decide", work=incident_desk.decide),
+    Deed(path="/i/{id}/undo", work=incident_desk.undo),
+    Deed(path="/i/{id}/summary", work=incident_desk.summary),
+    Deed(path="/i/{id}/journal", work=incident_desk.entry),
 )

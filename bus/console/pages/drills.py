@@ -9,12 +9,12 @@ import msgspec
 
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.errors import NotHereError
 from bus.console.page import Content
 from bus.console.rows import Row
 from bus.hub import picture
 from bus.hub.picture import of_rows
+from bus.policy import narrowest
 from bus.subscribing import Stored, whole
 from schemas.vocab import Status, Tlp
 
@@ -72,7 +72,7 @@ def look(asked: Asked) -> Drills:
     every = list(_exercises(asked))
     return Drills(
         marking=_marking(each for _, injects in every for each in injects),
-        note="Exercises. Nothing on this page happened.",
+        note=asked.say("Exercises. Nothing on this page happened."),
         is_exercise=True,
         exercises=tuple(sorted((each for each, _ in every), key=lambda each: each.ended, reverse=True)),
     )
@@ -88,7 +88,7 @@ def look_at_one(asked: Asked) -> OneDrill:
         if exercise.id == asked.place["id"]:
             slowest = max((reply.after_s for each in injects for reply in each.replies), default=0.0)
             return OneDrill(
-                marking=_marking(injects), note="Exercise. Nothing on this page happened.", is_exercise=True, exercise=exercise,
+                marking=_marking(injects), note=asked.say("Exercise. Nothing on this page happened."), is_exercise=True, exercise=exercise,
                 injects=tuple(injects), slowest=slowest,
             )  # fmt: skip
     raise NotHereError("no exercise that you may read is called so")

@@ -3,56 +3,63 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from bus.console import places, rows
+from bus import desk
+from bus.console import codes, places, rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest, sees_channel
+from bus.console.doing import Doing
+from bus.console.errors import BadRequestError
 from bus.console.page import Content
-from bus.console.pages import channels, clocks
+from bus.console.pages import channels, clocks, snoozing
 from bus.console.pages.elections import CASTING, name_of
+from bus.console.pages.needs import Need, needs
+from bus.console.pages.since import Since, since_looked
+from bus.console.pages.snoozing import Snoozed
 from bus.console.rows import Row
 from bus.console.step import Step
-from bus.console.texts import span
+from bus.console.texts import ago
+from bus.desk import Act
 from bus.filters import Selection
 from bus.hub import Calendar
-from bus.hub.picture import figures, of_id
+from bus.hub.picture import events, figures
 from bus.hub.watch import ChannelRow
+from bus.languages import marked
+from bus.policy import narrowest
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
-from schemas.vocab import Dimension, Phase, Status, Tlp
+from schemas.vocab import Dimension, Phase, Tlp
 
 STAND_OUT, CLOCKS = 5, 4
-MOST_NEEDS = 12
 MOST_OF_DAY = 300
 HOURS = 24
 LANES = {
-    Dimension.DISINFORMATION: "Disinformation",
-    Dimension.FOREIGN_INTERFERENCE: "Foreign interference",
-    Dimension.AI_MISUSE: "Misuse of AI",
-    Dimension.CYBERCRIME: "Cybercrime",
-    Dimension.DATA_PROTECTION: "Data protection",
-    Dimension.ELECTORAL_PROCESS: "Electoral process",
-    Dimension.HYBRID: "Hybrid",
-    Dimension.CORRUPTION: "Corruption",
-    Dimension.PHYSICAL: "Physical",
+    Dimension.DISINFORMATION: marked("Disinformation"),
+    Dimension.FOREIGN_INTERFERENCE: marked("Foreign interference"),
+    Dimension.AI_MISUSE: marked("Misuse of AI"),
+    Dimension.CYBERCRIME: marked("Cybercrime"),
+    Dimension.DATA_PROTECTION: marked("Data protection"),
+    Dimension.ELECTORAL_PROCESS: marked("Electoral process"),
+    Dimension.HYBRID: marked("Hybrid"),
+    Dimension.CORRUPTION: marked("Corruption"),
+    Dimension.PHYSICAL: marked("Physical"),
 }
 ALWAYS = 6
 """So many lanes are drawn even while nothing stands in them."""
 PHASES = {
-    Phase.ANNOUNCED: "Announced",
-    Phase.REGISTRATION: "Registration",
-    Phase.CAMPAIGN: "Campaign",
-    Phase.ADVANCE_VOTING: "Advance vote",
-    Phase.SILENCE: "Silence",
-    Phase.POLLING: "Polling",
-    Phase.COUNTING: "Counting",
-    Phase.CERTIFICATION: "Certification",
-    Phase.DISPUTE: "Dispute",
-    Phase.REVIEW: "Review",
+    Phase.ANNOUNCED: marked("Announced"),
+    Phase.REGISTRATION: marked("Registration"),
+    Phase.CAMPAIGN: marked("Campaign"),
+    Phase.ADVANCE_VOTING: marked("Advance vote"),
+    Phase.SILENCE: marked("Silence"),
+    Phase.POLLING: marked("Polling"),
+    Phase.COUNTING: marked("Counting"),
+    Phase.CERTIFICATION: marked("Certification"),
+    Phase.DISPUTE: marked("Dispute"),
+    Phase.REVIEW: marked("Review"),
 }
 CORE = frozenset({Phase.SILENCE, Phase.POLLING, Phase.COUNTING})
 """Phases that a narrow page shows as well, beside that which is open."""
@@ -77,19 +84,6 @@ class Ribbon(msgspec.Struct, frozen=True, kw_only=True):
     words: str
     due: dt.datetime | None
     phases: tuple[Moment, ...]
-
-
-class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that needs a person, with one action."""
-
-    priority: int
-    state: str
-    title: str
-    words: str
-    due: dt.datetime | None
-    since: dt.datetime | None
-    action: str
-    address: str
 
 
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,8 +111,8 @@ class Picture(Content, frozen=True, kw_only=True):
     by_priority: dict[str, int]
     ribbon: Ribbon | None
     needs: tuple[Need, ...]
-    news: tuple[Row, ...]
-    since: dt.datetime
+    snoozed: tuple[Snoozed, ...] = ()
+    since: Since
     tiles: tuple[Tile, ...]
     top: tuple[Row, ...]
     day: tuple[Row, ...]
@@ -145,7 +139,6 @@ def look(asked: Asked) -> Picture:
     lately = selection.joined(Selection(since_s=HOURS * 3600))
     found, spot = rows.listed(asked, lately, most=MOST_OF_DAY, order=rows.TIME, ended=True)
     day = tuple(row for row in found if row.kind != rows.TALK)
-    since = asked.now - dt.timedelta(hours=1)
     counts = values_of(asked, selection)
     in_force = sum(counts.get("priority", {}).values())
     running = clocks.running(asked)
@@ -162,13 +155,12 @@ def look(asked: Asked) -> Picture:
         by_priority=dict(sorted(counts.get("priority", {}).items())),
         ribbon=ribbon(asked),
         needs=tuple(needs(asked, alarms)),
-        news=tuple(sorted((row for row in day if row.at > since), key=lambda row: row.at, reverse=True)),
-        since=since,
+        since=since_looked(asked),
         tiles=tuple(tiles(asked, heard)),
         top=top,
         day=day,
         more_of_day=spot is not None,
-        lanes=_lanes(day),
+        lanes=_lanes(asked, day),
         band=_band(asked),
         tally=channels.tally(heard),
         alarms=alarms,
@@ -179,6 +171,40 @@ def look(asked: Asked) -> Picture:
         is_blind=asked.is_blind,
         has_heard=bool(has_heard),
     )
+
+
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, without what is put aside, and with what is back."""
+    if not isinstance(content, Picture):
+        return None
+    page = content
+
+    def question(db: sqlite3.Connection, act: Act) -> Content:
+        left, aside, back = snoozing.told(db, act, page.needs, page.since.at)
+        since = msgspec.structs.replace(page.since, returned=back)
+        return msgspec.structs.replace(page, needs=left, snoozed=aside, since=since)
+
+    return question
+
+
+async def mark_seen(doing: Doing) -> str:
+    """Note that somebody has looked at all up to an event.
+
+    Raises:
+        BadRequestError: that is no event.
+        DeedError: as the desk.
+    """
+    number = doing.field("n")
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise BadRequestError("an event has a number")
+    last = await doing.reading.ask(events.newest)
+
+    def work(db: sqlite3.Connection, act: Act) -> None:
+        desk.own.begin_anew(db, last)
+        desk.own.mark_seen(db, act, min(int(number), last))
+
+    await doing.at_desk(work)
+    return "/"
 
 
 def values_of(asked: Asked, selection: Selection) -> dict[str, dict[str, int]]:
@@ -231,83 +257,41 @@ def ribbon(asked: Asked) -> Ribbon | None:
         moments.append(
             Moment(
                 key=str(phase),
-                name=name,
+                name=asked.say.plain(name),
                 start=window.start,
                 end=window.end,
                 state=state,
                 is_core=phase in CORE or phase is present,
             )
         )
-    words, due = _next_words(calendar, asked.now)
+    words, due = _next_words(asked, calendar)
     return Ribbon(
         election=calendar.election,
-        title=f"{name_of(calendar)}, {places.name_of(calendar.country)}",
+        title=f"{name_of(asked, calendar)}, {asked.country_name(calendar.country)}",
         words=words,
         due=due,
         phases=tuple(moments),
     )
 
 
-def _next_words(calendar: Calendar, now: dt.datetime) -> tuple[str, dt.datetime | None]:
+def _next_words(asked: Asked, calendar: Calendar) -> tuple[str, dt.datetime | None]:
     """What the election comes to next, and when."""
+    say, now = asked.say, asked.now
     polls = sorted((w for w in calendar.body.windows if w.phase is Phase.POLLING), key=lambda w: w.start)
     running = next((window for window in polls if window.start <= now < window.end), None)
     if running is not None:
-        return "Polls close", running.end
+        return say("Polls close"), running.end
     ahead = next((window for window in polls if window.start > now), None)
     if ahead is not None:
-        return "Polls open", ahead.start
+        return say("Polls open"), ahead.start
     edge = min((edge for w in calendar.body.windows for edge in (w.start, w.end) if edge > now), default=None)
-    return ("The phase changes", edge) if edge is not None else ("It is over", None)
-
-
-def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
-    """What needs a person, the most pressing first, at most so many."""
-    found = [*_owed(asked), *_alarming(alarms)]
-    last = dt.datetime.max.replace(tzinfo=dt.UTC)
-    found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
-    yield from found[:MOST_NEEDS]
-
-
-def _owed(asked: Asked) -> Iterator[Need]:
-    """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
-    for each in islice(clocks.ours(asked), MOST_NEEDS):
-        is_late = each.standing == "late"
-        line = of_id(asked.db, asked.clearance, asked.now, Status.ACTUAL, each.id)
-        priority = int(line.priority.removeprefix("p")) if line is not None else 3
-        yield Need(
-            priority=min(priority, 2) if is_late else priority,
-            state="",
-            title=each.about,
-            words=f"{each.what}: it is late."
-            if is_late
-            else f"{each.what} within {span((each.due - each.start).total_seconds())}.",
-            due=each.due,
-            since=None,
-            action="Open",
-            address=f"/b/{each.id}",
-        )
+    return (say("The phase changes"), edge) if edge is not None else (say("It is over"), None)
 
 
 def phase_at_home(asked: Asked) -> Phase:
     """The gravest phase of this country's elections."""
     found = asked.phases.get(asked.country)
     return Phase(found.phase) if found is not None else Phase.NONE
-
-
-def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
-    for alarm in alarms:
-        way = next((f" Telephone: {reach.ways[0].removeprefix('tel:')}." for reach in alarm.reach), "")
-        yield Need(
-            priority=3,
-            state=alarm.state,
-            title=f"{alarm.name} {alarm.words}",
-            words=f"{alarm.channel}: {alarm.detail}.{way}",
-            due=None,
-            since=alarm.began,
-            action="Channels",
-            address="/channels",
-        )
 
 
 def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
@@ -322,7 +306,7 @@ def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
         phase = asked.phases.get(code)
         yield Tile(
             code=code,
-            name=places.name_of(code),
+            name=asked.country_name(code),
             column=column,
             row=row,
             count=count,
@@ -336,9 +320,13 @@ def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
         )
 
 
-def _lanes(day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+def _lanes(asked: Asked, day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     seen = {dimension for row in day for dimension in row.dimensions}
-    return tuple((str(key), name) for n, (key, name) in enumerate(LANES.items()) if n < ALWAYS or key in seen)
+    return tuple(
+        (str(key), asked.say.plain(name))
+        for n, (key, name) in enumerate(LANES.items())
+        if n < ALWAYS or key in seen
+    )
 
 
 def _band(asked: Asked) -> tuple[dt.datetime, dt.datetime] | None:
@@ -359,40 +347,52 @@ def trusted(asked: Asked) -> Iterator[Step]:
     state = str(registry.state(now))
     beacon = registry.beacon
     told = (
-        f"Last confirmed {span((now - beacon.issued).total_seconds())} ago."
+        asked.say("Last confirmed %(ago)s.", ago=ago(asked.say, beacon.issued, now))
         if beacon is not None
-        else "No beacon was seen."
+        else asked.say("No beacon was seen.")
     )
     yield Step(
         state="pass" if state == "fresh" else "fail" if state == "expired" else "unknown",
-        words=f"Registry {registry.version} is {state}",
+        words=asked.say(
+            "Registry %(version)s is %(state)s",
+            version=registry.version,
+            state=codes.in_words(asked.say, state),
+        ),
         detail=told,
     )
     contested = sorted(
-        {name.partition("/")[0] for name in undecided(asked.db) if sees_channel(asked.clearance, name)}
+        {name.partition("/")[0] for name in undecided(asked.db) if asked.clearance.sees_channel(name)}
     )
     if contested:
         names = ", ".join(asked.name_of(each) for each in contested)
         yield Step(
             state="fail",
-            words="Somebody contradicts itself",
-            detail=f"{names}. Telephone before acting on what it says.",
+            words=asked.say("Somebody contradicts itself"),
+            detail=asked.say("%(names)s. Telephone before acting on what it says.", names=names),
             address="/channels",
         )
     else:
-        yield Step(state="pass", words="Nobody contradicts itself", detail="Each place holds one bulletin.")
+        yield Step(
+            state="pass",
+            words=asked.say("Nobody contradicts itself"),
+            detail=asked.say("Each place holds one bulletin."),
+        )
     if asked.is_blind:
         yield Step(
             state="fail",
-            words="Nobody reads the bus into this store",
-            detail="What is shown is what was read last. Start the hub.",
+            words=asked.say("Nobody reads the bus into this store"),
+            detail=asked.say("What is shown is what was read last. Start the hub."),
             address="/system",
         )
     else:
         behind = int(asked.db.execute("SELECT coalesce(sum(pending), 0) FROM cursors").fetchone()[0])
         yield Step(
             state="pass" if behind < 100 else "wait",
-            words="The bus is read" if behind < 100 else "The bus is being read",
-            detail="Up to what it holds." if not behind else f"{behind} messages are still to come.",
+            words=asked.say("The bus is read") if behind < 100 else asked.say("The bus is being read"),
+            detail=asked.say("Up to what it holds.")
+            if not behind
+            else asked.say.many(
+                "%(num)s message is still to come.", "%(num)s messages are still to come.", behind
+            ),
             address="/system",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 from tests.support import consoles
 from tests.support.consoles import AUDIENCES, Speaker, signed_in
@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/b", '<span class="vh"> alarms</span>'),
+        ("/b", '<span class="vh"> alarm</span>'),
         ("/b", '<span class="vh"> refused in a day</span>'),
         ("/picture.json", "Somebody contradicts itself"),
         ("/system.json", "Somebody contradicts itself"),
