@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.console.application import app
     from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
+    from bus.console.public import Public, public_of
     from bus.console.reading import Reading, Shelf
 else:
     __getattr__ = opened(__name__, __file__)
@@ -19,6 +20,7 @@ __all__ = [
     "Demonstration",
     "People",
     "Place",
+    "Public",
     "Reading",
     "Session",
     "Shelf",
@@ -27,4 +29,5 @@ __all__ = [
     "address_of",
     "app",
     "missing_packages",
+    "public_of",
 ]

@@ -59,8 +59,12 @@ async def serve(place: Place) -> int:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/"
-    async with Reading.open(place.store, shelf) as reading, _people(place, registry(), address) as people:
-        console = app(reading, people, _now, hosts=(f"{shown}:{port}", f"localhost:{port}"))
+    async with (
+        Reading.open(place.store, shelf) as reading,
+        _people(place, registry(), place.public.address if place.public else address) as people,
+    ):
+        hosts = place.public.hosts if place.public is not None else (f"{shown}:{port}", f"localhost:{port}")
+        console = app(reading, people, _now, hosts=hosts, is_behind=place.public is not None)
         config = uvicorn.Config(
             console,
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",

@@ -65,6 +65,7 @@ def app(
     rng: Callable[[int], bytes] = secrets.token_bytes,
     *,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
+    is_behind: bool = False,
 ) -> shield.Shield:
     """The console.
 
@@ -73,7 +74,8 @@ def app(
         people: who may look.
         clock: the present, aware.
         rng: random bytes, for ids and tokens.
-        hosts: the names that this console has, with their ports; `*` alone behind a proxy that checks them.
+        hosts: the names that this console has, with their ports.
+        is_behind: whether a proxy with TLS on this machine asks for visitors.
     """
     console = Console(reading, people, clock, rng)
     routes = [
@@ -92,7 +94,11 @@ def app(
     }
     inner = Starlette(routes=routes, exception_handlers=failed, lifespan=console.lifespan)
     return shield.Shield(
-        inner=console.with_events(inner), hosts=frozenset(hosts), rng=rng, told=console.refused
+        inner=console.with_events(inner),
+        hosts=frozenset(hosts),
+        rng=rng,
+        told=console.refused,
+        is_behind=is_behind,
     )
 
 

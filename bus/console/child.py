@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from bus.console.public import Public
 from bus.errors import ConfigError
 from bus.logs import logger
 from bus.policy import Backoff
@@ -54,6 +55,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         beacon: where beacons lie.
         contacts: the list of contacts; None where there is none.
         demonstration: whether anybody who gives a name is let in.
+        public: where visitors find it, through a proxy with TLS on this machine; None where there is no proxy.
     """
 
     host: str
@@ -68,6 +70,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     beacon: Path | None = None
     contacts: Path | None = None
     demonstration: bool = False
+    public: Public | None = None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -202,7 +205,12 @@ class Child:
             self._place = msgspec.structs.replace(
                 self._place, port=port
             )  # links hold when it is started again
-            self._say(f"console: {told.address}")
+            through = (
+                ""
+                if self._place.public is None
+                else f"{self._place.public.address}, through a proxy that asks "
+            )
+            self._say(f"console: {through}{told.address}")
         if told.setup:
             self._say(
                 f"nobody may sign in there yet; the address to set the first password stands in {told.setup}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         trail,
         words,
     )
+    from bus.desk.attempts import household
     from bus.desk.people import Person
     from bus.desk.refusals import DeskError, shown
     from bus.desk.roles import MAY, About, Act, Action, Role, Sight, at_command_line, may, tlp_rank
@@ -48,6 +49,7 @@ __all__ = [
     "drafts",
     "duty",
     "forms",
+    "household",
     "may",
     "own",
     "people",

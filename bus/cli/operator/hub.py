@@ -58,7 +58,14 @@ def hub() -> None:
     envvar="TOCSIN_CONSOLE",
     help=f"where the console answers, on this machine alone [default: {console.DEFAULT}, or a free port]",
 )
-async def run(app: App, *, place: str | None) -> None:
+@click.option(
+    "--console-url",
+    "url",
+    metavar="URL",
+    envvar="TOCSIN_CONSOLE_URL",
+    help="where visitors find the console, such as https://console.example/, through a proxy with TLS on this machine",
+)
+async def run(app: App, *, place: str | None, url: str | None) -> None:
     """Read every granted channel into the store, and show bulletins as they are admitted, until Ctrl-C.
 
     It also watches the channels (tocsin channels --alarms). With a signing key in its context, it sends heartbeats
@@ -67,7 +74,7 @@ async def run(app: App, *, place: str | None) -> None:
     """
     production_registry(app)
     held = frame.registry_store(app)
-    child = console_of(app, place)
+    child = console_of(app, place, url)
     intervals, keeping = frame.heartbeat_settings(app)
     async with (
         frame.open_store(app, make=True) as store,
@@ -99,12 +106,13 @@ async def run(app: App, *, place: str | None) -> None:
         await frame.ended()
 
 
-def console_of(app: App, text: str | None) -> Child | None:
+def console_of(app: App, text: str | None, url: str | None = None) -> Child | None:
     """The console of the chosen context; None where none is wanted.
 
     Raises:
-        ConfigError: `console-address`.
+        ConfigError: `console-address`, `console-url`.
     """
+    public = console.public_of(url) if url else None
     address = console.address_of(text or console.DEFAULT)
     if address is None:
         return None
@@ -112,7 +120,7 @@ def console_of(app: App, text: str | None) -> Child | None:
     place = console.Place(
         host=address[0],
         port=address[1],
-        else_any=text is None,
+        else_any=text is None and public is None,  # a proxy knows one port
         authority=context.authority,
         store=folder / STORE_FILE,
         desk=folder / DESK_FILE,
@@ -121,6 +129,7 @@ def console_of(app: App, text: str | None) -> Child | None:
         domain=context.domain,
         beacon=context.beacon,
         contacts=context.contacts,
+        public=public,
     )
     return console.Child(place, app.note)
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from bus import desk
 from bus.console import limits
 from bus.console.asked import MOST_PARAMETERS
 from bus.console.errors import BadRequestError, TooManyError
@@ -67,7 +68,7 @@ class Entrance:
         self, request: Request, template: str, problem: TocsinError | None, **values: object
     ) -> Response:
         """A page with a form for somebody who is not signed in; the form is bound to a cookie of its own."""
-        secret = request.cookies.get(FORM_COOKIE, "")
+        secret = request.cookies.get(_form_cookie(request), "")
         if len(secret) != 64:
             secret = self._rng(32).hex()
         html = self._renderer.page(
@@ -80,13 +81,13 @@ class Entrance:
             **values,
         )
         response = HTMLResponse(html, status_code=200 if problem is None else 403)
-        self._set(response, request, FORM_COOKIE, secret)
+        self._set(response, request, _form_cookie(request), secret)
         return response
 
     async def sign_in(self, request: Request) -> Response:
         """Begin a session, with a new token."""
-        metered(self._attempts, f"sign-in {address_of(request)}")
-        form = await self.form(request, request.cookies.get(FORM_COOKIE, ""))
+        self.metered_attempt(request)
+        form = await self.form(request, request.cookies.get(_form_cookie(request), ""))
         after = _next(form.get("next", ""))
         try:
             token = await self._people.sign_in(
@@ -96,8 +97,16 @@ class Entrance:
             return self._sign_in_page(request, after, problem)
         response = RedirectResponse(after, status_code=303)
         self._set(response, request, _cookie(request), token, lasts_s=SESSION_S)
-        response.delete_cookie(FORM_COOKIE, path="/")
+        self._drop(response, request, _form_cookie(request))
         return response
+
+    def metered_attempt(self, request: Request) -> None:
+        """Count an attempt to sign in.
+
+        Raises:
+            TooManyError: there were too many from this address.
+        """
+        metered(self._attempts, desk.household(address_of(request)))
 
     async def password_page(self, request: Request) -> Response:
         """Where somebody sets a first password, with a token that was handed over."""
@@ -108,8 +117,8 @@ class Entrance:
 
     async def set_password(self, request: Request) -> Response:
         """Set a first password; the person then signs in with it."""
-        metered(self._attempts, f"sign-in {address_of(request)}")
-        form = await self.form(request, request.cookies.get(FORM_COOKIE, ""))
+        self.metered_attempt(request)
+        form = await self.form(request, request.cookies.get(_form_cookie(request), ""))
         setup, password = form.get("token", ""), form.get("password", "")
         try:
             if password != form.get("again", ""):
@@ -125,9 +134,7 @@ class Entrance:
         await self.form(request, token)
         await self._people.sign_out(token, self._clock(), address_of(request))
         response = RedirectResponse("/sign-in", status_code=303)
-        response.delete_cookie(
-            _cookie(request), path="/", secure=_is_tls(request), httponly=True, samesite="strict"
-        )
+        self._drop(response, request, _cookie(request))
         return response
 
     async def session(self, request: Request) -> tuple[Session | None, str]:
@@ -136,7 +143,7 @@ class Entrance:
         Raises:
             TooManyError: the address asks faster than an office of people does.
         """
-        metered(self._addresses, address_of(request))
+        metered(self._addresses, desk.household(address_of(request)))
         token = request.cookies.get(_cookie(request), "")
         if not 0 < len(token) <= 256:
             return None, ""
@@ -163,6 +170,10 @@ class Entrance:
         return fields
 
     @staticmethod
+    def _drop(response: Response, request: Request, name: str) -> None:
+        response.delete_cookie(name, path="/", secure=_is_tls(request), httponly=True, samesite="strict")
+
+    @staticmethod
     def _set(response: Response, request: Request, name: str, value: str, lasts_s: int | None = None) -> None:
         response.set_cookie(
             name, value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True, samesite="strict"
@@ -173,6 +184,11 @@ def _next(wanted: str) -> str:
     """Where to go after signing in: a place on this console, whatever was asked for."""
     is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
     return wanted if is_here and not wanted.startswith("/sign-") and len(wanted) < 2000 else HOME
+
+
+def _form_cookie(request: Request) -> str:
+    """The name of the cookie to which the forms of somebody who is not signed in are bound."""
+    return f"{HOST_PREFIX}{FORM_COOKIE}" if _is_tls(request) else FORM_COOKIE
 
 
 def _cookie(request: Request) -> str:
