@@ -20,6 +20,8 @@ from bus.console.child import MOST_LINE, Place, Told, decoded
 from bus.console.desks import DeskPeople
 from bus.console.people import Demonstration, People
 from bus.console.reading import Reading, Shelf
+from bus.console.signing import Closed, Oidc, Provider, Way, read_oidc
+from bus.errors import ConfigError
 from bus.hub import picture
 from bus.storage import write_atomically
 from bus.trust import RegistryStore, VerifiedRegistry
@@ -61,10 +63,10 @@ async def serve(place: Place) -> int:
     address = f"http://{shown}:{port}/"
     async with (
         Reading.open(place.store, shelf) as reading,
-        _people(place, registry(), place.public.address if place.public else address) as people,
+        _people(place, registry(), place.public.address if place.public else address) as (people, ways),
     ):
         hosts = place.public.hosts if place.public is not None else (f"{shown}:{port}", f"localhost:{port}")
-        console = app(reading, people, _now, hosts=hosts, is_behind=place.public is not None)
+        console = app(reading, people, _now, hosts=hosts, is_behind=place.public is not None, ways=ways)
         config = uvicorn.Config(
             console,
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
@@ -104,12 +106,14 @@ def _listening(place: Place) -> socket.socket:
 
 
 @asynccontextmanager
-async def _people(place: Place, registry: VerifiedRegistry, address: str) -> AsyncIterator[People]:
-    """Who may look. Where nobody has been added, the first one's address to set a password is written to a file."""
+async def _people(
+    place: Place, registry: VerifiedRegistry, address: str
+) -> AsyncIterator[tuple[People, tuple[Way, ...]]]:
+    """Who may look, and how they sign in beside a password. Where nobody has been added, the first one's address to set a password is written to a file."""
     everything = _most(place.authority, registry)
     if place.demonstration:
         async with desk.Desk.open(place.desk, os.urandom) as held:
-            yield Demonstration(everything, secrets.token_bytes, (desk.Role.ANALYST.value,), held)
+            yield Demonstration(everything, secrets.token_bytes, (desk.Role.ANALYST.value,), held), ()
         return
     async with desk.Desk.open(place.desk, os.urandom) as held, asyncio.TaskGroup() as tasks:
         people = DeskPeople(held, os.urandom)
@@ -122,9 +126,21 @@ async def _people(place: Place, registry: VerifiedRegistry, address: str) -> Asy
             _say(Told(setup=str(file)))
         tidying = tasks.create_task(_tidy(held))
         try:
-            yield people
+            yield people, _ways(place, held)
         finally:
             tidying.cancel()
+
+
+def _ways(place: Place, held: desk.Desk) -> tuple[Way, ...]:
+    """The ways to sign in that are set up; one that does not work is told, and keeps nobody from the others."""
+    if place.oidc is None:
+        return ()
+    try:
+        provider = Provider(read_oidc(place.oidc))
+    except ConfigError as problem:
+        _say(Told(note=f"the console offers no single sign-on: {problem}"))
+        return (Closed("the single sign-on"),)
+    return (Oidc(provider, held, _now, os.urandom),)
 
 
 def _most(authority: str, registry: VerifiedRegistry) -> picture.Clearance:

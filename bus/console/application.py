@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -30,7 +30,7 @@ from bus.console.pages import DEEDS, PAGES
 from bus.console.people import DeedError, People, Session
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
-from bus.console.signing import HOME, Entrance, address_of, form_token, metered, sent_away
+from bus.console.signing import HOME, Entrance, Way, address_of, form_token, metered, sent_away
 from bus.errors import StoreError
 from bus.logs import logger
 from bus.tasks import in_background
@@ -66,6 +66,7 @@ def app(
     *,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
     is_behind: bool = False,
+    ways: Sequence[Way] = (),
 ) -> shield.Shield:
     """The console.
 
@@ -76,8 +77,9 @@ def app(
         rng: random bytes, for ids and tokens.
         hosts: the names that this console has, with their ports.
         is_behind: whether a proxy with TLS on this machine asks for visitors.
+        ways: ways to sign in beside the password.
     """
-    console = Console(reading, people, clock, rng)
+    console = Console(reading, people, clock, rng, ways)
     routes = [
         *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
@@ -106,11 +108,16 @@ class Console:
     """What answers; made by `app`."""
 
     def __init__(
-        self, reading: Reading, people: People, clock: Callable[[], dt.datetime], rng: Callable[[int], bytes]
+        self,
+        reading: Reading,
+        people: People,
+        clock: Callable[[], dt.datetime],
+        rng: Callable[[int], bytes],
+        ways: Sequence[Way] = (),
     ) -> None:
         self._reading, self._people, self._clock = reading, people, clock
         self._renderer = Renderer()
-        self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name)
+        self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name, ways)
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)

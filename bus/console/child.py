@@ -56,6 +56,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         contacts: the list of contacts; None where there is none.
         demonstration: whether anybody who gives a name is let in.
         public: where visitors find it, through a proxy with TLS on this machine; None where there is no proxy.
+        oidc: the settings of the single sign-on; None where there is none.
     """
 
     host: str
@@ -71,12 +72,17 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     contacts: Path | None = None
     demonstration: bool = False
     public: Public | None = None
+    oidc: Path | None = None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line from the child: where it listens, or why it cannot; `setup` is the file with the first person's address."""
+    """A line from the child: where it listens, or why it cannot; `setup` is the file with the first person's address.
+
+    `note` is a sentence about what does not work while the rest does.
+    """
 
     address: str = ""
+    note: str = ""
     setup: str = ""
     problem: str = ""
 
@@ -211,6 +217,8 @@ class Child:
                 else f"{self._place.public.address}, through a proxy that asks "
             )
             self._say(f"console: {through}{told.address}")
+        if told.note:
+            self._say(told.note)
         if told.setup:
             self._say(
                 f"nobody may sign in there yet; the address to set the first password stands in {told.setup}"

@@ -26,22 +26,19 @@ from bus.cli.frame import (
     tell,
     yes_option,
 )
+from bus.cli.operator.hub_console import console_of
 from bus.cli.operator.serving import production_registry
-from bus.config import STORE_FILE
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from schemas.errors import TocsinError
 from schemas.subject import Channel
 from schemas.vocab import TALK
 
 if TYPE_CHECKING:
-    from bus.console import Child
     from bus.errors import BusError
     from bus.hub import Compared, Damage
     from bus.publishing import Publisher
 
 CONNECT_S = 5.0
-DESK_FILE = "desk.db"
-"""Of a state folder: the people of its console, and what they do."""
 
 
 @click.group(cls=Group)
@@ -104,34 +101,6 @@ async def run(app: App, *, place: str | None, url: str | None) -> None:
         if child is not None:
             service.beside(child.run(), "console")
         await frame.ended()
-
-
-def console_of(app: App, text: str | None, url: str | None = None) -> Child | None:
-    """The console of the chosen context; None where none is wanted.
-
-    Raises:
-        ConfigError: `console-address`, `console-url`.
-    """
-    public = console.public_of(url) if url else None
-    address = console.address_of(text or console.DEFAULT)
-    if address is None:
-        return None
-    context, folder = app.identity, app.state_folder()
-    place = console.Place(
-        host=address[0],
-        port=address[1],
-        else_any=text is None and public is None,  # a proxy knows one port
-        authority=context.authority,
-        store=folder / STORE_FILE,
-        desk=folder / DESK_FILE,
-        registry=context.registry,
-        pin=context.pin,
-        domain=context.domain,
-        beacon=context.beacon,
-        contacts=context.contacts,
-        public=public,
-    )
-    return console.Child(place, app.note)
 
 
 @asynccontextmanager

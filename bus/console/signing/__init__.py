@@ -5,8 +5,33 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.console.signing.entrance import HOME, Entrance, address_of, form_token, metered, sent_away
+    from bus.console.signing.entrance import (
+        HOME,
+        Closed,
+        Entrance,
+        Way,
+        address_of,
+        form_token,
+        metered,
+        sent_away,
+    )
+    from bus.console.signing.oidc import Oidc
+    from bus.console.signing.oidc_settings import OidcSettings, read_oidc
+    from bus.console.signing.provider import Provider
 else:
     __getattr__ = opened(__name__, __file__)
 
-__all__ = ["HOME", "Entrance", "address_of", "form_token", "metered", "sent_away"]
+__all__ = [
+    "HOME",
+    "Closed",
+    "Entrance",
+    "Oidc",
+    "OidcSettings",
+    "Provider",
+    "Way",
+    "address_of",
+    "form_token",
+    "metered",
+    "read_oidc",
+    "sent_away",
+]

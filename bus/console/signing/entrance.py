@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -28,6 +29,36 @@ SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
 
 
+class Way(Protocol):
+    """A way to sign in beside the password."""
+
+    @property
+    def name(self) -> str:
+        """As the sign-in page calls it."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Where it begins; empty while it does not work."""
+        ...
+
+    def routes(self, entrance: Entrance) -> list[Route]:
+        """What is answered there."""
+        ...
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A way that does not work now; the sign-in page says so."""
+
+    name: str
+    path: str = ""
+
+    def routes(self, entrance: Entrance) -> list[Route]:
+        """Nothing."""
+        del entrance
+        return []
+
+
 class Entrance:
     """Sign-in and sign-out, and the session of each request."""
 
@@ -38,8 +69,10 @@ class Entrance:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         hub_name: Callable[[], str],
+        ways: Sequence[Way] = (),
     ) -> None:
-        """Take who may look, what shows pages, the present, random bytes, and what gives the name of the hub."""
+        """Take who may look, what shows pages, the present, random bytes, what gives the name of the hub, and other ways to sign in."""
+        self._ways = ways
         self._people, self._renderer, self._clock, self._rng = people, renderer, clock, rng
         self._hub_name = hub_name
         self._addresses = limits.Meter(limits.ADDRESS)
@@ -53,22 +86,39 @@ class Entrance:
             Route("/sign-out", self.sign_out, methods=["POST"]),
             Route("/set-password", self.password_page, methods=["GET"]),
             Route("/set-password", self.set_password, methods=["POST"]),
+            *(route for way in self._ways for route in way.routes(self)),
         ]
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where somebody signs in."""
-        return self._sign_in_page(request, _next(request.query_params.get("next", "")))
+        return self.told(request, next_of(request.query_params.get("next", "")))
 
-    def _sign_in_page(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
-        return self._form_page(
-            request, "sign-in.html", problem, after=after, needs_password=self._people.needs_password
+    def told(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
+        """The page to sign in, with what went wrong; `after` is where its reader wants to go then."""
+        return self.page(
+            request,
+            "sign-in.html",
+            problem,
+            after=after,
+            needs_password=self._people.needs_password,
+            ways=[
+                (way.name, f"{way.path}?next={quote(after, safe='')}" if way.path else "")
+                for way in self._ways
+            ],
         )
 
-    def _form_page(
+    def begun(self, request: Request, token: str, after: str) -> Response:
+        """A page that leads on into a new session; a browser that comes from another site sends its cookie only then."""
+        html = self._renderer.page("signed-in.html", self._clock(), dt.UTC, after=after, hub=self._hub_name())
+        response = HTMLResponse(html)
+        self.set(response, request, COOKIE, token, lasts_s=SESSION_S)
+        return response
+
+    def page(
         self, request: Request, template: str, problem: TocsinError | None, **values: object
     ) -> Response:
         """A page with a form for somebody who is not signed in; the form is bound to a cookie of its own."""
-        secret = request.cookies.get(_form_cookie(request), "")
+        secret = self.cookie(request, FORM_COOKIE)
         if len(secret) != 64:
             secret = self._rng(32).hex()
         html = self._renderer.page(
@@ -81,23 +131,23 @@ class Entrance:
             **values,
         )
         response = HTMLResponse(html, status_code=200 if problem is None else 403)
-        self._set(response, request, _form_cookie(request), secret)
+        self.set(response, request, FORM_COOKIE, secret)
         return response
 
     async def sign_in(self, request: Request) -> Response:
         """Begin a session, with a new token."""
         self.metered_attempt(request)
-        form = await self.form(request, request.cookies.get(_form_cookie(request), ""))
-        after = _next(form.get("next", ""))
+        form = await self.form(request, self.cookie(request, FORM_COOKIE))
+        after = next_of(form.get("next", ""))
         try:
             token = await self._people.sign_in(
                 form.get("name", ""), form.get("password", ""), self._clock(), address_of(request)
             )
         except SignInError as problem:
-            return self._sign_in_page(request, after, problem)
+            return self.told(request, after, problem)
         response = RedirectResponse(after, status_code=303)
-        self._set(response, request, _cookie(request), token, lasts_s=SESSION_S)
-        self._drop(response, request, _form_cookie(request))
+        self.set(response, request, COOKIE, token, lasts_s=SESSION_S)
+        self.drop(response, request, FORM_COOKIE)
         return response
 
     def metered_attempt(self, request: Request) -> None:
@@ -113,12 +163,12 @@ class Entrance:
         return self._password_page(request, request.query_params.get("token", ""))
 
     def _password_page(self, request: Request, setup: str, problem: TocsinError | None = None) -> Response:
-        return self._form_page(request, "set-password.html", problem, setup=setup[:200])
+        return self.page(request, "set-password.html", problem, setup=setup[:200])
 
     async def set_password(self, request: Request) -> Response:
         """Set a first password; the person then signs in with it."""
         self.metered_attempt(request)
-        form = await self.form(request, request.cookies.get(_form_cookie(request), ""))
+        form = await self.form(request, self.cookie(request, FORM_COOKIE))
         setup, password = form.get("token", ""), form.get("password", "")
         try:
             if password != form.get("again", ""):
@@ -134,7 +184,7 @@ class Entrance:
         await self.form(request, token)
         await self._people.sign_out(token, self._clock(), address_of(request))
         response = RedirectResponse("/sign-in", status_code=303)
-        self._drop(response, request, _cookie(request))
+        self.drop(response, request, COOKIE)
         return response
 
     async def session(self, request: Request) -> tuple[Session | None, str]:
@@ -144,7 +194,7 @@ class Entrance:
             TooManyError: the address asks faster than an office of people does.
         """
         metered(self._addresses, desk.household(address_of(request)))
-        token = request.cookies.get(_cookie(request), "")
+        token = self.cookie(request, COOKIE)
         if not 0 < len(token) <= 256:
             return None, ""
         return await self._people.session(token, self._clock(), address_of(request)), token
@@ -170,34 +220,47 @@ class Entrance:
         return fields
 
     @staticmethod
-    def _drop(response: Response, request: Request, name: str) -> None:
-        response.delete_cookie(name, path="/", secure=_is_tls(request), httponly=True, samesite="strict")
+    def cookie(request: Request, name: str) -> str:
+        """A cookie of this console; empty without one."""
+        return request.cookies.get(_named(request, name), "")
 
     @staticmethod
-    def _set(response: Response, request: Request, name: str, value: str, lasts_s: int | None = None) -> None:
+    def set(
+        response: Response,
+        request: Request,
+        name: str,
+        value: str,
+        *,
+        lasts_s: int | None = None,
+        is_lax: bool = False,
+    ) -> None:
+        """Set a cookie that only this console gets; with `is_lax` also when another site leads here."""
         response.set_cookie(
-            name, value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True, samesite="strict"
+            _named(request, name), value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True,
+            samesite="lax" if is_lax else "strict",
+        )  # fmt: skip
+
+    @staticmethod
+    def drop(response: Response, request: Request, name: str) -> None:
+        """Take a cookie away."""
+        response.delete_cookie(
+            _named(request, name), path="/", secure=_is_tls(request), httponly=True, samesite="strict"
         )
 
 
-def _next(wanted: str) -> str:
+def next_of(wanted: str) -> str:
     """Where to go after signing in: a place on this console, whatever was asked for."""
     is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
     return wanted if is_here and not wanted.startswith("/sign-") and len(wanted) < 2000 else HOME
 
 
-def _form_cookie(request: Request) -> str:
-    """The name of the cookie to which the forms of somebody who is not signed in are bound."""
-    return f"{HOST_PREFIX}{FORM_COOKIE}" if _is_tls(request) else FORM_COOKIE
-
-
-def _cookie(request: Request) -> str:
-    """The name of the cookie of a session: over TLS no other host, and no page without TLS, can set it.
+def _named(request: Request, name: str) -> str:
+    """The name of a cookie: over TLS no other host, and no page without TLS, can set it.
 
     A browser sends the cookies of a host to each of its ports. So without TLS the port is in the name, and two consoles on one
     machine do not sign each other out.
     """
-    return f"{HOST_PREFIX}{COOKIE}" if _is_tls(request) else f"{COOKIE}-{request.url.port or 80}"
+    return f"{HOST_PREFIX}{name}" if _is_tls(request) else f"{name}-{request.url.port or 80}"
 
 
 def _is_tls(request: Request) -> bool:
