@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
     from bus.console.public import Public, public_of
     from bus.console.reading import Reading, Shelf
+    from bus.console.signing import read_oidc
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -30,4 +31,5 @@ __all__ = [
     "app",
     "missing_packages",
     "public_of",
+    "read_oidc",
 ]

@@ -111,6 +111,7 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("people audit", "another head", ("--verify", "--head", UNKNOWN_KEY, "--context", "xa-hub")),
     ("people disable", "nobody of that id", ("nobody", "--context", "xa-hub")),
     ("people end-session", "no such session", ("9999", "--context", "xa-hub")),
+    ("people link", "nobody of that id", ("nobody", "--context", "xa-hub")),
     ("people list", "unknown context", ("--context", "xc-hub")),
     ("people role", "nobody of that id", ("nobody", "reader", "--context", "xa-hub")),
     ("people sessions", "nobody of that id", ("nobody", "--context", "xa-hub")),

@@ -6,7 +6,7 @@ Source: OpenID Connect Core 1.0, section 3.1.3.7; RFC 7515 and 7519. joserfc ver
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Jwk(msgspec.Struct, frozen=True, omit_defaults=True):
 class Jwks(msgspec.Struct, frozen=True):
     """The public keys of a sign-on."""
 
-    keys: list[Mapping[str, object]]
+    keys: list[object]
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
