@@ -16,13 +16,16 @@ import uvicorn
 
 from bus import desk, logs
 from bus.console.application import app
+from bus.console.asking import NOBODY, Line
 from bus.console.child import MOST_LINE, Place, Told, decoded
 from bus.console.desks import DeskPeople
+from bus.console.doing import Hub
 from bus.console.people import Demonstration, People
 from bus.console.reading import Reading, Shelf
 from bus.console.signing import Closed, Oidc, Provider, Way, read_oidc
 from bus.errors import ConfigError
 from bus.hub import picture
+from bus.policy import Clearance, narrowest
 from bus.storage import write_atomically
 from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.errors import TocsinError
@@ -64,9 +67,11 @@ async def serve(place: Place) -> int:
     async with (
         Reading.open(place.store, shelf) as reading,
         _people(place, registry(), place.public.address if place.public else address) as (people, ways),
+        _hub(place) as hub,
     ):
         hosts = place.public.hosts if place.public is not None else (f"{shown}:{port}", f"localhost:{port}")
-        console = app(reading, people, _now, hosts=hosts, is_behind=place.public is not None, ways=ways)
+        is_behind = place.public is not None
+        console = app(reading, people, _now, hub=hub, hosts=hosts, is_behind=is_behind, ways=ways)
         config = uvicorn.Config(
             console,
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
@@ -106,14 +111,28 @@ def _listening(place: Place) -> socket.socket:
 
 
 @asynccontextmanager
+async def _hub(place: Place) -> AsyncIterator[Hub]:
+    """The hub that signs, over the file that it has handed down."""
+    if place.hub < 0:
+        yield NOBODY
+        return
+    async with Line.open(socket.socket(fileno=place.hub)) as line:
+        yield line
+
+
+@asynccontextmanager
 async def _people(
     place: Place, registry: VerifiedRegistry, address: str
 ) -> AsyncIterator[tuple[People, tuple[Way, ...]]]:
-    """Who may look, and how they sign in beside a password. Where nobody has been added, the first one's address to set a password is written to a file."""
+    """Who may look, and how they sign in beside a password.
+
+    Where nobody has been added, the first one's address to set a password is written to a file.
+    """
     everything = _most(place.authority, registry)
     if place.demonstration:
         async with desk.Desk.open(place.desk, os.urandom) as held:
-            yield Demonstration(everything, secrets.token_bytes, (desk.Role.ANALYST.value,), held), ()
+            roles = (desk.Role.ANALYST, desk.Role.DUTY, desk.Role.PUBLISHER, desk.Role.APPROVER)
+            yield Demonstration(everything, secrets.token_bytes, tuple(map(str, roles)), held), ()
         return
     async with desk.Desk.open(place.desk, os.urandom) as held, asyncio.TaskGroup() as tasks:
         people = DeskPeople(held, os.urandom)
@@ -143,13 +162,11 @@ def _ways(place: Place, held: desk.Desk) -> tuple[Way, ...]:
     return (Oidc(provider, held, _now, os.urandom),)
 
 
-def _most(authority: str, registry: VerifiedRegistry) -> picture.Clearance:
+def _most(authority: str, registry: VerifiedRegistry) -> Clearance:
     """What the hub itself may read."""
     prefixes = registry.read_prefixes(authority)
-    ceiling = max(
-        (tlp for _, tlp, _ in prefixes), key=lambda tlp: list(reversed(Tlp)).index(tlp), default=Tlp.CLEAR
-    )
-    return picture.Clearance(ceiling=ceiling, audiences=frozenset(audience for _, _, audience in prefixes))
+    ceiling = narrowest(tlp for _, tlp, _ in prefixes) or Tlp.CLEAR
+    return Clearance(ceiling, frozenset(audience for _, _, audience in prefixes))
 
 
 async def _tidy(held: desk.Desk) -> None:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from bus import desk
-from bus.console.people import DeedError, Looked, Session, SignInError, Viewer
+from bus.console.people import SIGNED, DeedError, Looked, Session, SignInError, Viewer
 from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 
 T = TypeVar("T")
 FIRST = "admin"
@@ -95,6 +95,14 @@ class DeskPeople:
         """Every decision about incidents that holds."""
         return await self._desk.read(desk.decisions.all_holding)
 
+    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+        """Bulletins that were acknowledged and have no receipt."""
+        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most))
+
+    async def signed(self, bulletin: str) -> None:
+        """Note that the receipt for a bulletin is signed."""
+        await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
+
     async def told(
         self,
         token: str,
@@ -163,7 +171,7 @@ def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session | None:
     viewer = Viewer(
         name=names.get(act.who, act.who),
         roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
-        clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
+        clearance=act.clearance,
     )
     return Session(viewer=viewer)
 

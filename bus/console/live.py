@@ -17,8 +17,9 @@ import msgspec
 from bus.console.reading import Reading
 from bus.console.shield import Receive, Scope, Send
 from bus.errors import StoreError
-from bus.hub.picture import Clearance, Event, Told, events, events_after
+from bus.hub.picture import Event, Told, events, events_after
 from bus.logs import logger
+from bus.policy import Clearance
 
 BEAT_S = 10.0
 EVERY_S = 0.5

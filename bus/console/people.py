@@ -13,11 +13,13 @@ import msgspec
 from bus import desk
 from bus.desk.decisions import Decision
 from bus.errors import BusError
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 
 T = TypeVar("T")
 READER = "reader"
+SIGNED = "signed"
+"""What the desk keeps where the hub has signed a receipt."""
 
 
 class SignInError(BusError):
@@ -124,6 +126,14 @@ class People(Protocol):
         """Every decision about incidents in force, for the code that joins them."""
         ...
 
+    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+        """Bulletins that somebody has acknowledged and for which no receipt is signed, each with that person."""
+        ...
+
+    async def signed(self, bulletin: str) -> None:
+        """Note that the receipt for a bulletin is signed."""
+        ...
+
     async def told(
         self,
         token: str,
@@ -220,6 +230,17 @@ class Demonstration:
         """Every decision that holds."""
         return [] if self._desk is None else await self._desk.read(desk.decisions.all_holding)
 
+    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+        """Bulletins that were acknowledged and have no receipt."""
+        if self._desk is None:
+            return []
+        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most))
+
+    async def signed(self, bulletin: str) -> None:
+        """Note that the receipt for a bulletin is signed."""
+        if self._desk is not None:
+            await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
+
     async def told(
         self,
         token: str,
@@ -260,11 +281,10 @@ class Demonstration:
         session = await self.session(token, now, address)
         if session is None:
             raise DeedError("this session has ended; sign in again", reason="session-ended")
-        mine = session.viewer.clearance
         return desk.Act(
             who=session.viewer.name,
             roles=frozenset(desk.Role(each) for each in session.viewer.roles),
-            sight=desk.Sight(mine.ceiling, mine.audiences),
+            clearance=session.viewer.clearance,
             at=now.timestamp(),
             address=address,
         )

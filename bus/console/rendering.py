@@ -13,9 +13,8 @@ import jinja2
 import msgspec
 
 from bus.console import drawing, graph, texts
-from bus.console.clearance import sees_channel
 from bus.console.icons import ICONS
-from bus.console.pages import TO_DO, Listed, may_see
+from bus.console.pages import TO_DO, VERDICTS, Listed, may_see
 from bus.hub import watch
 from bus.hub.picture import events
 
@@ -85,7 +84,7 @@ def frame_of(asked: Asked) -> Frame:
     by_channel = db.execute("SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel", (day,))
     refused = sum(n for channel, n in by_channel if may_see(asked, channel))
     standing = watch.recorded_alarms(db, ended=False)
-    alarms = sum(sees_channel(asked.clearance, each.channel) for each in standing)
+    alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
     counts = {
         "/channels": (alarms, False, "alarms"),
         "/quarantine": (int(refused), False, "refused in a day"),
@@ -126,6 +125,7 @@ class Renderer:
             span=texts.span,
             shown=texts.shown,
             to_do=TO_DO,
+            verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
         )
 

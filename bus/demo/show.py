@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from bus import audit
 from bus.console import Child
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.consoles import console_of
@@ -21,6 +22,7 @@ from bus.demo.rounds import Rounds, adapters
 from bus.demo.tally import Tally, count
 from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
+from bus.hub.acting import Acting
 from bus.hub.picture import open_store
 from bus.keys import FileSigner, nkeys
 from bus.logs import logger
@@ -81,6 +83,7 @@ class Demo:
         self.began = clock()
         self._rounds = Rounds(folder, self.publishers, int(self.began.timestamp()))
         self._signers: dict[str, FileSigner] = {}
+        self._voices: dict[str, Publisher] = {}
 
     @classmethod
     @asynccontextmanager
@@ -148,7 +151,8 @@ class Demo:
             tasks.start(tend(server, room=DISK_RESERVE_BYTES), "broker")
             if say is not None:
                 for hub in HUBS:
-                    demo.consoles[hub.id] = child = console_of(hub, folder, registry, say)
+                    acting = demo._acting(hub)
+                    demo.consoles[hub.id] = child = console_of(hub, folder, registry, say, acting)
                     tasks.start(child.run(), f"console of {hub.id}")
             yield demo
 
@@ -157,7 +161,7 @@ class Demo:
         self.stores[hub.id] = store
         publisher = None
         if hub.id in self._signers:
-            publisher = await self._publisher(stack, hub)
+            self._voices[hub.id] = publisher = await self._publisher(stack, hub)
         await stack.enter_async_context(
             HubService.open(
                 authority_id=hub.id,
@@ -167,6 +171,15 @@ class Demo:
                 clock=self._clock,
                 publisher=publisher,
             )
+        )
+
+    def _acting(self, hub: Member) -> Acting:
+        """What signs for the people at the console of a hub."""
+        file = self.folder.state(hub.id) / audit.AUDIT_FILE
+        return Acting(
+            self.stores[hub.id],
+            self._voices.get(hub.id),
+            lambda event, facts: audit.append(file, event, facts, self._clock()),
         )
 
     @asynccontextmanager

@@ -26,10 +26,10 @@ from bus.desk.refusals import (
     check_room,
     check_text,
 )
-from bus.desk.roles import About, Act, Action, Sight, check_may, check_sees, not_there, tlp_rank
+from bus.desk.roles import About, Act, Action, check_may, check_sees, not_there, tlp_rank
+from bus.policy import MARKINGS, Clearance
 from bus.storage import single
 from schemas.codec import digest
-from schemas.vocab import Tlp
 
 
 class Left(StrEnum):
@@ -75,7 +75,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
-    """The person who acknowledged, the time, and the id of the hub's receipt for it; empty until that is signed."""
+    """The person who acknowledged, the time, and a word that the hub's receipt is signed; empty until it is."""
 
     person: str
     at: float
@@ -110,7 +110,7 @@ def hand_over(db: sqlite3.Connection, act: Act, words: str, items: Sequence[Item
         ),
     ).lastrowid
     trail.add(db, act, "handed-over", str(n), f"{len(items)} line(s)")
-    return _handover(_row(db, int(n or 0)), act.sight)
+    return _handover(_row(db, int(n or 0)), act.clearance)
 
 
 def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
@@ -129,7 +129,7 @@ def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
     row = _row(db, n)
     if row["by"] == act.who:
         raise DeskError("the next officer signs a handover, not the one who gives it", reason="own-work")
-    handover = _handover(row, act.sight)
+    handover = _handover(row, act.clearance)
     if handover.is_hidden:
         raise DeskError(
             "something in this handover is above what you may see; another officer must take it",
@@ -143,7 +143,7 @@ def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
         )
     db.execute("UPDATE handovers SET taken_by = ?, taken_at = ? WHERE n = ?", (act.who, act.at, n))
     trail.add(db, act, "taken-over", str(n), row["digest"])
-    return _handover(_row(db, n), act.sight)
+    return _handover(_row(db, n), act.clearance)
 
 
 def handovers(db: sqlite3.Connection, act: Act, *, limit: int = 20) -> list[Handover]:
@@ -154,7 +154,7 @@ def handovers(db: sqlite3.Connection, act: Act, *, limit: int = 20) -> list[Hand
     """
     check_may(act, Action.HAND_OVER)
     rows = db.execute("SELECT * FROM handovers ORDER BY taken_by IS NOT NULL, n DESC LIMIT ?", (limit,))
-    return [_handover(row, act.sight) for row in rows]
+    return [_handover(row, act.clearance) for row in rows]
 
 
 def acknowledge(db: sqlite3.Connection, act: Act, about: About) -> bool:
@@ -179,8 +179,34 @@ def acknowledge(db: sqlite3.Connection, act: Act, about: About) -> bool:
     return True
 
 
+def answer(db: sqlite3.Connection, act: Act, about: About, verdict: str, key: str) -> None:
+    """Put on record that a person answers a bulletin, before the hub signs the answer.
+
+    Args:
+        db: inside a transaction.
+        act: an analyst or a duty officer.
+        about: the bulletin.
+        verdict: what the answer says.
+        key: names the answer; the audit record of the hub has the same.
+
+    Raises:
+        DeskError: `desk-role`, `desk-wall`, `not-there`.
+    """
+    check_may(act, Action.ANSWER)
+    check_sees(act, about)
+    trail.add(db, act, "answered", about.id, f"{verdict} {key}")
+
+
+def unsigned(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, str]]:
+    """Bulletins that a person has acknowledged and for which no receipt is signed yet, each with that person: the oldest first."""
+    rows = db.execute(
+        "SELECT bulletin, person FROM acknowledged WHERE receipt = '' ORDER BY at, person LIMIT ?", (limit,)
+    )
+    return [(row["bulletin"], row["person"]) for row in rows]
+
+
 def note_receipt(db: sqlite3.Connection, bulletin: str, receipt: str) -> None:
-    """Note the id of the hub's signed receipt beside each person who has acknowledged so far. For the code that signs it."""
+    """Note that the hub has signed its receipt, beside each person who has acknowledged so far. For the code that has it signed."""
     db.execute("UPDATE acknowledged SET receipt = ? WHERE bulletin = ? AND receipt = ''", (receipt, bulletin))
 
 
@@ -209,13 +235,13 @@ def _row(db: sqlite3.Connection, n: int) -> sqlite3.Row:
     return row
 
 
-def _handover(row: sqlite3.Row, sight: Sight) -> Handover:
+def _handover(row: sqlite3.Row, clearance: Clearance) -> Handover:
     about = {"n": row["n"], "by": row["by"], "at": row["at"]} | {
         "taken_by": row["taken_by"],
         "taken_at": row["taken_at"],
     }
-    needed = Sight(list(reversed(Tlp))[row["tlp"]], frozenset(row["audiences"].split()))
-    if sight.within(needed) != needed:
+    needed = Clearance(MARKINGS[row["tlp"]], frozenset(row["audiences"].split()))
+    if not clearance.covers(needed):
         return Handover(**about, is_hidden=True)
     items = msgspec.json.decode(row["items"], type=tuple[Item, ...])
     return Handover(**about, words=row["words"], items=items, digest=row["digest"])

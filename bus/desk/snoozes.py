@@ -15,6 +15,7 @@ import msgspec
 from bus.desk import trail
 from bus.desk.refusals import DAY_S, MAX_REASON, MAX_SNOOZES, DeskError, check_room, check_text
 from bus.desk.roles import About, Act, Action, check_may, check_sees, not_there, tlp_rank
+from bus.policy import MARKINGS
 from bus.storage import single
 
 LONGEST_S = 7 * DAY_S
@@ -187,7 +188,7 @@ def _end(db: sqlite3.Connection, n: int, at: float, why: Ended, by: str) -> None
 
 
 def _is_hidden(row: sqlite3.Row, act: Act) -> bool:
-    return row["tlp"] > tlp_rank(act.sight.ceiling) or row["audience"] not in act.sight.audiences
+    return not act.clearance.sees(MARKINGS[row["tlp"]], row["audience"])
 
 
 def _told(rows: Iterable[sqlite3.Row], act: Act) -> list[Snooze]:

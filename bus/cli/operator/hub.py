@@ -71,7 +71,7 @@ async def run(app: App, *, place: str | None, url: str | None) -> None:
     """
     production_registry(app)
     held = frame.registry_store(app)
-    child = console_of(app, place, url)
+    wanted = console_of(app, place, url)
     intervals, keeping = frame.heartbeat_settings(app)
     async with (
         frame.open_store(app, make=True) as store,
@@ -98,8 +98,11 @@ async def run(app: App, *, place: str | None, url: str | None) -> None:
         service.beside(follow(), "tell of bulletins")
         service.beside(frame.tell_of_bus(app, service.subscriber), "tell of the bus")
         service.beside(frame.follow_phase(app, store), "follow the phase")
-        if child is not None:
-            service.beside(child.run(), "console")
+        if wanted is not None:
+            acting = hubs.acting.Acting(
+                store, publisher, lambda event, facts: frame.record(app, event, **facts)
+            )
+            service.beside(console.Child(wanted, app.note, acting.do).run(), "console")
         await frame.ended()
 
 

@@ -10,7 +10,7 @@ from bus.config import DESK_FILE, OIDC_FILE, STORE_FILE
 
 if TYPE_CHECKING:
     from bus.cli.frame import App
-    from bus.console import Child
+    from bus.console import Place
 
 
 def oidc_file(app: App) -> Path | None:
@@ -19,8 +19,8 @@ def oidc_file(app: App) -> Path | None:
     return file if file.exists() else None
 
 
-def console_of(app: App, text: str | None, url: str | None) -> Child | None:
-    """The console of the chosen context; None where none is wanted.
+def console_of(app: App, text: str | None, url: str | None) -> Place | None:
+    """The settings of the console of the chosen context; None where none is wanted.
 
     Args:
         app: with the context.
@@ -35,7 +35,7 @@ def console_of(app: App, text: str | None, url: str | None) -> Child | None:
     if address is None:
         return None
     context, folder = app.identity, app.state_folder()
-    place = console.Place(
+    return console.Place(
         host=address[0],
         port=address[1],
         else_any=text is None and public is None,  # a proxy knows one port
@@ -50,4 +50,3 @@ def console_of(app: App, text: str | None, url: str | None) -> Child | None:
         public=public,
         oidc=oidc_file(app),
     )
-    return console.Child(place, app.note)

@@ -5,25 +5,28 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from bus import sheets
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest, sees, sees_channel
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
-from bus.console.pages import incidents
+from bus.console.pages import bulletin_desk, incidents
+from bus.console.pages.bulletin_desk import Desk
+from bus.console.pages.held import held
 from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.console.step import Step
+from bus.desk import About, Act
 from bus.filters import of_options
 from bus.hub import picture
-from bus.hub.picture import About, Said, TraceStep, lists, of_rows
-from bus.subscribing import Stored, bodies, whole
+from bus.hub.picture import About as Answered
+from bus.hub.picture import Said, TraceStep, lists, of_rows
+from bus.policy import narrowest
+from bus.subscribing import Stored, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
@@ -66,6 +69,7 @@ class OneBulletin(Content, frozen=True, kw_only=True):
     admitted: dt.datetime
     digest: str
     kid: str
+    desk: Desk
 
 
 class Signed(Bytes, frozen=True, kw_only=True):
@@ -116,13 +120,23 @@ def look(asked: Asked) -> OneBulletin:
         answers=known.answers or (),
         settled=known.is_settled,
         beside=beside,
-        trace=tuple(picture.trace.of_store(asked.db, b.id, partial(sees_channel, asked.clearance))),
+        trace=tuple(picture.trace.of_store(asked.db, b.id, asked.clearance.sees_channel)),
         languages=languages,
         has_public_line=any(info.public_line for info in b.info),
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
+        desk=bulletin_desk.desk_of(asked, b, is_over=bool(row.ended)),
     )
+
+
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, with what people here have done about the bulletin."""
+    if not isinstance(content, OneBulletin):
+        return None
+    row = content.row
+    asked = bulletin_desk.told(content.desk, About("bulletin", row.id, Tlp(row.tlp), row.audience))
+    return lambda db, act: msgspec.structs.replace(content, desk=asked(db, act))
 
 
 def signed(asked: Asked) -> Signed:
@@ -165,29 +179,12 @@ def downloaded(content: Content) -> Looked | None:
     return Looked(how="downloaded", id=content.id, tlp=Tlp(content.marking), audience=content.audience)
 
 
-def held(asked: Asked) -> Stored:
-    """The bulletin that the path names, as it was admitted.
-
-    Raises:
-        NotHereError: it is not here, or the reader may not read it.
-    """
-    wanted = asked.place["id"]
-    for n in bodies.rows_of(asked.db, wanted):
-        for kept in whole(asked.db.execute("SELECT * FROM admitted WHERE row = ?", (n,))):
-            b = kept.bulletin
-            if b.status not in (Status.ACTUAL, Status.EXERCISE, Status.TEST):
-                continue
-            if sees(asked.clearance, b.tlp, b.audience):
-                return kept
-    raise NotHereError("no bulletin that you may read is called so")
-
-
 def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> sheets.Known:
     """What is known of it beside its own words."""
     b = kept.bulletin
     ending = picture.selected.ending(asked.db, kept)
     record = asked.registry.document.authorities.get(b.issuer.id)
-    may_see = partial(sees_channel, asked.clearance)
+    may_see = asked.clearance.sees_channel
     return sheets.Known(
         now=asked.now,
         admitted_at=kept.admitted_at,
@@ -202,7 +199,7 @@ def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> she
         ended_by=picture.trace.named(asked.db, ending.by, may_see) if ending.by else "",
         versions=tuple(_versions(asked, b)),
         answers=said,
-        is_settled=picture.answers.is_settled(asked.db, About.of(b)),
+        is_settled=picture.answers.is_settled(asked.db, Answered.of(b)),
         parts=tuple(_parts(b)),
     )
 
@@ -234,7 +231,7 @@ def _versions(asked: Asked, b: Bulletin) -> Iterator[sheets.Version]:
     if len(members) < 2:
         return
     state = picture.versions.state(asked.db, thread, asked.now)
-    may_see = partial(sees_channel, asked.clearance)
+    may_see = asked.clearance.sees_channel
     said = "alert"
     for member in reversed(members):
         kind = "cancel" if member.is_cancel else said

@@ -10,13 +10,13 @@ import msgspec
 from bus import sheets
 from bus.console import places, rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.page import Content
 from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.errors import FilterError
 from bus.filters import Selection, of_options, of_text
 from bus.hub.picture import figures
+from bus.policy import narrowest
 from schemas.vocab import Dimension, Tlp
 
 MOST = 50

@@ -10,7 +10,6 @@ import msgspec
 
 from bus.console import places
 from bus.console.asked import Asked
-from bus.console.clearance import sees_channel
 from bus.console.page import Content
 from bus.hub import picture, watch
 from bus.hub.watch import ChannelRow, Liveness
@@ -182,7 +181,7 @@ def by_country(asked: Asked, rows: Iterable[ChannelRow]) -> dict[str, str]:
 
 
 def _may_see(asked: Asked, name: str) -> bool:
-    return sees_channel(asked.clearance, name)
+    return asked.clearance.sees_channel(name)
 
 
 def _column(row: ChannelRow) -> tuple[str, str]:

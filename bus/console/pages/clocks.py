@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.page import Content
 from bus.hub import clocks as ringing
 from bus.hub.picture import Owed, events, owed_within
+from bus.policy import narrowest
 
 MOST = 300
 """So many clocks are listed."""

@@ -11,18 +11,18 @@ import msgspec
 from bus import desk, sheets
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.errors import NotHereError
 from bus.console.graph import Edge, Node
 from bus.console.incidents import Joined
 from bus.console.page import Content
 from bus.console.pages import clocks
-from bus.console.pages.deeds import Told
+from bus.console.pages.incident_desk import Told
 from bus.console.rows import Row
 from bus.hub import incidents as joining
 from bus.hub import picture
 from bus.hub.incidents import Group, How, Suggestion, Tie
 from bus.hub.picture import About, Member, of_rows
+from bus.policy import narrowest
 from bus.subscribing import as_json, whole
 from schemas.bulletin import Bulletin
 from schemas.vocab import Domain, Status, Tlp

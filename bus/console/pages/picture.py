@@ -10,7 +10,6 @@ import msgspec
 
 from bus.console import places, rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest, sees_channel
 from bus.console.page import Content
 from bus.console.pages import channels, clocks
 from bus.console.pages.elections import CASTING, name_of
@@ -21,6 +20,7 @@ from bus.filters import Selection
 from bus.hub import Calendar
 from bus.hub.picture import figures, of_id
 from bus.hub.watch import ChannelRow
+from bus.policy import narrowest
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
 from schemas.vocab import Dimension, Phase, Status, Tlp
@@ -369,7 +369,7 @@ def trusted(asked: Asked) -> Iterator[Step]:
         detail=told,
     )
     contested = sorted(
-        {name.partition("/")[0] for name in undecided(asked.db) if sees_channel(asked.clearance, name)}
+        {name.partition("/")[0] for name in undecided(asked.db) if asked.clearance.sees_channel(name)}
     )
     if contested:
         names = ", ".join(asked.name_of(each) for each in contested)

@@ -6,7 +6,6 @@ import msgspec
 
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import reaches
 from bus.console.page import Content
 from bus.console.pages import channels, picture
 from bus.console.rows import Row
@@ -44,7 +43,7 @@ def look(asked: Asked) -> Wall:
     """The page, at the marking that its address names and its reader may read; else at GREEN."""
     wanted = asked.first("tlp", "green")
     reach = asked.clearance
-    is_known = wanted in set(map(str, Tlp)) and reaches(reach, wanted)
+    is_known = wanted in set(map(str, Tlp)) and reach.reaches(wanted)
     ceiling = Tlp(wanted) if is_known else min(Tlp.GREEN, reach.ceiling, key=TLP_RANK.__getitem__)
     wall = msgspec.structs.replace(asked, upto=ceiling)
     heard = channels.channel_rows(wall)

@@ -6,6 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.signing.entrance import (
+        COOKIE,
         HOME,
         Closed,
         Entrance,
@@ -22,6 +23,7 @@ else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "COOKIE",
     "HOME",
     "Closed",
     "Entrance",

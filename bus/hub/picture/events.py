@@ -14,9 +14,10 @@ from contextlib import contextmanager
 
 import msgspec
 
-from bus.hub.picture.clearance import ANYBODY, RANK, Clearance, ask
+from bus.hub.picture.clearance import ANYBODY, RANK, ask
 from bus.hub.picture.counts import rank_of
 from bus.hub.rows import SITUATION, TABLE_OF
+from bus.policy import Clearance
 from bus.storage import Layout, insert_rows, single, utc
 from bus.subscribing import Stored
 from schemas.bodies.coordination import Feedback

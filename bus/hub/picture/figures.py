@@ -14,13 +14,14 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from bus.filters import Selection
-from bus.hub.picture.clearance import Clearance, ask
+from bus.hub.picture.clearance import ask
 from bus.hub.picture.counts import ALL, COUNTED_BY, HOUR_S, Cell, Key, spread
 from bus.hub.picture.counts import FIELDS as COUNTED_FIELDS
 from bus.hub.picture.lists import EVERYTHING, NOT_SWEPT, above_ceiling, standing
 from bus.hub.rows import TABLE_OF
+from bus.policy import MARKINGS, Clearance
 from bus.storage import utc
-from schemas.vocab import TLP_RANK, Status
+from schemas.vocab import Status
 
 MOST = 50
 """So many values of a field are told, those that most have."""
@@ -94,12 +95,11 @@ def totals(
     for (_, _, rank, _, priority), n in counted.items():
         priorities[priority] += n
         ranks[rank] += n
-    names = {rank: str(tlp) for tlp, rank in TLP_RANK.items()}
     return Totals(
         n=counted.total(),
         by_priority=dict(sorted(priorities.items())),
-        by_tlp={names[rank]: ranks[rank] for rank in sorted(ranks, reverse=True)},
-        narrowest=names[max(ranks)] if ranks else None,
+        by_tlp={str(MARKINGS[rank]): ranks[rank] for rank in sorted(ranks, reverse=True)},
+        narrowest=str(MARKINGS[max(ranks)]) if ranks else None,
         above=above_ceiling(db, clearance, now, status),
     )
 
@@ -135,11 +135,10 @@ def facets(
     values = _values(counted)
     limits: tuple[tuple[str, int], ...] = (("priority", 4), ("tlp", 2), ("audience", 3))
     whole = Counter({key: n for key, n in counted.items() if key[0] == ALL})
-    names = {rank: str(tlp) for tlp, rank in TLP_RANK.items()}
     for field, place in limits:
         moved: Counter[Key] = Counter()
         for key, n in whole.items():
-            value = names[key[2]] if field == "tlp" else str(key[place])
+            value = str(MARKINGS[key[2]]) if field == "tlp" else str(key[place])
             moved[field, value, *key[2:]] += n
         values |= _values(moved)
     return tuple(

@@ -91,7 +91,11 @@ def test_a_person_is_added_listed_changed_and_disabled(office: Office) -> None:
     )
     office.run("people", "role", "ann", "reader", "--tlp", "amber", "--audience", "eu-csirts")
     act = console(office, lambda desk: desk.look(session.token, now(), HOME, lambda _, act: act))
-    assert ([role.value for role in act.roles], act.sight.ceiling.value, set(act.sight.audiences)) == (
+    assert (
+        [role.value for role in act.roles],
+        act.clearance.ceiling.value,
+        set(act.clearance.audiences),
+    ) == (
         ["reader"],
         "amber",
         {"eu-csirts"},
@@ -129,7 +133,7 @@ def test_a_person_is_linked_to_a_subject(office: Office) -> None:
     with pytest.raises(DeskError) as refused:
         console(office, by_link)
     assert refused.value.reason == "link-missing"
-    assert "there is no link" in office.look("people", "link", "ann", "--oidc", "s-1", "--remove").err
+    assert "there is no such link" in office.look("people", "link", "ann", "--oidc", "s-1", "--remove").err
     assert "name the subject" in office.look("people", "link", "ann", "--remove").err
     whats = [
         each["what"]

@@ -32,8 +32,9 @@ from bus.hub.picture import (
     projection,
     searching,
 )
-from bus.hub.picture.clearance import Clearance, above, ask
+from bus.hub.picture.clearance import above, ask
 from bus.hub.picture.projection import Projection
+from bus.policy import Clearance
 from bus.subscribing.tables import Stored
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
