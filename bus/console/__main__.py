@@ -22,7 +22,7 @@ from bus.console.desks import DeskPeople
 from bus.console.doing import Hub
 from bus.console.people import Demonstration, People
 from bus.console.reading import Reading, Shelf
-from bus.console.signing import Closed, Oidc, Provider, Way, read_oidc
+from bus.console.signing import Closed, Oidc, Passkeys, Provider, Way, read_oidc
 from bus.errors import ConfigError
 from bus.hub import picture
 from bus.policy import Clearance, narrowest
@@ -152,14 +152,14 @@ async def _people(
 
 def _ways(place: Place, held: desk.Desk) -> tuple[Way, ...]:
     """The ways to sign in that are set up; one that does not work is told, and keeps nobody from the others."""
-    if place.oidc is None:
-        return ()
-    try:
-        provider = Provider(read_oidc(place.oidc))
-    except ConfigError as problem:
-        _say(Told(note=f"the console offers no single sign-on: {problem}"))
-        return (Closed("the single sign-on"),)
-    return (Oidc(provider, held, _now, os.urandom),)
+    ways: list[Way] = [Passkeys(held, _now, os.urandom)] if Passkeys.is_installed() else []
+    if place.oidc is not None:
+        try:
+            ways.append(Oidc(Provider(read_oidc(place.oidc)), held, _now, os.urandom))
+        except ConfigError as problem:
+            _say(Told(note=f"the console offers no single sign-on: {problem}"))
+            ways.append(Closed("the single sign-on"))
+    return tuple(ways)
 
 
 def _most(authority: str, registry: VerifiedRegistry) -> Clearance:

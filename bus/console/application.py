@@ -33,7 +33,7 @@ from bus.console.pages import DEEDS, PAGES, sign_receipts
 from bus.console.people import DeedError, People, Session
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
-from bus.console.signing import COOKIE, HOME, Entrance, Way, address_of, form_token, metered, sent_away
+from bus.console.signing import HOME, Entrance, Way, address_of, cookies, form_token, metered, sent_away
 from bus.errors import BusError, StoreError
 from bus.logs import logger
 from bus.tasks import in_background
@@ -181,7 +181,7 @@ class Console:
         html = self._renderer.page(
             page.template, now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
             here=request.url.path, twin=_twin(page, request), form=form_token(token), is_signed_in=True,
-            key=self._rng(16).hex(),
+            key=self._rng(16).hex(), account=self.entrance.account,
         )  # fmt: skip
         return HTMLResponse(html)
 
@@ -287,7 +287,7 @@ class Console:
 
     def _again(self, request: Request, problem: AgainError) -> Response:
         """What is to be looked at once more, with a form that sends the same again with a reason."""
-        token = self.entrance.cookie(request, COOKIE)
+        token = cookies.read(request, cookies.SESSION)
         html = self._renderer.page(
             "again.html", self._clock(), problem=problem, form=form_token(token), hub=self._hub_name()
         )

@@ -2,6 +2,7 @@
 import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
+import { passkeys } from "./passkeys.js";
 
 const root = document.documentElement;
 const announcer = document.querySelector("[data-announcer]");
@@ -52,3 +53,4 @@ for (const button of document.querySelectorAll("[data-dialog]")) {
 live({ announce, element });
 keys({ announce });
 verifier({ announce });
+passkeys({ announce });

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
+    from bus.console.signing import cookies
     from bus.console.signing.entrance import (
-        COOKIE,
         HOME,
         Closed,
         Entrance,
@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     )
     from bus.console.signing.oidc import Oidc
     from bus.console.signing.oidc_settings import OidcSettings, read_oidc
+    from bus.console.signing.passkeys import Passkeys
     from bus.console.signing.provider import Provider
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
-    "COOKIE",
     "HOME",
     "Closed",
     "Entrance",
     "Oidc",
     "OidcSettings",
+    "Passkeys",
     "Provider",
     "Way",
     "address_of",
+    "cookies",
     "form_token",
     "metered",
     "read_oidc",

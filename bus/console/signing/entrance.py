@@ -20,10 +20,9 @@ from bus.console.asked import MOST_PARAMETERS
 from bus.console.errors import BadRequestError, TooManyError
 from bus.console.people import People, Session, SignInError
 from bus.console.rendering import Renderer
+from bus.console.signing import cookies
 from schemas.errors import TocsinError
 
-COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
-HOST_PREFIX = "__Host-"
 HOME = "/"
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
@@ -42,6 +41,11 @@ class Way(Protocol):
         """Where it begins; empty while it does not work."""
         ...
 
+    @property
+    def own(self) -> tuple[str, str] | None:
+        """The page where people keep what they need for it, by name and path; None where they need nothing."""
+        ...
+
     def routes(self, entrance: Entrance) -> list[Route]:
         """What is answered there."""
         ...
@@ -52,6 +56,7 @@ class Closed(msgspec.Struct, frozen=True):
 
     name: str
     path: str = ""
+    own: tuple[str, str] | None = None
 
     def routes(self, entrance: Entrance) -> list[Route]:
         """Nothing."""
@@ -74,7 +79,7 @@ class Entrance:
         """Take who may look, what shows pages, the present, random bytes, what gives the name of the hub, and other ways to sign in."""
         self._ways = ways
         self._people, self._renderer, self._clock, self._rng = people, renderer, clock, rng
-        self._hub_name = hub_name
+        self.hub_name = hub_name
         self._addresses = limits.Meter(limits.ADDRESS)
         self._attempts = limits.Meter(limits.SIGN_IN)
 
@@ -88,6 +93,11 @@ class Entrance:
             Route("/set-password", self.set_password, methods=["POST"]),
             *(route for way in self._ways for route in way.routes(self)),
         ]
+
+    @property
+    def account(self) -> list[tuple[str, str]]:
+        """Pages of one's own, by name and path."""
+        return [way.own for way in self._ways if way.own is not None]
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where somebody signs in."""
@@ -109,16 +119,29 @@ class Entrance:
 
     def begun(self, request: Request, token: str, after: str) -> Response:
         """A page that leads on into a new session; a browser that comes from another site sends its cookie only then."""
-        html = self._renderer.page("signed-in.html", self._clock(), dt.UTC, after=after, hub=self._hub_name())
+        html = self._renderer.page("signed-in.html", self._clock(), dt.UTC, after=after, hub=self.hub_name())
         response = HTMLResponse(html)
-        self.set(response, request, COOKIE, token, lasts_s=SESSION_S)
+        cookies.put(response, request, cookies.SESSION, token, lasts_s=SESSION_S)
         return response
+
+    def own_page(self, template: str, token: str, problem: TocsinError | None, **values: object) -> Response:
+        """A page of one's own, for somebody who is signed in; its forms are bound to the session."""
+        html = self._renderer.page(
+            template,
+            self._clock(),
+            dt.UTC,
+            form=form_token(token),
+            problem=problem,
+            hub=self.hub_name(),
+            **values,
+        )
+        return HTMLResponse(html, status_code=200 if problem is None else 403)
 
     def page(
         self, request: Request, template: str, problem: TocsinError | None, **values: object
     ) -> Response:
         """A page with a form for somebody who is not signed in; the form is bound to a cookie of its own."""
-        secret = self.cookie(request, FORM_COOKIE)
+        secret = cookies.read(request, cookies.FORM)
         if len(secret) != 64:
             secret = self._rng(32).hex()
         html = self._renderer.page(
@@ -127,17 +150,17 @@ class Entrance:
             dt.UTC,
             form=form_token(secret),
             problem=problem,
-            hub=self._hub_name(),
+            hub=self.hub_name(),
             **values,
         )
         response = HTMLResponse(html, status_code=200 if problem is None else 403)
-        self.set(response, request, FORM_COOKIE, secret)
+        cookies.put(response, request, cookies.FORM, secret)
         return response
 
     async def sign_in(self, request: Request) -> Response:
         """Begin a session, with a new token."""
         self.metered_attempt(request)
-        form = await self.form(request, self.cookie(request, FORM_COOKIE))
+        form = await self.form(request, cookies.read(request, cookies.FORM))
         after = next_of(form.get("next", ""))
         try:
             token = await self._people.sign_in(
@@ -145,9 +168,14 @@ class Entrance:
             )
         except SignInError as problem:
             return self.told(request, after, problem)
+        return self.entered(request, token, after)
+
+    @staticmethod
+    def entered(request: Request, token: str, after: str) -> Response:
+        """Lead on into a new session."""
         response = RedirectResponse(after, status_code=303)
-        self.set(response, request, COOKIE, token, lasts_s=SESSION_S)
-        self.drop(response, request, FORM_COOKIE)
+        cookies.put(response, request, cookies.SESSION, token, lasts_s=SESSION_S)
+        cookies.drop(response, request, cookies.FORM)
         return response
 
     def metered_attempt(self, request: Request) -> None:
@@ -168,7 +196,7 @@ class Entrance:
     async def set_password(self, request: Request) -> Response:
         """Set a first password; the person then signs in with it."""
         self.metered_attempt(request)
-        form = await self.form(request, self.cookie(request, FORM_COOKIE))
+        form = await self.form(request, cookies.read(request, cookies.FORM))
         setup, password = form.get("token", ""), form.get("password", "")
         try:
             if password != form.get("again", ""):
@@ -184,7 +212,7 @@ class Entrance:
         await self.form(request, token)
         await self._people.sign_out(token, self._clock(), address_of(request))
         response = RedirectResponse("/sign-in", status_code=303)
-        self.drop(response, request, COOKIE)
+        cookies.drop(response, request, cookies.SESSION)
         return response
 
     async def session(self, request: Request) -> tuple[Session | None, str]:
@@ -194,7 +222,7 @@ class Entrance:
             TooManyError: the address asks faster than an office of people does.
         """
         metered(self._addresses, desk.household(address_of(request)))
-        token = self.cookie(request, COOKIE)
+        token = cookies.read(request, cookies.SESSION)
         if not 0 < len(token) <= 256:
             return None, ""
         return await self._people.session(token, self._clock(), address_of(request)), token
@@ -219,52 +247,11 @@ class Entrance:
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         return fields
 
-    @staticmethod
-    def cookie(request: Request, name: str) -> str:
-        """A cookie of this console; empty without one."""
-        return request.cookies.get(_named(request, name), "")
-
-    @staticmethod
-    def set(
-        response: Response,
-        request: Request,
-        name: str,
-        value: str,
-        *,
-        lasts_s: int | None = None,
-        is_lax: bool = False,
-    ) -> None:
-        """Set a cookie that only this console gets; with `is_lax` also when another site leads here."""
-        response.set_cookie(
-            _named(request, name), value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True,
-            samesite="lax" if is_lax else "strict",
-        )  # fmt: skip
-
-    @staticmethod
-    def drop(response: Response, request: Request, name: str) -> None:
-        """Take a cookie away."""
-        response.delete_cookie(
-            _named(request, name), path="/", secure=_is_tls(request), httponly=True, samesite="strict"
-        )
-
 
 def next_of(wanted: str) -> str:
     """Where to go after signing in: a place on this console, whatever was asked for."""
     is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
     return wanted if is_here and not wanted.startswith("/sign-") and len(wanted) < 2000 else HOME
-
-
-def _named(request: Request, name: str) -> str:
-    """The name of a cookie: over TLS no other host, and no page without TLS, can set it.
-
-    A browser sends the cookies of a host to each of its ports. So without TLS the port is in the name, and two consoles on one
-    machine do not sign each other out.
-    """
-    return f"{HOST_PREFIX}{name}" if _is_tls(request) else f"{name}-{request.url.port or 80}"
-
-
-def _is_tls(request: Request) -> bool:
-    return request.url.scheme == "https"
 
 
 def address_of(request: Request) -> str:

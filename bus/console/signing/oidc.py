@@ -23,13 +23,13 @@ from starlette.routing import Route
 from bus import desk
 from bus.console.errors import BadRequestError
 from bus.console.people import SignInError
+from bus.console.signing import cookies
 from bus.console.signing.entrance import Entrance, address_of, next_of
 from bus.console.signing.id_tokens import Expected
 from bus.console.signing.provider import Provider
 
 PATH = "/sign-in/oidc"
 BACK = "/sign-in/oidc/back"
-COOKIE = "tocsin-way"
 LASTS_S = 600.0
 MOST_WAYS = 1_000
 MOST_CODE, MOST_STATE = 2_048, 64
@@ -98,6 +98,7 @@ class Oidc:
     """The way to sign in by a single sign-on."""
 
     path = PATH
+    own = None
 
     def __init__(
         self,
@@ -171,7 +172,7 @@ class Oidc:
         response = RedirectResponse(
             f"{parts.authorization_endpoint}{joint}{urlencode(asked)}", status_code=303
         )
-        entrance.set(response, request, COOKIE, secret, lasts_s=int(LASTS_S), is_lax=True)
+        cookies.put(response, request, cookies.WAY, secret, lasts_s=int(LASTS_S), is_lax=True)
         return response
 
     async def _back(self, entrance: Entrance, request: Request) -> Response:
@@ -181,7 +182,7 @@ class Oidc:
         try:
             told = _parameters(request)
             now = self._clock().timestamp()
-            way = self._ways.end(told["state"], entrance.cookie(request, COOKIE), now)
+            way = self._ways.end(told["state"], cookies.read(request, cookies.WAY), now)
             after = way.after
             self._check(told)
             expected = Expected(
@@ -197,7 +198,7 @@ class Oidc:
             response = entrance.told(request, after, problem)
         else:
             response = entrance.begun(request, token, after)
-        entrance.drop(response, request, COOKIE)
+        cookies.drop(response, request, cookies.WAY)
         return response
 
     def _check(self, told: dict[str, str]) -> None:
