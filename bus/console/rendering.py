@@ -14,7 +14,9 @@ import msgspec
 
 from bus.console import drawing, graph, texts
 from bus.console.icons import ICONS
-from bus.console.pages import TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
+from bus.console.people import Viewer
+from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
 
@@ -50,6 +52,7 @@ NAVIGATION = (
     Link("/channels", "Channels", "channel", "Watch", "g c"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
+    Link("/handover", "Handover", "check", "Keep", "g h"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
     Link("/system", "System", "system", "Keep"),
 )
@@ -125,17 +128,27 @@ class Renderer:
             span=texts.span,
             shown=texts.shown,
             to_do=TO_DO,
+            snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
         )
 
-    def page(self, template: str, now: dt.datetime, zone: dt.tzinfo = dt.UTC, **values: object) -> str:
+    def page(
+        self,
+        template: str,
+        now: dt.datetime,
+        zone: dt.tzinfo = dt.UTC,
+        *,
+        viewer: Viewer | None = None,
+        **values: object,
+    ) -> str:
         """A page as HTML.
 
         Args:
             template: its name.
             now: the moment that it is made for.
             zone: local time.
+            viewer: who looks; None for somebody who is not signed in.
             values: what the template shows.
         """
         return self._environment.get_template(template).render(
@@ -144,6 +157,8 @@ class Renderer:
             left=lambda moment: texts.left(moment, now),
             ago=lambda moment: texts.ago(moment, now),
             urgency=lambda moment: texts.urgency(moment, now),
+            may=lambda action: viewer is not None and viewer.may(Action(action)),
+            viewer=viewer,
             **values,
         )
 

@@ -18,7 +18,7 @@ from bus import desk
 from bus.console import limits
 from bus.console.asked import MOST_PARAMETERS
 from bus.console.errors import BadRequestError, TooManyError
-from bus.console.people import People, Session, SignInError
+from bus.console.people import People, Session, SignInError, Viewer
 from bus.console.rendering import Renderer
 from bus.console.signing import cookies
 from schemas.errors import TocsinError
@@ -119,22 +119,21 @@ class Entrance:
 
     def begun(self, request: Request, token: str, after: str) -> Response:
         """A page that leads on into a new session; a browser that comes from another site sends its cookie only then."""
-        html = self._renderer.page("signed-in.html", self._clock(), dt.UTC, after=after, hub=self.hub_name())
+        html = self._renderer.page(
+            "signed-in.html", self._clock(), dt.UTC, viewer=None, after=after, hub=self.hub_name()
+        )
         response = HTMLResponse(html)
         cookies.put(response, request, cookies.SESSION, token, lasts_s=SESSION_S)
         return response
 
-    def own_page(self, template: str, token: str, problem: TocsinError | None, **values: object) -> Response:
+    def own_page(
+        self, template: str, token: str, viewer: Viewer, problem: TocsinError | None, **values: object
+    ) -> Response:
         """A page of one's own, for somebody who is signed in; its forms are bound to the session."""
         html = self._renderer.page(
-            template,
-            self._clock(),
-            dt.UTC,
-            form=form_token(token),
-            problem=problem,
-            hub=self.hub_name(),
-            **values,
-        )
+            template, self._clock(), dt.UTC, viewer=viewer, form=form_token(token), problem=problem,
+            hub=self.hub_name(), **values,
+        )  # fmt: skip
         return HTMLResponse(html, status_code=200 if problem is None else 403)
 
     def page(
@@ -149,6 +148,7 @@ class Entrance:
             self._clock(),
             dt.UTC,
             form=form_token(secret),
+            viewer=None,
             problem=problem,
             hub=self.hub_name(),
             **values,

@@ -162,7 +162,7 @@ class Passkeys:
             for key in keys
         ]
         return entrance.own_page(
-            "passkeys.html", token, problem, viewer=session.viewer, keys=moments, is_fresh=is_fresh,
+            "passkeys.html", token, session.viewer, problem, keys=moments, is_fresh=is_fresh,
             **_possible(request),
         )  # fmt: skip
 
