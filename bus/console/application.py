@@ -33,7 +33,17 @@ from bus.console.pages import DEEDS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, People, Session
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
-from bus.console.signing import HOME, Entrance, Way, address_of, cookies, form_token, metered, sent_away
+from bus.console.signing import (
+    AGAIN,
+    HOME,
+    Entrance,
+    Way,
+    address_of,
+    cookies,
+    form_token,
+    metered,
+    sent_away,
+)
 from bus.errors import BusError, StoreError
 from bus.logs import logger
 from bus.tasks import in_background
@@ -309,7 +319,7 @@ class Console:
         html = self._renderer.page(
             "error.html", self._clock(), words=words[:1].upper() + words[1:], reason=reason, request=number,
             safe=_SAFE.get(reason, "Nothing was changed, and nothing is lost."), hub=self._hub_name(),
-            again=request.url.path if request.method == "GET" and status != 404 else HOME,
+            again=_again(request, status, reason),
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)
 
@@ -317,6 +327,13 @@ class Console:
         shelf = self._reading.shelf
         record = shelf.registry().document.authorities.get(shelf.authority)
         return record.name if record is not None else shelf.authority
+
+
+def _again(request: Request, status: int, reason: str) -> str:
+    """Where an error leads: to be shown once more, to show who one is, or to the picture."""
+    if reason == "not-fresh":
+        return f"/sign-in?{AGAIN}"
+    return request.url.path if request.method == "GET" and status != 404 else HOME
 
 
 def _parameters(request: Request) -> dict[str, tuple[str, ...]]:

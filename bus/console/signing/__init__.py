@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.console.signing import cookies
     from bus.console.signing.entrance import (
+        AGAIN,
         HOME,
         Closed,
         Entrance,
@@ -24,6 +25,7 @@ else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "AGAIN",
     "HOME",
     "Closed",
     "Entrance",

@@ -24,6 +24,8 @@ from bus.console.signing import cookies
 from schemas.errors import TocsinError
 
 HOME = "/"
+AGAIN = "again=1"
+"""In the address of the page to sign in: its reader is to be fresh then."""
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
 
@@ -104,15 +106,20 @@ class Entrance:
         return self.told(request, next_of(request.query_params.get("next", "")))
 
     def told(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
-        """The page to sign in, with what went wrong; `after` is where its reader wants to go then."""
+        """The page to sign in, with what went wrong; `after` is where its reader wants to go then.
+
+        With `again=1` in its address it is for somebody who is signed in, and shows once more who it is, for an approval.
+        """
+        more = f"&{AGAIN}" if request.query_params.get("again") == "1" else ""
         return self.page(
             request,
             "sign-in.html",
             problem,
             after=after,
             needs_password=self._people.needs_password,
+            again=bool(more),
             ways=[
-                (way.name, f"{way.path}?next={quote(after, safe='')}" if way.path else "")
+                (way.name, f"{way.path}?next={quote(after, safe='')}{more}" if way.path else "")
                 for way in self._ways
             ],
         )

@@ -52,6 +52,7 @@ class OnTheWay(msgspec.Struct, frozen=True, kw_only=True):
         redirect: where the browser comes back.
         after: where the person wants to go then.
         session: the session in which the person shows again who it is; empty for a new one.
+        is_again: whether the sign-on must ask who it is, whoever it knows.
         at: when it began, in seconds since the epoch.
     """
 
@@ -61,6 +62,7 @@ class OnTheWay(msgspec.Struct, frozen=True, kw_only=True):
     redirect: str
     after: str
     session: str
+    is_again: bool
     at: float
 
 
@@ -128,15 +130,15 @@ class Oidc:
         return [Route(PATH, go, methods=["GET"]), Route(BACK, back, methods=["GET"])]
 
     async def _go(self, entrance: Entrance, request: Request) -> Response:
-        """Send a browser to the sign-on; with `again=1` to be asked there once more, for the session that it has."""
+        """Send a browser to the sign-on; with `again=1` to be asked there once more, for the session that it has, if any."""
         entrance.metered_attempt(request)
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise BadRequestError("begin on the page of this console", reason="form-foreign")
         after, session = next_of(request.query_params.get("next", "")), ""
-        if request.query_params.get("again") == "1":
-            signed_in, session = await entrance.session(request)
-            if signed_in is None:
-                raise BadRequestError("nobody is signed in here any more", reason="session-ended")
+        is_again = request.query_params.get("again") == "1"
+        if is_again:
+            signed_in, token = await entrance.session(request)
+            session = token if signed_in is not None else ""
         now = self._clock().timestamp()
         try:
             parts = await self._provider.parts(now)
@@ -153,6 +155,7 @@ class Oidc:
                 redirect=redirect,
                 after=after,
                 session=session,
+                is_again=is_again,
                 at=now,
             ),
         )
@@ -166,7 +169,7 @@ class Oidc:
             "code_challenge": _unpadded(hashlib.sha256(verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
-        if session:
+        if is_again:
             asked |= {"prompt": "login", "max_age": "0"}
         joint = "&" if "?" in parts.authorization_endpoint else "?"
         response = RedirectResponse(
@@ -190,7 +193,7 @@ class Oidc:
                 client=self._provider.settings.client,
                 nonce=way.nonce,
                 now=now,
-                asked_at=way.at if way.session else None,
+                asked_at=way.at if way.is_again else None,
             )
             claims = await self._provider.claims(told["code"], way.verifier, way.redirect, expected)
             token = await self._signed_in(way, claims.subject, claims.shown_at, address_of(request))

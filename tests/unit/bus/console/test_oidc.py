@@ -280,7 +280,15 @@ def test_asked_again_a_person_counts_as_fresh(house: SignOn, over: Over) -> None
         assert await is_fresh()
         assert there.browser.cookies["__Host-tocsin"] != before
         there.browser.cookies.clear()
-        assert (await there.browser.get("/sign-in/oidc?again=1")).status_code == 400
+        house.tell(SUBJECT, shown_s=3600)
+        assert refusal(await there.browser.get(await there.back("/sign-in/oidc?again=1"))) == "oidc-token"
+        house.tell(SUBJECT)
+        page = await there.browser.get("/sign-in?again=1&next=/b")
+        assert "Show once more who you are" in page.text
+        link = re.search(r'href="(/sign-in/oidc[^"]*)"', page.text)
+        assert link is not None
+        assert (await there.browser.get(await there.back(html.unescape(link[1])))).status_code == 200
+        assert await is_fresh()
 
     over(work)
 
