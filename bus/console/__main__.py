@@ -157,7 +157,7 @@ def _ways(place: Place, held: desk.Desk) -> tuple[Way, ...]:
         try:
             ways.append(Oidc(Provider(read_oidc(place.oidc)), held, _now, os.urandom))
         except ConfigError as problem:
-            _say(Told(note=f"the console offers no single sign-on: {problem}"))
+            _say(Told(note=f"the console offers no single sign-on: {problem}; {problem.remedy}"))
             ways.append(Closed("the single sign-on"))
     return tuple(ways)
 

@@ -24,6 +24,8 @@ from bus.console.signing.entrance import Entrance, address_of, next_of, sent_awa
 from bus.console.signing.webauthn import Place
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection, desk.Act], T]
+At = Callable[[str, float, str, Work[T]], Awaitable[T]]
 Answer = Callable[[Entrance, Request], Awaitable[Response]]
 SIGN_IN, PAGE = "/sign-in/passkey", "/passkeys"
 LASTS_S = 300.0
@@ -151,7 +153,7 @@ class Passkeys:
         def question(db: sqlite3.Connection, act: desk.Act) -> tuple[list[desk.passkeys.Passkey], bool]:
             return desk.passkeys.listed(db, act), desk.sessions.is_fresh(act)
 
-        keys, is_fresh = await self._did(token, request, question)
+        keys, is_fresh = await self._at(self._desk.look, token, request, question)
         moments = [
             (
                 key.id.hex(),
@@ -176,7 +178,7 @@ class Passkeys:
             known = [key.credential for key in desk.passkeys.listed(db, act)]
             return act.who, desk.people.get(db, act.who).name, known
 
-        who, name, known = await self._did(token, request, question)
+        who, name, known = await self._at(self._desk.look, token, request, question)
         challenge = self._challenges.begin(token, self._clock().timestamp())
         return _json(webauthn.to_make(_place(request), entrance.hub_name(), who, name, known, challenge))
 
@@ -189,8 +191,8 @@ class Passkeys:
         try:
             challenge = self._challenges.end(token, self._clock().timestamp())
             found = webauthn.made(_place(request), form.get("answer", ""), challenge)
-            await self._did(
-                token, request,
+            await self._at(
+                self._desk.act, token, request,
                 lambda db, act: desk.passkeys.add(db, act, found.id, form.get("name", ""), found.credential, found.uses),
             )  # fmt: skip
         except SignInError as problem:
@@ -209,19 +211,17 @@ class Passkeys:
             id_ = bytes.fromhex(form.get("id", ""))
         except ValueError:
             id_ = b""
-        await self._did(token, request, lambda db, act: desk.passkeys.remove(db, act, id_))
+        await self._at(self._desk.act, token, request, lambda db, act: desk.passkeys.remove(db, act, id_))
         return RedirectResponse(PAGE, status_code=303)
 
-    async def _did(
-        self, token: str, request: Request, work: Callable[[sqlite3.Connection, desk.Act], T]
-    ) -> T:
-        """Do something at the desk.
+    async def _at(self, how: At[T], token: str, request: Request, work: Work[T]) -> T:
+        """Look at the desk, or act there.
 
         Raises:
             DeedError: with the code of the desk.
         """
         try:
-            return await self._desk.act(token, self._clock().timestamp(), address_of(request), work)
+            return await how(token, self._clock().timestamp(), address_of(request), work)
         except desk.DeskError as exc:
             raise DeedError(str(exc), reason=exc.reason) from None
 

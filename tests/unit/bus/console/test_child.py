@@ -132,7 +132,9 @@ def test_a_single_sign_on_that_does_not_stand_keeps_nobody_out(tmp_path: Path) -
     (tmp_path / "oidc.toml").write_text('issuer = "https://id.example"\nclient = "a"\nsecret_file = "none"\n')
 
     async def work(child: Child, said: list[str]) -> None:
-        assert any("no single sign-on" in line and "secret" in line for line in said), said
+        assert any(
+            "no single sign-on" in line and "secret" in line and "mend oidc.toml" in line for line in said
+        ), said
         async with httpx.AsyncClient(base_url=child.address) as c:
             page = (await c.get("/sign-in")).text
             assert "The single sign-on does not work now." in page
