@@ -38,25 +38,32 @@ from bus.console.signing import (
     HOME,
     Entrance,
     Way,
+    address_asked,
     address_of,
-    cookies,
     form_token,
     metered,
     sent_away,
+    voice_of,
 )
+from bus.console.voices import Voice, Voices
 from bus.errors import BusError, StoreError
+from bus.languages import marked
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
 
 UPKEEP_S = 10.0
+NO_PAGE, FAILED = marked("there is no such page"), marked("the page could not be made")
+SAFE = marked("Nothing was changed, and nothing is lost.")
 _SAFE: Mapping[str, str] = {
-    "store-missing": "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts.",
-    "store-failed": "Nothing is lost: the bus keeps what was said.",
-    "hub-silent": "Nothing is lost. If it was done, it is not done again.",
-    "store-slow": "Nothing is lost. Ask for less, or try again in a moment.",
-    "page-missing": "Nothing was changed.",
-    "too-many-requests": "Nothing is lost. What is open in other tabs stays as it is.",
+    "store-missing": marked(
+        "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts."
+    ),
+    "store-failed": marked("Nothing is lost: the bus keeps what was said."),
+    "hub-silent": marked("Nothing is lost. If it was done, it is not done again."),
+    "store-slow": marked("Nothing is lost. Ask for less, or try again in a moment."),
+    "page-missing": marked("Nothing was changed."),
+    "too-many-requests": marked("Nothing is lost. What is open in other tabs stays as it is."),
 }
 
 _REFUSED: Mapping[str, int] = {
@@ -83,6 +90,7 @@ def app(
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
     is_behind: bool = False,
     ways: Sequence[Way] = (),
+    voices: Voices | None = None,
 ) -> shield.Shield:
     """The console.
 
@@ -95,8 +103,9 @@ def app(
         hosts: the names that this console has, with their ports.
         is_behind: whether a proxy with TLS on this machine asks for visitors.
         ways: ways to sign in beside the password.
+        voices: the languages that are offered; without, those that have a catalogue.
     """
-    console = Console(reading, people, clock, rng, hub, ways)
+    console = Console(reading, people, clock, rng, hub, ways, voices)
     routes = [
         *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
@@ -132,9 +141,10 @@ class Console:
         rng: Callable[[int], bytes],
         hub: Hub,
         ways: Sequence[Way] = (),
+        voices: Voices | None = None,
     ) -> None:
         self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
-        self._renderer = Renderer()
+        self._renderer = Renderer(voices)
         self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name, ways)
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
@@ -169,14 +179,14 @@ class Console:
             return sent_away(request, as_json=as_json)
         metered(self._readers, token)
         now, registry = self._clock(), self._reading.shelf.registry()
-        given = _parameters(request)
+        given, voice = _parameters(request), self._voice(request)
         kept, told = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
                 path=request.url.path, place=dict(request.path_params), given=given,
-                incidents=kept, desk=told,
+                incidents=kept, desk=told, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
@@ -190,8 +200,8 @@ class Console:
         if isinstance(content, Bytes):
             return _attached(content)
         html = self._renderer.page(
-            page.template, now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
-            here=request.url.path, twin=_twin(page, request), form=form_token(token), is_signed_in=True,
+            page.template, now, frame.zone, voice, viewer=session.viewer, page=content, frame=frame, path=page.path,
+            here=address_asked(request), twin=_twin(page, request), form=form_token(token), is_signed_in=True,
             key=self._rng(16).hex(), account=self.entrance.account,
         )  # fmt: skip
         return HTMLResponse(html)
@@ -219,7 +229,7 @@ class Console:
         metered(self._readers, token)
         doing = Doing(
             now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
-            place=dict(request.path_params), fields=await self.entrance.form(request, token),
+            place=dict(request.path_params), fields=await self.entrance.form(request, token), voice=self._voice(request),
             reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
         )  # fmt: skip
         return RedirectResponse(await deed.work(doing), status_code=303)
@@ -282,9 +292,9 @@ class Console:
                 exc.status_code,
                 "page-missing" if exc.status_code == 404 else "request-malformed",
             )
-            words = "there is no such page" if status == 404 else HTTPStatus(status).phrase.lower()
+            words = NO_PAGE if status == 404 else HTTPStatus(status).phrase.lower()
         elif isinstance(exc, PageError):
-            status, reason, words = exc.status, exc.reason, str(exc)
+            return self._refusal(request, exc)
         elif isinstance(exc, StoreError | HubError):
             status, reason, words = 503, exc.reason, str(exc)
         elif isinstance(exc, DeedError):
@@ -293,32 +303,40 @@ class Console:
             status, reason, words = 400, exc.reason, str(exc)
         else:
             log.error("page_failed", path=request.url.path, error=repr(exc))
-            status, reason, words = 500, "page-failed", "the page could not be made"
-        return self._said(request, status, reason, words)
+            status, reason, words = 500, "page-failed", FAILED
+        return self._said(request, status, reason, self._voice(request).say.plain(words), words)
 
     def _again(self, request: Request, problem: AgainError) -> Response:
         """What is to be looked at once more, with a form that sends the same again with a reason."""
-        token = cookies.read(request, cookies.SESSION)
         html = self._renderer.page(
-            "again.html", self._clock(), problem=problem, form=form_token(token), hub=self._hub_name()
-        )
+            "again.html", self._clock(), voice=self._voice(request), problem=problem,
+            form=form_token(self.entrance.token(request)), hub=self._hub_name(),
+        )  # fmt: skip
         return HTMLResponse(html, status_code=problem.status)
 
     async def refused(
         self, problem: PageError, scope: shield.Scope, receive: shield.Receive, send: shield.Send
     ) -> None:
         """Answer a request that the shield does not let through."""
-        response = self._said(Request(scope, receive), problem.status, problem.reason, str(problem))
-        await response(scope, receive, send)
+        await self._refusal(Request(scope, receive), problem)(scope, receive, send)
 
-    def _said(self, request: Request, status: int, reason: str, words: str) -> Response:
-        number = str(request.scope.get("tocsin.request", ""))
+    def _voice(self, request: Request) -> Voice:
+        return voice_of(request, self._renderer.voices)
+
+    def _refusal(self, request: Request, problem: PageError) -> Response:
+        say = self._voice(request).say
+        words = say(problem.text, **problem.places) if problem.places else say.plain(problem.text)
+        return self._said(request, problem.status, problem.reason, words, problem.text)
+
+    def _said(self, request: Request, status: int, reason: str, words: str, key: str) -> Response:
+        """What went wrong, in the language of who asks; `key` tells whether its catalogue has the sentence."""
+        number, voice = str(request.scope.get("tocsin.request", "")), self._voice(request)
         if request.url.path.endswith(".json"):
             body = msgspec.json.encode({"reason": reason, "detail": words, "request": number})
             return Response(body, status_code=status, media_type="application/json")
         html = self._renderer.page(
-            "error.html", self._clock(), words=words[:1].upper() + words[1:], reason=reason, request=number,
-            safe=_SAFE.get(reason, "Nothing was changed, and nothing is lost."), hub=self._hub_name(),
+            "error.html", self._clock(), voice=voice, words=words[:1].upper() + words[1:], is_translated=voice.say.knows(key),
+            reason=reason, request=number, safe=voice.say.plain(_SAFE.get(reason, SAFE)), hub=self._hub_name(),
             again=_again(request, status, reason),
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)

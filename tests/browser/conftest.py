@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from bus import desk
 from bus.console import Demonstration, Reading, app
 from bus.console.shield import Shield
+from bus.console.voices import Voices
 from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
 from tests.support.waiting import eventually_sync
@@ -36,9 +37,9 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(self, store: Path) -> None:
-        """Serve a store."""
-        self.store = store
+    def __init__(self, store: Path, voices: Voices | None = None) -> None:
+        """Serve a store, in these languages."""
+        self.store, self._voices = store, voices
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -64,7 +65,14 @@ class Served:
         """What is served: everybody is signed in who gives a name."""
         roles = ("analyst", "duty-officer", "publisher", "approver")
         people = Demonstration(EVERYTHING, numbers(), roles, held)
-        return app(reading, people, lambda: NOW, numbers(8), hosts=(self.url.removeprefix("http://"),))
+        return app(
+            reading,
+            people,
+            lambda: NOW,
+            numbers(8),
+            hosts=(self.url.removeprefix("http://"),),
+            voices=self._voices,
+        )
 
     def stop(self) -> None:
         """End it; its lines break."""

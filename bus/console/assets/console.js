@@ -4,6 +4,7 @@ import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
 import { passkeys } from "./passkeys.js";
+import { say } from "./words.js";
 
 const root = document.documentElement;
 const announcer = document.querySelector("[data-announcer]");
@@ -24,7 +25,7 @@ export function element(name, attributes = {}, ...children) {
 export function toast(words, action, run) {
   const place = document.querySelector("[data-toasts]");
   if (!place) return;
-  const button = element("button", { class: "btn small", type: "button" }, action ?? "Close");
+  const button = element("button", { class: "btn small", type: "button" }, action ?? say("close"));
   const made = element("div", { class: "toast" }, element("span"), element("span", {}, words), button);
   button.addEventListener("click", () => { made.remove(); run?.(); });
   place.replaceChildren(made); // one at a time: what follows is counted into it, never stacked
@@ -42,8 +43,8 @@ for (const button of document.querySelectorAll("[data-theme-toggle], [data-do='t
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard?.writeText(document.getElementById(button.dataset.copy)?.textContent.trim() ?? "");
-    announce("Copied");
-    button.querySelector("span")?.replaceChildren("Copied");
+    announce(say("copied"));
+    button.querySelector("span")?.replaceChildren(say("copied"));
   });
 }
 
@@ -52,8 +53,8 @@ for (const button of document.querySelectorAll("[data-dialog]")) {
 }
 
 const alerted = alerts({
-  toast: (words, address) => toast(words, "Open", () => { location.href = address; }),
-  words: (title, count) => (count > 1 ? `${title}, and ${count - 1} more` : title),
+  toast: (words, address) => toast(words, say("open"), () => { location.href = address; }),
+  words: (title, count) => (count > 1 ? say("more", { title, num: count - 1 }) : title),
 });
 live({ announce, element, alerted });
 keys({ announce });

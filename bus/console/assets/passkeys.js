@@ -25,8 +25,9 @@ export function passkeys({ announce }) {
   const form = document.querySelector("form[data-passkey]");
   if (!form) return;
   const place = form.querySelector("[data-passkey-problem]");
-  const wrong = (words) => { place.textContent = words; place.hidden = false; announce(words); };
-  if (!window.PublicKeyCredential) { wrong("This browser has no passkeys. Sign in otherwise."); return; }
+  const words = form.querySelector("[data-passkey-words]").dataset;
+  const wrong = (said) => { place.textContent = said; place.hidden = false; announce(said); };
+  if (!window.PublicKeyCredential) { wrong(words.none); return; }
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
@@ -35,12 +36,11 @@ export function passkeys({ announce }) {
     try {
       const body = new URLSearchParams({ form: form.elements.form.value });
       const asked = await fetch(form.dataset.passkey, { method: "POST", body });
-      if (!asked.ok) { wrong(`The console does not ask for a passkey (${asked.status}). Load this page anew.`); return; }
+      if (!asked.ok) { wrong(words.unasked); return; }
       form.elements.answer.value = said(await answered(await asked.json()));
       HTMLFormElement.prototype.submit.call(form);
     } catch (problem) {
-      const known = problem.name === "InvalidStateError" ? "This device has a passkey for you here already." : "The device has given no passkey. Try again, or sign in otherwise.";
-      wrong(known);
+      wrong(problem.name === "InvalidStateError" ? words.here : words.refused);
     } finally {
       button.disabled = false;
     }

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
         Closed,
         Entrance,
         Way,
+        address_asked,
         address_of,
         form_token,
         metered,
         sent_away,
+        voice_of,
     )
     from bus.console.signing.oidc import Oidc
     from bus.console.signing.oidc_settings import OidcSettings, read_oidc
@@ -34,10 +36,12 @@ __all__ = [
     "Passkeys",
     "Provider",
     "Way",
+    "address_asked",
     "address_of",
     "cookies",
     "form_token",
     "metered",
     "read_oidc",
     "sent_away",
+    "voice_of",
 ]

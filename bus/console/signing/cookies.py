@@ -46,7 +46,9 @@ def is_tls(request: Request) -> bool:
 def _named(request: Request, name: str) -> str:
     """The name of a cookie.
 
-    A browser sends the cookies of a host to each of its ports. So without TLS the port is in the name, and two consoles on one
-    machine do not sign each other out.
+    A browser sends the cookies of a host to each of its ports. So without TLS the port is in the name of those of a session, and
+    two consoles on one machine do not sign each other out.
     """
-    return f"{HOST_PREFIX}{name}" if is_tls(request) else f"{name}-{request.url.port or 80}"
+    if is_tls(request):
+        return f"{HOST_PREFIX}{name}"
+    return f"{name}-{request.url.port or 80}" if name in (SESSION, FORM, WAY) else name

@@ -21,6 +21,8 @@ from bus.console.errors import BadRequestError, TooManyError
 from bus.console.people import People, Session, SignInError, Viewer
 from bus.console.rendering import Renderer
 from bus.console.signing import cookies
+from bus.console.voices import COOKIE as COOKIE_OF_VOICE
+from bus.console.voices import KEPT_S, Voice, Voices
 from schemas.errors import TocsinError
 
 HOME = "/"
@@ -93,6 +95,7 @@ class Entrance:
             Route("/sign-out", self.sign_out, methods=["POST"]),
             Route("/set-password", self.password_page, methods=["GET"]),
             Route("/set-password", self.set_password, methods=["POST"]),
+            Route("/language", self.choose_language, methods=["POST"]),
             *(route for way in self._ways for route in way.routes(self)),
         ]
 
@@ -126,21 +129,23 @@ class Entrance:
 
     def begun(self, request: Request, token: str, after: str) -> Response:
         """A page that leads on into a new session; a browser that comes from another site sends its cookie only then."""
-        html = self._renderer.page(
-            "signed-in.html", self._clock(), dt.UTC, viewer=None, after=after, hub=self.hub_name()
+        response = HTMLResponse(
+            self._page(request, "signed-in.html", None, after=after, refresh=f"0;url={after}")
         )
-        response = HTMLResponse(html)
         cookies.put(response, request, cookies.SESSION, token, lasts_s=SESSION_S)
         return response
 
     def own_page(
-        self, template: str, token: str, viewer: Viewer, problem: TocsinError | None, **values: object
+        self,
+        request: Request,
+        template: str,
+        token: str,
+        viewer: Viewer,
+        problem: TocsinError | None,
+        **values: object,
     ) -> Response:
         """A page of one's own, for somebody who is signed in; its forms are bound to the session."""
-        html = self._renderer.page(
-            template, self._clock(), dt.UTC, viewer=viewer, form=form_token(token), problem=problem,
-            hub=self.hub_name(), **values,
-        )  # fmt: skip
+        html = self._page(request, template, viewer, form=form_token(token), problem=problem, **values)
         return HTMLResponse(html, status_code=200 if problem is None else 403)
 
     def page(
@@ -150,19 +155,16 @@ class Entrance:
         secret = cookies.read(request, cookies.FORM)
         if len(secret) != 64:
             secret = self._rng(32).hex()
-        html = self._renderer.page(
-            template,
-            self._clock(),
-            dt.UTC,
-            form=form_token(secret),
-            viewer=None,
-            problem=problem,
-            hub=self.hub_name(),
-            **values,
-        )
+        html = self._page(request, template, None, form=form_token(secret), problem=problem, **values)
         response = HTMLResponse(html, status_code=200 if problem is None else 403)
         cookies.put(response, request, cookies.FORM, secret)
         return response
+
+    def _page(self, request: Request, template: str, viewer: Viewer | None, **values: object) -> str:
+        return self._renderer.page(
+            template, self._clock(), dt.UTC, voice_of(request, self._renderer.voices), viewer=viewer,
+            here=address_asked(request), hub=self.hub_name(), **values,
+        )  # fmt: skip
 
     async def sign_in(self, request: Request) -> Response:
         """Begin a session, with a new token."""
@@ -222,6 +224,21 @@ class Entrance:
         cookies.drop(response, request, cookies.SESSION)
         return response
 
+    async def choose_language(self, request: Request) -> Response:
+        """Keep the language that somebody has chosen, signed in or not, and lead back to the page.
+
+        Raises:
+            BadRequestError: it is not offered; or as `form`.
+        """
+        session, token = await self.session(request)
+        form = await self.form(request, token if session else cookies.read(request, cookies.FORM))
+        tag, back = form.get("language", ""), form.get("back", "")
+        if tag not in self._renderer.voices:
+            raise BadRequestError("this console does not speak that language")
+        response = RedirectResponse(back if _is_here(back) else HOME, status_code=303)
+        cookies.put(response, request, COOKIE_OF_VOICE, tag, lasts_s=KEPT_S)
+        return response
+
     async def session(self, request: Request) -> tuple[Session | None, str]:
         """Who asks, and the token of that session.
 
@@ -229,10 +246,15 @@ class Entrance:
             TooManyError: the address asks faster than an office of people does.
         """
         metered(self._addresses, desk.household(address_of(request)))
-        token = cookies.read(request, cookies.SESSION)
+        token = self.token(request)
         if not 0 < len(token) <= 256:
             return None, ""
         return await self._people.session(token, self._clock(), address_of(request)), token
+
+    @staticmethod
+    def token(request: Request) -> str:
+        """The token of the session that a request names; whether it stands is not looked at."""
+        return cookies.read(request, cookies.SESSION)
 
     async def form(self, request: Request, secret: str) -> Mapping[str, str]:
         """The fields of a form that this console has shown to its sender.
@@ -257,8 +279,23 @@ class Entrance:
 
 def next_of(wanted: str) -> str:
     """Where to go after signing in: a place on this console, whatever was asked for."""
-    is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if is_here and not wanted.startswith("/sign-") and len(wanted) < 2000 else HOME
+    return wanted if _is_here(wanted) and not wanted.startswith("/sign-") else HOME
+
+
+def _is_here(wanted: str) -> bool:
+    """Whether it is a place on this console."""
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return is_path and wanted.isprintable() and len(wanted) < 2000
+
+
+def address_asked(request: Request) -> str:
+    """The address that was asked for, without that of the console."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def voice_of(request: Request, voices: Voices) -> Voice:
+    """The language of who asks: what was chosen here, else what the browser asks for."""
+    return voices.of(cookies.read(request, COOKIE_OF_VOICE), request.headers.get("accept-language", ""))
 
 
 def address_of(request: Request) -> str:
@@ -279,7 +316,9 @@ def metered(meter: limits.Meter, key: str) -> None:
     """
     wait = meter.wait(key, time.monotonic())
     if wait:
-        raise TooManyError(f"that is more than a person asks; wait {wait:.0f} s, then try again")
+        raise TooManyError(
+            "that is more than a person asks; wait %(wait)s s, then try again", wait=f"{wait:.0f}"
+        )
 
 
 def sent_away(request: Request, *, as_json: bool) -> Response:
@@ -287,7 +326,5 @@ def sent_away(request: Request, *, as_json: bool) -> Response:
     if as_json:
         body = msgspec.json.encode({"reason": "sign-in-needed", "detail": "sign in first, at /sign-in"})
         return Response(body, status_code=401, media_type="application/json")
-    where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method != "GET":
-        where = HOME
+    where = address_asked(request) if request.method == "GET" else HOME
     return RedirectResponse(f"/sign-in?next={quote(where, safe='')}", status_code=303)

@@ -22,6 +22,7 @@ from bus.console.people import DeedError, Session, SignInError
 from bus.console.signing import cookies, webauthn
 from bus.console.signing.entrance import Entrance, address_of, next_of, sent_away
 from bus.console.signing.webauthn import Place
+from bus.languages import marked
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection, desk.Act], T]
@@ -63,9 +64,9 @@ class Challenges:
 class Passkeys:
     """The way to sign in by a passkey."""
 
-    name = "a passkey"
+    name = marked("a passkey")
     path = SIGN_IN
-    own = ("Your passkeys", PAGE)
+    own = (marked("Your passkeys"), PAGE)
     is_installed = staticmethod(webauthn.is_installed)
 
     def __init__(
@@ -164,7 +165,7 @@ class Passkeys:
             for key in keys
         ]
         return entrance.own_page(
-            "passkeys.html", token, session.viewer, problem, keys=moments, is_fresh=is_fresh,
+            request, "passkeys.html", token, session.viewer, problem, keys=moments, is_fresh=is_fresh,
             **_possible(request),
         )  # fmt: skip
 
