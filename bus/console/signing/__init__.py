@@ -6,12 +6,13 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.signing import cookies
-    from bus.console.signing.entrance import (
-        AGAIN,
+    from bus.console.signing.entrance import AGAIN, Closed, Entrance, Way
+    from bus.console.signing.oidc import Oidc
+    from bus.console.signing.oidc_settings import OidcSettings, read_oidc
+    from bus.console.signing.passkeys import Passkeys
+    from bus.console.signing.provider import Provider
+    from bus.console.signing.requests import (
         HOME,
-        Closed,
-        Entrance,
-        Way,
         address_asked,
         address_of,
         form_token,
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
         sent_away,
         voice_of,
     )
-    from bus.console.signing.oidc import Oidc
-    from bus.console.signing.oidc_settings import OidcSettings, read_oidc
-    from bus.console.signing.passkeys import Passkeys
-    from bus.console.signing.provider import Provider
 else:
     __getattr__ = opened(__name__, __file__)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -17,15 +16,24 @@ from starlette.routing import Route
 from bus import desk
 from bus.console import limits
 from bus.console.asked import MOST_PARAMETERS
-from bus.console.errors import BadRequestError, TooManyError
+from bus.console.errors import BadRequestError
 from bus.console.people import People, Session, SignInError, Viewer
 from bus.console.rendering import Renderer
 from bus.console.signing import cookies
+from bus.console.signing.requests import (
+    HOME,
+    address_asked,
+    address_of,
+    form_token,
+    is_here,
+    metered,
+    next_of,
+    voice_of,
+)
 from bus.console.voices import COOKIE as COOKIE_OF_VOICE
-from bus.console.voices import KEPT_S, Voice, Voices
+from bus.console.voices import KEPT_S
 from schemas.errors import TocsinError
 
-HOME = "/"
 AGAIN = "again=1"
 """In the address of the page to sign in: its reader is to be fresh then."""
 SESSION_S = 12 * 3600
@@ -114,6 +122,7 @@ class Entrance:
         With `again=1` in its address it is for somebody who is signed in, and shows once more who it is, for an approval.
         """
         more = f"&{AGAIN}" if request.query_params.get("again") == "1" else ""
+        then = f"next={quote(after, safe='')}{more}"
         return self.page(
             request,
             "sign-in.html",
@@ -121,10 +130,8 @@ class Entrance:
             after=after,
             needs_password=self._people.needs_password,
             again=bool(more),
-            ways=[
-                (way.name, f"{way.path}?next={quote(after, safe='')}{more}" if way.path else "")
-                for way in self._ways
-            ],
+            ways=[(way.name, f"{way.path}?{then}" if way.path else "") for way in self._ways],
+            here=f"/sign-in?{then}",
         )
 
     def begun(self, request: Request, token: str, after: str) -> Response:
@@ -142,15 +149,13 @@ class Entrance:
         token: str,
         viewer: Viewer,
         problem: TocsinError | None,
-        **values: object,
+        **values: Any,
     ) -> Response:
         """A page of one's own, for somebody who is signed in; its forms are bound to the session."""
         html = self._page(request, template, viewer, form=form_token(token), problem=problem, **values)
         return HTMLResponse(html, status_code=200 if problem is None else 403)
 
-    def page(
-        self, request: Request, template: str, problem: TocsinError | None, **values: object
-    ) -> Response:
+    def page(self, request: Request, template: str, problem: TocsinError | None, **values: Any) -> Response:
         """A page with a form for somebody who is not signed in; the form is bound to a cookie of its own."""
         secret = cookies.read(request, cookies.FORM)
         if len(secret) != 64:
@@ -160,10 +165,13 @@ class Entrance:
         cookies.put(response, request, cookies.FORM, secret)
         return response
 
-    def _page(self, request: Request, template: str, viewer: Viewer | None, **values: object) -> str:
+    def _page(
+        self, request: Request, template: str, viewer: Viewer | None, *, here: str = "", **values: Any
+    ) -> str:
+        """A page; `here` is where it is had again, in another language, if not at the address of the request."""
         return self._renderer.page(
             template, self._clock(), dt.UTC, voice_of(request, self._renderer.voices), viewer=viewer,
-            here=address_asked(request), hub=self.hub_name(), **values,
+            here=here or address_asked(request), hub=self.hub_name(), **values,
         )  # fmt: skip
 
     async def sign_in(self, request: Request) -> Response:
@@ -235,7 +243,7 @@ class Entrance:
         tag, back = form.get("language", ""), form.get("back", "")
         if tag not in self._renderer.voices:
             raise BadRequestError("this console does not speak that language")
-        response = RedirectResponse(back if _is_here(back) else HOME, status_code=303)
+        response = RedirectResponse(back if is_here(back) else HOME, status_code=303)
         cookies.put(response, request, COOKIE_OF_VOICE, tag, lasts_s=KEPT_S)
         return response
 
@@ -275,56 +283,3 @@ class Entrance:
         ):
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         return fields
-
-
-def next_of(wanted: str) -> str:
-    """Where to go after signing in: a place on this console, whatever was asked for."""
-    return wanted if _is_here(wanted) and not wanted.startswith("/sign-") else HOME
-
-
-def _is_here(wanted: str) -> bool:
-    """Whether it is a place on this console."""
-    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return is_path and wanted.isprintable() and len(wanted) < 2000
-
-
-def address_asked(request: Request) -> str:
-    """The address that was asked for, without that of the console."""
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def voice_of(request: Request, voices: Voices) -> Voice:
-    """The language of who asks: what was chosen here, else what the browser asks for."""
-    return voices.of(cookies.read(request, COOKIE_OF_VOICE), request.headers.get("accept-language", ""))
-
-
-def address_of(request: Request) -> str:
-    """The address of who asks, for rates and the record."""
-    return request.client.host if request.client is not None else "-"
-
-
-def form_token(secret: str) -> str:
-    """The token of a form, which only a page of the same session can have."""
-    return hmac.digest(secret.encode(), b"tocsin form", "sha256").hex()
-
-
-def metered(meter: limits.Meter, key: str) -> None:
-    """Take one from a bucket.
-
-    Raises:
-        TooManyError: it is empty.
-    """
-    wait = meter.wait(key, time.monotonic())
-    if wait:
-        raise TooManyError(
-            "that is more than a person asks; wait %(wait)s s, then try again", wait=f"{wait:.0f}"
-        )
-
-
-def sent_away(request: Request, *, as_json: bool) -> Response:
-    """Where somebody is led who is not signed in."""
-    if as_json:
-        body = msgspec.json.encode({"reason": "sign-in-needed", "detail": "sign in first, at /sign-in"})
-        return Response(body, status_code=401, media_type="application/json")
-    where = address_asked(request) if request.method == "GET" else HOME
-    return RedirectResponse(f"/sign-in?next={quote(where, safe='')}", status_code=303)

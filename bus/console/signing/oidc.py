@@ -24,9 +24,10 @@ from bus import desk
 from bus.console.errors import BadRequestError
 from bus.console.people import SignInError
 from bus.console.signing import cookies
-from bus.console.signing.entrance import Entrance, address_of, next_of
+from bus.console.signing.entrance import Entrance
 from bus.console.signing.id_tokens import Expected
 from bus.console.signing.provider import Provider
+from bus.console.signing.requests import address_of, next_of
 
 PATH = "/sign-in/oidc"
 BACK = "/sign-in/oidc/back"

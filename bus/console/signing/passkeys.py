@@ -11,6 +11,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -20,7 +21,8 @@ from starlette.routing import Route
 from bus import desk
 from bus.console.people import DeedError, Session, SignInError
 from bus.console.signing import cookies, webauthn
-from bus.console.signing.entrance import Entrance, address_of, next_of, sent_away
+from bus.console.signing.entrance import Entrance
+from bus.console.signing.requests import address_of, next_of, sent_away
 from bus.console.signing.webauthn import Place
 from bus.languages import marked
 
@@ -98,7 +100,14 @@ class Passkeys:
     def _told(
         entrance: Entrance, request: Request, after: str, problem: SignInError | None = None
     ) -> Response:
-        return entrance.page(request, "passkey.html", problem, after=after, **_possible(request))
+        return entrance.page(
+            request,
+            "passkey.html",
+            problem,
+            after=after,
+            here=f"{SIGN_IN}?next={quote(after, safe='')}",
+            **_possible(request),
+        )
 
     async def _asked_to_use(self, entrance: Entrance, request: Request) -> Response:
         """What the browser is to do, for the page to sign in."""
@@ -166,7 +175,7 @@ class Passkeys:
         ]
         return entrance.own_page(
             request, "passkeys.html", token, session.viewer, problem, keys=moments, is_fresh=is_fresh,
-            **_possible(request),
+            here=PAGE, **_possible(request),
         )  # fmt: skip
 
     async def _asked_to_make(self, entrance: Entrance, request: Request) -> Response:
@@ -242,7 +251,8 @@ def _possible(request: Request) -> dict[str, object]:
     """Whether a browser takes passkeys here, and where it would."""
     place = _place(request)
     port = f":{request.url.port}" if request.url.port else ""
-    return {"is_possible": place.takes_passkeys, "elsewhere": f"http://localhost{port}{request.url.path}"}
+    path = SIGN_IN if request.url.path.startswith(SIGN_IN) else PAGE
+    return {"is_possible": place.takes_passkeys, "elsewhere": f"http://localhost{port}{path}"}
 
 
 def _moment(at: float) -> str:

@@ -5,6 +5,7 @@ Source: W3C Web Authentication, Level 2, sections 7.1 and 7.2. Each check of an 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib.util
 import ipaddress
@@ -61,6 +62,21 @@ class Made(NamedTuple):
     uses: int
 
 
+class _Answer(msgspec.Struct, frozen=True):
+    """What a device answers, in base64url."""
+
+    rawId: str  # noqa: N815 (as browsers have it)
+    response: dict[str, str]
+
+
+class _ClientData(msgspec.Struct, frozen=True):
+    """What a browser has had signed."""
+
+    type: str
+    challenge: str
+    origin: str
+
+
 def is_installed() -> bool:
     """Whether the extra is."""
     return importlib.util.find_spec(PACKAGE) is not None
@@ -104,10 +120,15 @@ def made(place: Place, answer: str, challenge: bytes) -> Made:
     Raises:
         SignInError: `passkey-refused`.
     """
+    from fido2 import cbor
     from fido2.cose import CoseKey
 
+    told = _read(answer)
     try:
-        data = _server(place, "").register_complete(_state(challenge), _read(answer))
+        whole = cbor.decode(_bytes(told["response"]["attestationObject"]))
+        if not isinstance(whole, dict) or not isinstance(whole.get("authData"), bytes):
+            raise _refused("the answer cannot be read")
+        data = _server(place, "").register_complete(_state(challenge), told)
         credential = data.credential_data
         if credential is None or credential.public_key.ALGORITHM not in CoseKey.supported_algorithms():
             raise _refused("it is of a kind that is not known here")
@@ -176,12 +197,23 @@ def _state(challenge: bytes) -> dict[str, Any]:
 
 
 def _read(answer: str) -> dict[str, Any]:
+    """An answer whose members are texts: the library takes a number for a size, and asks for that much memory.
+
+    Raises:
+        SignInError: `passkey-refused`.
+    """
     if len(answer) > MOST_ANSWER:
         raise _refused("the answer is too long")
     try:
-        return msgspec.json.decode(answer, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError):
+        told = msgspec.json.decode(answer, type=_Answer)
+        msgspec.json.decode(_bytes(told.response["clientDataJSON"]), type=_ClientData)
+    except (msgspec.DecodeError, UnicodeError, ValueError, KeyError):
         raise _refused("the answer cannot be read") from None
+    return {"id": told.rawId, "rawId": told.rawId, "type": "public-key", "response": told.response}
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _refused(why: str = "it is not for this page, or its device has not asked who you are") -> SignInError:

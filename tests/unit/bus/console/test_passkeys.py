@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from fido2 import cbor
 from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bus.console.people import SignInError
@@ -157,17 +158,37 @@ JUNK = st.recursive(
 )
 
 
-@given(
-    member=st.sampled_from(
-        ["id", "rawId", "type", "clientDataJSON", "attestationObject", "authenticatorData", "signature"]
-    ),
-    junk=JUNK,
-    is_made=st.booleans(),
-)
-def test_no_answer_breaks_anything(member: str, junk: object, *, is_made: bool) -> None:
-    """Any member of an answer as any value of JSON: a verdict or a refusal."""
+@pytest.mark.parametrize("inner", [10**12, "text", {}])
+def test_a_number_is_no_size(inner: Any) -> None:
+    """What a device has made with a number in place of its data takes no memory."""
+    told = json.loads(Device().made())
+    whole = cbor.encode({"fmt": "none", "authData": inner, "attStmt": {}})
+    told["response"]["attestationObject"] = websafe_encode(whole)
+    with pytest.raises(SignInError) as refused:
+        webauthn.made(HERE, json.dumps(told), CHALLENGE)
+    assert refused.value.reason == "passkey-refused"
+
+
+MEMBERS = ["id", "rawId", "type", "clientDataJSON", "attestationObject", "authenticatorData", "signature"]
+SIGNED = ["type", "challenge", "origin", "crossOrigin"]
+
+
+@given(member=st.sampled_from(MEMBERS + SIGNED), junk=JUNK, is_made=st.booleans(), is_signed=st.booleans())
+@example(member="clientDataJSON", junk=10**12, is_made=False, is_signed=False)
+@example(member="challenge", junk=10**12, is_made=True, is_signed=True)
+def test_no_answer_breaks_anything(member: str, junk: object, *, is_made: bool, is_signed: bool) -> None:
+    """Any member of an answer, or of what its browser had signed, as any value of JSON: a verdict or a refusal."""
     told = json.loads(Device().made() if is_made else Device().used())
-    (told if member in told else told["response"])[member] = junk
+    if is_signed:
+        signed = {
+            "type": "webauthn.get",
+            "challenge": websafe_encode(CHALLENGE),
+            "origin": HERE.origin,
+            member: junk,
+        }
+        told["response"]["clientDataJSON"] = websafe_encode(json.dumps(signed).encode())
+    else:
+        (told if member in told else told["response"])[member] = junk
     text = json.dumps(told)
     try:
         if is_made:
