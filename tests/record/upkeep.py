@@ -63,6 +63,7 @@ def _people(desk: Desk) -> None:
         ("link", (person, "--oidc", "248289761001", "--issuer", "https://id.example/")),
         ("token", (person,)),
         ("sessions", ()),
+        ("feeds", ()),
         ("end-session", ("--all", person)),
         ("disable", (person,)),
         ("audit", ("--limit", "3")),
