@@ -76,15 +76,6 @@ class DeskPeople:
         except desk.DeskError:
             return
 
-    async def confirm(self, token: str, password: str, now: dt.datetime, address: str) -> str:
-        """Take a fresh password. Returns the new token of the session.
-
-        Raises:
-            SignInError: `sign-in-refused`, `sign-in-wait`, `sign-in-locked`, `session-ended`.
-        """
-        with _told():
-            return await self._desk.confirm(token, password, now.timestamp(), address)
-
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Put a look on record.
 

@@ -48,7 +48,6 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         people: the desk.
         incidents: those that are kept.
         hub: what signs.
-        renewed: the tokens that the session was given since, after a fresh password; the last one counts.
         rng: random bytes, for what is handed out.
         voice: the language of who has sent it.
     """
@@ -66,7 +65,6 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     hub: Hub
     rng: Callable[[int], bytes]
     voice: Voice
-    renewed: list[str] = msgspec.field(default_factory=list)
 
     @property
     def viewer(self) -> Viewer:
@@ -102,19 +100,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             DeedError: with the code of the desk; then nothing was done.
         """
-        return await self.people.do(self._token, self.now, self.address, work)
-
-    async def confirm(self, password: str) -> None:
-        """Take a fresh password; the session then has another token.
-
-        Raises:
-            SignInError: it is wrong, or must wait.
-        """
-        self.renewed.append(await self.people.confirm(self._token, password, self.now, self.address))
-
-    @property
-    def _token(self) -> str:
-        return self.renewed[-1] if self.renewed else self.token
+        return await self.people.do(self.token, self.now, self.address, work)
 
     async def joined(self) -> Joined:
         """The incidents as they are now, with all that was decided so far.

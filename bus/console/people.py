@@ -134,14 +134,6 @@ class People(Protocol):
         """End a session; one that is over stays so."""
         ...
 
-    async def confirm(self, token: str, password: str, now: dt.datetime, address: str) -> str:
-        """Take a fresh password, as an approval needs it. Returns the new token of the session.
-
-        Raises:
-            SignInError: `sign-in-refused`, `sign-in-wait`, `sign-in-locked`, `session-ended`.
-        """
-        ...
-
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Put a look on record, before it is shown."""
         ...
@@ -275,11 +267,6 @@ class Demonstration:
         """End a session."""
         del now, address
         self._sessions.pop(_hashed(token), None)
-
-    async def confirm(self, token: str, password: str, now: dt.datetime, address: str) -> str:
-        """Nothing is asked for. Returns the same token."""
-        del password, now, address
-        return token
 
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Nothing is put on record: nothing of a demonstration happened."""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
         forms,
         four_eyes,
         handed_on,
+        links,
         own,
+        passkeys,
         people,
         sessions,
         signing_in,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         trail,
         words,
     )
+    from bus.desk.attempts import household
     from bus.desk.people import Person
     from bus.desk.refusals import DeskError, shown
     from bus.desk.roles import MAY, About, Act, Action, Role, at_command_line, may, tlp_rank
@@ -53,8 +56,11 @@ __all__ = [
     "forms",
     "four_eyes",
     "handed_on",
+    "household",
+    "links",
     "may",
     "own",
+    "passkeys",
     "people",
     "sessions",
     "shown",

@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bus import desk
 from bus.console import Demonstration, Reading, app
+from bus.console.asking import Line
+from bus.console.shield import Shield
 from bus.console.voices import Voices
 from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
@@ -55,16 +57,29 @@ class Served:
             Reading.open(self.store, shelf(authority=self.authority)) as reading,
             signing(file.with_suffix(""), consoles.WORLD, self.authority) as line,
         ):
-            hosts = (self.url.removeprefix("http://"),)
-            people = Demonstration(
-                EVERYTHING, numbers(), ("analyst", "duty-officer", "publisher", "approver"), held
+            await self.prepare(held)
+            config = uvicorn.Config(
+                self.console(held, reading, line), log_config=None, ws="none", timeout_graceful_shutdown=1
             )
-            console = app(
-                reading, people, lambda: NOW, numbers(8), hub=line, hosts=hosts, voices=self._voices
-            )
-            config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
+
+    async def prepare(self, held: desk.Desk) -> None:
+        """Nobody is added."""
+
+    def console(self, held: desk.Desk, reading: Reading, line: Line) -> Shield:
+        """What is served: everybody is signed in who gives a name."""
+        roles = ("analyst", "duty-officer", "publisher", "approver")
+        people = Demonstration(EVERYTHING, numbers(), roles, held)
+        return app(
+            reading,
+            people,
+            lambda: NOW,
+            numbers(8),
+            hub=line,
+            hosts=(self.url.removeprefix("http://"),),
+            voices=self._voices,
+        )
 
     def stop(self) -> None:
         """End it; its lines break."""

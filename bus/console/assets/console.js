@@ -4,6 +4,7 @@ import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
 import { drafting } from "./draft.js";
+import { passkeys } from "./passkeys.js";
 import { say } from "./words.js";
 
 const root = document.documentElement;
@@ -60,3 +61,4 @@ live({ announce, element, alerted });
 keys({ announce });
 verifier({ announce });
 drafting({ announce, element });
+passkeys({ announce });

@@ -182,15 +182,12 @@ def heard(content: Content, outcome: Outcome, present: Present) -> Content:
 
 
 async def approve(doing: Doing) -> str:
-    """Approve exactly what was shown, with a fresh password.
+    """Approve exactly what was shown, freshly signed in.
 
     Raises:
-        SignInError: the password is wrong.
         DeedError: as the desk.
     """
     n, shown = number(doing.place["n"]), doing.field("digest")
-    if password := doing.field("password"):
-        await doing.confirm(password)
     await doing.at_desk(lambda db, act: desk.approvals.approve(db, act, n, shown))
     return f"/approvals/{n}"
 

@@ -480,8 +480,8 @@ async def test_checks_have_a_rate_of_their_own(tmp_path: Path) -> None:
         assert (await mara.to.get("/publish")).status_code == 200
 
 
-async def test_an_approval_needs_a_password_of_now(tmp_path: Path) -> None:
-    """Signed in six minutes ago: the page asks for it, a wrong one approves nothing, a right one gives the session a new id."""
+async def test_an_approval_needs_somebody_who_has_just_signed_in(tmp_path: Path) -> None:
+    """Six minutes later the page leads to sign in once more, and back; nothing is approved before that."""
     moment = [NOW]
     async with (
         signing(tmp_path / "hub", WORLD, OFFICE) as line,
@@ -491,31 +491,39 @@ async def test_an_approval_needs_a_password_of_now(tmp_path: Path) -> None:
         await fill(tmp_path / "store.db", ())
         for name, role in (("mara", Role.PUBLISHER), ("jonas", Role.APPROVER)):
             await add(held, name, role, at=NOW.timestamp())
-        made = app(
-            reading, DeskPeople(held, numbers()), lambda: moment[0], numbers(8), hub=line, hosts=(HOST,)
-        )
+        people = DeskPeople(held, numbers())
+        made = app(reading, people, lambda: moment[0], numbers(8), hub=line, hosts=(HOST,))
+
+        async def enter(to: httpx.AsyncClient, name: str, path: str = "/sign-in") -> httpx.Response:
+            form = form_of((await to.get(path)).text.rpartition("<form")[2])
+            after = path.rpartition("next=")[2] if "next=" in path else "/"
+            fields = {"form": form, "name": name, "password": PASSWORD, "next": after}
+            sent = await to.post("/sign-in", data=fields)
+            assert sent.status_code == 303, sent.text
+            return sent
 
         def browser() -> httpx.AsyncClient:
             return httpx.AsyncClient(transport=httpx.ASGITransport(app=made), base_url=f"http://{HOST}")
 
         async with browser() as one, browser() as other:
-            for opened, name in ((one, "mara"), (other, "jonas")):
-                form = form_of((await opened.get("/sign-in")).text)
-                sent = await opened.post("/sign-in", data={"form": form, "name": name, "password": PASSWORD})
-                assert sent.status_code == 303
+            await enter(one, "mara")
+            await enter(other, "jonas")
             mara, jonas = Person(one), Person(other)
             n = await mara.save()
             path = f"/approvals/{await mara.ask(n)}"
-            assert 'name="password"' not in (await jonas.to.get(path)).text
+            again = f"/sign-in?again=1&next={path}"
+            assert html.escape(again) not in (await jonas.to.get(path)).text
             moment[0] += dt.timedelta(minutes=6)
-            assert 'name="password"' in (await jonas.to.get(path)).text
+            page = (await jonas.to.get(path)).text
+            assert html.escape(again) in page
+            assert "Approve exactly this" not in page
             digest = (await jonas.page(path))["digest"]
-            for password in ("", "a wrong one"):
-                refused = await jonas.send(f"{path}/approve", digest=digest, password=password)
-                assert refused.status_code in (400, 403)
-            before = dict(other.cookies)
-            assert (await jonas.send(f"{path}/approve", digest=digest, password=PASSWORD)).status_code == 303
-            assert dict(other.cookies) != before
-            page = await jonas.page(path)
-            assert (page["request"]["state"], page["request"]["decided_by"]) == ("approved", "Name of jonas")
+            assert (await jonas.send(f"{path}/approve", digest=digest)).status_code == 403
+            assert (await enter(other, "jonas", again)).headers["location"] == path
+            assert (await jonas.send(f"{path}/approve", digest=digest)).status_code == 303
+            page_of = await jonas.page(path)
+            assert (page_of["request"]["state"], page_of["request"]["decided_by"]) == (
+                "approved",
+                "Name of jonas",
+            )
             assert (await mara.publish(n)).status_code == 303
