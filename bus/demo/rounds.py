@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from bus import plugin
 from bus.demo.countries import MEMBERS, Member
+from bus.demo.day import DAY, OPENING, ORDER, Step, draft_of
 from bus.demo.keyring import Folder
-from bus.demo.story import OPENING, ORDER, STORY, Step, draft_of
 from bus.logs import logger
 from bus.publishing import Publisher
 from schemas.errors import TocsinError
@@ -43,7 +43,7 @@ class Rounds:
             steps = [(member, name, step) for member in MEMBERS for name, step in OPENING.items()]
             return self._drop_samples(now) + await self._tell(steps, now)
         steps = [
-            (member, name, STORY[name])
+            (member, name, DAY[name])
             for member in MEMBERS
             for name in ORDER[member.country][number - 1 : number]
         ]

@@ -9,7 +9,7 @@ import shlex
 import sys
 import webbrowser
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from bus.cli import frame
 from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command, tell
 
 if TYPE_CHECKING:
-    from bus.demo import Demo, Tally
+    from bus.demo import Demo, Tally, Told
     from bus.subscribing import Stored
 
 DEFAULT_FOLDER = Path("tocsin-demo")
@@ -54,6 +54,18 @@ PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
 )
 @click.option("--no-browser", is_flag=True, help="do not open the console in a browser on a desktop")
 @click.option(
+    "--story/--no-story",
+    default=None,
+    help="tell the story of ten minutes  [default: told, but left out with --plain]",
+)
+@click.option(
+    "--pace",
+    type=click.IntRange(1, 600),
+    default=1,
+    hidden=True,
+    help="divide the times of the story by this",
+)
+@click.option(
     "--hurry",
     type=click.IntRange(1, 1440),
     default=1,
@@ -68,14 +80,25 @@ async def demo(
     seconds: float | None,
     console: bool,
     no_browser: bool,
+    story: bool | None,
+    pace: int,
     hurry: int,
 ) -> int | None:
     """Start a broker, two countries with fourteen authorities, and two hubs; show bulletins as they arrive.
 
-    Eight of them have adapters that read sample files in native formats from spool folders. Then a story runs, one
-    step a minute, without repeats. Exits 0 only when each hub has admitted all bulletins that its grants let it read.
+    Eight of them have adapters that read sample files in native formats from spool folders. Then people write, one
+    bulletin a minute in each country, without repeats.
+
+    Beside them a story unfolds in ten minutes, at four offices of its own and a second broker: a false polling date
+    and its correction, a cloned site seen by three authorities, a forged bulletin refused, a withheld one noticed, a
+    stolen key revoked, a dispute settled. Each scene names the page to open. A folder has one story; the next run
+    continues it.
+
+    Exits 0 only when each hub has admitted all bulletins that its grants let it read, and refused only what the story
+    wants refused.
     """
     app.logs()
+    has_story = not app.plain if story is None else story
     app.note("starting: registry, broker, fourteen authorities, two hubs (a few seconds)")
     outcome: int | None = None
     try:
@@ -86,18 +109,26 @@ async def demo(
                 clock=app.now,
                 hurry=hurry,
                 say=app.note if console and os.environ.get("TOCSIN_CONSOLE") != "off" else None,
+                pace=pace if has_story else None,
             ) as running,
             frame.asked() as ended,
         ):
             _greet(app, folder, running)
             feed = Feed(app, running)
-            telling = [asyncio.create_task(frame.until_unread(app))]
+            telling: list[asyncio.Task[None]] = [asyncio.create_task(frame.until_unread(app))]
+            playing: asyncio.Task[None] | None = None
+            deadline = asyncio.get_running_loop().time() + seconds if seconds else None
+            if has_story:
+                playing = asyncio.create_task(_play(app, running, deadline))
+                telling.append(playing)
             if not no_browser:
                 telling.append(asyncio.create_task(_open_browser(running)))
             telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
                 trust: Counter[str] = Counter()
-                await _rounds(app, running, ended, seconds, telling, trust)
+                await _rounds(app, running, ended, deadline, telling, trust)
+                if playing is not None:
+                    await _end(playing)
                 await (running.drain(PARTING_S) if ended.is_set() else running.drain())
                 tally = await running.tally()
                 kept = Upkept(
@@ -131,6 +162,10 @@ def _summed_up(tally: Tally, kept: Upkept, hurry: int) -> Iterator[Answer]:
     yield Answer(table=Table(("hub", "admitted", "refused"), heard))
     sums = f"published {tally.published}, refused {tally.refused}, lost {tally.lost}"
     yield Answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
+    if (part := tally.story) is not None:
+        wanted = f"wanted by it: {part.refused} refused, {part.withheld} withheld"
+        failed = f"; not come true: {', '.join(part.failed)}" if part.failed else ""
+        yield Answer(lines=[f"story: {part.told} of {part.scenes} scenes told; {wanted}{failed}"])
     if hurry > 1:
         looks = ", ".join(f"{state} at {count} looks" for state, count in kept.trust.items())
         over = ", ".join(kept.over) or "nothing"
@@ -154,7 +189,7 @@ async def _rounds(
     app: App,
     running: Demo,
     ended: asyncio.Event,
-    seconds: float | None,
+    deadline: float | None,
     telling: list[asyncio.Task[None]],
     trust: Counter[str],
 ) -> None:
@@ -163,7 +198,6 @@ async def _rounds(
     Counts the state of trust at each check.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds if seconds else None
     next_round, fed = 0.0, False
     while not ended.is_set():
         if (error := _error(telling)) is not None:
@@ -200,15 +234,54 @@ Native files dropped into {home}/spool/AUTHORITY/in are published too.
         app.note(line)
 
 
+async def _play(app: App, running: Demo, deadline: float | None) -> None:
+    """Play the story, and say each scene in a line, with the page that shows it; none begins shortly before the end."""
+
+    def say(told: Told) -> None:
+        console = running.consoles.get(told.hub)
+        line = f"story {told.clock:>4}  {told.says}."
+        if told.problem:
+            line += f" This has not come true: {told.problem}"
+        elif console is not None and console.address:
+            line += f" See {console.address.rstrip('/')}{told.path}"
+        app.note(line)
+
+    if (story := running.story) is None:
+        app.note(
+            "story: this folder was made by an earlier version, without its offices; to see it, name another --dir"
+        )
+    elif not story.untold:
+        app.note("story: it has been told in this folder; to see it again, name another --dir")
+    else:
+        app.note(
+            "story: it unfolds in ten minutes, and each line names the page to open; --no-story leaves it out"
+        )
+    if story is not None:
+        await story.play(say, None if deadline is None else deadline - QUIET_END_S)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """End a task; its error is that of the story."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 async def _open_browser(running: Demo) -> None:
     """Open the first console in a browser, where a person sits at a desktop."""
-    if not (sys.stderr.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))):
+    if not (sys.stderr.isatty() and is_desktop(sys.platform, os.environ)):
         return
     for child in running.consoles.values():
         while not child.address:  # noqa: ASYNC110 (it is asked for as a person would look)
             await asyncio.sleep(LOOK_S)
         await asyncio.to_thread(webbrowser.open, child.address)
         return
+
+
+def is_desktop(platform: str, environment: Mapping[str, str]) -> bool:
+    """Whether a browser opened here is seen by a person: macOS, Windows, or a display, and no continuous integration."""
+    has_display = any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return not environment.get("CI") and (platform in ("darwin", "win32") or has_display)
 
 
 def _place() -> Path | None:
