@@ -45,6 +45,12 @@ _WORDS: Mapping[FeedbackKind, str] = MappingProxyType(
 )
 
 
+NEEDS_TEXT = frozenset(
+    {FeedbackKind.DISPUTE, FeedbackKind.FALSE_POSITIVE, FeedbackKind.QUESTION, FeedbackKind.REPLY}
+)
+"""Verdicts that say nothing without a sentence."""
+
+
 def rel_of(verdict: FeedbackKind) -> tuple[MsgType, RefRel]:
     """(msg_type, rel of the reference) of an answer with a verdict."""
     return _TYPES.get(verdict, (MsgType.ALERT, RefRel.ANSWERS))

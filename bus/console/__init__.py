@@ -6,7 +6,9 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.application import app
+    from bus.console.asking import NOBODY, HubError
     from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
+    from bus.console.doing import Hub
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
     from bus.console.reading import Reading, Shelf
 else:
@@ -14,9 +16,12 @@ else:
 
 __all__ = [
     "DEFAULT",
+    "NOBODY",
     "OFF",
     "Child",
     "Demonstration",
+    "Hub",
+    "HubError",
     "People",
     "Place",
     "Reading",

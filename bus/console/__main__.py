@@ -16,8 +16,10 @@ import uvicorn
 
 from bus import desk, logs
 from bus.console.application import app
+from bus.console.asking import NOBODY, Line
 from bus.console.child import MOST_LINE, Place, Told, decoded
 from bus.console.desks import DeskPeople
+from bus.console.doing import Hub
 from bus.console.people import Demonstration, People
 from bus.console.reading import Reading, Shelf
 from bus.hub import picture
@@ -59,8 +61,12 @@ async def serve(place: Place) -> int:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/"
-    async with Reading.open(place.store, shelf) as reading, _people(place, registry(), address) as people:
-        console = app(reading, people, _now, hosts=(f"{shown}:{port}", f"localhost:{port}"))
+    async with (
+        Reading.open(place.store, shelf) as reading,
+        _people(place, registry(), address) as people,
+        _hub(place) as hub,
+    ):
+        console = app(reading, people, _now, hub=hub, hosts=(f"{shown}:{port}", f"localhost:{port}"))
         config = uvicorn.Config(
             console,
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
@@ -100,12 +106,23 @@ def _listening(place: Place) -> socket.socket:
 
 
 @asynccontextmanager
+async def _hub(place: Place) -> AsyncIterator[Hub]:
+    """The hub that signs, over the file that it has handed down."""
+    if place.hub < 0:
+        yield NOBODY
+        return
+    async with Line.open(socket.socket(fileno=place.hub)) as line:
+        yield line
+
+
+@asynccontextmanager
 async def _people(place: Place, registry: VerifiedRegistry, address: str) -> AsyncIterator[People]:
     """Who may look. Where nobody has been added, the first one's address to set a password is written to a file."""
     everything = _most(place.authority, registry)
     if place.demonstration:
         async with desk.Desk.open(place.desk, os.urandom) as held:
-            yield Demonstration(everything, secrets.token_bytes, (desk.Role.ANALYST.value,), held)
+            roles = (desk.Role.ANALYST, desk.Role.DUTY, desk.Role.PUBLISHER, desk.Role.APPROVER)
+            yield Demonstration(everything, secrets.token_bytes, tuple(map(str, roles)), held)
         return
     async with desk.Desk.open(place.desk, os.urandom) as held, asyncio.TaskGroup() as tasks:
         people = DeskPeople(held, os.urandom)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import hmac
@@ -24,15 +25,17 @@ from starlette.routing import Route
 
 from bus.console import limits, shield
 from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
-from bus.console.errors import BadRequestError, NotHereError, PageError, TooManyError
+from bus.console.asking import NOBODY, HubError
+from bus.console.doing import Doing, Hub
+from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError, TooManyError
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Deed, Page
-from bus.console.pages import DEEDS, PAGES
+from bus.console.pages import DEEDS, PAGES, sign_receipts
 from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
-from bus.errors import StoreError
+from bus.errors import BusError, StoreError
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
@@ -40,11 +43,13 @@ from schemas.errors import TocsinError
 COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
 HOST_PREFIX = "__Host-"
 HOME = "/"
+RECEIPTS_S = 30.0
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
 _SAFE: Mapping[str, str] = {
     "store-missing": "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts.",
     "store-failed": "Nothing is lost: the bus keeps what was said.",
+    "hub-silent": "Nothing is lost. If it was done, it is not done again.",
     "store-slow": "Nothing is lost. Ask for less, or try again in a moment.",
     "page-missing": "Nothing was changed.",
     "too-many-requests": "Nothing is lost. What is open in other tabs stays as it is.",
@@ -70,6 +75,7 @@ def app(
     clock: Callable[[], dt.datetime],
     rng: Callable[[int], bytes] = secrets.token_bytes,
     *,
+    hub: Hub = NOBODY,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
 ) -> shield.Shield:
     """The console.
@@ -79,9 +85,10 @@ def app(
         people: who may look.
         clock: the present, aware.
         rng: random bytes, for ids and tokens.
+        hub: what signs.
         hosts: the names that this console has, with their ports; `*` alone behind a proxy that checks them.
     """
-    console = Console(reading, people, clock, rng)
+    console = Console(reading, people, clock, rng, hub)
     routes = [
         Route("/sign-in", console.sign_in_page, methods=["GET"]),
         Route("/sign-in", console.sign_in, methods=["POST"]),
@@ -110,9 +117,14 @@ class Console:
     """What answers; made by `app`."""
 
     def __init__(
-        self, reading: Reading, people: People, clock: Callable[[], dt.datetime], rng: Callable[[int], bytes]
+        self,
+        reading: Reading,
+        people: People,
+        clock: Callable[[], dt.datetime],
+        rng: Callable[[int], bytes],
+        hub: Hub,
     ) -> None:
-        self._reading, self._people, self._clock, self._rng = reading, people, clock, rng
+        self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
         self._renderer = Renderer()
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
@@ -123,9 +135,21 @@ class Console:
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Tell of what comes for as long as the application runs."""
-        async with in_background(self.live.run(), "live events"):
+        async with (
+            in_background(self.live.run(), "live events"),
+            in_background(self._receipts(), "receipts"),
+        ):
             yield
         await self.incidents.close()
+
+    async def _receipts(self) -> None:
+        """Have the hub sign the receipts for what people have acknowledged while it could not."""
+        while True:
+            await asyncio.sleep(RECEIPTS_S)
+            try:
+                await sign_receipts(self._people, self._hub)
+            except BusError as problem:
+                log.warning("receipts_unsigned", reason=problem.reason)
 
     # -- pages --------------------------------------------------------------------------------------------------------
 
@@ -148,6 +172,8 @@ class Console:
             return page.look(asked), frame_of(asked)
 
         content, frame = await self._reading.ask(question)
+        if (beside := page.beside(content)) is not None:
+            content = await self._people.told(token, now, _address(request), beside) or content
         if (looked := page.looked(content)) is not None:
             await self._people.looked(token, now, _address(request), looked)
         if as_json:
@@ -157,6 +183,7 @@ class Console:
         html = self._renderer.page(
             page.template, now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
             here=request.url.path, twin=_twin(page, request), form=_form_token(token), is_signed_in=True,
+            key=self._rng(16).hex(),
         )  # fmt: skip
         return HTMLResponse(html)
 
@@ -181,15 +208,12 @@ class Console:
         if session is None:
             return self._sent_away(request, as_json=False)
         self._metered(self._readers, token)
-        form, now = await self._form(request, token), self._clock()
-        clearance, id_ = session.viewer.clearance, str(request.path_params["id"])
-        kept = await self.incidents.of(clearance, now, wait=True)
-        if kept.joined is None:
-            raise NotHereError("no bulletin that you may read is called so")
-        await self._people.do(token, now, _address(request), deed.work(kept.joined, id_, form))
-        if deed.changes_incidents:
-            await self.incidents.of(clearance, now, wait=True)
-        return RedirectResponse(deed.back.replace("{id}", quote(id_, safe="")), status_code=303)
+        doing = Doing(
+            now=self._clock(), session=session, token=token, address=_address(request), path=request.url.path,
+            place=dict(request.path_params), fields=await self._form(request, token),
+            reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
+        )  # fmt: skip
+        return RedirectResponse(await deed.work(doing), status_code=303)
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
@@ -378,6 +402,8 @@ class Console:
 
     async def failed(self, request: Request, exc: Exception) -> Response:
         """What went wrong, as a page or as JSON."""
+        if isinstance(exc, AgainError):
+            return self._again(request, exc)
         if isinstance(exc, HTTPException):
             status, reason = (
                 exc.status_code,
@@ -386,7 +412,7 @@ class Console:
             words = "there is no such page" if status == 404 else HTTPStatus(status).phrase.lower()
         elif isinstance(exc, PageError):
             status, reason, words = exc.status, exc.reason, str(exc)
-        elif isinstance(exc, StoreError):
+        elif isinstance(exc, StoreError | HubError):
             status, reason, words = 503, exc.reason, str(exc)
         elif isinstance(exc, DeedError):
             status, reason, words = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
@@ -396,6 +422,14 @@ class Console:
             log.error("page_failed", path=request.url.path, error=repr(exc))
             status, reason, words = 500, "page-failed", "the page could not be made"
         return self._said(request, status, reason, words)
+
+    def _again(self, request: Request, problem: AgainError) -> Response:
+        """What is to be looked at once more, with a form that sends the same again with a reason."""
+        token = request.cookies.get(_cookie(request), "")
+        html = self._renderer.page(
+            "again.html", self._clock(), problem=problem, form=_form_token(token), hub=self._hub_name()
+        )
+        return HTMLResponse(html, status_code=problem.status)
 
     async def refused(
         self, problem: PageError, scope: shield.Scope, receive: shield.Receive, send: shield.Send

@@ -10,16 +10,20 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from bus.console.asking import serve
 from bus.errors import ConfigError
+from bus.hub.acting import Outcome, Request
 from bus.logs import logger
 from bus.policy import Backoff
+from bus.tasks import in_background
 
 PACKAGES = ("starlette", "uvicorn", "jinja2", "python_multipart")
 DEFAULT = "127.0.0.1:8765"
@@ -54,6 +58,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         beacon: where beacons lie.
         contacts: the list of contacts; None where there is none.
         demonstration: whether anybody who gives a name is let in.
+        hub: the number of the file over which the hub is asked; -1 where it does nothing.
     """
 
     host: str
@@ -68,6 +73,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     beacon: Path | None = None
     contacts: Path | None = None
     demonstration: bool = False
+    hub: int = -1
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -120,16 +126,21 @@ class Child:
     """The console's process."""
 
     def __init__(
-        self, place: Place, say: Callable[[str], None], environment: Mapping[str, str] | None = None
+        self,
+        place: Place,
+        say: Callable[[str], None],
+        do: Callable[[Request], Awaitable[Outcome]],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
         Args:
             place: its settings.
             say: tells the operator of the hub, in one line.
+            do: does what people there ask for, with the hub's key.
             environment: of the hub; what may be secret is taken out of it.
         """
-        self._place, self._say = place, say
+        self._place, self._say, self._do = place, say, do
         self._environment = without_secrets(os.environ if environment is None else environment)
         self._process: Process | None = None
         self.address = ""
@@ -170,16 +181,26 @@ class Child:
     async def _once(self) -> str:
         """Start it, and wait until it has ended. Returns why."""
         self.starts += 1
-        # -P: nothing is imported from the folder in which the hub was started.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "bus.console", stdin=PIPE, stdout=PIPE, env=self._environment, start_new_session=True, limit=MOST_LINE,
-        )  # fmt: skip
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            # -P: nothing is imported from the folder in which the hub was started.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "bus.console", stdin=PIPE, stdout=PIPE, env=self._environment,
+                start_new_session=True, limit=MOST_LINE, pass_fds=(theirs.fileno(),),
+            )  # fmt: skip
+            place = msgspec.structs.replace(self._place, hub=theirs.fileno())
+            theirs.close()
+            async with in_background(serve(ours, self._do), "what the console asks"):
+                return await self._told(process, place)
+
+    async def _told(self, process: Process, place: Place) -> str:
+        """Tell it its settings, and hear it until it has ended. Returns why."""
         self._process = process
         problem = ""
         try:
             assert process.stdin is not None  # noqa: S101 (given above)
             assert process.stdout is not None  # noqa: S101 (given above)
-            process.stdin.write(encoded(self._place) + b"\n")
+            process.stdin.write(encoded(place) + b"\n")
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
             async for line in process.stdout:

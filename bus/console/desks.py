@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from bus import desk
-from bus.console.people import DeedError, Looked, Session, SignInError, Viewer
+from bus.console.people import SIGNED, DeedError, Looked, Session, SignInError, Viewer
 from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
 from bus.hub.picture import Clearance
@@ -94,6 +94,14 @@ class DeskPeople:
     async def decisions(self) -> Sequence[Decision]:
         """Every decision about incidents that holds."""
         return await self._desk.read(desk.decisions.all_holding)
+
+    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+        """Bulletins that were acknowledged and have no receipt."""
+        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most))
+
+    async def signed(self, bulletin: str) -> None:
+        """Note that the receipt for a bulletin is signed."""
+        await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
 
     async def told(
         self,

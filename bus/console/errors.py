@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from bus.errors import BusError
+from bus.hub.acting import Doubt
 
 
 class PageError(BusError):
@@ -52,3 +55,27 @@ class SlowError(PageError):
 
     status = 503
     reason = "request-slow"
+
+
+class RefusedError(PageError):
+    """The hub has refused to do it; the reason is that of the hub."""
+
+    status = 409
+    reason = "deed-refused"
+
+
+class AgainError(RefusedError):
+    """A person must look at it once more, and may send it again with a reason.
+
+    Attributes:
+        path: where it was sent to.
+        fields: what was sent.
+        doubts: what is to be looked at.
+    """
+
+    reason = "not-reviewed"
+
+    def __init__(self, words: str, *, path: str, fields: Mapping[str, str], doubts: Sequence[Doubt]) -> None:
+        super().__init__(words)
+        self.path, self.doubts = path, tuple(doubts)
+        self.fields = {name: value for name, value in fields.items() if name not in ("form", "reviewed")}

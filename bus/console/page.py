@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from bus.console.asked import Asked
-from bus.console.incidents import Joined, Kept
+from bus.console.doing import Doing
+from bus.console.incidents import Kept
 from bus.console.people import Looked
 from bus.desk import Act
 
@@ -47,6 +48,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         looked: what is put on record before it is shown; None where nothing is.
         has_incidents: whether it is made from the incidents that are kept, too.
         desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
+        beside: what it asks of the desk when it is known what it says: the answer is the same content with what the desk told in it.
     """
 
     path: str
@@ -56,6 +58,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     looked: Callable[[Content], Looked | None] = lambda _: None
     has_incidents: bool = False
     desk: Callable[[Kept, str], Question | None] = lambda _, __: None
+    beside: Callable[[Content], Callable[[sqlite3.Connection, Act], Content] | None] = lambda _: None
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,12 +66,8 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: where it is sent to.
-        work: what is done at the desk, from the incidents that are kept, the id in the path and the fields.
-        back: where its sender goes then.
-        changes_incidents: whether the incidents are then made anew before the next page is shown.
+        work: does it. Returns the address to which its sender is led.
     """
 
     path: str
-    work: Callable[[Joined, str, Mapping[str, str]], Question]
-    back: str
-    changes_incidents: bool = False
+    work: Callable[[Doing], Awaitable[str]]

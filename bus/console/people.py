@@ -18,6 +18,8 @@ from schemas.vocab import Tlp
 
 T = TypeVar("T")
 READER = "reader"
+SIGNED = "signed"
+"""What the desk keeps where the hub has signed a receipt."""
 
 
 class SignInError(BusError):
@@ -124,6 +126,14 @@ class People(Protocol):
         """Every decision about incidents in force, for the code that joins them."""
         ...
 
+    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+        """Bulletins that somebody has acknowledged and for which no receipt is signed, each with that person."""
+        ...
+
+    async def signed(self, bulletin: str) -> None:
+        """Note that the receipt for a bulletin is signed."""
+        ...
+
     async def told(
         self,
         token: str,
@@ -219,6 +229,17 @@ class Demonstration:
     async def decisions(self) -> Sequence[Decision]:
         """Every decision that holds."""
         return [] if self._desk is None else await self._desk.read(desk.decisions.all_holding)
+
+    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+        """Bulletins that were acknowledged and have no receipt."""
+        if self._desk is None:
+            return []
+        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most))
+
+    async def signed(self, bulletin: str) -> None:
+        """Note that the receipt for a bulletin is signed."""
+        if self._desk is not None:
+            await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
 
     async def told(
         self,

@@ -15,7 +15,7 @@ import msgspec
 from bus.console import drawing, graph, texts
 from bus.console.clearance import sees_channel
 from bus.console.icons import ICONS
-from bus.console.pages import TO_DO, Listed, may_see
+from bus.console.pages import TO_DO, VERDICTS, Listed, may_see
 from bus.hub import watch
 from bus.hub.picture import events
 
@@ -126,6 +126,7 @@ class Renderer:
             span=texts.span,
             shown=texts.shown,
             to_do=TO_DO,
+            verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
         )
 

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from bus.console import Child, Place
 from bus.demo.countries import Member
 from bus.demo.keyring import Folder
+from bus.hub.acting import Acting
 from bus.trust import VerifiedRegistry
 
 
-def console_of(hub: Member, folder: Folder, registry: VerifiedRegistry, say: Callable[[str], None]) -> Child:
-    """The console of a hub; `say` prints its lines, each with the hub in front."""
+def console_of(
+    hub: Member, folder: Folder, registry: VerifiedRegistry, say: Callable[[str], None], acting: Acting
+) -> Child:
+    """The console of a hub, which signs what is done there; `say` prints its lines, each with the hub in front."""
     state = folder.state(hub.id)
     place = Place(
         host="127.0.0.1",
@@ -27,4 +30,4 @@ def console_of(hub: Member, folder: Folder, registry: VerifiedRegistry, say: Cal
         contacts=folder.contacts,
         demonstration=True,
     )
-    return Child(place, lambda line: say(f"{hub.id} {line}"))
+    return Child(place, lambda line: say(f"{hub.id} {line}"), acting.do)

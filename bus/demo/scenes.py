@@ -49,7 +49,13 @@ SCENES = (
     Scene(
         20, "false_date", "xa-region warns of text messages with a false polling date", "xa-hub", "/b/{id}"
     ),
-    Scene(80, "corrected", "xa-region corrects its warning; the hubs show the newer version alone", "xb-hub", "/b/{id}"),
+    Scene(
+        80,
+        "corrected",
+        "xa-region corrects its warning; the hubs show the newer version alone",
+        "xb-hub",
+        "/b/{id}",
+    ),
     Scene(120, "seen_by_one", "xa-media sees a cloned newspaper site", "xa-hub", "/b/{id}"),
     Scene(140, "seen_by_two", "xb-media sees the same site", "xb-hub", "/b/{id}"),
     Scene(

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from bus import audit
 from bus.console import Child
 from bus.demo.consoles import console_of
 from bus.demo.countries import HUBS, MEMBERS, Member
@@ -22,6 +23,7 @@ from bus.demo.story import Story, can_be_told, paced
 from bus.demo.tally import Tally, count
 from bus.errors import ConfigError
 from bus.hub import HubService
+from bus.hub.acting import Acting
 from bus.hub.exchange import PATIENCE_S
 from bus.hub.picture import open_store
 from bus.keys import FileSigner, nkeys
@@ -81,6 +83,7 @@ class Demo:
         self.began = clock()
         self._rounds = Rounds(folder, self.publishers, int(self.began.timestamp()))
         self._signers: dict[str, FileSigner] = {}
+        self._voices: dict[str, Publisher] = {}
 
     @classmethod
     @asynccontextmanager
@@ -150,7 +153,8 @@ class Demo:
             tasks.start(tend(server, room=DISK_RESERVE_BYTES), "broker")
             if say is not None:
                 for hub in HUBS:
-                    demo.consoles[hub.id] = child = console_of(hub, folder, registry, say)
+                    acting = demo._acting(hub)
+                    demo.consoles[hub.id] = child = console_of(hub, folder, registry, say, acting)
                     tasks.start(child.run(), f"console of {hub.id}")
             if pace is not None and can_be_told(folder, registry):
                 demo.story = await stack.enter_async_context(Story.open(demo.desks, demo.stores, pace=pace))
@@ -164,6 +168,7 @@ class Demo:
         publisher = None
         if hub.id in self._signers:
             publisher = await stack.enter_async_context(self.desks.opened(hub, self._signers[hub.id]))
+            self._voices[hub.id] = publisher
         await stack.enter_async_context(
             HubService.open(
                 authority_id=hub.id,
@@ -175,6 +180,15 @@ class Demo:
                 intervals=Intervals() if pace is None else paced(pace),
                 patience_s=PATIENCE_S / (pace or 1),
             )
+        )
+
+    def _acting(self, hub: Member) -> Acting:
+        """What signs for the people at the console of a hub."""
+        file = self.folder.state(hub.id) / audit.AUDIT_FILE
+        return Acting(
+            self.stores[hub.id],
+            self._voices.get(hub.id),
+            lambda event, facts: audit.append(file, event, facts, self._clock()),
         )
 
     @asynccontextmanager

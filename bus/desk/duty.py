@@ -75,7 +75,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
-    """The person who acknowledged, the time, and the id of the hub's receipt for it; empty until that is signed."""
+    """The person who acknowledged, the time, and a word that the hub's receipt is signed; empty until it is."""
 
     person: str
     at: float
@@ -179,8 +179,34 @@ def acknowledge(db: sqlite3.Connection, act: Act, about: About) -> bool:
     return True
 
 
+def answer(db: sqlite3.Connection, act: Act, about: About, verdict: str, key: str) -> None:
+    """Put on record that a person answers a bulletin, before the hub signs the answer.
+
+    Args:
+        db: inside a transaction.
+        act: an analyst or a duty officer.
+        about: the bulletin.
+        verdict: what the answer says.
+        key: names the answer; the audit record of the hub has the same.
+
+    Raises:
+        DeskError: `desk-role`, `desk-wall`, `not-there`.
+    """
+    check_may(act, Action.ANSWER)
+    check_sees(act, about)
+    trail.add(db, act, "answered", about.id, f"{verdict} {key}")
+
+
+def unsigned(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, str]]:
+    """Bulletins that a person has acknowledged and for which no receipt is signed yet, each with that person: the oldest first."""
+    rows = db.execute(
+        "SELECT bulletin, person FROM acknowledged WHERE receipt = '' ORDER BY at, person LIMIT ?", (limit,)
+    )
+    return [(row["bulletin"], row["person"]) for row in rows]
+
+
 def note_receipt(db: sqlite3.Connection, bulletin: str, receipt: str) -> None:
-    """Note the id of the hub's signed receipt beside each person who has acknowledged so far. For the code that signs it."""
+    """Note that the hub has signed its receipt, beside each person who has acknowledged so far. For the code that has it signed."""
     db.execute("UPDATE acknowledged SET receipt = ? WHERE bulletin = ? AND receipt = ''", (receipt, bulletin))
 
 

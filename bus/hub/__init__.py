@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.hub import clocks, elections, exchange, incidents, picture, retention, scrub, watch
+    from bus.hub import acting, clocks, elections, exchange, incidents, picture, retention, scrub, watch
     from bus.hub.elections import (
         Calendar,
         CountryPhase,
@@ -28,6 +28,7 @@ __all__ = [
     "Damage",
     "Election",
     "HubService",
+    "acting",
     "calendars",
     "clocks",
     "elections",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
-from bus import trust
 from bus.cli import frame
 from bus.cli.frame import DONE, QUEUED, Answer, App, NotFoundError, command, completing
-from bus.errors import PermitError
 from bus.hub import exchange
 from schemas.subject import Channel
-from schemas.vocab import TALK, ReceiptStage
+from schemas.vocab import TALK
 
 STORED_S = 5.0
 
@@ -26,39 +26,30 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> Answer:
     this disk but the bus has not acknowledged it yet.
     """
     app.logs(errors_only=True)
-    authority = app.identity.authority
-    registry, now = frame.present_registry(app)
     async with frame.open_store(app) as store, frame.open_publisher(app) as publisher:
         named = await store.read(lambda db: frame.named_in_store(db, bulletin_id))
         row = await store.read(lambda db: frame.admitted_row(db, named.id))
         if row is None:
             raise NotFoundError(f"the store of this context does not hold {named.id}")
         channel = Channel.parse(row["channel"])
-        if channel.status in TALK or channel.issuer == authority:
+        if channel.status in TALK or channel.issuer == app.identity.authority:
             raise click.UsageError(
                 "only a bulletin of another authority, written for people, can be acknowledged"
             )
-        if not trust.receipt_grants.may_answer(registry, authority, channel):
-            raise PermitError(
-                f"{authority} has no grant for receipts to {channel.issuer} for {channel.name}",
-                remedy="ask your registrar",
-                reason="not-permitted",
-            )
-        new = not await store.read(
-            lambda db: exchange.receipt_queue.is_noted(db, ReceiptStage.ACKNOWLEDGED, row["digest"])
+        record = partial(
+            frame.record, app, "acknowledged", id=row["id"], digest=row["digest"], note=note or ""
         )
-        if new:  # in the audit record before it is sent
-            frame.record(app, "acknowledged", id=row["id"], digest=row["digest"], note=note or "")
-            await store.write(
-                lambda db: exchange.receipt_queue.add(
-                    db, ReceiptStage.ACKNOWLEDGED, row["digest"], row["id"], channel, now.timestamp()
-                )
-            )
-        await exchange.Receipts(store, publisher).answer()
+        done = await exchange.acknowledge(store, publisher, row, record)
         state = "stored" if await publisher.idle(app.timeout(STORED_S)) else "accepted"
-    told = "acknowledged" if new else "acknowledged before"
+    told = "acknowledged" if done.is_new else "acknowledged before"
     return Answer(
-        {"id": row["id"], "digest": row["digest"], "author": channel.issuer, "new": new, "state": state},
+        {
+            "id": row["id"],
+            "digest": row["digest"],
+            "author": channel.issuer,
+            "new": done.is_new,
+            "state": state,
+        },
         notes=[f"{told}: {row['id']} of {channel.issuer}, {state}"],
         remarks=named.words,
         code=DONE if state == "stored" else QUEUED,

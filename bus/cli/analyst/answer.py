@@ -25,7 +25,8 @@ from bus.cli.frame import (
     wait_option,
 )
 from bus.hub import picture
-from schemas.answering import answer_to, taken_back, told_alone
+from bus.hub.acting import parts_of
+from schemas.answering import answer_to, taken_back
 from schemas.bodies.coordination import Feedback
 from schemas.codec import decode
 from schemas.subject import channel_of
@@ -33,7 +34,7 @@ from schemas.vocab import TLP_RANK, MsgType, Tlp
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Bulletin, Draft
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 
 sending_options = gathered("sending", Sending, wait_option, dry_run_option, reviewed_option)
-SECTIONS = "parts of the bulletin are sealed: all who read the rest also read your answer"
 WITHDRAWN = "Taken back by its author."
 
 
@@ -92,17 +92,16 @@ async def answer(
             f"{original.id} is TLP:{original.tlp.upper()} already, which is as wide as {body.relax_to}"
         )
     draft = answer_to(original, body, now, lang=lang, tlp=None if narrower is None else Tlp(narrower))
-    me, author = app.identity.authority, original.issuer.id
-    channel, notes = _must_reach(original, draft, registry, me)
-    drafts: list[tuple[str, Callable[[], Draft]]] = [(original.id, lambda: draft)]
-    if registry.is_told_alone(me, author, channel):
-        drafts.append((f"{original.id}, to {author}", lambda: told_alone(draft, original)))
-        notes.append(f"{author}, who said it, does not read {channel.name}, and is told by its id")
-    elif not registry.hears_answers(author, channel):
-        notes.append(
-            f"{author}, who said it, does not hear answers on {channel.name}; tell it otherwise, too"
-        )
+    me = app.identity.authority
+    channel = _must_reach(original, draft, registry, me)
+    parts, notes = parts_of(draft, original, channel, registry, me)
+    names = (original.id, f"{original.id}, to {original.issuer.id}")
+    drafts = [(name, partial(_itself, part)) for name, part in zip(names, parts, strict=False)]
     return [*await frame.send_drafts(app, drafts, sending), Answer(remarks=notes)]
+
+
+def _itself(draft: Draft) -> Draft:
+    return draft
 
 
 async def _original(app: App, wanted: str, registry: VerifiedRegistry) -> tuple[Bulletin, frozenset[str]]:
@@ -151,10 +150,8 @@ async def own_word(app: App, wanted: str) -> Bulletin | None:
     return None if kept is None else decode(kept.payload)
 
 
-def _must_reach(
-    original: Bulletin, draft: Draft, registry: VerifiedRegistry, me: str
-) -> tuple[Channel, list[str]]:
-    """Refuse a marking that hides the answer from a reader of the bulletin. Returns (channel, notes to show).
+def _must_reach(original: Bulletin, draft: Draft, registry: VerifiedRegistry, me: str) -> Channel:
+    """The channel of the answer; a marking that hides it from a reader of the bulletin is refused.
 
     Raises:
         click.UsageError: names the readers who could not read the answer.
@@ -169,7 +166,7 @@ def _must_reach(
                 "leave --tlp out"
             )
         channel = there
-    return channel, [SECTIONS] if original.sections else []
+    return channel
 
 
 async def _withdrawn(

@@ -9,43 +9,31 @@ import click
 import msgspec
 
 from bus.cli.frame import TLPS, Since, completing, gathered
+from schemas.answering import NEEDS_TEXT
 from schemas.vocab import FeedbackKind
 
 
 class Said(NamedTuple):
-    """A flag: its verdict, whether it needs a text, and its help."""
+    """A flag: its verdict, and its help."""
 
     verdict: FeedbackKind
-    needs_text: bool
     help: str
 
 
 VERDICTS = {
-    "sighting": Said(
-        FeedbackKind.SIGHTING, needs_text=False, help="it was seen here too; --seen gives the number of times"
-    ),
-    "endorse": Said(FeedbackKind.ENDORSE, needs_text=False, help="we confirm it"),
-    "dispute": Said(FeedbackKind.DISPUTE, needs_text=True, help="it is wrong; TEXT says why"),
-    "false-positive": Said(
-        FeedbackKind.FALSE_POSITIVE, needs_text=True, help="what it names is harmless; TEXT says why"
-    ),
-    "action-taken": Said(
-        FeedbackKind.ACTION_TAKEN, needs_text=False, help="we did something about it; --action names it"
-    ),
-    "question": Said(
-        FeedbackKind.QUESTION, needs_text=True, help="ask its author a question; --within sets the deadline"
-    ),
+    "sighting": Said(FeedbackKind.SIGHTING, help="it was seen here too; --seen gives the number of times"),
+    "endorse": Said(FeedbackKind.ENDORSE, help="we confirm it"),
+    "dispute": Said(FeedbackKind.DISPUTE, help="it is wrong; TEXT says why"),
+    "false-positive": Said(FeedbackKind.FALSE_POSITIVE, help="what it names is harmless; TEXT says why"),
+    "action-taken": Said(FeedbackKind.ACTION_TAKEN, help="we did something about it; --action names it"),
+    "question": Said(FeedbackKind.QUESTION, help="ask its author a question; --within sets the deadline"),
     "reply": Said(
         FeedbackKind.REPLY,
-        needs_text=True,
         help="reply to a question or a request for information",
     ),
-    "handover": Said(
-        FeedbackKind.HANDOVER, needs_text=False, help="another authority takes it over; --to names it"
-    ),
+    "handover": Said(FeedbackKind.HANDOVER, help="another authority takes it over; --to names it"),
     "relax-marking": Said(
         FeedbackKind.REQUEST_UPGRADE,
-        needs_text=False,
         help="ask its author to publish it at a wider marking; --marking names it",
     ),
 }
@@ -125,7 +113,7 @@ def must_fit(chosen: Chosen, text: str | None) -> None:
             raise click.UsageError(f"--{option} goes with --{flag}")
     if chosen.withdraw:
         return
-    if VERDICTS[name].needs_text and not text:
+    if VERDICTS[name].verdict in NEEDS_TEXT and not text:
         raise click.UsageError(f'--{name} needs a sentence: tocsin answer ID --{name} "..."')
     if chosen.handover and chosen.to is None:
         raise click.UsageError("--handover needs --to AUTHORITY, the one that takes it over")

@@ -34,7 +34,7 @@ from schemas.subject import Channel
 from schemas.vocab import TALK
 
 if TYPE_CHECKING:
-    from bus.console import Child
+    from bus.console import Place
     from bus.errors import BusError
     from bus.hub import Compared, Damage
     from bus.publishing import Publisher
@@ -67,7 +67,7 @@ async def run(app: App, *, place: str | None) -> None:
     """
     production_registry(app)
     held = frame.registry_store(app)
-    child = console_of(app, place)
+    wanted = console_of(app, place)
     intervals, keeping = frame.heartbeat_settings(app)
     async with (
         frame.open_store(app, make=True) as store,
@@ -94,13 +94,16 @@ async def run(app: App, *, place: str | None) -> None:
         service.beside(follow(), "tell of bulletins")
         service.beside(frame.tell_of_bus(app, service.subscriber), "tell of the bus")
         service.beside(frame.follow_phase(app, store), "follow the phase")
-        if child is not None:
-            service.beside(child.run(), "console")
+        if wanted is not None:
+            acting = hubs.acting.Acting(
+                store, publisher, lambda event, facts: frame.record(app, event, **facts)
+            )
+            service.beside(console.Child(wanted, app.note, acting.do).run(), "console")
         await frame.ended()
 
 
-def console_of(app: App, text: str | None) -> Child | None:
-    """The console of the chosen context; None where none is wanted.
+def console_of(app: App, text: str | None) -> Place | None:
+    """The settings of the console of the chosen context; None where none is wanted.
 
     Raises:
         ConfigError: `console-address`.
@@ -109,7 +112,7 @@ def console_of(app: App, text: str | None) -> Child | None:
     if address is None:
         return None
     context, folder = app.identity, app.state_folder()
-    place = console.Place(
+    return console.Place(
         host=address[0],
         port=address[1],
         else_any=text is None,
@@ -122,7 +125,6 @@ def console_of(app: App, text: str | None) -> Child | None:
         beacon=context.beacon,
         contacts=context.contacts,
     )
-    return console.Child(place, app.note)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
+    from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
     from bus.console.pages.catalogue import DEEDS, PAGES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
@@ -15,6 +16,8 @@ __all__ = [
     "DEEDS",
     "PAGES",
     "TO_DO",
+    "VERDICTS",
     "Listed",
     "may_see",
+    "sign_receipts",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import msgspec
@@ -13,17 +13,21 @@ import msgspec
 from bus import sheets
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest, sees, sees_channel
+from bus.console.clearance import narrowest, sees_channel
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
-from bus.console.pages import incidents
+from bus.console.pages import bulletin_desk, incidents
+from bus.console.pages.bulletin_desk import Desk
+from bus.console.pages.held import held
 from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.console.step import Step
+from bus.desk import About, Act
 from bus.filters import of_options
 from bus.hub import picture
-from bus.hub.picture import About, Said, TraceStep, lists, of_rows
-from bus.subscribing import Stored, bodies, whole
+from bus.hub.picture import About as Answered
+from bus.hub.picture import Said, TraceStep, lists, of_rows
+from bus.subscribing import Stored, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
@@ -66,6 +70,7 @@ class OneBulletin(Content, frozen=True, kw_only=True):
     admitted: dt.datetime
     digest: str
     kid: str
+    desk: Desk
 
 
 class Signed(Bytes, frozen=True, kw_only=True):
@@ -122,7 +127,17 @@ def look(asked: Asked) -> OneBulletin:
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
+        desk=bulletin_desk.desk_of(asked, b, is_over=bool(row.ended)),
     )
+
+
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, with what people here have done about the bulletin."""
+    if not isinstance(content, OneBulletin):
+        return None
+    row = content.row
+    asked = bulletin_desk.told(content.desk, About("bulletin", row.id, Tlp(row.tlp), row.audience))
+    return lambda db, act: msgspec.structs.replace(content, desk=asked(db, act))
 
 
 def signed(asked: Asked) -> Signed:
@@ -165,23 +180,6 @@ def downloaded(content: Content) -> Looked | None:
     return Looked(how="downloaded", id=content.id, tlp=Tlp(content.marking), audience=content.audience)
 
 
-def held(asked: Asked) -> Stored:
-    """The bulletin that the path names, as it was admitted.
-
-    Raises:
-        NotHereError: it is not here, or the reader may not read it.
-    """
-    wanted = asked.place["id"]
-    for n in bodies.rows_of(asked.db, wanted):
-        for kept in whole(asked.db.execute("SELECT * FROM admitted WHERE row = ?", (n,))):
-            b = kept.bulletin
-            if b.status not in (Status.ACTUAL, Status.EXERCISE, Status.TEST):
-                continue
-            if sees(asked.clearance, b.tlp, b.audience):
-                return kept
-    raise NotHereError("no bulletin that you may read is called so")
-
-
 def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> sheets.Known:
     """What is known of it beside its own words."""
     b = kept.bulletin
@@ -202,7 +200,7 @@ def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> she
         ended_by=picture.trace.named(asked.db, ending.by, may_see) if ending.by else "",
         versions=tuple(_versions(asked, b)),
         answers=said,
-        is_settled=picture.answers.is_settled(asked.db, About.of(b)),
+        is_settled=picture.answers.is_settled(asked.db, Answered.of(b)),
         parts=tuple(_parts(b)),
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from bus.console.page import Deed, Page
 from bus.console.pages import (
     bulletin,
+    bulletin_desk,
     bulletins,
     channels,
     clocks,
-    deeds,
     drills,
     elections,
+    incident_desk,
     incidents,
     picture,
     quarantine,
@@ -30,6 +31,7 @@ PAGES = (
         look=bulletin.look,
         looked=bulletin.viewed,
         has_incidents=True,
+        beside=bulletin.beside,
     ),
     Page(
         path="/b/{id}/signed",
@@ -45,7 +47,7 @@ PAGES = (
         template="incident.html",
         look=incidents.look_at_one,
         has_incidents=True,
-        desk=deeds.told_of,
+        desk=incident_desk.told_of,
     ),
     Page(path="/channels", twin="/channels.json", template="channels.html", look=channels.look),
     Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look),
@@ -59,8 +61,10 @@ PAGES = (
 )
 
 DEEDS = (
-    Deed(path="/i/{id}/decide", work=deeds.decide, back="/i/{id}", changes_incidents=True),
-    Deed(path="/i/{id}/undo", work=deeds.undo, back="/i/{id}", changes_incidents=True),
-    Deed(path="/i/{id}/summary", work=deeds.summary, back="/i/{id}#known"),
-    Deed(path="/i/{id}/journal", work=deeds.entry, back="/i/{id}#jour"),
+    Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
+    Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
+    Deed(path="/i/{id}/decide", work=incident_desk.decide),
+    Deed(path="/i/{id}/undo", work=incident_desk.undo),
+    Deed(path="/i/{id}/summary", work=incident_desk.summary),
+    Deed(path="/i/{id}/journal", work=incident_desk.entry),
 )

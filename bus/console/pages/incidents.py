@@ -17,7 +17,7 @@ from bus.console.graph import Edge, Node
 from bus.console.incidents import Joined
 from bus.console.page import Content
 from bus.console.pages import clocks
-from bus.console.pages.deeds import Told
+from bus.console.pages.incident_desk import Told
 from bus.console.rows import Row
 from bus.hub import incidents as joining
 from bus.hub import picture

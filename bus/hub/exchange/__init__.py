@@ -6,6 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.hub.exchange import missing, receipt_queue
+    from bus.hub.exchange.acknowledging import acknowledge
     from bus.hub.exchange.helper import PATIENCE_S, PeerHelper
     from bus.hub.exchange.receipts import Receipts
     from bus.hub.exchange.signed_files import contradictions
@@ -16,6 +17,7 @@ __all__ = [
     "PATIENCE_S",
     "PeerHelper",
     "Receipts",
+    "acknowledge",
     "contradictions",
     "missing",
     "receipt_queue",

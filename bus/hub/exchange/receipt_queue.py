@@ -154,6 +154,12 @@ def is_noted(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
     return db.execute(sql, (digest, stage)).fetchone() is not None
 
 
+def is_sent(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
+    """Whether a receipt was signed and kept to be sent."""
+    sql = "SELECT 1 FROM receipt_queue WHERE digest = ? AND stage = ? AND sent = 1"
+    return db.execute(sql, (digest, stage)).fetchone() is not None
+
+
 def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
     """Make batches of open and granted receipts, inside a transaction. Batches made before and not sent come again."""
     for author, tlp, stage in db.execute(

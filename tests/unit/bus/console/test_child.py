@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bus.console import Child, Place, address_of
+from bus.console import NOBODY, Child, Place, address_of
 from bus.console import child as module
 from bus.console.child import decoded, encoded, without_secrets
 from bus.errors import ConfigError
@@ -96,7 +96,7 @@ def test_without_the_extra_the_hub_runs_on(tmp_path: Path, monkeypatch: pytest.M
     """It says so in one sentence, names what to install, and starts nothing."""
     monkeypatch.setattr(module, "missing_packages", lambda: ("starlette",))
     said: list[str] = []
-    child = Child(place(tmp_path), said.append)
+    child = Child(place(tmp_path), said.append, NOBODY.ask)
     asyncio.run(child.run())
     assert child.starts == 0
     assert len(said) == 1
@@ -109,7 +109,7 @@ def over(folder: Path, work: Callable[[Child, list[str]], object], **of: object)
     async def go() -> int:
         await fill(folder / "store.db", [Speaker("xa-csirt").say("One", 50)])
         said: list[str] = []
-        child = Child(place(folder, **of), said.append)
+        child = Child(place(folder, **of), said.append, NOBODY.ask)
         running = asyncio.create_task(child.run())
         try:
             await eventually(lambda: child.address or running.done(), describe=lambda: said)

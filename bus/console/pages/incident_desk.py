@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from urllib.parse import quote
 
 import msgspec
 
 from bus import desk
 from bus.console.clearance import narrowest
+from bus.console.doing import Doing
 from bus.console.errors import BadRequestError, NotHereError
 from bus.console.incidents import Joined, Kept
 from bus.console.page import Question
@@ -68,78 +69,93 @@ def told_of(kept: Kept, id_: str) -> Question | None:
     return question
 
 
-def decide(joined: Joined, id_: str, fields: Mapping[str, str]) -> Question:
+async def decide(doing: Doing) -> str:
     """A bulletin belongs to the incident, does not, or is split off.
 
     Raises:
         BadRequestError: no such verdict, or a bulletin against itself.
         NotHereError: one of the two is not here, or its sender may not read it.
+        DeedError: as the desk.
     """
-    group, bulletin = _group(joined, id_), fields.get("bulletin", "")
+    joined = await doing.joined()
+    group, bulletin = _group(joined, doing), doing.field("bulletin")
     member = joined.found.members.get(bulletin)
     if member is None:
         raise _nobody()
     try:
-        verdict = Verdict(fields.get("verdict", ""))
+        verdict = Verdict(doing.field("verdict"))
     except ValueError:
         raise BadRequestError("that is no decision about an incident") from None
     anchor = next((each for each in group.members if each != bulletin), None)
     if anchor is None or (verdict is Verdict.SPLIT and bulletin not in group.members):
         raise BadRequestError("a bulletin is decided about with another one of this incident")
     about = desk.About("bulletin", bulletin, Tlp(member.tlp), member.audience)
-    why = fields.get("why", "")
-    return lambda db, act: desk.decisions.decide(db, act, anchor, about, verdict, why)
+    why = doing.field("why")
+    await doing.at_desk(lambda db, act: desk.decisions.decide(db, act, anchor, about, verdict, why))
+    await doing.joined()
+    return _page(doing)
 
 
-def undo(joined: Joined, id_: str, fields: Mapping[str, str]) -> Question:
+async def undo(doing: Doing) -> str:
     """Undo a decision by its number.
 
     Raises:
         BadRequestError: that is no number.
         NotHereError: the incident is not here.
+        DeedError: as the desk.
     """
-    _group(joined, id_)
-    number = fields.get("n", "")
+    _group(await doing.joined(), doing)
+    number = doing.field("n")
     if not (number.isascii() and number.isdecimal() and len(number) < 16):
         raise BadRequestError("a decision has a number")
-    return lambda db, act: desk.decisions.undo(db, act, int(number), fields.get("why", ""))
+    await doing.at_desk(lambda db, act: desk.decisions.undo(db, act, int(number), doing.field("why")))
+    await doing.joined()
+    return _page(doing)
 
 
-def summary(joined: Joined, id_: str, fields: Mapping[str, str]) -> Question:
+async def summary(doing: Doing) -> str:
     """Write what is known.
 
     Raises:
         NotHereError: the incident is not here.
         BadRequestError: said to whom none of its bulletins is.
+        DeedError: as the desk.
     """
-    about = _about(joined, id_, fields)
-    return lambda db, act: desk.words.add_note(db, act, about, fields.get("text", ""))
+    about = _about(await doing.joined(), doing)
+    await doing.at_desk(lambda db, act: desk.words.add_note(db, act, about, doing.field("text")))
+    return f"{_page(doing)}#known"
 
 
-def entry(joined: Joined, id_: str, fields: Mapping[str, str]) -> Question:
+async def entry(doing: Doing) -> str:
     """Add to the journal.
 
     Raises:
         NotHereError: the incident is not here.
         BadRequestError: said to whom none of its bulletins is.
+        DeedError: as the desk.
     """
-    about = _about(joined, id_, fields)
-    return lambda db, act: desk.words.add_entry(db, act, about, fields.get("text", ""))
+    about = _about(await doing.joined(), doing)
+    await doing.at_desk(lambda db, act: desk.words.add_entry(db, act, about, doing.field("text")))
+    return f"{_page(doing)}#jour"
 
 
-def _group(joined: Joined, id_: str) -> Group:
-    group = joined.of(id_)
+def _page(doing: Doing) -> str:
+    return f"/i/{quote(doing.place['id'], safe='')}"
+
+
+def _group(joined: Joined, doing: Doing) -> Group:
+    group = joined.of(doing.place["id"])
     if group is None:
         raise _nobody()
     return group
 
 
-def _about(joined: Joined, id_: str, fields: Mapping[str, str]) -> desk.About:
+def _about(joined: Joined, doing: Doing) -> desk.About:
     """The incident as words about it are marked: as narrowly as its narrowest bulletin, for the audience that was chosen."""
-    group = _group(joined, id_)
+    group = _group(joined, doing)
     members = [joined.found.members[each] for each in group.members]
     tlp = narrowest(each.tlp for each in members) or Tlp.RED
-    audience = fields.get("audience", "")
+    audience = doing.field("audience")
     if audience not in {each.audience for each in members}:
         raise BadRequestError("choose to whom it is said: one of the audiences of these bulletins")
     return desk.About(KIND, group.id, tlp, audience)

@@ -1,0 +1,211 @@
+"""What people here do about a bulletin: acknowledge it, answer it. And what the page tells of that."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+from urllib.parse import quote
+
+import msgspec
+
+from bus import desk
+from bus.console.asked import Asked
+from bus.console.doing import Doing, Hub
+from bus.console.errors import AgainError, BadRequestError, RefusedError
+from bus.console.pages import clocks
+from bus.console.pages.held import held
+from bus.console.people import People
+from bus.desk import About, Action
+from bus.hub.acting import Acknowledge, Answer, Outcome, is_key
+from bus.storage import utc
+from schemas.answering import NEEDS_TEXT
+from schemas.bodies.coordination import Feedback
+from schemas.bulletin import Bulletin
+from schemas.vocab import FeedbackKind
+
+ACKNOWLEDGEMENT = "acknowledgement"
+MOST_RECEIPTS = 50
+"""So many are tried at once."""
+VERDICTS = {
+    FeedbackKind.SIGHTING: "Seen here too",
+    FeedbackKind.ENDORSE: "We confirm it",
+    FeedbackKind.ACTION_TAKEN: "Action taken",
+    FeedbackKind.FALSE_POSITIVE: "False positive",
+    FeedbackKind.DISPUTE: "It is wrong",
+    FeedbackKind.QUESTION: "A question",
+    FeedbackKind.REPLY: "A reply",
+}
+"""What can be answered from the page, with the words for it; the rest stays at the command line."""
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A person here has acknowledged the bulletin; `is_signed` says that the hub has signed its receipt."""
+
+    who: str
+    at: dt.datetime
+    is_signed: bool
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """What people here have done about a bulletin, and what its reader may do.
+
+    Attributes:
+        due: by when a person must acknowledge it; None where nothing asks for that, or it was done.
+        may_acknowledge: whether the reader may, and has not.
+        may_answer: whether the reader may.
+        read: who has acknowledged it, the first first.
+    """
+
+    due: dt.datetime | None
+    may_acknowledge: bool
+    may_answer: bool
+    read: tuple[Read, ...] = ()
+
+
+def desk_of(asked: Asked, b: Bulletin, *, is_over: bool) -> Desk:
+    """What the store knows of it; the rest is asked of the desk (`told`)."""
+    viewer, is_own = asked.viewer, b.issuer.id == asked.hub
+    due = next(
+        (each.due for each in clocks.owed(asked) if each.id == b.id and each.rule == ACKNOWLEDGEMENT), None
+    )
+    return Desk(
+        due=due,
+        may_acknowledge=not is_own and not is_over and viewer.may(Action.ACKNOWLEDGE),
+        may_answer=not is_own and b.kind != "sealed" and viewer.may(Action.ANSWER),
+    )
+
+
+def told(known: Desk, about: About) -> Callable[[sqlite3.Connection, desk.Act], Desk]:
+    """The question to the desk: the same, with who has acknowledged."""
+
+    def question(db: sqlite3.Connection, act: desk.Act) -> Desk:
+        names = desk.people.names(db)
+        found = desk.duty.acknowledged(db, act, about)
+        read = tuple(
+            Read(who=names.get(each.person, each.person), at=utc(each.at), is_signed=bool(each.receipt))
+            for each in found
+        )
+        mine = next((each for each in found if each.person == act.who), None)
+        is_done = mine is not None and bool(mine.receipt)
+        return msgspec.structs.replace(
+            known, read=read, may_acknowledge=known.may_acknowledge and not is_done
+        )
+
+    return question
+
+
+async def acknowledge(doing: Doing) -> str:
+    """Note at the desk who has read it, then have the hub sign the receipt for its author.
+
+    Raises:
+        NotHereError: it is not here, or its sender may not read it.
+        DeedError: as the desk.
+        RefusedError, HubError: as the hub; the desk keeps that the person has read it.
+    """
+    about = await doing.look(about_named)
+
+    def work(db: sqlite3.Connection, act: desk.Act) -> str:
+        desk.duty.acknowledge(db, act, about)
+        return act.who
+
+    who = await doing.at_desk(work)
+    outcome = must_be_done(await doing.hub.ask(Acknowledge(bulletin=about.id, by=who)))
+    if outcome.state != "waiting":
+        await doing.people.signed(about.id)
+    return page_of(about)
+
+
+async def sign_receipts(people: People, hub: Hub) -> None:
+    """Have the hub sign the receipts for what people have acknowledged, and for which it has signed none yet.
+
+    Raises:
+        HubError: the hub does not answer.
+    """
+    for bulletin, who in await people.unsigned(MOST_RECEIPTS):
+        outcome = await hub.ask(Acknowledge(bulletin=bulletin, by=who))
+        if outcome.state in ("stored", "accepted"):
+            await people.signed(bulletin)
+
+
+async def answer(doing: Doing) -> str:
+    """Have the hub sign and publish an answer, under the key of the form, so that it is published once.
+
+    Raises:
+        NotHereError: it is not here, or its sender may not read it.
+        BadRequestError: the form does not say what the answer is.
+        DeedError: as the desk.
+        AgainError: a person must look at it once more.
+        RefusedError, HubError: as the hub.
+    """
+    about = await doing.look(about_named)
+    if not is_key(doing.field("key")):
+        raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
+    body = feedback_of(doing.field("verdict"), doing.field("text"))
+
+    def work(db: sqlite3.Connection, act: desk.Act) -> str:
+        desk.duty.answer(db, act, about, str(body.verdict), doing.field("key"))
+        return act.who
+
+    request = Answer(
+        key=doing.field("key"),
+        bulletin=about.id,
+        body=body,
+        by=await doing.at_desk(work),
+        reviewed=doing.field("reviewed").strip(),
+    )
+    must_be_done(await doing.hub.ask(request), doing)
+    return f"{page_of(about)}#others"
+
+
+def feedback_of(verdict: str, text: str) -> Feedback:
+    """An answer from a form.
+
+    Raises:
+        BadRequestError: it says no verdict of the form, lacks the text that its verdict needs, or the text is too long.
+    """
+    if verdict not in VERDICTS:
+        raise BadRequestError("choose what the answer says")
+    words = text.strip().replace("\r\n", "\n")
+    if not words and (verdict in NEEDS_TEXT or verdict == FeedbackKind.ACTION_TAKEN):
+        raise BadRequestError(f"this answer needs a sentence ({VERDICTS[FeedbackKind(verdict)].lower()})")
+    try:
+        return msgspec.convert(
+            {"kind": "feedback", "verdict": verdict} | ({"text": words} if words else {}), Feedback
+        )
+    except msgspec.ValidationError:
+        raise BadRequestError("the text of an answer has 1 to 2000 characters that can be seen") from None
+
+
+def about_named(asked: Asked) -> About:
+    """The bulletin that the path names, as the desk names it.
+
+    Raises:
+        NotHereError: it is not here, or the sender may not read it.
+    """
+    b = held(asked).bulletin
+    return About("bulletin", b.id, b.tlp, b.audience)
+
+
+def page_of(about: About) -> str:
+    """The address of its page."""
+    return f"/b/{quote(about.id, safe='')}"
+
+
+def must_be_done(outcome: Outcome, doing: Doing | None = None) -> Outcome:
+    """The outcome, where the hub did what was asked.
+
+    Args:
+        outcome: of the hub.
+        doing: the form, where it may be sent again with a reason.
+
+    Raises:
+        AgainError: a person must look at it once more.
+        RefusedError: the hub has refused it.
+    """
+    if outcome.state != "refused":
+        return outcome
+    words = " ".join(outcome.notes)
+    if outcome.doubts and doing is not None:
+        raise AgainError(words, path=doing.path, fields=doing.fields, doubts=outcome.doubts)
+    raise RefusedError(words, reason=outcome.reason)

@@ -1,0 +1,26 @@
+"""What people do at a hub's console that must be signed: asked for in messages, decided and done by the hub."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.hub.acting import messages
+    from bus.hub.acting.acting import Acting
+    from bus.hub.acting.answering import SECTIONS, parts_of
+    from bus.hub.acting.messages import Acknowledge, Answer, Doubt, Outcome, Request, is_key
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "SECTIONS",
+    "Acknowledge",
+    "Acting",
+    "Answer",
+    "Doubt",
+    "Outcome",
+    "Request",
+    "is_key",
+    "messages",
+    "parts_of",
+]

@@ -1,0 +1,139 @@
+"""What a console asks of its hub, and what the hub answers, as they pass between the two processes.
+
+The console has no key. A request says all of a deed; the hub decides by its own rules whether it is done. A deed that is asked for
+twice in the same words is done once, so a console that got no answer asks again.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from schemas.bodies.coordination import Feedback
+
+MOST = 512 * 1024
+"""A longer line is no message."""
+_KEY = r"^[0-9a-f]{32}$(?!\n)"
+Key = Annotated[str, msgspec.Meta(pattern=_KEY)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+Who = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+
+
+class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledge"):
+    """A person has read a bulletin: its author gets a signed receipt of the hub, which names no person.
+
+    Attributes:
+        bulletin: its id.
+        by: the person, for the audit record.
+    """
+
+    bulletin: Id
+    by: Who
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+    """An answer to a bulletin, for all who may read it.
+
+    Attributes:
+        key: names this answer; one with the same key is published once.
+        bulletin: its id.
+        body: the answer.
+        lang: the language of its text.
+        by: the person, for the audit record.
+        reviewed: why it is published in spite of doubts; empty where none was said.
+    """
+
+    key: Key
+    bulletin: Id
+    body: Feedback
+    lang: str = "en"
+    by: Who
+    reviewed: str = ""
+
+
+Request = Acknowledge | Answer
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """A doubt about a draft: where it lies, and what it says."""
+
+    path: str
+    text: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a request.
+
+    Attributes:
+        id: of the bulletin or receipt that was signed; empty where none was.
+        state: `stored`, the bus has it; `accepted`, it is safe on this disk and is sent when the bus answers; `waiting`, it is noted and
+            not signed yet; `refused`.
+        notes: sentences for the person who asked.
+        reason: of a refusal.
+        doubts: of a draft that needs a reason to be published.
+    """
+
+    id: str = ""
+    state: str
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    doubts: tuple[Doubt, ...] = ()
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    """A request, not yet read, with the number by which its outcome is found."""
+
+    n: int
+    request: msgspec.Raw
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The outcome of a request with its number."""
+
+    n: int
+    outcome: Outcome
+
+
+def is_key(text: str) -> bool:
+    """Whether a text names a deed: 32 hexadecimal digits."""
+    return re.match(_KEY, text) is not None
+
+
+def asking(n: int, request: Request) -> bytes:
+    """A request as a line."""
+    return msgspec.json.encode(Numbered(n, msgspec.Raw(msgspec.json.encode(request)))) + b"\n"
+
+
+def answering(n: int, outcome: Outcome) -> bytes:
+    """An outcome as a line."""
+    return msgspec.json.encode(Told(n, outcome)) + b"\n"
+
+
+def asked(line: bytes) -> Numbered:
+    """A request from its line.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return msgspec.json.decode(line, type=Numbered)
+
+
+def request_of(numbered: Numbered) -> Request:
+    """What is asked for.
+
+    Raises:
+        msgspec.DecodeError: no hub can do that.
+    """
+    request: Request = msgspec.json.decode(numbered.request, type=Request)
+    return request
+
+
+def told(line: bytes) -> Told:
+    """An outcome from its line.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return msgspec.json.decode(line, type=Told)
