@@ -73,9 +73,7 @@ class Acts:
         """The operator adds a bulletin in an office's name, signed by a key of his own."""
         operator, cast = await self._second_broker(), self._cast
         if "elsewhere" not in self.facts:  # so that the channel exists
-            await self._publish(
-                "elsewhere", ELSEWHERE, scenes.clone("A copy of The Morning Post, seen in a region of XB")
-            )
+            await self._publish("elsewhere", ELSEWHERE, scenes.SEEN_ELSEWHERE)
         seq, prev = await cast.head(FULL, f"{ELSEWHERE}/{GREEN}")
         message, found = forged(
             cast.registry.issuer(ELSEWHERE),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
+from bus.demo.beside import ReaderBeside
 from bus.demo.countries import CAST, ELSEWHERE, HUBS, ROBBED, Member
 from bus.demo.desks import Desks, beats
 from bus.demo.hostile import Operator, lines
@@ -14,7 +15,7 @@ from bus.demo.keyring import Folder, load_key
 from bus.keys import FileSigner
 from bus.logs import logger
 from bus.publishing import Accepted, Outbox, Publisher
-from bus.subscribing import Inbox, Subscriber
+from bus.subscribing import Inbox
 from bus.tasks import Background, background
 from bus.transport import Endpoint
 from bus.trust import VerifiedRegistry
@@ -138,13 +139,12 @@ class Cast:
             self.operator = operator
             tasks.start(operator.run(), "operator of the second broker")
             for hub in HUBS:
-                reader = Subscriber(
-                    authority_id=hub.id,
-                    inbox=self.stores[hub.id],
-                    registry=self._desks.registry,
+                reader = ReaderBeside(
+                    store=self.stores[hub.id],
                     endpoint=self._desks.endpoint(hub, operator.url),
+                    streams=lines(hub.id),
+                    registry=self._desks.registry,
                     clock=self._desks.clock,
-                    streams=lambda _registry, name: lines(name),
                 )
                 tasks.start(reader.run(), f"{hub.id} at the second broker")
             async with self._desk(member, operator.url) as publisher:

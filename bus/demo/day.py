@@ -1,4 +1,4 @@
-"""The bulletins that people at the demonstration's offices write: an opening, then a story without repeats. Pure.
+"""The bulletins that people at the demonstration's offices write: an opening, then a day without repeats. Pure.
 
 Each country has its own order of steps. No step repeats another: a continuation is an update of an earlier bulletin.
 All of it is fictitious.
@@ -43,7 +43,7 @@ HOUR = dt.timedelta(hours=1)
 
 
 class Step(NamedTuple):
-    """One bulletin of the story.
+    """One bulletin of the day.
 
     Attributes:
         office: name of the office that publishes it.

@@ -1,4 +1,4 @@
-"""The bulletins of the demonstration's offices, in rounds: first samples and the opening, then the story."""
+"""The bulletins of the demonstration's offices, in rounds: first samples and the opening, then the day."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Rounds:
         self._told: dict[tuple[str, str], str] = {}
 
     async def feed(self, now: dt.datetime) -> int:
-        """Run one round: first the sample files of every adapter and the opening of the story, then a step each time. Returns the number of items.
+        """Run one round: first the sample files of every adapter and the opening of the day, then a step each time. Returns the number of items.
 
-        After the end of the story, only heartbeats are sent.
+        After the end of the day, only heartbeats are sent.
         """
         number, self._number = self._number, self._number + 1
         if number == 0:

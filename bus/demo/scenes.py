@@ -175,13 +175,15 @@ def _draft(headline: str, summary: str, body: Body, original: str | None = None,
 
 SIGHTINGS: Mapping[str, Draft] = {
     "xa-media": clone("A copy of The Morning Post says that the vote in XB will be annulled", GENUINE),
-    "xb-media": clone("Cloned site of The Morning Post is advertised to voters of XB"),
+    "xb-media": clone("A clone of The Morning Post is advertised to readers in XB"),
     "xa-region": clone("Voters ask about a newspaper site that says the vote is annulled"),
 }
 """Authority -> its sighting of the cloned site. The first takes the newspaper's own site for a copy as well."""
+SEEN_ELSEWHERE = clone("The copy of The Morning Post is read in a region of XB")
+"""The first bulletin of the office at the second broker."""
 FORGED = repeated("Polling places in XB close at noon", "All voters must come before 12:00.")
 WITHHELD = repeated(
-    "Some 40 accounts tell voters of XB that polling places close at noon", "They were made in the same week."
+    "Some 40 accounts say that polling places in XB close at noon", "They were made in the same week."
 )
 NEXT = repeated("The accounts that name a false closing time are growing in number", "There are some 90 now.")
 LIE = repeated(

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -34,9 +35,10 @@ log = logger()
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A scene that was played: its sentence, the page that shows it at a hub, and why it did not come true, if so."""
+    """A scene that was played: its time, its name, its sentence, the page that shows it at a hub, and why it did not come true, if so."""
 
     clock: str
+    act: str
     says: str
     hub: str
     path: str
@@ -46,7 +48,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 class Progress(msgspec.Struct, kw_only=True):
     """How far the story of a folder has come: the number of scenes told, and what the acts have noted."""
 
-    told: int = 0
+    told: Annotated[int, msgspec.Meta(ge=0)] = 0
     facts: dict[str, str] = {}
 
     @classmethod
@@ -121,12 +123,14 @@ class Story:
             until: no scene begins later than this, by the clock of the event loop.
         """
         loop = asyncio.get_running_loop()
+        ahead = self.untold
         begin = loop.time()
+        if ahead and self._progress.told:
+            begin += (2 * QUIET_S - ahead[0].at) / self._pace
+        if ahead and until is not None and begin + ahead[0].at / self._pace >= until:
+            return
         await asyncio.sleep(QUIET_S / self._pace)
         await self._open_offices()
-        ahead = self.untold
-        if ahead and self._progress.told:
-            begin = loop.time() + (QUIET_S - ahead[0].at) / self._pace
         for scene in ahead:
             moment = begin + scene.at / self._pace
             if until is not None and moment >= until:
@@ -157,7 +161,12 @@ class Story:
         self._progress.told += 1
         write_atomically(self._file, msgspec.json.encode(self._progress), mode=0o600)
         return Told(
-            clock=scene.clock, says=scene.says, hub=scene.hub, path=scene.page.format(id=id_), problem=problem
+            clock=scene.clock,
+            act=scene.act,
+            says=scene.says,
+            hub=scene.hub,
+            path=scene.page.format(id=id_),
+            problem=problem,
         )
 
 

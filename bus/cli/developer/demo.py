@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
-import sys
-import webbrowser
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +15,14 @@ import msgspec
 
 from bus import demo as demonstration
 from bus.cli import frame
+from bus.cli.developer import telling
 from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command, tell
 
 if TYPE_CHECKING:
-    from bus.demo import Demo, Tally, Told
-    from bus.subscribing import Stored
+    from bus.demo import Demo, Tally
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
-LOOK_S = 0.2
 PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
 
 
@@ -113,20 +109,20 @@ async def demo(
             ) as running,
             frame.asked() as ended,
         ):
-            _greet(app, folder, running)
-            feed = Feed(app, running)
-            telling: list[asyncio.Task[None]] = [asyncio.create_task(frame.until_unread(app))]
+            telling.greet(app, folder, running)
+            feed = telling.Feed(app, running)
+            tasks: list[asyncio.Task[None]] = [asyncio.create_task(frame.until_unread(app))]
             playing: asyncio.Task[None] | None = None
             deadline = asyncio.get_running_loop().time() + seconds if seconds else None
             if has_story:
-                playing = asyncio.create_task(_play(app, running, deadline))
-                telling.append(playing)
+                playing = asyncio.create_task(telling.play(app, running, deadline and deadline - QUIET_END_S))
+                tasks.append(playing)
             if not no_browser:
-                telling.append(asyncio.create_task(_open_browser(running)))
-            telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
+                tasks.append(asyncio.create_task(telling.open_browser(running)))
+            tasks += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
                 trust: Counter[str] = Counter()
-                await _rounds(app, running, ended, deadline, telling, trust)
+                await _rounds(app, running, ended, deadline, tasks, trust)
                 if playing is not None:
                     await _end(playing)
                 await (running.drain(PARTING_S) if ended.is_set() else running.drain())
@@ -137,9 +133,9 @@ async def demo(
                     over=tuple(term.what for term in running.keeper.terms() if term.level == "bad"),
                 )
             finally:
-                for task in telling:
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*telling, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
             feed.tell_rest()
             if ended.is_set() and not tally.published:
                 raise click.Abort  # before the first bulletin; there is nothing to judge
@@ -190,7 +186,7 @@ async def _rounds(
     running: Demo,
     ended: asyncio.Event,
     deadline: float | None,
-    telling: list[asyncio.Task[None]],
+    tasks: list[asyncio.Task[None]],
     trust: Counter[str],
 ) -> None:
     """Feed the spools at least once, until the time is over or a signal comes; raises the error that ended the story.
@@ -200,7 +196,7 @@ async def _rounds(
     loop = asyncio.get_running_loop()
     next_round, fed = 0.0, False
     while not ended.is_set():
-        if (error := _error(telling)) is not None:
+        if (error := _error(tasks)) is not None:
             raise error
         trust[str(running.trust)] += 1
         now = loop.time()
@@ -214,50 +210,9 @@ async def _rounds(
                 await ended.wait()
 
 
-def _greet(app: App, folder: Path, running: Demo) -> None:
-    home = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    drafts = demonstration.put_drafts(folder).name
-    path = f" PATH={shlex.quote(str(place))}:$PATH" if (place := _place()) else ""
-    greeting = f"""
-Broker {running.server.url}, registry {running.registry.domain} version {running.registry.version}.
-A bulletin is shown when every hub that may read it has verified it. Ctrl-C ends.
-
-In another terminal:
-  export TOCSIN_HOME={shlex.quote(str(folder))}{path}
-  tocsin --context xa-csirt publish $TOCSIN_HOME/{drafts}/cyber.toml
-  tocsin --context xa-dsc watch --since all
-  tocsin --context xb-hub watch --topic cyber --since all
-  tocsin --context xb-hub picture
-Native files dropped into {home}/spool/AUTHORITY/in are published too.
-"""
-    for line in greeting.split("\n"):
-        app.note(line)
-
-
-async def _play(app: App, running: Demo, deadline: float | None) -> None:
-    """Play the story, and say each scene in a line, with the page that shows it; none begins shortly before the end."""
-
-    def say(told: Told) -> None:
-        console = running.consoles.get(told.hub)
-        line = f"story {told.clock:>4}  {told.says}."
-        if told.problem:
-            line += f" This has not come true: {told.problem}"
-        elif console is not None and console.address:
-            line += f" See {console.address.rstrip('/')}{told.path}"
-        app.note(line)
-
-    if (story := running.story) is None:
-        app.note(
-            "story: this folder was made by an earlier version, without its offices; to see it, name another --dir"
-        )
-    elif not story.untold:
-        app.note("story: it has been told in this folder; to see it again, name another --dir")
-    else:
-        app.note(
-            "story: it unfolds in ten minutes, and each line names the page to open; --no-story leaves it out"
-        )
-    if story is not None:
-        await story.play(say, None if deadline is None else deadline - QUIET_END_S)
+def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
+    """The error of the first task that has failed; None when none has."""
+    return next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -265,64 +220,3 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-async def _open_browser(running: Demo) -> None:
-    """Open the first console in a browser, where a person sits at a desktop."""
-    if not (sys.stderr.isatty() and is_desktop(sys.platform, os.environ)):
-        return
-    for child in running.consoles.values():
-        while not child.address:  # noqa: ASYNC110 (it is asked for as a person would look)
-            await asyncio.sleep(LOOK_S)
-        await asyncio.to_thread(webbrowser.open, child.address)
-        return
-
-
-def is_desktop(platform: str, environment: Mapping[str, str]) -> bool:
-    """Whether a browser opened here is seen by a person: macOS, Windows, or a display, and no continuous integration."""
-    has_display = any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-    return not environment.get("CI") and (platform in ("darwin", "win32") or has_display)
-
-
-def _place() -> Path | None:
-    """The folder of the program as called, or beside the interpreter; None when neither holds it."""
-    called, beside = Path(sys.argv[0]), Path(sys.executable).with_name("tocsin")
-    found = next((each for each in (called, beside) if each.name == "tocsin" and each.is_file()), None)
-    return None if found is None else found.absolute().parent
-
-
-def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
-    """The error of the first task that has failed; None when none has."""
-    return next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
-
-
-class Feed:
-    """Shows each bulletin once, as soon as every hub that may read it has verified it."""
-
-    def __init__(self, app: App, running: Demo) -> None:
-        self._app = app
-        self._running = running
-        self._seen: dict[str, set[str]] = {}
-        self._rows: dict[str, Stored] = {}
-
-    async def tell(self, hub: str) -> None:
-        """Follow one hub."""
-        async for row in self._running.follow(hub):
-            seen = self._seen.setdefault(row.digest, set())
-            seen.add(hub)
-            readers = {name for name in self._running.stores if self._running.may_read(name, row.channel)}
-            self._rows[row.digest] = row
-            if seen >= readers:
-                del self._seen[row.digest], self._rows[row.digest]
-                without = sorted(set(self._running.stores) - readers)
-                remark = f"{', '.join(without)} has no grant for it" if without else ""
-                self._show(row, remark)
-
-    def tell_rest(self) -> None:
-        """At the end, show the bulletins that only some of those hubs have verified."""
-        for digest, row in self._rows.items():
-            remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
-            self._show(row, remark)
-
-    def _show(self, row: Stored, remark: str) -> None:
-        tell(self._app, Answer(lines=[frame.BulletinLines(row.bulletin, row.labels, row.trust, remark)]))

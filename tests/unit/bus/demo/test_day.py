@@ -7,10 +7,10 @@ import datetime as dt
 import pytest
 
 from bus.demo.countries import COUNTRIES, HUBS, MEMBERS, Member, nation
+from bus.demo.day import DAY, OPENING, ORDER, Step, draft_of
 from bus.demo.founding import prepare
 from bus.demo.keyring import Folder
 from bus.demo.offices import OFFICES
-from bus.demo.day import OPENING, ORDER, DAY, Step, draft_of
 from bus.hub.picture import read_contacts
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Defaults, new_id, stamp
