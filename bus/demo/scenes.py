@@ -84,7 +84,7 @@ SCENES = (
         "noticed",
         "xb-hub notices that a number is missing in the chain of xb-region",
         "xb-hub",
-        "/channels",
+        "/channels?show=history",
     ),
     Scene(350, "handed_on", "xa-hub has sent xb-hub a copy of the withheld bulletin", "xb-hub", "/b/{id}"),
     Scene(

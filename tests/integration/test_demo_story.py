@@ -48,12 +48,15 @@ class Run(msgspec.Struct, frozen=True):
         assert self.process.poll() is None or self.process.returncode in (0, 8), self.said.read_text()
         return re.findall(r"^story +\d+:\d\d  .*$", self.said.read_text(), re.MULTILINE)
 
-    def end(self) -> dict[str, object]:
-        """Interrupt it as a person does, and read its summary."""
+    def interrupt(self) -> int:
+        """Interrupt it as a person does; returns the exit code."""
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(longest()) == 0, self.said.read_text()
-        summary: dict[str, object] = json.loads(self.said.with_suffix(".json").read_bytes().splitlines()[-1])
-        return summary
+        return self.process.wait(longest())
+
+    def summary(self) -> dict[str, object]:
+        """The summary that it has written."""
+        found: dict[str, object] = json.loads(self.said.with_suffix(".json").read_bytes().splitlines()[-1])
+        return found
 
 
 @contextmanager
@@ -73,12 +76,12 @@ def running(folder: Path, name: str, **more: str) -> Iterator[Run]:
 
 
 class Told(msgspec.Struct, frozen=True):
-    """The folder after the story, the lines of the run that ended it, and the pages that it named, by their address."""
+    """The folder after the story, how far it was after the first run, and the lines, pages and summary of the second."""
 
     folder: Path
-    first: dict[str, object]
+    first: Progress
     lines: list[str]
-    pages: dict[str, str]
+    pages: dict[tuple[str, str], str]
     last: dict[str, object]
 
     @property
@@ -94,10 +97,11 @@ class Told(msgspec.Struct, frozen=True):
             return db.execute(sql, arguments).fetchall()
 
     def page(self, act: str) -> str:
-        """The page that the line of a scene names."""
+        """The page of a scene."""
         scene = next(each for each in SCENES if each.act == act)
-        line = next(each for each in self.lines if scene.says in each)
-        return self.pages[line.rpartition(" See ")[2]]
+        line = next((each for each in self.lines if scene.says in each), "")
+        named = re.search(r" See http://[^/]+(/\S*)$", line)
+        return self.pages[scene.hub, named[1] if named else scene.page]
 
 
 @pytest.fixture(scope="module")
@@ -106,28 +110,33 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("story") / "demo"
     with running(folder, "first") as run:
         eventually_sync(lambda: len(run.lines()) >= STOLEN, describe=run.said.read_text)
-        first = run.end()
+        assert run.interrupt() in (0, 8, 130)  # on a busy machine it does not wait for its summary
+    first = Progress.read(folder / "story.json")
     with running(folder, "second", TOCSIN_CONSOLE="") as run:
         eventually_sync(lambda: len(run.lines()) >= len(SCENES) - STOLEN, describe=run.said.read_text)
         pages = dict(_looked_at(run))
         lines = run.lines()
-        last = run.end()
+        assert run.interrupt() == 0, run.said.read_text()
+        last = run.summary()
     return Told(folder, first, lines, pages, last)
 
 
-def _looked_at(run: Run) -> Iterator[tuple[str, str]]:
-    """Every page that the run has named, as a visitor without a password sees it."""
+def _looked_at(run: Run) -> Iterator[tuple[tuple[str, str], str]]:
+    """Every page that the run has named, and those of scenes without a bulletin, as a visitor without a password sees them."""
     cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
     browser = urllib.request.build_opener(cookies, urllib.request.ProxyHandler({}))
-    for home in re.findall(r"^\S+ console: (http://\S+)$", run.said.read_text(), re.MULTILINE):
-        page = browser.open(f"{home}sign-in").read().decode()
+    homes = dict(re.findall(r"^(\S+) console: (http://\S+)/$", run.said.read_text(), re.MULTILINE))
+    for home in homes.values():
+        page = browser.open(f"{home}/sign-in").read().decode()
         token = re.search(r'name="form" value="([^"]+)"', page)
         assert token is not None
         form = urllib.parse.urlencode({"form": token[1], "name": "Visitor", "next": "/"}).encode()
-        browser.open(f"{home}sign-in", form).read()
-    for line in run.lines():
-        address = line.rpartition(" See ")[2]
-        yield address, browser.open(address).read().decode()
+        browser.open(f"{home}/sign-in", form).read()
+    places = {f"{homes[scene.hub]}{scene.page}" for scene in SCENES if "{" not in scene.page}
+    hubs = {home: hub for hub, home in homes.items()}
+    for address in {*places, *(line.rpartition(" See ")[2] for line in run.lines())}:
+        home = next(each for each in homes.values() if address.startswith(f"{each}/"))
+        yield (hubs[home], address.removeprefix(home)), browser.open(address).read().decode()
 
 
 BOTH = pytest.mark.parametrize("hub", ["xa-hub", "xb-hub"])
@@ -135,9 +144,7 @@ BOTH = pytest.mark.parametrize("hub", ["xa-hub", "xb-hub"])
 
 def test_the_next_run_continues_after_the_last_scene(told: Told) -> None:
     """Every scene comes true once, and the last summary counts what the story wants refused."""
-    part = told.first["story"]
-    assert isinstance(part, dict)
-    assert (part["told"], part["failed"]) == (STOLEN, [])
+    assert told.first.told == STOLEN
     assert [line.split("  ")[1].partition(". See ")[0] for line in told.lines] == [
         scene.says for scene in SCENES[STOLEN:]
     ]
@@ -161,9 +168,10 @@ def test_a_false_polling_date_and_its_correction(told: Told, hub: str) -> None:
 
 @BOTH
 def test_a_forged_bulletin_is_refused(told: Told, hub: str) -> None:
-    """By its key alone: its channel, its place and its content were right."""
-    sql = "SELECT reason, channel FROM quarantine WHERE digest = ?"
-    assert [tuple(row) for row in told.rows(hub, sql, told.facts["forged"])] == [("unknown-key", REGION)]
+    """By its key alone: it came on the subject of the office, with its next number."""
+    found = told.rows(hub, "SELECT reason, subject FROM quarantine WHERE digest = ?", told.facts["forged"])
+    assert [row["reason"] for row in found] == ["unknown-key"]
+    assert ".xb.region." in found[0]["subject"]
 
 
 def test_a_withheld_bulletin_is_noticed_and_handed_on(told: Told) -> None:
@@ -208,12 +216,15 @@ def test_a_dispute_is_settled(told: Told, hub: str) -> None:
 @pytest.mark.parametrize(
     ("act", "shown"),
     [
+        ("seen_by_three", "A clone of The Morning Post is advertised to readers in XB"),
+        ("forged", "No key of the registry has signed it."),
+        ("noticed", "XB Regional Election Office"),
         ("ended", "The key that signed it is revoked."),
         ("continued", "goes on after number"),
         ("disputed", "morning-post"),
         ("settled", "The Morning Post"),
     ],
 )
-def test_each_line_names_the_page_that_shows_it(told: Told, act: str, shown: str) -> None:
-    """A visitor opens it without a password."""
+def test_the_page_of_each_scene_shows_it(told: Told, act: str, shown: str) -> None:
+    """A visitor opens it without a password; a line of the run names it."""
     assert shown in told.page(act)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bus.subscribing import Stored
 
 LOOK_S = 0.2
+PAGES_S = 20.0
 
 
 def greet(app: App, folder: Path, running: Demo) -> None:
@@ -66,7 +68,16 @@ async def play(app: App, running: Demo, last: float | None) -> None:
             "story: it unfolds in ten minutes, and each line names the page to open; --no-story leaves it out"
         )
     if story is not None:
+        await _until_pages(running)
         await story.play(say, last)
+
+
+async def _until_pages(running: Demo) -> None:
+    """Wait until the consoles answer, so that each line names a page; not for long, since they may not come."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PAGES_S):
+            while not all(console.address for console in running.consoles.values()):  # noqa: ASYNC110 (it is asked for as a person would look)
+                await asyncio.sleep(LOOK_S)
 
 
 async def open_browser(running: Demo) -> None:
