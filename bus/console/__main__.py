@@ -23,6 +23,7 @@ from bus.console.doing import Hub
 from bus.console.people import Demonstration, People
 from bus.console.reading import Reading, Shelf
 from bus.hub import picture
+from bus.policy import Clearance, narrowest
 from bus.storage import write_atomically
 from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.errors import TocsinError
@@ -140,13 +141,11 @@ async def _people(place: Place, registry: VerifiedRegistry, address: str) -> Asy
             tidying.cancel()
 
 
-def _most(authority: str, registry: VerifiedRegistry) -> picture.Clearance:
+def _most(authority: str, registry: VerifiedRegistry) -> Clearance:
     """What the hub itself may read."""
     prefixes = registry.read_prefixes(authority)
-    ceiling = max(
-        (tlp for _, tlp, _ in prefixes), key=lambda tlp: list(reversed(Tlp)).index(tlp), default=Tlp.CLEAR
-    )
-    return picture.Clearance(ceiling=ceiling, audiences=frozenset(audience for _, _, audience in prefixes))
+    ceiling = narrowest(tlp for _, tlp, _ in prefixes) or Tlp.CLEAR
+    return Clearance(ceiling, frozenset(audience for _, _, audience in prefixes))
 
 
 async def _tidy(held: desk.Desk) -> None:

@@ -31,7 +31,7 @@ from bus.console.errors import AgainError, BadRequestError, NotHereError, PageEr
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Deed, Page
-from bus.console.pages import DEEDS, PAGES, sign_receipts
+from bus.console.pages import DEEDS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
@@ -43,7 +43,7 @@ from schemas.errors import TocsinError
 COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
 HOST_PREFIX = "__Host-"
 HOME = "/"
-RECEIPTS_S = 30.0
+UPKEEP_S = 10.0
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
 _SAFE: Mapping[str, str] = {
@@ -137,19 +137,20 @@ class Console:
         """Tell of what comes for as long as the application runs."""
         async with (
             in_background(self.live.run(), "live events"),
-            in_background(self._receipts(), "receipts"),
+            in_background(self._upkeep(), "upkeep"),
         ):
             yield
         await self.incidents.close()
 
-    async def _receipts(self) -> None:
-        """Have the hub sign the receipts for what people have acknowledged while it could not."""
+    async def _upkeep(self) -> None:
+        """Have receipts signed that could not be before, and bring back what was put aside and has become graver."""
         while True:
-            await asyncio.sleep(RECEIPTS_S)
+            await asyncio.sleep(UPKEEP_S)
             try:
+                await end_worsened(self._people, self._reading, self._clock())
                 await sign_receipts(self._people, self._hub)
             except BusError as problem:
-                log.warning("receipts_unsigned", reason=problem.reason)
+                log.warning("upkeep_failed", reason=problem.reason)
 
     # -- pages --------------------------------------------------------------------------------------------------------
 
@@ -285,6 +286,7 @@ class Console:
             self._clock(),
             dt.UTC,
             form=_form_token(secret),
+            viewer=None,
             problem=problem,
             hub=self._hub_name(),
             **values,

@@ -10,18 +10,20 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bus.console.clearance import sees
 from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
 from bus.hub import CountryPhase, calendars, elections
-from bus.hub.picture import Clearance
+from bus.hub.picture import events
+from bus.policy import Clearance
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import Tlp
 
 MOST_PARAMETERS = 40
 MOST_VALUE = 500
+MOST_NEW = 2000
+"""So many events are looked through for what is new."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -62,9 +64,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def clearance(self) -> Clearance:
         """How much that person may read, or wants to see: the page may be asked for up to a wider marking."""
         mine = self.viewer.clearance
-        if self.upto is None or TLP_RANK[self.upto] >= TLP_RANK[mine.ceiling]:
-            return mine
-        return Clearance(ceiling=self.upto, audiences=mine.audiences)
+        return mine if self.upto is None else mine.within(Clearance(self.upto, mine.audiences))
 
     @property
     def hub(self) -> str:
@@ -80,7 +80,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def calendars(self) -> tuple[elections.Calendar, ...]:
         """The calendars that count and that the reader may read."""
         every = ((each, each.row.bulletin) for each in calendars(self.db))
-        return tuple(each for each, b in every if sees(self.clearance, b.tlp, b.audience))
+        return tuple(each for each, b in every if self.clearance.sees(b.tlp, b.audience))
 
     @cached_property
     def phases(self) -> Mapping[str, CountryPhase]:
@@ -97,6 +97,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def is_blind(self) -> bool:
         """Whether nobody reads the bus into the store: then no channel is judged."""
         return not lease.is_held(self.db, self.now.timestamp())
+
+    @cached_property
+    def new_rows(self) -> frozenset[int]:
+        """The rows of the bulletins that have come since the reader last looked; none where that is not known."""
+        cursor = self.session.seen
+        if cursor is None:
+            return frozenset()
+        found = events.lately(self.db, self.clearance, after=cursor.n, most=MOST_NEW)
+        return frozenset(each.row for each in found.events if each.what in (events.NEW, events.UPDATED))
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""

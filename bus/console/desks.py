@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from bus import desk
 from bus.console.people import SIGNED, DeedError, Looked, Session, SignInError, Viewer
 from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 
 T = TypeVar("T")
 FIRST = "admin"
@@ -103,6 +103,14 @@ class DeskPeople:
         """Note that the receipt for a bulletin is signed."""
         await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
 
+    async def snoozed(self, now: dt.datetime) -> Sequence[str]:
+        """The ids of the bulletins that are put aside now."""
+        return await self._desk.read(lambda db: desk.snoozes.open_bulletins(db, now.timestamp()))
+
+    async def graver(self, priorities: Mapping[str, int], now: dt.datetime) -> None:
+        """What is graver than before comes back."""
+        await self._desk.write(lambda db: desk.snoozes.note_states(db, priorities, now.timestamp()))
+
     async def told(
         self,
         token: str,
@@ -171,9 +179,9 @@ def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session | None:
     viewer = Viewer(
         name=names.get(act.who, act.who),
         roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
-        clearance=Clearance(ceiling=act.sight.ceiling, audiences=act.sight.audiences),
+        clearance=act.clearance,
     )
-    return Session(viewer=viewer)
+    return Session(viewer=viewer, seen=desk.own.cursor(db, act))
 
 
 @contextmanager

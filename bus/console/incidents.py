@@ -18,8 +18,9 @@ from bus.console.reading import Reading
 from bus.desk.decisions import Decision
 from bus.errors import BusError
 from bus.hub import incidents, picture
-from bus.hub.picture import Clearance, Together, events
+from bus.hub.picture import Together, events
 from bus.logs import logger
+from bus.policy import Clearance
 
 MOST = 8
 """So many clearances are kept, those that were asked for last."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from bus import desk
 from bus.desk.decisions import Decision
 from bus.errors import BusError
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 
 T = TypeVar("T")
@@ -58,10 +58,10 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is signed in; `seen` is the last row that the person has marked as seen, None where that is not known."""
+    """Somebody who is signed in; `seen` is up to which event the person has looked, None where the person has never said so."""
 
     viewer: Viewer
-    seen: int | None = None
+    seen: desk.own.Cursor | None = None
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +134,14 @@ class People(Protocol):
         """Note that the receipt for a bulletin is signed."""
         ...
 
+    async def snoozed(self, now: dt.datetime) -> Sequence[str]:
+        """The ids of the bulletins that are put aside now."""
+        ...
+
+    async def graver(self, priorities: Mapping[str, int], now: dt.datetime) -> None:
+        """Tell of the present priority of bulletins that are put aside: what is graver than before comes back."""
+        ...
+
     async def told(
         self,
         token: str,
@@ -192,6 +200,14 @@ class Demonstration:
         plain = " ".join(name.split())
         if not 0 < len(plain) <= 80:
             raise SignInError("a name of 1 to 80 characters is needed")
+        if self._desk is not None:
+            roles, clearance = tuple(map(desk.Role, self._roles)), self._clearance
+            try:
+                await self._desk.write(
+                    lambda db: desk.people.welcome(db, plain, roles, clearance, now.timestamp())
+                )
+            except desk.DeskError as exc:
+                raise SignInError(str(exc), reason=exc.reason) from None
         token = self._rng(32).hex()
         viewer = Viewer(name=plain, roles=self._roles, clearance=self._clearance)
         while len(self._sessions) >= self.MOST:
@@ -210,9 +226,14 @@ class Demonstration:
 
     async def session(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """The session of a token; None where it has none, or it is over."""
-        del address
         session, until = self._sessions.get(_hashed(token), (None, now))
-        return session if now < until else None
+        if session is None or now >= until:
+            return None
+        if self._desk is None:
+            return session
+        act = self._act(session, now, address)
+        seen = await self._desk.read(lambda db: desk.own.cursor(db, act))
+        return msgspec.structs.replace(session, seen=seen)
 
     async def standing(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """As `session`."""
@@ -241,6 +262,17 @@ class Demonstration:
         if self._desk is not None:
             await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
 
+    async def snoozed(self, now: dt.datetime) -> Sequence[str]:
+        """The ids of the bulletins that are put aside now."""
+        if self._desk is None:
+            return []
+        return await self._desk.read(lambda db: desk.snoozes.open_bulletins(db, now.timestamp()))
+
+    async def graver(self, priorities: Mapping[str, int], now: dt.datetime) -> None:
+        """What is graver than before comes back."""
+        if self._desk is not None:
+            await self._desk.write(lambda db: desk.snoozes.note_states(db, priorities, now.timestamp()))
+
     async def told(
         self,
         token: str,
@@ -255,7 +287,7 @@ class Demonstration:
         """
         if self._desk is None:
             return None
-        act = await self._act(token, now, address)
+        act = self._act(await self._must_be_in(token, now, address), now, address)
         try:
             return await self._desk.read(lambda db: question(db, act))
         except desk.DeskError as exc:
@@ -271,21 +303,24 @@ class Demonstration:
         """
         if self._desk is None:
             raise DeedError("this demonstration has no desk, so nothing can be done at it")
-        act = await self._act(token, now, address)
+        act = self._act(await self._must_be_in(token, now, address), now, address)
         try:
             return await self._desk.write(lambda db: work(db, act))
         except desk.DeskError as exc:
             raise DeedError(str(exc), reason=exc.reason) from None
 
-    async def _act(self, token: str, now: dt.datetime, address: str) -> desk.Act:
+    async def _must_be_in(self, token: str, now: dt.datetime, address: str) -> Session:
         session = await self.session(token, now, address)
         if session is None:
             raise DeedError("this session has ended; sign in again", reason="session-ended")
-        mine = session.viewer.clearance
+        return session
+
+    @staticmethod
+    def _act(session: Session, now: dt.datetime, address: str) -> desk.Act:
         return desk.Act(
             who=session.viewer.name,
             roles=frozenset(desk.Role(each) for each in session.viewer.roles),
-            sight=desk.Sight(mine.ceiling, mine.audiences),
+            clearance=session.viewer.clearance,
             at=now.timestamp(),
             address=address,
         )

@@ -13,9 +13,10 @@ import jinja2
 import msgspec
 
 from bus.console import drawing, graph, texts
-from bus.console.clearance import sees_channel
 from bus.console.icons import ICONS
-from bus.console.pages import TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
+from bus.console.people import Viewer
+from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
 
@@ -51,6 +52,7 @@ NAVIGATION = (
     Link("/channels", "Channels", "channel", "Watch", "g c"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
+    Link("/handover", "Handover", "check", "Keep", "g h"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
     Link("/system", "System", "system", "Keep"),
 )
@@ -85,7 +87,7 @@ def frame_of(asked: Asked) -> Frame:
     by_channel = db.execute("SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel", (day,))
     refused = sum(n for channel, n in by_channel if may_see(asked, channel))
     standing = watch.recorded_alarms(db, ended=False)
-    alarms = sum(sees_channel(asked.clearance, each.channel) for each in standing)
+    alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
     counts = {
         "/channels": (alarms, False, "alarms"),
         "/quarantine": (int(refused), False, "refused in a day"),
@@ -126,17 +128,27 @@ class Renderer:
             span=texts.span,
             shown=texts.shown,
             to_do=TO_DO,
+            snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
         )
 
-    def page(self, template: str, now: dt.datetime, zone: dt.tzinfo = dt.UTC, **values: object) -> str:
+    def page(
+        self,
+        template: str,
+        now: dt.datetime,
+        zone: dt.tzinfo = dt.UTC,
+        *,
+        viewer: Viewer | None = None,
+        **values: object,
+    ) -> str:
         """A page as HTML.
 
         Args:
             template: its name.
             now: the moment that it is made for.
             zone: local time.
+            viewer: who looks; None for somebody who is not signed in.
             values: what the template shows.
         """
         return self._environment.get_template(template).render(
@@ -145,6 +157,8 @@ class Renderer:
             left=lambda moment: texts.left(moment, now),
             ago=lambda moment: texts.ago(moment, now),
             urgency=lambda moment: texts.urgency(moment, now),
+            may=lambda action: viewer is not None and viewer.may(Action(action)),
+            viewer=viewer,
             **values,
         )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from bus.desk.people import Person
     from bus.desk.refusals import DeskError, shown
-    from bus.desk.roles import MAY, About, Act, Action, Role, Sight, at_command_line, may, tlp_rank
+    from bus.desk.roles import MAY, About, Act, Action, Role, at_command_line, may, tlp_rank
     from bus.desk.signing_in import SignedIn
     from bus.desk.store import Desk, Kept
 else:
@@ -40,7 +40,6 @@ __all__ = [
     "Kept",
     "Person",
     "Role",
-    "Sight",
     "SignedIn",
     "approvals",
     "at_command_line",

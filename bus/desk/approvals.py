@@ -18,8 +18,9 @@ from bus.desk import drafts, people, trail
 from bus.desk.refusals import MAX_APPROVALS, MAX_REASON, DeskError, check_room, check_text
 from bus.desk.roles import Act, Action, check_may, may, not_there, roles_may, tlp_rank
 from bus.desk.sessions import FRESH_S, is_fresh
+from bus.policy import MARKINGS
 from bus.storage import from_row, single
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import Tlp
 
 HOLDS_S = 4 * 3600.0
 MAX_OF_DRAFT = 200
@@ -218,9 +219,9 @@ def waiting(db: sqlite3.Connection, act: Act) -> list[Approval]:
     _check_reads(act)
     rows = db.execute(
         "SELECT * FROM approvals WHERE state = 'asked' AND until > ? AND tlp <= ? ORDER BY until, n",
-        (act.at, tlp_rank(act.sight.ceiling)),
+        (act.at, tlp_rank(act.clearance.ceiling)),
     )
-    return [_approval(row) for row in rows if row["audience"] in act.sight.audiences]
+    return [_approval(row) for row in rows if row["audience"] in act.clearance.audiences]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,9 +237,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 def asked(db: sqlite3.Connection, at: float) -> list[Asked]:
     """Approvals that are asked for and not over at a moment, for a program that calls people; it shows no draft."""
     rows = db.execute("SELECT * FROM approvals WHERE state = 'asked' AND until > ? ORDER BY n", (at,))
-    by_rank = {rank: tlp for tlp, rank in TLP_RANK.items()}
     return [
-        Asked(n=row["n"], draft=row["draft"], at=row["at"], tlp=by_rank[row["tlp"]], audience=row["audience"])
+        Asked(
+            n=row["n"], draft=row["draft"], at=row["at"], tlp=MARKINGS[row["tlp"]], audience=row["audience"]
+        )
         for row in rows
     ]
 
@@ -278,7 +280,7 @@ def _check_digest(shown: str, digest: str) -> None:
 
 def _visible(db: sqlite3.Connection, act: Act, n: int) -> Approval:
     row = db.execute("SELECT * FROM approvals WHERE n = ?", (n,)).fetchone()
-    if row is None or row["tlp"] > tlp_rank(act.sight.ceiling) or row["audience"] not in act.sight.audiences:
+    if row is None or not act.clearance.sees(MARKINGS[row["tlp"]], row["audience"]):
         raise not_there("approval")
     return _approval(row)
 

@@ -21,6 +21,7 @@ from bus.desk.refusals import (
     check_text,
 )
 from bus.desk.roles import About, Act, Action, check_may, check_sees, not_there, tlp_rank
+from bus.policy import MARKINGS
 from bus.storage import from_row, single
 
 
@@ -152,4 +153,4 @@ def _last(db: sqlite3.Connection, incident: str, bulletin: str) -> sqlite3.Row |
 
 
 def _sees(act: Act, row: sqlite3.Row) -> bool:
-    return row["tlp"] <= tlp_rank(act.sight.ceiling) and row["audience"] in act.sight.audiences
+    return act.clearance.sees(MARKINGS[row["tlp"]], row["audience"])

@@ -23,6 +23,7 @@ from bus.desk.refusals import (
     check_text,
 )
 from bus.desk.roles import Act, Action, check_may, may, not_there, tlp_rank
+from bus.policy import MARKINGS
 from bus.storage import single
 from schemas.codec import digest
 from schemas.vocab import Tlp
@@ -148,9 +149,9 @@ def listed(db: sqlite3.Connection, act: Act) -> list[Draft]:
     _check_reads(act)
     rows = db.execute(
         "SELECT n, audience FROM drafts WHERE closed_at IS NULL AND tlp <= ? ORDER BY at DESC, n DESC",
-        (tlp_rank(act.sight.ceiling),),
+        (tlp_rank(act.clearance.ceiling),),
     ).fetchall()
-    return [get(db, act, row["n"]) for row in rows if row["audience"] in act.sight.audiences]
+    return [get(db, act, row["n"]) for row in rows if row["audience"] in act.clearance.audiences]
 
 
 def close(db: sqlite3.Connection, act: Act, n: int, why: str) -> None:
@@ -206,8 +207,7 @@ def _row(db: sqlite3.Connection, act: Act, n: int, *, closed: bool = False) -> s
     row: sqlite3.Row | None = db.execute("SELECT * FROM drafts WHERE n = ?", (n,)).fetchone()
     if (
         row is None
-        or row["tlp"] > tlp_rank(act.sight.ceiling)
-        or row["audience"] not in act.sight.audiences
+        or not act.clearance.sees(MARKINGS[row["tlp"]], row["audience"])
         or not (closed or row["closed_at"] is None)
     ):
         raise not_there("draft")
@@ -217,7 +217,7 @@ def _row(db: sqlite3.Connection, act: Act, n: int, *, closed: bool = False) -> s
 def _check(db: sqlite3.Connection, act: Act, text: bytes, tlp: Tlp, audience: str) -> None:
     if len(text) > MAX_DRAFT_BYTES:
         raise DeskError(f"a draft has at most {MAX_DRAFT_BYTES} bytes", reason="draft-too-large")
-    if not act.sight.sees(tlp, audience):
+    if not act.clearance.sees(tlp, audience):
         raise DeskError("this marking or audience is beyond what you may see", reason="above-ceiling")
     held = single(db, "SELECT coalesce(sum(length(text)), 0) FROM draft_versions WHERE by = ?", act.who)
     check_room(held + len(text) - 1, MAX_BYTES_OF_PERSON, "bytes of drafts of yours")

@@ -26,10 +26,10 @@ from bus.desk.refusals import (
     check_room,
     check_text,
 )
-from bus.desk.roles import About, Act, Action, Sight, check_may, check_sees, not_there, tlp_rank
+from bus.desk.roles import About, Act, Action, check_may, check_sees, not_there, tlp_rank
+from bus.policy import MARKINGS, Clearance
 from bus.storage import single
 from schemas.codec import digest
-from schemas.vocab import Tlp
 
 
 class Left(StrEnum):
@@ -110,7 +110,7 @@ def hand_over(db: sqlite3.Connection, act: Act, words: str, items: Sequence[Item
         ),
     ).lastrowid
     trail.add(db, act, "handed-over", str(n), f"{len(items)} line(s)")
-    return _handover(_row(db, int(n or 0)), act.sight)
+    return _handover(_row(db, int(n or 0)), act.clearance)
 
 
 def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
@@ -129,7 +129,7 @@ def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
     row = _row(db, n)
     if row["by"] == act.who:
         raise DeskError("the next officer signs a handover, not the one who gives it", reason="own-work")
-    handover = _handover(row, act.sight)
+    handover = _handover(row, act.clearance)
     if handover.is_hidden:
         raise DeskError(
             "something in this handover is above what you may see; another officer must take it",
@@ -143,7 +143,7 @@ def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
         )
     db.execute("UPDATE handovers SET taken_by = ?, taken_at = ? WHERE n = ?", (act.who, act.at, n))
     trail.add(db, act, "taken-over", str(n), row["digest"])
-    return _handover(_row(db, n), act.sight)
+    return _handover(_row(db, n), act.clearance)
 
 
 def handovers(db: sqlite3.Connection, act: Act, *, limit: int = 20) -> list[Handover]:
@@ -154,7 +154,7 @@ def handovers(db: sqlite3.Connection, act: Act, *, limit: int = 20) -> list[Hand
     """
     check_may(act, Action.HAND_OVER)
     rows = db.execute("SELECT * FROM handovers ORDER BY taken_by IS NOT NULL, n DESC LIMIT ?", (limit,))
-    return [_handover(row, act.sight) for row in rows]
+    return [_handover(row, act.clearance) for row in rows]
 
 
 def acknowledge(db: sqlite3.Connection, act: Act, about: About) -> bool:
@@ -235,13 +235,13 @@ def _row(db: sqlite3.Connection, n: int) -> sqlite3.Row:
     return row
 
 
-def _handover(row: sqlite3.Row, sight: Sight) -> Handover:
+def _handover(row: sqlite3.Row, clearance: Clearance) -> Handover:
     about = {"n": row["n"], "by": row["by"], "at": row["at"]} | {
         "taken_by": row["taken_by"],
         "taken_at": row["taken_at"],
     }
-    needed = Sight(list(reversed(Tlp))[row["tlp"]], frozenset(row["audiences"].split()))
-    if sight.within(needed) != needed:
+    needed = Clearance(MARKINGS[row["tlp"]], frozenset(row["audiences"].split()))
+    if not clearance.covers(needed):
         return Handover(**about, is_hidden=True)
     items = msgspec.json.decode(row["items"], type=tuple[Item, ...])
     return Handover(**about, words=row["words"], items=items, digest=row["digest"])

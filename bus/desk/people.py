@@ -22,7 +22,8 @@ from bus.desk.refusals import (
     check_room,
     check_text,
 )
-from bus.desk.roles import COMMAND_LINE, Act, Action, Role, Sight, check_may, not_there
+from bus.desk.roles import COMMAND_LINE, Act, Action, Role, check_may, not_there
+from bus.policy import Clearance
 from bus.storage import single
 from schemas.vocab import Tlp
 
@@ -42,7 +43,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         id: what is typed to sign in, in small letters; never used again for somebody else.
         name: as pages show it.
         roles: what the person may do, by the table `MAY`.
-        sight: what the person may see.
+        clearance: what the person may see.
         lang: BCP 47, the language of pages.
         email: empty where there is none.
         is_active: may sign in.
@@ -53,7 +54,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     roles: frozenset[Role]
-    sight: Sight
+    clearance: Clearance
     lang: str = "en"
     email: str = ""
     is_active: bool = True
@@ -106,6 +107,22 @@ def add(
         db, act, "person-added", id_, f"roles {row['roles']}; up to {row['ceiling']}; {row['audiences']}"
     )
     return get(db, id_)
+
+
+def welcome(db: sqlite3.Connection, name: str, roles: Iterable[Role], clearance: Clearance, at: float) -> str:
+    """Add a visitor of a demonstration, or let the one of this name in again. Returns the person's id, which is the name.
+
+    Raises:
+        DeskError: `desk-full`; texts as `check_text`.
+    """
+    id_ = check_text(name, MAX_NAME, "a name")
+    if find(db, id_) is None:
+        check_room(single(db, "SELECT count(*) FROM people"), MAX_PEOPLE, "people")
+        db.execute(
+            "INSERT INTO people (id, name, roles, ceiling, audiences, lang, email, is_active, made_at) VALUES (?, ?, ?, ?, ?, 'en', '', 1, ?)",
+            (id_, id_, _roles(roles), clearance.ceiling.value, _audiences(clearance.audiences), at),
+        )
+    return id_
 
 
 def change(
@@ -235,7 +252,7 @@ def _person(row: sqlite3.Row) -> Person:
         id=row["id"],
         name=row["name"],
         roles=frozenset(map(Role, row["roles"].split())),
-        sight=Sight(Tlp(row["ceiling"]), frozenset(row["audiences"].split())),
+        clearance=Clearance(Tlp(row["ceiling"]), frozenset(row["audiences"].split())),
         lang=row["lang"],
         email=row["email"],
         is_active=bool(row["is_active"]),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from bus.desk.refusals import DeskError
+from bus.policy import Clearance
 from schemas.vocab import TLP_RANK, Tlp
 
 COMMAND_LINE = "command-line"
@@ -96,21 +97,6 @@ def tlp_rank(tlp: Tlp) -> int:
     return TLP_RANK[tlp]
 
 
-class Sight(msgspec.Struct, frozen=True):
-    """The limits of a person's view: markings up to a ceiling, of these audiences."""
-
-    ceiling: Tlp
-    audiences: frozenset[str]
-
-    def sees(self, tlp: Tlp, audience: str) -> bool:
-        """Whether content with this marking, for this audience, may be shown."""
-        return tlp_rank(tlp) <= tlp_rank(self.ceiling) and audience in self.audiences
-
-    def within(self, other: Sight) -> Sight:
-        """The limits common to both."""
-        return Sight(min(self.ceiling, other.ceiling, key=tlp_rank), self.audiences & other.audiences)
-
-
 class About(msgspec.Struct, frozen=True):
     """The subject of a person's text, with its marking: the text is shown only to people who may see the subject.
 
@@ -133,7 +119,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         who: the person's id, or `COMMAND_LINE`.
         roles: the person's roles; a wall has none.
-        sight: what may be shown.
+        clearance: what may be shown.
         at: the present, in seconds since the epoch.
         address: from where.
         session: the number of the session; 0 without one.
@@ -144,7 +130,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
     who: str
     roles: frozenset[Role]
-    sight: Sight
+    clearance: Clearance
     at: float
     address: str = ""
     session: int = 0
@@ -155,7 +141,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 def at_command_line(at: float) -> Act:
     """An operator on the machine itself, who keeps people and sees no content."""
-    return Act(who=COMMAND_LINE, roles=frozenset(), sight=Sight(Tlp.CLEAR, frozenset()), at=at)
+    return Act(who=COMMAND_LINE, roles=frozenset(), clearance=Clearance(Tlp.CLEAR, frozenset()), at=at)
 
 
 def may(act: Act, action: Action) -> bool:
@@ -194,7 +180,7 @@ def check_sees(act: Act, about: About) -> None:
     Raises:
         DeskError: `not-there`.
     """
-    if not act.sight.sees(about.tlp, about.audience):
+    if not act.clearance.sees(about.tlp, about.audience):
         raise not_there(about.kind)
 
 

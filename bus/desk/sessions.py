@@ -1,7 +1,7 @@
 """Sessions: who is signed in where, until when; of a session's id the file has only the digest. Inside a transaction.
 
 A session ends 12 hours after the sign-in, and after 30 minutes in which nothing was asked, the duty role excepted: a duty officer
-looks at a page that nobody touches for hours. Each sign-in and each fresh password makes a new id. Roles and sight are read
+looks at a page that nobody touches for hours. Each sign-in and each fresh password makes a new id. Roles and clearance are read
 with each use, so that a change of a person holds at once. A wall is a session that only looks, with a ceiling of its own, which is
 never above that of the duty officer who opened it.
 """
@@ -15,8 +15,9 @@ import msgspec
 
 from bus.desk import trail
 from bus.desk.refusals import MAX_SESSIONS, MAX_WALLS, DeskError, check_room, cut
-from bus.desk.roles import Act, Action, Role, Sight, check_may, may, not_there, roles_may
+from bus.desk.roles import Act, Action, Role, check_may, may, not_there, roles_may
 from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
+from bus.policy import Clearance
 from bus.storage import single
 from schemas.vocab import Tlp
 
@@ -84,8 +85,8 @@ def open_wall(
         DeskError: `desk-role`, `desk-wall`, `above-ceiling`, `desk-full`.
     """
     check_may(act, Action.OPEN_WALL)
-    sight = Sight(Tlp(ceiling), frozenset(audiences))
-    if sight.within(act.sight) != sight:
+    clearance = Clearance(Tlp(ceiling), frozenset(audiences))
+    if not act.clearance.covers(clearance):
         raise DeskError(
             "a wall shows no more than the one who opens it may see; choose a lower ceiling, or fewer audiences",
             reason="above-ceiling",
@@ -94,8 +95,10 @@ def open_wall(
         single(db, "SELECT count(*) FROM sessions WHERE is_wall AND ends_at > ?", act.at), MAX_WALLS, "walls"
     )
     token = new_secret(random)
-    _insert(db, token, act.who, act.at, act.at + WALL_S, act.address, sight)
-    trail.add(db, act, "wall-opened", "", f"up to {sight.ceiling}; {' '.join(sorted(sight.audiences))}")
+    _insert(db, token, act.who, act.at, act.at + WALL_S, act.address, clearance)
+    trail.add(
+        db, act, "wall-opened", "", f"up to {clearance.ceiling}; {' '.join(sorted(clearance.audiences))}"
+    )
     return token
 
 
@@ -116,18 +119,18 @@ def acting(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
         raise _ended()
     roles = frozenset(map(Role, row["roles"].split()))
     is_wall = bool(row["is_wall"])
-    sight = Sight(Tlp(row["own_ceiling"]), frozenset(row["own_audiences"].split()))
+    clearance = Clearance(Tlp(row["own_ceiling"]), frozenset(row["own_audiences"].split()))
     if is_wall:
         if not roles_may(roles, Action.OPEN_WALL):
             raise _ended()
-        sight = sight.within(Sight(Tlp(row["ceiling"]), frozenset(row["audiences"].split())))
+        clearance = clearance.within(Clearance(Tlp(row["ceiling"]), frozenset(row["audiences"].split())))
     is_bound_to_use = not is_wall and Role.DUTY not in roles
     if is_over(at=at, used_at=row["used_at"], ends_at=row["ends_at"], is_bound_to_use=is_bound_to_use):
         raise _ended()
     return Act(
         who=row["person"],
         roles=frozenset() if is_wall else roles,
-        sight=sight,
+        clearance=clearance,
         at=at,
         address=address,
         session=row["n"],
@@ -218,7 +221,7 @@ def _insert(
     at: float,
     ends_at: float,
     address: str,
-    wall: Sight | None = None,
+    wall: Clearance | None = None,
 ) -> None:
     db.execute(
         "INSERT INTO sessions (hash, person, is_wall, made_at, used_at, fresh_at, ends_at, address, ceiling, audiences) "

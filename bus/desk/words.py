@@ -120,6 +120,6 @@ def _read(
     rows = db.execute(
         f"SELECT n, text, by, at, audience FROM {table} WHERE kind = ? AND about = ? AND tlp <= ? AND {also} "
         "ORDER BY n LIMIT ?",
-        (kind, id_, tlp_rank(act.sight.ceiling), most),
+        (kind, id_, tlp_rank(act.clearance.ceiling), most),
     )
-    return [from_row(Word, row) for row in rows if row["audience"] in act.sight.audiences]
+    return [from_row(Word, row) for row in rows if row["audience"] in act.clearance.audiences]

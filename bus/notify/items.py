@@ -10,13 +10,13 @@ import msgspec
 from bus import threads
 from bus.hub import elections, picture
 from bus.notify.shape import Item, Own, Settings, Sort
-from bus.policy import Deadlines, deadlines
+from bus.policy import Clearance, Deadlines, deadlines, narrowest
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.elections import coarse
 from schemas.errors import SchemaError, TocsinError
 from schemas.subject import Channel
-from schemas.vocab import TLP_RANK, AttributionRule, RefRel, Status, Tlp
+from schemas.vocab import AttributionRule, RefRel, Status, Tlp
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +37,10 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     allowed: Deadlines = deadlines.DEFAULTS
 
     @property
-    def clearance(self) -> picture.Clearance:
+    def clearance(self) -> Clearance:
         """The widest that any rule has."""
-        ceilings = [rule.ceiling for rule in self.settings.rules.values()]
-        return picture.Clearance(ceiling=max(ceilings, key=TLP_RANK.__getitem__), audiences=self.audiences)
+        ceiling = narrowest(rule.ceiling for rule in self.settings.rules.values()) or Tlp.CLEAR
+        return Clearance(ceiling, self.audiences)
 
 
 def asking_of(

@@ -1,6 +1,6 @@
 """What has happened in a hub's store since the last look, as far as the rules may see it. Reads only.
 
-The store is read through the same limits as pages (`bus.hub.picture.Clearance`): the widest that any rule has, then each rule's own.
+The store is read through the same limits as pages (`bus.policy.Clearance`): the widest that any rule has, then each rule's own.
 """
 
 from __future__ import annotations

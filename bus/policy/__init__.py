@@ -1,4 +1,4 @@
-"""Numbers that a network chooses: rates, backoff, phases, deadlines."""
+"""What a network decides: rates, backoff, phases, deadlines, and what somebody may see."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.policy import deadlines
     from bus.policy.backoff import Backoff
+    from bus.policy.clearance import MARKINGS, Clearance, narrowest
     from bus.policy.clocks import ClockGap, clock_gap
     from bus.policy.deadlines import Deadlines, changed, steps, stricter
     from bus.policy.phases import PACES, is_unfinished, keep_days, pace
@@ -16,10 +17,12 @@ else:
 
 __all__ = [
     "ANSWERING",
+    "MARKINGS",
     "PACES",
     "READING",
     "SENDING",
     "Backoff",
+    "Clearance",
     "ClockGap",
     "Deadlines",
     "RateLimit",
@@ -29,6 +32,7 @@ __all__ = [
     "deadlines",
     "is_unfinished",
     "keep_days",
+    "narrowest",
     "pace",
     "steps",
     "stricter",

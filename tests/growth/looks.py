@@ -13,7 +13,6 @@ from bus.health import looking
 from bus.hub import retention
 from bus.hub.exchange import missing, receipt_queue
 from bus.hub.picture import (
-    Clearance,
     events,
     events_after,
     figures,
@@ -25,6 +24,7 @@ from bus.hub.picture import (
     tallies,
 )
 from bus.hub.watch import alarms, channels, holdings, watch
+from bus.policy import Clearance
 from bus.subscribing import Stored, inbox
 from bus.subscribing.intake import Intake
 from bus.subscribing.reassessment import Reassessment

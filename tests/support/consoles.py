@@ -14,8 +14,9 @@ import httpx
 
 from bus import desk
 from bus.console import NOBODY, Demonstration, Hub, Reading, Shelf, app
-from bus.hub.picture import Clearance, Contact, index
+from bus.hub.picture import Contact, index
 from bus.hub.picture.projection import open_store
+from bus.policy import Clearance
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
 from schemas.bodies.coordination import Feedback, Rfi

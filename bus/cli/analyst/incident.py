@@ -12,6 +12,7 @@ from bus.cli import frame
 from bus.cli.analyst import incident_views as views
 from bus.cli.frame import Answer, App, Group, NotFoundError, Table, at, command, completing
 from bus.hub import picture
+from bus.policy import Clearance
 from schemas.vocab import Status, Tlp
 
 if TYPE_CHECKING:
@@ -159,18 +160,19 @@ async def _found(app: App, days: int, exercise: bool) -> tuple[Together, list[De
         async with frame.open_desk(app) as file:
             made = await file.read(desk.decisions.all_holding)
     registry, now = frame.present_registry(app)
-    everything = picture.Clearance(ceiling=Tlp.RED, audiences=frozenset(_audiences(registry.document)))
     status = Status.EXERCISE if exercise else Status.ACTUAL
     async with frame.open_store(app) as store:
         found = await store.read(
-            lambda db: picture.together.together(db, everything, now, made, status=status, days=days)
+            lambda db: picture.together.together(
+                db, _everything(registry.document), now, made, status=status, days=days
+            )
         )
     return found, made
 
 
-def _audiences(document: Registry) -> set[str]:
-    """Every audience there is: who holds the store reads all that is in it."""
-    return {*document.audiences, *document.authorities}
+def _everything(document: Registry) -> Clearance:
+    """Every marking, every audience there is: who holds the store reads all that is in it."""
+    return Clearance(Tlp.RED, frozenset({*document.audiences, *document.authorities}))
 
 
 async def _group(app: App, found: Together, wanted: str) -> tuple[Incident, str]:
@@ -192,8 +194,12 @@ async def _group(app: App, found: Together, wanted: str) -> tuple[Incident, str]
 def _act(app: App) -> desk.Act:
     """Somebody at the terminal of this context, who holds its store and may decide as an analyst does."""
     registry, now = frame.present_registry(app)
-    sight = desk.Sight(Tlp.RED, frozenset(_audiences(registry.document)))
-    return desk.Act(who=AT_TERMINAL, roles=frozenset({desk.Role.ANALYST}), sight=sight, at=now.timestamp())
+    return desk.Act(
+        who=AT_TERMINAL,
+        roles=frozenset({desk.Role.ANALYST}),
+        clearance=_everything(registry.document),
+        at=now.timestamp(),
+    )
 
 
 async def _decide(app: App, wanted: str, other: str, verdict: desk.decisions.Verdict, why: str) -> Answer:

@@ -36,7 +36,7 @@ _audience = repeatable("--audience", "audiences", metavar="ID", help="whose bull
 
 @click.group(cls=Group)
 def people() -> None:
-    """People of the console: roles, sight, tokens, sessions, and what they did."""
+    """People of the console: roles, clearance, tokens, sessions, and what they did."""
 
 
 @command(people, "list")
@@ -49,8 +49,8 @@ def list_(app: App) -> Answer:
             person.id,
             person.name,
             " ".join(_roles(person)),
-            person.sight.ceiling.value,
-            " ".join(sorted(person.sight.audiences)),
+            person.clearance.ceiling.value,
+            " ".join(sorted(person.clearance.audiences)),
             _state(person),
         )
         for person in found
@@ -130,7 +130,7 @@ def role(app: App, id_: str, *, roles: Sequence[str], tlp: str | None, audiences
         )
 
     person = _write(app, work)
-    sees = f"up to {person.sight.ceiling}, of {' '.join(sorted(person.sight.audiences)) or 'nobody'}"
+    sees = f"up to {person.clearance.ceiling}, of {' '.join(sorted(person.clearance.audiences)) or 'nobody'}"
     return Answer(_told(person), lines=[f"{id_}: {' '.join(_roles(person))}; sees {sees}"])
 
 
@@ -290,8 +290,8 @@ def _told(person: Person) -> dict[str, object]:
         "id": person.id,
         "name": person.name,
         "roles": _roles(person),
-        "tlp": person.sight.ceiling.value,
-        "audiences": sorted(person.sight.audiences),
+        "tlp": person.clearance.ceiling.value,
+        "audiences": sorted(person.clearance.audiences),
         "lang": person.lang,
         "email": person.email,
         "state": _state(person),

@@ -6,14 +6,12 @@ import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import msgspec
 
 from bus import sheets
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest, sees_channel
 from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
 from bus.console.pages import bulletin_desk, incidents
@@ -27,6 +25,7 @@ from bus.filters import of_options
 from bus.hub import picture
 from bus.hub.picture import About as Answered
 from bus.hub.picture import Said, TraceStep, lists, of_rows
+from bus.policy import narrowest
 from bus.subscribing import Stored, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
@@ -121,13 +120,13 @@ def look(asked: Asked) -> OneBulletin:
         answers=known.answers or (),
         settled=known.is_settled,
         beside=beside,
-        trace=tuple(picture.trace.of_store(asked.db, b.id, partial(sees_channel, asked.clearance))),
+        trace=tuple(picture.trace.of_store(asked.db, b.id, asked.clearance.sees_channel)),
         languages=languages,
         has_public_line=any(info.public_line for info in b.info),
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
-        desk=bulletin_desk.desk_of(asked, b, is_over=bool(row.ended)),
+        desk=bulletin_desk.desk_of(asked, b, row.priority, is_over=bool(row.ended)),
     )
 
 
@@ -185,7 +184,7 @@ def _known(asked: Asked, kept: Stored, said: tuple[sheets.Answered, ...]) -> she
     b = kept.bulletin
     ending = picture.selected.ending(asked.db, kept)
     record = asked.registry.document.authorities.get(b.issuer.id)
-    may_see = partial(sees_channel, asked.clearance)
+    may_see = asked.clearance.sees_channel
     return sheets.Known(
         now=asked.now,
         admitted_at=kept.admitted_at,
@@ -232,7 +231,7 @@ def _versions(asked: Asked, b: Bulletin) -> Iterator[sheets.Version]:
     if len(members) < 2:
         return
     state = picture.versions.state(asked.db, thread, asked.now)
-    may_see = partial(sees_channel, asked.clearance)
+    may_see = asked.clearance.sees_channel
     said = "alert"
     for member in reversed(members):
         kind = "cancel" if member.is_cancel else said

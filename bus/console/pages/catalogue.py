@@ -11,16 +11,25 @@ from bus.console.pages import (
     clocks,
     drills,
     elections,
+    handover,
     incident_desk,
     incidents,
+    noting,
     picture,
     quarantine,
+    snoozing,
     system,
     wall,
 )
 
 PAGES = (
-    Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
+    Page(
+        path="/",
+        twin="/picture.json",
+        template="picture.html",
+        look=picture.look,
+        beside=picture.beside,
+    ),
     Page(
         path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
     ),
@@ -49,18 +58,39 @@ PAGES = (
         has_incidents=True,
         desk=incident_desk.told_of,
     ),
-    Page(path="/channels", twin="/channels.json", template="channels.html", look=channels.look),
+    Page(
+        path="/channels",
+        twin="/channels.json",
+        template="channels.html",
+        look=channels.look,
+        beside=channels.beside,
+    ),
     Page(path="/clocks", twin="/clocks.json", template="clocks.html", look=clocks.look),
     Page(path="/e", twin="/e.json", template="elections.html", look=elections.look),
     Page(path="/e/{id}", twin="/e/{id}.json", template="election.html", look=elections.look_at_one),
     Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look),
     Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
+    Page(
+        path="/handover",
+        twin="/handover.json",
+        template="handover.html",
+        look=handover.look,
+        beside=handover.beside,
+    ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
     Page(path="/system", twin="/system.json", template="system.html", look=system.look),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
 )
 
 DEEDS = (
+    Deed(path="/handover", work=handover.give),
+    Deed(path="/handover/{n}/take", work=handover.take),
+    Deed(path="/seen", work=picture.mark_seen),
+    Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
+    Deed(path="/b/{id}/note", work=noting.note),
+    Deed(path="/channels/call", work=noting.call),
+    Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
+    Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
     Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
     Deed(path="/i/{id}/decide", work=incident_desk.decide),

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.page import Content
 from bus.hub import clocks as ringing
 from bus.hub.picture import Owed, events, owed_within
+from bus.policy import narrowest
 
 MOST = 300
 """So many clocks are listed."""
@@ -19,12 +19,13 @@ KEPT_S = 30
 """Seconds for which a result is kept, if no event comes."""
 GROUPS = (("late", "Too late"), ("soon", "In the next 6 hours"), ("later", "Later"), ("met", "Met"))
 _GROUP = {"late": "late", "due_soon": "soon", "running": "later", "met": "met", "met_late": "met"}
+ACKNOWLEDGEMENT = "acknowledgement"
 WORDS = {
     "rfi": "Answer a request for information",
     "question": "Answer a question",
     "lesson": "Act on a lesson",
     "comply-by": "Comply with a decision",
-    "acknowledgement": "Read and acknowledge",
+    ACKNOWLEDGEMENT: "Read and acknowledge",
 }
 """What a clock asks for; that of a law, or of an action, says its own name."""
 
@@ -45,6 +46,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     standing: str
     share: float
     tlp: str
+    audience: str
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +129,7 @@ def told(asked: Asked, each: Owed) -> Due:
         standing=str(each.standing),
         share=min(1.0, max(0.0, (asked.now - each.start).total_seconds() / whole)),
         tlp=each.tlp,
+        audience=each.audience,
     )
 
 

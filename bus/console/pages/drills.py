@@ -9,12 +9,12 @@ import msgspec
 
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.errors import NotHereError
 from bus.console.page import Content
 from bus.console.rows import Row
 from bus.hub import picture
 from bus.hub.picture import of_rows
+from bus.policy import narrowest
 from bus.subscribing import Stored, whole
 from schemas.vocab import Status, Tlp
 

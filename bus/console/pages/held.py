@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bus.console.asked import Asked
-from bus.console.clearance import sees
 from bus.console.errors import NotHereError
 from bus.subscribing import Stored, bodies, whole
 from schemas.vocab import Status
@@ -21,6 +20,6 @@ def held(asked: Asked) -> Stored:
             b = kept.bulletin
             if b.status not in (Status.ACTUAL, Status.EXERCISE, Status.TEST):
                 continue
-            if sees(asked.clearance, b.tlp, b.audience):
+            if asked.clearance.sees(b.tlp, b.audience):
                 return kept
     raise NotHereError("no bulletin that you may read is called so")

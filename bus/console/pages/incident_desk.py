@@ -8,7 +8,6 @@ from urllib.parse import quote
 import msgspec
 
 from bus import desk
-from bus.console.clearance import narrowest
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError, NotHereError
 from bus.console.incidents import Joined, Kept
@@ -16,6 +15,7 @@ from bus.console.page import Question
 from bus.desk.decisions import Decision, Verdict
 from bus.desk.words import Word
 from bus.hub.incidents import Group
+from bus.policy import narrowest
 from schemas.vocab import Tlp
 
 KIND = "incident"

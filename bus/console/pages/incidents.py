@@ -11,7 +11,6 @@ import msgspec
 from bus import desk, sheets
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import narrowest
 from bus.console.errors import NotHereError
 from bus.console.graph import Edge, Node
 from bus.console.incidents import Joined
@@ -23,6 +22,7 @@ from bus.hub import incidents as joining
 from bus.hub import picture
 from bus.hub.incidents import Group, How, Suggestion, Tie
 from bus.hub.picture import About, Member, of_rows
+from bus.policy import narrowest
 from bus.subscribing import as_json, whole
 from schemas.bulletin import Bulletin
 from schemas.vocab import Domain, Status, Tlp

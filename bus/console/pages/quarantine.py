@@ -8,7 +8,6 @@ from collections import Counter
 import msgspec
 
 from bus.console.asked import Asked
-from bus.console.clearance import reaches, sees_channel
 from bus.console.page import Content
 from bus.hub.picture import summary
 from schemas.vocab import Tlp
@@ -92,5 +91,5 @@ def look(asked: Asked) -> Quarantine:
 def may_see(asked: Asked, channel: str | None) -> bool:
     """Whether a refusal may be shown: by the channel that it claims. What claims none is for those who may read everything."""
     if channel is None:
-        return reaches(asked.clearance, Tlp.AMBER_STRICT)
-    return sees_channel(asked.clearance, channel)
+        return asked.clearance.reaches(Tlp.AMBER_STRICT)
+    return asked.clearance.sees_channel(channel)

@@ -6,9 +6,9 @@ import msgspec
 
 from bus.console import rows
 from bus.console.asked import Asked
-from bus.console.clearance import reaches
 from bus.console.page import Content
 from bus.console.pages import channels, picture
+from bus.console.pages.needs import needs
 from bus.console.rows import Row
 from bus.filters import Selection
 from bus.hub.picture import figures
@@ -44,7 +44,7 @@ def look(asked: Asked) -> Wall:
     """The page, at the marking that its address names and its reader may read; else at GREEN."""
     wanted = asked.first("tlp", "green")
     reach = asked.clearance
-    is_known = wanted in set(map(str, Tlp)) and reaches(reach, wanted)
+    is_known = wanted in set(map(str, Tlp)) and reach.reaches(wanted)
     ceiling = Tlp(wanted) if is_known else min(Tlp.GREEN, reach.ceiling, key=TLP_RANK.__getitem__)
     wall = msgspec.structs.replace(asked, upto=ceiling)
     heard = channels.channel_rows(wall)
@@ -63,7 +63,7 @@ def look(asked: Asked) -> Wall:
         tiles=tuple(picture.tiles(wall, heard)),
         in_force=shown.n,
         lately=len(lately),
-        waits=sum(need.action == "Open" for need in picture.needs(wall, ())),
+        waits=sum(need.action == "Open" for need in needs(wall, ())),
         tally=counts,
         heard=sum(counts.values()),
         unwell=alarms[:4],

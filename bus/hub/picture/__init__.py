@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         versions,
     )
     from bus.hub.picture.answers import About, Said
-    from bus.hub.picture.clearance import Clearance
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.dossier import Admission, Dossier, Lineage, Observed, answers_of, one_bulletin
     from bus.hub.picture.events import Event, Told, events_after
@@ -46,7 +45,6 @@ __all__ = [
     "Admission",
     "Arrivals",
     "Bar",
-    "Clearance",
     "Contact",
     "Dossier",
     "Event",

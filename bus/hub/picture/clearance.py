@@ -1,4 +1,4 @@
-"""What a person may see: up to which marking, said to whom; put into every statement by which pages read the picture.
+"""What a person may see (`bus.policy.Clearance`), put into every statement by which pages read the picture.
 
 `ask` is the one way in which a page reads. A statement names for each table of bulletins, counts and events an alias, and says
 `LIMITS(alias)` where its limits belong. One that forgets it is refused before it is run, so nothing can be read without limits.
@@ -11,12 +11,10 @@ import sqlite3
 from collections.abc import Mapping
 from functools import lru_cache
 
-import msgspec
-
 from bus.hub.rows import SITUATION
+from bus.policy import Clearance
 from bus.subscribing import as_json
-from schemas.subject import Channel
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import TLP_RANK
 
 LIMITED = frozenset({*SITUATION, "tally", "hourly", "events"})
 """Tables with the columns `tlp_rank` and `audience`: what is read of them is limited."""
@@ -48,22 +46,6 @@ _ODD = re.compile(
 """Ways of writing that the patterns here do not follow."""
 _MET = "({0}.tlp_rank <= :ceiling AND {0}.audience IN (SELECT value FROM json_each(:audiences)))"
 _ABOVE = "({0}.tlp_rank > :ceiling AND {0}.audience IN (SELECT value FROM json_each(:audiences)))"
-
-
-class Clearance(msgspec.Struct, frozen=True, kw_only=True):
-    """What one person may see.
-
-    Attributes:
-        ceiling: the narrowest marking.
-        audiences: what is said to one of these; what is said to another is not seen, and not counted.
-    """
-
-    ceiling: Tlp
-    audiences: frozenset[str]
-
-    def sees(self, channel: Channel) -> bool:
-        """Whether what is said on a channel may be seen."""
-        return TLP_RANK[channel.tlp] <= TLP_RANK[self.ceiling] and channel.audience in self.audiences
 
 
 def pairs_of(clearance: Clearance) -> list[tuple[int, str]]:

@@ -11,11 +11,12 @@ from bus import threads
 from bus.filters import observed
 from bus.hub.picture import answers, noise
 from bus.hub.picture.answers import About, Said
-from bus.hub.picture.clearance import Clearance, above, ask
+from bus.hub.picture.clearance import above, ask
 from bus.hub.picture.lines import Line, Page, of_id, of_rows
 from bus.hub.picture.lists import also_in
 from bus.hub.rows import TABLE_OF
 from bus.hub.watch import holdings
+from bus.policy import Clearance
 from bus.storage import utc
 from bus.subscribing import Stored, as_json, whole
 from bus.trust import VerifiedRegistry

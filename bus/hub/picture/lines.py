@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from bus.hub.picture.clearance import Clearance, ask
+from bus.hub.picture.clearance import ask
 from bus.hub.picture.counts import said_in
 from bus.hub.picture.tallies import COUNTED
 from bus.hub.rows import TABLE_OF
+from bus.policy import Clearance
 from bus.storage import utc
 from bus.subscribing import as_json
 from schemas.vocab import Status

@@ -14,9 +14,10 @@ from itertools import islice
 from typing import Any
 
 from bus.filters import Selection
-from bus.hub.picture.clearance import Clearance, above, ask, pairs_of
+from bus.hub.picture.clearance import above, ask, pairs_of
 from bus.hub.picture.lines import LAST, Key, Page, shown, table_of
 from bus.hub.picture.narrowing import FEW, Narrowed, narrow, waiting
+from bus.policy import Clearance
 from bus.subscribing import as_json, bodies
 from schemas.vocab import Status
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bus.filters import FACTS, Selection, phrase_of
-from bus.hub.picture.clearance import Clearance, ask, within
+from bus.hub.picture.clearance import ask, within
 from bus.hub.picture.lines import LAST, Key, table_of
+from bus.policy import Clearance
 from bus.subscribing import as_json, whole
 from schemas.vocab import Status
 

@@ -15,8 +15,8 @@ from bus.hub.clocks import Clock, Standing, acknowledgement, clocks_of, followed
 from bus.hub.elections import calendars, of_country, zone_of
 from bus.hub.picture import answers
 from bus.hub.picture.answers import About
-from bus.hub.picture.clearance import Clearance, ask
-from bus.policy import Deadlines, deadlines
+from bus.hub.picture.clearance import ask
+from bus.policy import Clearance, Deadlines, deadlines
 from bus.storage import utc
 from bus.subscribing import Stored, as_json, bodies, whole
 from bus.trust import VerifiedRegistry

@@ -13,10 +13,11 @@ from itertools import islice
 import msgspec
 
 from bus.filters import Selection, phrase_of
-from bus.hub.picture.clearance import Clearance, ask, within
+from bus.hub.picture.clearance import ask, within
 from bus.hub.picture.lines import Line, of_rows
 from bus.hub.picture.narrowing import waiting
 from bus.hub.rows import TABLE_OF
+from bus.policy import Clearance
 from bus.subscribing import as_json
 from schemas.vocab import Status
 

@@ -14,9 +14,10 @@ import msgspec
 
 from bus.desk import decisions
 from bus.hub import incidents
-from bus.hub.picture.clearance import Clearance, ask
+from bus.hub.picture.clearance import ask
 from bus.hub.picture.noise import why_known
 from bus.hub.rows import TABLE_OF
+from bus.policy import Clearance
 from bus.storage import utc
 from bus.subscribing import as_json, whole
 from schemas.vocab import Status

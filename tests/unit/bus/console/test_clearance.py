@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.console.clearance import sees
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.bulletin import Bulletin
 from schemas.vocab import Tlp
 from tests.support import consoles
@@ -60,8 +59,8 @@ def test_nothing_above_a_ceiling_is_anywhere(store: Path, ceiling: Tlp, audience
     """No route tells an id, a headline or a summary of what its reader may not read; what may be read is there."""
     clearance = Clearance(ceiling=ceiling, audiences=AUDIENCES if audiences == "all" else FEW)
     said = [message.bulletin for message in NIGHT if message.bulletin.status != "beat"]
-    hidden = [b for b in said if not sees(clearance, b.tlp, b.audience)]
-    open_ = [b for b in said if sees(clearance, b.tlp, b.audience)]
+    hidden = [b for b in said if not clearance.sees(b.tlp, b.audience)]
+    open_ = [b for b in said if clearance.sees(b.tlp, b.audience)]
     known = {words for b in open_ for words in secrets_of(b)}
     unsaid = {words for b in hidden for words in secrets_of(b)} - known
 
@@ -91,7 +90,7 @@ def _admitted() -> list[Message]:
 def test_the_detector_sees_a_leak(store: Path) -> None:
     """A reader without a ceiling sees words that one with a ceiling must not: the comparison above is not empty."""
     low = Clearance(ceiling=Tlp.GREEN, audiences=AUDIENCES)
-    hidden = [each.bulletin for each in NIGHT if not sees(low, each.bulletin.tlp, each.bulletin.audience)]
+    hidden = [each.bulletin for each in NIGHT if not low.sees(each.bulletin.tlp, each.bulletin.audience)]
     assert hidden
 
     async def go() -> None:

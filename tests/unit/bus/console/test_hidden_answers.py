@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from bus.trust import VerifiedRegistry
 from schemas.parts import Area, Ref
 from schemas.registry import PublishGrant, ReadGrant

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 from tests.support import consoles
 from tests.support.consoles import AUDIENCES, Speaker, signed_in

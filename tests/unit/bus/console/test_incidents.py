@@ -18,7 +18,7 @@ from bus.console import Demonstration, Reading, Viewer, app
 from bus.console.incidents import MOST, Incidents
 from bus.console.people import Session
 from bus.desk.decisions import Decision
-from bus.hub.picture import Clearance
+from bus.policy import Clearance
 from schemas.parts import Area, Observable
 from schemas.vocab import PersonalFlag, Tlp
 from tests.support.consoles import (
@@ -203,7 +203,7 @@ def test_what_is_kept_is_of_one_clearance(store: Path, ceiling: Tlp) -> None:
                 assert first.joined is None or clearance == EVERYTHING
                 joined = (await kept.of(clearance, NOW, wait=True)).joined
                 assert joined is not None
-                sight = desk.Sight(ceiling, audiences)
+                sight = Clearance(ceiling, audiences)
                 assert all(sight.sees(Tlp(each.tlp), each.audience) for each in joined.found.members.values())
                 assert {*joined.group, *joined.offers} <= joined.found.members.keys()
 

@@ -13,7 +13,8 @@ import pytest
 from bus.console import Reading
 from bus.console import live as module
 from bus.console.live import MOST_WAITING, RELOAD, Client, Live
-from bus.hub.picture import Clearance, Event, Told
+from bus.hub.picture import Event, Told
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 from tests.support.consoles import AUDIENCES, EVERYTHING, Speaker, fill, shelf
 from tests.support.waiting import eventually

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bus.desk import Act, DeskError, Role, Sight, at_command_line, people, sessions, signing_in, trail
+from bus.desk import Act, DeskError, Role, at_command_line, people, sessions, signing_in, trail
 from bus.desk.refusals import MAX_PEOPLE
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 from tests.support.desks import HOME, NOW, act_of, bare, person, seeded, signed_in
 
@@ -72,7 +73,7 @@ def test_a_person_is_as_added() -> None:
         email="a@x.example",
     )
     assert made == people.get(db, "ann")
-    assert made.sight == Sight(Tlp.AMBER, frozenset({"eu-csirts"}))
+    assert made.clearance == Clearance(Tlp.AMBER, frozenset({"eu-csirts"}))
     assert (made.roles, made.has_password, made.is_active) == (
         frozenset({Role.READER, Role.APPROVER}),
         False,
@@ -176,7 +177,10 @@ def test_a_change_holds_in_a_session_that_is_open() -> None:
     token = signed_in(db, "ann", Role.ANALYST)
     people.change(db, OPERATOR, "ann", roles=[Role.READER], ceiling=Tlp.CLEAR, audiences=["public"])
     act = act_of(db, token)
-    assert (act.roles, act.sight) == (frozenset({Role.READER}), Sight(Tlp.CLEAR, frozenset({"public"})))
+    assert (act.roles, act.clearance) == (
+        frozenset({Role.READER}),
+        Clearance(Tlp.CLEAR, frozenset({"public"})),
+    )
 
 
 def test_a_disabled_person_has_no_session_and_no_token() -> None:

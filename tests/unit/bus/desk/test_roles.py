@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bus.desk import MAY, Act, Action, DeskError, Role, Sight, at_command_line, may, tlp_rank
+from bus.desk import MAY, Act, Action, DeskError, Role, at_command_line, may, tlp_rank
 from bus.desk.roles import About, check_may, check_sees
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 
 # R reader, A analyst, D duty officer, P publisher, V approver, M administrator: as the guide of the console says it.
@@ -43,8 +44,8 @@ CELLS = [
 
 def somebody(*roles: Role, is_wall: bool = False) -> Act:
     """One who acts."""
-    sight = Sight(Tlp.AMBER, frozenset({"community"}))
-    return Act(who="ann", roles=frozenset(roles), sight=sight, at=0.0, is_wall=is_wall)
+    clearance = Clearance(Tlp.AMBER, frozenset({"community"}))
+    return Act(who="ann", roles=frozenset(roles), clearance=clearance, at=0.0, is_wall=is_wall)
 
 
 def test_each_action_has_a_row() -> None:
@@ -98,16 +99,6 @@ def test_no_role_at_all_may_nothing() -> None:
     assert not any(may(somebody(), action) for action in Action)
 
 
-@pytest.mark.parametrize("ceiling", Tlp)
-@pytest.mark.parametrize("tlp", Tlp)
-def test_a_ceiling_lets_through_what_is_as_wide_or_wider(ceiling: Tlp, tlp: Tlp) -> None:
-    """TLP stands from the narrowest in its enumeration."""
-    sight = Sight(ceiling, frozenset({"community"}))
-    order = list(Tlp)
-    assert sight.sees(tlp, "community") == (order.index(tlp) >= order.index(ceiling))
-    assert not sight.sees(tlp, "eu-csirts")
-
-
 def test_ranks_grow_with_narrowness() -> None:
     """As the projection has them."""
     assert {tlp.value: tlp_rank(tlp) for tlp in Tlp} == {
@@ -117,12 +108,6 @@ def test_ranks_grow_with_narrowness() -> None:
         "amber+strict": 3,
         "red": 4,
     }
-
-
-def test_two_sights_see_together_what_each_sees() -> None:
-    """The lower ceiling, the audiences of both."""
-    one, other = Sight(Tlp.RED, frozenset({"a", "b"})), Sight(Tlp.GREEN, frozenset({"b", "c"}))
-    assert one.within(other) == other.within(one) == Sight(Tlp.GREEN, frozenset({"b"}))
 
 
 def test_what_may_not_be_seen_is_refused_as_if_it_were_not_there() -> None:

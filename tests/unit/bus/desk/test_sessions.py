@@ -9,9 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bus.desk import Act, Action, DeskError, Role, Sight, at_command_line, may, people, sessions
+from bus.desk import Act, Action, DeskError, Role, at_command_line, may, people, sessions
 from bus.desk.refusals import MAX_SESSIONS, MAX_WALLS
 from bus.desk.sessions import FRESH_S, IDLE_S, SESSION_S, WALL_S, is_fresh
+from bus.policy import Clearance
 from schemas.vocab import Tlp
 from tests.support.desks import HOME, NOW, act_of, bare, person, seeded, signed_in
 
@@ -137,7 +138,7 @@ def test_a_wall_looks_and_does_nothing_else() -> None:
     db = bare()
     duty = person(db, "ann", Role.DUTY, ceiling=Tlp.AMBER)
     wall = act_of(db, wall_of(db, duty), NOW + WALL_S - 1)
-    assert wall.sight == Sight(Tlp.GREEN, frozenset({"community"}))
+    assert wall.clearance == Clearance(Tlp.GREEN, frozenset({"community"}))
     assert [action for action in Action if may(wall, action)] == [Action.LOOK]
     assert wall.roles == frozenset()
     assert not is_fresh(act_of(db, wall_of(db, person(db, "carl", Role.DUTY)), NOW))
@@ -158,7 +159,7 @@ def test_a_wall_follows_its_opener() -> None:
     db = bare()
     wall = wall_of(db, person(db, "ann", Role.DUTY))
     people.change(db, OPERATOR, "ann", ceiling=Tlp.CLEAR)
-    assert act_of(db, wall).sight.ceiling is Tlp.CLEAR
+    assert act_of(db, wall).clearance.ceiling is Tlp.CLEAR
     people.change(db, OPERATOR, "ann", roles=[Role.ANALYST])
     assert is_over(db, wall, NOW)
 

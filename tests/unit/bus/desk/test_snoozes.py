@@ -117,7 +117,7 @@ def test_it_ends_when_the_thing_gets_worse(priority: int, ends: bool) -> None:
 
 def act_at(act: Act, at: float) -> Act:
     """The same person at another time."""
-    return Act(who=act.who, roles=act.roles, sight=act.sight, at=at)
+    return Act(who=act.who, roles=act.roles, clearance=act.clearance, at=at)
 
 
 def test_what_ended_by_time_is_told_whether_it_was_marked_or_not() -> None:

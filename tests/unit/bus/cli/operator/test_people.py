@@ -91,7 +91,11 @@ def test_a_person_is_added_listed_changed_and_disabled(office: Office) -> None:
     )
     office.run("people", "role", "ann", "reader", "--tlp", "amber", "--audience", "eu-csirts")
     act = console(office, lambda desk: desk.look(session.token, now(), HOME, lambda _, act: act))
-    assert ([role.value for role in act.roles], act.sight.ceiling.value, set(act.sight.audiences)) == (
+    assert (
+        [role.value for role in act.roles],
+        act.clearance.ceiling.value,
+        set(act.clearance.audiences),
+    ) == (
         ["reader"],
         "amber",
         {"eu-csirts"},

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.hub.picture import events, projection
-from bus.hub.picture.clearance import Clearance
 from bus.hub.picture.projection import Projection
 from bus.hub.rows import SITUATION, take_out
+from bus.policy import Clearance
 from schemas.vocab import TALK, MsgType, Tlp
 from tests.support.hubs import judged
 from tests.support.world import NOW
