@@ -46,11 +46,13 @@ class Acts:
 
     async def false_date(self) -> str:
         """A regional office warns of a false polling date."""
-        return await self._publish("false-date", OTHER, scenes.false_date(1))
+        return await self._publish("false-date", OTHER, scenes.false_date("one region"))
 
     async def corrected(self) -> str:
         """It corrects the warning; the hubs show the newer version alone."""
-        return await self._publish("corrected", OTHER, scenes.false_date(2, self._fact("false-date")))
+        return await self._publish(
+            "corrected", OTHER, scenes.false_date("two regions", self._fact("false-date"))
+        )
 
     async def seen_by_one(self) -> str:
         """The first of three authorities sees a cloned site."""
@@ -73,7 +75,7 @@ class Acts:
         """The operator adds a bulletin in an office's name, signed by a key of his own."""
         operator, cast = await self._second_broker(), self._cast
         if "elsewhere" not in self.facts:  # so that the channel exists
-            await self._publish("elsewhere", ELSEWHERE, scenes.SEEN_ELSEWHERE)
+            await self._publish("elsewhere", ELSEWHERE, scenes.SPOKEN_ELSEWHERE)
         seq, prev = await cast.head(FULL, f"{ELSEWHERE}/{GREEN}")
         message, found = forged(
             cast.registry.issuer(ELSEWHERE),
@@ -92,7 +94,7 @@ class Acts:
     async def withheld(self) -> str:
         """The operator gives a bulletin to one hub and not to the other."""
         operator = await self._second_broker()
-        operator.withhold_next(DECEIVED)
+        await operator.withhold_next(DECEIVED)
         kept = await self._cast.send(ELSEWHERE, scenes.WITHHELD)
         self.facts["withheld"] = kept.digest
         await self._cast.until(partial(self._cast.held, FULL, kept.digest))
@@ -116,7 +118,7 @@ class Acts:
     async def _second_broker(self) -> Operator:
         await self._cast.publisher(ELSEWHERE)
         if self._cast.operator is None:
-            raise UntrueError("the second broker runs")
+            raise UntrueError("the second broker does not run")
         return self._cast.operator
 
     # -- a stolen key ---------------------------------------------------------------------------------------------
@@ -218,7 +220,7 @@ class Acts:
             UntrueError: that act has failed.
         """
         if name not in self.facts:
-            raise UntrueError(f"an earlier scene has noted {name}")
+            raise UntrueError(f"an earlier scene has not come true, and left no {name}")
         return self.facts[name]
 
     def _note(self, name: str, kept: Accepted) -> str:

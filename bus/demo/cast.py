@@ -147,8 +147,11 @@ class Cast:
                     clock=self._desks.clock,
                 )
                 tasks.start(reader.run(), f"{hub.id} at the second broker")
-            async with self._desk(member, operator.url) as publisher:
-                yield publisher
+            try:
+                async with self._desk(member, operator.url) as publisher:
+                    yield publisher
+            finally:
+                self.operator = None
 
     def _signer(self, member: Member) -> FileSigner:
         """The key of an office; the reserve key if the usual one is revoked."""
@@ -168,7 +171,7 @@ class Cast:
         publisher = await self.publisher(name)
         kept = await publisher.publish(draft)
         if await publisher.settled(kept.digest, PATIENCE_S) != "stored":
-            raise UntrueError(f"number {kept.seq} of {name} is stored")
+            raise UntrueError(f"number {kept.seq} of {name} is not stored after {PATIENCE_S:.0f} s")
         return kept
 
     # -- what the hubs hold ---------------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ class Cast:
         sql = "SELECT seq, digest FROM admitted WHERE channel = ? ORDER BY seq DESC LIMIT 1"
         for row in await self.stores[hub].query(sql, channel):
             return row["seq"], row["digest"]
-        raise UntrueError(f"{hub} holds a bulletin of {channel}")
+        raise UntrueError(f"{hub} holds no bulletin of {channel}")
 
     async def bulletin(self, hub: str, wanted: str) -> Bulletin:
         """A bulletin that a hub holds, by id or digest.
@@ -202,7 +205,7 @@ class Cast:
         sql = "SELECT payload FROM admitted WHERE id = ?1 OR digest = ?1"
         for row in await self.stores[hub].query(sql, wanted):
             return decode(row["payload"])
-        raise UntrueError(f"{hub} holds {wanted}")
+        raise UntrueError(f"{hub} does not hold {wanted}")
 
     async def by_both(self, question: Callable[[str], Awaitable[bool]]) -> None:
         """Wait until something is so at both hubs.
@@ -224,7 +227,7 @@ class Cast:
                 while not await question():  # noqa: ASYNC110 (a store is asked again, as a person would look)
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
-            raise UntrueError("what the scene says") from None
+            raise UntrueError(f"it is not so after {PATIENCE_S:.0f} s") from None
 
 
 def _member(name: str) -> Member:

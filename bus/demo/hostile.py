@@ -1,7 +1,7 @@
 """A second broker whose operator is hostile: he gives each hub what he chooses, and adds what nobody said.
 
 One office publishes there, and both hubs read there, each from a line of its own. The operator carries the office's
-messages from its streams to the lines. He has no signing key: so he can withhold and forge, and both is noticed.
+messages from its streams to the lines. He can withhold and forge, but he has no signing key, so the hubs notice both.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import product
 from pathlib import Path
+
+import msgspec
 
 from bus.keys import nkeys
 from bus.server import NatsServer
@@ -23,7 +25,6 @@ from bus.transport import (
     Outgoing,
     PullConsumer,
     Received,
-    StreamSpec,
     consumers,
     js_api,
     publish,
@@ -38,7 +39,8 @@ OPERATOR = "operator"
 CARRIED = (Status.ACTUAL, Status.BEAT)
 CONNECT_S = 30.0
 MOST, QUIET_S = 100, 5.0
-_OF_THE_SERVER = "Nats-"
+ROOM_BYTES = 16 * 1024**2
+_OF_THE_SERVER = "Nats-"  # headers that concern one stream alone
 
 
 def line(hub: str, status: Status) -> str:
@@ -56,7 +58,7 @@ class Operator:
 
     Attributes:
         url: the address of the broker.
-        withheld: the digests of the messages that a hub did not get.
+        withheld: digest -> hub that did not get this message.
     """
 
     def __init__(self, connection: Connection, url: str, office: str, hubs: tuple[str, ...]) -> None:
@@ -65,7 +67,7 @@ class Operator:
         self._connection = connection
         self._office = office
         self._hubs = hubs
-        self._next: str | None = None
+        self._next: tuple[int, str] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -112,9 +114,10 @@ class Operator:
                 for status in CARRIED:
                     tasks.create_task(self._carry(status))
 
-    def withhold_next(self, hub: str) -> None:
+    async def withhold_next(self, hub: str) -> None:
         """Withhold the next bulletin of the office from a hub."""
-        self._next = hub
+        info = await js_api(self._connection, f"STREAM.INFO.{self._origin(Status.ACTUAL)}")
+        self._next = info["state"]["last_seq"] + 1, hub
 
     async def add(self, message: Outgoing) -> None:
         """Put a message into every line, as if the office had sent it."""
@@ -123,7 +126,7 @@ class Operator:
 
     async def _carry(self, status: Status) -> None:
         """Carry the messages of the office of one status, from the first: readers know by the digest what they have."""
-        stream = f"{self._office}_{status}".upper()
+        stream = self._origin(status)
         async with PullConsumer.attach(self._connection, stream, OPERATOR, 1) as pull:
             while True:
                 for received in await pull.next(MOST, QUIET_S):
@@ -131,8 +134,8 @@ class Operator:
 
     async def _pass_on(self, status: Status, received: Received) -> None:
         found = digest(received.payload)
-        if status is Status.ACTUAL and self._next is not None:
-            self.withheld[found], self._next = self._next, None
+        if status is Status.ACTUAL and self._next is not None and self._next[0] == received.stream_seq:
+            self.withheld[found] = self._next[1]
         headers = {name: value for name, value in received.headers if not name.startswith(_OF_THE_SERVER)}
         for hub in self._hubs:
             if self.withheld.get(found) != hub:
@@ -143,33 +146,36 @@ class Operator:
     ) -> None:
         await publish(self._connection, f"{OPERATOR}.{hub}.{status}.{subject}", payload, headers)
 
-    async def _make_streams(self, registry: VerifiedRegistry) -> None:
-        own = {
-            spec.name: spec
-            for spec in streams_of(registry)
-            if spec.name.startswith(f"{self._office}_".upper())
-        }
-        for spec in own.values():
-            await js_api(self._connection, f"STREAM.CREATE.{spec.name}", spec.config())
-        for hub, status in product(self._hubs, CARRIED):
-            await self._make_line(hub, status, own[f"{self._office}_{status}".upper()])
-        for consumer in consumers(registry, [self._office]):
-            if consumer.stream in own:
-                await self._make_consumer(consumer)
-        for hub, status in product(self._hubs, CARRIED):
-            await self._make_consumer(
-                ConsumerSpec(stream=line(hub, status), name=hub, filters=(f"{PREFIX}.>",))
-            )
-        for status in CARRIED:
-            stream = f"{self._office}_{status}".upper()
-            await self._make_consumer(ConsumerSpec(stream=stream, name=OPERATOR, filters=(f"{PREFIX}.>",)))
+    def _origin(self, status: Status) -> str:
+        """The stream that captures what the office says at a status."""
+        return f"{self._office}_{status}".upper()
 
-    async def _make_line(self, hub: str, status: Status, like: StreamSpec) -> None:
+    async def _make_streams(self, registry: VerifiedRegistry) -> None:
+        """Make the streams of the office as at any broker, a line for each hub and status, and all consumers."""
+        everything = (f"{PREFIX}.>",)
+        own = [spec for spec in streams_of(registry) if spec.name.startswith(f"{self._office}_".upper())]
+        for spec in own:
+            # Room of its own, so that another version of the registry changes nothing here.
+            config = msgspec.structs.replace(spec, max_bytes=ROOM_BYTES, max_msgs=None).config()
+            await js_api(self._connection, f"STREAM.CREATE.{spec.name}", config)
+        for consumer in consumers(registry, [self._office]):
+            if consumer.stream in {spec.name for spec in own}:
+                await self._make_consumer(consumer)
+        for status in CARRIED:
+            await self._make_consumer(
+                ConsumerSpec(stream=self._origin(status), name=OPERATOR, filters=everything)
+            )
+        for hub, status in product(self._hubs, CARRIED):
+            await self._make_line(hub, status)
+            await self._make_consumer(ConsumerSpec(stream=line(hub, status), name=hub, filters=everything))
+
+    async def _make_line(self, hub: str, status: Status) -> None:
+        """Make a stream that takes messages with a prefix of the operator, and stores them without it."""
         subjects = f"{OPERATOR}.{hub}.{status}.>"
         config = {
             "name": line(hub, status),
             "storage": "file",
-            "max_bytes": like.max_bytes,
+            "max_bytes": ROOM_BYTES,
             "subjects": [subjects],
             "subject_transform": {"src": subjects, "dest": ">"},
         }

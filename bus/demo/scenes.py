@@ -46,9 +46,7 @@ class Scene(NamedTuple):
 
 
 SCENES = (
-    Scene(
-        20, "false_date", "xa-region warns of text messages with a false polling date", "xa-hub", "/b/{id}"
-    ),
+    Scene(20, "false_date", "xa-region warns of posters with a false polling date", "xa-hub", "/b/{id}"),
     Scene(
         80,
         "corrected",
@@ -114,11 +112,10 @@ SCENES = (
 """The scenes, in order."""
 
 
-def false_date(regions: int, original: str | None = None) -> Draft:
+def false_date(where: str, original: str | None = None) -> Draft:
     """The warning of a false polling date, and its correction if `original` is the id of the warning."""
-    where = "one region" if regions == 1 else f"{regions} regions"
     return _draft(
-        f"Text messages name a false polling date in {where} of XA",
+        f"Posters name a false polling date in {where} of XA",
         "They name the day after polling day. Polling day is unchanged.",
         ElectionIncident(
             category="false-voting-information",
@@ -179,7 +176,9 @@ SIGHTINGS: Mapping[str, Draft] = {
     "xa-region": clone("Voters ask about a newspaper site that says the vote is annulled"),
 }
 """Authority -> its sighting of the cloned site. The first takes the newspaper's own site for a copy as well."""
-SEEN_ELSEWHERE = clone("The copy of The Morning Post is read in a region of XB")
+SPOKEN_ELSEWHERE = repeated(
+    "Accounts spread a false closing time of polling places in XB", "The first posts are of this morning."
+)
 """The first bulletin of the office at the second broker."""
 FORGED = repeated("Polling places in XB close at noon", "All voters must come before 12:00.")
 WITHHELD = repeated(

@@ -35,10 +35,9 @@ log = logger()
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A scene that was played: its time, its name, its sentence, the page that shows it at a hub, and why it did not come true, if so."""
+    """A scene that was played: its time, its sentence, the page that shows it at a hub, and why it did not come true, if so."""
 
     clock: str
-    act: str
     says: str
     hub: str
     path: str
@@ -160,14 +159,8 @@ class Story:
             self.failed.append(scene.act)
         self._progress.told += 1
         write_atomically(self._file, msgspec.json.encode(self._progress), mode=0o600)
-        return Told(
-            clock=scene.clock,
-            act=scene.act,
-            says=scene.says,
-            hub=scene.hub,
-            path=scene.page.format(id=id_),
-            problem=problem,
-        )
+        path = scene.page.format(id=id_)
+        return Told(clock=scene.clock, says=scene.says, hub=scene.hub, path=path, problem=problem)
 
 
 def _withheld(facts: Mapping[str, str]) -> dict[str, str]:

@@ -12,21 +12,23 @@ from bus.demo import scenes
 from bus.demo.acts import Acts
 from bus.demo.countries import CAST, ELSEWHERE, HUBS, ROBBED, Member
 from bus.demo.founding import prepare
+from bus.demo.keyring import Folder
 from bus.demo.scenes import SCENES
-from bus.demo.story import Progress
+from bus.demo.story import Progress, can_be_told
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Defaults, Draft, new_id, stamp
 from schemas.review import doubts
 from schemas.rules import check
 from schemas.subject import channel_of
+from tests.support.world import shared_world
 
 NOW = dt.datetime(2027, 5, 20, 9, 30, tzinfo=dt.UTC)
 ORIGINAL = "0196fe2f-9be0-7000-8000-000000000009"
 WRITTEN: dict[str, tuple[str, Draft]] = {
-    "false date": ("xa-region", scenes.false_date(1)),
-    "correction": ("xa-region", scenes.false_date(2, ORIGINAL)),
+    "false date": ("xa-region", scenes.false_date("one region")),
+    "correction": ("xa-region", scenes.false_date("two regions", ORIGINAL)),
     **{f"seen by {name}": (name, draft) for name, draft in scenes.SIGHTINGS.items()},
-    "seen elsewhere": (ELSEWHERE, scenes.SEEN_ELSEWHERE),
+    "first elsewhere": (ELSEWHERE, scenes.SPOKEN_ELSEWHERE),
     "forged": (ELSEWHERE, scenes.FORGED),
     "withheld": (ELSEWHERE, scenes.WITHHELD),
     "next": (ELSEWHERE, scenes.NEXT),
@@ -36,9 +38,26 @@ WRITTEN: dict[str, tuple[str, Draft]] = {
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> VerifiedRegistry:
-    """The demonstration's registry, founded once."""
-    return prepare(tmp_path_factory.mktemp("founded") / "demo", now=NOW)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """The folder of a demonstration that was founded."""
+    found = Folder(tmp_path_factory.mktemp("founded") / "demo")
+    prepare(found.root, now=NOW)
+    return found
+
+
+@pytest.fixture(scope="module")
+def registry(folder: Folder) -> VerifiedRegistry:
+    """Its registry."""
+    return VerifiedRegistry.open(folder.registry.read_bytes())
+
+
+def test_a_folder_of_an_older_version_has_no_story(
+    folder: Folder, registry: VerifiedRegistry, tmp_path: Path
+) -> None:
+    """Its registry, or its keys, lack the offices."""
+    assert can_be_told(folder, registry)
+    assert not can_be_told(Folder(tmp_path), registry)
+    assert not can_be_told(folder, shared_world().registry)
 
 
 @pytest.mark.parametrize(("name", "draft"), WRITTEN.values(), ids=WRITTEN)
