@@ -10,12 +10,16 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from bus.console import places
 from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
+from bus.console.voices import Voice, english
 from bus.hub import CountryPhase, calendars, elections
 from bus.hub.picture import events
+from bus.languages import Language
 from bus.policy import Clearance
+from bus.sheets import Sayings
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Tlp
@@ -40,6 +44,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         given: the parameters of the query, each with its values in their order.
         incidents: the incidents that are kept for this reader, on pages that want them.
         desk: what the desk has told, on pages that ask it.
+        voice: the language of who asks.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
     """
 
@@ -54,6 +59,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     upto: Tlp | None = None
     incidents: Kept | None = None
     desk: object = None
+    voice: Voice = msgspec.field(default_factory=english)
+
+    @property
+    def say(self) -> Language:
+        """The sentences of pages, in the language of who asks."""
+        return self.voice.say
+
+    @property
+    def words(self) -> Sayings:
+        """The words of the wire, in the language of who asks."""
+        return self.voice.words
 
     @property
     def viewer(self) -> Viewer:
@@ -126,6 +142,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         query = urlencode([(name, each) for name, values in given.items() for each in values])
         where = self.path if path is None else path
         return f"{where}?{query}" if query else where
+
+    def country_name(self, code: str) -> str:
+        """What a country is called; its code where the map does not know it."""
+        return self.say.plain(places.name_of(code))
 
     def name_of(self, authority: str) -> str:
         """What an authority is called; its id where the registry does not know it."""

@@ -14,6 +14,7 @@ from bus.console.errors import NotHereError
 from bus.console.incidents import Incidents, Joined
 from bus.console.people import People, Session, Viewer
 from bus.console.reading import Reading
+from bus.console.voices import Voice
 from bus.desk import Act
 from bus.hub.acting import Outcome, Request
 
@@ -47,6 +48,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         people: the desk.
         incidents: those that are kept.
         hub: what signs.
+        voice: the language of who has sent it.
     """
 
     now: dt.datetime
@@ -60,6 +62,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     people: People
     incidents: Incidents
     hub: Hub
+    voice: Voice
 
     @property
     def viewer(self) -> Viewer:
@@ -83,7 +86,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
             return question(
                 Asked(
                     db=db, now=self.now, shelf=shelf, registry=registry, session=self.session,
-                    path=self.path, place=self.place, given={},
+                    path=self.path, place=self.place, given={}, voice=self.voice,
                 )
             )  # fmt: skip
 

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bus import desk
 from bus.console import Demonstration, Reading, app
+from bus.console.voices import Voices
 from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
 from tests.support.waiting import eventually_sync
@@ -35,9 +36,9 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(self, store: Path) -> None:
-        """Serve a store."""
-        self.store = store
+    def __init__(self, store: Path, voices: Voices | None = None) -> None:
+        """Serve a store, in these languages."""
+        self.store, self._voices = store, voices
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -53,7 +54,7 @@ class Served:
             people = Demonstration(
                 EVERYTHING, numbers(), ("analyst", "duty-officer", "publisher", "approver"), held
             )
-            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts)
+            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts, voices=self._voices)
             config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
