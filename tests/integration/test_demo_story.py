@@ -24,9 +24,12 @@ import msgspec
 import pytest
 
 from bus.demo.acts import GREEN
-from bus.demo.scenes import SCENES
+from bus.demo.scenes import SCENES, SIGHTINGS
 from bus.demo.story import Progress
-from bus.hub.picture import answers
+from bus.hub.picture import answers, together
+from bus.policy import Clearance
+from schemas.vocab import Tlp
+from tests.support.clocks import utc_now
 from tests.support.places import ROOT
 from tests.support.waiting import eventually_sync, longest
 
@@ -89,11 +92,17 @@ class Told(msgspec.Struct, frozen=True):
         """What the acts have noted."""
         return Progress.read(self.folder / "story.json").facts
 
-    def rows(self, hub: str, sql: str, *arguments: object) -> list[sqlite3.Row]:
-        """Rows of a hub's store."""
+    @contextmanager
+    def store(self, hub: str) -> Iterator[sqlite3.Connection]:
+        """A hub's store, to read."""
         file = self.folder / "state" / hub / "store.db"
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as db:
             db.row_factory = sqlite3.Row
+            yield db
+
+    def rows(self, hub: str, sql: str, *arguments: object) -> list[sqlite3.Row]:
+        """Rows of a hub's store."""
+        with self.store(hub) as db:
             return db.execute(sql, arguments).fetchall()
 
     def page(self, act: str) -> str:
@@ -167,6 +176,18 @@ def test_a_false_polling_date_and_its_correction(told: Told, hub: str) -> None:
 
 
 @BOTH
+def test_three_authorities_see_one_cloned_site(told: Told, hub: str) -> None:
+    """The hub suggests that their bulletins belong together, each with another of them."""
+    seen = {told.facts[f"seen-by-{name}"] for name in SIGHTINGS}
+    everything = Clearance(ceiling=Tlp.AMBER_STRICT, audiences=frozenset({"community"}))
+    with told.store(hub) as db:
+        found = together.together(db, everything, utc_now())
+    pairs = [{each.a, each.b} for each in found.suggestions if {each.a, each.b} <= seen]
+    assert len(seen) == 3
+    assert set().union(*pairs) == seen
+
+
+@BOTH
 def test_a_forged_bulletin_is_refused(told: Told, hub: str) -> None:
     """By its key alone: it came on the subject of the office, with its next number."""
     found = told.rows(hub, "SELECT reason, subject FROM quarantine WHERE digest = ?", told.facts["forged"])
@@ -207,16 +228,13 @@ def test_a_dispute_is_settled(told: Told, hub: str) -> None:
     original = told.facts["seen-by-xa-media"]
     sql = "SELECT verdict FROM answered WHERE target = ?"
     assert "dispute" in [row["verdict"] for row in told.rows(hub, sql, original)]
-    file = told.folder / "state" / hub / "store.db"
-    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as db:
-        db.row_factory = sqlite3.Row
+    with told.store(hub) as db:
         assert [answers.is_settled(db, about) for about in answers.held(db, original)] == [True]
 
 
 @pytest.mark.parametrize(
     ("act", "shown"),
     [
-        ("seen_by_three", "A clone of The Morning Post is advertised to readers in XB"),
         ("forged", "No key of the registry has signed it."),
         ("noticed", "XB Regional Election Office"),
         ("ended", "The key that signed it is revoked."),
