@@ -159,7 +159,7 @@ def _summed_up(tally: Tally, kept: Upkept, hurry: int) -> Iterator[Answer]:
     sums = f"published {tally.published}, refused {tally.refused}, lost {tally.lost}"
     yield Answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
     if (part := tally.story) is not None:
-        wanted = f"wanted by it: {part.refused} refused, {part.withheld} withheld"
+        wanted = f"{part.refused} of the refused and {part.withheld} of the lost belong to it"
         failed = f"; not come true: {', '.join(part.failed)}" if part.failed else ""
         yield Answer(lines=[f"story: {part.told} of {part.scenes} scenes told; {wanted}{failed}"])
     if hurry > 1:
