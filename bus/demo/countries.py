@@ -140,12 +140,13 @@ def publishes(office: Office, country: str, *networks: str) -> tuple[PublishGran
 
 
 def story_grants(office: Office) -> tuple[tuple[PublishGrant, ...], tuple[ReadGrant, ...]]:
-    """(publish grants, read grants) of an office of the story: to the community and from it, about what happens."""
+    """(publish grants, read grants) of an office of the story: to the community and from it, without exercises and tests."""
     kinds = (*office.says, "situation-report", "feedback", proposals.REANCHOR)
     says = PublishGrant(
         statuses=(Status.ACTUAL,), tlps=(Tlp.GREEN,), audiences=("community",), kinds=kinds, areas=("*",)
     )
-    hears = ReadGrant(statuses=HEARD, tlps=(Tlp.GREEN,), audiences=("community",))
+    heard = (Status.ACTUAL, Status.SYSTEM)
+    hears = ReadGrant(statuses=heard, tlps=(Tlp.GREEN,), audiences=("community",))
     return (says, proposals.beat(Tlp.GREEN, "community")), (hears,)
 
 
