@@ -48,6 +48,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         people: the desk.
         incidents: those that are kept.
         hub: what signs.
+        rng: random bytes, for what is handed out.
         voice: the language of who has sent it.
     """
 
@@ -62,6 +63,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     people: People
     incidents: Incidents
     hub: Hub
+    rng: Callable[[int], bytes]
     voice: Voice
 
     @property

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
 from bus.console.asked import Asked
 from bus.console.doing import Doing
+from bus.console.forms import Form
 from bus.console.incidents import Kept
 from bus.console.people import Looked
 from bus.desk import Act
@@ -47,6 +48,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         look: what it says, from a snapshot.
         looked: what is put on record before it is shown; None where nothing is.
         has_incidents: whether it is made from the incidents that are kept, too.
+        forms: the other forms of a list.
         desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
         beside: what it asks of the desk when it is known what it says: the answer is the same content with what the desk told in it.
     """
@@ -57,8 +59,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     look: Callable[[Asked], Content]
     looked: Callable[[Content], Looked | None] = lambda _: None
     has_incidents: bool = False
+    forms: tuple[Form, ...] = ()
     desk: Callable[[Kept, str], Question | None] = lambda _, __: None
     beside: Callable[[Content], Callable[[sqlite3.Connection, Act], Content] | None] = lambda _: None
+
+
+class Once(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown once, and by no address: a template, and what it shows."""
+
+    template: str
+    values: Mapping[str, object]
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +76,8 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: where it is sent to.
-        work: does it. Returns the address to which its sender is led.
+        work: does it. Returns the address to which its sender is led, or what is shown once.
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str]]
+    work: Callable[[Doing], Awaitable[str | Once]]

@@ -58,6 +58,7 @@ NAVIGATION = (
     Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
     Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
     Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
+    Link("/feeds", marked("Feed addresses"), "copy", marked("Keep", "navigation")),
     Link("/system", marked("System"), "system", marked("Keep", "navigation")),
 )
 GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
@@ -142,6 +143,7 @@ class Renderer:
             snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
+            files=(),
         )
 
     def page(

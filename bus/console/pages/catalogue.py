@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from bus.console.forms import link_of
 from bus.console.page import Deed, Page
 from bus.console.pages import (
     bulletin,
@@ -11,18 +14,21 @@ from bus.console.pages import (
     clocks,
     drills,
     elections,
+    feeds,
     handover,
     incident_desk,
     incidents,
     noting,
+    outward,
     picture,
     quarantine,
     snoozing,
     system,
+    views,
     wall,
 )
 
-PAGES = (
+_PAGES = (
     Page(
         path="/",
         twin="/picture.json",
@@ -31,7 +37,12 @@ PAGES = (
         beside=picture.beside,
     ),
     Page(
-        path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
+        path="/b",
+        twin="/b.json",
+        template="bulletins.html",
+        look=bulletins.look,
+        looked=bulletins.searched,
+        beside=views.told,
     ),
     Page(
         path="/b/{id}",
@@ -78,13 +89,25 @@ PAGES = (
         beside=handover.beside,
     ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
+    Page(
+        path=feeds.PAGE, twin=f"{feeds.PAGE}.json", template="feeds.html", look=feeds.look, beside=feeds.told
+    ),
     Page(path="/system", twin="/system.json", template="system.html", look=system.look),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
 )
 
+PAGES = tuple(msgspec.structs.replace(page, forms=outward.FORMS.get(page.path, ())) for page in _PAGES)
+"""Every page, each list with its other forms."""
+LISTS = {link_of(form, page): (page, form) for page in PAGES for form in page.forms}
+"""Every list in every other form, by its path."""
+
 DEEDS = (
     Deed(path="/handover", work=handover.give),
     Deed(path="/handover/{n}/take", work=handover.take),
+    Deed(path="/views/save", work=views.save),
+    Deed(path="/views/drop", work=views.drop),
+    Deed(path=f"{feeds.PAGE}/make", work=feeds.make),
+    Deed(path=f"{feeds.PAGE}/end", work=feeds.end),
     Deed(path="/seen", work=picture.mark_seen),
     Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
     Deed(path="/b/{id}/note", work=noting.note),
