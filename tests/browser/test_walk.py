@@ -63,7 +63,7 @@ class Demonstration:
         with self._said.open("wb") as out:
             env = {**os.environ, "TOCSIN_CONSOLE": ""}
             self._program = subprocess.Popen(words, stdout=out, stderr=out, env=env)
-        eventually_sync(lambda: len(self.consoles) == 2, describe=lambda: self._said.read_text())
+        eventually_sync(lambda: len(self.consoles) == 2, describe=self._said.read_text)
 
     @property
     def consoles(self) -> dict[str, str]:
@@ -181,6 +181,7 @@ def test_a_walk_without_a_mouse(chromium: Browser, shown: Demonstration) -> None
     page.keyboard.type("False")
     ada.fill("In a sentence", "The page belongs to a test of the Commission.")
     ada.activate("button", "Sign and send")
+    page.wait_for_url(re.compile("#others$"))
 
     def answered() -> bool:
         page.goto(first)
@@ -231,10 +232,11 @@ def published(writer: Keyboard, approver: Keyboard) -> None:
     writer.activate("button", "Save")
     writer.page.wait_for_url(re.compile(r"/publish/\d+$"))
     writer.activate("button", re.compile("^Ask for the approval"))
+    expect(writer.page.get_by_role("link", name="The request")).to_be_visible()
     approver.page.goto(f"{approver.url}/approvals")
     approver.activate("link", "Read")
     approver.activate("button", "Approve exactly this")
-    expect(approver.page.locator("#decide")).to_be_visible()
+    expect(approver.page.get_by_role("button", name="Approve exactly this")).to_have_count(0)
     writer.page.reload()
     writer.activate("button", re.compile("^Sign and publish"))
     expect(writer.page.locator(".callout").filter(has_text="It is published.")).to_be_visible(timeout=SLOW_MS)
