@@ -1,14 +1,12 @@
-"""The console as an application of ASGI: its routes, who is let in, and what is shown when something goes wrong."""
+"""The console as an application of ASGI: its routes, what a page is shown with, and what is said when something goes wrong."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import datetime as dt
-import hmac
 import secrets
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -27,25 +25,21 @@ from bus.console import limits, shield
 from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
 from bus.console.asking import NOBODY, HubError
 from bus.console.doing import Doing, Hub
-from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError, TooManyError
+from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Deed, Page
 from bus.console.pages import DEEDS, PAGES, sign_receipts
-from bus.console.people import DeedError, People, Session, SignInError
+from bus.console.people import DeedError, People, Session
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
+from bus.console.signing import HOME, Entrance, address_of, form_token, metered, sent_away
 from bus.errors import BusError, StoreError
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
 
-COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
-HOST_PREFIX = "__Host-"
-HOME = "/"
 RECEIPTS_S = 30.0
-SESSION_S = 12 * 3600
-"""A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
 _SAFE: Mapping[str, str] = {
     "store-missing": "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts.",
     "store-failed": "Nothing is lost: the bus keeps what was said.",
@@ -90,11 +84,7 @@ def app(
     """
     console = Console(reading, people, clock, rng, hub)
     routes = [
-        Route("/sign-in", console.sign_in_page, methods=["GET"]),
-        Route("/sign-in", console.sign_in, methods=["POST"]),
-        Route("/sign-out", console.sign_out, methods=["POST"]),
-        Route("/set-password", console.password_page, methods=["GET"]),
-        Route("/set-password", console.set_password, methods=["POST"]),
+        *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
         Route("/healthz", console.health, methods=["GET"]),
     ]
@@ -126,11 +116,10 @@ class Console:
     ) -> None:
         self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
         self._renderer = Renderer()
+        self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name)
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
-        self._addresses = limits.Meter(limits.ADDRESS)
-        self._attempts = limits.Meter(limits.SIGN_IN)
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -155,10 +144,10 @@ class Console:
 
     async def show(self, page: Page, request: Request, *, as_json: bool) -> Response:
         """A page, or its twin; who is not signed in is sent to sign in."""
-        session, token = await self._session(request)
+        session, token = await self.entrance.session(request)
         if session is None:
-            return self._sent_away(request, as_json=as_json)
-        self._metered(self._readers, token)
+            return sent_away(request, as_json=as_json)
+        metered(self._readers, token)
         now, registry = self._clock(), self._reading.shelf.registry()
         given = _parameters(request)
         kept, told = await self._beside(page, session, token, request, now)
@@ -173,16 +162,16 @@ class Console:
 
         content, frame = await self._reading.ask(question)
         if (beside := page.beside(content)) is not None:
-            content = await self._people.told(token, now, _address(request), beside) or content
+            content = await self._people.told(token, now, address_of(request), beside) or content
         if (looked := page.looked(content)) is not None:
-            await self._people.looked(token, now, _address(request), looked)
+            await self._people.looked(token, now, address_of(request), looked)
         if as_json:
             return Response(msgspec.json.encode(content), media_type="application/json")
         if isinstance(content, Bytes):
             return _attached(content)
         html = self._renderer.page(
             page.template, now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
-            here=request.url.path, twin=_twin(page, request), form=_form_token(token), is_signed_in=True,
+            here=request.url.path, twin=_twin(page, request), form=form_token(token), is_signed_in=True,
             key=self._rng(16).hex(),
         )  # fmt: skip
         return HTMLResponse(html)
@@ -200,17 +189,17 @@ class Console:
         question = page.desk(kept, str(request.path_params.get("id", "")))
         if question is None:
             return kept, None
-        return kept, await self._people.told(token, now, _address(request), question)
+        return kept, await self._people.told(token, now, address_of(request), question)
 
     async def do(self, deed: Deed, request: Request) -> Response:
         """Do what a form asks for, then lead back to its page."""
-        session, token = await self._session(request)
+        session, token = await self.entrance.session(request)
         if session is None:
-            return self._sent_away(request, as_json=False)
-        self._metered(self._readers, token)
+            return sent_away(request, as_json=False)
+        metered(self._readers, token)
         doing = Doing(
-            now=self._clock(), session=session, token=token, address=_address(request), path=request.url.path,
-            place=dict(request.path_params), fields=await self._form(request, token),
+            now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
+            place=dict(request.path_params), fields=await self.entrance.form(request, token),
             reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
         )  # fmt: skip
         return RedirectResponse(await deed.work(doing), status_code=303)
@@ -243,160 +232,24 @@ class Console:
                 await inner(scope, receive, send)
                 return
             request = Request(scope, receive)
-            session, token = await self._session(request)
+            session, token = await self.entrance.session(request)
             if session is None:
                 await Response(b"", status_code=204)(
                     scope, receive, send
                 )  # 204: a browser does not come back
                 return
-            self._metered(self._readers, token)
+            metered(self._readers, token)
             after = request.headers.get("last-event-id") or request.query_params.get("after", "")
             number = int(after) if after.isdecimal() and len(after) < 16 else None
             clearance = session.viewer.clearance
 
             async def still() -> bool:
-                standing = await self._people.standing(token, self._clock(), _address(request))
+                standing = await self._people.standing(token, self._clock(), address_of(request))
                 return standing is not None and standing.viewer.clearance == clearance
 
             await self.live.stream(clearance, number, scope, receive, send, still)
 
         return outer
-
-    # -- signing in ---------------------------------------------------------------------------------------------------
-
-    async def sign_in_page(self, request: Request) -> Response:
-        """Where somebody signs in."""
-        return self._sign_in_page(request, _next(request.query_params.get("next", "")))
-
-    def _sign_in_page(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
-        return self._form_page(
-            request, "sign-in.html", problem, after=after, needs_password=self._people.needs_password
-        )
-
-    def _form_page(
-        self, request: Request, template: str, problem: TocsinError | None, **values: object
-    ) -> Response:
-        """A page with a form for somebody who is not signed in; the form is bound to a cookie of its own."""
-        secret = request.cookies.get(FORM_COOKIE, "")
-        if len(secret) != 64:
-            secret = self._rng(32).hex()
-        html = self._renderer.page(
-            template,
-            self._clock(),
-            dt.UTC,
-            form=_form_token(secret),
-            problem=problem,
-            hub=self._hub_name(),
-            **values,
-        )
-        response = HTMLResponse(html, status_code=200 if problem is None else 403)
-        self._set(response, request, FORM_COOKIE, secret)
-        return response
-
-    async def sign_in(self, request: Request) -> Response:
-        """Begin a session, with a new token."""
-        self._metered(self._attempts, f"sign-in {_address(request)}")
-        form = await self._form(request, request.cookies.get(FORM_COOKIE, ""))
-        after = _next(form.get("next", ""))
-        try:
-            token = await self._people.sign_in(
-                form.get("name", ""), form.get("password", ""), self._clock(), _address(request)
-            )
-        except SignInError as problem:
-            return self._sign_in_page(request, after, problem)
-        response = RedirectResponse(after, status_code=303)
-        self._set(response, request, _cookie(request), token, lasts_s=SESSION_S)
-        response.delete_cookie(FORM_COOKIE, path="/")
-        return response
-
-    async def password_page(self, request: Request) -> Response:
-        """Where somebody sets a first password, with a token that was handed over."""
-        return self._password_page(request, request.query_params.get("token", ""))
-
-    def _password_page(self, request: Request, setup: str, problem: TocsinError | None = None) -> Response:
-        return self._form_page(request, "set-password.html", problem, setup=setup[:200])
-
-    async def set_password(self, request: Request) -> Response:
-        """Set a first password; the person then signs in with it."""
-        self._metered(self._attempts, f"sign-in {_address(request)}")
-        form = await self._form(request, request.cookies.get(FORM_COOKIE, ""))
-        setup, password = form.get("token", ""), form.get("password", "")
-        try:
-            if password != form.get("again", ""):
-                raise SignInError("the two passwords differ")
-            await self._people.set_password(setup, password, self._clock(), _address(request))
-        except SignInError as problem:
-            return self._password_page(request, setup, problem)
-        return RedirectResponse("/sign-in", status_code=303)
-
-    async def sign_out(self, request: Request) -> Response:
-        """End the session."""
-        _, token = await self._session(request)
-        await self._form(request, token)
-        await self._people.sign_out(token, self._clock(), _address(request))
-        response = RedirectResponse("/sign-in", status_code=303)
-        response.delete_cookie(
-            _cookie(request), path="/", secure=_is_tls(request), httponly=True, samesite="strict"
-        )
-        return response
-
-    async def _session(self, request: Request) -> tuple[Session | None, str]:
-        """Who asks, and the token of that session.
-
-        Raises:
-            TooManyError: the address asks faster than an office of people does.
-        """
-        self._metered(self._addresses, _address(request))
-        token = request.cookies.get(_cookie(request), "")
-        if not 0 < len(token) <= 256:
-            return None, ""
-        return await self._people.session(token, self._clock(), _address(request)), token
-
-    async def _form(self, request: Request, secret: str) -> Mapping[str, str]:
-        """The fields of a form that this console has shown to its sender.
-
-        Raises:
-            BadRequestError: it comes from another site, or without the token of its page.
-        """
-        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-        # Under `no-referrer` a browser says "null" for the origin of its own forms, and says by itself that they are.
-        told = (None, own, "null") if site == "same-origin" else (None, own)
-        if site not in (None, "same-origin", "none") or origin not in told:
-            raise BadRequestError("the form comes from another site", reason="form-foreign")
-        async with request.form(max_files=0, max_fields=MOST_PARAMETERS) as form:
-            fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        if not secret or not hmac.compare_digest(
-            fields.get("form", "").encode(), _form_token(secret).encode()
-        ):
-            raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
-        return fields
-
-    @staticmethod
-    def _set(response: Response, request: Request, name: str, value: str, lasts_s: int | None = None) -> None:
-        response.set_cookie(
-            name, value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True, samesite="strict"
-        )
-
-    def _sent_away(self, request: Request, *, as_json: bool) -> Response:
-        if as_json:
-            body = msgspec.json.encode({"reason": "sign-in-needed", "detail": "sign in first, at /sign-in"})
-            return Response(body, status_code=401, media_type="application/json")
-        where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if request.method != "GET":
-            where = HOME
-        return RedirectResponse(f"/sign-in?next={quote(where, safe='')}", status_code=303)
-
-    @staticmethod
-    def _metered(meter: limits.Meter, key: str) -> None:
-        """Take one from a bucket.
-
-        Raises:
-            TooManyError: it is empty.
-        """
-        wait = meter.wait(key, time.monotonic())
-        if wait:
-            raise TooManyError(f"that is more than a person asks; wait {wait:.0f} s, then try again")
 
     # -- when something goes wrong ------------------------------------------------------------------------------------
 
@@ -425,9 +278,9 @@ class Console:
 
     def _again(self, request: Request, problem: AgainError) -> Response:
         """What is to be looked at once more, with a form that sends the same again with a reason."""
-        token = request.cookies.get(_cookie(request), "")
+        token = self.entrance.token_of(request)
         html = self._renderer.page(
-            "again.html", self._clock(), problem=problem, form=_form_token(token), hub=self._hub_name()
+            "again.html", self._clock(), problem=problem, form=form_token(token), hub=self._hub_name()
         )
         return HTMLResponse(html, status_code=problem.status)
 
@@ -485,31 +338,3 @@ def _twin(page: Page, request: Request) -> str:
     for name, value in request.path_params.items():
         path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
     return path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def _next(wanted: str) -> str:
-    """Where to go after signing in: a place on this console, whatever was asked for."""
-    is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if is_here and not wanted.startswith("/sign-") and len(wanted) < 2000 else HOME
-
-
-def _cookie(request: Request) -> str:
-    """The name of the cookie of a session: over TLS no other host, and no page without TLS, can set it.
-
-    A browser sends the cookies of a host to each of its ports. So without TLS the port is in the name, and two consoles on one
-    machine do not sign each other out.
-    """
-    return f"{HOST_PREFIX}{COOKIE}" if _is_tls(request) else f"{COOKIE}-{request.url.port or 80}"
-
-
-def _is_tls(request: Request) -> bool:
-    return request.url.scheme == "https"
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else "-"
-
-
-def _form_token(secret: str) -> str:
-    """The token of a form, which only a page of the same session can have."""
-    return hmac.digest(secret.encode(), b"tocsin form", "sha256").hex()
