@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.console.application import app
     from bus.console.asking import NOBODY, HubError
     from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
+    from bus.console.doing import Hub
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
     from bus.console.reading import Reading, Shelf
 else:
@@ -19,6 +20,7 @@ __all__ = [
     "OFF",
     "Child",
     "Demonstration",
+    "Hub",
     "HubError",
     "People",
     "Place",

@@ -64,6 +64,8 @@ class Line:
                 yield line
         finally:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def ask(self, request: Request) -> Outcome:
         """Have the hub do something.
@@ -132,11 +134,16 @@ async def serve(end: socket.socket, do: Callable[[Request], Awaitable[Outcome]])
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await room.acquire()
-                line = await reader.readline()
-                if not line:
+                try:
+                    line = await reader.readline()
+                    if not line:
+                        break
+                    numbered = messages.asked(line)
+                except (ValueError, msgspec.DecodeError, OSError) as exc:
+                    log.error("console_line_broken", error=repr(exc))
                     break
-                tasks.create_task(one(messages.asked(line)))
-    except (ValueError, msgspec.DecodeError, OSError) as exc:
-        log.error("console_line_broken", error=repr(exc))
+                tasks.create_task(one(numbered), name="deed")
     finally:
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from bus.console import Demonstration, Reading, Shelf, app
+from bus import desk
+from bus.console import NOBODY, Demonstration, Hub, Reading, Shelf, app
 from bus.hub.picture import Contact, index
 from bus.hub.picture.projection import open_store
 from bus.policy import Clearance
@@ -250,10 +251,14 @@ async def client(
     scheme: str = "http",
     clock: Callable[[], dt.datetime] = lambda: NOW,
     registry: VerifiedRegistry = WORLD.registry,
+    roles: tuple[str, ...] = ("reader",),
+    held: desk.Desk | None = None,
+    hub: Hub = NOBODY,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a console over a store, that is not signed in."""
+    """A client of a console over a store, that is not signed in; with a desk and a hub, what is done there is done."""
     async with Reading.open(path, shelf(registry=lambda: registry)) as reading:
-        made = app(reading, Demonstration(clearance, numbers()), clock, numbers(8), hosts=(HOST,))
+        people = Demonstration(clearance, numbers(), roles, held)
+        made = app(reading, people, clock, numbers(8), hub=hub, hosts=(HOST,))
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{HOST}") as opened:
             yield opened

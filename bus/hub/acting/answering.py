@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from bus.trust import VerifiedRegistry
+from typing import TYPE_CHECKING
+
 from schemas.answering import told_alone
 from schemas.bulletin import Bulletin, Draft
 from schemas.subject import Channel
+
+if TYPE_CHECKING:
+    from bus.trust import VerifiedRegistry
 
 SECTIONS = "parts of the bulletin are sealed: all who read the rest also read your answer"
 
