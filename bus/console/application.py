@@ -28,12 +28,13 @@ from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
-from bus.console.page import Bytes, Content, Deed, Page
+from bus.console.page import Bytes, Content, Deed, Done, Failed, Page
 from bus.console.pages import DEEDS, PAGES, sign_receipts
-from bus.console.people import DeedError, People, Session
+from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
-from bus.console.rendering import Frame, Renderer, asset, frame_of
+from bus.console.rendering import Frame, Renderer, asset, frame_of, home_of, navigation_of
 from bus.console.signing import HOME, Entrance, address_of, form_token, metered, sent_away
+from bus.desk import Action
 from bus.errors import BusError, StoreError
 from bus.logs import logger
 from bus.tasks import in_background
@@ -56,9 +57,20 @@ _REFUSED: Mapping[str, int] = {
     "not-there": 404,
     "decided-already": 409,
     "not-last": 409,
+    "own-work": 409,
+    "last-administrator": 409,
+    "person-exists": 409,
+    "person-disabled": 409,
+    "sign-in-refused": 403,
+    "sign-in-wait": 403,
+    "sign-in-locked": 403,
     "desk-full": 409,
 }
 """The status of what a desk refuses; of everything else it is 400."""
+
+NOT_FRESH = "not-fresh"
+"""The desk wants a password that was just given: who sent the form is led to the page for that, and back."""
+_PAGE_AT: Mapping[str, Page] = {page.path: page for page in PAGES}
 
 log = logger()
 
@@ -148,14 +160,36 @@ class Console:
         if session is None:
             return sent_away(request, as_json=as_json)
         metered(self._readers, token)
+        if page.path == HOME and not as_json and (home := home_of(session.viewer)) != HOME:
+            return RedirectResponse(home, status_code=303)
+        content, frame = await self._content(page, request, session, token, _parameters(request))
+        if as_json:
+            return Response(msgspec.json.encode(content), media_type="application/json")
+        if isinstance(content, Bytes):
+            return _attached(content)
+        return self._html(page, request, session, token, content, frame)
+
+    async def _content(
+        self,
+        page: Page,
+        request: Request,
+        session: Session,
+        token: str,
+        given: Mapping[str, tuple[str, ...]],
+    ) -> tuple[Content, Frame]:
+        """What a page says to who asks, and its frame; that it is looked at is on record then.
+
+        Raises:
+            DeedError: `desk-role`, `desk-wall`: it is no page for this person.
+        """
+        session.viewer.check_may(page.action)
         now, registry = self._clock(), self._reading.shelf.registry()
-        given = _parameters(request)
         kept, told = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
-                path=request.url.path, place=dict(request.path_params), given=given,
+                path=_filled(page.path, request), place=dict(request.path_params), given=given,
                 incidents=kept, desk=told,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
@@ -165,21 +199,38 @@ class Console:
             content = await self._people.told(token, now, address_of(request), beside) or content
         if (looked := page.looked(content)) is not None:
             await self._people.looked(token, now, address_of(request), looked)
-        if as_json:
-            return Response(msgspec.json.encode(content), media_type="application/json")
-        if isinstance(content, Bytes):
-            return _attached(content)
+        return content, frame
+
+    def _html(
+        self,
+        page: Page,
+        request: Request,
+        session: Session,
+        token: str,
+        content: Content,
+        frame: Frame,
+        *,
+        failed: Failed | None = None,
+        once: object = None,
+        status: int = 200,
+    ) -> Response:
+        """A page as HTML; with a form that was refused, or with what is shown once."""
+        query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
         html = self._renderer.page(
-            page.template, now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
-            here=request.url.path, twin=_twin(page, request), form=form_token(token), is_signed_in=True,
-            key=self._rng(16).hex(),
+            page.template, frame.now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
+            here=_filled(page.path, request), twin=_filled(page.twin, request) + query,
+            form=form_token(token), is_signed_in=True, key=self._rng(16).hex(), failed=failed, once=once,
+            needs_password=self._people.needs_password,
+            **navigation_of(session.viewer),
         )  # fmt: skip
-        return HTMLResponse(html)
+        return HTMLResponse(html, status_code=status)
 
     async def _beside(
         self, page: Page, session: Session, token: str, request: Request, now: dt.datetime
     ) -> tuple[Kept | None, object]:
         """The incidents that are kept for this reader, and what the desk tells; they are begun on every page, for the next."""
+        if not session.viewer.may(Action.LOOK):
+            return None, None
         try:
             kept = await self.incidents.of(session.viewer.clearance, now)
         except StoreError:
@@ -192,7 +243,7 @@ class Console:
         return kept, await self._people.told(token, now, address_of(request), question)
 
     async def do(self, deed: Deed, request: Request) -> Response:
-        """Do what a form asks for, then lead back to its page."""
+        """Do what a form asks for, then lead back to its page; a refusal is shown on that page, with what was typed."""
         session, token = await self.entrance.session(request)
         if session is None:
             return sent_away(request, as_json=False)
@@ -201,8 +252,35 @@ class Console:
             now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
             place=dict(request.path_params), fields=await self.entrance.form(request, token),
             reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
+            rng=self._rng, origin=f"{request.url.scheme}://{request.url.netloc}",
         )  # fmt: skip
-        return RedirectResponse(await deed.work(doing), status_code=303)
+        page = _PAGE_AT.get(deed.on)
+        try:
+            done = await deed.work(doing)
+        except (DeedError, SignInError, BadRequestError) as problem:
+            if problem.reason == NOT_FRESH:
+                back = HOME if page is None else _filled(page.path, request)
+                return RedirectResponse(f"/fresh?next={quote(back, safe='')}", status_code=303)
+            if page is None:
+                raise
+            status, reason, words = _told(problem)
+            fields = {
+                name: value
+                for name, value in doing.fields.items()
+                if name != "form" and not name.startswith("password")
+            }
+            failed = Failed(form=deed.form, words=words[:1].upper() + words[1:], reason=reason, fields=fields)
+            content, frame = await self._content(page, request, session, token, {})
+            return self._html(page, request, session, token, content, frame, failed=failed, status=status)
+        if isinstance(done, str):
+            done = Done(address=done)
+        if done.once is not None and page is not None:
+            content, frame = await self._content(page, request, session, token, {})
+            return self._html(page, request, session, token, content, frame, once=done.once)
+        response = RedirectResponse(done.address or HOME, status_code=303)
+        if done.token:
+            self.entrance.begin(response, request, done.token)
+        return response
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
@@ -233,7 +311,7 @@ class Console:
                 return
             request = Request(scope, receive)
             session, token = await self.entrance.session(request)
-            if session is None:
+            if session is None or not session.viewer.may(Action.SEE_WALL):
                 await Response(b"", status_code=204)(
                     scope, receive, send
                 )  # 204: a browser does not come back
@@ -257,24 +335,9 @@ class Console:
         """What went wrong, as a page or as JSON."""
         if isinstance(exc, AgainError):
             return self._again(request, exc)
-        if isinstance(exc, HTTPException):
-            status, reason = (
-                exc.status_code,
-                "page-missing" if exc.status_code == 404 else "request-malformed",
-            )
-            words = "there is no such page" if status == 404 else HTTPStatus(status).phrase.lower()
-        elif isinstance(exc, PageError):
-            status, reason, words = exc.status, exc.reason, str(exc)
-        elif isinstance(exc, StoreError | HubError):
-            status, reason, words = 503, exc.reason, str(exc)
-        elif isinstance(exc, DeedError):
-            status, reason, words = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
-        elif isinstance(exc, TocsinError):
-            status, reason, words = 400, exc.reason, str(exc)
-        else:
+        if not isinstance(exc, HTTPException | TocsinError):
             log.error("page_failed", path=request.url.path, error=repr(exc))
-            status, reason, words = 500, "page-failed", "the page could not be made"
-        return self._said(request, status, reason, words)
+        return self._said(request, *_told(exc))
 
     def _again(self, request: Request, problem: AgainError) -> Response:
         """What is to be looked at once more, with a form that sends the same again with a reason."""
@@ -309,6 +372,21 @@ class Console:
         return record.name if record is not None else shelf.authority
 
 
+def _told(exc: Exception) -> tuple[int, str, str]:
+    """The status, the reason code and the words for what went wrong."""
+    if isinstance(exc, HTTPException):
+        if exc.status_code == 404:
+            return 404, "page-missing", "there is no such page"
+        return exc.status_code, "request-malformed", HTTPStatus(exc.status_code).phrase.lower()
+    if isinstance(exc, PageError):
+        return exc.status, exc.reason, str(exc)
+    if isinstance(exc, StoreError | HubError):
+        return 503, exc.reason, str(exc)
+    if isinstance(exc, TocsinError):
+        return _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
+    return 500, "page-failed", "the page could not be made"
+
+
 def _parameters(request: Request) -> dict[str, tuple[str, ...]]:
     """The parameters of the query, each with its values.
 
@@ -332,9 +410,8 @@ def _attached(content: Bytes) -> Response:
     return Response(payload, media_type="application/octet-stream", headers=headers)
 
 
-def _twin(page: Page, request: Request) -> str:
-    """The address of the twin of this page, with the same parameters."""
-    path = page.twin
+def _filled(path: str, request: Request) -> str:
+    """A path with the names in it as the request has them."""
     for name, value in request.path_params.items():
         path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
-    return path + (f"?{request.url.query}" if request.url.query else "")
+    return path

@@ -14,13 +14,28 @@ from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
 from bus.hub import CountryPhase, calendars, elections
-from bus.policy import Clearance
+from bus.policy import Clearance, narrowest
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Tlp
 
-MOST_PARAMETERS = 40
+MOST_PARAMETERS, MOST_FIELDS = 40, 200
 MOST_VALUE = 500
+
+
+def place_here(wanted: str, default: str = "/") -> str:
+    """Where to go on: a place on this console, whatever was asked for; never back to signing in."""
+    is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
+    return (
+        wanted if is_here and not wanted.startswith(("/sign-", "/fresh")) and len(wanted) < 2000 else default
+    )
+
+
+def clearance_of_hub(registry: VerifiedRegistry, authority: str) -> Clearance:
+    """What a hub itself may read: nobody there sees more."""
+    prefixes = registry.read_prefixes(authority)
+    ceiling = narrowest(tlp for _, tlp, _ in prefixes) or Tlp.CLEAR
+    return Clearance(ceiling, frozenset(audience for _, _, audience in prefixes))
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -47,6 +47,8 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         people: the desk.
         incidents: those that are kept.
         hub: what signs.
+        rng: random bytes, for tokens.
+        origin: how a browser reaches this console: scheme, host and port.
     """
 
     now: dt.datetime
@@ -60,6 +62,8 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     people: People
     incidents: Incidents
     hub: Hub
+    rng: Callable[[int], bytes]
+    origin: str
 
     @property
     def viewer(self) -> Viewer:

@@ -1,9 +1,9 @@
-"""What a page is: where it stands, how it is looked up, with which template it is shown."""
+"""What a page is: where it stands, who may open it, how it is looked up, with which template it is shown; and what forms do."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -11,7 +11,7 @@ from bus.console.asked import Asked
 from bus.console.doing import Doing
 from bus.console.incidents import Kept
 from bus.console.people import Looked
-from bus.desk import Act
+from bus.desk import Act, Action
 
 Question = Callable[[sqlite3.Connection, Act], object]
 
@@ -45,6 +45,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         twin: where the same stands as JSON.
         template: which shows it; empty where its path gives bytes to keep (`Bytes`).
         look: what it says, from a snapshot.
+        action: who may do this may open it; the navigation shows it to nobody else.
         looked: what is put on record before it is shown; None where nothing is.
         has_incidents: whether it is made from the incidents that are kept, too.
         desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
@@ -55,19 +56,57 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     twin: str
     template: str
     look: Callable[[Asked], Content]
+    action: Action = Action.LOOK
     looked: Callable[[Content], Looked | None] = lambda _: None
     has_incidents: bool = False
     desk: Callable[[Kept, str], Question | None] = lambda _, __: None
     beside: Callable[[Content], Callable[[sqlite3.Connection, Act], Content] | None] = lambda _: None
 
 
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What a form has led to.
+
+    Attributes:
+        address: where its sender is led.
+        token: the new token of the session, for its cookie; empty where the old one stays.
+        once: what is shown once, on the page of the form and instead of leading anywhere.
+    """
+
+    address: str = ""
+    token: str = ""
+    once: object = None
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """A form that was refused, for the page that it stands on: the sentence stands beside it, what was typed is kept.
+
+    Attributes:
+        form: which form: the last part of the path that it is sent to.
+        words: what is wrong, and what to do.
+        reason: the code.
+        fields: what was sent, without passwords.
+    """
+
+    form: str
+    words: str
+    reason: str
+    fields: Mapping[str, str]
+
+
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """What a form does.
 
     Attributes:
-        path: where it is sent to.
-        work: does it. Returns the address to which its sender is led.
+        path: where it is sent to; the form is called by its last part.
+        work: does it. Returns the address to which its sender is led, or what else it has led to.
+        on: the path of the page that the form stands on: a refusal is shown there; empty for a page of its own.
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str]]
+    work: Callable[[Doing], Awaitable[str | Done]]
+    on: str = ""
+
+    @property
+    def form(self) -> str:
+        """What the form is called."""
+        return self.path.rpartition("/")[2]

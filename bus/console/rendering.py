@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +14,10 @@ import msgspec
 
 from bus.console import drawing, graph, texts
 from bus.console.icons import ICONS
-from bus.console.pages import TO_DO, VERDICTS, Listed, may_see
+from bus.console.page import Failed
+from bus.console.pages import PAGES, TO_DO, VERDICTS, Listed, may_see
+from bus.console.people import Viewer
+from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
 
@@ -51,10 +54,14 @@ NAVIGATION = (
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
+    Link("/people", "People", "people", "Keep"),
+    Link("/audit", "Audit trail", "report", "Keep"),
     Link("/system", "System", "system", "Keep"),
 )
-GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
-TABS = ("/", "/b", "/channels", "/clocks", "/e")
+TABS = ("/", "/b", "/channels", "/clocks", "/e", "/people", "/audit", "/system")
+"""Of these the first five that somebody may open stand at the foot of a narrow screen."""
+MOST_TABS = 5
+_NEEDED: dict[str, Action] = {page.path: page.action for page in PAGES}
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +74,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         last: the last event, from which live ones go on.
         counts: by path, the number beside its name in the navigation, whether it is pressing, and what is counted.
         is_blind: whether nobody reads the bus into the store.
+        has_content: whether its reader may look at bulletins: then it has a search and a line for what comes.
     """
 
     hub: str
@@ -75,6 +83,24 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     counts: dict[str, tuple[int, bool, str]]
     is_blind: bool
+    has_content: bool
+
+
+def navigation_of(viewer: Viewer) -> dict[str, object]:
+    """What of the navigation a person may open, for templates."""
+    links = [link for link in NAVIGATION if viewer.may(_NEEDED[link.path])]
+    return {
+        "navigation": links,
+        "groups": tuple(dict.fromkeys(link.group for link in links)),
+        "tabs": [link for link in links if link.path in TABS][:MOST_TABS],
+    }
+
+
+def home_of(viewer: Viewer) -> str:
+    """Where a person begins: the first page of the navigation that the person may open; a wall screen has one page."""
+    if viewer.is_wall:
+        return "/wall"
+    return next((link.path for link in NAVIGATION if viewer.may(_NEEDED[link.path])), "/me")
 
 
 def frame_of(asked: Asked) -> Frame:
@@ -96,6 +122,7 @@ def frame_of(asked: Asked) -> Frame:
         last=events.newest(db),
         counts={path: count for path, count in counts.items() if count[0]},
         is_blind=asked.is_blind,
+        has_content=asked.viewer.may(Action.LOOK),
     )
 
 
@@ -115,9 +142,6 @@ class Renderer:
         )
         self._environment.globals.update(
             icons=ICONS,
-            navigation=NAVIGATION,
-            groups=GROUPS,
-            tabs=[link for link in NAVIGATION if link.path in TABS],
             drawing=drawing,
             graph=graph.graph,
             phase_mark=drawing.PHASE_MARK,
@@ -144,8 +168,14 @@ class Renderer:
             left=lambda moment: texts.left(moment, now),
             ago=lambda moment: texts.ago(moment, now),
             urgency=lambda moment: texts.urgency(moment, now),
-            **values,
+            typed=partial(_typed, values.get("failed")),
+            **{"failed": None, "once": None, **values},
         )
+
+
+def _typed(failed: object, form: str, name: str, default: str = "") -> str:
+    """What a field of a form shows: what was typed where the form was refused, else what stands there before."""
+    return failed.fields.get(name, "") if isinstance(failed, Failed) and failed.form == form else default
 
 
 def gantt_rows(

@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     )
     from bus.desk.people import Person
     from bus.desk.refusals import DeskError, shown
-    from bus.desk.roles import MAY, About, Act, Action, Role, at_command_line, may, tlp_rank
+    from bus.desk.roles import (
+        MAY,
+        OF_WALLS,
+        About,
+        Act,
+        Action,
+        Role,
+        at_command_line,
+        may,
+        refusal,
+        roles_may,
+        tlp_rank,
+    )
     from bus.desk.signing_in import SignedIn
     from bus.desk.store import Desk, Kept
 else:
@@ -32,6 +44,7 @@ else:
 
 __all__ = [
     "MAY",
+    "OF_WALLS",
     "About",
     "Act",
     "Action",
@@ -50,6 +63,8 @@ __all__ = [
     "may",
     "own",
     "people",
+    "refusal",
+    "roles_may",
     "sessions",
     "shown",
     "signing_in",

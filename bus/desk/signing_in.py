@@ -114,9 +114,13 @@ def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> s
     It is shown once and handed over in person: its holder counts as that person.
 
     Raises:
-        DeskError: `desk-role`, `not-there`, `person-disabled`.
+        DeskError: `desk-role`, `not-there`, `person-disabled`, `own-work`.
     """
     check_may(act, Action.CHANGE_PEOPLE)
+    if act.who == id_:
+        raise DeskError(
+            "a token takes your own password away; change it on your own account", reason="own-work"
+        )
     if not people.get(db, id_).is_active:
         raise DeskError(f"{id_} is disabled; enable this person first", reason="person-disabled")
     token = new_secret(random)

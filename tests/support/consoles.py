@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from bus import desk
-from bus.console import NOBODY, Demonstration, Hub, Reading, Shelf, app
+from bus.console import NOBODY, Demonstration, Hub, People, Reading, Shelf, app
 from bus.hub.picture import Contact, index
 from bus.hub.picture.projection import open_store
 from bus.policy import Clearance
@@ -254,10 +254,11 @@ async def client(
     roles: tuple[str, ...] = ("reader",),
     held: desk.Desk | None = None,
     hub: Hub = NOBODY,
+    people: People | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a console over a store, that is not signed in; with a desk and a hub, what is done there is done."""
     async with Reading.open(path, shelf(registry=lambda: registry)) as reading:
-        people = Demonstration(clearance, numbers(), roles, held)
+        people = people or Demonstration(clearance, numbers(), roles, held)
         made = app(reading, people, clock, numbers(8), hub=hub, hosts=(HOST,))
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{HOST}") as opened:

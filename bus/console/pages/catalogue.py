@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bus.console.page import Deed, Page
 from bus.console.pages import (
+    account,
+    account_desk,
     bulletin,
     bulletin_desk,
     bulletins,
@@ -13,13 +15,17 @@ from bus.console.pages import (
     elections,
     incident_desk,
     incidents,
+    people,
+    people_desk,
     picture,
     quarantine,
     system,
+    trail,
     wall,
 )
+from bus.desk import Action
 
-PAGES = (
+PAGES: tuple[Page, ...] = (
     Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
     Page(
         path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
@@ -56,15 +62,73 @@ PAGES = (
     Page(path="/drills", twin="/drills.json", template="drills.html", look=drills.look),
     Page(path="/drills/{id}", twin="/drills/{id}.json", template="drill.html", look=drills.look_at_one),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
-    Page(path="/system", twin="/system.json", template="system.html", look=system.look),
-    Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
+    Page(
+        path="/system",
+        twin="/system.json",
+        template="system.html",
+        look=system.look,
+        action=Action.SEE_SYSTEM,
+    ),
+    Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look, action=Action.SEE_WALL),
+    Page(
+        path="/people",
+        twin="/people.json",
+        template="people.html",
+        look=people.look,
+        action=Action.SEE_PEOPLE,
+        beside=people.beside,
+    ),
+    Page(
+        path="/people/{id}",
+        twin="/people/{id}.json",
+        template="person.html",
+        look=people.look_at_one,
+        action=Action.SEE_PEOPLE,
+        beside=people.beside_one,
+    ),
+    Page(
+        path="/audit",
+        twin="/audit.json",
+        template="trail.html",
+        look=trail.look,
+        action=Action.READ_AUDIT,
+        beside=trail.beside,
+    ),
+    Page(
+        path="/me",
+        twin="/me.json",
+        template="account.html",
+        look=account.look,
+        action=Action.OWN_ACCOUNT,
+        beside=account.beside,
+    ),
+    Page(
+        path="/fresh",
+        twin="/fresh.json",
+        template="fresh.html",
+        look=account.look_fresh,
+        action=Action.OWN_ACCOUNT,
+    ),
 )
 
-DEEDS = (
+DEEDS: tuple[Deed, ...] = (
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
     Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
     Deed(path="/i/{id}/decide", work=incident_desk.decide),
     Deed(path="/i/{id}/undo", work=incident_desk.undo),
     Deed(path="/i/{id}/summary", work=incident_desk.summary),
     Deed(path="/i/{id}/journal", work=incident_desk.entry),
+    Deed(path="/people/add", work=people_desk.add, on="/people"),
+    Deed(path="/people/{id}/change", work=people_desk.change, on="/people/{id}"),
+    Deed(path="/people/{id}/disable", work=people_desk.disable, on="/people/{id}"),
+    Deed(path="/people/{id}/enable", work=people_desk.enable, on="/people/{id}"),
+    Deed(path="/people/{id}/token", work=people_desk.token, on="/people/{id}"),
+    Deed(path="/people/{id}/let-in", work=people_desk.let_in, on="/people/{id}"),
+    Deed(path="/people/{id}/end-session", work=people_desk.end_session, on="/people/{id}"),
+    Deed(path="/people/{id}/end-sessions", work=people_desk.end_sessions, on="/people/{id}"),
+    Deed(path="/me/password", work=account_desk.password, on="/me"),
+    Deed(path="/me/end-session", work=account_desk.end_session, on="/me"),
+    Deed(path="/me/end-sessions", work=account_desk.end_others, on="/me"),
+    Deed(path="/me/wall", work=account_desk.open_wall, on="/me"),
+    Deed(path="/fresh", work=account_desk.confirm, on="/fresh"),
 )

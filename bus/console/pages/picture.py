@@ -379,7 +379,7 @@ def trusted(asked: Asked) -> Iterator[Step]:
             detail=f"{names}. Telephone before acting on what it says.",
             address="/channels",
         )
-    else:
+    elif asked.clearance.audiences:
         yield Step(state="pass", words="Nobody contradicts itself", detail="Each place holds one bulletin.")
     if asked.is_blind:
         yield Step(

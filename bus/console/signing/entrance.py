@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bus.console import limits
-from bus.console.asked import MOST_PARAMETERS
+from bus.console.asked import MOST_FIELDS, place_here
 from bus.console.errors import BadRequestError, TooManyError
 from bus.console.people import People, Session, SignInError
 from bus.console.rendering import Renderer
@@ -25,6 +25,7 @@ HOST_PREFIX = "__Host-"
 HOME = "/"
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
+WALL_S = 30 * 86_400
 MOST_TOKEN = 256
 
 
@@ -53,11 +54,13 @@ class Entrance:
             Route("/sign-out", self.sign_out, methods=["POST"]),
             Route("/set-password", self.password_page, methods=["GET"]),
             Route("/set-password", self.set_password, methods=["POST"]),
+            Route("/wall/begin", self.wall_page, methods=["GET"]),
+            Route("/wall/begin", self.begin_wall, methods=["POST"]),
         ]
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where somebody signs in."""
-        return self._sign_in_page(request, _next(request.query_params.get("next", "")))
+        return self._sign_in_page(request, place_here(request.query_params.get("next", "")))
 
     def _sign_in_page(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
         return self._form_page(
@@ -88,7 +91,7 @@ class Entrance:
         """Begin a session, with a new token."""
         metered(self._attempts, f"sign-in {address_of(request)}")
         form = await self.form(request, request.cookies.get(FORM_COOKIE, ""))
-        after = _next(form.get("next", ""))
+        after = place_here(form.get("next", ""))
         try:
             token = await self._people.sign_in(
                 form.get("name", ""), form.get("password", ""), self._clock(), address_of(request)
@@ -119,6 +122,25 @@ class Entrance:
         except SignInError as problem:
             return self._password_page(request, setup, problem)
         return RedirectResponse("/sign-in", status_code=303)
+
+    async def wall_page(self, request: Request) -> Response:
+        """Where a screen becomes a wall, with the key of a duty officer. Opening the address alone uses no key up."""
+        return self._form_page(
+            request, "wall-begin.html", None, key=request.query_params.get("key", "")[:200]
+        )
+
+    async def begin_wall(self, request: Request) -> Response:
+        """Begin the session of a wall screen, in the place of whoever was signed in at this browser."""
+        metered(self._attempts, f"sign-in {address_of(request)}")
+        form = await self.form(request, request.cookies.get(FORM_COOKIE, ""))
+        key = form.get("key", "")
+        try:
+            token = await self._people.begin_wall(key, self._clock(), address_of(request))
+        except SignInError as problem:
+            return self._form_page(request, "wall-begin.html", problem, key=key[:200])
+        response = RedirectResponse("/wall", status_code=303)
+        self.begin(response, request, token, lasts_s=WALL_S)
+        return response
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
@@ -165,7 +187,7 @@ class Entrance:
         told = (None, own, "null") if site == "same-origin" else (None, own)
         if site not in (None, "same-origin", "none") or origin not in told:
             raise BadRequestError("the form comes from another site", reason="form-foreign")
-        async with request.form(max_files=0, max_fields=MOST_PARAMETERS) as form:
+        async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
         if not secret or not hmac.compare_digest(
             fields.get("form", "").encode(), form_token(secret).encode()
@@ -178,12 +200,6 @@ class Entrance:
         response.set_cookie(
             name, value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True, samesite="strict"
         )
-
-
-def _next(wanted: str) -> str:
-    """Where to go after signing in: a place on this console, whatever was asked for."""
-    is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if is_here and not wanted.startswith("/sign-") and len(wanted) < 2000 else HOME
 
 
 def _cookie(request: Request) -> str:
