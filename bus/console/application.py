@@ -70,6 +70,8 @@ _REFUSED: Mapping[str, int] = {
 
 NOT_FRESH = "not-fresh"
 """The desk wants a password that was just given: who sent the form is led to the page for that, and back."""
+_NOT_OFFERED = frozenset(("desk-role", "desk-wall", "session-ended"))
+"""What is refused to somebody to whom its page shows no such form."""
 _PAGE_AT: Mapping[str, Page] = {page.path: page for page in PAGES}
 
 log = logger()
@@ -261,7 +263,7 @@ class Console:
             if problem.reason == NOT_FRESH:
                 back = HOME if page is None else _filled(page.path, request)
                 return RedirectResponse(f"/fresh?next={quote(back, safe='')}", status_code=303)
-            if page is None:
+            if page is None or problem.reason in _NOT_OFFERED:
                 raise
             status, reason, words = _told(problem)
             fields = {
@@ -362,7 +364,7 @@ class Console:
         html = self._renderer.page(
             "error.html", self._clock(), words=words[:1].upper() + words[1:], reason=reason, request=number,
             safe=_SAFE.get(reason, "Nothing was changed, and nothing is lost."), hub=self._hub_name(),
-            again=request.url.path if request.method == "GET" and status != 404 else HOME,
+            again=request.url.path if request.method == "GET" and status not in (403, 404) else HOME,
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)
 

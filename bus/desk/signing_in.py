@@ -193,9 +193,9 @@ def let_in(db: sqlite3.Connection, act: Act, person: str) -> None:
     trail.add(db, act, "let-in", person)
 
 
-def refused() -> DeskError:
-    """The error for a wrong name or password: it does not say which of the two is wrong."""
-    return DeskError("the name or the password is wrong", reason="sign-in-refused")
+def refused(what: str = "the name or the password") -> DeskError:
+    """The error for a wrong name or password: at a sign-in it does not say which of the two is wrong."""
+    return DeskError(f"{what} is wrong", reason="sign-in-refused")
 
 
 def _is_good(db: sqlite3.Connection, asked: Challenge, *, is_right: bool) -> bool:

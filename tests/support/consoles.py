@@ -14,6 +14,7 @@ import httpx
 
 from bus import desk
 from bus.console import NOBODY, Demonstration, Hub, People, Reading, Shelf, app
+from bus.console.desks import DeskPeople
 from bus.hub.picture import Contact, index
 from bus.hub.picture.projection import open_store
 from bus.policy import Clearance
@@ -35,6 +36,7 @@ from schemas.vocab import (
     Tlp,
     Urgency,
 )
+from tests.support import desks
 from tests.support.elections import election
 from tests.support.hubs import STREAM, beat, judged
 from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
@@ -287,3 +289,31 @@ async def signed_in(
     async with client(path, clearance, **of) as opened:
         await sign_in(opened)
         yield opened
+
+
+@asynccontextmanager
+async def with_desk(
+    path: Path, folder: Path, **of: Any
+) -> AsyncIterator[tuple[httpx.AsyncClient, desk.Desk]]:
+    """A client of a console with accounts, that is not signed in; and the desk with the accounts."""
+    async with (
+        desks.open_desk(folder) as held,
+        client(path, people=DeskPeople(held, numbers(9)), **of) as opened,
+    ):
+        yield opened, held
+
+
+async def sign_in_as(to: httpx.AsyncClient, id_: str, password: str = desks.PASSWORD) -> httpx.Response:
+    """Sign in with a password by the page, in the place of whoever was signed in. Returns the answer."""
+    to.cookies.clear()
+    page = await to.get("/sign-in")
+    data = {"form": form_of(page.text), "name": id_, "password": password, "next": "/"}
+    return await to.post("/sign-in", data=data)
+
+
+async def send(to: httpx.AsyncClient, page: str, path: str, **fields: str) -> httpx.Response:
+    """Send a form of a page."""
+    token = form_of((await to.get(page)).text)
+    return await to.post(
+        path, data={"form": token, **{name.replace("__", "."): each for name, each in fields.items()}}
+    )

@@ -37,6 +37,8 @@ PAGES = {
     "quarantine": "/quarantine",
     "system": "/system",
     "wall": "/wall",
+    "account": "/me",
+    "fresh": "/fresh?next=/b",
 }
 """Every page that needs no id of a bulletin."""
 
