@@ -14,6 +14,7 @@ from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
 from bus.hub import CountryPhase, calendars, elections
+from bus.hub.picture import events
 from bus.policy import Clearance, narrowest
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
@@ -21,6 +22,8 @@ from schemas.vocab import Tlp
 
 MOST_PARAMETERS, MOST_FIELDS = 40, 200
 MOST_VALUE = 500
+MOST_NEW = 2000
+"""So many events are looked through for what is new."""
 
 
 def place_here(wanted: str, default: str = "/") -> str:
@@ -109,6 +112,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def is_blind(self) -> bool:
         """Whether nobody reads the bus into the store: then no channel is judged."""
         return not lease.is_held(self.db, self.now.timestamp())
+
+    @cached_property
+    def new_rows(self) -> frozenset[int]:
+        """The rows of the bulletins that have come since the reader last looked; none where that is not known."""
+        cursor = self.session.seen
+        if cursor is None:
+            return frozenset()
+        found = events.lately(self.db, self.clearance, after=cursor.n, most=MOST_NEW)
+        return frozenset(each.row for each in found.events if each.what in (events.NEW, events.UPDATED))
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""

@@ -200,7 +200,7 @@ def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session:
         roles=(WALL,) if act.is_wall else tuple(sorted(act.roles)),
         clearance=act.clearance,
     )
-    return Session(viewer=viewer)
+    return Session(viewer=viewer, seen=desk.own.cursor(db, act))
 
 
 @contextmanager

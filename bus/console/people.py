@@ -73,10 +73,10 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is signed in; `seen` is the last row that the person has marked as seen, None where that is not known."""
+    """Somebody who is signed in; `seen` is up to which event the person has looked, None where the person has never said so."""
 
     viewer: Viewer
-    seen: int | None = None
+    seen: desk.own.Cursor | None = None
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +231,14 @@ class Demonstration:
         plain = " ".join(name.split())
         if not 0 < len(plain) <= 80:
             raise SignInError("a name of 1 to 80 characters is needed")
+        if self._desk is not None:
+            roles, clearance = tuple(map(desk.Role, self._roles)), self._clearance
+            try:
+                await self._desk.write(
+                    lambda db: desk.people.welcome(db, plain, roles, clearance, now.timestamp())
+                )
+            except desk.DeskError as exc:
+                raise SignInError(str(exc), reason=exc.reason) from None
         token = self._rng(32).hex()
         viewer = Viewer(name=plain, roles=self._roles, clearance=self._clearance)
         while len(self._sessions) >= self.MOST:
@@ -272,9 +280,14 @@ class Demonstration:
 
     async def session(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """The session of a token; None where it has none, or it is over."""
-        del address
         session, until = self._sessions.get(_hashed(token), (None, now))
-        return session if now < until else None
+        if session is None or now >= until:
+            return None
+        if self._desk is None:
+            return session
+        act = self._act(session, now, address)
+        seen = await self._desk.read(lambda db: desk.own.cursor(db, act))
+        return msgspec.structs.replace(session, seen=seen)
 
     async def standing(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """As `session`."""
@@ -317,7 +330,7 @@ class Demonstration:
         """
         if self._desk is None:
             return None
-        act = await self._act(token, now, address)
+        act = self._act(await self._must_be_in(token, now, address), now, address)
         try:
             return await self._desk.read(lambda db: question(db, act))
         except desk.DeskError as exc:
@@ -333,16 +346,20 @@ class Demonstration:
         """
         if self._desk is None:
             raise DeedError("this demonstration has no desk, so nothing can be done at it")
-        act = await self._act(token, now, address)
+        act = self._act(await self._must_be_in(token, now, address), now, address)
         try:
             return await self._desk.write(lambda db: work(db, act))
         except desk.DeskError as exc:
             raise DeedError(str(exc), reason=exc.reason) from None
 
-    async def _act(self, token: str, now: dt.datetime, address: str) -> desk.Act:
+    async def _must_be_in(self, token: str, now: dt.datetime, address: str) -> Session:
         session = await self.session(token, now, address)
         if session is None:
             raise DeedError("this session has ended; sign in again", reason="session-ended")
+        return session
+
+    @staticmethod
+    def _act(session: Session, now: dt.datetime, address: str) -> desk.Act:
         return desk.Act(
             who=session.viewer.name,
             roles=frozenset(desk.Role(each) for each in session.viewer.roles),

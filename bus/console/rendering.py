@@ -15,7 +15,7 @@ import msgspec
 from bus.console import drawing, graph, texts
 from bus.console.icons import ICONS
 from bus.console.page import Failed
-from bus.console.pages import PAGES, TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import PAGES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
 from bus.console.people import Viewer
 from bus.desk import Action
 from bus.hub import watch
@@ -74,7 +74,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         last: the last event, from which live ones go on.
         counts: by path, the number beside its name in the navigation, whether it is pressing, and what is counted.
         is_blind: whether nobody reads the bus into the store.
-        has_content: whether its reader may look at bulletins: then it has a search and a line for what comes.
     """
 
     hub: str
@@ -83,7 +82,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     counts: dict[str, tuple[int, bool, str]]
     is_blind: bool
-    has_content: bool
 
 
 def navigation_of(viewer: Viewer) -> dict[str, object]:
@@ -122,7 +120,6 @@ def frame_of(asked: Asked) -> Frame:
         last=events.newest(db),
         counts={path: count for path, count in counts.items() if count[0]},
         is_blind=asked.is_blind,
-        has_content=asked.viewer.may(Action.LOOK),
     )
 
 
@@ -149,17 +146,27 @@ class Renderer:
             span=texts.span,
             shown=texts.shown,
             to_do=TO_DO,
+            snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
         )
 
-    def page(self, template: str, now: dt.datetime, zone: dt.tzinfo = dt.UTC, **values: object) -> str:
+    def page(
+        self,
+        template: str,
+        now: dt.datetime,
+        zone: dt.tzinfo = dt.UTC,
+        *,
+        viewer: Viewer | None = None,
+        **values: object,
+    ) -> str:
         """A page as HTML.
 
         Args:
             template: its name.
             now: the moment that it is made for.
             zone: local time.
+            viewer: who looks; None for somebody who is not signed in.
             values: what the template shows.
         """
         return self._environment.get_template(template).render(
@@ -168,6 +175,8 @@ class Renderer:
             left=lambda moment: texts.left(moment, now),
             ago=lambda moment: texts.ago(moment, now),
             urgency=lambda moment: texts.urgency(moment, now),
+            may=lambda action: viewer is not None and viewer.may(Action(action)),
+            viewer=viewer,
             typed=partial(_typed, values.get("failed")),
             **{"failed": None, "once": None, **values},
         )

@@ -28,7 +28,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One bulletin in a list.
 
     Attributes:
-        row: its row in the store, by which it is known whether somebody has seen it.
+        row: its row in the store.
         ended: what has become of it: `superseded`, `withdrawn`, `expired`; empty while it is in force.
         is_new: whether it came since its reader last looked.
         is_sealed: whether its words are sealed to others: then the headline is that of its cover.
@@ -123,7 +123,7 @@ def outstanding(asked: Asked, most: int, selection: Selection = EVERYTHING) -> t
 
 def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
     """Lines of the picture as rows of a list."""
-    say, seen = sheets.sayings("en"), asked.session.seen
+    say = sheets.sayings("en")
     for line in lines:
         yield Row(
             id=line.id,
@@ -143,7 +143,7 @@ def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
             election=line.election,
             incident=line.incident,
             ended=_STATES.get(line.state, line.state),
-            is_new=seen is not None and line.row > seen,
+            is_new=line.row in asked.new_rows,
             is_sealed=line.kind == "sealed",
             labels=line.labels,
         )

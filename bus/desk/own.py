@@ -11,6 +11,13 @@ from bus.desk.roles import Act, Action, check_may, not_there
 from bus.storage import single
 
 
+class Cursor(msgspec.Struct, frozen=True):
+    """Up to which event a person has looked, and when that was noted, in seconds since the epoch."""
+
+    n: int
+    at: float
+
+
 class View(msgspec.Struct, frozen=True):
     """A saved view: its name, and the query of its address."""
 
@@ -18,8 +25,8 @@ class View(msgspec.Struct, frozen=True):
     query: str
 
 
-def mark_seen(db: sqlite3.Connection, act: Act, n: int) -> int:
-    """Note that a person has looked at all events up to a number; it never goes back. Returns the number in force.
+def mark_seen(db: sqlite3.Connection, act: Act, n: int) -> None:
+    """Note that a person has looked at all events up to a number; it never goes back.
 
     Raises:
         DeskError: `desk-role`, `desk-wall`.
@@ -32,13 +39,12 @@ def mark_seen(db: sqlite3.Connection, act: Act, n: int) -> int:
         "INSERT INTO seen VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = ?2, at = ?3 WHERE ?2 > n",
         (act.who, n, act.at),
     )
-    return seen_up_to(db, act)
 
 
-def seen_up_to(db: sqlite3.Connection, act: Act) -> int:
-    """Up to which event a person has looked; 0 for none."""
-    row = db.execute("SELECT n FROM seen WHERE person = ?", (act.who,)).fetchone()
-    return row["n"] if row else 0
+def cursor(db: sqlite3.Connection, act: Act) -> Cursor | None:
+    """Up to which event a person has looked; None where the person has never said so."""
+    row = db.execute("SELECT n, at FROM seen WHERE person = ?", (act.who,)).fetchone()
+    return None if row is None else Cursor(row["n"], row["at"])
 
 
 def begin_anew(db: sqlite3.Connection, last: int) -> None:

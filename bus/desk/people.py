@@ -123,6 +123,22 @@ def add(
     return get(db, id_)
 
 
+def welcome(db: sqlite3.Connection, name: str, roles: Iterable[Role], clearance: Clearance, at: float) -> str:
+    """Add a visitor of a demonstration, or let the one of this name in again. Returns the person's id, which is the name.
+
+    Raises:
+        DeskError: `desk-full`; texts as `check_text`.
+    """
+    id_ = check_text(name, MAX_NAME, "a name")
+    if find(db, id_) is None:
+        check_room(single(db, "SELECT count(*) FROM people"), MAX_PEOPLE, "people")
+        db.execute(
+            "INSERT INTO people (id, name, roles, ceiling, audiences, lang, email, is_active, made_at) VALUES (?, ?, ?, ?, ?, 'en', '', 1, ?)",
+            (id_, id_, _roles(roles), clearance.ceiling.value, _audiences(clearance.audiences), at),
+        )
+    return id_
+
+
 def change(
     db: sqlite3.Connection,
     act: Act,

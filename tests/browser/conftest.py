@@ -50,7 +50,9 @@ class Served:
         file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
         async with desk.Desk.open(file, os.urandom) as held, Reading.open(self.store, shelf()) as reading:
             hosts = (self.url.removeprefix("http://"),)
-            people = Demonstration(EVERYTHING, numbers(), ("analyst",), held)
+            people = Demonstration(
+                EVERYTHING, numbers(), ("analyst", "duty-officer", "publisher", "approver"), held
+            )
             console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts)
             config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)

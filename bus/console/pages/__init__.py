@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from bus.console.pages.catalogue import DEEDS, PAGES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
+    from bus.console.pages.snoozing import SNOOZE_ENDS
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
     "DEEDS",
     "PAGES",
+    "SNOOZE_ENDS",
     "TO_DO",
     "VERDICTS",
     "Listed",

@@ -126,7 +126,7 @@ def look(asked: Asked) -> OneBulletin:
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
-        desk=bulletin_desk.desk_of(asked, b, is_over=bool(row.ended)),
+        desk=bulletin_desk.desk_of(asked, b, row.priority, is_over=bool(row.ended)),
     )
 
 

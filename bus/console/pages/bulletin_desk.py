@@ -24,7 +24,6 @@ from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin
 from schemas.vocab import FeedbackKind
 
-ACKNOWLEDGEMENT = "acknowledgement"
 MOST_RECEIPTS = 50
 """So many are tried at once."""
 VERDICTS = {
@@ -54,25 +53,29 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         due: by when a person must acknowledge it; None where nothing asks for that, or it was done.
         may_acknowledge: whether the reader may, and has not.
         may_answer: whether the reader may.
+        may_snooze: whether the reader may put it aside: not what is of priority 1.
         read: who has acknowledged it, the first first.
     """
 
     due: dt.datetime | None
     may_acknowledge: bool
     may_answer: bool
+    may_snooze: bool
     read: tuple[Read, ...] = ()
 
 
-def desk_of(asked: Asked, b: Bulletin, *, is_over: bool) -> Desk:
+def desk_of(asked: Asked, b: Bulletin, priority: int, *, is_over: bool) -> Desk:
     """What the store knows of it; the rest is asked of the desk (`told`)."""
     viewer, is_own = asked.viewer, b.issuer.id == asked.hub
     due = next(
-        (each.due for each in clocks.owed(asked) if each.id == b.id and each.rule == ACKNOWLEDGEMENT), None
+        (each.due for each in clocks.owed(asked) if each.id == b.id and each.rule == clocks.ACKNOWLEDGEMENT),
+        None,
     )
     return Desk(
         due=due,
         may_acknowledge=not is_own and not is_over and viewer.may(Action.ACKNOWLEDGE),
         may_answer=not is_own and b.kind != "sealed" and viewer.may(Action.ANSWER),
+        may_snooze=not is_over and priority > 1 and viewer.may(Action.SNOOZE),
     )
 
 

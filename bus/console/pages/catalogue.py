@@ -19,6 +19,7 @@ from bus.console.pages import (
     people_desk,
     picture,
     quarantine,
+    snoozing,
     system,
     trail,
     wall,
@@ -26,7 +27,13 @@ from bus.console.pages import (
 from bus.desk import Action
 
 PAGES: tuple[Page, ...] = (
-    Page(path="/", twin="/picture.json", template="picture.html", look=picture.look),
+    Page(
+        path="/",
+        twin="/picture.json",
+        template="picture.html",
+        look=picture.look,
+        beside=picture.beside,
+    ),
     Page(
         path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
     ),
@@ -112,6 +119,10 @@ PAGES: tuple[Page, ...] = (
 )
 
 DEEDS: tuple[Deed, ...] = (
+    Deed(path="/seen", work=picture.mark_seen),
+    Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
+    Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
+    Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
     Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
     Deed(path="/i/{id}/decide", work=incident_desk.decide),

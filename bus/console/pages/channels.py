@@ -30,8 +30,9 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is wrong with a channel, and whom to call."""
+    """Something that is wrong with a channel, and whom to call; `key` is its name at the desk."""
 
+    key: str
     authority: str
     name: str
     channel: str
@@ -141,6 +142,7 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
     for row in rows:
         authority, _, channel = row.channel.partition("/")
         yield Alarm(
+            key=f"{row.channel} {row.reason}",
             authority=authority,
             name=asked.name_of(authority),
             channel=channel,

@@ -19,12 +19,13 @@ KEPT_S = 30
 """Seconds for which a result is kept, if no event comes."""
 GROUPS = (("late", "Too late"), ("soon", "In the next 6 hours"), ("later", "Later"), ("met", "Met"))
 _GROUP = {"late": "late", "due_soon": "soon", "running": "later", "met": "met", "met_late": "met"}
+ACKNOWLEDGEMENT = "acknowledgement"
 WORDS = {
     "rfi": "Answer a request for information",
     "question": "Answer a question",
     "lesson": "Act on a lesson",
     "comply-by": "Comply with a decision",
-    "acknowledgement": "Read and acknowledge",
+    ACKNOWLEDGEMENT: "Read and acknowledge",
 }
 """What a clock asks for; that of a law, or of an action, says its own name."""
 

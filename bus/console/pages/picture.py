@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from bus import desk
 from bus.console import places, rows
 from bus.console.asked import Asked
+from bus.console.doing import Doing
+from bus.console.errors import BadRequestError
 from bus.console.page import Content
-from bus.console.pages import channels, clocks
+from bus.console.pages import channels, clocks, snoozing
 from bus.console.pages.elections import CASTING, name_of
+from bus.console.pages.needs import Need, needs
+from bus.console.pages.since import Since, since_looked
+from bus.console.pages.snoozing import Snoozed
 from bus.console.rows import Row
 from bus.console.step import Step
 from bus.console.texts import span
+from bus.desk import Act
 from bus.filters import Selection
 from bus.hub import Calendar
-from bus.hub.picture import figures, of_id
+from bus.hub.picture import events, figures
 from bus.hub.watch import ChannelRow
 from bus.policy import narrowest
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
-from schemas.vocab import Dimension, Phase, Status, Tlp
+from schemas.vocab import Dimension, Phase, Tlp
 
 STAND_OUT, CLOCKS = 5, 4
-MOST_NEEDS = 12
 MOST_OF_DAY = 300
 HOURS = 24
 LANES = {
@@ -79,19 +85,6 @@ class Ribbon(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[Moment, ...]
 
 
-class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that needs a person, with one action."""
-
-    priority: int
-    state: str
-    title: str
-    words: str
-    due: dt.datetime | None
-    since: dt.datetime | None
-    action: str
-    address: str
-
-
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
     """A country in the map; `gravest` is 0 where nothing is in force."""
 
@@ -117,8 +110,8 @@ class Picture(Content, frozen=True, kw_only=True):
     by_priority: dict[str, int]
     ribbon: Ribbon | None
     needs: tuple[Need, ...]
-    news: tuple[Row, ...]
-    since: dt.datetime
+    snoozed: tuple[Snoozed, ...] = ()
+    since: Since
     tiles: tuple[Tile, ...]
     top: tuple[Row, ...]
     day: tuple[Row, ...]
@@ -145,7 +138,6 @@ def look(asked: Asked) -> Picture:
     lately = selection.joined(Selection(since_s=HOURS * 3600))
     found, spot = rows.listed(asked, lately, most=MOST_OF_DAY, order=rows.TIME, ended=True)
     day = tuple(row for row in found if row.kind != rows.TALK)
-    since = asked.now - dt.timedelta(hours=1)
     counts = values_of(asked, selection)
     in_force = sum(counts.get("priority", {}).values())
     running = clocks.running(asked)
@@ -162,8 +154,7 @@ def look(asked: Asked) -> Picture:
         by_priority=dict(sorted(counts.get("priority", {}).items())),
         ribbon=ribbon(asked),
         needs=tuple(needs(asked, alarms)),
-        news=tuple(sorted((row for row in day if row.at > since), key=lambda row: row.at, reverse=True)),
-        since=since,
+        since=since_looked(asked),
         tiles=tuple(tiles(asked, heard)),
         top=top,
         day=day,
@@ -179,6 +170,40 @@ def look(asked: Asked) -> Picture:
         is_blind=asked.is_blind,
         has_heard=bool(has_heard),
     )
+
+
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, without what is put aside, and with what is back."""
+    if not isinstance(content, Picture):
+        return None
+    page = content
+
+    def question(db: sqlite3.Connection, act: Act) -> Content:
+        left, aside, back = snoozing.told(db, act, page.needs, page.since.at)
+        since = msgspec.structs.replace(page.since, returned=back)
+        return msgspec.structs.replace(page, needs=left, snoozed=aside, since=since)
+
+    return question
+
+
+async def mark_seen(doing: Doing) -> str:
+    """Note that somebody has looked at all up to an event.
+
+    Raises:
+        BadRequestError: that is no event.
+        DeedError: as the desk.
+    """
+    number = doing.field("n")
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise BadRequestError("an event has a number")
+    last = await doing.reading.ask(events.newest)
+
+    def work(db: sqlite3.Connection, act: Act) -> None:
+        desk.own.begin_anew(db, last)
+        desk.own.mark_seen(db, act, min(int(number), last))
+
+    await doing.at_desk(work)
+    return "/"
 
 
 def values_of(asked: Asked, selection: Selection) -> dict[str, dict[str, int]]:
@@ -261,53 +286,10 @@ def _next_words(calendar: Calendar, now: dt.datetime) -> tuple[str, dt.datetime 
     return ("The phase changes", edge) if edge is not None else ("It is over", None)
 
 
-def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
-    """What needs a person, the most pressing first, at most so many."""
-    found = [*_owed(asked), *_alarming(alarms)]
-    last = dt.datetime.max.replace(tzinfo=dt.UTC)
-    found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
-    yield from found[:MOST_NEEDS]
-
-
-def _owed(asked: Asked) -> Iterator[Need]:
-    """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
-    for each in islice(clocks.ours(asked), MOST_NEEDS):
-        is_late = each.standing == "late"
-        line = of_id(asked.db, asked.clearance, asked.now, Status.ACTUAL, each.id)
-        priority = int(line.priority.removeprefix("p")) if line is not None else 3
-        yield Need(
-            priority=min(priority, 2) if is_late else priority,
-            state="",
-            title=each.about,
-            words=f"{each.what}: it is late."
-            if is_late
-            else f"{each.what} within {span((each.due - each.start).total_seconds())}.",
-            due=each.due,
-            since=None,
-            action="Open",
-            address=f"/b/{each.id}",
-        )
-
-
 def phase_at_home(asked: Asked) -> Phase:
     """The gravest phase of this country's elections."""
     found = asked.phases.get(asked.country)
     return Phase(found.phase) if found is not None else Phase.NONE
-
-
-def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
-    for alarm in alarms:
-        way = next((f" Telephone: {reach.ways[0].removeprefix('tel:')}." for reach in alarm.reach), "")
-        yield Need(
-            priority=3,
-            state=alarm.state,
-            title=f"{alarm.name} {alarm.words}",
-            words=f"{alarm.channel}: {alarm.detail}.{way}",
-            due=None,
-            since=alarm.began,
-            action="Channels",
-            address="/channels",
-        )
 
 
 def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:

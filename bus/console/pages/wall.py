@@ -8,6 +8,7 @@ from bus.console import rows
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages import channels, picture
+from bus.console.pages.needs import needs
 from bus.console.rows import Row
 from bus.filters import Selection
 from bus.hub.picture import figures, lists
@@ -64,7 +65,7 @@ def look(asked: Asked) -> Wall:
         tiles=tuple(picture.tiles(wall, heard)),
         in_force=shown.n,
         lately=len(lately),
-        waits=sum(need.action == "Open" for need in picture.needs(wall, ())),
+        waits=sum(need.action == "Open" for need in needs(wall, ())),
         tally=counts,
         heard=sum(counts.values()),
         unwell=alarms[:4],

@@ -79,6 +79,7 @@ class Entrance:
             self._clock(),
             dt.UTC,
             form=form_token(secret),
+            viewer=None,
             problem=problem,
             hub=self._hub_name(),
             **values,

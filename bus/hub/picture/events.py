@@ -207,6 +207,11 @@ _CANCEL, _UPDATE = MsgType.CANCEL, MsgType.UPDATE
 
 _AFTER = "SELECT e.n, e.at, e.what, e.row, e.of, e.about FROM events e WHERE e.n > :n AND LIMITS(e) ORDER BY e.n LIMIT :most"
 
+_LATELY = (
+    "SELECT e.n, e.at, e.what, e.row, e.of, e.about FROM events e WHERE e.n > :n AND e.at >= :at AND LIMITS(e) "
+    "ORDER BY e.n DESC LIMIT :most"
+)
+
 
 def newest(db: sqlite3.Connection) -> int:
     """The number of the last event; 0 while there is none."""
@@ -223,16 +228,34 @@ def events_after(db: sqlite3.Connection, clearance: Clearance, n: int, limit: in
         limit: so many at most.
     """
     last = newest(db)
-    rows = ask(db, clearance, _AFTER, {"n": n, "most": limit}).fetchall()
-    found = tuple(
-        Event(
-            n=row["n"], at=utc(row["at"]), what=row["what"], row=row["row"], of=row["of"], about=row["about"]
-        )
-        for row in rows
-    )
-    first = single(db, "SELECT coalesce(min(n), 0) FROM events")
+    found = tuple(map(_event, ask(db, clearance, _AFTER, {"n": n, "most": limit})))
     return Told(
-        events=found,
-        upto=found[-1].n if len(found) == limit else last,
-        is_whole=first <= n + 1 and n <= last,
+        events=found, upto=found[-1].n if len(found) == limit else last, is_whole=_reaches(db, n, last)
+    )
+
+
+def lately(
+    db: sqlite3.Connection,
+    clearance: Clearance,
+    *,
+    after: int = 0,
+    since: dt.datetime | None = None,
+    most: int = LIMIT,
+) -> Told:
+    """As `events_after`, but of more than `most` events the newest; without `after`, those since a moment."""
+    moment = 0.0 if since is None else since.timestamp()
+    last = newest(db)
+    rows = ask(db, clearance, _LATELY, {"n": after, "at": moment, "most": most}).fetchall()
+    found = tuple(map(_event, reversed(rows)))
+    return Told(events=found, upto=last, is_whole=len(found) < most and _reaches(db, after, last))
+
+
+def _reaches(db: sqlite3.Connection, n: int, last: int) -> bool:
+    """Whether the log reaches back to an event."""
+    return single(db, "SELECT coalesce(min(n), 0) FROM events") <= n + 1 and n <= last
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(
+        n=row["n"], at=utc(row["at"]), what=row["what"], row=row["row"], of=row["of"], about=row["about"]
     )

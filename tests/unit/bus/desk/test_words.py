@@ -164,10 +164,12 @@ def test_the_cursor_never_goes_back() -> None:
     """Each person has their own; a rebuild that numbers events anew sets it to the last."""
     db = bare()
     ann, bob = person(db, "ann"), person(db, "bob")
-    assert [own.mark_seen(db, ann, n) for n in (5, 3, 9)] == [5, 5, 9]
-    assert own.seen_up_to(db, bob) == 0
+    for n, now_at in ((5, 5), (3, 5), (9, 9)):
+        own.mark_seen(db, ann, n)
+        assert own.cursor(db, ann) == own.Cursor(now_at, ann.at)
+    assert own.cursor(db, bob) is None
     own.begin_anew(db, 4)
-    assert own.seen_up_to(db, ann) == 4
+    assert own.cursor(db, ann) == own.Cursor(4, ann.at)
 
 
 def test_views_are_kept_by_name() -> None:

@@ -1,0 +1,98 @@
+"""What needs a person: what this hub owes, and alarms; the most pressing first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import msgspec
+
+from bus.console.asked import Asked
+from bus.console.pages import channels, clocks
+from bus.console.texts import span
+from bus.desk import Action
+from bus.hub.picture import of_id
+from schemas.vocab import Status
+
+MOST_NEEDS = 12
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that needs a person, with one action.
+
+    Attributes:
+        sort: `bulletin` or `alarm`, as the desk has it.
+        about: the id of the bulletin, or the name of the alarm.
+        priority: 1 is the gravest.
+        state: the shape of a channel; empty for a bulletin.
+        title: what it is about.
+        words: what is to be done.
+        due: by when; None where no time is set.
+        since: since when it stands.
+        action: the word on its button.
+        address: where that leads.
+        is_acknowledgement: whether a form on the page does it.
+        next: whom it goes to if nobody answers; empty where nobody is listed.
+    """
+
+    sort: str
+    about: str
+    priority: int
+    state: str
+    title: str
+    words: str
+    due: dt.datetime | None
+    since: dt.datetime | None
+    action: str
+    address: str
+    is_acknowledgement: bool = False
+    next: str = ""
+
+
+def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
+    """What needs a person, the most pressing first, at most so many."""
+    found = [*_owed(asked), *_alarming(alarms)]
+    last = dt.datetime.max.replace(tzinfo=dt.UTC)
+    found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
+    yield from found[:MOST_NEEDS]
+
+
+def _owed(asked: Asked) -> Iterator[Need]:
+    """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
+    for each in islice(clocks.ours(asked), MOST_NEEDS):
+        is_late = each.standing == "late"
+        line = of_id(asked.db, asked.clearance, asked.now, Status.ACTUAL, each.id)
+        priority = int(line.priority.removeprefix("p")) if line is not None else 3
+        yield Need(
+            sort="bulletin",
+            about=each.id,
+            priority=min(priority, 2) if is_late else priority,
+            state="",
+            title=each.about,
+            words=f"{each.what}: it is late."
+            if is_late
+            else f"{each.what} within {span((each.due - each.start).total_seconds())}.",
+            due=each.due,
+            since=None,
+            action="Open",
+            address=f"/b/{each.id}",
+            is_acknowledgement=each.rule == clocks.ACKNOWLEDGEMENT and asked.viewer.may(Action.ACKNOWLEDGE),
+        )
+
+
+def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
+    for alarm in alarms:
+        way = next((f" Telephone: {reach.ways[0].removeprefix('tel:')}." for reach in alarm.reach), "")
+        yield Need(
+            sort="alarm",
+            about=alarm.key,
+            priority=3,
+            state=alarm.state,
+            title=f"{alarm.name} {alarm.words}",
+            words=f"{alarm.channel}: {alarm.detail}.{way}",
+            due=None,
+            since=alarm.began,
+            action="Channels",
+            address="/channels",
+        )
