@@ -17,8 +17,9 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bus import desk
-from bus.console import Demonstration, Reading, app
-from tests.support import consoles
+from bus.console import Demonstration, People, Reading, app
+from bus.console.desks import DeskPeople
+from tests.support import consoles, desks
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
 from tests.support.waiting import eventually_sync
 from tests.support.world import NOW
@@ -35,9 +36,9 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(self, store: Path) -> None:
-        """Serve a store."""
-        self.store = store
+    def __init__(self, store: Path, *accounts: tuple[str, desk.Role]) -> None:
+        """Serve a store; with accounts people sign in by a password, without any it is a demonstration."""
+        self.store, self._accounts = store, accounts
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -48,11 +49,17 @@ class Served:
 
     async def _serve(self) -> None:
         file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
-        async with desk.Desk.open(file, os.urandom) as held, Reading.open(self.store, shelf()) as reading:
+        async with (
+            desk.Desk.open(file, os.urandom, cost=desks.CHEAP) as held,
+            Reading.open(self.store, shelf()) as reading,
+        ):
             hosts = (self.url.removeprefix("http://"),)
-            people = Demonstration(
+            people: People = Demonstration(
                 EVERYTHING, numbers(), ("analyst", "duty-officer", "publisher", "approver"), held
             )
+            for name, role in self._accounts:
+                await desks.add(held, name, role, at=NOW.timestamp(), ceiling=EVERYTHING.ceiling)
+                people = DeskPeople(held, os.urandom)
             console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts)
             config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
@@ -91,12 +98,14 @@ class Looker:
             lambda each: self.said.append(f"failed: {each.url}") if each.failure != LEFT else None,
         )
 
-    def sign_in(self) -> None:
-        """Sign in by the page."""
+    def sign_in(self, name: str = "Mara Lind", password: str = "", at: str = "/") -> None:
+        """Sign in by the page, and come to where one begins."""
         self.page.goto(f"{self.url}/sign-in")
-        self.page.fill("#name", "Mara Lind")
+        self.page.fill("#name", name)
+        if password:
+            self.page.fill("#password", password)
         self.page.click("button.primary")
-        self.page.wait_for_url(f"{self.url}/")
+        self.page.wait_for_url(f"{self.url}{at}")
 
     def go(self, path: str) -> None:
         """Look at a page."""
