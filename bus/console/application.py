@@ -29,7 +29,7 @@ from bus.console.errors import AgainError, BadRequestError, NotHereError, PageEr
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.page import Bytes, Content, Deed, Done, Failed, Page
-from bus.console.pages import DEEDS, PAGES, sign_receipts
+from bus.console.pages import DEEDS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of, home_of, navigation_of
@@ -40,7 +40,7 @@ from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
 
-RECEIPTS_S = 30.0
+UPKEEP_S = 10.0
 _SAFE: Mapping[str, str] = {
     "store-missing": "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts.",
     "store-failed": "Nothing is lost: the bus keeps what was said.",
@@ -57,7 +57,6 @@ _REFUSED: Mapping[str, int] = {
     "not-there": 404,
     "decided-already": 409,
     "not-last": 409,
-    "own-work": 409,
     "last-administrator": 409,
     "person-exists": 409,
     "person-disabled": 409,
@@ -140,19 +139,20 @@ class Console:
         """Tell of what comes for as long as the application runs."""
         async with (
             in_background(self.live.run(), "live events"),
-            in_background(self._receipts(), "receipts"),
+            in_background(self._upkeep(), "upkeep"),
         ):
             yield
         await self.incidents.close()
 
-    async def _receipts(self) -> None:
-        """Have the hub sign the receipts for what people have acknowledged while it could not."""
+    async def _upkeep(self) -> None:
+        """Have receipts signed that could not be before, and bring back what was put aside and has become graver."""
         while True:
-            await asyncio.sleep(RECEIPTS_S)
+            await asyncio.sleep(UPKEEP_S)
             try:
+                await end_worsened(self._people, self._reading, self._clock())
                 await sign_receipts(self._people, self._hub)
             except BusError as problem:
-                log.warning("receipts_unsigned", reason=problem.reason)
+                log.warning("upkeep_failed", reason=problem.reason)
 
     # -- pages --------------------------------------------------------------------------------------------------------
 

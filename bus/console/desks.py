@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -131,6 +131,14 @@ class DeskPeople:
     async def signed(self, bulletin: str) -> None:
         """Note that the receipt for a bulletin is signed."""
         await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
+
+    async def snoozed(self, now: dt.datetime) -> Sequence[str]:
+        """The ids of the bulletins that are put aside now."""
+        return await self._desk.read(lambda db: desk.snoozes.open_bulletins(db, now.timestamp()))
+
+    async def graver(self, priorities: Mapping[str, int], now: dt.datetime) -> None:
+        """What is graver than before comes back."""
+        await self._desk.write(lambda db: desk.snoozes.note_states(db, priorities, now.timestamp()))
 
     async def told(
         self,

@@ -10,10 +10,11 @@ import asyncio
 import datetime as dt
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from bus.console.interrupts import Alert, alerts_after
 from bus.console.reading import Reading
 from bus.console.shield import Receive, Scope, Send
 from bus.errors import StoreError
@@ -25,6 +26,8 @@ BEAT_S = 10.0
 EVERY_S = 0.5
 MOST_WAITING = 64
 """So many events wait for one reader; more, and the page is to be loaded anew."""
+MOST_ALERTS = 8
+"""So many are told at once; Needs you has all."""
 WRITE_S = 10.0
 ASKED_S = 5.0
 """Seconds for which a check of a session is valid. After it, a reader who is signed out or may read less receives no more."""
@@ -44,6 +47,11 @@ def encoded(event: Event) -> bytes:
     """An event as it goes out: its number, whether something has come or changed, and what it is about."""
     what = "bulletin" if event.what in NEWS else "change"
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.n, what.encode(), msgspec.json.encode(event))
+
+
+def interrupting(alert: Alert) -> bytes:
+    """What interrupts, as it goes out; it has no number, as it is not told again."""
+    return b"event: alert\ndata: %s\n\n" % msgspec.json.encode(alert)
 
 
 async def _always() -> bool:
@@ -100,20 +108,28 @@ class Live:
         """Tell everybody what has come since an event; returns the last event there is."""
         wanted = frozenset(client.clearance for client in self._clients)
 
-        def question(db: sqlite3.Connection) -> tuple[int, dict[Clearance, Told]]:
+        def question(
+            db: sqlite3.Connection,
+        ) -> tuple[int, dict[Clearance, tuple[Told, tuple[Alert, ...]]]]:
             newest = events.newest(db)
             if newest == last:
                 return newest, {}
-            return newest, {each: events_after(db, each, last, MOST_WAITING + 1) for each in wanted}
+            return newest, {each: self._after(db, each, last) for each in wanted}
 
-        newest, told = await self._reading.ask(question)
-        for clearance, found in told.items():
-            self.tell(clearance, found)
+        newest, found = await self._reading.ask(question)
+        for clearance, (told, alerts) in found.items():
+            self.tell(clearance, told, alerts)
         return newest
 
-    def tell(self, clearance: Clearance, told: Told) -> None:
-        """Give events to all who may read the same; each is encoded once for them."""
-        words = self._words(told)
+    def _after(
+        self, db: sqlite3.Connection, clearance: Clearance, last: int
+    ) -> tuple[Told, tuple[Alert, ...]]:
+        told = events_after(db, clearance, last, MOST_WAITING + 1)
+        return told, alerts_after(db, self._reading.shelf, clearance, last, self._clock())
+
+    def tell(self, clearance: Clearance, told: Told, alerts: Sequence[Alert] = ()) -> None:
+        """Give events to all who may read the same; each is encoded once for them. What interrupts comes after them."""
+        words = self._words(told) + [interrupting(each) for each in alerts[:MOST_ALERTS]]
         for client in self._clients:
             if client.clearance == clearance:
                 for each in words:

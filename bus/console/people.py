@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -173,6 +173,14 @@ class People(Protocol):
         """Note that the receipt for a bulletin is signed."""
         ...
 
+    async def snoozed(self, now: dt.datetime) -> Sequence[str]:
+        """The ids of the bulletins that are put aside now."""
+        ...
+
+    async def graver(self, priorities: Mapping[str, int], now: dt.datetime) -> None:
+        """Tell of the present priority of bulletins that are put aside: what is graver than before comes back."""
+        ...
+
     async def told(
         self,
         token: str,
@@ -315,6 +323,17 @@ class Demonstration:
         """Note that the receipt for a bulletin is signed."""
         if self._desk is not None:
             await self._desk.write(lambda db: desk.duty.note_receipt(db, bulletin, SIGNED))
+
+    async def snoozed(self, now: dt.datetime) -> Sequence[str]:
+        """The ids of the bulletins that are put aside now."""
+        if self._desk is None:
+            return []
+        return await self._desk.read(lambda db: desk.snoozes.open_bulletins(db, now.timestamp()))
+
+    async def graver(self, priorities: Mapping[str, int], now: dt.datetime) -> None:
+        """What is graver than before comes back."""
+        if self._desk is not None:
+            await self._desk.write(lambda db: desk.snoozes.note_states(db, priorities, now.timestamp()))
 
     async def told(
         self,

@@ -53,6 +53,7 @@ NAVIGATION = (
     Link("/channels", "Channels", "channel", "Watch", "g c"),
     Link("/e", "Elections", "election", "Prepare", "g e"),
     Link("/drills", "Drills", "drill", "Prepare", "g d"),
+    Link("/handover", "Handover", "check", "Keep", "g h"),
     Link("/quarantine", "Quarantine", "quarantine", "Keep"),
     Link("/people", "People", "people", "Keep"),
     Link("/audit", "Audit trail", "report", "Keep"),

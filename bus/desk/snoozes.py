@@ -7,7 +7,7 @@ says that it came back and why.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -123,7 +123,7 @@ def end(db: sqlite3.Connection, act: Act, n: int) -> None:
 
 
 def note_state(db: sqlite3.Connection, kind: str, id_: str, priority: int, at: float) -> Snooze | None:
-    """Tell of the present priority of something; a snooze of it ends when that is graver. For the projection.
+    """Tell of the present priority of something; a snooze of it ends when that is graver. For the code that looks at the projection.
 
     Args:
         db: inside a transaction.
@@ -143,6 +143,12 @@ def note_state(db: sqlite3.Connection, kind: str, id_: str, priority: int, at: f
     return _snooze(db.execute("SELECT * FROM snoozes WHERE n = ?", (row["n"],)).fetchone(), hidden=False)
 
 
+def note_states(db: sqlite3.Connection, priorities: Mapping[str, int], at: float) -> None:
+    """As `note_state`, of several bulletins by their ids."""
+    for id_, priority in priorities.items():
+        note_state(db, "bulletin", id_, priority, at)
+
+
 def end_by_time(db: sqlite3.Connection, at: float) -> int:
     """Mark what has ended by its time. Returns how many."""
     return db.execute(
@@ -158,6 +164,21 @@ def holding(db: sqlite3.Connection, act: Act) -> list[Snooze]:
         "SELECT * FROM snoozes WHERE ended_at IS NULL AND until > ? ORDER BY until, n", (act.at,)
     )
     return _told(rows, act)
+
+
+def about_of(db: sqlite3.Connection, n: int) -> About | None:
+    """What a snooze is about; for what is written down for others, who are asked again what they may see."""
+    row = db.execute("SELECT kind, about, tlp, audience FROM snoozes WHERE n = ?", (n,)).fetchone()
+    return None if row is None else About(row["kind"], row["about"], MARKINGS[row["tlp"]], row["audience"])
+
+
+def open_bulletins(db: sqlite3.Connection, at: float, *, limit: int = 1000) -> list[str]:
+    """The ids of the bulletins that are put aside at a moment."""
+    rows = db.execute(
+        "SELECT about FROM snoozes WHERE kind = 'bulletin' AND ended_at IS NULL AND until > ? ORDER BY n LIMIT ?",
+        (at, limit),
+    )
+    return [row["about"] for row in rows]
 
 
 def ended(db: sqlite3.Connection, act: Act, since: float, *, limit: int = 200) -> list[Snooze]:

@@ -11,6 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
+from schemas.parts import Area
+from schemas.vocab import Certainty, Severity, Urgency
 from tests.browser.conftest import Looker, Served, apart
 from tests.support.consoles import HOSTILE, Speaker, fill, night
 from tests.unit.bus.console.test_frame import PAGES
@@ -175,6 +177,36 @@ def test_new_bulletins_wait_behind_a_button(chromium: Browser, tmp_path: Path) -
     expect(looker.page.locator(".row")).to_have_count(before + 2)
     context.close()
     served.stop()
+
+
+def test_what_interrupts_counts_up_in_one_toast(chromium: Browser, tmp_path: Path) -> None:
+    """Three grave bulletins of one incident: one toast after 20 s, which counts; nothing under the pointer moves."""
+    store = tmp_path / "store.db"
+    emb = Speaker("xa-emb", areas=(Area(scope="national", country="XA"),))
+    first = emb.say("Network of accounts", 400)
+    apart(fill(store, emb.made))
+    served = Served(store)
+    try:
+        looker = Looker(chromium.new_context(), served.url)
+        looker.page.clock.install()
+        looker.sign_in()
+        heard = looker.page.locator("[data-fresh]")
+        made = [
+            emb.say(text, 60, incident_id=first.bulletin.id, severity=Severity.EXTREME,
+                    urgency=Urgency.IMMEDIATE, certainty=Certainty.OBSERVED)
+            for text in ("False order closes polling places", "A second false order", "A third")
+        ]  # fmt: skip
+        looker.go("/b")
+        apart(fill(store, made))
+        expect(heard).to_contain_text("3 new")
+        toast = looker.page.locator(".toast")
+        expect(toast).to_have_count(0)
+        looker.page.clock.fast_forward(21_000)
+        expect(toast).to_have_count(1)
+        expect(toast).to_contain_text("and 2 more")
+        looker.context.close()
+    finally:
+        served.stop()
 
 
 def test_a_cut_line_is_said_within_half_a_minute(chromium: Browser, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 // Everything here adds to pages that work without it. No library, no eval, no HTML from strings.
+import { alerts } from "./alerts.js";
 import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
@@ -49,6 +50,10 @@ for (const button of document.querySelectorAll("[data-dialog]")) {
   button.addEventListener("click", () => document.getElementById(button.dataset.dialog)?.showModal());
 }
 
-live({ announce, element });
+const alerted = alerts({
+  toast: (words, address) => toast(words, "Open", () => { location.href = address; }),
+  words: (title, count) => (count > 1 ? `${title}, and ${count - 1} more` : title),
+});
+live({ announce, element, alerted });
 keys({ announce });
 verifier({ announce });

@@ -3,7 +3,7 @@
 
 const STALE_MS = 30_000;
 
-export function live({ announce, element }) {
+export function live({ announce, element, alerted }) {
   const { events, after } = document.body.dataset;
   if (!events) return;
   const badge = document.querySelector("[data-live]"), text = badge?.querySelector("[data-live-text]");
@@ -67,12 +67,13 @@ export function live({ announce, element }) {
   if ("wall" in document.body.dataset) setInterval(() => { if (count.bulletin + count.change && state === "live") again(); }, 5000);
 
   const wire = "BroadcastChannel" in globalThis ? new BroadcastChannel("tocsin") : null;
-  const heed = ({ what, data }) => { alive(); if (what === "bulletin" || what === "change") arrive(what, data.n); if (what === "reload") arrive("change", "reload"); };
+  const heed = ({ what, data, listens = false }) => { alive(); if (what === "alert") alerted(data, listens); if (what === "bulletin" || what === "change") arrive(what, data.n); if (what === "reload") arrive("change", "reload"); };
   wire?.addEventListener("message", ({ data }) => heed(data));
   function listen(release) {
     const source = new EventSource(`${events}?after=${encodeURIComponent(after)}`);
-    const tell = (what, data = {}) => { heed({ what, data }); wire?.postMessage({ what, data }); };
+    const tell = (what, data = {}) => { heed({ what, data, listens: true }); wire?.postMessage({ what, data }); };
     for (const what of ["bulletin", "change"]) source.addEventListener(what, ({ data }) => { const { n } = JSON.parse(data); tell(what, { n }); });
+    source.addEventListener("alert", ({ data }) => tell("alert", JSON.parse(data)));
     source.addEventListener("beat", () => tell("beat"));
     source.addEventListener("reload", () => tell("reload"));
     addEventListener("pagehide", () => { source.close(); release(); });

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bus.console.pages.catalogue import DEEDS, PAGES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
-    from bus.console.pages.snoozing import SNOOZE_ENDS
+    from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -20,6 +20,7 @@ __all__ = [
     "TO_DO",
     "VERDICTS",
     "Listed",
+    "end_worsened",
     "may_see",
     "sign_receipts",
 ]

@@ -15,6 +15,7 @@ from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, RefusedError
 from bus.console.pages import clocks
 from bus.console.pages.held import held
+from bus.console.pages.notes import Note, notes_on
 from bus.console.people import People
 from bus.desk import About, Action
 from bus.hub.acting import Acknowledge, Answer, Outcome, is_key
@@ -54,14 +55,18 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         may_acknowledge: whether the reader may, and has not.
         may_answer: whether the reader may.
         may_snooze: whether the reader may put it aside: not what is of priority 1.
+        may_note: whether the reader may write a note on it.
         read: who has acknowledged it, the first first.
+        notes: of people here, the newest first.
     """
 
     due: dt.datetime | None
     may_acknowledge: bool
     may_answer: bool
     may_snooze: bool
+    may_note: bool
     read: tuple[Read, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def desk_of(asked: Asked, b: Bulletin, priority: int, *, is_over: bool) -> Desk:
@@ -75,6 +80,7 @@ def desk_of(asked: Asked, b: Bulletin, priority: int, *, is_over: bool) -> Desk:
         due=due,
         may_acknowledge=not is_own and not is_over and viewer.may(Action.ACKNOWLEDGE),
         may_answer=not is_own and b.kind != "sealed" and viewer.may(Action.ANSWER),
+        may_note=viewer.may(Action.WRITE_NOTE),
         may_snooze=not is_over and priority > 1 and viewer.may(Action.SNOOZE),
     )
 
@@ -92,7 +98,10 @@ def told(known: Desk, about: About) -> Callable[[sqlite3.Connection, desk.Act], 
         mine = next((each for each in found if each.person == act.who), None)
         is_done = mine is not None and bool(mine.receipt)
         return msgspec.structs.replace(
-            known, read=read, may_acknowledge=known.may_acknowledge and not is_done
+            known,
+            read=read,
+            may_acknowledge=known.may_acknowledge and not is_done,
+            notes=notes_on(db, act, about.kind, about.id),
         )
 
     return question

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from bus.console import places
 from bus.console.asked import Asked
 from bus.console.page import Content
+from bus.console.pages.notes import Note, notes_on
+from bus.desk import Act
 from bus.hub import picture, watch
 from bus.hub.watch import ChannelRow, Liveness
 from schemas.subject import Channel
@@ -33,6 +36,8 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is wrong with a channel, and whom to call; `key` is its name at the desk."""
 
     key: str
+    tlp: str
+    audience: str
     authority: str
     name: str
     channel: str
@@ -43,6 +48,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     ended: dt.datetime | None
     state: str
     reach: tuple[Reach, ...]
+    notes: tuple[Note, ...] = ()
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +129,21 @@ def look(asked: Asked) -> Channels:
     )
 
 
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, with what people have noted about its alarms."""
+    if not isinstance(content, Channels):
+        return None
+    page = content
+
+    def question(db: sqlite3.Connection, act: Act) -> Content:
+        noted = tuple(
+            msgspec.structs.replace(each, notes=notes_on(db, act, "alarm", each.key)) for each in page.alarms
+        )
+        return msgspec.structs.replace(page, alarms=noted)
+
+    return question
+
+
 def channel_rows(asked: Asked, *, with_uptime: bool = False) -> tuple[ChannelRow, ...]:
     """The actual channels that the reader may read."""
     rows = watch.channel_rows(
@@ -141,8 +162,11 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
     """Alarms in words, with whom to call."""
     for row in rows:
         authority, _, channel = row.channel.partition("/")
+        parsed = Channel.parse(row.channel)
         yield Alarm(
             key=f"{row.channel} {row.reason}",
+            tlp=str(parsed.tlp),
+            audience=parsed.audience,
             authority=authority,
             name=asked.name_of(authority),
             channel=channel,

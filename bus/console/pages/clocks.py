@@ -46,6 +46,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     standing: str
     share: float
     tlp: str
+    audience: str
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +129,7 @@ def told(asked: Asked, each: Owed) -> Due:
         standing=str(each.standing),
         share=min(1.0, max(0.0, (asked.now - each.start).total_seconds() / whole)),
         tlp=each.tlp,
+        audience=each.audience,
     )
 
 

@@ -24,6 +24,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sort: `bulletin` or `alarm`, as the desk has it.
         about: the id of the bulletin, or the name of the alarm.
+        tlp: its marking.
+        audience: to whom it is said.
         priority: 1 is the gravest.
         state: the shape of a channel; empty for a bulletin.
         title: what it is about.
@@ -33,11 +35,12 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         action: the word on its button.
         address: where that leads.
         is_acknowledgement: whether a form on the page does it.
-        next: whom it goes to if nobody answers; empty where nobody is listed.
     """
 
     sort: str
     about: str
+    tlp: str
+    audience: str
     priority: int
     state: str
     title: str
@@ -47,7 +50,6 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     address: str
     is_acknowledgement: bool = False
-    next: str = ""
 
 
 def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
@@ -67,6 +69,8 @@ def _owed(asked: Asked) -> Iterator[Need]:
         yield Need(
             sort="bulletin",
             about=each.id,
+            tlp=each.tlp,
+            audience=each.audience,
             priority=min(priority, 2) if is_late else priority,
             state="",
             title=each.about,
@@ -87,6 +91,8 @@ def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
         yield Need(
             sort="alarm",
             about=alarm.key,
+            tlp=alarm.tlp,
+            audience=alarm.audience,
             priority=3,
             state=alarm.state,
             title=f"{alarm.name} {alarm.words}",

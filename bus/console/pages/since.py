@@ -17,7 +17,7 @@ from schemas.vocab import Status
 
 FIRST = dt.timedelta(hours=1)
 """Who has never looked is told what came in this time."""
-MOST_EVENTS, MOST_ROWS, MOST_GROUPS = 2000, 300, 8
+MOST_EVENTS, MOST_ROWS, MOST_GROUPS = 2000, 300, 5
 UPDATED, ESCALATED = "updated", "escalated"
 WHY = {
     events.NEW: "new",

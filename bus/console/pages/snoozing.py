@@ -17,11 +17,13 @@ from bus.console.pages.bulletin_desk import page_of
 from bus.console.pages.held import held
 from bus.console.pages.needs import Need
 from bus.console.pages.since import Returned
+from bus.console.people import People
+from bus.console.reading import Reading
 from bus.desk import About
 from bus.desk.snoozes import Ended, Snooze
 from bus.hub.picture import of_rows, versions
 from bus.storage import utc
-from schemas.subject import Channel
+from schemas.vocab import Tlp
 
 SNOOZE_ENDS = {"15": "for 15 minutes", "60": "for an hour", "phase": "until the phase ends"}
 _PRIORITY_OF_ALARM = 3
@@ -154,8 +156,7 @@ def alarm_about(asked: Asked, key: str) -> About:
     """
     for alarm in channels.standing_alarms(asked):
         if alarm.key == key:
-            channel = Channel.parse(f"{alarm.authority}/{alarm.channel}")
-            return About("alarm", key, channel.tlp, channel.audience)
+            return About("alarm", key, Tlp(alarm.tlp), alarm.audience)
     raise NotHereError("no such alarm stands any more")
 
 
@@ -189,16 +190,27 @@ async def _put(doing: Doing, about: About, priority: int, until: float) -> None:
     )
 
 
-def worsened(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    """Of bulletins that are put aside, the priority of the version that is in force now; those that have none are left out."""
+async def end_worsened(people: People, reading: Reading, now: dt.datetime) -> None:
+    """End the snoozes of bulletins that have become graver, in a newer version or as they are.
+
+    Raises:
+        StoreError: as `Reading.ask`.
+    """
+    aside = await people.snoozed(now)
+    if not aside:
+        return
+    await people.graver(await reading.ask(lambda db: _priorities(db, aside)), now)
+
+
+def _priorities(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+    """The priority of the version of each bulletin that is in force; what has none is left out."""
     found: dict[str, int] = {}
     for id_ in ids:
         thread = versions.find(db, id_)
         if thread is None:
             continue
-        row = db.execute(
-            "SELECT priority FROM actual WHERE id = ? AND ended_by IS NULL", (thread.living,)
-        ).fetchone()
+        sql = "SELECT priority FROM actual WHERE id = ? AND issuer = ? AND ended_by IS NULL"
+        row = db.execute(sql, (thread.living, thread.key.issuer)).fetchone()
         if row is not None:
-            found[id_] = int(str(row["priority"]).removeprefix("p"))
+            found[id_] = int(row["priority"].removeprefix("p"))
     return found

@@ -10,9 +10,13 @@ from typing import Any
 import httpx
 
 from bus import desk
+from bus.console import Demonstration, Reading
+from bus.console.pages import end_worsened
+from bus.policy import Clearance
 from schemas.parts import Area, Ref
-from schemas.vocab import Certainty, MsgType, RefRel, Severity, Urgency
-from tests.support.consoles import Speaker, client, fill, form_of, numbers, sign_in
+from schemas.vocab import Certainty, MsgType, RefRel, Severity, Tlp, Urgency
+from tests.support.consoles import EVERYTHING, Speaker, client, fill, form_of, numbers, shelf, sign_in
+from tests.support.world import NOW
 
 HOME = (Area(scope="national", country="XA"),)
 ROLES = ("analyst", "duty-officer")
@@ -129,3 +133,90 @@ async def test_a_snooze_needs_an_end_and_a_reason_and_never_hides_what_is_graves
         assert (await sent(opened, "/snoozes/99/end")).status_code == 404
         assert (await sent(opened, "/seen", n="-1")).status_code == 400
         assert (await picture(opened))["snoozed"] == []
+
+
+async def test_a_bulletin_that_is_put_aside_comes_back_when_it_gets_graver(tmp_path: Path) -> None:
+    """By a newer version of its author; the page says why."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    one = csirt.say("Slow portal", 300, **GRAVE)
+    await fill(path, csirt.made)
+    async with (
+        desk.Desk.open(path.with_name("desk.db"), numbers(5)) as held,
+        client(path, roles=ROLES, held=held) as opened,
+        Reading.open(path, shelf()) as reading,
+    ):
+        await sign_in(opened)
+        people = Demonstration(EVERYTHING, numbers(), ROLES, held)
+        await sent(opened, f"/b/{one.bulletin.id}/snooze", end="60", reason="x y")
+        await end_worsened(people, reading, NOW)
+        assert len((await picture(opened))["snoozed"]) == 1
+        worse = csirt.say(
+            "All is down",
+            60,
+            msg_type=MsgType.UPDATE,
+            references=(Ref(id=one.bulletin.id, rel=RefRel.SUPERSEDES),),
+            **{**GRAVE, "severity": Severity.EXTREME},
+        )
+        await fill(path, [worse])
+        await end_worsened(people, reading, NOW)
+        page = await picture(opened)
+        assert page["snoozed"] == []
+        (back,) = page["since"]["returned"]
+        assert back["why"] == "it has become graver"
+
+
+async def test_the_next_officer_signs_what_was_handed_over(tmp_path: Path) -> None:
+    """Open, snoozed and own words; nobody signs their own, nor what has another digest, and a reader sees none of it."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    csirt.say("Slow portal", 300, **GRAVE)
+    aside = csirt.say("Odd log lines", 200, **GRAVE)
+    await fill(path, csirt.made)
+    async with desk.Desk.open(path.with_name("desk.db"), numbers(5)) as held:
+        async with client(path, roles=ROLES, held=held) as first:
+            await sign_in(first, "Ada One")
+            await sent(first, f"/b/{aside.bulletin.id}/snooze", end="60", reason="Known noise.")
+            done = await sent(first, "/handover", words="The provider calls back at seven.")
+            assert done.status_code == 303, done.text
+            (shift,) = (await first.get("/handover.json")).json()["shifts"]
+            assert [line["left"] for line in shift["lines"]] == ["Open", "Snoozed"]
+            own = await sent(first, f"/handover/{shift['n']}/take", digest=shift["digest"])
+            assert own.status_code == 400
+        async with client(path, roles=ROLES, held=held) as second:
+            await sign_in(second, "Bo Two")
+            assert "calls back at seven" in (await second.get("/handover")).text
+            other = await sent(second, f"/handover/{shift['n']}/take", digest="x")
+            assert other.status_code == 400
+            taken = await sent(second, f"/handover/{shift['n']}/take", digest=shift["digest"])
+            assert taken.status_code == 303
+            (shift,) = (await second.get("/handover.json")).json()["shifts"]
+            assert shift["taken_by"] == "Bo Two"
+        async with client(path, held=held) as reader:
+            await sign_in(reader, "Cy Three")
+            assert (await reader.get("/handover")).status_code == 403
+        narrow = Clearance(Tlp.CLEAR, frozenset({"public"}))
+        async with client(path, narrow, roles=ROLES, held=held) as low:
+            await sign_in(low, "Di Four")
+            (shift,) = (await low.get("/handover.json")).json()["shifts"]
+            assert (shift["is_hidden"], shift["words"], shift["lines"]) == (True, "", [])
+
+
+async def test_a_note_stands_where_it_was_written_and_is_text(tmp_path: Path) -> None:
+    """On its bulletin, with who; a call about an alarm that does not stand is noted nowhere."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    one = csirt.say("Slow portal", 300)
+    await fill(path, csirt.made)
+    async with at_desk(path) as opened:
+        done = await sent(
+            opened, f"/b/{one.bulletin.id}/note", text="<b>Provider</b> called.\nBack at seven."
+        )
+        assert done.status_code == 303
+        page = (await opened.get(f"/b/{one.bulletin.id}")).text
+        assert "&lt;b&gt;Provider&lt;/b&gt; called." in page
+        (note,) = (await opened.get(f"/b/{one.bulletin.id}.json")).json()["desk"]["notes"]
+        assert note["by"] == "Mara Lind"
+        assert (await sent(opened, "/b/none/note", text="x y")).status_code == 404
+        assert (await sent(opened, "/channels/call", alarm="x", text="x y")).status_code == 404
+        assert (await sent(opened, f"/b/{one.bulletin.id}/note", text=" ")).status_code == 400

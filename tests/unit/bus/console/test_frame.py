@@ -34,6 +34,7 @@ PAGES = {
     "election": "/e/xa-parl-2027",
     "drills": "/drills",
     "drill": "/drills/false-date-2027",
+    "handover": "/handover",
     "quarantine": "/quarantine",
     "system": "/system",
     "wall": "/wall",

@@ -1,0 +1,50 @@
+// What interrupts: one toast for what belongs together, after a short wait; then it counts and is silent, unless it gets graver.
+
+const WAIT_MS = 20_000, SILENCE_MS = 600_000;
+
+export function alerts({ toast, words }) {
+  const groups = new Map();
+  const told = (key) => { try { return JSON.parse(localStorage.getItem(`told ${key}`)) ?? {}; } catch { return {}; } };
+  const keep = (key, value) => { try { localStorage.setItem(`told ${key}`, JSON.stringify(value)); } catch {} };
+  const on = (name) => { try { return localStorage.getItem(name) === "on"; } catch { return false; } };
+  for (const box of document.querySelectorAll("[data-alert-by]")) {
+    box.checked = on(box.dataset.alertBy);
+    box.addEventListener("change", async () => {
+      if (box.checked && box.dataset.alertBy === "alert-note" && (await globalThis.Notification?.requestPermission()) !== "granted") box.checked = false;
+      try { localStorage.setItem(box.dataset.alertBy, box.checked ? "on" : "off"); } catch {}
+    });
+  }
+
+  function say(key) {
+    const group = groups.get(key);
+    group.timer = 0;
+    group.unsaid = 0;
+    keep(key, { at: Date.now(), priority: group.priority });
+    const text = words(group.title, group.count);
+    toast(text, group.address);
+    if (on("alert-sound")) beep();
+    if (on("alert-note") && globalThis.Notification?.permission === "granted" && group.listens) new Notification(text);
+  }
+
+  return function heed(alert, listens) {
+    const group = groups.get(alert.key) ?? { count: 0, priority: 9, unsaid: 0, timer: 0 };
+    group.count += 1;
+    group.unsaid += 1;
+    group.listens = listens;
+    if (alert.priority < group.priority) Object.assign(group, { priority: alert.priority, title: alert.title, address: alert.address });
+    groups.set(alert.key, group);
+    if (group.timer) return;
+    const last = told(alert.key), isQuiet = Date.now() - (last.at ?? 0) < SILENCE_MS;
+    if (isQuiet && alert.priority >= (last.priority ?? 9)) return;
+    group.timer = setTimeout(() => say(alert.key), isQuiet ? 0 : WAIT_MS);
+  };
+}
+
+function beep() {
+  const sound = new AudioContext(), tone = sound.createOscillator(), level = sound.createGain();
+  level.gain.value = 0.08;
+  tone.frequency.value = 660;
+  tone.connect(level).connect(sound.destination);
+  tone.start();
+  tone.stop(sound.currentTime + 0.25);
+}

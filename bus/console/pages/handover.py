@@ -1,0 +1,197 @@
+"""Handover: what a shift leaves to the next: what is open, snoozed and promised; read and signed by the next officer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import msgspec
+
+from bus import desk
+from bus.console.asked import Asked
+from bus.console.doing import Doing
+from bus.console.errors import BadRequestError
+from bus.console.page import Content
+from bus.console.pages import channels, clocks, snoozing
+from bus.console.pages.needs import Need, needs
+from bus.console.pages.snoozing import Snoozed
+from bus.desk import About, Act
+from bus.desk.duty import Handover as Given
+from bus.desk.duty import Item, Left
+from bus.policy import narrowest
+from bus.storage import utc
+from schemas.vocab import Tlp
+
+MOST_PROMISED = 20
+_MOST_LINE = 300
+LEFT = {Left.OPEN: "Open", Left.SNOOZED: "Snoozed", Left.PROMISED: "Promised"}
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a handover: which kind, in words, and where it stands."""
+
+    left: str
+    words: str
+    address: str
+
+
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """A handover that was given.
+
+    Attributes:
+        n: its number.
+        by: who gave it.
+        at: when.
+        words: what is to be known beside.
+        lines: what it lists.
+        digest: of all that: what the next officer signs.
+        taken_by: who has signed it; empty before that.
+        taken_at: when.
+        is_hidden: something in it is above what the reader may see; then it says nothing.
+        may_take: whether the reader may sign it.
+    """
+
+    n: int
+    by: str
+    at: dt.datetime
+    words: str
+    lines: tuple[Line, ...]
+    digest: str
+    taken_by: str
+    taken_at: dt.datetime | None
+    is_hidden: bool
+    may_take: bool
+
+
+class Handover(Content, frozen=True, kw_only=True):
+    """The page.
+
+    Attributes:
+        open: what needs a person now.
+        promised: what this hub owes by a clock and has not done.
+        snoozed: what is put aside; filled in by the desk.
+        shifts: the handovers that were given, those that wait for a signature first.
+    """
+
+    open: tuple[Need, ...]
+    promised: tuple[clocks.Due, ...]
+    snoozed: tuple[Snoozed, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+
+
+def look(asked: Asked) -> Handover:
+    """What would be handed over now, of what its reader may see."""
+    found = tuple(needs(asked, channels.standing_alarms(asked)))
+    shown = {need.about for need in found}
+    promised = tuple(each for each in islice(clocks.ours(asked), MOST_PROMISED) if each.id not in shown)
+    return Handover(
+        marking=str(narrowest((*(need.tlp for need in found), *(due.tlp for due in promised))) or Tlp.GREEN),
+        open=found,
+        promised=promised,
+    )
+
+
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, with what is put aside and the handovers that were given."""
+    if not isinstance(content, Handover):
+        return None
+    page = content
+
+    def question(db: sqlite3.Connection, act: Act) -> Content:
+        names = desk.people.names(db)
+        given = desk.duty.handovers(db, act)
+        left, aside, _ = snoozing.told(db, act, page.open, utc(act.at))
+        return msgspec.structs.replace(
+            page,
+            open=left,
+            snoozed=aside,
+            shifts=tuple(_shift(each, names, act.who) for each in given),
+        )
+
+    return question
+
+
+def _shift(each: Given, names: dict[str, str], reader: str) -> Shift:
+    return Shift(
+        n=each.n,
+        by=names.get(each.by, each.by),
+        at=utc(each.at),
+        words=each.words,
+        lines=tuple(
+            Line(left=LEFT[item.left], words=item.line, address=_address(item.about)) for item in each.items
+        ),
+        digest=each.digest,
+        taken_by=names.get(each.taken_by, each.taken_by) if each.taken_by else "",
+        taken_at=None if each.taken_at is None else utc(each.taken_at),
+        is_hidden=each.is_hidden,
+        may_take=each.taken_by is None and not each.is_hidden and each.by != reader,
+    )
+
+
+def _address(about: About) -> str:
+    return f"/b/{about.id}" if about.kind == "bulletin" else "/channels"
+
+
+async def give(doing: Doing) -> str:
+    """Hand a shift over, with what is open, snoozed and promised at this moment.
+
+    Raises:
+        DeedError: as the desk.
+    """
+    page = await doing.look(look)
+
+    def work(db: sqlite3.Connection, act: Act) -> None:
+        left, aside, _ = snoozing.told(db, act, page.open, utc(act.at))
+        holding = {each.n: each for each in desk.snoozes.holding(db, act)}
+        items = [
+            *(Item(Left.OPEN, _about(need), _cut(f"{need.title}: {need.words}")) for need in left),
+            *_aside(db, aside, holding),
+            *(
+                Item(
+                    Left.PROMISED,
+                    About("bulletin", due.id, Tlp(due.tlp), due.audience),
+                    _cut(f"{due.what}: {due.about}"),
+                )
+                for due in page.promised
+            ),
+        ]
+        desk.duty.hand_over(db, act, doing.field("words"), items)
+
+    await doing.at_desk(work)
+    return "/handover"
+
+
+def _about(need: Need) -> About:
+    return About(need.sort, need.about, Tlp(need.tlp), need.audience)
+
+
+def _aside(
+    db: sqlite3.Connection, aside: tuple[Snoozed, ...], holding: dict[int, desk.snoozes.Snooze]
+) -> Iterator[Item]:
+    for each in aside:
+        about = desk.snoozes.about_of(db, each.n)
+        if not holding[each.n].is_hidden and about is not None:
+            yield Item(
+                Left.SNOOZED, about, _cut(f"{each.words}: {each.reason}, until {each.until:%H:%M} UTC")
+            )
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _MOST_LINE else words[: _MOST_LINE - 1] + "…"
+
+
+async def take(doing: Doing) -> str:
+    """Sign a handover that was read.
+
+    Raises:
+        BadRequestError: that is no number.
+        DeedError: as the desk.
+    """
+    number = doing.place["n"]
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise BadRequestError("a handover has a number")
+    shown = doing.field("digest")
+    await doing.at_desk(lambda db, act: desk.duty.take_over(db, act, int(number), shown))
+    return "/handover"
