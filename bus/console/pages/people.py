@@ -126,7 +126,6 @@ def beside_one(wanted: Content) -> Callable[[sqlite3.Connection, Act], One] | No
         return None
 
     def question(db: sqlite3.Connection, act: Act) -> One:
-        desk.people.listed(db, act)
         person = desk.people.get(db, wanted.id)
         sessions = signed_in(db, act, person.id)
         return msgspec.structs.replace(

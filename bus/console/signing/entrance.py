@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from bus import desk
 from bus.console import limits
 from bus.console.asked import MOST_FIELDS, place_here
 from bus.console.errors import BadRequestError, TooManyError
@@ -25,7 +26,6 @@ HOST_PREFIX = "__Host-"
 HOME = "/"
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
-WALL_S = 30 * 86_400
 MOST_TOKEN = 256
 
 
@@ -140,7 +140,7 @@ class Entrance:
         except SignInError as problem:
             return self._form_page(request, "wall-begin.html", problem, key=key[:200])
         response = RedirectResponse("/wall", status_code=303)
-        self.begin(response, request, token, lasts_s=WALL_S)
+        self.begin(response, request, token, lasts_s=int(desk.sessions.WALL_S))
         return response
 
     async def sign_out(self, request: Request) -> Response:
