@@ -23,7 +23,7 @@ from bus.logs import logger
 from bus.policy import Clearance
 
 BEAT_S = 10.0
-EVERY_S = 0.5
+EVERY_S = 0.2
 MOST_WAITING = 64
 """So many events wait for one reader; more, and the page is to be loaded anew."""
 MOST_ALERTS = 8

@@ -101,11 +101,11 @@ def look(asked: Asked) -> Bulletins:
     narrowed = msgspec.structs.replace(asked, upto=Tlp(upto) if upto is not None else None)
     after = rows.spot_of(asked.first("after"))
     found, spot = rows.listed(narrowed, selection, most=MOST, order=order, after=after, ended=ended)
-    facets = {
-        each.field: each for each in figures.facets(asked.db, asked.clearance, asked.now, selection=selection)
-    }
+    found_facets, bars = figures.facets_and_histogram(
+        asked.db, asked.clearance, asked.now, selection=selection, upto=narrowed.upto
+    )
+    facets = {each.field: each for each in found_facets}
     total = figures.totals(asked.db, asked.clearance, asked.now).n
-    bars = figures.histogram(asked.db, narrowed.clearance, asked.now, selection=selection)
     number = sum(bar.n for bar in bars)
     grouped = asked.first("order") != "time"
     return Bulletins(

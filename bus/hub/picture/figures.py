@@ -15,13 +15,13 @@ import msgspec
 
 from bus.filters import Selection
 from bus.hub.picture.clearance import ask
-from bus.hub.picture.counts import ALL, COUNTED_BY, HOUR_S, Cell, Key, spread
+from bus.hub.picture.counts import ALL, COUNTED_BY, HOUR_S, Cell, Key, rank_of, spread
 from bus.hub.picture.counts import FIELDS as COUNTED_FIELDS
 from bus.hub.picture.lists import EVERYTHING, NOT_SWEPT, above_ceiling, standing
 from bus.hub.rows import TABLE_OF
 from bus.policy import MARKINGS, Clearance
 from bus.storage import utc
-from schemas.vocab import Status
+from schemas.vocab import Status, Tlp
 
 MOST = 50
 """So many values of a field are told, those that most have."""
@@ -131,7 +131,57 @@ def facets(
         selection: what is asked for.
         most: so many values of a field.
     """
-    counted = _selected(db, clearance, now, status, selection)
+    if selection == EVERYTHING:
+        return _facets(_counted(db, clearance, now, status, COUNTED_FIELDS), most)
+    found, _ = facets_and_histogram(db, clearance, now, status=status, selection=selection, most=most)
+    return found
+
+
+def facets_and_histogram(
+    db: sqlite3.Connection,
+    clearance: Clearance,
+    now: dt.datetime,
+    *,
+    status: Status = Status.ACTUAL,
+    selection: Selection = EVERYTHING,
+    by: str = "hour",
+    upto: Tlp | None = None,
+    most: int = MOST,
+) -> tuple[tuple[Facet, ...], tuple[Bar, ...]]:
+    """As `facets` and `histogram`; what a filter asks for is read once for both.
+
+    Args:
+        db: a hub's store, inside a read.
+        clearance: whose limits.
+        now: the present, aware.
+        status: actual or exercise.
+        selection: what is asked for.
+        by: `hour` or `day`, in UTC.
+        upto: the histogram counts nothing that is marked narrower.
+        most: so many values of a field.
+    """
+    ceiling = clearance.ceiling if upto is None else min(upto, clearance.ceiling, key=rank_of)
+    if selection == EVERYTHING:
+        counted = facets(db, clearance, now, status=status, most=most)
+        clearance = msgspec.structs.replace(clearance, ceiling=ceiling)
+        return counted, histogram(db, clearance, now, by=by, status=status)
+    span, number = BARS[by]
+    last = int(now.timestamp() // span)
+    first = last - number + 1
+    columns = f"{COUNTED_BY}, min(max(CAST(s.issued / {span} AS INTEGER), {first}), {last}) AS start"
+    cells: Counter[Cell] = Counter()
+    found: Counter[tuple[int, str]] = Counter()
+    for *values, start, n in standing(
+        db, clearance, now, status, selection, f"{columns}, count(*)", by=f"{COUNTED_BY}, start"
+    ):
+        cell = Cell(*values)
+        cells[cell] += n
+        if rank_of(cell.tlp) <= rank_of(ceiling):
+            found[start, cell.priority] += n
+    return _facets(spread(cells), most), _bars(found, range(first, last + 1), span)
+
+
+def _facets(counted: Counter[Key], most: int) -> tuple[Facet, ...]:
     values = _values(counted)
     limits: tuple[tuple[str, int], ...] = (("priority", 4), ("tlp", 2), ("audience", 3))
     whole = Counter({key: n for key, n in counted.items() if key[0] == ALL})
@@ -234,15 +284,6 @@ def _counted(
             if key[0] in wanted:
                 counted[key] += sign * n
     return +counted
-
-
-def _selected(
-    db: sqlite3.Connection, clearance: Clearance, now: dt.datetime, status: Status, selection: Selection
-) -> Counter[Key]:
-    if selection == EVERYTHING:
-        return _counted(db, clearance, now, status, COUNTED_FIELDS)
-    found = Counter(map(tuple, standing(db, clearance, now, status, selection, COUNTED_BY)))
-    return spread({Cell(*values): n for values, n in found.items()})
 
 
 def _values(counted: Mapping[Key, int]) -> dict[str, list[Value]]:

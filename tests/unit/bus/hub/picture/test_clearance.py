@@ -163,9 +163,10 @@ def _lists(seen: Seen, status: Status) -> None:
         assert [each.row for each in all_pages(page("newest", with_ended=True))] == sorted(
             wanted, reverse=True
         )
-        assert sum(bar.n for bar in figures.histogram(db, who, now, status=status, selection=asked)) == len(
-            newest
-        )
+        bars = figures.histogram(db, who, now, status=status, selection=asked)
+        assert sum(bar.n for bar in bars) == len(newest)
+        told = figures.facets_and_histogram(db, who, now, status=status, selection=asked)
+        assert told == (figures.facets(db, who, now, status=status, selection=asked), bars)
         _facets(seen, status, asked)
         if asked.text:
             found = searching.search(db, who, now, asked.text, status=status)
