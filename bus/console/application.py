@@ -33,21 +33,35 @@ from bus.console.pages import DEEDS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of, home_of, navigation_of
-from bus.console.signing import HOME, Entrance, address_of, form_token, metered, sent_away
+from bus.console.signing import (
+    HOME,
+    Entrance,
+    address_of,
+    form_token,
+    metered,
+    sent_away,
+    voice_of,
+)
+from bus.console.voices import Voice, Voices
 from bus.desk import Action
 from bus.errors import BusError, StoreError
+from bus.languages import Language, marked
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
 
 UPKEEP_S = 10.0
+NO_PAGE, FAILED = marked("there is no such page"), marked("the page could not be made")
+SAFE = marked("Nothing was changed, and nothing is lost.")
 _SAFE: Mapping[str, str] = {
-    "store-missing": "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts.",
-    "store-failed": "Nothing is lost: the bus keeps what was said.",
-    "hub-silent": "Nothing is lost. If it was done, it is not done again.",
-    "store-slow": "Nothing is lost. Ask for less, or try again in a moment.",
-    "page-missing": "Nothing was changed.",
-    "too-many-requests": "Nothing is lost. What is open in other tabs stays as it is.",
+    "store-missing": marked(
+        "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts."
+    ),
+    "store-failed": marked("Nothing is lost: the bus keeps what was said."),
+    "hub-silent": marked("Nothing is lost. If it was done, it is not done again."),
+    "store-slow": marked("Nothing is lost. Ask for less, or try again in a moment."),
+    "page-missing": marked("Nothing was changed."),
+    "too-many-requests": marked("Nothing is lost. What is open in other tabs stays as it is."),
 }
 
 _REFUSED: Mapping[str, int] = {
@@ -84,6 +98,7 @@ def app(
     *,
     hub: Hub = NOBODY,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
+    voices: Voices | None = None,
 ) -> shield.Shield:
     """The console.
 
@@ -94,8 +109,9 @@ def app(
         rng: random bytes, for ids and tokens.
         hub: what signs.
         hosts: the names that this console has, with their ports; `*` alone behind a proxy that checks them.
+        voices: the languages that are offered; without, those that have a catalogue.
     """
-    console = Console(reading, people, clock, rng, hub)
+    console = Console(reading, people, clock, rng, hub, voices)
     routes = [
         *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
@@ -126,9 +142,10 @@ class Console:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         hub: Hub,
+        voices: Voices | None = None,
     ) -> None:
         self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
-        self._renderer = Renderer()
+        self._renderer = Renderer(voices)
         self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name)
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
@@ -186,13 +203,14 @@ class Console:
         """
         session.viewer.check_may(page.action)
         now, registry = self._clock(), self._reading.shelf.registry()
+        given, voice = _parameters(request), self._voice(request)
         kept, told = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
                 path=_filled(page.path, request), place=dict(request.path_params), given=given,
-                incidents=kept, desk=told,
+                incidents=kept, desk=told, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
@@ -219,7 +237,7 @@ class Console:
         """A page as HTML; with a form that was refused, or with what is shown once."""
         query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
         html = self._renderer.page(
-            page.template, frame.now, frame.zone, page=content, frame=frame, viewer=session.viewer, path=page.path,
+            page.template, frame.now, frame.zone, self._voice(request), page=content, frame=frame, viewer=session.viewer, path=page.path,
             here=_filled(page.path, request), twin=_filled(page.twin, request) + query,
             form=form_token(token), is_signed_in=True, key=self._rng(16).hex(), failed=failed, once=once,
             needs_password=self._people.needs_password,
@@ -252,7 +270,7 @@ class Console:
         metered(self._readers, token)
         doing = Doing(
             now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
-            place=dict(request.path_params), fields=await self.entrance.form(request, token),
+            place=dict(request.path_params), fields=await self.entrance.form(request, token), voice=self._voice(request),
             reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
             rng=self._rng, origin=f"{request.url.scheme}://{request.url.netloc}",
         )  # fmt: skip
@@ -265,13 +283,16 @@ class Console:
                 return RedirectResponse(f"/fresh?next={quote(back, safe='')}", status_code=303)
             if page is None or problem.reason in _NOT_OFFERED:
                 raise
-            status, reason, words = _told(problem)
+            status, reason, words, key = _told(problem, doing.voice.say)
             fields = {
                 name: value
                 for name, value in doing.fields.items()
                 if name != "form" and not name.startswith("password")
             }
-            failed = Failed(form=deed.form, words=words[:1].upper() + words[1:], reason=reason, fields=fields)
+            failed = Failed(
+                form=deed.form, words=words[:1].upper() + words[1:], reason=reason, fields=fields,
+                is_translated=doing.voice.say.knows(key),
+            )  # fmt: skip
             content, frame = await self._content(page, request, session, token, {})
             return self._html(page, request, session, token, content, frame, failed=failed, status=status)
         if isinstance(done, str):
@@ -339,31 +360,36 @@ class Console:
             return self._again(request, exc)
         if not isinstance(exc, HTTPException | TocsinError):
             log.error("page_failed", path=request.url.path, error=repr(exc))
-        return self._said(request, *_told(exc))
+        return self._said(request, *_told(exc, self._voice(request).say))
 
     def _again(self, request: Request, problem: AgainError) -> Response:
         """What is to be looked at once more, with a form that sends the same again with a reason."""
-        token = self.entrance.token_of(request)
         html = self._renderer.page(
-            "again.html", self._clock(), problem=problem, form=form_token(token), hub=self._hub_name()
-        )
+            "again.html", self._clock(), voice=self._voice(request), problem=problem,
+            form=form_token(self.entrance.token(request)), hub=self._hub_name(),
+        )  # fmt: skip
         return HTMLResponse(html, status_code=problem.status)
 
     async def refused(
         self, problem: PageError, scope: shield.Scope, receive: shield.Receive, send: shield.Send
     ) -> None:
         """Answer a request that the shield does not let through."""
-        response = self._said(Request(scope, receive), problem.status, problem.reason, str(problem))
+        request = Request(scope, receive)
+        response = self._said(request, *_told(problem, self._voice(request).say))
         await response(scope, receive, send)
 
-    def _said(self, request: Request, status: int, reason: str, words: str) -> Response:
-        number = str(request.scope.get("tocsin.request", ""))
+    def _voice(self, request: Request) -> Voice:
+        return voice_of(request, self._renderer.voices)
+
+    def _said(self, request: Request, status: int, reason: str, words: str, key: str) -> Response:
+        """What went wrong, in the language of who asks; `key` tells whether its catalogue has the sentence."""
+        number, voice = str(request.scope.get("tocsin.request", "")), self._voice(request)
         if request.url.path.endswith(".json"):
             body = msgspec.json.encode({"reason": reason, "detail": words, "request": number})
             return Response(body, status_code=status, media_type="application/json")
         html = self._renderer.page(
-            "error.html", self._clock(), words=words[:1].upper() + words[1:], reason=reason, request=number,
-            safe=_SAFE.get(reason, "Nothing was changed, and nothing is lost."), hub=self._hub_name(),
+            "error.html", self._clock(), voice=voice, words=words[:1].upper() + words[1:], is_translated=voice.say.knows(key),
+            reason=reason, request=number, safe=voice.say.plain(_SAFE.get(reason, SAFE)), hub=self._hub_name(),
             again=request.url.path if request.method == "GET" and status not in (403, 404) else HOME,
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)
@@ -374,19 +400,21 @@ class Console:
         return record.name if record is not None else shelf.authority
 
 
-def _told(exc: Exception) -> tuple[int, str, str]:
-    """The status, the reason code and the words for what went wrong."""
-    if isinstance(exc, HTTPException):
-        if exc.status_code == 404:
-            return 404, "page-missing", "there is no such page"
-        return exc.status_code, "request-malformed", HTTPStatus(exc.status_code).phrase.lower()
+def _told(exc: Exception, say: Language) -> tuple[int, str, str, str]:
+    """What went wrong: the status, the code, the words in a language, and the sentence by which its catalogue has them."""
     if isinstance(exc, PageError):
-        return exc.status, exc.reason, str(exc)
-    if isinstance(exc, StoreError | HubError):
-        return 503, exc.reason, str(exc)
-    if isinstance(exc, TocsinError):
-        return _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
-    return 500, "page-failed", "the page could not be made"
+        words = say(exc.text, **exc.places) if exc.places else say.plain(exc.text)
+        return exc.status, exc.reason, words, exc.text
+    if isinstance(exc, HTTPException):
+        status, reason = exc.status_code, "page-missing" if exc.status_code == 404 else "request-malformed"
+        key = NO_PAGE if exc.status_code == 404 else HTTPStatus(exc.status_code).phrase.lower()
+    elif isinstance(exc, StoreError | HubError):
+        status, reason, key = 503, exc.reason, str(exc)
+    elif isinstance(exc, TocsinError):
+        status, reason, key = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
+    else:
+        status, reason, key = 500, "page-failed", FAILED
+    return status, reason, say.plain(key), key
 
 
 def _parameters(request: Request) -> dict[str, tuple[str, ...]]:

@@ -10,12 +10,16 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from bus.console import places
 from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
+from bus.console.voices import Voice, english
 from bus.hub import CountryPhase, calendars, elections
 from bus.hub.picture import events
+from bus.languages import Language
 from bus.policy import Clearance, narrowest
+from bus.sheets import Sayings
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Tlp
@@ -26,12 +30,15 @@ MOST_NEW = 2000
 """So many events are looked through for what is new."""
 
 
+def is_here(wanted: str) -> bool:
+    """Whether it is a place on this console."""
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return is_path and wanted.isprintable() and len(wanted) < 2000
+
+
 def place_here(wanted: str, default: str = "/") -> str:
     """Where to go on: a place on this console, whatever was asked for; never back to signing in."""
-    is_here = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return (
-        wanted if is_here and not wanted.startswith(("/sign-", "/fresh")) and len(wanted) < 2000 else default
-    )
+    return wanted if is_here(wanted) and not wanted.startswith(("/sign-", "/fresh")) else default
 
 
 def clearance_of_hub(registry: VerifiedRegistry, authority: str) -> Clearance:
@@ -55,6 +62,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         given: the parameters of the query, each with its values in their order.
         incidents: the incidents that are kept for this reader, on pages that want them.
         desk: what the desk has told, on pages that ask it.
+        voice: the language of who asks.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
     """
 
@@ -69,6 +77,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     upto: Tlp | None = None
     incidents: Kept | None = None
     desk: object = None
+    voice: Voice = msgspec.field(default_factory=english)
+
+    @property
+    def say(self) -> Language:
+        """The sentences of pages, in the language of who asks."""
+        return self.voice.say
+
+    @property
+    def words(self) -> Sayings:
+        """The words of the wire, in the language of who asks."""
+        return self.voice.words
 
     @property
     def viewer(self) -> Viewer:
@@ -141,6 +160,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         query = urlencode([(name, each) for name, values in given.items() for each in values])
         where = self.path if path is None else path
         return f"{where}?{query}" if query else where
+
+    def country_name(self, code: str) -> str:
+        """What a country is called; its code where the map does not know it."""
+        return self.say.plain(places.name_of(code))
 
     def name_of(self, authority: str) -> str:
         """What an authority is called; its id where the registry does not know it."""

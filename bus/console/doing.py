@@ -14,6 +14,7 @@ from bus.console.errors import NotHereError
 from bus.console.incidents import Incidents, Joined
 from bus.console.people import People, Session, Viewer
 from bus.console.reading import Reading
+from bus.console.voices import Voice
 from bus.desk import Act
 from bus.hub.acting import Outcome, Request
 
@@ -49,6 +50,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         hub: what signs.
         rng: random bytes, for tokens.
         origin: how a browser reaches this console: scheme, host and port.
+        voice: the language of who has sent it.
     """
 
     now: dt.datetime
@@ -64,6 +66,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     hub: Hub
     rng: Callable[[int], bytes]
     origin: str
+    voice: Voice
 
     @property
     def viewer(self) -> Viewer:
@@ -87,7 +90,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
             return question(
                 Asked(
                     db=db, now=self.now, shelf=shelf, registry=registry, session=self.session,
-                    path=self.path, place=self.place, given={},
+                    path=self.path, place=self.place, given={}, voice=self.voice,
                 )
             )  # fmt: skip
 

@@ -8,8 +8,10 @@ from html import escape
 
 from markupsafe import Markup
 
+from bus.console import texts
 from bus.console.rows import Row
 from bus.console.texts import shown
+from bus.languages import Language, marked
 
 PHASE_MARK: Mapping[str, Markup] = {
     "before": Markup('<path d="M2.5 9.5h9"/><path d="M3.6 6.5 7 3l3.4 3.5"/>'),
@@ -52,6 +54,7 @@ def mark(x: float, y: float, priority: int, size: float = 6.5) -> str:
 
 
 def timeline(
+    say: Language,
     rows: Sequence[Row],
     now: dt.datetime,
     lanes: Sequence[tuple[str, str]],
@@ -61,6 +64,7 @@ def timeline(
     """What came when, in a lane for each dimension.
 
     Args:
+        say: the language.
         rows: the bulletins.
         now: the right end.
         lanes: key and name of each lane; a bulletin stands in each of its dimensions.
@@ -78,7 +82,7 @@ def timeline(
     out = [
         (
             f'<svg class="draw draw-wide" viewBox="0 0 {_WIDTH} {height}" role="group" '
-            f'aria-label="Bulletins of the last {hours} hours by dimension">'
+            f'aria-label="{said_of(say("Bulletins of the last %(hours)s hours by dimension", hours=hours))}">'
         )
     ]
     hour = start.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
@@ -86,7 +90,7 @@ def timeline(
         if hour.hour % 3 == 0:
             x = x_of(hour)
             out.append(f'<path class="grid-line" d="M{x:.1f} {top}V{height - 10}"/>')
-            label = f"{hour:%H:%M}" if hour.hour else f"{hour.day} {hour:%b}"
+            label = f"{hour:%H:%M}" if hour.hour else texts.day(say, hour)
             out.append(text_of(round(x, 1), 15, label, "" if hour.hour else "strong", "middle"))
         hour += dt.timedelta(hours=1)
     if band is not None and (first := max(band[0], start)) < (last := min(band[1], now)):
@@ -101,11 +105,13 @@ def timeline(
             text_of(16, y + 4, name, "mid"),
             text_of(left - 16, y + 4, str(len(mine) or ""), "strong", "end"),
         ]
-        out += _marks(mine, y, x_of, _WIDTH - right)
+        out += _marks(say, mine, y, x_of, _WIDTH - right)
     return markup_of([*out, f'<path class="now" d="M{x_of(now):.1f} {top - 4}V{height - 10}"/></svg>'])
 
 
-def _marks(rows: Sequence[Row], y: float, x_of: Callable[[dt.datetime], float], most: float) -> Iterator[str]:
+def _marks(
+    say: Language, rows: Sequence[Row], y: float, x_of: Callable[[dt.datetime], float], most: float
+) -> Iterator[str]:
     """The marks of one lane: never closer than one can point at; where there are too many, the last ones."""
     last = -99.0
     for row in rows:
@@ -113,7 +119,14 @@ def _marks(rows: Sequence[Row], y: float, x_of: Callable[[dt.datetime], float], 
         if x > most + 8:
             return
         last = x
-        label = said_of(f"{row.at:%H:%M}, priority {row.priority}, {row.headline}")
+        label = said_of(
+            say(
+                "%(time)s, priority %(priority)s, %(headline)s",
+                time=f"{row.at:%H:%M}",
+                priority=row.priority,
+                headline=row.headline,
+            )
+        )
         yield (
             f'<a href="{said_of(row.address)}" aria-label="{label}"><title>{label}</title>'
             f'<rect class="hit" x="{x - _HIT / 2:.1f}" y="{y - _HIT / 2:g}" width="{_HIT}" height="{_HIT}" rx="5"/>'
@@ -122,11 +135,16 @@ def _marks(rows: Sequence[Row], y: float, x_of: Callable[[dt.datetime], float], 
 
 
 def histogram(
-    counts: Sequence[tuple[int, int]], now: dt.datetime, hours: int = 24, width: int = 900
+    say: Language,
+    counts: Sequence[tuple[int, int]],
+    now: dt.datetime,
+    hours: int = 24,
+    width: int = 900,
 ) -> Markup:
     """How many came in each part of the last hours: of each part the grave ones, and the rest.
 
     Args:
+        say: the language.
         counts: from the oldest part to the newest.
         now: the right end.
         hours: how long the drawing is.
@@ -136,11 +154,17 @@ def histogram(
     step = width / max(1, len(counts))
     most = max((grave + rest for grave, rest in counts), default=0)
     unit = min(8.0, (base - 4) / max(1, most))
-    total = sum(map(sum, counts))
+    about = say.many(
+        "%(num)s bulletin in the last %(hours)s hours, at most %(most)s in one part of them; the first part holds what is older",
+        "%(num)s bulletins in the last %(hours)s hours, at most %(most)s in one part of them; the first part holds what is older",
+        sum(map(sum, counts)),
+        hours=hours,
+        most=most,
+    )
     out = [
         (
             f'<svg class="draw draw-wide" viewBox="0 0 {width} {height}" role="img" '
-            f'aria-label="{total} bulletins in the last {hours} hours, at most {most} in one part of them; the first part holds what is older">'
+            f'aria-label="{said_of(about)}">'
         )
     ]
     for n, (grave, rest) in enumerate(counts):
@@ -156,7 +180,7 @@ def histogram(
         moment = now - dt.timedelta(hours=hours - hour)
         anchor = "start" if hour == 0 else "end" if hour == hours else "middle"
         is_now = hour == hours
-        words = "now" if is_now else f"{moment:%H:%M}"
+        words = say("now") if is_now else f"{moment:%H:%M}"
         out.append(text_of(hour / hours * width, height - 3, words, "now-label" if is_now else "", anchor))
     return markup_of([*out, "</svg>"])
 
@@ -171,12 +195,14 @@ def meter(share: float, cls: str = "") -> Markup:
 
 
 def gantt(
+    say: Language,
     elections: Sequence[tuple[str, str, str, Sequence[tuple[str, dt.datetime, dt.datetime]]]],
     now: dt.datetime,
 ) -> Markup:
     """Elections and their windows, from two months back to eight ahead.
 
     Args:
+        say: the language.
         elections: id, country, name, and the windows: `before`, `during`, `vote` or `after`, start and end.
         now: marked as today.
     """
@@ -189,13 +215,16 @@ def gantt(
         return min(_WIDTH, max(left, left + across * ((moment - start) / dt.timedelta(days=days))))
 
     out = [
-        f'<svg class="draw draw-wide gantt" viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="Elections and their phases">'
+        (
+            f'<svg class="draw draw-wide gantt" viewBox="0 0 {_WIDTH} {height}" role="group" '
+            f'aria-label="{said_of(say("Elections and their phases"))}">'
+        )
     ]
     month = start
     while month < start + dt.timedelta(days=days):
         x = x_of(month)
         out.append(f'<path class="grid-line" d="M{x:.1f} {top - 10}V{height - 8}"/>')
-        out.append(text_of(round(x + 5, 1), 20, f"{month:%B}"))
+        out.append(text_of(round(x + 5, 1), 20, say.plain(texts.MONTHS[month.month - 1])))
         month = (month + dt.timedelta(days=32)).replace(day=1)
     for n, (id_, country, name, windows) in enumerate(elections):
         y = top + row * n
@@ -210,12 +239,25 @@ def gantt(
             inset = {"before": 12, "during": 7, "vote": 5, "after": 14}.get(kind, 12)
             out.append(
                 f'<rect class="w-{said_of(kind)}" x="{x1:.1f}" y="{y + inset:g}" width="{x2 - x1:.1f}" height="{row - 2 * inset:g}" rx="2">'
-                f"<title>{said_of(f'{kind}: {first:%d %B} to {last:%d %B}')}</title></rect>"
+                f"<title>{said_of(_window(say, kind, first, last))}</title></rect>"
             )
     x = x_of(now)
     out.append(f'<path class="now" d="M{x:.1f} {top - 12}V{height - 8}"/>')
-    out.append(text_of(round(x + 6, 1), 34, "today", "now-label") + "</svg>")
+    out.append(text_of(round(x + 6, 1), 34, say("today"), "now-label") + "</svg>")
     return markup_of(out)
+
+
+_WINDOWS = {
+    "before": marked("before: %(first)s to %(last)s"),
+    "during": marked("during: %(first)s to %(last)s"),
+    "vote": marked("vote: %(first)s to %(last)s"),
+    "after": marked("after: %(first)s to %(last)s"),
+}
+
+
+def _window(say: Language, kind: str, first: dt.datetime, last: dt.datetime) -> str:
+    form = _WINDOWS.get(kind, _WINDOWS["before"])
+    return say(form, first=texts.day(say, first, "long"), last=texts.day(say, last, "long"))
 
 
 def answer(within: float, after: float | None, width: int = 300, whole: float = 1000.0) -> Markup:

@@ -9,10 +9,20 @@ from bus.hub.acting import Doubt
 
 
 class PageError(BusError):
-    """A page that cannot be shown; `status` is that of the response."""
+    """A page that cannot be shown.
+
+    Attributes:
+        status: of the response.
+        text: the sentence with its places open, by which it is translated.
+        places: what stands in them.
+    """
 
     status = 500
     reason = "page-failed"
+
+    def __init__(self, text: str, *, reason: str | None = None, **places: object) -> None:
+        super().__init__(text % places if places else text, reason=reason)
+        self.text, self.places = text, places
 
 
 class NotHereError(PageError):

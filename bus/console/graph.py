@@ -9,6 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from bus.console.drawing import mark, markup_of, said_of, text_of
+from bus.languages import Language
 
 _LEFT, _TOP, _LANE, _BOX_W, _BOX_H, _STEP, _LEAST = 124, 30, 94, 186, 58, 206, 1144
 _LINE, _NAME, _TAG = 26, 20, 28
@@ -36,10 +37,13 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def graph(nodes: Sequence[Node], edges: Sequence[Edge], lanes: Sequence[tuple[str, str]]) -> Markup:
+def graph(
+    say: Language, nodes: Sequence[Node], edges: Sequence[Edge], lanes: Sequence[tuple[str, str]]
+) -> Markup:
     """Bulletins of an incident: solid where authorities or people say that they belong together, dashed where it is suggested.
 
     Args:
+        say: the language.
         nodes: by time, the oldest first.
         edges: between them; others are left out.
         lanes: key and name of each.
@@ -61,7 +65,7 @@ def graph(nodes: Sequence[Node], edges: Sequence[Edge], lanes: Sequence[tuple[st
     out = [
         (
             f'<svg class="draw draw-wide graph" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
-            'aria-label="Bulletins of this incident by time and domain; the table below says the same">'
+            f'aria-label="{said_of(say("Bulletins of this incident by time and domain; the table below says the same"))}">'
         )
     ]
     for n, (_, name) in enumerate(lanes):
@@ -76,9 +80,7 @@ def graph(nodes: Sequence[Node], edges: Sequence[Edge], lanes: Sequence[tuple[st
             out += _edge(at[edge.a], at[edge.b], edge)
     for node in nodes:
         x, y = at[node.id]
-        label = said_of(
-            f"{node.when}, priority {node.priority}, {node.who}: {node.headline}{', suggested' if node.maybe else ''}"
-        )
+        label = said_of(_label(say, node))
         out.append(
             f'<a href="/b/{said_of(node.id)}" aria-label="{label}"><title>{label}</title>'
             f'<rect class="node{" maybe" if node.maybe else ""}" x="{x:g}" y="{y:g}" width="{_BOX_W}" height="{_BOX_H}" rx="7"/>'
@@ -86,13 +88,21 @@ def graph(nodes: Sequence[Node], edges: Sequence[Edge], lanes: Sequence[tuple[st
             f"{text_of(x + 27, y + 19, _cut(node.who, _NAME), 'strong')}{text_of(x + _BOX_W - 10, y + 19, node.when, '', 'end')}"
         )
         lines = textwrap.wrap(node.headline, _LINE, max_lines=2, placeholder="…")
-        out += [
+        told = (
             text_of(x + 10, y + 36 + n * 14, _cut(line, _LINE + 1), "mid") for n, line in enumerate(lines)
-        ]
+        )
+        out.append(f'<g lang="">{"".join(told)}</g>')
         out.append(
             f'<rect class="hit ring" x="{x:g}" y="{y:g}" width="{_BOX_W}" height="{_BOX_H}" rx="7"/></a>'
         )
     return markup_of([*out, "</svg>"])
+
+
+def _label(say: Language, node: Node) -> str:
+    told = {"time": node.when, "priority": node.priority, "who": node.who, "headline": node.headline}
+    if node.maybe:
+        return say("%(time)s, priority %(priority)s, %(who)s: %(headline)s, suggested", **told)
+    return say("%(time)s, priority %(priority)s, %(who)s: %(headline)s", **told)
 
 
 def _edge(one: tuple[float, float], other: tuple[float, float], edge: Edge) -> list[str]:

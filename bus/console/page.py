@@ -85,12 +85,14 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
         words: what is wrong, and what to do.
         reason: the code.
         fields: what was sent, without passwords.
+        is_translated: whether the sentence is in the language of the page; else it is English.
     """
 
     form: str
     words: str
     reason: str
     fields: Mapping[str, str]
+    is_translated: bool
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):

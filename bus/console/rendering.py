@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import jinja2
 import msgspec
+from jinja2.runtime import Context
+from markupsafe import Markup
 
-from bus.console import drawing, graph, texts
+from bus.console import codes, drawing, graph, texts
 from bus.console.icons import ICONS
 from bus.console.page import Failed
 from bus.console.pages import PAGES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
 from bus.console.people import Viewer
+from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
+from bus.languages import Language, marked
 
 if TYPE_CHECKING:
     from bus.console.asked import Asked
@@ -46,18 +50,18 @@ class Link(NamedTuple):
 
 
 NAVIGATION = (
-    Link("/", "Picture", "picture", "Watch", "g p"),
-    Link("/b", "Bulletins", "list", "Watch", "g b"),
-    Link("/i", "Incidents", "graph", "Watch", "g i"),
-    Link("/clocks", "Clocks", "clock", "Watch", "g k"),
-    Link("/channels", "Channels", "channel", "Watch", "g c"),
-    Link("/e", "Elections", "election", "Prepare", "g e"),
-    Link("/drills", "Drills", "drill", "Prepare", "g d"),
-    Link("/handover", "Handover", "check", "Keep", "g h"),
-    Link("/quarantine", "Quarantine", "quarantine", "Keep"),
-    Link("/people", "People", "people", "Keep"),
-    Link("/audit", "Audit trail", "report", "Keep"),
-    Link("/system", "System", "system", "Keep"),
+    Link("/", marked("Picture"), "picture", marked("Watch", "navigation"), "g p"),
+    Link("/b", marked("Bulletins"), "list", marked("Watch", "navigation"), "g b"),
+    Link("/i", marked("Incidents"), "graph", marked("Watch", "navigation"), "g i"),
+    Link("/clocks", marked("Clocks"), "clock", marked("Watch", "navigation"), "g k"),
+    Link("/channels", marked("Channels"), "channel", marked("Watch", "navigation"), "g c"),
+    Link("/e", marked("Elections"), "election", marked("Prepare", "navigation"), "g e"),
+    Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
+    Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
+    Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
+    Link("/people", marked("People"), "people", marked("Keep", "navigation")),
+    Link("/audit", marked("Audit trail"), "report", marked("Keep", "navigation")),
+    Link("/system", marked("System"), "system", marked("Keep", "navigation")),
 )
 TABS = ("/", "/b", "/channels", "/clocks", "/e", "/people", "/audit", "/system")
 """Of these the first five that somebody may open stand at the foot of a narrow screen."""
@@ -107,12 +111,12 @@ def frame_of(asked: Asked) -> Frame:
     db = asked.db
     day = asked.now.timestamp() - 86_400
     by_channel = db.execute("SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel", (day,))
-    refused = sum(n for channel, n in by_channel if may_see(asked, channel))
+    refused = sum(int(n) for channel, n in by_channel if may_see(asked, channel))
     standing = watch.recorded_alarms(db, ended=False)
     alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
     counts = {
-        "/channels": (alarms, False, "alarms"),
-        "/quarantine": (int(refused), False, "refused in a day"),
+        "/channels": (alarms, False, asked.say.many("alarm", "alarms", alarms)),
+        "/quarantine": (refused, False, asked.say("refused in a day")),
     }
     return Frame(
         hub=asked.name_of(asked.hub),
@@ -127,8 +131,9 @@ def frame_of(asked: Asked) -> Frame:
 class Renderer:
     """Makes pages from templates."""
 
-    def __init__(self) -> None:
-        """Read the templates when they are first used, and keep them."""
+    def __init__(self, voices: Voices | None = None) -> None:
+        """Read the templates when they are first used, and keep them; in these languages."""
+        self.voices = voices if voices is not None else Voices()
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -137,14 +142,20 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        # The extension's own functions would put values of places into a sentence without showing them (`texts.shown`).
+        self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
         self._environment.globals.update(
+            gettext=_said,
+            ngettext=_said_of,
+            pgettext=_said_within,
+            forms=_forms,
             icons=ICONS,
             drawing=drawing,
             graph=graph.graph,
             phase_mark=drawing.PHASE_MARK,
-            counted=texts.counted,
-            span=texts.span,
             shown=texts.shown,
             to_do=TO_DO,
             snooze_ends=tuple(SNOOZE_ENDS.items()),
@@ -157,6 +168,7 @@ class Renderer:
         template: str,
         now: dt.datetime,
         zone: dt.tzinfo = dt.UTC,
+        voice: Voice | None = None,
         *,
         viewer: Viewer | None = None,
         **values: object,
@@ -167,14 +179,26 @@ class Renderer:
             template: its name.
             now: the moment that it is made for.
             zone: local time.
+            voice: the language of its reader.
             viewer: who looks; None for somebody who is not signed in.
             values: what the template shows.
         """
+        spoken = voice if voice is not None else english()
+        say = spoken.say
         return self._environment.get_template(template).render(
+            voice=spoken,
+            voices=self.voices,
+            say=say,
+            word=spoken.words.word,
+            code=partial(codes.in_words, say),
+            happened=partial(codes.happened, say),
             now=now,
             local=lambda moment: f"{moment.astimezone(zone):%H:%M}",
-            left=lambda moment: texts.left(moment, now),
-            ago=lambda moment: texts.ago(moment, now),
+            span=partial(texts.span, say),
+            day=partial(texts.day, say),
+            number=partial(texts.number, say),
+            left=lambda moment: texts.left(say, moment, now),
+            ago=lambda moment: texts.ago(say, moment, now),
             urgency=lambda moment: texts.urgency(moment, now),
             may=lambda action: viewer is not None and viewer.may(Action(action)),
             viewer=viewer,
@@ -186,6 +210,56 @@ class Renderer:
 def _typed(failed: object, form: str, name: str, default: str = "") -> str:
     """What a field of a form shows: what was typed where the form was refused, else what stands there before."""
     return failed.fields.get(name, "") if isinstance(failed, Failed) and failed.form == form else default
+
+
+def _filled(form: str, places: Mapping[str, object]) -> Markup:
+    """A sentence of a catalogue with what a page shows in its places: each escaped and shown, but for markup."""
+    return Markup(form) % {name: texts.finalized(value) for name, value in places.items()}  # noqa: S704 (a catalogue's own)
+
+
+def _say(context: Context) -> Language:
+    say: Language = context["say"]
+    return say
+
+
+@jinja2.pass_context
+def _said(context: Context, text: str, /, **places: object) -> Markup:
+    return _filled(_say(context).form(text), places)
+
+
+@jinja2.pass_context
+def _said_of(context: Context, one: str, many: str, n: int, /, **places: object) -> Markup:
+    return _filled(_say(context).form_of(one, many, n), {"num": n, **places})
+
+
+@jinja2.pass_context
+def _said_within(context: Context, about: str, text: str, /, **places: object) -> Markup:
+    return _filled(_say(context).form(text, about), places)
+
+
+class _Open(dict[str, str]):
+    """Leaves each place of a sentence open, in braces: a script fills it."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
+SAMPLES = {"other": 100, "zero": 0, "one": 1, "two": 2, "few": 3, "many": 11}
+"""A number of each category that `Intl.PluralRules` has; what goes with it is what a script says."""
+
+
+@jinja2.pass_context
+def _forms(context: Context, one: str, many: str | None = None, /) -> Markup:
+    """A sentence for a script, as attributes: one that goes with no number, or its form for each category of numbers."""
+    say = _say(context)
+    if many is None:
+        said = {"other": say.form(one)}
+    else:
+        said = {name: say.form_of(one, many, n) for name, n in SAMPLES.items()}
+        said = {name: form for name, form in said.items() if name == "other" or form != said["other"]}
+    return Markup(" ").join(
+        Markup('data-{}="{}"').format(name, form % _Open()) for name, form in said.items()
+    )
 
 
 def gantt_rows(

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from bus import sheets
 from bus.console.asked import Asked
 from bus.filters import Selection
 from bus.hub.picture import Key, Line, lists
@@ -123,7 +122,7 @@ def outstanding(asked: Asked, most: int, selection: Selection = EVERYTHING) -> t
 
 def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
     """Lines of the picture as rows of a list."""
-    say = sheets.sayings("en")
+    words = asked.words
     for line in lines:
         yield Row(
             id=line.id,
@@ -134,7 +133,7 @@ def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
             issuer=line.issuer,
             name=asked.name_of(line.issuer),
             kind=line.kind,
-            kind_name=_capital(say.word("kind", line.kind)),
+            kind_name=_capital(words.word("kind", line.kind)),
             headline=line.headline,
             tlp=line.tlp,
             audience=line.audience,

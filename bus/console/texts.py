@@ -7,11 +7,28 @@ import unicodedata
 
 from markupsafe import Markup
 
+from bus.languages import Language, marked
+
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 """Categories of characters that are not seen or that steer how others are shown."""
 KEPT = frozenset("\n\t\u200c\u200d\u00ad")
 """Line breaks, and what scripts join letters with."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+MONTHS = (
+    marked("January", "", "date"), marked("February", "", "date"), marked("March", "", "date"), marked("April", "", "date"),
+    marked("May", "", "date"), marked("June", "", "date"), marked("July", "", "date"), marked("August", "", "date"),
+    marked("September", "", "date"), marked("October", "", "date"), marked("November", "", "date"), marked("December", "", "date"),
+)  # fmt: skip
+"""By themselves, and in a date: some languages bend them there."""
+_SHORT = (
+    marked("Jan", "short date"), marked("Feb", "short date"), marked("Mar", "short date"), marked("Apr", "short date"),
+    marked("May", "short date"), marked("Jun", "short date"), marked("Jul", "short date"), marked("Aug", "short date"),
+    marked("Sep", "short date"), marked("Oct", "short date"), marked("Nov", "short date"), marked("Dec", "short date"),
+)  # fmt: skip
+_WEEKDAYS = (
+    marked("Monday", "date"), marked("Tuesday", "date"), marked("Wednesday", "date"), marked("Thursday", "date"),
+    marked("Friday", "date"), marked("Saturday", "date"), marked("Sunday", "date"),
+)  # fmt: skip
 
 
 def shown(text: str) -> str:
@@ -31,28 +48,64 @@ def finalized(value: object) -> object:
     return shown(value) if isinstance(value, str) else value
 
 
-def span(seconds: float) -> str:
+def span(say: Language, seconds: float) -> str:
     """A length of time in two units at most: `2 d 3 h`, `1 h 05 min`, `46 min`, `40 s`."""
     whole = int(abs(seconds))
     days, rest = divmod(whole, _DAY)
     hours, minutes = rest // _HOUR, rest % _HOUR // _MINUTE
     if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
+        return say("%(d)s d %(h)s h", d=days, h=hours) if hours else say("%(d)s d", d=days)
     if hours:
-        return f"{hours} h {minutes:02d} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{whole} s"
+        return say("%(h)s h %(m)s min", h=hours, m=f"{minutes:02d}") if minutes else say("%(h)s h", h=hours)
+    return say("%(m)s min", m=minutes) if minutes else say("%(s)s s", s=whole)
 
 
-def left(moment: dt.datetime, now: dt.datetime) -> str:
+def left(say: Language, moment: dt.datetime, now: dt.datetime) -> str:
     """How long until a moment: `in 46 min`, `43 min late`."""
     seconds = (moment - now).total_seconds()
-    return f"{span(seconds)} late" if seconds < 0 else f"in {span(seconds)}"
+    told = span(say, seconds)
+    return say("%(span)s late", span=told) if seconds < 0 else say("in %(span)s", span=told)
 
 
-def ago(moment: dt.datetime, now: dt.datetime) -> str:
+def ago(say: Language, moment: dt.datetime, now: dt.datetime) -> str:
     """How long since a moment: `5 min ago`."""
     seconds = (now - moment).total_seconds()
-    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(seconds)}"
+    told = span(say, seconds)
+    return say("%(span)s ago", span=told) if seconds >= 0 else say("in %(span)s", span=told)
+
+
+def day(say: Language, moment: dt.datetime, how: str = "short") -> str:
+    """A day in words.
+
+    Args:
+        say: the language.
+        moment: some time of the day.
+        how: `short` for `29 Nov`, `year` for `29 Nov 2026`, `long` for `29 November`, `full` for `29 November 2026`, `whole` with
+            the day of the week, too.
+    """
+    number = moment.day
+    if how in ("short", "year"):
+        month = say.within("short date", _SHORT[moment.month - 1])
+    else:
+        month = say.within("date", MONTHS[moment.month - 1])
+    if how in ("year", "full"):
+        return say.within("date", "%(day)s %(month)s %(year)s", day=number, month=month, year=moment.year)
+    if how == "whole":
+        weekday = say.within("date", _WEEKDAYS[moment.weekday()])
+        return say.within(
+            "date",
+            "%(weekday)s %(day)s %(month)s %(year)s",
+            weekday=weekday,
+            day=number,
+            month=month,
+            year=moment.year,
+        )
+    return say.within("date", "%(day)s %(month)s", day=number, month=month)
+
+
+def number(say: Language, value: float, digits: int = 2) -> str:
+    """A number with so many digits after the sign that the language puts there."""
+    return f"{value:.{digits}f}".replace(".", say.within("number", "."))
 
 
 def urgency(moment: dt.datetime, now: dt.datetime) -> str:
@@ -63,8 +116,3 @@ def urgency(moment: dt.datetime, now: dt.datetime) -> str:
     if seconds < _HOUR:
         return "soon"
     return "" if seconds < _DAY else "far"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its word: `1 bulletin`, `62 bulletins`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

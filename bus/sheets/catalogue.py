@@ -1,4 +1,4 @@
-"""The texts of a sheet in each language: catalogues in the form of gettext (`languages/*.po`), read as text when first needed.
+"""The texts of a sheet in each language: catalogues in the form of gettext (`languages/*.po`), read when first needed.
 
 Every catalogue has the same keys. `label NAME` is a field of the wire, `word SLUG` a word of a vocabulary, `word VOCABULARY/SLUG`
 one that means something else there, `say NAME` a sentence with places in braces, `language TAG` a language. Translators know the form and its tools; nothing
@@ -7,20 +7,15 @@ has to be compiled, so what is read is what is in the repository (docs/adr/048).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from bus.sheets.choosing import DEFAULT, looked_up
+from bus.languages import DEFAULT, entries, looked_up
 from schemas.open_vocab import OPEN
 
 FOLDER = Path(__file__).parent / "languages"
 TRANSLATED = ("en", "de", "el", "fr", "et")
 """The languages that have a catalogue."""
-_LINE = re.compile(r'(msgid|msgstr)?\s*"((?:[^"\\]|\\.)*)"')
-_ESCAPED = re.compile(r"\\(.)")
-_CODES = {"n": "\n", "t": "\t"}
 
 
 class Sayings:
@@ -71,29 +66,4 @@ def sayings(lang: str) -> Sayings:
 def catalogue(lang: str) -> dict[str, str]:
     """The entries of a catalogue: key and text. An entry without a translation is left out."""
     text = (FOLDER / f"{lang}.po").read_text("utf-8")
-    return {key: said for key, said in entries(text) if key and said}
-
-
-def entries(text: str) -> Iterator[tuple[str, str]]:
-    """The entries of a file in gettext's form without plurals or contexts, the heading with its empty key among them.
-
-    Raises:
-        ValueError: a line is neither a comment nor part of an entry.
-    """
-    key, said, into = "", "", ""
-    for line in (*text.splitlines(), 'msgid ""'):
-        if not line.strip() or line.startswith("#"):
-            continue
-        found = _LINE.fullmatch(line.strip())
-        if found is None:
-            raise ValueError(f"no line of a catalogue: {line}")
-        name, part = found[1], _ESCAPED.sub(lambda code: _CODES.get(code[1], code[1]), found[2])
-        if name == "msgid":
-            if into == "msgstr":
-                yield key, said
-            key, said = "", ""
-        into = name or into
-        if into == "msgid":
-            key += part
-        else:
-            said += part
+    return {each.text: each.said[0] for each in entries(text) if each.text and each.said[0]}

@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
+from bus.languages import looked_up
 from bus.sheets.catalogue import Sayings, sayings
-from bus.sheets.choosing import chosen_info, looked_up
+from bus.sheets.choosing import chosen_info
 from bus.sheets.ends import told_end
 from bus.sheets.provenance import marks, provenance
 from bus.sheets.shape import Block, Entry, Known, SealedPart, Sheet
@@ -33,15 +34,16 @@ _BARE = ("spec", "salt", "label", "audience", "tlp")
 """Fields of an opened section that are for machines or already shown."""
 
 
-def sheet_of(b: Bulletin, known: Known, lang: str) -> Sheet:
+def sheet_of(b: Bulletin, known: Known, lang: str, words: Sayings | None = None) -> Sheet:
     """A bulletin as a person reads it.
 
     Args:
         b: the bulletin; what was opened of it, where it was sealed.
         known: what is known of it beside its own words.
-        lang: the reader's language, BCP 47; labels are in English where there is no catalogue of it.
+        lang: the language in which the reader wants the bulletin's own words, BCP 47.
+        words: the labels and sentences around them; without, those of `lang`, in English where there is no catalogue of it.
     """
-    tell = Telling(sayings(lang))
+    tell = Telling(words or sayings(lang))
     info = chosen_info(b.info, lang)
     blocks = (
         Block("do", tell.say.say("block-do"), tuple(_to_do(tell, b, info, known))),
@@ -114,7 +116,7 @@ def _to_do(tell: Telling, b: Bulletin, info: Info, known: Known) -> Iterator[Ent
     say, found = tell.say, False
     if info.instruction:
         found = True
-        yield Entry(say.say("do-instruction"), _paragraphs(info.instruction))
+        yield Entry(say.say("do-instruction"), _paragraphs(info.instruction), own=True)
     if isinstance(b.body, Rfi):
         found = True
         yield Entry(say.label("question"), _paragraphs(b.body.question))
@@ -159,7 +161,7 @@ def _public(tell: Telling, b: Bulletin, info: Info, lang: str) -> Iterator[Entry
         yield Entry("", (tell.say.say("not-public"),))
     if info.public_line:
         found = True
-        yield Entry("", _paragraphs(info.public_line))
+        yield Entry("", _paragraphs(info.public_line), own=True)
     if isinstance(body, StratCom):
         found = True
         yield from tell.entries(body, only=("cleared", "speaker", "use_from", "use_until"))
@@ -183,7 +185,7 @@ def _summary(tell: Telling, b: Bulletin, info: Info, lang: str) -> Iterator[Entr
         yield Entry("", (tell.say.say("other-language", lang=tell.say.language(info.lang)),))
     if info.machine_translated:
         yield Entry("", (tell.say.say("machine"),))
-    yield Entry("", _paragraphs(info.summary), lang=info.lang if other else "")
+    yield Entry("", _paragraphs(info.summary), lang=info.lang if other else "", own=True)
     if info.web is not None:
         yield Entry(tell.say.label("web"), (info.web,))
     if rest := [tell.say.language(each.lang) for each in b.info if each is not info]:

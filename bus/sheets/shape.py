@@ -102,12 +102,14 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
         text: paragraphs, as the author or the catalogue has them; they are made safe when they are printed.
         depth: how many steps it is indented below the one before.
         lang: the language of the text where it is another than that of the sheet.
+        own: whether the text is what the bulletin itself says in the language that was chosen for it.
     """
 
     label: str = ""
     text: tuple[str, ...] = ()
     depth: int = 0
     lang: str = ""
+    own: bool = False
 
 
 class Block(msgspec.Struct, frozen=True):

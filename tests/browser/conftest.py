@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from bus import desk
 from bus.console import Demonstration, People, Reading, app
 from bus.console.desks import DeskPeople
+from bus.console.voices import Voices
 from tests.support import consoles, desks
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
 from tests.support.waiting import eventually_sync
@@ -36,9 +37,11 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(self, store: Path, *accounts: tuple[str, desk.Role]) -> None:
-        """Serve a store; with accounts people sign in by a password, without any it is a demonstration."""
-        self.store, self._accounts = store, accounts
+    def __init__(
+        self, store: Path, voices: Voices | None = None, accounts: tuple[tuple[str, desk.Role], ...] = ()
+    ) -> None:
+        """Serve a store, in these languages; with accounts people sign in by a password, else it is a demonstration."""
+        self.store, self._accounts, self._voices = store, accounts, voices
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -60,7 +63,7 @@ class Served:
             for name, role in self._accounts:
                 await desks.add(held, name, role, at=NOW.timestamp(), ceiling=EVERYTHING.ceiling)
                 people = DeskPeople(held, os.urandom)
-            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts)
+            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts, voices=self._voices)
             config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])

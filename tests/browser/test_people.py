@@ -30,7 +30,7 @@ NEW = "nine green boats on a lake"
 @pytest.fixture(scope="module")
 def staffed(store: Path) -> Iterator[Served]:
     """A console with accounts: an administrator and a duty officer."""
-    made = Served(store, ("mara", Role.ADMINISTRATOR), ("tom", Role.DUTY))
+    made = Served(store, accounts=(("mara", Role.ADMINISTRATOR), ("tom", Role.DUTY)))
     yield made
     made.stop()
 

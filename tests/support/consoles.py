@@ -15,6 +15,7 @@ import httpx
 from bus import desk
 from bus.console import NOBODY, Demonstration, Hub, People, Reading, Shelf, app
 from bus.console.desks import DeskPeople
+from bus.console.voices import Voices
 from bus.hub.picture import Contact, index
 from bus.hub.picture.projection import open_store
 from bus.policy import Clearance
@@ -253,6 +254,7 @@ async def client(
     scheme: str = "http",
     clock: Callable[[], dt.datetime] = lambda: NOW,
     registry: VerifiedRegistry = WORLD.registry,
+    voices: Voices | None = None,
     roles: tuple[str, ...] = ("reader",),
     held: desk.Desk | None = None,
     hub: Hub = NOBODY,
@@ -261,7 +263,7 @@ async def client(
     """A client of a console over a store, that is not signed in; with a desk and a hub, what is done there is done."""
     async with Reading.open(path, shelf(registry=lambda: registry)) as reading:
         people = people or Demonstration(clearance, numbers(), roles, held)
-        made = app(reading, people, clock, numbers(8), hub=hub, hosts=(HOST,))
+        made = app(reading, people, clock, numbers(8), hub=hub, hosts=(HOST,), voices=voices)
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{HOST}") as opened:
             yield opened

@@ -3,6 +3,7 @@ import { alerts } from "./alerts.js";
 import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
+import { say } from "./words.js";
 
 const root = document.documentElement;
 const announcer = document.querySelector("[data-announcer]");
@@ -23,7 +24,7 @@ export function element(name, attributes = {}, ...children) {
 export function toast(words, action, run) {
   const place = document.querySelector("[data-toasts]");
   if (!place) return;
-  const button = element("button", { class: "btn small", type: "button" }, action ?? "Close");
+  const button = element("button", { class: "btn small", type: "button" }, action ?? say("close"));
   const made = element("div", { class: "toast" }, element("span"), element("span", {}, words), button);
   button.addEventListener("click", () => { made.remove(); run?.(); });
   place.replaceChildren(made); // one at a time: what follows is counted into it, never stacked
@@ -41,8 +42,8 @@ for (const button of document.querySelectorAll("[data-theme-toggle], [data-do='t
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard?.writeText(document.getElementById(button.dataset.copy)?.textContent.trim() ?? "");
-    announce("Copied");
-    button.querySelector("span")?.replaceChildren("Copied");
+    announce(say("copied"));
+    button.querySelector("span")?.replaceChildren(say("copied"));
   });
 }
 
@@ -51,8 +52,8 @@ for (const button of document.querySelectorAll("[data-dialog]")) {
 }
 
 const alerted = alerts({
-  toast: (words, address) => toast(words, "Open", () => { location.href = address; }),
-  words: (title, count) => (count > 1 ? `${title}, and ${count - 1} more` : title),
+  toast: (words, address) => toast(words, say("open"), () => { location.href = address; }),
+  words: (title, count) => (count > 1 ? say("more", { title, num: count - 1 }) : title),
 });
 live({ announce, element, alerted });
 keys({ announce });

@@ -1,5 +1,7 @@
 // The keyboard. Single keys can be turned off (WCAG 2.1.4) and never act while somebody types.
 
+import { say } from "./words.js";
+
 // The pages of the palette name their own keys, so there is one list of them.
 const pages = () => Object.fromEntries([...document.querySelectorAll("[data-palette-dialog] [data-href]")].map((each) => [each.querySelector("kbd")?.textContent.trim().split(" ")[1], each.dataset.href]).filter(([key]) => key));
 
@@ -42,7 +44,7 @@ export function keys({ announce }) {
     const words = input.value.toLowerCase();
     for (const each of options) each.hidden = !each.querySelector("span").textContent.toLowerCase().includes(words);
     choose(shown()[0]);
-    announce(`${shown().length} matches`);
+    announce(say("matches", { num: shown().length }));
   }
   function go(option) {
     palette.close();

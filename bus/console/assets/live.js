@@ -1,6 +1,8 @@
 // Server-sent events, one connection for all tabs: the tab that holds the lock listens and tells the others.
 // New rows never move a list: they wait behind one button, and are read out once, politely.
 
+import { say as told } from "./words.js";
+
 const STALE_MS = 30_000;
 
 export function live({ announce, element, alerted }) {
@@ -22,21 +24,21 @@ export function live({ announce, element, alerted }) {
     const glyph = document.querySelector(`template[data-state="${next}"]`)?.content.firstElementChild?.cloneNode(true);
     if (glyph) badge.querySelector(".state")?.replaceWith(glyph); // another shape, not only another colour
     const stale = next === "silent";
-    text.textContent = stale ? `Not live since ${clock(heard)}` : "Live";
+    text.textContent = stale ? told("not-live", { time: clock(heard) }) : told("live");
     document.body.classList.toggle("stale", stale);
     const bar = document.querySelector("[data-stale]");
     if (bar) { bar.hidden = !stale; bar.querySelector("[data-stale-since]").textContent = clock(heard); }
-    if (stale) announce(`The line to the hub is lost. What you see is from ${clock(heard)}.`);
-    else if (was === "silent") announce("The line to the hub is back.");
+    if (stale) announce(told("lost", { time: clock(heard) }));
+    else if (was === "silent") announce(told("back"));
   }
   function span(seconds) {
     const s = Math.abs(Math.trunc(seconds)), d = Math.trunc(s / 86400), h = Math.trunc(s / 3600) % 24, m = Math.trunc(s / 60) % 60;
-    return d ? (h ? `${d} d ${h} h` : `${d} d`) : h ? (m ? `${h} h ${pad(m)} min` : `${h} h`) : m ? `${m} min` : `${s} s`;
+    return d ? told(h ? "d-h" : "d", { d, h }) : h ? told(m ? "h-m" : "h", { h, m: pad(m) }) : m ? told("m", { m }) : told("s", { s });
   }
   function tick() {
     for (const each of clocks) each.textContent = each.dataset.clock === "local" ? clock(now() + Number(each.dataset.offset) * 60_000, false) : clock(now());
     for (const each of document.querySelectorAll("[data-due]")) {
-      const left = (Date.parse(each.dateTime) - now()) / 1000, words = left < 0 ? `${span(left)} late` : `in ${span(left)}`;
+      const left = (Date.parse(each.dateTime) - now()) / 1000, words = told(left < 0 ? "late" : "in", { span: span(left) });
       if (each.textContent !== words) each.textContent = words;
     }
     if (now() - heard > STALE_MS) say("silent");
@@ -48,19 +50,20 @@ export function live({ announce, element, alerted }) {
   const count = { bulletin: 0, change: 0 };
   const seen = new Set();
   function alive() { heard = now(); say("live"); }
-  function arrive(what, n) {
+  function arrive(kind, n) {
     if (seen.has(n)) return;
     seen.add(n);
-    count[what] += 1;
+    count[kind] += 1;
     const all = count.bulletin + count.change;
-    const parts = [count.bulletin && `${count.bulletin} new`, count.change && `${count.change} changed`].filter(Boolean).join(", ");
+    const fresher = told("new", { num: count.bulletin }), changed = told("changed", { num: count.change });
+    const what = count.bulletin && count.change ? told("both", { new: fresher, changed }) : count.bulletin ? fresher : changed;
     document.title = `(${all}) ${document.title.replace(/^\(\d+\) /, "")}`;
     if (fresh) {
       fresh.hidden = false;
       fresh.classList.add("on");
-      fresh.replaceChildren(`${parts}, show ${all === 1 ? "it" : "them"}`, element("kbd", {}, "n"));
+      fresh.replaceChildren(told("show", { what, num: all }), element("kbd", {}, "n"));
     }
-    announce(`${parts}. Press n to show.`);
+    announce(told("press", { what }));
   }
   const again = () => location.reload();
   fresh?.addEventListener("click", again);

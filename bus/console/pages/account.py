@@ -12,9 +12,10 @@ from bus.console.asked import Asked, place_here
 from bus.console.page import Content
 from bus.console.pages import people
 from bus.desk import Act, Action
+from bus.languages import marked
 from bus.policy import MARKINGS
 
-NOTE = "This page tells of your account, and of no bulletin."
+NOTE = marked("This page tells of your account, and of no bulletin.")
 
 
 class Account(Content, frozen=True, kw_only=True):
@@ -51,9 +52,11 @@ def look(asked: Asked) -> Account:
     may_open = viewer.may(Action.OPEN_WALL)
     return Account(
         marking="amber+strict",
-        note=NOTE,
+        note=asked.say.plain(NOTE),
         name=viewer.name,
-        roles={role.value: task for role, task in people.TASKS.items() if role in viewer.roles},
+        roles={
+            role.value: asked.say.plain(task) for role, task in people.TASKS.items() if role in viewer.roles
+        },
         tlp=str(viewer.clearance.ceiling) if viewer.may(Action.LOOK) else "",
         audiences=sorted(viewer.clearance.audiences),
         ceilings=[str(tlp) for tlp in MARKINGS if may_open and viewer.clearance.reaches(tlp)],
@@ -75,4 +78,6 @@ def beside(wanted: Content) -> Callable[[sqlite3.Connection, Act], Account] | No
 
 def look_fresh(asked: Asked) -> Fresh:
     """The page."""
-    return Fresh(marking="amber+strict", note=NOTE, next=place_here(asked.first("next"), "/me"))
+    return Fresh(
+        marking="amber+strict", note=asked.say.plain(NOTE), next=place_here(asked.first("next"), "/me")
+    )

@@ -56,6 +56,7 @@ class OneBulletin(Content, frozen=True, kw_only=True):
 
     row: Row
     sheet: sheets.Sheet
+    text_lang: str
     main: tuple[sheets.Block, ...]
     trust: tuple[Step, ...]
     observables: tuple[Seen, ...]
@@ -102,17 +103,22 @@ def look(asked: Asked) -> OneBulletin:
     known = _known(asked, kept, tuple(each for each, _ in told))
     beside = tuple(_beside(asked, b, kept.rowid))
     languages = tuple(info.lang for info in b.info)
-    wanted = asked.first("lang", "en")
-    sheet = sheets.sheet_of(b, known, wanted if wanted in languages or wanted == "en" else "en")
+    asked_for = asked.first("lang")
+    wanted = asked_for if asked_for in languages else asked.voice.tag
+    sheet = sheets.sheet_of(b, known, wanted, asked.words)
     trust = next((block for block in sheet.blocks if block.name == "trust"), None)
     return OneBulletin(
         marking=str(narrowest((b.tlp, *(tlp for _, tlp in told), *(each.tlp for each in beside)))),
         note=" ".join(
-            (f"For {b.audience}.", *(f"{mark[:1].upper()}{mark[1:]}." for mark in sheet.marks[1:]))
+            (
+                asked.say("For %(audience)s.", audience=b.audience),
+                *(f"{mark[:1].upper()}{mark[1:]}." for mark in sheet.marks[1:]),
+            )
         ),
         is_exercise=b.status is Status.EXERCISE,
         row=row,
         sheet=sheet,
+        text_lang=sheets.chosen_info(b.info, wanted).lang,
         main=tuple(block for name in MAIN for block in sheet.blocks if block.name == name),
         trust=tuple(_trust(known, trust)),
         observables=tuple(_observables(asked, b, kept.rowid)),
@@ -264,15 +270,15 @@ def _trust(known: sheets.Known, block: sheets.Block | None) -> Iterator[Step]:
 
 
 def _observables(asked: Asked, b: Bulletin, row: int) -> Iterator[Seen]:
-    say = sheets.sayings("en")
+    words = asked.words
     for each in b.observables[:MOST_OBSERVABLES]:
         value = each.value if each.value is not None else each.value_hmac
         if value is None:
             continue
         yield Seen(
             value=sheets.defanged(each.type, value) if each.value is not None else f"hmac {value}",
-            type=say.word("observable-type", each.type),
-            role=say.word("observable-role", each.role),
+            type=words.word("observable-type", each.type),
+            role=words.word("observable-role", each.role),
             actionable=each.actionable,
             also=_also(asked, each, row),
             address=asked.address("/b", q=f'observable:"{_quoted(value)}"'),

@@ -19,6 +19,7 @@ from bus.console.pages.notes import Note, notes_on
 from bus.console.people import People
 from bus.desk import About, Action
 from bus.hub.acting import Acknowledge, Answer, Outcome, is_key
+from bus.languages import marked
 from bus.storage import utc
 from schemas.answering import NEEDS_TEXT
 from schemas.bodies.coordination import Feedback
@@ -28,13 +29,13 @@ from schemas.vocab import FeedbackKind
 MOST_RECEIPTS = 50
 """So many are tried at once."""
 VERDICTS = {
-    FeedbackKind.SIGHTING: "Seen here too",
-    FeedbackKind.ENDORSE: "We confirm it",
-    FeedbackKind.ACTION_TAKEN: "Action taken",
-    FeedbackKind.FALSE_POSITIVE: "False positive",
-    FeedbackKind.DISPUTE: "It is wrong",
-    FeedbackKind.QUESTION: "A question",
-    FeedbackKind.REPLY: "A reply",
+    FeedbackKind.SIGHTING: marked("Seen here too"),
+    FeedbackKind.ENDORSE: marked("We confirm it"),
+    FeedbackKind.ACTION_TAKEN: marked("Action taken"),
+    FeedbackKind.FALSE_POSITIVE: marked("False positive"),
+    FeedbackKind.DISPUTE: marked("It is wrong"),
+    FeedbackKind.QUESTION: marked("A question"),
+    FeedbackKind.REPLY: marked("A reply"),
 }
 """What can be answered from the page, with the words for it; the rest stays at the command line."""
 
@@ -180,7 +181,7 @@ def feedback_of(verdict: str, text: str) -> Feedback:
         raise BadRequestError("choose what the answer says")
     words = text.strip().replace("\r\n", "\n")
     if not words and (verdict in NEEDS_TEXT or verdict == FeedbackKind.ACTION_TAKEN):
-        raise BadRequestError(f"this answer needs a sentence ({VERDICTS[FeedbackKind(verdict)].lower()})")
+        raise BadRequestError("this answer needs a sentence")
     try:
         return msgspec.convert(
             {"kind": "feedback", "verdict": verdict} | ({"text": words} if words else {}), Feedback

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from bus import sheets
-from bus.console import places, rows
+from bus.console import rows
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.people import Looked
@@ -16,6 +15,7 @@ from bus.console.rows import Row
 from bus.errors import FilterError
 from bus.filters import Selection, of_options, of_text
 from bus.hub.picture import figures
+from bus.languages import marked
 from bus.policy import narrowest
 from schemas.vocab import Dimension, Tlp
 
@@ -24,13 +24,13 @@ MOST_VALUES = 8
 """So many values of one field are offered; those that are chosen are always there."""
 FIELDS = ("priority", "dimension", "area", "election", "kind", "issuer", "tlp")
 TITLES = {
-    "priority": "Priority",
-    "dimension": "Dimension",
-    "area": "Country",
-    "election": "Election",
-    "kind": "Kind",
-    "issuer": "Authority",
-    "tlp": "Marking, up to",
+    "priority": marked("Priority"),
+    "dimension": marked("Dimension"),
+    "area": marked("Country"),
+    "election": marked("Election"),
+    "kind": marked("Kind"),
+    "issuer": marked("Authority"),
+    "tlp": marked("Marking, up to"),
 }
 FIXED: dict[str, tuple[str, ...]] = {
     "priority": ("p1", "p2", "p3", "p4"),
@@ -123,7 +123,7 @@ def look(asked: Asked) -> Bulletins:
             (grave := sum(bar.by_priority.get(each, 0) for each in ("p1", "p2")), bar.n - grave)
             for bar in bars
         ),
-        groups=tuple(_groups(found) if grouped else (Group(incident=None, title="", rows=found),)),
+        groups=tuple(_groups(asked, found) if grouped else (Group(incident=None, title="", rows=found),)),
         shown=len(found),
         next="" if spot is None else asked.address(after=rows.spelled(spot)),
         without=asked.address("/b"),
@@ -150,7 +150,6 @@ def _selection(asked: Asked, query: str) -> Selection:
 
 
 def _facets(asked: Asked, counts: dict[str, figures.Facet]) -> Iterator[Facet]:
-    say = sheets.sayings("en")
     for field in FIELDS:
         found, chosen = counts.get(field), asked.given.get(field, ())
         mine = {value.value: value.n for value in found.values} if found is not None else {}
@@ -159,7 +158,7 @@ def _facets(asked: Asked, counts: dict[str, figures.Facet]) -> Iterator[Facet]:
         values = tuple(
             Value(
                 value=value,
-                name=_name(asked, say, field, value),
+                name=_name(asked, field, value),
                 count=mine.get(value, 0),
                 is_chosen=value in chosen,
                 address=_toggled(asked, field, value),
@@ -168,7 +167,7 @@ def _facets(asked: Asked, counts: dict[str, figures.Facet]) -> Iterator[Facet]:
         )
         more = len(listed) - len(kept) + (found.more if found is not None else 0)
         if values:
-            yield Facet(field=field, title=TITLES[field], values=values, more=max(0, more))
+            yield Facet(field=field, title=asked.say.plain(TITLES[field]), values=values, more=max(0, more))
 
 
 def _first(listed: list[str], chosen: Iterable[str]) -> list[str]:
@@ -176,16 +175,17 @@ def _first(listed: list[str], chosen: Iterable[str]) -> list[str]:
     return [*kept, *(value for value in chosen if value not in kept)]
 
 
-def _name(asked: Asked, say: sheets.Sayings, field: str, value: str) -> str:
+def _name(asked: Asked, field: str, value: str) -> str:
     if field == "priority":
-        return f"Priority {value.removeprefix('p')}"
+        return asked.say("Priority %(priority)s", priority=value.removeprefix("p"))
     if field == "area":
-        return f"{value} {places.name_of(value)}" if places.name_of(value) != value else value
+        name = asked.country_name(value)
+        return f"{value} {name}" if name != value else value
     if field == "issuer":
         return asked.name_of(value)
     if field == "tlp":
         return value.upper()
-    words = say.word(field, value) if field in ("kind", "dimension") else value
+    words = asked.words.word(field, value) if field in ("kind", "dimension") else value
     return words[:1].upper() + words[1:] if field in ("kind", "dimension") else words
 
 
@@ -198,7 +198,7 @@ def _toggled(asked: Asked, field: str, value: str) -> str:
     return asked.changed({field: left or None, "after": None})
 
 
-def _groups(found: Iterable[Row]) -> Iterator[Group]:
+def _groups(asked: Asked, found: Iterable[Row]) -> Iterator[Group]:
     """Those that say they are of one incident together, where the first of them stands; then those by themselves."""
     every = list(found)
     members = Counter(row.incident for row in every if row.incident)
@@ -209,4 +209,4 @@ def _groups(found: Iterable[Row]) -> Iterator[Group]:
         yield Group(incident=incident, title=mine[0].headline, rows=mine)
     alone = tuple(row for row in every if not row.incident or members[row.incident] < 2)
     if alone:
-        yield Group(incident=None, title="By themselves", rows=alone)
+        yield Group(incident=None, title=asked.say("By themselves"), rows=alone)

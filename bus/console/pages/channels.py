@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from bus.console import places
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.notes import Note, notes_on
 from bus.desk import Act
 from bus.hub import picture, watch
 from bus.hub.watch import ChannelRow, Liveness
+from bus.languages import marked
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
 
@@ -95,14 +95,15 @@ class Channels(Content, frozen=True, kw_only=True):
 
 
 _WORDS = {
-    "silent": "is silent",
-    "gap": "lacks bulletins",
-    "tail": "has said more than came",
-    "fork": "contradicts itself",
-    "split": "is told differently elsewhere",
-    "blind": "is not read",
-    "from-the-future": "is ahead of this clock",
+    "silent": marked("%(name)s is silent"),
+    "gap": marked("%(name)s lacks bulletins"),
+    "tail": marked("%(name)s has said more than came"),
+    "fork": marked("%(name)s contradicts itself"),
+    "split": marked("%(name)s is told differently elsewhere"),
+    "blind": marked("%(name)s is not read"),
+    "from-the-future": marked("%(name)s is ahead of this clock"),
 }
+_OTHER = "%(name)s: %(reason)s"
 _STATES = {"silent": "silent", "gap": "fail", "tail": "fail", "fork": "fail", "split": "fail"}
 
 
@@ -118,7 +119,7 @@ def look(asked: Asked) -> Channels:
     )
     return Channels(
         marking="green",
-        note="This page says who is heard, and nothing of what was said.",
+        note=asked.say("This page says who is heard, and nothing of what was said."),
         tally=tally(rows),
         alarms=tuple(alarms(asked, standing if show != "history" else every[:200])),
         ended=sum(1 for row in every if row.ended is not None and row.ended > day),
@@ -171,7 +172,7 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
             name=asked.name_of(authority),
             channel=channel,
             reason=row.reason,
-            words=_WORDS.get(row.reason, row.reason),
+            words=asked.say(_WORDS.get(row.reason, _OTHER), name=asked.name_of(authority), reason=row.reason),
             detail=row.detail,
             began=row.began,
             ended=row.ended,
@@ -229,13 +230,13 @@ def _countries(
         live = sum(row.state is Liveness.LIVE and not row.has_trouble for row in every)
         speakers = []
         for authority, mine in sorted(authorities.items()):
-            by_column = {_column(row): _cell(row) for row in mine}
+            by_column = {_column(row): _cell(asked, row) for row in mine}
             cells = tuple(by_column.get(column) for column in columns)
             speakers.append(Speaker(id=authority, name=asked.name_of(authority), cells=cells))
         found.append(
             Country(
                 code=code,
-                name=places.name_of(code),
+                name=asked.country_name(code),
                 is_well=live == len(every),
                 live=live,
                 channels=len(every),
@@ -245,13 +246,14 @@ def _countries(
     return tuple(sorted(found, key=lambda country: (country.is_well, country.code)))
 
 
-def _cell(row: ChannelRow) -> Cell:
+def _cell(asked: Asked, row: ChannelRow) -> Cell:
     tlp, audience = _column(row)
+    say, lacking = asked.say, row.gaps + row.announced
     parts = [
-        (row.gaps + row.announced, "missing"),
-        (row.forks, "contradicted"),
-        (len(row.split), "told differently"),
-        (row.refused, "refused"),
+        (lacking, say.many("%(num)s missing", "%(num)s missing", lacking)),
+        (row.forks, say.many("%(num)s contradicted", "%(num)s contradicted", row.forks)),
+        (len(row.split), say.many("%(num)s told differently", "%(num)s told differently", len(row.split))),
+        (row.refused, say.many("%(num)s refused", "%(num)s refused", row.refused)),
     ]
     return Cell(
         tlp=tlp,
@@ -259,6 +261,6 @@ def _cell(row: ChannelRow) -> Cell:
         state=str(row.state),
         heard=row.last_heard,
         interval_s=row.interval_s,
-        trouble=", ".join(f"{n} {word}" for n, word in parts if n),
+        trouble=", ".join(words for n, words in parts if n),
         uptime=row.uptime,
     )

@@ -11,21 +11,27 @@ from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.hub import clocks as ringing
 from bus.hub.picture import Owed, events, owed_within
+from bus.languages import marked
 from bus.policy import narrowest
 
 MOST = 300
 """So many clocks are listed."""
 KEPT_S = 30
 """Seconds for which a result is kept, if no event comes."""
-GROUPS = (("late", "Too late"), ("soon", "In the next 6 hours"), ("later", "Later"), ("met", "Met"))
+GROUPS = (
+    ("late", marked("Too late")),
+    ("soon", marked("In the next 6 hours")),
+    ("later", marked("Later")),
+    ("met", marked("Met")),
+)
 _GROUP = {"late": "late", "due_soon": "soon", "running": "later", "met": "met", "met_late": "met"}
 ACKNOWLEDGEMENT = "acknowledgement"
 WORDS = {
-    "rfi": "Answer a request for information",
-    "question": "Answer a question",
-    "lesson": "Act on a lesson",
-    "comply-by": "Comply with a decision",
-    ACKNOWLEDGEMENT: "Read and acknowledge",
+    "rfi": marked("Answer a request for information"),
+    "question": marked("Answer a question"),
+    "lesson": marked("Act on a lesson"),
+    "comply-by": marked("Comply with a decision"),
+    ACKNOWLEDGEMENT: marked("Read and acknowledge"),
 }
 """What a clock asks for; that of a law, or of an action, says its own name."""
 
@@ -79,7 +85,7 @@ def look(asked: Asked) -> Clocks:
     listed = wanted[:MOST]
     return Clocks(
         marking=str(narrowest(each.tlp for each in listed) or "clear"),
-        groups=tuple(_groups(listed)),
+        groups=tuple(_groups(asked, listed)),
         counts={"all": len(every), "ours": sum(each.is_ours for each in every)},
         show=show,
         more=len(wanted) - len(listed),
@@ -114,9 +120,8 @@ def told(asked: Asked, each: Owed) -> Due:
     """A clock in words."""
     whole = max(1.0, (each.due - each.start).total_seconds())
     is_ours = ringing.is_owner(asked.hub, each.owner, asked.registry.document)
-    plain = each.rule.replace("-", " ")
     return Due(
-        what=WORDS.get(each.rule, plain[:1].upper() + plain[1:]),
+        what=_what(asked, each.rule),
         rule=each.rule,
         about=each.headline,
         id=each.id,
@@ -133,8 +138,19 @@ def told(asked: Asked, each: Owed) -> Due:
     )
 
 
-def _groups(listed: Sequence[Due]) -> Iterator[Group]:
+def _what(asked: Asked, rule: str) -> str:
+    """What a clock asks for, in words."""
+    if rule in WORDS:
+        return asked.say.plain(WORDS[rule])
+    kind = rule.removeprefix(ringing.ACTION)
+    if kind != rule:
+        return asked.say("Action: %(kind)s", kind=asked.words.word("action-kind", kind))
+    plain = rule.replace("-", " ")
+    return plain[:1].upper() + plain[1:]
+
+
+def _groups(asked: Asked, listed: Sequence[Due]) -> Iterator[Group]:
     for key, title in GROUPS:
         mine = tuple(each for each in listed if _GROUP[each.standing] == key)
         if mine:
-            yield Group(key=key, title=title, clocks=mine)
+            yield Group(key=key, title=asked.say.plain(title), clocks=mine)

@@ -72,7 +72,7 @@ def look(asked: Asked) -> Drills:
     every = list(_exercises(asked))
     return Drills(
         marking=_marking(each for _, injects in every for each in injects),
-        note="Exercises. Nothing on this page happened.",
+        note=asked.say("Exercises. Nothing on this page happened."),
         is_exercise=True,
         exercises=tuple(sorted((each for each, _ in every), key=lambda each: each.ended, reverse=True)),
     )
@@ -88,7 +88,7 @@ def look_at_one(asked: Asked) -> OneDrill:
         if exercise.id == asked.place["id"]:
             slowest = max((reply.after_s for each in injects for reply in each.replies), default=0.0)
             return OneDrill(
-                marking=_marking(injects), note="Exercise. Nothing on this page happened.", is_exercise=True, exercise=exercise,
+                marking=_marking(injects), note=asked.say("Exercise. Nothing on this page happened."), is_exercise=True, exercise=exercise,
                 injects=tuple(injects), slowest=slowest,
             )  # fmt: skip
     raise NotHereError("no exercise that you may read is called so")

@@ -6,29 +6,30 @@ import datetime as dt
 
 import msgspec
 
-from bus import policy, sheets
+from bus import policy
 from bus.console.asked import Asked
 from bus.console.errors import NotHereError
 from bus.console.page import Content
 from bus.console.pages.channels import channel_rows
 from bus.hub import Calendar, Election, elections, picture
 from bus.hub.picture import ReadinessCheck
+from bus.languages import marked
 from schemas.elections import coarse
 from schemas.vocab import Phase
 
 CASTING = frozenset({Phase.POLLING, Phase.ADVANCE_VOTING})
 VERDICTS = ("fail", "unknown", "pass")
 TO_DO = {
-    "contacts": "call, and note the day",
-    "signing-key": "ask for a rotation",
-    "seal-key": "ask for a seal key",
-    "channels": "call the duty desk",
-    "drill": "plan a drill",
-    "calendar": "ask the electoral authority",
-    "registry": "ask the registrar",
-    "root-keys": "ask the registrar",
-    "beacon-keys": "ask the registrar",
-    "beacon": "ask the registrar",
+    "contacts": marked("call, and note the day"),
+    "signing-key": marked("ask for a rotation"),
+    "seal-key": marked("ask for a seal key"),
+    "channels": marked("call the duty desk"),
+    "drill": marked("plan a drill"),
+    "calendar": marked("ask the electoral authority"),
+    "registry": marked("ask the registrar"),
+    "root-keys": marked("ask the registrar"),
+    "beacon-keys": marked("ask the registrar"),
+    "beacon": marked("ask the registrar"),
 }
 """What a person does about a check that does not pass, by its name."""
 
@@ -80,10 +81,10 @@ def look(asked: Asked) -> Elections:
     """Every election with a calendar that counts."""
     show = "own" if asked.first("show") == "own" else "all"
     every = (each for each in asked.calendars if show == "all" or each.country == asked.country)
-    listed = sorted((of_calendar(each, asked.now) for each in every), key=_by_next)
+    listed = sorted((of_calendar(asked, each) for each in every), key=_by_next)
     return Elections(
         marking="clear",
-        note="Calendars are public. Readiness is for this hub.",
+        note=asked.say("Calendars are public. Readiness is for this hub."),
         elections=tuple(listed),
         show=show,
     )
@@ -109,11 +110,11 @@ def look_at_one(asked: Asked) -> OneElection:
         now=asked.now,
     )
     checks = sorted(picture.assess(calendar, facts), key=lambda check: VERDICTS.index(check.verdict))
-    listed = of_calendar(calendar, asked.now)
+    listed = of_calendar(asked, calendar)
     phase = Phase(listed.standing.phase)
     return OneElection(
         marking="green",
-        note="Calendars are public. Readiness is for this hub.",
+        note=asked.say("Calendars are public. Readiness is for this hub."),
         election=listed,
         windows=elections.windows(calendar.body, asked.now),
         checks=tuple(checks),
@@ -134,13 +135,14 @@ def pace_of(phase: Phase) -> Pace:
     )
 
 
-def of_calendar(calendar: Calendar, now: dt.datetime) -> Listed:
+def of_calendar(asked: Asked, calendar: Calendar) -> Listed:
     """An election as it is listed and drawn."""
+    now = asked.now
     polls = [window for window in calendar.body.windows if window.phase is Phase.POLLING]
     ahead = [window.start for window in polls if window.end > now] or [window.start for window in polls[-1:]]
     return Listed(
         standing=elections.standing(calendar, now),
-        name=name_of(calendar),
+        name=name_of(asked, calendar),
         spans=tuple(
             Span(what=_drawn(Phase(window.phase)), start=window.start, end=window.end)
             for window in calendar.body.windows
@@ -149,10 +151,10 @@ def of_calendar(calendar: Calendar, now: dt.datetime) -> Listed:
     )
 
 
-def name_of(calendar: Calendar) -> str:
+def name_of(asked: Asked, calendar: Calendar) -> str:
     """What an election is called: what is elected, and where."""
     ref = calendar.row.bulletin.election
-    what = "" if ref is None else sheets.sayings("en").word("election-type", ref.type)
+    what = "" if ref is None else asked.words.word("election-type", ref.type)
     return f"{what[:1].upper()}{what[1:]}" or calendar.election
 
 

@@ -20,13 +20,18 @@ from bus.console.pages.snoozing import Snoozed
 from bus.desk import About, Act
 from bus.desk.duty import Handover as Given
 from bus.desk.duty import Item, Left
+from bus.languages import Language, marked
 from bus.policy import narrowest
 from bus.storage import utc
 from schemas.vocab import Tlp
 
 MOST_PROMISED = 20
 _MOST_LINE = 300
-LEFT = {Left.OPEN: "Open", Left.SNOOZED: "Snoozed", Left.PROMISED: "Promised"}
+LEFT = {
+    Left.OPEN: marked("Open", "handover"),
+    Left.SNOOZED: marked("Snoozed", "handover"),
+    Left.PROMISED: marked("Promised", "handover"),
+}
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +152,7 @@ async def give(doing: Doing) -> str:
         holding = {each.n: each for each in desk.snoozes.holding(db, act)}
         items = [
             *(Item(Left.OPEN, _about(need), _cut(f"{need.title}: {need.words}")) for need in left),
-            *_aside(db, aside, holding),
+            *_aside(doing.voice.say, db, aside, holding),
             *(
                 Item(
                     Left.PROMISED,
@@ -168,14 +173,14 @@ def _about(need: Need) -> About:
 
 
 def _aside(
-    db: sqlite3.Connection, aside: tuple[Snoozed, ...], holding: dict[int, desk.snoozes.Snooze]
+    say: Language, db: sqlite3.Connection, aside: tuple[Snoozed, ...], holding: dict[int, desk.snoozes.Snooze]
 ) -> Iterator[Item]:
     for each in aside:
         about = desk.snoozes.about_of(db, each.n)
         if not holding[each.n].is_hidden and about is not None:
-            yield Item(
-                Left.SNOOZED, about, _cut(f"{each.words}: {each.reason}, until {each.until:%H:%M} UTC")
-            )
+            what = f"{each.words}: {each.reason}"
+            told = say("%(what)s, until %(time)s UTC", what=what, time=f"{each.until:%H:%M}")
+            yield Item(Left.SNOOZED, about, _cut(told))
 
 
 def _cut(words: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from bus import desk, sheets
-from bus.console import rows
+from bus.console import codes, rows, texts
 from bus.console.asked import Asked
 from bus.console.errors import NotHereError
 from bus.console.graph import Edge, Node
@@ -22,6 +22,7 @@ from bus.hub import incidents as joining
 from bus.hub import picture
 from bus.hub.incidents import Group, How, Suggestion, Tie
 from bus.hub.picture import About, Member, of_rows
+from bus.languages import marked
 from bus.policy import narrowest
 from bus.subscribing import as_json, whole
 from schemas.bulletin import Bulletin
@@ -201,7 +202,7 @@ def look_at_one(asked: Asked) -> OneIncident:
     group = joined.of(id_)
     if group is None:
         days = picture.together.DAYS
-        raise NotHereError(f"no bulletin of the last {days} days that you may read is called so")
+        raise NotHereError("no bulletin of the last %(days)s days that you may read is called so", days=days)
     members = [joined.found.members[each] for each in group.members]
     newest = members[-MOST_MEMBERS:]
     suggested = joined.suggested(group.members)
@@ -211,7 +212,7 @@ def look_at_one(asked: Asked) -> OneIncident:
     )
     bodies = _bodies(asked, newest)
     told = asked.desk if isinstance(asked.desk, Told) else None
-    nodes, edges = _drawn(joined, group, suggested[:MOST_OFFERS])
+    nodes, edges = _drawn(asked, joined, group, suggested[:MOST_OFFERS])
     shared, values = _shared(newest, bodies)
     others = (joined.found.members[each.id].tlp for each in offers)
     return OneIncident(
@@ -228,7 +229,9 @@ def look_at_one(asked: Asked) -> OneIncident:
         nodes=nodes,
         edges=edges,
         lanes=tuple(
-            (str(domain), _capital(str(domain))) for domain in Domain if any(n.lane == domain for n in nodes)
+            (str(domain), _capital(asked.words.word("domain", str(domain))))
+            for domain in Domain
+            if any(n.lane == domain for n in nodes)
         ),
         not_drawn=len(members) + len({each.id for each in offers}) - len(nodes),
         offers=offers,
@@ -239,7 +242,7 @@ def look_at_one(asked: Asked) -> OneIncident:
         values=values,
         summaries=() if told is None else tuple(_said(told, told.summaries)),
         journal=() if told is None else tuple(_said(told, told.journal)),
-        decisions=() if told is None else tuple(_decided(joined, told)),
+        decisions=() if told is None else tuple(_decided(asked, joined, told)),
         audiences=_all((each.audience,) for each in sorted(members, key=lambda one: one.tlp)),
         joined_at=joined.at,
         is_stale=asked.incidents is not None and asked.incidents.is_stale,
@@ -301,7 +304,10 @@ def _offer(asked: Asked, joined: Joined, each: Suggestion, to: str) -> Offer:
         priority=_priority(other),
         tlp=other.tlp,
         points=round(each.likeness.points, 1),
-        why=tuple(_capital(joining.reason_in_words(reason, _defanged)) for reason in each.likeness.reasons),
+        why=tuple(
+            _capital(joining.reason_in_words(reason, _defanged, asked.say))
+            for reason in each.likeness.reasons
+        ),
     )
 
 
@@ -315,11 +321,11 @@ def _parts(asked: Asked, group: Group, newest: Sequence[Member]) -> Iterator[Par
     )
     for row in rows.of_lines(asked, lines):
         if row.id in group.members:
-            yield Part(row=row, tied_by=_all((joining.tie_in_words(tie),) for tie in ties[row.id]))
+            yield Part(row=row, tied_by=_all((joining.tie_in_words(tie, asked.say),) for tie in ties[row.id]))
 
 
 def _drawn(
-    joined: Joined, group: Group, suggested: Sequence[Suggestion]
+    asked: Asked, joined: Joined, group: Group, suggested: Sequence[Suggestion]
 ) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """The newest bulletins of the incident with what is suggested about them, by time."""
     inside = set(group.members)
@@ -335,14 +341,14 @@ def _drawn(
             priority=_priority(each),
             who=each.issuer,
             when=f"{each.issued:%H:%M}",
-            day=f"{each.issued.day} {each.issued:%b}",
+            day=texts.day(asked.say, each.issued),
             headline=each.headline,
             maybe=each.id not in inside,
         )
         for each in some
     )
     edges = [
-        Edge(a=a, b=b, why="decided" if how is How.DECIDED else "")
+        Edge(a=a, b=b, why=asked.say("decided") if how is How.DECIDED else "")
         for (a, b), how in {(tie.a, tie.b): tie.how for tie in group.ties}.items()
     ]
     edges += [
@@ -350,7 +356,7 @@ def _drawn(
             a=each.a,
             b=each.b,
             maybe=True,
-            why=joining.reason_in_words(each.likeness.reasons[0]).split(":")[0],
+            why=joining.reason_in_words(each.likeness.reasons[0], say=asked.say).split(":")[0],
         )
         for each in suggested
     ]
@@ -373,11 +379,11 @@ def _tasks(asked: Asked, members: Sequence[Member], bodies: dict[str, Bulletin])
             continue
         due = clocks.told(asked, owed)
         yield Task(
-            who=", ".join(due.who) or "nobody is named",
+            who=", ".join(due.who) or asked.say("nobody is named"),
             what=due.what,
             id=owed.id,
             state="pass" if due.met else "fail" if due.standing == "late" else "wait",
-            words=f"done {due.met:%H:%M}" if due.met else "late" if due.standing == "late" else "by",
+            words=_standing(asked, due),
             due=None if due.met else due.due,
         )
     for id_, b in bodies.items():
@@ -385,10 +391,10 @@ def _tasks(asked: Asked, members: Sequence[Member], bodies: dict[str, Bulletin])
             if action.due is None:
                 yield Task(
                     who=", ".join(map(asked.name_of, action.to)),
-                    what=f"{_capital(action.kind.replace('-', ' '))}: {action.text}",
+                    what=f"{_capital(asked.words.word('action-kind', action.kind))}: {action.text}",
                     id=id_,
                     state="unknown",
-                    words="no time is said",
+                    words=asked.say("no time is said"),
                 )
         answers = picture.answers.to_one(asked.db, About.of(b), asked.registry)
         lines = of_rows(asked.db, asked.clearance, asked.now, Status.ACTUAL, [each.row for each in answers])
@@ -398,11 +404,20 @@ def _tasks(asked: Asked, members: Sequence[Member], bodies: dict[str, Bulletin])
                 continue
             yield Task(
                 who=asked.name_of(answer.by),
-                what=f"Answers: {answer.verdict.replace('-', ' ')}",
+                what=asked.say(
+                    "Answers: %(verdict)s", verdict=asked.words.word("feedback-kind", answer.verdict)
+                ),
                 id=id_,
                 state="fail" if answer.verdict == "dispute" else "pass",
-                words=f"{answer.at:%-d %b %H:%M}",
+                words=f"{texts.day(asked.say, answer.at)} {answer.at:%H:%M}",
             )
+
+
+def _standing(asked: Asked, due: clocks.Due) -> str:
+    """How a clock stands, before its time."""
+    if due.met is not None:
+        return asked.say("done %(time)s", time=f"{due.met:%H:%M}")
+    return codes.in_words(asked.say, "late") if due.standing == "late" else asked.say("by")
 
 
 def _shared(members: Sequence[Member], bodies: dict[str, Bulletin]) -> tuple[tuple[Shared, ...], int]:
@@ -429,10 +444,14 @@ def _defanged(value: str) -> str:
     return sheets.defanged("url", value)
 
 
-_VERDICTS = {"belongs": "Belongs", "does-not": "Does not belong", "split": "Split off"}
+_VERDICTS = {
+    "belongs": marked("Belongs"),
+    "does-not": marked("Does not belong"),
+    "split": marked("Split off"),
+}
 
 
-def _decided(joined: Joined, told: Told) -> Iterator[Decided]:
+def _decided(asked: Asked, joined: Joined, told: Told) -> Iterator[Decided]:
     last: set[tuple[str, str]] = set()
     for each in told.decisions:
         pair = (each.incident, each.bulletin)
@@ -441,13 +460,17 @@ def _decided(joined: Joined, told: Told) -> Iterator[Decided]:
             last.add(pair)
         member = joined.found.members.get(each.bulletin)
         undone = (
-            f"undone by {told.names.get(each.undone_by or '', each.undone_by or '')} at {_at(each.undone_at):%-d %b %H:%M}"
+            asked.say(
+                "undone by %(name)s at %(time)s",
+                name=told.names.get(each.undone_by or "", each.undone_by or ""),
+                time=f"{texts.day(asked.say, _at(each.undone_at))} {_at(each.undone_at):%H:%M}",
+            )
             if each.undone_at is not None
             else ""
         )
         yield Decided(
             n=each.n,
-            words=_VERDICTS[each.verdict],
+            words=asked.say.plain(_VERDICTS[each.verdict]),
             headline=member.headline if member is not None else each.bulletin,
             by=told.names.get(each.by, each.by),
             at=_at(each.at),

@@ -54,7 +54,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
     """What needs a person, the most pressing first, at most so many."""
-    found = [*_owed(asked), *_alarming(alarms)]
+    found = [*_owed(asked), *_alarming(asked, alarms)]
     last = dt.datetime.max.replace(tzinfo=dt.UTC)
     found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
     yield from found[:MOST_NEEDS]
@@ -74,20 +74,25 @@ def _owed(asked: Asked) -> Iterator[Need]:
             priority=min(priority, 2) if is_late else priority,
             state="",
             title=each.about,
-            words=f"{each.what}: it is late."
+            words=asked.say("%(what)s: it is late.", what=each.what)
             if is_late
-            else f"{each.what} within {span((each.due - each.start).total_seconds())}.",
+            else asked.say(
+                "%(what)s within %(span)s.",
+                what=each.what,
+                span=span(asked.say, (each.due - each.start).total_seconds()),
+            ),
             due=each.due,
             since=None,
-            action="Open",
+            action=asked.say("Open"),
             address=f"/b/{each.id}",
             is_acknowledgement=each.rule == clocks.ACKNOWLEDGEMENT and asked.viewer.may(Action.ACKNOWLEDGE),
         )
 
 
-def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
+def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
     for alarm in alarms:
-        way = next((f" Telephone: {reach.ways[0].removeprefix('tel:')}." for reach in alarm.reach), "")
+        way = next((reach.ways[0].removeprefix("tel:") for reach in alarm.reach), "")
+        call = asked.say("Telephone: %(number)s.", number=way) if way else ""
         yield Need(
             sort="alarm",
             about=alarm.key,
@@ -95,10 +100,10 @@ def _alarming(alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
             audience=alarm.audience,
             priority=3,
             state=alarm.state,
-            title=f"{alarm.name} {alarm.words}",
-            words=f"{alarm.channel}: {alarm.detail}.{way}",
+            title=alarm.words,
+            words=f"{alarm.channel}: {alarm.detail}. {call}".rstrip(),
             due=None,
             since=alarm.began,
-            action="Channels",
+            action=asked.say("Channels"),
             address="/channels",
         )

@@ -14,18 +14,19 @@ from bus.console.asked import Asked, clearance_of_hub
 from bus.console.page import Content
 from bus.console.pages import trail
 from bus.desk import Act, Person, Role
+from bus.languages import marked
 from bus.policy import MARKINGS
 from bus.storage import utc
 
 LATELY = 10
 """So many rows of the trail stand on the page of a person."""
 TASKS = {
-    Role.READER: "reads bulletins, channels and clocks",
-    Role.ANALYST: "decides about incidents, writes notes, answers",
-    Role.DUTY: "acknowledges, snoozes, hands over, opens wall screens",
-    Role.PUBLISHER: "writes drafts and publishes",
-    Role.APPROVER: "approves what another has written",
-    Role.ADMINISTRATOR: "keeps people, and sees no content",
+    Role.READER: marked("reads bulletins, channels and clocks"),
+    Role.ANALYST: marked("decides about incidents, writes notes, answers"),
+    Role.DUTY: marked("acknowledges, snoozes, hands over, opens wall screens"),
+    Role.PUBLISHER: marked("writes drafts and publishes"),
+    Role.APPROVER: marked("approves what another has written"),
+    Role.ADMINISTRATOR: marked("keeps people, and sees no content"),
 }
 """What each role is there for."""
 
@@ -97,12 +98,17 @@ class One(Content, frozen=True, kw_only=True):
 
 def look(asked: Asked) -> People:
     """What can be chosen; the people come from the desk."""
-    return People(marking="amber+strict", note=trail.NOTE, choices=_choices(asked))
+    return People(marking="amber+strict", note=asked.say.plain(trail.NOTE), choices=_choices(asked))
 
 
 def look_at_one(asked: Asked) -> One:
     """The same, of one person."""
-    return One(marking="amber+strict", note=trail.NOTE, id=asked.place["id"], choices=_choices(asked))
+    return One(
+        marking="amber+strict",
+        note=asked.say.plain(trail.NOTE),
+        id=asked.place["id"],
+        choices=_choices(asked),
+    )
 
 
 def beside(wanted: Content) -> Callable[[sqlite3.Connection, Act], People] | None:
@@ -165,7 +171,7 @@ def signed_in(db: sqlite3.Connection, act: Act, person: str) -> tuple[SignedIn, 
 def _choices(asked: Asked) -> Choices:
     hub = clearance_of_hub(asked.registry, asked.hub)
     return Choices(
-        roles={role.value: TASKS[role] for role in Role},
+        roles={role.value: asked.say.plain(TASKS[role]) for role in Role},
         ceilings=[str(tlp) for tlp in MARKINGS if hub.reaches(tlp)],
         audiences=sorted(hub.audiences),
     )

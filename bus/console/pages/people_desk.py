@@ -200,7 +200,8 @@ def _audiences(doing: Doing, kept: Collection[str]) -> list[str]:
     chosen = [name.removeprefix(AUDIENCE) for name in doing.fields if name.startswith(AUDIENCE)]
     if beyond := sorted(set(chosen) - known):
         raise BadRequestError(
-            f"this hub does not read what is for {', '.join(beyond)[:200]}, so nobody here can"
+            "this hub does not read what is for %(audiences)s, so nobody here can",
+            audiences=", ".join(beyond)[:200],
         )
     return chosen
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from bus import desk
-from bus.console import places, rows
+from bus.console import codes, places, rows
 from bus.console.asked import Asked
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
@@ -21,12 +21,13 @@ from bus.console.pages.since import Since, since_looked
 from bus.console.pages.snoozing import Snoozed
 from bus.console.rows import Row
 from bus.console.step import Step
-from bus.console.texts import span
+from bus.console.texts import ago
 from bus.desk import Act
 from bus.filters import Selection
 from bus.hub import Calendar
 from bus.hub.picture import events, figures
 from bus.hub.watch import ChannelRow
+from bus.languages import marked
 from bus.policy import narrowest
 from bus.subscribing import undecided
 from schemas.elections import coarse, phase_at
@@ -36,29 +37,29 @@ STAND_OUT, CLOCKS = 5, 4
 MOST_OF_DAY = 300
 HOURS = 24
 LANES = {
-    Dimension.DISINFORMATION: "Disinformation",
-    Dimension.FOREIGN_INTERFERENCE: "Foreign interference",
-    Dimension.AI_MISUSE: "Misuse of AI",
-    Dimension.CYBERCRIME: "Cybercrime",
-    Dimension.DATA_PROTECTION: "Data protection",
-    Dimension.ELECTORAL_PROCESS: "Electoral process",
-    Dimension.HYBRID: "Hybrid",
-    Dimension.CORRUPTION: "Corruption",
-    Dimension.PHYSICAL: "Physical",
+    Dimension.DISINFORMATION: marked("Disinformation"),
+    Dimension.FOREIGN_INTERFERENCE: marked("Foreign interference"),
+    Dimension.AI_MISUSE: marked("Misuse of AI"),
+    Dimension.CYBERCRIME: marked("Cybercrime"),
+    Dimension.DATA_PROTECTION: marked("Data protection"),
+    Dimension.ELECTORAL_PROCESS: marked("Electoral process"),
+    Dimension.HYBRID: marked("Hybrid"),
+    Dimension.CORRUPTION: marked("Corruption"),
+    Dimension.PHYSICAL: marked("Physical"),
 }
 ALWAYS = 6
 """So many lanes are drawn even while nothing stands in them."""
 PHASES = {
-    Phase.ANNOUNCED: "Announced",
-    Phase.REGISTRATION: "Registration",
-    Phase.CAMPAIGN: "Campaign",
-    Phase.ADVANCE_VOTING: "Advance vote",
-    Phase.SILENCE: "Silence",
-    Phase.POLLING: "Polling",
-    Phase.COUNTING: "Counting",
-    Phase.CERTIFICATION: "Certification",
-    Phase.DISPUTE: "Dispute",
-    Phase.REVIEW: "Review",
+    Phase.ANNOUNCED: marked("Announced"),
+    Phase.REGISTRATION: marked("Registration"),
+    Phase.CAMPAIGN: marked("Campaign"),
+    Phase.ADVANCE_VOTING: marked("Advance vote"),
+    Phase.SILENCE: marked("Silence"),
+    Phase.POLLING: marked("Polling"),
+    Phase.COUNTING: marked("Counting"),
+    Phase.CERTIFICATION: marked("Certification"),
+    Phase.DISPUTE: marked("Dispute"),
+    Phase.REVIEW: marked("Review"),
 }
 CORE = frozenset({Phase.SILENCE, Phase.POLLING, Phase.COUNTING})
 """Phases that a narrow page shows as well, beside that which is open."""
@@ -159,7 +160,7 @@ def look(asked: Asked) -> Picture:
         top=top,
         day=day,
         more_of_day=spot is not None,
-        lanes=_lanes(day),
+        lanes=_lanes(asked, day),
         band=_band(asked),
         tally=channels.tally(heard),
         alarms=alarms,
@@ -256,34 +257,35 @@ def ribbon(asked: Asked) -> Ribbon | None:
         moments.append(
             Moment(
                 key=str(phase),
-                name=name,
+                name=asked.say.plain(name),
                 start=window.start,
                 end=window.end,
                 state=state,
                 is_core=phase in CORE or phase is present,
             )
         )
-    words, due = _next_words(calendar, asked.now)
+    words, due = _next_words(asked, calendar)
     return Ribbon(
         election=calendar.election,
-        title=f"{name_of(calendar)}, {places.name_of(calendar.country)}",
+        title=f"{name_of(asked, calendar)}, {asked.country_name(calendar.country)}",
         words=words,
         due=due,
         phases=tuple(moments),
     )
 
 
-def _next_words(calendar: Calendar, now: dt.datetime) -> tuple[str, dt.datetime | None]:
+def _next_words(asked: Asked, calendar: Calendar) -> tuple[str, dt.datetime | None]:
     """What the election comes to next, and when."""
+    say, now = asked.say, asked.now
     polls = sorted((w for w in calendar.body.windows if w.phase is Phase.POLLING), key=lambda w: w.start)
     running = next((window for window in polls if window.start <= now < window.end), None)
     if running is not None:
-        return "Polls close", running.end
+        return say("Polls close"), running.end
     ahead = next((window for window in polls if window.start > now), None)
     if ahead is not None:
-        return "Polls open", ahead.start
+        return say("Polls open"), ahead.start
     edge = min((edge for w in calendar.body.windows for edge in (w.start, w.end) if edge > now), default=None)
-    return ("The phase changes", edge) if edge is not None else ("It is over", None)
+    return (say("The phase changes"), edge) if edge is not None else (say("It is over"), None)
 
 
 def phase_at_home(asked: Asked) -> Phase:
@@ -304,7 +306,7 @@ def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
         phase = asked.phases.get(code)
         yield Tile(
             code=code,
-            name=places.name_of(code),
+            name=asked.country_name(code),
             column=column,
             row=row,
             count=count,
@@ -318,9 +320,13 @@ def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
         )
 
 
-def _lanes(day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+def _lanes(asked: Asked, day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     seen = {dimension for row in day for dimension in row.dimensions}
-    return tuple((str(key), name) for n, (key, name) in enumerate(LANES.items()) if n < ALWAYS or key in seen)
+    return tuple(
+        (str(key), asked.say.plain(name))
+        for n, (key, name) in enumerate(LANES.items())
+        if n < ALWAYS or key in seen
+    )
 
 
 def _band(asked: Asked) -> tuple[dt.datetime, dt.datetime] | None:
@@ -341,13 +347,17 @@ def trusted(asked: Asked) -> Iterator[Step]:
     state = str(registry.state(now))
     beacon = registry.beacon
     told = (
-        f"Last confirmed {span((now - beacon.issued).total_seconds())} ago."
+        asked.say("Last confirmed %(ago)s.", ago=ago(asked.say, beacon.issued, now))
         if beacon is not None
-        else "No beacon was seen."
+        else asked.say("No beacon was seen.")
     )
     yield Step(
         state="pass" if state == "fresh" else "fail" if state == "expired" else "unknown",
-        words=f"Registry {registry.version} is {state}",
+        words=asked.say(
+            "Registry %(version)s is %(state)s",
+            version=registry.version,
+            state=codes.in_words(asked.say, state),
+        ),
         detail=told,
     )
     contested = sorted(
@@ -357,24 +367,32 @@ def trusted(asked: Asked) -> Iterator[Step]:
         names = ", ".join(asked.name_of(each) for each in contested)
         yield Step(
             state="fail",
-            words="Somebody contradicts itself",
-            detail=f"{names}. Telephone before acting on what it says.",
+            words=asked.say("Somebody contradicts itself"),
+            detail=asked.say("%(names)s. Telephone before acting on what it says.", names=names),
             address="/channels",
         )
     elif asked.clearance.audiences:
-        yield Step(state="pass", words="Nobody contradicts itself", detail="Each place holds one bulletin.")
+        yield Step(
+            state="pass",
+            words=asked.say("Nobody contradicts itself"),
+            detail=asked.say("Each place holds one bulletin."),
+        )
     if asked.is_blind:
         yield Step(
             state="fail",
-            words="Nobody reads the bus into this store",
-            detail="What is shown is what was read last. Start the hub.",
+            words=asked.say("Nobody reads the bus into this store"),
+            detail=asked.say("What is shown is what was read last. Start the hub."),
             address="/system",
         )
     else:
         behind = int(asked.db.execute("SELECT coalesce(sum(pending), 0) FROM cursors").fetchone()[0])
         yield Step(
             state="pass" if behind < 100 else "wait",
-            words="The bus is read" if behind < 100 else "The bus is being read",
-            detail="Up to what it holds." if not behind else f"{behind} messages are still to come.",
+            words=asked.say("The bus is read") if behind < 100 else asked.say("The bus is being read"),
+            detail=asked.say("Up to what it holds.")
+            if not behind
+            else asked.say.many(
+                "%(num)s message is still to come.", "%(num)s messages are still to come.", behind
+            ),
             address="/system",
         )

@@ -10,29 +10,31 @@ import msgspec
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.hub.picture import summary
+from bus.languages import marked
 from schemas.vocab import Tlp
 
 MOST = 200
 WORDS = {
-    "bad-signature": "The signature does not fit the content. It was altered, or is forged.",
-    "unknown-key": "No key of the registry has signed it.",
-    "misaddressed": "It came on another subject than its content says.",
-    "fork": "Its issuer has said two things at one place; this is the second.",
-    "duplicate": "It came a second time.",
-    "not-permitted": "No grant lets this issuer say this to this audience.",
-    "key-revoked": "The key that signed it is revoked.",
-    "key-ended": "It came after the window of its key.",
-    "key-not-valid": "It was issued outside the window of its key.",
-    "wrong-issuer": "The issuer that it names has not signed it.",
-    "signature-policy": "A signature that the registry requires is missing.",
-    "too-large": "It is larger than any bulletin may be.",
-    "schema": "It is not a bulletin by its types and bounds.",
-    "malformed-envelope": "Its signature header cannot be read.",
-    "malformed-payload": "Its content cannot be read.",
-    "hint-mismatch": "A header contradicts what is signed.",
-    "wrong-domain": "It was signed for another network.",
-    "unknown-type": "The signature was made for something else.",
-    "empty": "It has no content.",
+    "bad-signature": marked("The signature does not fit the content. It was altered, or is forged."),
+    "unknown-key": marked("No key of the registry has signed it."),
+    "misaddressed": marked("It came on another subject than its content says."),
+    "fork": marked("Its issuer has said two things at one place; this is the second."),
+    "duplicate": marked("It came a second time."),
+    "not-permitted": marked("No grant lets this issuer say this to this audience."),
+    "key-revoked": marked("The key that signed it is revoked."),
+    "key-ended": marked("It came after the window of its key."),
+    "key-not-valid": marked("It was issued outside the window of its key."),
+    "wrong-issuer": marked("The issuer that it names has not signed it."),
+    "signature-policy": marked("A signature that the registry requires is missing."),
+    "too-large": marked("It is larger than any bulletin may be."),
+    "schema": marked("It is not a bulletin by its types and bounds."),
+    "malformed-envelope": marked("Its signature header cannot be read."),
+    "malformed-payload": marked("Its content cannot be read."),
+    "hint-mismatch": marked("A header contradicts what is signed."),
+    "wrong-domain": marked("It was signed for another network."),
+    "unknown-type": marked("The signature was made for something else."),
+    "empty": marked("It has no content."),
+    "rule": marked("It breaks a rule of the wire."),
 }
 """What a reason code says to a tired person; a code without words stands for itself."""
 
@@ -65,14 +67,12 @@ def look(asked: Asked) -> Quarantine:
         if not may_see(asked, row.channel):
             hidden += 1
             continue
-        words = WORDS.get(row.reason.partition(":")[0], "")
-        if row.reason.startswith("rule:"):
-            words = "It breaks a rule of the wire."
+        words = WORDS.get(row.reason.partition(":")[0], row.reason)
         found.append(
             Refused(
                 at=row.at,
                 reason=row.reason,
-                words=words or row.reason,
+                words=asked.say.plain(words),
                 detail=row.detail,
                 claimed=row.channel or row.subject,
                 digest=row.digest,
@@ -80,7 +80,7 @@ def look(asked: Asked) -> Quarantine:
         )
     return Quarantine(
         marking=str(asked.clearance.ceiling) if found else "green",
-        note="What stands here was refused. None of it is shown anywhere else as if it were true.",
+        note=asked.say("What stands here was refused. None of it is shown anywhere else as if it were true."),
         refused=tuple(found),
         hidden=hidden,
         day=sum(each.at > day for each in found),

@@ -22,15 +22,20 @@ from bus.console.reading import Reading
 from bus.desk import About
 from bus.desk.snoozes import Ended, Snooze
 from bus.hub.picture import of_rows, versions
+from bus.languages import marked
 from bus.storage import utc
 from schemas.vocab import Tlp
 
-SNOOZE_ENDS = {"15": "for 15 minutes", "60": "for an hour", "phase": "until the phase ends"}
+SNOOZE_ENDS = {
+    "15": marked("for 15 minutes"),
+    "60": marked("for an hour"),
+    "phase": marked("until the phase ends"),
+}
 _PRIORITY_OF_ALARM = 3
 _BACK = {
-    Ended.TIME: "its time is over",
-    Ended.WORSE: "it has become graver",
-    Ended.BY_HAND: "it was ended by hand",
+    Ended.TIME: marked("its time is over"),
+    Ended.WORSE: marked("it has become graver"),
+    Ended.BY_HAND: marked("it was ended by hand"),
 }
 
 
@@ -84,7 +89,7 @@ def _returned(each: Snooze, names: Mapping[str, str], titles: Mapping[tuple[str,
 
 def _words(each: Snooze, titles: Mapping[tuple[str, str], str]) -> str:
     if each.is_hidden:
-        return "Something above what you may read"
+        return marked("Something above what you may read")
     return titles.get((each.kind, each.about)) or each.about
 
 

@@ -12,6 +12,7 @@ from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.picture import trusted
 from bus.console.step import Step
+from bus.languages import marked
 from bus.storage import utc
 from bus.subscribing import totals
 
@@ -47,26 +48,34 @@ class System(Content, frozen=True, kw_only=True):
 
 _QUEUES = (
     (
-        "Held back, for one before it",
+        marked("Held back, for one before it"),
         "SELECT count(*), min(until) FROM held_back",
-        "taken in when that comes, or when its time is up",
+        marked("taken in when that comes, or when its time is up"),
     ),
-    ("Put off, to be judged again", "SELECT count(*), min(retry_at) FROM deferred", "judged again"),
     (
-        "Receipts to give",
+        marked("Put off, to be judged again"),
+        "SELECT count(*), min(retry_at) FROM deferred",
+        marked("judged again"),
+    ),
+    (
+        marked("Receipts to give"),
         "SELECT count(*), min(at) FROM receipt_queue WHERE sent = 0",
-        "sent at the next look",
+        marked("sent at the next look"),
     ),
-    ("Asked of other hubs", "SELECT count(*), min(at) FROM requested", "asked again, or of another hub"),
     (
-        "To be indexed for search",
+        marked("Asked of other hubs"),
+        "SELECT count(*), min(at) FROM requested",
+        marked("asked again, or of another hub"),
+    ),
+    (
+        marked("To be indexed for search"),
         "SELECT count(*), NULL FROM to_index",
-        "indexed while little comes in; search finds it already",
+        marked("indexed while little comes in; search finds it already"),
     ),
     (
-        "Parked, for the picture could not take it in",
+        marked("Parked, for the picture could not take it in"),
         "SELECT count(*), min(admitted_at) FROM admitted WHERE tries > 0",
-        "tried again",
+        marked("tried again"),
     ),
 )
 
@@ -75,7 +84,7 @@ def look(asked: Asked) -> System:
     """The page; it says nothing of any bulletin."""
     return System(
         marking="green",
-        note="This page tells of the hub, and of no bulletin.",
+        note=asked.say("This page tells of the hub, and of no bulletin."),
         queues=tuple(_queues(asked)),
         streams=tuple(
             Stream(name=row["stream"], read=row["seq"], behind=row["pending"])
@@ -90,7 +99,10 @@ def _queues(asked: Asked) -> Iterator[Queue]:
     for name, sql, then in _QUEUES:
         count, oldest = asked.db.execute(sql).fetchone()
         yield Queue(
-            name=name, waits=int(count), oldest=utc(oldest) if oldest is not None else None, then=then
+            name=asked.say.plain(name),
+            waits=int(count),
+            oldest=utc(oldest) if oldest is not None else None,
+            then=asked.say.plain(then),
         )
 
 
@@ -101,8 +113,13 @@ def _disk(asked: Asked) -> Iterator[Step]:
     try:
         usage = shutil.disk_usage(folder)
     except OSError:
-        yield Step(state="unknown", words="Disk", detail="It cannot be looked at.")
+        yield Step(state="unknown", words=asked.say("Disk"), detail=asked.say("It cannot be looked at."))
         return
     share = usage.used / max(1, usage.total)
     state = "fail" if share > FULL else "pass"
-    yield Step(state=state, words="Disk", detail=f"{share:.0%} of {usage.total / 1024**3:.0f} GiB in use")
+    told = asked.say(
+        "%(share)s %% of %(size)s GiB in use",
+        share=f"{share:.0%}".rstrip("%"),
+        size=f"{usage.total / 1024**3:.0f}",
+    )
+    yield Step(state=state, words=asked.say("Disk"), detail=told)

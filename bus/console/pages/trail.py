@@ -17,44 +17,46 @@ from bus.audit import AuditError
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.desk import Act
+from bus.languages import marked
 from bus.storage import utc
 
 SIZE = 100
 MOST_CHECKED = 100_000
 """So many of the newest rows are checked from a page, in about a second; the command line checks all."""
 SPANS = {"hour": 3600.0, "day": 86_400.0, "week": 7 * 86_400.0, "month": 30 * 86_400.0, "all": 0.0}
-NOTE = "This page tells of people at this hub, and of no bulletin. It stays in this hub."
-OF_PEOPLE = {
-    "signed-in": "signed in",
-    "signed-in-freshly": "gave the password again",
-    "sign-in-failed": "failed to sign in",
-    "sign-in-locked": "is kept out after failed attempts",
-    "password-set": "set a password",
-    "password-changed": "changed the password",
-    "person-added": "added a person",
-    "person-changed": "changed a person",
-    "person-disabled": "set a person aside",
-    "person-enabled": "restored a person",
-    "token-issued": "issued a token for a password",
-    "let-in": "let a person in again",
-    "session-ended": "ended a session",
-    "sessions-ended": "ended all sessions of a person",
-    "wall-opened": "opened a wall screen",
-    "wall-begun": "began a wall screen",
-    desk.trail.FORGOTTEN: "rows past their time were taken off",
-}
-"""What is about people, in words: of these rows a page shows everything."""
+NOTE = marked("This page tells of people at this hub, and of no bulletin. It stays in this hub.")
+OF_PEOPLE = frozenset(
+    (
+        "signed-in",
+        "signed-in-freshly",
+        "sign-in-failed",
+        "sign-in-locked",
+        "password-set",
+        "password-changed",
+        "person-added",
+        "person-changed",
+        "person-disabled",
+        "person-enabled",
+        "token-issued",
+        "let-in",
+        "session-ended",
+        "sessions-ended",
+        "wall-opened",
+        "wall-begun",
+        desk.trail.FORGOTTEN,
+    )
+)
+"""What is about people: of these rows a page shows everything. Their words are in `bus.console.codes`."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: its number, when, who, what in words and as its code, about whom, from where; `is_hidden` where it is about content."""
+    """One row: its number, when, who, what as its code, about whom, from where; `is_hidden` where it is about content."""
 
     n: int
     at: dt.datetime
     who: str
     name: str
     what: str
-    words: str
     about: str
     detail: str
     address: str
@@ -99,7 +101,7 @@ def look(asked: Asked) -> Trail:
     since, before = asked.first("since"), asked.first("before")
     return Trail(
         marking="amber+strict",
-        note=NOTE,
+        note=asked.say.plain(NOTE),
         who=asked.first("who").strip()[:80],
         since=since if since in SPANS else "all",
         before=int(before) if before.isdecimal() and len(before) < 16 else 0,
@@ -156,7 +158,6 @@ def _row(entry: desk.trail.Entry, names: dict[str, str]) -> Row:
         who=entry.who,
         name=names.get(entry.who, entry.who),
         what=entry.what,
-        words=OF_PEOPLE.get(entry.what, entry.what.replace("-", " ")),
         about="" if is_hidden else entry.about,
         detail="" if is_hidden else entry.detail,
         address=entry.address,

@@ -15,10 +15,12 @@ from starlette.routing import Route
 
 from bus import desk
 from bus.console import limits
-from bus.console.asked import MOST_FIELDS, place_here
+from bus.console.asked import MOST_FIELDS, is_here, place_here
 from bus.console.errors import BadRequestError, TooManyError
 from bus.console.people import People, Session, SignInError
 from bus.console.rendering import Renderer
+from bus.console.voices import COOKIE as COOKIE_OF_VOICE
+from bus.console.voices import KEPT_S, Voice, Voices
 from schemas.errors import TocsinError
 
 COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
@@ -56,6 +58,7 @@ class Entrance:
             Route("/set-password", self.set_password, methods=["POST"]),
             Route("/wall/begin", self.wall_page, methods=["GET"]),
             Route("/wall/begin", self.begin_wall, methods=["POST"]),
+            Route("/language", self.choose_language, methods=["POST"]),
         ]
 
     async def sign_in_page(self, request: Request) -> Response:
@@ -78,8 +81,10 @@ class Entrance:
             template,
             self._clock(),
             dt.UTC,
-            form=form_token(secret),
+            voice_of(request, self._renderer.voices),
             viewer=None,
+            here=address_asked(request),
+            form=form_token(secret),
             problem=problem,
             hub=self._hub_name(),
             **values,
@@ -154,6 +159,21 @@ class Entrance:
         )
         return response
 
+    async def choose_language(self, request: Request) -> Response:
+        """Keep the language that somebody has chosen, signed in or not, and lead back to the page.
+
+        Raises:
+            BadRequestError: it is not offered; or as `form`.
+        """
+        session, token = await self.session(request)
+        form = await self.form(request, token if session else request.cookies.get(FORM_COOKIE, ""))
+        tag, back = form.get("language", ""), form.get("back", "")
+        if tag not in self._renderer.voices:
+            raise BadRequestError("this console does not speak that language")
+        response = RedirectResponse(back if is_here(back) else HOME, status_code=303)
+        self._set(response, request, COOKIE_OF_VOICE, tag, lasts_s=KEPT_S)
+        return response
+
     async def session(self, request: Request) -> tuple[Session | None, str]:
         """Who asks, and the token of that session.
 
@@ -161,13 +181,13 @@ class Entrance:
             TooManyError: the address asks faster than an office of people does.
         """
         metered(self._addresses, address_of(request))
-        token = self.token_of(request)
+        token = self.token(request)
         if not token:
             return None, ""
         return await self._people.session(token, self._clock(), address_of(request)), token
 
     @staticmethod
-    def token_of(request: Request) -> str:
+    def token(request: Request) -> str:
         """The token that a request brings; empty where it brings none, or what cannot be one."""
         token = request.cookies.get(_cookie(request), "")
         return token if len(token) <= MOST_TOKEN else ""
@@ -203,6 +223,16 @@ class Entrance:
         )
 
 
+def address_asked(request: Request) -> str:
+    """The address that was asked for, without that of the console."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def voice_of(request: Request, voices: Voices) -> Voice:
+    """The language of who asks: what was chosen here, else what the browser asks for."""
+    return voices.of(request.cookies.get(COOKIE_OF_VOICE, ""), request.headers.get("accept-language", ""))
+
+
 def _cookie(request: Request) -> str:
     """The name of the cookie of a session: over TLS no other host, and no page without TLS, can set it.
 
@@ -234,7 +264,9 @@ def metered(meter: limits.Meter, key: str) -> None:
     """
     wait = meter.wait(key, time.monotonic())
     if wait:
-        raise TooManyError(f"that is more than a person asks; wait {wait:.0f} s, then try again")
+        raise TooManyError(
+            "that is more than a person asks; wait %(wait)s s, then try again", wait=f"{wait:.0f}"
+        )
 
 
 def sent_away(request: Request, *, as_json: bool) -> Response:
@@ -242,7 +274,5 @@ def sent_away(request: Request, *, as_json: bool) -> Response:
     if as_json:
         body = msgspec.json.encode({"reason": "sign-in-needed", "detail": "sign in first, at /sign-in"})
         return Response(body, status_code=401, media_type="application/json")
-    where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.method != "GET":
-        where = HOME
+    where = address_asked(request) if request.method == "GET" else HOME
     return RedirectResponse(f"/sign-in?next={quote(where, safe='')}", status_code=303)

@@ -6,46 +6,50 @@ from collections.abc import Callable
 
 from bus.hub.incidents.joining import How, Tie
 from bus.hub.incidents.likeness import Reason
+from bus.languages import ENGLISH, Language, marked
 
 _HOW = {
-    How.INCIDENT: "one incident",
-    How.REFERENCE: "a reference",
-    How.DECIDED: "a decision",
+    How.INCIDENT: marked("one incident (%(by)s)"),
+    How.REFERENCE: marked("a reference (%(by)s)"),
+    How.DECIDED: marked("a decision (%(by)s)"),
 }
-_WORDS = {
-    "keyed-hash": "the same keyed hash",
-    "mark": "the same hash, certificate or counter",
-    "value": "the same observable",
-    "host": "the same host",
-    "mention": "one names what the other holds",
-    "address": "the same address",
-    "victim": "the same victim",
-    "hashtag": "the same hashtag",
-    "name": "the same name",
-    "words": "rare words in common",
-    "techniques": "several techniques in common",
-    "place": "place",
-    "election": "election",
-    "time": "time",
+_SHARED = {
+    "keyed-hash": marked("the same keyed hash"),
+    "mark": marked("the same hash, certificate or counter"),
+    "value": marked("the same observable"),
+    "host": marked("the same host"),
+    "mention": marked("one names what the other holds"),
+    "address": marked("the same address"),
+    "victim": marked("the same victim"),
+    "hashtag": marked("the same hashtag"),
+    "name": marked("the same name"),
+    "words": marked("rare words in common"),
+    "techniques": marked("several techniques in common"),
+    "place": marked("the same place"),
+    "election": marked("the same election"),
+    "time": marked("within two days"),
 }
-_FOR = {"place": "the same place", "election": "the same election", "time": "within two days"}
+_AGAINST = {
+    "place": marked("another place"),
+    "election": marked("another election"),
+    "time": marked("long apart"),
+}
 
 
-def tie_in_words(tie: Tie) -> str:
+def tie_in_words(tie: Tie, say: Language = ENGLISH) -> str:
     """By what two bulletins are tied, and who says so: `a reference (xa-emb)`."""
-    return f"{_HOW[tie.how]} ({tie.by})"
+    return say(_HOW[tie.how], by=tie.by)
 
 
-def reason_in_words(reason: Reason, shown: Callable[[str], str] = lambda value: value) -> str:
+def reason_in_words(
+    reason: Reason, shown: Callable[[str], str] = lambda value: value, say: Language = ENGLISH
+) -> str:
     """A reason in words: what is shared, or what speaks for or against.
 
     Args:
         reason: of a suggestion.
         shown: how a shared value is shown.
+        say: the language.
     """
-    words = _WORDS[reason.sort or reason.why]
-    if reason.value:
-        return f"{words}: {shown(reason.value)}"
-    if reason.points < 0:
-        return f"another {words}" if reason.why != "time" else "long apart"
-    return _FOR.get(reason.why, words)
+    words = (_AGAINST if reason.points < 0 else _SHARED)[reason.sort or reason.why]
+    return f"{say.plain(words)}: {shown(reason.value)}" if reason.value else say.plain(words)

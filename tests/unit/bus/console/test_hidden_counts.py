@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/b", '<span class="vh"> alarms</span>'),
+        ("/b", '<span class="vh"> alarm</span>'),
         ("/b", '<span class="vh"> refused in a day</span>'),
         ("/picture.json", "Somebody contradicts itself"),
         ("/system.json", "Somebody contradicts itself"),

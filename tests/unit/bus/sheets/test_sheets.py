@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.cli.frame.text import is_seen, safe
+from bus.languages import entries
 from bus.sheets import (
     TRANSLATED,
     Answered,
@@ -28,7 +29,7 @@ from bus.sheets import (
     sayings,
     sheet_of,
 )
-from bus.sheets.catalogue import catalogue, entries
+from bus.sheets.catalogue import catalogue
 from bus.sheets.layout import capitals, cells
 from schemas import vocab
 from schemas.bodies import KINDS
@@ -118,7 +119,7 @@ def test_a_catalogue_names_each_key_once(lang: str) -> None:
     """No entry is overwritten by a later one of the same key."""
     from bus.sheets.catalogue import FOLDER
 
-    keys = [key for key, _ in entries((FOLDER / f"{lang}.po").read_text("utf-8"))]
+    keys = [each.text for each in entries((FOLDER / f"{lang}.po").read_text("utf-8"))]
     assert len(keys) == len(set(keys))
 
 

@@ -1,0 +1,137 @@
+"""Pages in other languages in Chromium: 40 % longer they fit, scripts speak them, and axe-core finds nothing in letters that are not Latin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from bus.console.voices import COOKIE, NAMES
+from tests.browser.conftest import Looker, Served, apart
+from tests.browser.test_pages import CUT_S, WIDTHS, overflow, paths, violations
+from tests.support import pseudo
+from tests.support.consoles import Speaker, fill, night
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def spoken(store: Path) -> Iterator[Served]:
+    """A console that also speaks the language that nobody speaks."""
+    made = Served(store, pseudo.voices())
+    yield made
+    made.stop()
+
+
+def reader(chromium: Browser, served: Served, tag: str, width: int = 1440) -> Looker:
+    """Somebody who is signed in and has chosen a language."""
+    context = chromium.new_context(viewport={"width": width, "height": 1000})
+    context.add_cookies([{"name": COOKIE, "value": tag, "url": served.url}])
+    found = Looker(context, served.url)
+    found.sign_in()
+    return found
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("tag", [pseudo.TAG, "de", "el"])
+def test_longer_texts_fit(chromium: Browser, spoken: Served, bulletin: str, tag: str, width: int) -> None:
+    """With 40 % more no page is wider than its window; a script reports nothing."""
+    looker = reader(chromium, spoken, tag, width)
+    found: dict[str, object] = {}
+    for name, path in paths(bulletin).items():
+        looker.said.clear()
+        looker.go(path)
+        assert looker.page.evaluate("document.documentElement.lang") == tag
+        expected = ["404"] if name == "missing" else []
+        said = [line for line in looker.said if not any(code in line for code in expected)]
+        if faults := [*said, *filter(None, [overflow(looker.page)])]:
+            found[name] = faults
+    looker.context.close()
+    assert found == {}
+
+
+def test_axe_finds_nothing_in_greek(chromium: Browser, served: Served, bulletin: str) -> None:
+    """On every page, at the width of a telephone."""
+    looker = reader(chromium, served, "el", 390)
+    found: dict[str, object] = {}
+    for name, path in paths(bulletin).items():
+        looker.go(path)
+        if faults := violations(looker.page):
+            found[name] = faults
+    looker.context.close()
+    assert found == {}
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_language_is_chosen_in_the_menu(chromium: Browser, served: Served, *, scripts: bool) -> None:
+    """On the page to sign in and on every page, with scripts and without; one stays where one was."""
+    context = chromium.new_context(java_script_enabled=scripts, viewport={"width": 1440, "height": 1000})
+    page = Looker(context, served.url).page
+    page.goto(f"{served.url}/sign-in")
+    page.select_option("#language", "et")
+    page.locator(".languages button").click()
+    expect(page.locator("html")).to_have_attribute("lang", "et")
+    page.fill("#name", "Mara Lind")
+    page.click("button.primary")
+    page.wait_for_url(f"{served.url}/")
+    page.goto(f"{served.url}/b?order=time")
+    for tag in NAMES:
+        page.select_option("#rail-language", tag)
+        page.locator(".rail .languages button").click()
+        expect(page.locator("html")).to_have_attribute("lang", tag)
+        assert page.url == f"{served.url}/b?order=time"
+    context.close()
+
+
+def test_scripts_speak_the_language_of_the_page(chromium: Browser, tmp_path: Path) -> None:
+    """What is new is counted in its plural forms, a signature is checked, a cut line is told: none of it in English."""
+    store = tmp_path / "store.db"
+    speaker = Speaker("xa-csirt")
+    first = [speaker.say("The first", 100)]
+    apart(fill(store, first))
+    served = Served(store)
+    looker = reader(chromium, served, "fr")
+    page = looker.page
+    looker.go("/b")
+    fresh = page.locator("[data-fresh]")
+    expect(page.locator("[data-live-text]")).to_have_text("En direct")
+    apart(fill(store, [*first, speaker.say("The second", 50)]))
+    expect(fresh).to_have_text(re.compile("^1 nouveau, afficher"))
+    apart(fill(store, [*first, speaker.say("The third", 40)]))
+    expect(fresh).to_have_text(re.compile("^2 nouveaux, afficher"))
+    expect(page.locator("[data-announcer]")).to_have_text("2 nouveaux. Appuyez sur n pour afficher.")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("syst")
+    expect(page.locator("[data-announcer]")).to_have_text("1 résultat")
+    page.keyboard.press("Escape")
+    page.locator(".row-link").first.click()
+    page.click("[data-verify]")
+    expect(page.locator("[data-verdict]")).to_have_text(re.compile("^Vérifié dans ce navigateur"))
+    assert page.locator("[data-verdict].verified").count() == 1
+    looker.context.close()
+    served.stop()
+
+
+def test_a_cut_line_is_told_in_the_language_of_the_page(chromium: Browser, tmp_path: Path) -> None:
+    """And what is due counts on in its units."""
+    store = tmp_path / "store.db"
+    apart(fill(store, night()))
+    served = Served(store)
+    context = chromium.new_context()
+    context.add_cookies([{"name": COOKIE, "value": "el", "url": served.url}])
+    looker = Looker(context, served.url)
+    looker.page.clock.install()
+    looker.sign_in()
+    expect(looker.page.locator("[data-live-text]")).to_have_text("Ζωντανά")
+    served.stop()
+    looker.page.clock.run_for((CUT_S + 5) * 1000)
+    looker.page.locator("[data-stale]").wait_for(state="visible")
+    assert re.match(
+        r"Όχι ζωντανά από τις \d\d:\d\d:\d\d", looker.page.locator("[data-live-text]").inner_text()
+    )
+    assert "σύνδεση με τον κόμβο χάθηκε" in looker.page.locator("[data-announcer]").inner_text()
+    assert any("ώ." in each for each in looker.page.locator("[data-due]").all_inner_texts())
+    context.close()

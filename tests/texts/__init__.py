@@ -1,0 +1,1 @@
+"""The texts of the console: found in templates and code, written into the catalogues of its languages."""
