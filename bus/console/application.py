@@ -238,7 +238,7 @@ class Console:
         query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
         html = self._renderer.page(
             page.template, frame.now, frame.zone, self._voice(request), page=content, frame=frame, viewer=session.viewer, path=page.path,
-            here=_filled(page.path, request), twin=_filled(page.twin, request) + query,
+            here=_filled(page.path, request) + query, twin=_filled(page.twin, request) + query,
             form=form_token(token), is_signed_in=True, key=self._rng(16).hex(), failed=failed, once=once,
             needs_password=self._people.needs_password,
             **navigation_of(session.viewer),
