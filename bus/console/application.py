@@ -28,11 +28,12 @@ from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
+from bus.console.navigation import home_of, navigation_of
 from bus.console.page import Bytes, Content, Deed, Done, Failed, Page
 from bus.console.pages import DEEDS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, People, Session, SignInError
 from bus.console.reading import Reading
-from bus.console.rendering import Frame, Renderer, asset, frame_of, home_of, navigation_of
+from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.console.signing import (
     HOME,
     Entrance,

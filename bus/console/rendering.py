@@ -17,13 +17,13 @@ from markupsafe import Markup
 from bus.console import codes, drawing, graph, texts
 from bus.console.icons import ICONS
 from bus.console.page import Failed
-from bus.console.pages import PAGES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
-from bus.languages import Language, marked
+from bus.languages import Language
 
 if TYPE_CHECKING:
     from bus.console.asked import Asked
@@ -37,36 +37,6 @@ TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
-
-
-class Link(NamedTuple):
-    """A page in the navigation: its path, name, icon and group, and the keys that lead to it."""
-
-    path: str
-    name: str
-    icon: str
-    group: str
-    keys: str = ""
-
-
-NAVIGATION = (
-    Link("/", marked("Picture"), "picture", marked("Watch", "navigation"), "g p"),
-    Link("/b", marked("Bulletins"), "list", marked("Watch", "navigation"), "g b"),
-    Link("/i", marked("Incidents"), "graph", marked("Watch", "navigation"), "g i"),
-    Link("/clocks", marked("Clocks"), "clock", marked("Watch", "navigation"), "g k"),
-    Link("/channels", marked("Channels"), "channel", marked("Watch", "navigation"), "g c"),
-    Link("/e", marked("Elections"), "election", marked("Prepare", "navigation"), "g e"),
-    Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
-    Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
-    Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
-    Link("/people", marked("People"), "people", marked("Keep", "navigation")),
-    Link("/audit", marked("Audit trail"), "report", marked("Keep", "navigation")),
-    Link("/system", marked("System"), "system", marked("Keep", "navigation")),
-)
-TABS = ("/", "/b", "/channels", "/clocks", "/e", "/people", "/audit", "/system")
-"""Of these the first five that somebody may open stand at the foot of a narrow screen."""
-MOST_TABS = 5
-_NEEDED: dict[str, Action] = {page.path: page.action for page in PAGES}
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,23 +57,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     counts: dict[str, tuple[int, bool, str]]
     is_blind: bool
-
-
-def navigation_of(viewer: Viewer) -> dict[str, object]:
-    """What of the navigation a person may open, for templates."""
-    links = [link for link in NAVIGATION if viewer.may(_NEEDED[link.path])]
-    return {
-        "navigation": links,
-        "groups": tuple(dict.fromkeys(link.group for link in links)),
-        "tabs": [link for link in links if link.path in TABS][:MOST_TABS],
-    }
-
-
-def home_of(viewer: Viewer) -> str:
-    """Where a person begins: the first page of the navigation that the person may open; a wall screen has one page."""
-    if viewer.is_wall:
-        return "/wall"
-    return next((link.path for link in NAVIGATION if viewer.may(_NEEDED[link.path])), "/me")
 
 
 def frame_of(asked: Asked) -> Frame:

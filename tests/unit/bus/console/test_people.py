@@ -20,9 +20,9 @@ from bus.console import NOBODY, Reading
 from bus.console.application import Console
 from bus.console.desks import DeskPeople
 from bus.console.doing import Doing
+from bus.console.navigation import NAVIGATION
 from bus.console.page import Deed
 from bus.console.pages import DEEDS, PAGES
-from bus.console.rendering import NAVIGATION
 from bus.desk import Action, Role
 from schemas.vocab import Tlp
 from tests.support import consoles, desks
@@ -74,7 +74,7 @@ def problem_of(answer: httpx.Response) -> str:
 
 def handed(answer: httpx.Response) -> str:
     """The path of the address that is shown once."""
-    found = re.search(r'id="handed">http://[^/]+(/[^<]+)<', answer.text)
+    found = re.search(r'id="handed"[^>]*>http://[^/]+(/[^<]+)<', answer.text)
     assert found is not None, answer.text[:2000]
     return html.unescape(found[1])
 
