@@ -1,6 +1,6 @@
-"""The labelled set as it is kept in two files, and how it is made from the stories.
+"""The labelled sets as each is kept in two files, and how it is made from its stories.
 
-`python -m tests.incidents.labelled` writes both files anew; a test holds them to the stories.
+`python -m tests.incidents.labelled` writes the files anew; a test holds them to the stories.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from schemas.bulletin import Bulletin
 from tests.incidents.writing import Story, stamped
 
 HERE = Path(__file__).parent
+SECOND = HERE / "second"
+THIRD = HERE / "third"
+SETS = (HERE, SECOND, THIRD)
 BULLETINS, LABELS = "bulletins.json", "labels.json"
 
 Pair = frozenset[str]
@@ -129,13 +132,20 @@ def read(folder: Path = HERE) -> tuple[dict[str, Bulletin], Labels]:
     )
 
 
-def made() -> tuple[dict[str, Bulletin], Labels]:
-    """The same, from the stories."""
-    from tests.incidents import pairs, stories_cyber, stories_process, stories_words
+def made(folder: Path = HERE) -> tuple[dict[str, Bulletin], Labels]:
+    """A set, from its stories."""
+    from tests.incidents import pairs as first_pairs
+    from tests.incidents import second, stories_cyber, stories_process, stories_words, third
 
-    stories = (*stories_cyber.STORIES, *stories_words.STORIES, *stories_process.STORIES)
+    sets = {
+        HERE: (stories_cyber.STORIES + stories_words.STORIES + stories_process.STORIES, first_pairs),
+        SECOND: (second.stories_north.STORIES + second.stories_south.STORIES, second.pairs),
+        THIRD: (third.stories.STORIES, third.pairs),
+    }
+    stories, pairs = sets[folder]
     return stamped(stories), labels_of(stories, pairs.NEGATIVE, pairs.POSITIVE)
 
 
 if __name__ == "__main__":
-    write(HERE, *made())
+    for each in SETS:
+        write(each, *made(each))

@@ -12,10 +12,23 @@ from schemas.codec import decode, digest, encode
 from schemas.rules import check
 from schemas.subject import subject_for
 from schemas.vocab import MsgType, Status
-from tests.incidents.labelled import HERE, filed_pairs, made, pairs_of, read, said_pairs, write
+from tests.incidents.labelled import (
+    HERE,
+    SECOND,
+    SETS,
+    THIRD,
+    filed_pairs,
+    made,
+    pairs_of,
+    read,
+    said_pairs,
+    write,
+)
 from tests.incidents.score import baseline, closed, score
 
-BULLETINS, LABELS = read()
+EVERY = {folder: read(folder) for folder in SETS}
+BULLETINS, LABELS = EVERY[HERE]
+in_each_set = pytest.mark.parametrize("folder", SETS, ids=["first", "second", "third"])
 
 
 def test_there_are_two_hundred_bulletins() -> None:
@@ -33,57 +46,76 @@ def test_there_are_thirty_five_to_fifty_incidents() -> None:
     assert (min(sizes.values()), max(sizes.values())) == (1, 12)
 
 
-def test_each_bulletin_has_a_label() -> None:
+@pytest.mark.parametrize(("folder", "least", "hard"), [(SECOND, 100, 30), (THIRD, 50, 30)])
+def test_the_other_sets_are_of_other_events(folder: Path, least: int, hard: int) -> None:
+    """Each has so many bulletins and hard negatives, in five languages, and none of the first set."""
+    bulletins, labels = EVERY[folder]
+    assert len(bulletins) >= least
+    assert len(labels.negatives) >= hard
+    assert {info.lang for each in bulletins.values() for info in each.info} >= {"en", "de", "fr", "et", "el"}
+    assert labels.incidents.keys().isdisjoint(LABELS.incidents)
+
+
+@in_each_set
+def test_each_bulletin_has_a_label(folder: Path) -> None:
     """Labels and bulletins name the same things."""
-    assert LABELS.of.keys() == BULLETINS.keys()
+    bulletins, labels = EVERY[folder]
+    assert labels.of.keys() == bulletins.keys()
 
 
-@pytest.mark.parametrize("name", BULLETINS)
-def test_a_bulletin_is_valid(name: str) -> None:
+@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder in SETS for name in EVERY[folder][0]])
+def test_a_bulletin_is_valid(folder: Path, name: str) -> None:
     """A bulletin breaks no rule and survives the wire."""
-    bulletin = BULLETINS[name]
+    bulletin = EVERY[folder][0][name]
     check(bulletin, subject_for(bulletin))
     assert decode(encode(bulletin)) == bulletin
 
 
-def test_channels_are_without_gap() -> None:
+@in_each_set
+def test_channels_are_without_gap(folder: Path) -> None:
     """On each channel numbers follow each other, and each bulletin names the one before."""
     heads: dict[str, tuple[int, str | None]] = {}
-    for each in BULLETINS.values():
+    for each in EVERY[folder][0].values():
         channel = f"{each.issuer.id}/{each.status}.{each.tlp}.{each.audience}"
         seq, prev = heads.get(channel, (0, None))
         assert (each.seq, each.prev) == (seq + 1, prev), channel
         heads[channel] = (each.seq, digest(encode(each)))
 
 
-def test_the_files_are_what_the_stories_say() -> None:
+@in_each_set
+def test_the_files_are_what_the_stories_say(folder: Path) -> None:
     """`python -m tests.incidents.labelled` would change nothing."""
-    bulletins, labels = made()
-    assert bulletins == BULLETINS
-    assert labels == LABELS
+    assert made(folder) == EVERY[folder]
 
 
 def test_there_are_enough_hard_pairs() -> None:
     """At least 60 pairs that look as if they belong together, 40 that do not look so; each once, of ten reasons and more."""
     for hard, least in ((LABELS.negatives, 60), (LABELS.positives, 40)):
-        assert len({each.pair for each in hard}) == len(hard) >= least
+        assert len(hard) >= least
+    for _, labels in EVERY.values():
+        for some in (labels.negatives, labels.positives):
+            assert len({each.pair for each in some}) == len(some)
     assert len({each.reason for each in LABELS.negatives}) >= 10
 
 
-def test_hard_pairs_agree_with_the_labels() -> None:
+@in_each_set
+def test_hard_pairs_agree_with_the_labels(folder: Path) -> None:
     """A hard negative is no pair of one incident, a hard positive is one, and neither is filed under one id."""
-    true, filed = LABELS.true_pairs(), filed_pairs(BULLETINS)
-    for each in LABELS.negatives:
-        assert each.pair <= LABELS.of.keys(), each
+    bulletins, labels = EVERY[folder]
+    true, filed = labels.true_pairs(), filed_pairs(bulletins)
+    for each in labels.negatives:
+        assert each.pair <= labels.of.keys(), each
         assert each.pair not in true, each
-    for each in LABELS.positives:
+    for each in labels.positives:
         assert each.pair in true, each
         assert each.pair not in filed, each
 
 
-def test_few_true_pairs_are_said_by_the_bulletins() -> None:
+@in_each_set
+def test_few_true_pairs_are_said_by_the_bulletins(folder: Path) -> None:
     """At most a fifth of the true pairs is joined by `incident_id` or references, and neither joins what is apart."""
-    true, said = LABELS.true_pairs(), said_pairs(BULLETINS)
+    bulletins, labels = EVERY[folder]
+    true, said = labels.true_pairs(), said_pairs(bulletins)
     assert len(true & said) * 5 <= len(true)
     assert said <= true
 
@@ -113,7 +145,7 @@ def test_the_set_spans_six_weeks_two_elections_and_several_languages() -> None:
 def test_everything_is_made_up() -> None:
     """Names end in `.example`, addresses are of the ranges for documentation, countries are XA to XZ, the Union or none."""
     hosts = re.compile(r"(?<![\w.])(?:[a-z0-9-]+\.)+[a-z]{2,}(?![\w.])", re.IGNORECASE)
-    for each in BULLETINS.values():
+    for each in (each for bulletins, _ in EVERY.values() for each in bulletins.values()):
         assert re.fullmatch(r"X[A-Z]|EU|INT", each.issuer.country)
         for seen in each.observables:
             if seen.type in ("domain-name", "url", "email-addr"):
@@ -121,7 +153,7 @@ def test_everything_is_made_up() -> None:
                 host = re.sub(r"^[a-z]+://|^[^@]*@", "", value).split("/")[0]
                 assert hosts.fullmatch(host), value
                 assert host.endswith(".example"), value
-            if seen.type == "ipv4-addr":
+            if seen.type == "ipv4-addr" and seen.value is not None:
                 assert str(seen.value).startswith(("192.0.2.", "198.51.100.", "203.0.113."))
 
 

@@ -91,6 +91,12 @@ _AUDIENCE = {
 _POLLS = {
     "xa": ("xa-parl-2027", ElectionType.PARLIAMENTARY, dt.date(YEAR, 5, 23)),
     "xb": ("xb-pres-2027", ElectionType.PRESIDENTIAL, dt.date(YEAR, 5, 9)),
+    "xc": ("xc-parl-2027", ElectionType.PARLIAMENTARY, dt.date(YEAR, 11, 14)),
+    "xd": ("xd-mun-2027", ElectionType.MUNICIPAL, dt.date(YEAR, 10, 17)),
+    "xe": ("xe-ref-2027", ElectionType.REFERENDUM, dt.date(YEAR, 10, 3)),
+    "xf": ("xf-pres-2027", ElectionType.PRESIDENTIAL, dt.date(YEAR, 11, 7)),
+    "xg": ("xg-reg-2027", ElectionType.REGIONAL, dt.date(YEAR, 10, 10)),
+    "xh": ("xh-parl-2027", ElectionType.PARLIAMENTARY, dt.date(YEAR, 10, 24)),
 }
 
 Bodied = Callable[[dt.datetime], Any]
@@ -234,7 +240,7 @@ def b(
         lang: its first language.
         also: further languages, each with headline and summary.
         tlp: its marking, which tells the audience.
-        el: `xa` or `xb`, the election it concerns.
+        el: the election it concerns, a key of `_POLLS`.
         inc: the incident under whose id its issuer files it.
         refs: `supersedes:name`, earlier bulletins it names.
         areas: `XA` or `XA:XA1`; without, the country of its issuer.

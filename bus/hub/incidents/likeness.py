@@ -1,23 +1,26 @@
 """The likelihood that two bulletins are about one incident, in points, each with its reason. Pure.
 
-A value that hardly two people own joins alone. A value of other sorts, a mention or many rare words in common join together.
-Place, election, time, names and techniques add a little and join nothing alone. The points are set by hand on the labelled set
-(`tests/incidents`), and tried on another that was not looked at.
+A value that hardly two people own joins alone. What else two bulletins have in common adds up: numbers, names, rare words,
+matters and labels, each the more the rarer it is. Place, election and time add a little and join nothing alone; another place,
+election or label, and a second first report of one office, speak against. The points are set on labelled bulletins and
+tried on others (`tests/incidents`, docs/adr/060).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
 
-from bus.hub.incidents.traits import Sort, Traits, mentionable
+from bus.hub.incidents.rarity import Rarity
+from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits, mentionable
 
 DAY_S = 86_400.0
 ENOUGH = 2.0
 """So many points make a suggestion, where the bulletins around agree (`bus.hub.incidents.suggesting`)."""
-SURE = 3.2
+SURE = 3.25
 """So many make one alone."""
 
 
@@ -26,10 +29,13 @@ class Why(StrEnum):
 
     SHARED = "shared"
     WORDS = "words"
+    MATTERS = "matters"
     TECHNIQUES = "techniques"
     PLACE = "place"
     ELECTION = "election"
     TIME = "time"
+    LABEL = "label"
+    OFFICE = "office"
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,109 +55,142 @@ class Likeness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NONE = Likeness(points=0.0, reasons=())
-_POINTS: Mapping[Sort, float] = {
+POINTS: Mapping[Sort, float] = {
     Sort.KEYED: 3.5,
     Sort.MARK: 3.5,
     Sort.VALUE: 3.0,
     Sort.HOST: 2.5,
+    Sort.CHANNEL: 2.25,
     Sort.MENTION: 2.0,
-    Sort.ADDRESS: 1.5,
+    Sort.ADDRESS: 2.0,
     Sort.VICTIM: 1.5,
+    Sort.NUMBER: 2.0,
+    Sort.CALLED: 1.0,
     Sort.TAG: 1.0,
+    Sort.LABEL: 0.4,
 }
-_BESIDE_S = 2 * DAY_S
-_NEAR_S = 10 * DAY_S
-_LEAST_ALIKE = 0.1
-"""Prose of which less is in common says nothing."""
-_WORDS_WORTH, _MOST_OF_WORDS = 10.0, 3.0
-LEAST_ALONE = _LEAST_ALIKE + 1.0 / _WORDS_WORTH
-"""Prose of which less is in common joins nothing by itself."""
-_WORDS_ALONE = 0.6
-"""If only words join, other traits add at most so many points."""
-_NAME, _REGION, _PLACE, _ELECTION, _TECHNIQUES = 0.5, 0.5, 0.25, 0.25, 0.25
-_OTHER_PLACE, _OTHER_ELECTION, _TIME, _MOST_OF_DELAY = -0.5, -1.0, 0.5, -1.5
+"""For a shared trait that is as rare as can be."""
+_OWNED = frozenset({Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.CHANNEL, Sort.MENTION})
+"""One value may show in several of these sorts; it counts once."""
+_ONLY_NEAR = frozenset({Sort.NUMBER, Sort.LABEL})
+"""Shared by chance between countries; these count where the place or election is one."""
+_WORDS_ALL, _WORDS_SHARE, _LEAST_WORDS, _MOST_OF_WORDS = 1.15, 1.75, 0.25, 3.0
+_MATTERS, _LEAST_MATTERS, _FEW_MATTERS = 3.0, 0.25, 0.5
+"""A bulletin with matters of less weight counts as if it had so much: one common matter that is all of both says little."""
+_OWN = 0.65
+"""With less in common, place and time are not looked at."""
+_NAME, _TECHNIQUES = 0.25, 0.25
+_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = 0.35, -0.75, 0.4, -1.5, 0.35, -0.05
+_TIME, _DELAY = 0.5, 0.45
+_OTHER_LABEL, _SAME_OFFICE, _SAME_STAGE = -0.4, -0.8, -0.5
+_DECIDING = frozenset({"category", "classification", "cause"})
+"""Fields of which an incident has one label."""
 
 
-def likeness(a: Traits, b: Traits, common: Callable[[Sort, str], float], words: float) -> Likeness:
+def likeness(a: Traits, b: Traits, rarity: Rarity) -> Likeness:
     """The likelihood that two bulletins are about one incident.
 
     Args:
         a: one bulletin.
         b: another.
-        common: how much a shared trait counts, from 0 (it says nothing) to 1.
-        words: how alike their prose is, from 0 to 1.
+        rarity: of the bulletins that both stand among.
     """
     if a.is_actual is not b.is_actual or a.is_overview or b.is_overview:
         return NONE
-    shared = [*_shared(a, b, common)]
-    reasons = list(shared)
-    if words > _LEAST_ALIKE:
-        worth = min(_MOST_OF_WORDS, (words - _LEAST_ALIKE) * _WORDS_WORTH)
-        reasons.append(Reason(why=Why.WORDS, points=worth))
-    own = sum(each.points for each in reasons)
-    if own < 1.0:
+    both = a.traits & b.traits
+    own = [*_shared(a, b, both, rarity), *_words(a, b, rarity), *_matters(a, b, rarity)]
+    if sum(each.points for each in own) < _OWN:
         return NONE
-    beside = _beside(a, b)
-    points = own + sum(each.points for each in beside)
-    if not shared:
-        points = min(points, own + _WORDS_ALONE)
-    return Likeness(points=points, reasons=(*reasons, *beside))
+    has_value = any(each.sort in _OWNED for each in own)
+    reasons = (*own, *_beside(a, b, both, has_value))
+    return Likeness(points=sum(each.points for each in reasons), reasons=reasons)
 
 
-def _shared(a: Traits, b: Traits, common: Callable[[Sort, str], float]) -> list[Reason]:
+def _shared(a: Traits, b: Traits, both: frozenset[Trait], rarity: Rarity) -> list[Reason]:
     """The best of each sort that is shared; a value counts once, as the sort that is worth most."""
+    is_near = not a.countries.isdisjoint(b.countries) or (a.election is not None and a.election == b.election)
     best: dict[Sort, Reason] = {}
-    for sort, value in (
-        *(a.traits & b.traits),
-        *_mentioned(a, b),
-        *_mentioned(b, a),
-        *_hosts(a, b),
-        *_hosts(b, a),
-    ):
-        points = _POINTS.get(sort, 0.0) * common(sort, value)
+    for sort, value in (*both, *_mentioned(a, b), *_mentioned(b, a), *_hosts(a, b), *_hosts(b, a)):
+        if sort not in POINTS or (sort in _ONLY_NEAR and not is_near):
+            continue
+        points = POINTS[sort] * rarity.trait(sort, value) * (_size(value) if sort is Sort.NUMBER else 1.0)
         if points and (sort not in best or (points, value) > (best[sort].points, best[sort].value or "")):
             best[sort] = Reason(why=Why.SHARED, sort=sort, value=value, points=points)
-    found = sorted(best.values(), key=lambda each: -each.points)
-    values = [
-        each for each in found if each.sort in (Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.MENTION)
-    ]
-    return [*values[:1], *(each for each in found if each not in values)]
+    found = sorted(best.values(), key=lambda each: (-each.points, str(each.sort)))
+    owned = [each for each in found if each.sort in _OWNED]
+    return [*owned[:1], *(each for each in found if each.sort not in _OWNED)]
 
 
-def _mentioned(a: Traits, b: Traits) -> list[tuple[Sort, str]]:
+def _size(number: str) -> float:
+    """A long number is hardly met by chance."""
+    return (0.3, 0.7, 1.0)[min(len(number), 4) - 2]
+
+
+def _words(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
+    """Rare words in common: how rare they are together, and how much of both texts they are."""
+    common = _weight(a.words & b.words, rarity.words)
+    if common:
+        share = common / math.sqrt(_weight(a.words, rarity.words) * _weight(b.words, rarity.words))
+        points = _WORDS_ALL * math.sqrt(common) + _WORDS_SHARE * share - _LEAST_WORDS
+        if points > 0:
+            yield Reason(why=Why.WORDS, points=min(_MOST_OF_WORDS, points))
+
+
+def _matters(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
+    """Matters in common, in any language: how much of what both tell of they are. The rarest is named."""
+    both = a.matters & b.matters
+    if common := _weight(both, rarity.matters):
+        sizes = (max(_FEW_MATTERS, _weight(each.matters, rarity.matters)) for each in (a, b))
+        share = common / math.sqrt(math.prod(sizes))
+        if share > _LEAST_MATTERS:
+            rarest = sorted(both, key=lambda each: (-rarity.matters.get(each, 0.0), each))[:3]
+            yield Reason(why=Why.MATTERS, value=", ".join(rarest), points=_MATTERS * (share - _LEAST_MATTERS))
+
+
+def _weight(some: Iterable[str], rare: Mapping[str, float]) -> float:
+    return math.fsum(rare.get(each, 0.0) ** 2 for each in some)
+
+
+def _mentioned(a: Traits, b: Traits) -> list[Trait]:
     """Values of one that the prose of the other mentions."""
     mentions = {value for sort, value in b.traits if sort is Sort.MENTION}
     if not mentions:
         return []
-    values = (mentionable(value) for sort, value in a.traits if sort in (Sort.MARK, Sort.VALUE))
+    values = (mentionable(value) for sort, value in a.traits if sort in MENTIONABLE)
     return [(Sort.MENTION, value) for value in values if value in mentions]
 
 
-def _hosts(a: Traits, b: Traits) -> list[tuple[Sort, str]]:
+def _hosts(a: Traits, b: Traits) -> list[Trait]:
     """Machines in addresses and mailboxes of one that the other names by themselves."""
-    hosts = (value for sort, value in a.traits if sort in (Sort.HOST, Sort.MAIL_HOST))
+    hosts = (value for sort, value in a.traits if sort in HOSTS)
     return [(Sort.HOST, value) for value in hosts if (Sort.VALUE, value) in b.traits]
 
 
-def _beside(a: Traits, b: Traits) -> list[Reason]:
+def _beside(a: Traits, b: Traits, both: frozenset[Trait], has_value: bool) -> Iterator[Reason]:
     """The small points for one incident, and the points against it."""
-    found = []
-    both = a.traits & b.traits
     if names := sorted(value for sort, value in both if sort is Sort.NAME):
-        found.append(Reason(why=Why.SHARED, sort=Sort.NAME, value=names[0], points=_NAME))
+        yield Reason(why=Why.SHARED, sort=Sort.NAME, value=names[0], points=_NAME)
     if sum(sort is Sort.TECHNIQUE for sort, _ in both) > 1:
-        found.append(Reason(why=Why.TECHNIQUES, points=_TECHNIQUES))
+        yield Reason(why=Why.TECHNIQUES, points=_TECHNIQUES)
     if a.election is not None and b.election is not None:
-        points = _ELECTION if a.election == b.election else _OTHER_ELECTION
-        found.append(Reason(why=Why.ELECTION, points=points))
-    if a.regions & b.regions:
-        found.append(Reason(why=Why.PLACE, points=_REGION))
+        yield Reason(why=Why.ELECTION, points=_ELECTION if a.election == b.election else _OTHER_ELECTION)
+    if a.regions and b.regions:
+        yield Reason(why=Why.PLACE, points=_OTHER_REGION if a.regions.isdisjoint(b.regions) else _REGION)
     if a.countries and b.countries:
-        points = _PLACE if a.countries & b.countries else _OTHER_PLACE
-        found.append(Reason(why=Why.PLACE, points=points))
-    apart = abs(a.issued - b.issued)
-    if apart <= _BESIDE_S:
-        found.append(Reason(why=Why.TIME, points=_TIME))
-    elif apart > _NEAR_S:
-        found.append(Reason(why=Why.TIME, points=max(_MOST_OF_DELAY, -(apart - _NEAR_S) / _NEAR_S)))
-    return found
+        is_other = a.countries.isdisjoint(b.countries)
+        yield Reason(why=Why.PLACE, points=_OTHER_PLACE if is_other else _PLACE)
+    yield Reason(why=Why.TIME, points=_TIME - _DELAY * math.log1p(abs(a.issued - b.issued) / DAY_S))
+    if _have_other_labels(a, b):
+        yield Reason(why=Why.LABEL, points=_OTHER_LABEL)
+    if a.office == b.office and not has_value:
+        # An office that reports again refers to its report; without that, it rather reports another event.
+        points = _SAME_OFFICE + (_SAME_STAGE if a.stage == b.stage else 0.0)
+        yield Reason(why=Why.OFFICE, points=points)
+
+
+def _have_other_labels(a: Traits, b: Traits) -> bool:
+    for field in _DECIDING:
+        mine, theirs = ({label for name, label in each.labels if name == field} for each in (a, b))
+        if mine and theirs and mine.isdisjoint(theirs):
+            return True
+    return False

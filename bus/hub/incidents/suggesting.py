@@ -1,34 +1,20 @@
-"""Bulletins that may belong together: those with a common trait, compared in points, and joined if their groups agree. Pure.
-
-The work is bounded: a trait or word of many bulletins finds no candidates, and only candidates are compared.
-"""
+"""Bulletins that may belong together: compared in points with those around, and joined if their groups agree. Pure."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 import msgspec
 
-from bus.hub.incidents.likeness import ENOUGH, LEAST_ALONE, SURE, Likeness, likeness
-from bus.hub.incidents.traits import Sort, Traits, mentionable
+from bus.hub.incidents.finding import Pair, candidates
+from bus.hub.incidents.likeness import ENOUGH, SURE, Likeness, likeness
+from bus.hub.incidents.rarity import Rarity
+from bus.hub.incidents.traits import Sort, Traits
 
-MOST_IN_COMMON = 60
-"""A trait or word of more bulletins than this finds no candidates; it may still add to what others find."""
-_SUPPORT = 2.0
-"""The necessary average likeness of each of one side to its most similar of the other, if no pair is sure."""
-_LEAST_RARE = 0.25
-_FINDING = (Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.MENTION, Sort.ADDRESS, Sort.VICTIM, Sort.TAG)
 _LIST_OF = 3
 """A bulletin that shares values with so many others, a different one with each, is a list; lists join nothing."""
-_SHORTEST = 3
-_FEWEST = 40
-"""Among fewer bulletins the rare words are unknown, so no words are compared."""
-
-Pair = tuple[str, str]
-"""Two ids, the smaller first."""
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +30,7 @@ class Pool:
 
     Attributes:
         every: their traits by id.
+        rarity: of what they have in common.
         lists: those that are lists of indicators.
     """
 
@@ -55,42 +42,20 @@ class Pool:
             is_noise: whether a value says nothing: a public resolver, a shortener.
         """
         self.every: Mapping[str, Traits] = {each.id: each for each in every}
-        self._is_noise = is_noise
-        self._having: Mapping[tuple[Sort, str], list[str]] = defaultdict(list)
-        counts: Counter[str] = Counter()
-        for each in self.every.values():
-            counts.update(each.words)
-            for trait in each.traits:
-                self._having[trait].append(each.id)
-            for sort, value in each.traits:
-                if sort in (Sort.HOST, Sort.MAIL_HOST):
-                    self._having[Sort.VALUE, value].append(each.id)
-        whole = math.log(len(self.every) + 1) or 1.0
-        self._rare = {
-            word: rare
-            for word, count in counts.items()
-            if len(word) >= _SHORTEST
-            and len(self.every) >= _FEWEST
-            and (rare := math.log((len(self.every) + 1) / (count + 0.5)) / whole - _LEAST_RARE) > 0
-        }
+        self.rarity = Rarity(self.every.values(), is_noise)
         self.lists = self._lists()
-
-    def common(self, sort: Sort, value: str) -> float:
-        """The weight of a shared trait, from 0 to 1: 0 for noise, less for a trait of many bulletins."""
-        if self._is_noise(value):
-            return 0.0
-        return min(1.0, MOST_IN_COMMON / 2 / max(1, len(self._having.get((sort, value), ()))))
 
     @cached_property
     def pairs(self) -> Mapping[Pair, Likeness]:
         """Every two bulletins that are alike at all."""
+        compared = {
+            id_: each for id_, each in self.every.items() if id_ not in self.lists and not each.is_overview
+        }
         found = {}
-        for pair, words in sorted(self._candidates().items()):
-            a, b = (self.every[id_] for id_ in pair)
-            if a.id not in self.lists and b.id not in self.lists:
-                alike = likeness(a, b, self.common, words)
-                if alike.points > 0:
-                    found[pair] = alike
+        for a, b in candidates(compared, self.rarity):
+            alike = likeness(self.every[a], self.every[b], self.rarity)
+            if alike.points > 0:
+                found[a, b] = alike
         return found
 
     def suggested(self, tied: Iterable[Pair] = (), apart: Iterable[Pair] = ()) -> list[Suggestion]:
@@ -110,47 +75,10 @@ class Pool:
                 break
             if groups.are_apart(pair, never):
                 continue
-            if alike.points >= SURE or groups.agree(pair) >= _SUPPORT:
+            if alike.points >= SURE or groups.agree(pair, alike.points):
                 groups.join(*pair)
                 found.append(Suggestion(a=pair[0], b=pair[1], likeness=alike))
         return found
-
-    def _candidates(self) -> Mapping[Pair, float]:
-        """Pairs that share a trait or words, with how alike their prose is: the cosine of the rare words of both."""
-        dot: dict[Pair, float] = {}
-        having: dict[str, list[str]] = defaultdict(list)
-        for id_, each in sorted(self.every.items()):
-            for word in each.words:
-                having[word].append(id_)
-        for word, ids in having.items():
-            rare = self._rare.get(word, 0.0)
-            if rare and len(ids) <= MOST_IN_COMMON:
-                for i, one in enumerate(ids):
-                    for other in ids[i + 1 :]:
-                        dot[one, other] = dot.get((one, other), 0.0) + rare * rare
-        size = {
-            id_: math.sqrt(sum(self._rare.get(word, 0.0) ** 2 for word in each.words)) or 1.0
-            for id_, each in self.every.items()
-        }
-        alike = {(a, b): each / (size[a] * size[b]) for (a, b), each in dot.items()}
-        # Prose alone joins nothing below this, so such pairs are not compared.
-        found = {pair: each for pair, each in alike.items() if each >= LEAST_ALONE}
-        for (sort, _), ids in self._having.items():
-            if sort in _FINDING and 1 < len(ids) <= MOST_IN_COMMON:
-                some = sorted(set(ids))
-                for i, one in enumerate(some):
-                    for other in some[i + 1 :]:
-                        found.setdefault((one, other), alike.get((one, other), 0.0))
-        for one, other in self._mentions():
-            found.setdefault((one, other), alike.get((one, other), 0.0))
-        return found
-
-    def _mentions(self) -> Iterable[Pair]:
-        for (sort, value), ids in list(self._having.items()):
-            if sort in (Sort.MARK, Sort.VALUE):
-                others = self._having.get((Sort.MENTION, mentionable(value)), ())
-                if others and len(ids) * len(others) <= MOST_IN_COMMON:
-                    yield from ((min(a, b), max(a, b)) for a in ids for b in others if a != b)
 
     def _lists(self) -> frozenset[str]:
         """Bulletins that share a different value with each of several others and refer to none: they join nothing."""
@@ -170,7 +98,7 @@ class Pool:
             for sort, value in traits.traits
             if sort in (Sort.MARK, Sort.VALUE, Sort.HOST)
             and (
-                sharers := {*self._having[Sort.VALUE if sort is Sort.HOST else sort, value]}
+                sharers := {*self.rarity.having[Sort.VALUE if sort is Sort.HOST else sort, value]}
                 - {traits.id}
                 - lists
             )
@@ -186,8 +114,10 @@ class _Groups:
     """Bulletins joined so far."""
 
     def __init__(self, pairs: Mapping[Pair, Likeness]) -> None:
-        self._pairs = pairs
         self._of: dict[str, set[str]] = {}
+        self._near: dict[str, dict[str, float]] = defaultdict(dict)
+        for (one, other), alike in pairs.items():
+            self._near[one][other] = self._near[other][one] = alike.points
 
     def _group(self, id_: str) -> set[str]:
         return self._of.setdefault(id_, {id_})
@@ -207,14 +137,18 @@ class _Groups:
             return True
         return bool(never) and any((min(a, b), max(a, b)) in never for a in mine for b in theirs)
 
-    def agree(self, pair: Pair) -> float:
-        """The average likeness of each of one group to its most similar of the other, from the larger side too."""
-        mine, theirs = self._group(pair[0]), self._group(pair[1])
-        return max(self._mean(mine, theirs), self._mean(theirs, mine))
+    def agree(self, pair: Pair, points: float) -> bool:
+        """Whether a pair and all pairs between its two groups are together as alike as the pairs inside the looser group.
 
-    def _mean(self, some: set[str], others: set[str]) -> float:
-        return sum(max(self._points(a, b) for b in others) for a in some) / len(some)
+        So one weak pair does not chain two incidents, and an incident of which each office tells another part may grow.
+        """
+        few, many = sorted((self._group(pair[0]), self._group(pair[1])), key=len)
+        between = self._sum(few, many) / (len(few) * len(many))
+        return points + between >= ENOUGH + min(ENOUGH, self._inside(few), self._inside(many))
 
-    def _points(self, a: str, b: str) -> float:
-        found = self._pairs.get((min(a, b), max(a, b)))
-        return 0.0 if found is None else found.points
+    def _inside(self, group: set[str]) -> float:
+        """The mean of the points of all pairs inside a group."""
+        return self._sum(group, group) / (len(group) * (len(group) - 1)) if len(group) > 1 else ENOUGH
+
+    def _sum(self, some: set[str], others: set[str]) -> float:
+        return sum(each for one in some for other, each in self._near[one].items() if other in others)

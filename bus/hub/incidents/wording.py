@@ -18,12 +18,17 @@ _SHARED = {
     "mark": marked("the same hash, certificate or counter"),
     "value": marked("the same observable"),
     "host": marked("the same host"),
+    "channel": marked("the same channel or account"),
     "mention": marked("one names what the other holds"),
     "address": marked("the same address"),
     "victim": marked("the same victim"),
     "hashtag": marked("the same hashtag"),
     "name": marked("the same name"),
+    "number": marked("the same number"),
+    "called": marked("the same name in the text"),
+    "label": marked("the same label"),
     "words": marked("rare words in common"),
+    "matters": marked("about the same matters"),
     "techniques": marked("several techniques in common"),
     "place": marked("the same place"),
     "election": marked("the same election"),
@@ -32,7 +37,9 @@ _SHARED = {
 _AGAINST = {
     "place": marked("another place"),
     "election": marked("another election"),
-    "time": marked("long apart"),
+    "time": marked("days apart"),
+    "label": marked("another label"),
+    "office": marked("one office, and no reference"),
 }
 
 

@@ -1,26 +1,56 @@
-"""What is suggested on the labelled set: how much of it is right, how much is found, and what a trivial rule would do."""
+"""What is suggested on the labelled sets: how much of it is right, how much is found, and what a trivial rule would do."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
 
-from bus.hub.incidents import Pool, joined, references_of, said, traits_of
-from bus.hub.incidents.suggesting import MOST_IN_COMMON
+from bus.hub.incidents import Pool, Tie, Traits, joined, reason_in_words, references_of, said, traits_of
+from bus.hub.incidents.finding import MOST_NEAR, candidates
+from bus.hub.incidents.matters import matters_of
+from bus.hub.incidents.rarity import MOST_IN_COMMON, Rarity
 from bus.hub.incidents.traits import Sort, canonical, spellings
-from tests.incidents.labelled import Pair, pairs_of, read
+from schemas.bulletin import Bulletin
+from schemas.parts import Info
+from tests.incidents.labelled import HERE, SECOND, SETS, THIRD, Labels, Pair, pairs_of, read
 from tests.incidents.score import Score, baseline, closed, score
 
-BULLETINS, LABELS = read()
-NAMES = {each.id: name for name, each in BULLETINS.items()}
-EVERY = {each.id: traits_of(each) for each in BULLETINS.values()}
-TIES = said(
-    EVERY,
-    {each.id: references_of(each) for each in BULLETINS.values()},
-    {each.id: each.issuer.id for each in BULLETINS.values()},
-)
+
+class Labelled(NamedTuple):
+    """A labelled set, its traits by id, and what authors say."""
+
+    bulletins: Mapping[str, Bulletin]
+    labels: Labels
+    every: Mapping[str, Traits]
+    ties: list[Tie]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names in the labels, by id."""
+        return {each.id: name for name, each in self.bulletins.items()}
+
+
+def labelled(folder: Path) -> Labelled:
+    """Read a set."""
+    bulletins, labels = read(folder)
+    every = {each.id: traits_of(each) for each in bulletins.values()}
+    ties = said(
+        every,
+        {each.id: references_of(each) for each in bulletins.values()},
+        {each.id: each.issuer.id for each in bulletins.values()},
+    )
+    return Labelled(bulletins, labels, every, ties)
+
+
+SET = {folder: labelled(folder) for folder in SETS}
+BULLETINS, LABELS, EVERY, TIES = SET[HERE]
+NAMES = SET[HERE].names
 
 
 def is_noise(value: str) -> bool:
@@ -28,29 +58,50 @@ def is_noise(value: str) -> bool:
     return "stresser" in value
 
 
-def suggested() -> tuple[frozenset[Pair], Score]:
+@cache
+def suggested(folder: Path) -> tuple[frozenset[Pair], Score]:
     """What is suggested, and its score together with what authors say."""
-    tied = [(tie.a, tie.b) for tie in TIES]
-    found = [(each.a, each.b) for each in Pool(EVERY.values(), is_noise).suggested(tied)]
-    named = frozenset(frozenset((NAMES[a], NAMES[b])) for a, b in found)
-    whole = named | {frozenset((NAMES[a], NAMES[b])) for a, b in tied}
-    return named, score(closed(whole), BULLETINS, LABELS)
+    some = SET[folder]
+    tied = [(tie.a, tie.b) for tie in some.ties]
+    found = [(each.a, each.b) for each in Pool(some.every.values(), is_noise).suggested(tied)]
+    named = frozenset(frozenset((some.names[a], some.names[b])) for a, b in found)
+    whole = named | {frozenset((some.names[a], some.names[b])) for a, b in tied}
+    return named, score(closed(whole), some.bulletins, some.labels)
 
 
-def test_suggestions_are_right_and_find_most_of_what_belongs_together() -> None:
-    """Precision is above 0.95 of all pairs that suggestions put together; recall is told as it is, and does not fall."""
-    named, found = suggested()
-    assert found.precision >= 0.95, found.lines()
-    assert found.recall >= 0.70, found.lines()
-    right = sum(pair in LABELS.true_pairs() for pair in named)
-    assert right / len(named) >= 0.95
+@pytest.mark.parametrize(
+    ("folder", "precision", "recall"),
+    [(HERE, 0.95, 0.84), (SECOND, 0.95, 0.57), (THIRD, 0.95, 0.35)],
+    ids=["first", "second", "third"],
+)
+def test_suggestions_are_right_and_find_much_of_what_belongs_together(
+    folder: Path, precision: float, recall: float
+) -> None:
+    """Precision of all pairs that suggestions put together, and recall, are as docs/adr/060 has them, and do not fall."""
+    _, found = suggested(folder)
+    print("\n" + "\n".join(found.lines()))  # noqa: T201 (the figures stand in the log of the run)
+    assert found.precision >= precision, found.lines()
+    assert found.recall >= recall, found.lines()
 
 
-def test_the_trivial_rule_is_far_worse() -> None:
-    """Whatever shares a value letter by letter: less than half is right, and a tenth is found."""
-    trivial, ours = score(baseline(BULLETINS), BULLETINS, LABELS), suggested()[1]
-    assert trivial.precision < 0.5 < ours.precision
+@pytest.mark.parametrize("folder", SETS, ids=["first", "second", "third"])
+def test_single_suggestions_are_right(folder: Path) -> None:
+    """Of what a person is asked, one by one, nine of ten and more are right."""
+    named, _ = suggested(folder)
+    assert sum(pair in SET[folder].labels.true_pairs() for pair in named) >= 0.9 * len(named) > 0
+
+
+@pytest.mark.parametrize("folder", SETS, ids=["first", "second", "third"])
+def test_the_trivial_rule_finds_far_less(folder: Path) -> None:
+    """Whatever shares a value letter by letter: a tenth is found."""
+    some = SET[folder]
+    trivial, ours = score(baseline(some.bulletins), some.bulletins, some.labels), suggested(folder)[1]
     assert trivial.recall * 5 < ours.recall
+
+
+def test_the_trivial_rule_is_wrong_more_often_than_right() -> None:
+    """In the first set less than half of it is right."""
+    assert score(baseline(BULLETINS), BULLETINS, LABELS).precision < 0.5
 
 
 def test_what_is_suggested_does_not_depend_on_the_order() -> None:
@@ -60,10 +111,10 @@ def test_what_is_suggested_does_not_depend_on_the_order() -> None:
 
 
 def test_each_suggestion_says_why() -> None:
-    """Its reasons add up to its points, but for the bound of what words alone may do."""
+    """Its reasons add up to its points."""
     for each in Pool(EVERY.values(), is_noise).suggested():
         assert each.likeness.reasons
-        assert sum(reason.points for reason in each.likeness.reasons) >= each.likeness.points - 1e-9
+        assert sum(reason.points for reason in each.likeness.reasons) == pytest.approx(each.likeness.points)
 
 
 def test_a_pair_that_a_person_keeps_apart_is_not_suggested_and_neither_are_their_incidents() -> None:
@@ -95,6 +146,63 @@ def test_the_work_is_bounded_where_everybody_shares_everything() -> None:
 
     flood = [msgspec.structs.replace(one, id=f"{n:08d}") for n in range(MOST_IN_COMMON * 10)]
     assert not Pool(flood).pairs
+
+
+def test_so_many_are_compared_at_the_most() -> None:
+    """Bulletins that have much in common in pairs are each compared with a bounded number of others."""
+    many = {
+        f"{copy}-{id_}": msgspec.structs.replace(each, id=f"{copy}-{id_}")
+        for copy in range(8)
+        for id_, each in EVERY.items()
+    }
+    pairs = candidates(many, Rarity(many.values(), is_noise))
+    assert len(many) < len(pairs) <= MOST_NEAR * len(many)
+
+
+LONG = "9" * 5000
+NUMBERS = [
+    ("14 000 voters", {"14000"}),
+    ("14.000 Wahlberechtigte", {"14000"}),
+    ("14\u202f000 \u00e9lecteurs", {"14000"}),
+    ("of 24.10.2027 at 20:55", {"24", "10", "20", "55"}),
+    ("9 votes in 2027", set[str]()),
+    (f"{LONG} and {' '.join(['123'] * 2000)}", set[str]()),
+]
+
+
+@pytest.mark.parametrize(("text", "numbers"), NUMBERS, ids=[text[:12] for text, _ in NUMBERS])
+def test_numbers_are_read_as_people_write_them(text: str, numbers: set[str]) -> None:
+    """Marks between thousands say nothing; years, small numbers and very long ones are left out."""
+    one = next(iter(BULLETINS.values()))
+    told = msgspec.structs.replace(one, info=(Info(lang="en", headline="A headline", summary=text),))
+    assert {value for sort, value in traits_of(told).traits if sort is Sort.NUMBER} == numbers
+
+
+MATTERS = [
+    ("ransomware", {"ransomware"}),
+    ("verschlusselt", {"ransomware"}),
+    ("briefwahlunterlagen", {"postal vote"}),
+    ("stichwahlergebnis", {"result"}),
+    ("country", set[str]()),
+    ("ab", set[str]()),
+]
+
+
+@pytest.mark.parametrize(("word", "matters"), MATTERS, ids=[word for word, _ in MATTERS])
+def test_a_word_names_its_matters(word: str, matters: set[str]) -> None:
+    """By its beginning, and inside compounds; a word that only looks like a term names none."""
+    assert matters_of(word) == matters
+
+
+def test_every_reason_has_words() -> None:
+    """All reasons of all suggestions can be told, what speaks against too."""
+    told = {
+        reason_in_words(reason).split(":")[0]
+        for folder in SETS
+        for alike in Pool(SET[folder].every.values(), is_noise).pairs.values()
+        for reason in alike.reasons
+    }
+    assert {"about the same matters", "one office, and no reference", "another label", "days apart"} <= told
 
 
 SAME = [
