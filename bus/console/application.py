@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from starlette.applications import Starlette
@@ -22,16 +22,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bus.console import limits, shield
-from bus.console.asked import MOST_PARAMETERS, MOST_VALUE, Asked
+from bus.console.asked import Asked, parameters, parameters_of
 from bus.console.asking import NOBODY, HubError
 from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError
+from bus.console.forms import File, Form, file_as, link_of
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.navigation import home_of, navigation_of
-from bus.console.page import Bytes, Content, Deed, Done, Failed, Page
-from bus.console.pages import DEEDS, PAGES, end_worsened, sign_receipts
-from bus.console.people import DeedError, People, Session, SignInError
+from bus.console.page import Bytes, Content, Deed, Done, Failed, Once, Page
+from bus.console.pages import DEEDS, LISTS, PAGES, end_worsened, sign_receipts
+from bus.console.people import DeedError, Looked, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.console.signing import (
@@ -70,6 +71,7 @@ _REFUSED: Mapping[str, int] = {
     "desk-wall": 403,
     "session-ended": 403,
     "not-there": 404,
+    "feed-ended": 404,
     "decided-already": 409,
     "not-last": 409,
     "last-administrator": 409,
@@ -117,9 +119,14 @@ def app(
         *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
         Route("/healthz", console.health, methods=["GET"]),
+        Route("/feed/{file}", console.feed, methods=["GET"]),
     ]
     for page in PAGES:
         routes.append(Route(page.twin, partial(console.show, page, as_json=True), methods=["GET"]))
+        routes += [
+            Route(link_of(form, page), partial(console.give, page, form), methods=["GET"])
+            for form in page.forms
+        ]
         routes.append(Route(page.path, partial(console.show, page, as_json=False), methods=["GET"]))
     routes += [Route(deed.path, partial(console.do, deed), methods=["POST"]) for deed in DEEDS]
     failed: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
@@ -151,6 +158,8 @@ class Console:
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
+        self._files = limits.Meter(limits.FILES)
+        self._feeds = limits.Meter(limits.FEED)
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -182,7 +191,9 @@ class Console:
         metered(self._readers, token)
         if page.path == HOME and not as_json and (home := home_of(session.viewer)) != HOME:
             return RedirectResponse(home, status_code=303)
-        content, frame = await self._content(page, request, session, token, _parameters(request))
+        content, frame = await self._content(
+            page, request, session, token, parameters(request.query_params.multi_items())
+        )
         if as_json:
             return Response(msgspec.json.encode(content), media_type="application/json")
         if isinstance(content, Bytes):
@@ -204,7 +215,7 @@ class Console:
         """
         session.viewer.check_may(page.action)
         now, registry = self._clock(), self._reading.shelf.registry()
-        given, voice = _parameters(request), self._voice(request)
+        voice = self._voice(request)
         kept, told = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
@@ -239,7 +250,7 @@ class Console:
         query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
         html = self._renderer.page(
             page.template, frame.now, frame.zone, self._voice(request), page=content, frame=frame, viewer=session.viewer, path=page.path,
-            here=_filled(page.path, request) + query, twin=_filled(page.twin, request) + query,
+            here=_filled(page.path, request) + query, twin=_filled(page.twin, request) + query, files=_files(page, request),
             form=form_token(token), is_signed_in=True, key=self._rng(16).hex(), failed=failed, once=once,
             needs_password=self._people.needs_password,
             **navigation_of(session.viewer),
@@ -263,6 +274,60 @@ class Console:
             return kept, None
         return kept, await self._people.told(token, now, address_of(request), question)
 
+    async def give(self, page: Page, form: Form, request: Request) -> Response:
+        """A list in another form, as a file; that is put on record before it is given."""
+        session, token = await self.entrance.session(request)
+        if session is None:
+            return sent_away(request, as_json=False)
+        metered(self._files, token)
+        session.viewer.check_may(page.action)
+        now = self._clock()
+        asked = parameters(request.query_params.multi_items())
+        file = await self._listed(page, form, session, asked, now, _base(request))
+        exported = Looked(how="exported", words=file.words)
+        await self._people.looked(token, now, address_of(request), exported)
+        return _attached_list(file)
+
+    async def feed(self, request: Request) -> Response:
+        """A list for a program that has a feed address; its use is put on record first."""
+        self.entrance.counted(request)
+        secret, _, ending = request.path_params["file"].partition(".")
+        now = self._clock()
+        fed = await self._people.feed(secret, now, address_of(request))
+        if not fed.path.endswith(f".{ending}") or fed.path not in LISTS:
+            raise NotHereError("there is no such feed address, or it has ended", reason="feed-ended")
+        page, form = LISTS[fed.path]
+        metered(self._feeds, str(fed.n))
+        asked = parameters_of(fed.query)
+        file = await self._listed(page, form, fed.session, asked, now, _base(request), is_secret=True)
+        return _attached_list(file)
+
+    async def _listed(
+        self,
+        page: Page,
+        form: Form,
+        session: Session,
+        asked_for: Mapping[str, tuple[str, ...]],
+        now: dt.datetime,
+        base: str,
+        *,
+        is_secret: bool = False,
+    ) -> File:
+        kept = None
+        if page.has_incidents:
+            kept = await self.incidents.of(session.viewer.clearance, now)
+            if kept.joined is None:  # a page says so and is loaded again; a file would lack everything
+                kept = await self.incidents.of(session.viewer.clearance, now, wait=True)
+
+        def question(db: sqlite3.Connection) -> File:
+            asked = Asked(
+                db=db, now=now, shelf=self._reading.shelf, registry=self._reading.shelf.registry(), session=session,
+                path=link_of(form, page), place={}, given={**asked_for, **form.always}, most=form.most, incidents=kept,
+            )  # fmt: skip
+            return file_as(form, page, page.look(asked), asked, base, is_secret=is_secret)
+
+        return await self._reading.ask(question)
+
     async def do(self, deed: Deed, request: Request) -> Response:
         """Do what a form asks for, then lead back to its page; a refusal is shown on that page, with what was typed."""
         session, token = await self.entrance.session(request)
@@ -273,7 +338,7 @@ class Console:
             now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
             place=dict(request.path_params), fields=await self.entrance.form(request, token), voice=self._voice(request),
             reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
-            rng=self._rng, origin=f"{request.url.scheme}://{request.url.netloc}",
+            rng=self._rng, origin=_base(request),
         )  # fmt: skip
         page = _PAGE_AT.get(deed.on)
         try:
@@ -296,6 +361,11 @@ class Console:
             )  # fmt: skip
             content, frame = await self._content(page, request, session, token, {})
             return self._html(page, request, session, token, content, frame, failed=failed, status=status)
+        if isinstance(done, Once):
+            html = self._renderer.page(
+                done.template, doing.now, voice=doing.voice, hub=self._hub_name(), base=_base(request), once=done.values
+            )  # fmt: skip
+            return HTMLResponse(html)
         if isinstance(done, str):
             done = Done(address=done)
         if done.once is not None and page is not None:
@@ -360,7 +430,7 @@ class Console:
         if isinstance(exc, AgainError):
             return self._again(request, exc)
         if not isinstance(exc, HTTPException | TocsinError):
-            log.error("page_failed", path=request.url.path, error=repr(exc))
+            log.error("page_failed", path=_told_path(request), error=repr(exc))
         return self._said(request, *_told(exc, self._voice(request).say))
 
     def _again(self, request: Request, problem: AgainError) -> Response:
@@ -418,27 +488,37 @@ def _told(exc: Exception, say: Language) -> tuple[int, str, str, str]:
     return status, reason, say.plain(key), key
 
 
-def _parameters(request: Request) -> dict[str, tuple[str, ...]]:
-    """The parameters of the query, each with its values.
-
-    Raises:
-        BadRequestError: there are more, or longer ones, than any page has.
-    """
-    pairs = request.query_params.multi_items()
-    if len(pairs) > MOST_PARAMETERS or any(len(value) > MOST_VALUE or "\0" in value for _, value in pairs):
-        raise BadRequestError("the address has more than this page takes")
-    given: dict[str, tuple[str, ...]] = {}
-    for name, value in pairs:
-        given[name] = (*given.get(name, ()), value)
-    return given
-
-
 def _attached(content: Bytes) -> Response:
     """Bytes as a file to keep: no browser shows them as a page."""
     payload = base64.urlsafe_b64decode(content.payload + "=" * (-len(content.payload) % 4))
     named = "".join(each if each.isalnum() or each in "-." else "-" for each in content.file)
     headers = {"content-disposition": f'attachment; filename="{named}"'}
     return Response(payload, media_type="application/octet-stream", headers=headers)
+
+
+def _attached_list(file: File) -> Response:
+    """A list as a file to keep; the address of those that follow is in a header, too (RFC 8288)."""
+    headers = {"content-disposition": f'attachment; filename="{file.name}"'}
+    if file.next:
+        headers["link"] = f'<{file.next}>; rel="next"'
+    return Response(file.body, media_type=file.kind, headers=headers)
+
+
+def _files(page: Page, request: Request) -> list[tuple[Form, str]]:
+    """The other forms of this page, each with its address; from the first row on."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+    query = f"?{urlencode(kept)}" if kept else ""
+    return [(form, link_of(form, page) + query) for form in page.forms]
+
+
+def _told_path(request: Request) -> str:
+    """The path for the log: that of a feed address is a secret."""
+    return "/feed/" if request.url.path.startswith("/feed/") else request.url.path
+
+
+def _base(request: Request) -> str:
+    """The address of this console, as it was asked: the shield has checked the host."""
+    return f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
 def _filled(path: str, request: Request) -> str:

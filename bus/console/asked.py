@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from bus.console import places
+from bus.console.errors import BadRequestError
 from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
@@ -28,6 +29,39 @@ MOST_PARAMETERS, MOST_FIELDS = 40, 200
 MOST_VALUE = 500
 MOST_NEW = 2000
 """So many events are looked through for what is new."""
+Given = Mapping[str, tuple[str, ...]]
+"""The parameters of a query, each with its values in their order."""
+
+
+def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The parameters of a query.
+
+    Raises:
+        BadRequestError: there are more, or longer ones, than any page has.
+    """
+    given: dict[str, tuple[str, ...]] = {}
+    for n, (name, value) in enumerate(pairs, 1):
+        if n > MOST_PARAMETERS or max(len(name), len(value)) > MOST_VALUE or "\0" in value:
+            raise BadRequestError("the address has more than this page takes")
+        given[name] = (*given.get(name, ()), value)
+    return given
+
+
+def parameters_of(query: str) -> dict[str, tuple[str, ...]]:
+    """The parameters of a query as it stands in an address, that a form has sent or the desk has kept.
+
+    Raises:
+        BadRequestError: as `parameters`.
+    """
+    try:
+        return parameters(parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
+    except ValueError:
+        raise BadRequestError("the address has more than this page takes") from None
+
+
+def query_of(given: Given) -> str:
+    """Parameters as the query of an address."""
+    return urlencode([(name, each) for name, values in given.items() for each in values])
 
 
 def is_here(wanted: str) -> bool:
@@ -64,6 +98,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         desk: what the desk has told, on pages that ask it.
         voice: the language of who asks.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
+        most: so many rows of a list are wanted; 0 for as many as its page shows.
     """
 
     db: sqlite3.Connection
@@ -73,8 +108,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     session: Session
     path: str
     place: Mapping[str, str]
-    given: Mapping[str, tuple[str, ...]]
+    given: Given
     upto: Tlp | None = None
+    most: int = 0
     incidents: Kept | None = None
     desk: object = None
     voice: Voice = msgspec.field(default_factory=english)
@@ -157,9 +193,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 given.pop(name, None)
             else:
                 given[name] = tuple(map(str, value)) if isinstance(value, tuple | list) else (str(value),)
-        query = urlencode([(name, each) for name, values in given.items() for each in values])
+        query = query_of(given)
         where = self.path if path is None else path
         return f"{where}?{query}" if query else where
+
+    def elsewhere(self, path: str) -> str:
+        """The address of another page with the same parameters."""
+        return self.changed(self.given, path)
 
     def country_name(self, code: str) -> str:
         """What a country is called; its code where the map does not know it."""

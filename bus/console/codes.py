@@ -106,6 +106,9 @@ WORDS: Mapping[str, str] = {
     "snooze-ended": marked("ended a snooze"),
     "snoozed": marked("snoozed something"),
     "taken-over": marked("took over"),
+    "feed-added": marked("made a feed address"),
+    "feed-read": marked("read a list by a feed address"),
+    "feed-ended": marked("ended a feed address"),
     # checks of readiness
     "calendar": marked("calendar"),
     "registry": marked("registry"),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from bus import desk
-from bus.console.people import SIGNED, WALL, DeedError, Looked, Session, SignInError, Viewer
+from bus.console.people import SIGNED, WALL, DeedError, Fed, Looked, Session, SignInError, Viewer, fed_by
 from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
 from bus.policy import Clearance
@@ -119,6 +119,14 @@ class DeskPeople:
                 address,
                 lambda db, act: desk.trail.add_look(db, act, what.how, about, what.words),
             )
+
+    async def feed(self, secret: str, now: dt.datetime, address: str) -> Fed:
+        """What is read by a feed address.
+
+        Raises:
+            DeedError: `feed-ended`, `desk-too-much`.
+        """
+        return await fed_by(self._desk, secret, now, address)
 
     async def decisions(self) -> Sequence[Decision]:
         """Every decision about incidents that holds."""

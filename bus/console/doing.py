@@ -48,7 +48,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         people: the desk.
         incidents: those that are kept.
         hub: what signs.
-        rng: random bytes, for tokens.
+        rng: random bytes, for what is handed out.
         origin: how a browser reaches this console: scheme, host and port.
         voice: the language of who has sent it.
     """

@@ -21,6 +21,10 @@ PAGES = Rate(burst=120, per_s=20)
 """Of a person who reads. Each page is one request of this kind; files of the console itself are not counted."""
 ADDRESS = Rate(burst=600, per_s=100)
 """Of an address, behind which several people may sit."""
+FILES = Rate(burst=30, per_s=0.5)
+"""Of a person who takes lists away as files: each is up to twenty pages."""
+FEED = Rate(burst=10, per_s=1 / 60)
+"""Of one feed address: a program asks it a few times an hour."""
 SIGN_IN = Rate(burst=30, per_s=0.5)
 """Of an address that signs in; wrong passwords wait longer, by the name (`bus.desk.attempts`)."""
 

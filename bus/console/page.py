@@ -9,6 +9,7 @@ import msgspec
 
 from bus.console.asked import Asked
 from bus.console.doing import Doing
+from bus.console.forms import Form
 from bus.console.incidents import Kept
 from bus.console.people import Looked
 from bus.desk import Act, Action
@@ -48,6 +49,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         action: who may do this may open it; the navigation shows it to nobody else.
         looked: what is put on record before it is shown; None where nothing is.
         has_incidents: whether it is made from the incidents that are kept, too.
+        forms: the other forms of a list.
         desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
         beside: what it asks of the desk when it is known what it says: the answer is the same content with what the desk told in it.
     """
@@ -59,8 +61,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     action: Action = Action.LOOK
     looked: Callable[[Content], Looked | None] = lambda _: None
     has_incidents: bool = False
+    forms: tuple[Form, ...] = ()
     desk: Callable[[Kept, str], Question | None] = lambda _, __: None
     beside: Callable[[Content], Callable[[sqlite3.Connection, Act], Content] | None] = lambda _: None
+
+
+class Once(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown once, and by no address: a template, and what it shows."""
+
+    template: str
+    values: Mapping[str, object]
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +115,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str | Done]]
+    work: Callable[[Doing], Awaitable[str | Done | Once]]
     on: str = ""
 
     @property

@@ -80,14 +80,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """That somebody has looked at a bulletin, downloaded one, or searched: `viewed`, `downloaded`, `searched`.
+    """That somebody has looked at a bulletin, downloaded one, taken a list away, or searched.
 
     Attributes:
-        how: which of them.
-        id: of the bulletin; empty for a search.
+        how: `viewed`, `downloaded`, `exported` or `searched`.
+        id: of the bulletin; empty for a list and for a search.
         tlp: its marking.
         audience: its audience.
-        words: what was searched for.
+        words: what was searched for, or which list.
     """
 
     how: str
@@ -95,6 +95,22 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     tlp: Tlp = Tlp.CLEAR
     audience: str = ""
     words: str = ""
+
+
+class Fed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program reads by a feed address, and within whose limits.
+
+    Attributes:
+        n: the number of the address.
+        session: of its person, up to what such an address gives.
+        path: the list with its form, as `/b.atom`.
+        query: its filter.
+    """
+
+    n: int
+    session: Session
+    path: str
+    query: str
 
 
 class People(Protocol):
@@ -159,6 +175,14 @@ class People(Protocol):
 
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Put a look on record, before it is shown."""
+        ...
+
+    async def feed(self, secret: str, now: dt.datetime, address: str) -> Fed:
+        """What is read by a feed address; that is put on record, before it is read.
+
+        Raises:
+            DeedError: `feed-ended`, and others of a desk.
+        """
         ...
 
     async def decisions(self) -> Sequence[Decision]:
@@ -309,6 +333,18 @@ class Demonstration:
     async def looked(self, token: str, now: dt.datetime, address: str, what: Looked) -> None:
         """Nothing is put on record: nothing of a demonstration happened."""
 
+    async def feed(self, secret: str, now: dt.datetime, address: str) -> Fed:
+        """What is read by a feed address.
+
+        Raises:
+            DeedError: `feed-ended`.
+        """
+        if self._desk is None:
+            raise DeedError(
+                "this demonstration has no desk, so it has no feed addresses", reason="feed-ended"
+            )
+        return await fed_by(self._desk, secret, now, address)
+
     async def decisions(self) -> Sequence[Decision]:
         """Every decision that holds."""
         return [] if self._desk is None else await self._desk.read(desk.decisions.all_holding)
@@ -387,6 +423,29 @@ class Demonstration:
             address=address,
             fresh_at=now.timestamp(),
         )
+
+
+async def fed_by(held: desk.Desk, secret: str, now: dt.datetime, address: str) -> Fed:
+    """What is read by a feed address of a desk; that is on record once an hour.
+
+    Raises:
+        DeedError: `feed-ended`, `desk-too-much`.
+    """
+    at = now.timestamp()
+
+    def question(db: sqlite3.Connection) -> tuple[Fed, bool]:
+        act, feed = desk.feeds.reading(db, secret, at, address)
+        viewer = Viewer(name=act.who, roles=tuple(sorted(act.roles)), clearance=act.clearance)
+        fed = Fed(n=feed.n, session=Session(viewer=viewer), path=feed.path, query=feed.query)
+        return fed, desk.feeds.is_to_be_recorded(feed, at)
+
+    try:
+        fed, is_due = await held.read(question)
+        if is_due:
+            await held.write(lambda db: desk.feeds.record(db, secret, at, address))
+    except desk.DeskError as exc:
+        raise DeedError(str(exc), reason=exc.reason) from None
+    return fed
 
 
 def _hashed(token: str) -> str:

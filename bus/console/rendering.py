@@ -114,6 +114,7 @@ class Renderer:
             snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
+            files=(),
         )
 
     def page(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus.desk import trail
+from bus.desk import feeds, trail
 from bus.desk.refusals import (
     MAX_AUDIENCES,
     MAX_EMAIL,
@@ -201,7 +201,7 @@ def choose_language(db: sqlite3.Connection, act: Act, lang: str) -> None:
 
 
 def disable(db: sqlite3.Connection, act: Act, id_: str) -> None:
-    """Block a person's sign-in, end all sessions of that person, and make a token void. The person's acts stay.
+    """Block a person's sign-in, end all sessions and feed addresses of that person, and make a token void. The person's acts stay.
 
     Raises:
         DeskError: `desk-role`, `not-there`, `own-work`, `last-administrator`.
@@ -214,6 +214,7 @@ def disable(db: sqlite3.Connection, act: Act, id_: str) -> None:
         _check_not_last(db, act, person)
     db.execute("UPDATE people SET is_active = 0, token = '', token_until = 0 WHERE id = ?", (id_,))
     db.execute("DELETE FROM sessions WHERE person = ?", (id_,))
+    feeds.end_all(db, id_)
     trail.add(db, act, "person-disabled", id_)
 
 

@@ -19,6 +19,8 @@ MAX_PLACES = 20
 MAX_ATTEMPTS = 10_000
 """Names and addresses whose failed attempts are remembered."""
 MAX_VIEWS, MAX_QUERY = 50, 2_000
+MAX_FEEDS = 20
+"""Feed addresses of one person."""
 MAX_SNOOZES = 200
 """Snoozes of one person that hold at one time."""
 MAX_REASON = 500

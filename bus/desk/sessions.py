@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus.desk import trail
+from bus.desk import feeds, trail
 from bus.desk.refusals import MAX_ADDRESS, MAX_SESSIONS, MAX_WALLS, DeskError, check_room, cut
 from bus.desk.roles import NO_CONTENT, Act, Action, Role, check_may, may, not_there, roles_may
 from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
@@ -251,8 +251,9 @@ def forget(db: sqlite3.Connection, at: float) -> None:
 
 
 def distrust(db: sqlite3.Connection) -> None:
-    """End all sessions and make all tokens void: the file is an older copy, and some of them had ended since."""
+    """End all sessions and feed addresses and make all tokens void: the file is an older copy, and some had ended since."""
     db.execute("DELETE FROM sessions")
+    feeds.distrust(db)
     db.execute("UPDATE people SET token = '', token_until = 0 WHERE token <> ''")
 
 

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bus.desk import attempts, drafts, duty, sessions, signing_in, snoozes, trail
+from bus.desk import attempts, drafts, duty, feeds, sessions, signing_in, snoozes, trail
 from bus.desk.people import Person
 from bus.desk.refusals import DAY_S
 from bus.desk.roles import Act
@@ -215,6 +215,7 @@ class Desk(Store):
 
         def work(db: sqlite3.Connection) -> None:
             sessions.forget(db, at)
+            feeds.forget(db, at)
             attempts.forget(db, at)
             snoozes.end_by_time(db, at)
             snoozes.forget(db, at - kept.closed_s)

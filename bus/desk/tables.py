@@ -7,6 +7,7 @@ no rebuild changes. Rows of `trail` and `journal` are added and never changed; t
 
 from __future__ import annotations
 
+from bus.desk import feeds
 from bus.storage import Layout, allowances, lease
 
 _ABOUT = "kind TEXT NOT NULL, about TEXT NOT NULL, tlp INTEGER NOT NULL, audience TEXT NOT NULL"
@@ -102,4 +103,4 @@ CREATE TRIGGER IF NOT EXISTS trail_is_kept BEFORE DELETE ON trail
 """
 
 LAYOUT = Layout("desk", SCHEMA)
-LAYOUTS = (LAYOUT, allowances.LAYOUT, lease.LAYOUT)
+LAYOUTS = (LAYOUT, feeds.LAYOUT, allowances.LAYOUT, lease.LAYOUT)

@@ -62,6 +62,7 @@ def _people(desk: Desk) -> None:
         ("role", (person, "reader", "--tlp", "amber", "--audience", "eu-csirts")),
         ("token", (person,)),
         ("sessions", ()),
+        ("feeds", ()),
         ("end-session", ("--all", person)),
         ("disable", (person,)),
         ("audit", ("--limit", "3")),

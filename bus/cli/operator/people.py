@@ -155,8 +155,8 @@ def disable(app: App, id_: str, *, undo: bool) -> Answer:
 def token(app: App, id_: str, *, yes: bool) -> Answer:
     """Print a token with which the person ID sets a password, once, within a day.
 
-    Hand it over in person or by telephone: its holder can sign in as that person. The old password, all sessions and an earlier
-    token end at once. A person locked out by failed attempts can sign in with it.
+    Hand it over in person or by telephone: its holder can sign in as that person. The old password, all sessions, feed
+    addresses and an earlier token end at once. A person locked out by failed attempts can sign in with it.
     """
     act = _operator(app)
     known = _read(app, lambda db: desk.people.get(db, id_))
@@ -226,6 +226,51 @@ def end_session(app: App, *, number: int | None, person: str | None) -> Answer:
     return Answer({"ended": ended}, lines=[f"{ended} session(s) ended"])
 
 
+@command(people, "feeds")
+@click.argument("id_", metavar="[ID]", required=False, default="")
+def feeds(app: App, id_: str) -> Answer:
+    """List the feed addresses by which programs read lists, the newest first; of the person ID alone, or of all."""
+    act = _operator(app)
+
+    def question(db: sqlite3.Connection) -> list[desk.feeds.Feed]:
+        if id_:
+            desk.people.get(db, id_)
+        return desk.feeds.listed(db, act, id_)
+
+    found = _read(app, question)
+    rows = []
+    for each in found:
+        times = [_time(moment) for moment in (each.made_at, each.used_at, each.ends_at)]
+        rows.append((each.n, each.person, each.name, each.path, each.query, *times))
+    columns = ("n", "person", "name", "list", "filter", "since", "read", "until")
+    return Answer(
+        [
+            {
+                "n": each.n,
+                "person": each.person,
+                "name": each.name,
+                "list": each.path,
+                "filter": each.query,
+                "made": storage.utc(each.made_at),
+                "used": None if each.used_at is None else storage.utc(each.used_at),
+                "ends": storage.utc(each.ends_at),
+            }
+            for each in found
+        ],
+        table=Table(columns, rows, ("filter", "since")),
+        notes=[] if found else ["no feed address is in use"],
+    )
+
+
+@command(people, "end-feed")
+@click.argument("number", metavar="N", type=click.IntRange(min=1))
+def end_feed(app: App, *, number: int) -> Answer:
+    """End the feed address N of `people feeds`: the program that reads by it gets nothing more."""
+    act = _operator(app)
+    _write(app, lambda db: desk.feeds.end(db, act, number))
+    return Answer({"ended": number}, lines=[f"feed address {number} ended"])
+
+
 @command(people, "audit")
 @click.option("--since", type=Since(), default="all", help="a span such as 2h or 7d; all without it")
 @click.option("--who", default="", metavar="ID", help="what this person did")
@@ -273,6 +318,10 @@ def _read(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
 
 def _write(app: App, work: Callable[[sqlite3.Connection], T]) -> T:
     return frame.within(frame.open_desk(app, make=True), lambda store: store.write(work))
+
+
+def _time(moment: float | None) -> str:
+    return "never" if moment is None else frame.at(storage.utc(moment))
 
 
 def _told(person: Person) -> dict[str, object]:

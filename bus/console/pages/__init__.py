@@ -6,7 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
-    from bus.console.pages.catalogue import DEEDS, PAGES
+    from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
@@ -15,6 +15,7 @@ else:
 
 __all__ = [
     "DEEDS",
+    "LISTS",
     "PAGES",
     "SNOOZE_ENDS",
     "TO_DO",

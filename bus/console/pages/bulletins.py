@@ -10,6 +10,7 @@ import msgspec
 from bus.console import rows
 from bus.console.asked import Asked
 from bus.console.page import Content
+from bus.console.pages.views import HasViews, views_of
 from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.errors import FilterError
@@ -19,6 +20,7 @@ from bus.languages import marked
 from bus.policy import narrowest
 from schemas.vocab import Dimension, Tlp
 
+PATH = "/b"
 MOST = 50
 MOST_VALUES = 8
 """So many values of one field are offered; those that are chosen are always there."""
@@ -66,7 +68,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
 
 
-class Bulletins(Content, frozen=True, kw_only=True):
+class Bulletins(HasViews, frozen=True, kw_only=True):
     """The page."""
 
     total: int
@@ -100,7 +102,9 @@ def look(asked: Asked) -> Bulletins:
     upto = next((level for level in asked.given.get("tlp", ()) if level in FIXED["tlp"]), None)
     narrowed = msgspec.structs.replace(asked, upto=Tlp(upto) if upto is not None else None)
     after = rows.spot_of(asked.first("after"))
-    found, spot = rows.listed(narrowed, selection, most=MOST, order=order, after=after, ended=ended)
+    found, spot = rows.listed(
+        narrowed, selection, most=asked.most or MOST, order=order, after=after, ended=ended
+    )
     found_facets, bars = figures.facets_and_histogram(
         asked.db, asked.clearance, asked.now, selection=selection, upto=narrowed.upto
     )
@@ -109,6 +113,7 @@ def look(asked: Asked) -> Bulletins:
     number = sum(bar.n for bar in bars)
     grouped = asked.first("order") != "time"
     return Bulletins(
+        views=views_of(asked.given),
         marking=str(narrowest(row.tlp for row in found) or Tlp.CLEAR),
         total=total,
         found=number,
@@ -126,7 +131,7 @@ def look(asked: Asked) -> Bulletins:
         groups=tuple(_groups(asked, found) if grouped else (Group(incident=None, title="", rows=found),)),
         shown=len(found),
         next="" if spot is None else asked.address(after=rows.spelled(spot)),
-        without=asked.address("/b"),
+        without=asked.address(PATH),
         by_time=asked.address(order="time", after=None),
         by_incident=asked.address(order=None, after=None),
         with_ended=asked.address(ended=None if ended else "1", after=None),

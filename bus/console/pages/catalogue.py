@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from bus.console.forms import link_of
 from bus.console.page import Deed, Page
 from bus.console.pages import (
     account,
@@ -13,10 +16,12 @@ from bus.console.pages import (
     clocks,
     drills,
     elections,
+    feeds,
     handover,
     incident_desk,
     incidents,
     noting,
+    outward,
     people,
     people_desk,
     picture,
@@ -24,11 +29,12 @@ from bus.console.pages import (
     snoozing,
     system,
     trail,
+    views,
     wall,
 )
 from bus.desk import Action
 
-PAGES: tuple[Page, ...] = (
+_PAGES: tuple[Page, ...] = (
     Page(
         path="/",
         twin="/picture.json",
@@ -37,7 +43,12 @@ PAGES: tuple[Page, ...] = (
         beside=picture.beside,
     ),
     Page(
-        path="/b", twin="/b.json", template="bulletins.html", look=bulletins.look, looked=bulletins.searched
+        path="/b",
+        twin="/b.json",
+        template="bulletins.html",
+        look=bulletins.look,
+        looked=bulletins.searched,
+        beside=views.told,
     ),
     Page(
         path="/b/{id}",
@@ -84,6 +95,9 @@ PAGES: tuple[Page, ...] = (
         beside=handover.beside,
     ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
+    Page(
+        path=feeds.PAGE, twin=f"{feeds.PAGE}.json", template="feeds.html", look=feeds.look, beside=feeds.told
+    ),
     Page(
         path="/system",
         twin="/system.json",
@@ -133,9 +147,20 @@ PAGES: tuple[Page, ...] = (
     ),
 )
 
+PAGES: tuple[Page, ...] = tuple(
+    msgspec.structs.replace(page, forms=outward.FORMS.get(page.path, ())) for page in _PAGES
+)
+"""Every page, each list with its other forms."""
+LISTS = {link_of(form, page): (page, form) for page in PAGES for form in page.forms}
+"""Every list in every other form, by its path."""
+
 DEEDS: tuple[Deed, ...] = (
     Deed(path="/handover", work=handover.give),
     Deed(path="/handover/{n}/take", work=handover.take),
+    Deed(path="/views/save", work=views.save),
+    Deed(path="/views/drop", work=views.drop),
+    Deed(path=f"{feeds.PAGE}/make", work=feeds.make),
+    Deed(path=f"{feeds.PAGE}/end", work=feeds.end),
     Deed(path="/seen", work=picture.mark_seen),
     Deed(path="/b/{id}/snooze", work=snoozing.snooze_bulletin),
     Deed(path="/b/{id}/note", work=noting.note),

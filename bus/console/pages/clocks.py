@@ -37,7 +37,7 @@ WORDS = {
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """One clock in words; `share` is how much of its time is over, from 0 to 1."""
+    """One clock in words; `share` is how much of its time is over, from 0 to 1, `place` tells it from others of its rule and bulletin."""
 
     what: str
     rule: str
@@ -53,6 +53,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     share: float
     tlp: str
     audience: str
+    place: str
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +136,7 @@ def told(asked: Asked, each: Owed) -> Due:
         share=min(1.0, max(0.0, (asked.now - each.start).total_seconds() / whole)),
         tlp=each.tlp,
         audience=each.audience,
+        place=each.place,
     )
 
 

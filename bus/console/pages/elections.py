@@ -35,9 +35,11 @@ TO_DO = {
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """A window as it is drawn: `before`, `during`, `vote` or `after`."""
+    """A window as it is drawn (`what`): `before`, `during`, `vote` or `after`; and the phase and round that it is of."""
 
     what: str
+    phase: str
+    round: int
     start: dt.datetime
     end: dt.datetime
 
@@ -144,7 +146,13 @@ def of_calendar(asked: Asked, calendar: Calendar) -> Listed:
         standing=elections.standing(calendar, now),
         name=name_of(asked, calendar),
         spans=tuple(
-            Span(what=_drawn(Phase(window.phase)), start=window.start, end=window.end)
+            Span(
+                what=_drawn(Phase(window.phase)),
+                phase=str(window.phase),
+                round=window.round,
+                start=window.start,
+                end=window.end,
+            )
             for window in calendar.body.windows
         ),
         polling=min(ahead, default=None),

@@ -172,7 +172,7 @@ def look(asked: Asked) -> AllIncidents:
             is_stale=True, is_cut_short=False, may_decide=False,
         )  # fmt: skip
     found = joined.found
-    lines = tuple(_line(asked, joined, group) for group in found.groups[:MOST])
+    lines = tuple(_line(asked, joined, group) for group in found.groups[: asked.most or MOST])
     loose = [each for each in found.suggestions if not {each.a, each.b} & joined.group.keys()]
     offers = tuple(_offer(asked, joined, each, each.a) for each in loose[:MOST])
     beside = (found.members[id_].tlp for each in offers for id_ in (each.id, each.to))

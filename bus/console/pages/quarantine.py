@@ -51,19 +51,22 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(Content, frozen=True, kw_only=True):
-    """The page; `hidden` are refusals whose claimed channel is above the reader's ceiling."""
+    """The page; `hidden` are refusals whose claimed channel is above the reader's ceiling, `is_cut_short` says that there are older ones."""
 
     refused: tuple[Refused, ...]
     hidden: int
     day: int
     by_reason: dict[str, int]
+    is_cut_short: bool
 
 
 def look(asked: Asked) -> Quarantine:
     """The newest refusals that the reader may see."""
     found, hidden = [], 0
     day = asked.now - dt.timedelta(days=1)
-    for row in summary.quarantine(asked.db, MOST):
+    most = asked.most or MOST
+    every = summary.quarantine(asked.db, most + 1)
+    for row in every[:most]:
         if not may_see(asked, row.channel):
             hidden += 1
             continue
@@ -85,6 +88,7 @@ def look(asked: Asked) -> Quarantine:
         hidden=hidden,
         day=sum(each.at > day for each in found),
         by_reason=dict(sorted(Counter(each.reason for each in found).items())),
+        is_cut_short=len(every) > most,
     )
 
 

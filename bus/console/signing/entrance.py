@@ -180,11 +180,19 @@ class Entrance:
         Raises:
             TooManyError: the address asks faster than an office of people does.
         """
-        metered(self._addresses, address_of(request))
+        self.counted(request)
         token = self.token(request)
         if not token:
             return None, ""
         return await self._people.session(token, self._clock(), address_of(request)), token
+
+    def counted(self, request: Request) -> None:
+        """Count a request of its address.
+
+        Raises:
+            TooManyError: the address asks faster than an office of people does.
+        """
+        metered(self._addresses, address_of(request))
 
     @staticmethod
     def token(request: Request) -> str:

@@ -36,6 +36,7 @@ PAGES = {
     "drill": "/drills/false-date-2027",
     "handover": "/handover",
     "quarantine": "/quarantine",
+    "feed addresses": "/feeds?list=/b.atom&q=flood",
     "system": "/system",
     "wall": "/wall",
     "account": "/me",

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bus.desk import About, Act, Desk, DeskError, SignedIn, duty
+from bus.desk import About, Act, Desk, DeskError, SignedIn, duty, feeds
 from schemas.vocab import Tlp
 from tests.support.desks import CHEAP, HOME, PASSWORD
 from tests.support.office import TOCSIN
@@ -139,6 +139,34 @@ def test_sessions_are_ended_one_by_one_and_all(office: Office) -> None:
     assert told(office, "sessions") == []
 
 
+def test_feed_addresses_are_listed_and_ended(office: Office) -> None:
+    """By their numbers: the secret of one is shown nowhere."""
+    session = signed_in(office, "ann", "reader")
+    secret = console(
+        office,
+        lambda desk: desk.act(
+            session.token,
+            now(),
+            HOME,
+            lambda db, act: feeds.add(db, act, "calendar", "/e.ics", "show=own", 30, os.urandom),
+        ),
+    )
+    (listed,) = told(office, "feeds", "ann")
+    assert {each: listed[each] for each in ("n", "person", "name", "list", "filter", "used")} == {
+        "n": 1,
+        "person": "ann",
+        "name": "calendar",
+        "list": "/e.ics",
+        "filter": "show=own",
+        "used": None,
+    }
+    assert secret not in office.run("people", "feeds")
+    assert "never" in office.run("people", "feeds")
+    assert told(office, "end-feed", "1") == {"ended": 1}
+    assert told(office, "feeds") == []
+    assert "no feed address" in office.look("people", "feeds").err
+
+
 def test_the_trail_is_read_and_verified(office: Office) -> None:
     """The newest first; with the head of before, later."""
     signed_in(office, "ann", "reader")
@@ -172,6 +200,8 @@ REFUSED = {
     "nobody to disable": (("disable", "ann"), 3, "not-there"),
     "nobody to give a token": (("token", "ann"), 3, "not-there"),
     "sessions of nobody": (("sessions", "ann"), 3, "not-there"),
+    "feed addresses of nobody": (("feeds", "ann"), 3, "not-there"),
+    "no feed address to end": (("end-feed", "7"), 3, "not-there"),
     "no session to end": (("end-session", "7"), 3, "not-there"),
     "neither session nor person": (("end-session",), 2, "--all"),
     "all sessions of nobody": (("end-session", "--all", "ann"), 3, "not-there"),

@@ -1,0 +1,51 @@
+"""A list as CSV (RFC 4180), in UTF-8 with a mark so that a spreadsheet reads it as such. Pure.
+
+A spreadsheet computes a cell that begins with a sign, so such a text gets an apostrophe before it (OWASP, CSV injection); after a
+semicolon too, which some spreadsheets take for the end of a cell. Line breaks become blanks, for a row is a line.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+from collections.abc import Iterator
+
+from bus.console import texts
+from bus.console.forms.shape import Cell, Listing
+
+KIND = "text/csv; charset=utf-8; header=present"
+_BLANK = re.compile(r"\s+")
+_ACTS = re.compile("(^|;)([\\s\u200c\u200d\u00ad]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+
+
+def write(listing: Listing) -> bytes:
+    """The bytes of a file; what is not in it stands in its last lines."""
+    out = io.StringIO(newline="")
+    lines = csv.writer(out, lineterminator="\r\n")
+    lines.writerow(listing.columns)
+    lines.writerows([cell(each) for each in item.cells] for item in listing.items)
+    rest = [""] * (len(listing.columns) - 1)
+    lines.writerows([cell(words), *rest] for words in _last(listing))
+    return out.getvalue().encode("utf-8-sig")
+
+
+def cell(value: Cell) -> str | int | float:
+    """A value as it stands in a cell: moments in UTC, several values with commas, texts shown and harmless."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, dt.datetime):
+        return f"{value.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    text = ", ".join(value) if isinstance(value, tuple) else value
+    return _ACTS.sub(r"\1\2'", _BLANK.sub(" ", texts.shown(text)).strip())
+
+
+def _last(listing: Listing) -> Iterator[str]:
+    yield from listing.notes
+    if listing.next:
+        yield f"More match. The next ones: {listing.base}{listing.next}"
