@@ -1,4 +1,4 @@
-"""The console as an application of ASGI: its routes, what a page is shown with, and what is said when something goes wrong."""
+"""The console as an application of ASGI: its routes, who is let in, and what is shown when something goes wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import datetime as dt
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -38,6 +38,8 @@ from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.console.signing import (
     HOME,
     Entrance,
+    Walls,
+    Way,
     address_of,
     form_token,
     metered,
@@ -101,6 +103,8 @@ def app(
     *,
     hub: Hub = NOBODY,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
+    is_behind: bool = False,
+    ways: Sequence[Way] = (),
     voices: Voices | None = None,
 ) -> shield.Shield:
     """The console.
@@ -111,12 +115,15 @@ def app(
         clock: the present, aware.
         rng: random bytes, for ids and tokens.
         hub: what signs.
-        hosts: the names that this console has, with their ports; `*` alone behind a proxy that checks them.
+        hosts: the names that this console has, with their ports.
+        is_behind: whether a proxy with TLS on this machine asks for visitors.
+        ways: ways to sign in beside the password.
         voices: the languages that are offered; without, those that have a catalogue.
     """
-    console = Console(reading, people, clock, rng, hub, voices)
+    console = Console(reading, people, clock, rng, hub, ways, voices)
     routes = [
         *console.entrance.routes(),
+        *Walls(people, console.entrance, clock).routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
         Route("/healthz", console.health, methods=["GET"]),
         Route("/feed/{file}", console.feed, methods=["GET"]),
@@ -136,7 +143,11 @@ def app(
     }
     inner = Starlette(routes=routes, exception_handlers=failed, lifespan=console.lifespan)
     return shield.Shield(
-        inner=console.with_events(inner), hosts=frozenset(hosts), rng=rng, told=console.refused
+        inner=console.with_events(inner),
+        hosts=frozenset(hosts),
+        rng=rng,
+        told=console.refused,
+        is_behind=is_behind,
     )
 
 
@@ -150,11 +161,12 @@ class Console:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         hub: Hub,
+        ways: Sequence[Way] = (),
         voices: Voices | None = None,
     ) -> None:
         self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
         self._renderer = Renderer(voices)
-        self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name)
+        self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name, ways)
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
@@ -252,7 +264,7 @@ class Console:
             page.template, frame.now, frame.zone, self._voice(request), page=content, frame=frame, viewer=session.viewer, path=page.path,
             here=_filled(page.path, request) + query, twin=_filled(page.twin, request) + query, files=_files(page, request),
             form=form_token(token), is_signed_in=True, key=self._rng(16).hex(), failed=failed, once=once,
-            needs_password=self._people.needs_password,
+            needs_password=self._people.needs_password, account=self.entrance.account,
             **navigation_of(session.viewer),
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)
@@ -371,10 +383,9 @@ class Console:
         if done.once is not None and page is not None:
             content, frame = await self._content(page, request, session, token, {})
             return self._html(page, request, session, token, content, frame, once=done.once)
-        response = RedirectResponse(done.address or HOME, status_code=303)
         if done.token:
-            self.entrance.begin(response, request, done.token)
-        return response
+            return self.entrance.entered(request, done.token, done.address or HOME)
+        return RedirectResponse(done.address or HOME, status_code=303)
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""

@@ -5,8 +5,7 @@ looks at a page that nobody touches for hours. Each sign-in and each fresh passw
 with each use, so that a change of a person holds at once. Who may look at no content has a clearance of nothing.
 
 A wall is a session of a screen that shows one page, with a ceiling of its own, which is never above that of the duty officer who
-opened it. The officer gets a key, which the screen exchanges once for its session: a key may stand in an address, a session's id
-never does.
+opened it. The officer gets a key, which the screen exchanges once for its session: an id of a session stands in no address.
 """
 
 from __future__ import annotations
@@ -69,15 +68,26 @@ def is_fresh(act: Act) -> bool:
     return not act.is_wall and 0 <= act.at - act.fresh_at <= FRESH_S
 
 
-def begin(db: sqlite3.Connection, person: str, at: float, address: str, random: Random) -> str:
-    """Begin a session. Returns its id, for the cookie; the oldest of more than `MAX_SESSIONS` ends."""
+def begin(
+    db: sqlite3.Connection,
+    person: str,
+    at: float,
+    address: str,
+    random: Random,
+    *,
+    fresh_at: float | None = None,
+) -> str:
+    """Begin a session. Returns its id, for the cookie; the oldest of more than `MAX_SESSIONS` ends.
+
+    `fresh_at` is when the person has shown who it is; None for now.
+    """
     token = new_secret(random)
     db.execute(
         "DELETE FROM sessions WHERE n IN "
         "(SELECT n FROM sessions WHERE person = ? AND NOT is_wall ORDER BY n DESC LIMIT -1 OFFSET ?)",
         (person, MAX_SESSIONS - 1),
     )
-    _insert(db, token, person, at, at + SESSION_S, address)
+    _insert(db, token, person, at, at + SESSION_S, address, fresh_at=fresh_at)
     return token
 
 
@@ -189,12 +199,15 @@ def touch(db: sqlite3.Connection, act: Act) -> None:
     db.execute("UPDATE sessions SET used_at = max(used_at, ?) WHERE n = ?", (act.at, act.session))
 
 
-def renew(db: sqlite3.Connection, act: Act, random: Random) -> str:
-    """Give a session another id, after a fresh password. Returns it; the old one is void."""
+def renew(db: sqlite3.Connection, act: Act, random: Random, *, fresh_at: float | None = None) -> str:
+    """Give a session another id, after its person has shown again who it is. Returns it; the old one is void.
+
+    `fresh_at` is when that was; None for now.
+    """
     token = new_secret(random)
     db.execute(
         "UPDATE sessions SET hash = ?, fresh_at = ?, used_at = ? WHERE n = ?",
-        (hashed(token), act.at, act.at, act.session),
+        (hashed(token), act.at if fresh_at is None else fresh_at, act.at, act.session),
     )
     return token
 
@@ -211,10 +224,7 @@ def listed(db: sqlite3.Connection, act: Act, person: str = "") -> list[Session]:
         "WHERE ends_at > :at AND (:person = '' OR person = :person) ORDER BY n DESC",
         {"at": act.at, "person": person},
     )
-    return [
-        Session(**{**dict(row), "is_wall": bool(row["is_wall"]), "is_begun": bool(row["is_begun"])})
-        for row in rows
-    ]
+    return [msgspec.convert(dict(row), Session, strict=False) for row in rows]
 
 
 def end(db: sqlite3.Connection, act: Act, n: int) -> None:
@@ -265,6 +275,8 @@ def _insert(
     ends_at: float,
     address: str,
     wall: Clearance | None = None,
+    *,
+    fresh_at: float | None = None,
 ) -> None:
     db.execute(
         "INSERT INTO sessions (hash, person, is_wall, made_at, used_at, fresh_at, ends_at, address, ceiling, audiences) "
@@ -275,7 +287,7 @@ def _insert(
             wall is not None,
             at,
             at,
-            0.0 if wall else at,
+            0.0 if wall else at if fresh_at is None else fresh_at,
             ends_at,
             cut(address, MAX_ADDRESS),
             wall.ceiling.value if wall else "",

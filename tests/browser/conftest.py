@@ -17,10 +17,10 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bus import desk
-from bus.console import Demonstration, People, Reading, app
-from bus.console.desks import DeskPeople
+from bus.console import Demonstration, Reading, app
+from bus.console.shield import Shield
 from bus.console.voices import Voices
-from tests.support import consoles, desks
+from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
 from tests.support.waiting import eventually_sync
 from tests.support.world import NOW
@@ -37,11 +37,9 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(
-        self, store: Path, voices: Voices | None = None, accounts: tuple[tuple[str, desk.Role], ...] = ()
-    ) -> None:
-        """Serve a store, in these languages; with accounts people sign in by a password, else it is a demonstration."""
-        self.store, self._accounts, self._voices = store, accounts, voices
+    def __init__(self, store: Path, voices: Voices | None = None) -> None:
+        """Serve a store, in these languages."""
+        self.store, self._voices = store, voices
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -52,21 +50,29 @@ class Served:
 
     async def _serve(self) -> None:
         file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
-        async with (
-            desk.Desk.open(file, os.urandom, cost=desks.CHEAP) as held,
-            Reading.open(self.store, shelf()) as reading,
-        ):
-            hosts = (self.url.removeprefix("http://"),)
-            people: People = Demonstration(
-                EVERYTHING, numbers(), ("analyst", "duty-officer", "publisher", "approver"), held
+        async with desk.Desk.open(file, os.urandom) as held, Reading.open(self.store, shelf()) as reading:
+            await self.prepare(held)
+            config = uvicorn.Config(
+                self.console(held, reading), log_config=None, ws="none", timeout_graceful_shutdown=1
             )
-            for name, role in self._accounts:
-                await desks.add(held, name, role, at=NOW.timestamp(), ceiling=EVERYTHING.ceiling)
-                people = DeskPeople(held, os.urandom)
-            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts, voices=self._voices)
-            config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
+
+    async def prepare(self, held: desk.Desk) -> None:
+        """Nobody is added."""
+
+    def console(self, held: desk.Desk, reading: Reading) -> Shield:
+        """What is served: everybody is signed in who gives a name."""
+        roles = ("analyst", "duty-officer", "publisher", "approver")
+        people = Demonstration(EVERYTHING, numbers(), roles, held)
+        return app(
+            reading,
+            people,
+            lambda: NOW,
+            numbers(8),
+            hosts=(self.url.removeprefix("http://"),),
+            voices=self._voices,
+        )
 
     def stop(self) -> None:
         """End it; its lines break."""

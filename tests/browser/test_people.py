@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from bus import desk
+from bus.console import Reading, app
+from bus.console.desks import DeskPeople
+from bus.console.shield import Shield
 from bus.desk import Role
 from tests.browser.conftest import Looker, Served
 from tests.browser.test_pages import WIDTHS, overflow, violations
+from tests.support import desks
+from tests.support.consoles import EVERYTHING, numbers
 from tests.support.desks import PASSWORD
+from tests.support.world import NOW
 
 pytestmark = pytest.mark.browser
 PEOPLE = (
@@ -27,10 +35,24 @@ PEOPLE = (
 NEW = "nine green boats on a lake"
 
 
+class Staffed(Served):
+    """A console with accounts."""
+
+    async def prepare(self, held: desk.Desk) -> None:
+        """An administrator and a duty officer."""
+        for name, role in (("mara", Role.ADMINISTRATOR), ("tom", Role.DUTY)):
+            await desks.add(held, name, role, at=NOW.timestamp(), ceiling=EVERYTHING.ceiling)
+
+    def console(self, held: desk.Desk, reading: Reading) -> Shield:
+        """People sign in by a password."""
+        hosts = (self.url.removeprefix("http://"),)
+        return app(reading, DeskPeople(held, os.urandom), lambda: NOW, numbers(8), hosts=hosts)
+
+
 @pytest.fixture(scope="module")
 def staffed(store: Path) -> Iterator[Served]:
     """A console with accounts: an administrator and a duty officer."""
-    made = Served(store, accounts=(("mara", Role.ADMINISTRATOR), ("tom", Role.DUTY)))
+    made = Staffed(store)
     yield made
     made.stop()
 
