@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from bus import desk
 from bus.console import limits, shield
 from bus.console.asked import Asked, parameters, parameters_of
 from bus.console.asking import NOBODY, HubError
@@ -30,7 +31,7 @@ from bus.console.forms import File, Form, file_as, link_of
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
 from bus.console.navigation import home_of, navigation_of
-from bus.console.page import Bytes, Content, Deed, Done, Failed, Once, Page
+from bus.console.page import Bytes, Content, Deed, Done, Failed, Once, Page, Present
 from bus.console.pages import DEEDS, LISTS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, Looked, People, Session, SignInError
 from bus.console.reading import Reading
@@ -47,8 +48,10 @@ from bus.console.signing import (
     voice_of,
 )
 from bus.console.voices import Voice, Voices
-from bus.desk import Action
+from bus.desk import Action, four_eyes
 from bus.errors import BusError, StoreError
+from bus.hub.acting import Outcome
+from bus.hub.acting import Request as Wanted
 from bus.languages import Language, marked
 from bus.logs import logger
 from bus.tasks import in_background
@@ -73,8 +76,17 @@ _REFUSED: Mapping[str, int] = {
     "desk-wall": 403,
     "session-ended": 403,
     "not-there": 404,
+    "not-fresh": 403,
+    "own-work": 403,
+    "above-ceiling": 403,
+    "approval-needed": 409,
+    "approval-over": 409,
+    "approval-there": 409,
+    "approval-void": 409,
     "feed-ended": 404,
     "decided-already": 409,
+    "digest-differs": 409,
+    "draft-handed-on": 409,
     "not-last": 409,
     "last-administrator": 409,
     "person-exists": 409,
@@ -170,6 +182,7 @@ class Console:
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
+        self._checks = limits.Meter(limits.CHECKS)
         self._files = limits.Meter(limits.FILES)
         self._feeds = limits.Meter(limits.FEED)
 
@@ -228,19 +241,22 @@ class Console:
         session.viewer.check_may(page.action)
         now, registry = self._clock(), self._reading.shelf.registry()
         voice = self._voice(request)
-        kept, told = await self._beside(page, session, token, request, now)
+        kept, told, waiting = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
                 path=_filled(page.path, request), place=dict(request.path_params), given=given,
-                incidents=kept, desk=told, voice=voice,
+                incidents=kept, desk=told, waiting=waiting, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
         content, frame = await self._reading.ask(question)
         if (beside := page.beside(content)) is not None:
             content = await self._people.told(token, now, address_of(request), beside) or content
+        if (wanted := page.of_hub(content)) is not None:
+            present = Present(clearance=session.viewer.clearance, voice=voice, registry=registry, now=now)
+            content = page.heard(content, await self._heard(wanted), present)
         if (looked := page.looked(content)) is not None:
             await self._people.looked(token, now, address_of(request), looked)
         return content, frame
@@ -271,20 +287,30 @@ class Console:
 
     async def _beside(
         self, page: Page, session: Session, token: str, request: Request, now: dt.datetime
-    ) -> tuple[Kept | None, object]:
-        """The incidents that are kept for this reader, and what the desk tells; they are begun on every page, for the next."""
+    ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...]]:
+        """(the incidents that are kept for this reader, what the desk tells, what waits there); incidents are begun on every page."""
         if not session.viewer.may(Action.LOOK):
-            return None, None
+            return None, None, ()
         try:
             kept = await self.incidents.of(session.viewer.clearance, now)
         except StoreError:
-            return None, None  # the page says so by itself
-        if not page.has_incidents:
-            return None, None
-        question = page.desk(kept, str(request.path_params.get("id", "")))
-        if question is None:
-            return kept, None
-        return kept, await self._people.told(token, now, address_of(request), question)
+            kept = None  # the page says so by itself
+        question = page.of_desk(request.path_params)
+        if page.has_incidents and kept is not None:
+            question = page.desk(kept, str(request.path_params.get("id", "")))
+
+        def all_of_it(db: sqlite3.Connection, act: desk.Act) -> tuple[object, tuple[four_eyes.Waiting, ...]]:
+            return None if question is None else question(db, act), four_eyes.waiting(db, act)
+
+        told, waiting = await self._people.told(token, now, address_of(request), all_of_it) or (None, ())
+        return kept if page.has_incidents else None, told, waiting
+
+    async def _heard(self, wanted: Wanted) -> Outcome:
+        """What the hub answers; that it does not is an answer, too, for the page is shown all the same."""
+        try:
+            return await self._hub.ask(wanted)
+        except HubError as problem:
+            return Outcome(state="refused", reason=problem.reason, notes=(str(problem),))
 
     async def give(self, page: Page, form: Form, request: Request) -> Response:
         """A list in another form, as a file; that is put on record before it is given."""
@@ -345,7 +371,7 @@ class Console:
         session, token = await self.entrance.session(request)
         if session is None:
             return sent_away(request, as_json=False)
-        metered(self._readers, token)
+        metered(self._checks if deed.is_often else self._readers, token)
         doing = Doing(
             now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
             place=dict(request.path_params), fields=await self.entrance.form(request, token), voice=self._voice(request),
@@ -357,7 +383,8 @@ class Console:
             done = await deed.work(doing)
         except (DeedError, SignInError, BadRequestError) as problem:
             if problem.reason == NOT_FRESH:
-                back = HOME if page is None else _filled(page.path, request)
+                stood = page or _PAGE_AT.get(deed.path.rpartition("/")[0])
+                back = HOME if stood is None else _filled(stood.path, request)
                 return RedirectResponse(f"/fresh?next={quote(back, safe='')}", status_code=303)
             if page is None or problem.reason in _NOT_OFFERED:
                 raise
@@ -380,6 +407,16 @@ class Console:
             return HTMLResponse(html)
         if isinstance(done, str):
             done = Done(address=done)
+        if isinstance(done, Content):
+            if not deed.template:
+                return Response(msgspec.json.encode(done), media_type="application/json")
+            frame = await doing.look(frame_of)
+            html = self._renderer.page(
+                deed.template, doing.now, frame.zone, doing.voice, viewer=session.viewer, page=done, frame=frame,
+                path=deed.at, here=deed.at, twin=f"{deed.at}.json", form=form_token(token), is_signed_in=True,
+                key=self._rng(16).hex(), account=self.entrance.account, **navigation_of(session.viewer),
+            )  # fmt: skip
+            return HTMLResponse(html)
         if done.once is not None and page is not None:
             content, frame = await self._content(page, request, session, token, {})
             return self._html(page, request, session, token, content, frame, once=done.once)

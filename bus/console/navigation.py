@@ -26,6 +26,8 @@ NAVIGATION = (
     Link("/i", marked("Incidents"), "graph", marked("Watch", "navigation"), "g i"),
     Link("/clocks", marked("Clocks"), "clock", marked("Watch", "navigation"), "g k"),
     Link("/channels", marked("Channels"), "channel", marked("Watch", "navigation"), "g c"),
+    Link("/publish", marked("Publish"), "publish", marked("Speak", "navigation"), "g u"),
+    Link("/approvals", marked("Approvals"), "eye", marked("Speak", "navigation"), "g a"),
     Link("/e", marked("Elections"), "election", marked("Prepare", "navigation"), "g e"),
     Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
     Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -12,7 +13,11 @@ from bus.console.doing import Doing
 from bus.console.forms import Form
 from bus.console.incidents import Kept
 from bus.console.people import Looked
+from bus.console.voices import Voice
 from bus.desk import Act, Action
+from bus.hub.acting import Outcome, Request
+from bus.policy import Clearance
+from bus.trust import VerifiedRegistry
 
 Question = Callable[[sqlite3.Connection, Act], object]
 
@@ -38,6 +43,15 @@ class Bytes(Content, frozen=True, kw_only=True):
     file: str
 
 
+class Present(msgspec.Struct, frozen=True, kw_only=True):
+    """For whom, in which language, when and by which registry something is shown."""
+
+    clearance: Clearance
+    voice: Voice
+    registry: VerifiedRegistry
+    now: dt.datetime
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page.
 
@@ -51,7 +65,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         has_incidents: whether it is made from the incidents that are kept, too.
         forms: the other forms of a list.
         desk: what it asks of the desk, from the incidents and the id in the path; None where it asks nothing.
+        of_desk: what it asks of the desk before, from the parameters in its path; the answer is `Asked.desk`.
         beside: what it asks of the desk when it is known what it says: the answer is the same content with what the desk told in it.
+        of_hub: what it asks of the hub, which signs, when it is known what it says; None where it asks nothing.
+        heard: the same content with what the hub has answered in it; a hub that does not answer has an outcome, too.
     """
 
     path: str
@@ -63,7 +80,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     has_incidents: bool = False
     forms: tuple[Form, ...] = ()
     desk: Callable[[Kept, str], Question | None] = lambda _, __: None
+    of_desk: Callable[[Mapping[str, str]], Question | None] = lambda _: None
     beside: Callable[[Content], Callable[[sqlite3.Connection, Act], Content] | None] = lambda _: None
+    of_hub: Callable[[Content], Request | None] = lambda _: None
+    heard: Callable[[Content, Outcome, Present], Content] = lambda content, _, __: content
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,13 +130,20 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: where it is sent to; the form is called by its last part.
-        work: does it. Returns the address to which its sender is led, or what else it has led to.
+        work: does it. Returns the address to which its sender is led, or what else it has led to, or what is shown in the place
+            of a page, as a form that is shown again.
         on: the path of the page that the form stands on: a refusal is shown there; empty for a page of its own.
+        template: which shows what is shown in the place of a page; empty where it is sent as JSON, or where there is none.
+        at: the page in whose place that is shown.
+        is_often: whether it is sent while somebody types, so that it has a rate of its own.
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str | Done | Once]]
+    work: Callable[[Doing], Awaitable[str | Done | Once | Content]]
     on: str = ""
+    template: str = ""
+    at: str = "/"
+    is_often: bool = False
 
     @property
     def form(self) -> str:

@@ -422,6 +422,7 @@ class Demonstration:
             at=now.timestamp(),
             address=address,
             fresh_at=now.timestamp(),
+            is_visitor=True,
         )
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from bus import desk
 from bus.console import Reading, app
+from bus.console.asking import Line
 from bus.console.desks import DeskPeople
 from bus.console.shield import Shield
 from bus.desk import Role
@@ -43,10 +44,10 @@ class Staffed(Served):
         for name, role in (("mara", Role.ADMINISTRATOR), ("tom", Role.DUTY)):
             await desks.add(held, name, role, at=NOW.timestamp(), ceiling=EVERYTHING.ceiling)
 
-    def console(self, held: desk.Desk, reading: Reading) -> Shield:
+    def console(self, held: desk.Desk, reading: Reading, line: Line) -> Shield:
         """People sign in by a password."""
         hosts = (self.url.removeprefix("http://"),)
-        return app(reading, DeskPeople(held, os.urandom), lambda: NOW, numbers(8), hosts=hosts)
+        return app(reading, DeskPeople(held, os.urandom), lambda: NOW, numbers(8), hub=line, hosts=hosts)
 
 
 @pytest.fixture(scope="module")

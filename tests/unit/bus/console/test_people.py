@@ -261,9 +261,9 @@ REFUSALS: tuple[tuple[str, dict[str, str], int, str], ...] = (
     ("/people/tom/change", {"limits": "1", "name": ""}, 400, "text-empty"),
     ("/people/tom/change", {"limits": "1", "role__reader": ""}, 400, "person-malformed"),
     ("/people/tom/change", {"limits": "1", "audience__xz-mil": "on"}, 400, "request-malformed"),
-    ("/people/mara/change", {"limits": "1"}, 400, "own-work"),
-    ("/people/mara/disable", {}, 400, "own-work"),
-    ("/people/mara/token", {}, 400, "own-work"),
+    ("/people/mara/change", {"limits": "1"}, 403, "own-work"),
+    ("/people/mara/disable", {}, 403, "own-work"),
+    ("/people/mara/token", {}, 403, "own-work"),
     ("/people/tom/end-session", {"n": "x"}, 400, "request-malformed"),
     ("/people/tom/end-session", {"n": "999"}, 404, "not-there"),
     ("/people/nobody/disable", {}, 404, "not-there"),
@@ -344,7 +344,7 @@ def test_the_last_administrator_stays(store: Path, tmp_path: Path, what: str) ->
         assert (await send(c, "/people/ann", "/people/ann/disable")).status_code == 303
         fields = {**NEWCOMER, "limits": "1"} if what == "change" else {}
         refused = await send(c, "/people/mara", f"/people/mara/{what}", **fields)
-        assert (refused.status_code, "own-work" in refused.text) == (400, True)
+        assert (refused.status_code, "own-work" in refused.text) == (403, True)
         assert (await send(c, "/people/ann", "/people/ann/enable")).status_code == 303
         fields = {**NEWCOMER, "limits": "1"} if what == "change" else {}
         assert (await send(c, "/people/ann", f"/people/ann/{what}", **fields)).status_code == 303
