@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from bus.console.memo import Memo
 from bus.errors import StoreError
 from bus.hub import picture
 from bus.storage import only_read
@@ -36,14 +37,14 @@ class Shelf(msgspec.Struct, frozen=True, kw_only=True):
         registry: the registry as it stands now.
         contacts: whom to call; None where the hub keeps no list.
         files: the folder whose disk is looked at; None where none is.
-        memo: what was worked out once for several requests, by what it is and for whom; each keeps with it as of when that holds.
+        memo: what was worked out once for several requests.
     """
 
     authority: str
     registry: Callable[[], VerifiedRegistry]
     contacts: tuple[picture.Contact, ...] | None = None
     files: Path | None = None
-    memo: dict[tuple[object, ...], tuple[object, Any]] = msgspec.field(default_factory=dict)
+    memo: Memo = msgspec.field(default_factory=Memo)
 
 
 class Reading:

@@ -153,6 +153,8 @@ class Renderer:
             happened=partial(codes.happened, say),
             now=now,
             local=lambda moment: f"{moment.astimezone(zone):%H:%M}",
+            stamp=texts.stamp,
+            both=partial(texts.both, say, zone),
             span=partial(texts.span, say),
             day=partial(texts.day, say),
             number=partial(texts.number, say),

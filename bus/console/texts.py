@@ -103,6 +103,22 @@ def day(say: Language, moment: dt.datetime, how: str = "short") -> str:
     return say.within("date", "%(day)s %(month)s", day=number, month=month)
 
 
+def stamp(moment: dt.datetime) -> str:
+    """A moment in UTC for programs: `2026-11-29T20:00:00Z`."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def both(say: Language, zone: dt.tzinfo, moment: dt.datetime) -> str:
+    """A moment in UTC with its day, and as the clock at the hub shows it."""
+    local = f"{moment.astimezone(zone):%H:%M}"
+    return say(
+        "%(day)s, %(time)s UTC, %(local)s local",
+        day=day(say, moment, "whole"),
+        time=f"{moment:%H:%M}",
+        local=local,
+    )
+
+
 def number(say: Language, value: float, digits: int = 2) -> str:
     """A number with so many digits after the sign that the language puts there."""
     return f"{value:.{digits}f}".replace(".", say.within("number", "."))

@@ -20,6 +20,10 @@ _BLANK = re.compile(r"\s+")
 _ACTS = re.compile("(^|;)([\\s\u200c\u200d\u00ad]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 
+_PLAIN = re.compile("[A-Za-z0-9](?:[!-:<-~]| (?=[!-~])){0,200}|", re.ASCII)
+"""Most cells: nothing of them is changed."""
+
+
 def write(listing: Listing) -> bytes:
     """The bytes of a file; what is not in it stands in its last lines."""
     out = io.StringIO(newline="")
@@ -42,6 +46,8 @@ def cell(value: Cell) -> str | int | float:
     if isinstance(value, dt.datetime):
         return f"{value.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     text = ", ".join(value) if isinstance(value, tuple) else value
+    if _PLAIN.fullmatch(text):
+        return text
     return _ACTS.sub(r"\1\2'", _BLANK.sub(" ", texts.shown(text)).strip())
 
 

@@ -15,14 +15,14 @@ from bus.console.people import Looked
 from bus.console.rows import Row
 from bus.errors import FilterError
 from bus.filters import Selection, of_options, of_text
-from bus.hub.picture import figures
+from bus.hub.picture import events, figures
 from bus.languages import marked
 from bus.policy import narrowest
 from schemas.vocab import Dimension, Tlp
 
 PATH = "/b"
 MOST = 50
-MOST_VALUES = 8
+MOST_VALUES, HOUR_S = 8, 3600
 """So many values of one field are offered; those that are chosen are always there."""
 FIELDS = ("priority", "dimension", "area", "election", "kind", "issuer", "tlp")
 TITLES = {
@@ -105,17 +105,15 @@ def look(asked: Asked) -> Bulletins:
     found, spot = rows.listed(
         narrowed, selection, most=asked.most or MOST, order=order, after=after, ended=ended
     )
-    found_facets, bars = figures.facets_and_histogram(
-        asked.db, asked.clearance, asked.now, selection=selection, upto=narrowed.upto
-    )
+    totals = figures.totals(asked.db, asked.clearance, asked.now)
+    found_facets, bars = _figures(asked, selection, narrowed.upto, totals)
     facets = {each.field: each for each in found_facets}
-    total = figures.totals(asked.db, asked.clearance, asked.now).n
     number = sum(bar.n for bar in bars)
     grouped = asked.first("order") != "time"
     return Bulletins(
         views=views_of(asked.given),
         marking=str(narrowest(row.tlp for row in found) or Tlp.CLEAR),
-        total=total,
+        total=totals.n,
         found=number,
         query=query,
         filter=str(selection),
@@ -136,6 +134,23 @@ def look(asked: Asked) -> Bulletins:
         by_incident=asked.address(order=None, after=None),
         with_ended=asked.address(ended=None if ended else "1", after=None),
     )
+
+
+def _figures(
+    asked: Asked, selection: Selection, upto: Tlp | None, totals: figures.Totals
+) -> tuple[tuple[figures.Facet, ...], tuple[figures.Bar, ...]]:
+    """Facets and histogram, worked out once for all who may read the same and ask for the same, until anything comes, ends or expires."""
+
+    def work() -> tuple[tuple[figures.Facet, ...], tuple[figures.Bar, ...]]:
+        return figures.facets_and_histogram(
+            asked.db, asked.clearance, asked.now, selection=selection, upto=upto
+        )
+
+    if selection.since_s is not None:  # each moment asks for others
+        return work()
+    hour = int(asked.now.timestamp()) // HOUR_S
+    stamp = (events.newest(asked.db), totals, hour)
+    return asked.shelf.memo.once((asked.clearance, "figures", selection, upto), stamp, work)
 
 
 def searched(content: Content) -> Looked | None:

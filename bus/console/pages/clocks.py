@@ -96,12 +96,11 @@ def look(asked: Asked) -> Clocks:
 def owed(asked: Asked, *, every: bool = False) -> Sequence[Owed]:
     """The clocks of what the reader may read, those of this hub's acknowledgements too; worked out once for all who may read the same."""
     stamp = (events.newest(asked.db), int(asked.now.timestamp()) // KEPT_S, asked.registry.version)
-    key = ("owed", every, asked.clearance)
-    kept = asked.shelf.memo.get(key)
-    if kept is None or kept[0] != stamp:
-        found = owed_within(asked.db, asked.clearance, asked.now, asked.registry, asked.hub, every=every)
-        kept = asked.shelf.memo[key] = (stamp, found)
-    return kept[1]
+    return asked.shelf.memo.once(
+        (asked.clearance, "owed", every),
+        stamp,
+        lambda: owed_within(asked.db, asked.clearance, asked.now, asked.registry, asked.hub, every=every),
+    )
 
 
 def running(asked: Asked) -> tuple[Due, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -85,12 +84,13 @@ def of_rows(
 ) -> tuple[Line, ...]:
     """The lines of some rows, in their order; those that may not be seen, or are not there, are left out."""
     sql = (
-        "SELECT s.*, (SELECT a.labels FROM admitted a WHERE a.row = s.row) AS labels, "
+        f"SELECT {_COLUMNS}, (SELECT a.labels FROM admitted a WHERE a.row = s.row) AS labels, "
         "NOT EXISTS (SELECT 1 FROM to_index i WHERE i.row = s.row) AS is_indexed "
         f"FROM {TABLE_OF[status]} s WHERE LIMITS(s) AND s.row IN (SELECT value FROM json_each(:rows)) AND s.status = :status"
     )
     found = ask(db, clearance, sql, {"rows": as_json(list(rows)), "status": str(status)})
-    lines = {row["row"]: _line(row, now) for row in found}
+    present = now.timestamp()
+    lines = {row[0]: _line(row, present) for row in found}
     return tuple(lines[row] for row in rows if row in lines)
 
 
@@ -116,27 +116,30 @@ def shown(
     return Page(lines=lines, next=keys[size - 1] if len(keys) > size else None)
 
 
-def _line(row: sqlite3.Row, now: dt.datetime) -> Line:
-    if row["ended_how"] is not None:
-        state = "superseded" if row["ended_how"] == "superseded" else "withdrawn"
+def _line(row: sqlite3.Row, present: float) -> Line:
+    (*plain, area, areas, dimensions, issued, expires, ended_how, labels, is_indexed) = row
+    if ended_how is not None:
+        state = "superseded" if ended_how == "superseded" else "withdrawn"
     else:
-        state = "in-force" if row["expires"] > now.timestamp() else "expired"
-    plain = {name: row[name] for name in Line.__struct_fields__ if name in _PLAIN}
+        state = "in-force" if expires > present else "expired"
     return Line(
-        **plain,
-        areas=(row["area"].upper(),) if row["areas"] is None else said_in(row["areas"]),
-        dimensions=said_in(row["dimensions"]),
-        issued=utc(row["issued"]),
-        expires=utc(row["expires"]),
+        **dict(zip(_PLAIN, plain, strict=True)),
+        areas=(area.upper(),) if areas is None else said_in(areas),
+        dimensions=said_in(dimensions),
+        issued=utc(issued),
+        expires=utc(expires),
         state=state,
-        labels=tuple(sorted(json.loads(row["labels"] or "[]"))),
-        is_indexed=bool(row["is_indexed"]),
+        labels=tuple(sorted(said_in(labels or "[]"))),
+        is_indexed=bool(is_indexed),
     )
 
 
-_PLAIN = frozenset(Line.__struct_fields__) - {
-    "areas", "dimensions", "issued", "expires", "state", "labels", "is_indexed",
-}  # fmt: skip
+_MADE = frozenset({"areas", "dimensions", "issued", "expires", "state", "labels", "is_indexed"})
+_PLAIN = tuple(name for name in Line.__struct_fields__ if name not in _MADE)
+"""What stands in a line as the store has it; the first is the row."""
+_COLUMNS = ", ".join(
+    f"s.{name}" for name in (*_PLAIN, "area", "areas", "dimensions", "issued", "expires", "ended_how")
+)
 
 
 def table_of(status: Status) -> str:
