@@ -88,7 +88,7 @@ check: setup   ## ruff, mypy, import contracts, generated files, spelling
 	$(BIN)/python -m schemas.export --check
 	$(BIN)/python docs/check.py
 
-bench: setup   ## tocsin beside raw JetStream, FastStream unsigned and with JWS, and a plain signed version; some twenty minutes; ARGS='--rounds 2 --catch-up 10000'
+bench: setup   ## tocsin beside raw JetStream, FastStream unsigned and with JWS, and a plain signed version, then a console with 500 readers; some twenty minutes; ARGS='--rounds 2 --catch-up 10000'
 	$(BIN)/python -m tests.bench.run $(ARGS)
 
 prices: setup  ## what single steps cost (tocsin bench): sign, admit, seal, open, load a registry

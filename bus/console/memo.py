@@ -12,8 +12,10 @@ MOST = 128
 
 
 class Memo:
-    """Answers by what they are and for whom. Whoever asks names in `key` everything on which the answer depends, the limits of
-    the reader first, but for what `stamp` says: as of when it holds."""
+    """Answers by what they are and for whom.
+
+    `key` names everything on which an answer depends, the limits of its reader first; `stamp` says as of when it holds.
+    """
 
     def __init__(self) -> None:
         """Know nothing yet."""

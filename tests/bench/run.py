@@ -25,7 +25,7 @@ import structlog
 from bus.keys import nkeys
 from bus.keys.files import save_signer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from tests.bench import table
+from tests.bench import console, table
 from tests.bench.catch_up import AUTHORS
 from tests.bench.machine import cpu_of, load, share_of_others
 from tests.support.world import make_world
@@ -98,6 +98,9 @@ def main() -> None:
         "--paced", type=int, default=800, help="bulletins at 200/s, for latency; 0 leaves it out"
     )
     parser.add_argument("--catch-up", type=int, default=100_000, help="stored bulletins; 0 leaves it out")
+    parser.add_argument(
+        "--console", type=int, default=console.ROWS, help="bulletins of the hub of a console; 0 leaves it out"
+    )
     parser.add_argument("--tries", type=int, default=20, help="so many runs are repeated when not quiet")
     parser.add_argument("--only", default="", help="contestants with this in their name")
     parser.add_argument(
@@ -108,13 +111,19 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     began = time.monotonic()
     tallies = asyncio.run(_all(options))
+    pages = console.measured(options.console) if options.console and not options.only else None
     if options.json:
-        rounds = {part: tally.rounds for part, tally in tallies.items()}
+        rounds: dict[str, object] = {part: tally.rounds for part, tally in tallies.items()}
+        if pages is not None:
+            rounds["console"] = pages.plain()
         sys.stdout.write(json.dumps(rounds) + "\n")
     found, is_quiet = _counted(tallies)
     if not options.json:
         _print(tallies, found, options, time.monotonic() - began)
-    if options.gate and not (is_quiet and all(each.reached for each in table.judged(found))):
+        if pages is not None:
+            sys.stdout.write("\n".join(["", *console.lines(pages), ""]))
+    is_reached = all(each.reached for each in table.judged(found)) and not (pages and pages.broken)
+    if options.gate and not (is_quiet and is_reached):
         sys.exit(1)
 
 

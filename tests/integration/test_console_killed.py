@@ -41,6 +41,16 @@ async def started(house: Household, times: int) -> tuple[subprocess.Popen[bytes]
     return hub, places()[-1]
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has begun."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process is running."""
+    return Path(f"/proc/{pid}").exists()
+
+
 async def entered(house: Household, place: str) -> httpx.AsyncClient:
     """A reader of this hub, who has set a password and signed in with it."""
     await asyncio.to_thread(house.told, HUB, "people", "add", "ann", "--name", "Ann", "--role", "reader")
@@ -96,16 +106,17 @@ async def test_a_hub_killed_among_five_thousand_bulletins_shows_each_once(tmp_pa
         store = house.state(HUB) / "store.db"
         try:
             hub, place = await started(house, 1)
-            children = Path(f"/proc/{hub.pid}/task/{hub.pid}/children").read_text().split()
+            children = children_of(hub.pid)
             assert children
             ids = await said(author, COUNT // 2)
             await eventually(lambda: held(store))
             os.kill(hub.pid, signal.SIGKILL)
             hub.wait()
-            await eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+            await eventually(lambda: not any(map(is_there, children)))
             assert 0 < len(held(store)) < COUNT
-            with pytest.raises(httpx.ConnectError):
-                httpx.get(place)
+            async with httpx.AsyncClient() as client:
+                with pytest.raises(httpx.ConnectError):
+                    await client.get(place)
             ids |= await said(author, COUNT - COUNT // 2)
             assert len(ids) == COUNT
 

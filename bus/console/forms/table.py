@@ -37,15 +37,16 @@ def write(listing: Listing) -> bytes:
 
 def cell(value: Cell) -> str | int | float:
     """A value as it stands in a cell: moments in UTC, several values with commas, texts shown and harmless."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, dt.datetime):
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, tuple):
+        text = ", ".join(value)
+    elif isinstance(value, dt.datetime):
         return f"{value.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
-    text = ", ".join(value) if isinstance(value, tuple) else value
+    elif isinstance(value, bool):
+        return "yes" if value else "no"
+    else:
+        return "" if value is None else value
     if _PLAIN.fullmatch(text):
         return text
     return _ACTS.sub(r"\1\2'", _BLANK.sub(" ", texts.shown(text)).strip())
