@@ -138,7 +138,9 @@ def test_a_cut_line_is_told_in_the_language_of_the_page(chromium: Browser, tmp_p
     context.close()
 
 
-def test_an_alarm_that_interrupts_is_told_in_the_language_of_the_page(chromium: Browser, served: Served) -> None:
+def test_an_alarm_that_interrupts_is_told_in_the_language_of_the_page(
+    chromium: Browser, served: Served
+) -> None:
     """By its code: what comes from the hub is the same for readers of every language."""
     looker = reader(chromium, served, "de")
     looker.page.clock.install()
