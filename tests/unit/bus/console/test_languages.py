@@ -29,7 +29,8 @@ KNOWN = frozenset(
 ) | frozenset(
     re.findall(
         r"\w+",
-        "actual clear green amber strict tocsin JSON TLP CLEAR GREEN AMBER STRICT RED PAP WHITE UTC INTL MULTI Mara Lind public community csirts dsc dpas emb eu xa xb CEST test "
+        "actual clear green amber strict tocsin JSON "
+        "TLP CLEAR GREEN AMBER STRICT RED PAP WHITE UTC INTL MULTI Mara Lind public community csirts dsc dpas emb eu xa xb CEST test "
         "Europe Vienna duty desk xa-parl-2027 parl min",
     )
 )
