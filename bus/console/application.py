@@ -341,7 +341,7 @@ class Console:
             html = self._renderer.page(
                 deed.template, doing.now, frame.zone, doing.voice, viewer=session.viewer, page=done, frame=frame,
                 path=deed.at, here=deed.at, twin=f"{deed.at}.json", form=form_token(token), is_signed_in=True,
-                key=self._rng(16).hex(),
+                key=self._rng(16).hex(), account=self.entrance.account,
             )  # fmt: skip
             response = HTMLResponse(html)
         return response
