@@ -16,7 +16,7 @@ from typing import Any
 from bus.filters import Selection
 from bus.hub.picture.clearance import above, ask, pairs_of
 from bus.hub.picture.lines import LAST, Key, Page, shown, table_of
-from bus.hub.picture.narrowing import FEW, Narrowed, narrow, waiting
+from bus.hub.picture.narrowing import FEW, Narrowed, first_since, narrow, waiting
 from bus.policy import Clearance
 from bus.subscribing import as_json, bodies
 from schemas.vocab import Status
@@ -209,7 +209,9 @@ def _page(
     narrowed = narrow(db, clearance, table_of(status), selection, now, upto)
     conditions = _KEPT if with_ended else _STANDING
     is_walked = with_ended and not narrowed.is_few
-    least = max(0, min(upto, bodies.last_row(db)) - _AT_ONCE) if is_walked else 0
+    walked = max(0, min(upto, bodies.last_row(db)) - _AT_ONCE) if is_walked else 0
+    first = first_since(db, selection, now, _AT_ONCE) if is_walked else 0
+    least = max(walked, first)
     found: list[Iterable[Key]] = [
         _keys(db, clearance, now, status, narrowed, condition, order, after, size, least)
         for condition in conditions
@@ -234,7 +236,7 @@ def _page(
         if len(keys) > size:
             break
     page = shown(db, clearance, now, status, keys, size)
-    if page.next is None and order == "newest" and (reached := max(narrowed.down_to, least)):
+    if page.next is None and order == "newest" and (reached := max(narrowed.down_to, walked)) > first:
         return Page(lines=page.lines, next=Key("", 0.0, reached))
     return page
 

@@ -23,6 +23,10 @@ FEW = 2000
 """A condition that fewer rows meet is where a search begins; of words so many of the newest matches are looked at, at most."""
 
 
+AHEAD_S = 3600.0
+"""A bulletin that is issued further ahead of the clock waits until it is not (`from-the-future`); the bound there is shorter."""
+
+
 class Narrowed(NamedTuple):
     """Conditions on a row `s` of a table of the situation.
 
@@ -117,6 +121,28 @@ def narrow(
         where.append("s.issued >= :since")
         arguments["since"] = now.timestamp() - selection.since_s
     return Narrowed(" AND ".join(where) or "1", arguments, down_to, is_few)
+
+
+def first_since(db: sqlite3.Connection, selection: Selection, now: dt.datetime, most: int) -> int:
+    """The row before which a filter by age asks for nothing, as no bulletin is admitted long before it is issued.
+
+    Args:
+        db: a hub's store, inside a read.
+        selection: what is asked for.
+        now: the present, aware.
+        most: of so many newer rows it is not looked for.
+
+    Returns:
+        The row; 0 where it is not known, `LAST` where nothing is so new.
+    """
+    if selection.since_s is None:
+        return 0
+    moment = now.timestamp() - selection.since_s - AHEAD_S
+    sql = "SELECT row FROM bodies WHERE admitted_at >= ? ORDER BY admitted_at DESC LIMIT ?"
+    found, least = db.execute(
+        f"SELECT count(*), coalesce(min(row), ?) FROM ({sql})", (LAST, moment, most)
+    ).fetchone()
+    return int(least) if found < most else 0
 
 
 def waiting(

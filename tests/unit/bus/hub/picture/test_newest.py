@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bus.filters import Selection
 from bus.health.looking import came_in_a_day
-from bus.hub.picture import open_store, summary
+from bus.hub.picture import lists, open_store, summary
 from bus.subscribing import Stored, inbox, whole
 from schemas.vocab import Status
+from tests.support.consoles import EVERYTHING, Speaker
 from tests.support.hubs import STREAM, beat, judged
 from tests.support.world import NOW, chain, draft, goes_on, shared_world
 
@@ -75,3 +77,33 @@ async def test_the_row_before_a_moment_is_that_of_a_look_through_everything(tmp_
             assert await store.read(lambda db, m=moment: inbox.row_before(db, m)) == before  # type: ignore[misc]  # bound now
             day = await store.read(lambda db, m=moment: came_in_a_day(db, m + dt.timedelta(days=1)))  # type: ignore[misc]  # bound now
             assert day == last - before
+
+
+@pytest.mark.parametrize("at_once", [3, 7, 100])
+async def test_a_list_of_the_last_hours_is_walked_to_its_first_and_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """What came in a time, page by page, is what a look through everything gives; where all of it was walked, no page follows."""
+    monkeypatch.setattr(lists, "_AT_ONCE", at_once)
+    speaker = Speaker("xa-csirt")
+    ages = {
+        speaker.say(f"number {n}", age_s=hours * 3600.0).bulletin.id: hours
+        for n, hours in enumerate(range(40, 0, -4))
+    }
+    async with open_store(tmp_path / "s.db", hold_s=0.0) as store:
+        for message in speaker.made:
+            moment = message.bulletin.issued
+            await store.settle([judged(message, now=moment)], STREAM, None, moment)
+        for hours in (0, 2, 9, 25, 100):
+            asked, after, found = Selection(since_s=hours * 3600), None, []
+            while True:
+                page = await store.read(
+                    lambda db, asked=asked, after=after: lists.newest(  # type: ignore[misc]
+                        db, EVERYTHING, NOW, selection=asked, after=after, size=4, with_ended=True
+                    )
+                )
+                found += [line.id for line in page.lines]
+                assert page.next is None or page.lines or at_once < len(ages)
+                if (after := page.next) is None:
+                    break
+            assert found == [id_ for id_, age in reversed(ages.items()) if age <= hours]
