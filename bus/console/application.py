@@ -160,11 +160,12 @@ class Console:
 
     async def _upkeep(self) -> None:
         """Have receipts signed that could not be before, and bring back what was put aside and has become graver."""
+        tried = 0
         while True:
             await asyncio.sleep(UPKEEP_S)
             try:
                 await end_worsened(self._people, self._reading, self._clock())
-                await sign_receipts(self._people, self._hub)
+                tried = await sign_receipts(self._people, self._hub, tried)
             except BusError as problem:
                 log.warning("upkeep_failed", reason=problem.reason)
 
@@ -339,7 +340,7 @@ class Console:
                 standing = await self._people.standing(token, self._clock(), address_of(request))
                 return standing is not None and standing.viewer.clearance == clearance
 
-            await self.live.stream(clearance, number, scope, receive, send, still)
+            await self.live.stream(clearance, number, scope, receive, send, still, token)
 
         return outer
 

@@ -113,9 +113,11 @@ def welcome(db: sqlite3.Connection, name: str, roles: Iterable[Role], clearance:
     """Add a visitor of a demonstration, or let the one of this name in again. Returns the person's id, which is the name.
 
     Raises:
-        DeskError: `desk-full`; texts as `check_text`.
+        DeskError: `desk-full`; `person-malformed`, the name of no person; texts as `check_text`.
     """
     id_ = check_text(name, MAX_NAME, "a name")
+    if id_ in _TAKEN:
+        raise DeskError("that name is taken; choose another", reason="person-malformed")
     if find(db, id_) is None:
         check_room(single(db, "SELECT count(*) FROM people"), MAX_PEOPLE, "people")
         db.execute(

@@ -26,8 +26,8 @@ from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin
 from schemas.vocab import FeedbackKind
 
-MOST_RECEIPTS = 50
-"""So many are tried at once."""
+MOST_RECEIPTS = 3
+"""So many are tried at once: fewer than the hub signs for one person in that time, so that they keep no deed of a person waiting."""
 VERDICTS = {
     FeedbackKind.SIGHTING: marked("Seen here too"),
     FeedbackKind.ENDORSE: marked("We confirm it"),
@@ -129,16 +129,28 @@ async def acknowledge(doing: Doing) -> str:
     return page_of(about)
 
 
-async def sign_receipts(people: People, hub: Hub) -> None:
+async def sign_receipts(people: People, hub: Hub, skip: int = 0) -> int:
     """Have the hub sign the receipts for what people have acknowledged, and for which it has signed none yet.
+
+    Args:
+        people: the desk.
+        hub: what signs.
+        skip: so many of the oldest were tried the times before; those that it may never sign keep no others waiting.
+
+    Returns:
+        How many are to be skipped the next time; 0 to begin with the oldest again.
 
     Raises:
         HubError: the hub does not answer.
     """
-    for bulletin, who in await people.unsigned(MOST_RECEIPTS):
+    some = await people.unsigned(MOST_RECEIPTS, skip)
+    for bulletin, who in some:
         outcome = await hub.ask(Acknowledge(bulletin=bulletin, by=who))
         if outcome.state in ("stored", "accepted"):
             await people.signed(bulletin)
+        else:
+            skip += 1
+    return skip if len(some) == MOST_RECEIPTS else 0
 
 
 async def answer(doing: Doing) -> str:
@@ -155,9 +167,10 @@ async def answer(doing: Doing) -> str:
     if not is_key(doing.field("key")):
         raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
     body = feedback_of(doing.field("verdict"), doing.field("text"))
+    reviewed = doing.field("reviewed").strip()
 
     def work(db: sqlite3.Connection, act: desk.Act) -> str:
-        desk.duty.answer(db, act, about, str(body.verdict), doing.field("key"))
+        desk.duty.answer(db, act, about, str(body.verdict), doing.field("key"), reviewed)
         return act.who
 
     request = Answer(
@@ -165,7 +178,7 @@ async def answer(doing: Doing) -> str:
         bulletin=about.id,
         body=body,
         by=await doing.at_desk(work),
-        reviewed=doing.field("reviewed").strip(),
+        reviewed=reviewed,
     )
     must_be_done(await doing.hub.ask(request), doing)
     return f"{page_of(about)}#others"

@@ -19,6 +19,8 @@ _KEY = r"^[0-9a-f]{32}$(?!\n)"
 Key = Annotated[str, msgspec.Meta(pattern=_KEY)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 Who = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+Reason = Annotated[str, msgspec.Meta(max_length=500)]
+"""As long as a reason at the desk is at most; it goes into the audit record."""
 
 
 class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledge"):
@@ -48,9 +50,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     key: Key
     bulletin: Id
     body: Feedback
-    lang: str = "en"
+    lang: Annotated[str, msgspec.Meta(max_length=35)] = "en"
     by: Who
-    reviewed: str = ""
+    reviewed: Reason = ""
 
 
 Request = Acknowledge | Answer
