@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 
 from bus import desk, logs
+from bus.console import lines
 from bus.console.application import app
 from bus.console.asking import NOBODY, Line
 from bus.console.child import MOST_LINE, Place, Told, decoded
@@ -69,7 +70,7 @@ async def serve(place: Place) -> int:
     ):
         console = app(reading, people, _now, hub=hub, hosts=(f"{shown}:{port}", f"localhost:{port}"))
         config = uvicorn.Config(
-            console,
+            console, http=lines.protocol_of(lines.room()),
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
             timeout_keep_alive=15, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16 * 1024, backlog=BACKLOG,
         )  # fmt: skip

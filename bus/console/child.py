@@ -213,6 +213,11 @@ class Child:
                 async for line in process.stdout:
                     problem = self._heard(line) or problem
             except ValueError:  # no line is so long
+                process.kill()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_S):
+                        while await process.stdout.read(MOST_LINE):
+                            pass
                 return "it has said what no console says"
             code = await process.wait()
             return problem or f"exit code {code}"
