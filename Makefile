@@ -103,7 +103,7 @@ man: setup     ## the manual page of every command, in build/man
 	$(BIN)/tocsin help --man build/man/man1
 
 lock:          ## requirement files from the *.in files, hashed, naming no registry (needs uv)
-	cd requirements && for n in run hub dev mutants; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done
+	cd requirements && for n in run hub sign-in dev mutants; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done
 
 clean:         ## everything that was generated and is not kept
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants tocsin-demo

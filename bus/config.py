@@ -70,6 +70,8 @@ NOTIFY_FILE = "notify.db"
 """File of a state folder: the messages to people."""
 NOTIFY_RULES = "notify.toml"
 """File beside the settings: the rules for messages to people, unless a context names another."""
+OIDC_FILE = "oidc.toml"
+"""File beside the settings: the single sign-on of a hub's console."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name is also a folder's name
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -102,6 +102,7 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "seal": ("bus.cli.officer.seal", "seal"),
         "open": ("bus.cli.officer.seal", "open_"),
     },
+    "people": {"link": ("bus.cli.operator.people_link", "link")},
     "outbox": {"receipts": ("bus.cli.officer.receipts", "receipts")},
     "registry": {
         "audience": ("bus.cli.registrar.audiences", "set_audience"),

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
     from bus.console.doing import Hub
     from bus.console.people import Demonstration, People, Session, SignInError, Viewer
+    from bus.console.public import Public, public_of
     from bus.console.reading import Reading, Shelf
+    from bus.console.signing import read_oidc
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -24,6 +26,7 @@ __all__ = [
     "HubError",
     "People",
     "Place",
+    "Public",
     "Reading",
     "Session",
     "Shelf",
@@ -32,4 +35,6 @@ __all__ = [
     "address_of",
     "app",
     "missing_packages",
+    "public_of",
+    "read_oidc",
 ]

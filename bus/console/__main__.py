@@ -23,6 +23,8 @@ from bus.console.desks import DeskPeople
 from bus.console.doing import Hub
 from bus.console.people import Demonstration, People
 from bus.console.reading import Reading, Shelf
+from bus.console.signing import Closed, Oidc, Passkeys, Provider, Way, read_oidc
+from bus.errors import ConfigError
 from bus.hub import picture
 from bus.policy import Clearance, narrowest
 from bus.storage import write_atomically
@@ -65,10 +67,12 @@ async def serve(place: Place) -> int:
     address = f"http://{shown}:{port}/"
     async with (
         Reading.open(place.store, shelf) as reading,
-        _people(place, registry(), address) as people,
+        _people(place, registry(), place.public.address if place.public else address) as (people, ways),
         _hub(place) as hub,
     ):
-        console = app(reading, people, _now, hub=hub, hosts=(f"{shown}:{port}", f"localhost:{port}"))
+        hosts = place.public.hosts if place.public is not None else (f"{shown}:{port}", f"localhost:{port}")
+        is_behind = place.public is not None
+        console = app(reading, people, _now, hub=hub, hosts=hosts, is_behind=is_behind, ways=ways)
         config = uvicorn.Config(
             console, http=lines.protocol_of(lines.room()),
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
@@ -118,13 +122,18 @@ async def _hub(place: Place) -> AsyncIterator[Hub]:
 
 
 @asynccontextmanager
-async def _people(place: Place, registry: VerifiedRegistry, address: str) -> AsyncIterator[People]:
-    """Who may look. Where nobody has been added, the first one's address to set a password is written to a file."""
+async def _people(
+    place: Place, registry: VerifiedRegistry, address: str
+) -> AsyncIterator[tuple[People, tuple[Way, ...]]]:
+    """Who may look, and how they sign in beside a password.
+
+    Where nobody has been added, the first one's address to set a password is written to a file.
+    """
     everything = _most(place.authority, registry)
     if place.demonstration:
         async with desk.Desk.open(place.desk, os.urandom) as held:
             roles = (desk.Role.ANALYST, desk.Role.DUTY, desk.Role.PUBLISHER, desk.Role.APPROVER)
-            yield Demonstration(everything, secrets.token_bytes, tuple(map(str, roles)), held)
+            yield Demonstration(everything, secrets.token_bytes, tuple(map(str, roles)), held), ()
         return
     async with desk.Desk.open(place.desk, os.urandom) as held, asyncio.TaskGroup() as tasks:
         people = DeskPeople(held, os.urandom)
@@ -137,9 +146,21 @@ async def _people(place: Place, registry: VerifiedRegistry, address: str) -> Asy
             _say(Told(setup=str(file)))
         tidying = tasks.create_task(_tidy(held))
         try:
-            yield people
+            yield people, _ways(place, held)
         finally:
             tidying.cancel()
+
+
+def _ways(place: Place, held: desk.Desk) -> tuple[Way, ...]:
+    """The ways to sign in that are set up; one that does not work is told, and keeps nobody from the others."""
+    ways: list[Way] = [Passkeys(held, _now, os.urandom)] if Passkeys.is_installed() else []
+    if place.oidc is not None:
+        try:
+            ways.append(Oidc(Provider(read_oidc(place.oidc)), held, _now, os.urandom))
+        except ConfigError as problem:
+            _say(Told(note=f"the console offers no single sign-on: {problem}; {problem.remedy}"))
+            ways.append(Closed("the single sign-on"))
+    return tuple(ways)
 
 
 def _most(authority: str, registry: VerifiedRegistry) -> Clearance:

@@ -1,4 +1,4 @@
-"""The console as an application of ASGI: its routes, what a page is shown with, and what is said when something goes wrong."""
+"""The console as an application of ASGI: its routes, who is let in, and what is shown when something goes wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import datetime as dt
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -35,8 +35,10 @@ from bus.console.people import DeedError, Looked, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.console.signing import (
+    AGAIN,
     HOME,
     Entrance,
+    Way,
     address_asked,
     address_of,
     form_token,
@@ -88,6 +90,8 @@ def app(
     *,
     hub: Hub = NOBODY,
     hosts: Collection[str] = ("localhost", "127.0.0.1"),
+    is_behind: bool = False,
+    ways: Sequence[Way] = (),
     voices: Voices | None = None,
 ) -> shield.Shield:
     """The console.
@@ -98,10 +102,12 @@ def app(
         clock: the present, aware.
         rng: random bytes, for ids and tokens.
         hub: what signs.
-        hosts: the names that this console has, with their ports; `*` alone behind a proxy that checks them.
+        hosts: the names that this console has, with their ports.
+        is_behind: whether a proxy with TLS on this machine asks for visitors.
+        ways: ways to sign in beside the password.
         voices: the languages that are offered; without, those that have a catalogue.
     """
-    console = Console(reading, people, clock, rng, hub, voices)
+    console = Console(reading, people, clock, rng, hub, ways, voices)
     routes = [
         *console.entrance.routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
@@ -123,7 +129,11 @@ def app(
     }
     inner = Starlette(routes=routes, exception_handlers=failed, lifespan=console.lifespan)
     return shield.Shield(
-        inner=console.with_events(inner), hosts=frozenset(hosts), rng=rng, told=console.refused
+        inner=console.with_events(inner),
+        hosts=frozenset(hosts),
+        rng=rng,
+        told=console.refused,
+        is_behind=is_behind,
     )
 
 
@@ -137,11 +147,12 @@ class Console:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         hub: Hub,
+        ways: Sequence[Way] = (),
         voices: Voices | None = None,
     ) -> None:
         self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
         self._renderer = Renderer(voices)
-        self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name)
+        self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name, ways)
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
@@ -201,7 +212,7 @@ class Console:
         html = self._renderer.page(
             page.template, now, frame.zone, voice, viewer=session.viewer, page=content, frame=frame, path=page.path,
             here=address_asked(request), twin=_twin(page, request), files=_files(page, request), form=form_token(token), is_signed_in=True,
-            key=self._rng(16).hex(),
+            key=self._rng(16).hex(), account=self.entrance.account,
         )  # fmt: skip
         return HTMLResponse(html)
 
@@ -400,7 +411,7 @@ class Console:
         html = self._renderer.page(
             "error.html", self._clock(), voice=voice, words=words[:1].upper() + words[1:], is_translated=voice.say.knows(key),
             reason=reason, request=number, safe=voice.say.plain(_SAFE.get(reason, SAFE)), hub=self._hub_name(),
-            again=request.url.path if request.method == "GET" and status != 404 else HOME,
+            again=_again(request, status, reason),
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)
 
@@ -408,6 +419,13 @@ class Console:
         shelf = self._reading.shelf
         record = shelf.registry().document.authorities.get(shelf.authority)
         return record.name if record is not None else shelf.authority
+
+
+def _again(request: Request, status: int, reason: str) -> str:
+    """Where an error leads: to be shown once more, to show who one is, or to the picture."""
+    if reason == "not-fresh":
+        return f"/sign-in?{AGAIN}"
+    return request.url.path if request.method == "GET" and status != 404 else HOME
 
 
 def _attached(content: Bytes) -> Response:

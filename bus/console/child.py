@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from bus.console.asking import serve
+from bus.console.public import Public
 from bus.errors import ConfigError
 from bus.hub.acting import Outcome, Request
 from bus.logs import logger
@@ -60,6 +61,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         contacts: the list of contacts; None where there is none.
         demonstration: whether anybody who gives a name is let in.
         hub: the number of the file over which the hub is asked; -1 where it does nothing.
+        public: where visitors find it, through a proxy with TLS on this machine; None where there is no proxy.
+        oidc: the settings of the single sign-on; None where there is none.
     """
 
     host: str
@@ -75,12 +78,18 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     contacts: Path | None = None
     demonstration: bool = False
     hub: int = -1
+    public: Public | None = None
+    oidc: Path | None = None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line from the child: where it listens, or why it cannot; `setup` is the file with the first person's address."""
+    """A line from the child: where it listens, or why it cannot; `setup` is the file with the first person's address.
+
+    `note` is a sentence about what does not work while the rest does.
+    """
 
     address: str = ""
+    note: str = ""
     setup: str = ""
     problem: str = ""
 
@@ -237,7 +246,14 @@ class Child:
             self._place = msgspec.structs.replace(
                 self._place, port=port
             )  # links hold when it is started again
-            self._say(f"console: {told.address}")
+            through = (
+                ""
+                if self._place.public is None
+                else f"{self._place.public.address}, through a proxy that asks "
+            )
+            self._say(f"console: {through}{told.address}")
+        if told.note:
+            self._say(told.note)
         if told.setup:
             file = _plain(told.setup)
             self._say(

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from bus.console import public
 from bus.console.errors import PageError, SlowError, TooLargeError, WrongHostError
 
 Scope = MutableMapping[str, Any]
@@ -47,7 +48,8 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         inner: what answers.
-        hosts: the names that this console has, with their ports; `*` alone for any, behind a proxy that has checked it.
+        hosts: the names that this console has, with their ports.
+        is_behind: whether a proxy with TLS on this machine asks for visitors; then every request counts as one over TLS.
         rng: random bytes, for the ids of requests.
         told: answers with a page that says what went wrong.
         most_s: seconds that a request may take.
@@ -57,6 +59,7 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Collection[str]
     rng: Callable[[int], bytes]
     told: Told
+    is_behind: bool = False
     most_s: float = MOST_S
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,6 +69,8 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
                 await self.inner(scope, receive, send)
             return
         scope["tocsin.request"] = self.rng(4).hex()
+        if self.is_behind:
+            scope["scheme"] = "https"
         begun = False
 
         async def headed(message: Message) -> None:
@@ -95,11 +100,16 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             WrongHostError: another host is meant: a page of another site that has its name lead here.
+            BadRequestError: a proxy does not say clearly who asks, or that it was asked over TLS.
             TooLargeError: the address or the announced body is longer than any of this console.
         """
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if "*" not in self.hosts and headers.get(b"host", "").lower() not in self.hosts:
+        if headers.get(b"host", "").lower() not in self.hosts:
             raise WrongHostError("this console has another name")
+        if self.is_behind:
+            peer = scope["client"][0] if scope.get("client") else ""
+            named = ((name.lower(), value) for name, value in scope["headers"])
+            scope["client"] = (public.visitor(named, peer), 0)
         if len(scope["path"]) + len(scope.get("query_string", b"")) > MOST_PATH:
             raise TooLargeError("the address is too long")
         size = headers.get(b"content-length", "0")

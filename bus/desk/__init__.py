@@ -15,7 +15,9 @@ if TYPE_CHECKING:
         duty,
         feeds,
         forms,
+        links,
         own,
+        passkeys,
         people,
         sessions,
         signing_in,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         trail,
         words,
     )
+    from bus.desk.attempts import household
     from bus.desk.people import Person
     from bus.desk.refusals import DeskError, shown
     from bus.desk.roles import MAY, About, Act, Action, Role, at_command_line, may, tlp_rank
@@ -49,8 +52,11 @@ __all__ = [
     "duty",
     "feeds",
     "forms",
+    "household",
+    "links",
     "may",
     "own",
+    "passkeys",
     "people",
     "sessions",
     "shown",

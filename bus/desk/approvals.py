@@ -130,7 +130,7 @@ def check_approval(approval: Approval, act: Act, authors: AbstractSet[str], show
     _check_digest(shown, approval.digest)
     if not is_fresh(act):
         raise DeskError(
-            f"an approval needs your password, given within the last {FRESH_S / 60:.0f} minutes",
+            f"for an approval you must have shown who you are within the last {FRESH_S / 60:.0f} minutes; sign in once more",
             reason="not-fresh",
         )
 

@@ -3,9 +3,8 @@
 An attempt is counted before the password is looked at, so that many at once are no way around. A name that nobody has is treated
 like one that somebody has. After `LOCKED_AFTER` failures in a row a name is locked until an administrator lets that person in
 (NIST SP 800-63B-4, section 3.2.2, asks for 100 at most). Failures at an address from which this person has signed in before are
-counted apart, so that strangers elsewhere neither make the person wait there nor lock the person out. An address of IPv6 counts by
-its first 64 bits, for one household or office has so many. Rows of names and addresses are bounded; those of people here are never
-pushed out by strangers.
+counted apart, so that strangers elsewhere neither make the person wait there nor lock the person out. Rows of names and addresses
+are bounded; those of people here are never pushed out by strangers.
 """
 
 from __future__ import annotations
@@ -130,16 +129,19 @@ def _of_name_at(db: sqlite3.Connection, name: str, address: str) -> str:
     return _key(f"name {name} at {place}") if is_place else _of_name(name)
 
 
-def _of_address(address: str) -> str:
+def household(address: str) -> str:
+    """What counts as one address: of IPv6 the first 64 bits, which one household or office has."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return _key(f"address {address}")
+        return address
     if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return _key(f"address {found.ipv4_mapped}")
-        return _key(f"address {ipaddress.ip_network((found, 64), strict=False)}")
-    return _key(f"address {found}")
+        return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+def _of_address(address: str) -> str:
+    return _key(f"address {household(address)}")
 
 
 def _key(text: str) -> str:

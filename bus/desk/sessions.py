@@ -62,15 +62,26 @@ def is_fresh(act: Act) -> bool:
     return not act.is_wall and 0 <= act.at - act.fresh_at <= FRESH_S
 
 
-def begin(db: sqlite3.Connection, person: str, at: float, address: str, random: Random) -> str:
-    """Begin a session. Returns its id, for the cookie; the oldest of more than `MAX_SESSIONS` ends."""
+def begin(
+    db: sqlite3.Connection,
+    person: str,
+    at: float,
+    address: str,
+    random: Random,
+    *,
+    fresh_at: float | None = None,
+) -> str:
+    """Begin a session. Returns its id, for the cookie; the oldest of more than `MAX_SESSIONS` ends.
+
+    `fresh_at` is when the person has shown who it is; None for now.
+    """
     token = new_secret(random)
     db.execute(
         "DELETE FROM sessions WHERE n IN "
         "(SELECT n FROM sessions WHERE person = ? AND NOT is_wall ORDER BY n DESC LIMIT -1 OFFSET ?)",
         (person, MAX_SESSIONS - 1),
     )
-    _insert(db, token, person, at, at + SESSION_S, address)
+    _insert(db, token, person, at, at + SESSION_S, address, fresh_at=fresh_at)
     return token
 
 
@@ -150,12 +161,15 @@ def touch(db: sqlite3.Connection, act: Act) -> None:
     db.execute("UPDATE sessions SET used_at = max(used_at, ?) WHERE n = ?", (act.at, act.session))
 
 
-def renew(db: sqlite3.Connection, act: Act, random: Random) -> str:
-    """Give a session another id, after a fresh password. Returns it; the old one is void."""
+def renew(db: sqlite3.Connection, act: Act, random: Random, *, fresh_at: float | None = None) -> str:
+    """Give a session another id, after its person has shown again who it is. Returns it; the old one is void.
+
+    `fresh_at` is when that was; None for now.
+    """
     token = new_secret(random)
     db.execute(
         "UPDATE sessions SET hash = ?, fresh_at = ?, used_at = ? WHERE n = ?",
-        (hashed(token), act.at, act.at, act.session),
+        (hashed(token), act.at if fresh_at is None else fresh_at, act.at, act.session),
     )
     return token
 
@@ -223,6 +237,8 @@ def _insert(
     ends_at: float,
     address: str,
     wall: Clearance | None = None,
+    *,
+    fresh_at: float | None = None,
 ) -> None:
     db.execute(
         "INSERT INTO sessions (hash, person, is_wall, made_at, used_at, fresh_at, ends_at, address, ceiling, audiences) "
@@ -233,7 +249,7 @@ def _insert(
             wall is not None,
             at,
             at,
-            at,
+            at if fresh_at is None else fresh_at,
             ends_at,
             cut(address, 64),
             wall.ceiling.value if wall else "",

@@ -109,7 +109,9 @@ def confirm(
 
 
 def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> str:
-    """A token with which a person sets a password, once, within a day. An earlier token, the password, all sessions and feed addresses end.
+    """A token with which a person sets a password, once, within a day.
+
+    An earlier token, the password, passkeys, all sessions and feed addresses end.
 
     It is shown once and handed over in person: its holder counts as that person.
 
@@ -125,6 +127,7 @@ def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> s
         (hashed(token), act.at + TOKEN_S, id_),
     )
     db.execute("DELETE FROM sessions WHERE person = ?", (id_,))
+    db.execute("DELETE FROM passkeys WHERE person = ?", (id_,))
     feeds.end_all(db, id_)
     trail.add(db, act, "token-issued", id_)
     return token

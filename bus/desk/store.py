@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bus.desk import attempts, drafts, duty, feeds, sessions, signing_in, snoozes, trail
+from bus.desk import attempts, drafts, duty, feeds, links, sessions, signing_in, snoozes, trail
 from bus.desk.people import Person
 from bus.desk.refusals import DAY_S
 from bus.desk.roles import Act
@@ -210,6 +210,37 @@ class Desk(Store):
     async def _hashed(self, password: str) -> str:
         async with self._hashing:
             return await asyncio.to_thread(hash_password, password, self._random(SALT_BYTES), self._cost)
+
+    # -- single sign-on -----------------------------------------------------------------------------------------------
+
+    async def sign_in_linked(
+        self, issuer: str, subject: str, *, fresh_at: float, at: float, address: str
+    ) -> SignedIn:
+        """Sign in the person whom a sign-on has shown to be there.
+
+        Raises:
+            DeskError: `link-missing`, `person-disabled`.
+        """
+        return await self.write(
+            lambda db: links.sign_in(
+                db, issuer, subject, fresh_at=fresh_at, at=at, address=address, random=self._random
+            )
+        )
+
+    async def confirm_linked(
+        self, token: str, issuer: str, subject: str, *, fresh_at: float, at: float, address: str
+    ) -> str:
+        """Note in a session that a sign-on has asked its person again. Returns the session's new id; the old one is void.
+
+        Raises:
+            DeskError: `session-ended`, `link-missing`, `person-disabled`, `own-work`.
+        """
+        return await self.act(
+            token,
+            at,
+            address,
+            lambda db, act: links.confirm(db, act, issuer, subject, fresh_at=fresh_at, random=self._random),
+        )
 
     # -- upkeep -------------------------------------------------------------------------------------------------------
 

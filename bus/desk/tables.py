@@ -103,4 +103,20 @@ CREATE TRIGGER IF NOT EXISTS trail_is_kept BEFORE DELETE ON trail
 """
 
 LAYOUT = Layout("desk", SCHEMA)
-LAYOUTS = (LAYOUT, feeds.LAYOUT, allowances.LAYOUT, lease.LAYOUT)
+
+SIGNING_IN = Layout(
+    "signing-in",
+    """
+CREATE TABLE IF NOT EXISTS links (
+  issuer TEXT NOT NULL, subject TEXT NOT NULL, person TEXT NOT NULL REFERENCES people (id), at REAL NOT NULL,
+  PRIMARY KEY (issuer, subject)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS links_of ON links (person);
+CREATE TABLE IF NOT EXISTS passkeys (
+  id BLOB PRIMARY KEY, person TEXT NOT NULL REFERENCES people (id), name TEXT NOT NULL, credential BLOB NOT NULL,
+  count INTEGER NOT NULL, at REAL NOT NULL, used_at REAL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS passkeys_of ON passkeys (person);
+""",
+)
+LAYOUTS = (LAYOUT, SIGNING_IN, feeds.LAYOUT, allowances.LAYOUT, lease.LAYOUT)

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from bus.notify.addresses import SendError
     from bus.notify.asked import approvals_asked
     from bus.notify.book import Book
+    from bus.notify.calling import call
+    from bus.notify.connecting import tls
     from bus.notify.deliveries import Delivery
     from bus.notify.items import Asking, asking_of
     from bus.notify.rehearsing import Rehearsed, rehearsed
@@ -37,6 +39,7 @@ __all__ = [
     "Sort",
     "approvals_asked",
     "asking_of",
+    "call",
     "deciding",
     "deliveries",
     "grouping",
@@ -44,5 +47,6 @@ __all__ = [
     "read_settings",
     "rehearsed",
     "send",
+    "tls",
     "worded",
 ]

@@ -14,7 +14,7 @@ from bus.notify.connecting import STEP_S, WHOLE_S, Deadline, connected, tls
 from bus.notify.shape import Network
 
 MOST_ANSWER = 16_384
-"""So many bytes of an answer are read."""
+"""So many bytes of an answer are read, unless more are asked for."""
 _LATER = frozenset({401, 403, 404, 408, 409, 425, 429})
 """What the other side may say otherwise later, though it is a refusal."""
 _MOST_AFTER_S = 3600.0
@@ -38,11 +38,12 @@ def call(
     context: ssl.SSLContext | None = None,
     step_s: float = STEP_S,
     whole_s: float = WHOLE_S,
+    most: int = MOST_ANSWER,
 ) -> Reply:
     """Send a request and read what comes back. Blocks; for a thread.
 
     Args:
-        method: `POST` or `PUT`.
+        method: `GET`, `POST` or `PUT`.
         url: where; `http` only where every address is this machine's own.
         body: what is sent.
         headers: besides those of the connection.
@@ -51,6 +52,7 @@ def call(
         context: of TLS; None for one that verifies by the certificates of this machine.
         step_s: how long one step may take.
         whole_s: how long all may take.
+        most: so many bytes of the answer are read.
 
     Raises:
         SendError: with its reason; what it says is this program's own words, never the other side's.
@@ -80,7 +82,7 @@ def call(
             answer = connection.getresponse()
             after, said = answer.getheader("Retry-After", ""), b""
             with contextlib.suppress(OSError, http.client.HTTPException):
-                said = answer.read(MOST_ANSWER)  # the code says whether it was taken
+                said = answer.read(most)  # the code says whether it was taken
         except ssl.SSLCertVerificationError as exc:
             raise SendError(
                 f"its certificate does not stand: {exc.verify_message}", reason="notify-tls"

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from bus.notify.addresses import Address, SendError
 
@@ -31,9 +32,16 @@ def connected(addresses: Sequence[Address], port: int, timeout: float = STEP_S) 
     raise SendError(f"cannot reach port {port}: {problem}", reason="notify-unreachable")
 
 
-def tls() -> ssl.SSLContext:
-    """TLS as it is asked for: certificates and names verified, version 1.2 or later."""
-    context = ssl.create_default_context()
+def tls(authorities: Path | None = None) -> ssl.SSLContext:
+    """TLS as it is asked for: certificates and names verified, version 1.2 or later.
+
+    Args:
+        authorities: a file with the certificates of those whom to trust; None for those of this machine.
+
+    Raises:
+        OSError: the file cannot be read, or has no certificate (`ssl.SSLError` is one).
+    """
+    context = ssl.create_default_context(cafile=authorities)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

@@ -69,6 +69,8 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     Attributes:
         stamping: steps 1 to 7.
         sender: steps 8 and 9; None when bulletins are only kept.
+        turn: full groups wait for it, one at a time: two in one transaction save nothing, and the sender, whose short
+            work follows each, would wait for both.
     """
 
     authority_id: str
@@ -78,6 +80,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     clock: Callable[[], dt.datetime]
     sender: Sender | None
     on_refused: Callable[[TocsinError], None] | None
+    turn: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
     @classmethod
     @asynccontextmanager
@@ -242,8 +245,9 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     async def _publish_group(self, group: Sequence[Asked]) -> list[Accepted | TocsinError]:
         try:
-            self._refuse_when_behind()
-            outcomes = await self.outbox.write_together(self._keep_waiting, group)
+            async with self.turn if len(group) == GROUP else contextlib.nullcontext():
+                self._refuse_when_behind()
+                outcomes = await self.outbox.write_together(self._keep_waiting, group)
         except TocsinError as exc:
             return [exc] * len(group)
         found: list[Accepted | TocsinError] = []

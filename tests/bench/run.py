@@ -55,6 +55,7 @@ CONTESTANTS = {
     table.JWS: Contestant("faststream_peers", "jws"),
     table.EACH: Contestant("ours", "publish", None),
     table.MANY: Contestant("ours", "publish_many", None, paced=False),
+    table.FLOOR: Contestant("floor", sync=None, paced=False),
 }
 CATCH_UP = {"batch": (table.BATCHED_YARD, table.BATCHED), "single": (table.SINGLE_YARD, table.SINGLE)}
 """How the bulletins are signed: the yardstick, and ours."""

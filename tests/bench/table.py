@@ -10,6 +10,7 @@ MANY, EACH = "tocsin publish_many", "tocsin publish"
 UNSIGNED, JWS = "FastStream + pydantic, unsigned", "FastStream + pydantic + JWS"
 PLAIN = "plain signed (msgspec + Ed25519)"
 RAW, RAW_ALWAYS = "raw JetStream", "raw JetStream, sync always"
+FLOOR = "floor of tocsin's design"
 BATCHED, SINGLE = "catch-up, batch-signed", "catch-up, singly signed"
 BATCHED_YARD, SINGLE_YARD = f"{BATCHED}: yardstick", f"{SINGLE}: yardstick"
 

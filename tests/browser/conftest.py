@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bus import desk
 from bus.console import Demonstration, Reading, app
+from bus.console.shield import Shield
 from bus.console.voices import Voices
 from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
@@ -50,14 +51,28 @@ class Served:
     async def _serve(self) -> None:
         file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
         async with desk.Desk.open(file, os.urandom) as held, Reading.open(self.store, shelf()) as reading:
-            hosts = (self.url.removeprefix("http://"),)
-            people = Demonstration(
-                EVERYTHING, numbers(), ("analyst", "duty-officer", "publisher", "approver"), held
+            await self.prepare(held)
+            config = uvicorn.Config(
+                self.console(held, reading), log_config=None, ws="none", timeout_graceful_shutdown=1
             )
-            console = app(reading, people, lambda: NOW, numbers(8), hosts=hosts, voices=self._voices)
-            config = uvicorn.Config(console, log_config=None, ws="none", timeout_graceful_shutdown=1)
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
+
+    async def prepare(self, held: desk.Desk) -> None:
+        """Nobody is added."""
+
+    def console(self, held: desk.Desk, reading: Reading) -> Shield:
+        """What is served: everybody is signed in who gives a name."""
+        roles = ("analyst", "duty-officer", "publisher", "approver")
+        people = Demonstration(EVERYTHING, numbers(), roles, held)
+        return app(
+            reading,
+            people,
+            lambda: NOW,
+            numbers(8),
+            hosts=(self.url.removeprefix("http://"),),
+            voices=self._voices,
+        )
 
     def stop(self) -> None:
         """End it; its lines break."""

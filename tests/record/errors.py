@@ -113,6 +113,7 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("people end-feed", "no such address", ("9999", "--context", "xa-hub")),
     ("people end-session", "no such session", ("9999", "--context", "xa-hub")),
     ("people feeds", "nobody of that id", ("nobody", "--context", "xa-hub")),
+    ("people link", "nobody of that id", ("nobody", "--context", "xa-hub")),
     ("people list", "unknown context", ("--context", "xc-hub")),
     ("people role", "nobody of that id", ("nobody", "reader", "--context", "xa-hub")),
     ("people sessions", "nobody of that id", ("nobody", "--context", "xa-hub")),

@@ -60,6 +60,7 @@ def _people(desk: Desk) -> None:
         ("add", (person, "--name", "Ann Example", "--role", "analyst", "--role", "duty-officer")),
         ("list", ()),
         ("role", (person, "reader", "--tlp", "amber", "--audience", "eu-csirts")),
+        ("link", (person, "--oidc", "248289761001", "--issuer", "https://id.example/")),
         ("token", (person,)),
         ("sessions", ()),
         ("feeds", ()),

@@ -26,22 +26,19 @@ from bus.cli.frame import (
     tell,
     yes_option,
 )
+from bus.cli.operator.hub_console import console_of
 from bus.cli.operator.serving import production_registry
-from bus.config import STORE_FILE
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from schemas.errors import TocsinError
 from schemas.subject import Channel
 from schemas.vocab import TALK
 
 if TYPE_CHECKING:
-    from bus.console import Place
     from bus.errors import BusError
     from bus.hub import Compared, Damage
     from bus.publishing import Publisher
 
 CONNECT_S = 5.0
-DESK_FILE = "desk.db"
-"""Of a state folder: the people of its console, and what they do."""
 
 
 @click.group(cls=Group)
@@ -58,7 +55,14 @@ def hub() -> None:
     envvar="TOCSIN_CONSOLE",
     help=f"where the console answers, on this machine alone [default: {console.DEFAULT}, or a free port]",
 )
-async def run(app: App, *, place: str | None) -> None:
+@click.option(
+    "--console-url",
+    "url",
+    metavar="URL",
+    envvar="TOCSIN_CONSOLE_URL",
+    help="where visitors find the console, such as https://console.example/, through a proxy with TLS on this machine",
+)
+async def run(app: App, *, place: str | None, url: str | None) -> None:
     """Read every granted channel into the store, and show bulletins as they are admitted, until Ctrl-C.
 
     It also watches the channels (tocsin channels --alarms). With a signing key in its context, it sends heartbeats
@@ -67,7 +71,7 @@ async def run(app: App, *, place: str | None) -> None:
     """
     production_registry(app)
     held = frame.registry_store(app)
-    wanted = console_of(app, place)
+    wanted = console_of(app, place, url)
     intervals, keeping = frame.heartbeat_settings(app)
     async with (
         frame.open_store(app, make=True) as store,
@@ -100,31 +104,6 @@ async def run(app: App, *, place: str | None) -> None:
             )
             service.beside(console.Child(wanted, app.note, acting.do).run(), "console")
         await frame.ended()
-
-
-def console_of(app: App, text: str | None) -> Place | None:
-    """The settings of the console of the chosen context; None where none is wanted.
-
-    Raises:
-        ConfigError: `console-address`.
-    """
-    address = console.address_of(text or console.DEFAULT)
-    if address is None:
-        return None
-    context, folder = app.identity, app.state_folder()
-    return console.Place(
-        host=address[0],
-        port=address[1],
-        else_any=text is None,
-        authority=context.authority,
-        store=folder / STORE_FILE,
-        desk=folder / DESK_FILE,
-        registry=context.registry,
-        pin=context.pin,
-        domain=context.domain,
-        beacon=context.beacon,
-        contacts=context.contacts,
-    )
 
 
 @asynccontextmanager

@@ -155,7 +155,7 @@ def disable(app: App, id_: str, *, undo: bool) -> Answer:
 def token(app: App, id_: str, *, yes: bool) -> Answer:
     """Print a token with which the person ID sets a password, once, within a day.
 
-    Hand it over in person or by telephone: its holder can sign in as that person. The old password, all sessions, feed
+    Hand it over in person or by telephone: its holder can sign in as that person. The old password, passkeys, all sessions, feed
     addresses and an earlier token end at once. A person locked out by failed attempts can sign in with it.
     """
     act = _operator(app)

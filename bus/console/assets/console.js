@@ -3,6 +3,7 @@ import { alerts } from "./alerts.js";
 import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
+import { passkeys } from "./passkeys.js";
 import { say } from "./words.js";
 
 const root = document.documentElement;
@@ -58,3 +59,4 @@ const alerted = alerts({
 live({ announce, element, alerted });
 keys({ announce });
 verifier({ announce });
+passkeys({ announce });

@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.console.signing.entrance import (
+    from bus.console.signing import cookies
+    from bus.console.signing.entrance import AGAIN, Closed, Entrance, Way
+    from bus.console.signing.oidc import Oidc
+    from bus.console.signing.oidc_settings import OidcSettings, read_oidc
+    from bus.console.signing.passkeys import Passkeys
+    from bus.console.signing.provider import Provider
+    from bus.console.signing.requests import (
         HOME,
-        Entrance,
         address_asked,
         address_of,
         form_token,
@@ -19,12 +24,21 @@ else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "AGAIN",
     "HOME",
+    "Closed",
     "Entrance",
+    "Oidc",
+    "OidcSettings",
+    "Passkeys",
+    "Provider",
+    "Way",
     "address_asked",
     "address_of",
+    "cookies",
     "form_token",
     "metered",
+    "read_oidc",
     "sent_away",
     "voice_of",
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -13,20 +13,67 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from bus import desk
 from bus.console import limits
 from bus.console.asked import MOST_PARAMETERS
-from bus.console.errors import BadRequestError, TooManyError
-from bus.console.people import People, Session, SignInError
+from bus.console.errors import BadRequestError
+from bus.console.people import People, Session, SignInError, Viewer
 from bus.console.rendering import Renderer
+from bus.console.signing import cookies
+from bus.console.signing.requests import (
+    HOME,
+    address_asked,
+    address_of,
+    form_token,
+    is_here,
+    metered,
+    next_of,
+    voice_of,
+)
 from bus.console.voices import COOKIE as COOKIE_OF_VOICE
-from bus.console.voices import KEPT_S, Voice, Voices
+from bus.console.voices import KEPT_S
 from schemas.errors import TocsinError
 
-COOKIE, FORM_COOKIE = "tocsin", "tocsin-form"
-HOST_PREFIX = "__Host-"
-HOME = "/"
+AGAIN = "again=1"
+"""In the address of the page to sign in: its reader is to be fresh then."""
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
+
+
+class Way(Protocol):
+    """A way to sign in beside the password."""
+
+    @property
+    def name(self) -> str:
+        """As the sign-in page calls it."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Where it begins; empty while it does not work."""
+        ...
+
+    @property
+    def own(self) -> tuple[str, str] | None:
+        """The page where people keep what they need for it, by name and path; None where they need nothing."""
+        ...
+
+    def routes(self, entrance: Entrance) -> list[Route]:
+        """What is answered there."""
+        ...
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A way that does not work now; the sign-in page says so."""
+
+    name: str
+    path: str = ""
+    own: tuple[str, str] | None = None
+
+    def routes(self, entrance: Entrance) -> list[Route]:
+        """Nothing."""
+        del entrance
+        return []
 
 
 class Entrance:
@@ -39,10 +86,12 @@ class Entrance:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         hub_name: Callable[[], str],
+        ways: Sequence[Way] = (),
     ) -> None:
-        """Take who may look, what shows pages, the present, random bytes, and what gives the name of the hub."""
+        """Take who may look, what shows pages, the present, random bytes, what gives the name of the hub, and other ways to sign in."""
+        self._ways = ways
         self._people, self._renderer, self._clock, self._rng = people, renderer, clock, rng
-        self._hub_name = hub_name
+        self.hub_name = hub_name
         self._addresses = limits.Meter(limits.ADDRESS)
         self._attempts = limits.Meter(limits.SIGN_IN)
 
@@ -55,67 +104,116 @@ class Entrance:
             Route("/set-password", self.password_page, methods=["GET"]),
             Route("/set-password", self.set_password, methods=["POST"]),
             Route("/language", self.choose_language, methods=["POST"]),
+            *(route for way in self._ways for route in way.routes(self)),
         ]
+
+    @property
+    def account(self) -> list[tuple[str, str]]:
+        """Pages of one's own, by name and path."""
+        return [way.own for way in self._ways if way.own is not None]
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where somebody signs in."""
-        return self._sign_in_page(request, _next(request.query_params.get("next", "")))
+        return self.told(request, next_of(request.query_params.get("next", "")))
 
-    def _sign_in_page(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
-        return self._form_page(
-            request, "sign-in.html", problem, after=after, needs_password=self._people.needs_password
+    def told(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
+        """The page to sign in, with what went wrong; `after` is where its reader wants to go then.
+
+        With `again=1` in its address it is for somebody who is signed in, and shows once more who it is, for an approval.
+        """
+        more = f"&{AGAIN}" if request.query_params.get("again") == "1" else ""
+        then = f"next={quote(after, safe='')}{more}"
+        return self.page(
+            request,
+            "sign-in.html",
+            problem,
+            after=after,
+            needs_password=self._people.needs_password,
+            again=bool(more),
+            ways=[(way.name, f"{way.path}?{then}" if way.path else "") for way in self._ways],
+            here=f"/sign-in?{then}",
         )
 
-    def _form_page(
-        self, request: Request, template: str, problem: TocsinError | None, **values: object
+    def begun(self, request: Request, token: str, after: str) -> Response:
+        """A page that leads on into a new session; a browser that comes from another site sends its cookie only then."""
+        response = HTMLResponse(
+            self._page(request, "signed-in.html", None, after=after, refresh=f"0;url={after}")
+        )
+        cookies.put(response, request, cookies.SESSION, token, lasts_s=SESSION_S)
+        return response
+
+    def own_page(
+        self,
+        request: Request,
+        template: str,
+        token: str,
+        viewer: Viewer,
+        problem: TocsinError | None,
+        **values: Any,
     ) -> Response:
+        """A page of one's own, for somebody who is signed in; its forms are bound to the session."""
+        html = self._page(request, template, viewer, form=form_token(token), problem=problem, **values)
+        return HTMLResponse(html, status_code=200 if problem is None else 403)
+
+    def page(self, request: Request, template: str, problem: TocsinError | None, **values: Any) -> Response:
         """A page with a form for somebody who is not signed in; the form is bound to a cookie of its own."""
-        secret = request.cookies.get(FORM_COOKIE, "")
+        secret = cookies.read(request, cookies.FORM)
         if len(secret) != 64:
             secret = self._rng(32).hex()
-        html = self._renderer.page(
-            template,
-            self._clock(),
-            dt.UTC,
-            voice_of(request, self._renderer.voices),
-            viewer=None,
-            here=address_asked(request),
-            form=form_token(secret),
-            problem=problem,
-            hub=self._hub_name(),
-            **values,
-        )
+        html = self._page(request, template, None, form=form_token(secret), problem=problem, **values)
         response = HTMLResponse(html, status_code=200 if problem is None else 403)
-        self._set(response, request, FORM_COOKIE, secret)
+        cookies.put(response, request, cookies.FORM, secret)
         return response
+
+    def _page(
+        self, request: Request, template: str, viewer: Viewer | None, *, here: str = "", **values: Any
+    ) -> str:
+        """A page; `here` is where it is had again, in another language, if not at the address of the request."""
+        return self._renderer.page(
+            template, self._clock(), dt.UTC, voice_of(request, self._renderer.voices), viewer=viewer,
+            here=here or address_asked(request), hub=self.hub_name(), **values,
+        )  # fmt: skip
 
     async def sign_in(self, request: Request) -> Response:
         """Begin a session, with a new token."""
-        metered(self._attempts, f"sign-in {address_of(request)}")
-        form = await self.form(request, request.cookies.get(FORM_COOKIE, ""))
-        after = _next(form.get("next", ""))
+        self.metered_attempt(request)
+        form = await self.form(request, cookies.read(request, cookies.FORM))
+        after = next_of(form.get("next", ""))
         try:
             token = await self._people.sign_in(
                 form.get("name", ""), form.get("password", ""), self._clock(), address_of(request)
             )
         except SignInError as problem:
-            return self._sign_in_page(request, after, problem)
+            return self.told(request, after, problem)
+        return self.entered(request, token, after)
+
+    @staticmethod
+    def entered(request: Request, token: str, after: str) -> Response:
+        """Lead on into a new session."""
         response = RedirectResponse(after, status_code=303)
-        self._set(response, request, _cookie(request), token, lasts_s=SESSION_S)
-        response.delete_cookie(FORM_COOKIE, path="/")
+        cookies.put(response, request, cookies.SESSION, token, lasts_s=SESSION_S)
+        cookies.drop(response, request, cookies.FORM)
         return response
+
+    def metered_attempt(self, request: Request) -> None:
+        """Count an attempt to sign in.
+
+        Raises:
+            TooManyError: there were too many from this address.
+        """
+        metered(self._attempts, desk.household(address_of(request)))
 
     async def password_page(self, request: Request) -> Response:
         """Where somebody sets a first password, with a token that was handed over."""
         return self._password_page(request, request.query_params.get("token", ""))
 
     def _password_page(self, request: Request, setup: str, problem: TocsinError | None = None) -> Response:
-        return self._form_page(request, "set-password.html", problem, setup=setup[:200])
+        return self.page(request, "set-password.html", problem, setup=setup[:200])
 
     async def set_password(self, request: Request) -> Response:
         """Set a first password; the person then signs in with it."""
-        metered(self._attempts, f"sign-in {address_of(request)}")
-        form = await self.form(request, request.cookies.get(FORM_COOKIE, ""))
+        self.metered_attempt(request)
+        form = await self.form(request, cookies.read(request, cookies.FORM))
         setup, password = form.get("token", ""), form.get("password", "")
         try:
             if password != form.get("again", ""):
@@ -131,9 +229,7 @@ class Entrance:
         await self.form(request, token)
         await self._people.sign_out(token, self._clock(), address_of(request))
         response = RedirectResponse("/sign-in", status_code=303)
-        response.delete_cookie(
-            _cookie(request), path="/", secure=_is_tls(request), httponly=True, samesite="strict"
-        )
+        cookies.drop(response, request, cookies.SESSION)
         return response
 
     async def choose_language(self, request: Request) -> Response:
@@ -143,12 +239,12 @@ class Entrance:
             BadRequestError: it is not offered; or as `form`.
         """
         session, token = await self.session(request)
-        form = await self.form(request, token if session else request.cookies.get(FORM_COOKIE, ""))
+        form = await self.form(request, token if session else cookies.read(request, cookies.FORM))
         tag, back = form.get("language", ""), form.get("back", "")
         if tag not in self._renderer.voices:
             raise BadRequestError("this console does not speak that language")
-        response = RedirectResponse(back if _is_here(back) else HOME, status_code=303)
-        self._set(response, request, COOKIE_OF_VOICE, tag, lasts_s=KEPT_S)
+        response = RedirectResponse(back if is_here(back) else HOME, status_code=303)
+        cookies.put(response, request, COOKIE_OF_VOICE, tag, lasts_s=KEPT_S)
         return response
 
     async def session(self, request: Request) -> tuple[Session | None, str]:
@@ -170,12 +266,12 @@ class Entrance:
         Raises:
             TooManyError: the address asks faster than an office of people does.
         """
-        metered(self._addresses, address_of(request))
+        metered(self._addresses, desk.household(address_of(request)))
 
     @staticmethod
     def token(request: Request) -> str:
         """The token of the session that a request names; whether it stands is not looked at."""
-        return request.cookies.get(_cookie(request), "")
+        return cookies.read(request, cookies.SESSION)
 
     async def form(self, request: Request, secret: str) -> Mapping[str, str]:
         """The fields of a form that this console has shown to its sender.
@@ -200,75 +296,3 @@ class Entrance:
         ):
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         return fields
-
-    @staticmethod
-    def _set(response: Response, request: Request, name: str, value: str, lasts_s: int | None = None) -> None:
-        response.set_cookie(
-            name, value, max_age=lasts_s, path="/", secure=_is_tls(request), httponly=True, samesite="strict"
-        )
-
-
-def _next(wanted: str) -> str:
-    """Where to go after signing in: a place on this console, whatever was asked for."""
-    return wanted if _is_here(wanted) and not wanted.startswith("/sign-") else HOME
-
-
-def _is_here(wanted: str) -> bool:
-    """Whether it is a place on this console."""
-    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return is_path and wanted.isprintable() and len(wanted) < 2000
-
-
-def address_asked(request: Request) -> str:
-    """The address that was asked for, without that of the console."""
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def voice_of(request: Request, voices: Voices) -> Voice:
-    """The language of who asks: what was chosen here, else what the browser asks for."""
-    return voices.of(request.cookies.get(COOKIE_OF_VOICE, ""), request.headers.get("accept-language", ""))
-
-
-def _cookie(request: Request) -> str:
-    """The name of the cookie of a session: over TLS no other host, and no page without TLS, can set it.
-
-    A browser sends the cookies of a host to each of its ports. So without TLS the port is in the name, and two consoles on one
-    machine do not sign each other out.
-    """
-    return f"{HOST_PREFIX}{COOKIE}" if _is_tls(request) else f"{COOKIE}-{request.url.port or 80}"
-
-
-def _is_tls(request: Request) -> bool:
-    return request.url.scheme == "https"
-
-
-def address_of(request: Request) -> str:
-    """The address of who asks, for rates and the record."""
-    return request.client.host if request.client is not None else "-"
-
-
-def form_token(secret: str) -> str:
-    """The token of a form, which only a page of the same session can have."""
-    return hmac.digest(secret.encode(), b"tocsin form", "sha256").hex()
-
-
-def metered(meter: limits.Meter, key: str) -> None:
-    """Take one from a bucket.
-
-    Raises:
-        TooManyError: it is empty.
-    """
-    wait = meter.wait(key, time.monotonic())
-    if wait:
-        raise TooManyError(
-            "that is more than a person asks; wait %(wait)s s, then try again", wait=f"{wait:.0f}"
-        )
-
-
-def sent_away(request: Request, *, as_json: bool) -> Response:
-    """Where somebody is led who is not signed in."""
-    if as_json:
-        body = msgspec.json.encode({"reason": "sign-in-needed", "detail": "sign in first, at /sign-in"})
-        return Response(body, status_code=401, media_type="application/json")
-    where = address_asked(request) if request.method == "GET" else HOME
-    return RedirectResponse(f"/sign-in?next={quote(where, safe='')}", status_code=303)

@@ -17,6 +17,7 @@ from bus.console import child as module
 from bus.console.child import decoded, encoded, without_secrets
 from bus.errors import ConfigError
 from tests.support.consoles import HUB, WORLD, Speaker, fill, form_of
+from tests.support.sign_on import sign_on
 from tests.support.waiting import eventually
 
 PASSWORD = "seven lamps over the quiet harbour"
@@ -124,6 +125,38 @@ def over(folder: Path, work: Callable[[Child, list[str]], object], **of: object)
 
     pid = asyncio.run(go())
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_single_sign_on_that_does_not_stand_keeps_nobody_out(tmp_path: Path) -> None:
+    """The hub says what is wrong, without a secret; the page says that it does not work, and takes passwords."""
+    (tmp_path / "oidc.toml").write_text('issuer = "https://id.example"\nclient = "a"\nsecret_file = "none"\n')
+
+    async def work(child: Child, said: list[str]) -> None:
+        assert any(
+            "no single sign-on" in line and "secret" in line and "mend oidc.toml" in line for line in said
+        ), said
+        async with httpx.AsyncClient(base_url=child.address) as c:
+            page = (await c.get("/sign-in")).text
+            assert "The single sign-on does not work now." in page
+            assert str(tmp_path) not in page
+            assert 'name="password"' in page
+
+    over(tmp_path, work, oidc=tmp_path / "oidc.toml")
+
+
+def test_a_single_sign_on_is_offered_and_leads_there(tmp_path: Path) -> None:
+    """By the process of a hub, from its settings."""
+    (tmp_path / "on").mkdir()
+    with sign_on(tmp_path / "on") as house:
+
+        async def work(child: Child, said: list[str]) -> None:
+            del said
+            async with httpx.AsyncClient(base_url=child.address) as c:
+                assert "Sign in with localhost" in (await c.get("/sign-in")).text
+                sent = await c.get("/sign-in/oidc")
+                assert sent.headers["location"].startswith(f"{house.url}/authorize?"), sent.text
+
+        over(tmp_path, work, oidc=house.settings())
 
 
 def test_the_first_person_sets_a_password_and_looks(tmp_path: Path) -> None:

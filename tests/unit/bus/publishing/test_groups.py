@@ -313,6 +313,17 @@ async def test_many_drafts_are_several_groups(tmp_path: Path) -> None:
     assert tuple(count) == (GROUP + 1, GROUP + 1)
 
 
+async def test_short_work_waits_for_one_full_group(tmp_path: Path) -> None:
+    """Full groups of several callers do not stand in the store's queue together: the sender's work comes between them."""
+    async with keeping(tmp_path / "o.db") as (publisher, outbox), asyncio.TaskGroup() as tasks:
+        for caller in range(3):
+            drafts = [draft(f"number {n} of {caller}") for n in range(GROUP)]
+            tasks.create_task(publisher.publish_many(drafts))
+        await asyncio.sleep(0)
+        (count,) = await outbox.query("SELECT count(*) FROM outbox")
+        assert count[0] <= GROUP
+
+
 async def test_nothing_to_say_is_no_fault(tmp_path: Path) -> None:
     """No drafts, no outcomes."""
     async with keeping(tmp_path / "o.db") as (publisher, _):

@@ -107,6 +107,41 @@ def test_a_person_is_added_listed_changed_and_disabled(office: Office) -> None:
     assert told(office, "sessions") == []
 
 
+def test_a_person_is_linked_to_a_subject(office: Office) -> None:
+    """By the issuer of the settings or another; once in all; a link that is removed lets nobody in, and ends the sessions."""
+    signed_in(office, "ann", "analyst")
+    signed_in(office, "bob", "reader")
+    assert "name the issuer" in office.look("people", "link", "ann", "--oidc", "s-1").err
+    (office.folder / "home" / "secret").touch(mode=0o600)
+    (office.folder / "home" / "secret").write_text("a secret\n")
+    settings = 'issuer = "https://id.example"\nclient = "a"\nsecret_file = "secret"\n'
+    (office.folder / "home" / "oidc.toml").write_text(settings)
+    (link,) = told(office, "link", "ann", "--oidc", "s-1")
+    assert (link["person"], link["issuer"], link["subject"]) == ("ann", "https://id.example", "s-1")
+    assert "linked to ann already" in office.look("people", "link", "bob", "--oidc", "s-1").err
+    told(office, "link", "bob", "--oidc", "s-1", "--issuer", "https://other.example")
+    assert [each["subject"] for each in told(office, "link", "ann")] == ["s-1"]
+
+    async def by_link(desk: Desk) -> str:
+        at = now()
+        begun = await desk.sign_in_linked("https://id.example", "s-1", fresh_at=0.0, at=at, address=HOME)
+        return begun.person.id
+
+    assert console(office, by_link) == "ann"
+    assert told(office, "link", "ann", "--oidc", "s-1", "--remove") == []
+    assert [each["person"] for each in told(office, "sessions")] == ["bob"]
+    with pytest.raises(DeskError) as refused:
+        console(office, by_link)
+    assert refused.value.reason == "link-missing"
+    assert "there is no such link" in office.look("people", "link", "ann", "--oidc", "s-1", "--remove").err
+    assert "name the subject" in office.look("people", "link", "ann", "--remove").err
+    whats = [
+        each["what"]
+        for each in (json.loads(line) for line in office.run("people", "audit", "--json").splitlines())
+    ]
+    assert {"link-added", "link-removed"} <= set(whats)
+
+
 def test_a_list_of_nobody_makes_no_file(office: Office) -> None:
     """It says how to begin."""
     assert told(office, "list") == []
