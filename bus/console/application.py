@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from bus import desk
 from bus.console import limits, shield
 from bus.console.asked import Asked, parameters, parameters_of
 from bus.console.asking import NOBODY, HubError
@@ -29,7 +30,7 @@ from bus.console.errors import AgainError, NotHereError, PageError
 from bus.console.forms import File, Form, file_as, link_of
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
-from bus.console.page import Bytes, Content, Deed, Page
+from bus.console.page import Bytes, Content, Deed, Once, Page, Present
 from bus.console.pages import DEEDS, LISTS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, Looked, People, Session, SignInError
 from bus.console.reading import Reading
@@ -47,7 +48,10 @@ from bus.console.signing import (
     voice_of,
 )
 from bus.console.voices import Voice, Voices
+from bus.desk import four_eyes
 from bus.errors import BusError, StoreError
+from bus.hub.acting import Outcome
+from bus.hub.acting import Request as Wanted
 from bus.languages import marked
 from bus.logs import logger
 from bus.tasks import in_background
@@ -72,8 +76,17 @@ _REFUSED: Mapping[str, int] = {
     "desk-wall": 403,
     "session-ended": 403,
     "not-there": 404,
+    "not-fresh": 403,
+    "own-work": 403,
+    "above-ceiling": 403,
+    "approval-needed": 409,
+    "approval-over": 409,
+    "approval-there": 409,
+    "approval-void": 409,
     "feed-ended": 404,
     "decided-already": 409,
+    "digest-differs": 409,
+    "draft-handed-on": 409,
     "not-last": 409,
     "desk-full": 409,
 }
@@ -156,6 +169,7 @@ class Console:
         self.live = Live(reading, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
+        self._checks = limits.Meter(limits.CHECKS)
         self._files = limits.Meter(limits.FILES)
         self._feeds = limits.Meter(limits.FEED)
 
@@ -190,19 +204,22 @@ class Console:
         metered(self._readers, token)
         now, registry = self._clock(), self._reading.shelf.registry()
         given, voice = parameters(request.query_params.multi_items()), self._voice(request)
-        kept, told = await self._beside(page, session, token, request, now)
+        kept, told, waiting = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
                 path=request.url.path, place=dict(request.path_params), given=given,
-                incidents=kept, desk=told, voice=voice,
+                incidents=kept, desk=told, waiting=waiting, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
         content, frame = await self._reading.ask(question)
         if (beside := page.beside(content)) is not None:
             content = await self._people.told(token, now, address_of(request), beside) or content
+        if (wanted := page.of_hub(content)) is not None:
+            present = Present(clearance=session.viewer.clearance, voice=voice, registry=registry, now=now)
+            content = page.heard(content, await self._heard(wanted), present)
         if (looked := page.looked(content)) is not None:
             await self._people.looked(token, now, address_of(request), looked)
         if as_json:
@@ -218,18 +235,28 @@ class Console:
 
     async def _beside(
         self, page: Page, session: Session, token: str, request: Request, now: dt.datetime
-    ) -> tuple[Kept | None, object]:
-        """The incidents that are kept for this reader, and what the desk tells; they are begun on every page, for the next."""
+    ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...]]:
+        """(the incidents that are kept for this reader, what the desk tells, what waits there); incidents are begun on every page."""
         try:
             kept = await self.incidents.of(session.viewer.clearance, now)
         except StoreError:
-            return None, None  # the page says so by itself
-        if not page.has_incidents:
-            return None, None
-        question = page.desk(kept, str(request.path_params.get("id", "")))
-        if question is None:
-            return kept, None
-        return kept, await self._people.told(token, now, address_of(request), question)
+            kept = None  # the page says so by itself
+        question = page.of_desk(request.path_params)
+        if page.has_incidents and kept is not None:
+            question = page.desk(kept, str(request.path_params.get("id", "")))
+
+        def all_of_it(db: sqlite3.Connection, act: desk.Act) -> tuple[object, tuple[four_eyes.Waiting, ...]]:
+            return None if question is None else question(db, act), four_eyes.waiting(db, act)
+
+        told, waiting = await self._people.told(token, now, address_of(request), all_of_it) or (None, ())
+        return kept if page.has_incidents else None, told, waiting
+
+    async def _heard(self, wanted: Wanted) -> Outcome:
+        """What the hub answers; that it does not is an answer, too, for the page is shown all the same."""
+        try:
+            return await self._hub.ask(wanted)
+        except HubError as problem:
+            return Outcome(state="refused", reason=problem.reason, notes=(str(problem),))
 
     async def give(self, page: Page, form: Form, request: Request) -> Response:
         """A list in another form, as a file; that is put on record before it is given."""
@@ -246,10 +273,13 @@ class Console:
 
     async def feed(self, request: Request) -> Response:
         """A list for a program that has a feed address; its use is put on record first."""
-        self.entrance.counted(request)
         secret, _, ending = request.path_params["file"].partition(".")
         now = self._clock()
-        fed = await self._people.feed(secret, now, address_of(request))
+        try:
+            fed = await self._people.feed(secret, now, address_of(request))
+        except BusError:
+            self.entrance.counted(request)  # one that stands has a rate of its own
+            raise
         if not fed.path.endswith(f".{ending}") or fed.path not in LISTS:
             raise NotHereError("there is no such feed address, or it has ended", reason="feed-ended")
         page, form = LISTS[fed.path]
@@ -289,7 +319,7 @@ class Console:
         session, token = await self.entrance.session(request)
         if session is None:
             return sent_away(request, as_json=False)
-        metered(self._readers, token)
+        metered(self._checks if deed.is_often else self._readers, token)
         doing = Doing(
             now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
             place=dict(request.path_params), fields=await self.entrance.form(request, token), voice=self._voice(request),
@@ -297,16 +327,28 @@ class Console:
         )  # fmt: skip
         done = await deed.work(doing)
         if isinstance(done, str):
-            return RedirectResponse(done, status_code=303)
-        html = self._renderer.page(
-            done.template,
-            doing.now,
-            voice=doing.voice,
-            hub=self._hub_name(),
-            base=_base(request),
-            once=done.values,
-        )
-        return HTMLResponse(html)
+            response: Response = RedirectResponse(done, status_code=303)
+        elif isinstance(done, Once):
+            html = self._renderer.page(
+                done.template,
+                doing.now,
+                voice=doing.voice,
+                hub=self._hub_name(),
+                base=_base(request),
+                once=done.values,
+            )
+            response = HTMLResponse(html)
+        elif not deed.template:
+            response = Response(msgspec.json.encode(done), media_type="application/json")
+        else:
+            frame = await doing.look(frame_of)
+            html = self._renderer.page(
+                deed.template, doing.now, frame.zone, doing.voice, viewer=session.viewer, page=done, frame=frame,
+                path=deed.at, here=deed.at, twin=f"{deed.at}.json", form=form_token(token), is_signed_in=True,
+                key=self._rng(16).hex(),
+            )  # fmt: skip
+            response = HTMLResponse(html)
+        return response
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""

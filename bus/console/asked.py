@@ -16,6 +16,7 @@ from bus.console.incidents import Kept
 from bus.console.people import Session, Viewer
 from bus.console.reading import Shelf
 from bus.console.voices import Voice, english
+from bus.desk.four_eyes import Waiting
 from bus.hub import CountryPhase, calendars, elections
 from bus.hub.picture import events
 from bus.languages import Language
@@ -78,6 +79,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         given: the parameters of the query, each with its values in their order.
         incidents: the incidents that are kept for this reader, on pages that want them.
         desk: what the desk has told, on pages that ask it.
+        waiting: drafts that wait for the reader: to be approved, or to be published.
         voice: the language of who asks.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
         most: so many rows of a list are wanted; 0 for as many as its page shows.
@@ -95,6 +97,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     most: int = 0
     incidents: Kept | None = None
     desk: object = None
+    waiting: tuple[Waiting, ...] = ()
     voice: Voice = msgspec.field(default_factory=english)
 
     @property

@@ -19,6 +19,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 PAGES = Rate(burst=120, per_s=20)
 """Of a person who reads. Each page is one request of this kind; files of the console itself are not counted."""
+CHECKS = Rate(burst=20, per_s=1)
+"""Of a person who writes a draft, which is checked while it is typed."""
 ADDRESS = Rate(burst=600, per_s=100)
 """Of an address, behind which several people may sit."""
 FILES = Rate(burst=30, per_s=0.5)

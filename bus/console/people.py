@@ -359,6 +359,8 @@ class Demonstration:
             clearance=session.viewer.clearance,
             at=now.timestamp(),
             address=address,
+            fresh_at=now.timestamp(),
+            is_visitor=True,
         )
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import jinja2
 import msgspec
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bus.console import codes, drawing, graph, texts
 from bus.console.icons import ICONS
-from bus.console.pages import SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import CHOICES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
@@ -54,6 +54,8 @@ NAVIGATION = (
     Link("/i", marked("Incidents"), "graph", marked("Watch", "navigation"), "g i"),
     Link("/clocks", marked("Clocks"), "clock", marked("Watch", "navigation"), "g k"),
     Link("/channels", marked("Channels"), "channel", marked("Watch", "navigation"), "g c"),
+    Link("/publish", marked("Publish"), "publish", marked("Speak", "navigation"), "g u"),
+    Link("/approvals", marked("Approvals"), "eye", marked("Speak", "navigation"), "g a"),
     Link("/e", marked("Elections"), "election", marked("Prepare", "navigation"), "g e"),
     Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
     Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
@@ -93,7 +95,10 @@ def frame_of(asked: Asked) -> Frame:
     refused = sum(int(n) for channel, n in by_channel if may_see(asked, channel))
     standing = watch.recorded_alarms(db, ended=False)
     alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
+    given = sum(each.is_granted for each in asked.waiting)
     counts = {
+        "/publish": (given, given > 0, asked.say("to publish")),
+        "/approvals": (len(asked.waiting) - given, True, asked.say("to approve")),
         "/channels": (alarms, False, asked.say.many("alarm", "alarms", alarms)),
         "/quarantine": (refused, False, asked.say("refused in a day")),
     }
@@ -143,6 +148,8 @@ class Renderer:
             snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
+            choices=CHOICES,
+            as_typed=escape,
             files=(),
         )
 

@@ -37,6 +37,8 @@ HEADERS = {
 ONLY_TLS = {"strict-transport-security": "max-age=31536000"}
 NO_STORE, OF_A_RELEASE = "no-store", "private, max-age=3600"
 MOST_BODY = 64 * 1024
+LONG = {"/publish/": 256 * 1024}
+"""A draft in a form is longer, and its letters may take several characters each."""
 MOST_PATH = 8 * 1024
 MOST_S = 20.0
 """A request that is not answered by then is ended; a stream of events is not counted."""
@@ -80,7 +82,7 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
                 message = {**message, "headers": _headers(scope, message.get("headers", ()))}
             await send(message)
 
-        bounded = _Bounded(receive)
+        bounded = _Bounded(receive, _most(scope))
         try:
             self._check(scope)
             if scope["path"] in ENDLESS:
@@ -113,23 +115,28 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
         if len(scope["path"]) + len(scope.get("query_string", b"")) > MOST_PATH:
             raise TooLargeError("the address is too long")
         size = headers.get(b"content-length", "0")
-        if not size.isdecimal() or len(size) > 12 or int(size) > MOST_BODY:
+        if not size.isdecimal() or len(size) > 12 or int(size) > _most(scope):
             raise TooLargeError("the request is too long")
 
 
 class _Bounded:
-    """What a request brings, up to `MOST_BODY` bytes."""
+    """What a request brings, up to a number of bytes."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self._size = receive, 0
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most, self._size = receive, most, 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
-            if self._size > MOST_BODY:
+            if self._size > self._most:
                 raise TooLargeError("the request is too long")
         return message
+
+
+def _most(scope: Scope) -> int:
+    """How many bytes a request to this path may bring."""
+    return next((most for path, most in LONG.items() if scope["path"].startswith(path)), MOST_BODY)
 
 
 def _headers(scope: Scope, given: Collection[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -1,4 +1,4 @@
-"""The demonstration: two fictitious countries with fourteen authorities and two hubs, run for real on one machine."""
+"""The demonstration: two fictitious countries with fourteen authorities and two hubs, run for real on one machine, and a story."""
 
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         step,
         until,
     )
+    from bus.demo.story import Told
     from bus.demo.tally import Tally
 else:
     __getattr__ = opened(__name__, __file__)
@@ -40,6 +41,7 @@ __all__ = [
     "Stage",
     "StepError",
     "Tally",
+    "Told",
     "clock",
     "forged",
     "found",

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bus.demo.offices import AT_HOME, OF_STORY, OFFICES, SAID_BY_ALL, Office
 from bus.keys import FileSigner
 from bus.trust import proposals, receipt_grants
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant, ReadGrant, SealKeyRecord
@@ -23,94 +24,6 @@ REGISTRY_LIFETIME = dt.timedelta(days=90)
 KEY_LIFETIME = dt.timedelta(days=365)
 SEAL_LIFETIME = dt.timedelta(days=90)
 CLOCK_SLACK = dt.timedelta(hours=1)
-
-
-class Office(NamedTuple):
-    """A sort of authority that each country has.
-
-    Attributes:
-        name: the end of the ids of its authorities.
-        kind: kind of authority, a word of the vocabulary.
-        domain: its domain.
-        network: the audience of its peers in all countries.
-        title: title of its authorities, after the country.
-        says: the kinds of bulletins that it publishes.
-        adapter: the adapter for its native files; empty if people write its bulletins.
-        also: further networks that it may write to but not read, for personal data that only their members may process.
-    """
-
-    name: str
-    kind: str
-    domain: Domain
-    network: str
-    title: str
-    says: tuple[str, ...]
-    adapter: str = ""
-    also: tuple[str, ...] = ()
-
-
-OFFICES = (
-    Office(
-        "emb",
-        "emb",
-        Domain.ELECTORAL,
-        "eu-emb",
-        "Electoral Commission",
-        ("election-calendar", "election-incident", "post-election-report", "stratcom"),
-        "electoral",
-    ),
-    Office(
-        "csirt",
-        "csirt",
-        Domain.CYBER,
-        "eu-csirts",
-        "National CSIRT",
-        ("cyber-incident", "cyber-threat", "vulnerability", "fimi"),
-        "cyber",
-        ("eu-dpas",),
-    ),
-    Office(
-        "dsc",
-        "dsc",
-        Domain.DIGITAL,
-        "eu-dsc",
-        "Digital Services Coordinator",
-        (
-            "content-notice",
-            "content-order",
-            "platform-measure",
-            "political-ad",
-            "systemic-risk",
-            "enforcement",
-            "fimi",
-            "cyber-threat",
-        ),
-        "digital",
-    ),
-    Office(
-        "dpa",
-        "dpa",
-        Domain.DATA,
-        "eu-dpas",
-        "Data Protection Authority",
-        ("data-breach", "enforcement"),
-        "data-protection",
-    ),
-    Office("foreign", "foreign-service", Domain.FOREIGN, "eu-ras", "Foreign Ministry", ("fimi", "stratcom")),
-    Office(
-        "justice",
-        "prosecutor",
-        Domain.JUSTICE,
-        "eu-justice",
-        "Public Prosecution Service",
-        ("legal-referral",),
-    ),
-    Office("comms", "government-comms", Domain.COMMS, "eu-comms", "Government Communication", ("stratcom",)),
-)
-SAID_BY_ALL = ("situation-report", "rfi", "feedback", "sealed", proposals.REANCHOR)
-"""Kinds that every office may publish: situation reports, questions and answers, sealed bulletins, re-anchoring."""
-AT_HOME = frozenset({"election-calendar", "post-election-report"})
-"""Kinds that an office publishes only about its own country."""
 COUNTRIES = ("XA", "XB")
 # Networks that one hub may not read although the other may; they show that grants are enforced.
 WITHHELD = {"xb-hub": frozenset({"eu-dpas"})}
@@ -130,6 +43,17 @@ MEMBERS = tuple(
     Member(f"{country.lower()}-{office.name}", country, office) for country in COUNTRIES for office in OFFICES
 )
 HUBS = tuple(Member(f"{country.lower()}-hub", country, None) for country in COUNTRIES)
+CAST = tuple(
+    Member(f"{country.lower()}-{office.name}", country, office)
+    for country in COUNTRIES
+    for office in OF_STORY
+)
+"""The offices of the story."""
+EVERYBODY = (*MEMBERS, *HUBS, *CAST)
+ROBBED = "xb-media"
+"""The office whose key is stolen in the story; it has a reserve key."""
+ELSEWHERE = "xb-region"
+"""The office of the story at the second broker, where the hubs' answers would not reach it."""
 
 
 def nation(country: str) -> str:
@@ -182,7 +106,7 @@ def record_of(
 
 def telephone(member: Member) -> str:
     """The telephone number of a member's duty desk; fictitious."""
-    number = [each.id for each in (*MEMBERS, *HUBS)].index(member.id) if member in (*MEMBERS, *HUBS) else 99
+    number = EVERYBODY.index(member) if member in EVERYBODY else 99
     return f"+99-555-01{number:02}"
 
 
@@ -215,6 +139,17 @@ def publishes(office: Office, country: str, *networks: str) -> tuple[PublishGran
     return (*spoken, *(proposals.beat(tlp, audience) for tlp, audience in ways))
 
 
+def story_grants(office: Office) -> tuple[tuple[PublishGrant, ...], tuple[ReadGrant, ...]]:
+    """(publish grants, read grants) of an office of the story: to the community and from it, without exercises and tests."""
+    kinds = (*office.says, "situation-report", "feedback", proposals.REANCHOR)
+    says = PublishGrant(
+        statuses=(Status.ACTUAL,), tlps=(Tlp.GREEN,), audiences=("community",), kinds=kinds, areas=("*",)
+    )
+    heard = (Status.ACTUAL, Status.SYSTEM)
+    hears = ReadGrant(statuses=heard, tlps=(Tlp.GREEN,), audiences=("community",))
+    return (says, proposals.beat(Tlp.GREEN, "community")), (hears,)
+
+
 def office_reads(office: Office, *networks: str) -> tuple[ReadGrant, ...]:
     """The read grants of an office: the public, the community, its peers and its networks, and so the answers to it."""
     return _reads(office.network, *networks)
@@ -239,14 +174,17 @@ def hub_reads(hub: str, *networks: str) -> tuple[ReadGrant, ...]:
 
 
 def hub_answers(hub: str, reads: tuple[ReadGrant, ...]) -> tuple[PublishGrant, ...]:
-    """The publish grants of a hub: its holdings, and receipts, requests and copies to single authorities."""
-    others = [member.id for member in (*MEMBERS, *HUBS) if member.id != hub]
+    """The publish grants of a hub: reports and questions to all, its holdings, and receipts, requests and copies to single authorities."""
+    spoken = PublishGrant(
+        statuses=SPOKEN, tlps=(Tlp.GREEN,), audiences=("community",), kinds=SAID_BY_ALL, areas=("*",)
+    )
+    others = [member.id for member in EVERYBODY if member.id not in (hub, ELSEWHERE)]
     beats = [
         proposals.beat(tlp, audience)
         for read in reads
         for tlp, audience in product(read.tlps, read.audiences)
     ]
-    return (*receipt_grants.grants(others, (Tlp.GREEN, Tlp.AMBER_STRICT)), *beats)
+    return (spoken, *receipt_grants.grants(others, (Tlp.GREEN, Tlp.AMBER_STRICT)), *beats)
 
 
 def grants_of(member: Member) -> tuple[tuple[PublishGrant, ...], tuple[ReadGrant, ...]]:
@@ -255,12 +193,14 @@ def grants_of(member: Member) -> tuple[tuple[PublishGrant, ...], tuple[ReadGrant
     if member.office is None:
         reads = hub_reads(member.id, network)
         return hub_answers(member.id, reads), reads
+    if not member.office.network:
+        return story_grants(member.office)
     return publishes(member.office, member.country, network), office_reads(member.office, network)
 
 
 def audiences() -> dict[str, Audience]:
     """The public, the community, a network for each sort of office, and each country's election network."""
-    all_ids = tuple(member.id for member in (*MEMBERS, *HUBS))
+    all_ids = tuple(member.id for member in EVERYBODY)
     by_name = {
         "public": Audience(scope=Scope.PUBLIC, members=all_ids),
         "community": Audience(scope=Scope.UNION, members=all_ids),

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import OFFICES, Member, hub_reads, key_record, publishes, record_of
+from bus.demo.countries import Member, hub_reads, key_record, publishes, record_of
 from bus.demo.founding import BEACON_LIFETIME, new_registry, signed
+from bus.demo.offices import OFFICES
 from bus.federation import HOME, BrokerRole, Carrier, Country, Federation, Ledger, Node, Union, identity_at
 from bus.federation import Path as Way
 from bus.keys import FileSigner, nkeys

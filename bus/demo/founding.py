@@ -18,9 +18,11 @@ import msgspec
 
 from bus.config import Context, load, save_contexts
 from bus.demo.countries import (
+    EVERYBODY,
     HUBS,
     MEMBERS,
     REGISTRY_LIFETIME,
+    ROBBED,
     Member,
     audiences,
     grants_of,
@@ -169,11 +171,10 @@ def _records(
     folder: Folder, now: dt.datetime, hurry: int, new_key: Callable[[Path], FileSigner]
 ) -> dict[str, AuthorityRecord]:
     """The records of all members, with new keys; `AT_ONCE` keys are made at the same time."""
-    everybody = (*MEMBERS, *HUBS)
     with ThreadPoolExecutor(AT_ONCE, "founding") as pool:
-        made = [pool.submit(_record, folder, member, now, hurry, new_key) for member in everybody]
+        made = [pool.submit(_record, folder, member, now, hurry, new_key) for member in EVERYBODY]
         try:
-            return {member.id: each.result() for member, each in zip(everybody, made, strict=True)}
+            return {member.id: each.result() for member, each in zip(EVERYBODY, made, strict=True)}
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -184,12 +185,14 @@ def _record(
     folder.keys(member.id).mkdir(parents=True, exist_ok=True, mode=0o700)
     public = new_transport_key(folder.transport_key(member.id))
     key = folder.signing_key(member.id)
-    signer = new_key(key)
+    signers = [new_key(key)]
+    if member.id == ROBBED:
+        signers.append(new_key(folder.reserve_key(member.id)))
     seal = new_seal_key(folder.seal_keys(member.id), key.with_suffix(".pass"), now)
     publish, read = grants_of(member)
     return record_of(
         member,
-        {signer.kid: key_record(signer, now, hurry)},
+        {signer.kid: key_record(signer, now, hurry) for signer in signers},
         public,
         publish=publish,
         read=read,
@@ -202,7 +205,7 @@ def _contacts(now: dt.datetime) -> bytes:
     rows = (
         f'[[contact]]\nauthority = "{member.id}"\nrole = "duty desk"\n'
         f'reach = ["tel:{telephone(member)}", "{mailbox(member)}"]\nconfirmed = {now:%Y-%m-%d}\n'
-        for member in (*MEMBERS, *HUBS)
+        for member in EVERYBODY
     )
     return "\n".join(rows).encode()
 

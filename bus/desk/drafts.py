@@ -41,6 +41,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         digest: SHA-256 of them in base64url; an approval names it.
         by: who wrote this version.
         at: when.
+        tlp: the rank of the marking of the draft as it is now.
+        audience: its audience as it is now.
+        closed_why: `published` or `given-up`; empty while it is open.
     """
 
     n: int
@@ -51,6 +54,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     by: str
     at: float
+    tlp: int
+    audience: str
+    closed_why: str = ""
 
 
 def begin(db: sqlite3.Connection, act: Act, title: str, text: bytes, tlp: Tlp, audience: str) -> Draft:
@@ -74,7 +80,15 @@ def begin(db: sqlite3.Connection, act: Act, title: str, text: bytes, tlp: Tlp, a
 
 
 def save(
-    db: sqlite3.Connection, act: Act, n: int, text: bytes, tlp: Tlp, audience: str, *, base: int
+    db: sqlite3.Connection,
+    act: Act,
+    n: int,
+    text: bytes,
+    tlp: Tlp,
+    audience: str,
+    *,
+    base: int,
+    title: str = "",
 ) -> Draft:
     """Save a new version; approvals of the one before are void, asked or granted.
 
@@ -86,6 +100,7 @@ def save(
         tlp: its marking now.
         audience: its audience now.
         base: the version that was changed.
+        title: what its writers call it now; empty leaves that as it is.
 
     Raises:
         DeskError: as `begin`; `not-there`; `draft-changed`, another person has saved a version after `base`.
@@ -98,6 +113,8 @@ def save(
             "another person has saved a version since then; look at it, then save again",
             reason="draft-changed",
         )
+    if title:
+        db.execute("UPDATE drafts SET title = ? WHERE n = ?", (check_text(title, MAX_TITLE, "a title"), n))
     latest = get(db, act, n)
     if latest.text == text and (row["tlp"], row["audience"]) == (tlp_rank(tlp), audience):
         return latest
@@ -137,6 +154,9 @@ def get(db: sqlite3.Connection, act: Act, n: int, version: int = 0) -> Draft:
         digest=found["digest"],
         by=found["by"],
         at=found["at"],
+        tlp=row["tlp"],
+        audience=row["audience"],
+        closed_why=row["closed_why"] or "",
     )
 
 

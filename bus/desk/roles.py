@@ -126,6 +126,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
         fresh_at: when the person last gave a password in this session.
         used_at: when the session was last used, as it is written.
         is_wall: a wall screen, which looks and does nothing else.
+        is_visitor: of a demonstration, where who gives a name is a person; such people are not listed.
     """
 
     who: str
@@ -137,6 +138,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     fresh_at: float = 0.0
     used_at: float = 0.0
     is_wall: bool = False
+    is_visitor: bool = False
 
 
 def at_command_line(at: float) -> Act:

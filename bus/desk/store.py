@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bus.desk import attempts, drafts, duty, feeds, links, sessions, signing_in, snoozes, trail
+from bus.desk import attempts, drafts, duty, feeds, handed_on, links, sessions, signing_in, snoozes, trail
 from bus.desk.people import Person
 from bus.desk.refusals import DAY_S
 from bus.desk.roles import Act
@@ -253,6 +253,7 @@ class Desk(Store):
             attempts.forget(db, at)
             snoozes.end_by_time(db, at)
             snoozes.forget(db, at - kept.closed_s)
+            handed_on.forget(db, at - kept.closed_s)
             drafts.forget(db, at - kept.closed_s)
             duty.forget(db, at - kept.closed_s)
             trail.forget(db, at, kept.trail_s)

@@ -6,21 +6,26 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.drafts import doubles
+    from bus.drafts.amending import referring_to, updated, withdrawal
     from bus.drafts.composing import Answer, Question, answered, questions
     from bus.drafts.explaining import Example, Explained, Meaning, explained, like
     from bus.drafts.findings import DraftError, Finding, at, in_order, placed, told
     from bus.drafts.judging import Judgement, judgement, stamped
     from bus.drafts.looking import Look, Speaker, look, read, read_table
     from bus.drafts.openings import Opening, audiences_of
+    from bus.drafts.reach import Border, Egress, Part, Reader, egress
+    from bus.drafts.remembering import Remembered
     from bus.drafts.source import Source
-    from bus.drafts.template import DRAFTED, begun
+    from bus.drafts.template import DRAFTED, begun, body_text, more_text
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
     "DRAFTED",
     "Answer",
+    "Border",
     "DraftError",
+    "Egress",
     "Example",
     "Explained",
     "Finding",
@@ -28,23 +33,32 @@ __all__ = [
     "Look",
     "Meaning",
     "Opening",
+    "Part",
     "Question",
+    "Reader",
+    "Remembered",
     "Source",
     "Speaker",
     "answered",
     "at",
     "audiences_of",
     "begun",
+    "body_text",
     "doubles",
+    "egress",
     "explained",
     "in_order",
     "judgement",
     "like",
     "look",
+    "more_text",
     "placed",
     "questions",
     "read",
     "read_table",
+    "referring_to",
     "stamped",
     "told",
+    "updated",
+    "withdrawal",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -75,7 +75,6 @@ def begun(kind: str, answers: Mapping[Path, Any] = MappingProxyType({})) -> str:
         kind: one of `DRAFTED`.
         answers: values by path.
     """
-    body = info_of(KINDS[kind])
     top = {each.encode_name: each for each in info_of(Draft).fields}
     lines = [
         f"# A draft of kind {kind}. Write between the quotes. To add an optional field, remove the # before it.",
@@ -96,12 +95,52 @@ def begun(kind: str, answers: Mapping[Path, Any] = MappingProxyType({})) -> str:
     for each in info_of(Info).fields:
         lines += _field(each, ("info", 0, each.encode_name), answers, needed=each.required)
     lines += ["", "[body]", f'kind = "{kind}"']
-    for each in (one for one in body.fields if one.required):
+    lines += _of_body(kind, answers)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _of_body(kind: str, answers: Mapping[Path, Any]) -> list[str]:
+    """The fields of a body: those that it needs, then the optional ones as comments."""
+    fields = info_of(KINDS[kind]).fields
+    lines = []
+    for each in (one for one in fields if one.required):
         lines += _field(each, ("body", each.encode_name), answers, needed=True)
     lines += ["", "# Optional fields of the body:"]
-    for each in (one for one in body.fields if not one.required):
-        lines += _field(each, ("body", each.encode_name), answers, needed=False)
-    return "\n".join(lines).rstrip() + "\n"
+    for each in (one for one in fields if not one.required):
+        way = ("body", each.encode_name)
+        lines += _field(each, way, answers, needed=way in answers)
+    return lines
+
+
+def body_text(kind: str, values: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The facts of a draft in TOML, without their kind: what it needs, and below as comments what else there may be.
+
+    Args:
+        kind: one of `DRAFTED`.
+        values: what is filled in; a name that the kind does not have is kept.
+    """
+    known = {each.encode_name for each in info_of(KINDS[kind]).fields}
+    lines = _of_body(kind, {("body", name): value for name, value in values.items() if name in known})
+    lines += [f"{_key(name)} = {_literal(value)}" for name, value in values.items() if name not in known]
+    return "\n".join(lines).strip() + "\n"
+
+
+def more_text(beside: Collection[str], values: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The fields of a draft that a form lacks, in TOML: what is filled in, and as comments what else there may be.
+
+    Args:
+        beside: fields that the form has.
+        values: what is filled in.
+    """
+    lines = [f"{_key(name)} = {_literal(value)}" for name, value in values.items()]
+    for each in info_of(Draft).fields:
+        if each.encode_name not in beside and each.encode_name not in values:
+            lines += _field(each, (each.encode_name,), {}, needed=False)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else _literal(name)
 
 
 def _field(field: inspect.Field, path: Path, answers: Mapping[Path, Any], *, needed: bool) -> list[str]:
@@ -155,8 +194,24 @@ def _literal(value: Any) -> str:
     """A value in TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
+        if any(isinstance(each, Mapping) for each in value):
+            return "[\n" + "".join(f"  {_literal(each)},\n" for each in value) + "]"
         return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, Mapping):
+        held = [(name, each) for name, each in value.items() if each is not None]
+        return (
+            "{ " + ", ".join(f"{_key(name)} = {_inline(each)}" for name, each in held) + " }"
+            if held
+            else "{}"
+        )
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value)
+
+
+def _inline(value: Any) -> str:
+    """A value inside a table in braces, which stands on one line."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    return _literal(value)

@@ -6,6 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.publishing import outbox_table, recent, resend, versions
+    from bus.publishing.drafted import revised
     from bus.publishing.fitness import Behind, Unfit, fit_to_sign
     from bus.publishing.heads_lines import heads_path
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
@@ -45,5 +46,6 @@ __all__ = [
     "recent",
     "resend",
     "resend_asked",
+    "revised",
     "versions",
 ]

@@ -18,10 +18,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bus import desk
 from bus.console import Demonstration, Reading, app
+from bus.console.asking import Line
 from bus.console.shield import Shield
 from bus.console.voices import Voices
 from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
+from tests.support.signing import signing
 from tests.support.waiting import eventually_sync
 from tests.support.world import NOW
 
@@ -37,9 +39,9 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(self, store: Path, voices: Voices | None = None) -> None:
-        """Serve a store, in these languages."""
-        self.store, self._voices = store, voices
+    def __init__(self, store: Path, authority: str = consoles.HUB, voices: Voices | None = None) -> None:
+        """Serve a store, as the console of an authority whose hub signs, in these languages."""
+        self.store, self.authority, self._voices = store, authority, voices
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -50,10 +52,14 @@ class Served:
 
     async def _serve(self) -> None:
         file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
-        async with desk.Desk.open(file, os.urandom) as held, Reading.open(self.store, shelf()) as reading:
+        async with (
+            desk.Desk.open(file, os.urandom) as held,
+            Reading.open(self.store, shelf(authority=self.authority)) as reading,
+            signing(file.with_suffix(""), consoles.WORLD, self.authority) as line,
+        ):
             await self.prepare(held)
             config = uvicorn.Config(
-                self.console(held, reading), log_config=None, ws="none", timeout_graceful_shutdown=1
+                self.console(held, reading, line), log_config=None, ws="none", timeout_graceful_shutdown=1
             )
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
@@ -61,7 +67,7 @@ class Served:
     async def prepare(self, held: desk.Desk) -> None:
         """Nobody is added."""
 
-    def console(self, held: desk.Desk, reading: Reading) -> Shield:
+    def console(self, held: desk.Desk, reading: Reading, line: Line) -> Shield:
         """What is served: everybody is signed in who gives a name."""
         roles = ("analyst", "duty-officer", "publisher", "approver")
         people = Demonstration(EVERYTHING, numbers(), roles, held)
@@ -70,6 +76,7 @@ class Served:
             people,
             lambda: NOW,
             numbers(8),
+            hub=line,
             hosts=(self.url.removeprefix("http://"),),
             voices=self._voices,
         )
@@ -107,10 +114,10 @@ class Looker:
             lambda each: self.said.append(f"failed: {each.url}") if each.failure != LEFT else None,
         )
 
-    def sign_in(self) -> None:
+    def sign_in(self, name: str = "Mara Lind") -> None:
         """Sign in by the page."""
         self.page.goto(f"{self.url}/sign-in")
-        self.page.fill("#name", "Mara Lind")
+        self.page.fill("#name", name)
         self.page.click("button.primary")
         self.page.wait_for_url(f"{self.url}/")
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def spoken(store: Path) -> Iterator[Served]:
     """A console that also speaks the language that nobody speaks."""
-    made = Served(store, pseudo.voices())
+    made = Served(store, voices=pseudo.voices())
     yield made
     made.stop()
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from bus import desk
 from bus.console import Reading, app
+from bus.console.asking import Line
 from bus.console.desks import DeskPeople
 from bus.console.shield import Shield
 from bus.console.signing import Oidc, Passkeys, Provider, read_oidc
@@ -54,13 +55,13 @@ class Staffed(Served):
             await held.set_first_password(await held.write(work), PASSWORD, now().timestamp(), "-")
         await held.write(lambda db: desk.links.add(db, act, "ann", self.house.url, SUBJECT))
 
-    def console(self, held: desk.Desk, reading: Reading) -> Shield:
+    def console(self, held: desk.Desk, reading: Reading, line: Line) -> Shield:
         """As a hub serves it, by the name and by the address."""
         bare = self.url.removeprefix("http://")
         hosts = {bare, bare.replace("127.0.0.1", "localhost")}
         sign_on = Oidc(Provider(read_oidc(self.house.settings())), held, now, os.urandom)
         ways = (Passkeys(held, now, os.urandom), sign_on)
-        return app(reading, DeskPeople(held, os.urandom), now, os.urandom, hosts=hosts, ways=ways)
+        return app(reading, DeskPeople(held, os.urandom), now, os.urandom, hub=line, hosts=hosts, ways=ways)
 
 
 @pytest.fixture(scope="module")

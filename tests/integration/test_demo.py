@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.demo.countries import CAST
 from bus.demo.founding import prepare
 from tests.support.clocks import utc_now
 from tests.support.office import Done, done_here
@@ -30,6 +31,7 @@ from tests.support.waiting import COMMAND_PAUSE_S, eventually_sync, longest
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
+OF_STORY = {member.id for member in CAST}
 FIRST_ROUND = (
     20  # bulletins of the first samples that the hub of XB may read; the next samples come a minute later
 )
@@ -355,17 +357,23 @@ def test_a_headline_with_a_line_end_forges_no_line_of_the_picture(demo: Running,
 
 
 def test_heartbeats_keep_every_channel_alive(demo: Running) -> None:
-    """Each authority that the other country's hub may read is live, spoken or not; nothing is wrong with any of them."""
+    """Each authority that the other country's hub may read is live, spoken or not; nothing is wrong with any of them.
+
+    The offices of the story are left out, because the story has troubles of its own.
+    """
     seen: list[Any] = []
 
     def are_live() -> bool:
         """Each author's first heartbeat comes in its own time after the start."""
         rows = json.loads(demo.run("channels", "--json", context="xb-hub").out)
-        seen[:] = [row for row in rows if row["channel"].startswith("actual.")]
+        seen[:] = [
+            row for row in rows if row["channel"].startswith("actual.") and row["authority"] not in OF_STORY
+        ]
         return {row["state"] for row in seen} == {"live"}
 
     eventually_sync(are_live, describe=lambda: seen, pause_s=COMMAND_PAUSE_S)
-    assert json.loads(demo.run("channels", "--alarms", "--json", context="xb-hub").out) == []
+    alarms = json.loads(demo.run("channels", "--alarms", "--json", context="xb-hub").out)
+    assert [each for each in alarms if each["channel"].partition("/")[0] not in OF_STORY] == []
     # The demonstration leads, and this waits in vain for its turn.
     said = json.loads(demo.run("heartbeat", "once", "--timeout", "1", "--json").out)
     assert [each["channel"].split("/")[1] for each in said] == [

@@ -256,9 +256,10 @@ async def client(
     roles: tuple[str, ...] = ("reader",),
     held: desk.Desk | None = None,
     hub: Hub = NOBODY,
+    authority: str = HUB,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a console over a store, that is not signed in; with a desk and a hub, what is done there is done."""
-    async with Reading.open(path, shelf(registry=lambda: registry)) as reading:
+    async with Reading.open(path, shelf(registry=lambda: registry, authority=authority)) as reading:
         people = Demonstration(clearance, numbers(), roles, held)
         made = app(reading, people, clock, numbers(8), hub=hub, hosts=(HOST,), voices=voices)
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)

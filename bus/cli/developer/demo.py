@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
-import sys
-import webbrowser
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +15,14 @@ import msgspec
 
 from bus import demo as demonstration
 from bus.cli import frame
+from bus.cli.developer import telling
 from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, Answer, App, Table, command, tell
 
 if TYPE_CHECKING:
     from bus.demo import Demo, Tally
-    from bus.subscribing import Stored
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
-LOOK_S = 0.2
 PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
 
 
@@ -54,6 +50,18 @@ PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
 )
 @click.option("--no-browser", is_flag=True, help="do not open the console in a browser on a desktop")
 @click.option(
+    "--story/--no-story",
+    default=None,
+    help="tell the story of ten minutes  [default: told, but left out with --plain]",
+)
+@click.option(
+    "--pace",
+    type=click.IntRange(1, 600),
+    default=1,
+    hidden=True,
+    help="divide the times of the story by this",
+)
+@click.option(
     "--hurry",
     type=click.IntRange(1, 1440),
     default=1,
@@ -68,14 +76,25 @@ async def demo(
     seconds: float | None,
     console: bool,
     no_browser: bool,
+    story: bool | None,
+    pace: int,
     hurry: int,
 ) -> int | None:
     """Start a broker, two countries with fourteen authorities, and two hubs; show bulletins as they arrive.
 
-    Eight of them have adapters that read sample files in native formats from spool folders. Then a story runs, one
-    step a minute, without repeats. Exits 0 only when each hub has admitted all bulletins that its grants let it read.
+    Eight of them have adapters that read sample files in native formats from spool folders. Then people write, one
+    bulletin a minute in each country, without repeats.
+
+    Beside them a story unfolds in ten minutes, at four offices of its own and a second broker: a false polling date
+    and its correction, a cloned site seen by three authorities, a forged bulletin refused, a withheld one noticed, a
+    stolen key revoked, a dispute settled. Each scene names the page to open. A folder has one story; the next run
+    continues it.
+
+    Exits 0 only when each hub has admitted all bulletins that its grants let it read, and refused only what the story
+    wants refused.
     """
     app.logs()
+    has_story = not app.plain if story is None else story
     app.note("starting: registry, broker, fourteen authorities, two hubs (a few seconds)")
     outcome: int | None = None
     try:
@@ -86,18 +105,26 @@ async def demo(
                 clock=app.now,
                 hurry=hurry,
                 say=app.note if console and os.environ.get("TOCSIN_CONSOLE") != "off" else None,
+                pace=pace if has_story else None,
             ) as running,
             frame.asked() as ended,
         ):
-            _greet(app, folder, running)
-            feed = Feed(app, running)
-            telling = [asyncio.create_task(frame.until_unread(app))]
+            telling.greet(app, folder, running)
+            feed = telling.Feed(app, running)
+            tasks: list[asyncio.Task[None]] = [asyncio.create_task(frame.until_unread(app))]
+            playing: asyncio.Task[None] | None = None
+            deadline = asyncio.get_running_loop().time() + seconds if seconds else None
+            if has_story:
+                playing = asyncio.create_task(telling.play(app, running, deadline and deadline - QUIET_END_S))
+                tasks.append(playing)
             if not no_browser:
-                telling.append(asyncio.create_task(_open_browser(running)))
-            telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
+                tasks.append(asyncio.create_task(telling.open_browser(running)))
+            tasks += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
             try:
                 trust: Counter[str] = Counter()
-                await _rounds(app, running, ended, seconds, telling, trust)
+                await _rounds(app, running, ended, deadline, tasks, trust)
+                if playing is not None:
+                    await _end(playing)
                 await (running.drain(PARTING_S) if ended.is_set() else running.drain())
                 tally = await running.tally()
                 kept = Upkept(
@@ -106,9 +133,9 @@ async def demo(
                     over=tuple(term.what for term in running.keeper.terms() if term.level == "bad"),
                 )
             finally:
-                for task in telling:
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*telling, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
             feed.tell_rest()
             if ended.is_set() and not tally.published:
                 raise click.Abort  # before the first bulletin; there is nothing to judge
@@ -131,6 +158,10 @@ def _summed_up(tally: Tally, kept: Upkept, hurry: int) -> Iterator[Answer]:
     yield Answer(table=Table(("hub", "admitted", "refused"), heard))
     sums = f"published {tally.published}, refused {tally.refused}, lost {tally.lost}"
     yield Answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
+    if (part := tally.story) is not None:
+        wanted = f"{part.refused} of the refused and {part.withheld} of the lost belong to it"
+        failed = f"; not come true: {', '.join(part.failed)}" if part.failed else ""
+        yield Answer(lines=[f"story: {part.told} of {part.scenes} scenes told; {wanted}{failed}"])
     if hurry > 1:
         looks = ", ".join(f"{state} at {count} looks" for state, count in kept.trust.items())
         over = ", ".join(kept.over) or "nothing"
@@ -154,8 +185,8 @@ async def _rounds(
     app: App,
     running: Demo,
     ended: asyncio.Event,
-    seconds: float | None,
-    telling: list[asyncio.Task[None]],
+    deadline: float | None,
+    tasks: list[asyncio.Task[None]],
     trust: Counter[str],
 ) -> None:
     """Feed the spools at least once, until the time is over or a signal comes; raises the error that ended the story.
@@ -163,10 +194,9 @@ async def _rounds(
     Counts the state of trust at each check.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds if seconds else None
     next_round, fed = 0.0, False
     while not ended.is_set():
-        if (error := _error(telling)) is not None:
+        if (error := _error(tasks)) is not None:
             raise error
         trust[str(running.trust)] += 1
         now = loop.time()
@@ -180,76 +210,13 @@ async def _rounds(
                 await ended.wait()
 
 
-def _greet(app: App, folder: Path, running: Demo) -> None:
-    home = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    drafts = demonstration.put_drafts(folder).name
-    path = f" PATH={shlex.quote(str(place))}:$PATH" if (place := _place()) else ""
-    greeting = f"""
-Broker {running.server.url}, registry {running.registry.domain} version {running.registry.version}.
-A bulletin is shown when every hub that may read it has verified it. Ctrl-C ends.
-
-In another terminal:
-  export TOCSIN_HOME={shlex.quote(str(folder))}{path}
-  tocsin --context xa-csirt publish $TOCSIN_HOME/{drafts}/cyber.toml
-  tocsin --context xa-dsc watch --since all
-  tocsin --context xb-hub watch --topic cyber --since all
-  tocsin --context xb-hub picture
-Native files dropped into {home}/spool/AUTHORITY/in are published too.
-"""
-    for line in greeting.split("\n"):
-        app.note(line)
-
-
-async def _open_browser(running: Demo) -> None:
-    """Open the first console in a browser, where a person sits at a desktop."""
-    if not (sys.stderr.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))):
-        return
-    for child in running.consoles.values():
-        while not child.address:  # noqa: ASYNC110 (it is asked for as a person would look)
-            await asyncio.sleep(LOOK_S)
-        await asyncio.to_thread(webbrowser.open, child.address)
-        return
-
-
-def _place() -> Path | None:
-    """The folder of the program as called, or beside the interpreter; None when neither holds it."""
-    called, beside = Path(sys.argv[0]), Path(sys.executable).with_name("tocsin")
-    found = next((each for each in (called, beside) if each.name == "tocsin" and each.is_file()), None)
-    return None if found is None else found.absolute().parent
-
-
 def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
     """The error of the first task that has failed; None when none has."""
     return next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
 
 
-class Feed:
-    """Shows each bulletin once, as soon as every hub that may read it has verified it."""
-
-    def __init__(self, app: App, running: Demo) -> None:
-        self._app = app
-        self._running = running
-        self._seen: dict[str, set[str]] = {}
-        self._rows: dict[str, Stored] = {}
-
-    async def tell(self, hub: str) -> None:
-        """Follow one hub."""
-        async for row in self._running.follow(hub):
-            seen = self._seen.setdefault(row.digest, set())
-            seen.add(hub)
-            readers = {name for name in self._running.stores if self._running.may_read(name, row.channel)}
-            self._rows[row.digest] = row
-            if seen >= readers:
-                del self._seen[row.digest], self._rows[row.digest]
-                without = sorted(set(self._running.stores) - readers)
-                remark = f"{', '.join(without)} has no grant for it" if without else ""
-                self._show(row, remark)
-
-    def tell_rest(self) -> None:
-        """At the end, show the bulletins that only some of those hubs have verified."""
-        for digest, row in self._rows.items():
-            remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
-            self._show(row, remark)
-
-    def _show(self, row: Stored, remark: str) -> None:
-        tell(self._app, Answer(lines=[frame.BulletinLines(row.bulletin, row.labels, row.trust, remark)]))
+async def _end(task: asyncio.Task[None]) -> None:
+    """End a task; its error is that of the story."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

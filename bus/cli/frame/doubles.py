@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from bus import drafts
@@ -10,15 +9,11 @@ from bus.cli.frame.app import App
 from bus.cli.frame.running import asking
 from bus.cli.frame.session import defaults
 from bus.errors import PermitError
-from bus.storage import write_atomically
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.publishing import Accepted
     from schemas.bulletin import Draft
-
-FILE = "asked"
-"""In the state folder, beside the outbox."""
 
 
 class Doubles:
@@ -32,13 +27,12 @@ class Doubles:
             is_meant: the person who sends means a second time.
         """
         self._app, self._is_meant = app, is_meant
-        self._path = app.state_folder() / FILE
+        self._file = drafts.Remembered(app.state_folder())
         self._given = defaults(app.identity)
         self._now = app.now().timestamp()
-        raw = self._raw()
-        if drafts.doubles.is_damaged(raw):
-            app.note(f"{self._path} is damaged: earlier drafts are forgotten, and it begins again")
-        self._known = drafts.doubles.remembered(raw, self._now)
+        if self._file.is_damaged():
+            app.note(f"{self._file.path} is damaged: earlier drafts are forgotten, and it begins again")
+        self._known = self._file.known(self._now)
         self._here: dict[str, str] = {}
         self._new: list[drafts.doubles.Before] = []
 
@@ -73,18 +67,7 @@ class Doubles:
 
     def keep(self) -> None:
         """Write down what was accepted. A disk that takes nothing is no reason to fail: the bulletins are out."""
-        if not self._new:
-            return
-        data = drafts.doubles.with_new(self._raw(), self._new, self._now)
-        with contextlib.suppress(OSError):
-            write_atomically(self._path, data)
-
-    def _raw(self) -> bytes:
-        try:
-            with self._path.open("rb") as file:
-                return file.read(drafts.doubles.MOST_BYTES + 1)
-        except OSError:
-            return b""
+        self._file.keep(self._new, self._now)
 
 
 def _spoken(seconds: float) -> str:

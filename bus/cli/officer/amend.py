@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus import publishing
+from bus import drafts, publishing
 from bus.cli import frame
 from bus.cli.frame import (
     TLPS,
@@ -24,21 +24,15 @@ from bus.cli.frame import (
     tlp_option,
     wait_option,
 )
-from schemas.bulletin import Draft
 from schemas.codec import decode
-from schemas.errors import SchemaError
-from schemas.parts import Handling, Info, Ref
 from schemas.subject import Channel
 from schemas.vocab import MsgType, RefRel
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
-    from schemas.bulletin import Bulletin
+    from schemas.bulletin import Bulletin, Draft
 
-WITHDRAWN = "Withdrawn: "
-MAX_HEADLINE = 160
 MOST = 1000
 """So many versions are looked at for one that is held, where the newest is not."""
 
@@ -62,7 +56,7 @@ async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> 
     original = (await _own_versions(app, bulletin_id))[0]
 
     def changed(draft: Draft) -> Draft:
-        return referring_to(draft, MsgType.UPDATE, RefRel.SUPERSEDES, original)
+        return drafts.referring_to(draft, MsgType.UPDATE, RefRel.SUPERSEDES, original)
 
     return await frame.send_drafts(app, [(file, frame.DraftFile(file, changed))], sending)
 
@@ -85,7 +79,7 @@ async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending:
     newest = versions[0]
 
     def made(version: Bulletin) -> Callable[[], Draft]:
-        return lambda: withdrawal(version, reason, lang, app.now(), newest)
+        return lambda: drafts.withdrawal(version, reason, lang, app.now(), newest)
 
     return await frame.send_drafts(app, [(version.id, made(version)) for version in versions], sending)
 
@@ -133,57 +127,3 @@ def _as_on_the_bus(held: Bulletin, id_: str, channel: str) -> Bulletin:
     """A version of which the outbox knows the id and the channel alone, in the words of one that it holds."""
     way = Channel.parse(f"{held.issuer.id}/{channel}")
     return msgspec.structs.replace(held, id=id_, status=way.status, tlp=way.tlp, audience=way.audience)
-
-
-def referring_to(
-    draft: Draft, msg_type: MsgType, rel: RefRel, original: Bulletin, newest: Bulletin | None = None
-) -> Draft:
-    """The draft on the channel of `original`, with a reference to it, and to the newest version if that is another."""
-    named = dict.fromkeys((original.id, *([newest.id] if newest else [])))
-    others = tuple(other for other in draft.references if (other.id in named, other.rel) != (True, rel))
-    return msgspec.structs.replace(
-        draft,
-        msg_type=msg_type,
-        references=(*(Ref(id=id_, rel=rel) for id_ in named), *others),
-        status=original.status,
-        exercise_id=original.exercise_id,
-        tlp=original.tlp,
-        pap=draft.pap or original.pap,
-        # An update without an embargo keeps that of the original.
-        handling=original.handling if draft.handling == Handling() else draft.handling,
-        audience=original.audience,
-    )
-
-
-def withdrawal(
-    original: Bulletin, reason: str, lang: str, now: dt.datetime, newest: Bulletin | None = None
-) -> Draft:
-    """A draft that withdraws the original and the newest version: same facts, with the reason in place of the texts.
-
-    Raises:
-        SchemaError: the reason or the language is malformed, or the original is sealed.
-    """
-    if original.kind == "sealed":
-        raise SchemaError(
-            "the original is sealed; write a draft with msg_type cancel, and send it with tocsin bulletin seal"
-        )
-    headline = WITHDRAWN + original.info[0].headline.removeprefix(WITHDRAWN)
-    if len(headline) > MAX_HEADLINE:
-        headline = headline[: MAX_HEADLINE - 1] + "…"
-    try:
-        info = msgspec.convert({"lang": lang, "headline": headline, "summary": reason}, Info)
-    except msgspec.ValidationError as exc:
-        raise SchemaError(f"the reason is not a valid text: {exc}") from None
-    fields = {name: getattr(original, name) for name in Draft.__struct_fields__}
-    # It expires with the original; if that has expired, it gets the usual lifetime.
-    # Sealed sections are withdrawn with the rest; nobody needs to read them again.
-    fields |= {
-        "info": (info,),
-        "sections": (),
-        "expires": original.expires if original.expires > now else None,
-    }
-    # The withdrawal does not repeat the references of the original.
-    fields["references"] = tuple(
-        ref for ref in original.references if ref.rel not in (RefRel.SUPERSEDES, RefRel.CANCELS)
-    )
-    return referring_to(Draft(**fields), MsgType.CANCEL, RefRel.CANCELS, original, newest)

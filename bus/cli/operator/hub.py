@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
-from bus import console
+from bus import console, drafts
 from bus import hub as hubs
 from bus.cli import frame
 from bus.cli.frame import (
@@ -88,6 +88,7 @@ async def run(app: App, *, place: str | None, url: str | None) -> None:
             on_news=frame.recorder(app),
         ) as service,
         frame.telling(app, "hub", publisher=publisher, service=service, registry=held),
+        nullcontext() if publisher is None else frame.tracking(app, publisher) as tracker,
     ):
 
         async def follow() -> None:
@@ -100,7 +101,11 @@ async def run(app: App, *, place: str | None, url: str | None) -> None:
         service.beside(frame.follow_phase(app, store), "follow the phase")
         if wanted is not None:
             acting = hubs.acting.Acting(
-                store, publisher, lambda event, facts: frame.record(app, event, **facts)
+                store,
+                publisher,
+                lambda event, facts: frame.record(app, event, **facts),
+                remembered=drafts.Remembered(app.state_folder()),
+                standing=None if tracker is None else tracker.standing,
             )
             service.beside(console.Child(wanted, app.note, acting.do).run(), "console")
         await frame.ended()

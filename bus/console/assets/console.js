@@ -3,6 +3,7 @@ import { alerts } from "./alerts.js";
 import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { verifier } from "./verify.js";
+import { drafting } from "./draft.js";
 import { passkeys } from "./passkeys.js";
 import { say } from "./words.js";
 
@@ -59,4 +60,5 @@ const alerted = alerts({
 live({ announce, element, alerted });
 keys({ announce });
 verifier({ announce });
+drafting({ announce, element });
 passkeys({ announce });

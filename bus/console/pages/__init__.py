@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
+    from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
@@ -14,6 +15,7 @@ else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "CHOICES",
     "DEEDS",
     "LISTS",
     "PAGES",

@@ -55,6 +55,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         due: by when a person must acknowledge it; None where nothing asks for that, or it was done.
         may_acknowledge: whether the reader may, and has not.
         may_answer: whether the reader may.
+        may_amend: whether the reader may draft an update or a withdrawal: it is this authority's own.
         may_snooze: whether the reader may put it aside: not what is of priority 1.
         may_note: whether the reader may write a note on it.
         read: who has acknowledged it, the first first.
@@ -64,6 +65,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     due: dt.datetime | None
     may_acknowledge: bool
     may_answer: bool
+    may_amend: bool = False
     may_snooze: bool
     may_note: bool
     read: tuple[Read, ...] = ()
@@ -81,6 +83,7 @@ def desk_of(asked: Asked, b: Bulletin, priority: int, *, is_over: bool) -> Desk:
         due=due,
         may_acknowledge=not is_own and not is_over and viewer.may(Action.ACKNOWLEDGE),
         may_answer=not is_own and b.kind != "sealed" and viewer.may(Action.ANSWER),
+        may_amend=is_own and b.kind != "sealed" and viewer.may(Action.DRAFT),
         may_note=viewer.may(Action.WRITE_NOTE),
         may_snooze=not is_over and priority > 1 and viewer.may(Action.SNOOZE),
     )

@@ -13,6 +13,8 @@ from bus.console.pages import channels, clocks
 from bus.console.texts import span
 from bus.desk import Action
 from bus.hub.picture import of_id
+from bus.policy import MARKINGS
+from bus.storage import utc
 from schemas.vocab import Status
 
 MOST_NEEDS = 12
@@ -22,7 +24,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     """Something that needs a person, with one action.
 
     Attributes:
-        sort: `bulletin` or `alarm`, as the desk has it.
+        sort: `bulletin` or `alarm`, as the desk has it; or `draft`.
         about: the id of the bulletin, or the name of the alarm.
         tlp: its marking.
         audience: to whom it is said.
@@ -54,10 +56,39 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
     """What needs a person, the most pressing first, at most so many."""
-    found = [*_owed(asked), *_alarming(asked, alarms)]
+    found = [*_owed(asked), *_of_two(asked), *_alarming(asked, alarms)]
     last = dt.datetime.max.replace(tzinfo=dt.UTC)
     found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
     yield from found[:MOST_NEEDS]
+
+
+def _of_two(asked: Asked) -> Iterator[Need]:
+    """Drafts that wait for this person, without a word of them: this page may be marked more widely than they are."""
+    for each in asked.waiting:
+        yield Need(
+            sort="draft",
+            about=str(each.draft),
+            tlp=MARKINGS[each.tlp],
+            audience=each.audience,
+            priority=2,
+            state="",
+            title=asked.say(
+                "Draft %(n)s, TLP:%(tlp)s, is approved", n=each.draft, tlp=MARKINGS[each.tlp].upper()
+            )
+            if each.is_granted
+            else asked.say(
+                "Draft %(n)s, TLP:%(tlp)s, waits for your approval",
+                n=each.draft,
+                tlp=MARKINGS[each.tlp].upper(),
+            ),
+            words=asked.say("It waits to be published.")
+            if each.is_granted
+            else asked.say("%(name)s asks a second person to read it.", name=each.by),
+            due=utc(each.until),
+            since=None,
+            action=asked.say("Publish") if each.is_granted else asked.say("Read"),
+            address=f"/publish/{each.draft}" if each.is_granted else f"/approvals/{each.approval}",
+        )
 
 
 def _owed(asked: Asked) -> Iterator[Need]:

@@ -8,7 +8,20 @@ if TYPE_CHECKING:
     from bus.hub.acting import messages
     from bus.hub.acting.acting import Acting
     from bus.hub.acting.answering import SECTIONS, parts_of
-    from bus.hub.acting.messages import Acknowledge, Answer, Doubt, Outcome, Request, is_key
+    from bus.hub.acting.messages import (
+        Acknowledge,
+        Answer,
+        Doubt,
+        Foreseen,
+        Found,
+        Held,
+        Outcome,
+        Preview,
+        Publish,
+        Request,
+        Way,
+        is_key,
+    )
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -18,8 +31,14 @@ __all__ = [
     "Acting",
     "Answer",
     "Doubt",
+    "Foreseen",
+    "Found",
+    "Held",
     "Outcome",
+    "Preview",
+    "Publish",
     "Request",
+    "Way",
     "is_key",
     "messages",
     "parts_of",

@@ -6,14 +6,29 @@ said to have done it, before anything is signed; grants, rules and doubts are ju
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict
 from functools import partial
+from typing import Protocol
 
-from bus.drafts import judgement, stamped
+from bus.drafts import Remembered, judgement, stamped
 from bus.hub import exchange
+from bus.hub.acting import speaking
 from bus.hub.acting.answering import parts_of
-from bus.hub.acting.messages import Acknowledge, Answer, Doubt, Outcome, Request
+from bus.hub.acting.messages import (
+    Acknowledge,
+    Answer,
+    Doubt,
+    Held,
+    Outcome,
+    Preview,
+    Publish,
+    Request,
+    Way,
+)
+from bus.hub.acting.speaking import STORED_S, Record
 from bus.policy import RateLimit, RateMeter
 from bus.publishing import Publisher
 from bus.subscribing import Inbox, bodies, stored
@@ -24,24 +39,74 @@ from schemas.subject import channel_of
 
 ACTING = RateLimit(burst=120, per_s=1.0)
 """Far more than the people of a desk do; a console that was taken over signs no more than that."""
-STORED_S = 3.0
-"""So long a deed waits for the bus; it is safe on this disk before."""
-Record = Callable[[str, Mapping[str, str]], object]
+OF_ONE = RateLimit(burst=40, per_s=0.5)
+"""Of one person, so that nobody uses up what the hub signs for colleagues."""
+MOST_PEOPLE = 500
+LOOKING = RateLimit(burst=60, per_s=4.0)
+"""Previews of drafts while people write, which cost the hub's time and no signature."""
+
+
+class Reader(Protocol):
+    """A hub that must have a bulletin, as those who follow receipts know it."""
+
+    @property
+    def reader(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def received(self) -> dt.datetime | None:
+        """Since when it has it."""
+        ...
+
+    @property
+    def read(self) -> dt.datetime | None:
+        """Since when a person there has read it."""
+        ...
+
+    @property
+    def mute(self) -> bool:
+        """Whether it cannot say so."""
+        ...
+
+
+class Delivered(Protocol):
+    """How far a bulletin has come (`bus.delivery.DeliveryStatus`)."""
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """The hubs that must have it."""
+        ...
+
+
+Standing = Callable[[str], Awaitable[Delivered | None]]
 
 
 class Acting:
     """A hub that does what people at its console ask for."""
 
-    def __init__(self, store: Inbox, publisher: Publisher | None, record: Record) -> None:
+    def __init__(
+        self,
+        store: Inbox,
+        publisher: Publisher | None,
+        record: Record,
+        *,
+        remembered: Remembered | None = None,
+        standing: Standing | None = None,
+    ) -> None:
         """Take the hub's parts.
 
         Args:
             store: its store.
             publisher: its publisher; None for a hub without a key.
             record: writes an event and its facts into the audit record; it raises where it cannot.
+            remembered: the drafts that were sent lately.
+            standing: tells which hubs must have a bulletin of this hub, and which have it; None where nobody follows receipts.
         """
         self._store, self._publisher, self._record = store, publisher, record
-        self._meter = RateMeter(ACTING)
+        self._remembered, self._standing = remembered, standing
+        self._meter, self._looks = RateMeter(ACTING), RateMeter(LOOKING)
+        self._of_one: OrderedDict[str, RateMeter] = OrderedDict()
 
     async def do(self, request: Request) -> Outcome:
         """Do what is asked. What cannot be done is a refusal with its reason."""
@@ -49,10 +114,24 @@ class Acting:
         if publisher is None:
             return _refused("no-key", "this hub has no signing key here, so it can only read")
         now = publisher.clock().timestamp()
-        if not self._meter.room(now):
-            return _refused("too-many-requests", "this hub has signed much for its console; wait a minute")
-        self._meter.spend(1, now)
+        meters = (
+            (self._looks,)
+            if isinstance(request, Preview | Way)
+            else (self._meter, self._meter_of(request.by))
+        )
+        if not all(meter.room(now) for meter in meters):
+            return _refused(
+                "too-many-requests", "this hub has done much for its console; wait a minute, then try again"
+            )
+        for meter in meters:
+            meter.spend(1, now)
         try:
+            if isinstance(request, Preview):
+                return await speaking.preview(publisher, request, self._remembered)
+            if isinstance(request, Publish):
+                return await speaking.publish(publisher, request, self._record, self._remembered)
+            if isinstance(request, Way):
+                return await self._way(publisher, request)
             row = await self._store.read(lambda db: _row(db, request.bulletin))
             if row is None:
                 return _refused("not-there", "this hub does not hold that bulletin")
@@ -63,6 +142,27 @@ class Acting:
             return _refused(exc.reason, str(exc))
         except OSError as exc:
             return _refused("store-failed", f"the audit record cannot be written: {exc}")
+
+    def _meter_of(self, who: str) -> RateMeter:
+        """The rate of one person; those of the people who acted last are kept."""
+        meter = self._of_one.pop(who, None) or RateMeter(OF_ONE)
+        self._of_one[who] = meter
+        while len(self._of_one) > MOST_PEOPLE:
+            self._of_one.popitem(last=False)
+        return meter
+
+    async def _way(self, publisher: Publisher, request: Way) -> Outcome:
+        row = await publisher.outbox.get(request.bulletin)
+        if row is None:
+            return _refused("not-there", "the outbox of this hub does not hold that bulletin")
+        followed = None if self._standing is None else await self._standing(row.id)
+        hubs = None
+        if followed is not None:
+            hubs = tuple(
+                Held(hub=each.reader, received=each.received, read=each.read, mute=each.mute)
+                for each in followed.readers
+            )
+        return Outcome(id=row.id, state=await publisher.settled(row.digest, 0.0), hubs=hubs)
 
     async def _acknowledge(self, publisher: Publisher, row: sqlite3.Row, request: Acknowledge) -> Outcome:
         facts = {"id": row["id"], "digest": row["digest"], "by": request.by}

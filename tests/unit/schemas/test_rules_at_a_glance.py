@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.demo import story
+from bus.demo import day
 from schemas import glance, personal, rules
 from schemas.bodies import KINDS
 from schemas.bulletin import Bulletin
@@ -272,7 +272,7 @@ def test_a_glance_that_lacks_a_rule_is_caught(twin: str) -> None:
 def test_few_rules_are_asked_of_what_offices_say() -> None:
     """Of most that the demonstration has them say: a handful of the rules that there are."""
     counts = []
-    for step in (*story.OPENING.values(), *story.STORY.values()):
+    for step in (*day.OPENING.values(), *day.DAY.values()):
         info = (Info(lang="en", headline=step.headline, summary=step.summary, public_line=step.public_line),)
         b = msgspec.structs.replace(USUAL, info=info, body=step.body("XA", USUAL.issued))
         counts.append(glance.asked(b, subject_for(b)).bit_count())

@@ -182,12 +182,12 @@ async def test_the_next_officer_signs_what_was_handed_over(tmp_path: Path) -> No
             (shift,) = (await first.get("/handover.json")).json()["shifts"]
             assert [line["left"] for line in shift["lines"]] == ["Open", "Snoozed"]
             own = await sent(first, f"/handover/{shift['n']}/take", digest=shift["digest"])
-            assert own.status_code == 400
+            assert own.status_code == 403
         async with client(path, roles=ROLES, held=held) as second:
             await sign_in(second, "Bo Two")
             assert "calls back at seven" in (await second.get("/handover")).text
             other = await sent(second, f"/handover/{shift['n']}/take", digest="x")
-            assert other.status_code == 400
+            assert other.status_code == 409
             taken = await sent(second, f"/handover/{shift['n']}/take", digest=shift["digest"])
             assert taken.status_code == 303
             (shift,) = (await second.get("/handover.json")).json()["shifts"]

@@ -27,6 +27,8 @@ PAGES = {
     "bulletins by time": "/b?order=time&ended=1",
     "clocks": "/clocks",
     "clocks that were met": "/clocks?show=met",
+    "publish": "/publish",
+    "approvals": "/approvals",
     "channels": "/channels",
     "uptime": "/channels?show=uptime",
     "history": "/channels?show=history",

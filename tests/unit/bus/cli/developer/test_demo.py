@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bus.cli.developer import demo
+from bus.cli.developer import telling
 from bus.cli.frame import App
 
 
@@ -29,7 +29,7 @@ def test_every_path_it_names_exists(
         server=SimpleNamespace(url="nats://127.0.0.1:4222"),
         registry=SimpleNamespace(domain="demo", version=1),
     )
-    demo._greet(App(), tmp_path / "a demo", running)
+    telling.greet(App(), tmp_path / "a demo", running)
     said = capsys.readouterr().err
     (export,) = re.findall(r"export .*", said)
     (draft,) = re.findall(r"publish (\S+)", said)
@@ -38,3 +38,22 @@ def test_every_path_it_names_exists(
     found, listed = done.stdout.splitlines()
     wanted = program if called.startswith("here") else Path(sys.executable).with_name("tocsin")
     assert (found, listed) == (str(wanted), str(tmp_path / "a demo" / "drafts" / "cyber.toml"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "is_seen"),
+    [
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("darwin", {}, True),
+        ("win32", {}, True),
+        ("linux", {"DISPLAY": ":0", "CI": "true"}, False),
+        ("darwin", {"CI": "1"}, False),
+    ],
+)
+def test_a_browser_opens_only_where_somebody_sees_it(
+    platform: str, environment: dict[str, str], is_seen: bool
+) -> None:
+    """On a desktop, and never in continuous integration."""
+    assert telling.is_desktop(platform, environment) is is_seen

@@ -6,10 +6,11 @@ import datetime as dt
 
 import pytest
 
-from bus.demo.countries import COUNTRIES, HUBS, MEMBERS, OFFICES, Member, nation
+from bus.demo.countries import COUNTRIES, HUBS, MEMBERS, Member, nation
+from bus.demo.day import DAY, OPENING, ORDER, Step, draft_of
 from bus.demo.founding import prepare
 from bus.demo.keyring import Folder
-from bus.demo.story import OPENING, ORDER, STORY, Step, draft_of
+from bus.demo.offices import OFFICES
 from bus.hub.picture import read_contacts
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Defaults, new_id, stamp
@@ -22,7 +23,7 @@ NOW = dt.datetime(2027, 5, 20, 9, 30, tzinfo=dt.UTC)
 SAID = {
     f"{country} {name}": (country, step)
     for country in COUNTRIES
-    for name, step in {**OPENING, **{name: STORY[name] for name in ORDER[country]}}.items()
+    for name, step in {**OPENING, **{name: DAY[name] for name in ORDER[country]}}.items()
 }
 
 
@@ -74,7 +75,7 @@ def test_nothing_is_said_twice_and_an_update_follows_what_it_updates(country: st
     assert len(set(order)) == len(order)
     told = {**OPENING}
     for name in order:
-        step = STORY[name]
+        step = DAY[name]
         if step.updates is not None:
             original = told[step.updates]
             assert (original.office, original.to) == (step.office, step.to)

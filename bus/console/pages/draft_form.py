@@ -1,0 +1,256 @@
+"""A draft as the fields of a form, and back: what the form has no field for stands in two texts in TOML. Pure.
+
+Nothing stands anywhere else, so a form that is sent says all of the draft, and a refused one is shown again as it was typed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bus import drafts, toml
+from schemas.parts import ElectionRef
+from schemas.vocab import Certainty, Pap, Severity, Status, Tlp, Urgency
+
+MAX_BYTES = 131_072
+"""Of a draft, at the desk and on the way to the hub."""
+_TEXTS = ("headline", "summary", "instruction", "public_line", "lang", "web")
+"""Of the first language; other languages stand in the text."""
+_WORDS = ("status", "pap", "urgency", "severity", "certainty")
+_PLAIN = ("exercise_id", "incident_id", "expires")
+OWN = frozenset({"info", "body", "tlp", "audience", "areas", "election", *_WORDS, *_PLAIN})
+"""Fields of a draft for which the form has fields. Of `info`, `areas` and `election` the rest may stand in the text."""
+PARTLY = frozenset({"info", "areas", "election"})
+FIELDS = (
+    "title",
+    "kind",
+    "to",
+    "areas",
+    "election",
+    "machine_translated",
+    "facts",
+    "more",
+    *_TEXTS,
+    *_WORDS,
+    *_PLAIN,
+)
+"""The fields of the form."""
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "urgency": tuple(map(str, Urgency)),
+    "severity": tuple(map(str, Severity)),
+    "certainty": tuple(map(str, Certainty)),
+    "pap": tuple(map(str, reversed(Pap))),
+    "status": (str(Status.ACTUAL), str(Status.EXERCISE), str(Status.TEST)),
+}
+_PLACES: Mapping[str, str] = {
+    "body": "facts",
+    "audience": "to",
+    "tlp": "to",
+    **{name: name for name in (*_WORDS, *_PLAIN, "areas", "election")},
+}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a form is no draft yet: the field, and what to do."""
+
+    field: str
+    text: str
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A form that was read.
+
+    Attributes:
+        raw: the draft in JSON, as it is saved, approved and published; empty where there are problems.
+        problems: what cannot be read.
+        tlp: its marking, of the form.
+        audience: its audience, of the form.
+    """
+
+    raw: bytes = b""
+    problems: tuple[Problem, ...] = ()
+    tlp: Tlp = Tlp.RED
+    audience: str = ""
+
+
+def begun(kind: str, to: str) -> dict[str, str]:
+    """The fields of an empty form.
+
+    Args:
+        kind: one of `bus.drafts.DRAFTED`.
+        to: the first of the ways that are open, as `way` has it.
+    """
+    return {
+        **dict.fromkeys(FIELDS, ""),
+        "kind": kind,
+        "to": to,
+        "lang": "en",
+        "status": str(Status.ACTUAL),
+        "pap": str(Pap.GREEN),
+        **dict.fromkeys(("urgency", "severity", "certainty"), "unknown"),
+        "facts": drafts.body_text(kind),
+        "more": drafts.more_text(OWN),
+    }
+
+
+def way(tlp: str, audience: str) -> str:
+    """A marking and an audience as one choice."""
+    return f"{tlp}/{audience}"
+
+
+def typed(fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields of the form of all that was sent, lines ended as in drafts."""
+    return {name: fields.get(name, "").replace("\r\n", "\n").replace("\r", "\n") for name in FIELDS}
+
+
+def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> dict[str, str]:
+    """A draft as fields.
+
+    Args:
+        raw: as `read` makes it.
+        title: as its writers call it.
+        elections: those that the form offers, by id.
+    """
+    document: dict[str, Any] = msgspec.json.decode(raw)
+    rest = {name: value for name, value in document.items() if name not in OWN and value is not None}
+    infos = list(document.get("info") or [{}])
+    first, body = dict(infos[0]), dict(document.get("body") or {})
+    if infos[1:]:
+        rest["info"] = infos[1:]
+    found = dict.fromkeys(FIELDS, "") | {"title": title, "kind": str(body.pop("kind", ""))}
+    found |= {name: _said(first.get(name)) for name in _TEXTS}
+    found |= {name: _said(document.get(name)) for name in (*_WORDS, *_PLAIN)}
+    found["status"] = found["status"] or str(Status.ACTUAL)
+    for name in ("urgency", "severity", "certainty"):
+        found[name] = found[name] or "unknown"
+    found["machine_translated"] = "1" if first.get("machine_translated") else ""
+    found["to"] = way(_said(document.get("tlp")), _said(document.get("audience")))
+    areas = document.get("areas") or []
+    codes = [str(each.get("country")) for each in areas if isinstance(each, dict)]
+    if areas == [_area(each) for each in codes]:
+        found["areas"] = ", ".join(codes)
+    else:
+        rest["areas"] = areas
+    if (election := document.get("election")) is not None:
+        known = elections.get(_said(election.get("id")))
+        if known is not None and _unphased(msgspec.to_builtins(known)) == _unphased(election):
+            found["election"] = known.id
+        else:
+            rest["election"] = election
+    values = {name: value for name, value in body.items() if value is not None}
+    kind = found["kind"]
+    found["facts"] = drafts.body_text(kind, values) if kind in drafts.DRAFTED else ""
+    found["more"] = drafts.more_text(OWN, rest)
+    return found
+
+
+def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Read:
+    """The draft that a form says.
+
+    Args:
+        fields: as `typed` gives them.
+        elections: those that the form offers, by id, each with the phase of now.
+    """
+    problems: list[Problem] = []
+    facts, rest = _table("facts", fields, problems), _table("more", fields, problems)
+    for name in sorted(OWN & rest.keys()):
+        if name not in PARTLY:
+            problems.append(Problem("more", f"{name} has a field of its own in the form; write it there"))
+        elif name != "info" and fields[name].strip():
+            problems.append(Problem("more", f"{name} stands in the form too; keep one of the two"))
+    if "kind" in facts:
+        problems.append(Problem("facts", "the kind of a draft cannot be changed; begin another draft"))
+    others = rest.pop("info", [])
+    if not isinstance(others, list):
+        problems.append(Problem("more", "info is a list, with a table for each further language"))
+    tlp, _, audience = fields["to"].partition("/")
+    if tlp not in tuple(Tlp) or not audience:
+        problems.append(Problem("to", "choose who may read it"))
+    areas = tuple(each for each in fields["areas"].replace(",", " ").upper().split() if each)
+    chosen = fields["election"]
+    if chosen and chosen not in elections:
+        problems.append(
+            Problem("election", "this hub knows no such election; choose another, or write it below")
+        )
+    if problems:
+        return Read(problems=tuple(problems))
+    first: dict[str, Any] = {name: fields[name].strip() for name in _TEXTS if fields[name].strip()}
+    if fields["machine_translated"]:
+        first["machine_translated"] = True
+    document: dict[str, Any] = {
+        "info": [first, *others],
+        "body": {"kind": fields["kind"], **facts},
+        "tlp": tlp,
+        "audience": audience,
+        **{name: fields[name].strip() for name in (*_WORDS, *_PLAIN) if fields[name].strip()},
+        **({"areas": [_area(each) for each in areas]} if areas else {}),
+        **({"election": msgspec.to_builtins(elections[chosen])} if chosen else {}),
+        **rest,
+    }
+    try:
+        raw = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+        return Read(problems=(Problem("more", f"this is no draft: {exc}"),))
+    if len(raw) > MAX_BYTES:
+        return Read(
+            problems=(Problem("more", f"a draft has at most {MAX_BYTES} bytes; this has {len(raw)}"),)
+        )
+    return Read(raw=raw, tlp=Tlp(tlp), audience=audience)
+
+
+def field_of(path: str, text: str = "") -> str:
+    """The field of the form that a finding belongs to.
+
+    Args:
+        path: of the finding, as `$.info[0].headline`; what is missing has the path of the table that lacks it.
+        text: the finding, which begins with the name of what is missing.
+    """
+    parts = path.removeprefix("$").removeprefix(".").replace("[", ".").replace("]", "").split(".")
+    if parts == ["info", "0"]:
+        parts.append(text.split(" ", 1)[0])
+    if parts[:2] == ["info", "0"]:
+        return parts[2] if parts[2] in (*_TEXTS, "machine_translated") else "more"
+    return _PLACES.get(parts[0], "more" if parts[0] else "")
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(field, text before, text after) of each field that differs, for two who have written at the same time."""
+    for name in FIELDS:
+        if before.get(name, "") != after.get(name, ""):
+            yield name, before.get(name, ""), after.get(name, "")
+
+
+def _table(name: str, fields: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
+    """The table in a text of the form; empty where it cannot be read."""
+    try:
+        return toml.loads(fields[name].encode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeEncodeError) as exc:
+        problems.append(Problem(name, f"this text cannot be read: {exc}"))
+        return {}
+
+
+def _area(country: str) -> dict[str, str]:
+    return {"scope": {"EU": "eu", "INT": "international"}.get(country, "country"), "country": country}
+
+
+def _unphased(election: Mapping[str, Any]) -> dict[str, Any]:
+    """An election without its phase, which the form sets anew, and without what is as usual."""
+    return {
+        name: value
+        for name, value in election.items()
+        if name != "phase" and value is not None and (name, value) != ("round", 1)
+    }
+
+
+def _said(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def openings(ways: Sequence[drafts.Opening], kind: str) -> Iterator[tuple[str, str, int]]:
+    """(marking, audience, members) of each way that is open to a kind; the widest first."""
+    order = tuple(reversed(tuple(map(str, Tlp))))
+    found = [(tlp, each.audience, each.members) for each in ways if kind in each.kinds for tlp in each.tlps]
+    yield from sorted(found, key=lambda each: (order.index(each[0]), -each[2], each[1]))

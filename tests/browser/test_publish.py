@@ -1,0 +1,161 @@
+"""Publish and Approvals in Chromium, at the console of an agency that signs beside its own outbox."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import Looker, Served
+from tests.browser.test_pages import WIDTHS, overflow, violations
+from tests.support.consoles import HOSTILE
+
+pytestmark = pytest.mark.browser
+OFFICE = "xa-csirt"
+HEADLINE = "A flood of requests hits the results portal"
+
+
+@pytest.fixture(scope="module")
+def office(store: Path) -> Iterator[Served]:
+    """The console of an agency."""
+    made = Served(store, OFFICE)
+    yield made
+    made.stop()
+
+
+def write(looker: Looker, headline: str = HEADLINE) -> None:
+    """Fill in a draft without a fault."""
+    looker.page.fill("#f-headline", headline)
+    looker.page.fill("#f-summary", "Since 18:40 UTC. Sources in 192.0.2.0/24.")
+    looker.page.fill("#f-facts", 'title = "Flood"')
+
+
+def press(looker: Looker, words: str) -> None:
+    """Press a button of the page."""
+    looker.page.get_by_role("button", name=words).first.click()
+
+
+@pytest.fixture(scope="module")
+def paths(chromium: Browser, office: Served) -> dict[str, str]:
+    """Pages with something on them: a draft with faults, one that waits for an approval, one that is published, an update of it."""
+    context = chromium.new_context()
+    mara, jonas = Looker(context, office.url), Looker(chromium.new_context(), office.url)
+    mara.sign_in()
+    jonas.sign_in("Jonas Brekk")
+    made = {"drafts": "/publish", "empty form": "/publish?kind=fimi"}
+    for name, headline in (("faulty", "x" * 200), ("published", HEADLINE), ("waiting", HEADLINE)):
+        mara.go("/publish?kind=cyber-threat")
+        write(mara, headline)
+        if name == "faulty":
+            mara.page.fill("#f-facts", 'titlex = "Flood"\nmalware = 5')
+        press(mara, "Save")
+        made[name] = mara.page.url.removeprefix(office.url)
+        if name == "faulty":
+            continue
+        press(mara, "Ask for the approval")
+        jonas.go("/approvals")
+        jonas.page.get_by_role("link", name="Read").first.click()
+        made["approval" if name == "waiting" else "approved"] = jonas.page.url.removeprefix(office.url)
+        if name == "published":
+            press(jonas, "Approve exactly this")
+            mara.page.reload()
+            press(mara, "Sign and publish")
+    made["approvals"] = "/approvals"
+    mara.context.close()
+    jonas.context.close()
+    return made
+
+
+APPROVER = frozenset({"approval", "approvals"})
+"""Pages at which an approver looks; at the others who has written."""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_of_drafts_are_sound(
+    chromium: Browser, office: Served, paths: dict[str, str], theme: str, width: int
+) -> None:
+    """For who writes and for who approves: axe-core finds nothing, nothing is reported, nothing is wider than the window."""
+    found: dict[str, object] = {}
+    for name, mine in (("Mara Lind", paths.keys() - APPROVER), ("Jonas Brekk", APPROVER)):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 1000}, color_scheme="dark" if theme == "dark" else "light"
+        )
+        looker = Looker(context, office.url)
+        looker.sign_in(name)
+        for what in sorted(mine):
+            looker.said.clear()
+            looker.go(paths[what])
+            for detail in looker.page.locator("main details").all():
+                detail.evaluate("(each) => { each.open = true; }")
+            faults = {"axe": violations(looker.page), "said": [*looker.said], "wider": overflow(looker.page)}
+            found |= {f"{what} {kind}": each for kind, each in faults.items() if each}
+        context.close()
+    assert found == {}
+
+
+def test_rules_live_beside_what_is_typed(chromium: Browser, office: Served) -> None:
+    """A second after the last key: what is wrong stands beside its field and is announced; so does who would read it. Nothing is saved."""
+    context = chromium.new_context()
+    looker = Looker(context, office.url)
+    looker.sign_in()
+    looker.go("/publish")
+    before = looker.page.locator("#drafts ~ *").count()
+    looker.go("/publish?kind=cyber-threat")
+    write(looker)
+    expect(looker.page.locator("[data-checks]")).to_contain_text("It breaks no rule, and a grant permits it.")
+    expect(looker.page.locator("[data-reader-count]")).to_have_text("2 readers")
+    expect(looker.page.locator("[data-announcer]")).to_have_text(
+        "It breaks no rule, and a grant permits it. 2 readers"
+    )
+    looker.page.fill("#f-facts", 'titlex = "Flood"')
+    expect(looker.page.locator("[data-found=facts]")).to_contain_text("titlex")
+    expect(looker.page.locator("#f-facts")).to_have_attribute("aria-invalid", "true")
+    looker.page.fill("#f-facts", "titlex =")
+    expect(looker.page.locator("[data-found=facts]")).to_contain_text("cannot be read")
+    for text in HOSTILE:
+        looker.page.fill("#f-headline", text)
+        looker.page.fill("#f-facts", f"x = {text}")
+        expect(looker.page.locator("[data-found=facts]")).to_contain_text("cannot be read")
+    assert looker.page.evaluate("window.hit") is None
+    assert looker.page.locator("main script, main img, main iframe, main style").count() == 0
+    assert [each for each in looker.said if "429" not in each] == []
+    looker.go("/publish")
+    assert looker.page.locator("#drafts ~ *").count() == before
+    context.close()
+
+
+def test_two_people_publish_without_scripts(chromium: Browser, office: Served) -> None:
+    """From an empty form to the bulletin: checked, saved, approved by another, published; every step is a page."""
+    contexts = [
+        chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800}) for _ in "ab"
+    ]
+    mara, jonas = (Looker(each, office.url) for each in contexts)
+    mara.sign_in("Ada Without")
+    jonas.sign_in("Jon Without")
+    mara.go("/publish")
+    mara.page.select_option("#kind", "cyber-threat")
+    press(mara, "Begin")
+    write(mara, "")
+    press(mara, "Check, without saving")
+    expect(mara.page.locator("[data-found=headline]")).not_to_be_empty()
+    assert mara.page.input_value("#f-summary").startswith("Since 18:40")
+    mara.page.fill("#f-headline", "Said without scripts")
+    press(mara, "Save")
+    expect(mara.page).to_have_url(re.compile(r"/publish/\d+$"))
+    expect(mara.page.locator(".big-count")).to_have_text("2 readers")
+    press(mara, "Ask for the approval")
+    jonas.go("/")
+    jonas.page.locator("main").get_by_role("link", name=re.compile("^Read: Draft")).first.click()
+    expect(jonas.page.locator("h1")).to_have_text("Said without scripts")
+    press(jonas, "Approve exactly this")
+    expect(jonas.page.locator("#decide")).to_be_visible()
+    mara.go("/")
+    mara.page.locator("main").get_by_role("link", name=re.compile("^Publish: Draft")).first.click()
+    press(mara, "Sign and publish")
+    expect(mara.page.locator(".callout").filter(has_text="It is published.")).to_be_visible()
+    for each in contexts:
+        each.close()
