@@ -197,9 +197,7 @@ def spend(db: sqlite3.Connection, act: Act, n: int, digest: str) -> Approval:
     approval = get(db, act, n)
     _check_open(approval, State.APPROVED, act.at)
     _check_digest(digest, approval.digest)
-    approver = people.find(db, approval.decided_by or "")
-    is_good = approver is not None and approver.is_active and roles_may(approver.roles, Action.APPROVE)
-    if not (is_good or act.is_visitor):
+    if not may_still(db, act, approval.decided_by or ""):
         raise DeskError(
             "the person who approved this may not approve any more; ask for another approval",
             reason="approval-void",
@@ -209,6 +207,13 @@ def spend(db: sqlite3.Connection, act: Act, n: int, digest: str) -> Approval:
         db, act, "approval-used", str(approval.draft), f"approved by {approval.decided_by}, {approval.digest}"
     )
     return _get(db, n)
+
+
+def may_still(db: sqlite3.Connection, act: Act, approver: str) -> bool:
+    """Whether an approval still counts for who uses it: its giver may still approve. Visitors of a demonstration are not listed."""
+    found = people.find(db, approver)
+    is_good = found is not None and found.is_active and roles_may(found.roles, Action.APPROVE)
+    return is_good or act.is_visitor
 
 
 def waiting(db: sqlite3.Connection, act: Act) -> list[Approval]:

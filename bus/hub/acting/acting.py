@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 

@@ -79,6 +79,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True, tag="publish"):
         by: the person who publishes, for the audit record.
         approved_by: the person who has approved; empty where nobody had to.
         reviewed: why it is published in spite of doubts; empty where none was said.
+        is_over: whether its approval is over, so that it is only told what became of it.
     """
 
     key: Key
@@ -87,6 +88,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True, tag="publish"):
     by: Who
     approved_by: Annotated[str, msgspec.Meta(max_length=80)] = ""
     reviewed: Reason = ""
+    is_over: bool = False
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True, tag="way"):
