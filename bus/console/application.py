@@ -226,10 +226,20 @@ class Console:
             return Response(msgspec.json.encode(content), media_type="application/json")
         if isinstance(content, Bytes):
             return _attached(content)
+        return self._framed(
+            page.template, content, frame, voice, session, token, path=page.path, here=address_asked(request),
+            twin=_twin(page, request), files=_files(page, request),
+        )  # fmt: skip
+
+    def _framed(
+        self, template: str, content: Content, frame: Frame, voice: Voice, session: Session, token: str,
+        *, path: str, here: str, twin: str, files: object = (),
+    ) -> Response:  # fmt: skip
+        """A page in its frame, for somebody who is signed in."""
         html = self._renderer.page(
-            page.template, now, frame.zone, voice, viewer=session.viewer, page=content, frame=frame, path=page.path,
-            here=address_asked(request), twin=_twin(page, request), files=_files(page, request), form=form_token(token), is_signed_in=True,
-            key=self._rng(16).hex(), account=self.entrance.account,
+            template, frame.now, frame.zone, voice, viewer=session.viewer, page=content, frame=frame, path=path,
+            here=here, twin=twin, files=files, form=form_token(token), is_signed_in=True, key=self._rng(16).hex(),
+            account=self.entrance.account,
         )  # fmt: skip
         return HTMLResponse(html)
 
@@ -327,8 +337,8 @@ class Console:
         )  # fmt: skip
         done = await deed.work(doing)
         if isinstance(done, str):
-            response: Response = RedirectResponse(done, status_code=303)
-        elif isinstance(done, Once):
+            return RedirectResponse(done, status_code=303)
+        if isinstance(done, Once):
             html = self._renderer.page(
                 done.template,
                 doing.now,
@@ -337,18 +347,13 @@ class Console:
                 base=_base(request),
                 once=done.values,
             )
-            response = HTMLResponse(html)
-        elif not deed.template:
-            response = Response(msgspec.json.encode(done), media_type="application/json")
-        else:
-            frame = await doing.look(frame_of)
-            html = self._renderer.page(
-                deed.template, doing.now, frame.zone, doing.voice, viewer=session.viewer, page=done, frame=frame,
-                path=deed.at, here=deed.at, twin=f"{deed.at}.json", form=form_token(token), is_signed_in=True,
-                key=self._rng(16).hex(),
-            )  # fmt: skip
-            response = HTMLResponse(html)
-        return response
+            return HTMLResponse(html)
+        if not deed.template:
+            return Response(msgspec.json.encode(done), media_type="application/json")
+        frame = await doing.look(frame_of)
+        return self._framed(
+            deed.template, done, frame, doing.voice, session, token, path=deed.at, here=deed.at, twin=f"{deed.at}.json"
+        )  # fmt: skip
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
