@@ -20,11 +20,9 @@ from schemas.bulletin import Bulletin
 from schemas.codec import decode
 from schemas.errors import SchemaError
 from schemas.subject import channel_of, priority
-from schemas.vocab import MsgType, Status, Tlp
+from schemas.vocab import Status, Tlp
 
 BLOCKS = ("do", "public", "summary", "facts", "observables", "more")
-MOST_NAMED = 300
-"""So many readers are listed by name; more are counted."""
 _ORDER = ("error", "doubt", "remark")
 
 
@@ -105,11 +103,6 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     def is_exercise(self) -> bool:
         """Whether it is part of an exercise."""
         return self.status == Status.EXERCISE
-
-    @property
-    def is_withdrawal(self) -> bool:
-        """Whether it withdraws."""
-        return self.msg_type == MsgType.CANCEL
 
     def beside(self, field: str) -> tuple[Shown, ...]:
         """The findings that belong to a field."""

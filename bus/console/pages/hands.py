@@ -9,7 +9,7 @@ import msgspec
 
 from bus import desk
 from bus.desk import Act, Action, four_eyes, handed_on
-from bus.desk.approvals import HOLDS_S, Approval, State
+from bus.desk.approvals import Approval, State
 from bus.desk.drafts import Draft
 from bus.policy import MARKINGS
 from bus.storage import utc
@@ -157,7 +157,3 @@ def _request(each: Approval, state: str, names: dict[str, str]) -> Request:
         decided_by=names.get(decided, decided),
         why=each.why,
     )
-
-
-HOURS = round(HOLDS_S / 3600)
-"""So many hours an approval can be used."""
