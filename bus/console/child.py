@@ -276,10 +276,10 @@ class Child:
     @staticmethod
     async def _end(process: Process) -> None:
         """End it: first by the end of its input, then by force."""
-        if process.returncode is not None:
-            return
         if process.stdin is not None:
             process.stdin.close()
+        if process.returncode is not None:
+            return
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()

@@ -13,6 +13,7 @@ import pytest
 from bus.console import NOBODY, Child
 from bus.console import child as module
 from bus.console.asking import HubError, Line, serve
+from bus.console.errors import TooLargeError
 from bus.hub.acting import Acknowledge, Outcome, Request, messages
 from bus.tasks import in_background
 from tests.support.waiting import eventually
@@ -91,3 +92,60 @@ def test_whatever_a_console_says_of_itself_the_hub_runs_on(
     said = asyncio.run(go())
     assert all(each.isprintable() for each in said), said
     assert not any("evil" in each for each in said)
+
+
+async def test_a_console_whose_line_has_broken_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its line it could do nothing for people, and nobody would notice."""
+    monkeypatch.setattr(module, "STOP_S", 0.1)
+    liar = tmp_path / "liar.py"
+    liar.write_text(
+        "import json, os, sys, time\n"
+        "os.write(json.loads(sys.stdin.readline())['hub'], b'no message\\n')\n"
+        "time.sleep(600)\n",
+        encoding="utf-8",
+    )
+    starting = asyncio.create_subprocess_exec
+
+    async def start(*words: str, **of: object) -> object:
+        del words
+        return await starting(sys.executable, str(liar), **of)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module.asyncio, "create_subprocess_exec", start)
+    child = Child(place(tmp_path), lambda _: None, NOBODY.ask)
+    running = asyncio.create_task(child.run())
+    try:
+        await eventually(lambda: child.starts > 1 or running.done())
+        assert not running.done()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_what_does_not_fit_on_the_line_breaks_nothing() -> None:
+    """A request that is too long is refused where it is made, an answer is one that says so; the next ones are done."""
+
+    async def do(request: Request) -> Outcome:
+        assert isinstance(request, Acknowledge)
+        return Outcome(state="stored", notes=("x" * (messages.MOST if request.by == "eve" else 1),))
+
+    ours, theirs = socket.socketpair()
+    async with in_background(serve(ours, do), "hub"), Line.open(theirs) as line:
+        with pytest.raises(TooLargeError):
+            await line.ask(Acknowledge(bulletin="x" * messages.MOST, by="ann"))
+        assert (await line.ask(Acknowledge(bulletin="x", by="eve"))).reason == "deed-failed"
+        assert (await line.ask(Acknowledge(bulletin="x", by="ann"))).state == "stored"
+
+
+async def test_an_answer_that_is_none_ends_the_line_for_the_hub_too() -> None:
+    """So that the hub starts a console that can ask again."""
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=ours)
+    async with Line.open(theirs) as line:
+        writer.write(b"[" * 100_000 + b"\n")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        with pytest.raises(HubError):
+            await line.ask(Acknowledge(bulletin="x", by="ann"))
+    writer.close()
