@@ -256,9 +256,7 @@ class Child:
             self._say(told.note)
         if told.setup:
             file = _plain(told.setup)
-            self._say(
-                f"nobody may sign in there yet; the address to set the first password stands in {file}"
-            )
+            self._say(f"nobody may sign in there yet; the address to set the first password stands in {file}")
         return _plain(told.problem)
 
     def _port(self, address: str) -> int:

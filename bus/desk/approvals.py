@@ -16,7 +16,7 @@ import msgspec
 
 from bus.desk import drafts, people, trail
 from bus.desk.refusals import MAX_APPROVALS, MAX_REASON, DeskError, check_room, check_text
-from bus.desk.roles import Act, Action, check_may, may, not_there, roles_may, tlp_rank
+from bus.desk.roles import Act, Action, check_may, may, not_there, tlp_rank
 from bus.desk.sessions import FRESH_S, is_fresh
 from bus.policy import MARKINGS
 from bus.storage import from_row, single
@@ -197,7 +197,7 @@ def spend(db: sqlite3.Connection, act: Act, n: int, digest: str) -> Approval:
     approval = get(db, act, n)
     _check_open(approval, State.APPROVED, act.at)
     _check_digest(digest, approval.digest)
-    if not may_still(db, act, approval.decided_by or ""):
+    if not (act.is_visitor or people.may_now(db, approval.decided_by or "", Action.APPROVE)):
         raise DeskError(
             "the person who approved this may not approve any more; ask for another approval",
             reason="approval-void",
@@ -207,13 +207,6 @@ def spend(db: sqlite3.Connection, act: Act, n: int, digest: str) -> Approval:
         db, act, "approval-used", str(approval.draft), f"approved by {approval.decided_by}, {approval.digest}"
     )
     return _get(db, n)
-
-
-def may_still(db: sqlite3.Connection, act: Act, approver: str) -> bool:
-    """Whether an approval still counts for who uses it: its giver may still approve. Visitors of a demonstration are not listed."""
-    found = people.find(db, approver)
-    is_good = found is not None and found.is_active and roles_may(found.roles, Action.APPROVE)
-    return is_good or act.is_visitor
 
 
 def waiting(db: sqlite3.Connection, act: Act) -> list[Approval]:

@@ -22,7 +22,7 @@ from bus.desk.refusals import (
     check_room,
     check_text,
 )
-from bus.desk.roles import COMMAND_LINE, Act, Action, Role, check_may, not_there
+from bus.desk.roles import COMMAND_LINE, Act, Action, Role, check_may, not_there, roles_may
 from bus.policy import Clearance
 from bus.storage import single
 from schemas.vocab import Tlp
@@ -237,6 +237,12 @@ def find(db: sqlite3.Connection, id_: str) -> Person | None:
     """A person by id; None where there is none."""
     row = db.execute("SELECT * FROM people WHERE id = ?", (id_,)).fetchone()
     return None if row is None else _person(row)
+
+
+def may_now(db: sqlite3.Connection, id_: str, action: Action) -> bool:
+    """Whether a person is here, active, and may do this."""
+    person = find(db, id_)
+    return person is not None and person.is_active and roles_may(person.roles, action)
 
 
 def get(db: sqlite3.Connection, id_: str) -> Person:

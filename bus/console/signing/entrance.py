@@ -256,7 +256,9 @@ class Entrance:
         token, found = self.token(request), None
         if 0 < len(token) <= 256:
             found = await self._people.session(token, self._clock(), address_of(request))
-        if found is None:  # whoever is signed in has a rate of its own, which no stranger at the same address uses up
+        if (
+            found is None
+        ):  # whoever is signed in has a rate of its own, which no stranger at the same address uses up
             self.counted(request)
         return found, token
 

@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bus import desk
@@ -14,11 +13,11 @@ from bus.console import Demonstration
 from bus.console import live as module
 from bus.console.live import Live
 from bus.console.pages import sign_receipts
-from bus.desk import Act, Action, DeskError, Role, people
+from bus.desk import Act, Action, Role, people
 from bus.hub.acting import Acknowledge, Outcome, Request
 from schemas.parts import Area
 from schemas.vocab import Tlp
-from tests.support.consoles import EVERYTHING, Speaker, client, fill, form_of, numbers, shelf, sign_in
+from tests.support.consoles import EVERYTHING, Speaker, client, fill, form_of, numbers, sign_in
 from tests.support.desks import add, open_desk
 from tests.support.world import NOW
 from tests.unit.bus.console.test_duty import at_desk, sent
@@ -72,7 +71,7 @@ async def test_no_visitor_has_the_name_of_the_operator(tmp_path: Path, name: str
         page = await opened.get("/sign-in")
         answer = await opened.post("/sign-in", data={"form": form_of(page.text), "name": f" {name} "})
         assert answer.status_code == 403
-        assert await held.read(lambda db: people.names(db)) == {}
+        assert await held.read(people.names) == {}
 
 
 class Refusing:
