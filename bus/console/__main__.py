@@ -17,6 +17,7 @@ import uvicorn
 from bus import desk, logs
 from bus.console import lines
 from bus.console.application import app
+from bus.console.asked import clearance_of_hub
 from bus.console.asking import NOBODY, Line
 from bus.console.child import MOST_LINE, Place, Told, decoded
 from bus.console.desks import DeskPeople
@@ -26,11 +27,9 @@ from bus.console.reading import Reading, Shelf
 from bus.console.signing import Closed, Oidc, Passkeys, Provider, Way, read_oidc
 from bus.errors import ConfigError
 from bus.hub import picture
-from bus.policy import Clearance, narrowest
 from bus.storage import write_atomically
 from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.errors import TocsinError
-from schemas.vocab import Tlp
 
 SETUP_FILE = "console-setup.txt"
 TIDY_S = 3600.0
@@ -129,7 +128,7 @@ async def _people(
 
     Where nobody has been added, the first one's address to set a password is written to a file.
     """
-    everything = _most(place.authority, registry)
+    everything = clearance_of_hub(registry, place.authority)
     if place.demonstration:
         async with desk.Desk.open(place.desk, os.urandom) as held:
             roles = (desk.Role.ANALYST, desk.Role.DUTY, desk.Role.PUBLISHER, desk.Role.APPROVER)
@@ -161,13 +160,6 @@ def _ways(place: Place, held: desk.Desk) -> tuple[Way, ...]:
             _say(Told(note=f"the console offers no single sign-on: {problem}; {problem.remedy}"))
             ways.append(Closed("the single sign-on"))
     return tuple(ways)
-
-
-def _most(authority: str, registry: VerifiedRegistry) -> Clearance:
-    """What the hub itself may read."""
-    prefixes = registry.read_prefixes(authority)
-    ceiling = narrowest(tlp for _, tlp, _ in prefixes) or Tlp.CLEAR
-    return Clearance(ceiling, frozenset(audience for _, _, audience in prefixes))
 
 
 async def _tidy(held: desk.Desk) -> None:

@@ -26,21 +26,21 @@ from bus.console import limits, shield
 from bus.console.asked import Asked, parameters, parameters_of
 from bus.console.asking import NOBODY, HubError
 from bus.console.doing import Doing, Hub
-from bus.console.errors import AgainError, NotHereError, PageError
+from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError
 from bus.console.forms import File, Form, file_as, link_of
 from bus.console.incidents import Incidents, Kept
 from bus.console.live import Live
-from bus.console.page import Bytes, Content, Deed, Once, Page, Present
+from bus.console.navigation import home_of, navigation_of
+from bus.console.page import Bytes, Content, Deed, Done, Failed, Once, Page, Present
 from bus.console.pages import DEEDS, LISTS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, Looked, People, Session, SignInError
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.console.signing import (
-    AGAIN,
     HOME,
     Entrance,
+    Walls,
     Way,
-    address_asked,
     address_of,
     form_token,
     metered,
@@ -48,11 +48,11 @@ from bus.console.signing import (
     voice_of,
 )
 from bus.console.voices import Voice, Voices
-from bus.desk import four_eyes
+from bus.desk import Action, four_eyes
 from bus.errors import BusError, StoreError
 from bus.hub.acting import Outcome
 from bus.hub.acting import Request as Wanted
-from bus.languages import marked
+from bus.languages import Language, marked
 from bus.logs import logger
 from bus.tasks import in_background
 from schemas.errors import TocsinError
@@ -88,9 +88,21 @@ _REFUSED: Mapping[str, int] = {
     "digest-differs": 409,
     "draft-handed-on": 409,
     "not-last": 409,
+    "last-administrator": 409,
+    "person-exists": 409,
+    "person-disabled": 409,
+    "sign-in-refused": 403,
+    "sign-in-wait": 403,
+    "sign-in-locked": 403,
     "desk-full": 409,
 }
 """The status of what a desk refuses; of everything else it is 400."""
+
+NOT_FRESH = "not-fresh"
+"""The desk wants a password that was just given: who sent the form is led to the page for that, and back."""
+_NOT_OFFERED = frozenset(("desk-role", "desk-wall", "session-ended"))
+"""What is refused to somebody to whom its page shows no such form."""
+_PAGE_AT: Mapping[str, Page] = {page.path: page for page in PAGES}
 
 log = logger()
 
@@ -123,6 +135,7 @@ def app(
     console = Console(reading, people, clock, rng, hub, ways, voices)
     routes = [
         *console.entrance.routes(),
+        *Walls(people, console.entrance, clock).routes(),
         Route("/assets/{name:path}", console.asset, methods=["GET"]),
         Route("/healthz", console.health, methods=["GET"]),
         Route("/feed/{file}", console.feed, methods=["GET"]),
@@ -202,14 +215,39 @@ class Console:
         if session is None:
             return sent_away(request, as_json=as_json)
         metered(self._readers, token)
+        if page.path == HOME and not as_json and (home := home_of(session.viewer)) != HOME:
+            return RedirectResponse(home, status_code=303)
+        content, frame = await self._content(
+            page, request, session, token, parameters(request.query_params.multi_items())
+        )
+        if as_json:
+            return Response(msgspec.json.encode(content), media_type="application/json")
+        if isinstance(content, Bytes):
+            return _attached(content)
+        return self._html(page, request, session, token, content, frame)
+
+    async def _content(
+        self,
+        page: Page,
+        request: Request,
+        session: Session,
+        token: str,
+        given: Mapping[str, tuple[str, ...]],
+    ) -> tuple[Content, Frame]:
+        """What a page says to who asks, and its frame; that it is looked at is on record then.
+
+        Raises:
+            DeedError: `desk-role`, `desk-wall`: it is no page for this person.
+        """
+        session.viewer.check_may(page.action)
         now, registry = self._clock(), self._reading.shelf.registry()
-        given, voice = parameters(request.query_params.multi_items()), self._voice(request)
+        voice = self._voice(request)
         kept, told, waiting = await self._beside(page, session, token, request, now)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=self._reading.shelf, registry=registry, session=session,
-                path=request.url.path, place=dict(request.path_params), given=given,
+                path=_filled(page.path, request), place=dict(request.path_params), given=given,
                 incidents=kept, desk=told, waiting=waiting, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
@@ -222,31 +260,48 @@ class Console:
             content = page.heard(content, await self._heard(wanted), present)
         if (looked := page.looked(content)) is not None:
             await self._people.looked(token, now, address_of(request), looked)
-        if as_json:
-            return Response(msgspec.json.encode(content), media_type="application/json")
-        if isinstance(content, Bytes):
-            return _attached(content)
+        return content, frame
+
+    def _html(
+        self,
+        page: Page,
+        request: Request,
+        session: Session,
+        token: str,
+        content: Content,
+        frame: Frame,
+        *,
+        failed: Failed | None = None,
+        once: object = None,
+        status: int = 200,
+    ) -> Response:
+        """A page as HTML; with a form that was refused, or with what is shown once."""
+        query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
         return self._framed(
-            page.template, content, frame, voice, session, token, path=page.path, here=address_asked(request),
-            twin=_twin(page, request), files=_files(page, request),
+            page.template, content, frame, self._voice(request), session, token, path=page.path,
+            here=_filled(page.path, request) + query, twin=_filled(page.twin, request) + query,
+            files=_files(page, request), failed=failed, once=once, status=status,
         )  # fmt: skip
 
     def _framed(
         self, template: str, content: Content, frame: Frame, voice: Voice, session: Session, token: str,
-        *, path: str, here: str, twin: str, files: object = (),
+        *, path: str, here: str, twin: str, files: object = (), failed: Failed | None = None, once: object = None, status: int = 200,
     ) -> Response:  # fmt: skip
         """A page in its frame, for somebody who is signed in."""
         html = self._renderer.page(
-            template, frame.now, frame.zone, voice, viewer=session.viewer, page=content, frame=frame, path=path,
-            here=here, twin=twin, files=files, form=form_token(token), is_signed_in=True, key=self._rng(16).hex(),
-            account=self.entrance.account,
+            template, frame.now, frame.zone, voice, page=content, frame=frame, viewer=session.viewer,
+            path=path, here=here, twin=twin, files=files, form=form_token(token), is_signed_in=True, key=self._rng(16).hex(),
+            failed=failed, once=once, needs_password=self._people.needs_password, account=self.entrance.account,
+            **navigation_of(session.viewer),
         )  # fmt: skip
-        return HTMLResponse(html)
+        return HTMLResponse(html, status_code=status)
 
     async def _beside(
         self, page: Page, session: Session, token: str, request: Request, now: dt.datetime
     ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...]]:
         """(the incidents that are kept for this reader, what the desk tells, what waits there); incidents are begun on every page."""
+        if not session.viewer.may(Action.LOOK):
+            return None, None, ()
         try:
             kept = await self.incidents.of(session.viewer.clearance, now)
         except StoreError:
@@ -274,6 +329,7 @@ class Console:
         if session is None:
             return sent_away(request, as_json=False)
         metered(self._files, token)
+        session.viewer.check_may(page.action)
         now = self._clock()
         asked = parameters(request.query_params.multi_items())
         file = await self._listed(page, form, session, asked, now, _base(request))
@@ -325,7 +381,7 @@ class Console:
         return await self._reading.ask(question)
 
     async def do(self, deed: Deed, request: Request) -> Response:
-        """Do what a form asks for, then lead back to its page."""
+        """Do what a form asks for, then lead back to its page; a refusal is shown on that page, with what was typed."""
         session, token = await self.entrance.session(request)
         if session is None:
             return sent_away(request, as_json=False)
@@ -333,27 +389,51 @@ class Console:
         doing = Doing(
             now=self._clock(), session=session, token=token, address=address_of(request), path=request.url.path,
             place=dict(request.path_params), fields=await self.entrance.form(request, token), voice=self._voice(request),
-            reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub, rng=self._rng,
+            reading=self._reading, people=self._people, incidents=self.incidents, hub=self._hub,
+            rng=self._rng, origin=_base(request),
         )  # fmt: skip
-        done = await deed.work(doing)
-        if isinstance(done, str):
-            return RedirectResponse(done, status_code=303)
+        page = _PAGE_AT.get(deed.on)
+        try:
+            done = await deed.work(doing)
+        except (DeedError, SignInError, BadRequestError) as problem:
+            if problem.reason == NOT_FRESH:
+                stood = page or _PAGE_AT.get(deed.path.rpartition("/")[0])
+                back = HOME if stood is None else _filled(stood.path, request)
+                return RedirectResponse(f"/fresh?next={quote(back, safe='')}", status_code=303)
+            if page is None or problem.reason in _NOT_OFFERED:
+                raise
+            status, reason, words, key = _told(problem, doing.voice.say)
+            fields = {
+                name: value
+                for name, value in doing.fields.items()
+                if name != "form" and not name.startswith("password")
+            }
+            failed = Failed(
+                form=deed.form, words=words[:1].upper() + words[1:], reason=reason, fields=fields,
+                is_translated=doing.voice.say.knows(key),
+            )  # fmt: skip
+            content, frame = await self._content(page, request, session, token, {})
+            return self._html(page, request, session, token, content, frame, failed=failed, status=status)
         if isinstance(done, Once):
             html = self._renderer.page(
-                done.template,
-                doing.now,
-                voice=doing.voice,
-                hub=self._hub_name(),
-                base=_base(request),
-                once=done.values,
-            )
+                done.template, doing.now, voice=doing.voice, hub=self._hub_name(), base=_base(request), once=done.values
+            )  # fmt: skip
             return HTMLResponse(html)
-        if not deed.template:
-            return Response(msgspec.json.encode(done), media_type="application/json")
-        frame = await doing.look(frame_of)
-        return self._framed(
-            deed.template, done, frame, doing.voice, session, token, path=deed.at, here=deed.at, twin=f"{deed.at}.json"
-        )  # fmt: skip
+        if isinstance(done, str):
+            done = Done(address=done)
+        if isinstance(done, Content):
+            if not deed.template:
+                return Response(msgspec.json.encode(done), media_type="application/json")
+            frame = await doing.look(frame_of)
+            return self._framed(
+                deed.template, done, frame, doing.voice, session, token, path=deed.at, here=deed.at, twin=f"{deed.at}.json"
+            )  # fmt: skip
+        if done.once is not None and page is not None:
+            content, frame = await self._content(page, request, session, token, {})
+            return self._html(page, request, session, token, content, frame, once=done.once)
+        if done.token:
+            return self.entrance.entered(request, done.token, done.address or HOME)
+        return RedirectResponse(done.address or HOME, status_code=303)
 
     async def asset(self, request: Request) -> Response:
         """A file of the console itself; the same for everybody, so no session is needed."""
@@ -384,7 +464,7 @@ class Console:
                 return
             request = Request(scope, receive)
             session, token = await self.entrance.session(request)
-            if session is None:
+            if session is None or not session.viewer.may(Action.SEE_WALL):
                 await Response(b"", status_code=204)(
                     scope, receive, send
                 )  # 204: a browser does not come back
@@ -408,24 +488,9 @@ class Console:
         """What went wrong, as a page or as JSON."""
         if isinstance(exc, AgainError):
             return self._again(request, exc)
-        if isinstance(exc, HTTPException):
-            status, reason = (
-                exc.status_code,
-                "page-missing" if exc.status_code == 404 else "request-malformed",
-            )
-            words = NO_PAGE if status == 404 else HTTPStatus(status).phrase.lower()
-        elif isinstance(exc, PageError):
-            return self._refusal(request, exc)
-        elif isinstance(exc, StoreError | HubError):
-            status, reason, words = 503, exc.reason, str(exc)
-        elif isinstance(exc, DeedError | SignInError):
-            status, reason, words = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
-        elif isinstance(exc, TocsinError):
-            status, reason, words = 400, exc.reason, str(exc)
-        else:
+        if not isinstance(exc, HTTPException | TocsinError):
             log.error("page_failed", path=_told_path(request), error=repr(exc))
-            status, reason, words = 500, "page-failed", FAILED
-        return self._said(request, status, reason, self._voice(request).say.plain(words), words)
+        return self._said(request, *_told(exc, self._voice(request).say))
 
     def _again(self, request: Request, problem: AgainError) -> Response:
         """What is to be looked at once more, with a form that sends the same again with a reason."""
@@ -439,15 +504,12 @@ class Console:
         self, problem: PageError, scope: shield.Scope, receive: shield.Receive, send: shield.Send
     ) -> None:
         """Answer a request that the shield does not let through."""
-        await self._refusal(Request(scope, receive), problem)(scope, receive, send)
+        request = Request(scope, receive)
+        response = self._said(request, *_told(problem, self._voice(request).say))
+        await response(scope, receive, send)
 
     def _voice(self, request: Request) -> Voice:
         return voice_of(request, self._renderer.voices)
-
-    def _refusal(self, request: Request, problem: PageError) -> Response:
-        say = self._voice(request).say
-        words = say(problem.text, **problem.places) if problem.places else say.plain(problem.text)
-        return self._said(request, problem.status, problem.reason, words, problem.text)
 
     def _said(self, request: Request, status: int, reason: str, words: str, key: str) -> Response:
         """What went wrong, in the language of who asks; `key` tells whether its catalogue has the sentence."""
@@ -458,7 +520,7 @@ class Console:
         html = self._renderer.page(
             "error.html", self._clock(), voice=voice, words=words[:1].upper() + words[1:], is_translated=voice.say.knows(key),
             reason=reason, request=number, safe=voice.say.plain(_SAFE.get(reason, SAFE)), hub=self._hub_name(),
-            again=_again(request, status, reason),
+            again=request.url.path if request.method == "GET" and status not in (403, 404) else HOME,
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)
 
@@ -468,11 +530,21 @@ class Console:
         return record.name if record is not None else shelf.authority
 
 
-def _again(request: Request, status: int, reason: str) -> str:
-    """Where an error leads: to be shown once more, to show who one is, or to the picture."""
-    if reason == "not-fresh":
-        return f"/sign-in?{AGAIN}"
-    return request.url.path if request.method == "GET" and status != 404 else HOME
+def _told(exc: Exception, say: Language) -> tuple[int, str, str, str]:
+    """What went wrong: the status, the code, the words in a language, and the sentence by which its catalogue has them."""
+    if isinstance(exc, PageError):
+        words = say(exc.text, **exc.places) if exc.places else say.plain(exc.text)
+        return exc.status, exc.reason, words, exc.text
+    if isinstance(exc, HTTPException):
+        status, reason = exc.status_code, "page-missing" if exc.status_code == 404 else "request-malformed"
+        key = NO_PAGE if exc.status_code == 404 else HTTPStatus(exc.status_code).phrase.lower()
+    elif isinstance(exc, StoreError | HubError):
+        status, reason, key = 503, exc.reason, str(exc)
+    elif isinstance(exc, TocsinError):
+        status, reason, key = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
+    else:
+        status, reason, key = 500, "page-failed", FAILED
+    return status, reason, say.plain(key), key
 
 
 def _attached(content: Bytes) -> Response:
@@ -508,9 +580,8 @@ def _base(request: Request) -> str:
     return f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
-def _twin(page: Page, request: Request) -> str:
-    """The address of the twin of this page, with the same parameters."""
-    path = page.twin
+def _filled(path: str, request: Request) -> str:
+    """A path with the names in it as the request has them."""
     for name, value in request.path_params.items():
         path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
-    return path + (f"?{request.url.query}" if request.url.query else "")
+    return path

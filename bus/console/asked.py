@@ -20,13 +20,13 @@ from bus.desk.four_eyes import Waiting
 from bus.hub import CountryPhase, calendars, elections
 from bus.hub.picture import events
 from bus.languages import Language
-from bus.policy import Clearance
+from bus.policy import Clearance, narrowest
 from bus.sheets import Sayings
 from bus.storage import lease
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Tlp
 
-MOST_PARAMETERS = 40
+MOST_PARAMETERS, MOST_FIELDS = 40, 200
 MOST_VALUE = 500
 MOST_NEW = 2000
 """So many events are looked through for what is new."""
@@ -63,6 +63,24 @@ def parameters_of(query: str) -> dict[str, tuple[str, ...]]:
 def query_of(given: Given) -> str:
     """Parameters as the query of an address."""
     return urlencode([(name, each) for name, values in given.items() for each in values])
+
+
+def is_here(wanted: str) -> bool:
+    """Whether it is a place on this console."""
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return is_path and wanted.isprintable() and len(wanted) < 2000
+
+
+def place_here(wanted: str, default: str = "/") -> str:
+    """Where to go on: a place on this console, whatever was asked for; never back to signing in."""
+    return wanted if is_here(wanted) and not wanted.startswith(("/sign-", "/fresh")) else default
+
+
+def clearance_of_hub(registry: VerifiedRegistry, authority: str) -> Clearance:
+    """What a hub itself may read: nobody there sees more."""
+    prefixes = registry.read_prefixes(authority)
+    ceiling = narrowest(tlp for _, tlp, _ in prefixes) or Tlp.CLEAR
+    return Clearance(ceiling, frozenset(audience for _, _, audience in prefixes))
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):

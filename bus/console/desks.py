@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from bus import desk
-from bus.console.people import SIGNED, DeedError, Fed, Looked, Session, SignInError, Viewer, fed_by
+from bus.console.people import SIGNED, WALL, DeedError, Fed, Looked, Session, SignInError, Viewer, fed_by
 from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
 from bus.policy import Clearance
@@ -49,8 +49,37 @@ class DeskPeople:
         with _told():
             await self._desk.set_first_password(setup, password, now.timestamp(), address)
 
+    async def confirm(self, token: str, password: str, now: dt.datetime, address: str) -> str:
+        """Take a password again. Returns the new token of the session.
+
+        Raises:
+            SignInError: `session-ended`, `desk-wall`, `sign-in-refused`, `sign-in-wait`, `sign-in-locked`.
+        """
+        with _told():
+            return await self._desk.confirm(token, password, now.timestamp(), address)
+
+    async def change_password(self, token: str, old: str, new: str, now: dt.datetime, address: str) -> str:
+        """Change a password. Returns the new token of the session.
+
+        Raises:
+            SignInError: as `confirm`; `weak-passphrase`.
+        """
+        with _told():
+            return await self._desk.change_password(token, old, new, now.timestamp(), address)
+
+    async def begin_wall(self, key: str, now: dt.datetime, address: str) -> str:
+        """Begin the session of a wall screen.
+
+        Raises:
+            SignInError: `wall-key`.
+        """
+        with _told():
+            return await self._desk.write(
+                lambda db: desk.sessions.begin_wall(db, key, now.timestamp(), address, self._rng)
+            )
+
     async def session(self, token: str, now: dt.datetime, address: str) -> Session | None:
-        """The session of a token; None where it is over, or its person may not look."""
+        """The session of a token; None where it is over."""
         try:
             return await self._desk.look(token, now.timestamp(), address, _session_of)
         except desk.DeskError:
@@ -59,7 +88,7 @@ class DeskPeople:
     async def standing(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """As `session`, but it counts as no use."""
 
-        def question(db: sqlite3.Connection) -> Session | None:
+        def question(db: sqlite3.Connection) -> Session:
             return _session_of(db, desk.sessions.acting(db, token, now.timestamp(), address))
 
         try:
@@ -180,13 +209,11 @@ class DeskPeople:
         return await self._desk.write(work)
 
 
-def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session | None:
-    if not desk.may(act, desk.Action.LOOK):
-        return None
+def _session_of(db: sqlite3.Connection, act: desk.Act) -> Session:
     names = desk.people.names(db)
     viewer = Viewer(
         name=names.get(act.who, act.who),
-        roles=("wall",) if act.is_wall else tuple(sorted(act.roles)),
+        roles=(WALL,) if act.is_wall else tuple(sorted(act.roles)),
         clearance=act.clearance,
     )
     return Session(viewer=viewer, seen=desk.own.cursor(db, act))

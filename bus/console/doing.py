@@ -49,6 +49,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         incidents: those that are kept.
         hub: what signs.
         rng: random bytes, for what is handed out.
+        origin: how a browser reaches this console: scheme, host and port.
         voice: the language of who has sent it.
     """
 
@@ -64,6 +65,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     incidents: Incidents
     hub: Hub
     rng: Callable[[int], bytes]
+    origin: str
     voice: Voice
 
     @property

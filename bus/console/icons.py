@@ -28,6 +28,10 @@ ICONS: Mapping[str, Markup] = MappingProxyType(
         "quarantine": Markup(
             '<path d="M8 1.8 14 4v4c0 3.4-2.6 5.6-6 6.4C4.6 13.6 2 11.4 2 8V4zM5.8 6l4.4 4.4m0-4.4-4.4 4.4"/>'
         ),
+        "people": Markup(
+            '<circle cx="6" cy="5.4" r="2.6"/><path d="M1.6 13.6c.4-2.8 2-4.2 4.4-4.2s4 1.4 4.4 4.2"/>'
+            '<path d="M10.4 3.2a2.4 2.4 0 0 1 0 4.6M12 9.8c1.4.6 2.2 1.8 2.4 3.8"/>'
+        ),
         "system": Markup(
             '<path d="M2 4.4h12M2 8h12M2 11.6h12"/><circle cx="5.4" cy="4.4" r="1.5"/>'
             '<circle cx="10.6" cy="8" r="1.5"/><circle cx="6.6" cy="11.6" r="1.5"/>'

@@ -1,4 +1,4 @@
-"""What a page is: where it stands, how it is looked up, with which template it is shown."""
+"""What a page is: where it stands, who may open it, how it is looked up, with which template it is shown; and what forms do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bus.console.forms import Form
 from bus.console.incidents import Kept
 from bus.console.people import Looked
 from bus.console.voices import Voice
-from bus.desk import Act
+from bus.desk import Act, Action
 from bus.hub.acting import Outcome, Request
 from bus.policy import Clearance
 from bus.trust import VerifiedRegistry
@@ -60,6 +60,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         twin: where the same stands as JSON.
         template: which shows it; empty where its path gives bytes to keep (`Bytes`).
         look: what it says, from a snapshot.
+        action: who may do this may open it; the navigation shows it to nobody else.
         looked: what is put on record before it is shown; None where nothing is.
         has_incidents: whether it is made from the incidents that are kept, too.
         forms: the other forms of a list.
@@ -74,6 +75,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     twin: str
     template: str
     look: Callable[[Asked], Content]
+    action: Action = Action.LOOK
     looked: Callable[[Content], Looked | None] = lambda _: None
     has_incidents: bool = False
     forms: tuple[Form, ...] = ()
@@ -91,20 +93,59 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, object]
 
 
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What a form has led to.
+
+    Attributes:
+        address: where its sender is led.
+        token: the new token of the session, for its cookie; empty where the old one stays.
+        once: what is shown once, on the page of the form and instead of leading anywhere.
+    """
+
+    address: str = ""
+    token: str = ""
+    once: object = None
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """A form that was refused, for the page that it stands on: the sentence stands beside it, what was typed is kept.
+
+    Attributes:
+        form: which form: the last part of the path that it is sent to.
+        words: what is wrong, and what to do.
+        reason: the code.
+        fields: what was sent, without passwords.
+        is_translated: whether the sentence is in the language of the page; else it is English.
+    """
+
+    form: str
+    words: str
+    reason: str
+    fields: Mapping[str, str]
+    is_translated: bool
+
+
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """What a form does.
 
     Attributes:
-        path: where it is sent to.
-        work: does it. Returns the address to which its sender is led, or what is shown once, or what is shown in the place of a
-            page, as a form that is shown again.
-        template: which shows the last; empty where it is sent as JSON, or where there is none.
+        path: where it is sent to; the form is called by its last part.
+        work: does it. Returns the address to which its sender is led, or what else it has led to, or what is shown in the place
+            of a page, as a form that is shown again.
+        on: the path of the page that the form stands on: a refusal is shown there; empty for a page of its own.
+        template: which shows what is shown in the place of a page; empty where it is sent as JSON, or where there is none.
         at: the page in whose place that is shown.
         is_often: whether it is sent while somebody types, so that it has a rate of its own.
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str | Once | Content]]
+    work: Callable[[Doing], Awaitable[str | Done | Once | Content]]
+    on: str = ""
     template: str = ""
     at: str = "/"
     is_often: bool = False
+
+    @property
+    def form(self) -> str:
+        """What the form is called."""
+        return self.path.rpartition("/")[2]

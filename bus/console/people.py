@@ -17,7 +17,7 @@ from bus.policy import Clearance
 from schemas.vocab import Tlp
 
 T = TypeVar("T")
-READER = "reader"
+READER, WALL = "reader", "wall"
 SIGNED = "signed"
 """What the desk keeps where the hub has signed a receipt."""
 
@@ -54,7 +54,22 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
 
     def may(self, action: desk.Action) -> bool:
         """Whether the person may do this; the desk asks again when it is done."""
-        return not {str(role) for role in desk.MAY[action]}.isdisjoint(self.roles)
+        return action in desk.OF_WALLS if self.is_wall else not desk.MAY[action].isdisjoint(self.roles)
+
+    @property
+    def is_wall(self) -> bool:
+        """Whether it is a wall screen."""
+        return self.roles == (WALL,)
+
+    def check_may(self, action: desk.Action) -> None:
+        """Refuse what the person may not do.
+
+        Raises:
+            DeedError: `desk-role`, `desk-wall`.
+        """
+        if not self.may(action):
+            refused = desk.refusal(action, is_wall=self.is_wall)
+            raise DeedError(str(refused), reason=refused.reason)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +134,30 @@ class People(Protocol):
 
         Raises:
             SignInError: `setup-token`, `weak-passphrase`.
+        """
+        ...
+
+    async def confirm(self, token: str, password: str, now: dt.datetime, address: str) -> str:
+        """Take a password again in a session, as an approval needs it. Returns the new token of the session.
+
+        Raises:
+            SignInError: `sign-in-refused` and others of a desk.
+        """
+        ...
+
+    async def change_password(self, token: str, old: str, new: str, now: dt.datetime, address: str) -> str:
+        """Change one's own password; all other sessions end. Returns the new token of the session.
+
+        Raises:
+            SignInError: `sign-in-refused`, `weak-passphrase` and others of a desk.
+        """
+        ...
+
+    async def begin_wall(self, key: str, now: dt.datetime, address: str) -> str:
+        """Begin the session of a wall screen with the key that a duty officer was given. Returns its token.
+
+        Raises:
+            SignInError: `wall-key`.
         """
         ...
 
@@ -247,6 +286,29 @@ class Demonstration:
         """
         del setup, password, now, address
         raise SignInError("a demonstration has no passwords; sign in by your name alone")
+
+    async def confirm(self, token: str, password: str, now: dt.datetime, address: str) -> str:
+        """There are no passwords, so whoever is signed in is."""
+        del password, now, address
+        return token
+
+    async def change_password(self, token: str, old: str, new: str, now: dt.datetime, address: str) -> str:
+        """There are no passwords.
+
+        Raises:
+            SignInError: `sign-in-refused`.
+        """
+        del token, old, new, now, address
+        raise SignInError("a demonstration has no passwords; sign in by your name alone")
+
+    async def begin_wall(self, key: str, now: dt.datetime, address: str) -> str:
+        """There are no sessions of walls: anybody may look at the wall.
+
+        Raises:
+            SignInError: `wall-key`.
+        """
+        del key, now, address
+        raise SignInError("a demonstration has no wall screens of their own; open /wall", reason="wall-key")
 
     async def session(self, token: str, now: dt.datetime, address: str) -> Session | None:
         """The session of a token; None where it has none, or it is over."""

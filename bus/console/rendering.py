@@ -16,13 +16,14 @@ from markupsafe import Markup, escape
 
 from bus.console import codes, drawing, graph, texts
 from bus.console.icons import ICONS
+from bus.console.page import Failed
 from bus.console.pages import CHOICES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
-from bus.languages import Language, marked
+from bus.languages import Language
 
 if TYPE_CHECKING:
     from bus.console.asked import Asked
@@ -36,35 +37,6 @@ TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
-
-
-class Link(NamedTuple):
-    """A page in the navigation: its path, name, icon and group, and the keys that lead to it."""
-
-    path: str
-    name: str
-    icon: str
-    group: str
-    keys: str = ""
-
-
-NAVIGATION = (
-    Link("/", marked("Picture"), "picture", marked("Watch", "navigation"), "g p"),
-    Link("/b", marked("Bulletins"), "list", marked("Watch", "navigation"), "g b"),
-    Link("/i", marked("Incidents"), "graph", marked("Watch", "navigation"), "g i"),
-    Link("/clocks", marked("Clocks"), "clock", marked("Watch", "navigation"), "g k"),
-    Link("/channels", marked("Channels"), "channel", marked("Watch", "navigation"), "g c"),
-    Link("/publish", marked("Publish"), "publish", marked("Speak", "navigation"), "g u"),
-    Link("/approvals", marked("Approvals"), "eye", marked("Speak", "navigation"), "g a"),
-    Link("/e", marked("Elections"), "election", marked("Prepare", "navigation"), "g e"),
-    Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
-    Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
-    Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
-    Link("/feeds", marked("Feed addresses"), "copy", marked("Keep", "navigation")),
-    Link("/system", marked("System"), "system", marked("Keep", "navigation")),
-)
-GROUPS = tuple(dict.fromkeys(link.group for link in NAVIGATION))
-TABS = ("/", "/b", "/channels", "/clocks", "/e")
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,9 +109,6 @@ class Renderer:
             pgettext=_said_within,
             forms=_forms,
             icons=ICONS,
-            navigation=NAVIGATION,
-            groups=GROUPS,
-            tabs=[link for link in NAVIGATION if link.path in TABS],
             drawing=drawing,
             graph=graph.graph,
             phase_mark=drawing.PHASE_MARK,
@@ -192,8 +161,14 @@ class Renderer:
             urgency=lambda moment: texts.urgency(moment, now),
             may=lambda action: viewer is not None and viewer.may(Action(action)),
             viewer=viewer,
-            **values,
+            typed=partial(_typed, values.get("failed")),
+            **{"failed": None, "once": None, **values},
         )
+
+
+def _typed(failed: object, form: str, name: str, default: str = "") -> str:
+    """What a field of a form shows: what was typed where the form was refused, else what stands there before."""
+    return failed.fields.get(name, "") if isinstance(failed, Failed) and failed.form == form else default
 
 
 def _filled(form: str, places: Mapping[str, object]) -> Markup:

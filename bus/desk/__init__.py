@@ -30,7 +30,19 @@ if TYPE_CHECKING:
     from bus.desk.attempts import household
     from bus.desk.people import Person
     from bus.desk.refusals import DeskError, shown
-    from bus.desk.roles import MAY, About, Act, Action, Role, at_command_line, may, tlp_rank
+    from bus.desk.roles import (
+        MAY,
+        OF_WALLS,
+        About,
+        Act,
+        Action,
+        Role,
+        at_command_line,
+        may,
+        refusal,
+        roles_may,
+        tlp_rank,
+    )
     from bus.desk.signing_in import SignedIn
     from bus.desk.store import Desk, Kept
 else:
@@ -38,6 +50,7 @@ else:
 
 __all__ = [
     "MAY",
+    "OF_WALLS",
     "About",
     "Act",
     "Action",
@@ -62,6 +75,8 @@ __all__ = [
     "own",
     "passkeys",
     "people",
+    "refusal",
+    "roles_may",
     "sessions",
     "shown",
     "signing_in",

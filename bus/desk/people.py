@@ -48,6 +48,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         email: empty where there is none.
         is_active: may sign in.
         has_password: has set one.
+        token_until: until when a token to set one is good; 0 where none was handed over, or it was used.
         made_at: seconds since the epoch.
     """
 
@@ -59,7 +60,20 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     email: str = ""
     is_active: bool = True
     has_password: bool = False
+    token_until: float = 0.0
     made_at: float = 0.0
+
+    @property
+    def role_names(self) -> list[str]:
+        """The roles, in the order of the table."""
+        return [role.value for role in Role if role in self.roles]
+
+    @property
+    def state(self) -> str:
+        """`active`, `no password` or `disabled`."""
+        if not self.is_active:
+            return "disabled"
+        return "active" if self.has_password else "no password"
 
 
 def add(
@@ -266,6 +280,7 @@ def _person(row: sqlite3.Row) -> Person:
         email=row["email"],
         is_active=bool(row["is_active"]),
         has_password=bool(row["password"]),
+        token_until=row["token_until"],
         made_at=row["made_at"],
     )
 

@@ -53,6 +53,8 @@ class Action(StrEnum):
     END_SESSIONS = "end-sessions"
     READ_AUDIT = "read-audit"
     OWN_ACCOUNT = "own-account"
+    SEE_SYSTEM = "see-system"
+    SEE_WALL = "see-wall"
 
 
 _R, _A, _D, _P, _V, _M = Role
@@ -84,12 +86,17 @@ MAY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.END_SESSIONS: frozenset({_M}),
         Action.READ_AUDIT: frozenset({_M}),
         Action.OWN_ACCOUNT: frozenset(Role),
+        Action.SEE_SYSTEM: frozenset(Role),
+        Action.SEE_WALL: _CONTENT,
     }
 )
 """The actions of each role. An administrator sees people and no content; a person who must see both has two roles."""
 
 _OF_OPERATORS = frozenset({Action.SEE_PEOPLE, Action.CHANGE_PEOPLE, Action.END_SESSIONS, Action.READ_AUDIT})
-_OF_WALLS = frozenset({Action.LOOK})
+OF_WALLS = frozenset({Action.SEE_WALL})
+"""A wall screen shows its one page and does nothing else."""
+NO_CONTENT = Clearance(Tlp.CLEAR, frozenset())
+"""The clearance of who may not look at content: nothing is said to nobody."""
 
 
 def tlp_rank(tlp: Tlp) -> int:
@@ -143,7 +150,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 def at_command_line(at: float) -> Act:
     """An operator on the machine itself, who keeps people and sees no content."""
-    return Act(who=COMMAND_LINE, roles=frozenset(), clearance=Clearance(Tlp.CLEAR, frozenset()), at=at)
+    return Act(who=COMMAND_LINE, roles=frozenset(), clearance=NO_CONTENT, at=at)
 
 
 def may(act: Act, action: Action) -> bool:
@@ -151,7 +158,7 @@ def may(act: Act, action: Action) -> bool:
     if act.who == COMMAND_LINE:
         return action in _OF_OPERATORS
     if act.is_wall:
-        return action in _OF_WALLS
+        return action in OF_WALLS
     return roles_may(act.roles, action)
 
 
@@ -166,12 +173,16 @@ def check_may(act: Act, action: Action) -> None:
     Raises:
         DeskError: `desk-role`, `desk-wall`.
     """
-    if may(act, action):
-        return
-    if act.is_wall:
-        raise DeskError("a wall screen shows and does nothing else", reason="desk-wall")
+    if not may(act, action):
+        raise refusal(action, is_wall=act.is_wall)
+
+
+def refusal(action: Action, *, is_wall: bool) -> DeskError:
+    """The error for what somebody may not do: `desk-wall` for a wall, else `desk-role` with the roles that may."""
+    if is_wall:
+        return DeskError("a wall screen shows and does nothing else", reason="desk-wall")
     wanted = " or ".join(role.value for role in Role if role in MAY[action])
-    raise DeskError(
+    return DeskError(
         f"this needs the role {wanted}; ask an administrator of this console for it", reason="desk-role"
     )
 

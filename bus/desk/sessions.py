@@ -2,8 +2,10 @@
 
 A session ends 12 hours after the sign-in, and after 30 minutes in which nothing was asked, the duty role excepted: a duty officer
 looks at a page that nobody touches for hours. Each sign-in and each fresh password makes a new id. Roles and clearance are read
-with each use, so that a change of a person holds at once. A wall is a session that only looks, with a ceiling of its own, which is
-never above that of the duty officer who opened it.
+with each use, so that a change of a person holds at once. Who may look at no content has a clearance of nothing.
+
+A wall is a session of a screen that shows one page, with a ceiling of its own, which is never above that of the duty officer who
+opened it. The officer gets a key, which the screen exchanges once for its session: an id of a session stands in no address.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from collections.abc import Iterable
 import msgspec
 
 from bus.desk import feeds, trail
-from bus.desk.refusals import MAX_SESSIONS, MAX_WALLS, DeskError, check_room, cut
-from bus.desk.roles import Act, Action, Role, check_may, may, not_there, roles_may
+from bus.desk.refusals import MAX_ADDRESS, MAX_SESSIONS, MAX_WALLS, DeskError, check_room, cut
+from bus.desk.roles import NO_CONTENT, Act, Action, Role, check_may, may, not_there, roles_may
 from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
 from bus.policy import Clearance
 from bus.storage import single
@@ -24,6 +26,8 @@ from schemas.vocab import Tlp
 SESSION_S = 12 * 3600.0
 IDLE_S = 30 * 60.0
 WALL_S = 30 * 86_400.0
+WALL_KEY_S = 15 * 60.0
+"""The time for which the key of a wall that no screen shows yet is good."""
 FRESH_S = 300.0
 """The time for which a password counts as just given, for an approval."""
 USED_EACH_S = 60.0
@@ -37,6 +41,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         n: the number by which it is ended.
         person: whose it is; of a wall, who opened it.
         is_wall: a wall screen.
+        is_begun: False for a wall that no screen shows yet.
         made_at: when it began.
         used_at: when it was last used, to the minute.
         ends_at: when it ends at the latest.
@@ -46,6 +51,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     person: str
     is_wall: bool
+    is_begun: bool
     made_at: float
     used_at: float
     ends_at: float
@@ -88,9 +94,7 @@ def begin(
 def open_wall(
     db: sqlite3.Connection, act: Act, ceiling: Tlp, audiences: Iterable[str], random: Random
 ) -> str:
-    """Begin a session of a wall screen, for 30 days. Returns its id.
-
-    It becomes the cookie of the browser that shows the wall, in the place of the officer's own; an address is no place for it.
+    """Open a wall for a screen. Returns its key, with which `begin_wall` begins the session within `WALL_KEY_S`.
 
     Raises:
         DeskError: `desk-role`, `desk-wall`, `above-ceiling`, `desk-full`.
@@ -106,10 +110,35 @@ def open_wall(
         single(db, "SELECT count(*) FROM sessions WHERE is_wall AND ends_at > ?", act.at), MAX_WALLS, "walls"
     )
     token = new_secret(random)
-    _insert(db, token, act.who, act.at, act.at + WALL_S, act.address, clearance)
+    _insert(db, token, act.who, act.at, act.at + WALL_KEY_S, act.address, clearance)
     trail.add(
         db, act, "wall-opened", "", f"up to {clearance.ceiling}; {' '.join(sorted(clearance.audiences))}"
     )
+    return token
+
+
+def begin_wall(db: sqlite3.Connection, key: str, at: float, address: str, random: Random) -> str:
+    """Begin the session of a wall screen, for 30 days. Returns its id, for the cookie of that screen; the key is void.
+
+    Raises:
+        DeskError: `wall-key`, it was used, is over, or never was.
+    """
+    refused = DeskError(
+        "this address of a wall screen is not good any more; have a duty officer open another",
+        reason="wall-key",
+    )
+    try:
+        act = _of(db, key, at, address)
+    except DeskError:
+        raise refused from None
+    token = new_secret(random)
+    begun = db.execute(
+        "UPDATE sessions SET hash = ?, fresh_at = ?, used_at = ?, ends_at = ?, address = ? WHERE n = ? AND is_wall AND fresh_at = 0",
+        (hashed(token), at, at, at + WALL_S, cut(address, MAX_ADDRESS), act.session),
+    )
+    if not begun.rowcount:
+        raise refused
+    trail.add(db, act, "wall-begun", act.who, f"session {act.session}")
     return token
 
 
@@ -119,6 +148,13 @@ def acting(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
     Raises:
         DeskError: `session-ended`, it is over, was ended, or never was.
     """
+    act = _of(db, token, at, address)
+    if act.is_wall and not act.fresh_at:
+        raise _ended()  # a key of a wall is no session yet
+    return act
+
+
+def _of(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
     row = None
     if len(token) <= MAX_TOKEN:
         row = db.execute(
@@ -131,6 +167,8 @@ def acting(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
     roles = frozenset(map(Role, row["roles"].split()))
     is_wall = bool(row["is_wall"])
     clearance = Clearance(Tlp(row["own_ceiling"]), frozenset(row["own_audiences"].split()))
+    if not roles_may(roles, Action.LOOK):
+        clearance = NO_CONTENT
     if is_wall:
         if not roles_may(roles, Action.OPEN_WALL):
             raise _ended()
@@ -182,11 +220,11 @@ def listed(db: sqlite3.Connection, act: Act, person: str = "") -> list[Session]:
     """
     check_may(act, Action.OWN_ACCOUNT if person == act.who else Action.SEE_PEOPLE)
     rows = db.execute(
-        "SELECT n, person, is_wall, made_at, used_at, ends_at, address FROM sessions "
+        "SELECT n, person, is_wall, fresh_at > 0 AS is_begun, made_at, used_at, ends_at, address FROM sessions "
         "WHERE ends_at > :at AND (:person = '' OR person = :person) ORDER BY n DESC",
         {"at": act.at, "person": person},
     )
-    return [Session(**{**dict(row), "is_wall": bool(row["is_wall"])}) for row in rows]
+    return [msgspec.convert(dict(row), Session, strict=False) for row in rows]
 
 
 def end(db: sqlite3.Connection, act: Act, n: int) -> None:
@@ -249,9 +287,9 @@ def _insert(
             wall is not None,
             at,
             at,
-            at if fresh_at is None else fresh_at,
+            0.0 if wall else at if fresh_at is None else fresh_at,
             ends_at,
-            cut(address, 64),
+            cut(address, MAX_ADDRESS),
             wall.ceiling.value if wall else "",
             " ".join(sorted(wall.audiences)) if wall else "",
         ),

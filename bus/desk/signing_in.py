@@ -116,9 +116,13 @@ def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> s
     It is shown once and handed over in person: its holder counts as that person.
 
     Raises:
-        DeskError: `desk-role`, `not-there`, `person-disabled`.
+        DeskError: `desk-role`, `not-there`, `person-disabled`, `own-work`.
     """
     check_may(act, Action.CHANGE_PEOPLE)
+    if act.who == id_:
+        raise DeskError(
+            "a token takes your own password away; change it on your own account", reason="own-work"
+        )
     if not people.get(db, id_).is_active:
         raise DeskError(f"{id_} is disabled; enable this person first", reason="person-disabled")
     token = new_secret(random)
@@ -193,9 +197,9 @@ def let_in(db: sqlite3.Connection, act: Act, person: str) -> None:
     trail.add(db, act, "let-in", person)
 
 
-def refused() -> DeskError:
-    """The error for a wrong name or password: it does not say which of the two is wrong."""
-    return DeskError("the name or the password is wrong", reason="sign-in-refused")
+def refused(what: str = "the name or the password") -> DeskError:
+    """The error for a wrong name or password: at a sign-in it does not say which of the two is wrong."""
+    return DeskError(f"{what} is wrong", reason="sign-in-refused")
 
 
 def _is_good(db: sqlite3.Connection, asked: Challenge, *, is_right: bool) -> bool:

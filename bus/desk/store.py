@@ -160,7 +160,7 @@ class Desk(Store):
             lambda db, act: signing_in.confirm(db, act, asked, is_right=is_right, random=self._random),
         )
         if new is None:
-            raise signing_in.refused()
+            raise signing_in.refused("the password")
         return new
 
     async def set_first_password(self, setup: str, password: str, at: float, address: str) -> Person:
@@ -196,7 +196,7 @@ class Desk(Store):
             ),
         )
         if id_ is None:
-            raise signing_in.refused()
+            raise signing_in.refused("the password")
         return id_
 
     async def _asked_again(self, token: str, at: float, address: str) -> Challenge:

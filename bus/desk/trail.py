@@ -159,22 +159,24 @@ def head(db: sqlite3.Connection) -> str:
     return row["chain"] if row else _begin(db)[1]
 
 
-def verify_audit(db: sqlite3.Connection, *, head: str | None = None) -> Standing:
-    """Check every row.
+def verify_audit(db: sqlite3.Connection, *, head: str | None = None, most: int = 0) -> Standing:
+    """Check every row, or the newest.
 
     Args:
         db: the file, inside a transaction.
         head: one that was written down earlier; it must be the chain of one of the rows, or of where the trail begins.
+        most: so many of the newest rows; 0 for all. The chain of the row before them is taken as it stands.
 
     Raises:
         AuditError: `audit-seq`, a row is missing; `audit-prev`, one was changed; `audit-head`, none is the head: the end was cut
             off, or all was rewritten.
     """
-    n, chain = _begin(db)
+    begin = _begin(db)
+    n, chain = start = _before_newest(db, most) or begin
     first = n + 1
     is_known = head is None or head == chain
     told: tuple[int, str] | None = None
-    for entry in _entries(db):
+    for entry in _entries(db, n):
         if entry.n != n + 1:
             raise AuditError(f"row {n + 1} of the trail is missing", reason="audit-seq")
         if entry.chain != _chain(entry, chain):
@@ -185,7 +187,7 @@ def verify_audit(db: sqlite3.Connection, *, head: str | None = None) -> Standing
         is_known = is_known or chain == head
         if entry.what == FORGOTTEN:
             told = (int(entry.about), entry.detail)
-    if first > 1 and told != _begin(db):
+    if first > 1 and start == begin and told != begin:
         raise AuditError(
             f"the trail begins with row {first}, and no row says that it was shortened to there",
             reason="audit-seq",
@@ -243,5 +245,15 @@ def _begin(db: sqlite3.Connection) -> tuple[int, str]:
     return (row["n"], row["chain"]) if row else (0, "")
 
 
-def _entries(db: sqlite3.Connection) -> Iterator[Entry]:
-    return (from_row(Entry, row) for row in db.execute("SELECT * FROM trail ORDER BY n"))
+def _before_newest(db: sqlite3.Connection, most: int) -> tuple[int, str] | None:
+    """The number and the chain of the row before the newest so many; None where there are no more, or all are asked for."""
+    if not most:
+        return None
+    row = db.execute("SELECT n, chain FROM trail ORDER BY n DESC LIMIT 1 OFFSET ?", (most,)).fetchone()
+    return (row["n"], row["chain"]) if row else None
+
+
+def _entries(db: sqlite3.Connection, after: int) -> Iterator[Entry]:
+    return (
+        from_row(Entry, row) for row in db.execute("SELECT * FROM trail WHERE n > ? ORDER BY n", (after,))
+    )

@@ -114,12 +114,14 @@ class Looker:
             lambda each: self.said.append(f"failed: {each.url}") if each.failure != LEFT else None,
         )
 
-    def sign_in(self, name: str = "Mara Lind") -> None:
-        """Sign in by the page."""
+    def sign_in(self, name: str = "Mara Lind", password: str = "", at: str = "/") -> None:
+        """Sign in by the page, and come to where one begins."""
         self.page.goto(f"{self.url}/sign-in")
         self.page.fill("#name", name)
+        if password:
+            self.page.fill("#password", password)
         self.page.click("button.primary")
-        self.page.wait_for_url(f"{self.url}/")
+        self.page.wait_for_url(f"{self.url}{at}")
 
     def go(self, path: str) -> None:
         """Look at a page."""

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 
 from bus import desk
-from bus.console import NOBODY, Demonstration, Hub, Reading, Shelf, app
+from bus.console import NOBODY, Demonstration, Hub, People, Reading, Shelf, app
+from bus.console.desks import DeskPeople
 from bus.console.voices import Voices
 from bus.hub.picture import Contact, index
 from bus.hub.picture.projection import open_store
@@ -36,6 +37,7 @@ from schemas.vocab import (
     Tlp,
     Urgency,
 )
+from tests.support import desks
 from tests.support.elections import election
 from tests.support.hubs import STREAM, beat, judged
 from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
@@ -256,11 +258,12 @@ async def client(
     roles: tuple[str, ...] = ("reader",),
     held: desk.Desk | None = None,
     hub: Hub = NOBODY,
+    people: People | None = None,
     authority: str = HUB,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a console over a store, that is not signed in; with a desk and a hub, what is done there is done."""
     async with Reading.open(path, shelf(registry=lambda: registry, authority=authority)) as reading:
-        people = Demonstration(clearance, numbers(), roles, held)
+        people = people or Demonstration(clearance, numbers(), roles, held)
         made = app(reading, people, clock, numbers(8), hub=hub, hosts=(HOST,), voices=voices)
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{HOST}") as opened:
@@ -289,3 +292,31 @@ async def signed_in(
     async with client(path, clearance, **of) as opened:
         await sign_in(opened)
         yield opened
+
+
+@asynccontextmanager
+async def with_desk(
+    path: Path, folder: Path, **of: Any
+) -> AsyncIterator[tuple[httpx.AsyncClient, desk.Desk]]:
+    """A client of a console with accounts, that is not signed in; and the desk with the accounts."""
+    async with (
+        desks.open_desk(folder) as held,
+        client(path, people=DeskPeople(held, numbers(9)), **of) as opened,
+    ):
+        yield opened, held
+
+
+async def sign_in_as(to: httpx.AsyncClient, id_: str, password: str = desks.PASSWORD) -> httpx.Response:
+    """Sign in with a password by the page, in the place of whoever was signed in. Returns the answer."""
+    to.cookies.clear()
+    page = await to.get("/sign-in")
+    data = {"form": form_of(page.text), "name": id_, "password": password, "next": "/"}
+    return await to.post("/sign-in", data=data)
+
+
+async def send(to: httpx.AsyncClient, page: str, path: str, **fields: str) -> httpx.Response:
+    """Send a form of a page."""
+    token = form_of((await to.get(page)).text)
+    return await to.post(
+        path, data={"form": token, **{name.replace("__", "."): each for name, each in fields.items()}}
+    )

@@ -48,10 +48,10 @@ def list_(app: App) -> Answer:
         (
             person.id,
             person.name,
-            " ".join(_roles(person)),
+            " ".join(person.role_names),
             person.clearance.ceiling.value,
             " ".join(sorted(person.clearance.audiences)),
-            _state(person),
+            person.state,
         )
         for person in found
     ]
@@ -131,7 +131,7 @@ def role(app: App, id_: str, *, roles: Sequence[str], tlp: str | None, audiences
 
     person = _write(app, work)
     sees = f"up to {person.clearance.ceiling}, of {' '.join(sorted(person.clearance.audiences)) or 'nobody'}"
-    return Answer(_told(person), lines=[f"{id_}: {' '.join(_roles(person))}; sees {sees}"])
+    return Answer(_told(person), lines=[f"{id_}: {' '.join(person.role_names)}; sees {sees}"])
 
 
 @command(people, "disable")
@@ -324,25 +324,15 @@ def _time(moment: float | None) -> str:
     return "never" if moment is None else frame.at(storage.utc(moment))
 
 
-def _roles(person: Person) -> list[str]:
-    return [role.value for role in Role if role in person.roles]
-
-
-def _state(person: Person) -> str:
-    if not person.is_active:
-        return "disabled"
-    return "active" if person.has_password else "no password"
-
-
 def _told(person: Person) -> dict[str, object]:
     return {
         "id": person.id,
         "name": person.name,
-        "roles": _roles(person),
+        "roles": person.role_names,
         "tlp": person.clearance.ceiling.value,
         "audiences": sorted(person.clearance.audiences),
         "lang": person.lang,
         "email": person.email,
-        "state": _state(person),
+        "state": person.state,
         "made": storage.utc(person.made_at),
     }

@@ -7,6 +7,8 @@ import msgspec
 from bus.console.forms import link_of
 from bus.console.page import Deed, Page
 from bus.console.pages import (
+    account,
+    account_desk,
     approvals,
     bulletin,
     bulletin_desk,
@@ -21,17 +23,21 @@ from bus.console.pages import (
     incidents,
     noting,
     outward,
+    people,
+    people_desk,
     picture,
     publish,
     publish_desk,
     quarantine,
     snoozing,
     system,
+    trail,
     views,
     wall,
 )
+from bus.desk import Action
 
-_PAGES = (
+_PAGES: tuple[Page, ...] = (
     Page(
         path="/",
         twin="/picture.json",
@@ -129,16 +135,63 @@ _PAGES = (
     Page(
         path=feeds.PAGE, twin=f"{feeds.PAGE}.json", template="feeds.html", look=feeds.look, beside=feeds.told
     ),
-    Page(path="/system", twin="/system.json", template="system.html", look=system.look),
-    Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look),
+    Page(
+        path="/system",
+        twin="/system.json",
+        template="system.html",
+        look=system.look,
+        action=Action.SEE_SYSTEM,
+    ),
+    Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look, action=Action.SEE_WALL),
+    Page(
+        path="/people",
+        twin="/people.json",
+        template="people.html",
+        look=people.look,
+        action=Action.SEE_PEOPLE,
+        beside=people.beside,
+    ),
+    Page(
+        path="/people/{id}",
+        twin="/people/{id}.json",
+        template="person.html",
+        look=people.look_at_one,
+        action=Action.SEE_PEOPLE,
+        beside=people.beside_one,
+    ),
+    Page(
+        path="/audit",
+        twin="/audit.json",
+        template="trail.html",
+        look=trail.look,
+        action=Action.READ_AUDIT,
+        beside=trail.beside,
+    ),
+    Page(
+        path="/me",
+        twin="/me.json",
+        template="account.html",
+        look=account.look,
+        action=Action.OWN_ACCOUNT,
+        beside=account.beside,
+    ),
+    Page(
+        path="/fresh",
+        twin="/fresh.json",
+        template="fresh.html",
+        look=account.look_fresh,
+        action=Action.OWN_ACCOUNT,
+    ),
 )
 
-PAGES = tuple(msgspec.structs.replace(page, forms=outward.FORMS.get(page.path, ())) for page in _PAGES)
+PAGES: tuple[Page, ...] = tuple(
+    msgspec.structs.replace(page, forms=outward.FORMS.get(page.path, ())) for page in _PAGES
+)
 """Every page, each list with its other forms."""
 LISTS = {link_of(form, page): (page, form) for page in PAGES for form in page.forms}
 """Every list in every other form, by its path."""
 
-DEEDS = (
+DEEDS: tuple[Deed, ...] = (
     Deed(path="/handover", work=handover.give),
     Deed(path="/handover/{n}/take", work=handover.take),
     Deed(path="/views/save", work=views.save),
@@ -166,4 +219,17 @@ DEEDS = (
     Deed(path="/i/{id}/undo", work=incident_desk.undo),
     Deed(path="/i/{id}/summary", work=incident_desk.summary),
     Deed(path="/i/{id}/journal", work=incident_desk.entry),
+    Deed(path="/people/add", work=people_desk.add, on="/people"),
+    Deed(path="/people/{id}/change", work=people_desk.change, on="/people/{id}"),
+    Deed(path="/people/{id}/disable", work=people_desk.disable, on="/people/{id}"),
+    Deed(path="/people/{id}/enable", work=people_desk.enable, on="/people/{id}"),
+    Deed(path="/people/{id}/token", work=people_desk.token, on="/people/{id}"),
+    Deed(path="/people/{id}/let-in", work=people_desk.let_in, on="/people/{id}"),
+    Deed(path="/people/{id}/end-session", work=people_desk.end_session, on="/people/{id}"),
+    Deed(path="/people/{id}/end-sessions", work=people_desk.end_sessions, on="/people/{id}"),
+    Deed(path="/me/password", work=account_desk.password, on="/me"),
+    Deed(path="/me/end-session", work=account_desk.end_session, on="/me"),
+    Deed(path="/me/end-sessions", work=account_desk.end_others, on="/me"),
+    Deed(path="/me/wall", work=account_desk.open_wall, on="/me"),
+    Deed(path="/fresh", work=account_desk.confirm, on="/fresh"),
 )

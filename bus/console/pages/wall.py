@@ -11,7 +11,7 @@ from bus.console.pages import channels, picture
 from bus.console.pages.needs import needs
 from bus.console.rows import Row
 from bus.filters import Selection
-from bus.hub.picture import figures
+from bus.hub.picture import figures, lists
 from schemas.vocab import TLP_RANK, Tlp
 
 STAND_OUT = 5
@@ -41,9 +41,9 @@ class Wall(Content, frozen=True, kw_only=True):
 
 
 def look(asked: Asked) -> Wall:
-    """The page, at the marking that its address names and its reader may read; else at GREEN."""
-    wanted = asked.first("tlp", "green")
+    """The page, at the marking that its address names and its reader may read; else at that of the screen, or at GREEN."""
     reach = asked.clearance
+    wanted = asked.first("tlp") or (str(reach.ceiling) if asked.viewer.is_wall else "green")
     is_known = wanted in set(map(str, Tlp)) and reach.reaches(wanted)
     ceiling = Tlp(wanted) if is_known else min(Tlp.GREEN, reach.ceiling, key=TLP_RANK.__getitem__)
     wall = msgspec.structs.replace(asked, upto=ceiling)
@@ -58,7 +58,9 @@ def look(asked: Asked) -> Wall:
         ribbon=picture.ribbon(wall),
         phase=str(picture.phase_at_home(wall)),
         top=top,
-        above=every.n - shown.n,
+        above=every.n
+        - shown.n
+        + (lists.above_ceiling(asked.db, reach, asked.now) if asked.viewer.is_wall else 0),
         above_grave=_grave(every) - _grave(shown),
         tiles=tuple(picture.tiles(wall, heard)),
         in_force=shown.n,

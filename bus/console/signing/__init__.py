@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         sent_away,
         voice_of,
     )
+    from bus.console.signing.walls import Walls
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -32,6 +33,7 @@ __all__ = [
     "OidcSettings",
     "Passkeys",
     "Provider",
+    "Walls",
     "Way",
     "address_asked",
     "address_of",

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bus import desk
 from bus.console import limits
-from bus.console.asked import MOST_PARAMETERS
+from bus.console.asked import MOST_FIELDS, is_here, place_here
 from bus.console.errors import BadRequestError
 from bus.console.people import People, Session, SignInError, Viewer
 from bus.console.rendering import Renderer
@@ -25,9 +25,7 @@ from bus.console.signing.requests import (
     address_asked,
     address_of,
     form_token,
-    is_here,
     metered,
-    next_of,
     voice_of,
 )
 from bus.console.voices import COOKIE as COOKIE_OF_VOICE
@@ -38,6 +36,7 @@ AGAIN = "again=1"
 """In the address of the page to sign in: its reader is to be fresh then."""
 SESSION_S = 12 * 3600
 """A cookie lasts as long as a session does at most (`bus.desk.sessions`)."""
+MOST_TOKEN = 256
 
 
 class Way(Protocol):
@@ -114,7 +113,7 @@ class Entrance:
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where somebody signs in."""
-        return self.told(request, next_of(request.query_params.get("next", "")))
+        return self.told(request, place_here(request.query_params.get("next", "")))
 
     def told(self, request: Request, after: str, problem: TocsinError | None = None) -> Response:
         """The page to sign in, with what went wrong; `after` is where its reader wants to go then.
@@ -178,7 +177,7 @@ class Entrance:
         """Begin a session, with a new token."""
         self.metered_attempt(request)
         form = await self.form(request, cookies.read(request, cookies.FORM))
-        after = next_of(form.get("next", ""))
+        after = place_here(form.get("next", ""))
         try:
             token = await self._people.sign_in(
                 form.get("name", ""), form.get("password", ""), self._clock(), address_of(request)
@@ -254,11 +253,11 @@ class Entrance:
             TooManyError: the address asks faster than an office of people does.
         """
         token, found = self.token(request), None
-        if 0 < len(token) <= 256:
+        if token:
             found = await self._people.session(token, self._clock(), address_of(request))
         if (
             found is None
-        ):  # whoever is signed in has a rate of its own, which no stranger at the same address uses up
+        ):  # who is signed in has a rate of its own, which no stranger at the same address uses up
             self.counted(request)
         return found, token
 
@@ -272,8 +271,9 @@ class Entrance:
 
     @staticmethod
     def token(request: Request) -> str:
-        """The token of the session that a request names; whether it stands is not looked at."""
-        return cookies.read(request, cookies.SESSION)
+        """The token of the session that a request names, whether it stands is not looked at; empty for what cannot be one."""
+        token = cookies.read(request, cookies.SESSION)
+        return token if len(token) <= MOST_TOKEN else ""
 
     async def form(self, request: Request, secret: str) -> Mapping[str, str]:
         """The fields of a form that this console has shown to its sender.
@@ -291,7 +291,7 @@ class Entrance:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
-        async with request.form(max_files=0, max_fields=MOST_PARAMETERS) as form:
+        async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
         if not secret or not hmac.compare_digest(
             fields.get("form", "").encode(), form_token(secret).encode()

@@ -21,13 +21,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bus import desk
+from bus.console.asked import place_here
 from bus.console.errors import BadRequestError
 from bus.console.people import SignInError
 from bus.console.signing import cookies
 from bus.console.signing.entrance import Entrance
 from bus.console.signing.id_tokens import Expected
 from bus.console.signing.provider import Provider
-from bus.console.signing.requests import address_of, next_of
+from bus.console.signing.requests import address_of
 
 PATH = "/sign-in/oidc"
 BACK = "/sign-in/oidc/back"
@@ -135,7 +136,7 @@ class Oidc:
         entrance.metered_attempt(request)
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise BadRequestError("begin on the page of this console", reason="form-foreign")
-        after, session = next_of(request.query_params.get("next", "")), ""
+        after, session = place_here(request.query_params.get("next", "")), ""
         is_again = request.query_params.get("again") == "1"
         if is_again:
             signed_in, token = await entrance.session(request)

@@ -19,10 +19,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bus import desk
+from bus.console.asked import place_here
 from bus.console.people import DeedError, Session, SignInError
 from bus.console.signing import cookies, webauthn
 from bus.console.signing.entrance import Entrance
-from bus.console.signing.requests import address_of, next_of, sent_away
+from bus.console.signing.requests import address_of, sent_away
 from bus.console.signing.webauthn import Place
 from bus.languages import marked
 
@@ -94,7 +95,7 @@ class Passkeys:
     # -- signing in ---------------------------------------------------------------------------------------------------
 
     async def _sign_in_page(self, entrance: Entrance, request: Request) -> Response:
-        return self._told(entrance, request, next_of(request.query_params.get("next", "")))
+        return self._told(entrance, request, place_here(request.query_params.get("next", "")))
 
     @staticmethod
     def _told(
@@ -122,7 +123,7 @@ class Passkeys:
         entrance.metered_attempt(request)
         secret = cookies.read(request, cookies.FORM)
         form = await entrance.form(request, secret)
-        after, answer = next_of(form.get("next", "")), form.get("answer", "")
+        after, answer = place_here(form.get("next", "")), form.get("answer", "")
         now = self._clock().timestamp()
         try:
             challenge = self._challenges.end(secret, now)

@@ -19,17 +19,6 @@ from bus.console.voices import Voice, Voices
 HOME = "/"
 
 
-def next_of(wanted: str) -> str:
-    """Where to go after signing in: a place on this console, whatever was asked for."""
-    return wanted if is_here(wanted) and not wanted.startswith("/sign-") else HOME
-
-
-def is_here(wanted: str) -> bool:
-    """Whether it is a place on this console."""
-    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return is_path and wanted.isprintable() and len(wanted) < 2000
-
-
 def address_asked(request: Request) -> str:
     """The address that was asked for, without that of the console."""
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -9,17 +9,22 @@ from pathlib import Path
 import pytest
 
 from bus.console.pages import LISTS
+from bus.desk import Role
 from bus.policy import Clearance
 from schemas.bulletin import Bulletin
 from schemas.vocab import Tlp
-from tests.support import consoles
+from tests.support import consoles, desks
 from tests.support.consoles import AUDIENCES, night, signed_in
-from tests.support.world import Message
+from tests.support.world import NOW, Message
 from tests.unit.bus.console.test_frame import PAGES
 
 LEVELS = (Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT, Tlp.RED)
 FEW = frozenset({"community", "eu-csirts"})
 NIGHT = night()
+ADMINISTRATORS = tuple(
+    f"{path}{twin}" for path in ("/people", "/people/eva", "/people/mara", "/audit") for twin in ("", ".json")
+)
+"""Pages of administrators, with their twins."""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +88,37 @@ def test_nothing_above_a_ceiling_is_anywhere(store: Path, ceiling: Tlp, audience
                 everything += answer.text
             actual = [b for b in open_ if b.status == "actual" and b.msg_type == "alert"]
             assert all(b.id in everything for b in actual if b.id in {m.bulletin.id for m in _admitted()})
+
+    asyncio.run(go())
+
+
+def test_an_administrator_reads_nothing_of_any_bulletin(store: Path, tmp_path: Path) -> None:
+    """No route and no twin tells an id, a headline or a summary, whatever ceiling was given and whatever others looked at."""
+    said = [message.bulletin for message in NIGHT if message.bulletin.status != "beat"]
+    unsaid = {words for b in said for words in secrets_of(b)}
+    at = NOW.timestamp()
+
+    async def go() -> None:
+        async with consoles.with_desk(store, tmp_path) as (c, held):
+            for id_, role in (("mara", Role.ADMINISTRATOR), ("eva", Role.READER)):
+                await desks.add(held, id_, role, at=at, ceiling=Tlp.RED, audiences=AUDIENCES)
+            await consoles.sign_in_as(c, "eva")
+            for b in said:
+                await c.get(f"/b/{b.id}/signed")
+            await c.get("/b", params={"q": said[0].info[0].headline})
+            assert said[0].info[0].headline in (await c.get("/b.json?order=time&ended=1")).text
+            shown = 0
+            await consoles.sign_in_as(c, "mara")
+            for path in (*routes([b.id for b in said]), *ADMINISTRATORS):
+                answer = await c.get(path)
+                while answer.status_code == 429:
+                    await consoles.sign_in_as(c, "mara")
+                    answer = await c.get(path)
+                shown += answer.status_code == 200
+                own = path.split("/")[2].partition(".")[0] if path.startswith("/b/") else ""
+                text = answer.text.replace(own, "") if own else answer.text
+                assert not [words for words in unsaid if words in text], path
+            assert shown == len(ADMINISTRATORS) + 2 * len(("/system", "/me", "/fresh"))
 
     asyncio.run(go())
 

@@ -240,15 +240,18 @@ def test_a_wall_takes_nothing_away(store: Path, tmp_path: Path) -> None:
         async with desk_console(store, tmp_path) as console:
             c = await console.sit_down("dora", Role.DUTY)
             (cookie,) = c.cookies.items()
-            from_desk = await console.desk.act(
+            key = await console.desk.act(
                 cookie[1],
                 NOW.timestamp(),
                 "192.0.2.7",
                 lambda db, act: sessions.open_wall(db, act, Tlp.AMBER, AUDIENCES, numbers(99)),
             )
+            wall = await console.desk.write(
+                lambda db: sessions.begin_wall(db, key, NOW.timestamp(), "192.0.2.7", numbers(98))
+            )
             c.cookies.clear()
-            c.cookies.set(cookie[0], from_desk)
-            assert (await c.get("/b")).status_code == 200
+            c.cookies.set(cookie[0], wall)
+            assert (await c.get("/wall")).status_code == 200
             for path in ("/b.csv", "/b.atom", "/clocks.ics", "/feeds"):
                 answer = await c.get(path)
                 assert (answer.status_code, "desk-wall" in answer.text) == (403, True), path

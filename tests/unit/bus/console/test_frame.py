@@ -41,6 +41,8 @@ PAGES = {
     "feed addresses": "/feeds?list=/b.atom&q=flood",
     "system": "/system",
     "wall": "/wall",
+    "account": "/me",
+    "fresh": "/fresh?next=/b",
 }
 """Every page that needs no id of a bulletin."""
 

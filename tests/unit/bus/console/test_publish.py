@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -553,7 +554,9 @@ async def test_an_approval_needs_somebody_who_has_just_signed_in(tmp_path: Path)
             assert html.escape(again) in page
             assert "Approve exactly this" not in page
             digest = (await jonas.page(path))["digest"]
-            assert (await jonas.send(f"{path}/approve", digest=digest)).status_code == 403
+            early = await jonas.send(f"{path}/approve", digest=digest)
+            assert early.headers["location"] == f"/fresh?next={quote(path, safe='')}"
+            assert (await jonas.page(path))["request"]["state"] == "asked"
             assert (await enter(other, "jonas", again)).headers["location"] == path
             assert (await jonas.send(f"{path}/approve", digest=digest)).status_code == 303
             page_of = await jonas.page(path)

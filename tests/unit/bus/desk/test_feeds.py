@@ -14,7 +14,7 @@ from bus.desk.refusals import MAX_FEEDS
 from bus.desk.tables import LAYOUT, LAYOUTS
 from bus.storage import Database, allowances, lease
 from schemas.vocab import Tlp
-from tests.support.desks import NOW, act_of, bare, person, seeded, signed_in
+from tests.support.desks import HOME, NOW, act_of, bare, person, seeded, signed_in
 
 DAY_S = 86_400.0
 PATH, QUERY = "/b.atom", "kind=cyber-threat"
@@ -171,7 +171,8 @@ def test_who_may_make_see_and_end_one() -> None:
     assert reason(lambda: feeds.add(db, keeper, "a", PATH, "", 30, seeded())) == "desk-role"
     assert [each.n for each in feeds.listed(db, keeper)] == [1]
     duty = act_of(db, signed_in(db, "dora", Role.DUTY))
-    wall = act_of(db, sessions.open_wall(db, duty, Tlp.GREEN, people.AUDIENCES, seeded(99_991)))
+    key = sessions.open_wall(db, duty, Tlp.GREEN, people.AUDIENCES, seeded(99_991))
+    wall = act_of(db, sessions.begin_wall(db, key, NOW, HOME, seeded(99_992)))
     assert reason(lambda: feeds.add(db, wall, "a", PATH, "", 30, seeded())) == "desk-wall"
     feeds.end(db, keeper, 1)
     assert feeds.listed(db, keeper) == []

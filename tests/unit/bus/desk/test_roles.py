@@ -34,6 +34,8 @@ TABLE = {
     "end-sessions": "-----M",
     "read-audit": "-----M",
     "own-account": "RADPVM",
+    "see-system": "RADPVM",
+    "see-wall": "RADPV-",
 }
 CELLS = [
     (action, role, letter != "-")
@@ -77,11 +79,11 @@ def test_two_roles_may_what_either_may(action: Action) -> None:
 
 
 @pytest.mark.parametrize("action", Action)
-def test_a_wall_looks_whatever_the_roles(action: Action) -> None:
+def test_a_wall_shows_its_page_whatever_the_roles(action: Action) -> None:
     """And does nothing else."""
     wall = somebody(*Role, is_wall=True)
-    assert may(wall, action) == (action is Action.LOOK)
-    if action is not Action.LOOK:
+    assert may(wall, action) == (action is Action.SEE_WALL)
+    if action is not Action.SEE_WALL:
         with pytest.raises(DeskError) as refused:
             check_may(wall, action)
         assert refused.value.reason == "desk-wall"

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bus.desk import Act, Action, DeskError, Role, at_command_line, may, people, sessions
 from bus.desk.refusals import MAX_SESSIONS, MAX_WALLS
-from bus.desk.sessions import FRESH_S, IDLE_S, SESSION_S, WALL_S, is_fresh
+from bus.desk.sessions import FRESH_S, IDLE_S, SESSION_S, WALL_KEY_S, WALL_S, is_fresh
 from bus.policy import Clearance
 from schemas.vocab import Tlp
 from tests.support.desks import HOME, NOW, act_of, bare, person, seeded, signed_in
@@ -73,7 +73,7 @@ def test_the_oldest_of_too_many_ends() -> None:
     random = seeded(3)
     people.add(db, OPERATOR, "ann", "Ann", [Role.DUTY])
     tokens = [sessions.begin(db, "ann", NOW, HOME, random)]
-    wall = sessions.open_wall(db, act_of(db, tokens[0]), Tlp.GREEN, ["community"], random)
+    wall = wall_of(db, act_of(db, tokens[0]))
     tokens += [sessions.begin(db, "ann", NOW, HOME, random) for _ in range(MAX_SESSIONS)]
     assert [is_over(db, token, NOW) for token in tokens] == [True] + [False] * MAX_SESSIONS
     assert not is_over(db, wall, NOW)
@@ -128,18 +128,41 @@ def test_all_but_the_one_that_acts_end() -> None:
     assert is_over(db, token, NOW)
 
 
-def wall_of(db: sqlite3.Connection, act: Act, ceiling: Tlp = Tlp.GREEN) -> str:
-    """A wall that a duty officer has opened."""
+def key_of(db: sqlite3.Connection, act: Act, ceiling: Tlp = Tlp.GREEN) -> str:
+    """The key of a wall that a duty officer has opened."""
     return sessions.open_wall(db, act, ceiling, ["community"], seeded(1 + sum(act.who.encode())))
 
 
-def test_a_wall_looks_and_does_nothing_else() -> None:
+def wall_of(db: sqlite3.Connection, act: Act, ceiling: Tlp = Tlp.GREEN) -> str:
+    """The same, begun on a screen."""
+    return sessions.begin_wall(db, key_of(db, act, ceiling), NOW, HOME, seeded(2 + sum(act.who.encode())))
+
+
+def test_a_key_of_a_wall_begins_one_session_once() -> None:
+    """The key is no session itself, and is void when it was used or its time is over."""
+    db = bare()
+    duty = person(db, "ann", Role.DUTY)
+    key = key_of(db, duty)
+    assert [each.is_begun for each in sessions.listed(db, duty, "ann") if each.is_wall] == [False]
+    assert is_over(db, key, NOW)
+    wall = sessions.begin_wall(db, key, NOW, "192.0.2.9", seeded(3))
+    assert act_of(db, wall).is_wall
+    assert [each.address for each in sessions.listed(db, duty, "ann") if each.is_wall] == ["192.0.2.9"]
+    late = sessions.open_wall(db, duty, Tlp.GREEN, ["community"], seeded(4))
+    own = signed_in(db, "bob")
+    for at, void in ((NOW, key), (NOW, wall), (NOW, own), (NOW, "x"), (NOW + WALL_KEY_S, late)):
+        with pytest.raises(DeskError) as refused:
+            sessions.begin_wall(db, void, at, HOME, seeded(5))
+        assert refused.value.reason == "wall-key"
+
+
+def test_a_wall_shows_its_page_and_does_nothing_else() -> None:
     """With the ceiling it was opened with."""
     db = bare()
     duty = person(db, "ann", Role.DUTY, ceiling=Tlp.AMBER)
     wall = act_of(db, wall_of(db, duty), NOW + WALL_S - 1)
     assert wall.clearance == Clearance(Tlp.GREEN, frozenset({"community"}))
-    assert [action for action in Action if may(wall, action)] == [Action.LOOK]
+    assert [action for action in Action if may(wall, action)] == [Action.SEE_WALL]
     assert wall.roles == frozenset()
     assert not is_fresh(act_of(db, wall_of(db, person(db, "carl", Role.DUTY)), NOW))
     assert is_over(db, wall_of(db, person(db, "bob", Role.DUTY)), NOW + WALL_S)

@@ -95,6 +95,21 @@ def test_a_trail_that_stands() -> None:
     assert trail.verify_audit(bare()) == trail.Standing(0, 0, "")
 
 
+@pytest.mark.parametrize("most", range(1, 9))
+def test_the_newest_rows_are_checked_alone(most: int) -> None:
+    """A fault among them shows, one before them does not; more than there are is all."""
+    db = loose(filled())
+    first = max(1, 7 - most)
+    assert trail.verify_audit(db, most=most) == trail.Standing(first, 6, trail.head(db))
+    db.execute("UPDATE trail SET who = 'x' WHERE n = 3")
+    if first > 3:
+        assert trail.verify_audit(db, most=most).first == first
+        return
+    with pytest.raises(AuditError) as broken:
+        trail.verify_audit(db, most=most)
+    assert broken.value.reason == "audit-prev"
+
+
 def test_a_head_that_was_written_down_shows_that_the_end_is_gone() -> None:
     """Without one it does not show."""
     db = loose(filled())
