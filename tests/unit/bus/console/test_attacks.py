@@ -16,11 +16,11 @@ from bus.console.pages import sign_receipts
 from bus.desk import Act, Action, Role, people
 from bus.hub.acting import Acknowledge, Outcome, Request
 from schemas.parts import Area
-from schemas.vocab import Tlp
+from schemas.vocab import Severity, Tlp
 from tests.support.consoles import EVERYTHING, Speaker, client, fill, form_of, numbers, sign_in
 from tests.support.desks import add, open_desk
 from tests.support.world import NOW
-from tests.unit.bus.console.test_duty import at_desk, sent
+from tests.unit.bus.console.test_duty import GRAVE, at_desk, picture, sent
 
 AREAS = (Area(scope="national", country="XA"),)
 
@@ -173,3 +173,17 @@ async def test_a_reason_goes_on_record_within_a_bound(tmp_path: Path) -> None:
         fields = {"key": "a" * 32, "verdict": "endorse", "text": "x", "reviewed": "x" * 60_000}
         answer = await sent(opened, f"/b/{said.bulletin.id}/answer", **fields)
         assert (answer.status_code, "text-too-long" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("flood", [Severity.SEVERE, Severity.EXTREME])
+async def test_a_flood_of_one_author_hides_nothing_from_who_must_act(tmp_path: Path, flood: Severity) -> None:
+    """Twenty that are owed earlier, as grave or less: what another author says gravely is among what needs a person."""
+    path = tmp_path / "store.db"
+    loud, other = Speaker("xb-csirt", areas=AREAS), Speaker("xa-emb", areas=AREAS)
+    for n in range(20):
+        loud.say(f"Noise {n}", 1500 - n, **{**GRAVE, "severity": flood})
+    said = other.say("A false date in Nordby", 60, **{**GRAVE, "severity": Severity.EXTREME})
+    await fill(path, [*loud.made, *other.made])
+    async with at_desk(path) as opened:
+        needed = [need["about"] for need in (await picture(opened))["needs"]]
+        assert said.bulletin.id in needed
