@@ -11,6 +11,7 @@ import msgspec
 
 from bus.console.asked import Asked
 from bus.console.pages import channels, clocks
+from bus.console.pages.held import has_its_id
 from bus.console.texts import span
 from bus.desk import Action
 from bus.hub.picture import priorities
@@ -97,10 +98,10 @@ def _of_two(asked: Asked) -> Iterator[Need]:
 def _owed(asked: Asked) -> Iterator[Need]:
     """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
     for priority, each in _pressing(asked):
-        is_late = each.standing == "late"
+        is_late, is_named = each.standing == "late", has_its_id(asked.db, each.id, each.issuer)
         yield Need(
             sort="bulletin",
-            about=each.id,
+            about=each.id if is_named else f"{each.issuer}/{each.id}",
             tlp=each.tlp,
             audience=each.audience,
             priority=priority,
@@ -117,7 +118,9 @@ def _owed(asked: Asked) -> Iterator[Need]:
             since=None,
             action=asked.say("Open"),
             address=f"/b/{each.id}",
-            is_acknowledgement=each.rule == clocks.ACKNOWLEDGEMENT and asked.viewer.may(Action.ACKNOWLEDGE),
+            is_acknowledgement=each.rule == clocks.ACKNOWLEDGEMENT
+            and is_named
+            and asked.viewer.may(Action.ACKNOWLEDGE),
         )
 
 

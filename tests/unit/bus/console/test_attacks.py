@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus import desk
@@ -17,10 +18,10 @@ from bus.desk import Act, Action, Role, people
 from bus.hub.acting import Acknowledge, Outcome, Request
 from schemas.parts import Area
 from schemas.vocab import Severity, Tlp
-from tests.support.consoles import EVERYTHING, Speaker, client, fill, form_of, numbers, sign_in
+from tests.support.consoles import EVERYTHING, WORLD, Speaker, client, fill, form_of, numbers, sign_in
 from tests.support.desks import add, open_desk
-from tests.support.world import NOW
-from tests.unit.bus.console.test_duty import GRAVE, at_desk, picture, sent
+from tests.support.world import NOW, sign
+from tests.unit.bus.console.test_duty import GRAVE, ROLES, at_desk, picture, sent
 
 AREAS = (Area(scope="national", country="XA"),)
 
@@ -187,3 +188,31 @@ async def test_a_flood_of_one_author_hides_nothing_from_who_must_act(tmp_path: P
     async with at_desk(path) as opened:
         needed = [need["about"] for need in (await picture(opened))["needs"]]
         assert said.bulletin.id in needed
+
+
+async def test_an_author_who_takes_the_id_of_another_gets_nothing_of_what_is_done(tmp_path: Path) -> None:
+    """Two that are held have one id: what is acknowledged, noted and put aside is what was shown, on the page and at the hub."""
+    path = tmp_path / "store.db"
+    honest, thief = Speaker("xb-csirt", areas=AREAS), Speaker("xa-emb", areas=AREAS)
+    first = honest.say("A false date in Nordby", 100, **{**GRAVE, "severity": Severity.EXTREME})
+    theirs = thief.say("Noise", 50, **GRAVE)
+    second = sign(WORLD, msgspec.structs.replace(theirs.bulletin, id=first.bulletin.id))
+    await fill(path, [first, second])
+    hub = Refusing(frozenset())
+    async with (
+        desk.Desk.open(path.with_name("desk.db"), numbers(5)) as held,
+        client(path, roles=ROLES, held=held, hub=hub) as opened,
+    ):
+        await sign_in(opened)
+        for digest, named in ((first.digest, first.bulletin.id), (second.digest, second.digest)):
+            page = (await opened.get(f"/b/{digest}")).text
+            assert f'action="/b/{named}/acknowledge"' in page
+            assert (await sent(opened, f"/b/{digest}/acknowledge")).status_code == 303
+            assert hub.asked[-1] == named
+            found = (await opened.get(f"/b/{digest}.json")).json()["desk"]["read"]
+            assert len(found) == 1
+        done = await sent(opened, f"/b/{second.digest}/snooze", end="60", reason="Noise.")
+        assert done.status_code == 303, done.text
+        needed = {need["title"]: need for need in (await picture(opened))["needs"]}
+        assert needed["A false date in Nordby"]["about"] == first.bulletin.id
+        assert not needed["Noise"]["is_acknowledgement"]
