@@ -44,6 +44,8 @@ OF_ONE = RateLimit(burst=40, per_s=0.5)
 MOST_PEOPLE = 500
 LOOKING = RateLimit(burst=60, per_s=4.0)
 """Previews of drafts while people write, which cost the hub's time and no signature."""
+COSTS = 8 * 1024
+"""A draft counts once more for each so many bytes: the largest takes a third of a second."""
 
 
 class Reader(Protocol):
@@ -119,12 +121,13 @@ class Acting:
             if isinstance(request, Preview | Way)
             else (self._meter, self._meter_of(request.by))
         )
-        if not all(meter.room(now) for meter in meters):
+        cost = 1 + len(request.draft) // COSTS if isinstance(request, Preview) else 1
+        if not all(meter.room(now) >= cost for meter in meters):
             return _refused(
                 "too-many-requests", "this hub has done much for its console; wait a minute, then try again"
             )
         for meter in meters:
-            meter.spend(1, now)
+            meter.spend(cost, now)
         try:
             if isinstance(request, Preview):
                 return await speaking.preview(publisher, request, self._remembered)

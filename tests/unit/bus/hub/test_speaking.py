@@ -200,3 +200,16 @@ async def test_one_person_uses_up_nothing_of_colleagues(
         for who, reasons in (("eve", ["not-there"] * 3 + ["too-many-requests"] * 5), ("ann", ["not-there"])):
             told = [await line.ask(Acknowledge(bulletin="none", by=who)) for _ in reasons]
             assert [each.reason for each in told] == reasons
+
+
+async def test_a_large_draft_costs_more_of_what_a_hub_looks_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One who sends the largest again and again does not keep the hub from its bus; small ones are looked at as they are typed."""
+    monkeypatch.setattr(module, "LOOKING", RateLimit(burst=20, per_s=0.001))
+    large = b"#" * 131_072
+    async with signing(tmp_path, shared_world(), OFFICE) as line:
+        assert [(await line.ask(Preview(draft=large))).state for _ in range(2)] == ["previewed", "refused"]
+        assert [(await line.ask(Preview(draft=b"{"))).state for _ in range(4)] == ["previewed"] * 3 + [
+            "refused"
+        ]
