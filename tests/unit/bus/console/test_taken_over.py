@@ -73,7 +73,7 @@ def test_whatever_a_console_says_of_itself_the_hub_runs_on(
         del words
         return await starting(sys.executable, str(liar), **of)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module.asyncio, "create_subprocess_exec", start)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
 
     async def go() -> list[str]:
         said: list[str] = []
@@ -112,7 +112,7 @@ async def test_a_console_whose_line_has_broken_is_started_anew(
         del words
         return await starting(sys.executable, str(liar), **of)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module.asyncio, "create_subprocess_exec", start)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     said: list[str] = []
     child = Child(place(tmp_path), said.append, NOBODY.ask)
     running = asyncio.create_task(child.run())
