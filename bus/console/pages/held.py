@@ -39,6 +39,6 @@ def name_at_desk(asked: Asked, kept: Stored) -> str:
 
 def has_its_id(db: sqlite3.Connection, id_: str, issuer: str) -> bool:
     """Whether an id stands for the bulletin of this author: another that is held may have it, too."""
-    first = bodies.rows_of(db, id_)[:1] or [None]
-    row = db.execute("SELECT channel FROM admitted WHERE row = ?", first).fetchone()
+    first = next(iter(bodies.rows_of(db, id_)), 0)
+    row = db.execute("SELECT channel FROM admitted WHERE row = ?", (first,)).fetchone()
     return row is not None and row["channel"].partition("/")[0] == issuer
