@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import html
 import re
@@ -179,6 +180,23 @@ async def test_two_people_publish_what_one_has_written(tmp_path: Path) -> None:
             ("published", "Mara", "Jonas")
         ]
         assert (await mara.page("/publish"))["sent"][0]["bulletin"] == said.id
+
+
+async def test_many_at_once_publish_one_bulletin(tmp_path: Path) -> None:
+    """Twenty forms of two publishers, and two who approve: one approval is given and used, one bulletin is out."""
+    async with office(tmp_path) as people:
+        mara, jonas, ida = [await people.person(name) for name in ("Mara", "Jonas", "Ida")]
+        n = await mara.save()
+        request = await mara.ask(n)
+        given = await asyncio.gather(jonas.approve(request), ida.approve(request))
+        assert sorted(each.status_code for each in given) == [303, 409]
+        digest = (await mara.page(f"/publish/{n}"))["digest"]
+        sent = await asyncio.gather(
+            *(who.send(f"/publish/{n}/publish", digest=digest) for _ in range(10) for who in (mara, ida))
+        )
+        assert {each.status_code for each in sent} <= {303, 404, 409}
+        assert len(await people.published()) == 1
+        assert (await mara.page(f"/publish/{n}"))["hands"]["closed"] == "published"
 
 
 class Busy:
