@@ -238,7 +238,11 @@ class Child:
         try:
             told = msgspec.json.decode(line, type=Told)
             port = self._port(told.address) if told.address else 0
-        except (ValueError, RecursionError):  # a process that was taken over may say anything
+        except (
+            ValueError,
+            msgspec.DecodeError,
+            RecursionError,
+        ):  # a process that was taken over may say anything
             log.warning("console_said", line=line[:200].decode(errors="replace"))
             return ""
         if told.address:
@@ -253,7 +257,7 @@ class Child:
             )
             self._say(f"console: {through}{told.address}")
         if told.note:
-            self._say(told.note)
+            self._say(_plain(told.note))
         if told.setup:
             file = _plain(told.setup)
             self._say(f"nobody may sign in there yet; the address to set the first password stands in {file}")

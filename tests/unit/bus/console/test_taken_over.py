@@ -52,6 +52,8 @@ async def test_no_line_of_a_console_ends_what_answers_it_with_an_error(line: byt
 
 ODD_WORDS = {
     "a line without an end": "x" * 200_000,
+    "no message": "hello",
+    "a note with letters of a terminal": '{"note":"\\u001b[2J"}',
     "an address without a port": '{"address":"x"}',
     "an address with letters of a terminal": '{"address":"http://127.0.0.1:1\\u001b[2J/"}',
     "an address elsewhere": '{"address":"http://evil.example:80/"}',
