@@ -264,11 +264,7 @@ class Child:
         return _plain(told.problem)
 
     def _port(self, address: str) -> int:
-        """The port of the address at which it says that it listens.
-
-        Raises:
-            ValueError: it is not one of the host that it was told.
-        """
+        """The port at which it says that it listens. Raises ValueError for another host than it was told."""
         host = f"[{self._place.host}]" if ":" in self._place.host else self._place.host
         found = re.fullmatch(r"http://(.+):([0-9]{1,5})/", address)
         if found is None or found[1] != host:
