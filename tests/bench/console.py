@@ -36,8 +36,8 @@ from tests.support.hubs import STREAM, judged
 from tests.support.world import World, chain, make_world
 
 HUB = "xb-hub"
-SESSIONS = 20
-"""So many people are signed in; requests are shared among them, as each has a rate."""
+SESSIONS = 25
+"""So many people are signed in; requests and live lines are shared among them, as each has a rate and may hold twenty lines."""
 ROWS, IN_FORCE, CLIENTS, ROUNDS = 100_000, 14_000, 500, 40
 PUSHED, EVERY_S = 40, 0.25
 PAGES = (

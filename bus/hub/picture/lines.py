@@ -107,7 +107,10 @@ def priorities(
     db: sqlite3.Connection, clearance: Clearance, status: Status, ids: Sequence[str]
 ) -> dict[str, int]:
     """The priority of several bulletins by their ids, 1 the gravest; what is not held, or may not be seen, is left out."""
-    sql = f"SELECT s.id, s.priority FROM {TABLE_OF[status]} s WHERE LIMITS(s) AND s.id IN (SELECT value FROM json_each(:ids))"
+    sql = (
+        "SELECT s.id, s.priority FROM json_each(:ids) i CROSS JOIN links l ON l.id = i.value "
+        f"CROSS JOIN {TABLE_OF[status]} s ON s.row = l.row AND s.id = l.id WHERE LIMITS(s)"
+    )  # by the index of places: the situation has none of ids
     rows = ask(db, clearance, sql, {"ids": as_json(list(ids))})
     return {row["id"]: int(row["priority"].removeprefix("p")) for row in rows}
 
