@@ -107,6 +107,11 @@ class Entrance:
         ]
 
     @property
+    def has_ways(self) -> bool:
+        """Whether people can sign in otherwise than by a password."""
+        return any(way.path for way in self._ways)
+
+    @property
     def account(self) -> list[tuple[str, str]]:
         """Pages of one's own, by name and path."""
         return [way.own for way in self._ways if way.own is not None]
