@@ -21,6 +21,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         priority: 1 is the gravest.
         title: what it is about.
         address: the page that says more.
+        name: of an alarm, the authority; empty for a bulletin.
+        alarm: its reason code, by which a page says it in its language; empty for a bulletin.
     """
 
     key: str
@@ -28,6 +30,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     title: str
     address: str
+    name: str = ""
+    alarm: str = ""
 
 
 def alerts_after(
@@ -69,4 +73,6 @@ def _alert(item: Item, why: str) -> Alert:
         priority=int(item.priority.removeprefix("p")),
         title=f"{item.issuer}: {item.kind}" if is_channel else item.headline,
         address="/channels" if is_channel else f"/b/{item.about}",
+        name=item.issuer if is_channel else "",
+        alarm=item.kind if is_channel else "",
     )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import jinja2
 import msgspec
-from jinja2.runtime import Context
-from markupsafe import Markup, escape
+from markupsafe import escape
 
-from bus.console import codes, drawing, graph, texts
+from bus.console import codes, drawing, graph, sentences, texts
 from bus.console.icons import ICONS
 from bus.console.page import Failed
 from bus.console.pages import CHOICES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
@@ -23,7 +22,6 @@ from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
 from bus.hub import watch
 from bus.hub.picture import events
-from bus.languages import Language
 
 if TYPE_CHECKING:
     from bus.console.asked import Asked
@@ -101,13 +99,12 @@ class Renderer:
             extensions=["jinja2.ext.i18n"],
         )
         self._environment.policies["ext.i18n.trimmed"] = True
-        # The extension's own functions would put values of places into a sentence without showing them (`texts.shown`).
         self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
         self._environment.globals.update(
-            gettext=_said,
-            ngettext=_said_of,
-            pgettext=_said_within,
-            forms=_forms,
+            gettext=sentences.said,
+            ngettext=sentences.said_of,
+            pgettext=sentences.said_within,
+            forms=sentences.forms,
             icons=ICONS,
             drawing=drawing,
             graph=graph.graph,
@@ -169,56 +166,6 @@ class Renderer:
 def _typed(failed: object, form: str, name: str, default: str = "") -> str:
     """What a field of a form shows: what was typed where the form was refused, else what stands there before."""
     return failed.fields.get(name, "") if isinstance(failed, Failed) and failed.form == form else default
-
-
-def _filled(form: str, places: Mapping[str, object]) -> Markup:
-    """A sentence of a catalogue with what a page shows in its places: each escaped and shown, but for markup."""
-    return Markup(form) % {name: texts.finalized(value) for name, value in places.items()}  # noqa: S704 (a catalogue's own)
-
-
-def _say(context: Context) -> Language:
-    say: Language = context["say"]
-    return say
-
-
-@jinja2.pass_context
-def _said(context: Context, text: str, /, **places: object) -> Markup:
-    return _filled(_say(context).form(text), places)
-
-
-@jinja2.pass_context
-def _said_of(context: Context, one: str, many: str, n: int, /, **places: object) -> Markup:
-    return _filled(_say(context).form_of(one, many, n), {"num": n, **places})
-
-
-@jinja2.pass_context
-def _said_within(context: Context, about: str, text: str, /, **places: object) -> Markup:
-    return _filled(_say(context).form(text, about), places)
-
-
-class _Open(dict[str, str]):
-    """Leaves each place of a sentence open, in braces: a script fills it."""
-
-    def __missing__(self, name: str) -> str:
-        return f"{{{name}}}"
-
-
-SAMPLES = {"other": 100, "zero": 0, "one": 1, "two": 2, "few": 3, "many": 11}
-"""A number of each category that `Intl.PluralRules` has; what goes with it is what a script says."""
-
-
-@jinja2.pass_context
-def _forms(context: Context, one: str, many: str | None = None, /) -> Markup:
-    """A sentence for a script, as attributes: one that goes with no number, or its form for each category of numbers."""
-    say = _say(context)
-    if many is None:
-        said = {"other": say.form(one)}
-    else:
-        said = {name: say.form_of(one, many, n) for name, n in SAMPLES.items()}
-        said = {name: form for name, form in said.items() if name == "other" or form != said["other"]}
-    return Markup(" ").join(
-        Markup('data-{}="{}"').format(name, form % _Open()) for name, form in said.items()
-    )
 
 
 def gantt_rows(

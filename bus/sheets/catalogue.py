@@ -1,8 +1,7 @@
 """The texts of a sheet in each language: catalogues in the form of gettext (`languages/*.po`), read when first needed.
 
 Every catalogue has the same keys. `label NAME` is a field of the wire, `word SLUG` a word of a vocabulary, `word VOCABULARY/SLUG`
-one that means something else there, `say NAME` a sentence with places in braces, `language TAG` a language. Translators know the form and its tools; nothing
-has to be compiled, so what is read is what is in the repository (docs/adr/048).
+one that means something else there, `say NAME` a sentence with places in braces, `language TAG` a language.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,3 +136,20 @@ def test_a_cut_line_is_told_in_the_language_of_the_page(chromium: Browser, tmp_p
     assert "σύνδεση με τον κόμβο χάθηκε" in looker.page.locator("[data-announcer]").inner_text()
     assert any("ώ." in each for each in looker.page.locator("[data-due]").all_inner_texts())
     context.close()
+
+
+def test_an_alarm_that_interrupts_is_told_in_the_language_of_the_page(
+    chromium: Browser, served: Served
+) -> None:
+    """By its code: what comes from the hub is the same for readers of every language."""
+    looker = reader(chromium, served, "de")
+    looker.page.clock.install()
+    event = {"key": "x", "why": "", "priority": 1, "title": "xa-emb: silent", "address": "/channels"}
+    alarm = {**event, "name": "xa-emb", "alarm": "silent"}
+    body = f"event: alert\ndata: {json.dumps(alarm)}\n\n"
+    looker.page.route("**/events**", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    looker.go("/system")
+    looker.page.wait_for_timeout(500)
+    looker.page.clock.run_for(21_000)
+    expect(looker.page.locator(".toast")).to_contain_text("xa-emb schweigt")
+    looker.context.close()

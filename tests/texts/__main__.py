@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from bus.console.voices import FOLDER, NAMES
 from bus.languages import DEFAULT, Entry, entries, heading
@@ -12,7 +13,7 @@ RULES = {"fr": "nplurals=2; plural=(n > 1);"}
 USUAL = "nplurals=2; plural=(n != 1);"
 
 
-def written(tag: str, known: dict[Text, tuple[str, ...]], texts: list[Text], plural: str) -> str:
+def written(tag: str, known: Mapping[Text, tuple[str, ...]], texts: list[Text], plural: str) -> str:
     """A catalogue with these texts, each with its translation or none."""
     lines = [
         f'# What the console says, in the language "{tag}". Places as %(name)s and tags as <b> stay as they are.',

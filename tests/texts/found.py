@@ -17,7 +17,11 @@ from bus.console.rendering import ASSETS, TEMPLATES
 
 ROOT = Path(__file__).parents[2]
 CONSOLE = ROOT / "bus" / "console"
-CODE = (CONSOLE, ROOT / "bus" / "hub" / "incidents" / "wording.py")
+CODE = (
+    CONSOLE,
+    ROOT / "bus" / "hub" / "incidents" / "wording.py",
+    ROOT / "bus" / "hub" / "picture" / "readiness.py",
+)
 REFUSALS = (CONSOLE, ROOT / "bus" / "desk")
 """Where an error with a whole sentence is shown to a person as it is."""
 FUNCTIONS = ("_", "gettext", "ngettext", "pgettext", "forms")

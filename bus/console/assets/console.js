@@ -57,7 +57,9 @@ const alerted = alerts({
   toast: (words, address) => toast(words, say("open"), () => { location.href = address; }),
   words: (title, count) => (count > 1 ? say("more", { title, num: count - 1 }) : title),
 });
-live({ announce, element, alerted });
+// An alarm comes with its code, and is said in the language of the page.
+const titled = (alert) => (alert.alarm && say(`alarm-${alert.alarm}`, { name: alert.name })) || alert.title;
+live({ announce, element, alerted: (alert, listens) => alerted({ ...alert, title: titled(alert) }, listens) });
 keys({ announce });
 verifier({ announce });
 drafting({ announce, element });

@@ -110,6 +110,7 @@ def look_at_one(asked: Asked) -> OneElection:
         contacts=asked.shelf.contacts,
         drills=elections.last_exercises(asked.db),
         now=asked.now,
+        say=asked.say,
     )
     checks = sorted(picture.assess(calendar, facts), key=lambda check: VERDICTS.index(check.verdict))
     listed = of_calendar(asked, calendar)

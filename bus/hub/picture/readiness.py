@@ -14,6 +14,7 @@ import msgspec
 from bus.hub.elections import Calendar, vote_end
 from bus.hub.picture.contacts import Contact
 from bus.hub.watch import ChannelRow, Liveness
+from bus.languages import ENGLISH, Language, marked
 from bus.trust import TrustState, VerifiedRegistry
 from schemas.registry import AuthorityRecord, KeyRecord, Role, SealKeyRecord
 from schemas.vocab import SealPolicy, Status
@@ -44,6 +45,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         now: the present.
         drill_days: how old the last drill may be.
         contact_days: how long ago a contact may have been confirmed.
+        say: the language of the reasons.
     """
 
     registry: VerifiedRegistry
@@ -53,6 +55,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     now: dt.datetime
     drill_days: int = 90
     contact_days: int = 30
+    say: Language = ENGLISH
 
 
 def assess(calendar: Calendar, facts: Facts) -> tuple[ReadinessCheck, ...]:
@@ -60,7 +63,7 @@ def assess(calendar: Calendar, facts: Facts) -> tuple[ReadinessCheck, ...]:
     until = vote_end(calendar.body)
     every = facts.registry.document.authorities
     authorities = {name: record for name, record in every.items() if record.country == calendar.country}
-    checks = [_calendar(calendar, facts.now), *_trust(facts, until), _drill(authorities, facts)]
+    checks = [_calendar(calendar, facts), *_trust(facts, until), _drill(authorities, facts)]
     for name, record in sorted(authorities.items()):
         if record.publish:
             checks += [_channels(name, facts), _signing(name, record, facts, until)]
@@ -70,23 +73,27 @@ def assess(calendar: Calendar, facts: Facts) -> tuple[ReadinessCheck, ...]:
     return tuple(checks)
 
 
-def _calendar(calendar: Calendar, now: dt.datetime) -> ReadinessCheck:
-    if calendar.expires <= now:
-        text = f"it ran out on {calendar.expires:%Y-%m-%d}; its issuer should publish it again"
+def _calendar(calendar: Calendar, facts: Facts) -> ReadinessCheck:
+    say = facts.say
+    if calendar.expires <= facts.now:
+        day = f"{calendar.expires:%Y-%m-%d}"
+        text = say("it ran out on %(day)s; its issuer should publish it again", day=day)
         return ReadinessCheck("calendar", "", FAIL, text)
     if not calendar.body.confirmed:
-        return ReadinessCheck("calendar", "", FAIL, "its dates are not confirmed yet")
-    return ReadinessCheck("calendar", "", PASS, f"confirmed by {calendar.row.bulletin.issuer.id}")
+        return ReadinessCheck("calendar", "", FAIL, say("its dates are not confirmed yet"))
+    issuer = calendar.row.bulletin.issuer.id
+    return ReadinessCheck("calendar", "", PASS, say("confirmed by %(name)s", name=issuer))
 
 
 def _trust(facts: Facts, until: dt.datetime | None) -> Iterator[ReadinessCheck]:
-    document, now = facts.registry.document, facts.now
-    yield _beyond("registry", "", [document.expires], until, "the registry")
+    document, now, say = facts.registry.document, facts.now, facts.say
+    yield _beyond(say, "registry", "", [document.expires], until, marked("the registry"))
     for name, role in (("root-keys", document.root), ("beacon-keys", document.beacon)):
-        yield _beyond(name, "", _alive_until(role, now), until, "its threshold of keys")
+        yield _beyond(say, name, "", _alive_until(role, now), until, marked("its threshold of keys"))
     state = facts.registry.state(now)
     verdict = PASS if state is TrustState.FRESH else FAIL
-    yield ReadinessCheck("beacon", "", verdict, f"the registry is {state}")
+    told = say("the registry is %(state)s", state=say.plain(str(state)))
+    yield ReadinessCheck("beacon", "", verdict, told)
 
 
 def _alive_until(role: Role, now: dt.datetime) -> list[dt.datetime]:
@@ -101,26 +108,38 @@ def _alive_until(role: Role, now: dt.datetime) -> list[dt.datetime]:
 def _drill(authorities: Iterable[str], facts: Facts) -> ReadinessCheck:
     last = max((facts.drills[name] for name in authorities if name in facts.drills), default=None)
     if last is None:
-        return ReadinessCheck("drill", "", FAIL, "no exercise of this country's authorities is held here")
+        return ReadinessCheck(
+            "drill", "", FAIL, facts.say("no exercise of this country's authorities is held here")
+        )
     days = (facts.now - last).days
-    text = f"the last was {days} days ago; at most {facts.drill_days} are allowed"
+    text = facts.say.many(
+        "the last was %(num)s day ago; at most %(most)s are allowed",
+        "the last was %(num)s days ago; at most %(most)s are allowed",
+        days,
+        most=facts.drill_days,
+    )
     return ReadinessCheck("drill", "", PASS if days <= facts.drill_days else FAIL, text)
 
 
 def _channels(name: str, facts: Facts) -> ReadinessCheck:
+    say = facts.say
     rows = [row for row in facts.channels if row.authority == name and row.status is Status.ACTUAL]
     if not rows:
-        return ReadinessCheck("channels", name, UNKNOWN, "this identity may read none of its channels")
-    wrong = [f"{row.channel} has contradicted itself" for row in rows if row.forks]
+        return ReadinessCheck("channels", name, UNKNOWN, say("this identity may read none of its channels"))
+    wrong = [say("%(channel)s has contradicted itself", channel=row.channel) for row in rows if row.forks]
     wrong += [
-        f"{row.channel} is {row.state}" for row in rows if row.state not in (Liveness.LIVE, Liveness.UNHEARD)
+        say("%(channel)s is %(state)s", channel=row.channel, state=say.plain(str(row.state)))
+        for row in rows
+        if row.state not in (Liveness.LIVE, Liveness.UNHEARD)
     ]
     if wrong:
         return ReadinessCheck("channels", name, FAIL, "; ".join(wrong))
     unheard = [row.channel for row in rows if row.state == Liveness.UNHEARD]
     if unheard:
-        return ReadinessCheck("channels", name, UNKNOWN, f"never heard: {', '.join(unheard)}")
-    return ReadinessCheck("channels", name, PASS, f"{len(rows)} live")
+        return ReadinessCheck(
+            "channels", name, UNKNOWN, say("never heard: %(channels)s", channels=", ".join(unheard))
+        )
+    return ReadinessCheck("channels", name, PASS, say.many("%(num)s live", "%(num)s live", len(rows)))
 
 
 def _signing(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetime | None) -> ReadinessCheck:
@@ -128,9 +147,10 @@ def _signing(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetim
     keys = [key.record for key in facts.registry.bulletin_keys() if key.authority_id == name]
     ends = [_last([key for key in keys if key.alg == algorithm], facts.now) for algorithm in record.require]
     if None in ends:
-        text = "it has no valid key; propose one: tocsin registry rotate"
+        text = facts.say("it has no valid key; propose one: tocsin registry rotate")
         return ReadinessCheck("signing-key", name, FAIL, text)
-    return _beyond("signing-key", name, [end for end in ends if end is not None], until, "its key")
+    living = [end for end in ends if end is not None]
+    return _beyond(facts.say, "signing-key", name, living, until, marked("its key"))
 
 
 def _seal(
@@ -146,9 +166,13 @@ def _seal(
         return None
     end = _last(record.seal_keys.values(), facts.now)
     if end is None:
-        text = f"it has no valid seal key for {', '.join(sealed) or 'anybody'}"
+        text = (
+            facts.say("it has no valid seal key for %(audiences)s", audiences=", ".join(sealed))
+            if sealed
+            else facts.say("it has no valid seal key for anybody")
+        )
         return ReadinessCheck("seal-key", name, FAIL, text)
-    return _beyond("seal-key", name, [end], until, "its seal key")
+    return _beyond(facts.say, "seal-key", name, [end], until, marked("its seal key"))
 
 
 def _last(keys: Iterable[KeyRecord | SealKeyRecord], now: dt.datetime) -> dt.datetime | None:
@@ -159,27 +183,34 @@ def _last(keys: Iterable[KeyRecord | SealKeyRecord], now: dt.datetime) -> dt.dat
 
 def _contact(name: str, facts: Facts) -> ReadinessCheck:
     if facts.contacts is None:
-        text = "this context names no list of contacts (setting `contacts`)"
+        text = facts.say("this context names no list of contacts (setting `contacts`)")
         return ReadinessCheck("contacts", name, UNKNOWN, text)
     last = max((contact.confirmed for contact in facts.contacts if contact.authority == name), default=None)
     if last is None:
-        return ReadinessCheck("contacts", name, FAIL, "nobody is listed")
+        return ReadinessCheck("contacts", name, FAIL, facts.say("nobody is listed"))
     days = (facts.now.date() - last).days
     verdict = PASS if 0 <= days <= facts.contact_days else FAIL
-    text = f"last confirmed on {last}; at most {facts.contact_days} days ago"
+    text = facts.say(
+        "last confirmed on %(day)s; at most %(most)s days ago", day=last, most=facts.contact_days
+    )
     return ReadinessCheck("contacts", name, verdict, text)
 
 
 def _beyond(
-    name: str, about: str, ends: Sequence[dt.datetime], until: dt.datetime | None, what: str
+    say: Language, name: str, about: str, ends: Sequence[dt.datetime], until: dt.datetime | None, what: str
 ) -> ReadinessCheck:
     """Whether something is valid until the vote is over; it ends at the first of these moments."""
     if not ends:
-        return ReadinessCheck(name, about, FAIL, f"{what} is not valid")
+        return ReadinessCheck(name, about, FAIL, say("%(what)s is not valid", what=say.plain(what)))
     end = min(ends)
     if until is None:
-        return ReadinessCheck(name, about, UNKNOWN, "the calendar has no window of the vote itself")
+        return ReadinessCheck(name, about, UNKNOWN, say("the calendar has no window of the vote itself"))
     if end <= until:
-        text = f"{what} ends on {end:%Y-%m-%d}, the vote on {until:%Y-%m-%d}"
+        text = say(
+            "%(what)s ends on %(end)s, the vote on %(vote)s",
+            what=say.plain(what),
+            end=f"{end:%Y-%m-%d}",
+            vote=f"{until:%Y-%m-%d}",
+        )
         return ReadinessCheck(name, about, FAIL, text)
-    return ReadinessCheck(name, about, PASS, f"until {end:%Y-%m-%d}")
+    return ReadinessCheck(name, about, PASS, say("until %(time)s", time=f"{end:%Y-%m-%d}"))

@@ -16,9 +16,11 @@ from bus.console.voices import COOKIE, FOLDER, NAMES, Voices
 from bus.languages import entries, heading, preferred
 from tests.support import consoles, pseudo
 from tests.support.consoles import WORLD, client, form_of, night, signed_in
+from tests.support.desks import open_desk
 from tests.support.world import NOW
 from tests.texts.found import Text, classes, every, unmarked
 from tests.unit.bus.console.test_frame import PAGES, rows
+from tests.unit.bus.console.test_publish import written
 
 TRANSLATED = tuple(tag for tag in NAMES if tag != "en")
 PLACES = re.compile(r"%\(\w+\)s|%%|%|</?\w[^>]*>")
@@ -29,7 +31,8 @@ KNOWN = frozenset(
 ) | frozenset(
     re.findall(
         r"\w+",
-        "tocsin JSON TLP CLEAR GREEN AMBER STRICT RED PAP WHITE UTC INTL MULTI Mara Lind public community csirts dsc dpas emb eu xa xb CEST test "
+        "actual clear green amber strict tocsin JSON "
+        "TLP CLEAR GREEN AMBER STRICT RED PAP WHITE UTC INTL MULTI Mara Lind public community csirts dsc dpas emb eu xa xb CEST test "
         "Europe Vienna duty desk xa-parl-2027 parl min",
     )
 )
@@ -96,7 +99,11 @@ def test_no_page_stays_english(store: Path) -> None:
     """With a language that nobody speaks, each text of each page is in it; plain words that are put there are found."""
 
     async def go() -> dict[str, list[str]]:
-        async with signed_in(store, voices=pseudo.voices()) as c:
+        roles = ("analyst", "duty-officer", "publisher", "approver")
+        async with (
+            open_desk(store.parent) as held,
+            signed_in(store, voices=pseudo.voices(), roles=roles, held=held) as c,
+        ):
             c.cookies.set(COOKIE, pseudo.TAG)
             top = (await c.get("/picture.json")).json()["top"][0]["id"]
             paths = [
@@ -114,14 +121,37 @@ def test_no_page_stays_english(store: Path) -> None:
             drill = (await c.get("/drills/false-date-2027.json")).json()
             pages = {path: (await c.get(path)).text for path in paths}
             every_row = [*await rows(c), *(each["row"] for each in drill["injects"])]
-            written = {shown(row[name]) for row in every_row for name in ("headline", "issuer")}
-        others = sorted(written, key=len, reverse=True)
+            others_wrote = {shown(row[name]) for row in every_row for name in ("headline", "issuer")}
+        others = sorted(others_wrote, key=len, reverse=True)
         seeded = pages["/"].replace("</main>", "<p>Plain words</p></main>")
         assert pseudo.plain_words(seeded, KNOWN, others)[-1:] == ["'Plain words' in 'Plain words'"]
         return {path: pseudo.plain_words(page, KNOWN, others) for path, page in pages.items()}
 
     found = asyncio.run(go())
     assert {path: words for path, words in found.items() if words} == {}
+
+
+def test_no_page_of_a_draft_stays_english(store: Path, tmp_path: Path) -> None:
+    """The form, what is found in it, the draft that is kept."""
+
+    async def go() -> None:
+        roles = ("analyst", "publisher", "approver")
+        async with (
+            open_desk(tmp_path) as held,
+            signed_in(store, voices=pseudo.voices(), roles=roles, held=held, authority="xa-csirt") as c,
+        ):
+            c.cookies.set(COOKIE, pseudo.TAG)
+            form = await c.get("/publish?kind=cyber-threat")
+            data = {"form": form_of(form.text), "n": "0", "base": "0", **written()}
+            checked = await c.post("/publish/check", data=data)
+            wrong = await c.post("/publish/check", data={**data, "headline": "", "facts": "x"})
+            kept = await c.post("/publish/save", data=data)
+            draft = await c.get(kept.headers["location"])
+            for page in (form, checked, wrong, draft, await c.get("/publish")):
+                assert page.status_code == 200
+                assert pseudo.plain_words(page.text, KNOWN, [data["headline"]]) == []
+
+    asyncio.run(go())
 
 
 HEADERS = {
