@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 
 from bus import desk, logs
+from bus.console import lines
 from bus.console.application import app
 from bus.console.asked import clearance_of_hub
 from bus.console.asking import NOBODY, Line
@@ -72,7 +73,7 @@ async def serve(place: Place) -> int:
         is_behind = place.public is not None
         console = app(reading, people, _now, hub=hub, hosts=hosts, is_behind=is_behind, ways=ways)
         config = uvicorn.Config(
-            console,
+            console, http=lines.protocol_of(lines.room()),
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
             timeout_keep_alive=15, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16 * 1024, backlog=BACKLOG,
         )  # fmt: skip

@@ -198,11 +198,12 @@ class Console:
 
     async def _upkeep(self) -> None:
         """Have receipts signed that could not be before, and bring back what was put aside and has become graver."""
+        tried = 0
         while True:
             await asyncio.sleep(UPKEEP_S)
             try:
                 await end_worsened(self._people, self._reading, self._clock())
-                await sign_receipts(self._people, self._hub)
+                tried = await sign_receipts(self._people, self._hub, tried)
             except BusError as problem:
                 log.warning("upkeep_failed", reason=problem.reason)
 
@@ -338,10 +339,13 @@ class Console:
 
     async def feed(self, request: Request) -> Response:
         """A list for a program that has a feed address; its use is put on record first."""
-        self.entrance.counted(request)
         secret, _, ending = request.path_params["file"].partition(".")
         now = self._clock()
-        fed = await self._people.feed(secret, now, address_of(request))
+        try:
+            fed = await self._people.feed(secret, now, address_of(request))
+        except BusError:
+            self.entrance.counted(request)  # one that stands has a rate of its own
+            raise
         if not fed.path.endswith(f".{ending}") or fed.path not in LISTS:
             raise NotHereError("there is no such feed address, or it has ended", reason="feed-ended")
         page, form = LISTS[fed.path]
@@ -474,7 +478,7 @@ class Console:
                 standing = await self._people.standing(token, self._clock(), address_of(request))
                 return standing is not None and standing.viewer.clearance == clearance
 
-            await self.live.stream(clearance, number, scope, receive, send, still)
+            await self.live.stream(clearance, number, scope, receive, send, still, token)
 
         return outer
 

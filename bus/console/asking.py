@@ -11,6 +11,7 @@ from itertools import count
 
 import msgspec
 
+from bus.console.errors import TooLargeError
 from bus.errors import BusError
 from bus.hub.acting import Outcome, Request, messages
 from bus.logs import logger
@@ -19,6 +20,8 @@ from bus.tasks import in_background
 WAIT_S = 20.0
 MOST_AT_ONCE = 16
 """So many requests of a console are worked on at once; others wait."""
+_BROKEN = (ValueError, msgspec.DecodeError, RecursionError, OSError)
+"""What a line raises that is too long, no message, nested without end, or cut off."""
 
 log = logger()
 
@@ -72,13 +75,17 @@ class Line:
 
         Raises:
             HubError: `hub-silent`.
+            TooLargeError: it is longer than a line.
         """
         n = next(self._numbers)
+        asking = messages.asking(n, request)
+        if len(asking) > messages.MOST:
+            raise TooLargeError("the request is too long")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[n] = answer
         try:
             async with asyncio.timeout(WAIT_S):
-                self._writer.write(messages.asking(n, request))
+                self._writer.write(asking)
                 await self._writer.drain()
                 return await answer
         except (TimeoutError, OSError):
@@ -94,8 +101,9 @@ class Line:
                 answer = self._waiting.get(told.n)
                 if answer is not None and not answer.done():
                     answer.set_result(told.outcome)
-        except (ValueError, msgspec.DecodeError, OSError) as exc:  # a line that is too long, or no message
+        except _BROKEN as exc:  # a line that is too long, or no message
             log.error("hub_line_broken", error=repr(exc))
+        self._writer.close()  # so the hub sees that nobody asks any more, and starts the console anew
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(TimeoutError())
@@ -126,8 +134,15 @@ async def serve(end: socket.socket, do: Callable[[Request], Awaitable[Outcome]])
             )
         finally:
             room.release()
+        line = messages.answering(asked.n, outcome)
+        if len(line) > messages.MOST:
+            log.error("deed_answer_too_long", size=len(line))
+            told = Outcome(
+                state="refused", reason="deed-failed", notes=("the hub has more to say of it than it may",)
+            )
+            line = messages.answering(asked.n, told)
         with contextlib.suppress(OSError):
-            writer.write(messages.answering(asked.n, outcome))
+            writer.write(line)
             await writer.drain()
 
     try:
@@ -139,7 +154,7 @@ async def serve(end: socket.socket, do: Callable[[Request], Awaitable[Outcome]])
                     if not line:
                         break
                     numbered = messages.asked(line)
-                except (ValueError, msgspec.DecodeError, OSError) as exc:
+                except _BROKEN as exc:
                     log.error("console_line_broken", error=repr(exc))
                     break
                 tasks.create_task(one(numbered), name="deed")

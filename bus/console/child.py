@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import re
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -199,8 +200,13 @@ class Child:
             )  # fmt: skip
             place = msgspec.structs.replace(self._place, hub=theirs.fileno())
             theirs.close()
-            async with in_background(serve(ours, self._do), "what the console asks"):
+            async with in_background(self._asked(ours, process), "what the console asks"):
                 return await self._told(process, place)
+
+    async def _asked(self, end: socket.socket, process: Process) -> None:
+        """Do what it asks for; with its line, it ends itself: without one it could do nothing for people."""
+        await serve(end, self._do)
+        await self._end(process)
 
     async def _told(self, process: Process, place: Place) -> str:
         """Tell it its settings, and hear it until it has ended. Returns why."""
@@ -212,8 +218,16 @@ class Child:
             process.stdin.write(encoded(place) + b"\n")
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
-            async for line in process.stdout:
-                problem = self._heard(line) or problem
+            try:
+                async for line in process.stdout:
+                    problem = self._heard(line) or problem
+            except ValueError:  # no line is so long
+                process.kill()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_S):
+                        while await process.stdout.read(MOST_LINE):
+                            pass
+                return "it has said what no console says"
             code = await process.wait()
             return problem or f"exit code {code}"
         finally:
@@ -223,12 +237,16 @@ class Child:
     def _heard(self, line: bytes) -> str:
         try:
             told = msgspec.json.decode(line, type=Told)
-        except msgspec.DecodeError:
+            port = self._port(told.address) if told.address else 0
+        except (
+            ValueError,
+            msgspec.DecodeError,
+            RecursionError,
+        ):  # a process that was taken over may say anything
             log.warning("console_said", line=line[:200].decode(errors="replace"))
             return ""
         if told.address:
             self.address = told.address
-            port = int(told.address.rstrip("/").rpartition(":")[2])
             self._place = msgspec.structs.replace(
                 self._place, port=port
             )  # links hold when it is started again
@@ -239,20 +257,27 @@ class Child:
             )
             self._say(f"console: {through}{told.address}")
         if told.note:
-            self._say(told.note)
+            self._say(_plain(told.note))
         if told.setup:
-            self._say(
-                f"nobody may sign in there yet; the address to set the first password stands in {told.setup}"
-            )
-        return told.problem
+            file = _plain(told.setup)
+            self._say(f"nobody may sign in there yet; the address to set the first password stands in {file}")
+        return _plain(told.problem)
+
+    def _port(self, address: str) -> int:
+        """The port at which it says that it listens. Raises ValueError for another host than it was told."""
+        host = f"[{self._place.host}]" if ":" in self._place.host else self._place.host
+        found = re.fullmatch(r"http://(.+):([0-9]{1,5})/", address)
+        if found is None or found[1] != host:
+            raise ValueError(address)
+        return int(found[2])
 
     @staticmethod
     async def _end(process: Process) -> None:
         """End it: first by the end of its input, then by force."""
-        if process.returncode is not None:
-            return
         if process.stdin is not None:
             process.stdin.close()
+        if process.returncode is not None:
+            return
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
@@ -260,6 +285,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _plain(words: str) -> str:
+    """What it says, on one line that steers no terminal."""
+    return "".join(each if each.isprintable() else "?" for each in words[:500])
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -132,9 +132,9 @@ class DeskPeople:
         """Every decision about incidents that holds."""
         return await self._desk.read(desk.decisions.all_holding)
 
-    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+    async def unsigned(self, most: int, skip: int = 0) -> Sequence[tuple[str, str]]:
         """Bulletins that were acknowledged and have no receipt."""
-        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most))
+        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most, skip=skip))
 
     async def signed(self, bulletin: str) -> None:
         """Note that the receipt for a bulletin is signed."""

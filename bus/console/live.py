@@ -33,6 +33,8 @@ ASKED_S = 5.0
 """Seconds for which a check of a session is valid. After it, a reader who is signed out or may read less receives no more."""
 RETRY_MS = 3000
 MOST_CLIENTS = 2000
+MOST_OF_ONE = 20
+"""So many listen in one session: tabs of a browser; so that nobody takes the room of others."""
 RELOAD = b"event: reload\ndata: {}\n\n"
 
 log = logger()
@@ -61,9 +63,9 @@ async def _always() -> bool:
 class Client:
     """One reader who listens."""
 
-    def __init__(self, clearance: Clearance) -> None:
-        """Take how much it may read."""
-        self.clearance = clearance
+    def __init__(self, clearance: Clearance, whose: str = "") -> None:
+        """Take how much it may read, and in which session it listens."""
+        self.clearance, self.whose = clearance, whose
         self.waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING + 1)
         self.is_behind = False
 
@@ -160,6 +162,7 @@ class Live:
         receive: Receive,
         send: Send,
         still: Callable[[], Awaitable[bool]] = _always,
+        whose: str = "",
     ) -> None:
         """Answer a request with events, until its line ends.
 
@@ -170,15 +173,17 @@ class Live:
             receive: tells when the line has ended.
             send: takes the answer.
             still: whether the reader may still read so much; asked before what is written, once in `ASKED_S` at most.
+            whose: the session in which it listens; empty for one that is not counted.
         """
         del scope
-        full = len(self._clients) >= MOST_CLIENTS
+        of_one = sum(each.whose == whose for each in self._clients) if whose else 0
+        full = len(self._clients) >= MOST_CLIENTS or of_one >= MOST_OF_ONE
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 503 if full else 200, "headers": headers})
         if full:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        client = Client(clearance)
+        client = Client(clearance, whose)
         self._clients.add(client)
         gone = asyncio.create_task(_gone(receive), name="a reader is gone")
         try:

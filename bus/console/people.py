@@ -189,8 +189,8 @@ class People(Protocol):
         """Every decision about incidents in force, for the code that joins them."""
         ...
 
-    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
-        """Bulletins that somebody has acknowledged and for which no receipt is signed, each with that person."""
+    async def unsigned(self, most: int, skip: int = 0) -> Sequence[tuple[str, str]]:
+        """Bulletins that somebody has acknowledged and for which no receipt is signed, each with that person; after the first `skip`."""
         ...
 
     async def signed(self, bulletin: str) -> None:
@@ -349,11 +349,11 @@ class Demonstration:
         """Every decision that holds."""
         return [] if self._desk is None else await self._desk.read(desk.decisions.all_holding)
 
-    async def unsigned(self, most: int) -> Sequence[tuple[str, str]]:
+    async def unsigned(self, most: int, skip: int = 0) -> Sequence[tuple[str, str]]:
         """Bulletins that were acknowledged and have no receipt."""
         if self._desk is None:
             return []
-        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most))
+        return await self._desk.read(lambda db: desk.duty.unsigned(db, limit=most, skip=skip))
 
     async def signed(self, bulletin: str) -> None:
         """Note that the receipt for a bulletin is signed."""

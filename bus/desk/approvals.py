@@ -16,7 +16,7 @@ import msgspec
 
 from bus.desk import drafts, people, trail
 from bus.desk.refusals import MAX_APPROVALS, MAX_REASON, DeskError, check_room, check_text
-from bus.desk.roles import Act, Action, check_may, not_there, roles_may, tlp_rank
+from bus.desk.roles import Act, Action, check_may, not_there, tlp_rank
 from bus.desk.sessions import FRESH_S, is_fresh
 from bus.policy import MARKINGS
 from bus.storage import from_row, single
@@ -197,9 +197,7 @@ def spend(db: sqlite3.Connection, act: Act, n: int, digest: str) -> Approval:
     approval = get(db, act, n)
     _check_open(approval, State.APPROVED, act.at)
     _check_digest(digest, approval.digest)
-    approver = people.find(db, approval.decided_by or "")
-    is_good = approver is not None and approver.is_active and roles_may(approver.roles, Action.APPROVE)
-    if not (is_good or act.is_visitor):
+    if not (act.is_visitor or people.may_now(db, approval.decided_by or "", Action.APPROVE)):
         raise DeskError(
             "the person who approved this may not approve any more; ask for another approval",
             reason="approval-void",

@@ -18,6 +18,7 @@ from bus.desk.refusals import (
     MAX_REASON,
     DeskError,
     check_room,
+    check_shared,
     check_text,
 )
 from bus.desk.roles import About, Act, Action, check_may, check_sees, not_there, tlp_rank
@@ -73,8 +74,9 @@ def decide(
     last = _last(db, incident, about.id)
     if last is not None and last["verdict"] == verdict:
         raise DeskError("this has been decided so already", reason="decided-already")
-    here = single(db, "SELECT count(*) FROM decisions WHERE incident = ?", incident)
-    check_room(here, MAX_DECISIONS, "decisions about this incident")
+    sql = "SELECT count(*), coalesce(sum(by = ?), 0) FROM decisions WHERE incident = ?"
+    here, of_mine = db.execute(sql, (act.who, incident)).fetchone()
+    check_shared(here, of_mine, MAX_DECISIONS, "decisions about this incident")
     mine = single(db, "SELECT count(*) FROM decisions WHERE by = ?", act.who)
     check_room(mine, MAX_DECISIONS_OF_PERSON, "decisions of yours")
     n = db.execute(

@@ -147,13 +147,17 @@ def take_over(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Handover:
 
 
 def handovers(db: sqlite3.Connection, act: Act, *, limit: int = 20) -> list[Handover]:
-    """The last handovers, those that wait for a signature first.
+    """The last handovers: of each person the one that waits for a signature before the rest, so that nobody pushes out another's.
 
     Raises:
         DeskError: `desk-role`, `desk-wall`.
     """
     check_may(act, Action.HAND_OVER)
-    rows = db.execute("SELECT * FROM handovers ORDER BY taken_by IS NOT NULL, n DESC LIMIT ?", (limit,))
+    rows = db.execute(
+        "SELECT *, row_number() OVER (PARTITION BY by, taken_by IS NULL ORDER BY n DESC) AS nth FROM handovers "
+        "ORDER BY taken_by IS NOT NULL, iif(taken_by IS NULL, nth, 0), n DESC LIMIT ?",
+        (limit,),
+    )
     return [_handover(row, act.clearance) for row in rows]
 
 
@@ -179,7 +183,9 @@ def acknowledge(db: sqlite3.Connection, act: Act, about: About) -> bool:
     return True
 
 
-def answer(db: sqlite3.Connection, act: Act, about: About, verdict: str, key: str) -> None:
+def answer(
+    db: sqlite3.Connection, act: Act, about: About, verdict: str, key: str, reviewed: str = ""
+) -> None:
     """Put on record that a person answers a bulletin, before the hub signs the answer.
 
     Args:
@@ -188,19 +194,22 @@ def answer(db: sqlite3.Connection, act: Act, about: About, verdict: str, key: st
         about: the bulletin.
         verdict: what the answer says.
         key: names the answer; the audit record of the hub has the same.
+        reviewed: why it is right in spite of doubts; the hub puts it into its audit record.
 
     Raises:
-        DeskError: `desk-role`, `desk-wall`, `not-there`.
+        DeskError: `desk-role`, `desk-wall`, `not-there`; texts as `check_text`.
     """
     check_may(act, Action.ANSWER)
     check_sees(act, about)
+    check_text(reviewed, MAX_REASON, "a reason", empty=True)
     trail.add(db, act, "answered", about.id, f"{verdict} {key}")
 
 
-def unsigned(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, str]]:
+def unsigned(db: sqlite3.Connection, *, limit: int, skip: int = 0) -> list[tuple[str, str]]:
     """Bulletins that a person has acknowledged and for which no receipt is signed yet, each with that person: the oldest first."""
     rows = db.execute(
-        "SELECT bulletin, person FROM acknowledged WHERE receipt = '' ORDER BY at, person LIMIT ?", (limit,)
+        "SELECT bulletin, person FROM acknowledged WHERE receipt = '' ORDER BY at, person LIMIT ? OFFSET ?",
+        (limit, skip),
     )
     return [(row["bulletin"], row["person"]) for row in rows]
 

@@ -92,7 +92,8 @@ def waiting(db: sqlite3.Connection, act: Act) -> tuple[Waiting, ...]:
 def hand_on(db: sqlite3.Connection, act: Act, n: int, shown: str) -> HandedOn:
     """Use the approval of a draft as it is now, and write down under which key it is handed to the hub.
 
-    A version that was handed on before keeps its key.
+    A version that was handed on before keeps its key. What the hub has refused may be handed on again for as long as its approval would
+    hold; what it has not answered is asked about after that, and not published any more.
 
     Args:
         db: inside a transaction.
@@ -112,8 +113,13 @@ def hand_on(db: sqlite3.Connection, act: Act, n: int, shown: str) -> HandedOn:
             "the content has changed since it was shown; load the page and read it again",
             reason="digest-differs",
         )
-    if (before := handed_on.of_version(db, n, draft.version)) is not None:
-        return before if before.bulletin else handed_on.again(db, before)
+    before = handed_on.of_version(db, n, draft.version)
+    if before is not None and not is_over(db, act, before):
+        if before.bulletin:
+            return before
+        if before.is_unanswered and not _holds(db, act, before):
+            return msgspec.structs.replace(before, is_over=True)
+        return handed_on.again(db, before)
     if draft.closed_why:
         raise not_there("draft")
     granted = next(
@@ -140,6 +146,20 @@ def hand_on(db: sqlite3.Connection, act: Act, n: int, shown: str) -> HandedOn:
     )
     handed_on.add(db, handed, granted.n if granted is not None else None)
     return handed
+
+
+def is_over(db: sqlite3.Connection, act: Act, handed: HandedOn) -> bool:
+    """Whether the hub has refused it, and it needs another approval to be handed on once more."""
+    return handed.is_refused and not handed.bulletin and not _holds(db, act, handed)
+
+
+def _holds(db: sqlite3.Connection, act: Act, handed: HandedOn) -> bool:
+    """Whether what it was handed on by still stands: an approval in its time, by somebody who may still give it, or that none is needed."""
+    number = handed_on.approval_of(db, handed)
+    if number is None:
+        return not is_needed(db, act)
+    until = db.execute("SELECT until FROM approvals WHERE n = ?", (number,)).fetchone()["until"]
+    return act.at < until and (act.is_visitor or people.may_now(db, handed.approved_by, Action.APPROVE))
 
 
 def published(db: sqlite3.Connection, act: Act, handed: HandedOn, bulletin: str) -> None:

@@ -37,6 +37,7 @@ class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
         at: when it was first handed on.
         bulletin: what became of it; empty while the hub has not published it.
         is_refused: whether the hub has refused it, the last time.
+        is_over: whether it may no longer be published, and the hub is only asked what became of it; not kept.
     """
 
     draft: int
@@ -47,6 +48,7 @@ class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     bulletin: str = ""
     is_refused: bool = False
+    is_over: bool = False
 
     @property
     def is_unanswered(self) -> bool:
@@ -61,11 +63,20 @@ def of_version(db: sqlite3.Connection, draft: int, version: int) -> HandedOn | N
 
 
 def add(db: sqlite3.Connection, handed: HandedOn, approval: int | None) -> None:
-    """Note that a version is handed on; `approval` is the one that was used."""
+    """Note that a version is handed on, in the place of what was refused; `approval` is the one that was used."""
     db.execute(
-        "INSERT INTO handed_on (draft, version, key, approval, approved_by, by, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "REPLACE INTO handed_on (draft, version, key, approval, approved_by, by, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (handed.draft, handed.version, handed.key, approval, handed.approved_by, handed.by, handed.at),
     )
+
+
+def approval_of(db: sqlite3.Connection, handed: HandedOn) -> int | None:
+    """The number of the approval that was used; None where nobody had to approve."""
+    row = db.execute(
+        "SELECT approval FROM handed_on WHERE draft = ? AND version = ?", (handed.draft, handed.version)
+    ).fetchone()
+    found: int | None = row["approval"]
+    return found
 
 
 def again(db: sqlite3.Connection, handed: HandedOn) -> HandedOn:
@@ -123,5 +134,5 @@ def newest(db: sqlite3.Connection, most: int) -> list[HandedOn]:
 
 
 def _read(row: sqlite3.Row) -> HandedOn:
-    fields = {name: row[name] for name in HandedOn.__struct_fields__}
+    fields = {name: row[name] for name in HandedOn.__struct_fields__ if name != "is_over"}
     return HandedOn(**{**fields, "is_refused": bool(row["is_refused"])})

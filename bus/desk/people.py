@@ -22,7 +22,7 @@ from bus.desk.refusals import (
     check_room,
     check_text,
 )
-from bus.desk.roles import COMMAND_LINE, Act, Action, Role, check_may, not_there
+from bus.desk.roles import COMMAND_LINE, Act, Action, Role, check_may, not_there, roles_may
 from bus.policy import Clearance
 from bus.storage import single
 from schemas.vocab import Tlp
@@ -127,9 +127,11 @@ def welcome(db: sqlite3.Connection, name: str, roles: Iterable[Role], clearance:
     """Add a visitor of a demonstration, or let the one of this name in again. Returns the person's id, which is the name.
 
     Raises:
-        DeskError: `desk-full`; texts as `check_text`.
+        DeskError: `desk-full`; `person-malformed`, the name of no person; texts as `check_text`.
     """
     id_ = check_text(name, MAX_NAME, "a name")
+    if id_ in _TAKEN:
+        raise DeskError("that name is taken; choose another", reason="person-malformed")
     if find(db, id_) is None:
         check_room(single(db, "SELECT count(*) FROM people"), MAX_PEOPLE, "people")
         db.execute(
@@ -249,6 +251,12 @@ def find(db: sqlite3.Connection, id_: str) -> Person | None:
     """A person by id; None where there is none."""
     row = db.execute("SELECT * FROM people WHERE id = ?", (id_,)).fetchone()
     return None if row is None else _person(row)
+
+
+def may_now(db: sqlite3.Connection, id_: str, action: Action) -> bool:
+    """Whether a person is here, active, and may do this."""
+    person = find(db, id_)
+    return person is not None and person.is_active and roles_may(person.roles, action)
 
 
 def get(db: sqlite3.Connection, id_: str) -> Person:

@@ -30,6 +30,8 @@ MAX_JOURNAL, MAX_JOURNAL_OF_PERSON = 2_000, 20_000
 MAX_DECISIONS = 2_000
 """Decisions about one incident, those that were undone included."""
 MAX_DECISIONS_OF_PERSON = 50_000
+SHARE = 0.5
+"""Of what is kept about one thing, one person takes no more than this: so nobody leaves colleagues without room."""
 MAX_DRAFTS, MAX_VERSIONS, MAX_DRAFT_BYTES, MAX_TITLE = 50, 50, 131_072, 200
 MAX_BYTES_OF_PERSON = 64 * 1024 * 1024
 """Of all versions of drafts that one person has written and that are kept."""
@@ -100,6 +102,16 @@ def cut(text: str, most: int = MAX_TRAIL_TEXT) -> str:
     """A text for the record: escaped, and at most so long."""
     told = shown(text[: most + 1])
     return told if len(told) <= most else f"{told[: most - 1]}…"
+
+
+def check_shared(held: int, mine: int, most: int, what: str) -> None:
+    """Refuse one more about a thing, or one more of the same person about it.
+
+    Raises:
+        DeskError: `desk-full`.
+    """
+    check_room(held, most, what)
+    check_room(mine, int(most * SHARE), f"{what} of yours")
 
 
 def check_room(held: int, most: int, what: str) -> None:

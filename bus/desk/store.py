@@ -12,6 +12,7 @@ Hashing a password is done between two transactions, in a thread, for two people
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from bus.desk.roles import Act
 from bus.desk.signing_in import Challenge, SignedIn
 from bus.desk.tables import LAYOUTS
 from bus.desk.tokens import Random
+from bus.errors import StoreError
 from bus.keys import COST, Cost, check_password, hash_password, is_outdated, is_password, nobodys_hash
 from bus.storage import Database, Store
 
@@ -113,7 +115,8 @@ class Desk(Store):
 
         act, answer = await self.read(whole)
         if sessions.is_to_be_touched(act):
-            await self.write(lambda db: sessions.touch(db, act), brief=True)
+            with contextlib.suppress(StoreError):  # a full disk keeps nobody from reading
+                await self.write(lambda db: sessions.touch(db, act), brief=True)
         return answer
 
     # -- passwords ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from bus.desk.refusals import (
     MAX_NOTES_OF_PERSON,
     MAX_NOTES_OF_TARGET,
     check_room,
+    check_shared,
     check_text,
 )
 from bus.desk.roles import About, Act, Action, check_may, check_sees, not_there, tlp_rank
@@ -45,8 +46,8 @@ def add_note(db: sqlite3.Connection, act: Act, about: About, text: str) -> int:
     check_room(
         single(db, "SELECT count(*) FROM notes WHERE by = ?", act.who), MAX_NOTES_OF_PERSON, "notes of yours"
     )
-    here = single(db, "SELECT count(*) FROM notes WHERE kind = ? AND about = ?", about.kind, about.id)
-    check_room(here, MAX_NOTES_OF_TARGET, "notes here")
+    here, of_mine = _held(db, "notes", act, about)
+    check_shared(here, of_mine, MAX_NOTES_OF_TARGET, "notes here")
     n = _insert(db, "notes", act, about, kept)
     trail.add(db, act, "note-written", about.id)
     return n
@@ -86,8 +87,8 @@ def add_entry(db: sqlite3.Connection, act: Act, about: About, text: str) -> int:
     check_may(act, Action.WRITE_JOURNAL)
     check_sees(act, about)
     kept = check_text(text, MAX_NOTE, "an entry", lines=True)
-    held = single(db, "SELECT count(*) FROM journal WHERE about = ?", about.id)
-    check_room(held, MAX_JOURNAL, "entries in this journal")
+    held, of_mine = _held(db, "journal", act, about)
+    check_shared(held, of_mine, MAX_JOURNAL, "entries in this journal")
     mine = single(db, "SELECT count(*) FROM journal WHERE by = ?", act.who)
     check_room(mine, MAX_JOURNAL_OF_PERSON, "entries of yours in journals")
     n = _insert(db, "journal", act, about, kept)
@@ -102,6 +103,13 @@ def journal(db: sqlite3.Connection, act: Act, incident: str) -> list[Word]:
         DeskError: `desk-role`.
     """
     return _read(db, act, "journal", "1", "incident", incident, MAX_JOURNAL)
+
+
+def _held(db: sqlite3.Connection, table: str, act: Act, about: About) -> tuple[int, int]:
+    """(how many are kept about a thing, how many of them this person has written)."""
+    sql = f"SELECT count(*), coalesce(sum(by = ?), 0) FROM {table} WHERE kind = ? AND about = ?"
+    here, mine = db.execute(sql, (act.who, about.kind, about.id)).fetchone()
+    return here, mine
 
 
 def _insert(db: sqlite3.Connection, table: str, act: Act, about: About, text: str) -> int:

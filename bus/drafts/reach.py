@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from bus import sealing
-from bus.trust import HUB, VerifiedRegistry
+from bus import sealing, trust
 from schemas.bulletin import Bulletin, Draft
 from schemas.passing_on import countries, sentences
 from schemas.rules import with_section
 from schemas.subject import Channel, channel_of, subject_for
 from schemas.vocab import Tlp
+
+if TYPE_CHECKING:
+    from bus.trust import VerifiedRegistry
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +155,7 @@ def _borders(bulletin: Bulletin, readers: Sequence[Reader]) -> Iterator[Border]:
         yield Border(
             country=country,
             readers=len(here),
-            hubs=tuple(each.authority for each in here if each.kind == HUB),
+            hubs=tuple(each.authority for each in here if each.kind == trust.HUB),
             is_home=country == home,
             is_left_out=bool(allowed) and country not in allowed,
         )

@@ -132,7 +132,7 @@ def look(asked: Asked) -> OneBulletin:
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
-        desk=bulletin_desk.desk_of(asked, b, row.priority, is_over=bool(row.ended)),
+        desk=bulletin_desk.desk_of(asked, kept, row.priority, is_over=bool(row.ended)),
     )
 
 
@@ -141,7 +141,8 @@ def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | N
     if not isinstance(content, OneBulletin):
         return None
     row = content.row
-    asked = bulletin_desk.told(content.desk, About("bulletin", row.id, Tlp(row.tlp), row.audience))
+    about = About("bulletin", content.desk.about, Tlp(row.tlp), row.audience)
+    asked = bulletin_desk.told(content.desk, about)
     return lambda db, act: msgspec.structs.replace(content, desk=asked(db, act))
 
 

@@ -14,20 +14,20 @@ from bus.console.asked import Asked
 from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, RefusedError
 from bus.console.pages import clocks
-from bus.console.pages.held import held
+from bus.console.pages.held import held, name_at_desk
 from bus.console.pages.notes import Note, notes_on
 from bus.console.people import People
 from bus.desk import About, Action
 from bus.hub.acting import Acknowledge, Answer, Outcome, is_key
 from bus.languages import marked
 from bus.storage import utc
+from bus.subscribing import Stored
 from schemas.answering import NEEDS_TEXT
 from schemas.bodies.coordination import Feedback
-from schemas.bulletin import Bulletin
 from schemas.vocab import FeedbackKind
 
-MOST_RECEIPTS = 50
-"""So many are tried at once."""
+MOST_RECEIPTS = 3
+"""So many are tried at once: fewer than the hub signs for one person in that time, so that they keep no deed of a person waiting."""
 VERDICTS = {
     FeedbackKind.SIGHTING: marked("Seen here too"),
     FeedbackKind.ENDORSE: marked("We confirm it"),
@@ -52,6 +52,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What people here have done about a bulletin, and what its reader may do.
 
     Attributes:
+        about: what the bulletin is called in what people do about it: its id, or its digest.
         due: by when a person must acknowledge it; None where nothing asks for that, or it was done.
         may_acknowledge: whether the reader may, and has not.
         may_answer: whether the reader may.
@@ -62,6 +63,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         notes: of people here, the newest first.
     """
 
+    about: str
     due: dt.datetime | None
     may_acknowledge: bool
     may_answer: bool
@@ -72,14 +74,16 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
 
 
-def desk_of(asked: Asked, b: Bulletin, priority: int, *, is_over: bool) -> Desk:
+def desk_of(asked: Asked, kept: Stored, priority: int, *, is_over: bool) -> Desk:
     """What the store knows of it; the rest is asked of the desk (`told`)."""
-    viewer, is_own = asked.viewer, b.issuer.id == asked.hub
+    b, viewer = kept.bulletin, asked.viewer
+    is_own = b.issuer.id == asked.hub
     due = next(
         (each.due for each in clocks.owed(asked) if each.id == b.id and each.rule == clocks.ACKNOWLEDGEMENT),
         None,
     )
     return Desk(
+        about=name_at_desk(asked, kept),
         due=due,
         may_acknowledge=not is_own and not is_over and viewer.may(Action.ACKNOWLEDGE),
         may_answer=not is_own and b.kind != "sealed" and viewer.may(Action.ANSWER),
@@ -132,16 +136,28 @@ async def acknowledge(doing: Doing) -> str:
     return page_of(about)
 
 
-async def sign_receipts(people: People, hub: Hub) -> None:
+async def sign_receipts(people: People, hub: Hub, skip: int = 0) -> int:
     """Have the hub sign the receipts for what people have acknowledged, and for which it has signed none yet.
+
+    Args:
+        people: the desk.
+        hub: what signs.
+        skip: so many of the oldest were tried the times before; those that it may never sign keep no others waiting.
+
+    Returns:
+        How many are to be skipped the next time; 0 to begin with the oldest again.
 
     Raises:
         HubError: the hub does not answer.
     """
-    for bulletin, who in await people.unsigned(MOST_RECEIPTS):
+    some = await people.unsigned(MOST_RECEIPTS, skip)
+    for bulletin, who in some:
         outcome = await hub.ask(Acknowledge(bulletin=bulletin, by=who))
         if outcome.state in ("stored", "accepted"):
             await people.signed(bulletin)
+        else:
+            skip += 1
+    return skip if len(some) == MOST_RECEIPTS else 0
 
 
 async def answer(doing: Doing) -> str:
@@ -158,9 +174,10 @@ async def answer(doing: Doing) -> str:
     if not is_key(doing.field("key")):
         raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
     body = feedback_of(doing.field("verdict"), doing.field("text"))
+    reviewed = doing.field("reviewed").strip()
 
     def work(db: sqlite3.Connection, act: desk.Act) -> str:
-        desk.duty.answer(db, act, about, str(body.verdict), doing.field("key"))
+        desk.duty.answer(db, act, about, str(body.verdict), doing.field("key"), reviewed)
         return act.who
 
     request = Answer(
@@ -168,7 +185,7 @@ async def answer(doing: Doing) -> str:
         bulletin=about.id,
         body=body,
         by=await doing.at_desk(work),
-        reviewed=doing.field("reviewed").strip(),
+        reviewed=reviewed,
     )
     must_be_done(await doing.hub.ask(request), doing)
     return f"{page_of(about)}#others"
@@ -199,8 +216,9 @@ def about_named(asked: Asked) -> About:
     Raises:
         NotHereError: it is not here, or the sender may not read it.
     """
-    b = held(asked).bulletin
-    return About("bulletin", b.id, b.tlp, b.audience)
+    kept = held(asked)
+    b = kept.bulletin
+    return About("bulletin", name_at_desk(asked, kept), b.tlp, b.audience)
 
 
 def page_of(about: About) -> str:

@@ -43,6 +43,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     about: str
     id: str
+    issuer: str
     who: tuple[str, ...]
     is_ours: bool
     start: dt.datetime
@@ -126,6 +127,7 @@ def told(asked: Asked, each: Owed) -> Due:
         rule=each.rule,
         about=each.headline,
         id=each.id,
+        issuer=each.issuer,
         who=tuple(asked.name_of(name) for name in each.owner),
         is_ours=is_ours,
         start=each.start,

@@ -107,7 +107,8 @@ def of_draft(db: sqlite3.Connection, act: Act, n: int, version: int = 0) -> AtDe
     handed = handed_on.of_version(db, n, draft.version)
     needed = four_eyes.is_needed(db, act)
     is_open = not draft.closed_why and is_last
-    is_granted = state == State.APPROVED or handed is not None
+    stands = handed is not None and not four_eyes.is_over(db, act, handed)
+    is_granted = state == State.APPROVED or stands
     is_author = act.who in authors or (newest is not None and newest.by == act.who)
     return AtDesk(
         draft=draft,
@@ -120,7 +121,7 @@ def of_draft(db: sqlite3.Connection, act: Act, n: int, version: int = 0) -> AtDe
             is_author=is_author,
             may_write=is_open and desk.may(act, Action.DRAFT),
             may_ask=is_open
-            and handed is None
+            and not stands
             and desk.may(act, Action.ASK_APPROVAL)
             and state not in (State.ASKED, State.APPROVED),
             may_withdraw=is_open

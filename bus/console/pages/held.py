@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from bus.console.asked import Asked
 from bus.console.errors import NotHereError
 from bus.subscribing import Stored, bodies, whole
@@ -23,3 +25,20 @@ def held(asked: Asked) -> Stored:
             if asked.clearance.sees(b.tlp, b.audience):
                 return kept
     raise NotHereError("no bulletin that you may read is called so")
+
+
+def name_at_desk(asked: Asked, kept: Stored) -> str:
+    """What a bulletin is called in what people do about it: its id, or its digest where another that is held has taken the same id.
+
+    An author chooses its ids. The hub takes an id for the first bulletin that has it, as is done here, so a second one is named by its
+    digest: nobody acknowledges, answers or puts aside another bulletin than was shown.
+    """
+    first = bodies.rows_of(asked.db, kept.id)[:1]
+    return kept.id if first == [kept.rowid] else kept.digest
+
+
+def has_its_id(db: sqlite3.Connection, id_: str, issuer: str) -> bool:
+    """Whether an id stands for the bulletin of this author: another that is held may have it, too."""
+    first = next(iter(bodies.rows_of(db, id_)), 0)
+    row = db.execute("SELECT channel FROM admitted WHERE row = ?", (first,)).fetchone()
+    return row is not None and row["channel"].partition("/")[0] == issuer

@@ -104,10 +104,13 @@ async def undo(doing: Doing) -> str:
         NotHereError: the incident is not here.
         DeedError: as the desk.
     """
-    _group(await doing.joined(), doing)
+    joined = await doing.joined()
+    _group(joined, doing)
     number = doing.field("n")
     if not (number.isascii() and number.isdecimal() and len(number) < 16):
         raise BadRequestError("a decision has a number")
+    if any(each.n == int(number) and each.incident not in joined.found.members for each in joined.made):
+        raise _nobody()  # it is about an incident of which the sender may know nothing
     await doing.at_desk(lambda db, act: desk.decisions.undo(db, act, int(number), doing.field("why")))
     await doing.joined()
     return _page(doing)

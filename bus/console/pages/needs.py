@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -10,14 +11,17 @@ import msgspec
 
 from bus.console.asked import Asked
 from bus.console.pages import channels, clocks
+from bus.console.pages.held import has_its_id
 from bus.console.texts import span
 from bus.desk import Action
-from bus.hub.picture import of_id
+from bus.hub.picture import priorities
 from bus.policy import MARKINGS
 from bus.storage import utc
 from schemas.vocab import Status
 
 MOST_NEEDS = 12
+MOST_CLOCKS = 500
+"""So many clocks are looked through for what is told."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,16 +97,14 @@ def _of_two(asked: Asked) -> Iterator[Need]:
 
 def _owed(asked: Asked) -> Iterator[Need]:
     """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
-    for each in islice(clocks.ours(asked), MOST_NEEDS):
-        is_late = each.standing == "late"
-        line = of_id(asked.db, asked.clearance, asked.now, Status.ACTUAL, each.id)
-        priority = int(line.priority.removeprefix("p")) if line is not None else 3
+    for priority, each in _pressing(asked):
+        is_late, is_named = each.standing == "late", has_its_id(asked.db, each.id, each.issuer)
         yield Need(
             sort="bulletin",
-            about=each.id,
+            about=each.id if is_named else f"{each.issuer}/{each.id}",
             tlp=each.tlp,
             audience=each.audience,
-            priority=min(priority, 2) if is_late else priority,
+            priority=priority,
             state="",
             title=each.about,
             words=asked.say("%(what)s: it is late.", what=each.what)
@@ -116,8 +118,29 @@ def _owed(asked: Asked) -> Iterator[Need]:
             since=None,
             action=asked.say("Open"),
             address=f"/b/{each.id}",
-            is_acknowledgement=each.rule == clocks.ACKNOWLEDGEMENT and asked.viewer.may(Action.ACKNOWLEDGE),
+            is_acknowledgement=each.rule == clocks.ACKNOWLEDGEMENT
+            and is_named
+            and asked.viewer.may(Action.ACKNOWLEDGE),
         )
+
+
+def _pressing(asked: Asked) -> list[tuple[int, clocks.Due]]:
+    """The clocks that are told, each with its priority: the gravest, of each author one before the second of any.
+
+    So neither what is late and less grave nor a flood of one author hides what another has said.
+    """
+    ours = list(islice(clocks.ours(asked), MOST_CLOCKS))
+    known = priorities(asked.db, asked.clearance, Status.ACTUAL, [each.id for each in ours])
+    found: list[tuple[int, int, clocks.Due]] = []
+    told: Counter[tuple[int, str]] = Counter()
+    for each in ours:
+        priority = known.get(each.id, 3)
+        if each.standing == "late":
+            priority = min(priority, 2)
+        told[priority, each.issuer] += 1
+        found.append((priority, told[priority, each.issuer], each))
+    found.sort(key=lambda one: one[:2])
+    return [(priority, each) for priority, _, each in found[:MOST_NEEDS]]
 
 
 def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:

@@ -26,6 +26,8 @@ from schemas.parts import ElectionRef
 MAX_TITLE = 200
 UNTITLED = "–"
 DONE = frozenset({"accepted", "stored", "parked"})
+UNKNOWN = frozenset({"too-many-requests", "no-key", "deed-failed", "deed-malformed", "store-failed"})
+"""Refusals of the hub that do not say whether it was published an earlier time."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,25 +172,29 @@ async def publish(doing: Doing) -> str:
     n, shown = number(doing.place["n"]), doing.field("digest")
     reviewed = doing.field("reviewed").strip()
     kept = await doing.at_desk(lambda db, act: of_draft(db, act, n))
+    if kept.hands.bulletin:
+        return f"/publish/{n}"
     if not kept.hands.is_unanswered:
         # What was handed on may be published by now, and would then be found to be superseded by itself.
         _must_be_sound(doing, await doing.hub.ask(Preview(draft=kept.draft.text)), reviewed=reviewed)
 
-    def hand_on(db: sqlite3.Connection, act: desk.Act) -> HandedOn:
-        return four_eyes.hand_on(db, act, n, shown)
+    def hand_on(db: sqlite3.Connection, act: desk.Act) -> tuple[HandedOn, str]:
+        return four_eyes.hand_on(db, act, n, shown), act.who
 
-    handed = await doing.at_desk(hand_on)
+    handed, who = await doing.at_desk(hand_on)
     request = Publish(
         key=handed.key,
         draft=kept.draft.text,
         digest=shown,
-        by=handed.by,
+        by=who,
         approved_by=handed.approved_by,
         reviewed=reviewed,
+        is_over=handed.is_over,
     )
     outcome = await doing.hub.ask(request)
     if outcome.state not in DONE:
-        await doing.at_desk(lambda db, _: handed_on.refused(db, handed))
+        if outcome.reason not in UNKNOWN:
+            await doing.at_desk(lambda db, _: handed_on.refused(db, handed))
         _must_be_sound(doing, outcome)
         raise RefusedError(" ".join(outcome.notes), reason=outcome.reason)
     await doing.at_desk(lambda db, act: four_eyes.published(db, act, handed, outcome.id))

@@ -14,7 +14,7 @@ from bus.console.doing import Doing
 from bus.console.errors import BadRequestError, NotHereError
 from bus.console.pages import channels
 from bus.console.pages.bulletin_desk import page_of
-from bus.console.pages.held import held
+from bus.console.pages.held import held, name_at_desk
 from bus.console.pages.needs import Need
 from bus.console.pages.since import Returned
 from bus.console.people import People
@@ -115,7 +115,8 @@ async def snooze_bulletin(doing: Doing) -> str:
         if line is None:
             raise NotHereError("the picture has not taken this bulletin in yet; try again in a moment")
         priority = int(line.priority.removeprefix("p"))
-        return About("bulletin", b.id, b.tlp, b.audience), priority, until_of(asked, doing.field("end"))
+        about = About("bulletin", name_at_desk(asked, kept), b.tlp, b.audience)
+        return about, priority, until_of(asked, doing.field("end"))
 
     about, priority, until = await doing.look(look)
     await _put(doing, about, priority, until)

@@ -257,11 +257,14 @@ class Entrance:
         Raises:
             TooManyError: the address asks faster than an office of people does.
         """
-        self.counted(request)
-        token = self.token(request)
-        if not token:
-            return None, ""
-        return await self._people.session(token, self._clock(), address_of(request)), token
+        token, found = self.token(request), None
+        if token:
+            found = await self._people.session(token, self._clock(), address_of(request))
+        if (
+            found is None
+        ):  # who is signed in has a rate of its own, which no stranger at the same address uses up
+            self.counted(request)
+        return found, token
 
     def counted(self, request: Request) -> None:
         """Count a request of its address.
@@ -289,6 +292,10 @@ class Entrance:
         told = (None, own, "null") if site == "same-origin" else (None, own)
         if site not in (None, "same-origin", "none") or origin not in told:
             raise BadRequestError("the form comes from another site", reason="form-foreign")
+        # In the other shape of a form its sender names how its letters are read, and some ways take very long.
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/x-www-form-urlencoded":
+            raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
         if not secret or not hmac.compare_digest(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
@@ -38,8 +39,13 @@ from schemas.subject import channel_of
 
 ACTING = RateLimit(burst=120, per_s=1.0)
 """Far more than the people of a desk do; a console that was taken over signs no more than that."""
+OF_ONE = RateLimit(burst=40, per_s=0.5)
+"""Of one person, so that nobody uses up what the hub signs for colleagues."""
+MOST_PEOPLE = 500
 LOOKING = RateLimit(burst=60, per_s=4.0)
 """Previews of drafts while people write, which cost the hub's time and no signature."""
+COSTS = 8 * 1024
+"""A draft counts once more for each so many bytes: the largest takes a third of a second."""
 
 
 class Reader(Protocol):
@@ -102,6 +108,7 @@ class Acting:
         self._store, self._publisher, self._record = store, publisher, record
         self._remembered, self._standing = remembered, standing
         self._meter, self._looks = RateMeter(ACTING), RateMeter(LOOKING)
+        self._of_one: OrderedDict[str, RateMeter] = OrderedDict()
 
     async def do(self, request: Request) -> Outcome:
         """Do what is asked. What cannot be done is a refusal with its reason."""
@@ -109,12 +116,18 @@ class Acting:
         if publisher is None:
             return _refused("no-key", "this hub has no signing key here, so it can only read")
         now = publisher.clock().timestamp()
-        meter = self._looks if isinstance(request, Preview | Way) else self._meter
-        if not meter.room(now):
+        meters = (
+            (self._looks,)
+            if isinstance(request, Preview | Way)
+            else (self._meter, self._meter_of(request.by))
+        )
+        cost = 1 + len(request.draft) // COSTS if isinstance(request, Preview) else 1
+        if not all(meter.room(now) >= cost for meter in meters):
             return _refused(
                 "too-many-requests", "this hub has done much for its console; wait a minute, then try again"
             )
-        meter.spend(1, now)
+        for meter in meters:
+            meter.spend(cost, now)
         try:
             if isinstance(request, Preview):
                 return await speaking.preview(publisher, request, self._remembered)
@@ -132,6 +145,14 @@ class Acting:
             return _refused(exc.reason, str(exc))
         except OSError as exc:
             return _refused("store-failed", f"the audit record cannot be written: {exc}")
+
+    def _meter_of(self, who: str) -> RateMeter:
+        """The rate of one person; those of the people who acted last are kept."""
+        meter = self._of_one.pop(who, None) or RateMeter(OF_ONE)
+        self._of_one[who] = meter
+        while len(self._of_one) > MOST_PEOPLE:
+            self._of_one.popitem(last=False)
+        return meter
 
     async def _way(self, publisher: Publisher, request: Way) -> Outcome:
         row = await publisher.outbox.get(request.bulletin)

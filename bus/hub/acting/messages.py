@@ -21,6 +21,8 @@ _KEY = r"^[0-9a-f]{32}$(?!\n)"
 Key = Annotated[str, msgspec.Meta(pattern=_KEY)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 Who = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+Reason = Annotated[str, msgspec.Meta(max_length=500)]
+"""As long as a reason at the desk is at most; it goes into the audit record."""
 Bytes = Annotated[bytes, msgspec.Meta(max_length=131_072)]
 """As long as a draft at the desk is at most."""
 
@@ -52,9 +54,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     key: Key
     bulletin: Id
     body: Feedback
-    lang: str = "en"
+    lang: Annotated[str, msgspec.Meta(max_length=35)] = "en"
     by: Who
-    reviewed: str = ""
+    reviewed: Reason = ""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
@@ -77,6 +79,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True, tag="publish"):
         by: the person who publishes, for the audit record.
         approved_by: the person who has approved; empty where nobody had to.
         reviewed: why it is published in spite of doubts; empty where none was said.
+        is_over: whether its approval is over, so that it is only told what became of it.
     """
 
     key: Key
@@ -84,7 +87,8 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True, tag="publish"):
     digest: Annotated[str, msgspec.Meta(max_length=64)]
     by: Who
     approved_by: Annotated[str, msgspec.Meta(max_length=80)] = ""
-    reviewed: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reviewed: Reason = ""
+    is_over: bool = False
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True, tag="way"):

@@ -91,6 +91,10 @@ async def publish(
     known = await publisher.outbox.read(lambda db: outbox_table.kept_once(db, once))
     if known is not None:
         return Outcome(id=known.id, state=await publisher.settled(known.digest, STORED_S))
+    if request.is_over:
+        return _refused(
+            "approval-over", "it was not published, and its approval is over; ask for another approval"
+        )
     speaker = speaker_of(publisher)
     look = drafts.look(request.draft, speaker, speaker.now)
     if wrong := look.of("error"):

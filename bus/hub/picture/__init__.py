@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bus.hub.picture.dossier import Admission, Dossier, Lineage, Observed, answers_of, one_bulletin
     from bus.hub.picture.events import Event, Told, events_after
     from bus.hub.picture.figures import Arrivals, Bar, Facet, Totals, Value
-    from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows
+    from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows, priorities
     from bus.hub.picture.owed import Owed, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
@@ -83,6 +83,7 @@ __all__ = [
     "open_store",
     "owed",
     "owed_within",
+    "priorities",
     "projection",
     "questions",
     "read_contacts",

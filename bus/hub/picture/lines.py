@@ -103,6 +103,15 @@ def of_id(
     return next(iter(of_rows(db, clearance, now, status, rows)), None)
 
 
+def priorities(
+    db: sqlite3.Connection, clearance: Clearance, status: Status, ids: Sequence[str]
+) -> dict[str, int]:
+    """The priority of several bulletins by their ids, 1 the gravest; what is not held, or may not be seen, is left out."""
+    sql = f"SELECT s.id, s.priority FROM {TABLE_OF[status]} s WHERE LIMITS(s) AND s.id IN (SELECT value FROM json_each(:ids))"
+    rows = ask(db, clearance, sql, {"ids": json.dumps(list(ids))})
+    return {row["id"]: int(row["priority"].removeprefix("p")) for row in rows}
+
+
 def shown(
     db: sqlite3.Connection,
     clearance: Clearance,

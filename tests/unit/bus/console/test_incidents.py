@@ -340,6 +340,26 @@ def test_forms_need_a_token_a_role_and_sight(store: Path, tmp_path: Path) -> Non
     asyncio.run(go("analyst"))
 
 
+def test_nobody_undoes_what_is_about_an_incident_above_them(store: Path, tmp_path: Path) -> None:
+    """A bulletin of theirs belongs to one that they may not see; by guessing the number of that decision they learn and change nothing."""
+
+    async def go() -> None:
+        async with console(store, tmp_path) as enter:
+            client, green = await enter(), await enter("Green")
+            known = await ids(client)
+            above, mirror = known[f"{SEALED_WORDS}, again"], known["A mirror of it is up"]
+            form = form_of((await client.get(f"/i/{above}")).text)
+            data = {"form": form, "bulletin": mirror, "verdict": "belongs"}
+            assert (await client.post(f"/i/{above}/decide", data=data)).status_code == 303
+            theirs = form_of((await green.get(f"/i/{mirror}")).text)
+            for n in ("1", "2"):
+                answer = await green.post(f"/i/{mirror}/undo", data={"form": theirs, "n": n})
+                assert answer.status_code == 404
+            assert (await client.post(f"/i/{above}/undo", data={"form": form, "n": "1"})).status_code == 303
+
+    asyncio.run(go())
+
+
 def test_words_by_hand_bear_the_marking_of_the_incident(store: Path, tmp_path: Path) -> None:
     """A summary and an entry are shown with who wrote them, and to nobody who may not see the narrowest bulletin."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import html
 import re
@@ -16,11 +17,12 @@ import pytest
 
 from bus import desk
 from bus.console import Reading, app
+from bus.console.asking import HubError
 from bus.console.desks import DeskPeople
 from bus.console.doing import Hub
 from bus.console.pages.draft_form import begun
 from bus.desk import Role
-from bus.hub.acting import speaking
+from bus.hub.acting import Outcome, Publish, Request, speaking
 from bus.policy import Clearance
 from bus.publishing.outbox import Outbox
 from schemas.codec import decode
@@ -178,6 +180,57 @@ async def test_two_people_publish_what_one_has_written(tmp_path: Path) -> None:
             ("published", "Mara", "Jonas")
         ]
         assert (await mara.page("/publish"))["sent"][0]["bulletin"] == said.id
+
+
+async def test_many_at_once_publish_one_bulletin(tmp_path: Path) -> None:
+    """Twenty forms of two publishers, and two who approve: one approval is given and used, one bulletin is out."""
+    async with office(tmp_path) as people:
+        mara, jonas, ida = [await people.person(name) for name in ("Mara", "Jonas", "Ida")]
+        n = await mara.save()
+        request = await mara.ask(n)
+        given = await asyncio.gather(jonas.approve(request), ida.approve(request))
+        assert sorted(each.status_code for each in given) == [303, 409]
+        digest = (await mara.page(f"/publish/{n}"))["digest"]
+        sent = await asyncio.gather(
+            *(who.send(f"/publish/{n}/publish", digest=digest) for _ in range(10) for who in (mara, ida))
+        )
+        assert {each.status_code for each in sent} <= {303, 404, 409}
+        assert len(await people.published()) == 1
+        assert (await mara.page(f"/publish/{n}"))["hands"]["closed"] == "published"
+
+
+class Busy:
+    """A line whose hub refuses a publication after one whose answer was lost, as it does nothing for a while."""
+
+    def __init__(self, line: Hub) -> None:
+        """Take the line."""
+        self._line, self._heard = line, 0
+
+    async def ask(self, request: Request) -> Outcome:
+        """The first publication is done and nobody told, the second refused."""
+        if not isinstance(request, Publish):
+            return await self._line.ask(request)
+        self._heard += 1
+        if self._heard == 1:
+            await self._line.ask(request)
+            raise HubError("the hub did not answer in time")
+        if self._heard == 2:
+            return Outcome(state="refused", reason="too-many-requests", notes=("wait a minute",))
+        return await self._line.ask(request)
+
+
+async def test_a_refusal_that_says_nothing_of_the_draft_sets_it_not_free(tmp_path: Path) -> None:
+    """It was published, and nobody knows: changed and published once more, it would be out twice."""
+    async with office(tmp_path, Busy) as people:
+        mara, jonas = await people.person("Mara"), await people.person("Jonas")
+        n = await mara.save()
+        await jonas.approve(await mara.ask(n))
+        assert (await mara.publish(n)).status_code == 503
+        assert (await mara.publish(n)).status_code == 409
+        changed = await mara.send("/publish/save", n=str(n), base="1", **written(headline="Another"))
+        assert "has not answered yet" in changed.text
+        assert (await mara.publish(n)).status_code == 303
+        assert len(await people.published()) == 1
 
 
 @pytest.mark.parametrize("lost", [("before",), ("after",), ("before", "after", "before")])

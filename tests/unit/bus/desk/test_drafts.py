@@ -269,6 +269,21 @@ def test_who_has_acknowledged_stands_beside_the_hubs_receipt() -> None:
         assert refused.value.reason == "not-there"
 
 
+def test_nobody_pushes_a_handover_of_another_off_the_page() -> None:
+    """One officer gives a hundred; that of another, which is older and waits for a signature, is among those that are shown first."""
+    db = bare()
+    ann, eve, bob = (person(db, name, Role.DUTY) for name in ("ann", "eve", "bob"))
+    taken = duty.hand_over(db, eve, "long ago", [ITEM])
+    duty.take_over(db, bob, taken.n, taken.digest)
+    mine = duty.hand_over(db, ann, "telephone the provider", [ITEM])
+    for n in range(100):
+        duty.hand_over(db, eve, f"nothing {n}", [ITEM])
+    shown = duty.handovers(db, bob)
+    assert [each.words for each in shown[:3]] == ["nothing 99", "telephone the provider", "nothing 98"]
+    assert mine.n in {each.n for each in shown}
+    assert taken.n not in {each.n for each in shown}
+
+
 def test_what_was_handed_over_and_acknowledged_long_ago_is_forgotten() -> None:
     """What is younger stays."""
     db = bare()

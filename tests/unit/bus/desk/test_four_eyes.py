@@ -101,10 +101,11 @@ class Office:
 
 
 def test_what_is_handed_on_again_keeps_its_key_and_uses_one_approval() -> None:
-    """Also when the time of the approval has passed meanwhile."""
+    """When the time of the approval has passed meanwhile, the hub is only asked what became of it."""
     office = Office()
     first = office.hand_on()
-    assert office.hand_on(HOLDS_S + 1) == first
+    assert office.hand_on(60) == first
+    assert office.hand_on(HOLDS_S + 1) == msgspec.structs.replace(first, is_over=True)
     assert approvals.get(office.db, office.ann, office.approval.n).state is State.SPENT
     four_eyes.published(office.db, office.ann, first, "0199-one")
     four_eyes.published(office.db, office.ann, first, "0199-two")
@@ -127,6 +128,45 @@ def test_until_the_hub_has_answered_a_draft_stands_still() -> None:
         handed_on.check_answered(office.db, office.draft.n)
     four_eyes.published(office.db, office.ann, handed, "0199-one")
     handed_on.check_answered(office.db, office.draft.n)
+
+
+@pytest.mark.parametrize("why", ["its time is over", "its giver is gone", "its giver approves no more"])
+def test_what_the_hub_has_refused_needs_an_approval_that_holds(why: str) -> None:
+    """A publisher who has it refused keeps no approval for later; another approval publishes it under the same key."""
+    office, late, root = Office(), 0.0, at_command_line(NOW)
+    handed = office.hand_on()
+    handed_on.refused(office.db, handed)
+    if why == "its time is over":
+        late = HOLDS_S
+    elif why == "its giver is gone":
+        person(office.db, "eve", Role.APPROVER)
+        people.disable(office.db, root, "bob")
+    else:
+        person(office.db, "eve", Role.APPROVER)
+        people.change(office.db, root, "bob", roles=(Role.READER,))
+    with pytest.raises(DeskError) as refused:
+        office.hand_on(late)
+    assert refused.value.reason == "approval-needed"
+    ann, other = (
+        msgspec.structs.replace(each, at=each.at + late, fresh_at=each.at + late)
+        for each in (office.ann, office.bob if late else person(office.db, "ida", Role.APPROVER))
+    )
+    approved(office.db, office.draft, ann, other)
+    again = office.hand_on(late)
+    assert (again.key, again.approved_by, again.is_over) == (handed.key, other.who, False)
+
+
+def test_what_was_refused_alone_needs_the_second_person_who_has_come() -> None:
+    """And before there was one it could be published alone."""
+    db = bare()
+    ann = person(db, "ann", Role.PUBLISHER)
+    draft = begun(db, ann)
+    handed_on.refused(db, four_eyes.hand_on(db, ann, draft.n, draft.digest))
+    handed_on.refused(db, four_eyes.hand_on(db, ann, draft.n, draft.digest))
+    person(db, "bob", Role.APPROVER)
+    with pytest.raises(DeskError) as refused:
+        four_eyes.hand_on(db, ann, draft.n, draft.digest)
+    assert refused.value.reason == "approval-needed"
 
 
 def test_every_version_has_a_key_of_its_own() -> None:

@@ -307,3 +307,37 @@ def test_a_wall_and_an_administrator_write_nothing() -> None:
             with pytest.raises(DeskError) as refused:
                 write()
             assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("bound", "add"),
+    [
+        ("MAX_NOTES_OF_TARGET", lambda db, act, n: words.add_note(db, act, INCIDENT, str(n))),
+        ("MAX_JOURNAL", lambda db, act, n: words.add_entry(db, act, INCIDENT, str(n))),
+        (
+            "MAX_DECISIONS",
+            lambda db, act, n: decisions.decide(
+                db, act, "i-1", About("bulletin", f"b-{n}", Tlp.GREEN, "community"), Verdict.BELONGS
+            ),
+        ),
+    ],
+    ids=["notes", "journal", "decisions"],
+)
+def test_one_person_leaves_room_for_colleagues(
+    monkeypatch: pytest.MonkeyPatch, bound: str, add: Callable[[sqlite3.Connection, Act, int], int]
+) -> None:
+    """Half of what is kept about a thing; withdrawn or undone ones count. The rest is the others'."""
+    for module in (words, decisions):
+        monkeypatch.setattr(module, bound, 8, raising=False)
+    db = bare()
+    eve, ann, bob = (person(db, name, Role.ANALYST) for name in ("eve", "ann", "bob"))
+    for n in range(4):
+        add(db, eve, n)
+    with pytest.raises(DeskError, match="of yours") as refused:
+        add(db, eve, 4)
+    assert refused.value.reason == "desk-full"
+    for n in range(5, 8):
+        add(db, ann, n)
+    add(db, bob, 8)
+    with pytest.raises(DeskError):
+        add(db, bob, 9)

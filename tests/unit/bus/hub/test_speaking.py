@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bus.hub.acting import Acting, Outcome, Preview, Publish, Way, speaking
+from bus.hub.acting import Acknowledge, Acting, Outcome, Preview, Publish, Way, speaking
 from bus.hub.acting import acting as module
 from bus.hub.acting.messages import MOST, answering, asking, request_of, told
 from bus.hub.picture.projection import open_store
@@ -177,3 +177,39 @@ def _numbered() -> Any:
     from bus.hub.acting.messages import Numbered
 
     return Numbered
+
+
+async def test_what_is_over_is_told_of_and_not_published(tmp_path: Path) -> None:
+    """A publication whose approval is over: what it became, where it was published in time; else a refusal, and nothing is signed."""
+    async with signing(tmp_path, shared_world(), OFFICE) as line:
+        late = msgspec.structs.replace(publication(raw()), is_over=True)
+        told = await line.ask(late)
+        assert (told.state, told.reason) == ("refused", "approval-over")
+        assert await held(tmp_path) == []
+        done = await line.ask(publication(raw()))
+        assert (await line.ask(late)).id == done.id
+    assert len(await held(tmp_path)) == 1
+
+
+async def test_one_person_uses_up_nothing_of_colleagues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sends hundreds of forms is refused, and the next person is not."""
+    monkeypatch.setattr(module, "OF_ONE", RateLimit(burst=3, per_s=0.001))
+    async with signing(tmp_path, shared_world(), OFFICE) as line:
+        for who, reasons in (("eve", ["not-there"] * 3 + ["too-many-requests"] * 5), ("ann", ["not-there"])):
+            told = [await line.ask(Acknowledge(bulletin="none", by=who)) for _ in reasons]
+            assert [each.reason for each in told] == reasons
+
+
+async def test_a_large_draft_costs_more_of_what_a_hub_looks_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One who sends the largest again and again does not keep the hub from its bus; small ones are looked at as they are typed."""
+    monkeypatch.setattr(module, "LOOKING", RateLimit(burst=20, per_s=0.001))
+    large = b"#" * 131_072
+    async with signing(tmp_path, shared_world(), OFFICE) as line:
+        assert [(await line.ask(Preview(draft=large))).state for _ in range(2)] == ["previewed", "refused"]
+        assert [(await line.ask(Preview(draft=b"{"))).state for _ in range(4)] == ["previewed"] * 3 + [
+            "refused"
+        ]
