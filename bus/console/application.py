@@ -292,7 +292,7 @@ class Console:
             template, frame.now, frame.zone, voice, page=content, frame=frame, viewer=session.viewer,
             path=path, here=here, twin=twin, files=files, form=form_token(token), is_signed_in=True, key=self._rng(16).hex(),
             failed=failed, once=once, needs_password=self._people.needs_password, account=self.entrance.account,
-            **navigation_of(session.viewer),
+            has_ways=any(way.path for way in self.entrance.ways), **navigation_of(session.viewer),
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)
 

@@ -32,9 +32,9 @@ NAVIGATION = (
     Link("/drills", marked("Drills"), "drill", marked("Prepare", "navigation"), "g d"),
     Link("/handover", marked("Handover"), "check", marked("Keep", "navigation"), "g h"),
     Link("/quarantine", marked("Quarantine"), "quarantine", marked("Keep", "navigation")),
-    Link("/feeds", marked("Feed addresses"), "copy", marked("Keep", "navigation")),
     Link("/people", marked("People"), "people", marked("Keep", "navigation")),
     Link("/audit", marked("Audit trail"), "report", marked("Keep", "navigation")),
+    Link("/feeds", marked("Feed addresses"), "copy", marked("Keep", "navigation")),
     Link("/system", marked("System"), "system", marked("Keep", "navigation")),
 )
 TABS = ("/", "/b", "/channels", "/clocks", "/e", "/people", "/audit", "/system")

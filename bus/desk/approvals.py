@@ -16,7 +16,7 @@ import msgspec
 
 from bus.desk import drafts, people, trail
 from bus.desk.refusals import MAX_APPROVALS, MAX_REASON, DeskError, check_room, check_text
-from bus.desk.roles import Act, Action, check_may, may, not_there, tlp_rank
+from bus.desk.roles import Act, Action, check_may, not_there, tlp_rank
 from bus.desk.sessions import FRESH_S, is_fresh
 from bus.policy import MARKINGS
 from bus.storage import from_row, single
@@ -215,7 +215,7 @@ def waiting(db: sqlite3.Connection, act: Act) -> list[Approval]:
     Raises:
         DeskError: `desk-role`, `desk-wall`.
     """
-    _check_reads(act)
+    check_may(act, Action.READ_DRAFTS)
     rows = db.execute(
         "SELECT * FROM approvals WHERE state = 'asked' AND until > ? AND tlp <= ? ORDER BY until, n",
         (act.at, tlp_rank(act.clearance.ceiling)),
@@ -255,11 +255,6 @@ def of_draft(db: sqlite3.Connection, act: Act, draft: int) -> list[Approval]:
     return [from_row(Approval, row) for row in rows]
 
 
-def _check_reads(act: Act) -> None:
-    if not may(act, Action.ASK_APPROVAL):
-        check_may(act, Action.APPROVE)
-
-
 def _check_open(approval: Approval, wanted: State, at: float) -> None:
     if approval.state is not wanted:
         raise DeskError(f"this is {approval.state}, and not {wanted}", reason="approval-over")
@@ -279,7 +274,7 @@ def _check_digest(shown: str, digest: str) -> None:
 
 def get(db: sqlite3.Connection, act: Act, n: int) -> Approval:
     """An approval by its number. Raises as `waiting`, and `not-there`."""
-    _check_reads(act)
+    check_may(act, Action.READ_DRAFTS)
     row = db.execute("SELECT * FROM approvals WHERE n = ?", (n,)).fetchone()
     if row is None or not act.clearance.sees(MARKINGS[row["tlp"]], row["audience"]):
         raise not_there("approval")

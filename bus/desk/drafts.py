@@ -22,7 +22,7 @@ from bus.desk.refusals import (
     check_room,
     check_text,
 )
-from bus.desk.roles import Act, Action, check_may, may, not_there, tlp_rank
+from bus.desk.roles import Act, Action, check_may, not_there, tlp_rank
 from bus.policy import MARKINGS
 from bus.storage import single
 from schemas.codec import digest
@@ -166,7 +166,7 @@ def listed(db: sqlite3.Connection, act: Act) -> list[Draft]:
     Raises:
         DeskError: `desk-role`, `desk-wall`.
     """
-    _check_reads(act)
+    check_may(act, Action.READ_DRAFTS)
     rows = db.execute(
         "SELECT n, audience FROM drafts WHERE closed_at IS NULL AND tlp <= ? ORDER BY at DESC, n DESC",
         (tlp_rank(act.clearance.ceiling),),
@@ -217,13 +217,8 @@ def forget(db: sqlite3.Connection, before: float) -> None:
     db.execute("DELETE FROM drafts WHERE closed_at < ?", (before,))
 
 
-def _check_reads(act: Act) -> None:
-    if not may(act, Action.APPROVE):
-        check_may(act, Action.DRAFT)
-
-
 def _row(db: sqlite3.Connection, act: Act, n: int, *, closed: bool = False) -> sqlite3.Row:
-    _check_reads(act)
+    check_may(act, Action.READ_DRAFTS)
     row: sqlite3.Row | None = db.execute("SELECT * FROM drafts WHERE n = ?", (n,)).fetchone()
     if (
         row is None

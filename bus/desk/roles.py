@@ -44,6 +44,7 @@ class Action(StrEnum):
     SNOOZE = "snooze"
     HAND_OVER = "hand-over"
     OPEN_WALL = "open-wall"
+    READ_DRAFTS = "read-drafts"
     DRAFT = "draft"
     ASK_APPROVAL = "ask-approval"
     PUBLISH = "publish"
@@ -77,6 +78,7 @@ MAY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.SNOOZE: frozenset({_D}),
         Action.HAND_OVER: frozenset({_D}),
         Action.OPEN_WALL: frozenset({_D}),
+        Action.READ_DRAFTS: frozenset({_P, _V}),
         Action.DRAFT: frozenset({_P}),
         Action.ASK_APPROVAL: frozenset({_P}),
         Action.PUBLISH: frozenset({_P}),

@@ -69,8 +69,7 @@ class Served:
 
     def console(self, held: desk.Desk, reading: Reading, line: Line) -> Shield:
         """What is served: everybody is signed in who gives a name."""
-        roles = ("analyst", "duty-officer", "publisher", "approver")
-        people = Demonstration(EVERYTHING, numbers(), roles, held)
+        people = Demonstration(EVERYTHING, numbers(), consoles.ALL_OF_CONTENT, held)
         return app(
             reading,
             people,

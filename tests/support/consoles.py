@@ -45,6 +45,8 @@ from tests.support.world import NOW, Message, bulletin, draft, shared_world, sig
 HUB = "xa-hub"
 HOST = "console.example"
 WORLD = shared_world()
+ALL_OF_CONTENT = ("analyst", "duty-officer", "publisher", "approver")
+"""The roles of who may open every page but those of people."""
 AUDIENCES = frozenset({"public", "community", "eu-emb", "eu-csirts", "eu-dsc", "eu-dpas"})
 EVERYTHING = Clearance(ceiling=Tlp.RED, audiences=AUDIENCES)
 HOSTILE = (
@@ -288,8 +290,8 @@ def form_of(html: str) -> str:
 async def signed_in(
     path: Path, clearance: Clearance = EVERYTHING, **of: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that is signed in."""
-    async with client(path, clearance, **of) as opened:
+    """A client that is signed in, with every role but the administrator's."""
+    async with client(path, clearance, **{"roles": ALL_OF_CONTENT, **of}) as opened:
         await sign_in(opened)
         yield opened
 

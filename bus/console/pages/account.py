@@ -1,4 +1,4 @@
-"""One's own account: what one may do and read, where one is signed in; and the page that asks for the password again."""
+"""One's own account: what one may do and read, where one is signed in; and the page that asks once more who one is."""
 
 from __future__ import annotations
 
@@ -41,9 +41,15 @@ class Account(Content, frozen=True, kw_only=True):
 
 
 class Fresh(Content, frozen=True, kw_only=True):
-    """The page that asks for the password again; `next` is where one is led then."""
+    """The page that asks once more who one is.
+
+    Attributes:
+        next: where one is led then.
+        has_password: whether the person has one to give; one who signs in otherwise is led there.
+    """
 
     next: str
+    has_password: bool = True
 
 
 def look(asked: Asked) -> Account:
@@ -81,3 +87,15 @@ def look_fresh(asked: Asked) -> Fresh:
     return Fresh(
         marking="amber+strict", note=asked.say.plain(NOTE), next=place_here(asked.first("next"), "/me")
     )
+
+
+def beside_fresh(wanted: Content) -> Callable[[sqlite3.Connection, Act], Fresh] | None:
+    """The same, with whether the person has a password."""
+    if not isinstance(wanted, Fresh):
+        return None
+
+    def question(db: sqlite3.Connection, act: Act) -> Fresh:
+        person = desk.people.find(db, act.who)
+        return wanted if person is None else msgspec.structs.replace(wanted, has_password=person.has_password)
+
+    return question

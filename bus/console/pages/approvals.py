@@ -41,12 +41,10 @@ class Approvals(Content, frozen=True, kw_only=True):
     Attributes:
         waiting: those that the reader may see.
         may_approve: whether the reader has the role of an approver.
-        is_open: whether the reader may see approvals at all.
     """
 
     waiting: tuple[Listed, ...]
     may_approve: bool
-    is_open: bool
 
 
 class OneApproval(Content, frozen=True, kw_only=True):
@@ -84,8 +82,6 @@ def of_list(place: Mapping[str, str]) -> Question:
     del place
 
     def question(db: sqlite3.Connection, act: Act) -> tuple[Listed, ...]:
-        if not (desk.may(act, Action.APPROVE) or desk.may(act, Action.ASK_APPROVAL)):
-            return ()
         return tuple(
             listed
             for each in desk.approvals.waiting(db, act)[: four_eyes.MOST_WAITING]
@@ -117,7 +113,6 @@ def look(asked: Asked) -> Approvals:
         marking=str(narrowest(Tlp(each.tlp) for each in found) or Tlp.GREEN),
         waiting=found,
         may_approve=asked.viewer.may(Action.APPROVE),
-        is_open=asked.viewer.may(Action.APPROVE) or asked.viewer.may(Action.ASK_APPROVAL),
     )
 
 

@@ -83,6 +83,7 @@ _PAGES: tuple[Page, ...] = (
         twin="/publish.json",
         template="publish.html",
         look=publish.look,
+        action=Action.READ_DRAFTS,
         of_desk=publish.of_list,
         of_hub=publish.of_hub,
         heard=publish.heard,
@@ -92,6 +93,7 @@ _PAGES: tuple[Page, ...] = (
         twin="/publish/{n}.json",
         template="writing.html",
         look=publish.look_at_one,
+        action=Action.READ_DRAFTS,
         of_desk=publish.of_one,
         of_hub=publish.of_hub,
         heard=publish.heard,
@@ -101,6 +103,7 @@ _PAGES: tuple[Page, ...] = (
         twin="/approvals.json",
         template="approvals.html",
         look=approvals.look,
+        action=Action.READ_DRAFTS,
         of_desk=approvals.of_list,
     ),
     Page(
@@ -108,6 +111,7 @@ _PAGES: tuple[Page, ...] = (
         twin="/approvals/{n}.json",
         template="approval.html",
         look=approvals.look_at_one,
+        action=Action.READ_DRAFTS,
         of_desk=approvals.of_one,
         of_hub=approvals.of_hub,
         heard=approvals.heard,
@@ -129,11 +133,17 @@ _PAGES: tuple[Page, ...] = (
         twin="/handover.json",
         template="handover.html",
         look=handover.look,
+        action=Action.HAND_OVER,
         beside=handover.beside,
     ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
     Page(
-        path=feeds.PAGE, twin=f"{feeds.PAGE}.json", template="feeds.html", look=feeds.look, beside=feeds.told
+        path=feeds.PAGE,
+        twin=f"{feeds.PAGE}.json",
+        template="feeds.html",
+        look=feeds.look,
+        action=Action.OWN_ACCOUNT,
+        beside=feeds.told,
     ),
     Page(
         path="/system",
@@ -181,6 +191,7 @@ _PAGES: tuple[Page, ...] = (
         template="fresh.html",
         look=account.look_fresh,
         action=Action.OWN_ACCOUNT,
+        beside=account.beside_fresh,
     ),
 )
 

@@ -72,7 +72,7 @@ def look(asked: Asked) -> Feeds:
 
 
 def told(content: Content) -> Callable[[sqlite3.Connection, Act], Content]:
-    """The question to the desk: the same page, with the addresses of its reader; an administrator sees those of all."""
+    """The question to the desk: the same page, with the addresses of its reader; an administrator sees those of all, without what others look for."""
 
     def question(db: sqlite3.Connection, act: Act) -> Content:
         names, is_keeper = desk.people.names(db), desk.may(act, Action.SEE_PEOPLE)
@@ -83,7 +83,7 @@ def told(content: Content) -> Callable[[sqlite3.Connection, Act], Content]:
                 name=each.name,
                 list=_list(each.path),
                 form=_form(each.path),
-                filter=_in_words(each.query),
+                filter=_in_words(each.query) if each.person == act.who else "",
                 person="" if each.person == act.who else names.get(each.person, each.person),
                 made=utc(each.made_at),
                 ends=utc(each.ends_at),

@@ -88,7 +88,7 @@ class Entrance:
         ways: Sequence[Way] = (),
     ) -> None:
         """Take who may look, what shows pages, the present, random bytes, what gives the name of the hub, and other ways to sign in."""
-        self._ways = ways
+        self.ways = ways
         self._people, self._renderer, self._clock, self._rng = people, renderer, clock, rng
         self.hub_name = hub_name
         self._addresses = limits.Meter(limits.ADDRESS)
@@ -103,13 +103,13 @@ class Entrance:
             Route("/set-password", self.password_page, methods=["GET"]),
             Route("/set-password", self.set_password, methods=["POST"]),
             Route("/language", self.choose_language, methods=["POST"]),
-            *(route for way in self._ways for route in way.routes(self)),
+            *(route for way in self.ways for route in way.routes(self)),
         ]
 
     @property
     def account(self) -> list[tuple[str, str]]:
         """Pages of one's own, by name and path."""
-        return [way.own for way in self._ways if way.own is not None]
+        return [way.own for way in self.ways if way.own is not None]
 
     async def sign_in_page(self, request: Request) -> Response:
         """Where somebody signs in."""
@@ -129,7 +129,7 @@ class Entrance:
             after=after,
             needs_password=self._people.needs_password,
             again=bool(more),
-            ways=[(way.name, f"{way.path}?{then}" if way.path else "") for way in self._ways],
+            ways=[(way.name, f"{way.path}?{then}" if way.path else "") for way in self.ways],
             here=f"/sign-in?{then}",
         )
 

@@ -293,6 +293,20 @@ def test_asked_again_a_person_counts_as_fresh(house: SignOn, over: Over) -> None
     over(work)
 
 
+def test_who_has_no_password_is_led_to_the_sign_on(house: SignOn, over: Over) -> None:
+    """The page that asks once more who one is has no field for a password then, and a link that leads back to where one was."""
+
+    async def work(there: Visit) -> None:
+        house.tell(SUBJECT)
+        await there.link(house.url)
+        await there.browser.get(await there.back())
+        page = (await there.browser.get("/fresh?next=/b")).text
+        assert 'type="password"' not in page
+        assert 'href="/sign-in?again=1&amp;next=/b"' in page
+
+    over(work)
+
+
 def test_the_way_begins_on_a_page_of_this_console(house: SignOn, over: Over) -> None:
     """A page of another site begins none."""
 

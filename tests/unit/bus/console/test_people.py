@@ -33,7 +33,7 @@ from tests.support.world import NOW
 
 AT = NOW.timestamp()
 NEW = "nine green boats on a lake"
-OPEN = ("/people", "/audit", "/system", "/me", "/fresh")
+OPEN = ("/people", "/audit", "/feeds", "/system", "/me", "/fresh")
 """Pages that an administrator may open, beside that of each person."""
 
 
@@ -92,6 +92,7 @@ def test_an_administrator_opens_no_page_of_content(store: Path, tmp_path: Path) 
         assert {link.path for link in NAVIGATION if f'href="{link.path}"' in page} - {"/"} == {
             "/people",
             "/audit",
+            "/feeds",
             "/system",
         }
         assert "/events" not in page

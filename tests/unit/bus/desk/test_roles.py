@@ -25,6 +25,7 @@ TABLE = {
     "snooze": "--D---",
     "hand-over": "--D---",
     "open-wall": "--D---",
+    "read-drafts": "---PV-",
     "draft": "---P--",
     "ask-approval": "---P--",
     "publish": "---P--",
