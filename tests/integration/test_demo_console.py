@@ -11,11 +11,14 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.support.waiting import eventually_sync
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 
 
+@pytest.mark.short_faults
 def test_a_visitor_signs_in_at_both_hubs_without_a_password(tmp_path: Path) -> None:
     """One browser holds both sessions, and each console shows the picture of its own hub."""
     said = tmp_path / "said.txt"

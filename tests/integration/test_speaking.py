@@ -153,6 +153,7 @@ async def entered(stack: AsyncExitStack, place: str, name: str) -> Person:
 
 
 @pytest.mark.slow
+@pytest.mark.short_faults
 async def test_a_hub_killed_between_the_desk_and_the_signature_publishes_once(tmp_path: Path) -> None:
     """As programs: the hub dies as soon as the approval is used; started again, the same button leads to one bulletin."""
     world = world_of_now(OFFICE)

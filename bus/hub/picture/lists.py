@@ -14,9 +14,10 @@ from itertools import islice
 from typing import Any
 
 from bus.filters import Selection
+from bus.hub.picture import narrowing
 from bus.hub.picture.clearance import above, ask, pairs_of
 from bus.hub.picture.lines import LAST, Key, Page, shown, table_of
-from bus.hub.picture.narrowing import FEW, Narrowed, first_since, narrow, waiting
+from bus.hub.picture.narrowing import FEW, Narrowed, narrow, waiting
 from bus.policy import Clearance
 from bus.subscribing import as_json, bodies
 from schemas.vocab import Status
@@ -210,7 +211,7 @@ def _page(
     conditions = _KEPT if with_ended else _STANDING
     is_walked = with_ended and not narrowed.is_few
     walked = max(0, min(upto, bodies.last_row(db)) - _AT_ONCE) if is_walked else 0
-    first = first_since(db, selection, now, _AT_ONCE) if is_walked else 0
+    first = narrowing.first_since(db, selection, now, _AT_ONCE) if is_walked else 0
     least = max(walked, first)
     found: list[Iterable[Key]] = [
         _keys(db, clearance, now, status, narrowed, condition, order, after, size, least)

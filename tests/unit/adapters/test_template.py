@@ -36,6 +36,7 @@ def test_a_copy_passes_its_own_tests(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.short_faults
 @pytest.mark.timeout(180)
 def test_a_stranger_installs_it_and_runs_it(tmp_path: Path) -> None:
     """Both projects as wheels, away from any checkout: the inherited tests pass, and the adapter is listed and converts its sample."""

@@ -296,8 +296,19 @@ def test_an_alarm_of_a_channel_is_told_to_those_who_may_read_it() -> None:
 
 FOR_PAGES: tuple[ModuleType, ...] = (lines, lists, figures, searching, dossier)
 """Modules that read for pages alone."""
-HELPERS = {"waiting", "last_row", "thread_of", "in_thread", "why", "reach", "narrow", "ask", "above"}
-"""What of other modules may be given the connection: of a bulletin that was seen, or with limits."""
+HELPERS = {
+    "waiting",
+    "last_row",
+    "first_since",
+    "thread_of",
+    "in_thread",
+    "why",
+    "reach",
+    "narrow",
+    "ask",
+    "above",
+}
+"""What of other modules may be given the connection: of a bulletin that was seen, with limits, or only numbers of rows to walk."""
 
 
 @pytest.mark.parametrize("module", FOR_PAGES, ids=lambda module: module.__name__.rpartition(".")[2])
