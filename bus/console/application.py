@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from bus import desk
 from bus.console import limits, shield
-from bus.console.asked import Asked, parameters, parameters_of
+from bus.console.asked import Asked, parameters, parameters_of, whole_of
 from bus.console.asking import NOBODY, HubError
 from bus.console.doing import Doing, Hub
 from bus.console.errors import AgainError, BadRequestError, NotHereError, PageError
@@ -471,14 +471,13 @@ class Console:
                 return
             metered(self._readers, token)
             after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-            number = int(after) if after.isdecimal() and len(after) < 16 else None
             clearance = session.viewer.clearance
 
             async def still() -> bool:
                 standing = await self._people.standing(token, self._clock(), address_of(request))
                 return standing is not None and standing.viewer.clearance == clearance
 
-            await self.live.stream(clearance, number, scope, receive, send, still, token)
+            await self.live.stream(clearance, whole_of(after), scope, receive, send, still, token)
 
         return outer
 

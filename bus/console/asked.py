@@ -65,6 +65,11 @@ def query_of(given: Given) -> str:
     return urlencode([(name, each) for name, values in given.items() for each in values])
 
 
+def whole_of(text: str) -> int | None:
+    """A whole number from a form or an address, of 1 to 15 digits; None where the text is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+
+
 def is_here(wanted: str) -> bool:
     """Whether it is a place on this console."""
     is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))

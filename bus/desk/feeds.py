@@ -20,7 +20,7 @@ from bus.storage import Layout, from_row, single
 from schemas.vocab import Tlp
 
 CEILING = Tlp.GREEN
-"""What a feed address gives at most: whoever knows it reads it."""
+"""What a feed address gives at most: each program that knows the address reads the list."""
 LASTS_DAYS = (30, 90, 365)
 """For how many days one may be made."""
 RECORDED_EACH_S = 3600.0

@@ -1,6 +1,6 @@
 """Passkeys: public keys with which a person signs in, each made by that person. Inside a transaction.
 
-Whoever holds the device and unlocks it is that person, so a passkey is added only shortly after its person has shown who it is. A counter
+A person who holds the device and unlocks it counts as its owner, so a passkey is added only shortly after its person has shown who it is. A counter
 that does not grow says that a passkey was copied: it then lets nobody in.
 """
 

@@ -133,6 +133,13 @@ def rows_of(db: sqlite3.Connection, wanted: str) -> list[int]:
     return []
 
 
+def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
+    """The row of an admitted bulletin, by its id or digest: the first that has it."""
+    sql = "SELECT * FROM admitted WHERE row = ?"
+    row: sqlite3.Row | None = db.execute(sql, rows_of(db, wanted)[:1] or (None,)).fetchone()
+    return row
+
+
 class Place(NamedTuple):
     """A place in a chain, as a row: `channel` and `kids` by their numbers."""
 

@@ -197,8 +197,4 @@ def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
 
 def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
     """The row of an admitted bulletin, by its id or digest."""
-    rows = subscribing.bodies.rows_of(db, wanted)
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM admitted WHERE row = ?", rows[:1] or (None,)
-    ).fetchone()
-    return row
+    return subscribing.bodies.admitted_row(db, wanted)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from bus import desk
-from bus.console.asked import Asked, Given, parameters_of, query_of
+from bus.console.asked import Asked, Given, parameters_of, query_of, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
 from bus.console.page import Content, Once
@@ -136,10 +136,10 @@ async def end(doing: Doing) -> str:
         BadRequestError: that is no number.
         DeedError: as the desk.
     """
-    number = doing.field("n")
-    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+    number = whole_of(doing.field("n"))
+    if number is None:
         raise BadRequestError("a feed address has a number")
-    await doing.at_desk(lambda db, act: desk.feeds.end(db, act, int(number)))
+    await doing.at_desk(lambda db, act: desk.feeds.end(db, act, number))
     return PAGE
 
 

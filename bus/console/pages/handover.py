@@ -10,7 +10,7 @@ from itertools import islice
 import msgspec
 
 from bus import desk
-from bus.console.asked import Asked
+from bus.console.asked import Asked, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
 from bus.console.page import Content
@@ -194,9 +194,9 @@ async def take(doing: Doing) -> str:
         BadRequestError: that is no number.
         DeedError: as the desk.
     """
-    number = doing.place["n"]
-    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+    number = whole_of(doing.place["n"])
+    if number is None:
         raise BadRequestError("a handover has a number")
     shown = doing.field("digest")
-    await doing.at_desk(lambda db, act: desk.duty.take_over(db, act, int(number), shown))
+    await doing.at_desk(lambda db, act: desk.duty.take_over(db, act, number, shown))
     return "/handover"

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from bus import desk
+from bus.console.asked import whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError, NotHereError
 from bus.console.incidents import Joined, Kept
@@ -106,12 +107,12 @@ async def undo(doing: Doing) -> str:
     """
     joined = await doing.joined()
     _group(joined, doing)
-    number = doing.field("n")
-    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+    number = whole_of(doing.field("n"))
+    if number is None:
         raise BadRequestError("a decision has a number")
-    if any(each.n == int(number) and each.incident not in joined.found.members for each in joined.made):
+    if any(each.n == number and each.incident not in joined.found.members for each in joined.made):
         raise _nobody()  # it is about an incident of which the sender may know nothing
-    await doing.at_desk(lambda db, act: desk.decisions.undo(db, act, int(number), doing.field("why")))
+    await doing.at_desk(lambda db, act: desk.decisions.undo(db, act, number, doing.field("why")))
     await doing.joined()
     return _page(doing)
 

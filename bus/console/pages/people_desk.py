@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from bus import desk
-from bus.console.asked import clearance_of_hub
+from bus.console.asked import clearance_of_hub, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
 from bus.console.page import Done
@@ -156,10 +156,10 @@ async def end_one(doing: Doing) -> None:
         BadRequestError: it names none.
         DeedError: as the desk.
     """
-    number = doing.field("n")
-    if not (number.isdecimal() and len(number) < 16):
+    number = whole_of(doing.field("n"))
+    if number is None:
         raise BadRequestError("the form names no session; load the page anew")
-    await doing.at_desk(lambda db, act: desk.sessions.end(db, act, int(number)))
+    await doing.at_desk(lambda db, act: desk.sessions.end(db, act, number))
 
 
 def tlp_of(doing: Doing) -> Tlp:

@@ -10,7 +10,7 @@ import msgspec
 
 from bus import desk
 from bus.console import codes, places, rows
-from bus.console.asked import Asked
+from bus.console.asked import Asked, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
 from bus.console.page import Content
@@ -194,14 +194,14 @@ async def mark_seen(doing: Doing) -> str:
         BadRequestError: that is no event.
         DeedError: as the desk.
     """
-    number = doing.field("n")
-    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+    number = whole_of(doing.field("n"))
+    if number is None:
         raise BadRequestError("an event has a number")
     last = await doing.reading.ask(events.newest)
 
     def work(db: sqlite3.Connection, act: Act) -> None:
         desk.own.begin_anew(db, last)
-        desk.own.mark_seen(db, act, min(int(number), last))
+        desk.own.mark_seen(db, act, min(number, last))
 
     await doing.at_desk(work)
     return "/"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bus import desk, drafts
-from bus.console.asked import Asked
+from bus.console.asked import Asked, whole_of
 from bus.console.errors import BadRequestError, NotHereError
 from bus.console.page import Content, Present, Question
 from bus.console.pages import draft_form, writing
@@ -188,9 +188,10 @@ def number(text: str) -> int:
     Raises:
         NotHereError: it is none.
     """
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+    n = whole_of(text)
+    if n is None:
         raise NotHereError("there is no such draft here")
-    return int(text)
+    return n
 
 
 def _blank(asked: Asked, kind: str) -> Writing:

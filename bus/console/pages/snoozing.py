@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bus import desk
-from bus.console.asked import Asked
+from bus.console.asked import Asked, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError, NotHereError
 from bus.console.pages import channels
@@ -147,10 +147,10 @@ async def end_snooze(doing: Doing) -> str:
         BadRequestError: that is no number.
         DeedError: as the desk.
     """
-    number = doing.place["n"]
-    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+    number = whole_of(doing.place["n"])
+    if number is None:
         raise BadRequestError("a snooze has a number")
-    await doing.at_desk(lambda db, act: desk.snoozes.end(db, act, int(number)))
+    await doing.at_desk(lambda db, act: desk.snoozes.end(db, act, number))
     return "/"
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from bus import desk
 from bus.audit import AuditError
-from bus.console.asked import Asked
+from bus.console.asked import Asked, whole_of
 from bus.console.page import Content
 from bus.desk import Act
 from bus.languages import marked
@@ -104,7 +104,7 @@ def look(asked: Asked) -> Trail:
         note=asked.say.plain(NOTE),
         who=asked.first("who").strip()[:80],
         since=since if since in SPANS else "all",
-        before=int(before) if before.isdecimal() and len(before) < 16 else 0,
+        before=whole_of(before) or 0,
         wants_check=bool(asked.first("verify")),
         head=asked.first("head").strip(),
     )

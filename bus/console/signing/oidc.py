@@ -54,7 +54,7 @@ class OnTheWay(msgspec.Struct, frozen=True, kw_only=True):
         redirect: where the browser comes back.
         after: where the person wants to go then.
         session: the session in which the person shows again who it is; empty for a new one.
-        is_again: whether the sign-on must ask who it is, whoever it knows.
+        is_again: whether the sign-on must ask who it is, even if it knows the browser.
         at: when it began, in seconds since the epoch.
     """
 

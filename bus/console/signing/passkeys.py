@@ -1,7 +1,7 @@
 """Signing in by a passkey, and the page of one's own passkeys.
 
 Each challenge is good once, for five minutes, and only with the cookie of the page that asked for it. Without scripts nothing of it works, and
-the pages say so; whoever signs in by a passkey counts as fresh, for its device has asked who it is.
+the pages say so; a sign-in by a passkey counts as fresh, for its device has asked who it is.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Walls:
         return self._entrance.page(request, "wall-begin.html", problem, key=key[:200])
 
     async def begin(self, request: Request) -> Response:
-        """Begin the session of a wall screen, in the place of whoever was signed in at this browser."""
+        """Begin the session of a wall screen, in place of the session of this browser, if it has one."""
         self._entrance.metered_attempt(request)
         form = await self._entrance.form(request, cookies.read(request, cookies.FORM))
         key = form.get("key", "")

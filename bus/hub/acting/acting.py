@@ -135,7 +135,7 @@ class Acting:
                 return await speaking.publish(publisher, request, self._record, self._remembered)
             if isinstance(request, Way):
                 return await self._way(publisher, request)
-            row = await self._store.read(lambda db: _row(db, request.bulletin))
+            row = await self._store.read(lambda db: bodies.admitted_row(db, request.bulletin))
             if row is None:
                 return _refused("not-there", "this hub does not hold that bulletin")
             if isinstance(request, Acknowledge):
@@ -197,14 +197,6 @@ class Acting:
             await publisher.publish(part, once=f"console/{request.key}/{n}") for n, part in enumerate(parts)
         ]
         return Outcome(id=kept[0].id, state=await publisher.settled(kept[0].digest, STORED_S), notes=notes)
-
-
-def _row(db: sqlite3.Connection, id_: str) -> sqlite3.Row | None:
-    rows = bodies.rows_of(db, id_)
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM admitted WHERE row = ?", rows[:1] or (None,)
-    ).fetchone()
-    return row
 
 
 def _doubts(publisher: Publisher, draft: Draft) -> tuple[Doubt, ...]:

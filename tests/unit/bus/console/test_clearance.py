@@ -77,7 +77,7 @@ def test_nothing_above_a_ceiling_is_anywhere(store: Path, ceiling: Tlp, audience
             for path in routes([b.id for b in said]):
                 answer = await c.get(path)
                 while answer.status_code == 429:
-                    await consoles.sign_in(c, f"again {path}")
+                    await consoles.sign_in(c, "Somebody Again")
                     answer = await c.get(path)
                 own = path.split("/")[2].partition(".")[0] if path.startswith("/b/") else ""
                 said_there = answer.text.replace("\r\n ", "").replace(
