@@ -19,7 +19,9 @@ TABLE_OF = {
 """The table of a status among them."""
 INDEX = ("to_index", "fact_rows", "observables")
 """The tables of the index (`bus.hub.picture.index`) that refer to a bulletin by its row; `words` uses its rowid."""
-_BY_ROW = (*SITUATION, "calendars", "announced_heads", "holdings", *INDEX)
+CLOCKS = ("clock_keys", "clocks", "clock_rows")
+"""The tables of clocks (`bus.hub.picture.clocked`) that do so."""
+_BY_ROW = (*SITUATION, "calendars", "announced_heads", "holdings", *INDEX, *CLOCKS)
 
 
 def take_out(db: sqlite3.Connection, rows: Iterable[int]) -> None:

@@ -27,11 +27,11 @@ from bus.hub.collecting import collecting_seldom
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
-from bus.hub.picture import answers, index, projection, tallies
+from bus.hub.picture import Law, answers, clocked, index, projection, ringing, tallies
 from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.logs import logger
-from bus.policy import READING, RateLimit
+from bus.policy import READING, Deadlines, RateLimit, deadlines
 from bus.publishing import UNSTAFFED, Heartbeat, Intervals, Publisher, Watchkeeping
 from bus.storage import Lease, lease
 from bus.subscribing import Inbox, RegistryFeed, Subscriber
@@ -88,6 +88,7 @@ class HubService(msgspec.Struct, frozen=True):
         look_s: float = LOOK_S,
         every_s: float = EVERY_S,
         patience_s: float = PATIENCE_S,
+        allowed: Deadlines = deadlines.DEFAULTS,
     ) -> AsyncIterator[HubService]:
         """Run a hub for as long as the context lasts; its first task that fails ends the context with its error.
 
@@ -108,6 +109,7 @@ class HubService(msgspec.Struct, frozen=True):
             look_s: seconds between two looks at the channels.
             every_s: seconds between two looks at receipts, requests and copies to send.
             patience_s: seconds that an alarm must last before other hubs are asked.
+            allowed: how long a hub has to acknowledge what it has read.
 
         Raises:
             StoreError: `store-failed` and other final ones; the store takes nothing more until it is opened again.
@@ -125,7 +127,8 @@ class HubService(msgspec.Struct, frozen=True):
         if isinstance(registry, RegistryStore):
             works["registry feed"] = RegistryFeed(registry, endpoint, on_news=on_news).run
         voice = publisher if store.has_picture else None
-        if store.has_picture:
+        if isinstance(store.projector, projection.Projection):
+            store.projector.law = law_of = clocked.law_of(registry, authority_id, allowed)
             watch = Watch(
                 authority_id=authority_id,
                 store=store,
@@ -141,6 +144,9 @@ class HubService(msgspec.Struct, frozen=True):
             )
             works["index"] = partial(
                 repeated, Indexing(store).look, failing="not_indexed", every_s=index.EVERY_S
+            )
+            works["clocks"] = partial(
+                repeated, partial(_ring, store, law_of, clock), failing="not_rung", every_s=ringing.EVERY_S
             )
             let_go = partial(_let_go, store, clock, authority_id, on_news)
             works["retention"] = partial(
@@ -223,6 +229,14 @@ async def _roll(store: Inbox, clock: Callable[[], dt.datetime]) -> None:
     is_left = await store.read(lambda db: projection.is_sweep_due(db, moment))
     while is_left:
         is_left = await store.write(lambda db: projection.sweep(db, moment))
+
+
+async def _ring(store: Inbox, law: Callable[[], Law], clock: Callable[[], dt.datetime]) -> None:
+    """Make clocks of what waits, and let those ring that have become late, in parts."""
+    known, now = law(), clock()
+    is_left = await store.read(lambda db: ringing.is_due(db, known, now))
+    while is_left:
+        is_left = await store.write(lambda db: ringing.advance(db, known, now))
 
 
 class Indexing:

@@ -10,7 +10,7 @@ import msgspec
 from bus import threads
 from bus.hub import elections, picture
 from bus.notify.shape import Item, Own, Settings, Sort
-from bus.policy import Clearance, Deadlines, deadlines, narrowest
+from bus.policy import Clearance, narrowest
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.elections import coarse
@@ -27,14 +27,12 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
         own: who is told.
         registry: as it stands now; None where it does not stand.
         audiences: what the identity reads.
-        allowed: how long a hub has to acknowledge.
     """
 
     settings: Settings
     own: Own
     registry: VerifiedRegistry | None
     audiences: frozenset[str]
-    allowed: Deadlines = deadlines.DEFAULTS
 
     @property
     def clearance(self) -> Clearance:
@@ -43,9 +41,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
         return Clearance(ceiling, self.audiences)
 
 
-def asking_of(
-    settings: Settings, authority: str, registry: VerifiedRegistry, allowed: Deadlines = deadlines.DEFAULTS
-) -> Asking:
+def asking_of(settings: Settings, authority: str, registry: VerifiedRegistry) -> Asking:
     """For whom is looked, by the settings and the registry.
 
     Raises:
@@ -56,7 +52,7 @@ def asking_of(
     mine = {authority, *(name for name, each in known.items() if each.country == country)}
     audiences = frozenset(audience for _, _, audience in registry.read_prefixes(authority))
     own = Own(authority=authority, country=country, channels_of=frozenset(settings.own or mine))
-    return Asking(settings=settings, own=own, registry=registry, audiences=audiences, allowed=allowed)
+    return Asking(settings=settings, own=own, registry=registry, audiences=audiences)
 
 
 def own_word(sort: Sort, text: str, now: dt.datetime) -> Item:

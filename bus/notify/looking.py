@@ -154,7 +154,8 @@ def look_at_clocks(db: sqlite3.Connection, asking: Asking, now: dt.datetime) -> 
     """The acknowledgements of which no more than a quarter of their time is left."""
     if asking.registry is None:
         return ()
-    owed = picture.owed.owed(db, now, asking.registry, asking.own.authority, allowed=asking.allowed)
+    me = asking.own.authority
+    owed = picture.owed_within(db, asking.clearance, now, asking.registry, me, ours=me)
     near = {
         each.id: each
         for each in owed

@@ -188,6 +188,11 @@ class Inbox(Store):
         return [msgspec.msgpack.decode(row["message"], type=Message) for row in rows]
 
     @property
+    def projector(self) -> Projector | None:
+        """What makes the hub's picture; None where none is kept in this store."""
+        return self._intake.projector
+
+    @property
     def has_picture(self) -> bool:
         """Whether the hub's picture is kept in this store."""
         return self._intake.projector is not None

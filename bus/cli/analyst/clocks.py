@@ -11,7 +11,6 @@ from bus import trust
 from bus.cli import frame
 from bus.cli.analyst.answers import marked
 from bus.cli.frame import Answer, App, Table, at, command
-from bus.hub import clocks as ringing
 from bus.hub import picture
 from schemas.vocab import Status
 
@@ -20,11 +19,14 @@ if TYPE_CHECKING:
 
     from bus.health import Report
     from bus.hub.picture.owed import Owed
+    from bus.subscribing import Inbox
 
 COLUMNS = ("when", "due", "rule", "owner", "bulletin", "issuer", "met", "marking", "id")
 LESS = ("met", "issuer", "marking", "bulletin")
 LATE, NEXT, LATER, MET, MET_LATE = "late", "next 6 h", "later", "met", "met late"
 _WHEN = {"late": LATE, "due_soon": NEXT, "running": LATER, "met": MET, "met_late": MET_LATE}
+COUNTED = 1000
+"""So many that are late, and so many that are not, are counted beyond what is shown."""
 _ORDER = (LATE, NEXT, LATER, MET_LATE, MET)
 
 
@@ -46,20 +48,25 @@ def clocks(app: App, *, every: bool, mine: bool, rule: str | None, limit: int) -
     record = registry.document.authorities.get(me)
     reader = me if record is not None and record.kind == trust.HUB else None
 
+    law = picture.clocked.law_of(lambda: registry, me, frame.deadlines_of(app))()
+
     def look(db: sqlite3.Connection) -> tuple[Report, list[Owed], list[str]]:
-        found = picture.owed.owed(db, now, registry, reader, every=every, allowed=frame.deadlines_of(app))
-        wanted = [
-            each
-            for each in found
-            if rule in (None, each.rule) and (not mine or ringing.is_owner(me, each.owner, registry.document))
-        ]
-        wanted.sort(key=lambda each: _ORDER.index(_WHEN[each.standing]))
+        ours, most = me if mine else None, max(limit, COUNTED)
+        found = picture.owed.owed(db, now, registry, reader, every=every, ours=ours, rule=rule, most=most)
+        wanted = sorted(found, key=lambda each: _ORDER.index(_WHEN[each.standing]))
         # A whole id leaves no room on a terminal for the topic.
         short = picture.selected.short if frame.on_terminal() else None
         ids = [short(db, each.id) if short else each.id for each in wanted[:limit]]
         return frame.report_beside(app, db, registry, now), wanted, ids
 
-    report, wanted, ids = frame.query_store(app, look)
+    async def asked(store: Inbox) -> tuple[Report, list[Owed], list[str]]:
+        # What no hub has made here yet.
+        is_left = await store.read(lambda db: picture.ringing.is_due(db, law, now))
+        while is_left:
+            is_left = await store.write(lambda db: picture.ringing.advance(db, law, now))
+        return await store.read(look)
+
+    report, wanted, ids = frame.within(frame.open_store(app), asked)
     shown = wanted[:limit]
     return Answer(
         *shown,

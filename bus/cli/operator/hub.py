@@ -86,6 +86,7 @@ async def run(app: App, *, place: str | None, url: str | None) -> None:
             intervals=intervals,
             keeping=keeping,
             on_news=frame.recorder(app),
+            allowed=frame.deadlines_of(app),
         ) as service,
         frame.telling(app, "hub", publisher=publisher, service=service, registry=held),
         nullcontext() if publisher is None else frame.tracking(app, publisher) as tracker,

@@ -49,11 +49,11 @@ async def run(app: App) -> None:
     app.logs()
     settings = notices.read_settings(_file(app))
     held = frame.registry_store(app)
-    authority, allowed = app.identity.authority, frame.deadlines_of(app)
+    authority = app.identity.authority
     folder = private_folder(app.state_folder())
 
     def asking() -> Asking:
-        return notices.asking_of(settings, authority, held(), allowed)
+        return notices.asking_of(settings, authority, held())
 
     async with frame.once_open(app, lambda: notices.Book.open(folder / NOTIFY_FILE)) as book:
         notifier = notices.Notifier(
@@ -74,7 +74,7 @@ def check(app: App) -> Answer:
     """Read notify.toml, every fault with its line, and say what each rule would have said in the last 24 hours."""
     settings = notices.read_settings(_file(app))
     registry, now = frame.present_registry(app)
-    asking = notices.asking_of(settings, app.identity.authority, registry, frame.deadlines_of(app))
+    asking = notices.asking_of(settings, app.identity.authority, registry)
     store = app.state_folder() / STORE_FILE
     since = now - DAY
     seen, notes = _happened(app, asking, store, since)

@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.hub.picture import (
         answers,
+        clocked,
         events,
         figures,
         index,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         owed,
         projection,
         questions,
+        ringing,
         selected,
         summary,
         tallies,
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
         versions,
     )
     from bus.hub.picture.answers import About, Said
+    from bus.hub.picture.clocked import Law
     from bus.hub.picture.contacts import Contact, read_contacts
     from bus.hub.picture.dossier import Admission, Dossier, Lineage, Observed, answers_of, one_bulletin
     from bus.hub.picture.events import Event, Told, events_after
     from bus.hub.picture.figures import Arrivals, Bar, Facet, Totals, Value
     from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows, priorities
-    from bus.hub.picture.owed import Owed, owed_within
+    from bus.hub.picture.owed import Owed, owed_by, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -53,6 +56,7 @@ __all__ = [
     "Found",
     "Item",
     "Key",
+    "Law",
     "Line",
     "Lineage",
     "Member",
@@ -71,6 +75,7 @@ __all__ = [
     "answers",
     "answers_of",
     "assess",
+    "clocked",
     "events",
     "events_after",
     "figures",
@@ -82,11 +87,13 @@ __all__ = [
     "one_bulletin",
     "open_store",
     "owed",
+    "owed_by",
     "owed_within",
     "priorities",
     "projection",
     "questions",
     "read_contacts",
+    "ringing",
     "search",
     "selected",
     "summary",

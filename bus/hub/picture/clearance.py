@@ -16,7 +16,7 @@ from bus.policy import Clearance
 from bus.subscribing import as_json
 from schemas.vocab import TLP_RANK
 
-LIMITED = frozenset({*SITUATION, "tally", "hourly", "events"})
+LIMITED = frozenset({*SITUATION, "tally", "hourly", "events", "clocks"})
 """Tables with the columns `tlp_rank` and `audience`: what is read of them is limited."""
 ANYBODY = ""
 """The audience of what says nothing of any bulletin; it is in everybody's limits."""

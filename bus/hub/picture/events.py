@@ -29,6 +29,8 @@ SUPERSEDED, WITHDRAWN, EXPIRED, RESTORED, ERASED = "superseded", "withdrawn", "e
 """A bulletin that was live is not any more, for one of four reasons; or it is live again."""
 SILENT, HEARD = "channel-alarm", "channel-well"
 """An alarm of a channel has begun, or ended."""
+LATE = "clock-late"
+"""A clock has become late (`bus.hub.picture.ringing`)."""
 REMADE = "remade"
 """The picture was made anew, or a channel of it: what is shown must be read again."""
 KEPT_S = 7 * 86_400.0
@@ -108,7 +110,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         n: its number; later ones have larger numbers, with holes.
         at: when.
         what: `new`, `updated`, `answered`, `superseded`, `withdrawn`, `expired`, `restored`, `erased`, `channel-alarm`,
-            `channel-well` or `remade`.
+            `channel-well`, `clock-late` or `remade`.
         row: of which bulletin, as the store has it; 0 of what is none.
         of: the table of the bulletin; of an alarm its reason.
         about: the id of the bulletin, or the channel.

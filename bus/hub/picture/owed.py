@@ -1,51 +1,42 @@
-"""The duties and their times: the clocks of valid bulletins in a store, with the later bulletins that met them."""
+"""The duties and their times, as the table of clocks has them; so many at most, whatever the store holds.
+
+A clock that something narrower than its bulletin changed is worked out for each reader: who may not see the change sees it as before.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import heapq
 import sqlite3
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 
-from bus import trust
-from bus.hub.clocks import Clock, Standing, acknowledgement, clocks_of, followed, standing
-from bus.hub.elections import calendars, of_country, zone_of
-from bus.hub.picture import answers
-from bus.hub.picture.answers import About
-from bus.hub.picture.clearance import ask
-from bus.policy import Clearance, Deadlines, deadlines
+from bus.hub.clocks import ACKNOWLEDGEMENT, Clock, Standing, is_owner, standing
+from bus.hub.picture import clocked
+from bus.hub.picture.clearance import NARROWEST, ask, pairs_of
+from bus.hub.rows import TABLE_OF
+from bus.policy import Clearance
 from bus.storage import utc
-from bus.subscribing import Stored, as_json, bodies, whole
+from bus.subscribing import as_json, whole
 from bus.trust import VerifiedRegistry
-from schemas.bodies.coordination import Feedback, Rfi
-from schemas.bulletin import Bulletin
-from schemas.elections import coarse, phase_over
-from schemas.subject import Channel
-from schemas.vocab import ReceiptStage, RefRel
+from schemas.vocab import Status
 
-MOST = 2000
-"""So many bulletins are examined: the newest valid ones."""
-MOST_WALKED = 20_000
-"""Among so many of the newest rows, seen or not, what a person may see is looked for."""
-MOST_OF_ONE = 8
-"""So many bulletins of one authority about a bulletin are tried on its clocks, the earliest ones: many of one hide no other's."""
-MOST_FILED = 50
-"""So many reports of one authority that are filed under one incident are tried on the clocks of each other."""
-MOST_ACKS = dt.timedelta(days=1)
-"""An acknowledgement that is late for longer is left to the alarms of its author."""
+MOST = 300
+"""So many clocks that are late, and so many that are not, are told at most; and so many that were met."""
 
-_DPA = "dpa"
-
-_STANDING = """
-SELECT a.* FROM actual s JOIN admitted a ON a.row = s.row WHERE s.ended_by IS NULL ORDER BY s.row DESC LIMIT ?
-"""
-_SEEN = """
-SELECT a.* FROM actual s JOIN admitted a ON a.row = s.row WHERE LIMITS(s) AND s.ended_by IS NULL AND s.row > :least ORDER BY s.row DESC LIMIT :most
-"""
-_READ = "SELECT digest, at FROM receipt_queue WHERE stage = ? AND digest IN (SELECT value FROM json_each(?))"
+_ACTUAL = TABLE_OF[Status.ACTUAL]
+_EACH = (
+    "SELECT c.row, c.rule, c.place, c.owner, c.start, c.due, c.latest, c.ends, c.met, c.met_by, c.is_told, c.is_open, s.id, s.issuer, s.kind, "
+    f"s.headline, s.tlp, s.audience FROM clocks c CROSS JOIN {_ACTUAL} s ON s.row = c.row "
+    "WHERE LIMITS(c) AND LIMITS(s) AND s.ended_by IS NULL "
+    f"AND (c.rule != '{ACKNOWLEDGEMENT}' OR (:acknowledges AND s.expires > :now))"
+)
+_LATE = "c.ends < :now ORDER BY c.ends DESC LIMIT :most"
+_RUNS = "c.ends >= :now ORDER BY c.ends LIMIT :most"
+_MET = "1 ORDER BY c.met DESC LIMIT :most"
 
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +66,6 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
     audience: str
 
 
-class _Tied(NamedTuple):
-    """Bulletins by what they name, and reports by author and the incident they are filed under."""
-
-    naming: Mapping[str, Sequence[Bulletin]]
-    filed: Mapping[tuple[str, str], Sequence[Bulletin]]
-
-
 def owed(
     db: sqlite3.Connection,
     now: dt.datetime,
@@ -89,7 +73,9 @@ def owed(
     reader: str | None = None,
     *,
     every: bool = False,
-    allowed: Deadlines = deadlines.DEFAULTS,
+    ours: str | None = None,
+    rule: str | None = None,
+    most: int = MOST,
 ) -> tuple[Owed, ...]:
     """The clocks of valid actual bulletins, the first due first.
 
@@ -99,10 +85,11 @@ def owed(
         registry: the clocks of laws, who belongs to what, who may read what.
         reader: a hub, whose acknowledgements are told too; None for none.
         every: also what was met.
-        allowed: how long a hub has to acknowledge.
+        ours: an authority: only what it owes, itself or as one of those who do. It must be the one whose store this is.
+        rule: only of this rule; None for all.
+        most: so many that are late, so many that are not, and so many that were met.
     """
-    kept = list(whole(db.execute(_STANDING, (MOST,))))
-    return _owed_of(db, kept, now, registry, reader, every=every, allowed=allowed)
+    return _owed_of(_Question(db, None, now, registry, reader, ours, rule, most), every=every)
 
 
 def owed_within(
@@ -113,7 +100,9 @@ def owed_within(
     reader: str | None = None,
     *,
     every: bool = False,
-    allowed: Deadlines = deadlines.DEFAULTS,
+    ours: str | None = None,
+    rule: str | None = None,
+    most: int = MOST,
 ) -> tuple[Owed, ...]:
     """As `owed`, of what a person may see: a bulletin above the person starts no clock here, and meets none.
 
@@ -126,128 +115,121 @@ def owed_within(
         registry: as for `owed`.
         reader: as for `owed`.
         every: as for `owed`.
-        allowed: as for `owed`.
+        ours: as for `owed`.
+        rule: as for `owed`.
+        most: as for `owed`.
     """
-    least = bodies.last_row(db) - MOST_WALKED
-    kept = list(whole(ask(db, clearance, _SEEN, {"most": MOST, "least": least})))
-    return _owed_of(db, kept, now, registry, reader, every=every, allowed=allowed)
+    return _owed_of(_Question(db, clearance, now, registry, reader, ours, rule, most), every=every)
 
 
-def _owed_of(
+def owed_by(
     db: sqlite3.Connection,
-    kept: Sequence[Stored],
+    clearance: Clearance,
     now: dt.datetime,
     registry: VerifiedRegistry,
     reader: str | None,
-    *,
-    every: bool,
-    allowed: Deadlines,
+    rows: Iterable[int],
 ) -> tuple[Owed, ...]:
-    zones = {each.country: zone_of(each.body.tz) for each in calendars(db)}
-    tied = _tied(row.bulletin for row in reversed(kept))
-    found: list[Owed] = []
-    for row in kept:
-        b = row.bulletin
-        zone = zones.get(b.issuer.country, dt.UTC)
-        clocks = clocks_of(b, registry.document.clocks, zone=zone)
-        if clocks:
-            thread = [ref.id for ref in b.references if ref.rel is RefRel.SUPERSEDES]
-            later = list(_later(b, thread, tied, registry))
-            clocks = tuple(_followed(each, b, thread, later, registry) for each in clocks)
-        found += [_owed(each, b, now) for each in clocks]
-    if reader is not None:
-        found += _to_acknowledge(db, kept, now, registry, reader, allowed)
-    wanted = [each for each in found if every or each.met is None]
+    """The clocks of these bulletins, met or not, as far as a person may see them; arguments as for `owed_within`."""
+    return _owed_of(_Question(db, clearance, now, registry, reader, None, None, MOST), rows=tuple(rows))
+
+
+class _Question(NamedTuple):
+    """What is asked, by whom."""
+
+    db: sqlite3.Connection
+    clearance: Clearance | None
+    now: dt.datetime
+    registry: VerifiedRegistry
+    reader: str | None
+    ours: str | None
+    rule: str | None
+    most: int
+
+    def ask(self, sql: str, **given: object) -> Iterator[sqlite3.Row]:
+        """The rows of a statement, within the limits."""
+        given |= {"now": self.now.timestamp(), "most": self.most, "acknowledges": self.reader is not None}
+        if self.clearance is None:
+            return self.db.execute(sql.replace("LIMITS(c) AND LIMITS(s)", "1"), given)
+        return ask(self.db, self.clearance, sql, given)
+
+    def walk(self, order: str, *, met: bool = False) -> Iterator[sqlite3.Row]:
+        """So many rows in the order of an index, in which those of each marking and audience stand together."""
+        there = "c.met IS NOT NULL AND NOT c.is_open" if met else "c.is_open"
+        there += "" if self.ours is None or met else " AND c.is_ours"
+        sql = f"{_EACH} AND c.tlp_rank = :rank AND c.audience = :audience AND {there} AND (:rule IS NULL OR c.rule = :rule) AND {order}"
+        pairs = self._pairs(there.replace("c.", "")) if self.clearance is None else pairs_of(self.clearance)
+        walks = [self.ask(sql, rank=rank, audience=audience, rule=self.rule) for rank, audience in pairs]
+        name = "met" if met else "ends"
+        found = heapq.merge(*walks, key=lambda row: row[name], reverse=" DESC" in order)
+        return islice(found, self.most)
+
+    def _pairs(self, there: str) -> Iterator[tuple[int, str]]:
+        """Each marking and audience that the table has, each found by one step of an index."""
+        sql = f"SELECT audience FROM clocks WHERE {there} AND tlp_rank = ? AND audience > ? ORDER BY audience LIMIT 1"
+        for rank in range(NARROWEST + 1):
+            audience = ""
+            while (found := self.db.execute(sql, (rank, audience)).fetchone()) is not None:
+                audience = found[0]
+                yield rank, audience
+
+
+def _owed_of(
+    question: _Question, *, every: bool = False, rows: tuple[int, ...] | None = None
+) -> tuple[Owed, ...]:
+    if rows is not None:
+        of_rows = f"{_EACH} AND c.row IN (SELECT value FROM json_each(:rows)) LIMIT :most"
+        found = list(question.ask(of_rows, rows=as_json(rows)))
+    else:
+        found = [
+            *question.walk(_LATE),
+            *question.walk(_RUNS),
+            *(question.walk(_MET, met=True) if every else ()),
+        ]
+    told = (_told(question, each) for each in found)
+    known = question.registry.document
+    wanted = [
+        each
+        for each in told
+        if (every or rows is not None or each.met is None)
+        and (question.ours is None or is_owner(question.ours, each.owner, known))
+    ]
     return tuple(sorted(wanted, key=lambda each: (each.due, each.id, each.rule, each.place)))
 
 
-def _tied(bulletins: Iterable[Bulletin]) -> _Tied:
-    naming: defaultdict[str, list[Bulletin]] = defaultdict(list)
-    filed: defaultdict[tuple[str, str], list[Bulletin]] = defaultdict(list)
-    count: Counter[tuple[str, str]] = Counter()
-    for b in bulletins:
-        author = b.issuer.id
-        for id_ in {ref.id for ref in b.references}:
-            count[id_, author] += 1
-            if count[id_, author] <= MOST_OF_ONE:
-                naming[id_].append(b)
-        # An answer counts for what it names alone.
-        if b.incident_id is not None and not isinstance(b.body, Feedback):
-            # A breach is told of by the authority to which it was notified, too.
-            for whose in (author, *([_DPA] if b.issuer.kind == _DPA else [])):
-                mates = filed[b.incident_id, whose]
-                if len(mates) < MOST_FILED:
-                    mates.append(b)
-    return _Tied(naming, filed)
-
-
-def _followed(
-    clock: Clock, b: Bulletin, thread: Sequence[str], later: Sequence[Bulletin], registry: VerifiedRegistry
-) -> Clock:
-    """A clock after those later bulletins that may meet one of its sort: answers what is asked, reports what is reported."""
-    is_asked = clock.place.startswith("actions/") or isinstance(b.body, Rfi | Feedback)
-    fit = [each for each in later if isinstance(each.body, Feedback) is is_asked]
-    return followed(clock, b, fit, registry.document, thread) if fit else clock
-
-
-def _later(b: Bulletin, thread: Iterable[str], tied: _Tied, registry: VerifiedRegistry) -> Iterator[Bulletin]:
-    """The bulletins that may meet the clocks of a bulletin: of answers only the valid ones."""
-    about = About.of(b)
-    ids = frozenset((b.id, *thread))
-    seen = {b.id}
-    named = [each for id_ in ids for each in tied.naming.get(id_, ())]
-    incident = b.incident_id or ""
-    filed = [each for whose in (b.issuer.id, _DPA) for each in tied.filed.get((incident, whose), ())]
-    for each in (*named, *filed):
-        if each.id in seen:
-            continue
-        seen.add(each.id)
-        if isinstance(each.body, Feedback):
-            names = {ref.issuer or "" for ref in each.references if ref.id in ids}
-            channel = str(About.of(each).channel)
-            if all(answers.why_not(channel, name, about, registry) is not None for name in names):
-                continue
-        yield each
-
-
-def _to_acknowledge(
-    db: sqlite3.Connection,
-    kept: Sequence[Stored],
-    now: dt.datetime,
-    registry: VerifiedRegistry,
-    reader: str,
-    allowed: Deadlines,
-) -> Iterator[Owed]:
-    """The bulletins that a person at this hub must read and acknowledge, if their authors are told."""
-    ways = {
-        name: trust.receipt_grants.may_answer(registry, reader, Channel.parse(name))
-        for name in {row.channel for row in kept}
-    }
-    asked = [row for row in kept if ways[row.channel] and row.bulletin.expires > now]
-    digests = as_json([row.digest for row in asked])
-    read = {digest: utc(at) for digest, at in db.execute(_READ, (ReceiptStage.ACKNOWLEDGED, digests))}
-    known = calendars(db)
-    for row in asked:
-        b = row.bulletin
-        there = coarse(phase_over(of_country(known, b.issuer.country), row.admitted_at))
-        phases = {there, *([coarse(b.election.phase)] if b.election is not None else [])}
-        clock = acknowledgement(b, row.admitted_at, phases, allowed, reader)
-        if clock is None:
-            continue
-        met = read.get(row.digest)
-        if met is None and now - clock.due > MOST_ACKS:
-            continue
-        yield _owed(msgspec.structs.replace(clock, met=met), b, now)
-
-
-def _owed(clock: Clock, b: Bulletin, now: dt.datetime) -> Owed:
+def _told(question: _Question, row: sqlite3.Row) -> Owed:
+    clock = Clock(
+        rule=row["rule"],
+        place=row["place"],
+        owner=tuple(msgspec.json.decode(row["owner"], type=list[str])),
+        start=utc(row["start"]),
+        due=utc(row["due"]),
+        latest=None if row["latest"] is None else utc(row["latest"]),
+        met=None if row["met"] is None else utc(row["met"]),
+        met_by=row["met_by"],
+    )
+    if not row["is_told"] and question.clearance is not None:
+        clock = _as_seen(question, question.clearance, row["row"], clock)
     return Owed(
         **msgspec.structs.asdict(clock),
-        standing=standing(clock, now),
-        id=b.id,
-        issuer=b.issuer.id,
-        kind=b.kind,
-        headline=b.headline,
-        tlp=str(b.tlp),
-        audience=b.audience,
+        standing=standing(clock, question.now),
+        id=row["id"],
+        issuer=row["issuer"],
+        kind=row["kind"],
+        headline=row["headline"],
+        tlp=row["tlp"],
+        audience=row["audience"],
     )
+
+
+def _as_seen(question: _Question, clearance: Clearance, row: int, clock: Clock) -> Clock:
+    """A clock as a person sees it who may not see all that changed it."""
+    zones = clocked.zones(question.db)
+    for kept in whole(question.db.execute("SELECT * FROM admitted WHERE row = ?", (row,))):
+        b = kept.bulletin
+        for each in clocked.started(question.registry, b, zones):
+            if (each.rule, each.place) == (clock.rule, clock.place):
+                return clocked.after(
+                    each, b, tuple(clocked.later_of(question.db, b, clearance)), question.registry
+                )
+    return clock

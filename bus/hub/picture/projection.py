@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bus import threads
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.picture import answers, counts, events, index, migrations, situation, tallies
+from bus.hub.picture import answers, clocked, counts, events, index, migrations, situation, tallies
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
@@ -98,6 +98,10 @@ _TABLES_OF_CHANNELS = ("channels", "outages", "announced_heads", "holdings")
 class Projection:
     """A projector for `bus.subscribing.inbox`."""
 
+    def __init__(self, law: Callable[[], clocked.Law] | None = None) -> None:
+        """Take by what clocks run; a program that has no law notes what starts or meets clocks, for one that has."""
+        self.law = law
+
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Its tables, and those that record what became of the channels, what was answered and what was asked for."""
@@ -110,6 +114,7 @@ class Projection:
             alarms.LAYOUT,
             missing.LAYOUT,
             allowances.LAYOUT,
+            clocked.LAYOUT,
             events.LAYOUT,  # it watches the tables of others
         )
 
@@ -121,6 +126,7 @@ class Projection:
             situation.clear(db)
         index.clear(db)
         answers.clear(db)
+        clocked.clear(db)
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
@@ -135,6 +141,7 @@ class Projection:
         with _telling(db, (row,)):
             situation.show(db, (row,))
         index.note(db, (row,))
+        self._make_clocks(db, (row,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
@@ -156,6 +163,12 @@ class Projection:
                 _heartbeat(db, row, body)
             elif isinstance(body, ElectionCalendar) and status is Status.ACTUAL:
                 _calendar(db, row)
+        self._make_clocks(db, rows)
+
+    def _make_clocks(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
+        clocked.note(db, rows)
+        if self.law is not None and clocked.is_due(db):
+            clocked.advance(db, self.law())
 
 
 @contextmanager

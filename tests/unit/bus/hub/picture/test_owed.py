@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import pytest
 
 from bus.hub.exchange import receipt_queue
-from bus.hub.picture import owed as module
+from bus.hub.picture import clocked, ringing
 from bus.hub.picture.owed import Owed, owed
 from bus.hub.picture.projection import Projection
 from schemas.bodies.coordination import Feedback, Rfi
@@ -57,8 +56,8 @@ def found(
 ) -> tuple[Owed, ...]:
     """The clocks of a store that has taken these in, and whose hub has acknowledged some."""
     with admitted([judged(each, REGISTRY) for each in messages]) as (db, rows):
-        Projection().apply_many(db, rows)
-        db.executescript(receipt_queue.SCHEMA)
+        law = clocked.law_of(lambda: REGISTRY, reader or "xa-csirt")
+        Projection(law).apply_many(db, rows)
         for each in read:
             channel = ChannelName(
                 issuer="xa-csirt",
@@ -69,6 +68,8 @@ def found(
             receipt_queue.add(
                 db, ReceiptStage.ACKNOWLEDGED, each.digest, each.bulletin.id, channel, NOW.timestamp()
             )
+        while ringing.advance(db, law(), now):
+            pass
         return owed(db, now, REGISTRY, reader, **of)
 
 
@@ -170,19 +171,26 @@ def test_the_first_due_comes_first() -> None:
     assert [each.id for each in found([late, soon])] == [soon.bulletin.id, late.bulletin.id]
 
 
-def test_the_newest_bulletins_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many a store holds, the question costs no more."""
-    monkeypatch.setattr(module, "MOST", 3)
+def test_a_list_is_bounded() -> None:
+    """However many a store holds: those that were late last, and those that are late next."""
     author = Channel()
-    made = [author.say(body=ASKS, age_s=600.0 - n) for n in range(5)]
-    assert {each.id for each in found(made)} == {each.bulletin.id for each in made[2:]}
+    ask = msgspec.structs.replace
+    late = [
+        author.say(body=ask(ASKS, respond_by=NOW - n * HOUR), age_s=9 * 3600.0 - n) for n in range(5, 0, -1)
+    ]
+    runs = [author.say(body=ask(ASKS, respond_by=NOW + n * HOUR), age_s=600.0 - n) for n in range(1, 6)]
+    assert [each.id for each in found([*late, *runs], most=2)] == [
+        each.bulletin.id for each in (*late[-2:], *runs[:2])
+    ]
 
 
 def test_who_answers_much_hides_nobodys_answer() -> None:
     """Of each author a few are tried, so the owner's reply is among them."""
     author, other, loud = Channel(), Channel("xb-csirt"), Channel("xb-emb")
     made = author.say(body=ASKS, age_s=600.0)
-    noise = [loud.answer(made, FeedbackKind.SIGHTING, age_s=500.0 - n) for n in range(3 * module.MOST_OF_ONE)]
+    noise = [
+        loud.answer(made, FeedbackKind.SIGHTING, age_s=500.0 - n) for n in range(3 * clocked.MOST_OF_ONE)
+    ]
     assert found([made, *noise, other.answer(made, FeedbackKind.REPLY, age_s=60.0)]) == ()
 
 
