@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -49,6 +50,7 @@ DomainName = Annotated[
 ]
 NkeyUser = Annotated[str, Meta(pattern=r"^U[A-Z2-7]{55}$(?!\n)", description="public NATS user key")]
 KindPattern = Annotated[str, Meta(pattern=r"^(?:\*|[a-z0-9][a-z0-9-]{0,63})$(?!\n)")]
+Holidays = Annotated[tuple[dt.date, ...], Meta(min_length=1, max_length=100)]
 AreaPattern = Annotated[str, Meta(pattern=r"^(?:\*|[A-Z]{2}|INT)$(?!\n)")]
 
 
@@ -148,6 +150,13 @@ class Registry(Part, frozen=True, kw_only=True):
     audiences: Annotated[dict[AudienceName, Audience], Meta(max_length=4096)]
     clocks: Annotated[dict[Slug, Clock], Meta(max_length=256)]
     authorities: Annotated[dict[OrgId, AuthorityRecord], Meta(max_length=8192)]
+    holidays: Annotated[
+        dict[Country, Holidays],
+        Meta(
+            max_length=256,
+            description="public holidays, by state; EU for those of the institutions of the Union",
+        ),
+    ] = {}  # noqa: RUF012 (msgspec copies it)
     revoked: Annotated[
         dict[Kid, Time],
         Meta(

@@ -106,6 +106,7 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "outbox": {"receipts": ("bus.cli.officer.receipts", "receipts")},
     "registry": {
         "audience": ("bus.cli.registrar.audiences", "set_audience"),
+        "holidays": ("bus.cli.registrar.holidays", "holidays"),
         "join": ("bus.cli.registrar.audiences", "join"),
         "leave": ("bus.cli.registrar.audiences", "leave"),
         "rotate": ("bus.cli.registrar.rotate", "rotate"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -56,6 +56,14 @@ def set_audience(document: Registry, name: str, scope: Scope) -> Registry:
     had = document.audiences.get(name)
     audience = Audience(scope=scope) if had is None else msgspec.structs.replace(had, scope=scope)
     return msgspec.structs.replace(document, audiences={**document.audiences, name: audience})
+
+
+def set_holidays(document: Registry, country: str, days: Iterable[dt.date]) -> Registry:
+    """The document with these public holidays of a state in place of those that it had; without any, it has none of that state."""
+    others = {name: each for name, each in document.holidays.items() if name != country}
+    listed = tuple(sorted(set(days)))
+    holidays = {**others, country: listed} if listed else others
+    return msgspec.structs.replace(document, holidays=dict(sorted(holidays.items())))
 
 
 def join(document: Registry, authority_id: str, audience: str) -> Registry:

@@ -71,6 +71,7 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("registry renew", "no such file", ("nowhere.json",)),
     ("registry export", "no such file", ("nowhere.json", "--jwks")),
     ("registry audience", "another country's member", ("registry.tocsin.json", "community", "--scope", "national", "--out", "nothing.json")),
+    ("registry holidays", "no file of days", ("registry.tocsin.json", "XA", "--out", "nothing.json")),
     ("registry join", "another country's authority", ("joined-pipe.json", "xb-csirt", "xa-election-network", "--out", "nothing.json")),
     ("registry leave", "no member", ("joined-pipe.json", "xa-csirt", "xa-election-network", "--out", "nothing.json")),
     ("registry grant", "no such audience", ("registry.tocsin.json", "xa-emb", "--publish", "green:nobody", "--out", "nothing.json")),

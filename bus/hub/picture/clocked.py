@@ -115,7 +115,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         known = self.registry.document
         who = {name: (each.kind, each.country, each.read) for name, each in known.authorities.items()}
         allowed = sorted((*key, each.received_s, each.read_s) for key, each in self.allowed.items())
-        said = (known.clocks, known.audiences, who, self.me, self.acknowledges, allowed)
+        said = (known.clocks, known.holidays, known.audiences, who, self.me, self.acknowledges, allowed)
         return digest(msgspec.json.encode(said, order="sorted"))
 
 
@@ -239,8 +239,9 @@ def zones(db: sqlite3.Connection) -> Mapping[str, str]:
 
 def started(registry: VerifiedRegistry, b: Bulletin, zones: Mapping[str, str]) -> tuple[Clock, ...]:
     """The clocks of a bulletin, as far as it shows by itself whether they are met."""
-    country = b.issuer.country
-    return clocks_of(b, registry.document.clocks, zone=zone_of(zones.get(country, "UTC")))
+    country, known = b.issuer.country, registry.document
+    free = frozenset(known.holidays.get(country, ()))
+    return clocks_of(b, known.clocks, zone=zone_of(zones.get(country, "UTC")), holidays=free)
 
 
 def _clocks(

@@ -18,6 +18,8 @@ NONE: frozenset[dt.date] = frozenset()
 CHRISTMAS = frozenset({dt.date(2026, 12, 25)})
 NEW_YEAR = frozenset({dt.date(2027, 1, 1)})
 EASTER = frozenset({dt.date(2027, 3, 26), dt.date(2027, 3, 29)})
+MAY = frozenset({dt.date(2027, 5, 1), dt.date(2027, 5, 6), dt.date(2027, 5, 7), dt.date(2027, 5, 17)})
+"""A Saturday, a Thursday with the Friday after it, and a Monday."""
 
 
 def H(n: int) -> Period:  # noqa: N802
@@ -76,6 +78,17 @@ CASES: tuple[tuple[str, str, Period, dt.tzinfo, Container[dt.date], str, str], .
     ("a year from a leap day", "2028-02-29T06:30:00", M(12), UTC, NONE, "2029-02-28T06:30:00", "2029-03-01T00:00:00"),
     ("a month by a local date, clocks go forward", "2027-03-04T23:30:00", M(1), BRUSSELS, NONE, "2027-04-04T22:30:00", "2027-04-05T22:00:00"),
     ("a month by a local date, to New Year", "2026-11-30T23:30:00", M(1), BRUSSELS, NEW_YEAR, "2026-12-31T23:30:00", "2027-01-04T23:00:00"),
+    ("days to a holiday", "2027-05-03T09:00:00", D(14), UTC, MAY, "2027-05-17T09:00:00", "2027-05-19T00:00:00"),
+    ("to what is a holiday of another state", "2027-05-03T09:00:00", D(14), UTC, NONE, "2027-05-17T09:00:00", "2027-05-18T00:00:00"),
+    ("to a Saturday before a holiday", "2027-05-12T09:00:00", D(3), UTC, MAY, "2027-05-15T09:00:00", "2027-05-19T00:00:00"),
+    ("to two holidays before a Saturday", "2027-05-04T09:00:00", D(2), UTC, MAY, "2027-05-06T09:00:00", "2027-05-11T00:00:00"),
+    ("to a Saturday that is a holiday", "2027-04-29T09:00:00", D(2), UTC, MAY, "2027-05-01T09:00:00", "2027-05-04T00:00:00"),
+    ("from a holiday", "2027-05-17T10:20:00", D(1), UTC, MAY, "2027-05-18T10:20:00", "2027-05-19T00:00:00"),
+    ("24 hours end on a holiday", "2027-05-05T10:20:00", H(24), UTC, MAY, "2027-05-06T10:20:00", "2027-05-06T11:00:00"),
+    ("72 hours end on a holiday", "2027-05-03T10:20:00", H(72), UTC, MAY, "2027-05-06T10:20:00", "2027-05-06T11:00:00"),
+    ("72 hours over two holidays", "2027-05-05T10:20:00", H(72), UTC, MAY, "2027-05-08T10:20:00", "2027-05-12T00:00:00"),
+    ("a month to a holiday", "2027-04-17T09:00:00", M(1), UTC, MAY, "2027-05-17T09:00:00", "2027-05-19T00:00:00"),
+    ("to a holiday by the local date", "2027-05-02T22:30:00", D(14), BRUSSELS, MAY, "2027-05-16T22:30:00", "2027-05-18T22:00:00"),
 )  # fmt: skip
 
 
@@ -88,7 +101,7 @@ def at(text: str) -> dt.datetime:
 def test_a_case_worked_by_hand(
     case: tuple[str, str, Period, dt.tzinfo, Container[dt.date], str, str],
 ) -> None:
-    """Forty of them: when it ends as plainly added, and at the latest."""
+    """Fifty-one of them: when it ends as plainly added, and at the latest."""
     _, started, period, zone, holidays, plain, latest = case
     assert due(at(started), period, zone=zone, holidays=holidays) == Due(at(plain), at(latest))
 

@@ -340,9 +340,8 @@ def test_clocks_are_read_by_it() -> None:
         if isinstance(each, ast.FunctionDef) and "attr='execute'" in ast.dump(each)
     ]
     assert executing == ["_as_seen", "ask", "_pairs"]
-    with pytest.raises(ValueError, match="no LIMITS"):
-        with admitted([]) as (db, _):
-            ask(db, Clearance(ceiling=Tlp.RED, audiences=frozenset()), "SELECT c.rule FROM clocks c")
+    with pytest.raises(ValueError, match="no LIMITS"), admitted([]) as (db, _):
+        ask(db, Clearance(ceiling=Tlp.RED, audiences=frozenset()), "SELECT c.rule FROM clocks c")
 
 
 def test_what_the_log_tells_goes_through_it_too() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.hub.clocks import Clock, acknowledgement, clocks_of, followed, standing
+from bus.hub.clocks import Clock, acknowledgement, clocks_of, followed
 from bus.hub.exchange import receipt_queue
 from bus.hub.picture import answers, clocked, events, owed, ringing
 from bus.hub.picture.answers import About
@@ -22,12 +23,26 @@ from bus.subscribing import Stored
 from bus.trust import VerifiedRegistry, receipt_grants
 from schemas.bodies.coordination import Feedback, Rfi
 from schemas.bodies.cyber import CyberIncident
+from schemas.bodies.electoral import ElectionCalendar
 from schemas.bulletin import Bulletin
 from schemas.parts import Action, Deadline, Ref
 from schemas.subject import Channel as ChannelName
-from schemas.vocab import TLP_RANK, FeedbackKind, MsgType, Nis2Stage, ReceiptStage, RefRel, Tlp
+from schemas.vocab import (
+    TLP_RANK,
+    Certainty,
+    FeedbackKind,
+    MsgType,
+    Nis2Stage,
+    ReceiptStage,
+    RefRel,
+    Severity,
+    Tlp,
+    Urgency,
+)
+from tests.support.elections import election
 from tests.support.hubs import judged
 from tests.support.world import NOW, Message, signed_registry
+from tests.unit.bus.hub.picture.test_bounds import POLLS
 from tests.unit.bus.hub.picture.test_questions import reading
 from tests.unit.bus.hub.picture.test_situation import WORLD, Channel, admitted
 
@@ -229,3 +244,156 @@ def test_the_table_says_what_the_bulletins_say(
                 hub.apply(db, row)
             swept(db)
             assert tables(db) == before
+
+
+# -- what time, the law and calendars do ------------------------------------------------------------------------------------
+
+
+def held(db: sqlite3.Connection, law: clocked.Law, **of: Any) -> list[owed.Owed]:
+    """The clocks of a store, but for acknowledgements."""
+    found = owed.owed(db, NOW, law.registry, ME, **of)
+    return [each for each in found if each.rule != "acknowledgement"]
+
+
+def test_a_public_holiday_of_the_registry_counts_where_the_authority_is() -> None:
+    """A clock is made anew when the registry names one; that of another state changes nothing."""
+    author = Channel()
+    made = author.say(body=incident("incident-notification", 20 * HOUR), age_s=60)
+    with admitted([judged(made, REGISTRY)]) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        swept(db)
+        (before,) = held(db, LAW())
+        assert before.latest is not None
+        last = (before.latest - HOUR).date()
+        later = {}
+        for country in ("XB", "XA"):
+            registry = widened(holidays={country: (last,)})
+            law = clocked.law_of(lambda registry=registry: registry, ME)()  # type: ignore[misc]  # bound now
+            assert ringing.is_due(db, law, NOW)
+            swept(db, law=law)
+            assert not ringing.is_due(db, law, NOW)
+            (each,) = held(db, law)
+            later[country] = each.latest
+            assert each.due == before.due
+        assert later["XB"] == before.latest
+        assert later["XA"] is not None
+        assert later["XA"] >= before.latest + DAY
+
+
+def test_a_calendar_says_in_which_zone_a_day_ends() -> None:
+    """Of its country, from when it comes until it is withdrawn."""
+    author, polls = Channel(), Channel("xa-emb", tlp=Tlp.CLEAR, audience="public")
+    made = author.say(body=incident("incident-notification", 20 * HOUR), age_s=60)
+    calendar = polls.say(
+        body=ElectionCalendar(windows=(POLLS,), tz="Europe/Vienna"), election=election("xa-parl-2027")
+    )
+    gone = polls.revise(MsgType.CANCEL, calendar)
+    with admitted([judged(each, REGISTRY) for each in (made, calendar, gone)]) as (db, rows):
+        hub = Projection(LAW)
+        latest = []
+        for row in rows:
+            hub.apply(db, row)
+            swept(db)
+            (each,) = held(db, LAW())
+            assert each.latest is not None
+            latest.append(each.latest.hour)
+        assert latest == [0, 22, 0]
+
+
+def rung(db: sqlite3.Connection) -> list[tuple[str, float]]:
+    """What has rung: which bulletin's, and when."""
+    return [tuple(row) for row in db.execute("SELECT about, at FROM events WHERE what = ?", (events.LATE,))]
+
+
+def test_a_clock_that_becomes_late_rings_once() -> None:
+    """At its time, whatever is done after it: a look again, a picture made anew, a clock of this machine that is set back."""
+    author, other = Channel(), Channel("xb-csirt")
+    ask = msgspec.structs.replace
+    old = author.say(body=ask(ASKS, respond_by=NOW - HOUR), age_s=9000)
+    first = author.say(body=ASKS, age_s=8000)
+    answered = author.say(body=ask(ASKS, respond_by=NOW + 2 * HOUR), age_s=7000)
+    reply = other.answer(answered, FeedbackKind.REPLY, age_s=60)
+    last = author.say(body=ask(ASKS, respond_by=NOW + 3 * HOUR), age_s=6000)
+    made = [old, first, answered, last, reply]
+    with admitted([judged(each, REGISTRY) for each in made]) as (db, rows):
+        hub = Projection(LAW)
+        hub.apply_many(db, rows)
+        swept(db)
+        assert rung(db) == []  # what was late when it came is no news
+        wanted = [(each.bulletin.id, (NOW + n * HOUR).timestamp()) for each, n in ((first, 1), (last, 3))]
+        swept(db, NOW + HOUR)
+        assert rung(db) == []  # the last moment is in time
+        later = NOW + HOUR + dt.timedelta(seconds=1)
+        assert ringing.is_due(db, LAW(), later)
+        swept(db, later)
+        assert rung(db) == wanted[:1]
+        swept(db, NOW)
+        hub.clear(db)
+        hub.apply_many(db, rows)
+        swept(db, later)
+        assert rung(db) == wanted[:1]
+        swept(db, NOW + DAY)
+        assert rung(db) == wanted
+        (row,) = db.execute(
+            "SELECT row, tlp_rank, audience FROM events WHERE about = ? AND what = 'clock-late'",
+            (last.bulletin.id,),
+        )
+        assert (row["tlp_rank"], row["audience"]) == (TLP_RANK[Tlp.GREEN], "community")
+
+
+def test_a_store_of_before_there_was_the_table_has_it_made() -> None:
+    """From the bulletins that it holds, as if they came now; nothing rings that was late before."""
+    with admitted(VERDICTS) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        swept(db)
+        before = tables(db)
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_schema WHERE name LIKE 'clock%' AND type = 'table'"
+        ).fetchall():
+            db.execute(f"DROP TABLE {name}")
+        for statement in clocked.LAYOUT.schema.split(";\n"):
+            db.execute(statement)
+        swept(db)
+        after = tables(db)
+        assert {name for name in before if before[name] != after[name]} <= {"clock_upto"}
+        assert rung(db) == []
+
+
+def test_who_acknowledges_stops_the_clock_at_once() -> None:
+    """In the transaction that notes it."""
+    made = Channel().say(
+        age_s=600.0, urgency=Urgency.IMMEDIATE, severity=Severity.EXTREME, certainty=Certainty.OBSERVED
+    )
+    with admitted([judged(made, REGISTRY)]) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        swept(db)
+        (clock,) = owed.owed(db, NOW, REGISTRY, ME, ours=ME)
+        assert (clock.rule, clock.owner) == ("acknowledgement", (ME,))
+        channel = About.of(made.bulletin).channel
+        receipt_queue.add(
+            db, ReceiptStage.ACKNOWLEDGED, made.digest, made.bulletin.id, channel, NOW.timestamp()
+        )
+        assert owed.owed(db, NOW, REGISTRY, ME, ours=ME) == ()
+        (met,) = owed.owed(db, NOW, REGISTRY, ME, every=True)
+        assert met.met == NOW
+        before = tables(db)
+        Projection(LAW).clear(db)
+        Projection(LAW).apply_many(db, rows)
+        swept(db)
+        assert tables(db) == before
+
+
+def test_one_author_makes_no_more_work_than_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the bulletins under one name so many have clocks that others meet, and what names them looks at no more."""
+    monkeypatch.setattr(clocked, "MOST_STARTED", 3)
+    author = Channel()
+    made = [
+        author.say(body=incident("early-warning", 20 * HOUR), incident_id=FIRST, age_s=9000.0 - n)
+        for n in range(6)
+    ]
+    with admitted([judged(each, REGISTRY) for each in made]) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        (many,) = db.execute(
+            "SELECT count(*) FROM clock_keys WHERE how = 0 AND key LIKE 'incident/%'"
+        ).fetchone()
+        assert many == 3
