@@ -34,6 +34,7 @@ from bus.console.navigation import home_of, navigation_of
 from bus.console.page import Bytes, Content, Deed, Done, Failed, Once, Page, Present
 from bus.console.pages import DEEDS, LISTS, PAGES, end_worsened, sign_receipts
 from bus.console.people import DeedError, Looked, People, Session, SignInError
+from bus.console.personal import Personal
 from bus.console.reading import Reading
 from bus.console.rendering import Frame, Renderer, asset, frame_of
 from bus.console.signing import (
@@ -179,7 +180,7 @@ class Console:
         self._reading, self._people, self._clock, self._rng, self._hub = reading, people, clock, rng, hub
         self._renderer = Renderer(voices)
         self.entrance = Entrance(people, self._renderer, clock, rng, self._hub_name, ways)
-        self.live = Live(reading, clock)
+        self.live, self._personal = Live(reading, clock), Personal(reading, people, clock)
         self.incidents = Incidents(reading, people.decisions)
         self._readers = limits.Meter(limits.PAGES)
         self._checks = limits.Meter(limits.CHECKS)
@@ -477,7 +478,8 @@ class Console:
                 standing = await self._people.standing(token, self._clock(), address_of(request))
                 return standing is not None and standing.viewer.clearance == clearance
 
-            await self.live.stream(clearance, whole_of(after), scope, receive, send, still, token)
+            mine = partial(self._personal.alerts, session.viewer, token, address_of(request))
+            await self.live.stream(clearance, whole_of(after), scope, receive, send, still, token, mine)
 
         return outer
 

@@ -154,14 +154,21 @@ class DeskPeople:
         now: dt.datetime,
         address: str,
         question: Callable[[sqlite3.Connection, desk.Act], T],
+        *,
+        is_use: bool = True,
     ) -> T | None:
         """What the desk tells a person.
 
         Raises:
             DeedError: with the code of the desk.
         """
+        at = now.timestamp()
         try:
-            return await self._desk.look(token, now.timestamp(), address, question)
+            if is_use:
+                return await self._desk.look(token, at, address, question)
+            return await self._desk.read(
+                lambda db: question(db, desk.sessions.acting(db, token, at, address))
+            )
         except desk.DeskError as exc:
             raise DeedError(str(exc), reason=exc.reason) from None
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import msgspec
 
+from bus.console.pages.held import has_its_id
 from bus.console.reading import Shelf
-from bus.notify import Item, Rule, Settings, Sort, asking_of, deciding, looking
+from bus.desk.four_eyes import Waiting
+from bus.notify import Asking, Item, Rule, Settings, Sort, asking_of, deciding, looking
 from bus.policy import Clearance
 
 
@@ -22,7 +26,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         title: what it is about.
         address: the page that says more.
         name: of an alarm, the authority; empty for a bulletin.
-        alarm: its reason code, by which a page says it in its language; empty for a bulletin.
+        alarm: its code, by which a page says it in its language; empty for a bulletin.
+        once: what tells it from all others, where it is told to a person once, however many pages are open; else empty.
     """
 
     key: str
@@ -32,6 +37,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     name: str = ""
     alarm: str = ""
+    once: str = ""
+
+
+class Unread(NamedTuple):
+    """A bulletin whose acknowledgement is nearly due, and its name at the desk."""
+
+    name: str
+    item: Item
 
 
 def alerts_after(
@@ -48,6 +61,79 @@ def alerts_after(
     """
     if not clearance.audiences:
         return ()
+    asking = _asking(shelf, clearance)
+    found = []
+    for seen in looking.look(db, asking, last, now).seen:
+        why = deciding.why_interrupt(seen.item, asking.own, now)
+        if why is not None:
+            found.append(_alert(seen.item, why))
+    return tuple(found)
+
+
+def unread(
+    db: sqlite3.Connection, shelf: Shelf, clearance: Clearance, now: dt.datetime
+) -> tuple[Unread, ...]:
+    """What this hub must acknowledge with no more than a quarter of the time left, as far as somebody may read it."""
+    if not clearance.audiences:
+        return ()
+    found = looking.look_at_clocks(db, _asking(shelf, clearance), now)
+    return tuple(
+        Unread(
+            seen.item.about
+            if has_its_id(db, seen.item.about, seen.item.issuer)
+            else f"{seen.item.issuer}/{seen.item.about}",
+            seen.item,
+        )
+        for seen in found
+    )
+
+
+def of_person(
+    acks: Sequence[Unread], waiting: Sequence[Waiting], aside: Collection[str], now: dt.datetime
+) -> tuple[Alert, ...]:
+    """What interrupts one person: what is to be acknowledged soon and is not put aside, and approvals that are asked. Pure.
+
+    Args:
+        acks: what is to be acknowledged, as far as the person may do that.
+        waiting: the drafts that wait for the person.
+        aside: names of bulletins that are put aside.
+        now: the present.
+    """
+    near = [
+        each
+        for each in acks
+        if each.name not in aside and deciding.is_nearly_due(each.item.start, each.item.due, now)
+    ]
+    near.sort(key=lambda each: (each.item.priority, each.item.due or now))
+    asked = [each for each in waiting if not each.is_granted and each.until > now.timestamp()]
+    return (
+        *(
+            msgspec.structs.replace(
+                _alert(each.item, "acknowledgement due"),
+                name=each.item.headline,
+                alarm="due",
+                once=f"due {each.item.issuer}/{each.item.about}",
+            )
+            for each in near
+        ),
+        *(
+            Alert(
+                key="approvals",
+                why="approval asked",
+                priority=2,
+                title=f"draft {each.draft}",
+                address=f"/approvals/{each.approval}",
+                name=str(each.draft),
+                alarm="approval",
+                once=f"approval {each.approval}",
+            )
+            for each in asked
+        ),
+    )
+
+
+def _asking(shelf: Shelf, clearance: Clearance) -> Asking:
+    """The one rule of the console: what somebody may read."""
     rule = Rule(
         name="console",
         channels=(),
@@ -56,13 +142,7 @@ def alerts_after(
         exercises=False,
     )
     asking = asking_of(Settings(rules={rule.name: rule}, channels={}), shelf.authority, shelf.registry())
-    asking = msgspec.structs.replace(asking, audiences=clearance.audiences)
-    found = []
-    for seen in looking.look(db, asking, last, now).seen:
-        why = deciding.why_interrupt(seen.item, asking.own, now)
-        if why is not None:
-            found.append(_alert(seen.item, why))
-    return tuple(found)
+    return msgspec.structs.replace(asking, audiences=clearance.audiences)
 
 
 def _alert(item: Item, why: str) -> Alert:

@@ -29,6 +29,8 @@ MOST_WAITING = 64
 MOST_ALERTS = 8
 """So many are told at once; Needs you has all."""
 WRITE_S = 10.0
+MINE_S = 15.0
+"""Seconds between two looks at what interrupts one person."""
 ASKED_S = 5.0
 """Seconds for which a check of a session is valid. After it, a reader who is signed out or may read less receives no more."""
 RETRY_MS = 3000
@@ -46,8 +48,8 @@ REMADE = "remade"
 
 
 def encoded(event: Event) -> bytes:
-    """An event as it goes out: its number, whether something has come or changed, and what it is about."""
-    what = "bulletin" if event.what in NEWS else "change"
+    """An event as it goes out: its number, whether something has come, changed or become late, and what it is about."""
+    what = "bulletin" if event.what in NEWS else "late" if event.what == events.LATE else "change"
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.n, what.encode(), msgspec.json.encode(event))
 
 
@@ -58,6 +60,10 @@ def interrupting(alert: Alert) -> bytes:
 
 async def _always() -> bool:
     return True
+
+
+async def _nothing() -> tuple[Alert, ...]:
+    return ()
 
 
 class Client:
@@ -163,6 +169,7 @@ class Live:
         send: Send,
         still: Callable[[], Awaitable[bool]] = _always,
         whose: str = "",
+        mine: Callable[[], Awaitable[Sequence[Alert]]] = _nothing,
     ) -> None:
         """Answer a request with events, until its line ends.
 
@@ -174,6 +181,7 @@ class Live:
             send: takes the answer.
             still: whether the reader may still read so much; asked before what is written, once in `ASKED_S` at most.
             whose: the session in which it listens; empty for one that is not counted.
+            mine: what interrupts this person alone, each told once here; asked at the beginning, and once in `MINE_S`.
         """
         del scope
         of_one = sum(each.whose == whose for each in self._clients) if whose else 0
@@ -190,8 +198,12 @@ class Live:
             await _write(send, b"retry: %d\n\n" % RETRY_MS + self._beat())
             if after is not None:
                 await self.replay(client, after)
-            asked_at = time.monotonic()
+            asked_at, mine_at, told = time.monotonic(), float("-inf"), dict[str, None]()
             while not gone.done():
+                if time.monotonic() - mine_at >= MINE_S:
+                    for each in _fresh(await mine(), told):
+                        client.give(interrupting(each))
+                    mine_at = time.monotonic()
                 words = await self._next(client, gone)
                 if time.monotonic() - asked_at >= ASKED_S:
                     if not await still():
@@ -220,6 +232,16 @@ class Live:
 
     def _beat(self) -> bytes:
         return b'event: beat\ndata: "%s"\n\n' % self._clock().strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+
+
+def _fresh(found: Sequence[Alert], told: dict[str, None]) -> list[Alert]:
+    """What was not told yet, so many at most; what stands no more is forgotten."""
+    fresh = [each for each in found if each.once not in told][:MOST_ALERTS]
+    standing = {each.once for each in found}
+    for once in [each for each in told if each not in standing]:
+        del told[once]
+    told.update(dict.fromkeys(each.once for each in fresh))
+    return fresh
 
 
 async def _gone(receive: Receive) -> None:

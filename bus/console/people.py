@@ -211,8 +211,10 @@ class People(Protocol):
         now: dt.datetime,
         address: str,
         question: Callable[[sqlite3.Connection, desk.Act], T],
+        *,
+        is_use: bool = True,
     ) -> T | None:
-        """What the desk tells a person; None where there is no desk.
+        """What the desk tells a person; None where there is no desk. A page that is open and asks again is no use of a session.
 
         Raises:
             DeedError: with the code of the desk.
@@ -377,6 +379,8 @@ class Demonstration:
         now: dt.datetime,
         address: str,
         question: Callable[[sqlite3.Connection, desk.Act], T],
+        *,
+        is_use: bool = True,
     ) -> T | None:
         """What the desk tells; None without one.
 

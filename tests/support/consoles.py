@@ -231,6 +231,9 @@ async def fill(
         await store.release(now)
         while await store.write(index.advance):
             pass
+        law = clocked.law_of(lambda: registry, HUB)()
+        while await store.write(lambda db: ringing.advance(db, law, now)):
+            pass
         await store.write(lambda db: lease.take(db, lease.owner_name(), now.timestamp()))
 
 

@@ -69,13 +69,33 @@ export function live({ announce, element, alerted }) {
   fresh?.addEventListener("click", again);
   if ("wall" in document.body.dataset) setInterval(() => { if (count.bulletin + count.change && state === "live") again(); }, 5000);
 
+  // On the page of clocks one that is too late moves to its place, and it is said; elsewhere it is a change like others.
+  function late({ n, about }) {
+    if (seen.has(n)) return;
+    const list = document.querySelector("[data-clocks]"), rows = [...(list?.querySelectorAll("[data-of]") ?? [])];
+    const fallen = rows.filter((row) => row.dataset.of === about && !row.closest("[data-late]") && Date.parse(row.dataset.ends) <= now() + 1000);
+    const place = list?.querySelector("[data-late]");
+    if (!fallen.length || !place) return arrive("change", n);
+    seen.add(n);
+    for (const row of fallen) {
+      const from = row.closest("section"), glyph = document.querySelector('template[data-state="fail"]')?.content.firstElementChild?.cloneNode(true);
+      if (glyph) row.querySelector(".state")?.replaceWith(glyph);
+      place.querySelector("ul").append(row);
+      place.hidden = false;
+      for (const each of [from, place]) each.querySelector(".panel-meta").textContent = each.querySelectorAll("[data-of]").length;
+      from.hidden = !from.querySelector("[data-of]");
+    }
+    announce(told("too-late", { title: fallen.map((row) => row.querySelector(".clock-title").textContent).join(", ") }));
+  }
+
   const wire = "BroadcastChannel" in globalThis ? new BroadcastChannel("tocsin") : null;
-  const heed = ({ what, data, listens = false }) => { alive(); if (what === "alert") alerted(data, listens); if (what === "bulletin" || what === "change") arrive(what, data.n); if (what === "reload") arrive("change", "reload"); };
+  const heed = ({ what, data, listens = false }) => { alive(); if (what === "alert") alerted(data, listens); if (what === "bulletin" || what === "change") arrive(what, data.n); if (what === "late") late(data); if (what === "reload") arrive("change", "reload"); };
   wire?.addEventListener("message", ({ data }) => heed(data));
   function listen(release) {
     const source = new EventSource(`${events}?after=${encodeURIComponent(after)}`);
     const tell = (what, data = {}) => { heed({ what, data, listens: true }); wire?.postMessage({ what, data }); };
     for (const what of ["bulletin", "change"]) source.addEventListener(what, ({ data }) => { const { n } = JSON.parse(data); tell(what, { n }); });
+    source.addEventListener("late", ({ data }) => { const { n, about } = JSON.parse(data); tell("late", { n, about }); });
     source.addEventListener("alert", ({ data }) => tell("alert", JSON.parse(data)));
     source.addEventListener("beat", () => tell("beat"));
     source.addEventListener("reload", () => tell("reload"));

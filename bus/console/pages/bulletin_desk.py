@@ -19,6 +19,7 @@ from bus.console.pages.notes import Note, notes_on
 from bus.console.people import People
 from bus.desk import About, Action
 from bus.hub.acting import Acknowledge, Answer, Outcome, is_key
+from bus.hub.clocks import ACKNOWLEDGEMENT
 from bus.languages import marked
 from bus.storage import utc
 from bus.subscribing import Stored
@@ -79,7 +80,11 @@ def desk_of(asked: Asked, kept: Stored, priority: int, *, is_over: bool) -> Desk
     b, viewer = kept.bulletin, asked.viewer
     is_own = b.issuer.id == asked.hub
     due = next(
-        (each.due for each in clocks.owed(asked) if each.id == b.id and each.rule == clocks.ACKNOWLEDGEMENT),
+        (
+            each.due
+            for each in clocks.of_rows(asked, [kept.rowid])
+            if each.rule == ACKNOWLEDGEMENT and each.met is None
+        ),
         None,
     )
     return Desk(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.hub import clocks as ringing
-from bus.hub.picture import Owed, events, owed_within
+from bus.hub.clocks import ACKNOWLEDGEMENT
+from bus.hub.picture import Owed, owed_by, owed_within
 from bus.languages import marked
 from bus.policy import narrowest
 
-MOST = 300
-"""So many clocks are listed."""
-KEPT_S = 30
-"""Seconds for which a result is kept, if no event comes."""
+MOST_OURS = 300
+"""So many of each sort of what this hub owes are looked through for what is told."""
+MOST = 150
+"""So many clocks that are late, so many that are not, and so many that were met are listed."""
 GROUPS = (
     ("late", marked("Too late")),
     ("soon", marked("In the next 6 hours")),
@@ -25,7 +26,6 @@ GROUPS = (
     ("met", marked("Met")),
 )
 _GROUP = {"late": "late", "due_soon": "soon", "running": "later", "met": "met", "met_late": "met"}
-ACKNOWLEDGEMENT = "acknowledgement"
 WORDS = {
     "rfi": marked("Answer a request for information"),
     "question": marked("Answer a question"),
@@ -33,11 +33,37 @@ WORDS = {
     "comply-by": marked("Comply with a decision"),
     ACKNOWLEDGEMENT: marked("Read and acknowledge"),
 }
-"""What a clock asks for; that of a law, or of an action, says its own name."""
+"""What a clock asks for; an action says its own name."""
+LAWS = {
+    "nis2": "NIS 2",
+    "gdpr": marked("GDPR"),
+    "eudpr": marked("Regulation 2018/1725"),
+    "led": marked("Directive 2016/680"),
+    "eui": marked("Regulation 2023/2841"),
+    "cer": marked("Directive 2022/2557"),
+    "cra": marked("Cyber Resilience Act"),
+    "ttpa": marked("Regulation 2024/900"),
+}
+STEPS = {
+    "early-warning": marked("Early warning"),
+    "notification": marked("Notification of an incident"),
+    "notification-trust": marked("Notification of an incident by a trust service"),
+    "final": marked("Final report"),
+    "33": marked("Notification of a data breach"),
+    "34": marked("Notification of a data breach"),
+    "30": marked("Notification of a data breach"),
+    "assist": marked("Help with a request about political advertising"),
+    "info": marked("Information about political advertising"),
+}
+"""What the clocks of laws ask for, as a registry names them: the law, a hyphen, the step. One that is not known says its own name."""
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """One clock in words; `share` is how much of its time is over, from 0 to 1, `place` tells it from others of its rule and bulletin."""
+    """One clock in words.
+
+    After `ends` it is late. `share` is how much of its time is over, from 0 to 1. `place` tells it from others of its rule and
+    bulletin.
+    """
 
     what: str
     rule: str
@@ -49,6 +75,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     start: dt.datetime
     due: dt.datetime
     latest: dt.datetime | None
+    ends: dt.datetime
     met: dt.datetime | None
     standing: str
     share: float
@@ -72,49 +99,63 @@ class Clocks(Content, frozen=True, kw_only=True):
     counts: dict[str, int]
     show: str
     more: int
+    most: int = MOST
 
 
 def look(asked: Asked) -> Clocks:
     """The page, of what its reader may read."""
     show = asked.first("show") if asked.first("show") in ("ours", "met") else "all"
-    every = tuple(told(asked, each) for each in owed(asked))
-    met = (
-        tuple(told(asked, each) for each in owed(asked, every=True) if each.met is not None)
-        if show == "met"
-        else ()
+    every, mine = owed(asked), owed(asked, ours=True)
+    met = [each for each in owed(asked, met=True) if each.met is not None] if show == "met" else []
+    wanted = {"all": every, "ours": mine, "met": met}[show]
+    parts = (
+        [each for each in wanted if each.standing == "late"],
+        [each for each in wanted if each.standing != "late"],
     )
-    wanted = met if show == "met" else tuple(each for each in every if show == "all" or each.is_ours)
-    listed = wanted[:MOST]
+    listed = tuple(told(asked, each) for each in (*parts[0][-MOST:], *parts[1][:MOST]))
     return Clocks(
         marking=str(narrowest(each.tlp for each in listed) or "clear"),
         groups=tuple(_groups(asked, listed)),
-        counts={"all": len(every), "ours": sum(each.is_ours for each in every)},
+        counts={"all": len(every), "ours": len(mine)},
         show=show,
-        more=len(wanted) - len(listed),
+        more=sum(map(len, parts)) - len(listed),
     )
 
 
-def owed(asked: Asked, *, every: bool = False) -> Sequence[Owed]:
-    """The clocks of what the reader may read, those of this hub's acknowledgements too; worked out once for all who may read the same."""
-    stamp = (events.newest(asked.db), int(asked.now.timestamp()) // KEPT_S, asked.registry.version)
-    return asked.shelf.memo.once(
-        (asked.clearance, "owed", every),
-        stamp,
-        lambda: owed_within(asked.db, asked.clearance, asked.now, asked.registry, asked.hub, every=every),
+def owed(asked: Asked, *, ours: bool = False, met: bool = False, most: int = MOST + 1) -> tuple[Owed, ...]:
+    """The clocks of what the reader may read, those of this hub's acknowledgements too; the first due first.
+
+    Args:
+        asked: who asks.
+        ours: only what this hub owes.
+        met: also what was met.
+        most: so many of each sort.
+    """
+    return owed_within(
+        asked.db,
+        asked.clearance,
+        asked.now,
+        asked.registry,
+        asked.hub,
+        every=met,
+        ours=asked.hub if ours else None,
+        most=most,
     )
 
 
-def running(asked: Asked) -> tuple[Due, ...]:
-    """Every clock that runs, the first due first."""
-    return tuple(told(asked, each) for each in owed(asked))
+def of_rows(asked: Asked, rows: Iterable[int]) -> tuple[Owed, ...]:
+    """The clocks of these bulletins, met or not."""
+    return owed_by(asked.db, asked.clearance, asked.now, asked.registry, asked.hub, rows)
 
 
-def ours(asked: Asked) -> Iterator[Due]:
+def running(asked: Asked, most: int) -> tuple[Due, ...]:
+    """So many clocks that run, the first due first: of those that are late, the last ones."""
+    return tuple(told(asked, each) for each in owed(asked, most=most))
+
+
+def ours(asked: Asked) -> tuple[Due, ...]:
     """The clocks that this hub owes and that run, the first due first."""
-    for each in owed(asked):
-        due = told(asked, each)
-        if due.is_ours:
-            yield due
+    return tuple(told(asked, each) for each in owed(asked, ours=True, most=MOST_OURS))
 
 
 def told(asked: Asked, each: Owed) -> Due:
@@ -127,11 +168,12 @@ def told(asked: Asked, each: Owed) -> Due:
         about=each.headline,
         id=each.id,
         issuer=each.issuer,
-        who=tuple(asked.name_of(name) for name in each.owner),
+        who=tuple(_who(asked, name) for name in each.owner),
         is_ours=is_ours,
         start=each.start,
         due=each.due,
         latest=each.latest,
+        ends=each.due if each.latest is None else max(each.due, each.latest),
         met=each.met,
         standing=str(each.standing),
         share=min(1.0, max(0.0, (asked.now - each.start).total_seconds() / whole)),
@@ -148,8 +190,23 @@ def _what(asked: Asked, rule: str) -> str:
     kind = rule.removeprefix(ringing.ACTION)
     if kind != rule:
         return asked.say("Action: %(kind)s", kind=asked.words.word("action-kind", kind))
+    law, _, step = rule.partition("-")
+    if law in LAWS and step in STEPS:
+        return asked.say(
+            "%(step)s, %(law)s", step=asked.say.plain(STEPS[step]), law=asked.say.plain(LAWS[law])
+        )
     plain = rule.replace("-", " ")
     return plain[:1].upper() + plain[1:]
+
+
+def _who(asked: Asked, name: str) -> str:
+    """Who owes, in words: an authority, the members of an audience, or authorities of a kind."""
+    known = asked.registry.document
+    if name in known.authorities:
+        return known.authorities[name].name
+    if name in known.audiences:
+        return asked.say("members of %(name)s", name=name)
+    return asked.words.word("authority-kind", name)
 
 
 def _groups(asked: Asked, listed: Sequence[Due]) -> Iterator[Group]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 import msgspec
 
@@ -90,7 +89,7 @@ def look(asked: Asked) -> Handover:
     """What would be handed over now, of what its reader may see."""
     found = tuple(needs(asked, channels.standing_alarms(asked)))
     shown = {need.about for need in found}
-    promised = tuple(each for each in islice(clocks.ours(asked), MOST_PROMISED) if each.id not in shown)
+    promised = tuple(each for each in clocks.ours(asked)[:MOST_PROMISED] if each.id not in shown)
     return Handover(
         marking=str(narrowest((*(need.tlp for need in found), *(due.tlp for due in promised))) or Tlp.GREEN),
         open=found,

@@ -373,10 +373,7 @@ def _bodies(asked: Asked, members: Sequence[Member]) -> dict[str, Bulletin]:
 
 def _tasks(asked: Asked, members: Sequence[Member], bodies: dict[str, Bulletin]) -> Iterator[Task]:
     """Clocks, actions without a time, and answers, in the order of the bulletins."""
-    mine = {each.id: each for each in members}
-    for owed in clocks.owed(asked, every=True):
-        if owed.id not in mine:
-            continue
+    for owed in clocks.of_rows(asked, [each.row for each in members]):
         due = clocks.told(asked, owed)
         yield Task(
             who=", ".join(due.who) or asked.say("nobody is named"),

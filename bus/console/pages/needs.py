@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import msgspec
 
@@ -14,14 +13,13 @@ from bus.console.pages import channels, clocks
 from bus.console.pages.held import has_its_id
 from bus.console.texts import span
 from bus.desk import Action
+from bus.hub.clocks import ACKNOWLEDGEMENT
 from bus.hub.picture import priorities
 from bus.policy import MARKINGS
 from bus.storage import utc
 from schemas.vocab import Status
 
 MOST_NEEDS = 12
-MOST_CLOCKS = 500
-"""So many clocks are looked through for what is told."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +116,7 @@ def _owed(asked: Asked) -> Iterator[Need]:
             since=None,
             action=asked.say("Open"),
             address=f"/b/{each.id}",
-            is_acknowledgement=each.rule == clocks.ACKNOWLEDGEMENT
+            is_acknowledgement=each.rule == ACKNOWLEDGEMENT
             and is_named
             and asked.viewer.may(Action.ACKNOWLEDGE),
         )
@@ -129,7 +127,7 @@ def _pressing(asked: Asked) -> list[tuple[int, clocks.Due]]:
 
     So neither what is late and less grave nor a flood of one author hides what another has said.
     """
-    ours = list(islice(clocks.ours(asked), MOST_CLOCKS))
+    ours = clocks.ours(asked)
     known = priorities(asked.db, asked.clearance, Status.ACTUAL, [each.id for each in ours])
     found: list[tuple[int, int, clocks.Due]] = []
     told: Counter[tuple[int, str]] = Counter()

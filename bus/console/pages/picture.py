@@ -122,7 +122,6 @@ class Picture(Content, frozen=True, kw_only=True):
     tally: dict[str, int]
     alarms: tuple[channels.Alarm, ...]
     clocks: tuple[clocks.Due, ...]
-    more_clocks: int
     trust: tuple[Step, ...]
     scope: str
     is_blind: bool
@@ -141,7 +140,7 @@ def look(asked: Asked) -> Picture:
     day = tuple(row for row in found if row.kind != rows.TALK)
     counts = values_of(asked, selection)
     in_force = sum(counts.get("priority", {}).values())
-    running = clocks.running(asked)
+    running = clocks.running(asked, CLOCKS)[:CLOCKS]
     (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
     return Picture(
         marking=str(
@@ -164,8 +163,7 @@ def look(asked: Asked) -> Picture:
         band=_band(asked),
         tally=channels.tally(heard),
         alarms=alarms,
-        clocks=tuple(running[:CLOCKS]),
-        more_clocks=max(0, len(running) - CLOCKS),
+        clocks=running,
         trust=tuple(trusted(asked)),
         scope=scope,
         is_blind=asked.is_blind,

@@ -1,0 +1,65 @@
+"""What interrupts one person, asked of the store and of the desk: acknowledgements that are nearly due, and approvals."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+
+from bus import desk
+from bus.console.errors import DeedError
+from bus.console.interrupts import Alert, Unread, of_person, unread
+from bus.console.people import People, Viewer
+from bus.console.reading import Reading
+from bus.desk import Action, four_eyes
+from bus.errors import StoreError
+from bus.policy import Clearance
+
+KEPT_S = 5
+"""Seconds for which what is to be acknowledged is kept for all who may read the same."""
+
+
+class Personal:
+    """Asks for somebody."""
+
+    def __init__(self, reading: Reading, people: People, clock: Callable[[], dt.datetime]) -> None:
+        """Take the store, the people, and the present."""
+        self._reading, self._people, self._clock = reading, people, clock
+
+    async def alerts(self, viewer: Viewer, token: str, address: str) -> tuple[Alert, ...]:
+        """What interrupts somebody who listens; nothing while it cannot be asked. It counts as no use of the session.
+
+        Args:
+            viewer: the person.
+            token: of the session.
+            address: from where the person listens.
+        """
+        now = self._clock()
+        if not (viewer.may(Action.ACKNOWLEDGE) or viewer.may(Action.APPROVE)):
+            return ()
+
+        def question(
+            db: sqlite3.Connection, act: desk.Act
+        ) -> tuple[tuple[four_eyes.Waiting, ...], frozenset[str]]:
+            holding = desk.snoozes.holding(db, act)
+            aside = frozenset(
+                each.about for each in holding if each.kind == "bulletin" and not each.is_hidden
+            )
+            return four_eyes.waiting(db, act), aside
+
+        try:
+            acks = await self._acks(viewer.clearance, now) if viewer.may(Action.ACKNOWLEDGE) else ()
+            told = await self._people.told(token, now, address, question, is_use=False)
+        except (StoreError, DeedError):
+            return ()
+        waiting, aside = told or ((), frozenset[str]())
+        return of_person(acks, waiting, aside, now)
+
+    async def _acks(self, clearance: Clearance, now: dt.datetime) -> tuple[Unread, ...]:
+        shelf = self._reading.shelf
+        stamp = (int(now.timestamp()) // KEPT_S, shelf.registry().version)
+        return await self._reading.ask(
+            lambda db: shelf.memo.once(
+                (clearance, "unread"), stamp, lambda: unread(db, shelf, clearance, now)
+            )
+        )
