@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bus.console.pages.held import has_its_id
+from bus.console.pages import has_its_id
 from bus.console.reading import Shelf
 from bus.desk.four_eyes import Waiting
 from bus.notify import Asking, Item, Rule, Settings, Sort, asking_of, deciding, looking

@@ -387,6 +387,7 @@ class Demonstration:
         Raises:
             DeedError: with the code of the desk.
         """
+        del is_use  # a demonstration's sessions do not run out
         if self._desk is None:
             return None
         act = self._act(await self._must_be_in(token, now, address), now, address)

@@ -7,9 +7,8 @@ import sqlite3
 from collections.abc import Callable
 
 from bus import desk
-from bus.console.errors import DeedError
 from bus.console.interrupts import Alert, Unread, of_person, unread
-from bus.console.people import People, Viewer
+from bus.console.people import DeedError, People, Viewer
 from bus.console.reading import Reading
 from bus.desk import Action, four_eyes
 from bus.errors import StoreError

@@ -37,6 +37,7 @@ _SORTS = {
     "answered": Sort.BULLETIN,
     "withdrawn": Sort.WITHDRAWN,
     "restored": Sort.RESTORED,
+    picture.events.LATE: Sort.LATE,
 }
 _STATUS = {"actual": Status.ACTUAL, "exercise": Status.EXERCISE}
 _TOLD_BY_ANOTHER = ("superseded", "withdrawn")
@@ -116,6 +117,10 @@ def look(db: sqlite3.Connection, asking: Asking, n: int, now: dt.datetime) -> Lo
             if sort is Sort.BULLETIN and line.state in _TOLD_BY_ANOTHER:
                 continue
             item = item_of(db, asking, sort, event.at, line, b, now)
+            if sort is Sort.LATE:
+                if (due := _late(db, asking, event.row, now)) is None:
+                    continue
+                item = msgspec.structs.replace(item, due=due)
             seen += _for_rules(asking, [item], now, {line.id: b})
     erased = tuple(event.about for event in told.events if event.what == picture.events.ERASED)
     return Looked(
@@ -243,6 +248,14 @@ def _bulletins(
     sql = "SELECT * FROM admitted WHERE row IN (SELECT value FROM json_each(?))"
     kept: Iterator[Stored] = whole(db.execute(sql, (as_json(sorted(lines)),)).fetchall())
     return {row.rowid: (lines[row.rowid], row.bulletin) for row in kept}
+
+
+def _late(db: sqlite3.Connection, asking: Asking, row: int, now: dt.datetime) -> dt.datetime | None:
+    """When a clock of a bulletin was due that is late; None where none is, as far as the rules may see."""
+    if asking.registry is None:
+        return None
+    found = picture.owed_by(db, asking.clearance, now, asking.registry, asking.own.authority, [row])
+    return max((each.due for each in found if each.standing == "late"), default=None)
 
 
 def _hubs(asking: Asking) -> frozenset[str]:

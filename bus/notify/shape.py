@@ -26,13 +26,14 @@ class Sort(StrEnum):
     HEARD = "channel-well"
     TRUST = "trust-lost"
     DUE = "acknowledgement-due"
+    LATE = "clock-late"
     APPROVAL = "approval-asked"
     MISSED = "missed"
 
 
 THIS_HUB = "-"
 """Where a channel stands, for an alarm about this hub itself."""
-OF_BULLETINS = frozenset({Sort.BULLETIN, Sort.WITHDRAWN, Sort.RESTORED, Sort.DUE})
+OF_BULLETINS = frozenset({Sort.BULLETIN, Sort.WITHDRAWN, Sort.RESTORED, Sort.DUE, Sort.LATE})
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -211,6 +211,7 @@ def _line(told: Told) -> str:
     before = {
         Sort.WITHDRAWN: "withdrawn: ",
         Sort.RESTORED: "in force again: ",
+        Sort.LATE: f"too late, it was due {_moment(told.due)}: ",
         Sort.DUE: f"acknowledge by {_moment(told.due)}: ",
         Sort.APPROVAL: "a draft waits for your approval: ",
     }.get(sort, "")

@@ -13,12 +13,15 @@ from bus.health import looking
 from bus.hub import retention
 from bus.hub.exchange import missing, receipt_queue
 from bus.hub.picture import (
+    clocked,
     events,
     events_after,
     figures,
     lists,
     one_bulletin,
+    owed,
     owed_within,
+    ringing,
     search,
     summary,
     tallies,
@@ -42,6 +45,7 @@ def looks(world: World) -> dict[str, Look]:
     now, registry = world.now, world.registry
     moment = now.timestamp()
     beats = Channel(issuer=READER, status=Status.BEAT, tlp=Tlp.GREEN, audience="community")
+    law = clocked.law_of(lambda: registry, READER)
     reassessment = Reassessment(Intake(None, 30.0), registry, now)
     return {
         **for_pages(world),
@@ -70,6 +74,8 @@ def looks(world: World) -> dict[str, Look]:
         ),
         "what hubs hold": lambda db: list(holdings.holding(db, "xa-csirt", beats)),
         "what may go": lambda db: retention.erase_and_prune(db, now, rehearse=True),
+        "all clocks": lambda db: owed.owed(db, now, registry, READER, most=50),
+        "clocks that ring": lambda db: ringing.is_due(db, law(), now),
         "what has expired": lambda db: tallies.is_due(db, moment),
         "what is to be ruled about": lambda db: (reassessment.must_rule(db), reassessment.must_retry(db)),
         "what waits": lambda db: Intake(None, 30.0).is_due(db, now),
@@ -103,7 +109,13 @@ def for_pages(world: World) -> dict[str, Look]:
             "tiles": partial(figures.tiles, clearance=who, now=now),
             "facets": partial(figures.facets, clearance=who, now=now),
             "histogram": partial(figures.histogram, clearance=who, now=now),
-            "clocks": partial(owed_within, clearance=who, now=now, registry=registry, reader=READER),
+            "clocks": partial(owed_within, clearance=who, now=now, registry=registry, reader=READER, most=50),
+            "own clocks": partial(
+                owed_within, clearance=who, now=now, registry=registry, reader=READER, ours=READER, most=50
+            ),
+            "met clocks": partial(
+                owed_within, clearance=who, now=now, registry=registry, reader=READER, every=True, most=50
+            ),
             "arrivals": partial(figures.arrivals, clearance=who, now=now),
             "search of a word": partial(search, clearance=who, now=now, text=("flood",)),
             "search of a rare word": partial(search, clearance=who, now=now, text=("n900",)),

@@ -190,6 +190,16 @@ def _end(db: sqlite3.Connection, count: int) -> None:
         "channel, seq, 'x' || id, NULL, kid, '', length(payload) FROM admitted WHERE row % ? = 0",
         (EACH_HUNDREDTH,),
     )
+    # Each has a clock; a quarter were met, half of the others are late, and the hub owes a third.
+    db.execute(
+        "INSERT INTO clocks SELECT row, 'rfi', 'body', iif(row % 3, '[\"xa-emb\"]', '[\"xb-hub\"]'), issued, expires, NULL, ends, met, "
+        "iif(met, id, NULL), 1, met IS NULL, NOT row % 3, tlp_rank, audience FROM (SELECT *, iif(row % 4, NULL, issued) AS met, "
+        "issued + iif(row % 8 < 4, 1, 900 * 86400) AS ends FROM actual)"
+    )
+    db.execute("INSERT INTO clock_rows SELECT row, 0 FROM actual")
+    db.execute(
+        "UPDATE clock_upto SET row = (SELECT max(row) FROM actual), rung = (SELECT max(admitted_at) FROM admitted)"
+    )
     db.execute("DELETE FROM newly_withdrawn")
     db.execute("REPLACE INTO receipt_queue_upto SELECT 1, max(row) FROM bodies")
     db.execute("REPLACE INTO refused_upto SELECT 1, max(n) FROM quarantine")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.hub.picture import lists, narrowing, open_store, owed, searching
+from bus.hub.picture import lists, narrowing, open_store, searching
 from tests.growth.looks import looks, steps
 from tests.growth.rows import fill
 from tests.support.hubs import STREAM, judged
@@ -22,8 +22,6 @@ SHORT, MIDDLE, LONG = 1_000, 20_000, 100_000
 MORE = 1.5
 """So many times the steps of a short past may be needed with a long one."""
 BOUNDS = (
-    (owed, "MOST_WALKED", 300),
-    (owed, "MOST", 100),
     (narrowing, "FEW", 100),
     (lists, "FEW", 100),
     (searching, "MOST", 100),

@@ -16,7 +16,7 @@ from bus import desk
 from bus.console import NOBODY, Demonstration, Hub, People, Reading, Shelf, app
 from bus.console.desks import DeskPeople
 from bus.console.voices import Voices
-from bus.hub.picture import Contact, index
+from bus.hub.picture import Contact, clocked, index, ringing
 from bus.hub.picture.projection import open_store
 from bus.policy import Clearance
 from bus.storage import lease

@@ -70,10 +70,10 @@ export function live({ announce, element, alerted }) {
   if ("wall" in document.body.dataset) setInterval(() => { if (count.bulletin + count.change && state === "live") again(); }, 5000);
 
   // On the page of clocks one that is too late moves to its place, and it is said; elsewhere it is a change like others.
-  function late({ n, about }) {
+  function late({ n, about, at }) {
     if (seen.has(n)) return;
     const list = document.querySelector("[data-clocks]"), rows = [...(list?.querySelectorAll("[data-of]") ?? [])];
-    const fallen = rows.filter((row) => row.dataset.of === about && !row.closest("[data-late]") && Date.parse(row.dataset.ends) <= now() + 1000);
+    const fallen = rows.filter((row) => row.dataset.of === about && !row.closest("[data-late]") && Date.parse(row.dataset.ends) <= Date.parse(at));
     const place = list?.querySelector("[data-late]");
     if (!fallen.length || !place) return arrive("change", n);
     seen.add(n);
@@ -95,7 +95,7 @@ export function live({ announce, element, alerted }) {
     const source = new EventSource(`${events}?after=${encodeURIComponent(after)}`);
     const tell = (what, data = {}) => { heed({ what, data, listens: true }); wire?.postMessage({ what, data }); };
     for (const what of ["bulletin", "change"]) source.addEventListener(what, ({ data }) => { const { n } = JSON.parse(data); tell(what, { n }); });
-    source.addEventListener("late", ({ data }) => { const { n, about } = JSON.parse(data); tell("late", { n, about }); });
+    source.addEventListener("late", ({ data }) => { const { n, about, at } = JSON.parse(data); tell("late", { n, about, at }); });
     source.addEventListener("alert", ({ data }) => tell("alert", JSON.parse(data)));
     source.addEventListener("beat", () => tell("beat"));
     source.addEventListener("reload", () => tell("reload"));

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.elections import TO_DO, Listed
+    from bus.console.pages.held import has_its_id
     from bus.console.pages.quarantine import may_see
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
 else:
@@ -24,6 +25,7 @@ __all__ = [
     "VERDICTS",
     "Listed",
     "end_worsened",
+    "has_its_id",
     "may_see",
     "sign_receipts",
 ]

@@ -192,9 +192,7 @@ def _what(asked: Asked, rule: str) -> str:
         return asked.say("Action: %(kind)s", kind=asked.words.word("action-kind", kind))
     law, _, step = rule.partition("-")
     if law in LAWS and step in STEPS:
-        return asked.say(
-            "%(step)s, %(law)s", step=asked.say.plain(STEPS[step]), law=asked.say.plain(LAWS[law])
-        )
+        return f"{asked.say.plain(STEPS[step])}, {asked.say.plain(LAWS[law])}"
     plain = rule.replace("-", " ")
     return plain[:1].upper() + plain[1:]
 

@@ -1,0 +1,148 @@
+"""What interrupts one person: what is to be acknowledged soon, and what waits for an approval; not what was put aside."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus import desk
+from bus.console import Demonstration, Reading
+from bus.console import live as module
+from bus.console.interrupts import Unread, of_person, unread
+from bus.console.live import _fresh
+from bus.console.people import Viewer
+from bus.console.personal import Personal
+from bus.desk.four_eyes import Waiting
+from bus.notify import Item, Sort
+from bus.policy import Clearance
+from schemas.parts import Area
+from schemas.vocab import Certainty, Severity, Tlp, Urgency
+from tests.support.consoles import AUDIENCES, EVERYTHING, Speaker, fill, numbers, shelf
+from tests.support.world import NOW
+
+HOUR = dt.timedelta(hours=1)
+HOME = (Area(scope="national", country="XA"),)
+GRAVE = {"severity": Severity.SEVERE, "urgency": Urgency.IMMEDIATE, "certainty": Certainty.OBSERVED}
+ITEM = Item(
+    sort=Sort.DUE,
+    at=NOW,
+    about="an-id",
+    tlp=Tlp.GREEN,
+    audience="community",
+    priority="p2",
+    issuer="xb-csirt",
+    kind="cyber-threat",
+    headline="A flood",
+    start=NOW - 3 * HOUR,
+    due=NOW + HOUR,
+)
+ASKED = Waiting(
+    approval=4,
+    draft=7,
+    title="For few",
+    by="Ann",
+    at=NOW.timestamp() - 60,
+    until=NOW.timestamp() + 60,
+    tlp=3,
+    audience="eu-csirts",
+    is_granted=False,
+)
+
+
+def ack(**changes: object) -> Unread:
+    """Something to acknowledge."""
+    item = msgspec.structs.replace(ITEM, **changes)
+    return Unread(item.about, item)
+
+
+@pytest.mark.parametrize(
+    ("changes", "aside", "is_told"),
+    [
+        ({}, (), True),
+        ({"due": NOW + HOUR + dt.timedelta(seconds=1)}, (), False),
+        ({"due": NOW}, (), False),
+        ({"due": NOW + dt.timedelta(seconds=1)}, (), True),
+        ({}, ("an-id",), False),
+        ({}, ("another",), True),
+    ],
+    ids=["a quarter is left", "more is left", "it is late", "hardly any is left", "put aside", "another is"],
+)
+def test_an_acknowledgement_interrupts_in_its_last_quarter(
+    changes: dict[str, object], aside: tuple[str, ...], is_told: bool
+) -> None:
+    """While something of its time is left, and unless it is put aside."""
+    assert bool(of_person([ack(**changes)], (), aside, NOW)) is is_told
+
+
+def test_what_is_asked_of_a_person_says_no_word_of_it() -> None:
+    """Which draft it is, and where; what was approved, or has run out, asks for nothing."""
+    granted, over = (
+        msgspec.structs.replace(ASKED, **each) for each in ({"is_granted": True}, {"until": 1.0})
+    )
+    (alert,) = of_person((), (ASKED, granted, over), (), NOW)
+    assert (alert.once, alert.address, alert.name, alert.alarm) == (
+        "approval 4",
+        "/approvals/4",
+        "7",
+        "approval",
+    )
+    assert "For few" not in msgspec.json.encode(alert).decode()
+
+
+def test_the_gravest_comes_first_and_what_belongs_together_has_one_key() -> None:
+    """As with all that interrupts: an incident is one toast; each is told once by its own name."""
+    of_incident = [ack(about=f"id-{n}", incident="inc", priority=f"p{n}") for n in (3, 1)]
+    found = of_person(of_incident, (), (), NOW)
+    assert [each.once for each in found] == ["due xb-csirt/id-1", "due xb-csirt/id-3"]
+    assert len({each.key for each in found}) == 1
+    assert found[0].key != of_person([ack(tlp=Tlp.AMBER, incident="inc")], (), (), NOW)[0].key
+
+
+def test_a_line_tells_each_once_and_forgets_what_stands_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many at a time; the others come with the next look."""
+    monkeypatch.setattr(module, "MOST_ALERTS", 2)
+    found = of_person([ack(about=f"id-{n}") for n in range(3)], (), (), NOW)
+    told: dict[str, None] = {}
+    assert [_fresh(found, told) for _ in range(3)] == [list(found[:2]), [found[2]], []]
+    assert _fresh(found[:1], told) == []
+    assert list(told) == [found[0].once]
+
+
+async def test_it_is_asked_of_the_store_and_of_the_desk(tmp_path: Path) -> None:
+    """Of what the person may read and may acknowledge; a snooze at the desk ends it."""
+    path = tmp_path / "store.db"
+    narrow = Speaker("xb-csirt", tlp=Tlp.AMBER_STRICT, audience="eu-csirts", areas=HOME)
+    wide = Speaker("xb-csirt", areas=HOME)
+    wide.say("For all", 4 * 3600.0, **GRAVE)
+    narrow.say("For few", 4 * 3600.0, **GRAVE)
+    await fill(path, [*wide.made, *narrow.made], now=NOW - 3.5 * HOUR)
+    low = Clearance(Tlp.GREEN, AUDIENCES)
+    async with (
+        desk.Desk.open(tmp_path / "desk.db", numbers(5)) as held,
+        Reading.open(path, shelf()) as reading,
+    ):
+        found = await reading.ask(lambda db: unread(db, shelf(), EVERYTHING, NOW))
+        assert sorted(each.item.headline for each in found) == ["For all", "For few"]
+        people = Demonstration(EVERYTHING, numbers(), ("analyst", "duty-officer"), held)
+        token = await people.sign_in("Ann", "", NOW, "192.0.2.7")
+        personal = Personal(reading, people, lambda: NOW)
+
+        async def told(*roles: str, clearance: Clearance = EVERYTHING) -> list[str]:
+            viewer = Viewer(name="Ann", roles=roles, clearance=clearance)
+            return [each.title for each in await personal.alerts(viewer, token, "192.0.2.7")]
+
+        assert sorted(await told("duty-officer")) == ["For all", "For few"]
+        assert await told("duty-officer", clearance=low) == ["For all"]
+        assert await told("reader") == []
+        about = desk.About("bulletin", wide.made[0].bulletin.id, Tlp.GREEN, "community")
+        until = NOW.timestamp() + 900
+        await people.do(
+            token,
+            NOW,
+            "192.0.2.7",
+            lambda db, act: desk.snoozes.put(db, act, about, priority=2, until=until, reason="Later."),
+        )
+        assert await told("duty-officer") == ["For few"]
