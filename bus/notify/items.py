@@ -95,6 +95,15 @@ def item_of(
     )
 
 
+def with_late(db: sqlite3.Connection, asking: Asking, item: Item, now: dt.datetime) -> Item:
+    """A bulletin of which a clock has become late, with when that was due; None of one that is late no more, or not for the rules."""
+    if asking.registry is None:
+        return item
+    found = picture.owed_by(db, asking.clearance, now, asking.registry, asking.own.authority, [item.row])
+    due = max((each.due for each in found if each.standing == "late"), default=None)
+    return msgspec.structs.replace(item, due=due)
+
+
 def _is_vote(db: sqlite3.Connection, country: str, now: dt.datetime) -> bool:
     return coarse(elections.present_phase(db, country, now)) == "during"
 

@@ -17,7 +17,7 @@ from bus import trust
 from bus.errors import StoreError
 from bus.hub import picture, watch
 from bus.notify.deciding import is_asked_for, is_hidden, is_nearly_due, sees
-from bus.notify.items import Asking, alarm_of, country_of, item_of, own_word
+from bus.notify.items import Asking, alarm_of, country_of, item_of, own_word, with_late
 from bus.notify.shape import Item, Rule, Sort
 from bus.storage import only_read
 from bus.subscribing import Stored, as_json, whole
@@ -117,10 +117,8 @@ def look(db: sqlite3.Connection, asking: Asking, n: int, now: dt.datetime) -> Lo
             if sort is Sort.BULLETIN and line.state in _TOLD_BY_ANOTHER:
                 continue
             item = item_of(db, asking, sort, event.at, line, b, now)
-            if sort is Sort.LATE:
-                if (due := _late(db, asking, event.row, now)) is None:
-                    continue
-                item = msgspec.structs.replace(item, due=due)
+            if sort is Sort.LATE and (item := with_late(db, asking, item, now)).due is None:
+                continue
             seen += _for_rules(asking, [item], now, {line.id: b})
     erased = tuple(event.about for event in told.events if event.what == picture.events.ERASED)
     return Looked(
@@ -248,14 +246,6 @@ def _bulletins(
     sql = "SELECT * FROM admitted WHERE row IN (SELECT value FROM json_each(?))"
     kept: Iterator[Stored] = whole(db.execute(sql, (as_json(sorted(lines)),)).fetchall())
     return {row.rowid: (lines[row.rowid], row.bulletin) for row in kept}
-
-
-def _late(db: sqlite3.Connection, asking: Asking, row: int, now: dt.datetime) -> dt.datetime | None:
-    """When a clock of a bulletin was due that is late; None where none is, as far as the rules may see."""
-    if asking.registry is None:
-        return None
-    found = picture.owed_by(db, asking.clearance, now, asking.registry, asking.own.authority, [row])
-    return max((each.due for each in found if each.standing == "late"), default=None)
 
 
 def _hubs(asking: Asking) -> frozenset[str]:

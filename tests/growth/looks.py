@@ -33,10 +33,10 @@ from bus.subscribing.intake import Intake
 from bus.subscribing.reassessment import Reassessment
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
+from tests.growth.rows import READER
 from tests.support.world import World
 
 Look = Callable[[sqlite3.Connection], object]
-READER = "xb-hub"
 LAST = 40
 
 

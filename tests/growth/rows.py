@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bus.filters import observed, said
-from bus.hub.picture import counts, index, open_store, projection, tallies
+from bus.hub.picture import clocked, counts, index, open_store, projection, tallies
 from bus.subscribing import bodies
 from schemas.codec import digest
 from schemas.parts import Observable
@@ -22,6 +22,7 @@ from schemas.vocab import PersonalFlag, Tlp
 from tests.support.hubs import STREAM, judged
 from tests.support.world import Message, World, bulletin, draft, sign
 
+READER = "xb-hub"
 IN_FORCE = 300
 EACH_HUNDREDTH = 100
 PAST = dt.timedelta(days=400)
@@ -96,7 +97,8 @@ async def fill(path: Path, world: World, count: int) -> None:
         past = _past(templates, world.now.timestamp() - 60.0, count)
         for _ in range(0, count, AT_ONCE):
             await store.write(lambda db: _add(db, past))
-        await store.write(lambda db: _end(db, count))
+        law = clocked.law_of(lambda: world.registry, READER)().stamp
+        await store.write(lambda db: _end(db, count, law))
         while await store.write(lambda db: projection.sweep(db, world.now.timestamp())):
             pass
         await store.read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
@@ -178,7 +180,7 @@ def _index(db: sqlite3.Connection, made: list[tuple[int, Template]]) -> None:
     )
 
 
-def _end(db: sqlite3.Connection, count: int) -> None:
+def _end(db: sqlite3.Connection, count: int, law: str) -> None:
     """What was withdrawn, what was refused, and what the hub has seen to."""
     db.execute(
         "UPDATE actual SET ended_by = id, ended_how = 'cancelled' WHERE row % ? = 0 AND row <= ?",
@@ -196,10 +198,9 @@ def _end(db: sqlite3.Connection, count: int) -> None:
         "iif(met, id, NULL), 1, met IS NULL, NOT row % 3, tlp_rank, audience FROM (SELECT *, iif(row % 4, NULL, issued) AS met, "
         "issued + iif(row % 8 < 4, 1, 900 * 86400) AS ends FROM actual)"
     )
-    db.execute("INSERT INTO clock_rows SELECT row, 0 FROM actual")
-    db.execute(
-        "UPDATE clock_upto SET row = (SELECT max(row) FROM actual), rung = (SELECT max(admitted_at) FROM admitted)"
-    )
+    db.execute("REPLACE INTO clock_rows SELECT row, 0 FROM actual")
+    upto = "row = (SELECT max(row) FROM actual), rung = (SELECT max(admitted_at) FROM admitted)"
+    db.execute(f"UPDATE clock_upto SET law = ?, {upto}", (law,))
     db.execute("DELETE FROM newly_withdrawn")
     db.execute("REPLACE INTO receipt_queue_upto SELECT 1, max(row) FROM bodies")
     db.execute("REPLACE INTO refused_upto SELECT 1, max(n) FROM quarantine")

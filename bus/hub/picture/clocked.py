@@ -10,49 +10,34 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import msgspec
 
-from bus.hub.clocks import ACKNOWLEDGEMENT, ANSWERING, Clock, clocks_of, followed, is_owner
+from bus.hub.clocks import ACKNOWLEDGEMENT, Clock, clocks_of, followed, is_owner
 from bus.hub.elections import zone_of
-from bus.hub.picture import answers
+from bus.hub.picture import answers, tied
 from bus.hub.picture.answers import About
-from bus.hub.picture.clearance import ask
 from bus.hub.picture.counts import rank_of
 from bus.hub.rows import TABLE_OF
-from bus.policy import Clearance, Deadlines, deadlines
+from bus.policy import Deadlines, deadlines
 from bus.storage import Layout, insert_rows
 from bus.subscribing import Stored, as_json, whole
 from bus.trust import HUB, VerifiedRegistry
-from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi
-from schemas.bodies.cyber import CyberIncident
-from schemas.bodies.data import DataBreach
-from schemas.bodies.enforcement import Enforcement
+from schemas.bodies.coordination import Feedback, Rfi
 from schemas.bulletin import Bulletin
 from schemas.codec import digest
-from schemas.vocab import MsgType, RefRel, Status
+from schemas.vocab import Status
 
 AT_ONCE = 200
 """So many bulletins are looked at in one transaction."""
-MOST_OF_ONE = 8
-"""So many bulletins of one authority about a bulletin are tried on its clocks, the earliest ones: many of one hide no other's."""
-MOST_FILED = 50
-"""So many reports of one authority that are filed under one incident are tried on the clocks of each other."""
-MOST_STARTED = 50
-"""So many bulletins of one authority under one name have clocks that others meet: what names them costs no more."""
 
-_DPA = "dpa"
-_MEETS, _STARTS = 1, 0
-_REPORTS = (CyberIncident, DataBreach, PostElectionReport, Enforcement)
-_BODIES = (Rfi, Feedback, *_REPORTS)
-_ACTUAL = TABLE_OF[Status.ACTUAL]
+_STATUS = Status.ACTUAL
+_ACTUAL = TABLE_OF[_STATUS]
 
-_INCIDENT = "incident/"
 # What is filed under an incident meets the clocks of its own author; of a supervisory authority, those of all.
 _OTHERS = (
-    f"UPDATE clock_rows SET is_due = 1 WHERE row IN (SELECT row FROM clock_keys WHERE how = {_STARTS} AND key = {{0}}.key AND "
-    f"({{0}}.key NOT LIKE '{_INCIDENT}%' OR {{0}}.issuer IN (issuer, '{_DPA}')))"
+    f"UPDATE clock_rows SET is_due = 1 WHERE row IN (SELECT row FROM clock_keys WHERE how = {tied.STARTS} AND key = {{0}}.key AND "
+    f"({{0}}.key NOT LIKE '{tied.INCIDENT}%' OR {{0}}.issuer IN (issuer, '{tied.DPA}')))"
 )
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS clocks (
@@ -76,8 +61,8 @@ CREATE TABLE IF NOT EXISTS clock_zones (country TEXT PRIMARY KEY, zone TEXT NOT 
 CREATE TABLE IF NOT EXISTS clock_upto (
   n INTEGER PRIMARY KEY, law TEXT NOT NULL, calendars TEXT NOT NULL, row INTEGER NOT NULL, rung REAL
 );
-CREATE TRIGGER IF NOT EXISTS clock_keys_come AFTER INSERT ON clock_keys WHEN new.how = {_MEETS} BEGIN {_OTHERS.format("new")}; END;
-CREATE TRIGGER IF NOT EXISTS clock_keys_go AFTER DELETE ON clock_keys WHEN old.how = {_MEETS} BEGIN {_OTHERS.format("old")}; END;
+CREATE TRIGGER IF NOT EXISTS clock_keys_come AFTER INSERT ON clock_keys WHEN new.how = {tied.MEETS} BEGIN {_OTHERS.format("new")}; END;
+CREATE TRIGGER IF NOT EXISTS clock_keys_go AFTER DELETE ON clock_keys WHEN old.how = {tied.MEETS} BEGIN {_OTHERS.format("old")}; END;
 CREATE TRIGGER IF NOT EXISTS clocks_end AFTER UPDATE OF ended_by ON {_ACTUAL} WHEN (old.ended_by IS NULL) != (new.ended_by IS NULL) \
 BEGIN INSERT INTO clock_rows VALUES (new.row, 1) ON CONFLICT DO UPDATE SET is_due = 1; \
 DELETE FROM clocks WHERE row = new.row AND rule = '{ACKNOWLEDGEMENT}'; \
@@ -141,18 +126,9 @@ def law_of(
 
 def note(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
     """Note the bulletins that may start clocks or meet some, inside a transaction."""
-    found = [(row.rowid,) for row in rows if row.bulletin.status is _STATUS and _matters(row.bulletin)]
+    found = [(row.rowid,) for row in rows if row.bulletin.status is _STATUS and tied.matters(row.bulletin)]
     if found:
         insert_rows(db, "INSERT OR REPLACE INTO clock_rows (row, is_due)", "(?, 1)", found)
-
-
-_STATUS = Status.ACTUAL
-
-
-def _matters(b: Bulletin) -> bool:
-    if isinstance(b.body, _BODIES) or b.deadlines:
-        return True
-    return any(each.due is not None for each in b.actions)
 
 
 def clear(db: sqlite3.Connection) -> None:
@@ -191,7 +167,7 @@ def _make(db: sqlite3.Connection, law: Law, rows: Sequence[int]) -> None:
     found = {row.rowid: row for row in whole(db.execute(standing, (given,)).fetchall())}
     for row in rows:
         kept = found.get(row)
-        _keep_keys(db, row, () if kept is None else frozenset(_keys(kept)))
+        tied.keep_keys(db, row, () if kept is None else frozenset(tied.keys(kept)))
     db.execute("UPDATE clock_rows SET is_due = 0 WHERE row IN (SELECT value FROM json_each(?))", (given,))
     keyless = "AND NOT EXISTS (SELECT 1 FROM clock_keys k WHERE k.row = clock_rows.row)"
     db.execute(f"DELETE FROM clock_rows WHERE row IN (SELECT value FROM json_each(?)) {keyless}", (given,))
@@ -250,7 +226,7 @@ def _clocks(
     clocks = started(law.registry, b, there)
     if not clocks:
         return
-    later = tuple(later_of(db, b))
+    later = tuple(tied.later_of(db, b))
     rank = rank_of(b.tlp)
     is_told = all(each.audience == b.audience and rank_of(each.tlp) <= rank for each in later)
     for clock in clocks:
@@ -260,7 +236,7 @@ def _clocks(
 def after(clock: Clock, b: Bulletin, later: Sequence[Bulletin], registry: VerifiedRegistry) -> Clock:
     """A clock after those later bulletins that may meet one of its sort: answers what is asked, reports what is reported."""
     is_asked = clock.place.startswith("actions/") or isinstance(b.body, Rfi | Feedback)
-    thread = _thread(b)
+    thread = tied.thread(b)
     fit = [each for each in later if isinstance(each.body, Feedback) is is_asked]
     if is_asked:
         about, ids = About.of(b), frozenset((b.id, *thread))
@@ -273,95 +249,3 @@ def _counts(answer: Bulletin, about: About, ids: frozenset[str], registry: Verif
     names = {ref.issuer or "" for ref in answer.references if ref.id in ids}
     channel = str(About.of(answer).channel)
     return any(answers.why_not(channel, name, about, registry) is None for name in names)
-
-
-# -- what may meet what ---------------------------------------------------------------------------------------------------
-
-
-def _thread(b: Bulletin) -> tuple[str, ...]:
-    return tuple(ref.id for ref in b.references if ref.rel is RefRel.SUPERSEDES)
-
-
-def _filed(b: Bulletin) -> str:
-    """The key of the incident under which it is filed; empty of none. An answer counts for what it names alone."""
-    return "" if b.incident_id is None or isinstance(b.body, Feedback) else f"{_INCIDENT}{b.incident_id}"
-
-
-def _keys(row: Stored) -> Iterator[tuple[int, str, str, float, str]]:
-    """The keys of a bulletin: under which its clocks are met, and which it may meet."""
-    b = row.bulletin
-    if b.msg_type is MsgType.CANCEL or not _matters(b):
-        return
-    author, issued, filed = b.issuer.id, b.issued.timestamp(), _filed(b)
-    for key in {b.id, *_thread(b), *([filed] if filed else [])}:
-        yield _STARTS, key, author, issued, b.id
-    is_answer = isinstance(b.body, Feedback)
-    if is_answer or isinstance(b.body, _REPORTS) or any(each.met for each in b.deadlines):
-        for key in {ref.id for ref in b.references if not is_answer or ref.rel in ANSWERING}:
-            yield _MEETS, key, author, issued, b.id
-        # A breach is told of by the authority to which it was notified, too.
-        for whose in {author, *([_DPA] if b.issuer.kind == _DPA else [])} if filed else ():
-            yield _MEETS, filed, whose, issued, b.id
-
-
-def _keep_keys(db: sqlite3.Connection, row: int, wanted: Iterable[tuple[Any, ...]]) -> None:
-    """Bring the keys of a bulletin up to date; those that stay are not touched, so that they note nothing."""
-    held = {
-        tuple(each)
-        for each in db.execute("SELECT how, key, issuer, issued, id FROM clock_keys WHERE row = ?", (row,))
-    }
-    place = "how = ? AND key = ? AND issuer = ?"
-    for key in sorted(held - set(wanted)):
-        db.execute(f"DELETE FROM clock_keys WHERE {place} AND issued = ? AND id = ? AND row = ?", (*key, row))
-    for key in sorted(set(wanted) - held):
-        if key[0] == _STARTS:
-            (many,) = db.execute(f"SELECT count(*) FROM clock_keys WHERE {place}", key[:3]).fetchone()
-            if many >= MOST_STARTED:
-                continue
-        db.execute("INSERT INTO clock_keys VALUES (?, ?, ?, ?, ?, ?)", (*key, row))
-
-
-def _authors(db: sqlite3.Connection, key: str) -> Iterator[str]:
-    """Whose bulletins name a key, each found by one step of the index."""
-    sql = f"SELECT issuer FROM clock_keys WHERE how = {_MEETS} AND key = ? AND issuer > ? ORDER BY issuer LIMIT 1"
-    issuer = ""
-    while (found := db.execute(sql, (key, issuer)).fetchone()) is not None:
-        issuer = found[0]
-        yield issuer
-
-
-_FIRST = f"""
-SELECT s.row FROM clock_keys k CROSS JOIN {_ACTUAL} s ON s.row = k.row
-WHERE k.how = {_MEETS} AND k.key = :key AND k.issuer = :issuer AND LIMITS(s) AND s.ended_by IS NULL
-ORDER BY k.issued, k.id LIMIT :most
-"""
-
-
-def later_of(db: sqlite3.Connection, b: Bulletin, clearance: Clearance | None = None) -> Iterator[Bulletin]:
-    """The valid bulletins that may meet the clocks of a bulletin; of each author so many.
-
-    Args:
-        db: a reader's store.
-        b: the bulletin.
-        clearance: whose limits; None for all that the store holds.
-    """
-    rows: set[int] = set()
-
-    def first(key: str, issuer: str, most: int) -> None:
-        place = {"key": key, "issuer": issuer, "most": most}
-        if clearance is None:
-            found = db.execute(_FIRST.replace("LIMITS(s)", "1"), place)
-        else:
-            found = ask(db, clearance, _FIRST, place)
-        rows.update(row for (row,) in found)
-
-    for key in {b.id, *_thread(b)}:
-        for issuer in _authors(db, key):
-            first(key, issuer, MOST_OF_ONE)
-    if filed := _filed(b):
-        for issuer in {b.issuer.id, _DPA}:
-            first(filed, issuer, MOST_FILED)
-    sql = "SELECT * FROM admitted WHERE row IN (SELECT value FROM json_each(?))"
-    for row in whole(db.execute(sql, (as_json(sorted(rows)),))):
-        if row.bulletin.id != b.id:
-            yield row.bulletin

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus.hub.clocks import ACKNOWLEDGEMENT, Clock, Standing, is_owner, standing
-from bus.hub.picture import clocked
+from bus.hub.picture import clocked, tied
 from bus.hub.picture.clearance import NARROWEST, ask, pairs_of
 from bus.hub.rows import TABLE_OF
 from bus.policy import Clearance
@@ -230,6 +230,6 @@ def _as_seen(question: _Question, clearance: Clearance, row: int, clock: Clock) 
         for each in clocked.started(question.registry, b, zones):
             if (each.rule, each.place) == (clock.rule, clock.place):
                 return clocked.after(
-                    each, b, tuple(clocked.later_of(question.db, b, clearance)), question.registry
+                    each, b, tuple(tied.later_of(question.db, b, clearance)), question.registry
                 )
     return clock

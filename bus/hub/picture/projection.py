@@ -99,7 +99,7 @@ class Projection:
     """A projector for `bus.subscribing.inbox`."""
 
     def __init__(self, law: Callable[[], clocked.Law] | None = None) -> None:
-        """Take by what clocks run; a program that has no law notes what starts or meets clocks, for one that has."""
+        """Take by what clocks run; without it they are noted, for a program that has it."""
         self.law = law
 
     @property
@@ -141,7 +141,7 @@ class Projection:
         with _telling(db, (row,)):
             situation.show(db, (row,))
         index.note(db, (row,))
-        self._make_clocks(db, (row,))
+        clocked.note(db, (row,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
@@ -150,8 +150,10 @@ class Projection:
     def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
         """Take admitted bulletins in, each table with one statement; the same as one after the other.
 
-        Heartbeats and calendars are taken in one after the other, each pushing out what is kept no longer.
+        Heartbeats and calendars are taken in one after the other, each pushing out what is kept no longer. Clocks are made here,
+        unless many wait to be made anew.
         """
+        is_behind = self.law is None or clocked.is_due(db)
         _channels(db, rows)
         with _telling(db, rows):
             situation.take_in(db, rows)
@@ -163,11 +165,8 @@ class Projection:
                 _heartbeat(db, row, body)
             elif isinstance(body, ElectionCalendar) and status is Status.ACTUAL:
                 _calendar(db, row)
-        self._make_clocks(db, rows)
-
-    def _make_clocks(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:
         clocked.note(db, rows)
-        if self.law is not None and clocked.is_due(db):
+        if self.law is not None and not is_behind and clocked.is_due(db):
             clocked.advance(db, self.law())
 
 

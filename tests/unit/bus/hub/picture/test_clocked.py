@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bus.hub.clocks import Clock, acknowledgement, clocks_of, followed
 from bus.hub.exchange import receipt_queue
-from bus.hub.picture import answers, clocked, events, owed, ringing
+from bus.hub.picture import answers, clocked, events, owed, ringing, tied
 from bus.hub.picture.answers import About
 from bus.hub.picture.projection import Projection
 from bus.hub.rows import take_out
@@ -385,7 +385,7 @@ def test_who_acknowledges_stops_the_clock_at_once() -> None:
 
 def test_one_author_makes_no_more_work_than_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the bulletins under one name so many have clocks that others meet, and what names them looks at no more."""
-    monkeypatch.setattr(clocked, "MOST_STARTED", 3)
+    monkeypatch.setattr(tied, "MOST_STARTED", 3)
     author = Channel()
     made = [
         author.say(body=incident("early-warning", 20 * HOUR), incident_id=FIRST, age_s=9000.0 - n)

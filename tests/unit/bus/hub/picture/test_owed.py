@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bus.hub.exchange import receipt_queue
-from bus.hub.picture import clocked, ringing
+from bus.hub.picture import clocked, ringing, tied
 from bus.hub.picture.owed import Owed, owed
 from bus.hub.picture.projection import Projection
 from schemas.bodies.coordination import Feedback, Rfi
@@ -188,9 +188,7 @@ def test_who_answers_much_hides_nobodys_answer() -> None:
     """Of each author a few are tried, so the owner's reply is among them."""
     author, other, loud = Channel(), Channel("xb-csirt"), Channel("xb-emb")
     made = author.say(body=ASKS, age_s=600.0)
-    noise = [
-        loud.answer(made, FeedbackKind.SIGHTING, age_s=500.0 - n) for n in range(3 * clocked.MOST_OF_ONE)
-    ]
+    noise = [loud.answer(made, FeedbackKind.SIGHTING, age_s=500.0 - n) for n in range(3 * tied.MOST_OF_ONE)]
     assert found([made, *noise, other.answer(made, FeedbackKind.REPLY, age_s=60.0)]) == ()
 
 
