@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from bus.hub.picture.projection import open_store
+from bus.hub.picture import clocked, open_store, ringing
 from bus.hub.watch import alarms
 from bus.hub.watch.liveness import Alarm, Reason
 from bus.notify import book as books
@@ -27,6 +27,7 @@ from bus.notify.service import Notifier
 from bus.notify.shape import Channel, Item, Settings, Sort, Span
 from bus.notify.wording import Worded
 from bus.trust import VerifiedRegistry, ceremony
+from schemas.bodies.coordination import Rfi
 from schemas.parts import Handling
 from schemas.vocab import Certainty, Severity, Status, Tlp, Urgency
 from tests.support.clocks import Clock
@@ -274,6 +275,34 @@ async def test_unanswered_goes_to_the_next_contact_and_answered_does_not(tmp_pat
         db.close()
         await told.passes(300)
         assert [name for name, _, _ in told.post.taken] == ["first"]
+
+
+async def test_a_clock_that_is_nearly_due_or_too_late_is_told_once(tmp_path: Path) -> None:
+    """What is to be acknowledged with a quarter of its time left interrupts; a clock that has become late is told with the others."""
+    async with telling_of(tmp_path, settings(rule(when="all", channels=("first",)))) as told:
+        law = clocked.law_of(lambda: shared_world().registry, "xb-hub")()
+
+        async def rings() -> None:
+            async with open_store(told.store, hold_s=0.0) as store:
+                while await store.write(lambda db: ringing.advance(db, law, told.clock())):
+                    pass
+
+        asks = Rfi(question="Which?", respond_by=NOW + dt.timedelta(minutes=50), to=("xb-csirt",))
+        await told.comes(draft("grave", **GRAVE), draft("asked", body=asks))
+        await rings()
+        await told.passes(20)
+        assert not [text for text in told.texts if "acknowledge by" in text or "too late" in text]
+        await told.passes(44 * 60)
+        await rings()
+        await told.passes(60)
+        await told.passes(20)
+        assert sum("acknowledge by" in text for text in told.texts) == 1
+        await told.passes(10 * 60)
+        await rings()
+        for _ in range(3):
+            await told.passes(20)
+        assert sum("too late, it was due" in text and "asked" in text for text in told.texts) == 1
+        assert sum("acknowledge by" in text for text in told.texts) == 1
 
 
 async def test_what_fails_is_tried_again_with_growing_waits_and_an_end(tmp_path: Path) -> None:
