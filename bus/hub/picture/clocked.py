@@ -18,6 +18,7 @@ from bus.hub.elections import zone_of
 from bus.hub.picture import answers, tied
 from bus.hub.picture.answers import About
 from bus.hub.picture.counts import rank_of
+from bus.hub.picture.tied import matters
 from bus.hub.rows import TABLE_OF
 from bus.policy import Deadlines, deadlines
 from bus.storage import Layout, insert_rows
@@ -126,7 +127,7 @@ def law_of(
 
 def note(db: sqlite3.Connection, rows: Iterable[Stored]) -> None:
     """Note the bulletins that may start clocks or meet some, inside a transaction."""
-    found = [(row.rowid,) for row in rows if row.bulletin.status is _STATUS and tied.matters(row.bulletin)]
+    found = [(row.rowid,) for row in rows if (b := row.bulletin).status is _STATUS and matters(b)]
     if found:
         insert_rows(db, "INSERT OR REPLACE INTO clock_rows (row, is_due)", "(?, 1)", found)
 

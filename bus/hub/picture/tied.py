@@ -35,15 +35,15 @@ DPA = "dpa"
 MEETS, STARTS = 1, 0
 
 _REPORTS = (CyberIncident, DataBreach, PostElectionReport, Enforcement)
-_BODIES = (Rfi, Feedback, *_REPORTS)
+_BODIES = frozenset({Rfi, Feedback, *_REPORTS})
 _ACTUAL = TABLE_OF[Status.ACTUAL]
 
 
 def matters(b: Bulletin) -> bool:
     """Whether a bulletin may start a clock or meet one."""
-    if isinstance(b.body, _BODIES) or b.deadlines:
+    if type(b.body) in _BODIES or b.deadlines:
         return True
-    return any(each.due is not None for each in b.actions)
+    return bool(b.actions) and any(each.due is not None for each in b.actions)
 
 
 def thread(b: Bulletin) -> tuple[str, ...]:
