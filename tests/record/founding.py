@@ -124,8 +124,8 @@ def registry(desk: Desk) -> str:
     desk.run(Call(command="registry join", arguments=joins))
     leaves = ("joined-{form}.json", "xa-emb", nation, "--out", "left-{form}.json")
     desk.run(Call(command="registry leave", arguments=leaves))
-    (desk.folder / "xa-days.txt").write_text(
-        "# of this year and the next\n2026-12-25 Christmas Day\n2027-05-01 Labour Day\n"
+    desk.write(
+        "xa-days.txt", "# of this year and the next\n2026-12-25 Christmas Day\n2027-05-01 Labour Day\n"
     )
     days = (REGISTRY, "XA", "xa-days.txt", "--out", "days-{form}.json")
     desk.run(Call(command="registry holidays", arguments=days))

@@ -46,7 +46,8 @@ _FALLEN = "FROM clocks c WHERE c.is_open AND c.ends >= :rung AND c.ends < :now"
 _RING = f"""
 INSERT INTO events (at, what, row, of, about, tlp_rank, audience)
 SELECT c.ends, '{events.LATE}', c.row, '{_ACTUAL}', s.id, c.tlp_rank, c.audience FROM clocks c JOIN {_ACTUAL} s ON s.row = c.row
-WHERE c.is_open AND c.ends >= :rung AND c.ends < :upto AND s.ended_by IS NULL GROUP BY c.row, c.ends ORDER BY c.ends, c.row
+JOIN admitted a ON a.row = c.row WHERE c.is_open AND c.ends >= :rung AND c.ends < :upto AND s.ended_by IS NULL
+AND a.admitted_at <= c.ends GROUP BY c.row, c.ends ORDER BY c.ends, c.row
 """
 
 

@@ -16,15 +16,18 @@ from structlog.testing import capture_logs
 from bus.cli.frame import FAILURE, exit_code
 from bus.errors import StoreError
 from bus.hub import periodic, turn
+from bus.hub.picture import ringing
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
-from bus.storage import lease
+from bus.storage import lease, single
 from bus.subscribing import subscriber
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Endpoint
 from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.coordination import Rfi
+from tests.support.hubs import judged
 from tests.support.waiting import eventually
-from tests.support.world import NOW, shared_world
+from tests.support.world import NOW, bulletin, draft, shared_world, sign
 
 WORLD = shared_world()
 NOWHERE = Endpoint(
@@ -40,6 +43,7 @@ def hub(
     *,
     gives_way: bool = False,
     registry: Callable[[], VerifiedRegistry] = lambda: WORLD.registry,
+    clock: Callable[[], dt.datetime] = lambda: NOW,
 ) -> AbstractAsyncContextManager[HubService]:
     """A hub over a store."""
     return HubService.open(
@@ -47,7 +51,7 @@ def hub(
         store=store,
         registry=registry,
         endpoint=NOWHERE,
-        clock=lambda: NOW,
+        clock=clock,
         gives_way=gives_way,
     )
 
@@ -271,3 +275,34 @@ async def test_a_hub_that_cannot_read_runs_on(tmp_path: Path) -> None:
 
         await eventually(problem)
         assert not running.subscriber.caught_up()
+
+
+async def test_a_hub_makes_clocks_as_it_takes_in_and_lets_them_ring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the transaction that takes a bulletin in; once its time is over it is told once, also by a hub that was started again."""
+    monkeypatch.setattr(ringing, "EVERY_S", 0.01)
+    now = [NOW]
+    asks = Rfi(question="Which?", respond_by=NOW + dt.timedelta(hours=1), to=("xb-csirt",))
+    made = sign(WORLD, bulletin(WORLD, say=draft("asked", body=asks), issued=NOW - dt.timedelta(minutes=5)))
+
+    async def count(store: Inbox, sql: str) -> int:
+        return await store.read(lambda db: single(db, sql))
+
+    rung = "SELECT count(*) FROM events WHERE what = 'clock-late'"
+    async with open_store(tmp_path / "store.db", hold_s=0.0) as store:
+        async with hub(store, clock=lambda: now[0]):
+            await store.settle([judged(made, WORLD.registry)], None, None, NOW)
+            assert await count(store, "SELECT count(*) FROM clocks WHERE rule = 'rfi'") == 1
+            await eventually(lambda: count(store, "SELECT rung IS NOT NULL FROM clock_upto"))
+            now[0] = NOW + dt.timedelta(hours=2)
+            await eventually(lambda: count(store, rung))
+        now[0] = NOW + dt.timedelta(hours=3)
+        async with hub(store, clock=lambda: now[0]):
+            late = sign(
+                WORLD, bulletin(WORLD, say=draft("late", body=asks), seq=2, prev=made.digest, issued=now[0])
+            )
+            await store.settle([judged(late, WORLD.registry, now[0])], None, None, now[0])
+            upto = f"SELECT rung >= {now[0].timestamp()} FROM clock_upto"
+            await eventually(lambda: count(store, upto))
+            assert await count(store, rung) == 1  # what was late when it came is no news
