@@ -299,9 +299,8 @@ async def test_a_hub_makes_clocks_as_it_takes_in_and_lets_them_ring(
             await eventually(lambda: count(store, rung))
         now[0] = NOW + dt.timedelta(hours=3)
         async with hub(store, clock=lambda: now[0]):
-            late = sign(
-                WORLD, bulletin(WORLD, say=draft("late", body=asks), seq=2, prev=made.digest, issued=now[0])
-            )
+            place = {"seq": 2, "prev": made.digest, "issued": NOW}
+            late = sign(WORLD, bulletin(WORLD, say=draft("late", body=asks), **place))  # type: ignore[arg-type]
             await store.settle([judged(late, WORLD.registry, now[0])], None, None, now[0])
             upto = f"SELECT rung >= {now[0].timestamp()} FROM clock_upto"
             await eventually(lambda: count(store, upto))
