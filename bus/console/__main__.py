@@ -20,9 +20,10 @@ from bus.console.application import app
 from bus.console.asked import clearance_of_hub
 from bus.console.asking import NOBODY, Line
 from bus.console.child import MOST_LINE, Place, Told, decoded
+from bus.console.demonstration import Demonstration
 from bus.console.desks import DeskPeople
 from bus.console.doing import Hub
-from bus.console.people import Demonstration, People
+from bus.console.people import People
 from bus.console.reading import Reading, Shelf
 from bus.console.signing import Closed, Oidc, Passkeys, Provider, Way, read_oidc
 from bus.errors import ConfigError

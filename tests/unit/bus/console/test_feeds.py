@@ -11,7 +11,7 @@ import httpx
 import icalendar
 import pytest
 
-from bus.console import application, limits
+from bus.console import limits, lists
 from bus.desk import Role, at_command_line, people, sessions, trail
 from bus.policy import Clearance
 from schemas.vocab import Tlp
@@ -120,7 +120,7 @@ def test_a_feed_names_no_secret(
                 answer = await stranger(c).get(address)
                 assert answer.status_code == 200
                 assert secret not in answer.text + str(answer.headers)
-            monkeypatch.setattr(application, "file_as", broken)
+            monkeypatch.setattr(lists, "file_as", broken)
             assert {(await stranger(c).get(each)).status_code for each in addresses} == {500}
             told = "".join(capsys.readouterr())
             assert "page_failed" in told
