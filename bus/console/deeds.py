@@ -7,14 +7,15 @@ from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from bus.console import limits
+from bus.console.asked import parameters
 from bus.console.common import Common, base_of, filled
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
 from bus.console.failures import wrong
-from bus.console.page import Content, Deed, Done, Failed, Once, Page
+from bus.console.page import Content, Deed, Done, Failed, Page
 from bus.console.pages import PAGES
 from bus.console.people import DeedError, Session, SignInError
 from bus.console.rendering import frame_of
@@ -45,9 +46,9 @@ class Deeds:
         metered(self._checks if deed.is_often else common.readers, token)
         doing = Doing(
             now=common.clock(), session=session, token=token, address=address_of(request), path=request.url.path,
-            place=dict(request.path_params), fields=await common.entrance.form(request, token), voice=common.voice(request),
-            reading=common.reading, people=common.people, incidents=common.incidents, hub=common.hub,
-            rng=common.rng, origin=base_of(request),
+            place=dict(request.path_params), given=parameters(request.query_params.multi_items()),
+            fields=await common.entrance.form(request, token), voice=common.voice(request), reading=common.reading,
+            people=common.people, incidents=common.incidents, hub=common.hub, rng=common.rng, origin=base_of(request),
         )  # fmt: skip
         page = _PAGE_AT.get(deed.on)
         try:
@@ -60,11 +61,6 @@ class Deeds:
             if page is None or problem.reason in _NOT_OFFERED:
                 raise
             return await self._refused(deed, page, doing, request, session, problem)
-        if isinstance(done, Once):
-            html = common.renderer.page(
-                done.template, doing.now, voice=doing.voice, hub=common.entrance.hub_name(), base=doing.origin, once=done.values
-            )  # fmt: skip
-            return HTMLResponse(html)
         if isinstance(done, str):
             done = Done(address=done)
         if isinstance(done, Content):
@@ -75,7 +71,7 @@ class Deeds:
                 deed.template, done, frame, doing.voice, session, token, path=deed.at, here=deed.at, twin=f"{deed.at}.json"
             )  # fmt: skip
         if done.once is not None and page is not None:
-            content, frame = await self._showing.content(page, request, session, token, {})
+            content, frame = await self._showing.content(page, request, session, token, doing.given)
             return self._showing.html(page, request, session, token, content, frame, once=done.once)
         if done.token:
             return common.entrance.entered(request, done.token, done.address or HOME)
@@ -95,7 +91,7 @@ class Deeds:
             form=deed.form, words=told.words[:1].upper() + told.words[1:], reason=told.reason, fields=fields,
             is_translated=doing.voice.say.knows(told.key),
         )  # fmt: skip
-        content, frame = await self._showing.content(page, request, session, doing.token, {})
+        content, frame = await self._showing.content(page, request, session, doing.token, doing.given)
         return self._showing.html(
             page, request, session, doing.token, content, frame, failed=failed, status=told.status
         )

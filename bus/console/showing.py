@@ -104,7 +104,7 @@ class Showing:
         status: int = 200,
     ) -> Response:
         """A page as HTML; with a form that was refused, or with what is shown once."""
-        query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
+        query = f"?{request.url.query}" if request.url.query else ""
         return self.framed(
             page.template, content, frame, self._common.voice(request), session, token, path=page.path,
             here=filled(page.path, request) + query, twin=filled(page.twin, request) + query,
