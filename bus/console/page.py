@@ -37,10 +37,17 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bytes(Content, frozen=True, kw_only=True):
-    """Bytes to keep, as their author signed them: `payload` in base64url without padding, under a file name."""
+    """Bytes to keep, as their author signed them.
+
+    Attributes:
+        payload: in base64url without padding.
+        file: the name of the file.
+        embargo: until when no file of them is given; None where one is.
+    """
 
     payload: str
     file: str
+    embargo: dt.datetime | None = None
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):

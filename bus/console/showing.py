@@ -16,6 +16,7 @@ from bus import desk
 from bus.console.asked import Asked, parameters
 from bus.console.asking import HubError
 from bus.console.common import Common, filled
+from bus.console.errors import EmbargoError
 from bus.console.forms import Form, link_of
 from bus.console.incidents import Kept
 from bus.console.navigation import home_of, navigation_of
@@ -46,7 +47,7 @@ class Showing:
         if page.path == HOME and not as_json and (home := home_of(session.viewer)) != HOME:
             return RedirectResponse(home, status_code=303)
         given = parameters(request.query_params.multi_items())
-        content, frame = await self.content(page, request, session, token, given)
+        content, frame = await self.content(page, request, session, token, given, leaves=not as_json)
         if as_json:
             return Response(msgspec.json.encode(content), media_type="application/json")
         if isinstance(content, Bytes):
@@ -60,11 +61,17 @@ class Showing:
         session: Session,
         token: str,
         given: Mapping[str, tuple[str, ...]],
+        *,
+        leaves: bool = False,
     ) -> tuple[Content, Frame]:
         """What a page says to who asks, and its frame; that it is looked at is on record then.
 
+        Bytes that leave as a file obey an embargo, as lists in files do (`forms.under_embargo`); their twin, by which a browser checks
+        them, is read on the page alone.
+
         Raises:
             DeedError: `desk-role`, `desk-wall`: it is no page for this person.
+            EmbargoError: it would leave as a file before its time.
         """
         session.viewer.check_may(page.action)
         reading, people = self._common.reading, self._common.people
@@ -81,6 +88,11 @@ class Showing:
             return page.look(asked), frame_of(asked)
 
         content, frame = await reading.ask(question)
+        if leaves and isinstance(content, Bytes) and content.embargo is not None:
+            raise EmbargoError(
+                "it is under embargo until %(time)s: its readers see it here, and no file of it is given before",
+                time=f"{content.embargo:%Y-%m-%d %H:%M} UTC",
+            )
         if (beside := page.beside(content)) is not None:
             content = await people.told(token, now, address_of(request), beside) or content
         if (wanted := page.of_hub(content)) is not None:

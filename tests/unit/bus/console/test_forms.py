@@ -322,7 +322,16 @@ def test_an_embargo_holds_back(tmp_path: Path) -> None:
                 text = (await c.get(form)).text
                 assert "It may be told" in text
                 assert "1 is under embargo" in text
+            page, file = f"/b/{held.bulletin.id}", f"/b/{held.bulletin.id}/signed"
+            assert f'href="{file}"' not in (await c.get(page)).text
+            refused = await c.get(file)
+            assert (refused.status_code, "embargoed" in refused.text) == (403, True)
+            assert "no file of it is given before" in refused.text
+            checked = (await c.get(f"{file}.json")).json()
+            assert checked["payload"], "a browser checks what its reader sees"
             clock.pass_(3601)
+            assert f'href="{file}"' in (await c.get(page)).text
+            assert (await c.get(file)).content == held.payload
             for form in ("/b.csv", "/b.atom"):
                 assert "It may not be told yet" in (await c.get(form)).text
 
