@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -190,6 +190,19 @@ def change(
         )
         trail.add(db, act, "person-changed", id_, told)
     return get(db, id_)
+
+
+def check_readable(audiences: Iterable[str], readable: Collection[str]) -> None:
+    """Refuse audiences that this hub does not read itself; `readable` has those, and what the person had before.
+
+    Raises:
+        DeskError: `person-malformed`.
+    """
+    if beyond := sorted({*audiences}.difference(readable)):
+        raise DeskError(
+            f"this hub does not read what is for {', '.join(beyond)[:200]}, so nobody here can",
+            reason="person-malformed",
+        )
 
 
 def choose_language(db: sqlite3.Connection, act: Act, lang: str) -> None:

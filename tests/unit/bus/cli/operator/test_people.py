@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bus.desk import About, Act, Desk, DeskError, SignedIn, duty, feeds
+from bus.desk import About, Act, Desk, DeskError, SignedIn, at_command_line, duty, feeds, people
 from schemas.vocab import Tlp
 from tests.support.desks import CHEAP, HOME, PASSWORD
 from tests.support.office import TOCSIN
@@ -105,6 +105,25 @@ def test_a_person_is_added_listed_changed_and_disabled(office: Office) -> None:
     office.run("people", "disable", "ann", "--undo")
     assert told(office, "list")[0]["state"] == "active"
     assert told(office, "sessions") == []
+
+
+def test_an_audience_that_this_hub_does_not_read_is_refused(office: Office) -> None:
+    """As on the page of a person; what the person has already, from a registry of before, stays."""
+    beyond = ("--audience", "community", "--audience", "comunity")
+    added = office.look("people", "add", "ann", "--name", "Ann", "--role", "reader", *beyond)
+    assert (added.code, "does not read what is for comunity" in added.err) == (5, True)
+    assert told(office, "list") == []
+    office.run("people", "add", "ann", "--name", "Ann", "--role", "reader", "--audience", "community")
+    changed = office.look("people", "role", "ann", *beyond)
+    assert (changed.code, "does not read what is for comunity" in changed.err) == (5, True)
+
+    async def of_before(desk: Desk) -> None:
+        act = at_command_line(now())
+        await desk.write(lambda db: people.change(db, act, "ann", audiences=["community", "was-there"]))
+
+    console(office, of_before)
+    office.run("people", "role", "ann", "--audience", "was-there")
+    assert told(office, "list")[0]["audiences"] == ["was-there"]
 
 
 def test_a_person_is_linked_to_a_subject(office: Office) -> None:
