@@ -45,6 +45,7 @@ _REFUSED: Mapping[str, int] = {
     "approval-over": 409,
     "approval-there": 409,
     "approval-void": 409,
+    "changed-lately": 409,
     "feed-ended": 404,
     "decided-already": 409,
     "digest-differs": 409,
