@@ -62,7 +62,7 @@ def promote(db: sqlite3.Connection, mara: Act) -> str:
 
 def restore(db: sqlite3.Connection, mara: Act) -> str:
     """Somebody who was set aside long ago."""
-    people.disable(db, at(mara, LATER - 9 * DAY_S), "bob")
+    people.disable(db, at_command_line(LATER - 9 * DAY_S), "bob")
     people.enable(db, mara, "bob")
     return "bob"
 
