@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
@@ -73,6 +74,8 @@ async def serve(place: Place) -> int:
         hosts = place.public.hosts if place.public is not None else (f"{shown}:{port}", f"localhost:{port}")
         is_behind = place.public is not None
         console = app(reading, people, _now, hub=hub, hosts=hosts, is_behind=is_behind, ways=ways)
+        gc.collect()
+        gc.freeze()  # what stays for good: a full collection, during which no page is made, no longer looks at it
         config = uvicorn.Config(
             console, http=lines.protocol_of(lines.room()),
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",

@@ -23,8 +23,8 @@ NOWHERE = frozenset({"MULTI", "INTL"})
 _STATES = {"in-force": ""}
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulletin in a list.
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One bulletin in a list; it refers to no other, so no collection need look at it.
 
     Attributes:
         row: its row in the store.
