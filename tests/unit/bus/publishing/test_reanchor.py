@@ -154,7 +154,9 @@ def test_the_words_fit_at_their_longest() -> None:
 def test_the_words_name_how_many_branches_are_disowned() -> None:
     """None, one, or several."""
     told = [
-        reanchor.draft(Channel.parse(NAME), Anchor(from_=head("h2", 2), lost=lost), "A theft.", None)
+        reanchor.draft(
+            Channel.parse(f"xa-csirt/{NAME}"), Anchor(from_=head("h2", 2), lost=lost), "A theft.", None
+        )
         .info[0]
         .summary
         for lost in ((), (head("B" * 43, 3),), (head("B" * 43, 3), head("C" * 43, 3)))
