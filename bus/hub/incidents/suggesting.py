@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -9,10 +10,17 @@ from functools import cached_property
 import msgspec
 
 from bus.hub.incidents.finding import Pair, candidates
-from bus.hub.incidents.likeness import ENOUGH, SURE, Likeness, likeness
+from bus.hub.incidents.likeness import ENOUGH, SURE, Likeness, Reason, Why, likeness
+from bus.hub.incidents.naming import named
+from bus.hub.incidents.pooling import pooled
 from bus.hub.incidents.rarity import Rarity
 from bus.hub.incidents.traits import Sort, Traits
 
+ENOUGH_NAMED = 2.5
+"""So many points join two incidents that have a name in common."""
+_FEW = 4
+"""A name of more incidents joins none."""
+_ROUNDS = 3
 _LIST_OF = 3
 """A bulletin that shares values with so many others, a different one with each, is a list; lists join nothing."""
 
@@ -41,18 +49,19 @@ class Pool:
             every: their traits.
             is_noise: whether a value says nothing: a public resolver, a shortener.
         """
-        self.every: Mapping[str, Traits] = {each.id: each for each in every}
+        self.every: Mapping[str, Traits] = {each.id: each for each in named(every)}
+        self._is_noise = is_noise
         self.rarity = Rarity(self.every.values(), is_noise)
         self.lists = self._lists()
+        self._compared = [
+            id_ for id_, each in self.every.items() if id_ not in self.lists and not each.is_overview
+        ]
 
     @cached_property
     def pairs(self) -> Mapping[Pair, Likeness]:
         """Every two bulletins that are alike at all."""
-        compared = {
-            id_: each for id_, each in self.every.items() if id_ not in self.lists and not each.is_overview
-        }
         found = {}
-        for a, b in candidates(compared, self.rarity):
+        for a, b in candidates({id_: self.every[id_] for id_ in self._compared}, self.rarity):
             alike = likeness(self.every[a], self.every[b], self.rarity)
             if alike.points > 0:
                 found[a, b] = alike
@@ -78,7 +87,41 @@ class Pool:
             if alike.points >= SURE or groups.agree(pair, alike.points):
                 groups.join(*pair)
                 found.append(Suggestion(a=pair[0], b=pair[1], likeness=alike))
+        for _ in range(_ROUNDS):
+            grown: set[str] = set()
+            for each in self._named(groups):
+                pair = (each.a, each.b)
+                if grown.isdisjoint(pair) and not groups.are_apart(pair, never):
+                    grown |= groups.join(*pair)
+                    found.append(each)
+            if not grown:
+                break
         return found
+
+    def _named(self, groups: _Groups) -> list[Suggestion]:
+        """Groups that a name of few others joins, each taken as one bulletin; the surest first."""
+        members = groups.of(self._compared)
+        wholes = {id_: pooled([self.every[each] for each in some]) for id_, some in members.items()}
+        rarity = Rarity(wholes.values(), self._is_noise)
+        pairs = {
+            pair
+            for (sort, _), having in rarity.having.items()
+            if sort is Sort.CALLED and 1 < len(having) <= _FEW
+            for pair in itertools.combinations(sorted(having), 2)
+            if any(len(members[each]) > 1 for each in pair)
+        }
+        found = []
+        for pair in sorted(pairs):
+            alike = likeness(*(wholes[each] for each in pair), rarity)
+            names = [each.value for each in alike.reasons if each.sort is Sort.CALLED]
+            if names and alike.points >= ENOUGH_NAMED:
+                trait = (Sort.CALLED, names[0])
+                a, b = (next(id_ for id_ in members[each] if trait in self.every[id_].traits) for each in pair)
+                whole = msgspec.structs.replace(
+                    alike, reasons=(*alike.reasons, Reason(why=Why.TOGETHER, points=0.0))
+                )
+                found.append(Suggestion(a=min(a, b), b=max(a, b), likeness=whole))
+        return sorted(found, key=lambda each: (-each.likeness.points, each.a, each.b))
 
     def _lists(self) -> frozenset[str]:
         """Bulletins that share a different value with each of several others and refer to none: they join nothing."""
@@ -122,13 +165,21 @@ class _Groups:
     def _group(self, id_: str) -> set[str]:
         return self._of.setdefault(id_, {id_})
 
-    def join(self, one: str, other: str) -> None:
-        """Make one group of two."""
+    def join(self, one: str, other: str) -> set[str]:
+        """Make one group of two, and return its members."""
         mine, theirs = self._group(one), self._group(other)
         if mine is not theirs:
             mine |= theirs
             for each in theirs:
                 self._of[each] = mine
+        return mine
+
+    def of(self, some: Iterable[str]) -> dict[str, list[str]]:
+        """The groups of bulletins: their members among these, sorted, by the first of them."""
+        found: dict[int, list[str]] = defaultdict(list)
+        for id_ in sorted(some):
+            found[id(self._group(id_))].append(id_)
+        return {members[0]: members for members in found.values()}
 
     def are_apart(self, pair: Pair, never: frozenset[Pair]) -> bool:
         """Whether two are of one group already, or a person keeps their groups apart."""

@@ -84,7 +84,7 @@ _NUMBER = re.compile(r"\d[\d.,\u00a0\u202f ]*\d")
 _BETWEEN_DIGITS = re.compile(r"[., \u00a0\u202f]+")
 _SMALLEST, _GROUP, _MOST_DIGITS = 10, 3, 12
 _YEARS = range(2000, 2041)
-_INNER_NAME = re.compile(r"(?<=[\w,] )[^\W\d_][\w-]{2,}")
+_INNER_WORD = re.compile(r"(?<=[\w,] )[^\W\d_][\w-]{2,}")
 _MENTION = re.compile(r"[\w@][\w@./:-]{4,}\w")
 _ENDINGS = ("ing", "ed", "es", "s")
 _LOOKS = dict(
@@ -106,6 +106,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         is_actual: whether it is of status actual; such are compared with their like alone.
         is_overview: whether it speaks of many events.
         issued: seconds since 1970.
+        until: the same, of the last bulletin where several are taken as one (`bus.hub.incidents.pooling`).
         incident: the incident that its author names.
         refers: whether it names other bulletins.
         election: the election that it concerns.
@@ -113,6 +114,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         regions: the codes of the places that it is about.
         traits: pairs of a sort and a value.
         words: the words of its prose, of whichever language, in Latin letters and without endings.
+        plain: those that name no event: written small inside a sentence, or names of malware, targets and who is posed as.
         languages: of its headlines.
         labels: the words of vocabularies in its body, each with its field.
         matters: what its prose and the words of its vocabularies are about (`bus.hub.incidents.matters`).
@@ -124,6 +126,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     is_actual: bool
     is_overview: bool
     issued: float
+    until: float
     incident: str | None
     refers: bool
     election: str | None
@@ -131,6 +134,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     regions: frozenset[str]
     traits: frozenset[Trait]
     words: frozenset[str]
+    plain: frozenset[str]
     languages: frozenset[str]
     labels: frozenset[tuple[str, str]]
     matters: frozenset[str]
@@ -150,6 +154,7 @@ def traits_of(b: Bulletin) -> Traits:
         is_actual=b.status is Status.ACTUAL,
         is_overview=isinstance(b.body, OVERVIEWS),
         issued=b.issued.timestamp(),
+        until=b.issued.timestamp(),
         incident=b.incident_id,
         refers=bool(b.references),
         election=b.election.id if b.election is not None else None,
@@ -165,6 +170,7 @@ def traits_of(b: Bulletin) -> Traits:
             )
         ),
         words=frozenset(words),
+        plain=frozenset(_plain(b)),
         languages=frozenset(info.lang for info in b.info),
         labels=frozenset(fields),
         matters=frozenset(matter for word in words | terms for matter in matters_of(word)),
@@ -236,13 +242,24 @@ def _numbers(b: Bulletin, texts: list[str]) -> Iterator[Trait]:
 
 
 def _called(b: Bulletin) -> Iterator[Trait]:
-    """Words with a capital inside a sentence: names, where a language does not write all nouns so; and words of names."""
-    texts = [text for info in b.info if info.lang != "de" for text in (info.headline, info.summary) if text]
-    names = [word for text in texts for word in _INNER_NAME.findall(text) if word[0].isupper()]
-    names += [each.name for each in b.targets if each.name]
-    for field in ("sponsor", "products", "malware", "impersonated"):
-        names += _labels(getattr(b.body, field, None))
+    """Words that may be names: with a capital inside a sentence, where a language does not write all nouns so; or of a name."""
+    names = [word for word in _inner_words(b) if word[0].isupper()]
+    names += [name for field in ("name", "sponsor", "products") for name in _labels(getattr(b.body, field, None))]
     yield from ((Sort.CALLED, _stem(word)) for name in names for word in words_in(name) if len(word) > _GROUP)
+
+
+def _plain(b: Bulletin) -> Iterator[str]:
+    """Words that name no event: small inside a sentence, or of a family of malware, a target or somebody who is posed as."""
+    some = [word for word in _inner_words(b) if word[0].islower()]
+    some += [each.name for each in b.targets if each.name]
+    some += [name for field in ("malware", "impersonated") for name in _labels(getattr(b.body, field, None))]
+    yield from (_stem(word) for each in some for word in words_in(each))
+
+
+def _inner_words(b: Bulletin) -> list[str]:
+    """The words inside sentences, except of a language that writes all nouns with a capital."""
+    texts = (text for info in b.info if info.lang != "de" for text in (info.headline, info.summary) if text)
+    return [word for text in texts for word in _INNER_WORD.findall(text)]
 
 
 def _labels(held: object) -> list[str]:
