@@ -76,12 +76,12 @@ _OWNED = frozenset({Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.CHANNEL, 
 _ONLY_NEAR = frozenset({Sort.NUMBER, Sort.LABEL})
 """Shared by chance between countries; these count where the place or election is one."""
 _WORDS_ALL, _WORDS_SHARE, _LEAST_WORDS, _MOST_OF_WORDS = 1.25, 1.25, 0.25, 3.0
-_MATTERS_ALL, _MATTERS_SHARE, _LEAST_MATTERS, _LEAST_SHARE, _FEW_MATTERS = 1.0, 2.25, 0.4, 0.25, 0.5
+_MATTERS_ALL, _MATTERS_SHARE, _LEAST_MATTERS, _LEAST_SHARE, _FEW_MATTERS = 0.75, 2.25, 0.4, 0.25, 0.5
 """A bulletin with matters of less weight counts as if it had so much: one common matter that is all of both says little."""
 _OWN = 0.5
 """With less in common, place and time are not looked at."""
 _NAME, _TECHNIQUES = 0.25, 0.25
-_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = 0.35, -0.75, 0.4, -1.5, 0.35, -0.05
+_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = 0.35, -0.75, 0.75, -1.5, 0.35, -0.05
 _TIME, _DELAY = 0.5, 0.45
 _OTHER_LABEL, _SAME_OFFICE, _SAME_STAGE = -1.0, -1.2, -0.5
 _DECIDING = frozenset({"category", "classification", "cause"})
@@ -182,10 +182,7 @@ def _beside(a: Traits, b: Traits, both: frozenset[Trait], has_value: bool) -> It
     if a.election is not None and b.election is not None:
         yield Reason(why=Why.ELECTION, points=_ELECTION if a.election == b.election else _OTHER_ELECTION)
     if a.regions and b.regions:
-        if a.regions.isdisjoint(b.regions):
-            yield Reason(why=Why.PLACE, points=_OTHER_REGION)
-        elif not any(sort is Sort.CALLED for sort, _ in both):  # a name in common is often that of the place
-            yield Reason(why=Why.PLACE, points=_REGION)
+        yield Reason(why=Why.PLACE, points=_OTHER_REGION if a.regions.isdisjoint(b.regions) else _REGION)
     if a.countries and b.countries:
         is_other = a.countries.isdisjoint(b.countries)
         yield Reason(why=Why.PLACE, points=_OTHER_PLACE if is_other else _PLACE)

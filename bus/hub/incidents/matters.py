@@ -112,7 +112,7 @@ certificate: certific zertifik sertifik pistopoi
 flaw: vulnerab flaw schwachstel verwundb faille noerkus haavatav eypath patch
 licence: licen lizenz litsents adei
 key: key$ schlussel cle$ votme kleidi$
-staff: staff official mitarbeit personnel fonctionn ametni personal ypallil
+staff: staff mitarbeit personnel fonctionn ametni personal ypallil
 journalist: journalist reporter redakt redacteur ajakirjani dimosiogr
 badge: badge abzeich
 withdrawal: withdr ruckzug zuruckgez retrait desist loobu aposyr gives

@@ -16,7 +16,7 @@ from bus.hub.incidents.pooling import pooled
 from bus.hub.incidents.rarity import Rarity
 from bus.hub.incidents.traits import Sort, Traits
 
-ENOUGH_NAMED = 2.5
+ENOUGH_NAMED = 2.4
 """So many points join two incidents that have a name in common."""
 _FEW = 4
 """A name of more incidents joins none."""

@@ -85,6 +85,8 @@ _BETWEEN_DIGITS = re.compile(r"[., \u00a0\u202f]+")
 _SMALLEST, _GROUP, _MOST_DIGITS = 10, 3, 12
 _YEARS = range(2000, 2041)
 _INNER_WORD = re.compile(r"(?<=[\w,] )[^\W\d_][\w-]{2,}")
+_GERMAN_NOUN = re.compile(r"\b(?:der|die|das|den|dem|des|ein|eine[mnrs]?) ([^\W\d_][\w-]{2,})", re.IGNORECASE)
+"""What follows an article is hardly a name."""
 _MENTION = re.compile(r"[\w@][\w@./:-]{4,}\w")
 _ENDINGS = ("ing", "ed", "es", "s")
 _LOOKS = dict(
@@ -114,7 +116,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         regions: the codes of the places that it is about.
         traits: pairs of a sort and a value.
         words: the words of its prose, of whichever language, in Latin letters and without endings.
-        plain: those that name no event: written small inside a sentence, or names of malware, targets and who is posed as.
+        plain: words that it shows to be no names of an event.
         languages: of its headlines.
         labels: the words of vocabularies in its body, each with its field.
         matters: what its prose and the words of its vocabularies are about (`bus.hub.incidents.matters`).
@@ -249,17 +251,23 @@ def _called(b: Bulletin) -> Iterator[Trait]:
 
 
 def _plain(b: Bulletin) -> Iterator[str]:
-    """Words that name no event: small inside a sentence, or of a family of malware, a target or somebody who is posed as."""
+    """Words that name no event: small inside a sentence, German nouns, names of malware, of targets and of who is posed as."""
     some = [word for word in _inner_words(b) if word[0].islower()]
+    some += [word for text in _told(b, in_german=True) for word in _GERMAN_NOUN.findall(text)]
     some += [each.name for each in b.targets if each.name]
     some += [name for field in ("malware", "impersonated") for name in _labels(getattr(b.body, field, None))]
     yield from (_stem(word) for each in some for word in words_in(each))
 
 
 def _inner_words(b: Bulletin) -> list[str]:
-    """The words inside sentences, except of a language that writes all nouns with a capital."""
-    texts = (text for info in b.info if info.lang != "de" for text in (info.headline, info.summary) if text)
-    return [word for text in texts for word in _INNER_WORD.findall(text)]
+    """The words inside sentences, except in German, which writes all nouns with a capital."""
+    return [word for text in _told(b, in_german=False) for word in _INNER_WORD.findall(text)]
+
+
+def _told(b: Bulletin, *, in_german: bool) -> Iterator[str]:
+    for info in b.info:
+        if (info.lang == "de") is in_german:
+            yield from (text for text in (info.headline, info.summary) if text)
 
 
 def _labels(held: object) -> list[str]:
