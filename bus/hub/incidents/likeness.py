@@ -3,18 +3,18 @@
 A value that hardly two people own joins alone. What else two bulletins have in common adds up: numbers, names, rare words,
 matters and labels, each the more the rarer it is. Place, election and time add a little and join nothing alone; another place,
 election or label, and a second first report of one office, speak against. The points are set on labelled bulletins and
-tried on others (`tests/incidents`, docs/adr/060).
+tried on others (`tests/incidents`, docs/adr/060 and 067).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
-from bus.hub.incidents.rarity import Rarity
+from bus.hub.incidents.rarity import Rarity, weight
 from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits, mentionable
 
 DAY_S = 86_400.0
@@ -22,6 +22,8 @@ ENOUGH = 1.9
 """So many points make a suggestion, where the bulletins around agree (`bus.hub.incidents.suggesting`)."""
 SURE = 3.75
 """So many make one alone."""
+ENOUGH_NAMED = 2.4
+"""So many make one between two groups that have a name in common, each taken as one bulletin."""
 
 
 class Why(StrEnum):
@@ -81,7 +83,14 @@ _MATTERS_ALL, _MATTERS_SHARE, _LEAST_MATTERS, _LEAST_SHARE, _FEW_MATTERS = 0.75,
 _OWN = 0.5
 """With less in common, place and time are not looked at."""
 _NAME, _TECHNIQUES = 0.25, 0.25
-_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = 0.35, -0.75, 0.75, -1.5, 0.35, -0.05
+_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = (
+    0.35,
+    -0.75,
+    0.75,
+    -1.5,
+    0.35,
+    -0.05,
+)
 _TIME, _DELAY = 0.5, 0.45
 _OTHER_LABEL, _SAME_OFFICE, _SAME_STAGE = -1.0, -1.2, -0.5
 _DECIDING = frozenset({"category", "classification", "cause"})
@@ -134,9 +143,8 @@ def _size(number: str) -> float:
 
 def _words(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
     """Rare words in common: how rare they are together, and how much of both texts they are."""
-    common = _weight(a.words & b.words, rarity.words)
-    if common:
-        share = common / math.sqrt(_weight(a.words, rarity.words) * _weight(b.words, rarity.words))
+    if common := weight(a.words & b.words, rarity.words):
+        share = common / math.sqrt(rarity.sizes[a.id][0] * rarity.sizes[b.id][0])
         points = _WORDS_ALL * math.sqrt(common) + _WORDS_SHARE * share - _LEAST_WORDS
         if points > 0:
             yield Reason(why=Why.WORDS, points=min(_MOST_OF_WORDS, points))
@@ -145,17 +153,13 @@ def _words(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
 def _matters(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
     """Matters in common, in any language: how rare they are, and how much of what both tell of. The rarest are named."""
     both = a.matters & b.matters
-    if common := _weight(both, rarity.matters):
-        sizes = (max(_FEW_MATTERS, _weight(each.matters, rarity.matters)) for each in (a, b))
-        share = common / math.sqrt(math.prod(sizes)) - _LEAST_SHARE
-        weight = math.sqrt(common) - _LEAST_MATTERS
-        if points := _MATTERS_SHARE * max(0.0, share) + _MATTERS_ALL * max(0.0, weight):
+    if common := weight(both, rarity.matters):
+        sizes = (max(_FEW_MATTERS, rarity.sizes[each.id][1]) for each in (a, b))
+        share = max(0.0, common / math.sqrt(math.prod(sizes)) - _LEAST_SHARE)
+        rare = max(0.0, math.sqrt(common) - _LEAST_MATTERS)
+        if points := _MATTERS_ALL * rare + _MATTERS_SHARE * share:
             rarest = sorted(both, key=lambda each: (-rarity.matters.get(each, 0.0), each))[:3]
             yield Reason(why=Why.MATTERS, value=", ".join(rarest), points=points)
-
-
-def _weight(some: Iterable[str], rare: Mapping[str, float]) -> float:
-    return math.fsum(rare.get(each, 0.0) ** 2 for each in some)
 
 
 def _mentioned(a: Traits, b: Traits) -> list[Trait]:

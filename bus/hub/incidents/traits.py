@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -246,8 +247,10 @@ def _numbers(b: Bulletin, texts: list[str]) -> Iterator[Trait]:
 def _called(b: Bulletin) -> Iterator[Trait]:
     """Words that may be names: with a capital inside a sentence, where a language does not write all nouns so; or of a name."""
     names = [word for word in _inner_words(b) if word[0].isupper()]
-    names += [name for field in ("name", "sponsor", "products") for name in _labels(getattr(b.body, field, None))]
-    yield from ((Sort.CALLED, _stem(word)) for name in names for word in words_in(name) if len(word) > _GROUP)
+    names += [
+        name for field in ("name", "sponsor", "products") for name in _labels(getattr(b.body, field, None))
+    ]
+    yield from ((Sort.CALLED, _stem(word)) for word in words_in(" ".join(names)) if len(word) > _GROUP)
 
 
 def _plain(b: Bulletin) -> Iterator[str]:
@@ -256,7 +259,7 @@ def _plain(b: Bulletin) -> Iterator[str]:
     some += [word for text in _told(b, in_german=True) for word in _GERMAN_NOUN.findall(text)]
     some += [each.name for each in b.targets if each.name]
     some += [name for field in ("malware", "impersonated") for name in _labels(getattr(b.body, field, None))]
-    yield from (_stem(word) for each in some for word in words_in(each))
+    yield from map(_stem, words_in(" ".join(some)))
 
 
 def _inner_words(b: Bulletin) -> list[str]:
@@ -288,6 +291,7 @@ def canonical(type_: str, value: str) -> str:
     return _SCHEME.sub("", plain).lstrip("@").rstrip("/.") or plain
 
 
+@lru_cache(maxsize=20_000)
 def _stem(word: str) -> str:
     """A word in Latin letters without the endings of plurals and participles."""
     plain = word if word.isascii() else "".join(_SOUNDS.get(each, each) for each in word)
