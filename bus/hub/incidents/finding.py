@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from bus.hub.incidents.likeness import DAY_S, POINTS
 from bus.hub.incidents.rarity import MOST_IN_COMMON, Rarity
-from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Traits, mentionable
+from bus.hub.incidents.spelling import mentionable
+from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Traits
 
 MOST_NEAR = 16
 """A bulletin is compared with so many others at the most, those with which it has most in common."""

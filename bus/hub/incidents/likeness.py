@@ -15,7 +15,8 @@ from enum import StrEnum
 import msgspec
 
 from bus.hub.incidents.rarity import Rarity, weight
-from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits, mentionable
+from bus.hub.incidents.spelling import mentionable
+from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits
 
 DAY_S = 86_400.0
 ENOUGH = 1.9

@@ -2,7 +2,7 @@
 
 A German report of a slow results page and an English one of a flood have no word in common and a matter in common. The table has
 the terms of the vocabularies (`schemas.open_vocab`) and of reports on elections, in English, German, French, Estonian and Greek,
-in Latin letters as `bus.hub.incidents.traits` spells words. It is a glossary, not a model: it can be read and corrected.
+in Latin letters as `bus.hub.incidents.spelling` spells words. It is a glossary, not a model: it can be read and corrected.
 """
 
 from __future__ import annotations

@@ -6,15 +6,14 @@ A trait is a pair of a sort and a value in one spelling. Traits of a bulletin th
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import lru_cache
 
 import msgspec
 
 from bus.filters import norm, prose, words_in
 from bus.hub.incidents.matters import matters_of
+from bus.hub.incidents.spelling import MARKS, NO_LETTER, canonical, spellings, stem
 from schemas.bodies.coordination import PostElectionReport, SituationReport
 from schemas.bodies.digital import ContentItem
 from schemas.bodies.electoral import ElectionCalendar
@@ -56,22 +55,8 @@ SOFT = frozenset({Sort.NUMBER, Sort.CALLED, Sort.LABEL})
 OVERVIEWS = (SituationReport, PostElectionReport, ElectionCalendar)
 """Bodies that speak of many events: what they share with others joins nothing."""
 _VICTIMS = frozenset({"victim", "victim-canary"})
-_MARKS = frozenset(
-    {"file", "x509-certificate", "image-phash", "voice-hash", "mutex", "analytics-id", "text", "media-content", "artifact"}
-)  # fmt: skip
-"""Types of which one value is hardly ever two people's."""
-_LETTERS_ONLY = _MARKS - {"text", "mutex"} | {
-    "phone-number",
-    "bank-account",
-    "crypto-wallet",
-    "sms-sender",
-    "ad-id",
-}
-"""Types in which blanks, colons and hyphens say nothing."""
 _CHANNELS = frozenset({"channel", "user-account"})
 _ADDRESSES = frozenset({"ipv4-addr", "ipv6-addr", "autonomous-system"})
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?")
-_NO_LETTER = re.compile(r"[\W_]+")
 _LABELLED = (
     "category", "classification", "cause", "methods", "assets", "offences", "infringements", "data_categories",
     "subject_categories", "content_types", "products", "malware",
@@ -89,16 +74,6 @@ _INNER_WORD = re.compile(r"(?<=[\w,] )[^\W\d_][\w-]{2,}")
 _GERMAN_NOUN = re.compile(r"\b(?:der|die|das|den|dem|des|ein|eine[mnrs]?) ([^\W\d_][\w-]{2,})", re.IGNORECASE)
 """What follows an article is hardly a name."""
 _MENTION = re.compile(r"[\w@][\w@./:-]{4,}\w")
-_ENDINGS = ("ing", "ed", "es", "s")
-_LOOKS = dict(
-    zip("ανικορτυχγηεαеѕіјкорсухгпԁһӏԛԝмтнвьё", "avikoptuxyneaesijkopcyxrndhlqwmthbbe", strict=True)
-)
-_SOUNDS = {
-    **dict(zip("абвгдезийклмнопрстуфхыэіјєґ", "abvgdeziiklmnoprstufhyeijeg", strict=True)),
-    "ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ю": "yu", "я": "ya", "ь": "", "ъ": "", "ђ": "dj", "џ": "dz",
-    **dict(zip("αβγδεζηικλμνξοπρσςτυφω", "avgdeziiklmnxoprsstyfo", strict=True)),
-    "θ": "th", "χ": "ch", "ψ": "ps",
-}  # fmt: skip
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,8 +125,8 @@ def traits_of(b: Bulletin) -> Traits:
     texts = list(prose(b))
     fields = [(name, label) for name in _LABELLED for label in _labels(getattr(b.body, name, None))]
     labels = [label for _, label in fields]
-    words = {_stem(word) for text in texts for word in words_in(text) if not word.isdigit()}
-    terms = {_stem(word) for label in labels for word in words_in(label.replace("-", " "))}
+    words = {stem(word) for text in texts for word in words_in(text) if not word.isdigit()}
+    terms = {stem(word) for label in labels for word in words_in(label.replace("-", " "))}
     return Traits(
         id=b.id,
         is_actual=b.status is Status.ACTUAL,
@@ -213,7 +188,7 @@ def _of_value(each: Observable, value: str) -> Iterator[Trait]:
         yield Sort.CHANNEL, plain
     elif each.type == "hashtag":
         yield Sort.TAG, plain
-    elif each.type in _MARKS:
+    elif each.type in MARKS:
         yield Sort.MARK, plain
     else:
         yield Sort.VALUE, plain
@@ -229,7 +204,7 @@ def _mentions(texts: list[str]) -> Iterator[Trait]:
         for found in _MENTION.findall(text):
             has_mark = any(map(str.isdigit, found)) or "." in found or "@" in found
             if has_mark and any(map(str.isalpha, found)):
-                yield Sort.MENTION, _NO_LETTER.sub("", norm(found))
+                yield Sort.MENTION, NO_LETTER.sub("", norm(found))
 
 
 def _numbers(b: Bulletin, texts: list[str]) -> Iterator[Trait]:
@@ -250,7 +225,7 @@ def _called(b: Bulletin) -> Iterator[Trait]:
     names += [
         name for field in ("name", "sponsor", "products") for name in _labels(getattr(b.body, field, None))
     ]
-    yield from ((Sort.CALLED, _stem(word)) for word in words_in(" ".join(names)) if len(word) > _GROUP)
+    yield from ((Sort.CALLED, stem(word)) for word in words_in(" ".join(names)) if len(word) > _GROUP)
 
 
 def _plain(b: Bulletin) -> Iterator[str]:
@@ -259,7 +234,7 @@ def _plain(b: Bulletin) -> Iterator[str]:
     some += [word for text in _told(b, in_german=True) for word in _GERMAN_NOUN.findall(text)]
     some += [each.name for each in b.targets if each.name]
     some += [name for field in ("malware", "impersonated") for name in _labels(getattr(b.body, field, None))]
-    yield from map(_stem, words_in(" ".join(some)))
+    yield from map(stem, words_in(" ".join(some)))
 
 
 def _inner_words(b: Bulletin) -> list[str]:
@@ -276,37 +251,3 @@ def _told(b: Bulletin, *, in_german: bool) -> Iterator[str]:
 def _labels(held: object) -> list[str]:
     some = held if isinstance(held, tuple) else (held,)
     return [str(each) for each in some if isinstance(each, str) and each not in _SAYS_NOTHING]
-
-
-def mentionable(value: str) -> str:
-    """A value as `Sort.MENTION` spells it: its last word, letters and digits alone."""
-    return _NO_LETTER.sub("", value.rsplit(" ", 1)[-1])
-
-
-def canonical(type_: str, value: str) -> str:
-    """A value of a type in one spelling: without defanging, scheme and parts that its type does not need."""
-    plain = norm(value)
-    if type_ in _LETTERS_ONLY:
-        return _NO_LETTER.sub("", plain) or plain
-    return _SCHEME.sub("", plain).lstrip("@").rstrip("/.") or plain
-
-
-@lru_cache(maxsize=20_000)
-def _stem(word: str) -> str:
-    """A word in Latin letters without the endings of plurals and participles."""
-    plain = word if word.isascii() else "".join(_SOUNDS.get(each, each) for each in word)
-    for ending in _ENDINGS:
-        if plain.endswith(ending) and len(plain) > len(ending) + 3:
-            return plain.removesuffix(ending)
-    return plain
-
-
-def spellings(name: str) -> tuple[str, ...]:
-    """A name as it looks and as it sounds: letters and digits alone, without marks, in small Latin letters.
-
-    Two names are alike where one spelling of both is. Source: Unicode TR 39 (look-alikes); ISO 9 and ISO 843 without marks.
-    """
-    plain = [each for each in unicodedata.normalize("NFKD", name.casefold()) if each.isalnum()]
-    looks = "".join(_LOOKS.get(each, each) for each in plain)
-    sounds = "".join(_SOUNDS.get(each, each) for each in plain)
-    return (looks,) if looks == sounds else (looks, sounds)

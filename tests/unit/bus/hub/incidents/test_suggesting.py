@@ -18,8 +18,9 @@ from bus.hub.incidents.matters import matters_of
 from bus.hub.incidents.naming import named
 from bus.hub.incidents.pooling import pooled
 from bus.hub.incidents.rarity import MOST_IN_COMMON, Rarity
+from bus.hub.incidents.spelling import canonical, spellings
 from bus.hub.incidents.suggesting import MOST_NAMED, ROUNDS, with_names
-from bus.hub.incidents.traits import Sort, canonical, spellings
+from bus.hub.incidents.traits import Sort
 from schemas.bulletin import Bulletin
 from schemas.parts import Info
 from tests.incidents.labelled import HERE, SECOND, SETS, THIRD, Labels, Pair, pairs_of, read
