@@ -94,7 +94,9 @@ def test_what_is_to_be_acknowledged_interrupts_once(chromium: Browser, tmp_path:
         other.page.clock.run_for(21_000)
         expect(other.page.locator(".toast")).to_have_count(0)
         looker.go("/b")
-        expect(other.page.locator("[data-live-text]")).to_have_text("Live")  # it listens now, and is told again
+        expect(other.page.locator("[data-live-text]")).to_have_text(
+            "Live"
+        )  # it listens now, and is told again
         for each in (looker, other):
             each.page.clock.run_for(21_000)
             expect(each.page.locator(".toast")).to_have_count(0)
