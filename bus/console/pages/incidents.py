@@ -202,7 +202,9 @@ def look_at_one(asked: Asked) -> OneIncident:
     group = joined.of(id_)
     if group is None:
         days = picture.together.DAYS
-        raise NotHereError("no bulletin of the last %(days)s days that you may read is called so", days=days)
+        raise NotHereError(
+            "there is no bulletin of the last %(days)s days with this id that you may read", days=days
+        )
     members = [joined.found.members[each] for each in group.members]
     newest = members[-MOST_MEMBERS:]
     suggested = joined.suggested(group.members)
@@ -321,7 +323,8 @@ def _parts(asked: Asked, group: Group, newest: Sequence[Member]) -> Iterator[Par
     )
     for row in rows.of_lines(asked, lines):
         if row.id in group.members:
-            yield Part(row=row, tied_by=_all((joining.tie_in_words(tie, asked.say),) for tie in ties[row.id]))
+            named = (msgspec.structs.replace(tie, by=asked.name_of(tie.by)) for tie in ties[row.id])
+            yield Part(row=row, tied_by=_all((joining.tie_in_words(tie, asked.say),) for tie in named))
 
 
 def _drawn(
@@ -339,7 +342,7 @@ def _drawn(
             id=each.id,
             lane=each.domain,
             priority=_priority(each),
-            who=each.issuer,
+            who=asked.name_of(each.issuer),
             when=f"{each.issued:%H:%M}",
             day=texts.day(asked.say, each.issued),
             headline=each.headline,
@@ -499,4 +502,4 @@ def _priority(member: Member) -> int:
 
 def _capital(words: str) -> str:
     plain = words.replace("-", " ") if ":" not in words else words
-    return plain[:1].upper() + plain[1:]
+    return texts.capital(plain)

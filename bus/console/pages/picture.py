@@ -15,7 +15,7 @@ from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
 from bus.console.page import Content
 from bus.console.pages import channels, clocks, snoozing
-from bus.console.pages.elections import CASTING, name_of
+from bus.console.pages.elections import CASTING, title_of
 from bus.console.pages.needs import Need, needs
 from bus.console.pages.since import Since, since_looked
 from bus.console.pages.snoozing import Snoozed
@@ -267,7 +267,7 @@ def ribbon(asked: Asked) -> Ribbon | None:
     words, due = _next_words(asked, calendar)
     return Ribbon(
         election=calendar.election,
-        title=f"{name_of(asked, calendar)}, {asked.country_name(calendar.country)}",
+        title=title_of(asked, calendar),
         words=words,
         due=due,
         phases=tuple(moments),
