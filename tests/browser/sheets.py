@@ -67,7 +67,7 @@ PLACES = {
 """Every page by its name; ids in braces are of what stands out."""
 OF_ACCOUNTS = {
     "draft": "/publish/1",
-    "approval": "/approvals/2",
+    "approval": "/approvals/1",
     "people": "/people",
     "person": "/people/jonas",
     "audit": "/audit?verify=1",
@@ -160,15 +160,12 @@ def _work(looker: Looker) -> None:
         page.get_by_role("button", name="Save").first.click()
     page.get_by_role("button", name="Ask for the approval").first.click()
     looker.go(f"/b/{_ids(looker)['bulletin']}")
-    page.locator("form[action$='/note'] textarea").evaluate(
-        "(each) => { each.value = 'The ministry asks for it in writing.'; each.form.submit(); }"
-    )
-    page.wait_for_load_state()
+    page.locator("details:has(#note) summary").click()
+    page.fill("#note", "The ministry asks for it in writing.")
+    page.locator("form:has(#note) button").click()
     looker.go("/handover")
-    page.locator("form[action='/handover'] textarea").first.evaluate(
-        "(each) => { each.value = 'Telephone XB at 21:00.'; each.form.submit(); }"
-    )
-    page.wait_for_load_state()
+    page.fill("#words", "Telephone XB at 21:00.")
+    page.get_by_role("button", name="Hand over").click()
 
 
 def _ids(looker: Looker) -> dict[str, str]:
