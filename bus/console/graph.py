@@ -20,11 +20,12 @@ _WIDEST = 320
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin: `maybe` is one that is suggested; `day` stands above where it begins another."""
+    """A bulletin: `who` is the name of its issuer, `maybe` one that is suggested; `day` stands above where it begins another."""
 
     id: str
     lane: str
     priority: int
+    issuer: str
     who: str
     when: str
     day: str

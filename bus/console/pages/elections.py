@@ -165,8 +165,10 @@ def of_calendar(asked: Asked, calendar: Calendar) -> Listed:
 
 
 def title_of(asked: Asked, calendar: Calendar) -> str:
-    """What an election is called, and where it is."""
-    return f"{name_of(asked, calendar)}, {asked.country_name(calendar.country)}"
+    """What an election is called, of which year it is, and where."""
+    polls = (window.start.year for window in calendar.body.windows if window.phase is Phase.POLLING)
+    year = next((f" {each}" for each in polls), "")
+    return f"{name_of(asked, calendar)}{year}, {asked.country_name(calendar.country)}"
 
 
 def name_of(asked: Asked, calendar: Calendar) -> str:

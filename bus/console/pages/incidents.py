@@ -342,6 +342,7 @@ def _drawn(
             id=each.id,
             lane=each.domain,
             priority=_priority(each),
+            issuer=each.issuer,
             who=asked.name_of(each.issuer),
             when=f"{each.issued:%H:%M}",
             day=texts.day(asked.say, each.issued),
