@@ -56,7 +56,12 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(Content, frozen=True, kw_only=True):
-    """The page; `hidden` are refusals whose claimed channel is above the reader's ceiling, `is_cut_short` says that there are older ones."""
+    """The page.
+
+    Attributes:
+        hidden: how many refusals are left out: above the ceiling of the reader, said to one of the reader's audiences, or claiming none.
+        is_cut_short: whether there are older ones.
+    """
 
     refused: tuple[Refused, ...]
     hidden: int
@@ -73,7 +78,7 @@ def look(asked: Asked) -> Quarantine:
     every = summary.quarantine(asked.db, most + 1)
     for row in every[:most]:
         if not may_see(asked, row.channel):
-            hidden += 1
+            hidden += _is_above(asked, row.channel)
             continue
         claim = _claimed(row.channel, row.subject)
         words = WORDS.get(row.reason.partition(":")[0], row.reason)
@@ -107,6 +112,14 @@ def _claimed(channel: str | None, subject: str) -> Channel | None:
         return Channel.parse(channel) if channel else parse(subject).channel
     except SchemaError:
         return None
+
+
+def _is_above(asked: Asked, channel: str | None) -> bool:
+    """Whether the reader is told that a refusal is hidden: what is said to others is not counted."""
+    try:
+        return channel is None or Channel.parse(channel).audience in asked.clearance.audiences
+    except SchemaError:
+        return True
 
 
 def may_see(asked: Asked, channel: str | None) -> bool:
