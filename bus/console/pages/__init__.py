@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.draft_form import CHOICES
-    from bus.console.pages.elections import TO_DO, Listed
+    from bus.console.pages.elections import TO_DO, Listed, title_of
     from bus.console.pages.held import has_its_id
     from bus.console.pages.quarantine import may_see
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
@@ -28,4 +28,5 @@ __all__ = [
     "has_its_id",
     "may_see",
     "sign_receipts",
+    "title_of",
 ]
