@@ -6,6 +6,7 @@ import asyncio
 import re
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from bus.console import Demonstration
 from bus.console import live as module
 from bus.console.live import Live
 from bus.console.pages import sign_receipts
+from bus.console.signing import requests
 from bus.desk import Act, Action, Role, people
 from bus.hub.acting import Acknowledge, Outcome, Request
 from schemas.parts import Area
@@ -27,8 +29,13 @@ from tests.unit.bus.console.test_duty import GRAVE, ROLES, at_desk, picture, sen
 AREAS = (Area(scope="national", country="XA"),)
 
 
-async def test_a_stranger_uses_up_no_rate_of_those_who_are_signed_in(tmp_path: Path) -> None:
+async def test_a_stranger_uses_up_no_rate_of_those_who_are_signed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both come from one address, as through a proxy; the stranger is told to wait, the other reads on."""
+    monkeypatch.setattr(
+        requests, "time", SimpleNamespace(monotonic=lambda: 1.0)
+    )  # a slow machine fills no bucket
     path = tmp_path / "store.db"
     await fill(path, [Speaker("xa-csirt").say("One", 50)])
     async with client(path) as opened:
