@@ -21,7 +21,6 @@ import msgspec
 
 from adapters.formats.stix.patterns import MAX_PATTERN_CHARS, PatternError, read_pattern
 from adapters.translation.markings import marks_in_words, read_mark, read_statement
-from adapters.translation.observables import classify, platform_of, refang, sighted, site_of
 from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, headline_of, link_of, nameless
 from adapters.translation.reading import Losses, identifier, read_csv, safe_xml, slug, strict_json
@@ -44,6 +43,7 @@ from schemas import codec, envelope, jwe, subject
 from schemas.bulletin import Defaults
 from schemas.envelope import b64u, write_signed
 from schemas.errors import TocsinError
+from schemas.observables import classify, platform_of, refang, sighted, site_of
 from schemas.parts import Authority
 from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES, Registry
 from schemas.vocab import Domain, Pap, Tlp
@@ -103,7 +103,7 @@ MODULES = (
     "schemas.subject",
     "adapters.translation.reading",
     "adapters.translation.markings",
-    "adapters.translation.observables",
+    "schemas.observables",
     "adapters.translation.prose",
     "adapters.formats.stix.patterns",
     "bus.bundle.file",
@@ -158,9 +158,9 @@ EXCUSED: Mapping[str, str] = {
     "adapters.translation.reading.version_of": "a pattern of at most 24 characters",
     "adapters.translation.reading.clip": "a slice",
     "adapters.translation.markings.strictest": "a maximum",
-    "adapters.translation.observables.holds_email": "in `sighted`, which bounds the value",
-    "adapters.translation.observables.platform_named": "a look into a table",
-    "adapters.translation.observables.personal_flag": "in `sighted`, which bounds the value",
+    "schemas.observables.holds_email": "in `sighted`, which bounds the value",
+    "schemas.observables.platform_named": "a look into a table",
+    "schemas.observables.personal_flag": "in `sighted`, which bounds the value",
     "adapters.translation.prose.number_of": "writes",
     "bus.bundle.file.trust_line": "writes",
     "bus.bundle.file.write": "writes",

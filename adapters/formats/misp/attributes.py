@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from adapters.translation.observables import HASH_TYPES, Sighted, refang, sighted
 from adapters.translation.reading import OTHER
+from schemas.observables import HASH_TYPES, Sighted, refang, sighted
 
 __all__ = ["DETECTION_TYPES", "TEXT_TYPES", "NotCarried", "Value", "read_attribute", "type_told"]
 

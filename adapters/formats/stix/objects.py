@@ -13,7 +13,9 @@ import msgspec
 
 from adapters.formats.stix.patterns import NamedValue
 from adapters.translation.markings import Mark, read_mark, read_statement
-from adapters.translation.observables import (
+from adapters.translation.reading import Losses
+from adapters.translation.threats import TECHNIQUE
+from schemas.observables import (
     HASH_TYPES,
     Sighted,
     classify,
@@ -22,8 +24,6 @@ from adapters.translation.observables import (
     sighted,
     site_of,
 )
-from adapters.translation.reading import Losses
-from adapters.translation.threats import TECHNIQUE
 from schemas.parts import Ttp
 from schemas.vocab import Tlp
 

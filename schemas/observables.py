@@ -20,7 +20,6 @@ from schemas.vocab import PersonalFlag
 __all__ = [
     "EMAIL",
     "HASH_TYPES",
-    "RETENTION_DAYS",
     "Sighted",
     "classify",
     "holds_email",
@@ -33,12 +32,6 @@ __all__ = [
 ]
 
 MAX_VALUE_CHARS: Final = 2_048
-RETENTION_DAYS: Final = {
-    PersonalFlag.PSEUDONYMOUS: 365,
-    PersonalFlag.PERSONAL: 180,
-    PersonalFlag.SPECIAL_CATEGORY: 90,
-    PersonalFlag.CRIMINAL_OFFENCE: 90,
-}
 
 # Digest lengths in hexadecimal characters; the note of an observable names any other kind of digest.
 _HASH_CHARS: Final = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
