@@ -16,7 +16,7 @@ from markupsafe import escape
 from bus.console import codes, drawing, graph, sentences, texts
 from bus.console.icons import ICONS
 from bus.console.page import Failed
-from bus.console.pages import CHOICES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import CHOICES, SNOOZE_ENDS, TABLES, TO_DO, VERDICTS, Listed, may_see
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
@@ -115,6 +115,7 @@ class Renderer:
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
             choices=CHOICES,
+            tables=TABLES,
             as_typed=escape,
             files=(),
         )

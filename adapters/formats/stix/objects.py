@@ -20,7 +20,7 @@ from schemas.observables import (
     Sighted,
     classify,
     platform_named,
-    refang,
+    refanged,
     sighted,
     site_of,
 )
@@ -87,7 +87,6 @@ _PATTERN_TYPES: Final = {
     ("x509-certificate", ("serial_number",)): "x509-certificate",
     ("software", ("name",)): "software",
 }
-_REFANGED: Final = frozenset({"url", "domain-name", "ipv4-addr", "ipv6-addr", "email-addr"})
 
 # Less common digests, by their name in lower case without hyphens.
 _HASHES: Final = {
@@ -205,7 +204,7 @@ def _held(observable_type: str, text: str, role: str = "infrastructure") -> tupl
 
 
 def _sighted(observable_type: str, text: str) -> Sighted | None:
-    return sighted(observable_type, refang(text) if observable_type in _REFANGED else text)
+    return sighted(observable_type, refanged(observable_type, text))
 
 
 # --- techniques

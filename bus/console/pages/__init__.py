@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.draft_form import CHOICES
+    from bus.console.pages.draft_tables import TABLES
     from bus.console.pages.elections import TO_DO, Listed
     from bus.console.pages.quarantine import may_see
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
@@ -20,6 +21,7 @@ __all__ = [
     "LISTS",
     "PAGES",
     "SNOOZE_ENDS",
+    "TABLES",
     "TO_DO",
     "VERDICTS",
     "Listed",

@@ -34,6 +34,7 @@ from bus.console.pages import (
     trail,
     views,
     wall,
+    writing_desk,
 )
 from bus.desk import Action
 
@@ -217,8 +218,9 @@ DEEDS: tuple[Deed, ...] = (
     Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
     Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
-    Deed(path="/publish/check", work=publish_desk.check, template="writing.html", at="/publish"),
-    Deed(path="/publish/check.json", work=publish_desk.check_while_typing, is_often=True),
+    Deed(path="/publish/check", work=writing_desk.check, template="writing.html", at="/publish"),
+    Deed(path="/publish/rows", work=writing_desk.rows, template="writing.html", at="/publish"),
+    Deed(path="/publish/check.json", work=writing_desk.check_while_typing, is_often=True),
     Deed(path="/publish/save", work=publish_desk.save, template="writing.html", at="/publish"),
     Deed(path="/publish/{n}/ask", work=publish_desk.ask),
     Deed(path="/publish/{n}/withdraw", work=publish_desk.withdraw),
