@@ -6,7 +6,7 @@ Nothing stands anywhere else, so a form that is sent says all of the draft, and 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -254,7 +254,8 @@ def _lists(fields: Mapping[str, str], rest: dict[str, Any], problems: list[Probl
     declared = found.get("personal_data")
     if isinstance(declared, dict) and "flag" not in declared:
         flag = draft_rows.strictest(found.get("observables"))
-        found["personal_data"] = declared | ({"flag": flag} if flag else {})
+        declared |= {"flag": flag} if flag else {}
+        found["personal_data"] = draft_rows.ordered(TABLES["personal_data"], declared)
     problems.extend(Problem(field, text) for field, text in faults)
     return found
 
@@ -290,10 +291,3 @@ def _unphased(election: Mapping[str, Any]) -> dict[str, Any]:
 
 def _said(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def openings(ways: Sequence[drafts.Opening], kind: str) -> Iterator[tuple[str, str, int]]:
-    """(marking, audience, members) of each way that is open to a kind; the widest first."""
-    order = tuple(reversed(tuple(map(str, Tlp))))
-    found = [(tlp, each.audience, each.members) for each in ways if kind in each.kinds for tlp in each.tlps]
-    yield from sorted(found, key=lambda each: (order.index(each[0]), -each[2], each[1]))

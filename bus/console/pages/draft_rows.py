@@ -194,7 +194,12 @@ def _entry(table: Table, row: Mapping[str, str], name: str, faults: Faults) -> d
     )
     found |= {each: value for each, value in rest.items() if each not in twice}
     table.finished(found, name, faults)
-    return found
+    return ordered(table, found)
+
+
+def ordered(table: Table, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with its fields in the order of the cells, so that a form that says the same becomes the same bytes."""
+    return {cell.name: entry[cell.name] for cell in table.cells if cell.name in entry} | dict(entry)
 
 
 def strictest(observables: object) -> str:

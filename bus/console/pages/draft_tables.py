@@ -36,6 +36,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         vocabulary: what says these words in the language of a reader.
         first: what it has in a new row.
         is_usual: whether that is left out of a draft.
+        is_rare: whether it is folded away.
     """
 
     name: str
@@ -45,6 +46,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary: str = ""
     first: str = ""
     is_usual: bool = False
+    is_rare: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its field has the whole width."""
+        return self.shape == "lines" or self.name in ("value", "id")
 
     def options(self, present: str, said: Callable[[str, str], str]) -> list[tuple[str, str]]:
         """(word, what it is called) of a choice, in the order of what they are called; the present one, too, whatever it is."""
@@ -147,11 +154,12 @@ TABLES: Mapping[str, Table] = {
                 Cell(
                     name="personal",
                     shape="choice",
+                    is_rare=True,
                     words=tuple(map(str, PersonalFlag)),
                     vocabulary="personal-flag",
                 ),
-                Cell(name="actionable", shape="tick"),
-                Cell(name="note", most=500),
+                Cell(name="actionable", shape="tick", is_rare=True),
+                Cell(name="note", most=500, is_rare=True),
             ),
             finished=completed,
         ),
@@ -177,13 +185,13 @@ TABLES: Mapping[str, Table] = {
             type_=Ref,
             most=50,
             cells=(
+                Cell(name="id", most=400),
                 Cell(
                     name="rel",
                     shape="choice",
                     words=tuple(str(each) for each in RefRel if each not in _OF_VERSIONS),
                     vocabulary="ref-rel",
                 ),
-                Cell(name="id", most=400),
                 Cell(name="issuer", most=80),
             ),
             finished=_reference,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -152,11 +152,14 @@ def options_of(asked: Asked, fields: Mapping[str, str]) -> Options:
 def open_ways(asked: Asked, kind: str) -> list[tuple[str, str, int]]:
     """(marking, audience, members) of each way that is open to a kind and to the reader."""
     found = drafts.audiences_of(asked.registry, asked.hub)
-    return [
-        each
-        for each in draft_form.openings(found, kind)
-        if asked.viewer.clearance.sees(Tlp(each[0]), each[1])
-    ]
+    return [each for each in _openings(found, kind) if asked.viewer.clearance.sees(Tlp(each[0]), each[1])]
+
+
+def _openings(ways: Sequence[drafts.Opening], kind: str) -> Iterator[tuple[str, str, int]]:
+    """(marking, audience, members) of each way that is open to a kind; the widest first."""
+    order = tuple(reversed(tuple(map(str, Tlp))))
+    found = [(tlp, each.audience, each.members) for each in ways if kind in each.kinds for tlp in each.tlps]
+    yield from sorted(found, key=lambda each: (order.index(each[0]), -each[2], each[1]))
 
 
 def kind_name(asked: Asked, kind: str) -> str:

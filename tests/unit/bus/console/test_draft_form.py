@@ -142,7 +142,9 @@ def test_any_toml_makes_a_draft_that_the_rules_can_judge(more: str) -> None:
     ("path", "field"),
     [
         ("$.info[0].headline", "headline"), ("$.info[1].headline", "info.0.headline"), ("$.body.title", "facts"), ("$.tlp", "to"),
-        ("$.audience", "to"), ("$.severity", "severity"), ("$.observables[3].value", "observables.3.value"), ("$.observables[3].first_seen", "observables.3.more"), ("$.actions", "actions"), ("$.personal_data.flag", "personal_data.0.flag"), ("$", ""), ("$.info[0]", "more"),
+        ("$.audience", "to"), ("$.severity", "severity"), ("$.observables[3].value", "observables.3.value"),
+        ("$.observables[3].first_seen", "observables.3.more"), ("$.actions", "actions"), ("$.personal_data.flag", "personal_data.0.flag"),
+        ("$", ""), ("$.info[0]", "more"),
     ],
 )  # fmt: skip
 def test_a_finding_stands_beside_its_field(path: str, field: str) -> None:
