@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
+    from bus.console.pages.answers import VERDICTS
+    from bus.console.pages.bulletin_desk import sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.draft_tables import TABLES

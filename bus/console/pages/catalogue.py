@@ -9,6 +9,7 @@ from bus.console.page import Deed, Page
 from bus.console.pages import (
     account,
     account_desk,
+    answers,
     approvals,
     bulletin,
     bulletin_desk,
@@ -217,7 +218,8 @@ DEEDS: tuple[Deed, ...] = (
     Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
     Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
-    Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
+    Deed(path="/b/{id}/answer", work=answers.answer),
+    Deed(path="/b/{id}/take-back", work=answers.take_back),
     Deed(path="/publish/check", work=writing_desk.check, template="writing.html", at="/publish"),
     Deed(path="/publish/rows", work=writing_desk.rows, template="writing.html", at="/publish"),
     Deed(path="/publish/check.json", work=writing_desk.check_while_typing, is_often=True),
