@@ -11,6 +11,7 @@ import sys
 import time
 from array import array
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 TEXT = (
     "Observed beaconing from compromised edge appliances to the listed hosts. Traffic is TLS on unusual ports with a "
@@ -67,12 +68,21 @@ class Role:
         report = {
             "cpu": _cpu() - self._cpu,
             "seconds": (time.monotonic_ns() - self._began) / 1e9,
-            "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "rss": _peak(),
             "stamps": self.stamps.tolist(),
         }
         sys.stdout.write("RESULT " + json.dumps(report) + "\n")
         sys.stdout.flush()
         os._exit(0)
+
+
+def _peak() -> float:
+    """The largest resident memory of this process in MB.
+
+    Not `ru_maxrss`: Linux counts in it the memory of the process that started this one (getrusage(2), fork and exec).
+    """
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def _cpu() -> float:

@@ -17,7 +17,7 @@ from tests.support.office import Desk
 from tests.support.waiting import longest
 from tests.support.world import draft, make_world
 
-HEAVY = ("asyncio", "logging", "ssl", "sqlite3", "msgspec", "cryptography", "structlog", "rich", "nats")
+HEAVY = ("asyncio", "logging", "ssl", "sqlite3", "msgspec", "cryptography", "nacl", "structlog", "rich", "nats")
 TELLS = (
     "import sys, bus.cli.main as cli\n"
     "try: cli.main(sys.argv[2:])\n"
@@ -44,10 +44,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         ("--help", ""),
         ("publish --help", "msgspec"),
         ("context ls", "msgspec"),
-        ("key show xa-csirt.pem --passphrase-file xa-csirt.pass", "msgspec cryptography"),
-        ("registry show", "msgspec cryptography"),
-        ("channels", "asyncio logging ssl sqlite3 msgspec cryptography"),
-        ("publish draft.json --wait accepted", "asyncio logging ssl sqlite3 msgspec cryptography"),
+        ("key show xa-csirt.pem --passphrase-file xa-csirt.pass", "msgspec cryptography nacl"),
+        ("registry show", "msgspec cryptography nacl"),
+        ("channels", "asyncio logging ssl sqlite3 msgspec cryptography nacl"),
+        ("publish draft.json --wait accepted", "asyncio logging ssl sqlite3 msgspec cryptography nacl"),
     ],
 )
 def test_a_command_loads_what_it_uses(desk: Desk, command: str, loaded: str) -> None:

@@ -58,7 +58,7 @@ def test_no_help_loads_what_is_large() -> None:
         "for found in [program.get_command(context, name) for name in COMMANDS]:\n"
         "    if isinstance(found, click.Group):\n"
         "        for name in found.list_commands(context): found.get_command(context, name)\n"
-        "print([m for m in ('nats', 'cryptography', 'structlog', 'sqlite3', 'rich') if m in sys.modules])"
+        "print([m for m in ('nats', 'cryptography', 'nacl', 'structlog', 'sqlite3', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -117,7 +117,7 @@ def test_the_keys_that_are_made_are_of_prime_order(seed: int) -> None:
     assert x25519_is_sound(X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw())
 
 
-def test_the_test_of_halving_agrees_with_multiplying_by_the_order() -> None:
+def test_the_library_agrees_with_multiplying_by_the_order() -> None:
     """Over points of every kind: those of prime order and those with each part of small order."""
     for y in range(2, 60):
         point = lifted(y, 0)
