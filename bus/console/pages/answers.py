@@ -138,6 +138,8 @@ def feedback_of(fields: Mapping[str, str], tlp: Tlp, hands: Collection[str]) -> 
     if verdict == FeedbackKind.REQUEST_UPGRADE:
         marking = fields.get("marking", "")
         if marking not in wider_than(tlp):
-            raise BadRequestError("choose the marking that you ask for; it must be wider than that of the bulletin")
+            raise BadRequestError(
+                "choose the marking that you ask for; it must be wider than that of the bulletin"
+            )
         return msgspec.structs.replace(said, relax_to=Tlp(marking))
     return said

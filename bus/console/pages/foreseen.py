@@ -182,9 +182,7 @@ def _bulletin(payload: bytes) -> Bulletin | None:
 
 
 def _sheet(bulletin: Bulletin, to: Present) -> sheets.Sheet:
-    return sheets.sheet_of(
-        bulletin, sheets.Known(now=to.now, is_own=True), to.voice.tag, to.voice.words
-    )
+    return sheets.sheet_of(bulletin, sheets.Known(now=to.now, is_own=True), to.voice.tag, to.voice.words)
 
 
 def _changes(before: Bulletin, after: Bulletin, to: Present) -> Iterator[Change]:
