@@ -54,6 +54,16 @@ class Keyboard:
         self.reach(wanted.first)
         self.press("Enter")
 
+    def choose(self, wanted: Locator, value: str) -> None:
+        """Go down in a field of choices until one is chosen; to type its beginning would hang on how fast that is."""
+        self.reach(wanted)
+        self.press("Home")
+        for _ in range(MOST_STEPS):
+            if wanted.input_value() == value:
+                return
+            self.press("ArrowDown")
+        raise AssertionError(f"there is no {value}")
+
     def fill(self, label: str, words: str) -> None:
         """Write into a field."""
         self.reach(self.page.get_by_label(label, exact=True).first)
