@@ -64,7 +64,7 @@ def test_longer_texts_fit(chromium: Browser, spoken: Served, bulletin: str, tag:
     assert found == {}
 
 
-WRITTEN = [HEADLINE, "Name of mara", "Name of tom", "Desk"]
+WRITTEN = [HEADLINE, "Name of mara", "Name of tom", "Jonas Brekk", "Desk", "SHA-256"]
 """What people have written or are called on these pages."""
 
 
