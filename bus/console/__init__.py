@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from bus.console.application import app
     from bus.console.asking import NOBODY, HubError
     from bus.console.child import DEFAULT, OFF, Child, Place, address_of, missing_packages
+    from bus.console.demonstration import Demonstration
     from bus.console.doing import Hub
-    from bus.console.people import Demonstration, People, Session, SignInError, Viewer
+    from bus.console.people import People, Session, SignInError, Viewer
     from bus.console.public import Public, public_of
     from bus.console.reading import Reading, Shelf
     from bus.console.signing import read_oidc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
@@ -20,9 +21,10 @@ from bus.console.application import app
 from bus.console.asked import clearance_of_hub
 from bus.console.asking import NOBODY, Line
 from bus.console.child import MOST_LINE, Place, Told, decoded
+from bus.console.demonstration import Demonstration
 from bus.console.desks import DeskPeople
 from bus.console.doing import Hub
-from bus.console.people import Demonstration, People
+from bus.console.people import People
 from bus.console.reading import Reading, Shelf
 from bus.console.signing import Closed, Oidc, Passkeys, Provider, Way, read_oidc
 from bus.errors import ConfigError
@@ -72,6 +74,8 @@ async def serve(place: Place) -> int:
         hosts = place.public.hosts if place.public is not None else (f"{shown}:{port}", f"localhost:{port}")
         is_behind = place.public is not None
         console = app(reading, people, _now, hub=hub, hosts=hosts, is_behind=is_behind, ways=ways)
+        gc.collect()
+        gc.freeze()  # what stays for good: a full collection, during which no page is made, no longer looks at it
         config = uvicorn.Config(
             console, http=lines.protocol_of(lines.room()),
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",

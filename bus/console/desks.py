@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from bus import desk
-from bus.console.people import SIGNED, WALL, DeedError, Fed, Looked, Session, SignInError, Viewer, fed_by
+from bus.console.feeding import fed_by
+from bus.console.people import SIGNED, WALL, DeedError, Fed, Looked, Session, SignInError, Viewer
 from bus.desk.decisions import Decision
 from bus.errors import KeyFileError
 from bus.policy import Clearance

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from bus.console.asked import Asked
+from bus.console.asked import Asked, Given
 from bus.console.errors import NotHereError
 from bus.console.incidents import Incidents, Joined
 from bus.console.people import People, Session, Viewer
@@ -43,6 +43,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         address: from where.
         path: of the form.
         place: the parameters in the path, as `id`.
+        given: the parameters of the query, which are those of the page that the form stands on.
         fields: of the form; no text of them is checked yet.
         reading: the store.
         people: the desk.
@@ -59,6 +60,7 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     path: str
     place: Mapping[str, str]
+    given: Given
     fields: Mapping[str, str]
     reading: Reading
     people: People

@@ -32,6 +32,13 @@ class NotHereError(PageError):
     reason = "page-missing"
 
 
+class EmbargoError(PageError):
+    """A file of a bulletin that its readers see and may not hand on yet."""
+
+    status = 403
+    reason = "embargoed"
+
+
 class BadRequestError(PageError):
     """A request that cannot be understood."""
 

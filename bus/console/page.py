@@ -37,10 +37,17 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bytes(Content, frozen=True, kw_only=True):
-    """Bytes to keep, as their author signed them: `payload` in base64url without padding, under a file name."""
+    """Bytes to keep, as their author signed them.
+
+    Attributes:
+        payload: in base64url without padding.
+        file: the name of the file.
+        embargo: until when no file of them is given; None where one is.
+    """
 
     payload: str
     file: str
+    embargo: dt.datetime | None = None
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,20 +93,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     heard: Callable[[Content, Outcome, Present], Content] = lambda content, _, __: content
 
 
-class Once(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown once, and by no address: a template, and what it shows."""
-
-    template: str
-    values: Mapping[str, object]
-
-
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """What a form has led to.
 
     Attributes:
         address: where its sender is led.
         token: the new token of the session, for its cookie; empty where the old one stays.
-        once: what is shown once, on the page of the form and instead of leading anywhere.
+        once: what is shown once and by no address, on the page of the form and instead of leading anywhere.
     """
 
     address: str = ""
@@ -139,7 +139,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    work: Callable[[Doing], Awaitable[str | Done | Once | Content]]
+    work: Callable[[Doing], Awaitable[str | Done | Content]]
     on: str = ""
     template: str = ""
     at: str = "/"

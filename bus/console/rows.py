@@ -11,6 +11,7 @@ import msgspec
 from bus.console.asked import Asked
 from bus.filters import Selection
 from bus.hub.picture import Key, Line, lists
+from bus.subscribing import bodies
 from schemas.vocab import Status
 
 EVERYTHING = Selection()
@@ -23,11 +24,12 @@ NOWHERE = frozenset({"MULTI", "INTL"})
 _STATES = {"in-force": ""}
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulletin in a list.
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One bulletin in a list; it refers to no other, so no collection need look at it.
 
     Attributes:
         row: its row in the store.
+        named: what addresses call it: its id, or its digest where another that came before has the same id.
         ended: what has become of it: `superseded`, `withdrawn`, `expired`; empty while it is in force.
         is_new: whether it came since its reader last looked.
         is_sealed: whether its words are sealed to others: then the headline is that of its cover.
@@ -35,6 +37,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     row: int
+    named: str
     at: dt.datetime
     expires: dt.datetime
     priority: int
@@ -57,7 +60,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def address(self) -> str:
         """Its page."""
-        return f"/b/{self.id}"
+        return f"/b/{self.named}"
 
 
 def spot_of(text: str) -> Key | None:
@@ -122,11 +125,13 @@ def outstanding(asked: Asked, most: int, selection: Selection = EVERYTHING) -> t
 
 def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
     """Lines of the picture as rows of a list."""
-    words = asked.words
-    for line in lines:
+    words, some = asked.words, list(lines)
+    digests = bodies.not_first(asked.db, [line.id for line in some])
+    for line in some:
         yield Row(
             id=line.id,
             row=line.row,
+            named=digests.get(line.row, line.id),
             at=line.issued,
             expires=line.expires,
             priority=int(line.priority.removeprefix("p")),

@@ -29,7 +29,7 @@ from bus.hub.exchange import PATIENCE_S
 from bus.hub.picture import open_store
 from bus.keys import FileSigner, nkeys
 from bus.logs import logger
-from bus.publishing import Intervals, Outbox, Publisher, RowState
+from bus.publishing import Intervals, Outbox, Publisher
 from bus.server import (
     DISK_RESERVE_BYTES,
     PROBE_FILES,
@@ -259,14 +259,19 @@ class Demo:
             if Channel.parse(row.channel).status not in TALK:
                 yield row
 
-    async def drain(self, timeout: float = DRAIN_S) -> None:
-        """Wait until every spool is read, every outbox is empty and every hub holds all that it may read."""
+    async def drain(self, timeout: float = DRAIN_S) -> Tally:
+        """Wait until every spool is read, all that was published is stored, and every hub holds all that it may read; at most so long.
+
+        Returns:
+            What was counted last.
+        """
         deadline = asyncio.get_running_loop().time() + timeout
-        while asyncio.get_running_loop().time() < deadline:
+        while True:
             spooled = any(any((self.folder.spool(m.id) / "in").glob("*")) for m in MEMBERS)
-            waiting = any([(await outbox.counts())[RowState.KEPT] for outbox in self._outboxes().values()])
-            if not spooled and not waiting and (await self.tally()).lacking == 0:
-                return
+            tally = await self.tally()
+            is_done = not spooled and tally.is_stored and tally.lacking == 0
+            if is_done or asyncio.get_running_loop().time() >= deadline:
+                return tally
             await asyncio.sleep(0.1)
 
     async def tally(self) -> Tally:

@@ -65,15 +65,25 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     story: OfStory | None = None
 
     @property
+    def is_stored(self) -> bool:
+        """Whether the bus has confirmed all published bulletins."""
+        return all(own.stored == own.published for own in self.authorities.values())
+
+    @property
     def complete(self) -> bool:
         """Whether all published bulletins are stored, and each hub admitted all that its grants let it read.
 
         Only what the story wants may be refused or lacking.
         """
-        stored = all(own.stored == own.published for own in self.authorities.values())
         wanted = 0 if self.story is None else self.story.refused
         failed = self.story is not None and self.story.failed
-        return self.published > 0 and self.lacking == 0 and self.refused == wanted and stored and not failed
+        return (
+            self.published > 0
+            and self.lacking == 0
+            and self.refused == wanted
+            and self.is_stored
+            and not failed
+        )
 
     @property
     def lacking(self) -> int:

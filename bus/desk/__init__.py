@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         sessions,
         signing_in,
         snoozes,
+        standing,
         trail,
         words,
     )
@@ -81,6 +82,7 @@ __all__ = [
     "shown",
     "signing_in",
     "snoozes",
+    "standing",
     "tlp_rank",
     "trail",
     "words",

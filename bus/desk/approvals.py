@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from bus.desk import drafts, people, trail
+from bus.desk import drafts, people, standing, trail
 from bus.desk.refusals import MAX_APPROVALS, MAX_REASON, DeskError, check_room, check_text
 from bus.desk.roles import Act, Action, check_may, not_there, tlp_rank
 from bus.desk.sessions import FRESH_S, is_fresh
@@ -139,11 +139,13 @@ def approve(db: sqlite3.Connection, act: Act, n: int, shown: str) -> Approval:
     """Approve what was shown.
 
     Raises:
-        DeskError: as `check_approval`; `not-there`.
+        DeskError: as `check_approval`; `not-there`; `changed-lately`, as `standing.check`.
     """
     check_may(act, Action.APPROVE)
     approval = get(db, act, n)
     check_approval(approval, act, drafts.authors(db, approval.draft), shown)
+    if not act.is_visitor:
+        standing.check(db, act, approval.by)
     _set(db, act, n, State.APPROVED)
     trail.add(db, act, "approved", str(approval.draft), f"version {approval.version}, {approval.digest}")
     return _get(db, n)

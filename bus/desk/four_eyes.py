@@ -15,11 +15,11 @@ import sqlite3
 
 import msgspec
 
-from bus.desk import approvals, drafts, handed_on, people, trail
+from bus.desk import approvals, drafts, handed_on, people, standing, trail
 from bus.desk.approvals import Approval, State
 from bus.desk.handed_on import HandedOn
 from bus.desk.refusals import DeskError
-from bus.desk.roles import Act, Action, Role, check_may, may, not_there
+from bus.desk.roles import Act, Action, check_may, may, not_there
 from bus.policy import MARKINGS
 
 MOST_WAITING = 100
@@ -54,16 +54,16 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_needed(db: sqlite3.Connection, act: Act) -> bool:
     """Whether a second person must approve what this person publishes."""
-    return act.is_visitor or any(each != act.who for each in _approvers(db))
+    return act.is_visitor or any(each != act.who for each in standing.counted(db, act.at))
 
 
-def may_approve(db: sqlite3.Connection, n: int) -> tuple[str, ...]:
-    """The names of those who may approve a draft: active, not its author, allowed to see it."""
+def may_approve(db: sqlite3.Connection, n: int, at: float) -> tuple[str, ...]:
+    """The names of those who may approve a draft at a moment: active, standing, not its author, allowed to see it."""
     row = db.execute("SELECT tlp, audience FROM drafts WHERE n = ?", (n,)).fetchone()
     if row is None:
         return ()
     authors = drafts.authors(db, n)
-    found = [people.get(db, each) for each in _approvers(db) if each not in authors]
+    found = [people.get(db, each) for each in standing.approvers(db, at) if each not in authors]
     return tuple(each.name for each in found if each.clearance.sees(MARKINGS[row["tlp"]], row["audience"]))
 
 
@@ -133,6 +133,12 @@ def hand_on(db: sqlite3.Connection, act: Act, n: int, shown: str) -> HandedOn:
     if granted is not None:
         approvals.spend(db, act, granted.n, draft.digest)
     elif is_needed(db, act):
+        if set(standing.approvers(db, act.at)) <= {act.who}:
+            raise DeskError(
+                "nobody here can approve now, for approvers were changed less than a day ago, and nobody publishes alone meanwhile; "
+                "an operator of this hub can lift that (tocsin people role)",
+                reason="approval-needed",
+            )
         raise DeskError("a second person must approve this first; ask for it", reason="approval-needed")
     else:
         trail.add(db, act, "published-alone", str(n), f"version {draft.version}, {draft.digest}")
@@ -193,9 +199,3 @@ def _waiting(db: sqlite3.Connection, act: Act, each: Approval) -> Waiting:
         audience=draft.audience,
         is_granted=each.state is State.APPROVED,
     )
-
-
-def _approvers(db: sqlite3.Connection) -> list[str]:
-    """The ids of the active people who may approve."""
-    rows = db.execute("SELECT id, roles FROM people WHERE is_active = 1 ORDER BY id")
-    return [row["id"] for row in rows if Role.APPROVER.value in row["roles"].split()]

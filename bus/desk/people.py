@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
-from bus.desk import feeds, trail
+from bus.desk import feeds, standing, trail
 from bus.desk.refusals import (
     MAX_AUDIENCES,
     MAX_EMAIL,
@@ -117,6 +117,7 @@ def add(
         "VALUES (:id, :name, :roles, :ceiling, :audiences, :lang, :email, 1, :made_at)",
         row,
     )
+    standing.begun_anew(db, act, id_, ())
     trail.add(
         db, act, "person-added", id_, f"roles {row['roles']}; up to {row['ceiling']}; {row['audiences']}"
     )
@@ -167,6 +168,7 @@ def change(
             "you cannot change your own roles or limits; ask another administrator", reason="own-work"
         )
     new: dict[str, str] = {}
+    could_approve = standing.approvers(db, act.at)
     if name is not None:
         new["name"] = check_text(name, MAX_NAME, "a name")
     if roles is not None:
@@ -183,6 +185,8 @@ def change(
         new["email"] = _email(email)
     for column, value in new.items():
         db.execute(f"UPDATE people SET {column} = ? WHERE id = ?", (value, id_))
+    if "roles" in new:
+        standing.begun_anew(db, act, id_, could_approve)
     if new:
         # Personal data is in one place: the record has only the data for decisions of others.
         told = "; ".join(
@@ -190,6 +194,19 @@ def change(
         )
         trail.add(db, act, "person-changed", id_, told)
     return get(db, id_)
+
+
+def check_readable(audiences: Iterable[str], readable: Collection[str]) -> None:
+    """Refuse audiences that this hub does not read itself; `readable` has those, and what the person had before.
+
+    Raises:
+        DeskError: `person-malformed`.
+    """
+    if beyond := sorted({*audiences}.difference(readable)):
+        raise DeskError(
+            f"this hub does not read what is for {', '.join(beyond)[:200]}, so nobody here can",
+            reason="person-malformed",
+        )
 
 
 def choose_language(db: sqlite3.Connection, act: Act, lang: str) -> None:
@@ -214,6 +231,7 @@ def disable(db: sqlite3.Connection, act: Act, id_: str) -> None:
         raise DeskError("you cannot disable yourself; ask another administrator", reason="own-work")
     if Role.ADMINISTRATOR in person.roles:
         _check_not_last(db, act, person)
+    standing.set_aside(db, act, id_, standing.approvers(db, act.at))
     db.execute("UPDATE people SET is_active = 0, token = '', token_until = 0 WHERE id = ?", (id_,))
     db.execute("DELETE FROM sessions WHERE person = ?", (id_,))
     feeds.end_all(db, id_)
@@ -228,6 +246,7 @@ def enable(db: sqlite3.Connection, act: Act, id_: str) -> None:
     """
     check_may(act, Action.CHANGE_PEOPLE)
     get(db, id_)
+    standing.begun_anew(db, act, id_, ())
     db.execute("UPDATE people SET is_active = 1 WHERE id = ?", (id_,))
     trail.add(db, act, "person-enabled", id_)
 

@@ -11,10 +11,10 @@ import sqlite3
 
 import msgspec
 
-from bus.desk import attempts, feeds, people, sessions, trail
+from bus.desk import attempts, feeds, people, sessions, standing, trail
 from bus.desk.people import Person
 from bus.desk.refusals import MAX_ID, DeskError
-from bus.desk.roles import Act, Action, check_may
+from bus.desk.roles import COMMAND_LINE, Act, Action, check_may
 from bus.desk.tokens import MAX_TOKEN, Random, hashed, new_secret
 
 TOKEN_S = 24 * 3600.0
@@ -125,6 +125,8 @@ def issue_token(db: sqlite3.Connection, act: Act, id_: str, random: Random) -> s
         )
     if not people.get(db, id_).is_active:
         raise DeskError(f"{id_} is disabled; enable this person first", reason="person-disabled")
+    if act.who != COMMAND_LINE:  # an operator gives somebody a way in, and lifts nothing by that
+        standing.begun_anew(db, act, id_, standing.approvers(db, act.at))
     token = new_secret(random)
     db.execute(
         "UPDATE people SET password = '', token = ?, token_until = ? WHERE id = ?",

@@ -7,7 +7,7 @@ no rebuild changes. Rows of `trail` and `journal` are added and never changed; t
 
 from __future__ import annotations
 
-from bus.desk import feeds, handed_on
+from bus.desk import feeds, handed_on, standing
 from bus.storage import Layout, allowances, lease
 
 _ABOUT = "kind TEXT NOT NULL, about TEXT NOT NULL, tlp INTEGER NOT NULL, audience TEXT NOT NULL"
@@ -119,4 +119,12 @@ CREATE TABLE IF NOT EXISTS passkeys (
 CREATE INDEX IF NOT EXISTS passkeys_of ON passkeys (person);
 """,
 )
-LAYOUTS = (LAYOUT, SIGNING_IN, handed_on.LAYOUT, feeds.LAYOUT, allowances.LAYOUT, lease.LAYOUT)
+LAYOUTS = (
+    LAYOUT,
+    SIGNING_IN,
+    handed_on.LAYOUT,
+    feeds.LAYOUT,
+    standing.LAYOUT,
+    allowances.LAYOUT,
+    lease.LAYOUT,
+)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from bus.policy import Clearance
 from bus.storage import utc
 from bus.subscribing import Inbox, Stored, contested, stored
 from schemas.bodies.electoral import ElectionCalendar
@@ -157,12 +158,17 @@ def phase_in(store: Inbox, country: str) -> Callable[[dt.datetime], Awaitable[Ph
     return phase
 
 
-def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:
-    """By authority, the time of its newest exercise bulletin with effect."""
+def last_exercises(db: sqlite3.Connection, clearance: Clearance | None = None) -> dict[str, dt.datetime]:
+    """By authority, the time of its newest exercise bulletin with effect; with a clearance, of those that it sees."""
     rows = db.execute(
-        f"SELECT issuer, max(issued) AS last FROM exercise WHERE NOT {contested.muted('exercise.row')} GROUP BY issuer"
+        "SELECT issuer, tlp, audience, max(issued) AS last FROM exercise "
+        f"WHERE NOT {contested.muted('exercise.row')} GROUP BY issuer, tlp, audience ORDER BY last"
     )
-    return {row["issuer"]: utc(row["last"]) for row in rows}
+    return {
+        row["issuer"]: utc(row["last"])
+        for row in rows
+        if clearance is None or clearance.sees(row["tlp"], row["audience"])
+    }
 
 
 def windows(calendar: ElectionCalendar, now: dt.datetime) -> tuple[Window, ...]:

@@ -59,8 +59,12 @@ class Handover:
 
     def takes(self, count: int, size: int) -> bool:
         """Whether there is a sender, and space for `count` rows of `size` bytes together."""
-        held = len(self._offered) + len(self._ready)
-        return self.is_open and held + count <= MOST_ROWS and self._bytes + size <= MOST_BYTES
+        return self.is_open and self.count + count <= MOST_ROWS and self._bytes + size <= MOST_BYTES
+
+    @property
+    def count(self) -> int:
+        """The number of rows here."""
+        return len(self._offered) + len(self._ready)
 
     def offer(self, rows: Iterable[Row]) -> None:
         """Hand rows over before they are committed; no rows if `drop` was called since `takes`."""

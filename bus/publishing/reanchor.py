@@ -154,9 +154,8 @@ def _unknown(channel: str, digest: str) -> OutboxError:
 def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None) -> Draft:
     """The draft of the re-anchor, for the readers of the channel itself."""
     after = f"after number {anchor.from_.seq}" if anchor.from_.seq else "from its beginning"
-    disowned = (
-        f" What {len(anchor.lost)} other branches say under its name is not its word." if anchor.lost else ""
-    )
+    others = "another branch says" if len(anchor.lost) == 1 else f"{len(anchor.lost)} other branches say"
+    disowned = f" What {others} under its name is not its word." if anchor.lost else ""
     return Draft(
         info=(
             Info(

@@ -133,6 +133,14 @@ def rows_of(db: sqlite3.Connection, wanted: str) -> list[int]:
     return []
 
 
+def not_first(db: sqlite3.Connection, ids: Collection[str]) -> dict[int, str]:
+    """Of the bulletins admitted under these ids, those that another was admitted before under the same: the digest by the row."""
+    several = "SELECT p.id FROM json_each(?) j CROSS JOIN places p ON p.id = j.value GROUP BY p.id HAVING count(*) > 1"
+    later = "SELECT row, digest FROM places p WHERE id = ? AND EXISTS (SELECT 1 FROM places f WHERE f.id = p.id AND f.row < p.row)"
+    shared = [id_ for (id_,) in db.execute(several, (json.dumps(sorted(set(ids))),)).fetchall()]
+    return {row: digest for id_ in shared for row, digest in db.execute(later, (id_,))}
+
+
 def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
     """The row of an admitted bulletin, by its id or digest: the first that has it."""
     sql = "SELECT * FROM admitted WHERE row = ?"

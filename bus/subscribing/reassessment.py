@@ -267,7 +267,7 @@ class Reassessment:
         return self._lacks(db) or bool(db.execute(_PART, (self._after(db), 1)).fetchone())
 
     def retry(self, db: sqlite3.Connection) -> dict[str, int]:
-        """Judge the next part again.
+        """Judge the next part again; nothing is left of it where another reader of the same store has done so since `must_retry`.
 
         Returns:
             The number of admitted, held, duplicate, early or refused messages by these names; or `READ_AGAIN`, if the
@@ -278,6 +278,8 @@ class Reassessment:
             self._note_tried(db, 0)
             return {READ_AGAIN: 1}
         rows = up_to(db.execute(_PART, (self._after(db), AT_ONCE)), "payload", AT_ONCE_BYTES)
+        if not rows:
+            return {}
         self._note_tried(db, rows[-1]["n"])
         judged = []
         for row in rows:

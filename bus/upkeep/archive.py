@@ -40,6 +40,7 @@ _FILES = re.compile(
     r"registry/(?:registry\.tocsin\.json|registry\.v[1-9][0-9]{0,8}\.tocsin\.json|beacon\.tocsin\.json"
     r"|revocations/[A-Za-z0-9_-]{1,64}\.tocsin\.json)"
     r"|files/(?:key|nkey|tls_key|tls_cert|tls_ca|certificate|contacts)"
+    r"|oidc/(?:oidc\.toml|oidc-secret|oidc-ca\.pem)"
     r"|seal/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\.pem"
 )
 

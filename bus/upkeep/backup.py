@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -17,6 +19,7 @@ from bus.upkeep.archive import BackupError, write_archive
 
 OUTBOX, STORE, DESK = "outbox.db", "store.db", "desk.db"
 REGISTRY = "registry.tocsin.json"
+SIGN_ON = "oidc"
 SECRETS = ("key", "nkey", "tls_key")
 PLAIN = ("tls_cert", "tls_ca", "certificate", "contacts")
 NOT_KEPT = ("passphrase_file", "state", "registry", "beacon", "seal_keys", *SECRETS, *PLAIN)
@@ -38,6 +41,7 @@ def back_up(
     *,
     with_keys: bool = False,
     with_store: bool = True,
+    sign_on: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Kept:
     """Write an archive of a context, while its programs run.
 
@@ -50,6 +54,7 @@ def back_up(
         with_keys: include signing and seal keys, which are encrypted, and transport and TLS keys, which are not.
             Passphrases are never included.
         with_store: include the reader's store, which the bus can deliver again as far as it goes back.
+        sign_on: the settings of the single sign-on of a desk, by the names that they get beside the settings of contexts.
 
     Raises:
         StoreError: a store cannot be copied.
@@ -68,6 +73,9 @@ def back_up(
             plain |= {**_named_files(context, SECRETS), **_seal_keys(context)}
         if (state / AUDIT_FILE).is_file():
             plain[f"state/{AUDIT_FILE}"] = state / AUDIT_FILE
+        for file, raw in sign_on.items():
+            (copies / file).write_bytes(raw)
+            files[f"{SIGN_ON}/{file}"] = copies / file
         for number, (member, source) in enumerate(sorted(plain.items())):
             copy = copies / f"{number}"
             shutil.copyfile(source, copy)  # a file may change during reading; its copy does not

@@ -21,7 +21,7 @@ from bus.publishing import outbox_table
 from bus.storage import check_copy, is_in_use, written_atomically
 from bus.trust import RegistryStore, version_file
 from bus.upkeep.archive import BackupError, Manifest, unpacked
-from bus.upkeep.backup import DESK, NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, STORE
+from bus.upkeep.backup import DESK, NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, SIGN_ON, STORE
 
 _DISTRUSTED = {OUTBOX: outbox_table.distrust, DESK: sessions.distrust}
 """What is changed in an older copy before it is put in its place."""
@@ -89,7 +89,7 @@ def restore(
         _must_be_free(occupied, replaced, force=force)
         aside = tuple(_set_aside(path, now, rehearse=rehearse) for path in replaced)
         written, kept = [], []
-        for source, target in _targets(folder, context, state):
+        for source, target in _targets(folder, context, state, home):
             if target.exists() and not (rehearse and target in replaced):
                 kept.append(target)
                 continue
@@ -192,7 +192,7 @@ def _parts(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal", ""))
 
 
-def _targets(folder: Path, context: Context, state: Path) -> Iterator[tuple[Path, Path]]:
+def _targets(folder: Path, context: Context, state: Path, home: Path) -> Iterator[tuple[Path, Path]]:
     """Each unpacked file and its place; databases last, so that a program never finds one without its registry."""
     seal = context.seal_keys
     places: Mapping[str, Path | None] = {
@@ -208,6 +208,8 @@ def _targets(folder: Path, context: Context, state: Path) -> Iterator[tuple[Path
             target = version_file(context.registry, int(source.name.split(".")[1].removeprefix("v")))
         elif name.startswith("registry/revocations/"):
             target = context.registry.parent / "revocations" / source.name
+        elif name.startswith(f"{SIGN_ON}/"):
+            target = home / source.name
         elif name.startswith("seal/"):
             target = None if seal is None else seal if seal.suffix == ".pem" else seal / source.name
         else:

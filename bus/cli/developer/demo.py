@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
-PARTING_S = 1.5  # seconds for hubs to catch up after the end is asked for
+PARTING_S = 1.0  # seconds for hubs to catch up after the end is asked for; the summary is due before tasks are given up
 
 
 @command(when_asked=INTERRUPTED)
@@ -125,8 +125,7 @@ async def demo(
                 await _rounds(app, running, ended, deadline, tasks, trust)
                 if playing is not None:
                     await _end(playing)
-                await (running.drain(PARTING_S) if ended.is_set() else running.drain())
-                tally = await running.tally()
+                tally = await (running.drain(PARTING_S) if ended.is_set() else running.drain())
                 kept = Upkept(
                     trust=dict(trust),
                     renewed=running.keeper.renewed,
@@ -203,11 +202,22 @@ async def _rounds(
         if deadline is not None and now >= deadline:
             return
         if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
-            await running.feed(app.now())
+            await _until(ended, asyncio.create_task(running.feed(app.now())))
             next_round, fed = now + demonstration.ROUND_EVERY_S, True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
                 await ended.wait()
+
+
+async def _until(ended: asyncio.Event, work: asyncio.Task[int]) -> None:
+    """Let some work end, or break it off when the end is asked for: on a busy machine a round takes longer than an end may."""
+    asked = asyncio.create_task(ended.wait())
+    await asyncio.wait({asked, work}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not work.done():
+        await _end(work)
+    elif not work.cancelled():
+        work.result()
 
 
 def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
@@ -215,7 +225,7 @@ def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
     return next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[Any]) -> None:
     """End a task; its error is that of the story."""
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

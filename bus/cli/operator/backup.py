@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bus import upkeep
+from bus import console, upkeep
 from bus.cli import frame
 from bus.cli.frame import FILE, Answer, App, Table, command, input_errors, must_be_new
-from bus.config import save_context, state_of
+from bus.cli.operator.hub_console import oidc_file
+from bus.config import DESK_FILE, OIDC_FILE, save_context, state_of
+from bus.errors import ConfigError
 
 if TYPE_CHECKING:
     from bus.config import Context
@@ -22,17 +25,18 @@ if TYPE_CHECKING:
 @click.option(
     "--with-keys",
     is_flag=True,
-    help="signing and seal keys (encrypted), transport and TLS keys (not encrypted); never a passphrase",
+    help="signing and seal keys (encrypted), transport and TLS keys and the secret of a single sign-on (not encrypted); never a passphrase",
 )
 @click.option("--no-store", is_flag=True, help="leave out the reader's store, which can be large")
 def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> Answer:
     """Write ARCHIVE, a new file of mode 0600: outbox, store, audit record, registry, statements and settings of a context.
 
-    Its programs may keep running. The archive holds the digest of each file. The command prints the digest of the
-    archive: write it down elsewhere.
+    With a desk also the settings of its single sign-on, and with --with-keys their secret. Its programs may keep running. The archive
+    holds the digest of each file. The command prints the digest of the archive: write it down elsewhere.
     """
     must_be_new(archive)
     name, context = app.context()
+    sign_on, lacking = _sign_on(app, with_secret=with_keys)
     kept = upkeep.back_up(
         name,
         context,
@@ -41,6 +45,7 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> Answe
         app.now(),
         with_keys=with_keys,
         with_store=not no_store,
+        sign_on=sign_on,
     )
     frame.record(app, "backed-up", file=str(archive), sha256=kept.sha256, with_keys=with_keys)
     size = sum(kept.members.values())
@@ -48,9 +53,37 @@ def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> Answe
         {"file": str(archive), "sha256": kept.sha256, "members": kept.members},
         lines=[kept.sha256],
         notes=[
-            f"{archive} holds {len(kept.members)} files of {name}, {size} bytes; write its digest down elsewhere"
+            f"{archive} holds {len(kept.members)} files of {name}, {size} bytes; write its digest down elsewhere",
+            *lacking,
         ],
     )
+
+
+def _sign_on(app: App, *, with_secret: bool) -> tuple[dict[str, bytes], list[str]]:
+    """The settings of the desk's single sign-on as files beside those of contexts, and what is to be said of what is left out.
+
+    The files that the settings name may be anywhere on this machine; where they are restored they have names of their own.
+    """
+    file = oidc_file(app)
+    if file is None or not (app.state_folder() / DESK_FILE).is_file():
+        return {}, []
+    try:
+        found = console.read_oidc(file)
+        ca = b"" if found.ca_file is None else found.ca_file.read_bytes()
+        secret = found.secret().encode()
+    except (ConfigError, OSError) as exc:
+        return {}, [f"{file.name} is not in it: {exc}"]
+    told: dict[str, object] = {"issuer": found.issuer, "client": found.client, "secret_file": "oidc-secret"}
+    told |= {"name": found.name, "networks": list(map(str, found.networks))}
+    files = {} if not ca else {"oidc-ca.pem": ca}
+    if ca:
+        told["ca_file"] = "oidc-ca.pem"
+    # Strings and lists of strings of JSON are those of TOML.
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in told.items()]
+    files[OIDC_FILE] = "".join(lines).encode()
+    if with_secret:
+        return {**files, "oidc-secret": secret + b"\n"}, []
+    return files, [f"the secret of {file.name} is not in it; it is with --with-keys"]
 
 
 @command()

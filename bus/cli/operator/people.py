@@ -86,12 +86,14 @@ def add(
 ) -> Answer:
     """Add the person ID, who signs in once a token was handed over (people token ID).
 
-    Without --audience the person sees what is for community and public. An administrator sees people and no content; give a
-    second role to one who is to see both.
+    Without --audience the person sees what is for community and public; an audience that this hub does not read is refused. An
+    administrator sees people and no content; give a second role to one who is to see both.
     """
     act = _operator(app)
+    readable = _readable(app) if audiences else frozenset()
 
     def work(db: sqlite3.Connection) -> Person:
+        desk.people.check_readable(audiences, readable)
         return desk.people.add(
             db,
             act,
@@ -118,8 +120,11 @@ def role(app: App, id_: str, *, roles: Sequence[str], tlp: str | None, audiences
     if not (roles or tlp or audiences):
         raise click.UsageError("nothing to change: name ROLE, --tlp or --audience")
     act = _operator(app)
+    readable = _readable(app) if audiences else frozenset()
 
     def work(db: sqlite3.Connection) -> Person:
+        before = desk.people.get(db, id_).clearance.audiences
+        desk.people.check_readable(audiences, readable | before)
         return desk.people.change(
             db,
             act,
@@ -310,6 +315,12 @@ def audit(app: App, *, since: object, who: str, limit: int, verify: bool, head: 
 
 def _operator(app: App) -> desk.Act:
     return desk.at_command_line(app.now().timestamp())
+
+
+def _readable(app: App) -> frozenset[str]:
+    """The audiences that this hub reads, by its registry."""
+    ways = frame.open_registry(app).read_prefixes(app.identity.authority)
+    return frozenset(audience for _, _, audience in ways)
 
 
 def _read(app: App, question: Callable[[sqlite3.Connection], T]) -> T:

@@ -13,8 +13,8 @@ import msgspec
 Cell = str | int | float | bool | dt.datetime | tuple[str, ...] | None
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing of a list.
+class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing of a list: a thousand are made for one file, and none refers to another, so no collection need look at them.
 
     Attributes:
         key: names it within its list, and stays the same as long as it is the same thing.

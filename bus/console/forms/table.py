@@ -20,19 +20,26 @@ _BLANK = re.compile(r"\s+")
 _ACTS = re.compile("(^|;)([\\s\u200c\u200d\u00ad]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 
-_PLAIN = re.compile("[A-Za-z0-9](?:[!-:<-~]| (?=[!-~])){0,200}|", re.ASCII)
-"""Most cells: nothing of them is changed."""
-
-
 def write(listing: Listing) -> bytes:
     """The bytes of a file; what is not in it stands in its last lines."""
     out = io.StringIO(newline="")
     lines = csv.writer(out, lineterminator="\r\n")
     lines.writerow(listing.columns)
-    lines.writerows([cell(each) for each in item.cells] for item in listing.items)
+    cells = _Cells()
+    lines.writerows([cells[each] for each in item.cells] for item in listing.items)
     rest = [""] * (len(listing.columns) - 1)
     lines.writerows([cell(words), *rest] for words in _last(listing))
     return out.getvalue().encode("utf-8-sig")
+
+
+class _Cells(dict[Cell, str | int | float]):
+    """Values as they stand in cells: markings, authors and kinds come again in most rows, and are worked out once."""
+
+    def __missing__(self, value: Cell) -> str | int | float:
+        found = cell(value)
+        if isinstance(value, str | tuple):  # 1, 1.0 and True are one key
+            self[value] = found
+        return found
 
 
 def cell(value: Cell) -> str | int | float:
@@ -42,14 +49,21 @@ def cell(value: Cell) -> str | int | float:
     elif isinstance(value, tuple):
         text = ", ".join(value)
     elif isinstance(value, dt.datetime):
-        return f"{value.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
     elif isinstance(value, bool):
         return "yes" if value else "no"
     else:
         return "" if value is None else value
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text
     return _ACTS.sub(r"\1\2'", _BLANK.sub(" ", texts.shown(text)).strip())
+
+
+def _is_plain(text: str) -> bool:
+    """Whether nothing of a text would be changed, which is so for most: printable ASCII that begins with a letter or a digit."""
+    return (
+        text.isascii() and text.isprintable() and text[:1].isalnum() and text[-1:] != " " and "  " not in text and ";" not in text
+    ) or not text  # fmt: skip
 
 
 def _last(listing: Listing) -> Iterator[str]:

@@ -30,6 +30,7 @@ from bus.subscribing import Stored, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
 from schemas.parts import Observable
+from schemas.passing_on import embargo
 from schemas.vocab import Status, Tlp
 
 MOST_OBSERVABLES = 200
@@ -65,6 +66,7 @@ class OneBulletin(Content, frozen=True, kw_only=True):
     settled: bool
     beside: tuple[Row, ...]
     trace: tuple[TraceStep, ...]
+    embargo: dt.datetime | None
     languages: tuple[str, ...]
     has_public_line: bool
     admitted: dt.datetime
@@ -127,6 +129,7 @@ def look(asked: Asked) -> OneBulletin:
         settled=known.is_settled,
         beside=beside,
         trace=tuple(picture.trace.of_store(asked.db, b.id, asked.clearance.sees_channel)),
+        embargo=embargo(b, asked.now),
         languages=languages,
         has_public_line=any(info.public_line for info in b.info),
         admitted=kept.admitted_at,
@@ -159,6 +162,7 @@ def signed(asked: Asked) -> Signed:
     return Signed(
         marking=str(kept.bulletin.tlp),
         file=f"{kept.id}.json",
+        embargo=embargo(kept.bulletin, asked.now),
         id=kept.id,
         audience=kept.bulletin.audience,
         signature=kept.signature,

@@ -108,7 +108,7 @@ def look_at_one(asked: Asked) -> OneElection:
         registry=asked.registry,
         channels=rows,
         contacts=asked.shelf.contacts,
-        drills=elections.last_exercises(asked.db),
+        drills=elections.last_exercises(asked.db, asked.clearance),
         now=asked.now,
         say=asked.say,
     )

@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from bus import desk
-from bus.console.asked import Asked, Given, parameters_of, query_of, whole_of
+from bus.console.asked import Asked, Given, query_of, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
-from bus.console.page import Content, Once
+from bus.console.page import Content, Done
 from bus.console.pages import bulletins, outward
 from bus.desk import Act, Action
 from bus.storage import utc
@@ -39,13 +39,21 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """The list that an address is asked for: its path, its name, its filter as a form sends it and in words."""
+    """The list that an address is asked for: its name, its filter in words, and the query by which it is asked for."""
 
-    path: str
     list: str
     form: str
-    query: str
     filter: str
+    query: str
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A new address, which is shown once: of which list, and until when it is good."""
+
+    address: str
+    list: str
+    form: str
+    until: dt.datetime
 
 
 class Feeds(Content, frozen=True, kw_only=True):
@@ -60,12 +68,10 @@ class Feeds(Content, frozen=True, kw_only=True):
 
 def look(asked: Asked) -> Feeds:
     """What can be made; what there is, is asked of the desk (`told`)."""
-    path = asked.first(LIST)
-    rest = {name: values for name, values in asked.given.items() if name != LIST}
     return Feeds(
         marking="green",
         note=asked.say("This page names lists and says nothing of what is in them."),
-        wanted=_wanted(path, query_of(rest)) if path in outward.FEEDS else None,
+        wanted=_wanted(asked.given),
         ceiling=str(min(asked.viewer.clearance.ceiling, desk.feeds.CEILING, key=TLP_RANK.__getitem__)),
         may_make=asked.viewer.may(Action.EXPORT),
     )
@@ -96,18 +102,18 @@ def told(content: Content) -> Callable[[sqlite3.Connection, Act], Content]:
     return question
 
 
-async def make(doing: Doing) -> Once:
-    """Make an address for a list, and show it.
+async def make(doing: Doing) -> Done:
+    """Make an address for the list that the page is asked for, and show it.
 
     Raises:
         BadRequestError: there is no such list, its filter cannot be read, or the days are none.
         DeedError: as the desk.
     """
-    path, days = doing.field("path"), doing.field("days")
+    days = doing.field("days")
+    path, given = _asked_for(doing.given)
     form = outward.FEEDS.get(path)
     if form is None or days not in map(str, desk.feeds.LASTS_DAYS):
         raise BadRequestError("choose a list and for how long")
-    given = parameters_of(doing.field("query"))
     if path.startswith(f"{bulletins.PATH}."):
         await doing.look(lambda asked: _must_read(asked, given))
     query = query_of(given)
@@ -117,16 +123,8 @@ async def make(doing: Doing) -> Once:
 
     secret = await doing.at_desk(work)
     until = doing.now + dt.timedelta(days=int(days))
-    return Once(
-        template="feed.html",
-        values={
-            "where": f"{WHERE}{secret}.{form.ending}",
-            "list": _list(path),
-            "form": _form(path),
-            "until": until,
-            "back": PAGE,
-        },
-    )
+    address = f"{doing.origin}{WHERE}{secret}.{form.ending}"
+    return Done(once=Made(address=address, list=form.list, form=form.title, until=until))
 
 
 async def end(doing: Doing) -> str:
@@ -150,8 +148,24 @@ def _must_read(asked: Asked, given: Given) -> None:
         raise BadRequestError("the filter cannot be read: %(problem)s", problem=found.problem)
 
 
-def _wanted(path: str, query: str) -> Wanted:
-    return Wanted(path=path, list=_list(path), form=_form(path), query=query, filter=_in_words(query))
+def _asked_for(given: Given) -> tuple[str, Given]:
+    """The list that the page is asked for, by its path, and its filter."""
+    return next(iter(given.get(LIST, ())), ""), {
+        name: values for name, values in given.items() if name != LIST
+    }
+
+
+def _wanted(given: Given) -> Wanted | None:
+    path, rest = _asked_for(given)
+    form = outward.FEEDS.get(path)
+    if form is None:
+        return None
+    return Wanted(
+        list=form.list,
+        form=form.title,
+        filter=_in_words(query_of(rest)),
+        query=query_of({LIST: (path,), **rest}),
+    )
 
 
 def _in_words(query: str) -> str:

@@ -22,7 +22,7 @@ def _bulletins(content: bulletins.Bulletins) -> Iterator[Item]:
     for group in content.groups:
         for row in group.rows:
             yield Item(
-                key=row.id, id=row.id, bulletin=row.id, tlp=row.tlp, at=row.at, by=row.name, path=row.address,
+                key=row.named, id=row.id if row.named == row.id else "", bulletin=row.id, tlp=row.tlp, at=row.at, by=row.name, path=row.address,
                 title=f"{row.ended.capitalize()}: {row.headline}" if row.ended else row.headline,
                 words=f"{_said(row)}, to {row.audience}.", tags=(f"priority-{row.priority}", row.kind, *row.areas),
                 cells=(

@@ -83,6 +83,7 @@ class One(Content, frozen=True, kw_only=True):
         person: the person; None only until the desk has told.
         is_self: whether it is its reader.
         token_until: until when a token to set a password is good; None without one.
+        stands_from: from when what was changed counts for approvals; None where it does already.
         sessions: where the person is signed in.
         lately: the newest rows of the trail about what the person did.
     """
@@ -92,6 +93,7 @@ class One(Content, frozen=True, kw_only=True):
     person: Listed | None = None
     is_self: bool = False
     token_until: dt.datetime | None = None
+    stands_from: dt.datetime | None = None
     sessions: tuple[SignedIn, ...] = ()
     lately: tuple[trail.Row, ...] = ()
 
@@ -134,11 +136,13 @@ def beside_one(wanted: Content) -> Callable[[sqlite3.Connection, Act], One] | No
     def question(db: sqlite3.Connection, act: Act) -> One:
         person = desk.people.get(db, wanted.id)
         sessions = signed_in(db, act, person.id)
+        stands_from = desk.standing.from_when(db, person.id)
         return msgspec.structs.replace(
             wanted,
             person=_listed(person, len(sessions)),
             is_self=person.id == act.who,
             token_until=utc(person.token_until) if person.token_until > act.at else None,
+            stands_from=utc(stands_from) if stands_from > act.at else None,
             sessions=sessions,
             lately=trail.rows(db, act, who=person.id, limit=LATELY),
             choices=_with(wanted.choices, person),

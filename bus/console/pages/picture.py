@@ -9,29 +9,28 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from bus import desk
-from bus.console import codes, places, rows
+from bus.console import places, rows
 from bus.console.asked import Asked, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError
 from bus.console.page import Content
 from bus.console.pages import channels, clocks, snoozing
-from bus.console.pages.elections import CASTING, name_of
+from bus.console.pages.elections import CASTING
 from bus.console.pages.needs import Need, needs
+from bus.console.pages.ribbon import Ribbon, band, ribbon
 from bus.console.pages.since import Since, since_looked
 from bus.console.pages.snoozing import Snoozed
+from bus.console.pages.trust import trusted
 from bus.console.rows import Row
 from bus.console.step import Step
-from bus.console.texts import ago
 from bus.desk import Act
 from bus.filters import Selection
-from bus.hub import Calendar
 from bus.hub.picture import events, figures
 from bus.hub.watch import ChannelRow
 from bus.languages import marked
 from bus.policy import narrowest
-from bus.subscribing import undecided
-from schemas.elections import coarse, phase_at
-from schemas.vocab import Dimension, Phase, Tlp
+from schemas.elections import phase_at
+from schemas.vocab import Dimension, Tlp
 
 STAND_OUT, CLOCKS = 5, 4
 MOST_OF_DAY = 300
@@ -49,41 +48,6 @@ LANES = {
 }
 ALWAYS = 6
 """So many lanes are drawn even while nothing stands in them."""
-PHASES = {
-    Phase.ANNOUNCED: marked("Announced"),
-    Phase.REGISTRATION: marked("Registration"),
-    Phase.CAMPAIGN: marked("Campaign"),
-    Phase.ADVANCE_VOTING: marked("Advance vote"),
-    Phase.SILENCE: marked("Silence"),
-    Phase.POLLING: marked("Polling"),
-    Phase.COUNTING: marked("Counting"),
-    Phase.CERTIFICATION: marked("Certification"),
-    Phase.DISPUTE: marked("Dispute"),
-    Phase.REVIEW: marked("Review"),
-}
-CORE = frozenset({Phase.SILENCE, Phase.POLLING, Phase.COUNTING})
-"""Phases that a narrow page shows as well, beside that which is open."""
-
-
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A phase in the ribbon; `state` is `past`, `open`, `now` or `next`."""
-
-    key: str
-    name: str
-    start: dt.datetime
-    end: dt.datetime
-    state: str
-    is_core: bool
-
-
-class Ribbon(msgspec.Struct, frozen=True, kw_only=True):
-    """The election that matters most here: what comes next, and its phases."""
-
-    election: str
-    title: str
-    words: str
-    due: dt.datetime | None
-    phases: tuple[Moment, ...]
 
 
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +125,7 @@ def look(asked: Asked) -> Picture:
         day=day,
         more_of_day=spot is not None,
         lanes=_lanes(asked, day),
-        band=_band(asked),
+        band=band(asked, HOURS),
         tally=channels.tally(heard),
         alarms=alarms,
         clocks=tuple(running[:CLOCKS]),
@@ -219,81 +183,6 @@ def _scoped(asked: Asked, scope: str) -> Selection:
     return Selection(domain=("cyber",)) if scope == "cyber" else rows.EVERYTHING
 
 
-def main_calendar(asked: Asked) -> Calendar | None:
-    """The election that matters most: at home before elsewhere, then the gravest phase, then that which changes first."""
-    last = dt.datetime.max.replace(tzinfo=dt.UTC)
-    order = list(PHASES)
-
-    def gravity(each: Calendar) -> tuple[bool, int, dt.datetime]:
-        phase = phase_at(each.body, asked.now)
-        under = {"during": 0, "before": 1, "after": 2}.get(coarse(phase), 3)
-        ahead = min((w.start for w in each.body.windows if w.start > asked.now), default=last)
-        return (
-            each.country != asked.country,
-            under * 100 + (order.index(phase) if phase in order else 99),
-            ahead,
-        )
-
-    return min(asked.calendars, key=gravity, default=None)
-
-
-def ribbon(asked: Asked) -> Ribbon | None:
-    """The phases of the election that matters most; None where no calendar is known."""
-    calendar = main_calendar(asked)
-    if calendar is None:
-        return None
-    present = phase_at(calendar.body, asked.now)
-    moments = []
-    for phase, name in PHASES.items():
-        windows = [window for window in calendar.body.windows if window.phase is phase]
-        if not windows:
-            continue
-        running = next((window for window in windows if window.start <= asked.now < window.end), None)
-        ahead = next(
-            (window for window in sorted(windows, key=lambda w: w.start) if window.start > asked.now), None
-        )
-        window = running or ahead or max(windows, key=lambda each: each.end)
-        state = "now" if phase is present else "open" if running else "next" if ahead else "past"
-        moments.append(
-            Moment(
-                key=str(phase),
-                name=asked.say.plain(name),
-                start=window.start,
-                end=window.end,
-                state=state,
-                is_core=phase in CORE or phase is present,
-            )
-        )
-    words, due = _next_words(asked, calendar)
-    return Ribbon(
-        election=calendar.election,
-        title=f"{name_of(asked, calendar)}, {asked.country_name(calendar.country)}",
-        words=words,
-        due=due,
-        phases=tuple(moments),
-    )
-
-
-def _next_words(asked: Asked, calendar: Calendar) -> tuple[str, dt.datetime | None]:
-    """What the election comes to next, and when."""
-    say, now = asked.say, asked.now
-    polls = sorted((w for w in calendar.body.windows if w.phase is Phase.POLLING), key=lambda w: w.start)
-    running = next((window for window in polls if window.start <= now < window.end), None)
-    if running is not None:
-        return say("Polls close"), running.end
-    ahead = next((window for window in polls if window.start > now), None)
-    if ahead is not None:
-        return say("Polls open"), ahead.start
-    edge = min((edge for w in calendar.body.windows for edge in (w.start, w.end) if edge > now), default=None)
-    return (say("The phase changes"), edge) if edge is not None else (say("It is over"), None)
-
-
-def phase_at_home(asked: Asked) -> Phase:
-    """The gravest phase of this country's elections."""
-    found = asked.phases.get(asked.country)
-    return Phase(found.phase) if found is not None else Phase.NONE
-
-
 def tiles(asked: Asked, heard: Sequence[ChannelRow]) -> Iterator[Tile]:
     """The map: every country of the network, with how many bulletins in force are about it, and the gravest of them."""
     values = figures.tiles(asked.db, asked.clearance, asked.now)
@@ -327,72 +216,3 @@ def _lanes(asked: Asked, day: Sequence[Row]) -> tuple[tuple[str, str], ...]:
         for n, (key, name) in enumerate(LANES.items())
         if n < ALWAYS or key in seen
     )
-
-
-def _band(asked: Asked) -> tuple[dt.datetime, dt.datetime] | None:
-    """The voting that is under way, or was in the last day, of the election that matters most."""
-    calendar = main_calendar(asked)
-    start = asked.now - dt.timedelta(hours=HOURS)
-    if calendar is None:
-        return None
-    for window in calendar.body.windows:
-        if window.phase is Phase.POLLING and window.start < asked.now and window.end > start:
-            return window.start, window.end
-    return None
-
-
-def trusted(asked: Asked) -> Iterator[Step]:
-    """Why this page can be relied on, and where not."""
-    registry, now = asked.registry, asked.now
-    state = str(registry.state(now))
-    beacon = registry.beacon
-    told = (
-        asked.say("Last confirmed %(ago)s.", ago=ago(asked.say, beacon.issued, now))
-        if beacon is not None
-        else asked.say("No beacon was seen.")
-    )
-    yield Step(
-        state="pass" if state == "fresh" else "fail" if state == "expired" else "unknown",
-        words=asked.say(
-            "Registry %(version)s is %(state)s",
-            version=registry.version,
-            state=codes.in_words(asked.say, state),
-        ),
-        detail=told,
-    )
-    contested = sorted(
-        {name.partition("/")[0] for name in undecided(asked.db) if asked.clearance.sees_channel(name)}
-    )
-    if contested:
-        names = ", ".join(asked.name_of(each) for each in contested)
-        yield Step(
-            state="fail",
-            words=asked.say("Somebody contradicts itself"),
-            detail=asked.say("%(names)s. Telephone before acting on what it says.", names=names),
-            address="/channels",
-        )
-    elif asked.clearance.audiences:
-        yield Step(
-            state="pass",
-            words=asked.say("Nobody contradicts itself"),
-            detail=asked.say("Each place holds one bulletin."),
-        )
-    if asked.is_blind:
-        yield Step(
-            state="fail",
-            words=asked.say("Nobody reads the bus into this store"),
-            detail=asked.say("What is shown is what was read last. Start the hub."),
-            address="/system",
-        )
-    else:
-        behind = int(asked.db.execute("SELECT coalesce(sum(pending), 0) FROM cursors").fetchone()[0])
-        yield Step(
-            state="pass" if behind < 100 else "wait",
-            words=asked.say("The bus is read") if behind < 100 else asked.say("The bus is being read"),
-            detail=asked.say("Up to what it holds.")
-            if not behind
-            else asked.say.many(
-                "%(num)s message is still to come.", "%(num)s messages are still to come.", behind
-            ),
-            address="/system",
-        )

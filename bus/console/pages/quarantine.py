@@ -11,6 +11,8 @@ from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.hub.picture import summary
 from bus.languages import marked
+from schemas.errors import SchemaError
+from schemas.subject import Channel
 from schemas.vocab import Tlp
 
 MOST = 200
@@ -51,7 +53,12 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(Content, frozen=True, kw_only=True):
-    """The page; `hidden` are refusals whose claimed channel is above the reader's ceiling, `is_cut_short` says that there are older ones."""
+    """The page.
+
+    Attributes:
+        hidden: how many refusals are left out: above the ceiling of the reader, said to one of the reader's audiences, or claiming none.
+        is_cut_short: whether there are older ones.
+    """
 
     refused: tuple[Refused, ...]
     hidden: int
@@ -68,7 +75,7 @@ def look(asked: Asked) -> Quarantine:
     every = summary.quarantine(asked.db, most + 1)
     for row in every[:most]:
         if not may_see(asked, row.channel):
-            hidden += 1
+            hidden += _is_above(asked, row.channel)
             continue
         words = WORDS.get(row.reason.partition(":")[0], row.reason)
         found.append(
@@ -90,6 +97,14 @@ def look(asked: Asked) -> Quarantine:
         by_reason=dict(sorted(Counter(each.reason for each in found).items())),
         is_cut_short=len(every) > most,
     )
+
+
+def _is_above(asked: Asked, channel: str | None) -> bool:
+    """Whether the reader is told that a refusal is hidden: what is said to others is not counted."""
+    try:
+        return channel is None or Channel.parse(channel).audience in asked.clearance.audiences
+    except SchemaError:
+        return True
 
 
 def may_see(asked: Asked, channel: str | None) -> bool:

@@ -144,7 +144,7 @@ def _groups(asked: Asked, lines: Sequence[Line], why: dict[int, tuple[str, ...]]
         for each in some:
             for word in why[each.row]:
                 words[word] = words.get(word, 0) + 1
-        address = row.address if len(some) == 1 else _address(asked, key, gravest)
+        address = row.address if len(some) == 1 else _address(asked, key, row)
         yield Group(row=row, count=len(some), why=tuple(words.items()), address=address)
 
 
@@ -155,9 +155,9 @@ def _key(asked: Asked, line: Line) -> str:
     return f"thread {key.id}" if key.id != line.id else f"said {line.issuer} {line.kind}"
 
 
-def _address(asked: Asked, key: str, gravest: Line) -> str:
+def _address(asked: Asked, key: str, gravest: Row) -> str:
     if key.startswith("incident "):
         return f"/i/{gravest.id}"
     if key.startswith("thread "):
-        return f"/b/{gravest.id}"
+        return gravest.address
     return asked.address("/b", q=f"issuer:{gravest.issuer} kind:{gravest.kind}", order=rows.TIME)

@@ -10,7 +10,7 @@ import msgspec
 
 from bus.console.asked import Asked
 from bus.console.page import Content
-from bus.console.pages.picture import trusted
+from bus.console.pages.trust import trusted
 from bus.console.step import Step
 from bus.languages import marked
 from bus.storage import utc

@@ -9,6 +9,7 @@ from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages import channels, picture
 from bus.console.pages.needs import needs
+from bus.console.pages.ribbon import Ribbon, phase_at_home, ribbon
 from bus.console.rows import Row
 from bus.filters import Selection
 from bus.hub.picture import figures, lists
@@ -23,7 +24,7 @@ MOST_LATELY = 500
 class Wall(Content, frozen=True, kw_only=True):
     """The page; `above` counts what its reader may read and the wall does not show, `above_grave` those of priority 1 and 2."""
 
-    ribbon: picture.Ribbon | None
+    ribbon: Ribbon | None
     phase: str
     top: tuple[Row, ...]
     above: int
@@ -55,8 +56,8 @@ def look(asked: Asked) -> Wall:
     lately, _ = rows.listed(wall, Selection(since_s=LATELY_S), most=MOST_LATELY, order=rows.TIME)
     return Wall(
         marking=str(ceiling),
-        ribbon=picture.ribbon(wall),
-        phase=str(picture.phase_at_home(wall)),
+        ribbon=ribbon(wall),
+        phase=str(phase_at_home(wall)),
         top=top,
         above=every.n
         - shown.n

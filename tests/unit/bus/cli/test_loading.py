@@ -17,7 +17,18 @@ from tests.support.office import Desk
 from tests.support.waiting import longest
 from tests.support.world import draft, make_world
 
-HEAVY = ("asyncio", "logging", "ssl", "sqlite3", "msgspec", "cryptography", "nacl", "structlog", "rich", "nats")
+HEAVY = (
+    "asyncio",
+    "logging",
+    "ssl",
+    "sqlite3",
+    "msgspec",
+    "cryptography",
+    "nacl",
+    "structlog",
+    "rich",
+    "nats",
+)
 TELLS = (
     "import sys, bus.cli.main as cli\n"
     "try: cli.main(sys.argv[2:])\n"

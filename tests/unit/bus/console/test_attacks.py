@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from pathlib import Path
 
@@ -204,13 +205,19 @@ async def test_an_author_who_takes_the_id_of_another_gets_nothing_of_what_is_don
         client(path, roles=ROLES, held=held, hub=hub) as opened,
     ):
         await sign_in(opened)
+        listed = (await opened.get("/b")).text
         for digest, named in ((first.digest, first.bulletin.id), (second.digest, second.digest)):
+            assert f'href="/b/{named}"' in listed, "each line of a list leads to its own bulletin"
             page = (await opened.get(f"/b/{digest}")).text
             assert f'action="/b/{named}/acknowledge"' in page
+            assert f'href="/b/{named}/signed"' in page
             assert (await sent(opened, f"/b/{digest}/acknowledge")).status_code == 303
             assert hub.asked[-1] == named
             found = (await opened.get(f"/b/{digest}.json")).json()["desk"]["read"]
             assert len(found) == 1
+        assert (await opened.get(f"/b/{second.digest}/signed")).content == second.payload
+        feed = (await opened.get("/b.atom")).text
+        assert len(set(re.findall("<id>(.*?)</id>", feed))) == 3, "a feed tells them apart"
         done = await sent(opened, f"/b/{second.digest}/snooze", end="60", reason="Noise.")
         assert done.status_code == 303, done.text
         needed = {need["title"]: need for need in (await picture(opened))["needs"]}

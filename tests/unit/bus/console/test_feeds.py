@@ -11,7 +11,7 @@ import httpx
 import icalendar
 import pytest
 
-from bus.console import application, limits
+from bus.console import limits, lists
 from bus.desk import Role, at_command_line, people, sessions, trail
 from bus.policy import Clearance
 from schemas.vocab import Tlp
@@ -41,7 +41,7 @@ async def made(
     c: httpx.AsyncClient, path: str, query: str = "", days: str = "90", name: str = "a program"
 ) -> str:
     """The path of a new feed address."""
-    answer = await send(c, "/feeds/make", path=path, query=query, days=days, name=name)
+    answer = await send(c, f"/feeds/make?list={path}&{query}", days=days, name=name)
     found = re.search(r"http://console\.example(/feed/[\w.-]+)</code>", answer.text)
     assert found is not None, answer.text
     return found[1]
@@ -61,7 +61,7 @@ def test_a_calendar_and_a_reader_subscribe(store: Path, tmp_path: Path) -> None:
             foot = (await c.get("/b?dimension=cybercrime")).text
             assert 'href="/feeds?list=/b.atom&amp;dimension=cybercrime"' in foot
             page = (await c.get("/feeds?list=/b.atom&dimension=cybercrime")).text
-            assert 'name="query" value="dimension=cybercrime"' in page
+            assert 'action="/feeds/make?list=%2Fb.atom&amp;dimension=cybercrime"' in page
             atom = await made(c, "/b.atom", "dimension=cybercrime")
             ics = await made(c, "/clocks.ics")
             assert atom not in (await c.get("/feeds")).text + (await c.get("/feeds.json")).text
@@ -120,7 +120,7 @@ def test_a_feed_names_no_secret(
                 answer = await stranger(c).get(address)
                 assert answer.status_code == 200
                 assert secret not in answer.text + str(answer.headers)
-            monkeypatch.setattr(application, "file_as", broken)
+            monkeypatch.setattr(lists, "file_as", broken)
             assert {(await stranger(c).get(each)).status_code for each in addresses} == {500}
             told = "".join(capsys.readouterr())
             assert "page_failed" in told
@@ -156,9 +156,9 @@ def test_it_ends(store: Path, tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "no such list": ({"path": "/b.csv"}, 400),
-    "a page": ({"path": "/b"}, 400),
-    "another place": ({"path": "//evil.example/b.atom"}, 400),
+    "no such list": ({"list": "/b.csv"}, 400),
+    "a page": ({"list": "/b"}, 400),
+    "another place": ({"list": "//evil.example/b.atom"}, 400),
     "for ever": ({"days": "99999"}, 400),
     "no days": ({"days": ""}, 400),
     "a filter that cannot be read": ({"query": "q=since:never"}, 400),
@@ -175,16 +175,23 @@ def test_what_is_refused(store: Path, tmp_path: Path) -> None:
         async with desk_console(store, tmp_path) as console:
             c = await console.sit_down()
             for case, (change, status) in REFUSED.items():
-                fields = {"path": "/b.atom", "query": "", "days": "30", "name": "a", **change}
-                assert (await send(c, "/feeds/make", **fields)).status_code == status, case
+                asked = {"list": "/b.atom", "query": "", "days": "30", "name": "a", **change}
+                address = f"/feeds/make?list={asked.pop('list')}&{asked.pop('query')}"
+                assert (await send(c, address, **asked)).status_code == status, case
+            kept = (
+                await send(c, "/feeds/make?list=/b.atom&dimension=cybercrime", days="0", name="my desk")
+            ).text
+            assert "choose a list and for how long" in kept.lower()
+            assert 'value="my desk"' in kept
+            assert "dimension:cybercrime" in kept
             for number in ("", "x", "9" * 17, "7", "²"):
                 assert (await send(c, "/feeds/end", n=number)).status_code in (400, 404), number
             assert (
-                await c.post("/feeds/make", data={"path": "/b.atom", "days": "30", "name": "a"})
+                await c.post("/feeds/make?list=/b.atom", data={"days": "30", "name": "a"})
             ).status_code == 400
             assert (await c.get("/feeds.json")).json()["addresses"] == []
             for name in HOSTILE:
-                await send(c, "/feeds/make", path="/b.atom", query="q=<b>", days="30", name=name)
+                await send(c, "/feeds/make?list=/b.atom&q=<b>", days="30", name=name)
             page = (await c.get("/feeds")).text
             assert "<script>window" not in page
             assert "&lt;script&gt;" in page

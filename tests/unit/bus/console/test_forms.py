@@ -19,8 +19,9 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.console import application
+from bus.console import application, texts
 from bus.console.forms import Item, Listing, calendar, feed, link_of, table
+from bus.console.forms.shape import Cell
 from bus.console.pages import PAGES
 from schemas.parts import Handling
 from tests.support import consoles
@@ -301,6 +302,29 @@ def test_any_text_is_one_event(text: str) -> None:
     }  # fmt: skip
 
 
+@given(st.text(st.characters(max_codepoint=0x7F), max_size=12))
+def test_what_is_taken_for_plain_would_not_be_changed(text: str) -> None:
+    """The short way of a cell gives what the long way does."""
+    slowly = table._ACTS.sub(r"\1\2'", table._BLANK.sub(" ", texts.shown(text)).strip())
+    assert table.cell(text) == slowly
+
+
+def test_a_value_that_comes_again_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markings and authors stand in each row of a table; 1, 1.0 and True, which are one key, stay apart."""
+    asked: list[Cell] = []
+    cell = table.cell
+
+    def noted(value: Cell) -> str | int | float:
+        asked.append(value)
+        return cell(value)
+
+    monkeypatch.setattr(table, "cell", noted)
+    cells = table._Cells()
+    row = ("green", ("AT", "DE"), 1, True, 1.0)
+    assert [[cells[each] for each in row] for _ in range(3)] == [["green", "AT, DE", 1, "yes", 1.0]] * 3
+    assert [asked.count("green"), asked.count(("AT", "DE"))] == [1, 1]
+
+
 def test_an_embargo_holds_back(tmp_path: Path) -> None:
     """Its readers see the bulletin on the page; it is in no file before its time, the file says that one is left out, and then has it."""
     speaker = Speaker("xa-csirt")
@@ -322,7 +346,16 @@ def test_an_embargo_holds_back(tmp_path: Path) -> None:
                 text = (await c.get(form)).text
                 assert "It may be told" in text
                 assert "1 is under embargo" in text
+            page, file = f"/b/{held.bulletin.id}", f"/b/{held.bulletin.id}/signed"
+            assert f'href="{file}"' not in (await c.get(page)).text
+            refused = await c.get(file)
+            assert (refused.status_code, "embargoed" in refused.text) == (403, True)
+            assert "no file of it is given before" in refused.text
+            checked = (await c.get(f"{file}.json")).json()
+            assert checked["payload"], "a browser checks what its reader sees"
             clock.pass_(3601)
+            assert f'href="{file}"' in (await c.get(page)).text
+            assert (await c.get(file)).content == held.payload
             for form in ("/b.csv", "/b.atom"):
                 assert "It may not be told yet" in (await c.get(form)).text
 

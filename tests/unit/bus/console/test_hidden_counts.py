@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bus.policy import Clearance
-from schemas.vocab import Tlp
+from schemas.vocab import Phase, Status, Tlp
 from tests.support import consoles
 from tests.support.consoles import AUDIENCES, Speaker, signed_in
+from tests.support.elections import election
 from tests.support.world import NOW
 
 GREEN = Clearance(ceiling=Tlp.GREEN, audiences=AUDIENCES)
@@ -56,3 +57,37 @@ def test_what_is_hidden_is_not_counted(store: Path, path: str, words: str) -> No
 
     assert asyncio.run(told(consoles.EVERYTHING))
     assert not asyncio.run(told(GREEN))
+
+
+def test_a_refusal_above_a_reader_is_counted_for_its_audience_alone(store: Path) -> None:
+    """Who is no reader of that audience does not learn that something claimed to be for it."""
+
+    async def hidden(audiences: frozenset[str]) -> int:
+        async with signed_in(store, Clearance(ceiling=Tlp.GREEN, audiences=audiences)) as c:
+            return int((await c.get("/quarantine.json")).json()["hidden"])
+
+    assert asyncio.run(hidden(AUDIENCES)) == 1
+    assert asyncio.run(hidden(AUDIENCES - {"eu-dsc"})) == 0
+
+
+def test_readiness_counts_the_exercises_that_its_reader_may_read(tmp_path: Path) -> None:
+    """The day of an exercise above the reader is on no page of that reader."""
+    where = election("xa-parl-2027", Phase.POLLING)
+    calendar = Speaker("xa-emb", tlp=Tlp.CLEAR, audience="public")
+    narrow = Speaker(
+        "xa-csirt", tlp=Tlp.AMBER_STRICT, audience="eu-csirts", status=Status.EXERCISE, exercise_id="autumn"
+    )
+    said = [
+        calendar.say("Calendar", 86_000, body=consoles.CALENDAR, election=where),
+        narrow.say("An exercise", 50),
+    ]
+    path = tmp_path / "store.db"
+    asyncio.run(consoles.fill(path, said))
+
+    async def drill(clearance: Clearance) -> str:
+        async with signed_in(path, clearance) as c:
+            checks = (await c.get("/e/xa-parl-2027.json")).json()["checks"]
+        return str(next(each["verdict"] for each in checks if each["name"] == "drill"))
+
+    assert asyncio.run(drill(consoles.EVERYTHING)) == "pass"
+    assert asyncio.run(drill(GREEN)) == "fail"

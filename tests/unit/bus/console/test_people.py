@@ -16,13 +16,15 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from bus import desk
-from bus.console import NOBODY, Reading
-from bus.console.application import Console
+from bus.console import Reading
+from bus.console.common import common_of
+from bus.console.deeds import Deeds
 from bus.console.desks import DeskPeople
 from bus.console.doing import Doing
 from bus.console.navigation import NAVIGATION
 from bus.console.page import Deed
 from bus.console.pages import DEEDS, PAGES
+from bus.console.showing import Showing
 from bus.desk import Action, Role
 from schemas.vocab import Tlp
 from tests.support import consoles, desks
@@ -483,19 +485,16 @@ def test_what_needs_a_fresh_password_leads_there_and_back(store: Path, tmp_path:
             Reading.open(store, consoles.shelf()) as reading,
         ):
             await fill(held)
-            console = Console(
-                reading, DeskPeople(held, consoles.numbers()), clock, consoles.numbers(), NOBODY
-            )
+            common = common_of(reading, DeskPeople(held, consoles.numbers()), clock, consoles.numbers())
+            showing = Showing(common)
+            deeds = Deeds(common, showing)
             deed = Deed(path="/people/{id}/approve", work=approve, on="/people/{id}")
             fresh = next(each for each in DEEDS if each.path == "/fresh")
             made = Starlette(
                 routes=[
-                    *console.entrance.routes(),
-                    *(
-                        Route(each.path, partial(console.do, each), methods=["POST"])
-                        for each in (deed, fresh)
-                    ),
-                    *(Route(each.path, partial(console.show, each, as_json=False)) for each in PAGES),
+                    *common.entrance.routes(),
+                    *(Route(each.path, partial(deeds.do, each), methods=["POST"]) for each in (deed, fresh)),
+                    *(Route(each.path, partial(showing.show, each, as_json=False)) for each in PAGES),
                 ]
             )
             transport = httpx.ASGITransport(app=made)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.desk import DeskError, Role, at_command_line, feeds, people, sessions, signing_in, trail
+from bus.desk import DeskError, Role, at_command_line, feeds, people, sessions, signing_in, standing, trail
 from bus.desk.refusals import MAX_FEEDS
 from bus.desk.tables import LAYOUT, LAYOUTS
 from bus.storage import Database, allowances, lease
@@ -180,7 +180,7 @@ def test_who_may_make_see_and_end_one() -> None:
 
 def test_a_file_of_before_gets_the_table(tmp_path: Path) -> None:
     """A desk that an earlier release has made opens, with its people, and can have feed addresses."""
-    before = (LAYOUT, allowances.LAYOUT, lease.LAYOUT)
+    before = (LAYOUT, standing.LAYOUT, allowances.LAYOUT, lease.LAYOUT)
     assert set(before) < set(LAYOUTS)
 
     async def go() -> None:

@@ -49,11 +49,11 @@ def test_no_marking_and_no_authorship_makes_a_second_person_needless() -> None:
     ann = person(db, "ann", Role.PUBLISHER, ceiling=Tlp.RED)
     person(db, "bob", Role.APPROVER, Role.PUBLISHER)
     draft = begun(db, ann, tlp=Tlp.RED)
-    assert four_eyes.may_approve(db, draft.n) == ()
+    assert four_eyes.may_approve(db, draft.n, ann.at) == ()
     with pytest.raises(DeskError) as refused:
         four_eyes.hand_on(db, ann, draft.n, draft.digest)
     assert refused.value.reason == "approval-needed"
-    assert four_eyes.may_approve(db, begun(db, ann).n) == ("Name of bob",)
+    assert four_eyes.may_approve(db, begun(db, ann).n, ann.at) == ("Name of bob",)
 
 
 def test_one_who_was_let_go_is_no_second_person() -> None:

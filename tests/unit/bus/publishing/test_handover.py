@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 
 from bus.publishing import handover
 from bus.publishing import outbox as outbox_module
+from bus.publishing.due import due
 from bus.publishing.handover import Handover
-from bus.publishing.outbox import Outbox, Row, Settled
+from bus.publishing.outbox import MOST_BYTES, Outbox, Row, Settled
 from bus.publishing.publisher import Publisher
+from tests.support.counting import calls
 from tests.support.publishers import keeping
 from tests.support.world import draft
 
@@ -108,6 +111,23 @@ async def test_what_the_budget_keeps_back_is_still_new_later(tmp_path: Path) -> 
         assert await claimed(outbox, fresh=2) == kept[:2]
         await outbox.settle([Settled(n=n, stream="XA", stream_seq=n) for n in (1, 2)], 1.0)
         assert await claimed(outbox) == kept[2:]
+
+
+async def test_a_sender_that_is_behind_does_not_compare_all_that_memory_holds(tmp_path: Path) -> None:
+    """While one row is only in the table, a look costs the same whether memory holds four others or forty."""
+    costs = []
+    for held in (4, 40):
+        async with handing(tmp_path / f"{held}.db") as (publisher, outbox):
+            await publisher.publish_many([draft(f"number {n}") for n in range(held)])
+            outbox.handover.is_open = False
+            await publisher.publish(draft("in the table"))
+
+            def look(db: sqlite3.Connection, memory: Handover = outbox.handover) -> int:
+                return calls(lambda: due(db, "actual", 1, MOST_BYTES, 1, memory))
+
+            costs.append(await outbox.write(look))
+            assert outbox.handover.count == held - 1
+    assert costs[0] == costs[1]
 
 
 async def test_what_is_behind_goes_on_past_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,6 +151,21 @@ def test_the_words_fit_at_their_longest() -> None:
     assert len(said.info[0].summary) <= 2000
 
 
+def test_the_words_name_how_many_branches_are_disowned() -> None:
+    """None, one, or several."""
+    told = [
+        reanchor.draft(
+            Channel.parse(f"xa-csirt/{NAME}"), Anchor(from_=head("h2", 2), lost=lost), "A theft.", None
+        )
+        .info[0]
+        .summary
+        for lost in ((), (head("B" * 43, 3),), (head("B" * 43, 3), head("C" * 43, 3)))
+    ]
+    assert "branch" not in told[0]
+    assert "What another branch says under its name is not its word." in told[1]
+    assert "What 2 other branches say under its name is not its word." in told[2]
+
+
 @asynccontextmanager
 async def desk(path: Path, *, has_bus: bool) -> AsyncIterator[Publisher]:
     """A publisher without a bus, or at one that never answers."""

@@ -95,6 +95,19 @@ async def test_what_came_before_its_key_is_admitted_when_the_key_comes(tmp_path:
         assert dict(await store.amend(registry, NOW)) == {}
 
 
+async def test_two_readers_of_one_store_judge_it_once(tmp_path: Path) -> None:
+    """Both find that there is work, as when one takes over from another that has not ended yet; the second finds it done."""
+    new = FileSigner.generate()
+    registry = listing(new)
+    path = tmp_path / "store.db"
+    async with Inbox.open(path) as one, Inbox.open(path) as two:
+        await settled(one, received(sign(WORLD, bulletin(WORLD), by=new), 1))
+        works = [(each, Reassessment(each._intake, registry, NOW)) for each in (one, two)]
+        assert [await each.read(work.must_retry) for each, work in works] == [True, True]
+        assert [await each.write(work.retry) for each, work in works] == [{"admitted": 1}, {}]
+        assert [await each.read(work.must_retry) for each, work in works] == [False, False]
+
+
 async def test_a_key_that_comes_revoked_or_too_late_admits_nothing(tmp_path: Path) -> None:
     """What was refused for an unknown key is then refused for what is known of it."""
     cases: tuple[tuple[str, dict[str, Any], str], ...] = (

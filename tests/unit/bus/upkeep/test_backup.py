@@ -83,7 +83,7 @@ class Place:
             for _ in range(count):
                 await publisher.publish(draft())
 
-    def back_up(self, **more: bool) -> Kept:
+    def back_up(self, **more: Any) -> Kept:
         """Make the archive."""
         return back_up("mine", self.context, self.state, self.archive, NOW, **more)
 

@@ -6,7 +6,9 @@ import asyncio
 import datetime as dt
 import json
 import os
+import shutil
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,7 +17,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bus.desk import About, Act, Desk, DeskError, SignedIn, duty, feeds
+from bus.console import read_oidc
+from bus.desk import About, Act, Desk, DeskError, SignedIn, at_command_line, duty, feeds, people
 from schemas.vocab import Tlp
 from tests.support.desks import CHEAP, HOME, PASSWORD
 from tests.support.office import TOCSIN
@@ -105,6 +108,59 @@ def test_a_person_is_added_listed_changed_and_disabled(office: Office) -> None:
     office.run("people", "disable", "ann", "--undo")
     assert told(office, "list")[0]["state"] == "active"
     assert told(office, "sessions") == []
+
+
+def test_an_audience_that_this_hub_does_not_read_is_refused(office: Office) -> None:
+    """As on the page of a person; what the person has already, from a registry of before, stays."""
+    beyond = ("--audience", "community", "--audience", "comunity")
+    added = office.look("people", "add", "ann", "--name", "Ann", "--role", "reader", *beyond)
+    assert (added.code, "does not read what is for comunity" in added.err) == (5, True)
+    assert told(office, "list") == []
+    office.run("people", "add", "ann", "--name", "Ann", "--role", "reader", "--audience", "community")
+    changed = office.look("people", "role", "ann", *beyond)
+    assert (changed.code, "does not read what is for comunity" in changed.err) == (5, True)
+
+    async def of_before(desk: Desk) -> None:
+        act = at_command_line(now())
+        await desk.write(lambda db: people.change(db, act, "ann", audiences=["community", "was-there"]))
+
+    console(office, of_before)
+    office.run("people", "role", "ann", "--audience", "was-there")
+    assert told(office, "list")[0]["audiences"] == ["was-there"]
+
+
+def test_the_single_sign_on_is_in_the_backup(office: Office) -> None:
+    """Its secret only with the keys; it comes back beside the settings, for their owner alone, wherever its files were before."""
+    home = office.folder / "home"
+    office.run("people", "add", "ann", "--name", "Ann", "--role", "reader")
+    (office.folder / "elsewhere").mkdir()
+    for name, text in (("secret", "a secret"), ("ca.pem", "certificates")):
+        (office.folder / "elsewhere" / name).touch(mode=0o600)
+        (office.folder / "elsewhere" / name).write_text(f"{text}\n")
+    (home / "oidc.toml").write_text(
+        'issuer = "https://id.example"\nclient = "a"\nname = "the \\"ministry\\" of XÄ"\nnetworks = ["10.0.0.0/8"]\n'
+        'secret_file = "../elsewhere/secret"\nca_file = "../elsewhere/ca.pem"\n'
+    )
+    before = read_oidc(home / "oidc.toml")
+    office.run("backup", "whole.tar", "--with-keys")
+    assert "the secret of oidc.toml is not in it" in office.look("backup", "open.tar").err
+    assert b"a secret" not in (office.folder / "open.tar").read_bytes()
+    (home / "oidc.toml").unlink()
+    shutil.rmtree(office.folder / "elsewhere")
+    office.run("restore", "whole.tar", "--force")
+    after = read_oidc(home / "oidc.toml")
+    assert (after.secret_file.parent, after.secret(), after.ca_file) == (
+        home,
+        "a secret",
+        home / "oidc-ca.pem",
+    )
+    assert (home / "oidc-ca.pem").read_text() == "certificates\n"
+    assert (after.issuer, after.client, after.name, after.networks) == (
+        before.issuer, before.client, 'the "ministry" of XÄ', before.networks
+    )  # fmt: skip
+    assert {stat.S_IMODE(path.stat().st_mode) for path in home.glob("oidc*")} == {0o600}
+    (home / "oidc.toml").write_text('issuer = "')
+    assert "oidc.toml is not in it: " in office.look("backup", "another.tar").err
 
 
 def test_a_person_is_linked_to_a_subject(office: Office) -> None:
