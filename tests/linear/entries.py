@@ -158,6 +158,7 @@ EXCUSED: Mapping[str, str] = {
     "adapters.translation.reading.version_of": "a pattern of at most 24 characters",
     "adapters.translation.reading.clip": "a slice",
     "adapters.translation.markings.strictest": "a maximum",
+    "schemas.observables.refanged": "as `refang`, or nothing",
     "schemas.observables.holds_email": "in `sighted`, which bounds the value",
     "schemas.observables.platform_named": "a look into a table",
     "schemas.observables.personal_flag": "in `sighted`, which bounds the value",
