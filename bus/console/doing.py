@@ -114,5 +114,5 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
         """
         kept = await self.incidents.of(self.viewer.clearance, self.now, wait=True)
         if kept.joined is None:
-            raise NotHereError("no bulletin that you may read is called so")
+            raise NotHereError("there is no bulletin with this id that you may read")
         return kept.joined

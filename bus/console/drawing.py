@@ -19,7 +19,7 @@ PHASE_MARK: Mapping[str, Markup] = {
     "after": Markup('<path d="m2.8 7.4 2.8 2.8 5.6-6"/>'),
     "none": Markup(""),
 }
-_WIDTH = 1144
+_WIDTH, _LETTER = 1144, 6.9
 _HIT = 24
 """The side of a target for a pointer, in units of a drawing that is shown at least as wide as it is."""
 
@@ -61,7 +61,7 @@ def timeline(
     band: tuple[dt.datetime, dt.datetime] | None = None,
     hours: int = 24,
 ) -> Markup:
-    """What came when, in a lane for each dimension.
+    """What came when, in a lane for each dimension; a narrow screen shows the right end, so each lane is named there again.
 
     Args:
         say: the language.
@@ -71,7 +71,8 @@ def timeline(
         band: a time to be tinted, such as that in which votes are cast.
         hours: how long the drawing is.
     """
-    left, right, top, lane = 188, 20, 26, 34
+    right, top, lane = 20, 26, 38
+    left = max(188.0, 56 + _LETTER * max((len(name) for _, name in lanes), default=0))
     height = top + lane * len(lanes) + 10
     start, whole = now - dt.timedelta(hours=hours), dt.timedelta(hours=hours)
     across = _WIDTH - left - right
@@ -98,12 +99,13 @@ def timeline(
             f'<rect class="band" x="{x_of(first):.1f}" y="{top}" width="{x_of(last) - x_of(first):.1f}" height="{height - top - 10}"/>'
         )
     for n, (key, name) in enumerate(lanes):
-        y = top + lane * n + lane / 2
+        y = top + lane * n + lane / 2 + 2
         mine = sorted((row for row in rows if key in row.dimensions), key=lambda row: row.at)
         out += [
-            f'<path class="grid-line" d="M0 {y + lane / 2:g}H{_WIDTH}"/>',
+            f'<path class="grid-line" d="M0 {top + lane * (n + 1):g}H{_WIDTH}"/>',
             text_of(16, y + 4, name, "mid"),
             text_of(left - 16, y + 4, str(len(mine) or ""), "strong", "end"),
+            f'<g class="again" aria-hidden="true">{text_of(_WIDTH - right, top + lane * n + 11, name, "mid", "end")}</g>',
         ]
         out += _marks(say, mine, y, x_of, _WIDTH - right)
     return markup_of([*out, f'<path class="now" d="M{x_of(now):.1f} {top - 4}V{height - 10}"/></svg>'])
@@ -199,7 +201,7 @@ def gantt(
     elections: Sequence[tuple[str, str, str, Sequence[tuple[str, dt.datetime, dt.datetime]]]],
     now: dt.datetime,
 ) -> Markup:
-    """Elections and their windows, from two months back to eight ahead.
+    """Elections and their windows, from the month before to nine ahead.
 
     Args:
         say: the language.
@@ -208,7 +210,7 @@ def gantt(
     """
     left, top, row = 216, 40, 34
     height = top + row * len(elections) + 8
-    start = (now - dt.timedelta(days=62)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = (now - dt.timedelta(days=15)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     days, across = 300, _WIDTH - left - 16
 
     def x_of(moment: dt.datetime) -> float:

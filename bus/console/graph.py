@@ -12,15 +12,20 @@ from bus.console.drawing import mark, markup_of, said_of, text_of
 from bus.languages import Language
 
 _LEFT, _TOP, _LANE, _BOX_W, _BOX_H, _STEP, _LEAST = 124, 30, 94, 186, 58, 206, 1144
-_LINE, _NAME, _TAG = 26, 20, 28
+_LINE, _TAG = 26, 28
+NAME = 17
+"""So many letters of the name of an authority stand in a box; the whole name is in its label and in the table."""
+_WIDEST = 320
+"""Between the left edges of two boxes: what is short fills the width, without being torn apart."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin: `maybe` is one that is suggested; `day` stands above where it begins another."""
+    """A bulletin: `who` is the name of its issuer, `maybe` one that is suggested; `day` stands above where it begins another."""
 
     id: str
     lane: str
     priority: int
+    issuer: str
     who: str
     when: str
     day: str
@@ -49,18 +54,17 @@ def graph(
         lanes: key and name of each.
     """
     number = {key: n for n, (key, _) in enumerate(lanes)}
-    column, last = 0, dict.fromkeys(number, -1)
+    columns = _columns(nodes)
+    most = max(columns.values(), default=0)
+    step = max(_STEP, min(_WIDEST, (_LEAST - _LEFT - 28 - _BOX_W) / max(1, most)))
     at: dict[str, tuple[float, float]] = {}
     days: list[tuple[float, str]] = []
     for node in nodes:
-        if last[node.lane] >= column:
-            column = last[node.lane] + 1
-        last[node.lane] = column
-        x: float = _LEFT + 14 + column * _STEP
+        x: float = _LEFT + 14 + columns[node.id] * step
         if node.day and (not days or days[-1][1] != node.day):
             days.append((x, node.day))
         at[node.id] = (x, _TOP + number[node.lane] * _LANE + (_LANE - _BOX_H) / 2)
-    width = max(_LEAST, _LEFT + 14 + (column + 1) * _STEP)
+    width = max(_LEAST, _LEFT + 14 + (most + 1) * _STEP)
     height = _TOP + _LANE * len(lanes) + 8
     out = [
         (
@@ -85,7 +89,7 @@ def graph(
             f'<a href="/b/{said_of(node.id)}" aria-label="{label}"><title>{label}</title>'
             f'<rect class="node{" maybe" if node.maybe else ""}" x="{x:g}" y="{y:g}" width="{_BOX_W}" height="{_BOX_H}" rx="7"/>'
             f"{mark(x + 14, y + 15, node.priority, 5.5)}"
-            f"{text_of(x + 27, y + 19, _cut(node.who, _NAME), 'strong')}{text_of(x + _BOX_W - 10, y + 19, node.when, '', 'end')}"
+            f"{text_of(x + 27, y + 19, _cut(node.who, NAME), 'strong')}{text_of(x + _BOX_W - 10, y + 19, node.when, '', 'end')}"
         )
         lines = textwrap.wrap(node.headline, _LINE, max_lines=2, placeholder="…")
         told = (
@@ -96,6 +100,15 @@ def graph(
             f'<rect class="hit ring" x="{x:g}" y="{y:g}" width="{_BOX_W}" height="{_BOX_H}" rx="7"/></a>'
         )
     return markup_of([*out, "</svg>"])
+
+
+def _columns(nodes: Sequence[Node]) -> dict[str, int]:
+    """In which column each stands: never before one that is older, and no two of a lane in one."""
+    column, last, found = 0, dict[str, int](), dict[str, int]()
+    for node in nodes:
+        column = max(column, last.get(node.lane, -1) + 1)
+        last[node.lane] = found[node.id] = column
+    return found
 
 
 def _label(say: Language, node: Node) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from bus.console.pages import PAGES
 from bus.console.people import Viewer
 from bus.desk import Action
@@ -37,9 +39,10 @@ NAVIGATION = (
     Link("/feeds", marked("Feed addresses"), "copy", marked("Keep", "navigation")),
     Link("/system", marked("System"), "system", marked("Keep", "navigation")),
 )
-TABS = ("/", "/b", "/channels", "/clocks", "/e", "/people", "/audit", "/system")
+TABS = ("/", "/b", "/i", "/clocks", "/channels", "/e", "/people", "/audit", "/system")
 """Of these the first five that somebody may open stand at the foot of a narrow screen."""
 MOST_TABS = 5
+_AT, _WITHIN, _ELSEWHERE = Markup(' aria-current="page"'), Markup(' aria-current="true"'), Markup("")
 _NEEDED: dict[str, Action] = {page.path: page.action for page in PAGES}
 
 
@@ -51,6 +54,11 @@ def navigation_of(viewer: Viewer) -> dict[str, object]:
         "groups": tuple(dict.fromkeys(link.group for link in links)),
         "tabs": [link for link in links if link.path in TABS][:MOST_TABS],
     }
+
+
+def current(link: str, path: str) -> Markup:
+    """The attribute of a link that says that one is at its page, or below it."""
+    return _AT if link == path else _WITHIN if path.startswith(f"{link}/") else _ELSEWHERE
 
 
 def home_of(viewer: Viewer) -> str:

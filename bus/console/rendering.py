@@ -15,8 +15,9 @@ from markupsafe import escape
 
 from bus.console import codes, drawing, graph, sentences, texts
 from bus.console.icons import ICONS
+from bus.console.navigation import current
 from bus.console.page import Failed
-from bus.console.pages import CHOICES, SNOOZE_ENDS, TABLES, TO_DO, VERDICTS, Listed, may_see
+from bus.console.pages import CHOICES, SNOOZE_ENDS, TABLES, TO_DO, VERDICTS, Listed, may_see, title_of
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 TEMPLATES, ASSETS = HERE / "templates", HERE / "assets"
+PARTS = "parts.html"
+"""The components. They are made once for each page, and templates call them as `c`; an import in each template would make them again."""
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -45,6 +48,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         now: the moment of the page.
         zone: local time at the hub.
         last: the last event, from which live ones go on.
+        elections: what each election with a calendar is called, by its id.
         counts: by path, the number beside its name in the navigation, whether it is pressing, and what is counted.
         is_blind: whether nobody reads the bus into the store.
     """
@@ -53,6 +57,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     now: dt.datetime
     zone: dt.tzinfo
     last: int
+    elections: dict[str, str]
     counts: dict[str, tuple[int, bool, str]]
     is_blind: bool
 
@@ -77,6 +82,7 @@ def frame_of(asked: Asked) -> Frame:
         now=asked.now,
         zone=asked.zone,
         last=events.newest(db),
+        elections={each.election: title_of(asked, each) for each in asked.calendars},
         counts={path: count for path, count in counts.items() if count[0]},
         is_blind=asked.is_blind,
     )
@@ -99,6 +105,7 @@ class Renderer:
             extensions=["jinja2.ext.i18n"],
         )
         self._environment.policies["ext.i18n.trimmed"] = True
+        self._environment.filters["capital"] = texts.capital
         self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
         self._environment.globals.update(
             gettext=sentences.said,
@@ -114,6 +121,7 @@ class Renderer:
             snooze_ends=tuple(SNOOZE_ENDS.items()),
             verdicts=tuple(VERDICTS.items()),
             gantt_rows=gantt_rows,
+            current=current,
             choices=CHOICES,
             tables=TABLES,
             as_typed=escape,
@@ -142,28 +150,32 @@ class Renderer:
         """
         spoken = voice if voice is not None else english()
         say = spoken.say
-        return self._environment.get_template(template).render(
-            voice=spoken,
-            voices=self.voices,
-            say=say,
-            word=spoken.words.word,
-            code=partial(codes.in_words, say),
-            happened=partial(codes.happened, say),
-            now=now,
-            local=lambda moment: f"{moment.astimezone(zone):%H:%M}",
-            stamp=texts.stamp,
-            both=partial(texts.both, say, zone),
-            span=partial(texts.span, say),
-            day=partial(texts.day, say),
-            number=partial(texts.number, say),
-            left=lambda moment: texts.left(say, moment, now),
-            ago=lambda moment: texts.ago(say, moment, now),
-            urgency=lambda moment: texts.urgency(moment, now),
-            may=lambda action: viewer is not None and viewer.may(Action(action)),
-            viewer=viewer,
-            typed=partial(_typed, values.get("failed")),
-            **{"failed": None, "once": None, **values},
-        )
+        shown: dict[str, object] = {
+            "voice": spoken,
+            "voices": self.voices,
+            "say": say,
+            "word": spoken.words.word,
+            "code": partial(codes.in_words, say),
+            "happened": partial(codes.happened, say),
+            "now": now,
+            "local": lambda moment: f"{moment.astimezone(zone):%H:%M}",
+            "stamp": texts.stamp,
+            "both": partial(texts.both, say, zone),
+            "span": partial(texts.span, say),
+            "day": partial(texts.day, say),
+            "number": partial(texts.number, say),
+            "left": lambda moment: texts.left(say, moment, now),
+            "ago": lambda moment: texts.ago(say, moment, now),
+            "urgency": lambda moment: texts.urgency(moment, now),
+            "may": lambda action: viewer is not None and viewer.may(Action(action)),
+            "viewer": viewer,
+            "typed": partial(_typed, values.get("failed")),
+            "failed": None,
+            "once": None,
+            **values,
+        }
+        parts = self._environment.get_template(PARTS).make_module(shown)
+        return self._environment.get_template(template).render(shown, c=parts)
 
 
 def _typed(failed: object, form: str, name: str, default: str = "") -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from bus.console.asked import Asked
+from bus.console.texts import capital
 from bus.filters import Selection
 from bus.hub.picture import Key, Line, lists
 from bus.subscribing import bodies
@@ -138,7 +139,7 @@ def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
             issuer=line.issuer,
             name=asked.name_of(line.issuer),
             kind=line.kind,
-            kind_name=_capital(words.word("kind", line.kind)),
+            kind_name=capital(words.word("kind", line.kind)),
             headline=line.headline,
             tlp=line.tlp,
             audience=line.audience,
@@ -156,7 +157,3 @@ def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
 def _countries(areas: tuple[str, ...]) -> tuple[str, ...]:
     """The places of a bulletin; a word for several or none stands only where no country does."""
     return tuple(each for each in areas if each not in NOWHERE) or areas
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]

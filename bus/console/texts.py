@@ -31,6 +31,11 @@ _WEEKDAYS = (
 )  # fmt: skip
 
 
+def capital(words: str) -> str:
+    """Words with a large first letter, as at the head of a row; a style sheet would take the accent from a Greek one."""
+    return words[:1].upper() + words[1:]
+
+
 def shown(text: str) -> str:
     """A text in which each character that is not seen, or that steers others, stands as its number: `[U+202E]`."""
     if text.isascii() and text.isprintable():

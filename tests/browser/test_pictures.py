@@ -106,7 +106,7 @@ def test_the_picture_of_what_needs_you(chromium: Browser, served: Served) -> Non
     """The panel of the first page, which the guide of analysts shows."""
     guides = (str(ANALYST.relative_to(ROOT)),)
     picture = Picture(
-        name="needs-you", path="/", width=544, height=530, shown_by=guides, part="section:has(#needs)"
+        name="needs-you", path="/", width=541, height=525, shown_by=guides, part="section:has(#needs)"
     )
     held(picture, shot_of(chromium, served, picture))
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.draft_tables import TABLES
-    from bus.console.pages.elections import TO_DO, Listed
+    from bus.console.pages.elections import TO_DO, Listed, title_of
     from bus.console.pages.quarantine import may_see
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
 else:
@@ -29,4 +29,5 @@ __all__ = [
     "end_worsened",
     "may_see",
     "sign_receipts",
+    "title_of",
 ]

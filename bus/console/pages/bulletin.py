@@ -37,7 +37,7 @@ MOST_OBSERVABLES = 200
 MOST_BESIDE = 50
 MOST_ALSO = 99
 """So many other bulletins with an observable are counted."""
-MAIN = ("do", "public", "summary", "facts", "more", "sealed", "versions")
+MAIN = ("summary", "do", "public", "facts", "more", "sealed", "versions")
 """The blocks of the sheet that stand one below the other; trust and answers stand beside them."""
 
 

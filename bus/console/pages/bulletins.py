@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from bus.console import rows
+from bus.console import rows, texts
 from bus.console.asked import Asked
 from bus.console.page import Content
+from bus.console.pages.elections import title_of
 from bus.console.pages.views import HasViews, views_of
 from bus.console.people import Looked
 from bus.console.rows import Row
@@ -22,6 +23,8 @@ from schemas.vocab import Dimension, Tlp
 
 PATH = "/b"
 MOST = 50
+SEVERAL = "MULTI"
+"""What stands for the area of a bulletin about more than one country."""
 MOST_VALUES, HOUR_S = 8, 3600
 """So many values of one field are offered; those that are chosen are always there."""
 FIELDS = ("priority", "dimension", "area", "election", "kind", "issuer", "tlp")
@@ -198,6 +201,10 @@ def _first(listed: list[str], chosen: Iterable[str]) -> list[str]:
 def _name(asked: Asked, field: str, value: str) -> str:
     if field == "priority":
         return asked.say("Priority %(priority)s", priority=value.removeprefix("p"))
+    if field == "area" and value == SEVERAL:
+        return asked.say("Several countries")
+    if field == "election":
+        return next((title_of(asked, each) for each in asked.calendars if each.election == value), value)
     if field == "area":
         name = asked.country_name(value)
         return f"{value} {name}" if name != value else value
@@ -206,7 +213,7 @@ def _name(asked: Asked, field: str, value: str) -> str:
     if field == "tlp":
         return value.upper()
     words = asked.words.word(field, value) if field in ("kind", "dimension") else value
-    return words[:1].upper() + words[1:] if field in ("kind", "dimension") else words
+    return texts.capital(words) if field in ("kind", "dimension") else words
 
 
 def _toggled(asked: Asked, field: str, value: str) -> str:

@@ -115,7 +115,7 @@ def look(asked: Asked) -> Channels:
     standing = [row for row in every if row.ended is None]
     day = asked.now - dt.timedelta(days=1)
     columns = tuple(
-        sorted({_column(row) for row in rows}, key=lambda pair: (list(Tlp).index(Tlp(pair[0])), pair[1]))
+        sorted({_column(row) for row in rows}, key=lambda pair: (-list(Tlp).index(Tlp(pair[0])), pair[1]))
     )
     return Channels(
         marking="green",

@@ -91,7 +91,7 @@ def look_at_one(asked: Asked) -> OneDrill:
                 marking=_marking(injects), note=asked.say("Exercise. Nothing on this page happened."), is_exercise=True, exercise=exercise,
                 injects=tuple(injects), slowest=slowest,
             )  # fmt: skip
-    raise NotHereError("no exercise that you may read is called so")
+    raise NotHereError("there is no exercise with this name that you may read")
 
 
 def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:

@@ -68,7 +68,7 @@ class Elections(Content, frozen=True, kw_only=True):
 
 
 class OneElection(Content, frozen=True, kw_only=True):
-    """One election in one country."""
+    """One election in one country; `names` are those of the authorities that checks are about, `issuer` the name of the one that has signed the calendar."""
 
     election: Listed
     windows: tuple[elections.Window, ...]
@@ -77,6 +77,8 @@ class OneElection(Content, frozen=True, kw_only=True):
     pace: Pace
     embargo: dt.datetime | None
     tz: str
+    names: dict[str, str]
+    issuer: str
 
 
 def look(asked: Asked) -> Elections:
@@ -125,6 +127,8 @@ def look_at_one(asked: Asked) -> OneElection:
         pace=pace_of(phase),
         embargo=calendar.body.results_embargo_until,
         tz=calendar.body.tz,
+        issuer=asked.name_of(listed.standing.issuer),
+        names={check.about: asked.name_of(check.about) for check in checks if check.about},
     )
 
 
@@ -160,8 +164,15 @@ def of_calendar(asked: Asked, calendar: Calendar) -> Listed:
     )
 
 
+def title_of(asked: Asked, calendar: Calendar) -> str:
+    """What an election is called, of which year it is, and where."""
+    polls = (window.start.year for window in calendar.body.windows if window.phase is Phase.POLLING)
+    year = next((f" {each}" for each in polls), "")
+    return f"{name_of(asked, calendar)}{year}, {asked.country_name(calendar.country)}"
+
+
 def name_of(asked: Asked, calendar: Calendar) -> str:
-    """What an election is called: what is elected, and where."""
+    """What an election is called: what is elected."""
     ref = calendar.row.bulletin.election
     what = "" if ref is None else asked.words.word("election-type", ref.type)
     return f"{what[:1].upper()}{what[1:]}" or calendar.election

@@ -24,7 +24,7 @@ def held(asked: Asked) -> Stored:
                 continue
             if asked.clearance.sees(b.tlp, b.audience):
                 return kept
-    raise NotHereError("no bulletin that you may read is called so")
+    raise NotHereError("there is no bulletin with this id that you may read")
 
 
 def name_at_desk(asked: Asked, kept: Stored) -> str:

@@ -105,7 +105,9 @@ def look(asked: Asked) -> OneIncident:
     group = joined.of(id_)
     if group is None:
         days = picture.together.DAYS
-        raise NotHereError("no bulletin of the last %(days)s days that you may read is called so", days=days)
+        raise NotHereError(
+            "there is no bulletin of the last %(days)s days with this id that you may read", days=days
+        )
     members = [joined.found.members[each] for each in group.members]
     newest = members[-MOST_MEMBERS:]
     suggested = joined.suggested(group.members)
@@ -173,9 +175,8 @@ def _parts(asked: Asked, group: Group, newest: Sequence[Member]) -> Iterator[Par
     )
     for row in rows.of_lines(asked, lines):
         if row.id in group.members:
-            yield Part(
-                row=row, tied_by=distinct((joining.tie_in_words(tie, asked.say),) for tie in ties[row.id])
-            )
+            named = (msgspec.structs.replace(tie, by=asked.name_of(tie.by)) for tie in ties[row.id])
+            yield Part(row=row, tied_by=distinct((joining.tie_in_words(tie, asked.say),) for tie in named))
 
 
 def _drawn(
@@ -193,7 +194,8 @@ def _drawn(
             id=each.id,
             lane=each.domain,
             priority=priority_of(each),
-            who=each.issuer,
+            issuer=each.issuer,
+            who=asked.name_of(each.issuer),
             when=f"{each.issued:%H:%M}",
             day=texts.day(asked.say, each.issued),
             headline=each.headline,

@@ -70,7 +70,7 @@ def tasks_of(asked: Asked, members: Sequence[Member], bodies: dict[str, Bulletin
         for action in b.actions:
             if action.due is None:
                 yield Task(
-                    who=", ".join(map(asked.name_of, action.to)),
+                    who=", ".join(asked.words.word("authority-kind", each) for each in action.to),
                     what=f"{capital(asked.words.word('action-kind', action.kind))}: {action.text}",
                     id=id_,
                     state="unknown",

@@ -166,4 +166,4 @@ def _about(joined: Joined, doing: Doing) -> desk.About:
 
 
 def _nobody() -> NotHereError:
-    return NotHereError("no bulletin that you may read is called so")
+    return NotHereError("there is no bulletin with this id that you may read")

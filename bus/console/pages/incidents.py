@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from bus import desk, sheets
-from bus.console import rows
+from bus.console import rows, texts
 from bus.console.asked import Asked
 from bus.console.incidents import Joined
 from bus.console.page import Content
@@ -164,4 +164,4 @@ def priority_of(member: Member) -> int:
 def capital(words: str) -> str:
     """Words with a capital at their beginning; the hyphens of a code are blanks."""
     plain = words.replace("-", " ") if ":" not in words else words
-    return plain[:1].upper() + plain[1:]
+    return texts.capital(plain)

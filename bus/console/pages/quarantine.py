@@ -12,7 +12,7 @@ from bus.console.page import Content
 from bus.hub.picture import summary
 from bus.languages import marked
 from schemas.errors import SchemaError
-from schemas.subject import Channel
+from schemas.subject import Channel, parse
 from schemas.vocab import Tlp
 
 MOST = 200
@@ -42,13 +42,16 @@ WORDS = {
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """One refused message: its claimed channel is a claim, nothing more."""
+    """One refused message: its claimed channel is a claim, nothing more; so are `name`, `tlp` and `audience`, which are empty where it claims none."""
 
     at: dt.datetime
     reason: str
     words: str
     detail: str
     claimed: str
+    name: str
+    tlp: str
+    audience: str
     digest: str
 
 
@@ -77,6 +80,7 @@ def look(asked: Asked) -> Quarantine:
         if not may_see(asked, row.channel):
             hidden += _is_above(asked, row.channel)
             continue
+        claim = _claimed(row.channel, row.subject)
         words = WORDS.get(row.reason.partition(":")[0], row.reason)
         found.append(
             Refused(
@@ -85,6 +89,9 @@ def look(asked: Asked) -> Quarantine:
                 words=asked.say.plain(words),
                 detail=row.detail,
                 claimed=row.channel or row.subject,
+                name=asked.name_of(claim.issuer) if claim is not None else "",
+                tlp=str(claim.tlp) if claim is not None else "",
+                audience=claim.audience if claim is not None else "",
                 digest=row.digest,
             )
         )
@@ -97,6 +104,14 @@ def look(asked: Asked) -> Quarantine:
         by_reason=dict(sorted(Counter(each.reason for each in found).items())),
         is_cut_short=len(every) > most,
     )
+
+
+def _claimed(channel: str | None, subject: str) -> Channel | None:
+    """The channel that a message claims, by itself or by where it came; None where that is none."""
+    try:
+        return Channel.parse(channel) if channel else parse(subject).channel
+    except SchemaError:
+        return None
 
 
 def _is_above(asked: Asked, channel: str | None) -> bool:

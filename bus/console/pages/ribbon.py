@@ -7,7 +7,7 @@ import datetime as dt
 import msgspec
 
 from bus.console.asked import Asked
-from bus.console.pages.elections import name_of
+from bus.console.pages.elections import title_of
 from bus.hub import Calendar
 from bus.languages import marked
 from schemas.elections import coarse, phase_at
@@ -98,7 +98,7 @@ def ribbon(asked: Asked) -> Ribbon | None:
     words, due = _next_words(asked, calendar)
     return Ribbon(
         election=calendar.election,
-        title=f"{name_of(asked, calendar)}, {asked.country_name(calendar.country)}",
+        title=title_of(asked, calendar),
         words=words,
         due=due,
         phases=tuple(moments),

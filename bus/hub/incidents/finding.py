@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 
 from bus.hub.incidents.likeness import DAY_S, POINTS
 from bus.hub.incidents.rarity import MOST_IN_COMMON, Rarity
-from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Traits, mentionable
+from bus.hub.incidents.spelling import mentionable
+from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Traits
 
-MOST_NEAR = 20
+MOST_NEAR = 16
 """A bulletin is compared with so many others at the most, those with which it has most in common."""
 _MOST_WORDS = 16
 """So many of its rarest words find others."""
@@ -28,7 +29,8 @@ _Token = tuple[str, ...]
 
 def candidates(every: Mapping[str, Traits], rarity: Rarity) -> list[Pair]:
     """Pairs to compare, sorted: at most `MOST_NEAR` times as many as there are bulletins."""
-    tokens = {id_: dict(_tokens(each, rarity)) for id_, each in sorted(every.items())}
+    # Sorted, so that sums and so the nearest are the same in each process.
+    tokens = {id_: dict(sorted(_tokens(each, rarity))) for id_, each in sorted(every.items())}
     having: dict[_Token, list[str]] = defaultdict(list)
     for id_, some in tokens.items():
         for token in some:

@@ -3,25 +3,28 @@
 A value that hardly two people own joins alone. What else two bulletins have in common adds up: numbers, names, rare words,
 matters and labels, each the more the rarer it is. Place, election and time add a little and join nothing alone; another place,
 election or label, and a second first report of one office, speak against. The points are set on labelled bulletins and
-tried on others (`tests/incidents`, docs/adr/060).
+tried on others (`tests/incidents`, docs/adr/060 and 067).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
-from bus.hub.incidents.rarity import Rarity
-from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits, mentionable
+from bus.hub.incidents.rarity import Rarity, weight
+from bus.hub.incidents.spelling import mentionable
+from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits
 
 DAY_S = 86_400.0
-ENOUGH = 2.0
+ENOUGH = 1.9
 """So many points make a suggestion, where the bulletins around agree (`bus.hub.incidents.suggesting`)."""
-SURE = 3.25
+SURE = 3.75
 """So many make one alone."""
+ENOUGH_NAMED = 2.4
+"""So many make one between two groups that have a name in common, each taken as one bulletin."""
 
 
 class Why(StrEnum):
@@ -36,6 +39,7 @@ class Why(StrEnum):
     TIME = "time"
     LABEL = "label"
     OFFICE = "office"
+    TOGETHER = "together"
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,9 +67,9 @@ POINTS: Mapping[Sort, float] = {
     Sort.CHANNEL: 2.25,
     Sort.MENTION: 2.0,
     Sort.ADDRESS: 2.0,
-    Sort.VICTIM: 1.5,
+    Sort.VICTIM: 1.0,
     Sort.NUMBER: 2.0,
-    Sort.CALLED: 1.0,
+    Sort.CALLED: 1.25,
     Sort.TAG: 1.0,
     Sort.LABEL: 0.4,
 }
@@ -74,15 +78,22 @@ _OWNED = frozenset({Sort.KEYED, Sort.MARK, Sort.VALUE, Sort.HOST, Sort.CHANNEL, 
 """One value may show in several of these sorts; it counts once."""
 _ONLY_NEAR = frozenset({Sort.NUMBER, Sort.LABEL})
 """Shared by chance between countries; these count where the place or election is one."""
-_WORDS_ALL, _WORDS_SHARE, _LEAST_WORDS, _MOST_OF_WORDS = 1.15, 1.75, 0.25, 3.0
-_MATTERS, _LEAST_MATTERS, _FEW_MATTERS = 3.0, 0.25, 0.5
+_WORDS_ALL, _WORDS_SHARE, _LEAST_WORDS, _MOST_OF_WORDS = 1.25, 1.25, 0.25, 3.0
+_MATTERS_ALL, _MATTERS_SHARE, _LEAST_MATTERS, _LEAST_SHARE, _FEW_MATTERS = 0.75, 2.25, 0.4, 0.25, 0.5
 """A bulletin with matters of less weight counts as if it had so much: one common matter that is all of both says little."""
-_OWN = 0.65
+_OWN = 0.5
 """With less in common, place and time are not looked at."""
 _NAME, _TECHNIQUES = 0.25, 0.25
-_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = 0.35, -0.75, 0.4, -1.5, 0.35, -0.05
+_ELECTION, _OTHER_ELECTION, _REGION, _OTHER_REGION, _PLACE, _OTHER_PLACE = (
+    0.35,
+    -0.75,
+    0.75,
+    -1.5,
+    0.35,
+    -0.05,
+)
 _TIME, _DELAY = 0.5, 0.45
-_OTHER_LABEL, _SAME_OFFICE, _SAME_STAGE = -0.4, -0.8, -0.5
+_OTHER_LABEL, _SAME_OFFICE, _SAME_STAGE = -1.0, -1.2, -0.5
 _DECIDING = frozenset({"category", "classification", "cause"})
 """Fields of which an incident has one label."""
 
@@ -117,8 +128,13 @@ def _shared(a: Traits, b: Traits, both: frozenset[Trait], rarity: Rarity) -> lis
         if points and (sort not in best or (points, value) > (best[sort].points, best[sort].value or "")):
             best[sort] = Reason(why=Why.SHARED, sort=sort, value=value, points=points)
     found = sorted(best.values(), key=lambda each: (-each.points, str(each.sort)))
-    owned = [each for each in found if each.sort in _OWNED]
-    return [*owned[:1], *(each for each in found if each.sort not in _OWNED)]
+    owned = [each for each in found if each.sort in _OWNED][:1]
+    return [*owned, *(each for each in found if each.sort not in _OWNED and not _is_part(each, owned))]
+
+
+def _is_part(name: Reason, owned: Sequence[Reason]) -> bool:
+    """Whether a name is only a part of a value that counts already."""
+    return name.sort is Sort.CALLED and any((name.value or "") in (each.value or "") for each in owned)
 
 
 def _size(number: str) -> float:
@@ -128,27 +144,23 @@ def _size(number: str) -> float:
 
 def _words(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
     """Rare words in common: how rare they are together, and how much of both texts they are."""
-    common = _weight(a.words & b.words, rarity.words)
-    if common:
-        share = common / math.sqrt(_weight(a.words, rarity.words) * _weight(b.words, rarity.words))
+    if common := weight(a.words & b.words, rarity.words):
+        share = common / math.sqrt(rarity.sizes[a.id][0] * rarity.sizes[b.id][0])
         points = _WORDS_ALL * math.sqrt(common) + _WORDS_SHARE * share - _LEAST_WORDS
         if points > 0:
             yield Reason(why=Why.WORDS, points=min(_MOST_OF_WORDS, points))
 
 
 def _matters(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
-    """Matters in common, in any language: how much of what both tell of they are. The rarest is named."""
+    """Matters in common, in any language: how rare they are, and how much of what both tell of. The rarest are named."""
     both = a.matters & b.matters
-    if common := _weight(both, rarity.matters):
-        sizes = (max(_FEW_MATTERS, _weight(each.matters, rarity.matters)) for each in (a, b))
-        share = common / math.sqrt(math.prod(sizes))
-        if share > _LEAST_MATTERS:
+    if common := weight(both, rarity.matters):
+        sizes = (max(_FEW_MATTERS, rarity.sizes[each.id][1]) for each in (a, b))
+        share = max(0.0, common / math.sqrt(math.prod(sizes)) - _LEAST_SHARE)
+        rare = max(0.0, math.sqrt(common) - _LEAST_MATTERS)
+        if points := _MATTERS_ALL * rare + _MATTERS_SHARE * share:
             rarest = sorted(both, key=lambda each: (-rarity.matters.get(each, 0.0), each))[:3]
-            yield Reason(why=Why.MATTERS, value=", ".join(rarest), points=_MATTERS * (share - _LEAST_MATTERS))
-
-
-def _weight(some: Iterable[str], rare: Mapping[str, float]) -> float:
-    return math.fsum(rare.get(each, 0.0) ** 2 for each in some)
+            yield Reason(why=Why.MATTERS, value=", ".join(rarest), points=points)
 
 
 def _mentioned(a: Traits, b: Traits) -> list[Trait]:
@@ -179,13 +191,18 @@ def _beside(a: Traits, b: Traits, both: frozenset[Trait], has_value: bool) -> It
     if a.countries and b.countries:
         is_other = a.countries.isdisjoint(b.countries)
         yield Reason(why=Why.PLACE, points=_OTHER_PLACE if is_other else _PLACE)
-    yield Reason(why=Why.TIME, points=_TIME - _DELAY * math.log1p(abs(a.issued - b.issued) / DAY_S))
+    yield Reason(why=Why.TIME, points=_TIME - _DELAY * math.log1p(_between(a, b) / DAY_S))
     if _have_other_labels(a, b):
         yield Reason(why=Why.LABEL, points=_OTHER_LABEL)
     if a.office == b.office and not has_value:
         # An office that reports again refers to its report; without that, it rather reports another event.
         points = _SAME_OFFICE + (_SAME_STAGE if a.stage == b.stage else 0.0)
         yield Reason(why=Why.OFFICE, points=points)
+
+
+def _between(a: Traits, b: Traits) -> float:
+    """Seconds from the end of the earlier to the beginning of the later; 0 where they overlap."""
+    return max(0.0, a.issued - b.until, b.issued - a.until)
 
 
 def _have_other_labels(a: Traits, b: Traits) -> bool:

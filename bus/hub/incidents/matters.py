@@ -2,7 +2,7 @@
 
 A German report of a slow results page and an English one of a flood have no word in common and a matter in common. The table has
 the terms of the vocabularies (`schemas.open_vocab`) and of reports on elections, in English, German, French, Estonian and Greek,
-in Latin letters as `bus.hub.incidents.traits` spells words. It is a glossary, not a model: it can be read and corrected.
+in Latin letters as `bus.hub.incidents.spelling` spells words. It is a glossary, not a model: it can be read and corrected.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ certificate: certific zertifik sertifik pistopoi
 flaw: vulnerab flaw schwachstel verwundb faille noerkus haavatav eypath patch
 licence: licen lizenz litsents adei
 key: key$ schlussel cle$ votme kleidi$
-staff: staff official mitarbeit personnel fonctionn ametni personal ypallil
+staff: staff mitarbeit personnel fonctionn ametni personal ypallil
 journalist: journalist reporter redakt redacteur ajakirjani dimosiogr
 badge: badge abzeich
 withdrawal: withdr ruckzug zuruckgez retrait desist loobu aposyr gives

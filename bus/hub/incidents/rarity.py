@@ -27,6 +27,7 @@ class Rarity:
         having: the ids of the bulletins with a trait; the machine in an address or mailbox counts as a value, too.
         words: of each word that is rare at all: in the window, and among the bulletins of its languages.
         matters: of each matter.
+        sizes: how much the words and the matters of each bulletin weigh together, by id.
     """
 
     def __init__(self, every: Iterable[Traits], is_noise: Callable[[str], bool] = lambda _: False) -> None:
@@ -63,6 +64,9 @@ class Rarity:
                     rare[word] = min(rare[word], _rare(counts[word], languages[language]))
             self.words = {word: each - _LEAST_RARE for word, each in rare.items() if each > _LEAST_RARE}
             self.matters = {matter: _rare(n, self._of) for matter, n in matters.items()}
+        self.sizes = {
+            each.id: (weight(each.words, self.words), weight(each.matters, self.matters)) for each in some
+        }
 
     def trait(self, sort: Sort, value: str) -> float:
         """Of a value of a sort: a soft one like a word, another 1 unless many have it; 0 for noise."""
@@ -72,6 +76,11 @@ class Rarity:
         if sort in SOFT:
             return _rare(count, self._of) if self._of >= _FEWEST else 0.0
         return min(1.0, MOST_IN_COMMON / 2 / max(1, count))
+
+
+def weight(some: Iterable[str], rare: Mapping[str, float]) -> float:
+    """How much words or matters weigh together: the squares of how rare they are; the same in whichever order they come."""
+    return math.fsum(rare.get(each, 0.0) ** 2 for each in some)
 
 
 def _rare(count: int, of: int) -> float:

@@ -6,7 +6,6 @@ A trait is a pair of a sort and a value in one spelling. Traits of a bulletin th
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -14,6 +13,7 @@ import msgspec
 
 from bus.filters import norm, prose, words_in
 from bus.hub.incidents.matters import matters_of
+from bus.hub.incidents.spelling import MARKS, NO_LETTER, canonical, spellings, stem
 from schemas.bodies.coordination import PostElectionReport, SituationReport
 from schemas.bodies.digital import ContentItem
 from schemas.bodies.electoral import ElectionCalendar
@@ -55,22 +55,8 @@ SOFT = frozenset({Sort.NUMBER, Sort.CALLED, Sort.LABEL})
 OVERVIEWS = (SituationReport, PostElectionReport, ElectionCalendar)
 """Bodies that speak of many events: what they share with others joins nothing."""
 _VICTIMS = frozenset({"victim", "victim-canary"})
-_MARKS = frozenset(
-    {"file", "x509-certificate", "image-phash", "voice-hash", "mutex", "analytics-id", "text", "media-content", "artifact"}
-)  # fmt: skip
-"""Types of which one value is hardly ever two people's."""
-_LETTERS_ONLY = _MARKS - {"text", "mutex"} | {
-    "phone-number",
-    "bank-account",
-    "crypto-wallet",
-    "sms-sender",
-    "ad-id",
-}
-"""Types in which blanks, colons and hyphens say nothing."""
 _CHANNELS = frozenset({"channel", "user-account"})
 _ADDRESSES = frozenset({"ipv4-addr", "ipv6-addr", "autonomous-system"})
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?")
-_NO_LETTER = re.compile(r"[\W_]+")
 _LABELLED = (
     "category", "classification", "cause", "methods", "assets", "offences", "infringements", "data_categories",
     "subject_categories", "content_types", "products", "malware",
@@ -84,18 +70,10 @@ _NUMBER = re.compile(r"\d[\d.,\u00a0\u202f ]*\d")
 _BETWEEN_DIGITS = re.compile(r"[., \u00a0\u202f]+")
 _SMALLEST, _GROUP, _MOST_DIGITS = 10, 3, 12
 _YEARS = range(2000, 2041)
-_INNER_NAME = re.compile(r"(?<=[\w,] )[^\W\d_][\w-]{2,}")
+_INNER_WORD = re.compile(r"(?<=[\w,] )[^\W\d_][\w-]{2,}")
+_GERMAN_NOUN = re.compile(r"\b(?:der|die|das|den|dem|des|ein|eine[mnrs]?) ([^\W\d_][\w-]{2,})", re.IGNORECASE)
+"""What follows an article is hardly a name."""
 _MENTION = re.compile(r"[\w@][\w@./:-]{4,}\w")
-_ENDINGS = ("ing", "ed", "es", "s")
-_LOOKS = dict(
-    zip("ανικορτυχγηεαеѕіјкорсухгпԁһӏԛԝмтнвьё", "avikoptuxyneaesijkopcyxrndhlqwmthbbe", strict=True)
-)
-_SOUNDS = {
-    **dict(zip("абвгдезийклмнопрстуфхыэіјєґ", "abvgdeziiklmnoprstufhyeijeg", strict=True)),
-    "ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ю": "yu", "я": "ya", "ь": "", "ъ": "", "ђ": "dj", "џ": "dz",
-    **dict(zip("αβγδεζηικλμνξοπρσςτυφω", "avgdeziiklmnxoprsstyfo", strict=True)),
-    "θ": "th", "χ": "ch", "ψ": "ps",
-}  # fmt: skip
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +84,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         is_actual: whether it is of status actual; such are compared with their like alone.
         is_overview: whether it speaks of many events.
         issued: seconds since 1970.
+        until: the same, of the last bulletin where several are taken as one (`bus.hub.incidents.pooling`).
         incident: the incident that its author names.
         refers: whether it names other bulletins.
         election: the election that it concerns.
@@ -113,6 +92,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         regions: the codes of the places that it is about.
         traits: pairs of a sort and a value.
         words: the words of its prose, of whichever language, in Latin letters and without endings.
+        plain: words that it shows to be no names of an event.
         languages: of its headlines.
         labels: the words of vocabularies in its body, each with its field.
         matters: what its prose and the words of its vocabularies are about (`bus.hub.incidents.matters`).
@@ -124,6 +104,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     is_actual: bool
     is_overview: bool
     issued: float
+    until: float
     incident: str | None
     refers: bool
     election: str | None
@@ -131,6 +112,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     regions: frozenset[str]
     traits: frozenset[Trait]
     words: frozenset[str]
+    plain: frozenset[str]
     languages: frozenset[str]
     labels: frozenset[tuple[str, str]]
     matters: frozenset[str]
@@ -143,13 +125,14 @@ def traits_of(b: Bulletin) -> Traits:
     texts = list(prose(b))
     fields = [(name, label) for name in _LABELLED for label in _labels(getattr(b.body, name, None))]
     labels = [label for _, label in fields]
-    words = {_stem(word) for text in texts for word in words_in(text) if not word.isdigit()}
-    terms = {_stem(word) for label in labels for word in words_in(label.replace("-", " "))}
+    words = {stem(word) for text in texts for word in words_in(text) if not word.isdigit()}
+    terms = {stem(word) for label in labels for word in words_in(label.replace("-", " "))}
     return Traits(
         id=b.id,
         is_actual=b.status is Status.ACTUAL,
         is_overview=isinstance(b.body, OVERVIEWS),
         issued=b.issued.timestamp(),
+        until=b.issued.timestamp(),
         incident=b.incident_id,
         refers=bool(b.references),
         election=b.election.id if b.election is not None else None,
@@ -165,6 +148,7 @@ def traits_of(b: Bulletin) -> Traits:
             )
         ),
         words=frozenset(words),
+        plain=frozenset(_plain(b)),
         languages=frozenset(info.lang for info in b.info),
         labels=frozenset(fields),
         matters=frozenset(matter for word in words | terms for matter in matters_of(word)),
@@ -204,7 +188,7 @@ def _of_value(each: Observable, value: str) -> Iterator[Trait]:
         yield Sort.CHANNEL, plain
     elif each.type == "hashtag":
         yield Sort.TAG, plain
-    elif each.type in _MARKS:
+    elif each.type in MARKS:
         yield Sort.MARK, plain
     else:
         yield Sort.VALUE, plain
@@ -220,7 +204,7 @@ def _mentions(texts: list[str]) -> Iterator[Trait]:
         for found in _MENTION.findall(text):
             has_mark = any(map(str.isdigit, found)) or "." in found or "@" in found
             if has_mark and any(map(str.isalpha, found)):
-                yield Sort.MENTION, _NO_LETTER.sub("", norm(found))
+                yield Sort.MENTION, NO_LETTER.sub("", norm(found))
 
 
 def _numbers(b: Bulletin, texts: list[str]) -> Iterator[Trait]:
@@ -236,48 +220,34 @@ def _numbers(b: Bulletin, texts: list[str]) -> Iterator[Trait]:
 
 
 def _called(b: Bulletin) -> Iterator[Trait]:
-    """Words with a capital inside a sentence: names, where a language does not write all nouns so; and words of names."""
-    texts = [text for info in b.info if info.lang != "de" for text in (info.headline, info.summary) if text]
-    names = [word for text in texts for word in _INNER_NAME.findall(text) if word[0].isupper()]
-    names += [each.name for each in b.targets if each.name]
-    for field in ("sponsor", "products", "malware", "impersonated"):
-        names += _labels(getattr(b.body, field, None))
-    yield from ((Sort.CALLED, _stem(word)) for name in names for word in words_in(name) if len(word) > _GROUP)
+    """Words that may be names: with a capital inside a sentence, where a language does not write all nouns so; or of a name."""
+    names = [word for word in _inner_words(b) if word[0].isupper()]
+    names += [
+        name for field in ("name", "sponsor", "products") for name in _labels(getattr(b.body, field, None))
+    ]
+    yield from ((Sort.CALLED, stem(word)) for word in words_in(" ".join(names)) if len(word) > _GROUP)
+
+
+def _plain(b: Bulletin) -> Iterator[str]:
+    """Words that name no event: small inside a sentence, German nouns, names of malware, of targets and of who is posed as."""
+    some = [word for word in _inner_words(b) if word[0].islower()]
+    some += [word for text in _told(b, in_german=True) for word in _GERMAN_NOUN.findall(text)]
+    some += [each.name for each in b.targets if each.name]
+    some += [name for field in ("malware", "impersonated") for name in _labels(getattr(b.body, field, None))]
+    yield from map(stem, words_in(" ".join(some)))
+
+
+def _inner_words(b: Bulletin) -> list[str]:
+    """The words inside sentences, except in German, which writes all nouns with a capital."""
+    return [word for text in _told(b, in_german=False) for word in _INNER_WORD.findall(text)]
+
+
+def _told(b: Bulletin, *, in_german: bool) -> Iterator[str]:
+    for info in b.info:
+        if (info.lang == "de") is in_german:
+            yield from (text for text in (info.headline, info.summary) if text)
 
 
 def _labels(held: object) -> list[str]:
     some = held if isinstance(held, tuple) else (held,)
     return [str(each) for each in some if isinstance(each, str) and each not in _SAYS_NOTHING]
-
-
-def mentionable(value: str) -> str:
-    """A value as `Sort.MENTION` spells it: its last word, letters and digits alone."""
-    return _NO_LETTER.sub("", value.rsplit(" ", 1)[-1])
-
-
-def canonical(type_: str, value: str) -> str:
-    """A value of a type in one spelling: without defanging, scheme and parts that its type does not need."""
-    plain = norm(value)
-    if type_ in _LETTERS_ONLY:
-        return _NO_LETTER.sub("", plain) or plain
-    return _SCHEME.sub("", plain).lstrip("@").rstrip("/.") or plain
-
-
-def _stem(word: str) -> str:
-    """A word in Latin letters without the endings of plurals and participles."""
-    plain = word if word.isascii() else "".join(_SOUNDS.get(each, each) for each in word)
-    for ending in _ENDINGS:
-        if plain.endswith(ending) and len(plain) > len(ending) + 3:
-            return plain.removesuffix(ending)
-    return plain
-
-
-def spellings(name: str) -> tuple[str, ...]:
-    """A name as it looks and as it sounds: letters and digits alone, without marks, in small Latin letters.
-
-    Two names are alike where one spelling of both is. Source: Unicode TR 39 (look-alikes); ISO 9 and ISO 843 without marks.
-    """
-    plain = [each for each in unicodedata.normalize("NFKD", name.casefold()) if each.isalnum()]
-    looks = "".join(_LOOKS.get(each, each) for each in plain)
-    sounds = "".join(_SOUNDS.get(each, each) for each in plain)
-    return (looks,) if looks == sounds else (looks, sounds)

@@ -33,6 +33,7 @@ _SHARED = {
     "place": marked("the same place"),
     "election": marked("the same election"),
     "time": marked("within two days"),
+    "together": marked("all that belongs to each, taken together"),
 }
 _AGAINST = {
     "place": marked("another place"),

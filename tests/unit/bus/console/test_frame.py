@@ -259,7 +259,7 @@ def test_an_error_is_a_page(store: Path) -> None:
             answer = await c.get("/b/00000000-0000-7000-8000-000000000000")
             assert answer.status_code == 404
             for words in (
-                "No bulletin that you may read",
+                "There is no bulletin with this id that you may read",
                 "Nothing was changed",
                 "Try again",
                 "page-missing",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bus.console import texts
+from bus.console.graph import NAME
 from bus.console.rendering import TEMPLATES, Renderer
 from bus.console.texts import shown
 from bus.console.voices import COOKIE, FOLDER, NAMES, Voices
@@ -122,7 +123,8 @@ def test_no_page_stays_english(store: Path) -> None:
             pages = {path: (await c.get(path)).text for path in paths}
             every_row = [*await rows(c), *(each["row"] for each in drill["injects"])]
             others_wrote = {shown(row[name]) for row in every_row for name in ("headline", "issuer")}
-        others = sorted(others_wrote, key=len, reverse=True)
+            others_wrote |= {f"{shown(row['name'])[: NAME - 1]}…" for row in every_row}
+            others = sorted(others_wrote, key=len, reverse=True)
         seeded = pages["/"].replace("</main>", "<p>Plain words</p></main>")
         assert pseudo.plain_words(seeded, KNOWN, others)[-1:] == ["'Plain words' in 'Plain words'"]
         return {path: pseudo.plain_words(page, KNOWN, others) for path, page in pages.items()}
