@@ -16,7 +16,6 @@ from typing import Final
 
 from adapters.translation.drafting import finished, origin_of
 from adapters.translation.gathering import Gathering, at_most
-from adapters.translation.observables import classify
 from adapters.translation.prose import carried, number_of, one_line
 from adapters.translation.reading import (
     Format,
@@ -29,6 +28,7 @@ from adapters.translation.reading import (
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Abcde, Fimi
 from schemas.bulletin import Draft
+from schemas.observables import classify
 from schemas.parts import Info, Ttp
 from schemas.scalars import MAX_COUNT
 

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import msgspec
 
 from adapters.translation.markings import marks_in_words
-from adapters.translation.observables import RETENTION_DAYS
 from adapters.translation.persons import Persons
 from adapters.translation.reading import FormatError, Losses, ReadContext, identifier, sha256_hex, version_of
 from adapters.translation.withheld import digested, unlinked
@@ -37,6 +36,12 @@ _NO_PROSE: Final = frozenset({"detection", "original_id", "value", "web"})
 _WHOLE: Final = frozenset({"puid", "web"})
 _WORD_OF_OURS: Final = re.compile(r"[a-z0-9][a-z0-9+._-]*")
 _PURPOSE: Final = "detect, stop and warn of threats to elections and to the networks they depend on"
+_RETENTION_DAYS: Final = {
+    PersonalFlag.PSEUDONYMOUS: 365,
+    PersonalFlag.PERSONAL: 180,
+    PersonalFlag.SPECIAL_CATEGORY: 90,
+    PersonalFlag.CRIMINAL_OFFENCE: 90,
+}
 _CATEGORY_OF: Final = {
     "email-addr": "contact",
     "email-message": "contact",
@@ -143,7 +148,7 @@ def personal_data(observables: tuple[Observable, ...], received: dt.datetime) ->
         flag=worst,
         lawful_basis=LAWFUL_BASIS,
         purpose=_PURPOSE,
-        retention_until=(received + dt.timedelta(days=RETENTION_DAYS[worst])).date(),
+        retention_until=(received + dt.timedelta(days=_RETENTION_DAYS[worst])).date(),
         categories=tuple(sorted({_CATEGORY_OF.get(item.type, "online-identifier") for item in flagged})),
         subjects=("account-holders",),
     )

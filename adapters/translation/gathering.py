@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from adapters.translation.observables import Sighted
 from adapters.translation.prose import carried
 from adapters.translation.reading import Losses
+from schemas.observables import Sighted
 from schemas.parts import Observable
 from schemas.scalars import MAX_COUNT
 from schemas.truth.values import why_unfit

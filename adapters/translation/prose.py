@@ -4,9 +4,9 @@ import re
 import unicodedata
 from typing import Final
 
-from adapters.translation.observables import EMAIL
 from adapters.translation.persons import Persons
 from adapters.translation.reading import Losses, clip
+from schemas.observables import EMAIL
 
 __all__ = ["carried", "headline_of", "link_of", "nameless", "number_of", "one_line"]
 

@@ -26,7 +26,9 @@ from bus.storage import lease
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Tlp
 
-MOST_PARAMETERS, MOST_FIELDS = 40, 200
+MOST_PARAMETERS = 40
+MOST_FIELDS = 1500
+"""Of a form: that of a draft with as many rows as may be is the longest."""
 MOST_VALUE = 500
 MOST_NEW = 2000
 """So many events are looked through for what is new."""

@@ -17,7 +17,7 @@ from bus.console import codes, drawing, graph, sentences, texts
 from bus.console.icons import ICONS
 from bus.console.navigation import current
 from bus.console.page import Failed
-from bus.console.pages import CHOICES, SNOOZE_ENDS, TO_DO, VERDICTS, Listed, may_see, title_of
+from bus.console.pages import CHOICES, SNOOZE_ENDS, TABLES, TO_DO, VERDICTS, Listed, may_see, title_of
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
@@ -123,6 +123,7 @@ class Renderer:
             gantt_rows=gantt_rows,
             current=current,
             choices=CHOICES,
+            tables=TABLES,
             as_typed=escape,
             files=(),
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bus.drafts.reach import Border, Egress, Part, Reader, egress
     from bus.drafts.remembering import Remembered
     from bus.drafts.source import Source
-    from bus.drafts.template import DRAFTED, begun, body_text, more_text
+    from bus.drafts.template import DRAFTED, begun, body_text, more_text, table_text
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -58,6 +58,7 @@ __all__ = [
     "read_table",
     "referring_to",
     "stamped",
+    "table_text",
     "told",
     "updated",
     "withdrawal",

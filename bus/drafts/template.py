@@ -121,7 +121,7 @@ def body_text(kind: str, values: Mapping[str, Any] = MappingProxyType({})) -> st
     """
     known = {each.encode_name for each in info_of(KINDS[kind]).fields}
     lines = _of_body(kind, {("body", name): value for name, value in values.items() if name in known})
-    lines += [f"{_key(name)} = {_literal(value)}" for name, value in values.items() if name not in known]
+    lines.append(table_text({name: value for name, value in values.items() if name not in known}))
     return "\n".join(lines).strip() + "\n"
 
 
@@ -132,11 +132,16 @@ def more_text(beside: Collection[str], values: Mapping[str, Any] = MappingProxyT
         beside: fields that the form has.
         values: what is filled in.
     """
-    lines = [f"{_key(name)} = {_literal(value)}" for name, value in values.items()]
+    lines = [table_text(values)]
     for each in info_of(Draft).fields:
         if each.encode_name not in beside and each.encode_name not in values:
             lines += _field(each, (each.encode_name,), {}, needed=False)
     return "\n".join(lines).strip() + "\n"
+
+
+def table_text(values: Mapping[str, Any]) -> str:
+    """Values by their names in TOML."""
+    return "".join(f"{_key(name)} = {_literal(value)}\n" for name, value in values.items())
 
 
 def _key(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -263,6 +264,17 @@ def accounts_for(db: sqlite3.Connection, channel: str, seq: int) -> bool:
 def rows(db: sqlite3.Connection, sql: str, *arguments: object) -> list[Row]:
     """The rows that a query selects."""
     return [Row(**dict(row)) for row in db.execute(sql, arguments)]
+
+
+_NAMING = """
+SELECT * FROM (SELECT * FROM outbox WHERE status = ?1 ORDER BY n DESC LIMIT ?3)
+WHERE EXISTS (SELECT 1 FROM json_each(?2) WHERE instr(payload, CAST(value AS BLOB)))
+"""
+
+
+def naming(db: sqlite3.Connection, ids: Iterable[str], status: str, newest: int = 10_000) -> list[Row]:
+    """The rows of a status whose bulletins name one of some ids, the newest first; only the newest of all are looked at."""
+    return [row for row in rows(db, _NAMING, status, json.dumps(list(ids)), newest) if row.is_whole]
 
 
 def first(db: sqlite3.Connection, sql: str, *arguments: object) -> Row | None:

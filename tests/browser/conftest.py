@@ -42,7 +42,7 @@ class Served:
 
     def __init__(self, store: Path, authority: str = consoles.HUB, voices: Voices | None = None) -> None:
         """Serve a store, as the console of an authority whose hub signs, in these languages."""
-        self.store, self.authority, self._voices = store, authority, voices
+        self.store, self.authority, self.voices = store, authority, voices
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -78,7 +78,7 @@ class Served:
             numbers(8),
             hub=line,
             hosts=(self.url.removeprefix("http://"),),
-            voices=self._voices,
+            voices=self.voices,
         )
 
     def stop(self) -> None:

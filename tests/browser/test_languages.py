@@ -13,8 +13,12 @@ from playwright.sync_api import Browser, expect
 from bus.console.voices import COOKIE, NAMES
 from tests.browser.conftest import Looker, Served, apart
 from tests.browser.test_pages import CUT_S, WIDTHS, overflow, paths, violations
+from tests.browser.test_people import Staffed
+from tests.browser.test_publish import HEADLINE, OFFICE, write
 from tests.support import pseudo
 from tests.support.consoles import Speaker, fill, night
+from tests.support.desks import PASSWORD
+from tests.unit.bus.console.test_languages import KNOWN
 
 pytestmark = pytest.mark.browser
 
@@ -27,12 +31,18 @@ def spoken(store: Path) -> Iterator[Served]:
     made.stop()
 
 
-def reader(chromium: Browser, served: Served, tag: str, width: int = 1440) -> Looker:
+def reader(
+    chromium: Browser,
+    served: Served,
+    tag: str,
+    width: int = 1440,
+    who: tuple[str, str, str] = ("Mara Lind", "", "/"),
+) -> Looker:
     """Somebody who is signed in and has chosen a language."""
     context = chromium.new_context(viewport={"width": width, "height": 1000})
     context.add_cookies([{"name": COOKIE, "value": tag, "url": served.url}])
     found = Looker(context, served.url)
-    found.sign_in()
+    found.sign_in(*who)
     return found
 
 
@@ -51,6 +61,69 @@ def test_longer_texts_fit(chromium: Browser, spoken: Served, bulletin: str, tag:
         if faults := [*said, *filter(None, [overflow(looker.page)])]:
             found[name] = faults
     looker.context.close()
+    assert found == {}
+
+
+WRITTEN = [HEADLINE, "Name of mara", "Name of tom", "Jonas Brekk", "Desk", "SHA-256"]
+"""What people have written or are called on these pages."""
+
+
+def english(looker: Looker, name: str) -> dict[str, object]:
+    """What of a page is wider than its window, or still English."""
+    found: dict[str, object] = {}
+    if wider := overflow(looker.page):
+        found[f"{name} wider"] = wider
+    if words := pseudo.plain_words(looker.page.content(), KNOWN, WRITTEN):
+        found[f"{name} words"] = words
+    return found
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_of_people_feeds_and_approvals_stay_not_english(
+    chromium: Browser, store: Path, width: int
+) -> None:
+    """Of an administrator, of who has feed addresses, and of a second person: longer texts fit, and none is English."""
+    found: dict[str, object] = {}
+    staffed, office = Staffed(store, voices=pseudo.voices()), Served(store, OFFICE, voices=pseudo.voices())
+    try:
+        for who, at, paths_of in (
+            ("tom", "/", ("/me", "/feeds?list=/b.atom", "/feeds")),
+            (
+                "mara",
+                "/people",
+                ("/people", "/people/tom", "/people/mara", "/audit?verify=1", "/feeds", "/me"),
+            ),
+        ):
+            looker = reader(chromium, staffed, pseudo.TAG, width, who=(who, PASSWORD, at))
+            for path in paths_of:
+                looker.go(path)
+                found |= english(looker, f"{who} {path}")
+                if "?list" in path:
+                    looker.page.fill("#name", "Desk")
+                    looker.page.click("form[action='/feeds/make'] button")
+                    found |= english(looker, "shown once")
+            looker.context.close()
+        mara, jonas = (
+            reader(chromium, office, pseudo.TAG, width, who=(name, "", "/"))
+            for name in ("Mara Lind", "Jonas Brekk")
+        )
+        mara.go("/publish?kind=cyber-threat")
+        write(mara)
+        mara.page.fill('[id="f-observables.paste"]', "polls.example\nstrange")
+        mara.page.click("button[name=paste]")
+        found |= english(mara, "rows")
+        mara.page.click('[value="observables.1"]')
+        mara.page.click("form#draft .btn.primary")
+        mara.page.click("form[action$='/ask'] button")
+        jonas.go("/approvals")
+        found |= english(jonas, "approvals")
+        jonas.page.click("main a[href^='/approvals/'] >> nth=0")
+        found |= english(jonas, "approval")
+        mara.context.close()
+        jonas.context.close()
+    finally:
+        staffed.stop()
+        office.stop()
     assert found == {}
 
 

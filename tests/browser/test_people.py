@@ -47,7 +47,8 @@ class Staffed(Served):
     def console(self, held: desk.Desk, reading: Reading, line: Line) -> Shield:
         """People sign in by a password."""
         hosts = (self.url.removeprefix("http://"),)
-        return app(reading, DeskPeople(held, os.urandom), lambda: NOW, numbers(8), hub=line, hosts=hosts)
+        people = DeskPeople(held, os.urandom)
+        return app(reading, people, lambda: NOW, numbers(8), hub=line, hosts=hosts, voices=self.voices)
 
 
 @pytest.fixture(scope="module")

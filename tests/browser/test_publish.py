@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Looker, Served
+from tests.browser.keyboard import SLOW_MS, Keyboard, published
 from tests.browser.test_pages import WIDTHS, overflow, violations
 from tests.support.consoles import HOSTILE
 
@@ -51,6 +52,10 @@ def paths(chromium: Browser, office: Served) -> dict[str, str]:
         write(mara, headline)
         if name == "faulty":
             mara.page.fill("#f-facts", 'titlex = "Flood"\nmalware = 5')
+            mara.page.fill('[id="f-observables.paste"]', "hxxps://evil[.]example/x\n192.0.2.41")
+            for list_ in ("info", "actions", "references", "personal_data"):
+                mara.page.click(f"[data-add={list_}]")
+                mara.page.fill(f"[data-rows={list_}] input[type=text] >> nth=0", "x")
         press(mara, "Save")
         made[name] = mara.page.url.removeprefix(office.url)
         if name == "faulty":
@@ -160,3 +165,54 @@ def test_two_people_publish_without_scripts(chromium: Browser, office: Served) -
     expect(mara.page.locator(".callout").filter(has_text="It is published.")).to_be_visible()
     for each in contexts:
         each.close()
+
+
+ROWS = {
+    "observables.0.value": "https://evil.example/login", "observables.0.type": "url",
+    "observables.1.value": "polls.example", "observables.1.type": "domain-name",
+    "actions.0.text": "Block both.", "actions.0.kind": "block-indicator", "actions.0.to": "csirt",
+    "references.0.id": "0198c0de-0000-7000-8000-000000000001", "references.0.rel": "same-incident",
+}  # fmt: skip
+
+
+def test_rows_are_written_by_keyboard(chromium: Browser, office: Served) -> None:
+    """Two observables, an action and a reference: what is wrong is told beside its row, is mended, and all of it is published."""
+    writer = Keyboard(chromium, office.url, "Kim Keys")
+    page = writer.page
+    page.goto(f"{office.url}/publish?kind=cyber-threat")
+    writer.fill("Headline", "Rows by keyboard")
+    writer.fill("What is known, and what is not", "Since 18:40 UTC.")
+    writer.activate("button", "Add an action")
+    writer.type("Block both.")
+    writer.choose(page.get_by_label("Kind of action"), "block-indicator")
+    writer.fill("To whom", "csirt")
+    writer.activate("button", "Add an observable")
+    writer.type("hxxps://evil[.]example/login")
+    writer.activate("button", "Add an observable")
+    writer.type("not an address")
+    wrong = page.locator('[data-row="observables.1."]')
+    kind = wrong.get_by_label("What it is")
+    writer.choose(kind, "ipv4-addr")
+    expect(wrong.locator(".found")).to_contain_text("is not of type ipv4-addr", timeout=SLOW_MS)
+    expect(wrong.locator(".found")).to_contain_text("R62")
+    expect(wrong.get_by_label("Value")).to_have_attribute("aria-invalid", "true")
+    writer.press("Shift+Tab")
+    writer.type("polls[.]example")
+    writer.choose(kind, "domain-name")
+    expect(wrong.locator(".found")).to_be_empty(timeout=SLOW_MS)
+    writer.activate("button", "Add a reference")
+    writer.type("https://console.example/b/0198c0de-0000-7000-8000-000000000001")
+    writer.choose(page.get_by_label("What this draft is to it"), "same-incident")
+    writer.activate("button", "Add a reference")
+    writer.activate("button", re.compile("^Take out Reference 2"))
+    expect(page.locator('[data-rows="references"] .entry')).to_have_count(1)
+    writer.activate("button", "Put it back")
+    expect(page.locator('[data-rows="references"] .entry')).to_have_count(2)
+    writer.fill("Facts of this kind, in TOML", 'title = "Flood"')
+    second = Keyboard(chromium, office.url, "Sam Second")
+    published(writer, second)
+    twin = page.evaluate("async () => (await fetch(`${location.pathname}.json`)).json()")
+    assert twin["hands"]["bulletin"]
+    assert {name: twin["fields"].get(name) for name in ROWS} == ROWS
+    for each in (writer, second):
+        each.context.close()

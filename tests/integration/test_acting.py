@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -63,6 +64,7 @@ async def at_work(
                 roles=ROLES,
                 held=held,
                 hub=line,
+                authority="xb-hub",
             )
         )
         await sign_in(opened)
@@ -157,12 +159,84 @@ async def test_an_answer_reaches_its_author_once_however_often_the_form_is_sent(
     assert {event for event, _ in recorded} == {"answered"}
 
 
+async def test_a_handover_and_a_wish_for_a_wider_marking_are_answers_that_are_taken_back(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """Chosen from who reads it; the page shows what this hub has answered. Taken back, once, others read that it is withdrawn."""
+    recorded: list[tuple[str, dict[str, str]]] = []
+    async with (
+        speaking(bus, tmp_path / "author.db", "xa-csirt") as author,
+        hub(bus, tmp_path, "xa-hub") as other,
+        at_work(bus, tmp_path, recorded) as opened,
+    ):
+        said = await author.publish(draft())
+        page = await held_by(opened, said.id)
+        base = {"form": form_of(page.text), "key": key_of(page.text)}
+        desk_of = (await opened.get(f"/b/{said.id}.json")).json()["desk"]
+        assert "xa-hub" in {id_ for id_, _ in desk_of["hands"]}
+        assert desk_of["wider"] == ["clear"]
+        wrong = await opened.post(f"/b/{said.id}/take-back", data=base | {"verdict": "handover"})
+        assert "no such answer to that bulletin in force" in wrong.text
+        for fields in (
+            {"verdict": "handover", "to": "xa-hub"},
+            {"verdict": "request-upgrade", "marking": "clear"},
+        ):
+            for _ in range(2):
+                sent = await opened.post(f"/b/{said.id}/answer", data=base | fields)
+                assert sent.status_code == 303, sent.text
+
+        async def ours() -> set[str]:
+            twin = (await opened.get(f"/b/{said.id}.json")).json()
+            return {each["verdict"] for each in twin["desk"]["ours"]}
+
+        async def both() -> bool:
+            return await ours() == {"handover", "request-upgrade"}
+
+        await eventually(both)
+        back = base | {"verdict": "handover", "text": "They have no room."}
+        for _ in range(2):
+            sent = await opened.post(f"/b/{said.id}/take-back", data=back)
+            assert (sent.status_code, sent.headers.get("location")) == (303, f"/b/{said.id}#ours"), sent.text
+
+        async def one() -> bool:
+            return await ours() == {"request-upgrade"}
+
+        await eventually(one)
+
+        async def arrived() -> list[Any]:
+            rows = await other.store.read(
+                lambda db: db.execute("SELECT payload FROM admitted ORDER BY row").fetchall()
+            )
+            read = [decode(bytes(row[0])) for row in rows]
+            return [each for each in read if each.issuer.id == "xb-hub" and each.kind == "feedback"]
+
+        async def is_whole() -> bool:
+            return len(await arrived()) == 3
+
+        await eventually(is_whole)
+        handed, asked, withdrawn = await arrived()
+        assert (handed.body.handover_to, asked.body.relax_to) == ("xa-hub", "clear")
+        assert (withdrawn.msg_type, withdrawn.info[0].summary) == ("cancel", "They have no room.")
+        assert withdrawn.references[0].id == handed.id
+    assert [event for event, _ in recorded] == [
+        "answered",
+        "answered",
+        "answered",
+        "answered",
+        "answer-withdrawn",
+    ]
+
+
 BAD = {
     "no verdict": {"verdict": "", "text": "x y"},
     "another verdict": {"verdict": "relax-marking", "text": "x y"},
     "a verdict that needs a sentence": {"verdict": "dispute", "text": "  "},
     "a text that is too long": {"verdict": "dispute", "text": "x" * 2001},
     "a key that is none": {"verdict": "endorse", "key": "../../x"},
+    "a handover to nobody": {"verdict": "handover", "to": ""},
+    "a handover to who does not read it": {"verdict": "handover", "to": "xz-none"},
+    "a handover to oneself": {"verdict": "handover", "to": "xb-hub"},
+    "a marking that is no wider": {"verdict": "request-upgrade", "marking": "green"},
 }
 
 

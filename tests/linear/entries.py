@@ -21,7 +21,6 @@ import msgspec
 
 from adapters.formats.stix.patterns import MAX_PATTERN_CHARS, PatternError, read_pattern
 from adapters.translation.markings import marks_in_words, read_mark, read_statement
-from adapters.translation.observables import classify, platform_of, refang, sighted, site_of
 from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, headline_of, link_of, nameless
 from adapters.translation.reading import Losses, identifier, read_csv, safe_xml, slug, strict_json
@@ -44,6 +43,7 @@ from schemas import codec, envelope, jwe, subject
 from schemas.bulletin import Defaults
 from schemas.envelope import b64u, write_signed
 from schemas.errors import TocsinError
+from schemas.observables import classify, platform_of, refang, sighted, site_of
 from schemas.parts import Authority
 from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES, Registry
 from schemas.vocab import Domain, Pap, Tlp
@@ -103,7 +103,7 @@ MODULES = (
     "schemas.subject",
     "adapters.translation.reading",
     "adapters.translation.markings",
-    "adapters.translation.observables",
+    "schemas.observables",
     "adapters.translation.prose",
     "adapters.formats.stix.patterns",
     "bus.bundle.file",
@@ -158,9 +158,10 @@ EXCUSED: Mapping[str, str] = {
     "adapters.translation.reading.version_of": "a pattern of at most 24 characters",
     "adapters.translation.reading.clip": "a slice",
     "adapters.translation.markings.strictest": "a maximum",
-    "adapters.translation.observables.holds_email": "in `sighted`, which bounds the value",
-    "adapters.translation.observables.platform_named": "a look into a table",
-    "adapters.translation.observables.personal_flag": "in `sighted`, which bounds the value",
+    "schemas.observables.refanged": "as `refang`, or nothing",
+    "schemas.observables.holds_email": "in `sighted`, which bounds the value",
+    "schemas.observables.platform_named": "a look into a table",
+    "schemas.observables.personal_flag": "in `sighted`, which bounds the value",
     "adapters.translation.prose.number_of": "writes",
     "bus.bundle.file.trust_line": "writes",
     "bus.bundle.file.write": "writes",
@@ -663,16 +664,16 @@ def _translation() -> Iterator[Entry]:
         "a label": (lambda raw: read_mark(_text(raw), "$"), (f"{room}.markings.read_mark",)),
         "a statement": (lambda raw: read_statement(_text(raw), "$", Losses()), (f"{room}.markings.read_statement", f"{room}.markings.is_harmless")),
         "limits in words": (lambda raw: marks_in_words("$", _text(raw)), (f"{room}.markings.marks_in_words",)),
-        "a channel's name": (lambda raw: site_of(_text(raw)), (f"{room}.observables.site_of",)),
+        "a channel's name": (lambda raw: site_of(_text(raw)), ("schemas.observables.site_of",)),
         "many names in a text": (lambda raw: _nameless(_text(raw)), ()),
         "a word": (lambda raw: (slug(_text(raw)), identifier(_text(raw))), (f"{room}.reading.slug", f"{room}.reading.identifier")),
-        "a cell": (lambda raw: classify(_text(raw)), (f"{room}.observables.classify",)),
+        "a cell": (lambda raw: classify(_text(raw)), ("schemas.observables.classify",)),
         "a value": (
             lambda raw: [sighted(kind, _text(raw)) for kind in ("url", "domain-name", "email-addr", "ipv4-addr", "file")],
-            (f"{room}.observables.sighted",),
+            ("schemas.observables.sighted",),
         ),
-        "a defanged value": (lambda raw: refang(_text(raw)), (f"{room}.observables.refang",)),
-        "a host": (lambda raw: platform_of(_text(raw)), (f"{room}.observables.platform_of",)),
+        "a defanged value": (lambda raw: refang(_text(raw)), ("schemas.observables.refang",)),
+        "a host": (lambda raw: platform_of(_text(raw)), ("schemas.observables.platform_of",)),
         "free text": (
             lambda raw: [carried(_text(raw), limit=n, path="$", losses=Losses()) for n in (160, 2_000, 8_000)],
             (f"{room}.prose.carried",),

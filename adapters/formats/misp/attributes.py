@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from adapters.translation.observables import HASH_TYPES, Sighted, refang, sighted
 from adapters.translation.reading import OTHER
+from schemas.observables import HASH_TYPES, Sighted, refanged, sighted
 
 __all__ = ["DETECTION_TYPES", "TEXT_TYPES", "NotCarried", "Value", "read_attribute", "type_told"]
 
@@ -191,7 +191,7 @@ def _one(kind: str, text: str, beside: list[str]) -> Value | NotCarried:
         observable_type, role = known
     else:
         return NotCarried(_NO_PLACE)
-    plain = refang(text) if observable_type in ("url", "domain-name", "ipv4-addr", "email-addr") else text
+    plain = refanged(observable_type, text)
     if observable_type == "autonomous-system" and plain.strip().isdigit():
         plain = f"AS{plain.strip()}"
     found = sighted(observable_type, plain)

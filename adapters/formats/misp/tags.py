@@ -9,10 +9,10 @@ from typing import Final
 
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Mark, marks_in_words, read_mark
-from adapters.translation.observables import holds_email
 from adapters.translation.prose import one_line
 from adapters.translation.reading import Losses, slug
 from adapters.translation.threats import TECHNIQUE, is_machine_tag
+from schemas.observables import holds_email
 from schemas.parts import Actor, Attribution, Confidence, Ttp
 from schemas.vocab import AttributionLevel, Certainty, Status
 

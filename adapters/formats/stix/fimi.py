@@ -9,10 +9,10 @@ from adapters.formats.stix.objects import held_values, references, text_of
 from adapters.formats.stix.scope import Scope
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Marking
-from adapters.translation.observables import platform_named
 from adapters.translation.prose import carried, one_line
 from adapters.translation.reading import Losses, slug
 from schemas.bodies.foreign import Abcde, Fimi, Narrative
+from schemas.observables import platform_named
 from schemas.parts import Ttp
 from schemas.vocab import Tlp
 

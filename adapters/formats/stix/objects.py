@@ -13,17 +13,17 @@ import msgspec
 
 from adapters.formats.stix.patterns import NamedValue
 from adapters.translation.markings import Mark, read_mark, read_statement
-from adapters.translation.observables import (
+from adapters.translation.reading import Losses
+from adapters.translation.threats import TECHNIQUE
+from schemas.observables import (
     HASH_TYPES,
     Sighted,
     classify,
     platform_named,
-    refang,
+    refanged,
     sighted,
     site_of,
 )
-from adapters.translation.reading import Losses
-from adapters.translation.threats import TECHNIQUE
 from schemas.parts import Ttp
 from schemas.vocab import Tlp
 
@@ -87,7 +87,6 @@ _PATTERN_TYPES: Final = {
     ("x509-certificate", ("serial_number",)): "x509-certificate",
     ("software", ("name",)): "software",
 }
-_REFANGED: Final = frozenset({"url", "domain-name", "ipv4-addr", "ipv6-addr", "email-addr"})
 
 # Less common digests, by their name in lower case without hyphens.
 _HASHES: Final = {
@@ -205,7 +204,7 @@ def _held(observable_type: str, text: str, role: str = "infrastructure") -> tupl
 
 
 def _sighted(observable_type: str, text: str) -> Sighted | None:
-    return sighted(observable_type, refang(text) if observable_type in _REFANGED else text)
+    return sighted(observable_type, refanged(observable_type, text))
 
 
 # --- techniques

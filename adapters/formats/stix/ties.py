@@ -16,13 +16,13 @@ from adapters.formats.stix.scope import Scope
 from adapters.translation.countries import country_of
 from adapters.translation.drafting import instant, integer
 from adapters.translation.markings import Marking
-from adapters.translation.observables import platform_named
 from adapters.translation.persons import Persons
 from adapters.translation.prose import carried, one_line
 from adapters.translation.reading import Losses, told
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Draft
 from schemas.links import MAX_LINKS, MAX_THINGS, Link, Thing
+from schemas.observables import platform_named
 from schemas.open_vocab import OPEN
 
 __all__ = ["Ties"]

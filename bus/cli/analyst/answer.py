@@ -24,25 +24,25 @@ from bus.cli.frame import (
     reviewed_option,
     wait_option,
 )
-from bus.hub import picture
-from bus.hub.acting import parts_of
+from bus.hub.acting import WITHDRAWN, parts_of, standing
+from bus.publishing import outbox_table
 from schemas.answering import answer_to, taken_back
 from schemas.bodies.coordination import Feedback
 from schemas.codec import decode
 from schemas.subject import channel_of
-from schemas.vocab import TLP_RANK, MsgType, Tlp
+from schemas.vocab import TLP_RANK, Tlp
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
 
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Bulletin, Draft
     from schemas.subject import Channel
 
 
+MOST = 10_000
+"""So many versions of a bulletin are looked at, the newest."""
 sending_options = gathered("sending", Sending, wait_option, dry_run_option, reviewed_option)
-WITHDRAWN = "Taken back by its author."
 
 
 @command()
@@ -183,14 +183,9 @@ async def _withdrawn(
     mine: list[Bulletin] = []
     if (app.state_folder() / frame.OUTBOX_FILE).exists():
         async with frame.open_outbox(app) as box:
-            rows = await box.rows(limit=MOST, status=str(original.status))
-        mine = list(_standing([decode(row.payload) for row in rows if row.is_whole], versions))
-    wanted = {VERDICTS[name].verdict for name in chosen.flags}
-    found = [
-        each
-        for each in mine
-        if isinstance(each.body, Feedback) and (not wanted or each.body.verdict in wanted)
-    ]
+            rows = await box.read(lambda db: outbox_table.naming(db, versions, str(original.status)))
+        mine = [decode(row.payload) for row in rows]
+    found = list(standing(mine, versions, {VERDICTS[name].verdict for name in chosen.flags}))
     if not found:
         raise NotFoundError(
             f"{app.identity.authority} has no such answer to {original.id} in force",
@@ -199,26 +194,3 @@ async def _withdrawn(
 
     drafts = [(each.id, partial(taken_back, each, now, text or WITHDRAWN, lang)) for each in found]
     return await frame.send_drafts(app, drafts, sending)
-
-
-MOST = 10_000
-"""The newest bulletins of this authority, at most this many, are searched for its answers."""
-
-
-def _standing(said: Sequence[Bulletin], targets: frozenset[str]) -> Iterator[Bulletin]:
-    """The answers to versions of a bulletin, without those that their author has withdrawn or replaced."""
-    ended = {
-        ref.id
-        for each in said
-        if each.msg_type in (MsgType.CANCEL, MsgType.UPDATE)
-        for ref in each.references
-        if ref.rel in ("cancels", "supersedes")
-    }
-    for each in said:
-        if (
-            isinstance(each.body, Feedback)
-            and each.msg_type is not MsgType.CANCEL
-            and each.id not in ended
-            and not targets.isdisjoint(picture.answers.answered_by(each))
-        ):
-            yield each

@@ -62,5 +62,5 @@ const titled = (alert) => (alert.alarm && say(`alarm-${alert.alarm}`, { name: al
 live({ announce, element, alerted: (alert, listens) => alerted({ ...alert, title: titled(alert) }, listens) });
 keys({ announce });
 verifier({ announce });
-drafting({ announce, element });
+drafting({ announce, element, toast });
 passkeys({ announce });

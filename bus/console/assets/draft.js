@@ -1,13 +1,15 @@
 // A draft is checked by the hub while it is written, a second after the last key. Nothing of it is kept by that.
+import { rowing } from "./rows.js";
 import { say } from "./words.js";
 
 const WAIT_MS = 1000;
 const MARKS = { error: "fail", doubt: "unknown", remark: "note" };
 
-export function drafting({ announce, element }) {
+export function drafting({ announce, element, toast }) {
   const form = document.querySelector("[data-draft]");
   if (!form) return;
   let timer = 0, asked = 0;
+  rowing(form, { toast });
 
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, WAIT_MS); });
 
@@ -27,12 +29,15 @@ export function drafting({ announce, element }) {
 
   function show({ said, problems }) {
     for (const list of form.querySelectorAll("[data-found]")) {
-      const name = list.dataset.found, field = form.elements[name];
-      const wrong = problems.filter((each) => each.field === name), found = said.findings.filter((each) => each.field === name);
-      list.replaceChildren(...wrong.map((each) => line("fail", each.text, "")), ...found.map((each) => line(MARKS[each.grade], each.text, each.rule)));
-      if (!(field instanceof Element)) continue;
-      if (wrong.length || found.some((each) => each.grade === "error")) field.setAttribute("aria-invalid", "true");
+      const here = (each) => beside(each.field, list.dataset.found);
+      list.replaceChildren(...problems.filter(here).map((each) => line("fail", each.text, "")), ...said.findings.filter(here).map((each) => line(MARKS[each.grade], each.text, each.rule)));
+    }
+    const wrong = new Set([...problems, ...said.findings.filter((each) => each.grade === "error")].map((each) => each.field));
+    for (const field of form.elements) {
+      if (!field.name || field.type === "radio" || field.type === "hidden") continue;
+      if (wrong.has(field.name)) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
+      if (wrong.has(field.name)) field.closest("details")?.setAttribute("open", ""); // what is wrong is never folded away
     }
     const faults = said.faults + problems.length;
     const told = [...problems.map((each) => step("fail", each.text, say("unread"))), ...said.findings.map((each) => step(MARKS[each.grade], each.text, `${say(each.grade)}, ${each.rule} ${each.path}`)), ...said.notes.map((each) => step("note", each, ""))];
@@ -46,6 +51,7 @@ export function drafting({ announce, element }) {
     announce(faults ? say("to-correct", { num: faults }) : `${say("sound")} ${said.egress ? say("readers", { num: readers }) : ""}`);
   }
 
+  const beside = (field, place) => (place.endsWith(".") ? `${field}.`.startsWith(place) : field === place);
   const border = (each) => say(each.is_home ? "home" : each.is_left_out ? "left-out" : "border");
   const mark = (name) => document.querySelector(`[data-mark="${name}"]`)?.content.cloneNode(true) ?? element("span");
   const line = (name, words, rule) => element("li", {}, mark(name), element("span", {}, words, " ", element("code", {}, rule)));

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.console.pages.bulletin_desk import VERDICTS, sign_receipts
+    from bus.console.pages.answers import VERDICTS
+    from bus.console.pages.bulletin_desk import sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.draft_form import CHOICES
+    from bus.console.pages.draft_tables import TABLES
     from bus.console.pages.elections import TO_DO, Listed, title_of
     from bus.console.pages.held import has_its_id
     from bus.console.pages.quarantine import may_see
@@ -21,6 +23,7 @@ __all__ = [
     "LISTS",
     "PAGES",
     "SNOOZE_ENDS",
+    "TABLES",
     "TO_DO",
     "VERDICTS",
     "Listed",

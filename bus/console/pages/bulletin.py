@@ -135,7 +135,7 @@ def look(asked: Asked) -> OneBulletin:
         admitted=kept.admitted_at,
         digest=kept.digest,
         kid=kept.kid,
-        desk=bulletin_desk.desk_of(asked, kept, row.priority, is_over=bool(row.ended)),
+        desk=bulletin_desk.desk_of(asked, kept, row.priority, known.answers or (), is_over=bool(row.ended)),
     )
 
 

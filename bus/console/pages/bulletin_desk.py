@@ -1,44 +1,35 @@
-"""What people here do about a bulletin: acknowledge it, answer it. And what the page tells of that."""
+"""What people here do about a bulletin: acknowledge it, for one. And what the page tells of that, and of its answers."""
 
 from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
 import msgspec
 
-from bus import desk
+from bus import desk, sheets
 from bus.console.asked import Asked
 from bus.console.doing import Doing, Hub
-from bus.console.errors import AgainError, BadRequestError, RefusedError
+from bus.console.errors import AgainError, RefusedError
 from bus.console.pages import clocks
 from bus.console.pages.held import held, name_at_desk
 from bus.console.pages.notes import Note, notes_on
 from bus.console.people import People
 from bus.desk import About, Action
-from bus.hub.acting import Acknowledge, Answer, Outcome, is_key
+from bus.hub.acting import Acknowledge, Outcome
 from bus.hub.clocks import ACKNOWLEDGEMENT
-from bus.languages import marked
 from bus.storage import utc
 from bus.subscribing import Stored
-from schemas.answering import NEEDS_TEXT
-from schemas.bodies.coordination import Feedback
-from schemas.vocab import FeedbackKind
+from schemas.bulletin import Bulletin
+from schemas.subject import channel_of
+from schemas.vocab import TLP_RANK, Tlp
 
 MOST_RECEIPTS = 3
 """So many are tried at once: fewer than the hub signs for one person in that time, so that they keep no deed of a person waiting."""
-VERDICTS = {
-    FeedbackKind.SIGHTING: marked("Seen here too"),
-    FeedbackKind.ENDORSE: marked("We confirm it"),
-    FeedbackKind.ACTION_TAKEN: marked("Action taken"),
-    FeedbackKind.FALSE_POSITIVE: marked("False positive"),
-    FeedbackKind.DISPUTE: marked("It is wrong"),
-    FeedbackKind.QUESTION: marked("A question"),
-    FeedbackKind.REPLY: marked("A reply"),
-}
-"""What can be answered from the page, with the words for it; the rest stays at the command line."""
+MOST_HANDS = 2000
+"""So many authorities are offered for a handover."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +38,14 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     at: dt.datetime
     is_signed: bool
+
+
+class Ours(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer of this hub that is in force."""
+
+    verdict: str
+    at: dt.datetime
+    text: str
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +61,9 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         may_note: whether the reader may write a note on it.
         read: who has acknowledged it, the first first.
         notes: of people here, the newest first.
+        ours: what this hub has answered, the newest first.
+        hands: (id, name) of the authorities that may take it over: those that read it.
+        wider: the markings that may be asked for, the next wider one first.
     """
 
     about: str
@@ -73,9 +75,14 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     may_note: bool
     read: tuple[Read, ...] = ()
     notes: tuple[Note, ...] = ()
+    ours: tuple[Ours, ...] = ()
+    hands: tuple[tuple[str, str], ...] = ()
+    wider: tuple[str, ...] = ()
 
 
-def desk_of(asked: Asked, kept: Stored, priority: int, *, is_over: bool) -> Desk:
+def desk_of(
+    asked: Asked, kept: Stored, priority: int, answers: Iterable[sheets.Answered], *, is_over: bool
+) -> Desk:
     """What the store knows of it; the rest is asked of the desk (`told`)."""
     b, viewer = kept.bulletin, asked.viewer
     is_own = b.issuer.id == asked.hub
@@ -87,14 +94,20 @@ def desk_of(asked: Asked, kept: Stored, priority: int, *, is_over: bool) -> Desk
         ),
         None,
     )
+    may_answer = not is_own and b.kind != "sealed" and viewer.may(Action.ANSWER)
     return Desk(
         about=name_at_desk(asked, kept),
         due=due,
         may_acknowledge=not is_own and not is_over and viewer.may(Action.ACKNOWLEDGE),
-        may_answer=not is_own and b.kind != "sealed" and viewer.may(Action.ANSWER),
+        may_answer=may_answer,
         may_amend=is_own and b.kind != "sealed" and viewer.may(Action.DRAFT),
         may_note=viewer.may(Action.WRITE_NOTE),
         may_snooze=not is_over and priority > 1 and viewer.may(Action.SNOOZE),
+        ours=tuple(
+            Ours(verdict=each.verdict, at=each.at, text=each.text) for each in answers if each.by == asked.hub
+        ),
+        hands=tuple(hands_of(asked, b)) if may_answer else (),
+        wider=wider_than(b.tlp) if may_answer else (),
     )
 
 
@@ -165,54 +178,16 @@ async def sign_receipts(people: People, hub: Hub, skip: int = 0) -> int:
     return skip if len(some) == MOST_RECEIPTS else 0
 
 
-async def answer(doing: Doing) -> str:
-    """Have the hub sign and publish an answer, under the key of the form, so that it is published once.
-
-    Raises:
-        NotHereError: it is not here, or its sender may not read it.
-        BadRequestError: the form does not say what the answer is.
-        DeedError: as the desk.
-        AgainError: a person must look at it once more.
-        RefusedError, HubError: as the hub.
-    """
-    about = await doing.look(about_named)
-    if not is_key(doing.field("key")):
-        raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
-    body = feedback_of(doing.field("verdict"), doing.field("text"))
-    reviewed = doing.field("reviewed").strip()
-
-    def work(db: sqlite3.Connection, act: desk.Act) -> str:
-        desk.duty.answer(db, act, about, str(body.verdict), doing.field("key"), reviewed)
-        return act.who
-
-    request = Answer(
-        key=doing.field("key"),
-        bulletin=about.id,
-        body=body,
-        by=await doing.at_desk(work),
-        reviewed=reviewed,
-    )
-    must_be_done(await doing.hub.ask(request), doing)
-    return f"{page_of(about)}#others"
+def hands_of(asked: Asked, b: Bulletin) -> Iterator[tuple[str, str]]:
+    """The other authorities that read a bulletin."""
+    readers = asked.registry.readers(channel_of(b))[:MOST_HANDS]
+    yield from ((each, asked.name_of(each)) for each in readers if each != asked.hub)
 
 
-def feedback_of(verdict: str, text: str) -> Feedback:
-    """An answer from a form.
-
-    Raises:
-        BadRequestError: it says no verdict of the form, lacks the text that its verdict needs, or the text is too long.
-    """
-    if verdict not in VERDICTS:
-        raise BadRequestError("choose what the answer says")
-    words = text.strip().replace("\r\n", "\n")
-    if not words and (verdict in NEEDS_TEXT or verdict == FeedbackKind.ACTION_TAKEN):
-        raise BadRequestError("this answer needs a sentence")
-    try:
-        return msgspec.convert(
-            {"kind": "feedback", "verdict": verdict} | ({"text": words} if words else {}), Feedback
-        )
-    except msgspec.ValidationError:
-        raise BadRequestError("the text of an answer has 1 to 2000 characters that can be seen") from None
+def wider_than(tlp: Tlp) -> tuple[str, ...]:
+    """The markings that are wider than one, the next first."""
+    order = sorted(Tlp, key=TLP_RANK.__getitem__, reverse=True)
+    return tuple(str(each) for each in order if TLP_RANK[each] < TLP_RANK[tlp])
 
 
 def about_named(asked: Asked) -> About:

@@ -9,6 +9,7 @@ from bus.console.page import Deed, Page
 from bus.console.pages import (
     account,
     account_desk,
+    answers,
     approvals,
     bulletin,
     bulletin_desk,
@@ -35,6 +36,7 @@ from bus.console.pages import (
     trail,
     views,
     wall,
+    writing_desk,
 )
 from bus.desk import Action
 
@@ -217,9 +219,11 @@ DEEDS: tuple[Deed, ...] = (
     Deed(path="/channels/snooze", work=snoozing.snooze_alarm),
     Deed(path="/snoozes/{n}/end", work=snoozing.end_snooze),
     Deed(path="/b/{id}/acknowledge", work=bulletin_desk.acknowledge),
-    Deed(path="/b/{id}/answer", work=bulletin_desk.answer),
-    Deed(path="/publish/check", work=publish_desk.check, template="writing.html", at="/publish"),
-    Deed(path="/publish/check.json", work=publish_desk.check_while_typing, is_often=True),
+    Deed(path="/b/{id}/answer", work=answers.answer),
+    Deed(path="/b/{id}/take-back", work=answers.take_back),
+    Deed(path="/publish/check", work=writing_desk.check, template="writing.html", at="/publish"),
+    Deed(path="/publish/rows", work=writing_desk.rows, template="writing.html", at="/publish"),
+    Deed(path="/publish/check.json", work=writing_desk.check_while_typing, is_often=True),
     Deed(path="/publish/save", work=publish_desk.save, template="writing.html", at="/publish"),
     Deed(path="/publish/{n}/ask", work=publish_desk.ask),
     Deed(path="/publish/{n}/withdraw", work=publish_desk.withdraw),

@@ -1,4 +1,4 @@
-"""A draft as the fields of a form, and back: what the form has no field for stands in two texts in TOML. Pure.
+"""A draft as the fields of a form, and back: what the form has no field and no row for stands in two texts in TOML. Pure.
 
 Nothing stands anywhere else, so a form that is sent says all of the draft, and a refused one is shown again as it was typed.
 """
@@ -6,24 +6,27 @@ Nothing stands anywhere else, so a form that is sent says all of the draft, and 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from bus import drafts, toml
+from bus.console.pages import draft_rows
+from bus.console.pages.draft_rows import PASTE
+from bus.console.pages.draft_tables import TABLES, Faults
 from schemas.parts import ElectionRef
 from schemas.vocab import Certainty, Pap, Severity, Status, Tlp, Urgency
 
 MAX_BYTES = 131_072
 """Of a draft, at the desk and on the way to the hub."""
 _TEXTS = ("headline", "summary", "instruction", "public_line", "lang", "web")
-"""Of the first language; other languages stand in the text."""
+"""Of the first language; the others are rows."""
 _WORDS = ("status", "pap", "urgency", "severity", "certainty")
 _PLAIN = ("exercise_id", "incident_id", "expires")
-OWN = frozenset({"info", "body", "tlp", "audience", "areas", "election", *_WORDS, *_PLAIN})
-"""Fields of a draft for which the form has fields. Of `info`, `areas` and `election` the rest may stand in the text."""
-PARTLY = frozenset({"info", "areas", "election"})
+OWN = frozenset({"body", "tlp", "audience", "areas", "election", *TABLES, *_WORDS, *_PLAIN})
+"""Fields of a draft for which the form has fields. Of lists, `areas` and `election` the rest may stand in the text."""
+PARTLY = frozenset({"areas", "election"})
 FIELDS = (
     "title",
     "kind",
@@ -33,11 +36,12 @@ FIELDS = (
     "machine_translated",
     "facts",
     "more",
+    PASTE,
     *_TEXTS,
     *_WORDS,
     *_PLAIN,
 )
-"""The fields of the form."""
+"""The fields of the form, beside those of rows."""
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "urgency": tuple(map(str, Urgency)),
     "severity": tuple(map(str, Severity)),
@@ -103,7 +107,8 @@ def way(tlp: str, audience: str) -> str:
 
 def typed(fields: Mapping[str, str]) -> dict[str, str]:
     """The fields of the form of all that was sent, lines ended as in drafts."""
-    return {name: fields.get(name, "").replace("\r\n", "\n").replace("\r", "\n") for name in FIELDS}
+    rows = [name for name in fields if draft_rows.is_field(name)]
+    return {name: fields.get(name, "").replace("\r\n", "\n").replace("\r", "\n") for name in (*FIELDS, *rows)}
 
 
 def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> dict[str, str]:
@@ -118,8 +123,6 @@ def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> di
     rest = {name: value for name, value in document.items() if name not in OWN and value is not None}
     infos = list(document.get("info") or [{}])
     first, body = dict(infos[0]), dict(document.get("body") or {})
-    if infos[1:]:
-        rest["info"] = infos[1:]
     found = dict.fromkeys(FIELDS, "") | {"title": title, "kind": str(body.pop("kind", ""))}
     found |= {name: _said(first.get(name)) for name in _TEXTS}
     found |= {name: _said(document.get(name)) for name in (*_WORDS, *_PLAIN)}
@@ -140,6 +143,12 @@ def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> di
             found["election"] = known.id
         else:
             rest["election"] = election
+    for name, table in TABLES.items():
+        held = infos[1:] if name == "info" else document.get(name)
+        rows, unsaid = draft_rows.of_entries(table, held) if held else ({}, held)
+        found |= rows
+        if unsaid:
+            rest[name] = unsaid
     values = {name: value for name, value in body.items() if value is not None}
     kind = found["kind"]
     found["facts"] = drafts.body_text(kind, values) if kind in drafts.DRAFTED else ""
@@ -156,16 +165,14 @@ def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Rea
     """
     problems: list[Problem] = []
     facts, rest = _table("facts", fields, problems), _table("more", fields, problems)
-    for name in sorted(OWN & rest.keys()):
+    for name in sorted(OWN & rest.keys() - TABLES.keys()):
         if name not in PARTLY:
             problems.append(Problem("more", f"{name} has a field of its own in the form; write it there"))
-        elif name != "info" and fields[name].strip():
+        elif fields[name].strip():
             problems.append(Problem("more", f"{name} stands in the form too; keep one of the two"))
     if "kind" in facts:
         problems.append(Problem("facts", "the kind of a draft cannot be changed; begin another draft"))
-    others = rest.pop("info", [])
-    if not isinstance(others, list):
-        problems.append(Problem("more", "info is a list, with a table for each further language"))
+    lists = _lists(fields, rest, problems)
     tlp, _, audience = fields["to"].partition("/")
     if tlp not in tuple(Tlp) or not audience:
         problems.append(Problem("to", "choose who may read it"))
@@ -175,19 +182,24 @@ def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Rea
         problems.append(
             Problem("election", "this hub knows no such election; choose another, or write it below")
         )
+    if fields.get(PASTE, "").strip():
+        problems.append(
+            Problem(PASTE, "no further row has room; write these in TOML, under More, or take rows out")
+        )
     if problems:
         return Read(problems=tuple(problems))
     first: dict[str, Any] = {name: fields[name].strip() for name in _TEXTS if fields[name].strip()}
     if fields["machine_translated"]:
         first["machine_translated"] = True
     document: dict[str, Any] = {
-        "info": [first, *others],
+        "info": [first, *lists.pop("info", ())],
         "body": {"kind": fields["kind"], **facts},
         "tlp": tlp,
         "audience": audience,
         **{name: fields[name].strip() for name in (*_WORDS, *_PLAIN) if fields[name].strip()},
         **({"areas": [_area(each) for each in areas]} if areas else {}),
         **({"election": msgspec.to_builtins(elections[chosen])} if chosen else {}),
+        **lists,
         **rest,
     }
     try:
@@ -213,12 +225,44 @@ def field_of(path: str, text: str = "") -> str:
         parts.append(text.split(" ", 1)[0])
     if parts[:2] == ["info", "0"]:
         return parts[2] if parts[2] in (*_TEXTS, "machine_translated") else "more"
+    if parts[0] in TABLES:
+        return draft_rows.field_of(parts)
     return _PLACES.get(parts[0], "more" if parts[0] else "")
+
+
+def _lists(fields: Mapping[str, str], rest: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """What rows say, with what the text has beside them, which is taken out of it; personal data are flagged as their observables."""
+    found: dict[str, Any] = {}
+    faults: Faults = []
+    for name, table in TABLES.items():
+        said = draft_rows.entries(fields, table, faults)
+        if not said:
+            if name == "info" and not isinstance(rest.get(name, []), list):
+                faults.append(("more", "info is a list, with a table for each further language"))
+            elif name in rest:
+                found[name] = rest.pop(name)
+        elif table.is_one:
+            if name in rest:
+                faults.append(("more", f"{name} stands in the form too; keep one of the two"))
+            found[name] = said[0]
+        else:
+            beside = rest.pop(name, [])
+            if not isinstance(beside, list):
+                faults.append(("more", f"{name} is a list of tables; write [[{name}]] above each"))
+                beside = []
+            found[name] = [*said, *beside]
+    declared = found.get("personal_data")
+    if isinstance(declared, dict) and "flag" not in declared:
+        flag = draft_rows.strictest(found.get("observables"))
+        declared |= {"flag": flag} if flag else {}
+        found["personal_data"] = draft_rows.ordered(TABLES["personal_data"], declared)
+    problems.extend(Problem(field, text) for field, text in faults)
+    return found
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """(field, text before, text after) of each field that differs, for two who have written at the same time."""
-    for name in FIELDS:
+    for name in (*FIELDS, *draft_rows.differing(before, after)):
         if before.get(name, "") != after.get(name, ""):
             yield name, before.get(name, ""), after.get(name, "")
 
@@ -247,10 +291,3 @@ def _unphased(election: Mapping[str, Any]) -> dict[str, Any]:
 
 def _said(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def openings(ways: Sequence[drafts.Opening], kind: str) -> Iterator[tuple[str, str, int]]:
-    """(marking, audience, members) of each way that is open to a kind; the widest first."""
-    order = tuple(reversed(tuple(map(str, Tlp))))
-    found = [(tlp, each.audience, each.members) for each in ways if kind in each.kinds for tlp in each.tlps]
-    yield from sorted(found, key=lambda each: (order.index(each[0]), -each[2], each[1]))

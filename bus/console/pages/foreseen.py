@@ -13,6 +13,7 @@ import msgspec
 from bus import sheets
 from bus.console.page import Present
 from bus.console.pages.draft_form import field_of
+from bus.console.pages.draft_rows import is_beside
 from bus.drafts import Egress
 from bus.hub.acting import Outcome
 from bus.trust import VerifiedRegistry
@@ -70,6 +71,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         msg_type: what it does to earlier ones.
         expires: until when it stands.
         blocks: what it says, as readers see it.
+        handling: the limits on passing it on, in sentences.
         egress: what leaves and who reads it.
         changes: what it says otherwise than the version before; None where there is none, or its reader may not see it.
         readers: how its readers differ from those of the version before; None as `changes`.
@@ -92,6 +94,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     msg_type: str = ""
     expires: dt.datetime | None = None
     blocks: tuple[sheets.Block, ...] = ()
+    handling: tuple[str, ...] = ()
     egress: Egress | None = None
     changes: tuple[Change, ...] | None = None
     readers: Readers | None = None
@@ -104,9 +107,9 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is part of an exercise."""
         return self.status == Status.EXERCISE
 
-    def beside(self, field: str) -> tuple[Shown, ...]:
-        """The findings that belong to a field."""
-        return tuple(each for each in self.findings if each.field == field)
+    def beside(self, place: str) -> tuple[Shown, ...]:
+        """The findings that belong to a place of the form (`draft_rows.is_beside`)."""
+        return tuple(each for each in self.findings if is_beside(each.field, place))
 
 
 NOTHING = Said()
@@ -164,6 +167,7 @@ def said_of(outcome: Outcome, to: Present) -> Said:
         msg_type=str(bulletin.msg_type),
         expires=bulletin.expires,
         blocks=tuple(block for name in BLOCKS for block in sheet.blocks if block.name == name),
+        handling=sheet.marks[1:],
         changes=None if before is None else tuple(_changes(before, bulletin, to)),
         readers=None if before is None else _readers(before, bulletin, to.registry),
         before_tlp="" if before is None else str(before.tlp),
@@ -178,7 +182,7 @@ def _bulletin(payload: bytes) -> Bulletin | None:
 
 
 def _sheet(bulletin: Bulletin, to: Present) -> sheets.Sheet:
-    return sheets.sheet_of(bulletin, sheets.Known(now=to.now, is_own=True), to.voice.tag)
+    return sheets.sheet_of(bulletin, sheets.Known(now=to.now, is_own=True), to.voice.tag, to.voice.words)
 
 
 def _changes(before: Bulletin, after: Bulletin, to: Present) -> Iterator[Change]:

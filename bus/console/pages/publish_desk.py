@@ -1,27 +1,22 @@
-"""What people do with drafts: check, save, ask for approval, publish, give up. A refused form is shown again as it was typed."""
+"""What people do with drafts: save, ask for approval, publish, give up. A refused form is shown again as it was typed."""
 
 from __future__ import annotations
 
 import sqlite3
 
-import msgspec
-
-from bus import desk, drafts
-from bus.console.asking import HubError
+from bus import desk
 from bus.console.doing import Doing
-from bus.console.errors import AgainError, BadRequestError, RefusedError
-from bus.console.page import Content, Present
-from bus.console.pages import draft_form, writing
-from bus.console.pages.draft_form import Read
-from bus.console.pages.foreseen import Said, said_of
+from bus.console.errors import AgainError, RefusedError
+from bus.console.page import Content
+from bus.console.pages import draft_form
 from bus.console.pages.hands import of_draft
 from bus.console.pages.publish import number
-from bus.console.pages.writing import Options, Theirs, Writing
+from bus.console.pages.writing import Theirs, Writing
+from bus.console.pages.writing_desk import Sent, sent_by
 from bus.console.people import DeedError
-from bus.desk import Action, four_eyes, handed_on
+from bus.desk import four_eyes, handed_on
 from bus.desk.handed_on import HandedOn
 from bus.hub.acting import Doubt, Outcome, Preview, Publish
-from schemas.parts import ElectionRef
 
 MAX_TITLE = 200
 UNTITLED = "–"
@@ -30,72 +25,13 @@ UNKNOWN = frozenset({"too-many-requests", "no-key", "deed-failed", "deed-malform
 """Refusals of the hub that do not say whether it was published an earlier time."""
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """A form that was sent, as it was typed and as it was read.
-
-    Attributes:
-        n: the draft's number; 0 for a new one.
-        base: the version that was changed.
-        fields: as they were typed.
-        options: what the fields offer.
-        read: the draft.
-        elections: those that are known.
-    """
-
-    n: int
-    base: int
-    fields: dict[str, str]
-    options: Options
-    read: Read
-    elections: dict[str, ElectionRef]
-
-    def page(self, **of: object) -> Writing:
-        """The form again."""
-        return writing.written(
-            self.options,
-            self.fields,
-            **{"n": self.n, "version": self.base, "problems": self.read.problems, **of},
-        )
-
-
-class Checked(Content, frozen=True, kw_only=True):
-    """What a check says, for a page that shows it beside what is typed."""
-
-    said: Said
-    problems: tuple[draft_form.Problem, ...] = ()
-
-
-async def check(doing: Doing) -> str | Content:
-    """Show the form again with what the hub says of it; nothing is kept.
-
-    Raises:
-        BadRequestError: the form names no draft.
-        DeedError: the sender writes no drafts.
-    """
-    sent = await _sent(doing)
-    said = await _said(doing, sent)
-    return writing.with_said(sent.page(), said)
-
-
-async def check_while_typing(doing: Doing) -> str | Content:
-    """As `check`, for a page that shows it beside what is typed.
-
-    Raises:
-        BadRequestError, DeedError: as `check`.
-    """
-    sent = await _sent(doing)
-    said = await _said(doing, sent)
-    page = writing.with_said(sent.page(), said)
-    return Checked(marking=page.marking, said=said, problems=sent.read.problems)
-
-
 async def save(doing: Doing) -> str | Content:
     """Keep a version at the desk, then show it with all that is known of it.
 
     Raises:
         BadRequestError: the form names no draft.
     """
-    sent, say = await _sent(doing), doing.voice.say
+    sent, say = await sent_by(doing), doing.voice.say
     if sent.read.problems:
         return sent.page(problem=say("This is not saved: correct what is marked, then save again."))
     read, title = sent.read, _title(sent.fields)
@@ -221,46 +157,6 @@ def _must_be_sound(doing: Doing, outcome: Outcome, *, reviewed: str = "-") -> No
     if doubts and not reviewed:
         words = "a person must look at this once more, and say why it is right all the same"
         raise AgainError(words, path=doing.path, fields=doing.fields, doubts=doubts)
-
-
-async def _sent(doing: Doing) -> Sent:
-    """The form that was sent, read; its sender writes drafts.
-
-    Raises:
-        BadRequestError: it names no draft, or no kind of one.
-        DeedError: `desk-role`.
-    """
-    if not doing.viewer.may(Action.DRAFT):
-        raise DeedError("this needs the role publisher; ask an administrator of this console for it")
-    fields = draft_form.typed(doing.fields)
-    if fields["kind"] not in drafts.DRAFTED:
-        raise BadRequestError("no draft of that kind can be written here")
-    known, options = await doing.look(
-        lambda asked: (writing.known_elections(asked), writing.options_of(asked, fields))
-    )
-    return Sent(
-        n=number(doing.field("n") or "0"),
-        base=number(doing.field("base") or "0"),
-        fields=fields,
-        options=options,
-        read=draft_form.read(fields, known),
-        elections=known,
-    )
-
-
-async def _said(doing: Doing, sent: Sent) -> Said:
-    """What the hub says of a form; nothing of one that cannot be read."""
-    if sent.read.problems:
-        return Said()
-    try:
-        outcome = await doing.hub.ask(Preview(draft=sent.read.raw))
-    except HubError as problem:
-        return Said(problem=str(problem))
-    registry = doing.reading.shelf.registry()
-    return said_of(
-        outcome,
-        Present(clearance=doing.viewer.clearance, voice=doing.voice, registry=registry, now=doing.now),
-    )
 
 
 async def _changed(doing: Doing, sent: Sent) -> Writing:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from bus import drafts
 from bus.console.asked import Asked
 from bus.console.page import Content
-from bus.console.pages import draft_form, elections
+from bus.console.pages import draft_form, draft_rows, elections
 from bus.console.pages.draft_form import Problem
+from bus.console.pages.draft_tables import TABLES
 from bus.console.pages.foreseen import NOTHING, Said, narrowest_of
 from bus.console.pages.hands import AtDesk, Hands
+from bus.console.texts import stamp
 from bus.hub.acting import Held
 from bus.policy import narrowest
 from schemas.elections import phase_at
@@ -38,11 +41,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         ways: markings and audiences, the widest first.
         elections: (id, name) of those that are known.
         kind: what the kind of the draft is called.
+        example: a time as fields take it, that of tomorrow.
     """
 
     ways: tuple[Way, ...]
     elections: tuple[tuple[str, str], ...]
     kind: str
+    example: str
 
 
 class Theirs(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +56,13 @@ class Theirs(msgspec.Struct, frozen=True, kw_only=True):
     field: str
     saved: str
     mine: str
+
+
+class Row(NamedTuple):
+    """A row of a list: how its fields begin, and what they have, by cell."""
+
+    name: str
+    cells: Mapping[str, str]
 
 
 class Writing(Content, frozen=True, kw_only=True):
@@ -73,6 +85,7 @@ class Writing(Content, frozen=True, kw_only=True):
         hubs: which hubs have it.
         digest: of the saved bytes.
         raw: the saved bytes as text.
+        focus: the field to go on with; empty for none.
     """
 
     n: int = 0
@@ -91,10 +104,19 @@ class Writing(Content, frozen=True, kw_only=True):
     hubs: tuple[Held, ...] | None = None
     digest: str = ""
     raw: str = ""
+    focus: str = ""
 
-    def wrong(self, field: str) -> tuple[str, ...]:
-        """What cannot be read in a field."""
-        return tuple(each.text for each in self.problems if each.field == field)
+    def wrong(self, place: str) -> tuple[str, ...]:
+        """What cannot be read at a place of the form (`draft_rows.is_beside`)."""
+        return tuple(each.text for each in self.problems if draft_rows.is_beside(each.field, place))
+
+    def rows(self, name: str) -> tuple[Row, ...]:
+        """The rows of a list, in their order."""
+        return tuple(Row(f"{name}.{n}.", cells) for n, cells in draft_rows.rows(self.fields, TABLES[name]))
+
+    def blank(self, name: str) -> Row:
+        """A new row of a list; its number is left open, for a script."""
+        return Row(f"{name}.{{n}}.", TABLES[name].blank)
 
 
 def known_elections(asked: Asked) -> dict[str, ElectionRef]:
@@ -123,17 +145,21 @@ def options_of(asked: Asked, fields: Mapping[str, str]) -> Options:
         ways=tuple(ways),
         elections=tuple(sorted(names.items())),
         kind=kind_name(asked, kind),
+        example=stamp(asked.now.replace(minute=0, second=0) + dt.timedelta(days=1)),
     )
 
 
 def open_ways(asked: Asked, kind: str) -> list[tuple[str, str, int]]:
     """(marking, audience, members) of each way that is open to a kind and to the reader."""
     found = drafts.audiences_of(asked.registry, asked.hub)
-    return [
-        each
-        for each in draft_form.openings(found, kind)
-        if asked.viewer.clearance.sees(Tlp(each[0]), each[1])
-    ]
+    return [each for each in _openings(found, kind) if asked.viewer.clearance.sees(Tlp(each[0]), each[1])]
+
+
+def _openings(ways: Sequence[drafts.Opening], kind: str) -> Iterator[tuple[str, str, int]]:
+    """(marking, audience, members) of each way that is open to a kind; the widest first."""
+    order = tuple(reversed(tuple(map(str, Tlp))))
+    found = [(tlp, each.audience, each.members) for each in ways if kind in each.kinds for tlp in each.tlps]
+    yield from sorted(found, key=lambda each: (order.index(each[0]), -each[2], each[1]))
 
 
 def kind_name(asked: Asked, kind: str) -> str:
@@ -158,7 +184,12 @@ def written(options: Options, fields: dict[str, str], **of: Any) -> Writing:
 
 
 def with_said(page: Writing, said: Said) -> Writing:
-    """The page with what the hub says, marked as narrowly as what it is compared with."""
+    """The page with what the hub says beside its fields and rows, marked as narrowly as what it is compared with."""
+    found = (
+        msgspec.structs.replace(each, field=draft_rows.typed_at(page.fields, each.field))
+        for each in said.findings
+    )
+    said = msgspec.structs.replace(said, findings=tuple(found))
     marking = narrowest((Tlp(page.marking), *narrowest_of(said, ""))) or Tlp.GREEN
     return msgspec.structs.replace(page, said=said, marking=str(marking))
 

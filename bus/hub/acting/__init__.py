@@ -7,7 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.hub.acting import messages
     from bus.hub.acting.acting import Acting
-    from bus.hub.acting.answering import SECTIONS, parts_of
+    from bus.hub.acting.answering import SECTIONS, WITHDRAWN, parts_of, standing
     from bus.hub.acting.messages import (
         Acknowledge,
         Answer,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Preview,
         Publish,
         Request,
+        TakeBack,
         Way,
         is_key,
     )
@@ -27,6 +28,7 @@ else:
 
 __all__ = [
     "SECTIONS",
+    "WITHDRAWN",
     "Acknowledge",
     "Acting",
     "Answer",
@@ -38,8 +40,10 @@ __all__ = [
     "Preview",
     "Publish",
     "Request",
+    "TakeBack",
     "Way",
     "is_key",
     "messages",
     "parts_of",
+    "standing",
 ]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from bus.drafts import Remembered, judgement, stamped
-from bus.hub import exchange
+from bus.hub import exchange, picture
 from bus.hub.acting import speaking
-from bus.hub.acting.answering import parts_of
+from bus.hub.acting.answering import WITHDRAWN, parts_of, standing
 from bus.hub.acting.messages import (
     Acknowledge,
     Answer,
@@ -26,16 +26,20 @@ from bus.hub.acting.messages import (
     Preview,
     Publish,
     Request,
+    TakeBack,
     Way,
 )
 from bus.hub.acting.speaking import STORED_S, Record
 from bus.policy import RateLimit, RateMeter
-from bus.publishing import Publisher
+from bus.publishing import Publisher, outbox_table
 from bus.subscribing import Inbox, bodies, stored
-from schemas.answering import answer_to
-from schemas.bulletin import Draft
+from schemas.answering import answer_to, taken_back
+from schemas.bodies.coordination import Feedback
+from schemas.bulletin import Bulletin, Draft
+from schemas.codec import decode
 from schemas.errors import TocsinError
 from schemas.subject import channel_of
+from schemas.vocab import MsgType
 
 ACTING = RateLimit(burst=120, per_s=1.0)
 """Far more than the people of a desk do; a console that was taken over signs no more than that."""
@@ -140,7 +144,11 @@ class Acting:
                 return _refused("not-there", "this hub does not hold that bulletin")
             if isinstance(request, Acknowledge):
                 return await self._acknowledge(publisher, row, request)
-            return await self._answer(publisher, row, request)
+            return await (
+                self._take_back(publisher, row, request)
+                if isinstance(request, TakeBack)
+                else self._answer(publisher, row, request)
+            )
         except TocsinError as exc:
             return _refused(exc.reason, str(exc))
         except OSError as exc:
@@ -186,17 +194,67 @@ class Acting:
         facts = {
             "id": original.id, "verdict": str(request.body.verdict), "key": request.key, "by": request.by,
         }  # fmt: skip
-        if doubts := _doubts(publisher, draft):
+        # The first is what counts; each is kept once, whatever came between.
+        said = {str(n): part for n, part in enumerate(parts)}
+        return await self._said(publisher, said, "answered", facts, request, notes)
+
+    async def _take_back(self, publisher: Publisher, row: sqlite3.Row, request: TakeBack) -> Outcome:
+        original, now = stored(row).bulletin, publisher.clock()
+        thread = await self._store.read(lambda db: _versions(db, original.id))
+        rows = await publisher.outbox.read(lambda db: outbox_table.naming(db, thread, str(original.status)))
+        named = [decode(each.payload) for each in rows]
+        found = list(standing(named, thread, (request.verdict,)))
+        if not found:
+            return await _taken_back_before(publisher, named, request)
+        said = {each.id: taken_back(each, now, request.why or WITHDRAWN, request.lang) for each in found}
+        facts = {
+            "id": original.id, "verdict": str(request.verdict), "key": request.key, "by": request.by,
+        }  # fmt: skip
+        return await self._said(publisher, said, "answer-withdrawn", facts, request)
+
+    async def _said(
+        self,
+        publisher: Publisher,
+        said: Mapping[str, Draft],
+        event: str,
+        facts: Mapping[str, str],
+        request: Answer | TakeBack,
+        notes: tuple[str, ...] = (),
+    ) -> Outcome:
+        """Publish drafts of an answer, each once under its name; on record before they are signed."""
+        doubts = tuple(doubt for draft in said.values() for doubt in _doubts(publisher, draft))
+        if doubts:
             if not request.reviewed:
                 words = "a person must look at this once more, and say why it is right all the same"
                 return Outcome(state="refused", reason="not-reviewed", notes=(words,), doubts=doubts)
             self._record("override", {"what": "reviewed", "reason": request.reviewed, **facts})
-        self._record("answered", facts)
-        # The first is what counts; each is kept once, whatever came between.
+        self._record(event, facts)
         kept = [
-            await publisher.publish(part, once=f"console/{request.key}/{n}") for n, part in enumerate(parts)
+            await publisher.publish(draft, once=f"console/{request.key}/{name}")
+            for name, draft in said.items()
         ]
         return Outcome(id=kept[0].id, state=await publisher.settled(kept[0].digest, STORED_S), notes=notes)
+
+
+def _versions(db: sqlite3.Connection, id_: str) -> tuple[str, ...]:
+    """The ids of all versions of a bulletin: an answer to one counts for all."""
+    thread = picture.versions.find(db, id_)
+    others = () if thread is None else picture.versions.in_thread(db, thread)
+    return tuple(dict.fromkeys((id_, *(each.id for each in others))))
+
+
+async def _taken_back_before(publisher: Publisher, named: Sequence[Bulletin], request: TakeBack) -> Outcome:
+    """What became of an earlier withdrawal of the same answers; a refusal where there was none."""
+    for each in named:
+        if (
+            each.msg_type is MsgType.CANCEL
+            and isinstance(each.body, Feedback)
+            and each.body.verdict is request.verdict
+        ):
+            kept = await publisher.outbox.get(each.id)
+            if kept is not None:
+                return Outcome(id=kept.id, state=await publisher.settled(kept.digest, STORED_S))
+    return _refused("not-there", "this authority has no such answer to that bulletin in force")
 
 
 def _doubts(publisher: Publisher, draft: Draft) -> tuple[Doubt, ...]:

@@ -1,16 +1,22 @@
-"""The bulletins that an answer consists of: the answer, and a second one for an author who does not hear the first. Pure."""
+"""The bulletins that an answer consists of: the answer, and a second one for an author who does not hear the first; and those in force. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from bus.hub import picture
 from schemas.answering import told_alone
+from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin, Draft
 from schemas.subject import Channel
+from schemas.vocab import FeedbackKind, MsgType
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
+WITHDRAWN = "Taken back by its author."
+"""Why an answer is withdrawn, where its author says nothing else."""
 SECTIONS = "parts of the bulletin are sealed: all who read the rest also read your answer"
 
 
@@ -36,3 +42,31 @@ def parts_of(
             f"{author}, who said it, does not hear answers on {channel.name}; tell it otherwise, too"
         )
     return (answer,), tuple(notes)
+
+
+def standing(
+    said: Sequence[Bulletin], targets: Collection[str], verdicts: Collection[FeedbackKind] = ()
+) -> Iterator[Bulletin]:
+    """The answers of one author to versions of a bulletin, without those that the author has withdrawn or replaced.
+
+    Args:
+        said: bulletins of the author that name the versions.
+        targets: the ids of the versions.
+        verdicts: of the answers; none for all.
+    """
+    ended = {
+        ref.id
+        for each in said
+        if each.msg_type in (MsgType.CANCEL, MsgType.UPDATE)
+        for ref in each.references
+        if ref.rel in ("cancels", "supersedes")
+    }
+    for each in said:
+        if (
+            isinstance(each.body, Feedback)
+            and each.msg_type is not MsgType.CANCEL
+            and each.id not in ended
+            and (not verdicts or each.body.verdict in verdicts)
+            and not picture.answers.answered_by(each).keys().isdisjoint(targets)
+        ):
+            yield each

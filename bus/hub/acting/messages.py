@@ -14,6 +14,7 @@ import msgspec
 
 from bus.drafts import Egress
 from schemas.bodies.coordination import Feedback
+from schemas.vocab import FeedbackKind
 
 MOST = 1024 * 1024
 """A longer line is no message."""
@@ -54,6 +55,28 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     key: Key
     bulletin: Id
     body: Feedback
+    lang: Annotated[str, msgspec.Meta(max_length=35)] = "en"
+    by: Who
+    reviewed: Reason = ""
+
+
+class TakeBack(msgspec.Struct, frozen=True, kw_only=True, tag="take-back"):
+    """The withdrawal of this authority's answers to a bulletin with one verdict; again, it changes nothing.
+
+    Attributes:
+        key: names this withdrawal; one with the same key is published once.
+        bulletin: the id of what was answered.
+        verdict: of the answers.
+        why: a sentence for their readers; empty for the usual one.
+        lang: the language of the sentence.
+        by: the person, for the audit record.
+        reviewed: why it is published in spite of doubts; empty where none was said.
+    """
+
+    key: Key
+    bulletin: Id
+    verdict: FeedbackKind
+    why: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     lang: Annotated[str, msgspec.Meta(max_length=35)] = "en"
     by: Who
     reviewed: Reason = ""
@@ -101,7 +124,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True, tag="way"):
     bulletin: Id
 
 
-Request = Acknowledge | Answer | Preview | Publish | Way
+Request = Acknowledge | Answer | TakeBack | Preview | Publish | Way
 
 
 class Doubt(msgspec.Struct, frozen=True):

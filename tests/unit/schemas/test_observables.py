@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.translation.observables import (
+from schemas.observables import (
     classify,
     holds_email,
     personal_flag,

@@ -20,7 +20,6 @@ from schemas.vocab import PersonalFlag
 __all__ = [
     "EMAIL",
     "HASH_TYPES",
-    "RETENTION_DAYS",
     "Sighted",
     "classify",
     "holds_email",
@@ -28,17 +27,12 @@ __all__ = [
     "platform_named",
     "platform_of",
     "refang",
+    "refanged",
     "sighted",
     "site_of",
 ]
 
 MAX_VALUE_CHARS: Final = 2_048
-RETENTION_DAYS: Final = {
-    PersonalFlag.PSEUDONYMOUS: 365,
-    PersonalFlag.PERSONAL: 180,
-    PersonalFlag.SPECIAL_CATEGORY: 90,
-    PersonalFlag.CRIMINAL_OFFENCE: 90,
-}
 
 # Digest lengths in hexadecimal characters; the note of an observable names any other kind of digest.
 _HASH_CHARS: Final = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
@@ -116,6 +110,7 @@ _MAC: Final = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}(?:(?:[:-][0-9a-f]{2
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 
+_DEFANGED: Final = frozenset({"url", "domain-name", "ipv4-addr", "ipv6-addr", "email-addr"})
 _REFANGS: Final = (
     (re.compile(r"\bh(?:xx|tt|XX|\*\*)p(s?)(?=\[?:)", re.IGNORECASE), r"http\1"),
     (re.compile(r"\[(?::)\]"), ":"),
@@ -140,6 +135,11 @@ def refang(text: str) -> str:
     for pattern, plain in _REFANGS:
         text = pattern.sub(plain, text)
     return text
+
+
+def refanged(observable_type: str, text: str) -> str:
+    """A value of a type, without its defanging where values of that type are defanged."""
+    return refang(text) if observable_type in _DEFANGED else text
 
 
 def holds_email(text: str) -> bool:

@@ -1,0 +1,218 @@
+"""Which lists of a draft have rows in its form, with which cells, and how a typed entry is completed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from schemas.observables import classify, personal_flag, refanged
+from schemas.open_vocab import OPEN
+from schemas.parts import Action, Info, Observable, PersonalData, Ref
+from schemas.vocab import PersonalFlag, RefRel
+
+Faults = list[tuple[str, str]]
+"""(field, what is wrong, and what to do)."""
+MORE = "more"
+"""The cell for the rest of an entry."""
+USUAL_BASIS = "celex:32016R0679#6.1.e"
+"""Public authorities act in the public interest (GDPR article 6(1)(e))."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ADDRESS = re.compile(rf"(?:https?://[^/\s]*)?/[bi]/({_UUID.pattern})(?:[?#]\S*)?")
+_OF_VERSIONS = (RefRel.SUPERSEDES, RefRel.CANCELS, RefRel.ACKNOWLEDGES, RefRel.REJECTS)
+"""Set by what a draft does, never chosen."""
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a row.
+
+    Attributes:
+        name: as on the wire.
+        shape: `text`, `lines` for a longer one, `words` for a list of words, `tick`, or `choice`.
+        most: characters that its field takes.
+        words: those that it offers; a draft may have others.
+        vocabulary: what says these words in the language of a reader.
+        first: what it has in a new row.
+        is_usual: whether that is left out of a draft.
+        is_rare: whether it is folded away.
+    """
+
+    name: str
+    shape: str = "text"
+    most: int = 160
+    words: tuple[str, ...] = ()
+    vocabulary: str = ""
+    first: str = ""
+    is_usual: bool = False
+    is_rare: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its field has the whole width."""
+        return self.shape == "lines" or self.name in ("value", "id")
+
+    def options(self, present: str, said: Callable[[str, str], str]) -> list[tuple[str, str]]:
+        """(word, what it is called) of a choice, in the order of what they are called; the present one, too, whatever it is."""
+        words = {*self.words, present} - {""}
+        return sorted(
+            ((each, said(self.vocabulary, each)) for each in words), key=lambda each: each[1].casefold()
+        )
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of a draft as rows.
+
+    Attributes:
+        name: as on the wire.
+        type_: of an entry.
+        most: rows of a form; where the wire has more, they stand in the text.
+        cells: of a row.
+        finished: completes an entry that was typed: (entry, what a row is called, faults).
+        is_one: whether a draft has one entry and no list.
+        skipped: so many entries have fields of their own in the form.
+    """
+
+    name: str
+    type_: type[msgspec.Struct]
+    most: int
+    cells: tuple[Cell, ...]
+    finished: Callable[[dict[str, Any], str, Faults], None] = lambda _, __, ___: None
+    is_one: bool = False
+    skipped: int = 0
+
+    @property
+    def blank(self) -> dict[str, str]:
+        """A new row."""
+        return {cell.name: cell.first for cell in self.cells} | {MORE: ""}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The fields of an entry that have no cell."""
+        return tuple(each for each in self.type_.__struct_fields__ if each not in self.blank)
+
+
+def _open(name: str, vocabulary: str, **of: Any) -> Cell:
+    return Cell(
+        name=name, shape="choice", words=tuple(sorted(OPEN[vocabulary].values)), vocabulary=vocabulary, **of
+    )
+
+
+def completed(entry: dict[str, Any], row: str, faults: Faults) -> None:
+    """Undo what kept a value from being opened; see its type and whom it may name where nobody has chosen them."""
+    value, type_ = entry.get("value"), entry.get("type")
+    if value is None:
+        return
+    if type_ is None:
+        seen = classify(value)
+        if seen is None:
+            faults.append((f"{row}.type", "nothing shows what this value is; choose its type"))
+            return
+        entry |= {"type": seen.type, "value": seen.value}
+        if seen.platform is not None:
+            entry.setdefault("platform", seen.platform)
+    else:
+        entry["value"] = refanged(type_, value)
+    entry.setdefault("personal", str(personal_flag(entry["type"], entry["value"])))
+
+
+def _reference(entry: dict[str, Any], row: str, faults: Faults) -> None:
+    """Take the id out of the address of a page."""
+    del row, faults
+    if found := _ADDRESS.fullmatch(entry.get("id", "")):
+        entry["id"] = found[1]
+
+
+_KIND = Cell(
+    name="kind", shape="choice", words=tuple(sorted(OPEN["action-kind"].values)), vocabulary="action-kind"
+)
+TABLES: Mapping[str, Table] = {
+    each.name: each
+    for each in (
+        Table(
+            name="info",
+            type_=Info,
+            most=25,
+            skipped=1,
+            cells=(
+                Cell(name="lang", most=35),
+                Cell(name="headline"),
+                Cell(name="summary", shape="lines", most=2000),
+                Cell(name="instruction", shape="lines", most=1000),
+                Cell(name="public_line", shape="lines", most=600),
+            ),
+        ),
+        Table(
+            name="observables",
+            type_=Observable,
+            most=100,
+            cells=(
+                Cell(name="value", most=2048),
+                _open("type", "observable-type"),
+                _open("role", "observable-role", first="infrastructure", is_usual=True),
+                Cell(
+                    name="personal",
+                    shape="choice",
+                    is_rare=True,
+                    words=tuple(map(str, PersonalFlag)),
+                    vocabulary="personal-flag",
+                ),
+                Cell(name="actionable", shape="tick", is_rare=True),
+                Cell(name="note", most=500, is_rare=True),
+            ),
+            finished=completed,
+        ),
+        Table(
+            name="actions",
+            type_=Action,
+            most=30,
+            cells=(
+                Cell(name="text", shape="lines", most=500),
+                _KIND,
+                Cell(
+                    name="to",
+                    shape="words",
+                    most=1000,
+                    words=tuple(sorted(OPEN["authority-kind"].values)),
+                    vocabulary="authority-kind",
+                ),
+                Cell(name="due", most=40),
+            ),
+        ),
+        Table(
+            name="references",
+            type_=Ref,
+            most=50,
+            cells=(
+                Cell(name="id", most=400),
+                Cell(
+                    name="rel",
+                    shape="choice",
+                    words=tuple(str(each) for each in RefRel if each not in _OF_VERSIONS),
+                    vocabulary="ref-rel",
+                ),
+                Cell(name="issuer", most=80),
+            ),
+            finished=_reference,
+        ),
+        Table(
+            name="personal_data",
+            type_=PersonalData,
+            most=1,
+            is_one=True,
+            cells=(
+                Cell(name="purpose"),
+                Cell(name="lawful_basis", most=80, first=USUAL_BASIS),
+                Cell(name="retention_until", most=10),
+                Cell(
+                    name="flag",
+                    shape="choice",
+                    words=tuple(str(each) for each in PersonalFlag if each is not PersonalFlag.NONE),
+                    vocabulary="personal-flag",
+                ),
+            ),
+        ),
+    )
+}
+"""Each list that has rows, by its name on the wire."""
