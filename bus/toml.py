@@ -19,7 +19,8 @@ def loads(raw: bytes) -> dict[str, Any]:
 
     Raises:
         UnicodeDecodeError: the document is not UTF-8.
-        tomllib.TOMLDecodeError: the document is not TOML, has a key of more than `MAX_PARTS` parts, or is nested too deeply.
+        tomllib.TOMLDecodeError: the document is not TOML, has a key of more than `MAX_PARTS` parts, is nested too deeply,
+            or has a number of too many digits.
     """
     text = raw.decode("utf-8")
     if _LONG_KEY.search(text):
@@ -28,3 +29,7 @@ def loads(raw: bytes) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise tomllib.TOMLDecodeError("nested too deeply") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # Python reads no number of thousands of digits
+        raise tomllib.TOMLDecodeError("a number of too many digits") from None

@@ -158,7 +158,7 @@ class Renderer:
             "code": partial(codes.in_words, say),
             "happened": partial(codes.happened, say),
             "now": now,
-            "local": lambda moment: f"{moment.astimezone(zone):%H:%M}",
+            "local": partial(texts.wall_time, zone),
             "stamp": texts.stamp,
             "both": partial(texts.both, say, zone),
             "span": partial(texts.span, say),

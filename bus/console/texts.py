@@ -110,17 +110,24 @@ def day(say: Language, moment: dt.datetime, how: str = "short") -> str:
 
 def stamp(moment: dt.datetime) -> str:
     """A moment in UTC for programs: `2026-11-29T20:00:00Z`."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def wall_time(zone: dt.tzinfo, moment: dt.datetime) -> str:
+    """What a clock in a zone shows; at the ends of the calendar a zone may lead out of it, and the time is that of UTC."""
+    try:
+        return f"{moment.astimezone(zone):%H:%M}"
+    except OverflowError:
+        return f"{moment:%H:%M}"
 
 
 def both(say: Language, zone: dt.tzinfo, moment: dt.datetime) -> str:
     """A moment in UTC with its day, and as the clock at the hub shows it."""
-    local = f"{moment.astimezone(zone):%H:%M}"
     return say(
         "%(day)s, %(time)s UTC, %(local)s local",
         day=day(say, moment, "whole"),
         time=f"{moment:%H:%M}",
-        local=local,
+        local=wall_time(zone, moment),
     )
 
 

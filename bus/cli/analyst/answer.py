@@ -185,7 +185,8 @@ async def _withdrawn(
         async with frame.open_outbox(app) as box:
             rows = await box.read(lambda db: outbox_table.naming(db, versions, str(original.status)))
         mine = [decode(row.payload) for row in rows]
-    found = list(standing(mine, versions, {VERDICTS[name].verdict for name in chosen.flags}))
+    wanted = {VERDICTS[name].verdict for name in chosen.flags}
+    found = list(standing(mine, original.issuer.id, versions, wanted))
     if not found:
         raise NotFoundError(
             f"{app.identity.authority} has no such answer to {original.id} in force",

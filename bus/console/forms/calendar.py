@@ -65,7 +65,9 @@ def _text(text: str) -> str:
 
 
 def _moment(moment: dt.datetime) -> str:
-    return f"{moment.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
+    # `%Y` writes the year 1 with one digit, and a calendar with that is read by nobody.
+    text = moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    return f"{text.replace('-', '').replace(':', '')}Z"
 
 
 def _folded(line: str) -> bytes:

@@ -72,6 +72,7 @@ async def take_back(doing: Doing) -> str:
         key=key,
         bulletin=about.id,
         verdict=verdict,
+        upto=doing.viewer.clearance.ceiling,
         why=words,
         by=who,
         reviewed=reviewed,

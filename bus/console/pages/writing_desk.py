@@ -119,7 +119,7 @@ async def sent_by(doing: Doing) -> Sent:
     """The form that was sent, read; its sender writes drafts.
 
     Raises:
-        BadRequestError: it names no draft, or no kind of one.
+        BadRequestError: it names no draft, or no kind of one, or has more rows than a page.
         DeedError: `desk-role`.
     """
     if not doing.viewer.may(Action.DRAFT):
@@ -127,6 +127,9 @@ async def sent_by(doing: Doing) -> Sent:
     fields, focus = draft_rows.spread(draft_form.typed(doing.fields))
     if fields["kind"] not in drafts.DRAFTED:
         raise BadRequestError("no draft of that kind can be written here")
+    if any(len(draft_rows.rows(fields, table)) > table.most for table in TABLES.values()):
+        # A page sends no more; to show fifteen hundred rows takes seconds, and all others wait.
+        raise BadRequestError("these are more rows than a form has; write the others in TOML, under More")
     known, options = await doing.look(
         lambda asked: (writing.known_elections(asked), writing.options_of(asked, fields))
     )

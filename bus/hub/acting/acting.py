@@ -203,7 +203,7 @@ class Acting:
         thread = await self._store.read(lambda db: _versions(db, original.id))
         rows = await publisher.outbox.read(lambda db: outbox_table.naming(db, thread, str(original.status)))
         named = [decode(each.payload) for each in rows]
-        found = list(standing(named, thread, (request.verdict,)))
+        found = list(standing(named, original.issuer.id, thread, (request.verdict,), request.upto))
         if not found:
             return await _taken_back_before(publisher, named, request)
         said = {each.id: taken_back(each, now, request.why or WITHDRAWN, request.lang) for each in found}

@@ -10,7 +10,7 @@ from schemas.answering import told_alone
 from schemas.bodies.coordination import Feedback
 from schemas.bulletin import Bulletin, Draft
 from schemas.subject import Channel
-from schemas.vocab import FeedbackKind, MsgType
+from schemas.vocab import TLP_RANK, FeedbackKind, MsgType, Tlp
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
@@ -45,14 +45,20 @@ def parts_of(
 
 
 def standing(
-    said: Sequence[Bulletin], targets: Collection[str], verdicts: Collection[FeedbackKind] = ()
+    said: Sequence[Bulletin],
+    author: str,
+    targets: Collection[str],
+    verdicts: Collection[FeedbackKind] = (),
+    upto: Tlp = Tlp.RED,
 ) -> Iterator[Bulletin]:
     """The answers of one author to versions of a bulletin, without those that the author has withdrawn or replaced.
 
     Args:
-        said: bulletins of the author that name the versions.
+        said: bulletins of the one who has answered that name the versions.
+        author: whose bulletin was answered; another author may use the same id.
         targets: the ids of the versions.
         verdicts: of the answers; none for all.
+        upto: the narrowest marking of an answer.
     """
     ended = {
         ref.id
@@ -67,6 +73,11 @@ def standing(
             and each.msg_type is not MsgType.CANCEL
             and each.id not in ended
             and (not verdicts or each.body.verdict in verdicts)
-            and not picture.answers.answered_by(each).keys().isdisjoint(targets)
+            and TLP_RANK[each.tlp] <= TLP_RANK[upto]
+            and any(
+                name in ("", author)
+                for id_, name in picture.answers.answered_by(each).items()
+                if id_ in targets
+            )
         ):
             yield each

@@ -14,7 +14,7 @@ import msgspec
 
 from bus.drafts import Egress
 from schemas.bodies.coordination import Feedback
-from schemas.vocab import FeedbackKind
+from schemas.vocab import FeedbackKind, Tlp
 
 MOST = 1024 * 1024
 """A longer line is no message."""
@@ -67,6 +67,7 @@ class TakeBack(msgspec.Struct, frozen=True, kw_only=True, tag="take-back"):
         key: names this withdrawal; one with the same key is published once.
         bulletin: the id of what was answered.
         verdict: of the answers.
+        upto: the narrowest marking that the person may read; a narrower answer stays.
         why: a sentence for their readers; empty for the usual one.
         lang: the language of the sentence.
         by: the person, for the audit record.
@@ -76,6 +77,7 @@ class TakeBack(msgspec.Struct, frozen=True, kw_only=True, tag="take-back"):
     key: Key
     bulletin: Id
     verdict: FeedbackKind
+    upto: Tlp
     why: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     lang: Annotated[str, msgspec.Meta(max_length=35)] = "en"
     by: Who

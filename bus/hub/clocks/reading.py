@@ -15,7 +15,7 @@ from schemas.bodies.coordination import Feedback, PostElectionReport, Rfi
 from schemas.bodies.data import DataBreach
 from schemas.bodies.enforcement import Enforcement
 from schemas.bulletin import Bulletin
-from schemas.deadlines import due
+from schemas.deadlines import Due, Period, due
 from schemas.subject import priority
 from schemas.vocab import TALK, EnforcementStage, FeedbackKind, MsgType, RefRel
 
@@ -131,9 +131,18 @@ def _latest(
     like = [(name, clock) for name, clock in known.items() if name == rule or name.startswith(f"{rule}-")]
     for name, clock in sorted(like, key=lambda each: abs(each[1].due_s - runs)):
         period = law.period_of(name, clock)
-        if period is not None:
-            return due(start, period, zone=zone, holidays=holidays).latest
+        ends = None if period is None else _ends(start, period, zone, holidays)
+        if ends is not None:
+            return ends.latest
     return None
+
+
+def _ends(start: dt.datetime, period: Period, zone: dt.tzinfo, holidays: Container[dt.date]) -> Due | None:
+    """The end of a period; None where the calendar has none: an author may tell of the year 1 and of the year 9999."""
+    try:
+        return due(start, period, zone=zone, holidays=holidays)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _by_law(
@@ -144,7 +153,9 @@ def _by_law(
         period = law.period_of(rule, known[rule]) if rule in known else None
         if period is None or any(name == rule or name.startswith(f"{rule}-") for name in named):
             continue
-        ends = due(start, period, zone=zone, holidays=holidays)
+        ends = _ends(start, period, zone, holidays)
+        if ends is None:
+            continue
         met = law.told(b, rule)
         yield Clock(
             rule=rule,
@@ -216,7 +227,9 @@ def _to_comply(b: Bulletin, zone: dt.tzinfo) -> Iterator[Clock]:
 
 
 def end_of(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
-    """The last moment of a day, in UTC."""
+    """The last moment of a day, in UTC; of the last day of the calendar its first, for no day follows it."""
+    if day == dt.date.max:
+        return dt.datetime.combine(day, dt.time(), dt.UTC)
     following = dt.datetime.combine(day + _DAY, dt.time(), zone)
     return following.astimezone(dt.UTC) - dt.timedelta(microseconds=1)
 

@@ -7,6 +7,7 @@ bulletins and the law alone, in whatever order they came (docs/adr/068).
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -32,6 +33,8 @@ from schemas.vocab import Status
 AT_ONCE = 200
 """So many bulletins are looked at in one transaction."""
 
+_ENDS = tuple(dt.datetime(*day, tzinfo=dt.UTC).timestamp() for day in ((1, 1, 2), (9999, 12, 31)))
+"""What is earlier or later is kept as one of these: a day from the ends of the calendar every zone and the table can say a moment."""
 _STATUS = Status.ACTUAL
 _ACTUAL = TABLE_OF[_STATUS]
 
@@ -191,11 +194,11 @@ def write(
             last.rule,
             last.place,
             as_json(last.owner),
-            last.start.timestamp(),
-            last.due.timestamp(),
-            None if last.latest is None else last.latest.timestamp(),
-            last.limit.timestamp(),
-            None if last.met is None else last.met.timestamp(),
+            _seconds(last.start),
+            _seconds(last.due),
+            None if last.latest is None else _seconds(last.latest),
+            _seconds(last.limit),
+            None if last.met is None else _seconds(last.met),
             last.met_by,
             is_told,
             last.met is None or not is_told,
@@ -207,6 +210,10 @@ def write(
     ]
     if values:
         db.executemany(f"INSERT OR REPLACE INTO clocks VALUES ({', '.join('?' * 15)})", values)
+
+
+def _seconds(moment: dt.datetime) -> float:
+    return min(max(moment.timestamp(), _ENDS[0]), _ENDS[1])
 
 
 def zones(db: sqlite3.Connection) -> Mapping[str, str]:

@@ -186,7 +186,7 @@ def _owed_of(
             *question.walk(_RUNS),
             *(question.walk(_MET, met=True) if every else ()),
         ]
-    told = (_told(question, each) for each in found)
+    told = filter(None, (_told(question, each) for each in found))
     known = question.registry.document
     wanted = [
         each
@@ -197,7 +197,7 @@ def _owed_of(
     return tuple(sorted(wanted, key=lambda each: (each.due, each.id, each.rule, each.place)))
 
 
-def _told(question: _Question, row: sqlite3.Row) -> Owed:
+def _told(question: _Question, row: sqlite3.Row) -> Owed | None:
     clock = Clock(
         rule=row["rule"],
         place=row["place"],
@@ -209,7 +209,10 @@ def _told(question: _Question, row: sqlite3.Row) -> Owed:
         met_by=row["met_by"],
     )
     if not row["is_told"] and question.clearance is not None:
-        clock = _as_seen(question, question.clearance, row["row"], clock)
+        seen = _as_seen(question, question.clearance, row["row"], clock)
+        if seen is None:
+            return None
+        clock = seen
     return Owed(
         **msgspec.structs.asdict(clock),
         standing=standing(clock, question.now),
@@ -222,8 +225,8 @@ def _told(question: _Question, row: sqlite3.Row) -> Owed:
     )
 
 
-def _as_seen(question: _Question, clearance: Clearance, row: int, clock: Clock) -> Clock:
-    """A clock as a person sees it who may not see all that changed it."""
+def _as_seen(question: _Question, clearance: Clearance, row: int, clock: Clock) -> Clock | None:
+    """A clock as a person sees it who may not see all that changed it; None where it does not run any more, and is not taken out yet."""
     zones = clocked.zones(question.db)
     for kept in whole(question.db.execute("SELECT * FROM admitted WHERE row = ?", (row,))):
         b = kept.bulletin
@@ -232,4 +235,4 @@ def _as_seen(question: _Question, clearance: Clearance, row: int, clock: Clock) 
                 return clocked.after(
                     each, b, tuple(tied.later_of(question.db, b, clearance)), question.registry
                 )
-    return clock
+    return None

@@ -197,6 +197,12 @@ def test_more_rows_than_a_form_has_are_refused_with_what_to_do() -> None:
         ({"observables__2__value": "strange"}, "observables.2.type", "choose its type"),
         ({"actions__0__text": "x", "actions__0__more": "due ="}, "actions.0.more", "cannot be read"),
         (
+            {"actions__0__text": "x", "actions__0__more": "x = " + "1" * 5000},
+            "actions.0.more",
+            "too many digits",
+        ),
+        ({"more": "x = " + "1" * 5000}, "more", "too many digits"),
+        (
             {"actions__0__text": "x", "actions__0__more": 'text = "y"'},
             "actions.0.more",
             "a field of its own in this row",

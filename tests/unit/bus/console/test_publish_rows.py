@@ -49,6 +49,9 @@ async def test_rows_are_written_without_scripts(tmp_path: Path) -> None:
         page = await mara.send("/publish/rows", add="actions", **{**typed, **full})
         assert "There is no room for a further row." in page.text
         assert (await mara.send("/publish/rows", add="facts", **typed)).status_code == 400
+        # A thousand rows make a page of 7 MB in seconds, in which the console answers nobody.
+        flood = {f"references.{n}.more": "x" for n in range(51)}
+        assert (await mara.send("/publish/check", **{**written(), **flood})).status_code == 400
         assert (await mara.page("/publish"))["open"] == []
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -298,6 +299,42 @@ def test_a_calendar_says_in_which_zone_a_day_ends() -> None:
             assert each.latest is not None
             latest.append(each.latest.hour)
         assert latest == [0, 22, 0]
+
+
+FAR, LONG_AGO = dt.datetime.max.replace(tzinfo=dt.UTC), dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"body": msgspec.structs.replace(incident("early-warning", HOUR), detected=LONG_AGO)},
+        {"body": Rfi(question="Since when?", respond_by=FAR, to=("xb-csirt",))},
+        {"actions": (Action(kind="patch", to=("csirt",), text="Now.", due=FAR),)},
+    ],
+    ids=["of the year 1", "asked for 9999", "due in 9999"],
+)
+@pytest.mark.parametrize("zone", ["Europe/Athens", "America/New_York"])
+def test_a_time_at_the_ends_of_the_calendar_stops_no_hub(zone: str, of: dict[str, Any]) -> None:
+    """One author would keep a hub from taking anything in, or all its readers from their clocks."""
+    made = Channel().say(**of)
+    with admitted([judged(made, REGISTRY)]) as (db, rows):
+        db.execute("INSERT INTO clock_zones VALUES ('XA', ?)", (zone,))
+        Projection(LAW).apply_many(db, rows)
+        for each in owed.owed(db, NOW, REGISTRY, ME):
+            assert each.due.astimezone(ZoneInfo(zone)) >= each.start.astimezone(ZoneInfo(zone))
+
+
+def test_what_the_law_of_now_does_not_know_tells_nobody_what_met_it() -> None:
+    """Until the table is made anew it has the clock of before, with an answer that this reader may not see."""
+    author, narrow = Channel(), Channel(tlp=Tlp.AMBER)
+    made = author.say(body=incident("early-warning", 90 * HOUR), incident_id=FIRST, age_s=90)
+    told = narrow.say(body=incident("incident-notification", 90 * HOUR), incident_id=FIRST, age_s=60)
+    with admitted([judged(each, REGISTRY) for each in (made, told)]) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        who = Clearance(ceiling=Tlp.GREEN, audiences=frozenset({"community"}))
+        seen = owed.owed_within(db, who, NOW, REGISTRY, every=True)
+        assert [each.met for each in seen if each.rule == "nis2-notification"] == [None]
+        assert owed.owed_within(db, who, NOW, widened(clocks={}), every=True) == ()
 
 
 def rung(db: sqlite3.Connection) -> list[tuple[str, float]]:
