@@ -16,6 +16,7 @@ import msgspec
 from bus import trust
 from bus.errors import StoreError
 from bus.hub import picture, watch
+from bus.hub.clocks import ACKNOWLEDGEMENT
 from bus.notify.deciding import is_asked_for, is_hidden, is_nearly_due, sees
 from bus.notify.items import Asking, alarm_of, country_of, item_of, own_word, with_late
 from bus.notify.shape import Item, Rule, Sort
@@ -158,12 +159,8 @@ def look_at_clocks(db: sqlite3.Connection, asking: Asking, now: dt.datetime) -> 
     if asking.registry is None:
         return ()
     me = asking.own.authority
-    owed = picture.owed_within(db, asking.clearance, now, asking.registry, me, ours=me)
-    near = {
-        each.id: each
-        for each in owed
-        if each.rule == "acknowledgement" and is_nearly_due(each.start, each.due, now)
-    }
+    owed = picture.owed_within(db, asking.clearance, now, asking.registry, me, ours=me, rule=ACKNOWLEDGEMENT)
+    near = {each.id: each for each in owed if is_nearly_due(each.start, each.due, now)}
     seen: list[Seen] = []
     for each in near.values():
         line = picture.of_id(db, asking.clearance, now, Status.ACTUAL, each.id)

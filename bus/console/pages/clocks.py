@@ -122,13 +122,16 @@ def look(asked: Asked) -> Clocks:
     )
 
 
-def owed(asked: Asked, *, ours: bool = False, met: bool = False, most: int = MOST + 1) -> tuple[Owed, ...]:
+def owed(
+    asked: Asked, *, ours: bool = False, met: bool = False, rule: str | None = None, most: int = MOST + 1
+) -> tuple[Owed, ...]:
     """The clocks of what the reader may read, those of this hub's acknowledgements too; the first due first.
 
     Args:
         asked: who asks.
         ours: only what this hub owes.
         met: also what was met.
+        rule: only of this rule; None for all.
         most: so many of each sort.
     """
     return owed_within(
@@ -139,6 +142,7 @@ def owed(asked: Asked, *, ours: bool = False, met: bool = False, most: int = MOS
         asked.hub,
         every=met,
         ours=asked.hub if ours else None,
+        rule=rule,
         most=most,
     )
 
@@ -154,8 +158,10 @@ def running(asked: Asked, most: int) -> tuple[Due, ...]:
 
 
 def ours(asked: Asked) -> tuple[Due, ...]:
-    """The clocks that this hub owes and that run, the first due first."""
-    return tuple(told(asked, each) for each in owed(asked, ours=True, most=MOST_OURS))
+    """The clocks that this hub owes and that run, the first due first; no flood of duties hides what is to be acknowledged."""
+    acks = owed(asked, ours=True, rule=ACKNOWLEDGEMENT, most=MOST_OURS)
+    others = (each for each in owed(asked, ours=True, most=MOST_OURS) if each.rule != ACKNOWLEDGEMENT)
+    return tuple(told(asked, each) for each in sorted((*acks, *others), key=lambda each: each.due))
 
 
 def told(asked: Asked, each: Owed) -> Due:

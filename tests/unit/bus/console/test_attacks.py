@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 import sqlite3
 from pathlib import Path
@@ -19,9 +20,10 @@ from bus.console.pages import sign_receipts
 from bus.console.signing import requests
 from bus.desk import Act, Action, Role, people
 from bus.hub.acting import Acknowledge, Outcome, Request
+from schemas import parts
 from schemas.parts import Area
 from schemas.vocab import Severity, Tlp
-from tests.support.consoles import EVERYTHING, WORLD, Speaker, client, fill, form_of, numbers, sign_in
+from tests.support.consoles import EVERYTHING, HUB, WORLD, Speaker, client, fill, form_of, numbers, sign_in
 from tests.support.desks import add, open_desk
 from tests.support.world import NOW, sign
 from tests.unit.bus.console.test_duty import GRAVE, ROLES, at_desk, picture, sent
@@ -196,6 +198,20 @@ async def test_a_flood_of_one_author_hides_nothing_from_who_must_act(tmp_path: P
     async with at_desk(path) as opened:
         needed = [need["about"] for need in (await picture(opened))["needs"]]
         assert said.bulletin.id in needed
+
+
+async def test_a_flood_of_duties_hides_no_acknowledgement(tmp_path: Path) -> None:
+    """More than are looked through, all owed earlier: what another author says gravely is among what needs a person."""
+    path = tmp_path / "store.db"
+    loud, other = Speaker("xb-csirt", areas=AREAS), Speaker("xa-emb", areas=AREAS)
+    due = NOW + dt.timedelta(seconds=1)
+    acts = tuple(parts.Action(kind="patch", to=(HUB,), text=f"Do {n}.", due=due) for n in range(30))
+    for n in range(11):
+        loud.say(f"Noise {n}", 1500 - n, actions=acts)
+    said = other.say("A false date in Nordby", 60, **{**GRAVE, "severity": Severity.EXTREME})
+    await fill(path, [*loud.made, *other.made])
+    async with at_desk(path) as opened:
+        assert said.bulletin.id in [need["about"] for need in (await picture(opened))["needs"]]
 
 
 async def test_an_author_who_takes_the_id_of_another_gets_nothing_of_what_is_done(tmp_path: Path) -> None:

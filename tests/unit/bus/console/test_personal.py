@@ -18,9 +18,9 @@ from bus.console.personal import Personal
 from bus.desk.four_eyes import Waiting
 from bus.notify import Item, Sort
 from bus.policy import Clearance
-from schemas.parts import Area
+from schemas.parts import Action, Area
 from schemas.vocab import Certainty, Severity, Tlp, Urgency
-from tests.support.consoles import AUDIENCES, EVERYTHING, Speaker, fill, numbers, shelf
+from tests.support.consoles import AUDIENCES, EVERYTHING, HUB, Speaker, fill, numbers, shelf
 from tests.support.world import NOW
 
 HOUR = dt.timedelta(hours=1)
@@ -109,6 +109,23 @@ def test_a_line_tells_each_once_and_forgets_what_stands_no_more(monkeypatch: pyt
     assert [_fresh(found, told) for _ in range(3)] == [list(found[:2]), [found[2]], []]
     assert _fresh(found[:1], told) == []
     assert list(told) == [found[0].once]
+
+
+async def test_a_flood_of_duties_hides_no_acknowledgement(tmp_path: Path) -> None:
+    """Whatever one author asks of this hub in the same minute, what is to be acknowledged is told."""
+    path = tmp_path / "store.db"
+    wide, flood = Speaker("xb-csirt", areas=HOME), Speaker("xa-emb", areas=HOME)
+    wide.say("For all", 4 * 3600.0, **GRAVE)
+    acts = tuple(
+        Action(kind="patch", to=(HUB,), text=f"Do {n}.", due=NOW + dt.timedelta(seconds=60))
+        for n in range(30)
+    )
+    for n in range(11):
+        flood.say(f"Asked {n}", 4 * 3600.0 - n, actions=acts)
+    await fill(path, [*wide.made, *flood.made], now=NOW - 3.5 * HOUR)
+    async with Reading.open(path, shelf()) as reading:
+        found = await reading.ask(lambda db: unread(db, shelf(), EVERYTHING, NOW))
+    assert [each.item.headline for each in found] == ["For all"]
 
 
 async def test_it_is_asked_of_the_store_and_of_the_desk(tmp_path: Path) -> None:
