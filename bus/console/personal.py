@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import sqlite3
 from collections.abc import Callable
+
+import msgspec
 
 from bus import desk
 from bus.console.interrupts import Alert, Unread, of_person, unread
@@ -39,20 +42,21 @@ class Personal:
 
         def question(
             db: sqlite3.Connection, act: desk.Act
-        ) -> tuple[tuple[four_eyes.Waiting, ...], frozenset[str]]:
+        ) -> tuple[tuple[four_eyes.Waiting, ...], frozenset[str], str]:
             holding = desk.snoozes.holding(db, act)
             aside = frozenset(
                 each.about for each in holding if each.kind == "bulletin" and not each.is_hidden
             )
-            return four_eyes.waiting(db, act), aside
+            return four_eyes.waiting(db, act), aside, act.who
 
         try:
             acks = await self._acks(viewer.clearance, now) if viewer.may(Action.ACKNOWLEDGE) else ()
             told = await self._people.told(token, now, address, question, is_use=False)
         except (StoreError, DeedError):
             return ()
-        waiting, aside = told or ((), frozenset[str]())
-        return of_person(acks, waiting, aside, now)
+        waiting, aside, who = told or ((), frozenset[str](), "")
+        found = of_person(acks, waiting, aside, now)
+        return tuple(msgspec.structs.replace(each, once=_once(who, each.once)) for each in found)
 
     async def _acks(self, clearance: Clearance, now: dt.datetime) -> tuple[Unread, ...]:
         shelf = self._reading.shelf
@@ -62,3 +66,8 @@ class Personal:
                 (clearance, "unread"), stamp, lambda: unread(db, shelf, clearance, now)
             )
         )
+
+
+def _once(who: str, what: str) -> str:
+    """What is told once to one person: at a desk several sign in with one browser, which keeps this and is to know no names."""
+    return hashlib.sha256(f"{who} {what}".encode()).hexdigest()[:32]

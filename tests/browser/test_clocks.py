@@ -68,7 +68,7 @@ def test_a_clock_that_is_too_late_moves_on_an_open_page(chromium: Browser, tmp_p
 
 
 def test_what_is_to_be_acknowledged_interrupts_once(chromium: Browser, tmp_path: Path) -> None:
-    """In the first tab that is looked at; not in another, and not when a page is loaded anew."""
+    """In the first tab that is looked at; not in another, and not when a page is loaded anew. A wall screen takes it from nobody."""
     store, speaker = tmp_path / "store.db", Speaker("xb-csirt", areas=HOME)
     speaker.say(
         "The order is false",
@@ -84,11 +84,15 @@ def test_what_is_to_be_acknowledged_interrupts_once(chromium: Browser, tmp_path:
         looker = Looker(context, served.url)
         looker.page.clock.install()
         looker.sign_in()
-        other = Looker(context, served.url)
+        other, wall = Looker(context, served.url), Looker(context, served.url)
         other.page.clock.install()
+        wall.page.clock.install()
+        wall.go("/wall")
         looker.go("/b")
         expect(looker.page.locator("[data-live-text]")).to_have_text("Live")
         other.go("/b")
+        looker.page.bring_to_front()
+        wall.page.clock.run_for(21_000)
         looker.page.clock.run_for(21_000)
         expect(looker.page.locator(".toast")).to_contain_text("Acknowledge soon: The order is false")
         other.page.clock.run_for(21_000)

@@ -53,7 +53,8 @@ for (const button of document.querySelectorAll("[data-dialog]")) {
   button.addEventListener("click", () => document.getElementById(button.dataset.dialog)?.showModal());
 }
 
-const alerted = alerts({
+// A page without a place for toasts, as that of a wall screen, says nothing, and so takes nothing from the other tabs.
+const alerted = !document.querySelector("[data-toasts]") ? () => {} : alerts({
   toast: (words, address) => toast(words, say("open"), () => { location.href = address; }),
   words: (title, count) => (count > 1 ? say("more", { title, num: count - 1 }) : title),
 });

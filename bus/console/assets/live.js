@@ -88,7 +88,9 @@ export function live({ announce, element, alerted }) {
     announce(told("too-late", { title: fallen.map((row) => row.querySelector(".clock-title").textContent).join(", ") }));
   }
 
-  const wire = "BroadcastChannel" in globalThis ? new BroadcastChannel("tocsin") : null;
+  // A wall screen beside the tabs of a person listens for itself: it says no alert, so it is not to hear one in place of them.
+  const isAlone = "wall" in document.body.dataset || !("BroadcastChannel" in globalThis) || !navigator.locks;
+  const wire = isAlone ? null : new BroadcastChannel("tocsin");
   const heed = ({ what, data, listens = false }) => { alive(); if (what === "alert") alerted(data, listens); if (what === "bulletin" || what === "change") arrive(what, data.n); if (what === "late") late(data); if (what === "reload") arrive("change", "reload"); };
   wire?.addEventListener("message", ({ data }) => heed(data));
   function listen(release) {
@@ -102,6 +104,6 @@ export function live({ announce, element, alerted }) {
     addEventListener("pagehide", () => { source.close(); release(); });
   }
   // Without locks each tab listens for itself.
-  if (navigator.locks && wire) navigator.locks.request("tocsin-events", () => new Promise(listen));
+  if (wire) navigator.locks.request("tocsin-events", () => new Promise(listen));
   else listen(() => {});
 }

@@ -152,6 +152,14 @@ async def test_it_is_asked_of_the_store_and_of_the_desk(tmp_path: Path) -> None:
             return [each.title for each in await personal.alerts(viewer, token, "192.0.2.7")]
 
         assert sorted(await told("duty-officer")) == ["For all", "For few"]
+        # Who signs in next with the same browser, which keeps what it has told, is told too.
+        next_one = await people.sign_in("Ben", "", NOW, "192.0.2.7")
+        viewer = Viewer(name="Ann", roles=("duty-officer",), clearance=EVERYTHING)
+        mine, theirs = [
+            {each.once for each in await personal.alerts(viewer, each, "192.0.2.7")}
+            for each in (token, next_one)
+        ]
+        assert (len(mine), len(theirs), mine & theirs) == (2, 2, set())
         assert await told("duty-officer", clearance=low) == ["For all"]
         assert await told("reader") == []
         about = desk.About("bulletin", wide.made[0].bulletin.id, Tlp.GREEN, "community")
