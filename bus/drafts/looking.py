@@ -133,9 +133,9 @@ def _looked(source: Source, speaker: Speaker | None, now: dt.datetime) -> Look:
                 found.append(placed(source, wire_path(exc.path), rule=exc.reason, text=str(exc)))
     is_whole = not found
     if speaker is not None and drafts and (is_whole or len(drafts) == len(shape.mended)):
-        said = [frozenset(_said(draft, speaker)) for draft in drafts]
+        said = [dict.fromkeys(_said(draft, speaker)) for draft in drafts]
         faulty = [fault.path for fault in shape.faults if not fault.on_key]
-        for each in frozenset.intersection(*said):
+        for each in (each for each in said[0] if all(each in others for others in said[1:])):
             path = wire_path(each.path)
             if is_whole or not any(path[: len(at_)] == at_ for at_ in faulty):
                 found.append(_placed(source, each, speaker))

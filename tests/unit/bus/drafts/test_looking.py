@@ -509,3 +509,10 @@ def test_a_finding_is_json() -> None:
     """What a program is told has the shape of the struct."""
     (only,) = found(with_line('"moderate"', '"moderat"')).findings
     assert msgspec.json.decode(msgspec.json.encode(only), type=Finding) == only
+
+
+def test_findings_of_one_place_stand_in_the_order_in_which_they_are_asked() -> None:
+    """The order does not change from one process to the next."""
+    bare = msgspec.structs.replace(speaker(), given=Defaults())
+    missing = [each.text.split()[0] for each in look(GOOD, bare, NOW).findings]
+    assert missing == ["tlp", "pap", "audience"]
