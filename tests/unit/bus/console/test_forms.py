@@ -9,6 +9,7 @@ import io
 import re
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import feedparser
 import httpx
@@ -285,6 +286,19 @@ def test_any_text_is_text_in_a_feed(text: str) -> None:
     root = fromstring(feed.write(listing(text)))
     assert [each.tag.rpartition("}")[2] for each in root.iter()].count("entry") == 1
     assert {each.tag.rpartition("}")[2] for each in root.iter()} <= ATOM
+
+
+@pytest.mark.parametrize("moment", [dt.datetime.min, dt.datetime.max.replace(microsecond=0)])
+def test_any_moment_is_a_moment(moment: dt.datetime) -> None:
+    """At the ends of the calendar, too: one event that cannot be read costs a reader all of them, one moment a page."""
+    there = moment.replace(tzinfo=dt.UTC)
+    given = listing("x")
+    item = msgspec.structs.replace(given.items[0], start=there)
+    (event,) = events_of(calendar.write(msgspec.structs.replace(given, items=(item,))))
+    assert event["DTSTART"].dt == there
+    for zone in ("Europe/Athens", "America/New_York"):
+        assert dt.datetime.fromisoformat(texts.stamp(there)) == there
+        assert re.fullmatch(r"[0-9:]{5}", texts.wall_time(ZoneInfo(zone), there))
 
 
 @given(TEXT)

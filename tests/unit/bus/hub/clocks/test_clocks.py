@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from bus.hub.clocks import SOON, Clock, acknowledgement, clocks_of, followed, is_owner, period_of, standing
+from bus.hub.clocks.reading import end_of
 from bus.policy import deadlines
 from schemas.bodies.coordination import Feedback, Lesson, PostElectionReport, Rfi
 from schemas.bodies.cyber import CyberIncident, CyberThreat
@@ -890,3 +891,8 @@ def test_a_receipt_of_the_reader_meets_it(stage: str, by: str, met: bool) -> Non
 def test_soon_is_six_hours() -> None:
     """As the page of clocks has it."""
     assert dt.timedelta(hours=6) == SOON
+
+
+def test_the_last_day_of_the_calendar_has_an_end() -> None:
+    """An author may write it by when something is due."""
+    assert end_of(dt.date.max, dt.UTC).date() == dt.date.max
