@@ -288,10 +288,9 @@ def test_any_text_is_text_in_a_feed(text: str) -> None:
     assert {each.tag.rpartition("}")[2] for each in root.iter()} <= ATOM
 
 
-@pytest.mark.parametrize("moment", [dt.datetime.min, dt.datetime.max.replace(microsecond=0)])
-def test_any_moment_is_a_moment(moment: dt.datetime) -> None:
+@pytest.mark.parametrize("there", [dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(microsecond=0, tzinfo=dt.UTC)])  # fmt: skip
+def test_any_moment_is_a_moment(there: dt.datetime) -> None:
     """At the ends of the calendar, too: one event that cannot be read costs a reader all of them, one moment a page."""
-    there = moment.replace(tzinfo=dt.UTC)
     given = listing("x")
     item = msgspec.structs.replace(given.items[0], start=there)
     (event,) = events_of(calendar.write(msgspec.structs.replace(given, items=(item,))))
