@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus import publishing
 from bus.cli import frame
 from bus.cli.analyst.up_to_date import up_to_date
 from bus.cli.analyst.verdicts import VERDICTS, Chosen, chosen_options, must_fit
@@ -24,8 +25,7 @@ from bus.cli.frame import (
     reviewed_option,
     wait_option,
 )
-from bus.hub.acting import WITHDRAWN, parts_of, standing
-from bus.publishing import outbox_table
+from bus.hub import acting
 from schemas.answering import answer_to, taken_back
 from schemas.bodies.coordination import Feedback
 from schemas.codec import decode
@@ -94,7 +94,7 @@ async def answer(
     draft = answer_to(original, body, now, lang=lang, tlp=None if narrower is None else Tlp(narrower))
     me = app.identity.authority
     channel = _must_reach(original, draft, registry, me)
-    parts, notes = parts_of(draft, original, channel, registry, me)
+    parts, notes = acting.parts_of(draft, original, channel, registry, me)
     names = (original.id, f"{original.id}, to {original.issuer.id}")
     drafts = [(name, partial(_itself, part)) for name, part in zip(names, parts, strict=False)]
     return [*await frame.send_drafts(app, drafts, sending), Answer(remarks=notes)]
@@ -183,15 +183,17 @@ async def _withdrawn(
     mine: list[Bulletin] = []
     if (app.state_folder() / frame.OUTBOX_FILE).exists():
         async with frame.open_outbox(app) as box:
-            rows = await box.read(lambda db: outbox_table.naming(db, versions, str(original.status)))
+            rows = await box.read(
+                lambda db: publishing.outbox_table.naming(db, versions, str(original.status))
+            )
         mine = [decode(row.payload) for row in rows]
     wanted = {VERDICTS[name].verdict for name in chosen.flags}
-    found = list(standing(mine, original.issuer.id, versions, wanted))
+    found = list(acting.standing(mine, original.issuer.id, versions, wanted))
     if not found:
         raise NotFoundError(
             f"{app.identity.authority} has no such answer to {original.id} in force",
             remedy="list its answers: tocsin bulletin list --mine --kind feedback",
         )
 
-    drafts = [(each.id, partial(taken_back, each, now, text or WITHDRAWN, lang)) for each in found]
+    drafts = [(each.id, partial(taken_back, each, now, text or acting.WITHDRAWN, lang)) for each in found]
     return await frame.send_drafts(app, drafts, sending)

@@ -153,6 +153,7 @@ class Stumbling(Projection):
     """A projection that fails for one headline."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.failing = True
 
     def apply_many(self, db: sqlite3.Connection, rows: Sequence[tables.Stored]) -> None:
@@ -267,6 +268,7 @@ class Noting(Projection):
     """A picture that notes where copies of pages stand when it is written: 2 is memory, 0 a file."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.places: list[int] = []
 
     def apply_many(self, db: sqlite3.Connection, rows: Sequence[Stored]) -> None:

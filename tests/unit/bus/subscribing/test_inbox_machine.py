@@ -171,6 +171,7 @@ class Recording(Projection):
     """A picture that notes each effect, and fails for even numbers while told to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.is_failing = False
 
     @property
