@@ -11,10 +11,12 @@ from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.hub import clocks as ringing
 from bus.hub.clocks import ACKNOWLEDGEMENT
-from bus.hub.picture import Owed, owed_by, owed_within
+from bus.hub.picture import Owed, events, owed_by, owed_within
 from bus.languages import marked
 from bus.policy import narrowest
 
+KEPT_S = 30
+"""Seconds for which a result is kept, if no event comes."""
 MOST_OURS = 300
 """So many of each sort of what this hub owes are looked through for what is told."""
 MOST = 150
@@ -125,7 +127,7 @@ def look(asked: Asked) -> Clocks:
 def owed(
     asked: Asked, *, ours: bool = False, met: bool = False, rule: str | None = None, most: int = MOST + 1
 ) -> tuple[Owed, ...]:
-    """The clocks of what the reader may read, those of this hub's acknowledgements too; the first due first.
+    """The clocks of what the reader may read, those of this hub's acknowledgements too; worked out once for all who may read the same.
 
     Args:
         asked: who asks.
@@ -133,17 +135,25 @@ def owed(
         met: also what was met.
         rule: only of this rule; None for all.
         most: so many of each sort.
+
+    Returns:
+        The clocks, the first due first.
     """
-    return owed_within(
-        asked.db,
-        asked.clearance,
-        asked.now,
-        asked.registry,
-        asked.hub,
-        every=met,
-        ours=asked.hub if ours else None,
-        rule=rule,
-        most=most,
+    stamp = (events.newest(asked.db), int(asked.now.timestamp()) // KEPT_S, asked.registry.version)
+    return asked.shelf.memo.once(
+        (asked.clearance, "owed", ours, met, rule, most),
+        stamp,
+        lambda: owed_within(
+            asked.db,
+            asked.clearance,
+            asked.now,
+            asked.registry,
+            asked.hub,
+            every=met,
+            ours=asked.hub if ours else None,
+            rule=rule,
+            most=most,
+        ),
     )
 
 
@@ -157,11 +167,11 @@ def running(asked: Asked, most: int) -> tuple[Due, ...]:
     return tuple(told(asked, each) for each in owed(asked, most=most))
 
 
-def ours(asked: Asked) -> tuple[Due, ...]:
+def ours(asked: Asked) -> tuple[Owed, ...]:
     """The clocks that this hub owes and that run, the first due first; no flood of duties hides what is to be acknowledged."""
     acks = owed(asked, ours=True, rule=ACKNOWLEDGEMENT, most=MOST_OURS)
     others = (each for each in owed(asked, ours=True, most=MOST_OURS) if each.rule != ACKNOWLEDGEMENT)
-    return tuple(told(asked, each) for each in sorted((*acks, *others), key=lambda each: each.due))
+    return tuple(sorted((*acks, *others), key=lambda each: each.due))
 
 
 def told(asked: Asked, each: Owed) -> Due:

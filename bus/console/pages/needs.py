@@ -14,7 +14,7 @@ from bus.console.pages.held import has_its_id
 from bus.console.texts import span
 from bus.desk import Action
 from bus.hub.clocks import ACKNOWLEDGEMENT
-from bus.hub.picture import priorities
+from bus.hub.picture import Owed, priorities
 from bus.policy import MARKINGS
 from bus.storage import utc
 from schemas.vocab import Status
@@ -122,14 +122,14 @@ def _owed(asked: Asked) -> Iterator[Need]:
         )
 
 
-def _pressing(asked: Asked) -> list[tuple[int, clocks.Due]]:
+def _pressing(asked: Asked) -> Iterator[tuple[int, clocks.Due]]:
     """The clocks that are told, each with its priority: the gravest, of each author one before the second of any.
 
     So neither what is late and less grave nor a flood of one author hides what another has said.
     """
     ours = clocks.ours(asked)
     known = priorities(asked.db, asked.clearance, Status.ACTUAL, [each.id for each in ours])
-    found: list[tuple[int, int, clocks.Due]] = []
+    found: list[tuple[int, int, Owed]] = []
     told: Counter[tuple[int, str]] = Counter()
     for each in ours:
         priority = known.get(each.id, 3)
@@ -138,7 +138,8 @@ def _pressing(asked: Asked) -> list[tuple[int, clocks.Due]]:
         told[priority, each.issuer] += 1
         found.append((priority, told[priority, each.issuer], each))
     found.sort(key=lambda one: one[:2])
-    return [(priority, each) for priority, _, each in found[:MOST_NEEDS]]
+    for priority, _, each in found[:MOST_NEEDS]:
+        yield priority, clocks.told(asked, each)
 
 
 def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:

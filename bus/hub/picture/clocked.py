@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS clocks (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS clocks_open ON clocks (tlp_rank, audience, ends) WHERE is_open;
 CREATE INDEX IF NOT EXISTS clocks_ours ON clocks (tlp_rank, audience, ends) WHERE is_open AND is_ours;
+CREATE INDEX IF NOT EXISTS clocks_of_rule ON clocks (rule, tlp_rank, audience, ends) WHERE is_open;
 CREATE INDEX IF NOT EXISTS clocks_met ON clocks (tlp_rank, audience, met) WHERE met IS NOT NULL AND NOT is_open;
 CREATE INDEX IF NOT EXISTS clocks_ending ON clocks (ends) WHERE is_open;
 CREATE INDEX IF NOT EXISTS clocks_to_read ON clocks (ends) WHERE rule = '{ACKNOWLEDGEMENT}';

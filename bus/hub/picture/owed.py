@@ -157,7 +157,8 @@ class _Question(NamedTuple):
         """So many rows in the order of an index, in which those of each marking and audience stand together."""
         there = "c.met IS NOT NULL AND NOT c.is_open" if met else "c.is_open"
         there += "" if self.ours is None or met else " AND c.is_ours"
-        sql = f"{_EACH} AND c.tlp_rank = :rank AND c.audience = :audience AND {there} AND (:rule IS NULL OR c.rule = :rule) AND {order}"
+        ruled = "" if self.rule is None else " AND c.rule = :rule"
+        sql = f"{_EACH} AND c.tlp_rank = :rank AND c.audience = :audience AND {there}{ruled} AND {order}"
         pairs = self._pairs(there.replace("c.", "")) if self.clearance is None else pairs_of(self.clearance)
         walks = [self.ask(sql, rank=rank, audience=audience, rule=self.rule) for rank, audience in pairs]
         name = "met" if met else "ends"
