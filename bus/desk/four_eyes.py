@@ -135,7 +135,7 @@ def hand_on(db: sqlite3.Connection, act: Act, n: int, shown: str) -> HandedOn:
     elif is_needed(db, act):
         if set(standing.approvers(db, act.at)) <= {act.who}:
             raise DeskError(
-                "nobody here can approve now, for approvers were changed less than a day ago, and nobody publishes alone meanwhile; "
+                "nobody here can approve now, because approvers were changed less than a day ago, and nobody publishes alone until then; "
                 "an operator of this hub can lift that (tocsin people role)",
                 reason="approval-needed",
             )

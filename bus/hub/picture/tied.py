@@ -31,7 +31,7 @@ MOST_STARTED = 50
 INCIDENT = "incident/"
 """Begins the key of an incident."""
 DPA = "dpa"
-"""Whoever is of this kind of authority also files a breach for its author."""
+"""An authority of this kind reports a breach for the author that notified it, too."""
 MEETS, STARTS = 1, 0
 
 _REPORTS = (CyberIncident, DataBreach, PostElectionReport, Enforcement)
