@@ -35,7 +35,6 @@ from schemas.errors import TocsinError
 
 SETUP_FILE = "console-setup.txt"
 TIDY_S = 3600.0
-BACKLOG = 512
 
 
 def main() -> int:
@@ -62,7 +61,7 @@ async def serve(place: Place) -> int:
     )
     contacts = picture.read_contacts(place.contacts) if place.contacts is not None else None
     shelf = Shelf(authority=place.authority, registry=registry, contacts=contacts, files=place.store.parent)
-    listening = _listening(place)
+    listening = lines.listening(place.host, place.port, else_any=place.else_any)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/"
@@ -79,7 +78,7 @@ async def serve(place: Place) -> int:
         config = uvicorn.Config(
             console, http=lines.protocol_of(lines.room()),
             log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none", lifespan="on",
-            timeout_keep_alive=15, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16 * 1024, backlog=BACKLOG,
+            timeout_keep_alive=15, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=16 * 1024, backlog=lines.BACKLOG,
         )  # fmt: skip
         server = uvicorn.Server(config)
         async with asyncio.TaskGroup() as tasks:
@@ -90,28 +89,6 @@ async def serve(place: Place) -> int:
             server.should_exit = True
             ending.cancel()
     return 0
-
-
-def _listening(place: Place) -> socket.socket:
-    """A socket at the address; at any free port where that one is taken and any will do.
-
-    Raises:
-        OSError: nothing can listen there.
-    """
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    for port in (place.port, 0) if place.else_any else (place.port,):
-        listening = socket.socket(family)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((place.host, port))
-            listening.listen(BACKLOG)
-        except OSError:
-            listening.close()
-            if port == 0 or not place.else_any:
-                raise
-        else:
-            return listening
-    raise OSError("nothing can listen there")
 
 
 @asynccontextmanager

@@ -7,11 +7,13 @@ answered. A line on which the console works or tells of events is not cut off.
 from __future__ import annotations
 
 import resource
+import socket
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_LINES = 4_000
+BACKLOG = 512
 FILES = 200
 """So many files of the process are for something else than lines."""
 _THEIR_TURN = (h11.IDLE, h11.SEND_BODY)
@@ -25,6 +27,29 @@ def room() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     return MOST_LINES if soft == resource.RLIM_INFINITY else max(1, min(MOST_LINES, soft - FILES))
+
+
+def listening(host: str, port: int, *, else_any: bool = False) -> socket.socket:
+    """A socket at an address; at any free port where that one is taken and any will do.
+
+    Raises:
+        OSError: nothing can listen there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for wanted in (port, 0) if else_any else (port,):
+        # Only where the protocol is named does asyncio send each part at once; else a page waits 40 ms for the browser's answer to its head.
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((host, wanted))
+            found.listen(BACKLOG)
+        except OSError:
+            found.close()
+            if wanted == 0 or not else_any:
+                raise
+        else:
+            return found
+    raise OSError("nothing can listen there")
 
 
 def protocol_of(most: int) -> type[H11Protocol]:

@@ -17,7 +17,16 @@ from bus.console import codes, drawing, graph, sentences, texts
 from bus.console.icons import ICONS
 from bus.console.navigation import current
 from bus.console.page import Failed
-from bus.console.pages import CHOICES, SNOOZE_ENDS, TABLES, TO_DO, VERDICTS, Listed, may_see, title_of
+from bus.console.pages import (
+    CHOICES,
+    SNOOZE_ENDS,
+    TABLES,
+    TO_DO,
+    VERDICTS,
+    Listed,
+    refused_in_a_day,
+    title_of,
+)
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
@@ -65,9 +74,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 def frame_of(asked: Asked) -> Frame:
     """The frame of a page, from the snapshot that the page is made from."""
     db = asked.db
-    day = asked.now.timestamp() - 86_400
-    by_channel = db.execute("SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel", (day,))
-    refused = sum(int(n) for channel, n in by_channel if may_see(asked, channel))
+    refused = refused_in_a_day(asked)
     standing = watch.recorded_alarms(db, ended=False)
     alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
     given = sum(each.is_granted for each in asked.waiting)

@@ -156,4 +156,4 @@ def of_lines(asked: Asked, lines: Iterable[Line]) -> Iterator[Row]:
 
 def _countries(areas: tuple[str, ...]) -> tuple[str, ...]:
     """The places of a bulletin; a word for several or none stands only where no country does."""
-    return tuple(each for each in areas if each not in NOWHERE) or areas
+    return areas if len(areas) == 1 else tuple(each for each in areas if each not in NOWHERE) or areas

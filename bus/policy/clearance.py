@@ -62,4 +62,4 @@ class Clearance(msgspec.Struct, frozen=True):
 
 def narrowest(markings: Iterable[str]) -> Tlp | None:
     """The narrowest of these markings; None where there is none."""
-    return max((Tlp(each) for each in markings), key=TLP_RANK.__getitem__, default=None)
+    return max((Tlp(each) for each in set(markings)), key=TLP_RANK.__getitem__, default=None)

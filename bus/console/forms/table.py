@@ -49,7 +49,7 @@ def cell(value: Cell) -> str | int | float:
     elif isinstance(value, tuple):
         text = ", ".join(value)
     elif isinstance(value, dt.datetime):
-        return f"{value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+        return f"{value.astimezone(dt.UTC).isoformat()[:19]}Z"
     elif isinstance(value, bool):
         return "yes" if value else "no"
     else:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bus.console.pages.draft_tables import TABLES
     from bus.console.pages.elections import TO_DO, Listed, title_of
     from bus.console.pages.held import has_its_id
-    from bus.console.pages.quarantine import may_see
+    from bus.console.pages.quarantine import refused_in_a_day
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
 else:
     __getattr__ = opened(__name__, __file__)
@@ -29,7 +29,7 @@ __all__ = [
     "Listed",
     "end_worsened",
     "has_its_id",
-    "may_see",
+    "refused_in_a_day",
     "sign_receipts",
     "title_of",
 ]

@@ -19,8 +19,8 @@ KEPT_S = 30
 """Seconds for which a result is kept, if no event comes."""
 MOST_OURS = 300
 """So many of each sort of what this hub owes are looked through for what is told."""
-MOST = 150
-"""So many clocks that are late, so many that are not, and so many that were met are listed."""
+LISTED, MOST = 50, 150
+"""So many clocks that are late, so many that are not, and so many that were met are listed; so many where all are asked for, and in files."""
 GROUPS = (
     ("late", marked("Too late")),
     ("soon", marked("In the next 6 hours")),
@@ -95,13 +95,20 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clocks(Content, frozen=True, kw_only=True):
-    """The page."""
+    """The page.
+
+    Attributes:
+        more: how many are known and not listed.
+        most: so many of each sort are listed.
+        longer: so many would be where all are asked for; 0 where that lists no more.
+    """
 
     groups: tuple[Group, ...]
     counts: dict[str, int]
     show: str
     more: int
-    most: int = MOST
+    most: int
+    longer: int
 
 
 def look(asked: Asked) -> Clocks:
@@ -114,13 +121,16 @@ def look(asked: Asked) -> Clocks:
         [each for each in wanted if each.standing == "late"],
         [each for each in wanted if each.standing != "late"],
     )
-    listed = tuple(told(asked, each) for each in (*parts[0][-MOST:], *parts[1][:MOST]))
+    most = MOST if asked.most or asked.first("all") == "1" else LISTED
+    listed = tuple(told(asked, each) for each in (*parts[0][-most:], *parts[1][:most]))
     return Clocks(
         marking=str(narrowest(each.tlp for each in listed) or "clear"),
         groups=tuple(_groups(asked, listed)),
         counts={"all": len(every), "ours": len(mine)},
         show=show,
-        more=sum(map(len, parts)) - len(listed),
+        more=(more := sum(map(len, parts)) - len(listed)),
+        most=most,
+        longer=MOST if more and most < MOST else 0,
     )
 
 

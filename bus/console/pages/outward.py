@@ -232,10 +232,11 @@ _CLOCKS = (
         name="clocks",
         list=marked("Clocks"),
         items=_clocks,
+        most=MOST_ROWS,
         notes=_more,
         columns=_heads("marking due standing what rule who ours about start latest met bulletin"),
     ),
-    _ics(name="clocks", list=marked("Clocks"), items=_clocks, notes=_more),
+    _ics(name="clocks", list=marked("Clocks"), items=_clocks, most=MOST_ROWS, notes=_more),
 )
 _CHANNELS = (
     _csv(

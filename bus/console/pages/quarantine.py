@@ -15,13 +15,13 @@ from schemas.errors import SchemaError
 from schemas.subject import Channel, parse
 from schemas.vocab import Tlp
 
-MOST = 200
+MOST = 100
+DAY_S = 86_400
 WORDS = {
     "bad-signature": marked("The signature does not fit the content. It was altered, or is forged."),
     "unknown-key": marked("No key of the registry has signed it."),
     "misaddressed": marked("It came on another subject than its content says."),
     "fork": marked("Its issuer has said two things at one place; this is the second."),
-    "duplicate": marked("It came a second time."),
     "not-permitted": marked("No grant lets this issuer say this to this audience."),
     "key-revoked": marked("The key that signed it is revoked."),
     "key-ended": marked("It came after the window of its key."),
@@ -37,8 +37,41 @@ WORDS = {
     "unknown-type": marked("The signature was made for something else."),
     "empty": marked("It has no content."),
     "rule": marked("It breaks a rule of the wire."),
+    "wrong-algorithm": marked("It was signed by another algorithm than the registry names for that key."),
+    "duplicate-member": marked(
+        "Its content says one thing twice, so that two readers could read two things."
+    ),
+    "replayed-id": marked("Another bulletin already has its id."),
+    "broken-chain": marked("The bulletin before it is another one than it says."),
 }
 """What a reason code says to a tired person; a code without words stands for itself."""
+_FORGED = marked(
+    "Somebody on its way may have altered or forged it. Do not act on it; ask the authority by telephone, and tell the operator."
+)
+_UNKNOWN = marked(
+    "It is judged again with the next version of the registry. Until then do not act on it; ask the authority whether it has a new key or grant."
+)
+_OVER = marked(
+    "Do not act on it. Ask the authority by telephone whether it said this, and to say it again with a key that holds."
+)
+_BROKEN = marked(
+    "Tell the authority the code and the detail, so that it mends its program and sends it again."
+)
+_CONTRADICTED = marked(
+    "Act on neither of the two before you have telephoned: the authority contradicts itself, or its key is stolen."
+)
+TO_DO = {
+    **dict.fromkeys(("bad-signature", "misaddressed", "hint-mismatch", "wrong-domain", "wrong-algorithm", "unknown-type"), _FORGED),
+    **dict.fromkeys(
+        ("unknown-key", "wrong-issuer", "key-not-valid", "signature-policy", "not-permitted"), _UNKNOWN
+    ),
+    **dict.fromkeys(("key-revoked", "key-ended"), _OVER),
+    **dict.fromkeys(
+        ("empty", "too-large", "malformed-envelope", "malformed-payload", "duplicate-member", "schema", "rule"), _BROKEN
+    ),
+    **dict.fromkeys(("fork", "replayed-id", "broken-chain"), _CONTRADICTED),
+}  # fmt: skip
+"""What to do about it, by the code."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +80,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     at: dt.datetime
     reason: str
     words: str
+    to_do: str
     detail: str
     claimed: str
     name: str
@@ -73,7 +107,6 @@ class Quarantine(Content, frozen=True, kw_only=True):
 def look(asked: Asked) -> Quarantine:
     """The newest refusals that the reader may see."""
     found, hidden = [], 0
-    day = asked.now - dt.timedelta(days=1)
     most = asked.most or MOST
     every = summary.quarantine(asked.db, most + 1)
     for row in every[:most]:
@@ -81,12 +114,13 @@ def look(asked: Asked) -> Quarantine:
             hidden += _is_above(asked, row.channel)
             continue
         claim = _claimed(row.channel, row.subject)
-        words = WORDS.get(row.reason.partition(":")[0], row.reason)
+        code = row.reason.partition(":")[0]
         found.append(
             Refused(
                 at=row.at,
                 reason=row.reason,
-                words=asked.say.plain(words),
+                words=asked.say.plain(WORDS[code]) if code in WORDS else row.reason,
+                to_do=asked.say.plain(TO_DO[code]) if code in TO_DO else "",
                 detail=row.detail,
                 claimed=row.channel or row.subject,
                 name=asked.name_of(claim.issuer) if claim is not None else "",
@@ -100,10 +134,17 @@ def look(asked: Asked) -> Quarantine:
         note=asked.say("What stands here was refused. None of it is shown anywhere else as if it were true."),
         refused=tuple(found),
         hidden=hidden,
-        day=sum(each.at > day for each in found),
+        day=refused_in_a_day(asked),
         by_reason=dict(sorted(Counter(each.reason for each in found).items())),
         is_cut_short=len(every) > most,
     )
+
+
+def refused_in_a_day(asked: Asked) -> int:
+    """How many refusals of the last 24 hours the reader may see."""
+    since = asked.now.timestamp() - DAY_S
+    sql = "SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel"
+    return sum(int(n) for channel, n in asked.db.execute(sql, (since,)) if may_see(asked, channel))
 
 
 def _claimed(channel: str | None, subject: str) -> Channel | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import socket
 
 import uvicorn
 
@@ -67,3 +68,19 @@ def test_there_is_room_for_lines_within_what_the_system_gives() -> None:
     assert 1 <= most <= lines.MOST_LINES
     assert now == resource.RLIM_INFINITY or most + lines.FILES <= now
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_no_part_of_a_page_waits_for_the_browser() -> None:
+    """Head and body are sent at once: what listens has lines on which nothing is held back until what came before is acknowledged."""
+    made: asyncio.Queue[asyncio.BaseTransport] = asyncio.Queue()
+
+    class Noting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.put_nowait(transport)
+
+    listening = lines.listening("127.0.0.1", 0)
+    async with await asyncio.get_running_loop().create_server(Noting, sock=listening):
+        _, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+        line = await asyncio.wait_for(made.get(), 5)
+        assert line.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()

@@ -1,0 +1,51 @@
+"""Of many clocks the page lists the nearest, says that there are more, and where more of them are listed; a file has them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from bus.console.pages.clocks import LISTED, MOST
+from schemas.parts import Action
+from tests.support import consoles
+from tests.support.consoles import Speaker, signed_in
+
+
+def listed(twin: Any) -> dict[str, int]:
+    """How many clocks stand in each group."""
+    return {group["key"]: len(group["clocks"]) for group in twin["groups"]}
+
+
+def test_a_page_of_clocks_is_short_and_says_so(tmp_path: Path) -> None:
+    """The last ones that became late, and the first ones that will."""
+    emb, many = Speaker("xa-emb"), LISTED + 10
+    for n in range(many):
+        actions = tuple(
+            Action(kind="monitor", text=f"Look at {n}.", to=("xa-csirt",), due=consoles.at(sign * (60 + n)))
+            for sign in (1, -1)
+        )
+        emb.say(f"A flood, part {n}", 7_200 - n, actions=actions)
+    path = tmp_path / "store.db"
+    asyncio.run(consoles.fill(path, emb.made))
+
+    async def go() -> None:
+        async with signed_in(path) as c:
+            twin = (await c.get("/clocks.json")).json()
+            assert listed(twin) == {"late": LISTED, "soon": LISTED}
+            assert (twin["most"], twin["longer"]) == (LISTED, MOST)
+            late, soon = (sorted(each["due"] for each in group["clocks"]) for group in twin["groups"])
+            whole = (await c.get("/clocks.json?all=1")).json()
+            assert listed(whole) == {"late": many, "soon": many}
+            every = [sorted(each["due"] for each in group["clocks"]) for group in whole["groups"]]
+            assert late == every[0][-LISTED:]
+            assert soon == every[1][:LISTED]
+            page = (await c.get("/clocks")).text
+            assert f'<a href="/clocks?all=1">List up to {MOST} of each</a>' in page
+            assert "List up to" not in (await c.get("/clocks?all=1")).text
+            lines = list(csv.reader(io.StringIO((await c.get("/clocks.csv")).content.decode("utf-8-sig"))))
+            assert len(lines) == 1 + 2 * many
+
+    asyncio.run(go())
