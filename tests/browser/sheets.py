@@ -31,8 +31,9 @@ from bus.desk import Role
 from tests.browser.conftest import Looker, Served, apart, launched
 from tests.support import desks
 from tests.support.consoles import AUDIENCES, EVERYTHING, HUB, WORLD, fill, night, numbers
+from tests.support.countries import audiences
 from tests.support.desks import PASSWORD
-from tests.support.world import DOMAIN, NOW, World, audiences, found
+from tests.support.world import DOMAIN, NOW, World, found
 
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")

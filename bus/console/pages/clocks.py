@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from bus import sheets
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.hub import clocks as ringing
@@ -35,29 +36,7 @@ WORDS = {
     "comply-by": marked("Comply with a decision"),
     ACKNOWLEDGEMENT: marked("Read and acknowledge"),
 }
-"""What a clock asks for; an action says its own name."""
-LAWS = {
-    "nis2": "NIS 2",
-    "gdpr": marked("GDPR"),
-    "eudpr": marked("Regulation 2018/1725"),
-    "led": marked("Directive 2016/680"),
-    "eui": marked("Regulation 2023/2841"),
-    "cer": marked("Directive 2022/2557"),
-    "cra": marked("Cyber Resilience Act"),
-    "ttpa": marked("Regulation 2024/900"),
-}
-STEPS = {
-    "early-warning": marked("Early warning"),
-    "notification": marked("Notification of an incident"),
-    "notification-trust": marked("Notification of an incident by a trust service"),
-    "final": marked("Final report"),
-    "33": marked("Notification of a data breach"),
-    "34": marked("Notification of a data breach"),
-    "30": marked("Notification of a data breach"),
-    "assist": marked("Help with a request about political advertising"),
-    "info": marked("Information about political advertising"),
-}
-"""What the clocks of laws ask for, as a registry names them: the law, a hyphen, the step. One that is not known says its own name."""
+"""What a clock asks for that is not of a law; an action says its own name."""
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,11 +195,7 @@ def _what(asked: Asked, rule: str) -> str:
     kind = rule.removeprefix(ringing.ACTION)
     if kind != rule:
         return asked.say("Action: %(kind)s", kind=asked.words.word("action-kind", kind))
-    law, _, step = rule.partition("-")
-    if law in LAWS and step in STEPS:
-        return f"{asked.say.plain(STEPS[step])}, {asked.say.plain(LAWS[law])}"
-    plain = rule.replace("-", " ")
-    return plain[:1].upper() + plain[1:]
+    return sheets.clock_in_words(asked.words, rule)
 
 
 def _who(asked: Asked, name: str) -> str:
