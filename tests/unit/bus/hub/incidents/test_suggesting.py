@@ -365,13 +365,11 @@ def test_a_reason_names_what_a_person_understands(shared: tuple[str, ...], told:
     """In general words where nothing of its sort is such; the points are the same."""
     named = frozenset((Sort.CALLED, each) for each in shared)
     model = msgspec.structs.replace(next(iter(EVERY.values())), traits=named, words=frozenset(), until=0.0)
-    pair = [msgspec.structs.replace(model, id=each, issued=0.0) for each in ("one", "other")]
-    alike = likeness(*pair, Rarity([*EVERY.values(), *pair]))
-    (reason,) = (each for each in alike.reasons if each.sort is Sort.CALLED)
+    one, other = (msgspec.structs.replace(model, id=each, issued=0.0) for each in ("one", "other"))
+    rarity = Rarity([*EVERY.values(), one, other])
+    (reason,) = (each for each in likeness(one, other, rarity).reasons if each.sort is Sort.CALLED)
     assert reason_in_words(reason) == told
-    assert reason.points == pytest.approx(
-        1.25 * Rarity([*EVERY.values(), *pair]).trait(Sort.CALLED, shared[0])
-    )
+    assert reason.points == 1.25 * rarity.trait(Sort.CALLED, shared[0])
 
 
 SAME = [
