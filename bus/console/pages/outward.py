@@ -27,7 +27,7 @@ def _bulletins(content: bulletins.Bulletins) -> Iterator[Item]:
                 words=f"{_said(row)}, to {row.audience}.", tags=(f"priority-{row.priority}", row.kind, *row.areas),
                 cells=(
                     row.tlp, row.audience, row.priority, row.at, row.issuer, row.name, row.kind, row.headline, row.areas,
-                    row.dimensions, row.election, row.incident, row.ended or "in-force", row.expires, row.labels, row.id,
+                    row.dimensions, row.election, row.incident, row.joined, row.ended or "in-force", row.expires, row.labels, row.id,
                 ),
             )  # fmt: skip
 
@@ -160,6 +160,12 @@ def _problem(content: bulletins.Bulletins) -> Notes:
     )
 
 
+def _of_table(content: bulletins.Bulletins) -> Notes:
+    if content.joined_at is not None:
+        return _problem(content)
+    return (*_problem(content), "Bulletins are being joined: nothing is said yet of what belongs together.")
+
+
 def _of_when(content: incidents.AllIncidents) -> Notes:
     if not content.is_stale or content.joined_at is None:
         return _more(content)
@@ -200,9 +206,10 @@ _BULLETINS = (
         items=_bulletins,
         most=MOST_ROWS,
         next=_next,
-        notes=_problem,
+        notes=_of_table,
+        incidents="besides",
         columns=_heads(
-            "marking audience priority issued issuer authority kind headline areas dimensions election incident state expires labels id"
+            "marking audience priority issued issuer authority kind headline areas dimensions election incident joined state expires labels id"
         ),
     ),
     _atom(
@@ -216,6 +223,7 @@ _BULLETINS = (
 )
 _INCIDENTS = (
     _csv(
+        incidents="needed",
         name="incidents",
         list=marked("Incidents"),
         items=_incidents,
@@ -225,7 +233,7 @@ _INCIDENTS = (
             "marking priority headline bulletins suggested authorities countries since last in-force id"
         ),
     ),
-    _atom(name="incidents", list=marked("Incidents"), items=_incidents, notes=_of_when),
+    _atom(name="incidents", list=marked("Incidents"), items=_incidents, notes=_of_when, incidents="needed"),
 )
 _CLOCKS = (
     _csv(
