@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
+from operator import attrgetter
 from urllib.parse import quote
 
 from bus.console.forms import Form, Item, calendar, feed, table
@@ -187,10 +188,6 @@ def _when(moment: dt.datetime) -> str:
     return f"{moment:%-d %b %Y, %H:%M} UTC"
 
 
-def _next(content: bulletins.Bulletins) -> str:
-    return content.next
-
-
 def _heads(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -205,7 +202,7 @@ _BULLETINS = (
         list=marked("Bulletins"),
         items=_bulletins,
         most=MOST_ROWS,
-        next=_next,
+        next=attrgetter("next"),
         notes=_of_table,
         incidents="besides",
         columns=_heads(
@@ -216,7 +213,7 @@ _BULLETINS = (
         name="bulletins",
         list=marked("Bulletins"),
         items=_bulletins,
-        next=_next,
+        next=attrgetter("next"),
         notes=_problem,
         always={"order": ("time",), "ended": ("1",)},
     ),
