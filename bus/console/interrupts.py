@@ -18,7 +18,7 @@ from bus.policy import Clearance
 from schemas.vocab import Status
 
 MOST_UNREAD = 40
-"""So many acknowledgements interrupt one person at the most, the gravest; Needs you has all."""
+"""So many acknowledgements interrupt one person at the most, the gravest; the page of clocks has all."""
 LEAST = 4
 """The least grave priority."""
 
