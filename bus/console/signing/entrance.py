@@ -292,7 +292,12 @@ class Entrance:
         if kind != "application/x-www-form-urlencoded":
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
-            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            sent: dict[str, list[str]] = {}
+            for name, value in form.multi_items():
+                if isinstance(value, str):
+                    sent.setdefault(name, []).append(value)
+        # The boxes of one list are sent under one name.
+        fields = {name: ", ".join(values) for name, values in sent.items()}
         if not secret or not hmac.compare_digest(
             fields.get("form", "").encode(), form_token(secret).encode()
         ):

@@ -76,7 +76,7 @@ class Person:
     def __init__(self, to: httpx.AsyncClient) -> None:
         self.to = to
 
-    async def send(self, path: str, **fields: str) -> httpx.Response:
+    async def send(self, path: str, **fields: Any) -> httpx.Response:
         """A form, as a page of this session sends it."""
         form = form_of((await self.to.get("/system")).text)
         return await self.to.post(path, data={"form": form, **fields})
