@@ -62,6 +62,14 @@ def parameters_of(query: str) -> dict[str, tuple[str, ...]]:
         raise BadRequestError("the address has more than this page takes") from None
 
 
+def fields_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The fields of a form; one that is sent several times, as the boxes of one list are, has its values with commas."""
+    sent: dict[str, list[str]] = {}
+    for name, value in pairs:
+        sent.setdefault(name, []).append(value)
+    return {name: ", ".join(values) for name, values in sent.items()}
+
+
 def query_of(given: Given) -> str:
     """Parameters as the query of an address."""
     return urlencode([(name, each) for name, values in given.items() for each in values])

@@ -239,7 +239,8 @@ def _meant_number(_: Cell, text: str) -> int:
 def _meant_decimal(cell: Cell, text: str) -> int:
     found = re.fullmatch(rf"([0-9]{{1,9}})(?:[.,]([0-9]{{1,{cell.places}}}))?", text)
     if found is None:
-        raise ValueError(f"write a number, as 2.5, with at most {cell.places} digits after its point")
+        digits = "one digit" if cell.places == 1 else f"{cell.places} digits"
+        raise ValueError(f"write a number, as 2.5, with at most {digits} after its point")
     return int(found[1] + (found[2] or "").ljust(cell.places, "0"))
 
 

@@ -14,7 +14,7 @@ from bus import drafts
 from bus.console.pages import draft_facts, draft_rows
 from bus.console.pages.draft_cells import Faults
 from bus.console.pages.draft_rows import PASTE
-from bus.console.pages.draft_tables import FACTS, TABLES
+from bus.console.pages.draft_tables import FACTS, TABLES, strictest
 from bus.console.pages.draft_types import ordered
 from schemas.bulletin import Draft
 from schemas.parts import ElectionRef, PersonalData
@@ -257,7 +257,7 @@ def _lists(fields: Mapping[str, str], rest: dict[str, Any], faults: Faults) -> d
             found[name] = held
     declared = found.get("personal_data")
     if isinstance(declared, dict) and "flag" not in declared:
-        flag = draft_rows.strictest(found.get("observables"))
+        flag = strictest(found.get("observables"))
         found["personal_data"] = ordered(PersonalData, declared | ({"flag": flag} if flag else {}))
     return found
 

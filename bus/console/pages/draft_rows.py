@@ -15,7 +15,6 @@ from bus import drafts, toml
 from bus.console.pages.draft_cells import Faults, is_usual, texts_of, values_of
 from bus.console.pages.draft_tables import MORE, TABLES, Table, completed, tables_of
 from bus.console.pages.draft_types import ordered
-from schemas.vocab import PERSONAL_RANK, PersonalFlag
 
 Fields = Mapping[str, str]
 PASTE = "observables.paste"
@@ -233,15 +232,6 @@ def beside(fields: Fields, table: Table, rest: dict[str, Any], text: str, faults
         faults.append((text, f"{name} is a list of tables; write [[{name}]] above each"))
         return found
     return [*found, *more]
-
-
-def strictest(observables: object) -> str:
-    """The flag of personal data that a draft with these observables, or with anything there, has to declare; empty for none."""
-    held = observables if isinstance(observables, list) else []
-    said = [each.get("personal") for each in held if isinstance(each, dict)]
-    flags = [PersonalFlag(each) for each in said if each in tuple(PersonalFlag)]
-    worst = max(flags, key=PERSONAL_RANK.__getitem__, default=PersonalFlag.NONE)
-    return "" if worst is PersonalFlag.NONE else str(worst)
 
 
 # -- findings -------------------------------------------------------------------------------------------------------------

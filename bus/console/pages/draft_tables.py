@@ -16,7 +16,7 @@ from schemas.bodies import KINDS
 from schemas.observables import classify, personal_flag, refanged
 from schemas.open_vocab import OPEN
 from schemas.parts import Action, Evidence, Handling, Info, Observable, PersonalData, Ref, Ttp
-from schemas.vocab import PersonalFlag, RefRel
+from schemas.vocab import PERSONAL_RANK, PersonalFlag, RefRel
 
 MORE = "more"
 """The cell for the rest of an entry."""
@@ -98,6 +98,15 @@ def completed(entry: dict[str, Any], row: str, faults: Faults) -> None:
     else:
         entry["value"] = refanged(type_, value)
     entry.setdefault("personal", str(personal_flag(entry["type"], entry["value"])))
+
+
+def strictest(observables: object) -> str:
+    """The flag of personal data that a draft with these observables, or with anything there, has to declare; empty for none."""
+    held = observables if isinstance(observables, list) else []
+    said = [each.get("personal") for each in held if isinstance(each, dict)]
+    flags = [PersonalFlag(each) for each in said if each in tuple(PersonalFlag)]
+    worst = max(flags, key=PERSONAL_RANK.__getitem__, default=PersonalFlag.NONE)
+    return "" if worst is PersonalFlag.NONE else str(worst)
 
 
 def _reference(entry: dict[str, Any], row: str, faults: Faults) -> None:

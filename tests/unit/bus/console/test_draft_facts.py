@@ -115,7 +115,7 @@ def test_what_is_typed_is_what_a_draft_says(kind: str, facts: dict[str, str], sa
         ("fimi", {"reach": "\u0661\u0662"}, "facts.reach", "a whole number in digits"),
         ("fimi", {"amount": "12.5"}, "facts.amount", "and the currency"),
         ("fimi", {"amount": "1,500 EUR"}, "facts.amount", "and the currency"),
-        ("vulnerability", {"score_x10": "9.85"}, "facts.score_x10", "at most 1 digits"),
+        ("vulnerability", {"score_x10": "9.85"}, "facts.score_x10", "at most one digit"),
         ("vulnerability", {"score_x10": "-1"}, "facts.score_x10", "write a number"),
         ("vulnerability", {"exploited": "perhaps"}, "facts.exploited", "yes or no"),
         ("situation-report", {"dimensions__2__incidents": "few"}, "facts.dimensions.2.incidents", "in digits"),
