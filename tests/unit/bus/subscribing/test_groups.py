@@ -226,7 +226,7 @@ def however_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "FEWEST", 1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=35, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS, st.sampled_from([Projection, Stumbling]))
 @example([("deliver", ALL, False), ("amend",), ("deliver", ALL, False)], Projection)
 @example(

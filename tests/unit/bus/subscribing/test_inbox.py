@@ -39,7 +39,7 @@ async def rows(store: Inbox) -> list[tuple[int, str, frozenset[str]]]:
     return [(row.seq, row.digest, row.labels) async for row in store.follow(0, live=False)]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(0, 7), min_size=8, max_size=20), st.lists(st.integers(1, 4), min_size=1, max_size=8)
 )

@@ -101,7 +101,7 @@ async def test_history_by_a_key_out_of_use_stands_by_what_continues_it(tmp_path:
         assert await reasons(store) == {}
 
 
-@settings(max_examples=120)
+@settings(max_examples=70)
 @given(
     st.permutations([*HONEST[2:], FORGED, FORGED_TOO]),
     st.integers(0, 5),

@@ -144,7 +144,7 @@ async def test_a_thief_who_is_first_takes_seven_days_and_no_more(tmp_path: Path)
         assert len(OLD) > len(RECENT) > 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.permutations(HONEST), st.integers(0, len(HONEST)))
 def test_every_reader_comes_to_the_same_whatever_it_received_when(
     order: list[Message], known_from: int

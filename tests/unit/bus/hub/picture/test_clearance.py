@@ -125,7 +125,7 @@ def all_pages(page: Any, **of: Any) -> list[lines.Line]:
     raise AssertionError("the pages have no end")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=28, deadline=None)
 @given(STORES, CLEARANCES)
 def test_no_more_is_told_than_may_be_seen_and_no_less(store: Any, who: Clearance) -> None:
     """Of random stores, swept at another time than they are asked at, and indexed up to some point: lists, figures, searches, events and dossiers."""
