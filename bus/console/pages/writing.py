@@ -15,7 +15,7 @@ from bus.console.pages import draft_form, draft_rows, elections
 from bus.console.pages.draft_facts import Facts, facts_of
 from bus.console.pages.draft_form import Problem
 from bus.console.pages.draft_tables import FACTS, Table
-from bus.console.pages.foreseen import NOTHING, Said, narrowest_of
+from bus.console.pages.foreseen import NOTHING, Said, Shown, narrowest_of
 from bus.console.pages.hands import AtDesk, Hands
 from bus.console.texts import stamp
 from bus.hub.acting import Held
@@ -200,13 +200,17 @@ def written(options: Options, fields: dict[str, str], **of: Any) -> Writing:
 
 def with_said(page: Writing, said: Said) -> Writing:
     """The page with what the hub says beside its fields and rows, marked as narrowly as what it is compared with."""
-    found = (
-        msgspec.structs.replace(each, field=draft_form.typed_at(page.fields, each.field))
-        for each in said.findings
-    )
-    said = msgspec.structs.replace(said, findings=tuple(found))
+    said = msgspec.structs.replace(said, findings=tuple(_placed(page.fields, each) for each in said.findings))
     marking = narrowest((Tlp(page.marking), *narrowest_of(said, ""))) or Tlp.GREEN
     return msgspec.structs.replace(page, said=said, marking=str(marking))
+
+
+def _placed(fields: Mapping[str, str], found: Shown) -> Shown:
+    """A finding beside its field; of a fact that is missing and has a field, how it is written in a file is left out."""
+    field, text = draft_form.typed_at(fields, found.field), found.text
+    if field.startswith(FACTS) and " is missing: " in text:
+        text = text.partition(":")[0]
+    return msgspec.structs.replace(found, field=field, text=text)
 
 
 def of_desk(asked: Asked, kept: AtDesk) -> Writing:

@@ -11,9 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bus import drafts
+from bus.console.asked import MOST_FIELDS
 from bus.console.pages import draft_facts
+from bus.console.pages.draft_cells import Cell
 from bus.console.pages.draft_facts import facts_of
-from bus.console.pages.draft_form import begun, changed, field_of, of_draft, read, typed, typed_at
+from bus.console.pages.draft_form import FIELDS, begun, changed, field_of, of_draft, read, typed, typed_at
+from bus.console.pages.draft_tables import tables_of
 from bus.console.rendering import TEMPLATES
 from bus.sheets import sayings
 from schemas.bodies import KINDS
@@ -195,6 +198,17 @@ def test_boxes_keep_the_order_of_the_draft() -> None:
     boxes = cell.boxes("of-no-list, website-cloning", sayings("en").word)
     assert boxes[:2] == [("of-no-list", "of-no-list", True), ("website-cloning", "cloned website", True)]
     assert {word for word, _, chosen in boxes if not chosen} == {*cell.words} - {"website-cloning"}
+
+
+def test_the_longest_form_is_not_too_long() -> None:
+    """With every row that it may have, every box ticked, and what the console sends with any form."""
+
+    def sent(cell: Cell) -> int:
+        return len(cell.words) if cell.shape == "choices" else 1
+
+    for kind in drafts.DRAFTED:
+        rows = (table.most * (1 + sum(map(sent, table.cells))) for table in tables_of(kind).values())
+        assert len(FIELDS) + 5 + sum(map(sent, facts_of(kind).cells)) + sum(rows) <= MOST_FIELDS, kind
 
 
 def test_the_form_has_a_field_for_every_fact() -> None:
