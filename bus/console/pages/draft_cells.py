@@ -125,7 +125,7 @@ def texts_of(cells: Cells, held: Mapping[str, Any]) -> tuple[dict[str, str], dic
         cells: the fields.
         held: values by their names on the wire.
     """
-    texts = {cell.name: cell.first for cell in cells}
+    texts = {cell.name: cell.first if cell.is_usual else "" for cell in cells}
     rest: dict[str, Any] = {}
     for name, value in held.items():
         own = {cell.name: cell for cell in cells if cell.name.partition(".")[0] == name}

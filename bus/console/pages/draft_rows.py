@@ -248,7 +248,7 @@ def field_of(table: Table, path: Sequence[str]) -> str:
     """
     if table.is_one:
         path = ("0", *path)
-    if not path:
+    if not path or not path[0].isdecimal():  # where no list stands, there are no rows
         return table.name
     cells = {cell.name for cell in table.cells}
     named = next((each for each in (".".join(path[1:3]), *path[1:2]) if each in cells), MORE)

@@ -74,8 +74,13 @@ def test_no_value_of_a_wrong_type_is_lost_or_changed(kind: str, data: st.DataObj
     """A draft that came from elsewhere may have anything in the place of a fact; what is as usual may be left out."""
     names = [*drafts.field_names(KINDS[kind])[1:], "of_no_kind"]
     held = data.draw(st.dictionaries(st.sampled_from(names), ODD, max_size=6))
-    found = read(typed(shown({"kind": kind, **held})), {})
+    fields = typed(shown({"kind": kind, **held}))
+    found = read(fields, {})
     assert found.problems == ()
+    places = {*fields, *tables_of(kind)}
+    for each in drafts.read(found.raw, NOW).findings:
+        place = typed_at(fields, field_of(each.path, each.text))
+        assert place in places or place.rpartition(".")[0] in tables_of(kind), each
     again = json.loads(found.raw)["body"]
     usual = {each.encode_name: each.default for each in drafts.info_of(KINDS[kind]).fields}
     for name, value in held.items():

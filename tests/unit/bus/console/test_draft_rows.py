@@ -219,6 +219,13 @@ def test_what_cannot_be_read_says_in_which_row(of: dict[str, str], field: str, w
     assert words in found.problems[0].text
 
 
+def test_a_row_says_no_more_than_its_entry() -> None:
+    """What a new row begins with is not put into one that is there."""
+    held = {"body": {"kind": "cyber-threat"}, "personal_data": {"purpose": "x", "flag": "personal"}}
+    fields = of_draft(json.dumps(held).encode(), "", {})
+    assert (fields["personal_data.0.purpose"], fields["personal_data.0.lawful_basis"]) == ("x", "")
+
+
 def test_a_finding_stands_beside_the_row_that_says_the_entry() -> None:
     """Empty rows are no entries; what no row says stands in the text."""
     fields = typed(
