@@ -27,7 +27,7 @@ from bus.trust import VerifiedRegistry
 from schemas.vocab import Tlp
 
 MOST_PARAMETERS = 40
-MOST_FIELDS = 1500
+MOST_FIELDS = 3500
 """Of a form: that of a draft with as many rows as may be is the longest."""
 MOST_VALUE = 500
 MOST_NEW = 2000
@@ -60,6 +60,14 @@ def parameters_of(query: str) -> dict[str, tuple[str, ...]]:
         return parameters(parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
     except ValueError:
         raise BadRequestError("the address has more than this page takes") from None
+
+
+def fields_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The fields of a form; one that is sent several times, as the boxes of one list are, has its values with commas."""
+    sent: dict[str, list[str]] = {}
+    for name, value in pairs:
+        sent.setdefault(name, []).append(value)
+    return {name: ", ".join(values) for name, values in sent.items()}
 
 
 def query_of(given: Given) -> str:

@@ -20,7 +20,6 @@ from bus.console.page import Failed
 from bus.console.pages import (
     CHOICES,
     SNOOZE_ENDS,
-    TABLES,
     TO_DO,
     VERDICTS,
     Listed,
@@ -130,7 +129,6 @@ class Renderer:
             gantt_rows=gantt_rows,
             current=current,
             choices=CHOICES,
-            tables=TABLES,
             as_typed=escape,
             files=(),
         )

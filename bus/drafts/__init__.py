@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from bus.drafts.judging import Judgement, judgement, stamped
     from bus.drafts.looking import Look, Speaker, look, read, read_table
     from bus.drafts.openings import Opening, audiences_of
+    from bus.drafts.phrases import field_names, info_of, words_at
     from bus.drafts.reach import Border, Egress, Part, Reader, egress
     from bus.drafts.remembering import Remembered
     from bus.drafts.source import Source
-    from bus.drafts.template import DRAFTED, begun, body_text, more_text, table_text
+    from bus.drafts.template import DRAFTED, begun, rest_text, table_text
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -43,23 +44,25 @@ __all__ = [
     "at",
     "audiences_of",
     "begun",
-    "body_text",
     "doubles",
     "egress",
     "explained",
+    "field_names",
     "in_order",
+    "info_of",
     "judgement",
     "like",
     "look",
-    "more_text",
     "placed",
     "questions",
     "read",
     "read_table",
     "referring_to",
+    "rest_text",
     "stamped",
     "table_text",
     "told",
     "updated",
     "withdrawal",
+    "words_at",
 ]

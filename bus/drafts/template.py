@@ -112,31 +112,20 @@ def _of_body(kind: str, answers: Mapping[Path, Any]) -> list[str]:
     return lines
 
 
-def body_text(kind: str, values: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """The facts of a draft in TOML, without their kind: what it needs, and below as comments what else there may be.
+def rest_text(type_: type, beside: Collection[str], values: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """What a form says of a struct in TOML: what is filled in, and as comments what else the form has no field for.
 
     Args:
-        kind: one of `DRAFTED`.
-        values: what is filled in; a name that the kind does not have is kept.
-    """
-    known = {each.encode_name for each in info_of(KINDS[kind]).fields}
-    lines = _of_body(kind, {("body", name): value for name, value in values.items() if name in known})
-    lines.append(table_text({name: value for name, value in values.items() if name not in known}))
-    return "\n".join(lines).strip() + "\n"
-
-
-def more_text(beside: Collection[str], values: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """The fields of a draft that a form lacks, in TOML: what is filled in, and as comments what else there may be.
-
-    Args:
-        beside: fields that the form has.
-        values: what is filled in.
+        type_: the struct.
+        beside: fields of it that the form has.
+        values: what is filled in; a name that the struct does not have is kept.
     """
     lines = [table_text(values)]
-    for each in info_of(Draft).fields:
+    for each in info_of(type_).fields:
         if each.encode_name not in beside and each.encode_name not in values:
             lines += _field(each, (each.encode_name,), {}, needed=False)
-    return "\n".join(lines).strip() + "\n"
+    text = "\n".join(lines).strip()
+    return text + "\n" if text else ""
 
 
 def table_text(values: Mapping[str, Any]) -> str:

@@ -163,11 +163,13 @@ def _work(looker: Looker) -> None:
     page = looker.page
     for headline, facts in (
         ("x" * 200, "titlex = 1"),
-        ("A flood hits the results portal", 'title = "Flood"'),
+        ("A flood hits the results portal", ""),
     ):
         looker.go("/publish?kind=cyber-threat")
         page.fill("#f-headline", headline)
         page.fill("#f-summary", "Since 18:40 UTC. Sources in 192.0.2.0/24.")
+        page.fill('[id="f-facts.title"]', "Flood")
+        page.locator("details:has(#f-facts)").evaluate("(each) => { each.open = true; }")
         page.fill("#f-facts", facts)
         page.get_by_role("button", name="Save").first.click()
     page.get_by_role("button", name="Ask for the approval").first.click()

@@ -149,12 +149,12 @@ def test_a_walk_without_a_mouse(chromium: Browser, shown: Demonstration) -> None
     start = dt.datetime.now(dt.UTC).replace(microsecond=0)
     ada.fill("Headline", OWN)
     ada.fill("What is known, and what is not", "All seven offices answer the telephone.")
-    ada.fill(
-        "Facts of this kind, in TOML",
-        f'period_start = "{start - dt.timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"\n'
-        f'period_end = "{start:%Y-%m-%dT%H:%M:%SZ}"\nposture = "heightened"\n'
-        'dimensions = [{ dimension = "electoral-process", incidents = 1 }]',
-    )
+    ada.fill("Period from (needed)", f"{start - dt.timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}")
+    ada.fill("Period until (needed)", f"{start:%Y-%m-%dT%H:%M:%SZ}")
+    ada.choose(page.get_by_label("Alert level (needed)"), "heightened")
+    ada.activate("button", "Add one")
+    ada.choose(page.get_by_label("Dimension (needed)"), "electoral-process")
+    ada.fill("Incidents (needed)", "1")
     published(ada, jonas)
     ada.activate("link", "The bulletin")
     expect(page.locator("h1")).to_have_text(OWN)

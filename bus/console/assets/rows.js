@@ -18,7 +18,7 @@ export function rowing(form, { toast }) {
   function grown(button) {
     const name = button.dataset.add, list = listOf(name);
     if (list.children.length >= Number(list.dataset.most)) return false;
-    const number = 1 + Math.max(-1, ...[...list.children].map((row) => Number(row.dataset.row.split(".")[1])));
+    const number = 1 + Math.max(-1, ...[...list.children].map((row) => Number(row.dataset.row.split(".").at(-2))));
     const row = document.querySelector(`template[data-new="${name}"]`).content.firstElementChild.cloneNode(true);
     for (const each of [row, ...row.querySelectorAll("*")]) {
       for (const attribute of each.attributes) attribute.value = attribute.value.replaceAll("{n}", number);

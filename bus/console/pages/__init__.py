@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.clocks import duties
     from bus.console.pages.draft_form import CHOICES
-    from bus.console.pages.draft_tables import TABLES
     from bus.console.pages.elections import TO_DO, Listed, title_of
     from bus.console.pages.held import has_its_id
     from bus.console.pages.quarantine import refused_in_a_day
@@ -24,7 +23,6 @@ __all__ = [
     "LISTS",
     "PAGES",
     "SNOOZE_ENDS",
-    "TABLES",
     "TO_DO",
     "VERDICTS",
     "Listed",

@@ -1,21 +1,23 @@
-"""A draft as the fields of a form, and back: what the form has no field and no row for stands in two texts in TOML. Pure.
+"""A draft as the fields of a form, and back: what the form has no field and no row for stands in a text in TOML. Pure.
 
 Nothing stands anywhere else, so a form that is sent says all of the draft, and a refused one is shown again as it was typed.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from bus import drafts, toml
-from bus.console.pages import draft_rows
+from bus import drafts
+from bus.console.pages import draft_facts, draft_rows
+from bus.console.pages.draft_cells import Faults
 from bus.console.pages.draft_rows import PASTE
-from bus.console.pages.draft_tables import TABLES, Faults
-from schemas.parts import ElectionRef
+from bus.console.pages.draft_tables import FACTS, TABLES, strictest
+from bus.console.pages.draft_types import ordered
+from schemas.bulletin import Draft
+from schemas.parts import ElectionRef, PersonalData
 from schemas.vocab import Certainty, Pap, Severity, Status, Tlp, Urgency
 
 MAX_BYTES = 131_072
@@ -50,7 +52,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": (str(Status.ACTUAL), str(Status.EXERCISE), str(Status.TEST)),
 }
 _PLACES: Mapping[str, str] = {
-    "body": "facts",
     "audience": "to",
     "tlp": "to",
     **{name: name for name in (*_WORDS, *_PLAIN, "areas", "election")},
@@ -95,8 +96,8 @@ def begun(kind: str, to: str) -> dict[str, str]:
         "status": str(Status.ACTUAL),
         "pap": str(Pap.GREEN),
         **dict.fromkeys(("urgency", "severity", "certainty"), "unknown"),
-        "facts": drafts.body_text(kind),
-        "more": drafts.more_text(OWN),
+        **draft_facts.of_body(kind, {}),
+        "more": drafts.rest_text(Draft, OWN),
     }
 
 
@@ -107,8 +108,9 @@ def way(tlp: str, audience: str) -> str:
 
 def typed(fields: Mapping[str, str]) -> dict[str, str]:
     """The fields of the form of all that was sent, lines ended as in drafts."""
-    rows = [name for name in fields if draft_rows.is_field(name)]
-    return {name: fields.get(name, "").replace("\r\n", "\n").replace("\r", "\n") for name in (*FIELDS, *rows)}
+    facts = draft_facts.facts_of(fields.get("kind", "")).blank
+    names = (*FIELDS, *facts, *draft_rows.names(fields))
+    return {name: fields.get(name, "").replace("\r\n", "\n").replace("\r", "\n") for name in names}
 
 
 def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> dict[str, str]:
@@ -149,11 +151,7 @@ def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> di
         found |= rows
         if unsaid:
             rest[name] = unsaid
-    values = {name: value for name, value in body.items() if value is not None}
-    kind = found["kind"]
-    found["facts"] = drafts.body_text(kind, values) if kind in drafts.DRAFTED else ""
-    found["more"] = drafts.more_text(OWN, rest)
-    return found
+    return found | draft_facts.of_body(found["kind"], body) | {"more": drafts.rest_text(Draft, OWN, rest)}
 
 
 def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Read:
@@ -164,15 +162,15 @@ def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Rea
         elections: those that the form offers, by id, each with the phase of now.
     """
     problems: list[Problem] = []
-    facts, rest = _table("facts", fields, problems), _table("more", fields, problems)
+    faults: Faults = []
+    body, rest = draft_facts.read(fields, faults), draft_rows.in_toml(fields["more"], "more", faults) or {}
     for name in sorted(OWN & rest.keys() - TABLES.keys()):
         if name not in PARTLY:
-            problems.append(Problem("more", f"{name} has a field of its own in the form; write it there"))
+            faults.append(("more", f"{name} has a field of its own in the form; write it there"))
         elif fields[name].strip():
-            problems.append(Problem("more", f"{name} stands in the form too; keep one of the two"))
-    if "kind" in facts:
-        problems.append(Problem("facts", "the kind of a draft cannot be changed; begin another draft"))
-    lists = _lists(fields, rest, problems)
+            faults.append(("more", f"{name} stands in the form too; keep one of the two"))
+    lists = _lists(fields, rest, faults)
+    problems.extend(Problem(field, text) for field, text in faults)
     tlp, _, audience = fields["to"].partition("/")
     if tlp not in tuple(Tlp) or not audience:
         problems.append(Problem("to", "choose who may read it"))
@@ -193,7 +191,7 @@ def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Rea
         first["machine_translated"] = True
     document: dict[str, Any] = {
         "info": [first, *lists.pop("info", ())],
-        "body": {"kind": fields["kind"], **facts},
+        "body": body,
         "tlp": tlp,
         "audience": audience,
         **{name: fields[name].strip() for name in (*_WORDS, *_PLAIN) if fields[name].strip()},
@@ -225,55 +223,51 @@ def field_of(path: str, text: str = "") -> str:
         parts.append(text.split(" ", 1)[0])
     if parts[:2] == ["info", "0"]:
         return parts[2] if parts[2] in (*_TEXTS, "machine_translated") else "more"
+    if parts == ["body"]:
+        parts.append(text.split(" ", 1)[0])
+    if parts == ["body", "kind"]:
+        return "to"
+    if parts[0] == "body":
+        return f"{FACTS}{'.'.join(parts[1:])}"
     if parts[0] in TABLES:
-        return draft_rows.field_of(parts)
+        return draft_rows.field_of(TABLES[parts[0]], parts[1:])
     return _PLACES.get(parts[0], "more" if parts[0] else "")
 
 
-def _lists(fields: Mapping[str, str], rest: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+def typed_at(fields: Mapping[str, str], field: str) -> str:
+    """The field of a form that a finding stands beside.
+
+    Args:
+        fields: the form that says the draft.
+        field: as `field_of` gives it.
+    """
+    if field.startswith(FACTS):
+        return draft_facts.typed_at(fields, field)
+    return draft_rows.typed_at(fields, field)
+
+
+def _lists(fields: Mapping[str, str], rest: dict[str, Any], faults: Faults) -> dict[str, Any]:
     """What rows say, with what the text has beside them, which is taken out of it; personal data are flagged as their observables."""
     found: dict[str, Any] = {}
-    faults: Faults = []
     for name, table in TABLES.items():
-        said = draft_rows.entries(fields, table, faults)
-        if not said:
-            if name == "info" and not isinstance(rest.get(name, []), list):
-                faults.append(("more", "info is a list, with a table for each further language"))
-            elif name in rest:
-                found[name] = rest.pop(name)
-        elif table.is_one:
-            if name in rest:
-                faults.append(("more", f"{name} stands in the form too; keep one of the two"))
-            found[name] = said[0]
-        else:
-            beside = rest.pop(name, [])
-            if not isinstance(beside, list):
-                faults.append(("more", f"{name} is a list of tables; write [[{name}]] above each"))
-                beside = []
-            found[name] = [*said, *beside]
+        held = draft_rows.beside(fields, table, rest, "more", faults)
+        if name == "info" and not isinstance(held, list | None):
+            faults.append(("more", "info is a list, with a table for each further language"))
+        elif held is not None:
+            found[name] = held
     declared = found.get("personal_data")
     if isinstance(declared, dict) and "flag" not in declared:
-        flag = draft_rows.strictest(found.get("observables"))
-        declared |= {"flag": flag} if flag else {}
-        found["personal_data"] = draft_rows.ordered(TABLES["personal_data"], declared)
-    problems.extend(Problem(field, text) for field, text in faults)
+        flag = strictest(found.get("observables"))
+        found["personal_data"] = ordered(PersonalData, declared | ({"flag": flag} if flag else {}))
     return found
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """(field, text before, text after) of each field that differs, for two who have written at the same time."""
-    for name in (*FIELDS, *draft_rows.differing(before, after)):
+    facts = draft_facts.facts_of(after["kind"]).blank
+    for name in (*FIELDS, *facts, *draft_rows.differing(before, after)):
         if before.get(name, "") != after.get(name, ""):
             yield name, before.get(name, ""), after.get(name, "")
-
-
-def _table(name: str, fields: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
-    """The table in a text of the form; empty where it cannot be read."""
-    try:
-        return toml.loads(fields[name].encode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeEncodeError) as exc:
-        problems.append(Problem(name, f"this text cannot be read: {exc}"))
-        return {}
 
 
 def _area(country: str) -> dict[str, str]:

@@ -9,36 +9,62 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bus import drafts, toml
-from bus.console.pages.draft_tables import MORE, TABLES, Faults, Table, completed
-from schemas.vocab import PERSONAL_RANK, PersonalFlag
+from bus.console.pages.draft_cells import Faults, is_usual, texts_of, values_of
+from bus.console.pages.draft_tables import MORE, TABLES, Table, completed, tables_of
+from bus.console.pages.draft_types import ordered
 
 Fields = Mapping[str, str]
 PASTE = "observables.paste"
 """A field for several values, one a line."""
 MOST_NUMBER = 9999
-_FIELD = re.compile(
-    "|".join(rf"{each.name}\.(?:0|[1-9][0-9]{{0,3}})\.(?:{'|'.join(each.blank)})" for each in TABLES.values())
-)
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,3}")
+
+
+class At(NamedTuple):
+    """A place in a list of the form: its list, the number of a row, the cell; number and cell are empty where it is the list or the row."""
+
+    table: Table
+    number: str = ""
+    cell: str = ""
 
 
 # -- what was sent --------------------------------------------------------------------------------------------------------
 
 
-def is_field(name: str) -> bool:
-    """Whether a form may have a field of a row with this name."""
-    return _FIELD.fullmatch(name) is not None
+def tables(fields: Fields) -> Mapping[str, Table]:
+    """The lists that this form has, by their names."""
+    return tables_of(fields.get("kind", ""))
+
+
+def at(held: Mapping[str, Table], field: str) -> At | None:
+    """The place that a field has in one of these lists; None for none."""
+    for table in held.values():
+        if field == table.name:
+            return At(table)
+        if field.startswith(f"{table.name}."):
+            number, _, cell = field[len(table.name) + 1 :].partition(".")
+            return At(table, number, cell) if _NUMBER.fullmatch(number) else None
+    return None
+
+
+def names(fields: Fields) -> list[str]:
+    """The fields of rows among those that were sent."""
+    held = tables(fields)
+    found = ((name, at(held, name)) for name in fields)
+    return [name for name, place in found if place is not None and place.cell in place.table.blank]
 
 
 def rows(fields: Fields, table: Table) -> list[tuple[int, dict[str, str]]]:
     """The rows of a list that a form has, each with its number, in their order; a cell that was not sent is empty."""
     found: dict[int, dict[str, str]] = {}
+    only, blank = {table.name: table}, dict.fromkeys(table.blank, "")
     for name, value in fields.items():
-        if name.startswith(f"{table.name}.") and is_field(name):
-            _, number, cell = name.split(".")
-            found.setdefault(int(number), dict.fromkeys(table.blank, ""))[cell] = value
+        place = at(only, name)
+        if place is not None and place.cell in blank:
+            found.setdefault(int(place.number), dict(blank))[place.cell] = value
     return sorted(found.items())
 
 
@@ -48,7 +74,8 @@ def said(fields: Fields, table: Table) -> list[tuple[int, dict[str, str]]]:
 
 
 def _is_said(table: Table, row: Mapping[str, str]) -> bool:
-    return any(text.strip() not in ("", table.blank[cell]) for cell, text in row.items())
+    blank = table.blank
+    return any(text.strip() not in ("", blank[cell]) for cell, text in row.items())
 
 
 def written(table: Table, n: int, row: Mapping[str, str]) -> dict[str, str]:
@@ -63,18 +90,20 @@ def next_number(fields: Fields, table: Table) -> int:
 
 def added(fields: Fields, name: str) -> tuple[dict[str, str], str]:
     """(the form with one row more of a list, the field to go on with); the field is empty where there are as many as may be."""
-    table = TABLES[name]
+    table = tables(fields)[name]
     n = next_number(fields, table)
     if len(rows(fields, table)) >= table.most or n > MOST_NUMBER:
         return dict(fields), ""
     return {**fields, **written(table, n, table.blank)}, f"{name}.{n}.{table.cells[0].name}"
 
 
-def removed(fields: Fields, row: str) -> dict[str, str]:
-    """The form without a row, such as `observables.3`; whole where a list has no such row."""
-    if not is_field(f"{row}.{MORE}"):
-        return dict(fields)
-    return {name: value for name, value in fields.items() if not name.startswith(f"{row}.")}
+def removed(fields: Fields, row: str) -> tuple[dict[str, str], str]:
+    """(the form without a row, such as `observables.3`, the field to go on with); whole where a list has no such row."""
+    place = at(tables(fields), row)
+    if place is None or not place.number or place.cell:
+        return dict(fields), ""
+    left = {name: value for name, value in fields.items() if not name.startswith(f"{row}.")}
+    return left, f"{place.table.name}.add"
 
 
 def spread(fields: Fields) -> tuple[dict[str, str], str]:
@@ -136,126 +165,120 @@ def _exact(table: Table, entry: Any) -> dict[str, str] | None:
     """The row that says exactly this entry; None where none does."""
     if not isinstance(entry, dict):
         return None
+    cells = {cell.name: cell for cell in table.cells}
     held = {
         name: value
         for name, value in entry.items()
-        if value is not None and (name, value) not in _usual(table)
+        if value is not None and not (name in cells and is_usual(cells[name], value))
     }
     row, faults = _row(table, held), Faults()
-    # A field of one line drops the ends of lines, and any field has them as in drafts.
-    is_kept = all(
-        "\r" not in row[cell.name] and (cell.shape == "lines" or "\n" not in row[cell.name])
-        for cell in table.cells
-    )
-    is_exact = is_kept and _is_said(table, row) and _entry(table, row, "", faults) == held and not faults
-    return row if is_exact else None
-
-
-def _usual(table: Table) -> list[tuple[str, Any]]:
-    """What a row leaves out of a draft."""
-    return [
-        *((cell.name, cell.first) for cell in table.cells if cell.is_usual),
-        *((cell.name, False) for cell in table.cells if cell.shape == "tick"),
-    ]
+    is_exact = "\r" not in row[MORE] and _is_said(table, row) and _entry(table, row, "", faults) == held
+    return row if is_exact and not faults else None
 
 
 def _row(table: Table, entry: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
-    for cell in table.cells:
-        value = entry.get(cell.name)
-        if cell.shape == "words" and isinstance(value, list):
-            found[cell.name] = ", ".join(map(str, value))
-        elif cell.shape == "tick":
-            found[cell.name] = "1" if value is True else ""
-        else:
-            found[cell.name] = (cell.first if cell.is_usual else "") if value is None else str(value)
-    rest = {name: value for name, value in entry.items() if name not in found}
-    return found | {MORE: drafts.table_text(rest)}
+    texts, rest = texts_of(table.cells, entry)
+    return texts | {MORE: drafts.table_text(rest)}
 
 
 def _entry(table: Table, row: Mapping[str, str], name: str, faults: Faults) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for cell in table.cells:
-        text = row[cell.name].strip()
-        if not text or (cell.is_usual and text == cell.first):
-            continue
-        if cell.shape == "words":
-            found[cell.name] = text.replace(",", " ").split()
-        else:
-            found[cell.name] = True if cell.shape == "tick" else text
-    try:
-        rest = toml.loads(row[MORE].encode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeEncodeError) as exc:
-        faults.append((f"{name}.{MORE}", f"this text cannot be read: {exc}"))
+    found = values_of(table.cells, row, f"{name}.", faults)
+    rest = in_toml(row[MORE], f"{name}.{MORE}", faults)
+    if rest is None:
         return found
-    twice = sorted(rest.keys() & table.blank.keys())
+    twice = sorted(rest.keys() & table.own)
     faults.extend(
         (f"{name}.{MORE}", f"{each} has a field of its own in this row; write it there") for each in twice
     )
     found |= {each: value for each, value in rest.items() if each not in twice}
     table.finished(found, name, faults)
-    return ordered(table, found)
+    return ordered(table.type_, found)
 
 
-def ordered(table: Table, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with its fields in the order of the cells, so that a form that says the same becomes the same bytes."""
-    return {cell.name: entry[cell.name] for cell in table.cells if cell.name in entry} | dict(entry)
+def in_toml(text: str, field: str, faults: Faults) -> dict[str, Any] | None:
+    """What a text of the form says; None where it cannot be read.
+
+    Args:
+        text: in TOML.
+        field: what its field is called.
+        faults: takes why it cannot be read.
+    """
+    try:
+        return toml.loads(text.encode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeEncodeError) as exc:
+        faults.append((field, f"this text cannot be read: {exc}"))
+        return None
 
 
-def strictest(observables: object) -> str:
-    """The flag of personal data that a draft with these observables, or with anything there, has to declare; empty for none."""
-    held = observables if isinstance(observables, list) else []
-    said = [each.get("personal") for each in held if isinstance(each, dict)]
-    flags = [PersonalFlag(each) for each in said if each in tuple(PersonalFlag)]
-    worst = max(flags, key=PERSONAL_RANK.__getitem__, default=PersonalFlag.NONE)
-    return "" if worst is PersonalFlag.NONE else str(worst)
+def beside(fields: Fields, table: Table, rest: dict[str, Any], text: str, faults: Faults) -> Any:
+    """What a draft has in a list: what its rows say, and after it what a text of the form has, which is taken out of it; None for nothing.
+
+    Args:
+        fields: the form.
+        table: the list.
+        rest: what the text says.
+        text: the field of it.
+        faults: takes what cannot be read.
+    """
+    found, name = entries(fields, table, faults), table.wire
+    if not found:
+        return rest.pop(name, None)
+    if table.is_one:
+        if name in rest:
+            faults.append((text, f"{name} stands in the form too; keep one of the two"))
+        return found[0]
+    more = rest.pop(name, [])
+    if not isinstance(more, list):
+        faults.append((text, f"{name} is a list of tables; write [[{name}]] above each"))
+        return found
+    return [*found, *more]
 
 
 # -- findings -------------------------------------------------------------------------------------------------------------
 
 
-def field_of(path: Sequence[str]) -> str:
+def field_of(table: Table, path: Sequence[str]) -> str:
     """The field of a row that a path of a draft leads to, as `observables.3.value`: the list itself, or a row, where it leads no further.
 
     The number is that of the entry; `typed_at` gives that of its row.
+
+    Args:
+        table: the list.
+        path: below it, as ("3", "value").
     """
-    table = TABLES[path[0]]
     if table.is_one:
-        path = (path[0], "0", *path[1:])
-    if len(path) < 2:
+        path = ("0", *path)
+    if not path or not path[0].isdecimal():  # where no list stands, there are no rows
         return table.name
-    cells = [cell.name for cell in table.cells]
-    cell = [path[2] if path[2] in cells else MORE] if len(path) > 2 else []
-    return ".".join((table.name, str(int(path[1]) - table.skipped), *cell))
+    cells = {cell.name for cell in table.cells}
+    named = next((each for each in (".".join(path[1:3]), *path[1:2]) if each in cells), MORE)
+    return ".".join((table.name, str(int(path[0]) - table.skipped), *([named] if path[1:] else ())))
 
 
-def typed_at(fields: Fields, field: str) -> str:
+def typed_at(fields: Fields, field: str, text: str = MORE) -> str:
     """The field of a form that a finding about a draft stands beside: that of the row that says the entry, or of the text.
 
     Args:
         fields: the form that says the draft.
         field: as `field_of` gives it, or any other.
+        text: the field of the text.
     """
-    name, _, rest = field.partition(".")
-    table = TABLES.get(name)
-    if table is None or not rest:
+    place = at(tables(fields), field)
+    if place is None or not place.number:
         return field
-    number, _, cell = rest.partition(".")
-    numbers = [n for n, _ in said(fields, table)]
-    if int(number) >= len(numbers):
-        return name if table.is_one else MORE
-    return ".".join(filter(None, (name, str(numbers[int(number)]), cell)))
+    numbers = [n for n, _ in said(fields, place.table)]
+    if int(place.number) >= len(numbers):
+        return place.table.name if place.table.is_one else text
+    return ".".join(filter(None, (place.table.name, str(numbers[int(place.number)]), place.cell)))
 
 
 def on_page(fields: Fields, field: str) -> str:
     """The place of a field on a page with these fields: what has been pasted has no rows there yet."""
-    name, _, rest = field.partition(".")
-    has_row = (
-        name not in TABLES
-        or not rest
-        or any(each.startswith(f"{name}.{rest.partition('.')[0]}.") for each in fields)
-    )
-    return field if has_row else PASTE
+    place = at(tables(fields), field)
+    if place is None or not place.number or place.table.name != "observables":
+        return field
+    row = f"{place.table.name}.{place.number}."
+    return field if any(each.startswith(row) for each in fields) else PASTE
 
 
 def is_beside(field: str, place: str) -> bool:
@@ -265,6 +288,6 @@ def is_beside(field: str, place: str) -> bool:
 
 def differing(before: Fields, after: Fields) -> Iterator[str]:
     """The fields of rows that two forms have, in their order."""
-    for table in TABLES.values():
+    for table in tables(after).values():
         for n in sorted({n for each in (before, after) for n, _ in rows(each, table)}):
             yield from written(table, n, table.blank)

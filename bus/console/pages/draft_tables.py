@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
 
+from bus import drafts
+from bus.console.pages.draft_cells import Cell, Faults
+from bus.console.pages.draft_types import cells_of_row, lists_in
+from schemas.bodies import KINDS
 from schemas.observables import classify, personal_flag, refanged
 from schemas.open_vocab import OPEN
-from schemas.parts import Action, Info, Observable, PersonalData, Ref
-from schemas.vocab import PersonalFlag, RefRel
+from schemas.parts import Action, Evidence, Handling, Info, Observable, PersonalData, Ref, Ttp
+from schemas.vocab import PERSONAL_RANK, PersonalFlag, RefRel
 
-Faults = list[tuple[str, str]]
-"""(field, what is wrong, and what to do)."""
 MORE = "more"
 """The cell for the rest of an entry."""
+FACTS = "facts."
+"""Fields of the form for what a kind of bulletin has of its own begin with this."""
+_MOST_ROWS = 60
+"""Of a list in the facts of a kind; where the wire has more, they stand in the text."""
 USUAL_BASIS = "celex:32016R0679#6.1.e"
 """Public authorities act in the public interest (GDPR article 6(1)(e))."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -25,53 +32,18 @@ _OF_VERSIONS = (RefRel.SUPERSEDES, RefRel.CANCELS, RefRel.ACKNOWLEDGES, RefRel.R
 """Set by what a draft does, never chosen."""
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of a row.
-
-    Attributes:
-        name: as on the wire.
-        shape: `text`, `lines` for a longer one, `words` for a list of words, `tick`, or `choice`.
-        most: characters that its field takes.
-        words: those that it offers; a draft may have others.
-        vocabulary: what says these words in the language of a reader.
-        first: what it has in a new row.
-        is_usual: whether that is left out of a draft.
-        is_rare: whether it is folded away.
-    """
-
-    name: str
-    shape: str = "text"
-    most: int = 160
-    words: tuple[str, ...] = ()
-    vocabulary: str = ""
-    first: str = ""
-    is_usual: bool = False
-    is_rare: bool = False
-
-    @property
-    def is_long(self) -> bool:
-        """Whether its field has the whole width."""
-        return self.shape == "lines" or self.name in ("value", "id")
-
-    def options(self, present: str, said: Callable[[str, str], str]) -> list[tuple[str, str]]:
-        """(word, what it is called) of a choice, in the order of what they are called; the present one, too, whatever it is."""
-        words = {*self.words, present} - {""}
-        return sorted(
-            ((each, said(self.vocabulary, each)) for each in words), key=lambda each: each[1].casefold()
-        )
-
-
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A list of a draft as rows.
 
     Attributes:
-        name: as on the wire.
+        name: as on the wire; of a list in the facts of a kind, with `facts.` before it.
         type_: of an entry.
         most: rows of a form; where the wire has more, they stand in the text.
         cells: of a row.
         finished: completes an entry that was typed: (entry, what a row is called, faults).
         is_one: whether a draft has one entry and no list.
         skipped: so many entries have fields of their own in the form.
+        is_needed: whether the wire wants an entry.
     """
 
     name: str
@@ -81,6 +53,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     finished: Callable[[dict[str, Any], str, Faults], None] = lambda _, __, ___: None
     is_one: bool = False
     skipped: int = 0
+    is_needed: bool = False
 
     @property
     def blank(self) -> dict[str, str]:
@@ -88,9 +61,19 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return {cell.name: cell.first for cell in self.cells} | {MORE: ""}
 
     @property
+    def wire(self) -> str:
+        """Its name on the wire."""
+        return self.name.removeprefix(FACTS)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The fields of an entry that have cells."""
+        return frozenset(cell.name.partition(".")[0] for cell in self.cells)
+
+    @property
     def others(self) -> tuple[str, ...]:
         """The fields of an entry that have no cell."""
-        return tuple(each for each in self.type_.__struct_fields__ if each not in self.blank)
+        return tuple(each for each in self.type_.__struct_fields__ if each not in self.own)
 
 
 def _open(name: str, vocabulary: str, **of: Any) -> Cell:
@@ -115,6 +98,15 @@ def completed(entry: dict[str, Any], row: str, faults: Faults) -> None:
     else:
         entry["value"] = refanged(type_, value)
     entry.setdefault("personal", str(personal_flag(entry["type"], entry["value"])))
+
+
+def strictest(observables: object) -> str:
+    """The flag of personal data that a draft with these observables, or with anything there, has to declare; empty for none."""
+    held = observables if isinstance(observables, list) else []
+    said = [each.get("personal") for each in held if isinstance(each, dict)]
+    flags = [PersonalFlag(each) for each in said if each in tuple(PersonalFlag)]
+    worst = max(flags, key=PERSONAL_RANK.__getitem__, default=PersonalFlag.NONE)
+    return "" if worst is PersonalFlag.NONE else str(worst)
 
 
 def _reference(entry: dict[str, Any], row: str, faults: Faults) -> None:
@@ -213,6 +205,29 @@ TABLES: Mapping[str, Table] = {
                 ),
             ),
         ),
+        Table(name="ttps", type_=Ttp, most=60, cells=cells_of_row(Ttp)),
+        Table(name="evidence", type_=Evidence, most=50, cells=cells_of_row(Evidence)),
+        Table(name="handling", type_=Handling, most=1, cells=cells_of_row(Handling, 99), is_one=True),
     )
 }
-"""Each list that has rows, by its name on the wire."""
+"""Each list that any draft has rows for, by its name on the wire."""
+
+
+def tables_of(kind: str) -> Mapping[str, Table]:
+    """Each list that the form of a kind has rows for, by its name: those of any draft, and those of the facts of this kind."""
+    return _tables(kind) if kind in drafts.DRAFTED else TABLES
+
+
+@cache
+def _tables(kind: str) -> Mapping[str, Table]:
+    own = (
+        Table(
+            name=f"{FACTS}{each.name}",
+            type_=each.type_,
+            most=min(each.most, _MOST_ROWS),
+            cells=cells_of_row(each.type_),
+            is_needed=each.is_needed,
+        )
+        for each in lists_in(KINDS[kind])
+    )
+    return {**TABLES, **{each.name: each for each in own}}

@@ -12,9 +12,10 @@ from bus import drafts
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages import draft_form, draft_rows, elections
+from bus.console.pages.draft_facts import Facts, facts_of
 from bus.console.pages.draft_form import Problem
-from bus.console.pages.draft_tables import TABLES
-from bus.console.pages.foreseen import NOTHING, Said, narrowest_of
+from bus.console.pages.draft_tables import FACTS, Table
+from bus.console.pages.foreseen import NOTHING, Said, Shown, narrowest_of
 from bus.console.pages.hands import AtDesk, Hands
 from bus.console.texts import stamp
 from bus.hub.acting import Held
@@ -110,13 +111,27 @@ class Writing(Content, frozen=True, kw_only=True):
         """What cannot be read at a place of the form (`draft_rows.is_beside`)."""
         return tuple(each.text for each in self.problems if draft_rows.is_beside(each.field, place))
 
-    def rows(self, name: str) -> tuple[Row, ...]:
-        """The rows of a list, in their order."""
-        return tuple(Row(f"{name}.{n}.", cells) for n, cells in draft_rows.rows(self.fields, TABLES[name]))
+    @property
+    def facts(self) -> Facts:
+        """What the form has for the facts of the kind."""
+        return facts_of(self.fields["kind"])
 
-    def blank(self, name: str) -> Row:
+    @property
+    def values(self) -> dict[str, str]:
+        """What the fields of the facts have, by their names on the wire."""
+        return {cell.name: self.fields.get(f"{FACTS}{cell.name}", "") for cell in self.facts.cells}
+
+    def table(self, name: str) -> Table:
+        """A list of the form."""
+        return draft_rows.tables(self.fields)[name]
+
+    def rows(self, table: Table) -> tuple[Row, ...]:
+        """The rows of a list, in their order."""
+        return tuple(Row(f"{table.name}.{n}.", cells) for n, cells in draft_rows.rows(self.fields, table))
+
+    def blank(self, table: Table) -> Row:
         """A new row of a list; its number is left open, for a script."""
-        return Row(f"{name}.{{n}}.", TABLES[name].blank)
+        return Row(f"{table.name}.{{n}}.", table.blank)
 
 
 def known_elections(asked: Asked) -> dict[str, ElectionRef]:
@@ -185,13 +200,17 @@ def written(options: Options, fields: dict[str, str], **of: Any) -> Writing:
 
 def with_said(page: Writing, said: Said) -> Writing:
     """The page with what the hub says beside its fields and rows, marked as narrowly as what it is compared with."""
-    found = (
-        msgspec.structs.replace(each, field=draft_rows.typed_at(page.fields, each.field))
-        for each in said.findings
-    )
-    said = msgspec.structs.replace(said, findings=tuple(found))
+    said = msgspec.structs.replace(said, findings=tuple(_placed(page.fields, each) for each in said.findings))
     marking = narrowest((Tlp(page.marking), *narrowest_of(said, ""))) or Tlp.GREEN
     return msgspec.structs.replace(page, said=said, marking=str(marking))
+
+
+def _placed(fields: Mapping[str, str], found: Shown) -> Shown:
+    """A finding beside its field; of a fact that is missing and has a field, how it is written in a file is left out."""
+    field, text = draft_form.typed_at(fields, found.field), found.text
+    if field.startswith(FACTS) and " is missing: " in text:
+        text = text.partition(":")[0]
+    return msgspec.structs.replace(found, field=field, text=text)
 
 
 def of_desk(asked: Asked, kept: AtDesk) -> Writing:

@@ -11,7 +11,6 @@ from bus.console.errors import BadRequestError
 from bus.console.page import Content, Present
 from bus.console.pages import draft_form, draft_rows, writing
 from bus.console.pages.draft_form import Problem, Read
-from bus.console.pages.draft_tables import TABLES
 from bus.console.pages.foreseen import Said, said_of
 from bus.console.pages.publish import number
 from bus.console.pages.writing import Options, Writing
@@ -81,9 +80,9 @@ async def rows(doing: Doing) -> str | Content:
     sent, problem, focus = await sent_by(doing), "", ""
     fields = sent.fields
     if remove:
-        fields, focus = draft_rows.removed(fields, remove), f"{remove.partition('.')[0]}.add"
+        fields, focus = draft_rows.removed(fields, remove)
     elif add:
-        if add not in TABLES:
+        if add not in draft_rows.tables(fields):
             raise BadRequestError("the form has no such list")
         fields, focus = draft_rows.added(fields, add)
         if not focus:
@@ -127,7 +126,7 @@ async def sent_by(doing: Doing) -> Sent:
     fields, focus = draft_rows.spread(draft_form.typed(doing.fields))
     if fields["kind"] not in drafts.DRAFTED:
         raise BadRequestError("no draft of that kind can be written here")
-    if any(len(draft_rows.rows(fields, table)) > table.most for table in TABLES.values()):
+    if any(len(draft_rows.rows(fields, table)) > table.most for table in draft_rows.tables(fields).values()):
         # A page sends no more; to show fifteen hundred rows takes seconds, and all others wait.
         raise BadRequestError("these are more rows than a form has; write the others in TOML, under More")
     known, options = await doing.look(

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bus import desk
 from bus.console import limits
-from bus.console.asked import MOST_FIELDS, is_here, place_here
+from bus.console.asked import MOST_FIELDS, fields_of, is_here, place_here
 from bus.console.errors import BadRequestError
 from bus.console.people import People, Session, SignInError, Viewer
 from bus.console.rendering import Renderer
@@ -292,7 +292,7 @@ class Entrance:
         if kind != "application/x-www-form-urlencoded":
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
-            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            fields = fields_of((name, value) for name, value in form.multi_items() if isinstance(value, str))
         if not secret or not hmac.compare_digest(
             fields.get("form", "").encode(), form_token(secret).encode()
         ):

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import drafts
-from bus.console.pages import draft_form
 from bus.console.pages.draft_form import FIELDS, begun, changed, field_of, of_draft, read, typed
 from bus.console.pages.draft_tables import TABLES
 from schemas.codec import encode
@@ -52,8 +51,8 @@ def test_what_is_typed_stands_in_the_draft_and_in_the_form_again(words: dict[str
 @pytest.mark.parametrize("text", HOSTILE)
 def test_words_that_attack_stay_words(text: str) -> None:
     """In the texts in TOML too."""
-    facts = drafts.body_text("cyber-threat", {"title": text, "detection": [text]})
-    more = drafts.more_text(draft_form.OWN, {"labels": [text], "things": [{"kind": text, text: text}]})
+    facts = drafts.table_text({"title": text, "detection": [text]})
+    more = drafts.table_text({"labels": [text], "things": [{"kind": text, text: text}]})
     found = read(form(headline=text, facts=facts, more=more), KNOWN)
     document = json.loads(found.raw)
     assert document["body"] == {"kind": "cyber-threat", "title": text, "detection": [text]}
@@ -141,7 +140,7 @@ def test_any_toml_makes_a_draft_that_the_rules_can_judge(more: str) -> None:
 @pytest.mark.parametrize(
     ("path", "field"),
     [
-        ("$.info[0].headline", "headline"), ("$.info[1].headline", "info.0.headline"), ("$.body.title", "facts"), ("$.tlp", "to"),
+        ("$.info[0].headline", "headline"), ("$.info[1].headline", "info.0.headline"), ("$.body.title", "facts.title"), ("$.tlp", "to"),
         ("$.audience", "to"), ("$.severity", "severity"), ("$.observables[3].value", "observables.3.value"),
         ("$.observables[3].first_seen", "observables.3.more"), ("$.actions", "actions"), ("$.personal_data.flag", "personal_data.0.flag"),
         ("$", ""), ("$.info[0]", "more"),

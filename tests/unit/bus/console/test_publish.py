@@ -76,7 +76,7 @@ class Person:
     def __init__(self, to: httpx.AsyncClient) -> None:
         self.to = to
 
-    async def send(self, path: str, **fields: str) -> httpx.Response:
+    async def send(self, path: str, **fields: Any) -> httpx.Response:
         """A form, as a page of this session sends it."""
         form = form_of((await self.to.get("/system")).text)
         return await self.to.post(path, data={"form": form, **fields})
@@ -301,6 +301,8 @@ async def test_findings_stand_beside_their_fields_with_and_without_scripts(tmp_p
         assert "did you mean title" in html.unescape(beside["facts"]) or "title is missing" in beside["facts"]
         told = (await mara.send("/publish/check.json", **wrong)).json()
         assert {each["field"] for each in told["said"]["findings"]} >= {"facts"}
+        lacking = (await mara.send("/publish/check.json", **written(facts=""))).json()["said"]["findings"]
+        assert [(each["field"], each["text"]) for each in lacking] == [("facts.title", "title is missing")]
         sound = (await mara.send("/publish/check.json", **written())).json()
         assert (sound["said"]["faults"], sound["said"]["priority"]) == (0, 4)
         readers = [each["authority"] for each in sound["said"]["egress"]["readers"]]

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from tests.support.consoles import HOSTILE
+from bus import drafts
+from bus.console.pages import draft_form
+from bus.console.pages.draft_facts import facts_of
+from schemas.codec import encode
+from schemas.parts import Amount
+from tests.support.consoles import HOSTILE, form_of
+from tests.support.world import NOW
 from tests.unit.bus.console.test_publish import office, written
 
 ID = "0198c0de-0000-7000-8000-000000000001"
@@ -120,3 +127,55 @@ async def test_limits_and_examples_are_those_of_the_reader(tmp_path: Path) -> No
         assert "PAP:GREEN: Handeln und Sperren sind erlaubt" in page.text
         assert "you may act on it" not in page.text
         assert page.text.count("2027-05-24T18:00:00Z") >= 2
+
+
+async def test_the_form_of_every_kind_has_its_facts(tmp_path: Path) -> None:
+    """A field for each value and a button for each list, whatever stands in them; an empty text in TOML."""
+    async with office(tmp_path) as people:
+        mara = await people.person("Mara")
+        form = form_of((await mara.to.get("/system")).text)
+        for kind in drafts.DRAFTED:
+            facts = facts_of(kind)
+            cells = dict.fromkeys(facts.blank, HOSTILE[0])
+            begun = [f"{table.name}.0.{table.cells[0].name}" for table in facts.tables]
+            typed = {"form": form, "kind": kind, **cells, **dict.fromkeys(begun, HOSTILE[0])}
+            page = await mara.to.post("/publish/check", data=typed)
+            assert page.status_code == 200
+            for name in (*cells, *begun, *(f"{table.name}.add" for table in facts.tables)):
+                assert page.text.count(f'id="f-{name}"') == 1, name
+            assert "<script>window" not in page.text
+
+
+async def test_a_cyber_incident_is_written_without_toml_and_without_scripts(tmp_path: Path) -> None:
+    """Boxes of one list are sent one by one; what is no number is told beside its field; the bulletin says it all, and so does its update."""
+    async with office(tmp_path) as people:
+        mara, jonas = await people.person("Mara"), await people.person("Jonas")
+        mara.to.headers["accept-language"] = "de"
+        typed: dict[str, Any] = {
+            **draft_form.begun("cyber-incident", "green/community"), "headline": "Portal down", "summary": "Since 18:40 UTC.",
+            "facts.stage": "early-warning", "facts.classification": "availability:ddos", "facts.detected": "2027-05-23T17:40:00Z",
+            "facts.significant": "yes", "facts.assets": ["results-portal", "emb-website"], "facts.users_affected": "many",
+            "facts.countries": "XA, XB", "facts.loss": "1200 EUR", "n": "0", "base": "0",
+            "handling.0.releasable_to": "XA, XB", "handling.0.notify_affected": "no", "ttps.0.framework": "attack-enterprise", "ttps.0.id": "T1498",
+            "evidence.0.title": "Log", "evidence.0.sha256": "0" * 64, "evidence.0.media_type": "text/plain", "evidence.0.size": "5",
+        }  # fmt: skip
+        page = await mara.send("/publish/save", **typed)
+        assert "a whole number in digits" in page.text.partition('id="e-facts.users_affected"')[2][:300]
+        typed["facts.users_affected"] = "1200"
+        saved = await mara.send("/publish/save", **typed)
+        n = int(saved.headers["location"].rpartition("/")[2])
+        await jonas.approve(await mara.ask(n))
+        assert (await mara.publish(n)).status_code == 303
+        (said,) = await people.published()
+        assert (said.body.assets, said.body.users_affected, said.body.countries) == (
+            ("results-portal", "emb-website"), 1200, ("XA", "XB"),
+        )  # fmt: skip
+        assert (said.body.significant, said.body.loss) == (True, Amount(value="1200", currency="EUR"))
+        assert (said.handling.releasable_to, said.handling.notify_affected) == (("XA", "XB"), False)
+        assert [(each.framework, each.id) for each in said.ttps] == [("attack-enterprise", "T1498")]
+        assert [(each.title, each.size) for each in said.evidence] == [("Log", 5)]
+        again = draft_form.of_draft(encode(drafts.updated(said, NOW)), "", {})
+        assert again["facts"] == ""
+        for name, value in typed.items():
+            if name.startswith(("facts.", "handling.", "ttps.", "evidence.")):
+                assert again[name] == (", ".join(value) if isinstance(value, list) else value), name
