@@ -179,6 +179,13 @@ def test_new_bulletins_wait_behind_a_button(chromium: Browser, tmp_path: Path) -
     served.stop()
 
 
+COUNT_ALERTS = """() => {
+  window.alertsHeard = 0;
+  new BroadcastChannel("tocsin").addEventListener("message", ({ data }) => { window.alertsHeard += data.what === "alert"; });
+}"""
+"""A page that listens tells the other tabs what it has heard."""
+
+
 def test_what_interrupts_counts_up_in_one_toast(chromium: Browser, tmp_path: Path) -> None:
     """Three grave bulletins of one incident: one toast after 20 s, which counts; nothing under the pointer moves."""
     store = tmp_path / "store.db"
@@ -197,8 +204,10 @@ def test_what_interrupts_counts_up_in_one_toast(chromium: Browser, tmp_path: Pat
             for text in ("False order closes polling places", "A second false order", "A third")
         ]  # fmt: skip
         looker.go("/b")
+        looker.page.evaluate(COUNT_ALERTS)
         apart(fill(store, made))
         expect(heard).to_contain_text("3 new")
+        looker.page.wait_for_function("alertsHeard === 3")
         toast = looker.page.locator(".toast")
         expect(toast).to_have_count(0)
         looker.page.clock.fast_forward(21_000)
