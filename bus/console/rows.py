@@ -35,6 +35,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         is_new: whether it came since its reader last looked.
         is_sealed: whether its words are sealed to others: then the headline is that of its cover.
         incident: the one that its author names.
+        acknowledge_by: until when this hub has to acknowledge it and has not; None where it need not, or where that was not looked for.
         joined: the one that it is in, by the id of its page; None for none, and where that was not looked for.
     """
 
@@ -60,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_sealed: bool = False
     labels: tuple[str, ...] = ()
     joined: str | None = None
+    acknowledge_by: dt.datetime | None = None
 
     @property
     def address(self) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from bus.console import rows, texts
 from bus.console.asked import Asked
 from bus.console.page import Content
+from bus.console.pages import clocks
 from bus.console.pages.elections import title_of
 from bus.console.pages.grouping import Group, Grouping
 from bus.console.pages.incidents import joined_of
@@ -107,7 +108,7 @@ def look(asked: Asked) -> Bulletins:
     facets = {each.field: each for each in found_facets}
     number = sum(bar.n for bar in bars)
     is_grouped = asked.first("order") != "time"
-    grouping, joined = Grouping(narrowed, found), joined_of(asked)
+    grouping, joined = Grouping(narrowed, clocks.with_duties(asked, found)), joined_of(asked)
     return Bulletins(
         views=views_of(asked.given),
         marking=str(narrowest((*(row.tlp for row in found), *grouping.markings)) or Tlp.CLEAR),

@@ -13,6 +13,7 @@ from bus import sheets
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.reading import Shelf
+from bus.console.rows import Row
 from bus.hub import clocks as ringing
 from bus.hub.clocks import ACKNOWLEDGEMENT
 from bus.hub.picture import Owed, events, owed_by, owed_within
@@ -187,6 +188,21 @@ def running(asked: Asked, most: int) -> tuple[Due, ...]:
 def ours(asked: Asked) -> tuple[Owed, ...]:
     """What this hub owes and has not done, as far as the reader may read it; see `duties`."""
     return duties(asked.db, asked.shelf, asked.clearance, asked.now)
+
+
+def with_duties(asked: Asked, listed: Sequence[Row]) -> tuple[Row, ...]:
+    """Rows of a list, each with the time until which this hub has to acknowledge it."""
+    due = {
+        (each.id, each.issuer): each.due
+        for each in duties(asked.db, asked.shelf, asked.clearance, asked.now)
+        if each.rule == ACKNOWLEDGEMENT
+    }
+    return tuple(
+        msgspec.structs.replace(row, acknowledge_by=due[row.id, row.issuer])
+        if (row.id, row.issuer) in due and row.named == row.id
+        else row
+        for row in listed
+    )
 
 
 def by_turns(some: Iterable[Owed], rank: Callable[[Owed], int] = lambda _: 0) -> list[Owed]:

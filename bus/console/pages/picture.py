@@ -98,7 +98,7 @@ def look(asked: Asked) -> Picture:
     selection = _scoped(asked, scope)
     heard = channels.channel_rows(asked)
     alarms = channels.standing_alarms(asked)
-    top = rows.outstanding(asked, STAND_OUT, selection)
+    top = clocks.with_duties(asked, rows.outstanding(asked, STAND_OUT, selection))
     lately = selection.joined(Selection(since_s=HOURS * 3600))
     found, spot = rows.listed(asked, lately, most=MOST_OF_DAY, order=rows.TIME, ended=True)
     day = tuple(row for row in found if row.kind != rows.TALK)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bus.console.pages.clocks import LISTED, MOST
 from bus.console.pages.needs import MOST_NEEDS
+from bus.hub.clocks import ACKNOWLEDGEMENT
 from schemas.parts import Action
 from tests.support import consoles
 from tests.support.consoles import HUB, Speaker, signed_in
@@ -76,5 +77,28 @@ def test_a_flood_of_duties_of_one_author_hides_no_duty_of_another(tmp_path: Path
             assert "One duty" in {each["about"] for each in handed["promised"]} | {
                 each["title"] for each in handed["open"]
             }
+
+    asyncio.run(go())
+
+
+def test_a_list_says_what_is_to_be_acknowledged(tmp_path: Path) -> None:
+    """Each row that has a clock of this hub's acknowledgement has its time, and no other row has one."""
+    path = tmp_path / "store.db"
+    asyncio.run(consoles.fill(path, consoles.night()))
+
+    async def go() -> None:
+        async with signed_in(path) as c:
+            ours = (await c.get("/clocks.json?show=ours&all=1")).json()
+            due = {
+                each["id"]: each["due"]
+                for group in ours["groups"]
+                for each in group["clocks"]
+                if each["rule"] == ACKNOWLEDGEMENT
+            }
+            twin = (await c.get("/b.json")).json()
+            rows = [row for group in twin["groups"] for row in group["rows"]]
+            assert due
+            assert {row["id"]: row["acknowledge_by"] for row in rows if row["acknowledge_by"]} == due
+            assert (await c.get("/b")).text.count("acknowledge by") == len(due)
 
     asyncio.run(go())
